@@ -1,0 +1,83 @@
+-- What refers to a table: the foreign keys that a purge has to respect.
+-- Why: a due row may go only when every row that refers to it goes too; the catalog is read in one place.
+-- Locks: none.
+
+create function nightshift.referencing_keys(relation regclass)
+returns table (key oid, name text, referencing regclass, join_condition text, indexed boolean)
+language sql
+stable
+set search_path = ''
+begin atomic
+  select
+    k.oid,
+    format('%I on %s', k.conname, k.conrelid::regclass),
+    k.conrelid::regclass,
+    c.join_condition,
+    exists (
+      select 1
+      from pg_catalog.pg_index i
+      where i.indrelid = k.conrelid
+        and i.indisvalid
+        and i.indpred is null
+        -- The leading columns of the index, in any order, are the columns of the key.
+        and (
+          select array_agg(i.indkey[n] order by i.indkey[n])
+          from generate_series(0, cardinality(k.conkey) - 1) n
+        ) = (select array_agg(a order by a) from unnest(k.conkey) a)
+    )
+  from pg_catalog.pg_constraint k
+  cross join lateral (
+    select string_agg(
+      format('t.%I operator(%I.%s) x.%I', referenced.attname, n.nspname, o.oprname, referencing.attname),
+      ' and '
+    )
+    from unnest(k.conkey, k.confkey, k.conpfeqop) u(conkey, confkey, operator)
+    join pg_catalog.pg_attribute referencing on referencing.attrelid = k.conrelid and referencing.attnum = u.conkey
+    join pg_catalog.pg_attribute referenced on referenced.attrelid = k.confrelid and referenced.attnum = u.confkey
+    join pg_catalog.pg_operator o on o.oid = u.operator
+    join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
+  ) c(join_condition)
+  where k.contype = 'f'
+    -- Copies of a key that partitioning makes are covered by the key itself.
+    and k.conparentid = 0
+    and (
+      k.confrelid = referencing_keys.relation
+      or k.confrelid in (select a.relid from pg_catalog.pg_partition_ancestors(referencing_keys.relation) a(relid))
+    );
+end;
+
+comment on function nightshift.referencing_keys is
+  'The foreign keys that refer to a table or, for a partition, to any of its parents: name for reports, referencing table, join condition between t (referenced) and x (referencing), and whether an index on the referencing side serves it.';
+
+create function nightshift.retention_warnings(relation regclass)
+returns jsonb
+language sql
+stable
+set search_path = ''
+begin atomic
+  select coalesce(jsonb_agg(format(
+    'Foreign key %s has no index on the referencing side, so each row deleted here reads that whole table. Fix: create index concurrently on %s (%s);',
+    k.name, k.referencing,
+    (
+      select string_agg(format('%I', a.attname), ', ' order by u.position)
+      from pg_catalog.pg_constraint c
+      cross join lateral unnest(c.conkey) with ordinality u(attnum, position)
+      join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = u.attnum
+      where c.oid = k.key
+    )
+  ) order by k.name), '[]')
+  from nightshift.referencing_keys(retention_warnings.relation) k
+  where not k.indexed;
+end;
+
+comment on function nightshift.retention_warnings is 'What will make purging this table slow, with the fix, as a JSON array of sentences.';
+
+revoke all on function
+  nightshift.column_type, nightshift.leaf_relations, nightshift.due_condition, nightshift.marker_is_indexed,
+  nightshift.check_retention_policy, nightshift.describe_retention_policy, nightshift.add_retention_policy,
+  nightshift.alter_retention_policy, nightshift.remove_retention_policy, nightshift.referencing_keys,
+  nightshift.retention_warnings
+from public, anon, authenticated;
+grant execute on function
+  nightshift.add_retention_policy, nightshift.alter_retention_policy, nightshift.remove_retention_policy
+to service_role;

@@ -1,0 +1,219 @@
+-- The retention purge: the plan of a run, and the one statement of it that deletes.
+-- Why: which rows go is decided and done in one transaction, under locks, from the policy as it is at that moment.
+-- Locks: none on any existing object; at run time ROW EXCLUSIVE on the purged table and row locks on due rows.
+
+create function nightshift.measure_backlog(
+  policy nightshift.retention_policies,
+  as_of timestamptz,
+  budget_ms integer default 300
+)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+set row_security = off
+as $$
+declare
+  -- Below 32 MB a table is counted whole; above it about 1,000 random pages are counted instead.
+  counted_pages constant integer := 4096;
+  sampled_pages constant integer := 1000;
+  stop_at constant timestamptz := clock_timestamp() + make_interval(secs => budget_ms / 1000.0);
+  due text := nightshift.due_condition(
+    'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of
+  );
+  pages bigint;
+  percent numeric;
+  due_cursor refcursor;
+  moved bigint;
+  due_rows bigint := 0;
+  due_exact boolean := true;
+  total_rows bigint;
+  sampled_due bigint;
+  oldest timestamptz;
+begin
+  select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages
+  from nightshift.leaf_relations(policy.relation) l;
+  percent := case when coalesce(pages, 0) <= counted_pages then 100 else 100.0 * sampled_pages / pages end;
+
+  open due_cursor no scroll for execute format('select from %s r where %s', policy.relation, due);
+  loop
+    move forward 5000 in due_cursor;
+    get diagnostics moved = row_count;
+    due_rows := due_rows + moved;
+    exit when moved < 5000;
+    due_exact := clock_timestamp() < stop_at;
+    exit when not due_exact;
+  end loop;
+  close due_cursor;
+
+  execute format(
+    'select count(*), count(*) filter (where %s) from %s r %s',
+    due, policy.relation, case when percent < 100 then format('tablesample system (%s)', percent) else '' end
+  ) into total_rows, sampled_due;
+  total_rows := round(total_rows * 100 / percent);
+  if not due_exact then
+    due_rows := greatest(due_rows, round(sampled_due * 100 / percent));
+  end if;
+
+  execute format(
+    'select min(r.%1$I)%2$s from %3$s r where %4$s',
+    policy.marker_column,
+    -- Without a zone, times are UTC, whatever the session says.
+    case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
+      then '' else '::timestamp at time zone ''UTC''' end,
+    policy.relation, due
+  ) into oldest;
+
+  return jsonb_build_object(
+    'dueRows', due_rows,
+    'dueRowsExact', due_exact,
+    'totalRows', greatest(total_rows, due_rows),
+    'totalRowsExact', percent = 100,
+    'oldestDueAt', oldest,
+    'overdueSeconds', extract(epoch from as_of - (oldest + policy.drop_after))::bigint
+  );
+end;
+$$;
+
+comment on function nightshift.measure_backlog is
+  'How many rows of a policy are due, out of how many. Due rows are counted exactly while budget_ms lasts (default 300), then estimated from about 1,000 random pages, as is the total of a table over 32 MB; the Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
+
+create function nightshift.list_retention_policies(as_of timestamptz default now(), budget_ms integer default 3000)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  policy nightshift.retention_policies;
+  policies integer := (select count(*) from nightshift.retention_policies);
+  entry jsonb;
+  entries jsonb := '[]';
+begin
+  for policy in select p.* from nightshift.retention_policies p order by p.relation::text loop
+    entry := nightshift.describe_retention_policy(policy);
+    begin
+      entry := entry
+        || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation))
+        || nightshift.measure_backlog(policy, as_of, least(300, budget_ms / policies));
+    exception
+      when sqlstate 'NS404' or sqlstate 'NS422' or insufficient_privilege or lock_not_available then
+        entry := entry || jsonb_build_object('problem', jsonb_build_object('code', sqlstate, 'message', sqlerrm));
+    end;
+    entries := entries || entry;
+  end loop;
+  return entries;
+end;
+$$;
+
+comment on function nightshift.list_retention_policies is
+  'Every policy with its backlog (dueRows of totalRows, oldestDueAt, overdueSeconds) and last purge, as one JSON array. A policy that no longer fits its table carries problem instead. budget_ms: time for counting in all, default 3000; what does not fit is estimated and flagged.';
+
+create function nightshift.plan_retention_purge(run_id uuid, fence bigint, only_relations text[] default null)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  run nightshift.runs;
+  chosen regclass[];
+  unknown text;
+begin
+  run := nightshift.hold_run(run_id, fence);
+
+  select string_agg(o, ', ') into unknown
+  from unnest(only_relations) o
+  where not exists (
+    select 1 from nightshift.retention_policies p where p.relation = to_regclass(o)
+  );
+  if unknown is not null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('No retention policy for: %s', unknown),
+      detail = format('Policies exist for: %s', coalesce(
+        (select string_agg(p.relation::text, ', ' order by p.relation::text) from nightshift.retention_policies p), 'no table')),
+      hint = 'Name tables with their schema and with quotes where SQL needs them, like public."Product".';
+  end if;
+
+  select coalesce(array_agg(p.relation order by p.relation::text), '{}') into chosen
+  from nightshift.retention_policies p
+  where p.enabled
+    and (only_relations is null or p.relation in (select to_regclass(o) from unnest(only_relations) o));
+
+  -- The scope is kept in the ledger: no batch of this run can touch a table that this plan did not name.
+  update nightshift.runs r
+  set progress = jsonb_build_object('scope', to_jsonb(chosen::oid[]::bigint[]), 'steps', '{}'::jsonb) || r.progress
+  where r.id = plan_retention_purge.run_id;
+
+  return jsonb_build_object(
+    'asOf', run.started_at,
+    'progress', run.progress,
+    'policies', coalesce((
+      select jsonb_agg(
+        nightshift.describe_retention_policy(p)
+        || jsonb_build_object(
+          'warnings', nightshift.retention_warnings(p.relation),
+          'referencedBy', (
+            select coalesce(jsonb_agg(distinct o.relation::text), '[]')
+            from nightshift.retention_policies o
+            where o.relation = any(chosen)
+              and o.relation <> p.relation
+              and exists (
+                select 1
+                from nightshift.leaf_relations(p.relation) l, nightshift.referencing_keys(l) k
+                where o.relation = k.referencing
+                  or o.relation in (select a.relid from pg_catalog.pg_partition_ancestors(k.referencing) a(relid))
+                  or k.referencing in (select a.relid from pg_catalog.pg_partition_ancestors(o.relation) a(relid))
+              )
+          )
+        )
+        order by p.relation::text
+      )
+      from nightshift.retention_policies p
+      where p.relation = any(chosen)
+    ), '[]'),
+    'disabled', coalesce((
+      select jsonb_agg(p.relation::text order by p.relation::text)
+      from nightshift.retention_policies p
+      where not p.enabled and (only_relations is null or p.relation in (select to_regclass(o) from unnest(only_relations) o))
+    ), '[]')
+  );
+end;
+$$;
+
+comment on function nightshift.plan_retention_purge is
+  'The enabled policies that this run covers, each with the other covered tables that refer to it (referencedBy), and fixes them as the scope of the run. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+
+create function nightshift.measure_retention_backlog(run_id uuid, fence bigint, relation text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  run nightshift.runs := nightshift.hold_run(run_id, fence);
+  policy nightshift.retention_policies;
+begin
+  select p.* into policy from nightshift.retention_policies p
+  where p.relation = to_regclass(measure_retention_backlog.relation);
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no retention policy', measure_retention_backlog.relation),
+      hint = 'It was removed, or its table dropped or renamed, since the run began.';
+  end if;
+  return nightshift.measure_backlog(policy, run.started_at);
+end;
+$$;
+
+comment on function nightshift.measure_retention_backlog is
+  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds. Errors: NS404, NS409, NS422.';
+
+revoke all on function
+  nightshift.measure_backlog, nightshift.list_retention_policies, nightshift.plan_retention_purge,
+  nightshift.measure_retention_backlog
+from public, anon, authenticated;
+grant execute on function
+  nightshift.list_retention_policies, nightshift.plan_retention_purge, nightshift.measure_retention_backlog
+to service_role;

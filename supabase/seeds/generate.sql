@@ -54,7 +54,11 @@ begin
     nightshift_example.key('target', t.n),
     nightshift_example.key('user', 1 + t.n % users),
     (array['calories_burned', 'workout_minutes', 'sleep_hours'])[1 + t.kind],
-    (array[350 + 25 * floor(8 * nightshift_example.dice(t.n, 6)), 20 + 5 * floor(6 * nightshift_example.dice(t.n, 6)), 7.5])[1 + t.kind],
+    (array[
+      350 + 25 * floor(8 * nightshift_example.dice(t.n, 6)),
+      20 + 5 * floor(6 * nightshift_example.dice(t.n, 6)),
+      7.5
+    ])[1 + t.kind],
     (t.created_at at time zone 'utc')::date,
     case when nightshift_example.dice(t.n, 7) < 0.3 then (t.created_at at time zone 'utc')::date + 90 end,
     t.created_at,
@@ -98,20 +102,21 @@ begin
     15 + floor(75 * nightshift_example.dice(n, 17))::integer,
     now() - age,
     case when nightshift_example.dice(n, 18) < 0.1 then now() - age * nightshift_example.dice(n, 19) end
-  from generate_series(0, users * 20 - 1) as n
-  cross join lateral (select interval '1 day' * (1095.0 * (users * 20 - n) / (users * 20))) as t (age);
+  from generate_series(0, users * 10 - 1) as n
+  cross join lateral (select interval '1 day' * (1095.0 * (users * 10 - n) / (users * 10))) as t (age);
 end
 $$;
 
 comment on function nightshift_example.fill_workouts(integer, integer) is
-  'Ten plans a coach and twenty workouts a user, half of them by a plan.';
+  'Ten plans a coach and ten workouts a user, half of them by a plan.';
 
 create function nightshift_example.fill_packages(packages integer, coaches integer, users integer) returns void
 language plpgsql
 set search_path = ''
 as $$
 begin
-  -- Every second package is deleted. The squared dice gives some coaches many packages and most a few.
+  -- Every second package is deleted, and all lie in the order of their creation, as they would in a table
+  -- that grew. The squared dice gives some coaches many packages and most a few.
   insert into public.professional_packages (id, coach_id, name, description, price, created_at, deleted_at)
   select
     nightshift_example.key('package', n),
@@ -119,24 +124,33 @@ begin
     format('Package %s', n),
     format('%s weeks of coaching, with a weekly call and a plan that follows your progress.', 4 + n % 9),
     19 + 10 * (n % 12),
-    coalesce(
-      deleted_at - interval '1 day' * (10 + 355 * nightshift_example.dice(n, 21)),
-      now() - interval '1 day' * 2190 * nightshift_example.dice(n, 21)),
+    created_at,
     deleted_at
-  from generate_series(1, packages) as n
-  cross join lateral (
-    select case when n % 2 = 0 then now() - interval '1 day' * 1826 * nightshift_example.dice(n, 22) end
-  ) as t (deleted_at);
+  from (
+    select n, deleted_at, coalesce(deleted_at, now()) - interval '1 day' * age as created_at
+    from generate_series(1, packages) as n
+    cross join lateral (
+      select
+        case when n % 2 = 0 then now() - interval '1 day' * 1826 * nightshift_example.dice(n, 21) end,
+        case when n % 2 = 0 then 10 + 355 * nightshift_example.dice(n, 22) else 2190 * nightshift_example.dice(n, 22) end
+    ) as t (deleted_at, age)
+  ) p
+  order by created_at;
 
   insert into public.package_likes (package_id, user_id, created_at)
+  with liked as materialized (
+    select n, nightshift_example.key('package', n) as package_id
+    from generate_series(1, packages) as n
+    where nightshift_example.dice(n, 23) < case when n % 2 = 0 then 0.015 else 0.15 end
+  )
   select
     p.id,
-    nightshift_example.key('user', 1 + (floor(users * nightshift_example.dice(n, 23))::bigint + i) % users),
-    p.created_at + (coalesce(p.deleted_at, now()) - p.created_at) * nightshift_example.dice(n, 24 + i)
-  from generate_series(1, packages) as n
-  join public.professional_packages p on p.id = nightshift_example.key('package', n)
+    nightshift_example.key('user', 1 + (floor(users * nightshift_example.dice(n, 24))::bigint + i) % users),
+    p.created_at + (coalesce(p.deleted_at, now()) - p.created_at) * nightshift_example.dice(n, 25 + i)
+  from liked
+  join public.professional_packages p on p.id = liked.package_id
   cross join generate_series(0, least(users, 3) - 1) as i
-  where nightshift_example.dice(n, 30) < (case when n % 2 = 0 then 0.04 else 0.4 end) / (i + 1);
+  where i <= 3 * nightshift_example.dice(n, 30);
 end
 $$;
 
@@ -149,7 +163,7 @@ set search_path = ''
 as $$
 begin
   -- Which packages have subscriptions, and of what kind:
-  --   alive    one live package in four: one to three subscriptions, most of them paid;
+  --   alive    one live package in eight: one to three subscriptions, most of them paid;
   --   keeping  one deleted package in fifty: a live or a paid subscription, which a purge must not lose;
   --   gone     one deleted package in twenty: subscriptions all deleted before it and never paid.
   with subscribed as (
@@ -165,7 +179,7 @@ begin
     from generate_series(1, packages) as n
     cross join lateral (
       select case
-        when n % 8 = 1 then 'alive'
+        when n % 16 = 1 then 'alive'
         when n % 100 = 14 then 'keeping'
         when n % 40 = 6 then 'gone'
       end
@@ -192,7 +206,7 @@ begin
         else true
       end as is_deleted,
       case kind
-        when 'alive' then floor(4 * nightshift_example.dice(number, 34))::integer
+        when 'alive' then floor(3 * nightshift_example.dice(number, 34))::integer
         when 'keeping' then least(variant, 1)
         else 0
       end as payments
@@ -233,9 +247,11 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  insert into public.activity_logs (user_id, action, entity_type, entity_id, details, ip_address, user_agent, status, created_at)
+  insert into public.activity_logs
+    (user_id, action, entity_type, entity_id, details, ip_address, user_agent, status, created_at)
   select
-    case when t.status <> 'error' then nightshift_example.key('user', 1 + floor(users * nightshift_example.dice(n, 40))::bigint) end,
+    case when t.status <> 'error'
+      then nightshift_example.key('user', 1 + floor(users * nightshift_example.dice(n, 40))::bigint) end,
     (array['login', 'logout', 'view_package', 'record_metric', 'change_profile'])[1 + kind],
     case when kind = 2 then 'package' end,
     case when kind = 2 then nightshift_example.key('package', n)::text end,
@@ -243,8 +259,8 @@ begin
     '10.0.0.0'::inet + n % 65536,
     'Example/1.0',
     t.status,
-    now() - interval '200 days' * ((users * 25 - n) / (users * 25.0))
-  from generate_series(1, users * 25) as n
+    now() - interval '200 days' * ((users * 20 - n) / (users * 20.0))
+  from generate_series(1, users * 20) as n
   cross join lateral (
     select
       floor(5 * nightshift_example.dice(n, 41))::integer,
@@ -255,7 +271,7 @@ end
 $$;
 
 comment on function nightshift_example.fill_logs(integer) is
-  'Twenty-five log entries a user, evenly over the last 200 days, oldest first.';
+  'Twenty log entries a user, evenly over the last 200 days, oldest first.';
 
 create function nightshift_example.fill_metrics(users integer, metrics integer) returns void
 language plpgsql
@@ -266,7 +282,7 @@ declare
   first_day date;
   days integer;
 begin
-  select min(substring(pg_get_expr(c.relpartbound, c.oid) from 'FROM \(''([0-9-]+)''\)')::date)
+  select min(substring(pg_get_expr(c.relpartbound, c.oid) from 'FROM \(''(.+?)''\)')::date)
     into first_day
     from pg_catalog.pg_inherits i
     join pg_catalog.pg_class c on c.oid = i.inhrelid
@@ -300,7 +316,7 @@ begin
   ) u
   cross join lateral generate_series(0, u.rows - 1) as i
   cross join lateral (
-    select nightshift_example.dice(u.n * 10000 + i, 44), nightshift_example.dice(u.n * 10000 + i, 45)
+    select nightshift_example.dice(u.n::bigint * 10000 + i, 44), nightshift_example.dice(u.n::bigint * 10000 + i, 45)
   ) as t (a, b);
 end
 $$;
@@ -308,12 +324,16 @@ $$;
 comment on function nightshift_example.fill_metrics(integer, integer) is
   'At most one row a user a day, each user''s evenly from the start of the oldest partition until today.';
 
-create function nightshift_example.fill_coaching(users integer default 200, packages integer default 1000, metrics integer default 5000)
-returns jsonb
+create function nightshift_example.fill_coaching(
+  users integer default 200,
+  packages integer default 1000,
+  metrics integer default 5000
+) returns jsonb
 language plpgsql
 set search_path = ''
 set timezone = 'UTC'
 set jit = off
+set work_mem = '64MB'
 as $$
 declare
   coaches integer := greatest(users / 10, 1);
@@ -385,7 +405,11 @@ begin
   select coalesce(max(id), 0) + 1 into first_attribute from public."Attribute";
 
   insert into public."User" (id, "authId", email, "createdAt")
-  select first_user + n, nightshift_example.key('owner', n + 1), format('owner%s@example.com', n + 1), utc_now - interval '400 days'
+  select
+    first_user + n,
+    nightshift_example.key('owner', n + 1),
+    format('owner%s@example.com', n + 1),
+    utc_now - interval '400 days'
   from generate_series(0, owners - 1) as n;
 
   insert into public."Attribute" (id, "userId", name)
@@ -433,7 +457,8 @@ begin
   perform setval(pg_get_serial_sequence('public."Asset"', 'id'), first_asset + products, false);
   perform setval(pg_get_serial_sequence('public."Attribute"', 'id'), first_attribute + owners * 4, false);
 
-  analyze public."User", public."Product", public."Asset", public."Attribute", public."ProductAsset", public."ProductAttribute";
+  analyze public."User", public."Product", public."Asset", public."Attribute",
+    public."ProductAsset", public."ProductAttribute";
 
   return jsonb_build_object(
     'User', (select count(*) from public."User"),

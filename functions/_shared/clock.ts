@@ -1,0 +1,22 @@
+/** The only place that reads time. Everything else takes a Clock, so that tests can move it. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  nowMs(): number;
+}
+
+export const systemClock: Clock = { nowMs: () => Date.now() };
+
+/** How long a run may still work. */
+export interface Deadline {
+  remainingMs(): number;
+}
+
+export function deadlineIn(clock: Clock, budgetMs: number): Deadline {
+  const endMs = clock.nowMs() + budgetMs;
+  return { remainingMs: () => endMs - clock.nowMs() };
+}
+
+/** Milliseconds since the epoch of an ISO 8601 time, as the database writes it. */
+export function timeMs(iso: string): number {
+  return Date.parse(iso);
+}

@@ -1,0 +1,133 @@
+/**
+ * An error that says what happened, what it means and what to do.
+ *
+ * `code` is one of ours (NS400 ... NS503), a SQLSTATE, or a PGRST code. `message`, `detail` and `hint` never carry
+ * row contents: what Postgres says of rows stays in the Postgres log.
+ */
+export class NightshiftError extends Error {
+  override readonly name = 'NightshiftError';
+  readonly code: string;
+  readonly detail: string | undefined;
+  readonly hint: string | undefined;
+  readonly retryable: boolean;
+
+  constructor(
+    code: string,
+    message: string,
+    options: { detail?: string; hint?: string; retryable?: boolean; cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.detail = options.detail;
+    this.hint = options.hint;
+    this.retryable = options.retryable ?? false;
+  }
+
+  /** What may be logged, stored in the ledger and shown: no stack, no cause. */
+  describe(): ErrorDocument {
+    return {
+      code: this.code,
+      message: this.message,
+      ...(this.detail === undefined ? {} : { detail: this.detail }),
+      ...(this.hint === undefined ? {} : { hint: this.hint }),
+    };
+  }
+}
+
+export interface ErrorDocument {
+  code: string;
+  message: string;
+  detail?: string | undefined;
+  hint?: string | undefined;
+}
+
+export function toNightshiftError(error: unknown): NightshiftError {
+  if (error instanceof NightshiftError) return error;
+  return new NightshiftError('NS500', error instanceof Error ? error.message : String(error), {
+    hint: 'This is a defect in Nightshift; please report it with the steps that led here.',
+    cause: error,
+  });
+}
+
+/** SQLSTATEs and classes after which the same call may succeed. Timeouts are among them: the work was rolled back. */
+const transientSqlStates = /^(40001|40P01|55P03|57014|57P01|57P02|57P03|53...|08...)$/;
+const transientGatewayCodes = new Set(['PGRST000', 'PGRST001', 'PGRST002', 'PGRST003']);
+const transientHttpStatuses = new Set([429, 502, 503, 504]);
+
+/**
+ * SQLSTATE classes whose message is about objects and resources. The rest (22 data, 23 constraints, P0 raised by the
+ * application's own triggers ...) may quote a value of a row.
+ */
+const messageIsSafe = /^(NS|PGRST|08|25|28|40|42|53|54|55|57)/;
+
+export interface RpcFailure {
+  code?: string | undefined;
+  message: string;
+  details?: string | null | undefined;
+  hint?: string | null | undefined;
+}
+
+/** Turns what supabase-js reports of a failed call into an error that is safe to log and says whether to retry. */
+export function fromRpcFailure(call: string, failure: RpcFailure, status: number): NightshiftError {
+  const code = failure.code || (status === 0 ? 'NS503' : `HTTP${status}`);
+  const retryable =
+    status === 0 ||
+    transientSqlStates.test(code) ||
+    transientGatewayCodes.has(code) ||
+    transientHttpStatuses.has(status);
+  if (code.startsWith('NS') && status !== 0) {
+    return new NightshiftError(code, failure.message, {
+      ...(failure.details ? { detail: failure.details } : {}),
+      ...(failure.hint ? { hint: failure.hint } : {}),
+      retryable,
+    });
+  }
+  if (status === 0) {
+    return new NightshiftError('NS503', `Supabase could not be reached in ${call}`, {
+      detail: networkReason(failure.message),
+      hint: 'Check SUPABASE_URL, and that the project is running and reachable from here.',
+      retryable,
+    });
+  }
+  const known = gatewayHints[code] ?? (status === 401 ? unauthorized : undefined);
+  return new NightshiftError(
+    code,
+    known?.message ??
+      (messageIsSafe.test(code)
+        ? `${call}: ${failure.message}`
+        : `${call} failed with ${code}; the Postgres log has the message`),
+    { ...(known ? { hint: known.hint } : {}), retryable },
+  );
+}
+
+/** The kind of network failure (ECONNREFUSED, a timeout), without addresses or anything else the platform adds. */
+function networkReason(message: string): string {
+  return (
+    /E[A-Z]{4,}|TimeoutError|AbortError|fetch failed/.exec(message)?.[0] ?? 'the connection failed'
+  );
+}
+
+const unauthorized = {
+  message: 'Supabase refused the API key',
+  hint: 'SUPABASE_SECRET_KEY must be a secret key (sb_secret_...) of the project at SUPABASE_URL.',
+};
+
+const gatewayHints: Record<string, { message: string; hint: string }> = {
+  PGRST106: {
+    message: 'The schema nightshift is not exposed by the Data API',
+    hint: 'Add nightshift to the exposed schemas: Project Settings > Data API, or api.schemas in supabase/config.toml.',
+  },
+  PGRST202: {
+    message: 'A Nightshift function is missing in the database, or the API has not noticed it yet',
+    hint: "Apply supabase/migrations, then run: notify pgrst, 'reload schema';",
+  },
+  PGRST301: unauthorized,
+  '42501': {
+    message: 'The API key may not call Nightshift',
+    hint: 'Use the secret key of the project: only service_role may execute the functions of schema nightshift.',
+  },
+  '25006': {
+    message: 'The database is read-only',
+    hint: 'Supabase makes a full project read-only. Free disk space first; the Supabase docs describe how to leave read-only mode.',
+  },
+};

@@ -1,0 +1,150 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import * as z from 'zod';
+import { NightshiftError } from './errors.ts';
+import type { Invocation } from './invocation.ts';
+import { parseJson } from './invocation.ts';
+import type { RunDocument, RunResult } from './run.ts';
+
+/** More than any input of a job needs; refuses a mistake before it costs memory. */
+const maxBodyBytes = 64 * 1024;
+
+const httpRequest = z.object({
+  version: z.literal('2.0'),
+  headers: z.record(z.string(), z.string().optional()).default({}),
+  body: z.string().nullish(),
+  isBase64Encoded: z.boolean().default(false),
+  requestContext: z.object({
+    http: z.object({ method: z.string(), path: z.string() }),
+    requestId: z.string().default('unknown'),
+    stage: z.string().default('$default'),
+  }),
+});
+
+type HttpRequest = z.output<typeof httpRequest>;
+
+export function asHttpRequest(event: unknown): HttpRequest | undefined {
+  return httpRequest.safeParse(event).data;
+}
+
+/** Reads `POST /jobs/<job>/runs`: who may, what they want. Throws NS400, NS401, NS404 or NS413. */
+export function parseHttpRequest(
+  request: HttpRequest,
+  job: string,
+  token: string | undefined,
+): Invocation {
+  const headers = Object.fromEntries(
+    Object.entries(request.headers).map(([name, value]) => [name.toLowerCase(), value]),
+  );
+  requireToken(headers.authorization, token);
+
+  const { method, path } = request.requestContext.http;
+  const route = `/jobs/${job}/runs`;
+  // A stage other than $default is a prefix of the path.
+  if (
+    method !== 'POST' ||
+    (path !== route && path !== `/${request.requestContext.stage}${route}`)
+  ) {
+    throw new NightshiftError('NS404', `There is no ${method} ${path}`, {
+      hint: `Start a run with POST ${route}.`,
+    });
+  }
+
+  const body = Buffer.from(request.body ?? '', request.isBase64Encoded ? 'base64' : 'utf8');
+  if (body.byteLength > maxBodyBytes) {
+    throw new NightshiftError('NS413', 'The body is larger than 64 KB', {
+      hint: 'Send {}, or {"dryRun": true, "only": ["public.orders"], "force": false}.',
+    });
+  }
+  const text = body.toString('utf8').trim();
+  const input = text === '' ? {} : parseJson(text);
+  if (input === undefined) {
+    throw new NightshiftError('NS400', 'The body is not valid JSON', {
+      hint: 'Send {}, or {"dryRun": true, "only": ["public.orders"], "force": false}.',
+    });
+  }
+  const idempotencyKey = headers['idempotency-key'];
+  return {
+    trigger: 'http',
+    requestedBy: request.requestContext.requestId,
+    ...(idempotencyKey ? { idempotencyKey } : {}),
+    input,
+  };
+}
+
+function requireToken(authorization: string | undefined, token: string | undefined): void {
+  const presented = /^Bearer +(.+)$/i.exec(authorization ?? '')?.[1] ?? '';
+  // Digests are of one length, so the comparison takes the same time whatever was presented.
+  const same = timingSafeEqual(digest(presented), digest(token ?? ''));
+  if (token === undefined || !same) {
+    throw new NightshiftError('NS401', 'A valid bearer token is needed', {
+      hint:
+        token === undefined
+          ? 'No token is configured, so every HTTP call is refused: set NIGHTSHIFT_HTTP_TOKEN.'
+          : 'Send the header Authorization: Bearer <NIGHTSHIFT_HTTP_TOKEN>.',
+    });
+  }
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+/** 200 when the run is done, 202 when it goes on, a problem when it did not or could not run. */
+export function respondToRun({
+  outcome,
+  run,
+  error,
+}: RunResult): APIGatewayProxyStructuredResultV2 {
+  if (error) return respondToError(error, run);
+  if (outcome === 'skipped' || run.status === 'skipped') {
+    return respondToError(
+      new NightshiftError('NS409', 'The run was skipped', {
+        detail: skipReason(run),
+        hint: 'Wait for the other run to finish, or send an Idempotency-Key to get its result.',
+      }),
+      run,
+    );
+  }
+  const goesOn = run.status === 'running' || run.status === 'continued';
+  return json(goesOn ? 202 : 200, 'application/json', {
+    runId: run.id,
+    status: run.status,
+    duplicate: outcome === 'duplicate',
+    report: run.report,
+    error: run.error,
+  });
+}
+
+function skipReason(run: RunDocument): string {
+  const reason = z.object({ message: z.string() }).safeParse(run.report);
+  return reason.data?.message ?? 'Another run of this job is under way.';
+}
+
+/** RFC 9457 problem details. */
+export function respondToError(
+  error: NightshiftError,
+  run?: RunDocument,
+): APIGatewayProxyStructuredResultV2 {
+  const ours = /^NS(4\d\d|503)$/.exec(error.code);
+  const status = ours ? Number(ours[1]) : error.retryable ? 503 : 500;
+  const response = json(status, 'application/problem+json', {
+    type: `urn:nightshift:problem:${error.code}`,
+    title: error.message,
+    status,
+    ...(error.detail === undefined ? {} : { detail: error.detail }),
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    code: error.code,
+    ...(run ? { runId: run.id } : {}),
+  });
+  if (status === 401) response.headers = { ...response.headers, 'www-authenticate': 'Bearer' };
+  return response;
+}
+
+function json(
+  statusCode: number,
+  contentType: string,
+  body: unknown,
+): APIGatewayProxyStructuredResultV2 {
+  return { statusCode, headers: { 'content-type': contentType }, body: JSON.stringify(body) };
+}

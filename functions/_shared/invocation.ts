@@ -1,0 +1,158 @@
+import * as z from 'zod';
+import { continueDetail, continueDetailType, eventSource } from './bus.ts';
+import { NightshiftError } from './errors.ts';
+
+/** What an event asks for, whoever sent it. */
+export interface Invocation {
+  trigger: 'schedule' | 'http' | 'alarm' | 'event' | 'cli';
+  /** The same key is the same request: it runs once. */
+  idempotencyKey?: string;
+  /** Who or what asked, for the ledger: an ARN, an alarm's name, a request id. */
+  requestedBy?: string;
+  /** Not yet validated; the job's own schema does that. */
+  input: unknown;
+  resume?: { runId: string; attempt: number };
+}
+
+/** An event that is understood and needs no run, such as an alarm that went back to OK. */
+export interface Ignored {
+  ignored: string;
+}
+
+const plainInput = z.strictObject({
+  dryRun: z.unknown().optional(),
+  only: z.unknown().optional(),
+  force: z.unknown().optional(),
+});
+
+/** The input that serverless.yml gives EventBridge Scheduler; the placeholders are filled in by the scheduler. */
+const schedulerEvent = z.strictObject({
+  scheduleArn: z.string(),
+  scheduledTime: z.string(),
+  input: z.unknown().optional(),
+});
+
+/** CloudWatch calling a function straight. */
+const directAlarm = z.object({
+  source: z.literal('aws.cloudwatch'),
+  alarmArn: z.string(),
+  time: z.string(),
+  alarmData: z.object({ alarmName: z.string(), state: z.object({ value: z.string() }) }),
+});
+
+const snsEvent = z.object({
+  Records: z.tuple([
+    z.object({
+      EventSource: z.literal('aws:sns'),
+      Sns: z.object({ TopicArn: z.string(), MessageId: z.string(), Message: z.string() }),
+    }),
+  ]),
+});
+
+const eventBridgeEvent = z.object({
+  id: z.string(),
+  source: z.string(),
+  'detail-type': z.string(),
+  resources: z.array(z.string()),
+  detail: z.unknown(),
+});
+
+const alarmDetail = z.object({ alarmName: z.string(), state: z.object({ value: z.string() }) });
+
+const snsAlarm = z.object({ AlarmName: z.string(), NewStateValue: z.string() });
+
+/** Reads any event but HTTP. What it does not know it refuses by name: a silent no-op would look like a quiet night. */
+export function parseEvent(event: unknown, job: string): Invocation | Ignored {
+  const plain = plainInput.safeParse(event);
+  if (plain.success) return { trigger: 'event', requestedBy: 'invoke', input: event };
+
+  const scheduler = schedulerEvent.safeParse(event);
+  if (scheduler.success) return fromScheduler(scheduler.data);
+
+  const alarm = directAlarm.safeParse(event);
+  if (alarm.success) {
+    const { alarmArn, time, alarmData } = alarm.data;
+    return fromAlarm(alarmData.alarmName, alarmData.state.value, `${alarmArn} ${time}`);
+  }
+  const sns = snsEvent.safeParse(event);
+  if (sns.success) return fromSns(sns.data);
+
+  const bus = eventBridgeEvent.safeParse(event);
+  if (bus.success) return fromEventBridge(bus.data, job);
+
+  throw new NightshiftError('NS400', `Unknown event: ${nameOf(event)}`, {
+    detail: 'Nothing was run.',
+    hint: 'Send a Scheduler or rule event, an HTTP API v2 request, a CloudWatch alarm (straight, over EventBridge or over SNS), a nightshift.run.continue event, or plain input like {"dryRun": true}.',
+  });
+}
+
+function fromScheduler(event: z.output<typeof schedulerEvent>): Invocation {
+  // A local scheduler leaves the placeholders as they are; then there is no key to go by.
+  const filled = !event.scheduleArn.startsWith('<') && !event.scheduledTime.startsWith('<');
+  return {
+    trigger: 'schedule',
+    requestedBy: filled ? event.scheduleArn : 'scheduler',
+    ...(filled ? { idempotencyKey: `${event.scheduleArn} ${event.scheduledTime}` } : {}),
+    input: event.input ?? {},
+  };
+}
+
+function fromAlarm(name: string, state: string, idempotencyKey: string): Invocation | Ignored {
+  if (state !== 'ALARM') return { ignored: `alarm ${name} is ${state}` };
+  return { trigger: 'alarm', requestedBy: name, idempotencyKey, input: {} };
+}
+
+function fromSns({ Records: [record] }: z.output<typeof snsEvent>): Invocation | Ignored {
+  const message = snsAlarm.safeParse(parseJson(record.Sns.Message));
+  if (!message.success) {
+    throw new NightshiftError('NS400', `Unknown event: SNS message from ${record.Sns.TopicArn}`, {
+      detail: 'The message is not a CloudWatch alarm. Nothing was run.',
+      hint: 'Subscribe the function only to topics that carry CloudWatch alarms.',
+    });
+  }
+  const { AlarmName, NewStateValue } = message.data;
+  return fromAlarm(AlarmName, NewStateValue, record.Sns.MessageId);
+}
+
+function fromEventBridge(
+  event: z.output<typeof eventBridgeEvent>,
+  job: string,
+): Invocation | Ignored {
+  const type = event['detail-type'];
+  if (event.source === 'aws.events' && type === 'Scheduled Event') {
+    const rule = event.resources[0] ?? 'rule';
+    return { trigger: 'schedule', requestedBy: rule, idempotencyKey: event.id, input: {} };
+  }
+  if (event.source === 'aws.cloudwatch' && type === 'CloudWatch Alarm State Change') {
+    const detail = alarmDetail.safeParse(event.detail);
+    if (detail.success) {
+      return fromAlarm(detail.data.alarmName, detail.data.state.value, event.id);
+    }
+  }
+  if (event.source === eventSource && type === continueDetailType) {
+    const detail = continueDetail.safeParse(event.detail);
+    if (detail.success) {
+      const { runId, attempt } = detail.data;
+      if (detail.data.job !== job) return { ignored: `continuation of ${detail.data.job}` };
+      return { trigger: 'event', requestedBy: event.id, input: {}, resume: { runId, attempt } };
+    }
+  }
+  throw new NightshiftError('NS400', `Unknown event: ${type} from ${event.source}`, {
+    detail: 'Nothing was run.',
+    hint: 'Narrow the pattern of the rule that sends it.',
+  });
+}
+
+/** Names an event by its own labels and keys, never by its values. */
+function nameOf(event: unknown): string {
+  if (event === null || typeof event !== 'object') return event === null ? 'null' : typeof event;
+  return `an object with ${Object.keys(event).slice(0, 10).join(', ') || 'no keys'}`;
+}
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

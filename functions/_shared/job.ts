@@ -1,0 +1,41 @@
+import type * as z from 'zod';
+import type { Deadline } from './clock.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import type { Rpc } from './rpc.ts';
+import type { RunDocument } from './run.ts';
+
+/** All that a job may use; nothing in a job reaches for a global. */
+export interface JobContext {
+  rpc: Rpc;
+  run: RunDocument;
+  deadline: Deadline;
+  log: Log;
+  metrics: Metrics;
+  /** Told after each batch; for progress bars. */
+  onProgress: (progress: StepProgress) => void;
+}
+
+export interface StepProgress {
+  subject: string;
+  done: number;
+  /** What there is to do in all, as far as known. */
+  total: number;
+}
+
+export type OutcomeStatus = 'continued' | 'succeeded' | 'partial' | 'failed';
+
+/** What a job returns. `continued` says that time ran out with work left. */
+export interface Outcome<Report> {
+  status: OutcomeStatus;
+  report: Report;
+}
+
+export interface Job<Input extends { dryRun: boolean }, Report> {
+  /** As in the URL, the metrics' service dimension and the ledger. */
+  name: string;
+  /** One sentence, in words, for people. */
+  purpose: string;
+  input: z.ZodType<Input>;
+  run(context: JobContext, input: Input): Promise<Outcome<Report>>;
+}

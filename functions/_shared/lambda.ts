@@ -1,0 +1,82 @@
+import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
+import { type Bus, createBus } from './bus.ts';
+import { type Deadline, deadlineIn, systemClock } from './clock.ts';
+import { NightshiftError, toNightshiftError } from './errors.ts';
+import { asHttpRequest, parseHttpRequest, respondToError, respondToRun } from './http.ts';
+import { type Invocation, parseEvent } from './invocation.ts';
+import type { Job } from './job.ts';
+import { createLog } from './log.ts';
+import { createMetrics } from './metrics.ts';
+import { createRpc } from './rpc.ts';
+import { type RunResult, runJob } from './run.ts';
+import { readSettings, type Settings } from './settings.ts';
+
+/** Kept back from Lambda's own limit, to write the end of the run. */
+const reserveMs = 2_000;
+
+type Answer = APIGatewayProxyStructuredResultV2 | RunResult['run'] | { ignored: string };
+
+/**
+ * Makes the Lambda handler of a job. HTTP callers get a response; every other trigger gets the run, and a run that
+ * failed is thrown, so that Lambda retries and then delivers the event to the on-failure destination.
+ */
+export function createHandler<Input extends { dryRun: boolean }, Report>(job: Job<Input, Report>) {
+  const log = createLog(job.name);
+  const metrics = createMetrics(job.name);
+  let settings: Settings | undefined;
+  let bus: Bus | undefined;
+
+  async function run(invocation: Invocation, deadline: Deadline): Promise<RunResult> {
+    settings ??= readSettings(process.env);
+    if (settings.eventBus) bus ??= createBus(settings.eventBus);
+    try {
+      return await runJob(job, invocation, {
+        rpc: createRpc(
+          { url: settings.supabaseUrl, secretKey: settings.supabaseSecretKey },
+          deadline,
+        ),
+        clock: systemClock,
+        deadline,
+        log,
+        metrics,
+        ...(bus ? { bus } : {}),
+      });
+    } finally {
+      metrics.flush();
+    }
+  }
+
+  return async (event: unknown, context: Context): Promise<Answer> => {
+    const remainingMs = context.getRemainingTimeInMillis() - reserveMs;
+    const request = asHttpRequest(event);
+    if (request) {
+      try {
+        settings ??= readSettings(process.env);
+        const invocation = parseHttpRequest(request, job.name, settings.httpToken);
+        const budgetMs = Math.min(remainingMs, settings.httpBudgetMs);
+        return respondToRun(await run(invocation, deadlineIn(systemClock, budgetMs)));
+      } catch (thrown) {
+        const error = toNightshiftError(thrown);
+        log.warn('HTTP call refused', { error: error.describe() });
+        return respondToError(error);
+      }
+    }
+
+    try {
+      const invocation = parseEvent(event, job.name);
+      if ('ignored' in invocation) {
+        log.info('Event ignored', { reason: invocation.ignored });
+        return invocation;
+      }
+      const result = await run(invocation, deadlineIn(systemClock, remainingMs));
+      if (result.run.status === 'failed') {
+        throw result.error ?? new NightshiftError('NS500', `Run ${result.run.id} failed before`);
+      }
+      return result.run;
+    } catch (thrown) {
+      const error = toNightshiftError(thrown);
+      log.error('Invocation failed', { error: error.describe() });
+      throw error;
+    }
+  };
+}

@@ -1,0 +1,62 @@
+import { createClient } from '@supabase/supabase-js';
+import pRetry from 'p-retry';
+import type * as z from 'zod';
+import type { Deadline } from './clock.ts';
+import type { Database } from './database.types.ts';
+import { fromRpcFailure, NightshiftError } from './errors.ts';
+
+type Functions = Database['nightshift']['Functions'];
+export type RpcName = keyof Functions & string;
+
+export interface Rpc {
+  /**
+   * Calls a function of schema nightshift and parses its answer. A transient failure is retried with jittered
+   * back-off while the deadline allows; `retry` narrows which ones. Throws NightshiftError.
+   */
+  call<Name extends RpcName, Schema extends z.ZodType>(
+    name: Name,
+    args: Functions[Name]['Args'],
+    answer: Schema,
+    options?: { retry?: (error: NightshiftError) => boolean },
+  ): Promise<z.output<Schema>>;
+}
+
+/** One call may last as long as the API lets a statement run (8 s for service_role), and its way there and back. */
+const callTimeoutMs = 15_000;
+
+export function createRpc(connection: { url: string; secretKey: string }, deadline: Deadline): Rpc {
+  const client = createClient<Database, 'nightshift'>(connection.url, connection.secretKey, {
+    db: { schema: 'nightshift' },
+    auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+  });
+
+  return {
+    call(name, args, answer, { retry = () => true } = {}) {
+      return pRetry(
+        async () => {
+          const { data, error, status } = await client
+            .rpc(name, args as never)
+            .abortSignal(AbortSignal.timeout(callTimeoutMs));
+          if (error) throw fromRpcFailure(name, error, status);
+          const parsed = answer.safeParse(data);
+          if (!parsed.success) {
+            throw new NightshiftError('NS500', `${name} answered in an unknown shape`, {
+              detail: parsed.error.issues.map((issue) => issue.path.join('.')).join(', '),
+              hint: 'The functions in the database and this deployment are of different versions: apply supabase/migrations and deploy again.',
+            });
+          }
+          return parsed.data;
+        },
+        {
+          retries: 6,
+          minTimeout: 200,
+          maxTimeout: 5_000,
+          randomize: true,
+          maxRetryTime: Math.max(deadline.remainingMs(), 0),
+          shouldRetry: ({ error }) =>
+            error instanceof NightshiftError && error.retryable && retry(error),
+        },
+      );
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import * as z from 'zod';
+import { NightshiftError } from './errors.ts';
+
+const schema = z.strictObject({
+  SUPABASE_URL: z.url({ protocol: /^https?$/ }),
+  SUPABASE_SECRET_KEY: z.string().min(1),
+  NIGHTSHIFT_HTTP_TOKEN: z.string().optional(),
+  NIGHTSHIFT_EVENT_BUS: z.string().optional(),
+  NIGHTSHIFT_HTTP_BUDGET_MS: z.coerce.number().int().min(1_000).max(29_000).default(25_000),
+});
+
+const shapes: Record<string, string> = {
+  SUPABASE_URL: 'the URL of the project, like https://abcd.supabase.co',
+  SUPABASE_SECRET_KEY: 'a secret key of the project (sb_secret_...)',
+  NIGHTSHIFT_HTTP_TOKEN: 'the bearer token that HTTP calls must carry; without it all are refused',
+  NIGHTSHIFT_EVENT_BUS: 'the name or ARN of the EventBridge bus that carries continuations',
+  NIGHTSHIFT_HTTP_BUDGET_MS:
+    'how long an HTTP call may work before it answers 202, in ms: 1000 to 29000 (API Gateway gives up at 30 s), default 25000',
+};
+
+export interface Settings {
+  supabaseUrl: string;
+  supabaseSecretKey: string;
+  httpToken: string | undefined;
+  eventBus: string | undefined;
+  httpBudgetMs: number;
+}
+
+/** Reads the environment once, strictly: a missing, ill-typed or unknown setting is an error that says the fix. */
+export function readSettings(environment: Record<string, string | undefined>): Settings {
+  const ours = Object.entries(environment).filter(
+    ([name, value]) => value !== undefined && (name in shapes || name.startsWith('NIGHTSHIFT_')),
+  );
+  const parsed = schema.safeParse(Object.fromEntries(ours));
+  if (!parsed.success) {
+    const names = parsed.error.issues.flatMap((issue) =>
+      issue.code === 'unrecognized_keys' ? issue.keys : [String(issue.path[0])],
+    );
+    throw new NightshiftError(
+      'NS422',
+      `The environment is not valid: ${[...new Set(names)].join(', ')}`,
+      {
+        hint: [...new Set(names)]
+          .map((name) =>
+            name in shapes
+              ? `${name}: ${shapes[name]}.`
+              : `${name}: unknown; known are ${Object.keys(shapes).join(', ')}.`,
+          )
+          .join(' '),
+      },
+    );
+  }
+  const { data } = parsed;
+  return {
+    supabaseUrl: data.SUPABASE_URL,
+    supabaseSecretKey: data.SUPABASE_SECRET_KEY,
+    httpToken: data.NIGHTSHIFT_HTTP_TOKEN || undefined,
+    eventBus: data.NIGHTSHIFT_EVENT_BUS || undefined,
+    httpBudgetMs: data.NIGHTSHIFT_HTTP_BUDGET_MS,
+  };
+}

@@ -1,0 +1,211 @@
+import { NightshiftError, toNightshiftError } from '../_shared/errors.ts';
+import type { Job, JobContext, Outcome } from '../_shared/job.ts';
+import {
+  batchFits,
+  firstBatchRows,
+  halveBatchRows,
+  nextBatchRows,
+  orderPolicies,
+  refusal,
+  runStatus,
+  stopsRun,
+  summarize,
+} from './rules.ts';
+import {
+  type Backlog,
+  backlog,
+  noTotals,
+  type Policy,
+  type PurgeInput,
+  type PurgeReport,
+  type PurgeStep,
+  type PurgeTotals,
+  purgedBatch,
+  purgeInput,
+  purgePlan,
+  purgeProgress,
+} from './schema.ts';
+
+export const job: Job<PurgeInput, PurgeReport> = {
+  name: 'retention-purge',
+  purpose: 'Deletes the rows that their retention policies let go, in small committed batches.',
+  input: purgeInput,
+  run,
+};
+
+interface Subject {
+  policy: Policy;
+  before: Backlog | NightshiftError;
+}
+
+async function run(context: JobContext, input: PurgeInput): Promise<Outcome<PurgeReport>> {
+  const { rpc } = context;
+  const lease = leaseOf(context);
+  const only = input.only ? { only_relations: input.only } : {};
+  const plan = await rpc.call('plan_retention_purge', { ...lease, ...only }, purgePlan);
+
+  const subjects: Subject[] = [];
+  for (const policy of orderPolicies(plan.policies)) {
+    subjects.push({ policy, before: await measure(context, policy) });
+  }
+  const refusals = subjects.flatMap(({ policy, before }) =>
+    before instanceof NightshiftError ? [] : (refusal(policy, before) ?? []),
+  );
+  if (refusals.length > 0 && !input.dryRun && !input.force) {
+    throw new NightshiftError('NS428', 'The run would remove more than a policy allows', {
+      detail: `${refusals.join('. ')}. Nothing was deleted.`,
+      hint: 'Look with a dry run. If it is meant: run once with force, or raise max_fraction with nightshift.alter_retention_policy. To purge the other tables meanwhile, name them in only.',
+    });
+  }
+
+  const steps: PurgeStep[] = [];
+  let batches = 0;
+  let outOfTime = false;
+  for (const subject of subjects) {
+    const result = await purgeSubject(context, subject);
+    steps.push(result.step);
+    batches += result.batches;
+    outOfTime ||= result.outOfTime;
+  }
+  const report = reportOf(steps, input.dryRun, plan.disabled, refusals);
+  countMetrics(context, report);
+  return { status: runStatus(steps, outOfTime, batches), report };
+}
+
+function leaseOf({ run }: JobContext) {
+  return { run_id: run.id, fence: run.fence };
+}
+
+async function measure(context: JobContext, policy: Policy): Promise<Backlog | NightshiftError> {
+  const args = { ...leaseOf(context), relation: policy.relation };
+  try {
+    return await context.rpc.call('measure_retention_backlog', args, backlog);
+  } catch (thrown) {
+    return orStop(thrown);
+  }
+}
+
+/** One table that cannot be purged must not keep the others from it; a run that lost its lease must end. */
+function orStop(thrown: unknown): NightshiftError {
+  const error = toNightshiftError(thrown);
+  if (stopsRun(error)) throw error;
+  return error;
+}
+
+async function purgeSubject(context: JobContext, { policy, before }: Subject) {
+  if (before instanceof NightshiftError) {
+    const step = summarize(policy, {
+      totals: noTotals,
+      error: before,
+      outOfTime: false,
+      dryRun: false,
+    });
+    return { step, batches: 0, outOfTime: false };
+  }
+  const { dryRun } = context.run;
+  const earlier = purgeProgress.parse(context.run.progress).steps[policy.relation] ?? noTotals;
+  const purged = await purgeInBatches(context, policy, before, earlier);
+  const after = dryRun || purged.outOfTime ? undefined : await measure(context, policy);
+  const step = summarize(policy, {
+    ...purged,
+    dryRun,
+    before: { ...before, dueRows: before.dueRows + (dryRun ? 0 : earlier.rowsPurged) },
+    ...(after instanceof NightshiftError ? { error: after } : { after }),
+  });
+  return { step, batches: purged.totals.batches - earlier.batches, outOfTime: purged.outOfTime };
+}
+
+async function purgeInBatches(
+  context: JobContext,
+  policy: Policy,
+  before: Backlog,
+  earlier: PurgeTotals,
+): Promise<{
+  totals: PurgeTotals;
+  outOfTime: boolean;
+  durationMs: number;
+  error?: NightshiftError;
+}> {
+  const { rpc, deadline, metrics, onProgress } = context;
+  const startedWithMs = deadline.remainingMs();
+  const spentMs = () => startedWithMs - deadline.remainingMs();
+  let totals = earlier;
+  let rows = firstBatchRows;
+  let lastMs = 0;
+  while (true) {
+    if (!batchFits(deadline.remainingMs(), lastMs)) {
+      return { totals, outOfTime: true, durationMs: spentMs() };
+    }
+    try {
+      const batch = await rpc.call(
+        'purge_batch',
+        { ...leaseOf(context), relation: policy.relation, batch_rows: rows },
+        purgedBatch,
+        { retry: (error) => error.code !== timedOut },
+      );
+      totals = batch.step;
+      lastMs = batch.durationMs;
+      metrics.add('BatchDurationMs', batch.durationMs);
+      onProgress({
+        subject: policy.relation,
+        done: totals.rowsPurged + totals.rowsBlocked,
+        total: before.dueRows + earlier.rowsPurged,
+      });
+      if (batch.done) return { totals, outOfTime: false, durationMs: spentMs() };
+      rows = nextBatchRows(rows, batch.durationMs);
+    } catch (thrown) {
+      const error = orStop(thrown);
+      const halved: number | undefined = error.code === timedOut ? halveBatchRows(rows) : undefined;
+      if (halved === undefined) {
+        return { totals, outOfTime: false, durationMs: spentMs(), error: explain(error, policy) };
+      }
+      rows = halved;
+    }
+  }
+}
+
+/** SQLSTATE query_canceled: the statement timeout, here. The batch was rolled back. */
+const timedOut = '57014';
+
+function explain(error: NightshiftError, policy: Policy): NightshiftError {
+  if (error.code !== timedOut) return error;
+  return new NightshiftError(
+    timedOut,
+    `Deleting a single row of ${policy.relation} takes longer than the statement timeout`,
+    {
+      hint:
+        policy.warnings[0] ??
+        'Look for slow triggers on the table, and for tables that refer to it without an index.',
+      cause: error,
+    },
+  );
+}
+
+function reportOf(
+  steps: PurgeStep[],
+  dryRun: boolean,
+  disabled: string[],
+  refusals: string[],
+): PurgeReport {
+  const sum = (pick: (step: PurgeStep) => number) =>
+    steps.reduce((total, step) => total + pick(step), 0);
+  return {
+    dryRun,
+    rowsPurged: sum((step) => step.rowsPurged),
+    rowsBlocked: sum((step) => step.rowsBlocked),
+    rowsLeft: sum((step) => step.rowsLeft),
+    steps,
+    disabled,
+    refusals: dryRun ? refusals : [],
+  };
+}
+
+function countMetrics({ metrics }: JobContext, report: PurgeReport): void {
+  if (report.dryRun) return;
+  metrics.add('RowsPurged', report.rowsPurged);
+  metrics.add('RowsBlocked', report.rowsBlocked);
+  metrics.add('BacklogRows', report.rowsLeft);
+  const ages = report.steps.map((step) => step.overdueSeconds ?? 0);
+  metrics.add('BacklogAgeSeconds', Math.max(0, ...ages));
+  metrics.describe('relations', report.steps.map((step) => step.relation).join(', '));
+}

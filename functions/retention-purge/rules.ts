@@ -1,0 +1,135 @@
+import type { NightshiftError } from '../_shared/errors.ts';
+import type { OutcomeStatus } from '../_shared/job.ts';
+import type { Backlog, Policy, PurgeStep, PurgeTotals } from './schema.ts';
+
+/** Small enough for any table, and ten steps of growth away from a large batch. */
+export const firstBatchRows = 1_000;
+
+/** A batch of a quarter second holds its locks too briefly for a user to notice. */
+export const targetBatchMs = 250;
+
+/** Keeps a batch's list of row addresses within a few MB of the server's memory. */
+const maxBatchRows = 100_000;
+
+/**
+ * The next batch size from the last one's duration: within 90 to 95% of the target nothing changes; otherwise it moves
+ * towards 95%, upwards by at most a fifth, downwards at once.
+ */
+export function nextBatchRows(rows: number, durationMs: number): number {
+  const efficiency = durationMs / targetBatchMs;
+  if (efficiency >= 0.9 && efficiency <= 0.95) return rows;
+  return clampRows(rows * Math.min(0.95 / efficiency, 1.2));
+}
+
+/** After a timeout; undefined when even a single row takes too long. */
+export function halveBatchRows(rows: number): number | undefined {
+  return rows > 1 ? clampRows(rows / 2) : undefined;
+}
+
+function clampRows(rows: number): number {
+  return Math.min(Math.max(Math.floor(rows), 1), maxBatchRows);
+}
+
+/** Referencing tables first, so that due parents lose their due children before their own turn. Cycles keep their order. */
+export function orderPolicies(policies: readonly Policy[]): Policy[] {
+  const byRelation = new Map(policies.map((policy) => [policy.relation, policy]));
+  const ordered = new Set<Policy>();
+  const visiting = new Set<Policy>();
+  const visit = (policy: Policy): void => {
+    if (ordered.has(policy) || visiting.has(policy)) return;
+    visiting.add(policy);
+    for (const relation of policy.referencedBy) {
+      const referencing = byRelation.get(relation);
+      if (referencing) visit(referencing);
+    }
+    ordered.add(policy);
+  };
+  policies.forEach(visit);
+  return [...ordered];
+}
+
+/** The brake: a sentence when the policy would remove more of its table than it may. */
+export function refusal(policy: Policy, { dueRows, totalRows }: Backlog): string | undefined {
+  if (totalRows === 0 || dueRows <= policy.maxFraction * totalRows) return undefined;
+  const percent = (share: number) => `${Math.round(share * 1000) / 10}%`;
+  return `${policy.relation}: ${dueRows} of ${totalRows} rows are due (${percent(dueRows / totalRows)}), more than max_fraction allows (${percent(policy.maxFraction)})`;
+}
+
+/** Kept back to count what is left and to write the end of the run. */
+const closingMs = 1_000;
+
+/** Whether the next batch, were it four times slower than the last or than it should be, would end before the deadline. */
+export function batchFits(remainingMs: number, lastMs: number): boolean {
+  return remainingMs > closingMs + 4 * Math.max(lastMs, targetBatchMs);
+}
+
+/** After these nothing else can succeed: another attempt holds the lease, or Supabase cannot be reached. */
+export function stopsRun(error: NightshiftError): boolean {
+  return /^(NS409|NS503|PGRST00\d|08...|57P0\d)$/.test(error.code);
+}
+
+export interface PurgeOutcome {
+  totals: PurgeTotals;
+  dryRun: boolean;
+  outOfTime: boolean;
+  durationMs?: number;
+  before?: Backlog;
+  after?: Backlog | undefined;
+  error?: NightshiftError;
+}
+
+/** The truth about one table, from what the ledger and the two counts say. */
+export function summarize(policy: Policy, outcome: PurgeOutcome): PurgeStep {
+  const { totals, dryRun, outOfTime, before, after, error } = outcome;
+  const expectedLeft = Math.max((before?.dueRows ?? 0) - (dryRun ? 0 : totals.rowsPurged), 0);
+  const rowsLeft = after?.dueRows ?? expectedLeft;
+  const reason = error || dryRun ? undefined : reasonLeft(rowsLeft, totals.rowsBlocked, outOfTime);
+  const step = {
+    relation: policy.relation,
+    dueRows: before?.dueRows ?? 0,
+    dueRowsExact: before?.dueRowsExact ?? false,
+    rowsPurged: totals.rowsPurged,
+    rowsBlocked: totals.rowsBlocked,
+    blockedBy: totals.blockedBy,
+    rowsLeft,
+    rowsLeftExact: after?.dueRowsExact ?? (dryRun && (before?.dueRowsExact ?? false)),
+    overdueSeconds: (after ?? before)?.overdueSeconds ?? null,
+    batches: totals.batches,
+    durationMs: Math.round(outcome.durationMs ?? 0),
+    warnings: policy.warnings,
+    ...(reason === undefined ? {} : { reason }),
+    ...(error === undefined ? {} : { error: error.describe() }),
+  };
+  return { ...step, status: stepStatus(step, dryRun) };
+}
+
+function reasonLeft(rowsLeft: number, rowsBlocked: number, outOfTime: boolean): string | undefined {
+  if (rowsLeft === 0) return undefined;
+  if (outOfTime) return 'time ran out; the next run goes on from here';
+  const others = rowsLeft - rowsBlocked;
+  const reasons = [
+    ...(rowsBlocked > 0 ? [`${rowsBlocked} still needed by rows that stay`] : []),
+    ...(others > 0 ? [`${others} locked or changed by other sessions meanwhile`] : []),
+  ];
+  return reasons.join('; ');
+}
+
+function stepStatus(step: Omit<PurgeStep, 'status'>, dryRun: boolean): PurgeStep['status'] {
+  if (step.error) return 'failed';
+  if (dryRun || step.rowsLeft === 0) return 'succeeded';
+  // Nothing done, and no foreign key to blame: that is no progress, whatever the cause.
+  if (step.rowsPurged === 0 && step.rowsBlocked === 0) return 'failed';
+  return 'partial';
+}
+
+/** `continued` only after progress: a run that achieves nothing must not call itself again. */
+export function runStatus(
+  steps: readonly PurgeStep[],
+  outOfTime: boolean,
+  batches: number,
+): OutcomeStatus {
+  if (outOfTime && batches > 0) return 'continued';
+  if (steps.every((step) => step.status === 'succeeded')) return 'succeeded';
+  if (steps.every((step) => step.status === 'failed')) return 'failed';
+  return 'partial';
+}

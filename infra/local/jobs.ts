@@ -1,0 +1,20 @@
+import { readdirSync } from 'node:fs';
+import { NightshiftError } from '../../functions/_shared/errors.ts';
+import type { Job } from '../../functions/_shared/job.ts';
+
+const functionsDirectory = new URL('../../functions/', import.meta.url);
+
+/** A function folder is a job; `_shared` is what they share. */
+export function jobNames(): string[] {
+  return readdirSync(functionsDirectory).filter((name) => !name.startsWith('_'));
+}
+
+export async function loadJob(name: string): Promise<Job<{ dryRun: boolean }, unknown>> {
+  if (!jobNames().includes(name)) {
+    throw new NightshiftError('NS404', `There is no job ${name}`, {
+      hint: `Jobs are: ${jobNames().join(', ')}.`,
+    });
+  }
+  const module = await import(new URL(`${name}/job.ts`, functionsDirectory).href);
+  return module.job;
+}

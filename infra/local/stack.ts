@@ -1,0 +1,54 @@
+import { type Gateway, startGateway } from './gateway.ts';
+import { loadSeed, migrate } from './migrate.ts';
+import { bootstrap, type LocalPostgres, startPostgres } from './postgres.ts';
+
+export interface StackOptions {
+  /** Names of files in `supabase/seeds`, without their ending. */
+  seeds?: string[];
+  /** The schemas that the Data API exposes. */
+  schemas?: string[];
+}
+
+export interface Stack {
+  databaseUrl: string;
+  gatewayUrl: string;
+  secretKey: string;
+  publishableKey: string;
+  stop(): Promise<void>;
+}
+
+/** A whole Supabase on this machine, for as long as this process runs: Postgres, migrations, seeds, Data API. */
+export async function startStack({
+  seeds = [],
+  schemas = ['public', 'nightshift'],
+}: StackOptions = {}): Promise<Stack> {
+  const cluster = await startPostgres();
+  try {
+    const gateway = await prepare(cluster, seeds, schemas);
+    return {
+      databaseUrl: cluster.adminUrl(),
+      gatewayUrl: gateway.url,
+      secretKey: gateway.secretKey,
+      publishableKey: gateway.publishableKey,
+      stop: async () => {
+        await gateway.close();
+        await cluster.stop();
+      },
+    };
+  } catch (error) {
+    await cluster.stop();
+    throw error;
+  }
+}
+
+async function prepare(
+  cluster: LocalPostgres,
+  seeds: string[],
+  schemas: string[],
+): Promise<Gateway> {
+  const databaseUrl = cluster.adminUrl();
+  await bootstrap(databaseUrl);
+  await migrate(databaseUrl);
+  for (const seed of seeds) await loadSeed(databaseUrl, seed);
+  return startGateway({ databaseUrl, schemas });
+}

@@ -1,0 +1,176 @@
+import { describe, expect, it } from 'vitest';
+import { NightshiftError } from '../../functions/_shared/errors.ts';
+import {
+  batchFits,
+  firstBatchRows,
+  halveBatchRows,
+  nextBatchRows,
+  orderPolicies,
+  refusal,
+  runStatus,
+  stopsRun,
+  summarize,
+  targetBatchMs,
+} from '../../functions/retention-purge/rules.ts';
+import { type Backlog, noTotals, type Policy } from '../../functions/retention-purge/schema.ts';
+
+const policy = (relation: string, referencedBy: string[] = []): Policy => ({
+  relation,
+  dropAfter: '30 days',
+  maxFraction: 0.5,
+  warnings: [],
+  referencedBy,
+});
+
+const backlog = (dueRows: number, totalRows: number): Backlog => ({
+  dueRows,
+  dueRowsExact: true,
+  totalRows,
+  totalRowsExact: true,
+  oldestDueAt: null,
+  overdueSeconds: null,
+});
+
+describe('the batch size', () => {
+  it('stays when the batch took 90 to 95% of the target', () => {
+    expect(nextBatchRows(5_000, targetBatchMs * 0.92)).toBe(5_000);
+  });
+
+  it('grows by at most a fifth after a fast batch', () => {
+    expect(nextBatchRows(firstBatchRows, 1)).toBe(1_200);
+  });
+
+  it('shrinks in proportion after a slow one', () => {
+    expect(nextBatchRows(10_000, targetBatchMs * 2)).toBe(4_750);
+  });
+
+  it('never leaves 1 to 100,000 rows', () => {
+    expect(nextBatchRows(1, 60_000)).toBe(1);
+    expect(nextBatchRows(100_000, 1)).toBe(100_000);
+  });
+
+  it('settles on the target within thirty batches when time is proportional to rows', () => {
+    let rows = firstBatchRows;
+    for (let batch = 0; batch < 30; batch++) rows = nextBatchRows(rows, rows / 80);
+    expect(rows / 80).toBeGreaterThan(targetBatchMs * 0.85);
+    expect(rows / 80).toBeLessThan(targetBatchMs * 1.05);
+  });
+
+  it('halves on a timeout, down to one row and no further', () => {
+    expect(halveBatchRows(1_000)).toBe(500);
+    expect(halveBatchRows(1)).toBeUndefined();
+  });
+});
+
+describe('the order of tables', () => {
+  const names = (policies: Policy[]) => orderPolicies(policies).map(({ relation }) => relation);
+
+  it('puts a table after those that refer to it', () => {
+    expect(
+      names([policy('users', ['orders']), policy('orders', ['lines']), policy('lines')]),
+    ).toEqual(['lines', 'orders', 'users']);
+  });
+
+  it('ends on a cycle, with every table once', () => {
+    expect(names([policy('a', ['b']), policy('b', ['a']), policy('c', ['a'])]).sort()).toEqual([
+      'a',
+      'b',
+      'c',
+    ]);
+  });
+});
+
+describe('the brake', () => {
+  it('refuses more than max_fraction of the table, and names table, rows and share', () => {
+    expect(refusal(policy('public.t'), backlog(51, 100))).toMatch(
+      /public\.t: 51 of 100 .*51%.*50%/,
+    );
+  });
+
+  it('lets exactly max_fraction go', () => {
+    expect(refusal(policy('public.t'), backlog(50, 100))).toBeUndefined();
+  });
+
+  it('lets an empty table pass', () => {
+    expect(refusal(policy('public.t'), backlog(0, 0))).toBeUndefined();
+  });
+});
+
+describe('the deadline', () => {
+  it('stops before a batch that might not fit', () => {
+    expect(batchFits(10_000, 250)).toBe(true);
+    expect(batchFits(10_000, 4_000)).toBe(false);
+    expect(batchFits(1_999, 0)).toBe(false);
+  });
+});
+
+describe('a step', () => {
+  const summary = (over: Partial<Parameters<typeof summarize>[1]>) =>
+    summarize(policy('public.t'), {
+      totals: noTotals,
+      dryRun: false,
+      outOfTime: false,
+      before: backlog(100, 1_000),
+      after: backlog(0, 900),
+      ...over,
+    });
+
+  it('succeeds when nothing is left', () => {
+    expect(summary({ totals: { ...noTotals, rowsPurged: 100 } }).status).toBe('succeeded');
+  });
+
+  it('fails when nothing was done and rows are left that no foreign key needs', () => {
+    const step = summary({ after: backlog(100, 1_000) });
+    expect(step.status).toBe('failed');
+    expect(step.reason).toBe('100 locked or changed by other sessions meanwhile');
+  });
+
+  it('is partial, never a success, when all that is left is still needed', () => {
+    const totals = { ...noTotals, rowsBlocked: 100, blockedBy: { 'k on public.c': 100 } };
+    const step = summary({ totals, after: backlog(100, 1_000) });
+    expect(step.status).toBe('partial');
+    expect(step.reason).toBe('100 still needed by rows that stay');
+  });
+
+  it('says that time ran out, with what is expected to be left', () => {
+    const totals = { ...noTotals, rowsPurged: 40 };
+    const step = summary({ totals, outOfTime: true, after: undefined });
+    expect(step).toMatchObject({ status: 'partial', rowsLeft: 60, rowsLeftExact: false });
+    expect(step.reason).toMatch(/time ran out/);
+  });
+
+  it('carries its error and no row contents', () => {
+    const error = new NightshiftError('NS422', 'no such column', { hint: 'fix' });
+    expect(summary({ error })).toMatchObject({
+      status: 'failed',
+      error: { code: 'NS422', hint: 'fix' },
+    });
+  });
+});
+
+describe('a run', () => {
+  const step = (status: 'succeeded' | 'partial' | 'failed') => ({
+    ...summarize(policy('t'), { totals: noTotals, dryRun: true, outOfTime: false }),
+    status,
+  });
+
+  it('continues only when time ran out after some progress', () => {
+    expect(runStatus([step('partial')], true, 3)).toBe('continued');
+    expect(runStatus([step('failed')], true, 0)).toBe('failed');
+  });
+
+  it('is as good as its steps', () => {
+    expect(runStatus([], false, 0)).toBe('succeeded');
+    expect(runStatus([step('succeeded'), step('failed')], false, 1)).toBe('partial');
+    expect(runStatus([step('failed')], false, 1)).toBe('failed');
+  });
+
+  it('stops when the lease is lost or Supabase is gone, and for no lesser reason', () => {
+    for (const code of ['NS409', 'NS503', 'PGRST001', '08006']) {
+      expect(stopsRun(new NightshiftError(code, ''))).toBe(true);
+    }
+    for (const code of ['NS422', 'NS404', '57014', '42501']) {
+      expect(stopsRun(new NightshiftError(code, ''))).toBe(false);
+    }
+  });
+});

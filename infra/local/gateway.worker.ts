@@ -15,6 +15,7 @@ export interface GatewaySettings {
 }
 
 type Database = Parameters<Parameters<PostgresConnection['withContext']>[1]>[0];
+type Client = PostgresConnection['driver'];
 type Introspection = Awaited<ReturnType<PostgresConnection['introspect']>>;
 
 interface DatabaseError extends Error {
@@ -24,41 +25,22 @@ interface DatabaseError extends Error {
   hint?: string;
 }
 
-/** PostgREST's HTTP status for a SQLSTATE or the beginning of one; the first match decides. */
-const HTTP_STATUS: [sqlstate: string, status: number][] = [
-  ['08', 503],
-  ['09', 500],
-  ['0L', 403],
-  ['0P', 403],
-  ['21000', 500],
-  ['23503', 409],
-  ['23505', 409],
-  ['25006', 405],
-  ['25', 500],
-  ['28', 403],
-  ['2D', 500],
-  ['38', 500],
-  ['39', 500],
-  ['3B', 500],
-  ['40', 500],
-  ['42501', 403],
-  ['42883', 404],
-  ['42P01', 404],
-  ['42P17', 500],
-  ['53400', 500],
-  ['53', 503],
-  ['54', 500],
-  ['55', 500],
-  ['57P01', 503],
-  ['57', 500],
-  ['58', 500],
-  ['F0', 500],
-  ['HV', 500],
-  ['P0001', 400],
-  ['P0', 500],
-  ['XX', 500],
-];
-const DEFAULT_STATUS = 400;
+/** PostgREST's HTTP status for a SQLSTATE, or else for its class; 400 for all others. */
+const SQLSTATES = {
+  400: ['P0001'],
+  403: ['0L', '0P', '28', '42501'],
+  404: ['42883', '42P01'],
+  405: ['25006'],
+  409: ['23503', '23505'],
+  500: '09 21 25 2D 38 39 3B 40 42P17 53400 54 55 57 58 F0 HV P0 XX'.split(' '),
+  503: ['08', '53', '57P01'],
+};
+const HTTP_STATUS = new Map(
+  Object.entries(SQLSTATES).flatMap(([status, sqlstates]) =>
+    sqlstates.map((sqlstate) => [sqlstate, Number(status)] as const),
+  ),
+);
+const POOL_SIZE = 10;
 
 /** What the library turns, unchanged, into the response. */
 class Answer extends Error {
@@ -92,7 +74,7 @@ function answerTo(error: unknown, role: string): unknown {
 function statusOf({ code, message }: DatabaseError, role: string): number {
   if (code === '42501' && role === 'anon') return 401;
   if (code === '21000' && message.endsWith('requires a WHERE clause')) return 400;
-  return HTTP_STATUS.find(([prefix]) => code.startsWith(prefix))?.[1] ?? DEFAULT_STATUS;
+  return HTTP_STATUS.get(code) ?? HTTP_STATUS.get(code.slice(0, 2)) ?? 400;
 }
 
 function isDatabaseError(error: unknown): error is DatabaseError {
@@ -108,12 +90,19 @@ function isRefusal({ code, severity }: DatabaseError): boolean {
 class Connection extends PostgresConnection {
   readonly #schema: Introspection;
   readonly #timeouts = new Map<string, string | undefined>();
+  readonly #pool: ReturnType<typeof createPool>;
 
   constructor(url: string, schema: Introspection) {
-    super({ url, postgresOptions: { max: 10, connect_timeout: 5, backoff: () => 0.05 } });
+    super({ url });
     this.#schema = schema;
     // The library would grant everything on every schema to every role; here the migrations decide.
     Object.assign(this, { ensureRlsContext: async () => true });
+    this.#pool = createPool(url);
+    Object.assign(this.driver, { reserve: this.#pool.reserve });
+  }
+
+  override async close() {
+    await this.#pool.close();
   }
 
   override async introspect() {
@@ -167,6 +156,52 @@ class Connection extends PostgresConnection {
   }
 }
 
+/**
+ * Stands in for the pool of postgres.js: after the loss of a reserved connection its `reserve` crashes, and
+ * the error that came with the loss is given to whoever queries next.
+ */
+function createPool(url: string) {
+  const connect = () => new PostgresConnection({ url, postgresOptions: { max: 1 } }).driver;
+  const idle = Array.from({ length: POOL_SIZE }, connect);
+  const clients = new Set(idle);
+  const waiting: ((client: Client) => void)[] = [];
+
+  async function reserve() {
+    const client = idle.pop() ?? (await new Promise<Client>((resolve) => waiting.push(resolve)));
+    let lost: unknown;
+    return {
+      // What is left of a transaction must not run on the connection that replaces the lost one.
+      unsafe: async (...query: Parameters<Client['unsafe']>) => {
+        if (lost) throw lost;
+        try {
+          return await client.unsafe(...query);
+        } catch (error) {
+          if (isDatabaseError(error) && error.severity !== 'ERROR') lost = error;
+          throw error;
+        }
+      },
+      release: () => giveBack(lost ? replace(client) : client),
+    };
+  }
+
+  function giveBack(client: Client) {
+    const next = waiting.shift();
+    if (next) next(client);
+    else idle.push(client);
+  }
+
+  function replace(broken: Client): Client {
+    const client = connect();
+    clients.delete(broken);
+    clients.add(client);
+    broken.end({ timeout: 0 });
+    return client;
+  }
+
+  const close = () => Promise.all([...clients].map((client) => client.end({ timeout: 1 })));
+  return { reserve, close };
+}
+
 async function timeoutOf(database: Database, role: string, schema: string, name: string) {
   const ofFunction = await database
     .selectFrom('pg_catalog.pg_proc as p')
@@ -197,7 +232,10 @@ async function introspect(databaseUrl: string): Promise<Introspection> {
   const connection = new PostgresConnection({ url: databaseUrl, postgresOptions: { max: 1 } });
   try {
     await connection.driver`select 1`;
-    return await connection.introspect();
+    const schema = await connection.introspect();
+    // The library prints what went wrong and answers with an empty schema.
+    if (!schema.functions) throw new Error('The schema of the database could not be read.');
+    return schema;
   } finally {
     await connection.close();
   }
@@ -244,7 +282,7 @@ async function serveGateway({ databaseUrl, schemas, ...keys }: GatewaySettings) 
   parentPort?.once('message', async () => {
     server.close();
     if ('closeAllConnections' in server) server.closeAllConnections();
-    await connection.driver.end({ timeout: 1 });
+    await connection.close();
     process.exit();
   });
 }

@@ -100,9 +100,10 @@ function reachableBinaries({ directory, user }: Cluster): string {
   if (!user || everyoneMayEnter(join(installed, 'bin'))) return join(installed, 'bin');
 
   const copy = join(directory, 'binaries');
-  fs.cpSync(installed, copy, { recursive: true, dereference: true });
-  for (const name of ['.', ...fs.readdirSync(copy, { recursive: true, encoding: 'utf8' })]) {
-    fs.chmodSync(join(copy, name), 0o755);
+  fs.cpSync(installed, copy, { recursive: true, verbatimSymlinks: true });
+  fs.chmodSync(copy, 0o755);
+  for (const entry of fs.readdirSync(copy, { recursive: true, withFileTypes: true })) {
+    if (!entry.isSymbolicLink()) fs.chmodSync(join(entry.parentPath, entry.name), 0o755);
   }
   return join(copy, 'bin');
 }

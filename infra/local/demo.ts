@@ -22,7 +22,7 @@ const policies = `
   select nightshift.add_retention_policy('public."Asset"', '30 days', marker_column => 'deletedAt', flag_column => 'isDeleted');
 `;
 
-const size = { users: 2_000, packages: 200_000, metrics: 1_000_000, products: 2_000 };
+const size = { users: 2_750, packages: 200_000, metrics: 1_000_000, products: 2_000 };
 
 async function main() {
   heading(

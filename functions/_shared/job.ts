@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import type { Deadline } from './clock.ts';
+import type { Clock, Deadline } from './clock.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Rpc } from './rpc.ts';
@@ -9,6 +9,7 @@ import type { RunDocument } from './run.ts';
 export interface JobContext {
   rpc: Rpc;
   run: RunDocument;
+  clock: Clock;
   deadline: Deadline;
   log: Log;
   metrics: Metrics;

@@ -14,7 +14,7 @@ const units = {
   BatchDurationMs: MetricUnit.Milliseconds,
 } as const;
 
-export type MetricName = keyof typeof units;
+type MetricName = keyof typeof units;
 
 /** Metrics of a job, written to the log in CloudWatch's embedded metric format. */
 export interface Metrics {

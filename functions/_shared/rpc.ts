@@ -6,7 +6,7 @@ import type { Database } from './database.types.ts';
 import { fromRpcFailure, NightshiftError } from './errors.ts';
 
 type Functions = Database['nightshift']['Functions'];
-export type RpcName = keyof Functions & string;
+type RpcName = keyof Functions & string;
 
 export interface Rpc {
   /**

@@ -141,10 +141,10 @@ function parseInput<Input extends { dryRun: boolean }, Report>(
 async function work<Input extends { dryRun: boolean }, Report>(
   job: Job<Input, Report>,
   run: RunDocument,
-  { rpc, deadline, log, metrics, onProgress = () => {} }: RunDependencies,
+  { rpc, clock, deadline, log, metrics, onProgress = () => {} }: RunDependencies,
 ): Promise<{ status: OutcomeStatus; report?: Report; error?: NightshiftError }> {
   try {
-    const context = { rpc, run, deadline, log, metrics, onProgress };
+    const context = { rpc, run, clock, deadline, log, metrics, onProgress };
     return await job.run(context, parseInput(job, run.input));
   } catch (thrown) {
     const error = toNightshiftError(thrown);

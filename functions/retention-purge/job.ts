@@ -46,7 +46,7 @@ async function run(context: JobContext, input: PurgeInput): Promise<Outcome<Purg
 
   const subjects: Subject[] = [];
   for (const policy of orderPolicies(plan.policies)) {
-    subjects.push({ policy, before: await measure(context, policy) });
+    subjects.push({ policy, before: await measure(context, policy, false) });
   }
   const refusals = subjects.flatMap(({ policy, before }) =>
     before instanceof NightshiftError ? [] : (refusal(policy, before) ?? []),
@@ -76,10 +76,16 @@ function leaseOf({ run }: JobContext) {
   return { run_id: run.id, fence: run.fence };
 }
 
-async function measure(context: JobContext, policy: Policy): Promise<Backlog | NightshiftError> {
-  const args = { ...leaseOf(context), relation: policy.relation };
+async function measure(
+  context: JobContext,
+  policy: Policy,
+  again: boolean,
+): Promise<Backlog | NightshiftError> {
+  const args = { ...leaseOf(context), relation: policy.relation, again };
   try {
-    return await context.rpc.call('measure_retention_backlog', args, backlog);
+    return await context.rpc.call('measure_retention_backlog', args, backlog, {
+      retry: notTimedOut,
+    });
   } catch (thrown) {
     return orStop(thrown);
   }
@@ -105,12 +111,13 @@ async function purgeSubject(context: JobContext, { policy, before }: Subject) {
   const { dryRun } = context.run;
   const earlier = purgeProgress.parse(context.run.progress).steps[policy.relation] ?? noTotals;
   const purged = await purgeInBatches(context, policy, before, earlier);
-  const after = dryRun || purged.outOfTime ? undefined : await measure(context, policy);
+  const after = dryRun || purged.outOfTime ? undefined : await measure(context, policy, true);
   const step = summarize(policy, {
     ...purged,
     dryRun,
-    before: { ...before, dueRows: before.dueRows + (dryRun ? 0 : earlier.rowsPurged) },
-    ...(after instanceof NightshiftError ? { error: after } : { after }),
+    before,
+    // What cannot be counted right now is estimated; the purge itself is none the worse for it.
+    after: after instanceof NightshiftError ? undefined : after,
   });
   return { step, batches: purged.totals.batches - earlier.batches, outOfTime: purged.outOfTime };
 }
@@ -126,9 +133,9 @@ async function purgeInBatches(
   durationMs: number;
   error?: NightshiftError;
 }> {
-  const { rpc, deadline, metrics, onProgress } = context;
-  const startedWithMs = deadline.remainingMs();
-  const spentMs = () => startedWithMs - deadline.remainingMs();
+  const { rpc, clock, deadline, metrics, onProgress } = context;
+  const startedMs = clock.nowMs();
+  const spentMs = () => clock.nowMs() - startedMs;
   let totals = earlier;
   let rows = firstBatchRows;
   let lastMs = 0;
@@ -141,7 +148,7 @@ async function purgeInBatches(
         'purge_batch',
         { ...leaseOf(context), relation: policy.relation, batch_rows: rows },
         purgedBatch,
-        { retry: (error) => error.code !== timedOut },
+        { retry: notTimedOut },
       );
       totals = batch.step;
       lastMs = batch.durationMs;
@@ -149,7 +156,7 @@ async function purgeInBatches(
       onProgress({
         subject: policy.relation,
         done: totals.rowsPurged + totals.rowsBlocked,
-        total: before.dueRows + earlier.rowsPurged,
+        total: before.dueRows,
       });
       if (batch.done) return { totals, outOfTime: false, durationMs: spentMs() };
       rows = nextBatchRows(rows, batch.durationMs);
@@ -166,6 +173,7 @@ async function purgeInBatches(
 
 /** SQLSTATE query_canceled: the statement timeout, here. The batch was rolled back. */
 const timedOut = '57014';
+const notTimedOut = (error: NightshiftError) => error.code !== timedOut;
 
 function explain(error: NightshiftError, policy: Policy): NightshiftError {
   if (error.code !== timedOut) return error;

@@ -54,7 +54,7 @@ export const listedPolicies = z.array(
  * What the ledger holds of one table in one run: totals over all batches, of earlier attempts too. A table can lose
  * rows before its own turn, to a cycle of references; then rowsPurged alone is there.
  */
-export const purgeTotals = z.object({
+const purgeTotals = z.object({
   rowsPurged: z.number().default(0),
   rowsBlocked: z.number().default(0),
   blockedBy: z.record(z.string(), z.number()).default({}),

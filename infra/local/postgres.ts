@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
@@ -65,30 +65,30 @@ export async function startPostgres(
 }
 
 function createCluster(): Cluster {
+  watch();
   // Postgres refuses to run as root.
   const user = process.getuid?.() === 0 ? postgresUser() : undefined;
   const parent = user && !everyoneMayEnter(tmpdir()) ? '/tmp' : tmpdir();
-  const cluster: Cluster = {
-    directory: fs.mkdtempSync(join(parent, 'nightshift-postgres-')),
-    user,
-  };
-  if (user) fs.chownSync(cluster.directory, user.uid, user.gid);
-  if (clusters.size === 0) {
-    process.on('exit', shutDownAll);
-    for (const signal of SIGNALS) process.on(signal, onSignal);
-  }
+  const directory = fs.mkdtempSync(join(parent, 'nightshift-postgres-'));
+  const cluster: Cluster = { directory, user };
   clusters.add(cluster);
+  if (user) fs.chownSync(directory, user.uid, user.gid);
   return cluster;
 }
 
-function postgresUser() {
-  const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { stdio: 'pipe' }));
-  try {
-    id('-u');
-  } catch {
-    execFileSync('/usr/sbin/useradd', ['--system', '--no-create-home', '--user-group', 'postgres']);
-  }
-  return { uid: id('-u'), gid: id('-g') };
+function postgresUser(): { uid: number; gid: number } {
+  const find = () => {
+    const entry = /^postgres:[^:]*:(\d+):(\d+):/m.exec(fs.readFileSync('/etc/passwd', 'utf8'));
+    return entry && { uid: Number(entry[1]), gid: Number(entry[2]) };
+  };
+  const existing = find();
+  if (existing) return existing;
+  const options = ['--system', '--no-create-home', '--user-group', 'postgres'];
+  const { stderr, error } = spawnSync('/usr/sbin/useradd', options, { encoding: 'utf8' });
+  const created = find();
+  if (created) return created;
+  const why = `Postgres does not run as root, and the user 'postgres' could not be added: ${stderr}`;
+  throw new Error(why, { cause: error });
 }
 
 /** The unprivileged user may not be allowed to enter the checkout; then the binaries run from a copy. */
@@ -176,10 +176,22 @@ function logUntil(child: ChildProcess, text: string | undefined): Promise<string
   });
 }
 
+function watch() {
+  unwatch();
+  process.on('exit', shutDownAll);
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+}
+
+function unwatch() {
+  process.off('exit', shutDownAll);
+  for (const signal of SIGNALS) process.off(signal, onSignal);
+}
+
 function onSignal(signal: NodeJS.Signals) {
   // Whoever else listens ends the process in its own way, and the exit handler cleans up then.
   if (process.listenerCount(signal) > 1) return;
   shutDownAll();
+  unwatch();
   process.kill(process.pid, signal);
 }
 
@@ -210,9 +222,7 @@ function shutDown(cluster: Cluster) {
   fs.rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
 
   clusters.delete(cluster);
-  if (clusters.size > 0) return;
-  process.off('exit', shutDownAll);
-  for (const signal of SIGNALS) process.off(signal, onSignal);
+  if (clusters.size === 0) unwatch();
 }
 
 function signalGroup({ pid = 0 }: ChildProcess, signal: NodeJS.Signals) {

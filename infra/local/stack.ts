@@ -5,8 +5,8 @@ import { bootstrap, type LocalPostgres, startPostgres } from './postgres.ts';
 export interface StackOptions {
   /** Names of files in `supabase/seeds`, without their ending. */
   seeds?: string[];
-  /** The schemas that the Data API exposes. */
-  schemas?: string[];
+  /** What else has to be in the database before the Data API reads the schema. */
+  setUp?: (databaseUrl: string) => Promise<void>;
 }
 
 export interface Stack {
@@ -18,13 +18,10 @@ export interface Stack {
 }
 
 /** A whole Supabase on this machine, for as long as this process runs: Postgres, migrations, seeds, Data API. */
-export async function startStack({
-  seeds = [],
-  schemas = ['public', 'nightshift'],
-}: StackOptions = {}): Promise<Stack> {
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const cluster = await startPostgres();
   try {
-    const gateway = await prepare(cluster, seeds, schemas);
+    const gateway = await prepare(cluster, options);
     return {
       databaseUrl: cluster.adminUrl(),
       gatewayUrl: gateway.url,
@@ -42,12 +39,12 @@ export async function startStack({
 
 async function prepare(
   cluster: LocalPostgres,
-  seeds: string[],
-  schemas: string[],
+  { seeds = [], setUp }: StackOptions,
 ): Promise<Gateway> {
   const databaseUrl = cluster.adminUrl();
   await bootstrap(databaseUrl);
   await migrate(databaseUrl);
   for (const seed of seeds) await loadSeed(databaseUrl, seed);
-  return startGateway({ databaseUrl, schemas });
+  await setUp?.(databaseUrl);
+  return startGateway({ databaseUrl, schemas: ['public', 'nightshift'] });
 }

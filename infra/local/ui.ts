@@ -14,7 +14,7 @@ import type {
 
 const number = new Intl.NumberFormat('en');
 
-export function count(value: number, exact = true): string {
+function count(value: number, exact = true): string {
   return `${exact ? '' : '~'}${number.format(value)}`;
 }
 
@@ -51,7 +51,7 @@ export function coloured(status: keyof typeof colours): string {
 }
 
 /** Seconds as the largest two units that matter: 3d 4h, 12m 5s. */
-export function age(seconds: number): string {
+function age(seconds: number): string {
   const units: [string, number][] = [
     ['d', 86_400],
     ['h', 3_600],

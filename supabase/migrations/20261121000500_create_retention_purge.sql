@@ -37,10 +37,10 @@ begin
 
   open due_cursor no scroll for execute format('select from %s r where %s', policy.relation, due);
   loop
-    move forward 5000 in due_cursor;
+    move forward 500 in due_cursor;
     get diagnostics moved = row_count;
     due_rows := due_rows + moved;
-    exit when moved < 5000;
+    exit when moved < 500;
     due_exact := clock_timestamp() < stop_at;
     exit when not due_exact;
   end loop;
@@ -55,14 +55,16 @@ begin
     due_rows := greatest(due_rows, round(sampled_due * 100 / percent));
   end if;
 
-  execute format(
-    'select min(r.%1$I)%2$s from %3$s r where %4$s',
-    policy.marker_column,
-    -- Without a zone, times are UTC, whatever the session says.
-    case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
-      then '' else '::timestamp at time zone ''UTC''' end,
-    policy.relation, due
-  ) into oldest;
+  if due_rows > 0 then
+    execute format(
+      'select min(r.%1$I)%2$s from %3$s r where %4$s',
+      policy.marker_column,
+      -- Without a zone, times are UTC, whatever the session says.
+      case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
+        then '' else '::timestamp at time zone ''UTC''' end,
+      policy.relation, due
+    ) into oldest;
+  end if;
 
   return jsonb_build_object(
     'dueRows', due_rows,
@@ -185,16 +187,27 @@ $$;
 comment on function nightshift.plan_retention_purge is
   'The enabled policies that this run covers, each with the other covered tables that refer to it (referencedBy), and fixes them as the scope of the run. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
 
-create function nightshift.measure_retention_backlog(run_id uuid, fence bigint, relation text)
+create function nightshift.measure_retention_backlog(
+  run_id uuid,
+  fence bigint,
+  relation text,
+  again boolean default false
+)
 returns jsonb
 language plpgsql
 security definer
 set search_path = ''
+set statement_timeout = '5s'
+set lock_timeout = '1s'
 as $$
 declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
   policy nightshift.retention_policies;
+  backlog jsonb := run.progress #> array['backlogs', measure_retention_backlog.relation];
 begin
+  if backlog is not null and not again then
+    return backlog;
+  end if;
   select p.* into policy from nightshift.retention_policies p
   where p.relation = to_regclass(measure_retention_backlog.relation);
   if not found then
@@ -203,12 +216,21 @@ begin
       message = format('%s has no retention policy', measure_retention_backlog.relation),
       hint = 'It was removed, or its table dropped or renamed, since the run began.';
   end if;
-  return nightshift.measure_backlog(policy, run.started_at);
+  backlog := nightshift.measure_backlog(policy, run.started_at);
+  if not again then
+    update nightshift.runs r
+    set progress = r.progress || jsonb_build_object(
+      'backlogs',
+      coalesce(r.progress -> 'backlogs', '{}') || jsonb_build_object(measure_retention_backlog.relation, backlog)
+    )
+    where r.id = run.id;
+  end if;
+  return backlog;
 end;
 $$;
 
 comment on function nightshift.measure_retention_backlog is
-  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds. Errors: NS404, NS409, NS422.';
+  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. statement_timeout 5 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
 
 revoke all on function
   nightshift.measure_backlog, nightshift.list_retention_policies, nightshift.plan_retention_purge,

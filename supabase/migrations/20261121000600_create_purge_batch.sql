@@ -338,8 +338,8 @@ set search_path = ''
 set row_security = off
 as $$
 declare
-  deletes text;
-  counts text;
+  deletes text[];
+  deleted_rows bigint;
   deleted jsonb;
   expected jsonb;
 begin
@@ -357,23 +357,37 @@ begin
     perform set_config('enable_seqscan', 'off', true);
   end if;
 
-  -- One statement for all tables: foreign keys are checked at its end, when rows that refer to each other are all gone.
   -- Where the rows lie close together, bounds let Postgres read that stretch of the table once, three times as fast as
   -- fetching each row by its address.
   select
-    string_agg(format(
-      'd%1$s as (delete from only %2$I.%3$I where ctid = any(($1[%4$s]).tids) %5$s returning 1)',
-      c.oid, n.nspname, c.relname, d.position,
+    array_agg(format(
+      'delete from only %I.%I where ctid = any(($1[%s]).tids) %s',
+      n.nspname, c.relname, d.position,
       case when (b.last::text::point)[0] - (b.first::text::point)[0] < cardinality(d.tids) / 4
-        then format('and ctid between %L and %L', b.first, b.last) end), ', '),
-    string_agg(format('%1$L, (select pg_catalog.count(*) from d%1$s)', c.oid), ', '),
+        then format('and ctid between %L and %L', b.first, b.last) end
+    ) order by d.position),
     jsonb_object_agg(c.oid, cardinality(d.tids))
-  into deletes, counts, expected
+  into deletes, expected
   from unnest(doomed) with ordinality d(relation, tids, position)
   cross join lateral (select min(t) as first, max(t) as last from unnest(d.tids) t) b
   join pg_catalog.pg_class c on c.oid = d.relation
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace;
-  execute format('with %s select pg_catalog.jsonb_build_object(%s)', deletes, counts) into deleted using doomed;
+
+  if cardinality(deletes) = 1 then
+    execute deletes[1] using doomed;
+    get diagnostics deleted_rows = row_count;
+    deleted := jsonb_build_object(doomed[1].relation, deleted_rows);
+  else
+    -- One statement for all tables: foreign keys are checked at its end, when rows that refer to each other are all gone.
+    execute (
+      select format(
+        'with %s select pg_catalog.jsonb_build_object(%s)',
+        string_agg(format('d%s as (%s returning 1)', d.position, deletes[d.position]), ', '),
+        string_agg(format('%L, (select pg_catalog.count(*) from d%s)', d.relation, d.position), ', ')
+      )
+      from unnest(doomed) with ordinality d(relation, tids, position)
+    ) into deleted using doomed;
+  end if;
   perform set_config('search_path', '', true);
 
   if deleted <> expected then

@@ -57,13 +57,16 @@ async function ownDatabase({
 
 function sharedDatabase({
   databaseUrl,
-  ...keys
+  url,
+  secretKey,
+  publishableKey,
 }: Extract<Suite, { kind: 'remote' }>): TestDatabase {
   const clients = trackClients(databaseUrl);
+  const gateway = { url, secretKey, publishableKey, close: async () => {} };
   return {
     url: databaseUrl,
     sql: clients.connect(4),
-    gateway: async () => ({ ...keys, close: async () => {} }),
+    gateway: async () => gateway,
     connect: () => clients.connect(1),
     drop: () => clients.end(),
   };

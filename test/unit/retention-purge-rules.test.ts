@@ -36,17 +36,18 @@ describe('the batch size', () => {
     expect(nextBatchRows(5_000, targetBatchMs * 0.92)).toBe(5_000);
   });
 
-  it('grows by at most a fifth after a fast batch', () => {
-    expect(nextBatchRows(firstBatchRows, 1)).toBe(1_200);
+  it('doubles while far below the target, then grows by at most a fifth', () => {
+    expect(nextBatchRows(firstBatchRows, 1)).toBe(2_000);
+    expect(nextBatchRows(firstBatchRows, targetBatchMs * 0.5)).toBe(1_200);
   });
 
   it('shrinks in proportion after a slow one', () => {
     expect(nextBatchRows(10_000, targetBatchMs * 2)).toBe(4_750);
   });
 
-  it('never leaves 1 to 100,000 rows', () => {
+  it('never leaves 1 to 250,000 rows', () => {
     expect(nextBatchRows(1, 60_000)).toBe(1);
-    expect(nextBatchRows(100_000, 1)).toBe(100_000);
+    expect(nextBatchRows(250_000, 1)).toBe(250_000);
   });
 
   it('settles on the target within thirty batches when time is proportional to rows', () => {

@@ -1,0 +1,37 @@
+import Table from 'cli-table3';
+import { Command } from 'commander';
+import { benchPurge } from './purge.ts';
+
+type Bench = (say: (text: string) => void) => Promise<object>;
+
+const benches: Record<string, Bench> = { purge: benchPurge };
+
+const program = new Command('bench')
+  .description('Measures Nightshift beside the other ways to do the same, in one run.')
+  .argument('<name>', `one of: ${Object.keys(benches).join(', ')}`)
+  .option('--json', 'print one JSON document')
+  .action(async (name: string, { json }: { json?: true }) => {
+    const bench = benches[name] ?? program.error(`There is no bench ${name}.`);
+    const figures = await bench((text) => console.error(`  ${text} ...`));
+    if (json) {
+      console.log(JSON.stringify(figures, null, 2));
+      return;
+    }
+    const table = new Table({
+      style: { head: [], border: [], compact: true },
+      colAligns: ['left', 'right'],
+    });
+    table.push(
+      ...Object.entries(figures).map(([key, value]) => [
+        inWords(key),
+        Number(value).toLocaleString('en'),
+      ]),
+    );
+    console.log(table.toString());
+  });
+
+function inWords(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
+await program.parseAsync();

@@ -1,0 +1,38 @@
+import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
+import { silentLog } from '../../functions/_shared/log.ts';
+import { createRpc } from '../../functions/_shared/rpc.ts';
+import { runJob } from '../../functions/_shared/run.ts';
+import { job } from '../../functions/retention-purge/job.ts';
+
+/** Runs the purge in a process of its own, as a function would, and prints what it took. */
+const { SUPABASE_URL: url = '', SUPABASE_SECRET_KEY: secretKey = '' } = process.env;
+const deadline = deadlineIn(systemClock, 600_000);
+const batchMs: number[] = [];
+
+const startedMs = performance.now();
+const { run } = await runJob(
+  job,
+  { trigger: 'cli', requestedBy: 'bench', input: { force: true } },
+  {
+    rpc: createRpc({ url, secretKey }, deadline),
+    clock: systemClock,
+    deadline,
+    log: silentLog,
+    metrics: {
+      add: (name, value) => {
+        if (name === 'BatchDurationMs') batchMs.push(value);
+      },
+      describe() {},
+      flush() {},
+    },
+  },
+);
+console.log(
+  JSON.stringify({
+    elapsedMs: performance.now() - startedMs,
+    batchMs,
+    peakBytes: process.resourceUsage().maxRSS * 1024,
+    status: run.status,
+    report: run.report,
+  }),
+);

@@ -1,0 +1,240 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { createClient } from '@supabase/supabase-js';
+import postgres from 'postgres';
+import * as z from 'zod';
+import { type Stack, startStack } from '../../infra/local/stack.ts';
+
+const rows = 1_000_000;
+const rowsOfSmallRun = 100_000;
+/** One row at a time takes too long for all of them; the rate does not change with the number. */
+const oneByOneSample = 2_000;
+const fixedBatchRows = 5_000;
+
+const processOutput = z.object({
+  elapsedMs: z.number(),
+  batchMs: z.array(z.number()),
+  peakBytes: z.number(),
+  status: z.string(),
+  report: z.object({ rowsPurged: z.number(), rowsLeft: z.number() }),
+});
+
+export interface PurgeFigures {
+  rows: number;
+  dueRows: number;
+  plainDeleteRowsPerSecond: number;
+  nightshiftRowsPerSecond: number;
+  limitLoopRowsPerSecond: number;
+  oneByOneRowsPerSecond: number;
+  shareOfPlainDelete: number;
+  timesLimitLoop: number;
+  batches: number;
+  batchP50Ms: number;
+  batchP99Ms: number;
+  batchMaxMs: number;
+  firstTenthMicrosecondsPerRow: number;
+  lastTenthMicrosecondsPerRow: number;
+  lastToFirstTenth: number;
+  peakMegabytesAt100kRows: number;
+  peakMegabytesAt1mRows: number;
+}
+
+/** Every way gets the same rows, freshly loaded and vacuumed, on the same server in the same run. */
+export async function benchPurge(say: (text: string) => void): Promise<PurgeFigures> {
+  const stack = await startStack({ setUp: createSchema });
+  const sql = postgres(stack.databaseUrl, { max: 1, onnotice() {} });
+  try {
+    await load(sql, rows);
+    await declarePolicy(sql);
+    await sql`create table public.keep as select * from public.bench`;
+    const dueRows = await countDue(sql);
+
+    say('one plain DELETE statement');
+    const plainMs = await timed(() => sql.unsafe(`delete from public.bench where ${due}`));
+
+    say('Nightshift over RPC');
+    await reload(sql);
+    const ours = await runProcess(stack);
+
+    say('delete ... where id in (select ... limit 1000), over RPC');
+    await reload(sql);
+    const limitLoopMs = await timed(() => limitLoop(stack));
+
+    say(`one row at a time over the data API, ${oneByOneSample} of them`);
+    await reload(sql);
+    const oneByOneMs = await timed(() => oneByOne(stack));
+
+    say(`Nightshift in fixed batches of ${fixedBatchRows}, first tenth against last`);
+    await reload(sql);
+    const perRow = await fixedBatches(sql);
+
+    say(`Nightshift on ${rowsOfSmallRun} rows, for memory`);
+    await load(sql, rowsOfSmallRun);
+    const small = await runProcess(stack);
+
+    const perSecond = (count: number, ms: number) => Math.round((count / ms) * 1000);
+    const sorted = ours.batchMs.toSorted((a, b) => a - b);
+    const percentile = (share: number) =>
+      sorted[Math.ceil(sorted.length * share) - 1] ?? Number.NaN;
+    return {
+      rows,
+      dueRows,
+      plainDeleteRowsPerSecond: perSecond(dueRows, plainMs),
+      nightshiftRowsPerSecond: perSecond(dueRows, ours.elapsedMs),
+      limitLoopRowsPerSecond: perSecond(dueRows, limitLoopMs),
+      oneByOneRowsPerSecond: perSecond(oneByOneSample, oneByOneMs),
+      shareOfPlainDelete: round(plainMs / ours.elapsedMs),
+      timesLimitLoop: round(limitLoopMs / ours.elapsedMs),
+      batches: sorted.length,
+      batchP50Ms: round(percentile(0.5)),
+      batchP99Ms: round(percentile(0.99)),
+      batchMaxMs: round(percentile(1)),
+      firstTenthMicrosecondsPerRow: round(perRow.first),
+      lastTenthMicrosecondsPerRow: round(perRow.last),
+      lastToFirstTenth: round(perRow.last / perRow.first),
+      peakMegabytesAt100kRows: round(small.peakBytes / 2 ** 20),
+      peakMegabytesAt1mRows: round(ours.peakBytes / 2 ** 20),
+    };
+  } finally {
+    await sql.end();
+    await stack.stop();
+  }
+}
+
+const due = "deleted_at > '-infinity' and deleted_at < now() - interval '30 days'";
+
+const schema = `
+  create table public.bench (
+    id bigint primary key,
+    user_id integer not null,
+    payload text not null,
+    deleted_at timestamptz
+  );
+  grant select, delete on public.bench to service_role;
+  create index on public.bench (user_id);
+  create index on public.bench (deleted_at);
+
+  create function public.delete_some() returns integer language plpgsql security definer set search_path = '' as $$
+  declare
+    deleted integer;
+  begin
+    delete from public.bench where id in (
+      select id from public.bench where ${due} limit 1000
+    );
+    get diagnostics deleted = row_count;
+    return deleted;
+  end;
+  $$;
+  grant execute on function public.delete_some() to service_role;
+`;
+
+async function createSchema(databaseUrl: string): Promise<void> {
+  const sql = postgres(databaseUrl, { max: 1, onnotice() {} });
+  await sql.unsafe(schema);
+  await sql.end();
+}
+
+async function load(sql: postgres.Sql, count: number): Promise<void> {
+  await sql`truncate public.bench`;
+  await sql`select setseed(0.42)`;
+  await sql`
+    insert into public.bench
+    select i, i % 1000, repeat('x', 150),
+      case when random() < 0.5 then now() - interval '31 days' - random() * interval '1000 days' end
+    from generate_series(1, ${count}::integer) i`;
+  await sql`vacuum analyze public.bench`;
+}
+
+async function reload(sql: postgres.Sql): Promise<void> {
+  await sql`truncate public.bench`;
+  await sql`insert into public.bench select * from public.keep order by id`;
+  await sql`vacuum analyze public.bench`;
+}
+
+async function declarePolicy(sql: postgres.Sql): Promise<void> {
+  await sql`select nightshift.add_retention_policy('public.bench', '30 days')`;
+}
+
+async function countDue(sql: postgres.Sql): Promise<number> {
+  const [row] = await sql.unsafe(`select count(*)::integer as n from public.bench where ${due}`);
+  return row?.n;
+}
+
+async function timed(run: () => Promise<unknown>): Promise<number> {
+  const startedMs = performance.now();
+  await run();
+  return performance.now() - startedMs;
+}
+
+async function runProcess(stack: Stack) {
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [fileURLToPath(new URL('purge-process.ts', import.meta.url))],
+    {
+      env: { ...process.env, SUPABASE_URL: stack.gatewayUrl, SUPABASE_SECRET_KEY: stack.secretKey },
+    },
+  );
+  const output = processOutput.parse(JSON.parse(stdout));
+  if (output.status !== 'succeeded' || output.report.rowsLeft !== 0) {
+    throw new Error(`The purge ended ${output.status} with ${output.report.rowsLeft} rows left.`);
+  }
+  return output;
+}
+
+function clientOf({ gatewayUrl, secretKey }: Stack) {
+  return createClient(gatewayUrl, secretKey, { auth: { persistSession: false } });
+}
+
+async function limitLoop(stack: Stack): Promise<void> {
+  const client = clientOf(stack);
+  for (;;) {
+    const { data, error } = await client.rpc('delete_some');
+    if (error) throw error;
+    if (data === 0) return;
+  }
+}
+
+async function oneByOne(stack: Stack): Promise<void> {
+  const client = clientOf(stack);
+  const ids: { id: number }[] = [];
+  for (let from = 0; from < oneByOneSample; from += 1000) {
+    const { data, error } = await client
+      .from('bench')
+      .select('id')
+      .not('deleted_at', 'is', null)
+      .order('id')
+      .range(from, from + 999);
+    if (error) throw error;
+    ids.push(...data);
+  }
+  for (const { id } of ids) {
+    const { error } = await client.from('bench').delete().eq('id', id);
+    if (error) throw error;
+  }
+}
+
+/** At one size from the first batch to the last, a cost that grows with what is already deleted cannot hide. */
+async function fixedBatches(sql: postgres.Sql): Promise<{ first: number; last: number }> {
+  const [begun] = await sql`select nightshift.begin_run('retention-purge', 'cli') -> 'run' as run`;
+  const { id, fence } = begun?.run ?? {};
+  await sql`select nightshift.plan_retention_purge(${id}, ${fence})`;
+  const costs: number[] = [];
+  for (let done = false; !done; ) {
+    const [answer] =
+      await sql`select nightshift.purge_batch(${id}, ${fence}, 'public.bench', ${fixedBatchRows}) as batch`;
+    const { rowsByRelation, durationMs } = answer?.batch ?? {};
+    costs.push((durationMs * 1000) / rowsByRelation['public.bench']);
+    done = answer?.batch.done;
+  }
+  await sql`select nightshift.finish_run(${id}, ${fence}, 'succeeded')`;
+  // Without the first batch, which warms the session, and the last, which may be a handful of rows.
+  const measured = costs.slice(1, -1);
+  const tenth = Math.floor(measured.length / 10);
+  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  return { first: mean(measured.slice(0, tenth)), last: mean(measured.slice(-tenth)) };
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100;
+}

@@ -1,0 +1,151 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Sql } from 'postgres';
+import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
+import { silentLog } from '../../functions/_shared/log.ts';
+import { noMetrics } from '../../functions/_shared/metrics.ts';
+import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
+import { type RunDependencies, type RunResult, runJob } from '../../functions/_shared/run.ts';
+import { job } from '../../functions/retention-purge/job.ts';
+import type { PurgeReport, PurgeStep } from '../../functions/retention-purge/schema.ts';
+import type { Gateway } from '../../infra/local/gateway.ts';
+import type { TestDatabase } from './database.ts';
+
+const BUDGET_MS = 20_000;
+
+interface PurgeOptions extends Partial<RunDependencies> {
+  gateway?: Pick<Gateway, 'url' | 'secretKey'>;
+  idempotencyKey?: string;
+  resume?: { runId: string; attempt: number };
+  /** The most rows of a batch, so that a few rows make many batches. */
+  batchRows?: number;
+  /** Awaited before each batch is asked for, counted from 1: the moment between two batches. */
+  beforeBatch?: (nth: number, relation: string) => unknown;
+}
+
+/** Runs the purge as the functions do: the job under the ledger, through supabase-js and the Data API. */
+export async function runPurge(
+  db: TestDatabase,
+  input: unknown = {},
+  { gateway, idempotencyKey, resume, batchRows, beforeBatch, ...overrides }: PurgeOptions = {},
+): Promise<RunResult & { report: PurgeReport }> {
+  const deadline = overrides.deadline ?? deadlineIn(systemClock, BUDGET_MS);
+  const rpc = createRpc(gateway ?? (await db.gateway()), deadline);
+  const result = await runJob(
+    job,
+    {
+      trigger: 'cli',
+      input,
+      ...(idempotencyKey ? { idempotencyKey } : {}),
+      ...(resume ? { resume } : {}),
+    },
+    {
+      rpc: interleaved(rpc, batchRows, beforeBatch),
+      clock: systemClock,
+      deadline,
+      log: silentLog,
+      metrics: noMetrics,
+      ...overrides,
+    },
+  );
+  return { ...result, report: result.run.report as PurgeReport };
+}
+
+function interleaved(
+  rpc: Rpc,
+  batchRows: number | undefined,
+  beforeBatch: PurgeOptions['beforeBatch'],
+): Rpc {
+  let batches = 0;
+  return {
+    async call(name, args, answer, options) {
+      if (!('batch_rows' in args)) return rpc.call(name, args, answer, options);
+      await beforeBatch?.(++batches, args.relation);
+      const batch_rows = Math.min(args.batch_rows, batchRows ?? args.batch_rows);
+      return rpc.call(name, { ...args, batch_rows }, answer, options);
+    },
+  };
+}
+
+/** What the report says of one table. */
+export function stepOf({ report }: { report: PurgeReport }, relation: string): PurgeStep {
+  const step = report.steps.find((candidate) => candidate.relation === relation);
+  if (!step) throw new Error(`The report has no step for ${relation}`);
+  return step;
+}
+
+/** An empty schema app, no policy, and no run under way. */
+export async function startAfresh(sql: Sql): Promise<void> {
+  await sql.unsafe(`
+    drop schema if exists app cascade;
+    create schema app;
+    delete from nightshift.retention_policies;
+    update nightshift.runs set status = 'lost', finished_at = now() where status = 'running';
+    select nightshift.unpause();
+  `);
+}
+
+/** Writes each row deleted from a table into app.deleted, after an optional pause per row. */
+export async function auditDeletes(sql: Sql, relation: string, pauseMs = 0): Promise<void> {
+  await sql.unsafe(`
+    create table if not exists app.deleted (relation text not null, id bigint not null);
+    create or replace function app.audit_delete() returns trigger language plpgsql set search_path = '' as $$
+    begin
+      perform pg_catalog.pg_sleep(tg_argv[0]::double precision / 1000);
+      insert into app.deleted values (tg_table_name, old.id);
+      return null;
+    end $$;
+    create trigger audit_delete after delete on ${relation}
+    for each row execute function app.audit_delete(${pauseMs});
+  `);
+}
+
+/** The ids that were deleted from audited tables, in order; one that went twice is there twice. */
+export async function deletedIds(sql: Sql): Promise<number[]> {
+  const rows = await sql<{ id: string }[]>`select id from app.deleted order by id`;
+  return rows.map(({ id }) => Number(id));
+}
+
+/** One value for all that a table holds, of all rows or those where a condition is true. */
+export async function checksum(sql: Sql, relation: string, where = 'true'): Promise<string> {
+  const [row] = await sql.unsafe<{ sum: string }[]>(
+    `select md5(coalesce(string_agg(r::text, E'\\n' order by r::text), '')) as sum from ${relation} r where ${where}`,
+  );
+  return row?.sum ?? '';
+}
+
+export async function idsOf(sql: Sql, relation: string): Promise<number[]> {
+  const rows = await sql.unsafe<{ id: number }[]>(`select id from ${relation} order by id`);
+  return rows.map(({ id }) => Number(id));
+}
+
+export function range(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, n) => first + n);
+}
+
+/** Asks again until the answer is true; fails, naming what it waited for, after timeoutMs. */
+export async function until(
+  what: string,
+  ask: () => Promise<boolean>,
+  timeoutMs = 10_000,
+): Promise<void> {
+  const giveUpAt = performance.now() + timeoutMs;
+  while (!(await ask())) {
+    if (performance.now() > giveUpAt) throw new Error(`Waited in vain until ${what}`);
+    await sleep(5);
+  }
+}
+
+/** Whether the Data API has a batch under way in this database. */
+export async function batchUnderWay(sql: Sql): Promise<boolean> {
+  const rows = await sql`
+    select from pg_stat_activity
+    where datname = current_database() and state = 'active' and pid <> pg_backend_pid()
+      and query like '%purge_batch%'`;
+  return rows.length > 0;
+}
+
+export async function expireLease(sql: Sql): Promise<void> {
+  await sql`
+    update nightshift.runs set lease_expires_at = now() - interval '1 second'
+    where status = 'running'`;
+}

@@ -1,0 +1,118 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { createClient } from '@supabase/supabase-js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { jobNames, loadJob } from '../../infra/local/jobs.ts';
+import { migrate } from '../../infra/local/migrate.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+
+/** What jobs and people call. All else is for the functions among themselves. */
+const callable = [
+  'add_retention_policy',
+  'alter_retention_policy',
+  'begin_run',
+  'finish_run',
+  'heartbeat_run',
+  'list_retention_policies',
+  'list_runs',
+  'measure_retention_backlog',
+  'pause',
+  'plan_retention_purge',
+  'purge_batch',
+  'remove_retention_policy',
+  'resume_run',
+  'trim_runs',
+  'unpause',
+];
+
+describe('the schema nightshift', () => {
+  let db: TestDatabase;
+  beforeAll(async () => {
+    db = await createDatabase();
+  });
+  afterAll(() => db.drop());
+
+  const functions = () => db.sql<
+    {
+      name: string;
+      pinned: boolean;
+      commented: boolean;
+      open: boolean;
+      service: boolean;
+      definer: boolean;
+    }[]
+  >`
+    select
+      p.proname as name,
+      coalesce('search_path=""' = any(p.proconfig), false) as pinned,
+      obj_description(p.oid, 'pg_proc') is not null as commented,
+      has_function_privilege('anon', p.oid, 'execute')
+        or has_function_privilege('authenticated', p.oid, 'execute') as open,
+      has_function_privilege('service_role', p.oid, 'execute') as service,
+      p.prosecdef as definer
+    from pg_proc p
+    where p.pronamespace = 'nightshift'::regnamespace
+    order by p.proname`;
+
+  it('pins the search path of every function and comments on it', async () => {
+    const rows = await functions();
+    expect(rows.length).toBeGreaterThan(callable.length);
+    expect(rows.filter((row) => !row.pinned || !row.commented)).toEqual([]);
+  });
+
+  it('lets service_role execute what jobs call, and nobody else anything', async () => {
+    const rows = await functions();
+    expect(rows.filter((row) => row.open)).toEqual([]);
+    expect(rows.filter((row) => row.service).map((row) => row.name)).toEqual(callable);
+  });
+
+  it('has row level security without policies on every table, and no grants', async () => {
+    const tables = await db.sql`
+      select c.relname as name, c.relrowsecurity as secured,
+        (select count(*)::integer from pg_policy where polrelid = c.oid) as policies,
+        has_table_privilege('service_role', c.oid, 'select, insert, update, delete')
+          or has_table_privilege('authenticated', c.oid, 'select, insert, update, delete')
+          or has_table_privilege('anon', c.oid, 'select, insert, update, delete') as granted,
+        obj_description(c.oid, 'pg_class') is not null as commented
+      from pg_class c
+      where c.relnamespace = 'nightshift'::regnamespace and c.relkind in ('r', 'p', 'v', 'm')`;
+    expect(tables.length).toBeGreaterThan(2);
+    for (const table of tables) {
+      expect(table).toMatchObject({ secured: true, policies: 0, granted: false, commented: true });
+    }
+  });
+
+  it('answers neither anon nor an unknown key over the data API', async () => {
+    const { url, publishableKey } = await db.gateway();
+    for (const [key, status] of [
+      [publishableKey, 401],
+      ['sb_secret_wrong', 401],
+    ] as const) {
+      const client = createClient(url, key, { auth: { persistSession: false } });
+      expect((await client.schema('nightshift').rpc('list_runs')).status).toBe(status);
+      expect((await client.schema('nightshift').from('runs').select()).data).toBeNull();
+    }
+  });
+
+  it('can be migrated again without any change, by twenty at once', async () => {
+    const results = await Promise.all(Array.from({ length: 20 }, () => migrate(db.url)));
+    for (const { applied } of results) expect(applied).toEqual([]);
+    const [recorded] = await db.sql`
+      select count(*)::integer as n, bool_and(cardinality(statements) > 0 and name <> '') as whole
+      from supabase_migrations.schema_migrations`;
+    const files = readdirSync(new URL('../../supabase/migrations', import.meta.url));
+    expect(recorded).toEqual({ n: files.length, whole: true });
+  });
+});
+
+describe('every function folder', () => {
+  it.each(jobNames())('%s has the same files and exports a job of its name', async (name) => {
+    const folder = new URL(`../../functions/${name}/`, import.meta.url);
+    for (const file of ['function.yml', 'handler.ts', 'job.ts', 'rules.ts', 'schema.ts']) {
+      expect(existsSync(new URL(file, folder)), `functions/${name}/${file}`).toBe(true);
+    }
+    const job = await loadJob(name);
+    expect(job.name).toBe(name);
+    expect(job.purpose).toMatch(/\.$/);
+    expect(job.input.parse({})).toMatchObject({ dryRun: false });
+  });
+});

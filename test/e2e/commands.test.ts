@@ -1,0 +1,196 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import postgres from 'postgres';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Runs a script of infra/local to its end; what it printed, and how it ended. */
+async function run(script: string, args: string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [`infra/local/${script}`, ...args], {
+    cwd: root,
+    env: { PATH: process.env.PATH ?? '', NO_COLOR: '1', ...env },
+  });
+  const output = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk) => (output.stdout += chunk));
+  child.stderr.on('data', (chunk) => (output.stderr += chunk));
+  const [code] = await once(child, 'close');
+  return { ...output, code };
+}
+
+describe('the command line', () => {
+  let db: TestDatabase;
+  let env: Record<string, string>;
+  beforeAll(async () => {
+    db = await createDatabase();
+    await db.sql.unsafe(`
+      create table public.orders (id integer primary key, deleted_at timestamptz);
+      create index on public.orders (deleted_at);
+      insert into public.orders select i, case when i <= 300 then now() - interval '40 days' end from generate_series(1, 1000) i;
+    `);
+    const { url, secretKey } = await db.gateway();
+    env = { SUPABASE_URL: url, SUPABASE_SECRET_KEY: secretKey };
+  });
+  afterAll(() => db.drop());
+
+  it('says how to begin while there is no policy', async () => {
+    const { stdout, code } = await run('cli.ts', ['policies'], env);
+    expect(stdout).toMatch(/nothing is ever deleted[\s\S]*add_retention_policy/);
+    expect(code).toBe(0);
+  });
+
+  it('shows a policy, purges dry and then for real, and shows the runs', async () => {
+    await db.sql`select nightshift.add_retention_policy('public.orders', '30 days')`;
+    expect((await run('cli.ts', ['policies'], env)).stdout).toMatch(
+      /public\.orders .* 300 .* 1,000 /,
+    );
+
+    const dry = await run('cli.ts', ['run', 'retention-purge', '--dry-run', '--json'], env);
+    expect(dry.code).toBe(0);
+    expect(JSON.parse(dry.stdout)).toMatchObject({
+      status: 'succeeded',
+      dryRun: true,
+      trigger: 'cli',
+      report: { rowsPurged: 300, rowsLeft: 300 },
+    });
+    expect(await db.sql`select count(*)::integer as n from public.orders`).toEqual([{ n: 1000 }]);
+
+    const real = await run('cli.ts', ['run', 'retention-purge'], env);
+    expect(real.code).toBe(0);
+    expect(real.stdout).toMatch(/public\.orders .* 300 .* succeeded/);
+    expect(await db.sql`select count(*)::integer as n from public.orders`).toEqual([{ n: 700 }]);
+
+    const status = await run('cli.ts', ['status', '--json'], env);
+    expect(JSON.parse(status.stdout)).toMatchObject([{ dryRun: false }, { dryRun: true }]);
+    expect((await run('cli.ts', ['status'], env)).stdout).toMatch(/succeeded \(dry run\)/);
+  });
+
+  it.each([
+    ['an unknown job', ['run', 'nothing'], 2, /There is no job nothing[\s\S]*retention-purge/],
+    ['an unknown option', ['run', 'retention-purge', '--really'], 2, /unknown option/],
+    [
+      'an unknown table',
+      ['run', 'retention-purge', '--only', 'public.nothing'],
+      1,
+      /No retention policy for: public\.nothing[\s\S]*public\.orders[\s\S]*Fix:/,
+    ],
+    ['no command', [], 2, /Usage: nightshift/],
+  ])('answers %s with the fix and an exit code', async (_, args, code, message) => {
+    const result = await run('cli.ts', args, env);
+    expect(result.stderr).toMatch(message);
+    expect(result.code).toBe(code);
+  });
+
+  it('says which settings are missing', async () => {
+    const result = await run('cli.ts', ['status'], { SUPABASE_URL: 'http://127.0.0.1:9' });
+    expect(result.stderr).toMatch(/SUPABASE_URL and SUPABASE_SECRET_KEY are not set/);
+    expect(result.code).toBe(2);
+  });
+
+  it('exits 3 while rows are left, and 4 when paused', async () => {
+    await db.sql.unsafe(`
+      create table public.lines (order_id integer references public.orders);
+      create index on public.lines (order_id);
+      update public.orders set deleted_at = now() - interval '40 days' where id between 301 and 310;
+      insert into public.lines values (301);
+    `);
+    const partial = await run('cli.ts', ['run', 'retention-purge'], env);
+    expect(partial.stdout).toMatch(
+      /1 needed through foreign key lines_order_id_fkey on public\.lines/,
+    );
+    expect(partial.code).toBe(3);
+
+    await db.sql`select nightshift.pause('moving house')`;
+    const paused = await run('cli.ts', ['run', 'retention-purge'], env);
+    expect(paused.stdout).toMatch(/Run skipped: Nightshift is paused: moving house/);
+    expect(paused.code).toBe(4);
+    await db.sql`select nightshift.unpause()`;
+  });
+
+  it('migrates a database given by its URL, twice to the same end', async () => {
+    await db.sql.unsafe('drop schema nightshift cascade; drop schema supabase_migrations cascade');
+    const first = await run('cli.ts', ['migrate', '--database-url', db.url]);
+    expect(first.stdout).toMatch(
+      /applied 20261121000100_create_nightshift_schema[\s\S]*there already/,
+    );
+    const second = await run('cli.ts', ['migrate', '--database-url', db.url]);
+    expect(second.stdout).toMatch(/^0 applied/);
+    expect([first.code, second.code]).toEqual([0, 0]);
+    expect(first.stdout).not.toContain(new URL(db.url).password);
+  });
+});
+
+describe('npm start', () => {
+  let child: ChildProcess;
+  let output = '';
+  beforeAll(async () => {
+    child = spawn(process.execPath, ['infra/local/start.ts'], { cwd: root });
+    const ready = new Promise((resolve, reject) => {
+      for (const stream of [child.stdout, child.stderr]) {
+        stream?.on('data', (chunk) => {
+          output += chunk;
+          if (output.includes('Ctrl-C stops')) resolve(undefined);
+        });
+      }
+      child.once('exit', () => reject(new Error(output)));
+    });
+    await ready;
+  }, 60_000);
+  afterAll(() => child.kill('SIGKILL'));
+
+  it('serves the functions over HTTP, and Ctrl-C leaves nothing behind', async () => {
+    const functionsUrl = /Functions {2}(\S+)/.exec(output)?.[1];
+    const databaseUrl = new URL(/Postgres {3}(\S+)/.exec(output)?.[1] ?? '');
+    process.loadEnvFile(`${root}.env.local`);
+    const headers = { authorization: `Bearer ${process.env.NIGHTSHIFT_HTTP_TOKEN}` };
+    const url = `${functionsUrl}/jobs/retention-purge/runs`;
+
+    expect((await fetch(url, { method: 'POST' })).status).toBe(401);
+    const malformed = await fetch(url, { method: 'POST', headers, body: '{' });
+    expect(malformed.status).toBe(400);
+    expect(malformed.headers.get('content-type')).toMatch('application/problem+json');
+    const response = await fetch(url, {
+      method: 'POST',
+      headers,
+      body: '{"only": ["public.user_targets"]}',
+    });
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ status: 'succeeded', report: { rowsLeft: 0 } });
+
+    const sql = postgres(databaseUrl.href, { max: 1 });
+    expect(await sql`select trigger, status from nightshift.runs`).toEqual([
+      { trigger: 'http', status: 'succeeded' },
+    ]);
+    await sql.end();
+
+    child.kill('SIGINT');
+    await once(child, 'exit');
+    expect(existsSync(`${root}.env.local`)).toBe(false);
+    for (const { port } of [databaseUrl, new URL(functionsUrl ?? '')])
+      await expectFree(Number(port));
+  }, 60_000);
+});
+
+/** That we can listen on the port shows that nobody else does. */
+async function expectFree(port: number) {
+  const server = createServer().listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  server.close();
+}
+
+describe('npm run demo', () => {
+  it('shows the whole night and exits 0', async () => {
+    const { stdout, stderr, code } = await run('demo.ts', []);
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(
+      /What is due[\s\S]*The night shift[\s\S]*needed through foreign key[\s\S]*as a dry run/,
+    );
+    const { stdout: left } = await promisify(execFile)('ps', ['-A', '-o', 'args']);
+    expect(left).not.toContain('infra/local/demo.ts');
+  }, 180_000);
+});

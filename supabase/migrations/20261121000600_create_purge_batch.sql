@@ -361,10 +361,10 @@ begin
   -- fetching each row by its address.
   select
     array_agg(format(
-      'delete from only %I.%I where ctid = any(($1[%s]).tids) %s',
+      'delete from only %I.%I where ctid operator(pg_catalog.=) any(($1[%s]).tids) %s',
       n.nspname, c.relname, d.position,
       case when (b.last::text::point)[0] - (b.first::text::point)[0] < cardinality(d.tids) / 4
-        then format('and ctid between %L and %L', b.first, b.last) end
+        then format('and ctid operator(pg_catalog.>=) %L and ctid operator(pg_catalog.<=) %L', b.first, b.last) end
     ) order by d.position),
     jsonb_object_agg(c.oid, cardinality(d.tids))
   into deletes, expected

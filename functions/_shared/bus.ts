@@ -29,19 +29,24 @@ export function createBus(busName: string, client = new EventBridgeClient({})): 
       };
       return pRetry(
         async () => {
-          const { FailedEntryCount, Entries } = await client.send(
-            new PutEventsCommand({ Entries: [entry] }),
-          );
-          // PutEvents answers 200 also when it took nothing.
-          if (FailedEntryCount) {
-            throw new NightshiftError('NS503', 'The event bus did not take the continue event', {
-              detail: Entries?.[0]?.ErrorCode ?? 'no error code given',
-              hint: 'Check NIGHTSHIFT_EVENT_BUS and events:PutEvents in the role. The next scheduled run takes up the work.',
+          const { FailedEntryCount, Entries } = await client
+            .send(new PutEventsCommand({ Entries: [entry] }))
+            .catch((cause: unknown) => {
+              throw notTaken(cause instanceof Error ? cause.name : 'unknown error', cause);
             });
-          }
+          // PutEvents answers 200 also when it took nothing.
+          if (FailedEntryCount) throw notTaken(Entries?.[0]?.ErrorCode ?? 'no error code given');
         },
         { retries: 3, minTimeout: 200, randomize: true },
       );
     },
   };
+}
+
+function notTaken(detail: string, cause?: unknown): NightshiftError {
+  return new NightshiftError('NS503', 'The event bus did not take the continue event', {
+    detail,
+    hint: 'Check NIGHTSHIFT_EVENT_BUS and events:PutEvents in the role. The next scheduled run takes up the work.',
+    cause,
+  });
 }

@@ -53,6 +53,7 @@ export type Database = {
       runs: {
         Row: {
           attempt: number
+          claim: string
           dry_run: boolean
           error: Json | null
           fence: number
@@ -74,6 +75,7 @@ export type Database = {
         }
         Insert: {
           attempt?: number
+          claim: string
           dry_run?: boolean
           error?: Json | null
           fence?: number
@@ -94,6 +96,7 @@ export type Database = {
         }
         Update: {
           attempt?: number
+          claim?: string
           dry_run?: boolean
           error?: Json | null
           fence?: number
@@ -171,13 +174,13 @@ export type Database = {
       begin_run: {
         Args: {
           as_of?: string
+          claim?: string
           dry_run?: boolean
           idempotency_key?: string
           input?: Json
           job: string
           lease_seconds?: number
           requested_by?: string
-          run_id?: string
           trigger: string
         }
         Returns: Json
@@ -270,6 +273,7 @@ export type Database = {
         Args: { doomed: Database["nightshift"]["CompositeTypes"]["row_set"][] }
         Returns: Record<string, unknown>[]
       }
+      find_relation: { Args: { name: string }; Returns: unknown }
       finish_run: {
         Args: {
           error?: Json
@@ -285,6 +289,7 @@ export type Database = {
         Args: { fence: number; run_id: string }
         Returns: {
           attempt: number
+          claim: string
           dry_run: boolean
           error: Json | null
           fence: number
@@ -393,7 +398,12 @@ export type Database = {
         Returns: Record<string, unknown>
       }
       resume_run: {
-        Args: { as_of?: string; attempt: number; run_id: string }
+        Args: {
+          as_of?: string
+          attempt: number
+          claim?: string
+          run_id: string
+        }
         Returns: Json
       }
       retention_warnings: { Args: { relation: unknown }; Returns: Json }

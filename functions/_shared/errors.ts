@@ -14,7 +14,12 @@ export class NightshiftError extends Error {
   constructor(
     code: string,
     message: string,
-    options: { detail?: string; hint?: string; retryable?: boolean; cause?: unknown } = {},
+    options: {
+      detail?: string | undefined;
+      hint?: string | undefined;
+      retryable?: boolean;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, { cause: options.cause });
     this.code = code;
@@ -54,12 +59,6 @@ const transientSqlStates = /^(40001|40P01|55P03|57014|57P01|57P02|57P03|53...|08
 const transientGatewayCodes = new Set(['PGRST000', 'PGRST001', 'PGRST002', 'PGRST003']);
 const transientHttpStatuses = new Set([429, 502, 503, 504]);
 
-/**
- * SQLSTATE classes whose message is about objects and resources. The rest (22 data, 23 constraints, P0 raised by the
- * application's own triggers ...) may quote a value of a row.
- */
-const messageIsSafe = /^(NS|PGRST|08|25|28|40|42|53|54|55|57)/;
-
 export interface RpcFailure {
   code?: string | undefined;
   message: string;
@@ -77,8 +76,8 @@ export function fromRpcFailure(call: string, failure: RpcFailure, status: number
     transientHttpStatuses.has(status);
   if (code.startsWith('NS') && status !== 0) {
     return new NightshiftError(code, failure.message, {
-      ...(failure.details ? { detail: failure.details } : {}),
-      ...(failure.hint ? { hint: failure.hint } : {}),
+      detail: failure.details ?? undefined,
+      hint: failure.hint ?? undefined,
       retryable,
     });
   }
@@ -89,15 +88,15 @@ export function fromRpcFailure(call: string, failure: RpcFailure, status: number
       retryable,
     });
   }
-  const known = gatewayHints[code] ?? (status === 401 ? unauthorized : undefined);
-  return new NightshiftError(
-    code,
+  const known = knownFailures[code] ?? (status === 401 ? unauthorized : undefined);
+  // What the gateway says is about our call. What Postgres says may quote a row, under any SQLSTATE: a trigger can
+  // raise what it likes.
+  const message =
     known?.message ??
-      (messageIsSafe.test(code)
-        ? `${call}: ${failure.message}`
-        : `${call} failed with ${code}; the Postgres log has the message`),
-    { ...(known ? { hint: known.hint } : {}), retryable },
-  );
+    (code.startsWith('PGRST')
+      ? `${call}: ${failure.message}`
+      : `${call} failed with ${code}; the Postgres log has the message`);
+  return new NightshiftError(code, message, { hint: known?.hint, retryable });
 }
 
 /** The kind of network failure (ECONNREFUSED, a timeout), without addresses or anything else the platform adds. */
@@ -112,7 +111,7 @@ const unauthorized = {
   hint: 'SUPABASE_SECRET_KEY must be a secret key (sb_secret_...) of the project at SUPABASE_URL.',
 };
 
-const gatewayHints: Record<string, { message: string; hint: string }> = {
+const knownFailures: Record<string, { message: string; hint: string }> = {
   PGRST106: {
     message: 'The schema nightshift is not exposed by the Data API',
     hint: 'Add nightshift to the exposed schemas: Project Settings > Data API, or api.schemas in supabase/config.toml.',
@@ -123,11 +122,23 @@ const gatewayHints: Record<string, { message: string; hint: string }> = {
   },
   PGRST301: unauthorized,
   '42501': {
-    message: 'The API key may not call Nightshift',
-    hint: 'Use the secret key of the project: only service_role may execute the functions of schema nightshift.',
+    message: 'Postgres denied permission',
+    hint: 'Use the secret key of the project: only service_role may execute the functions of schema nightshift. If other calls work, a trigger or row level security of the table refuses.',
   },
   '25006': {
     message: 'The database is read-only',
     hint: 'Supabase makes a full project read-only. Free disk space first; the Supabase docs describe how to leave read-only mode.',
+  },
+  '57014': {
+    message: 'The statement timeout was reached, and the work rolled back',
+    hint: 'Look for slow triggers, missing indexes and a busy database.',
+  },
+  '55P03': {
+    message: 'A lock was not to be had in time',
+    hint: 'Another session holds the table, for a migration perhaps. The next run tries again.',
+  },
+  '40P01': {
+    message: 'A deadlock with another session was broken',
+    hint: 'The next run tries again.',
   },
 };

@@ -76,12 +76,11 @@ function requireToken(authorization: string | undefined, token: string | undefin
   const presented = /^Bearer +(.+)$/i.exec(authorization ?? '')?.[1] ?? '';
   // Digests are of one length, so the comparison takes the same time whatever was presented.
   const same = timingSafeEqual(digest(presented), digest(token ?? ''));
-  if (token === undefined || !same) {
+  if (!token || !same) {
     throw new NightshiftError('NS401', 'A valid bearer token is needed', {
-      hint:
-        token === undefined
-          ? 'No token is configured, so every HTTP call is refused: set NIGHTSHIFT_HTTP_TOKEN.'
-          : 'Send the header Authorization: Bearer <NIGHTSHIFT_HTTP_TOKEN>.',
+      hint: !token
+        ? 'No token is configured, so every HTTP call is refused: set NIGHTSHIFT_HTTP_TOKEN.'
+        : 'Send the header Authorization: Bearer <NIGHTSHIFT_HTTP_TOKEN>.',
     });
   }
 }
@@ -97,15 +96,7 @@ export function respondToRun({
   error,
 }: RunResult): APIGatewayProxyStructuredResultV2 {
   if (error) return respondToError(error, run);
-  if (outcome === 'skipped' || run.status === 'skipped') {
-    return respondToError(
-      new NightshiftError('NS409', 'The run was skipped', {
-        detail: skipReason(run),
-        hint: 'Wait for the other run to finish, or send an Idempotency-Key to get its result.',
-      }),
-      run,
-    );
-  }
+  if (outcome === 'skipped') return respondToError(skipped(run), run);
   const goesOn = run.status === 'running' || run.status === 'continued';
   return json(goesOn ? 202 : 200, 'application/json', {
     runId: run.id,
@@ -116,9 +107,23 @@ export function respondToRun({
   });
 }
 
-function skipReason(run: RunDocument): string {
-  const reason = z.object({ message: z.string() }).safeParse(run.report);
-  return reason.data?.message ?? 'Another run of this job is under way.';
+const skipReason = z.object({
+  reason: z.enum(['overlap', 'paused']),
+  message: z.string(),
+  runId: z.string().optional(),
+});
+
+function skipped(run: RunDocument): NightshiftError {
+  const why = skipReason.safeParse(run.report).data;
+  if (why?.reason === 'paused') {
+    return new NightshiftError('NS428', why.message, {
+      hint: 'select nightshift.unpause(); lets jobs run again.',
+    });
+  }
+  return new NightshiftError('NS409', why?.message ?? 'Another run of this job is under way.', {
+    detail: why?.runId && `It is run ${why.runId}.`,
+    hint: 'Try again when it has finished.',
+  });
 }
 
 /** RFC 9457 problem details. */
@@ -126,7 +131,7 @@ export function respondToError(
   error: NightshiftError,
   run?: RunDocument,
 ): APIGatewayProxyStructuredResultV2 {
-  const ours = /^NS(4\d\d|503)$/.exec(error.code);
+  const ours = /^NS(4\d\d|50\d)$/.exec(error.code);
   const status = ours ? Number(ours[1]) : error.retryable ? 503 : 500;
   const response = json(status, 'application/problem+json', {
     type: `urn:nightshift:problem:${error.code}`,

@@ -146,6 +146,7 @@ function fromEventBridge(
 /** Names an event by its own labels and keys, never by its values. */
 function nameOf(event: unknown): string {
   if (event === null || typeof event !== 'object') return event === null ? 'null' : typeof event;
+  if (Array.isArray(event)) return 'an array';
   return `an object with ${Object.keys(event).slice(0, 10).join(', ') || 'no keys'}`;
 }
 

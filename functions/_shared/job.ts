@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import type { Clock, Deadline } from './clock.ts';
+import type { NightshiftError } from './errors.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Rpc } from './rpc.ts';
@@ -26,10 +27,11 @@ export interface StepProgress {
 
 export type OutcomeStatus = 'continued' | 'succeeded' | 'partial' | 'failed';
 
-/** What a job returns. `continued` says that time ran out with work left. */
+/** What a job returns. `continued` says that time ran out with work left; `error` says why all of it failed. */
 export interface Outcome<Report> {
   status: OutcomeStatus;
   report: Report;
+  error?: NightshiftError;
 }
 
 export interface Job<Input extends { dryRun: boolean }, Report> {

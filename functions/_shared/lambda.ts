@@ -26,15 +26,27 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(job: Jo
   let settings: Settings | undefined;
   let bus: Bus | undefined;
 
+  /** Tells an HTTP caller nothing of what is configured here; whoever reads the log learns which setting to mend. */
+  function settingsForHttp(): Settings {
+    try {
+      settings ??= readSettings(process.env);
+      return settings;
+    } catch (thrown) {
+      log.error('The environment is not valid', { error: toNightshiftError(thrown).describe() });
+      throw new NightshiftError('NS500', 'The function is not configured', {
+        hint: 'Its log says which settings to mend.',
+        cause: thrown,
+      });
+    }
+  }
+
   async function run(invocation: Invocation, deadline: Deadline): Promise<RunResult> {
     settings ??= readSettings(process.env);
-    if (settings.eventBus) bus ??= createBus(settings.eventBus);
+    const { supabaseUrl, supabaseSecretKey, eventBus } = settings;
+    if (eventBus) bus ??= createBus(eventBus);
     try {
       return await runJob(job, invocation, {
-        rpc: createRpc(
-          { url: settings.supabaseUrl, secretKey: settings.supabaseSecretKey },
-          deadline,
-        ),
+        rpc: createRpc({ url: supabaseUrl, secretKey: supabaseSecretKey }, deadline),
         clock: systemClock,
         deadline,
         log,
@@ -51,9 +63,9 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(job: Jo
     const request = asHttpRequest(event);
     if (request) {
       try {
-        settings ??= readSettings(process.env);
-        const invocation = parseHttpRequest(request, job.name, settings.httpToken);
-        const budgetMs = Math.min(remainingMs, settings.httpBudgetMs);
+        const { httpToken, httpBudgetMs } = settingsForHttp();
+        const invocation = parseHttpRequest(request, job.name, httpToken);
+        const budgetMs = Math.min(remainingMs, httpBudgetMs);
         return respondToRun(await run(invocation, deadlineIn(systemClock, budgetMs)));
       } catch (thrown) {
         const error = toNightshiftError(thrown);
@@ -69,9 +81,7 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(job: Jo
         return invocation;
       }
       const result = await run(invocation, deadlineIn(systemClock, remainingMs));
-      if (result.run.status === 'failed') {
-        throw result.error ?? new NightshiftError('NS500', `Run ${result.run.id} failed before`);
-      }
+      if (result.error) throw result.error;
       return result.run;
     } catch (thrown) {
       const error = toNightshiftError(thrown);

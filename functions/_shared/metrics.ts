@@ -27,10 +27,17 @@ export interface Metrics {
 /** The only dimension is `service`, the job: each value of a dimension is a metric that is billed. */
 export function createMetrics(job: string): Metrics {
   const metrics = new PowertoolsMetrics({ namespace: 'Nightshift', serviceName: job });
+  let pending = false;
   return {
-    add: (name, value) => metrics.addMetric(name, units[name], value),
+    add: (name, value) => {
+      metrics.addMetric(name, units[name], value);
+      pending = true;
+    },
     describe: (key, value) => metrics.addMetadata(key, value),
-    flush: () => metrics.publishStoredMetrics(),
+    flush: () => {
+      if (pending) metrics.publishStoredMetrics();
+      pending = false;
+    },
   };
 }
 

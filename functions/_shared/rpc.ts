@@ -52,7 +52,8 @@ export function createRpc(connection: { url: string; secretKey: string }, deadli
           minTimeout: 200,
           maxTimeout: 5_000,
           randomize: true,
-          maxRetryTime: Math.max(deadline.remainingMs(), 0),
+          // Even past the deadline there is time in reserve to write down how the run ended.
+          maxRetryTime: Math.max(deadline.remainingMs(), 2_000),
           shouldRetry: ({ error }) =>
             error instanceof NightshiftError && error.retryable && retry(error),
         },

@@ -3,7 +3,7 @@ import type { Bus } from './bus.ts';
 import type { Clock, Deadline } from './clock.ts';
 import { NightshiftError, toNightshiftError } from './errors.ts';
 import type { Invocation } from './invocation.ts';
-import type { Job, JobContext, OutcomeStatus } from './job.ts';
+import type { Job, JobContext, Outcome, OutcomeStatus } from './job.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Rpc } from './rpc.ts';
@@ -28,7 +28,7 @@ const runDocument = z.object({
 export type RunDocument = z.output<typeof runDocument>;
 export const runDocuments = z.array(runDocument);
 
-const claim = z.object({
+const claimAnswer = z.object({
   outcome: z.enum(['started', 'duplicate', 'skipped']),
   run: runDocument,
   lost: z.array(z.string()),
@@ -37,7 +37,7 @@ const claim = z.object({
 export interface RunResult {
   outcome: 'started' | 'duplicate' | 'skipped';
   run: RunDocument;
-  /** Set when the run failed in this invocation. */
+  /** Why the run failed, now or when it ran, or why it will not go on although work is left. */
   error?: NightshiftError;
 }
 
@@ -60,37 +60,27 @@ export async function runJob<Input extends { dryRun: boolean }, Report>(
   invocation: Invocation,
   dependencies: RunDependencies,
 ): Promise<RunResult> {
-  const { rpc, metrics, log, clock } = dependencies;
-  const startedMs = clock.nowMs();
-  const claimed = await takeLease(job, invocation, rpc);
-  if (claimed.lost.length > 0) {
-    metrics.add('RunLost', claimed.lost.length);
-    log.warn('Marked a run as lost: its lease ran out without a heartbeat', { lost: claimed.lost });
+  const { metrics, log } = dependencies;
+  const { outcome, run, lost } = await takeLease(job, invocation, dependencies);
+  if (lost.length > 0) {
+    metrics.add('RunLost', lost.length);
+    log.warn('Marked a run as lost: its lease ran out without a heartbeat', { lost });
   }
-  if (claimed.outcome !== 'started') {
-    if (claimed.outcome === 'skipped') metrics.add('RunSkipped', 1);
-    log.info(`Run ${claimed.outcome}`, { runId: claimed.run.id, status: claimed.run.status });
-    return claimed;
-  }
+  if (outcome === 'skipped') metrics.add('RunSkipped', 1);
+  const ended = outcome === 'started' ? await work(job, run, dependencies) : run;
+  log.info(outcome === 'started' ? `Run ${ended.status}` : `Run ${outcome}`, {
+    runId: ended.id,
+    status: ended.status,
+    report: ended.report,
+  });
 
-  const result = await work(job, claimed.run, dependencies);
-  metrics.add('RunDurationMs', clock.nowMs() - startedMs);
-  metrics.add(metricOfStatus[result.status], 1);
-  log.info(`Run ${result.status}`, { runId: claimed.run.id, report: result.report });
-
-  const run = await rpc.call(
-    'finish_run',
-    {
-      run_id: claimed.run.id,
-      fence: claimed.run.fence,
-      status: result.status,
-      report: (result.report ?? null) as never,
-      error: (result.error?.describe() ?? null) as never,
-    },
-    runDocument,
-  );
-  if (result.status === 'continued') await askToContinue(job.name, run, dependencies);
-  return { outcome: 'started', run, ...(result.error ? { error: result.error } : {}) };
+  // Also when its trigger comes a second time: the first may have failed to ask, and asked twice it resumes once.
+  const goesOn = outcome === 'started' || (outcome === 'duplicate' && !invocation.resume);
+  const error =
+    ended.status === 'continued' && goesOn
+      ? await askToContinue(job.name, ended, dependencies)
+      : failureOf(ended);
+  return { outcome, run: ended, ...(error ? { error } : {}) };
 }
 
 const metricOfStatus = {
@@ -100,30 +90,38 @@ const metricOfStatus = {
   failed: 'RunFailed',
 } as const satisfies Record<OutcomeStatus, string>;
 
-function takeLease<Input extends { dryRun: boolean }, Report>(
+async function takeLease<Input extends { dryRun: boolean }, Report>(
   job: Job<Input, Report>,
-  invocation: Invocation,
-  rpc: Rpc,
+  { resume, trigger, input: given, idempotencyKey, requestedBy }: Invocation,
+  { rpc, metrics }: RunDependencies,
 ) {
-  if (invocation.resume) {
-    const { runId, attempt } = invocation.resume;
-    return rpc.call('resume_run', { run_id: runId, attempt }, claim);
+  // Chosen here, so that a repeated call whose first answer was lost is known to be the same.
+  const claim = crypto.randomUUID();
+  const input = resume ? undefined : parseInput(job, given);
+  try {
+    if (resume) {
+      const { runId, attempt } = resume;
+      return await rpc.call('resume_run', { run_id: runId, attempt, claim }, claimAnswer);
+    }
+    return await rpc.call(
+      'begin_run',
+      {
+        claim,
+        job: job.name,
+        trigger,
+        input: input as never,
+        dry_run: input?.dryRun ?? false,
+        ...(idempotencyKey ? { idempotency_key: idempotencyKey } : {}),
+        ...(requestedBy ? { requested_by: requestedBy } : {}),
+      },
+      claimAnswer,
+    );
+  } catch (thrown) {
+    const error = toNightshiftError(thrown);
+    // A night on which the ledger is out of reach must not look like one without a run.
+    if (error.retryable) metrics.add('RunFailed', 1);
+    throw error;
   }
-  const input = parseInput(job, invocation.input);
-  return rpc.call(
-    'begin_run',
-    {
-      // Chosen here, so that a repeated call whose first answer was lost is the same run.
-      run_id: crypto.randomUUID(),
-      job: job.name,
-      trigger: invocation.trigger,
-      input: input as never,
-      dry_run: input.dryRun,
-      ...(invocation.idempotencyKey ? { idempotency_key: invocation.idempotencyKey } : {}),
-      ...(invocation.requestedBy ? { requested_by: invocation.requestedBy } : {}),
-    },
-    claim,
-  );
 }
 
 function parseInput<Input extends { dryRun: boolean }, Report>(
@@ -138,30 +136,79 @@ function parseInput<Input extends { dryRun: boolean }, Report>(
   });
 }
 
+/** Does the job and writes the end of it; returns the run as the ledger has it then. */
 async function work<Input extends { dryRun: boolean }, Report>(
   job: Job<Input, Report>,
   run: RunDocument,
   { rpc, clock, deadline, log, metrics, onProgress = () => {} }: RunDependencies,
-): Promise<{ status: OutcomeStatus; report?: Report; error?: NightshiftError }> {
+): Promise<RunDocument> {
+  const startedMs = clock.nowMs();
+  const context = { rpc, run, clock, deadline, log, metrics, onProgress };
+  const outcome = await outcomeOf(job, context);
+  if (outcome.error) {
+    log.error('Run failed', { runId: run.id, error: outcome.error.describe() });
+  }
+  // A dry run has kept nothing clean: it must not quiet an alarm that waits for success.
+  if (!run.dryRun) {
+    metrics.add('RunDurationMs', clock.nowMs() - startedMs);
+    metrics.add(metricOfStatus[outcome.status], 1);
+  }
+  return rpc.call(
+    'finish_run',
+    {
+      run_id: run.id,
+      fence: run.fence,
+      status: outcome.status,
+      report: (outcome.report ?? null) as never,
+      error: (outcome.error?.describe() ?? null) as never,
+    },
+    runDocument,
+  );
+}
+
+async function outcomeOf<Input extends { dryRun: boolean }, Report>(
+  job: Job<Input, Report>,
+  context: JobContext,
+): Promise<Partial<Outcome<Report>> & Pick<Outcome<Report>, 'status'>> {
   try {
-    const context = { rpc, run, clock, deadline, log, metrics, onProgress };
-    return await job.run(context, parseInput(job, run.input));
+    return await job.run(context, parseInput(job, context.run.input));
   } catch (thrown) {
-    const error = toNightshiftError(thrown);
-    log.error('Run failed', { runId: run.id, error: error.describe() });
-    return { status: 'failed', error };
+    return { status: 'failed', error: toNightshiftError(thrown) };
   }
 }
 
-async function askToContinue(job: string, run: RunDocument, { bus, log }: RunDependencies) {
+const storedError = z.object({
+  code: z.string(),
+  message: z.string(),
+  detail: z.string().optional(),
+  hint: z.string().optional(),
+});
+
+function failureOf(run: RunDocument): NightshiftError | undefined {
+  if (run.status !== 'failed' && run.status !== 'lost') return undefined;
+  const stored = storedError.safeParse(run.error).data;
+  const { code, message, ...rest } = stored ?? { code: 'NS500', message: 'The run failed' };
+  return new NightshiftError(code, message, rest);
+}
+
+/** Returns why the run will not be continued before the next schedule, if so. */
+async function askToContinue(
+  job: string,
+  run: RunDocument,
+  { bus, log }: RunDependencies,
+): Promise<NightshiftError | undefined> {
   if (!bus) {
-    log.warn(
-      'Time ran out with work left; without an event bus the next scheduled run takes it up',
-      {
-        runId: run.id,
-      },
-    );
-    return;
+    log.warn('Work is left; without an event bus the next scheduled run takes it up', {
+      runId: run.id,
+    });
+    return undefined;
   }
-  await bus.publishContinue({ job, runId: run.id, attempt: run.attempt });
+  try {
+    await bus.publishContinue({ job, runId: run.id, attempt: run.attempt });
+    return undefined;
+  } catch (thrown) {
+    const error = toNightshiftError(thrown);
+    log.error('The run could not be continued', { runId: run.id, error: error.describe() });
+    return error;
+  }
 }

@@ -1,12 +1,16 @@
 import * as z from 'zod';
 import { NightshiftError } from './errors.ts';
 
+/** An empty value is no value; white space around one is a slip of copying. */
 const schema = z.strictObject({
-  SUPABASE_URL: z.url({ protocol: /^https?$/ }),
-  SUPABASE_SECRET_KEY: z.string().min(1),
-  NIGHTSHIFT_HTTP_TOKEN: z.string().optional(),
-  NIGHTSHIFT_EVENT_BUS: z.string().optional(),
-  NIGHTSHIFT_HTTP_BUDGET_MS: z.coerce.number().int().min(1_000).max(29_000).default(25_000),
+  SUPABASE_URL: z
+    .string()
+    .trim()
+    .pipe(z.url({ protocol: /^https?$/ })),
+  SUPABASE_SECRET_KEY: z.string().trim(),
+  NIGHTSHIFT_HTTP_TOKEN: z.string().trim().optional(),
+  NIGHTSHIFT_EVENT_BUS: z.string().trim().optional(),
+  NIGHTSHIFT_HTTP_BUDGET_MS: z.coerce.number().int().min(3_000).max(29_000).default(25_000),
 });
 
 const shapes: Record<string, string> = {
@@ -15,7 +19,7 @@ const shapes: Record<string, string> = {
   NIGHTSHIFT_HTTP_TOKEN: 'the bearer token that HTTP calls must carry; without it all are refused',
   NIGHTSHIFT_EVENT_BUS: 'the name or ARN of the EventBridge bus that carries continuations',
   NIGHTSHIFT_HTTP_BUDGET_MS:
-    'how long an HTTP call may work before it answers 202, in ms: 1000 to 29000 (API Gateway gives up at 30 s), default 25000',
+    'how long an HTTP call may work before it answers 202, in ms: 3000 to 29000 (API Gateway gives up at 30 s), default 25000',
 };
 
 export interface Settings {
@@ -29,7 +33,7 @@ export interface Settings {
 /** Reads the environment once, strictly: a missing, ill-typed or unknown setting is an error that says the fix. */
 export function readSettings(environment: Record<string, string | undefined>): Settings {
   const ours = Object.entries(environment).filter(
-    ([name, value]) => value !== undefined && (name in shapes || name.startsWith('NIGHTSHIFT_')),
+    ([name, value]) => value?.trim() && (name in shapes || name.startsWith('NIGHTSHIFT_')),
   );
   const parsed = schema.safeParse(Object.fromEntries(ours));
   if (!parsed.success) {
@@ -54,8 +58,8 @@ export function readSettings(environment: Record<string, string | undefined>): S
   return {
     supabaseUrl: data.SUPABASE_URL,
     supabaseSecretKey: data.SUPABASE_SECRET_KEY,
-    httpToken: data.NIGHTSHIFT_HTTP_TOKEN || undefined,
-    eventBus: data.NIGHTSHIFT_EVENT_BUS || undefined,
+    httpToken: data.NIGHTSHIFT_HTTP_TOKEN,
+    eventBus: data.NIGHTSHIFT_EVENT_BUS,
     httpBudgetMs: data.NIGHTSHIFT_HTTP_BUDGET_MS,
   };
 }

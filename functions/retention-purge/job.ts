@@ -58,18 +58,25 @@ async function run(context: JobContext, input: PurgeInput): Promise<Outcome<Purg
     });
   }
 
-  const steps: PurgeStep[] = [];
-  let batches = 0;
-  let outOfTime = false;
-  for (const subject of subjects) {
-    const result = await purgeSubject(context, subject);
-    steps.push(result.step);
-    batches += result.batches;
-    outOfTime ||= result.outOfTime;
-  }
+  const results: PurgeResult[] = [];
+  for (const subject of subjects) results.push(await purgeSubject(context, subject));
+  const steps = results.map(({ step }) => step);
   const report = reportOf(steps, input.dryRun, plan.disabled, refusals);
-  countMetrics(context, report);
-  return { status: runStatus(steps, outOfTime, batches), report };
+  if (!input.dryRun) countMetrics(context, results);
+  const status = runStatus(
+    steps,
+    results.some(({ outOfTime }) => outOfTime),
+    results.some(({ totals, earlier }) => totals.batches > earlier.batches),
+  );
+  return { status, report, ...(status === 'failed' ? { error: failure(steps) } : {}) };
+}
+
+/** One table's part in this attempt: its totals so far, and what they were when the attempt began. */
+interface PurgeResult {
+  step: PurgeStep;
+  totals: PurgeTotals;
+  earlier: PurgeTotals;
+  outOfTime: boolean;
 }
 
 function leaseOf({ run }: JobContext) {
@@ -98,18 +105,21 @@ function orStop(thrown: unknown): NightshiftError {
   return error;
 }
 
-async function purgeSubject(context: JobContext, { policy, before }: Subject) {
-  if (before instanceof NightshiftError) {
-    const step = summarize(policy, {
-      totals: noTotals,
-      error: before,
-      outOfTime: false,
-      dryRun: false,
-    });
-    return { step, batches: 0, outOfTime: false };
-  }
+async function purgeSubject(
+  context: JobContext,
+  { policy, before }: Subject,
+): Promise<PurgeResult> {
   const { dryRun } = context.run;
   const earlier = purgeProgress.parse(context.run.progress).steps[policy.relation] ?? noTotals;
+  if (before instanceof NightshiftError) {
+    const step = summarize(policy, {
+      totals: earlier,
+      error: before,
+      outOfTime: false,
+      dryRun,
+    });
+    return { step, totals: earlier, earlier, outOfTime: false };
+  }
   const purged = await purgeInBatches(context, policy, before, earlier);
   const after = dryRun || purged.outOfTime ? undefined : await measure(context, policy, true);
   const step = summarize(policy, {
@@ -119,7 +129,7 @@ async function purgeSubject(context: JobContext, { policy, before }: Subject) {
     // What cannot be counted right now is estimated; the purge itself is none the worse for it.
     after: after instanceof NightshiftError ? undefined : after,
   });
-  return { step, batches: purged.totals.batches - earlier.batches, outOfTime: purged.outOfTime };
+  return { step, totals: purged.totals, earlier, outOfTime: purged.outOfTime };
 }
 
 async function purgeInBatches(
@@ -208,12 +218,36 @@ function reportOf(
   };
 }
 
-function countMetrics({ metrics }: JobContext, report: PurgeReport): void {
-  if (report.dryRun) return;
-  metrics.add('RowsPurged', report.rowsPurged);
-  metrics.add('RowsBlocked', report.rowsBlocked);
-  metrics.add('BacklogRows', report.rowsLeft);
-  const ages = report.steps.map((step) => step.overdueSeconds ?? 0);
+/** What this attempt did; the report has the totals of the run. */
+function countMetrics({ metrics }: JobContext, results: readonly PurgeResult[]): void {
+  const sum = (pick: (result: PurgeResult) => number) =>
+    results.reduce((total, result) => total + pick(result), 0);
+  metrics.add(
+    'RowsPurged',
+    sum(({ totals, earlier }) => totals.rowsPurged - earlier.rowsPurged),
+  );
+  metrics.add(
+    'RowsBlocked',
+    sum(({ totals, earlier }) => totals.rowsBlocked - earlier.rowsBlocked),
+  );
+  metrics.add(
+    'BacklogRows',
+    sum(({ step }) => step.rowsLeft),
+  );
+  const ages = results.map(({ step }) => step.overdueSeconds ?? 0);
   metrics.add('BacklogAgeSeconds', Math.max(0, ...ages));
-  metrics.describe('relations', report.steps.map((step) => step.relation).join(', '));
+  metrics.describe('relations', results.map(({ step }) => step.relation).join(', '));
+}
+
+function failure(steps: readonly PurgeStep[]): NightshiftError {
+  return new NightshiftError('NS502', 'No table could be purged', {
+    detail: steps
+      .map(
+        ({ relation, error, reason }) =>
+          `${relation}: ${error?.message ?? reason ?? 'nothing was done'}`,
+      )
+      .join('. '),
+    hint:
+      steps.find(({ error }) => error?.hint)?.error?.hint ?? 'The report says why, table by table.',
+  });
 }

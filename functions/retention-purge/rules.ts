@@ -127,9 +127,9 @@ function stepStatus(step: Omit<PurgeStep, 'status'>, dryRun: boolean): PurgeStep
 export function runStatus(
   steps: readonly PurgeStep[],
   outOfTime: boolean,
-  batches: number,
+  progressed: boolean,
 ): OutcomeStatus {
-  if (outOfTime && batches > 0) return 'continued';
+  if (outOfTime && progressed) return 'continued';
   if (steps.every((step) => step.status === 'succeeded')) return 'succeeded';
   if (steps.every((step) => step.status === 'failed')) return 'failed';
   return 'partial';

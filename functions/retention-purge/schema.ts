@@ -6,7 +6,10 @@ export const purgeInput = z.strictObject({
   /** Count what would go and why the rest stays; delete nothing. */
   dryRun: z.boolean().default(false),
   /** Only these tables, named as SQL writes them, schema included; all policies when left out. */
-  only: z.array(z.string().min(1)).min(1).optional(),
+  only: z
+    .array(z.string().regex(/^[^\0]+$/, 'must not be empty or contain NUL'))
+    .min(1)
+    .optional(),
   /** Purge also where a policy would remove more than its max_fraction of the table. */
   force: z.boolean().default(false),
 });

@@ -12,6 +12,7 @@ create table nightshift.runs (
   trigger text not null check (trigger in ('schedule', 'http', 'alarm', 'event', 'cli')),
   requested_by text,
   idempotency_key text,
+  claim uuid not null,
   input jsonb not null default '{}',
   dry_run boolean not null default false,
   status text not null check (
@@ -30,12 +31,14 @@ create table nightshift.runs (
 );
 
 comment on table nightshift.runs is 'One row for each execution of a job, kept for settings.ledger_retention.';
+comment on column nightshift.runs.claim is
+  'Chosen by the caller with each lease it asks for: the same claim again is the same call, whose answer was lost.';
 comment on column nightshift.runs.fence is
   'Grows with every lease granted. A write that carries an older fence is refused, so a thawed function cannot act.';
 comment on column nightshift.runs.progress is
   'What is done so far, written in the same transaction as the work itself: it is true even of a run that died.';
 
-create unique index runs_idempotency_key on nightshift.runs (job, idempotency_key)
+create unique index runs_idempotency_key on nightshift.runs (job, trigger, idempotency_key)
 where idempotency_key is not null;
 create unique index runs_one_running on nightshift.runs (job) where status = 'running';
 create index runs_started_at on nightshift.runs (started_at);
@@ -128,7 +131,7 @@ create function nightshift.begin_run(
   dry_run boolean default false,
   requested_by text default null,
   lease_seconds integer default 60,
-  run_id uuid default gen_random_uuid(),
+  claim uuid default gen_random_uuid(),
   as_of timestamptz default now()
 )
 returns jsonb
@@ -150,7 +153,7 @@ begin
   -- Triggers of one job line up here, so what follows sees every earlier decision.
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('nightshift.begin_run:' || begin_run.job, 0));
 
-  select r.* into run from nightshift.runs r where r.id = begin_run.run_id;
+  select r.* into run from nightshift.runs r where r.claim = begin_run.claim;
   if found then
     return jsonb_build_object(
       'outcome', case run.status when 'running' then 'started' when 'skipped' then 'skipped' else 'duplicate' end,
@@ -159,8 +162,17 @@ begin
     );
   end if;
   select r.* into run from nightshift.runs r
-  where r.job = begin_run.job and r.idempotency_key = begin_run.idempotency_key;
+  where r.job = begin_run.job
+    and r.trigger = begin_run.trigger
+    and r.idempotency_key = begin_run.idempotency_key;
   if found then
+    if run.input <> coalesce(begin_run.input, '{}') then
+      raise exception using
+        errcode = 'NS422',
+        message = 'This idempotency key was used with another input',
+        detail = format('Run %s has it.', run.id),
+        hint = 'Use a new key for a new request; repeat a request with the same input.';
+    end if;
     return jsonb_build_object('outcome', 'duplicate', 'run', nightshift.describe_run(run), 'lost', '[]'::jsonb);
   end if;
 
@@ -179,11 +191,13 @@ begin
   from nightshift.settings s;
 
   insert into nightshift.runs as r (
-    id, job, trigger, requested_by, idempotency_key, input, dry_run, status, lease,
+    claim, job, trigger, requested_by, idempotency_key, input, dry_run, status, lease,
     started_at, heartbeat_at, lease_expires_at, finished_at, report
   )
   values (
-    begin_run.run_id, begin_run.job, begin_run.trigger, begin_run.requested_by, begin_run.idempotency_key,
+    begin_run.claim, begin_run.job, begin_run.trigger, begin_run.requested_by,
+    -- A skipped run has not done what the key asks for, so the key may ask again.
+    case when skip_reason is null then begin_run.idempotency_key end,
     coalesce(begin_run.input, '{}'), coalesce(begin_run.dry_run, false),
     case when skip_reason is null then 'running' else 'skipped' end,
     make_interval(secs => lease_seconds),
@@ -202,11 +216,12 @@ end;
 $$;
 
 comment on function nightshift.begin_run is
-  'Begins a run of a job, or says why not. Returns {outcome, run, lost}: started (the caller holds the lease; pass run.id and run.fence to every write), duplicate (idempotency_key was seen; run is the earlier one), skipped (another run holds a live lease, or Nightshift is paused; recorded). A run whose lease ran out is marked lost first. run_id: chosen by the caller, so that a call whose answer was lost can be repeated and gets the same answer. lease_seconds: seconds without a heartbeat until the run counts as lost, default 60. Errors: NS422.';
+  'Begins a run of a job, or says why not. Returns {outcome, run, lost}: started (the caller holds the lease; pass run.id and run.fence to every write), duplicate (idempotency_key was seen; run is the earlier one), skipped (another run holds a live lease, or Nightshift is paused; recorded). A run whose lease ran out is marked lost first. claim: chosen by the caller, so that a call whose answer was lost can be repeated and gets the same answer. An idempotency key counts within its job and trigger; a skipped run does not use it up. lease_seconds: seconds without a heartbeat until the run counts as lost, default 60. Errors: NS422, also for a key that was used with another input.';
 
 create function nightshift.resume_run(
   run_id uuid,
   attempt integer,
+  claim uuid default gen_random_uuid(),
   as_of timestamptz default now()
 )
 returns jsonb
@@ -234,6 +249,7 @@ begin
   set
     status = 'running',
     attempt = r.attempt + 1,
+    claim = resume_run.claim,
     fence = nextval('nightshift.fences'),
     heartbeat_at = as_of,
     lease_expires_at = as_of + r.lease,
@@ -250,7 +266,11 @@ begin
   end if;
   select r.* into run from nightshift.runs r where r.id = resume_run.run_id;
   return jsonb_build_object(
-    'outcome', case when run.status = 'continued' and run.attempt = resume_run.attempt then 'skipped' else 'duplicate' end,
+    'outcome', case
+      when run.status = 'running' and run.claim = resume_run.claim then 'started'
+      when run.status = 'continued' and run.attempt = resume_run.attempt then 'skipped'
+      else 'duplicate'
+    end,
     'run', nightshift.describe_run(run),
     'lost', to_jsonb(lost)
   );
@@ -258,7 +278,7 @@ end;
 $$;
 
 comment on function nightshift.resume_run is
-  'Resumes a run that ended as continued, under a new fence. attempt is the attempt that asked to be continued: the same request a second time, or out of order, is a duplicate. Returns {outcome: started | duplicate | skipped, run, lost}. Errors: NS404.';
+  'Resumes a run that ended as continued, under a new fence. attempt is the attempt that asked to be continued: the same request a second time, or out of order, is a duplicate; the same claim is the same call, whose answer was lost. Returns {outcome: started | duplicate | skipped, run, lost}. Errors: NS404.';
 
 create function nightshift.hold_run(run_id uuid, fence bigint)
 returns nightshift.runs

@@ -41,6 +41,23 @@ end;
 
 comment on function nightshift.column_type is 'The type of a live column, or null when there is no such column.';
 
+create function nightshift.find_relation(name text)
+returns regclass
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return to_regclass(name);
+exception
+  when invalid_name or syntax_error or feature_not_supported then
+    return null;
+end;
+$$;
+
+comment on function nightshift.find_relation is
+  'The table of a name as SQL writes it, schema included, or null, also where the name is malformed or names another database.';
+
 create function nightshift.leaf_relations(relation regclass)
 returns setof regclass
 language sql

@@ -127,7 +127,7 @@ begin
   select string_agg(o, ', ') into unknown
   from unnest(only_relations) o
   where not exists (
-    select 1 from nightshift.retention_policies p where p.relation = to_regclass(o)
+    select 1 from nightshift.retention_policies p where p.relation = nightshift.find_relation(o)
   );
   if unknown is not null then
     raise exception using
@@ -141,7 +141,7 @@ begin
   select coalesce(array_agg(p.relation order by p.relation::text), '{}') into chosen
   from nightshift.retention_policies p
   where p.enabled
-    and (only_relations is null or p.relation in (select to_regclass(o) from unnest(only_relations) o));
+    and (only_relations is null or p.relation in (select nightshift.find_relation(o) from unnest(only_relations) o));
 
   -- The scope is kept in the ledger: no batch of this run can touch a table that this plan did not name.
   update nightshift.runs r
@@ -178,7 +178,7 @@ begin
     'disabled', coalesce((
       select jsonb_agg(p.relation::text order by p.relation::text)
       from nightshift.retention_policies p
-      where not p.enabled and (only_relations is null or p.relation in (select to_regclass(o) from unnest(only_relations) o))
+      where not p.enabled and (only_relations is null or p.relation in (select nightshift.find_relation(o) from unnest(only_relations) o))
     ), '[]')
   );
 end;
@@ -209,7 +209,7 @@ begin
     return backlog;
   end if;
   select p.* into policy from nightshift.retention_policies p
-  where p.relation = to_regclass(measure_retention_backlog.relation);
+  where p.relation = nightshift.find_relation(measure_retention_backlog.relation);
   if not found then
     raise exception using
       errcode = 'NS404',

@@ -449,7 +449,7 @@ begin
         last_purged_at = clock_timestamp(),
         last_purged_run = run.id,
         last_purged_rows = (steps #>> array[entry.relation, 'rowsPurged'])::bigint
-      where p.relation = to_regclass(entry.relation);
+      where p.relation = nightshift.find_relation(entry.relation);
     end if;
   end loop;
   update nightshift.runs r
@@ -510,7 +510,7 @@ begin
   scope := array(select s::oid from jsonb_array_elements_text(run.progress -> 'scope') s);
   select p.* into policy
   from nightshift.retention_policies p
-  where p.relation = to_regclass(purge_batch.relation) and p.enabled and p.relation::oid = any(scope);
+  where p.relation = nightshift.find_relation(purge_batch.relation) and p.enabled and p.relation::oid = any(scope);
   if not found then
     raise exception using
       errcode = 'NS404',

@@ -4,7 +4,8 @@ import * as z from 'zod';
 import { NightshiftError } from './errors.ts';
 import type { Invocation } from './invocation.ts';
 import { parseJson } from './invocation.ts';
-import type { RunDocument, RunResult } from './run.ts';
+import type { RunDocument } from './ledger.ts';
+import type { RunResult } from './run.ts';
 
 /** More than any input of a job needs; refuses a mistake before it costs memory. */
 const maxBodyBytes = 64 * 1024;

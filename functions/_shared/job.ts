@@ -1,10 +1,10 @@
 import type * as z from 'zod';
 import type { Clock, Deadline } from './clock.ts';
 import type { NightshiftError } from './errors.ts';
+import type { RunDocument } from './ledger.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Rpc } from './rpc.ts';
-import type { RunDocument } from './run.ts';
 
 /** All that a job may use; nothing in a job reaches for a global. */
 export interface JobContext {

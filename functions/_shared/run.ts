@@ -4,35 +4,10 @@ import type { Clock, Deadline } from './clock.ts';
 import { NightshiftError, toNightshiftError } from './errors.ts';
 import type { Invocation } from './invocation.ts';
 import type { Job, JobContext, Outcome, OutcomeStatus } from './job.ts';
+import { claimAnswer, type RunDocument, runDocument } from './ledger.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Rpc } from './rpc.ts';
-
-const runDocument = z.object({
-  id: z.string(),
-  job: z.string(),
-  trigger: z.string(),
-  dryRun: z.boolean(),
-  status: z.enum(['running', 'continued', 'succeeded', 'partial', 'failed', 'skipped', 'lost']),
-  attempt: z.number(),
-  fence: z.number(),
-  input: z.unknown(),
-  startedAt: z.string(),
-  finishedAt: z.string().nullable(),
-  progress: z.record(z.string(), z.unknown()),
-  report: z.unknown(),
-  error: z.unknown(),
-});
-
-/** A row of the ledger, as nightshift.describe_run writes it. */
-export type RunDocument = z.output<typeof runDocument>;
-export const runDocuments = z.array(runDocument);
-
-const claimAnswer = z.object({
-  outcome: z.enum(['started', 'duplicate', 'skipped']),
-  run: runDocument,
-  lost: z.array(z.string()),
-});
 
 export interface RunResult {
   outcome: 'started' | 'duplicate' | 'skipped';

@@ -5,7 +5,7 @@ import type * as z from 'zod';
 import { timeMs } from '../../functions/_shared/clock.ts';
 import type { ErrorDocument } from '../../functions/_shared/errors.ts';
 import type { StepProgress } from '../../functions/_shared/job.ts';
-import type { RunDocument } from '../../functions/_shared/run.ts';
+import type { RunDocument } from '../../functions/_shared/ledger.ts';
 import type {
   listedPolicies,
   PurgeReport,

@@ -1,0 +1,28 @@
+import * as z from 'zod';
+
+export const runDocument = z.object({
+  id: z.string(),
+  job: z.string(),
+  trigger: z.string(),
+  dryRun: z.boolean(),
+  status: z.enum(['running', 'continued', 'succeeded', 'partial', 'failed', 'skipped', 'lost']),
+  attempt: z.number(),
+  fence: z.number(),
+  input: z.unknown(),
+  startedAt: z.string(),
+  finishedAt: z.string().nullable(),
+  progress: z.record(z.string(), z.unknown()),
+  report: z.unknown(),
+  error: z.unknown(),
+});
+
+/** A row of the ledger, as nightshift.describe_run writes it. */
+export type RunDocument = z.output<typeof runDocument>;
+export const runDocuments = z.array(runDocument);
+
+/** What begin_run and resume_run answer. */
+export const claimAnswer = z.object({
+  outcome: z.enum(['started', 'duplicate', 'skipped']),
+  run: runDocument,
+  lost: z.array(z.string()),
+});

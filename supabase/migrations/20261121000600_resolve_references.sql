@@ -1,0 +1,262 @@
+-- Which due rows may go: the largest set of them that nothing outside of the set refers to.
+-- Why: whatever the ON DELETE action of a foreign key, a row that something still needs stays, and nothing is cascaded away.
+-- Locks: at run time row locks, never waited for, on due rows that refer to due rows.
+--
+-- Plans: batches look rows up by address and by foreign key, a few thousand at a time. A planner that assumes a cold disk
+-- would often rather read a whole table, once a batch; hence the planner settings of those functions (a hash join stays
+-- possible where a foreign key has no index), and due conditions written as `(...) is true`, which no index of the marker
+-- can answer, where the address should lead.
+
+create type nightshift.row_set as (relation oid, tids tid[]);
+
+comment on type nightshift.row_set is
+  'Physical rows of one table: the table that holds them, and where in it. Good for one transaction; sets of several tables travel as an array with one element a table.';
+
+create function nightshift.covering_policy(relation regclass, scope oid[])
+returns setof nightshift.retention_policies
+language sql
+stable
+set search_path = ''
+begin atomic
+  select p.*
+  from nightshift.retention_policies p
+  where p.enabled
+    and p.relation::oid = any(covering_policy.scope)
+    and (
+      p.relation = covering_policy.relation
+      or p.relation in (select a.relid from pg_catalog.pg_partition_ancestors(covering_policy.relation) a(relid))
+    );
+end;
+
+comment on function nightshift.covering_policy is
+  'The enabled policy within scope that covers a table or partition, if any.';
+
+create function nightshift.merge_row_sets(sets nightshift.row_set[])
+returns nightshift.row_set[]
+language sql
+immutable
+set search_path = ''
+begin atomic
+  select coalesce(array_agg(row(m.relation, m.tids)::nightshift.row_set), '{}')
+  from (
+    select s.relation, array_agg(distinct t.tid) as tids
+    from unnest(merge_row_sets.sets) s
+    cross join lateral unnest(s.tids) t(tid)
+    group by s.relation
+  ) m;
+end;
+
+comment on function nightshift.merge_row_sets is 'The union: one element a table, each row once, no empty elements.';
+
+create function nightshift.subtract_row_sets(sets nightshift.row_set[], minus nightshift.row_set[])
+returns nightshift.row_set[]
+language sql
+immutable
+set search_path = ''
+begin atomic
+  select coalesce(array_agg(row(d.relation, d.tids)::nightshift.row_set), '{}')
+  from (
+    select left_over.relation, array_agg(left_over.tid) as tids
+    from (
+      select s.relation, t.tid
+      from unnest(subtract_row_sets.sets) s
+      cross join lateral unnest(s.tids) t(tid)
+      except
+      select m.relation, t.tid
+      from unnest(subtract_row_sets.minus) m
+      cross join lateral unnest(m.tids) t(tid)
+    ) left_over
+    group by left_over.relation
+  ) d;
+end;
+
+comment on function nightshift.subtract_row_sets is 'The rows of sets that are not in minus.';
+
+create function nightshift.count_rows(sets nightshift.row_set[])
+returns bigint
+language sql
+immutable
+set search_path = ''
+begin atomic
+  select coalesce(sum(cardinality(s.tids)), 0)::bigint from unnest(count_rows.sets) s;
+end;
+
+comment on function nightshift.count_rows is 'How many rows there are in merged sets.';
+
+create function nightshift.find_due_referencing(
+  frontier nightshift.row_set[],
+  scope oid[],
+  as_of timestamptz,
+  locking text
+)
+returns nightshift.row_set[]
+language plpgsql
+set search_path = ''
+set row_security = off
+set enable_seqscan = off
+set enable_mergejoin = off
+set enable_hashjoin = off
+as $$
+declare
+  referenced nightshift.row_set;
+  key record;
+  tids tid[];
+  found_rows nightshift.row_set[] := '{}';
+begin
+  foreach referenced in array frontier loop
+    for key in
+      select k.join_condition, k.indexed, l.relation as referencing, p.drop_after, p.marker_column, p.flag_column
+      from nightshift.referencing_keys(referenced.relation) k
+      cross join lateral nightshift.leaf_relations(k.referencing) l(relation)
+      cross join lateral nightshift.covering_policy(l.relation, scope) p
+    loop
+      perform set_config('enable_hashjoin', (not key.indexed)::text, true);
+      execute format(
+        'select array_agg(r.ctid) from (
+           select x.ctid from only %1$s x
+           where (%2$s) is true
+             and exists (select 1 from only %3$s t where t.ctid = any($1) and %4$s)
+           %5$s
+         ) r',
+        key.referencing,
+        nightshift.due_condition('x', key.referencing, key.drop_after, key.marker_column, key.flag_column, as_of),
+        referenced.relation::regclass, key.join_condition, locking
+      )
+      into tids using referenced.tids;
+      found_rows := found_rows || row(key.referencing, coalesce(tids, '{}'))::nightshift.row_set;
+    end loop;
+  end loop;
+  return nightshift.merge_row_sets(found_rows);
+end;
+$$;
+
+comment on function nightshift.find_due_referencing is
+  'The due rows, within scope, that refer to any row of frontier; locked when locking says so.';
+
+create function nightshift.find_needed_rows(doomed nightshift.row_set[], out needed nightshift.row_set[], out key_name text)
+returns setof record
+language plpgsql
+set search_path = ''
+set row_security = off
+set enable_seqscan = off
+set enable_mergejoin = off
+set enable_hashjoin = off
+as $$
+declare
+  referenced nightshift.row_set;
+  key record;
+  tids tid[];
+begin
+  foreach referenced in array doomed loop
+    for key in
+      select k.name, k.join_condition, k.referencing, k.indexed, c.relkind
+      from nightshift.referencing_keys(referenced.relation) k
+      join pg_catalog.pg_class c on c.oid = k.referencing
+    loop
+      perform set_config('enable_hashjoin', (not key.indexed)::text, true);
+      -- NOT IN, for once: a hashed subplan filters inside the probe of x, which then stops at the first row
+      -- that is not doomed. NOT EXISTS would first subtract the doomed rows from the whole of x.
+      execute format(
+        'select array_agg(t.ctid)
+         from only %1$s t
+         where t.ctid = any($1)
+           and exists (
+             select 1 from %2$s %3$s x
+             where %4$s
+               and (x.tableoid, x.ctid) not in (
+                 select d.relation, r.tid from unnest($2) d cross join lateral unnest(d.tids) r(tid)
+               )
+           )',
+        referenced.relation::regclass,
+        case key.relkind when 'p' then '' else 'only' end, key.referencing,
+        key.join_condition
+      )
+      into tids using referenced.tids, doomed;
+      if tids is not null then
+        needed := array[row(referenced.relation, tids)::nightshift.row_set];
+        key_name := key.name;
+        return next;
+      end if;
+    end loop;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.find_needed_rows is
+  'The rows of doomed that a row outside of doomed refers to, by foreign key.';
+
+create function nightshift.add_counts(a jsonb, b jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = ''
+begin atomic
+  select coalesce(jsonb_object_agg(s.key, s.total), '{}')
+  from (
+    select e.key, sum(e.value::bigint) as total
+    from (select * from jsonb_each_text(add_counts.a) union all select * from jsonb_each_text(add_counts.b)) e
+    group by e.key
+  ) s;
+end;
+
+comment on function nightshift.add_counts is 'Adds two JSON objects of counts key by key.';
+
+create function nightshift.resolve_references(
+  seeds nightshift.row_set[],
+  scope oid[],
+  as_of timestamptz,
+  locking text,
+  out doomed nightshift.row_set[],
+  out seeds_doomed bigint,
+  out needed_by jsonb
+)
+language plpgsql
+set search_path = ''
+as $$
+declare
+  frontier nightshift.row_set[] := seeds;
+  candidate record;
+  fresh nightshift.row_set[];
+  fresh_seeds bigint;
+  spared nightshift.row_set[];
+begin
+  doomed := seeds;
+  seeds_doomed := nightshift.count_rows(seeds);
+  needed_by := '{}';
+  if not exists (select 1 from unnest(seeds) s, nightshift.referencing_keys(s.relation)) then
+    return;
+  end if;
+
+  while cardinality(frontier) > 0 loop
+    frontier := nightshift.subtract_row_sets(
+      nightshift.find_due_referencing(frontier, scope, as_of, locking), doomed
+    );
+    doomed := nightshift.merge_row_sets(doomed || frontier);
+  end loop;
+
+  -- A fresh look, after the locks: whoever would refer to a locked row now waits for us, whoever did before is seen.
+  loop
+    spared := '{}';
+    for candidate in select f.needed, f.key_name from nightshift.find_needed_rows(doomed) f loop
+      fresh := nightshift.subtract_row_sets(candidate.needed, spared);
+      fresh_seeds := nightshift.count_rows(fresh) - nightshift.count_rows(nightshift.subtract_row_sets(fresh, seeds));
+      if fresh_seeds > 0 then
+        needed_by := nightshift.add_counts(needed_by, jsonb_build_object(candidate.key_name, fresh_seeds));
+        seeds_doomed := seeds_doomed - fresh_seeds;
+      end if;
+      spared := spared || fresh;
+    end loop;
+    exit when cardinality(spared) = 0;
+    doomed := nightshift.subtract_row_sets(doomed, spared);
+  end loop;
+end;
+$$;
+
+comment on function nightshift.resolve_references is
+  'Of locked due rows (seeds), those that may go, together with the due rows that refer to them, directly or not: doomed is the largest set that nothing outside of it refers to. seeds_doomed of the seeds are in it; needed_by counts the others by foreign key.';
+
+revoke all on function
+  nightshift.covering_policy, nightshift.merge_row_sets, nightshift.subtract_row_sets, nightshift.count_rows,
+  nightshift.find_due_referencing, nightshift.find_needed_rows, nightshift.add_counts, nightshift.resolve_references
+from public, anon, authenticated;
+revoke all on type nightshift.row_set from public;

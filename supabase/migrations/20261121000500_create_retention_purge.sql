@@ -24,6 +24,7 @@ declare
   pages bigint;
   percent numeric;
   due_cursor refcursor;
+  stride integer := 500;
   moved bigint;
   due_rows bigint := 0;
   due_exact boolean := true;
@@ -37,10 +38,11 @@ begin
 
   open due_cursor no scroll for execute format('select from %s r where %s', policy.relation, due);
   loop
-    move forward 500 in due_cursor;
+    move forward stride in due_cursor;
     get diagnostics moved = row_count;
     due_rows := due_rows + moved;
-    exit when moved < 500;
+    exit when moved < stride;
+    stride := least(stride * 2, 20000);
     due_exact := clock_timestamp() < stop_at;
     exit when not due_exact;
   end loop;

@@ -269,9 +269,23 @@ export type Database = {
         }
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
       }
+      find_inner_references: {
+        Args: { doomed: Database["nightshift"]["CompositeTypes"]["row_set"][] }
+        Returns: {
+          key_name: string
+          referencing_relation: unknown
+          referencing_tid: unknown
+          relation: unknown
+          tid: unknown
+        }[]
+      }
       find_needed_rows: {
         Args: { doomed: Database["nightshift"]["CompositeTypes"]["row_set"][] }
-        Returns: Record<string, unknown>[]
+        Returns: {
+          key_name: string
+          relation: unknown
+          tid: unknown
+        }[]
       }
       find_relation: { Args: { name: string }; Returns: unknown }
       finish_run: {
@@ -407,6 +421,7 @@ export type Database = {
         Returns: Json
       }
       retention_warnings: { Args: { relation: unknown }; Returns: Json }
+      scan_of: { Args: { relation: unknown }; Returns: string }
       subtract_row_sets: {
         Args: {
           minus: Database["nightshift"]["CompositeTypes"]["row_set"][]

@@ -17,7 +17,7 @@ export interface Rpc {
     name: Name,
     args: Functions[Name]['Args'],
     answer: Schema,
-    options?: { retry?: (error: NightshiftError) => boolean },
+    options?: { retry?: (error: NightshiftError, attempt: number) => boolean },
   ): Promise<z.output<Schema>>;
 }
 
@@ -54,8 +54,8 @@ export function createRpc(connection: { url: string; secretKey: string }, deadli
           randomize: true,
           // Even past the deadline there is time in reserve to write down how the run ended.
           maxRetryTime: Math.max(deadline.remainingMs(), 2_000),
-          shouldRetry: ({ error }) =>
-            error instanceof NightshiftError && error.retryable && retry(error),
+          shouldRetry: ({ error, attemptNumber }) =>
+            error instanceof NightshiftError && error.retryable && retry(error, attemptNumber),
         },
       );
     },

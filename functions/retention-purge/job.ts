@@ -4,12 +4,15 @@ import {
   batchFits,
   firstBatchRows,
   halveBatchRows,
+  isTimeout,
   nextBatchRows,
   orderPolicies,
   refusal,
   runStatus,
   stopsRun,
   summarize,
+  timedOut,
+  worthRepeating,
 } from './rules.ts';
 import {
   type Backlog,
@@ -91,7 +94,7 @@ async function measure(
   const args = { ...leaseOf(context), relation: policy.relation, again };
   try {
     return await context.rpc.call('measure_retention_backlog', args, backlog, {
-      retry: notTimedOut,
+      retry: (error) => !isTimeout(error),
     });
   } catch (thrown) {
     return orStop(thrown);
@@ -158,7 +161,7 @@ async function purgeInBatches(
         'purge_batch',
         { ...leaseOf(context), relation: policy.relation, batch_rows: rows },
         purgedBatch,
-        { retry: notTimedOut },
+        { retry: worthRepeating },
       );
       totals = batch.step;
       lastMs = batch.durationMs;
@@ -180,10 +183,6 @@ async function purgeInBatches(
     }
   }
 }
-
-/** SQLSTATE query_canceled: the statement timeout, here. The batch was rolled back. */
-const timedOut = '57014';
-const notTimedOut = (error: NightshiftError) => error.code !== timedOut;
 
 function explain(error: NightshiftError, policy: Policy): NightshiftError {
   if (error.code !== timedOut) return error;

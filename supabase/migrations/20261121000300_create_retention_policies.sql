@@ -77,6 +77,20 @@ end;
 comment on function nightshift.leaf_relations is
   'The tables that really hold the rows of a table: itself, or its leaf partitions, by oid.';
 
+create function nightshift.scan_of(relation regclass)
+returns text
+language sql
+stable
+set search_path = ''
+begin atomic
+  select case c.relkind when 'p' then '' else 'only ' end || scan_of.relation::text
+  from pg_catalog.pg_class c
+  where c.oid = scan_of.relation;
+end;
+
+comment on function nightshift.scan_of is
+  'How to name a table after FROM: with its partitions, and without tables that merely inherit from it.';
+
 create function nightshift.due_condition(
   row_alias text,
   relation regclass,
@@ -154,7 +168,15 @@ begin
       'explain (format json) select r.%1$I from only %2$s r where %3$s order by r.%1$I limit 1',
       marker_column, leaf, due
     ) into plan;
-    if jsonb_path_exists(plan, 'strict $.**."Node Type" ? (@ == "Sort" || @ == "Seq Scan")') then
+    if jsonb_path_exists(plan, 'strict $.**."Node Type" ? (@ == "Sort" || @ == "Seq Scan")')
+      -- Built in this very transaction over rows it has changed, an index is of use only to later ones.
+      and not exists (
+        select 1
+        from pg_catalog.pg_index i
+        join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+        where i.indrelid = leaf and i.indcheckxmin and i.indisvalid and a.attname = marker_column
+      )
+    then
       return false;
     end if;
   end loop;

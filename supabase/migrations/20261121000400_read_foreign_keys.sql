@@ -73,7 +73,7 @@ end;
 comment on function nightshift.retention_warnings is 'What will make purging this table slow, with the fix, as a JSON array of sentences.';
 
 revoke all on function
-  nightshift.column_type, nightshift.find_relation, nightshift.leaf_relations, nightshift.due_condition, nightshift.marker_is_indexed,
+  nightshift.column_type, nightshift.find_relation, nightshift.scan_of, nightshift.leaf_relations, nightshift.due_condition, nightshift.marker_is_indexed,
   nightshift.check_retention_policy, nightshift.describe_retention_policy, nightshift.add_retention_policy,
   nightshift.alter_retention_policy, nightshift.remove_retention_policy, nightshift.referencing_keys,
   nightshift.retention_warnings

@@ -36,7 +36,7 @@ begin
   from nightshift.leaf_relations(policy.relation) l;
   percent := case when coalesce(pages, 0) <= counted_pages then 100 else 100.0 * sampled_pages / pages end;
 
-  open due_cursor no scroll for execute format('select from %s r where %s', policy.relation, due);
+  open due_cursor no scroll for execute format('select from %s r where %s', nightshift.scan_of(policy.relation), due);
   loop
     move forward stride in due_cursor;
     get diagnostics moved = row_count;
@@ -50,7 +50,7 @@ begin
 
   execute format(
     'select count(*), count(*) filter (where %s) from %s r %s',
-    due, policy.relation, case when percent < 100 then format('tablesample system (%s)', percent) else '' end
+    due, nightshift.scan_of(policy.relation), case when percent < 100 then format('tablesample system (%s)', percent) else '' end
   ) into total_rows, sampled_due;
   total_rows := round(total_rows * 100 / percent);
   if not due_exact then
@@ -64,7 +64,7 @@ begin
       -- Without a zone, times are UTC, whatever the session says.
       case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
         then '' else '::timestamp at time zone ''UTC''' end,
-      policy.relation, due
+      nightshift.scan_of(policy.relation), due
     ) into oldest;
   end if;
 
@@ -143,6 +143,8 @@ begin
   select coalesce(array_agg(p.relation order by p.relation::text), '{}') into chosen
   from nightshift.retention_policies p
   where p.enabled
+    -- A continued run keeps to what it began with.
+    and (run.progress -> 'scope' is null or run.progress -> 'scope' @> to_jsonb(p.relation::oid::bigint))
     and (only_relations is null or p.relation in (select nightshift.find_relation(o) from unnest(only_relations) o));
 
   -- The scope is kept in the ledger: no batch of this run can touch a table that this plan did not name.

@@ -133,8 +133,8 @@ $$;
 comment on function nightshift.find_due_referencing is
   'The due rows, within scope, that refer to any row of frontier; locked when locking says so.';
 
-create function nightshift.find_needed_rows(doomed nightshift.row_set[], out needed nightshift.row_set[], out key_name text)
-returns setof record
+create function nightshift.find_needed_rows(doomed nightshift.row_set[])
+returns table (relation oid, tid tid, key_name text)
 language plpgsql
 set search_path = ''
 set row_security = off
@@ -145,38 +145,28 @@ as $$
 declare
   referenced nightshift.row_set;
   key record;
-  tids tid[];
 begin
   foreach referenced in array doomed loop
     for key in
-      select k.name, k.join_condition, k.referencing, k.indexed, c.relkind
+      select k.name, k.join_condition, k.indexed, nightshift.scan_of(k.referencing) as referencing
       from nightshift.referencing_keys(referenced.relation) k
-      join pg_catalog.pg_class c on c.oid = k.referencing
     loop
       perform set_config('enable_hashjoin', (not key.indexed)::text, true);
       -- NOT IN, for once: a hashed subplan filters inside the probe of x, which then stops at the first row
       -- that is not doomed. NOT EXISTS would first subtract the doomed rows from the whole of x.
-      execute format(
-        'select array_agg(t.ctid)
-         from only %1$s t
+      return query execute format(
+        'select %1$s::oid, t.ctid, %2$L::text
+         from only %3$s t
          where t.ctid = any($1)
            and exists (
-             select 1 from %2$s %3$s x
-             where %4$s
+             select 1 from %4$s x
+             where %5$s
                and (x.tableoid, x.ctid) not in (
                  select d.relation, r.tid from unnest($2) d cross join lateral unnest(d.tids) r(tid)
                )
            )',
-        referenced.relation::regclass,
-        case key.relkind when 'p' then '' else 'only' end, key.referencing,
-        key.join_condition
-      )
-      into tids using referenced.tids, doomed;
-      if tids is not null then
-        needed := array[row(referenced.relation, tids)::nightshift.row_set];
-        key_name := key.name;
-        return next;
-      end if;
+        referenced.relation, key.name, referenced.relation::regclass, key.referencing, key.join_condition
+      ) using referenced.tids, doomed;
     end loop;
   end loop;
 end;
@@ -185,21 +175,42 @@ $$;
 comment on function nightshift.find_needed_rows is
   'The rows of doomed that a row outside of doomed refers to, by foreign key.';
 
-create function nightshift.add_counts(a jsonb, b jsonb)
-returns jsonb
-language sql
-immutable
+create function nightshift.find_inner_references(doomed nightshift.row_set[])
+returns table (relation oid, tid tid, key_name text, referencing_relation oid, referencing_tid tid)
+language plpgsql
 set search_path = ''
-begin atomic
-  select coalesce(jsonb_object_agg(s.key, s.total), '{}')
-  from (
-    select e.key, sum(e.value::bigint) as total
-    from (select * from jsonb_each_text(add_counts.a) union all select * from jsonb_each_text(add_counts.b)) e
-    group by e.key
-  ) s;
+set row_security = off
+set enable_seqscan = off
+set enable_mergejoin = off
+set enable_hashjoin = off
+as $$
+declare
+  referenced nightshift.row_set;
+  key record;
+begin
+  foreach referenced in array doomed loop
+    for key in
+      select k.name, k.join_condition, k.indexed, nightshift.scan_of(k.referencing) as referencing
+      from nightshift.referencing_keys(referenced.relation) k
+    loop
+      perform set_config('enable_hashjoin', (not key.indexed)::text, true);
+      return query execute format(
+        'select %1$s::oid, t.ctid, %2$L::text, x.tableoid, x.ctid
+         from only %3$s t
+         join %4$s x on %5$s
+         where t.ctid = any($1)
+           and (x.tableoid, x.ctid) in (
+             select d.relation, r.tid from unnest($2) d cross join lateral unnest(d.tids) r(tid)
+           )',
+        referenced.relation, key.name, referenced.relation::regclass, key.referencing, key.join_condition
+      ) using referenced.tids, doomed;
+    end loop;
+  end loop;
 end;
+$$;
 
-comment on function nightshift.add_counts is 'Adds two JSON objects of counts key by key.';
+comment on function nightshift.find_inner_references is
+  'Which rows of doomed refer to which rows of doomed, by foreign key.';
 
 create function nightshift.resolve_references(
   seeds nightshift.row_set[],
@@ -215,9 +226,8 @@ set search_path = ''
 as $$
 declare
   frontier nightshift.row_set[] := seeds;
-  candidate record;
-  fresh nightshift.row_set[];
-  fresh_seeds bigint;
+  referencing nightshift.row_set[];
+  referenced_within boolean := false;
   spared nightshift.row_set[];
 begin
   doomed := seeds;
@@ -228,27 +238,45 @@ begin
   end if;
 
   while cardinality(frontier) > 0 loop
-    frontier := nightshift.subtract_row_sets(
-      nightshift.find_due_referencing(frontier, scope, as_of, locking), doomed
-    );
+    referencing := nightshift.find_due_referencing(frontier, scope, as_of, locking);
+    referenced_within := referenced_within or cardinality(referencing) > 0;
+    frontier := nightshift.subtract_row_sets(referencing, doomed);
     doomed := nightshift.merge_row_sets(doomed || frontier);
   end loop;
 
   -- A fresh look, after the locks: whoever would refer to a locked row now waits for us, whoever did before is seen.
-  loop
-    spared := '{}';
-    for candidate in select f.needed, f.key_name from nightshift.find_needed_rows(doomed) f loop
-      fresh := nightshift.subtract_row_sets(candidate.needed, spared);
-      fresh_seeds := nightshift.count_rows(fresh) - nightshift.count_rows(nightshift.subtract_row_sets(fresh, seeds));
-      if fresh_seeds > 0 then
-        needed_by := nightshift.add_counts(needed_by, jsonb_build_object(candidate.key_name, fresh_seeds));
-        seeds_doomed := seeds_doomed - fresh_seeds;
-      end if;
-      spared := spared || fresh;
-    end loop;
-    exit when cardinality(spared) = 0;
-    doomed := nightshift.subtract_row_sets(doomed, spared);
-  end loop;
+  -- What a spared row refers to is spared too.
+  with recursive needed as (
+    select f.relation, f.tid, f.key_name from nightshift.find_needed_rows(doomed) f
+    union
+    select i.relation, i.tid, i.key_name
+    from needed n
+    join inner_reference i on i.referencing_relation = n.relation and i.referencing_tid = n.tid
+  ),
+  inner_reference as materialized (
+    select i.* from nightshift.find_inner_references(doomed) i where referenced_within
+  ),
+  spared_row as (
+    select distinct on (n.relation, n.tid) n.relation, n.tid, n.key_name
+    from needed n
+    order by n.relation, n.tid, n.key_name
+  ),
+  spared_seeds as (
+    select r.key_name, count(*) as seeds
+    from spared_row r
+    where (r.relation, r.tid) in (select s.relation, t.tid from unnest(seeds) s cross join lateral unnest(s.tids) t(tid))
+    group by r.key_name
+  )
+  select
+    (
+      select coalesce(array_agg(row(g.relation, g.tids)::nightshift.row_set), '{}')
+      from (select r.relation, array_agg(r.tid) as tids from spared_row r group by r.relation) g
+    ),
+    coalesce(jsonb_object_agg(k.key_name, k.seeds), '{}'),
+    seeds_doomed - coalesce(sum(k.seeds), 0)
+  into spared, needed_by, seeds_doomed
+  from spared_seeds k;
+  doomed := nightshift.subtract_row_sets(doomed, spared);
 end;
 $$;
 
@@ -257,6 +285,7 @@ comment on function nightshift.resolve_references is
 
 revoke all on function
   nightshift.covering_policy, nightshift.merge_row_sets, nightshift.subtract_row_sets, nightshift.count_rows,
-  nightshift.find_due_referencing, nightshift.find_needed_rows, nightshift.add_counts, nightshift.resolve_references
+  nightshift.find_due_referencing, nightshift.find_needed_rows, nightshift.find_inner_references,
+  nightshift.resolve_references
 from public, anon, authenticated;
 revoke all on type nightshift.row_set from public;

@@ -18,7 +18,7 @@ set row_security = off
 set enable_seqscan = off
 as $$
 declare
-  first_block bigint;
+  start tid;
   next_block bigint;
   rows_per_page numeric;
   found_tids tid[];
@@ -30,18 +30,23 @@ begin
     select greatest(1, least(291, case when c.relpages > 0 and c.reltuples > 0 then c.reltuples / c.relpages else 50 end))
     into rows_per_page
     from pg_catalog.pg_class c where c.oid = leaf;
-    first_block := coalesce((place ->> 'after')::bigint, 0);
-    next_block := first_block + greatest(1, round(batch_rows / rows_per_page));
+    start := coalesce(place ->> 'after', '(0,0)')::tid;
+    next_block := (start::text::point)[0]::bigint + greatest(1, round(batch_rows / rows_per_page));
     execute format(
       'select array_agg(r.ctid) from (
-         select r.ctid from only %s r where r.ctid >= ''(%s,0)'' and r.ctid < ''(%s,0)'' and (%s) is true %s
+         select r.ctid from only %s r where r.ctid > %L and r.ctid < ''(%s,0)'' and (%s) is true limit %s %s
        ) r',
-      leaf, first_block, least(next_block, 4294967295), due, locking
+      leaf, start, least(next_block, 4294967295), due, batch_rows, locking
     ) into chosen;
-    place := place || jsonb_build_object(
-      'after', next_block,
-      'leafDone', next_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint
-    );
+    -- Stopped by the limit, the next batch begins in mid-page.
+    if cardinality(chosen) >= batch_rows then
+      place := place || jsonb_build_object('after', (select max(c) from unnest(chosen) c), 'leafDone', false);
+    else
+      place := place || jsonb_build_object(
+        'after', format('(%s,0)', next_block),
+        'leafDone', next_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint
+      );
+    end if;
     return;
   end if;
 
@@ -57,7 +62,7 @@ begin
   ) into found_tids, found_rows, last_marker;
   if found_rows > 4 * batch_rows then
     -- One value of the marker on very many rows, as after a bulk delete: no order among them to continue by.
-    place := place || jsonb_build_object('mode', 'sweep', 'after', 0, 'leafDone', false);
+    place := place || jsonb_build_object('mode', 'sweep', 'after', '(0,0)', 'leafDone', false);
     return;
   end if;
   execute format('select array_agg(r.ctid) from (select r.ctid from only %s r where r.ctid = any($1) and (%s) is true %s) r', leaf, due, locking)
@@ -67,7 +72,7 @@ end;
 $$;
 
 comment on function nightshift.choose_due_rows is
-  'The next due rows of a leaf after place, at most about batch_rows, locked when locking says so and then known to be due under the lock. place: mode (sweep: after is a block number; index: after is a marker value), after, and leafDone once nothing is left behind it.';
+  'The next due rows of a leaf after place, at most about batch_rows, locked when locking says so and then known to be due under the lock. place: mode (sweep: after is the address of a row; index: after is a marker value), after, and leafDone once nothing is left behind it.';
 
 create function nightshift.next_leaf(relation regclass, done oid, due text)
 returns jsonb
@@ -108,6 +113,17 @@ declare
 begin
   if cardinality(doomed) = 0 then
     return '{}';
+  end if;
+  -- The row locks hold the tables as they are from here on; a partition may have been detached just before.
+  if exists (
+    select 1 from unnest(doomed) d
+    where not exists (select 1 from nightshift.covering_policy(d.relation, scope))
+  ) then
+    raise exception using
+      errcode = 'serialization_failure',
+      message = 'A partition was detached, or a policy changed, while its rows were being chosen',
+      detail = 'Nothing was deleted.',
+      hint = 'Repeat the call.';
   end if;
   if exists (
     select 1
@@ -174,6 +190,22 @@ $$;
 
 comment on function nightshift.delete_rows is
   'Deletes locked rows of any tables in one statement and returns how many, by the table of the policy. Errors: NS422, all undone, when a trigger kept a row.';
+
+create function nightshift.add_counts(a jsonb, b jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = ''
+begin atomic
+  select coalesce(jsonb_object_agg(s.key, s.total), '{}')
+  from (
+    select e.key, sum(e.value::bigint) as total
+    from (select * from jsonb_each_text(add_counts.a) union all select * from jsonb_each_text(add_counts.b)) e
+    group by e.key
+  ) s;
+end;
+
+comment on function nightshift.add_counts is 'Adds two JSON objects of counts key by key.';
 
 create function nightshift.record_batch(run nightshift.runs, relation regclass, step jsonb, purged jsonb)
 returns jsonb
@@ -276,7 +308,7 @@ begin
   -- Leaves without due rows are passed over in one go.
   while place <> 'null' and cardinality(seeds) = 0 and clock_timestamp() < started + interval '100 milliseconds' loop
     leaf := (place ->> 'leaf')::oid::regclass;
-    if exists (select 1 from pg_catalog.pg_class c where c.oid = leaf) then
+    if leaf in (select l from nightshift.leaf_relations(policy.relation) l) then
       select c.place, c.chosen into place, chosen
       from nightshift.choose_due_rows(leaf, due, policy.marker_column, locking, batch_rows, place) c;
       if chosen is not null then
@@ -313,7 +345,8 @@ comment on function nightshift.purge_batch is
   'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run counts and deletes nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked, by foreign key. Continues where the ledger says the last committed batch stopped. Returns {rowsByRelation: purged by this batch, step: totals of this table in this run, done, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone, NS409 lease lost, NS422 policy or trigger does not fit, NS428 paused.';
 
 revoke all on function
-  nightshift.choose_due_rows, nightshift.next_leaf, nightshift.delete_rows, nightshift.record_batch,
+  nightshift.choose_due_rows, nightshift.next_leaf, nightshift.delete_rows, nightshift.add_counts,
+  nightshift.record_batch,
   nightshift.purge_batch
 from public, anon, authenticated;
 grant execute on function nightshift.purge_batch to service_role;

@@ -314,8 +314,11 @@ begin
       if chosen is not null then
         seeds := array[row(leaf, chosen)::nightshift.row_set];
       end if;
+    else
+      -- Dropped or detached since the last batch: its rows are no longer ours.
+      place := place || '{"leafDone": true}';
     end if;
-    if coalesce((place ->> 'leafDone')::boolean, true) then
+    if (place ->> 'leafDone')::boolean then
       place := coalesce(nightshift.next_leaf(policy.relation, leaf, due), 'null');
     end if;
   end loop;

@@ -41,7 +41,7 @@ export async function runJob<Input extends { dryRun: boolean }, Report>(
     metrics.add('RunLost', lost.length);
     log.warn('Marked a run as lost: its lease ran out without a heartbeat', { lost });
   }
-  if (outcome === 'skipped') metrics.add('RunSkipped', 1);
+  if (outcome === 'skipped' && !run.dryRun) metrics.add('RunSkipped', 1);
   const ended = outcome === 'started' ? await work(job, run, dependencies) : run;
   log.info(outcome === 'started' ? `Run ${ended.status}` : `Run ${outcome}`, {
     runId: ended.id,

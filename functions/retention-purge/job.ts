@@ -1,5 +1,6 @@
 import { NightshiftError, toNightshiftError } from '../_shared/errors.ts';
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
+import { runDocument } from '../_shared/ledger.ts';
 import {
   batchFits,
   firstBatchRows,
@@ -61,25 +62,26 @@ async function run(context: JobContext, input: PurgeInput): Promise<Outcome<Purg
     });
   }
 
-  const results: PurgeResult[] = [];
-  for (const subject of subjects) results.push(await purgeSubject(context, subject));
-  const steps = results.map(({ step }) => step);
+  const attempts: Attempt[] = [];
+  for (const subject of subjects) attempts.push(await attempt(context, subject));
+  const steps = await closeSteps(context, attempts);
   const report = reportOf(steps, input.dryRun, plan.disabled, refusals);
-  if (!input.dryRun) countMetrics(context, results);
+  if (!input.dryRun) countMetrics(context, report);
   const status = runStatus(
     steps,
-    results.some(({ outOfTime }) => outOfTime),
-    results.some(({ totals, earlier }) => totals.batches > earlier.batches),
+    attempts.some(({ outOfTime }) => outOfTime),
+    steps.some(({ relation, batches }) => batches > earlierTotals(context, relation).batches),
   );
   return { status, report, ...(status === 'failed' ? { error: failure(steps) } : {}) };
 }
 
-/** One table's part in this attempt: its totals so far, and what they were when the attempt began. */
-interface PurgeResult {
-  step: PurgeStep;
-  totals: PurgeTotals;
-  earlier: PurgeTotals;
+/** One table's turn in this attempt of the run. */
+interface Attempt {
+  policy: Policy;
+  before?: Backlog;
   outOfTime: boolean;
+  durationMs: number;
+  error?: NightshiftError;
 }
 
 function leaseOf({ run }: JobContext) {
@@ -108,53 +110,45 @@ function orStop(thrown: unknown): NightshiftError {
   return error;
 }
 
-async function purgeSubject(
-  context: JobContext,
-  { policy, before }: Subject,
-): Promise<PurgeResult> {
-  const { dryRun } = context.run;
-  const earlier = purgeProgress.parse(context.run.progress).steps[policy.relation] ?? noTotals;
-  if (before instanceof NightshiftError) {
-    const step = summarize(policy, {
-      totals: earlier,
-      error: before,
-      outOfTime: false,
-      dryRun,
-    });
-    return { step, totals: earlier, earlier, outOfTime: false };
-  }
-  const purged = await purgeInBatches(context, policy, before, earlier);
-  const after = dryRun || purged.outOfTime ? undefined : await measure(context, policy, true);
-  const step = summarize(policy, {
-    ...purged,
-    dryRun,
-    before,
-    // What cannot be counted right now is estimated; the purge itself is none the worse for it.
-    after: after instanceof NightshiftError ? undefined : after,
-  });
-  return { step, totals: purged.totals, earlier, outOfTime: purged.outOfTime };
+/** What the ledger knew of a table when this attempt began. */
+function earlierTotals({ run }: JobContext, relation: string): PurgeTotals {
+  return purgeProgress.parse(run.progress).steps[relation] ?? noTotals;
 }
 
-async function purgeInBatches(
-  context: JobContext,
-  policy: Policy,
-  before: Backlog,
-  earlier: PurgeTotals,
-): Promise<{
-  totals: PurgeTotals;
-  outOfTime: boolean;
-  durationMs: number;
-  error?: NightshiftError;
-}> {
+/** Counts what is left, and takes the totals from the ledger: a table can lose rows in the turn of another. */
+async function closeSteps(context: JobContext, attempts: Attempt[]): Promise<PurgeStep[]> {
+  const { dryRun } = context.run;
+  const run = await context.rpc.call('heartbeat_run', leaseOf(context), runDocument);
+  const totals = purgeProgress.parse(run.progress).steps;
+  const steps: PurgeStep[] = [];
+  for (const { policy, ...attempted } of attempts) {
+    const countable = attempted.before && !dryRun && !attempted.outOfTime;
+    const after = countable ? await measure(context, policy, true) : undefined;
+    steps.push(
+      summarize(policy, {
+        ...attempted,
+        dryRun,
+        totals: totals[policy.relation] ?? noTotals,
+        // What cannot be counted right now is estimated; the purge itself is none the worse for it.
+        after: after instanceof NightshiftError ? undefined : after,
+      }),
+    );
+  }
+  return steps;
+}
+
+async function attempt(context: JobContext, { policy, before }: Subject): Promise<Attempt> {
+  if (before instanceof NightshiftError) {
+    return { policy, error: before, outOfTime: false, durationMs: 0 };
+  }
   const { rpc, clock, deadline, metrics, onProgress } = context;
   const startedMs = clock.nowMs();
   const spentMs = () => clock.nowMs() - startedMs;
-  let totals = earlier;
   let rows = firstBatchRows;
   let lastMs = 0;
   while (true) {
     if (!batchFits(deadline.remainingMs(), lastMs)) {
-      return { totals, outOfTime: true, durationMs: spentMs() };
+      return { policy, before, outOfTime: true, durationMs: spentMs() };
     }
     try {
       const batch = await rpc.call(
@@ -163,21 +157,26 @@ async function purgeInBatches(
         purgedBatch,
         { retry: worthRepeating },
       );
-      totals = batch.step;
       lastMs = batch.durationMs;
       metrics.add('BatchDurationMs', batch.durationMs);
       onProgress({
         subject: policy.relation,
-        done: totals.rowsPurged + totals.rowsBlocked,
+        done: batch.step.rowsPurged + batch.step.rowsBlocked,
         total: before.dueRows,
       });
-      if (batch.done) return { totals, outOfTime: false, durationMs: spentMs() };
+      if (batch.done) return { policy, before, outOfTime: false, durationMs: spentMs() };
       rows = nextBatchRows(rows, batch.durationMs);
     } catch (thrown) {
       const error = orStop(thrown);
       const halved: number | undefined = error.code === timedOut ? halveBatchRows(rows) : undefined;
       if (halved === undefined) {
-        return { totals, outOfTime: false, durationMs: spentMs(), error: explain(error, policy) };
+        return {
+          policy,
+          before,
+          outOfTime: false,
+          durationMs: spentMs(),
+          error: explain(error, policy),
+        };
       }
       rows = halved;
     }
@@ -218,24 +217,25 @@ function reportOf(
 }
 
 /** What this attempt did; the report has the totals of the run. */
-function countMetrics({ metrics }: JobContext, results: readonly PurgeResult[]): void {
-  const sum = (pick: (result: PurgeResult) => number) =>
-    results.reduce((total, result) => total + pick(result), 0);
+function countMetrics(context: JobContext, { steps }: PurgeReport): void {
+  const { metrics } = context;
+  const sum = (pick: (step: PurgeStep) => number) =>
+    steps.reduce((total, step) => total + pick(step), 0);
+  const earlier = (step: PurgeStep) => earlierTotals(context, step.relation);
   metrics.add(
     'RowsPurged',
-    sum(({ totals, earlier }) => totals.rowsPurged - earlier.rowsPurged),
+    sum((step) => step.rowsPurged - earlier(step).rowsPurged),
   );
   metrics.add(
     'RowsBlocked',
-    sum(({ totals, earlier }) => totals.rowsBlocked - earlier.rowsBlocked),
+    sum((step) => step.rowsBlocked - earlier(step).rowsBlocked),
   );
   metrics.add(
     'BacklogRows',
-    sum(({ step }) => step.rowsLeft),
+    sum((step) => step.rowsLeft),
   );
-  const ages = results.map(({ step }) => step.overdueSeconds ?? 0);
-  metrics.add('BacklogAgeSeconds', Math.max(0, ...ages));
-  metrics.describe('relations', results.map(({ step }) => step.relation).join(', '));
+  metrics.add('BacklogAgeSeconds', Math.max(0, ...steps.map((step) => step.overdueSeconds ?? 0)));
+  metrics.describe('relations', steps.map((step) => step.relation).join(', '));
 }
 
 function failure(steps: readonly PurgeStep[]): NightshiftError {

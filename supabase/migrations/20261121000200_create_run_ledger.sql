@@ -153,12 +153,14 @@ begin
   -- Triggers of one job line up here, so what follows sees every earlier decision.
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('nightshift.begin_run:' || begin_run.job, 0));
 
+  lost := nightshift.mark_lost_runs(begin_run.job, as_of);
+
   select r.* into run from nightshift.runs r where r.claim = begin_run.claim;
   if found then
     return jsonb_build_object(
       'outcome', case run.status when 'running' then 'started' when 'skipped' then 'skipped' else 'duplicate' end,
       'run', nightshift.describe_run(run),
-      'lost', '[]'::jsonb
+      'lost', to_jsonb(lost)
     );
   end if;
   select r.* into run from nightshift.runs r
@@ -173,10 +175,9 @@ begin
         detail = format('Run %s has it.', run.id),
         hint = 'Use a new key for a new request; repeat a request with the same input.';
     end if;
-    return jsonb_build_object('outcome', 'duplicate', 'run', nightshift.describe_run(run), 'lost', '[]'::jsonb);
+    return jsonb_build_object('outcome', 'duplicate', 'run', nightshift.describe_run(run), 'lost', to_jsonb(lost));
   end if;
 
-  lost := nightshift.mark_lost_runs(begin_run.job, as_of);
   perform nightshift.trim_runs(as_of);
 
   select r.id into blocker from nightshift.runs r

@@ -297,6 +297,12 @@ begin
       hint = 'It was removed, disabled or renamed since the run began; the next run follows the policies as they are then.';
   end if;
 
+  -- Other tables may lose rows here only when their brake has been looked at, which needs their backlog.
+  scope := array(
+    select s from unnest(scope) s
+    where s = policy.relation::oid or run.progress -> 'backlogs' ? s::regclass::text
+  );
+
   due := nightshift.due_condition(
     'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
   );

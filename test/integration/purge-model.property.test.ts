@@ -189,8 +189,12 @@ async function purgeWithRestores(sql: Sql, scenario: Scenario): Promise<Set<numb
   const [begun] = await sql`select nightshift.begin_run('retention-purge', 'cli') as claim`;
   const { id, fence } = begun?.claim.run ?? {};
   const [planned] = await sql`select nightshift.plan_retention_purge(${id}, ${fence}) as plan`;
+  const policies: { relation: string }[] = planned?.plan.policies ?? [];
+  for (const { relation } of policies) {
+    await sql`select nightshift.measure_retention_backlog(${id}, ${fence}, ${relation})`;
+  }
   await restoreOne();
-  for (const { relation } of planned?.plan.policies ?? []) {
+  for (const { relation } of policies) {
     for (let done = false; !done; ) {
       const [answer] =
         await sql`select nightshift.purge_batch(${id}, ${fence}, ${relation}, ${scenario.batchRows}) as batch`;

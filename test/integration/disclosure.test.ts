@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { s3Event, snsMessage } from '../support/events.ts';
+import { captureOutput, setUpHandler, token } from '../support/handler.ts';
+import { idsOf } from '../support/purge.ts';
+
+/** In every row, and in whatever a row makes the application's triggers say. */
+const rowSecret = 'ada.lovelace@example.org';
+/** In what callers send and have no business to see in a log. */
+const callerSecret = 'caller-4242';
+
+const suite = setUpHandler({ POWERTOOLS_LOG_LEVEL: 'DEBUG', POWERTOOLS_DEV: undefined });
+const { call, fill, onDelete, send } = suite;
+const written = captureOutput();
+
+const loggedSince = (from: number) =>
+  written.slice(from).map((line) => JSON.parse(line) as Record<string, unknown>);
+
+describe('what of a row is shown', () => {
+  it.each([
+    ['23505', `insert into app.archive values (old.note), (old.note)`],
+    ['P0001', `raise exception 'cannot delete %', old.note using detail = old.note`],
+    ['23514', 'raise check_violation using message = old.note, hint = old.note'],
+    // Codes that Postgres itself uses of objects and privileges, and applications of what they like.
+    ['42501', `raise insufficient_privilege using message = old.note || ' is not yours'`],
+    ['42703', `execute 'select ' || quote_ident(old.note)`],
+  ])('is nothing, when a trigger ends in %s', async (code, body) => {
+    const from = written.length;
+    await fill('app.orders', { note: rowSecret });
+    await suite.sql`create table app.archive (note text unique)`;
+    await onDelete('app.orders', body);
+    const { statusCode, body: problem } = await call();
+    expect(statusCode).toBe(502);
+    expect(problem).toMatchObject({ code: 'NS502', title: 'No table could be purged' });
+    const message =
+      code === '42501'
+        ? 'Postgres denied permission'
+        : `purge_batch failed with ${code}; the Postgres log has the message`;
+    expect(problem.detail).toBe(`app.orders: ${message}`);
+    expect(JSON.stringify(problem)).not.toContain(rowSecret);
+
+    // Where to look for what the problem does not say: in the ledger, and in the log.
+    const run = await suite.runOf(problem.runId);
+    expect(run?.report.steps).toMatchObject([{ status: 'failed', error: { code, message } }]);
+    const logged = loggedSince(from).filter((line) => line.message === 'Run failed');
+    expect(logged).toContainEqual(
+      expect.objectContaining({
+        runId: run?.id,
+        error: expect.objectContaining({ code: 'NS502' }),
+      }),
+    );
+    expect(logged).toContainEqual(expect.objectContaining({ runId: run?.id, report: run?.report }));
+    const ledger = await suite.sql`select * from nightshift.runs`;
+    expect(JSON.stringify(ledger)).not.toContain(rowSecret);
+    expect(await idsOf(suite.sql, 'app.orders')).toHaveLength(30);
+  });
+
+  it('is nothing, and nothing of what callers send, when they are refused', async () => {
+    const from = written.length;
+    await call({ token: callerSecret });
+    await call({ body: `{"password": "${callerSecret}"` });
+    await call({ body: { dryRun: callerSecret } });
+    await call({ body: { only: [7], force: callerSecret } });
+    await call({ headers: { 'x-api-key': callerSecret } });
+    for (const event of [s3Event(callerSecret), snsMessage(callerSecret), callerSecret]) {
+      await expect(send(event)).rejects.toMatchObject({ code: 'NS400' });
+    }
+    const lines = written.slice(from).join('\n');
+    expect(lines).toContain('NS401');
+    expect(lines).toContain('NS400');
+    expect(lines).toContain('NS422');
+    expect(lines).not.toContain(callerSecret);
+  });
+});
+
+// Last, because it is about all that was written above.
+describe('all that was written', () => {
+  it('is JSON, a line each', () => {
+    expect(written.filter((line) => !line.startsWith('{'))).toEqual([]);
+    for (const line of written) expect(() => JSON.parse(line)).not.toThrow();
+  });
+
+  it('holds no key, no token, no row', () => {
+    const all = written.join('\n');
+    expect(all).toContain('23505');
+    for (const secret of [suite.gateway.secretKey, token, rowSecret]) {
+      expect(all.includes(secret)).toBe(false);
+    }
+  });
+});

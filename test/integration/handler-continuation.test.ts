@@ -1,0 +1,158 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { continueEvent, schedulerInput, unfilledSchedulerInput } from '../support/events.ts';
+import { loseAnswerOf, setUpHandler, shortOfTime } from '../support/handler.ts';
+import { deletedIds, range } from '../support/purge.ts';
+
+/** Enough for one batch. */
+const suite = setUpHandler({ NIGHTSHIFT_HTTP_BUDGET_MS: '4000' });
+const { call, coldStart, runOf, runs, send } = suite;
+
+beforeEach(async () => {
+  await suite.fill('app.orders', { due: 2_600, fresh: 3_000 });
+  await suite.slowDown('app.orders');
+});
+
+const allDue = range(1, 2_600);
+const asked = (runId: unknown, attempt = 1) =>
+  continueEvent({ runId, attempt }, { id: expect.any(String) });
+
+describe('a run that outlasts its time', () => {
+  it('answers 202 and goes on by events, each row once, however often and late they come', async () => {
+    const { bus } = suite;
+    const first = await call();
+    expect(first).toMatchObject({ statusCode: 202, body: { status: 'continued' } });
+    const { runId } = first.body;
+    expect(bus.names).toEqual(new Set(['nightshift-test']));
+    expect(bus.delivered).toEqual([asked(runId)]);
+    expect((await deletedIds(suite.sql)).length).toBeGreaterThan(0);
+
+    // Too early, then twice at once.
+    await send(continueEvent({ runId, attempt: 2 }), shortOfTime());
+    expect(bus.offered).toBe(1);
+    const twice = await Promise.all([
+      send(bus.delivered[0], shortOfTime()),
+      send(bus.delivered[0], shortOfTime()),
+    ]);
+    expect(twice.map(({ id }) => id)).toEqual([runId, runId]);
+    expect(bus.delivered).toEqual([asked(runId), asked(runId, 2)]);
+
+    // An old one before each new one, which asks for nothing.
+    let status: string | undefined = 'continued';
+    for (let event = 1; status === 'continued' && event < 8; event++) {
+      const late = await send(bus.delivered[event - 1], shortOfTime());
+      expect(late).toMatchObject({ id: runId, status: 'continued' });
+      expect(bus.offered).toBe(event + 1);
+      ({ status } = await send(bus.delivered[event], shortOfTime()));
+    }
+    expect(status).toBe('succeeded');
+    for (const event of bus.delivered.toReversed()) await send(event);
+    expect(await deletedIds(suite.sql)).toEqual(allDue);
+    expect(bus.offered).toBe(bus.delivered.length);
+    expect(await runOf(runId)).toMatchObject({
+      status: 'succeeded',
+      trigger: 'http',
+      attempt: bus.delivered.length + 1,
+      report: { rowsPurged: 2_600, rowsLeft: 0 },
+    });
+  });
+
+  it('goes on when the answer of resume_run is lost', async () => {
+    expect((await call()).statusCode).toBe(202);
+    await suite.speedUp('app.orders');
+    loseAnswerOf('resume_run');
+    expect(await send(suite.bus.delivered[0])).toMatchObject({ status: 'succeeded', attempt: 2 });
+    expect(await deletedIds(suite.sql)).toEqual(allDue);
+  });
+
+  it('waits out a pause: the event is skipped, asks for nothing, and may come again', async () => {
+    const { bus } = suite;
+    expect((await call()).statusCode).toBe(202);
+    await suite.sql`select nightshift.pause()`;
+    expect(await send(bus.delivered[0])).toMatchObject({ status: 'continued', attempt: 1 });
+    expect(bus.offered).toBe(1);
+    await suite.sql`select nightshift.unpause()`;
+    await suite.speedUp('app.orders');
+    expect(await send(bus.delivered[0])).toMatchObject({ status: 'succeeded', attempt: 2 });
+    expect(await deletedIds(suite.sql)).toEqual(allDue);
+  });
+
+  it('waits for the next schedule when there is no bus', async () => {
+    await coldStart({ NIGHTSHIFT_EVENT_BUS: undefined });
+    expect(await send(unfilledSchedulerInput(), shortOfTime())).toMatchObject({
+      status: 'continued',
+      report: { steps: [{ status: 'partial', reason: expect.stringContaining('time ran out') }] },
+    });
+    expect(suite.bus.offered).toBe(0);
+    await suite.speedUp('app.orders');
+    expect(await send(unfilledSchedulerInput())).toMatchObject({ status: 'succeeded' });
+    expect(await deletedIds(suite.sql)).toEqual(allDue);
+  });
+});
+
+describe('a bus that does not take the event', () => {
+  it('the first time is asked again at once', async () => {
+    suite.bus.failNext(1);
+    expect((await call()).statusCode).toBe(202);
+    expect(suite.bus.offered).toBe(2);
+    expect(suite.bus.delivered).toHaveLength(1);
+  });
+
+  it.each([
+    ['throttles', 'ThrottlingException', () => suite.bus.failNext(100)],
+    [
+      'is out of reach',
+      expect.stringMatching(/Error$/),
+      () => coldStart({ AWS_ENDPOINT_URL_EVENTBRIDGE: 'http://127.0.0.1:9' }),
+    ],
+  ])('because it %s is a 503 with the run, and asked again with it', async (why, detail, fail) => {
+    const key = `a bus that ${why}`;
+    const headers = { 'idempotency-key': key };
+    await fail();
+    const { statusCode, body } = await call({ headers });
+    const { runId } = body;
+    expect(body).toMatchObject({
+      code: 'NS503',
+      title: 'The event bus did not take the continue event',
+      detail,
+      hint: expect.stringContaining('NIGHTSHIFT_EVENT_BUS'),
+    });
+    expect(statusCode).toBe(503);
+    expect(suite.bus.delivered).toEqual([]);
+    expect(await runs(key)).toMatchObject([{ id: runId, status: 'continued', error: null }]);
+
+    suite.bus.reset();
+    await coldStart();
+    expect(await call({ headers })).toMatchObject({
+      statusCode: 202,
+      body: { runId, status: 'continued', duplicate: true },
+    });
+    expect(suite.bus.delivered).toEqual([asked(runId)]);
+    await suite.speedUp('app.orders');
+    expect(await send(suite.bus.delivered[0])).toMatchObject({ id: runId, status: 'succeeded' });
+    expect(await deletedIds(suite.sql)).toEqual(allDue);
+  });
+
+  it('is thrown to a schedule, asked again with it, and the next schedule goes on', async () => {
+    const { bus } = suite;
+    const event = schedulerInput({ scheduledTime: '2026-01-02T02:00:00Z' });
+    bus.breakDown();
+    await expect(send(event, shortOfTime())).rejects.toMatchObject({
+      code: 'NS503',
+      message: 'The event bus did not take the continue event',
+      detail: 'InternalException',
+      hint: expect.stringContaining('The next scheduled run takes up the work'),
+    });
+    const [run] = await runs(`${event.scheduleArn} ${event.scheduledTime}`);
+    expect(run).toMatchObject({ status: 'continued', attempt: 1 });
+
+    bus.reset();
+    expect(await send(event)).toMatchObject({ id: run?.id, status: 'continued' });
+    expect(bus.delivered).toEqual([asked(run?.id)]);
+
+    await suite.speedUp('app.orders');
+    const next = await send(schedulerInput({ scheduledTime: '2026-01-03T02:00:00Z' }));
+    expect(next).toMatchObject({ status: 'succeeded', report: { rowsLeft: 0 } });
+    expect(await send(bus.delivered[0])).toMatchObject({ id: run?.id, status: 'succeeded' });
+    expect(await deletedIds(suite.sql)).toEqual(allDue);
+  });
+});

@@ -1,0 +1,296 @@
+import { describe, expect, it } from 'vitest';
+import { httpRequest } from '../support/events.ts';
+import { loseAnswerOf, setUpHandler } from '../support/handler.ts';
+import { deletedIds, idsOf, range } from '../support/purge.ts';
+
+const suite = setUpHandler();
+const { call, countRuns, fill, runOf, runs } = suite;
+
+/** A run that another trigger began, and that holds the lease. */
+async function beginAnother(): Promise<string> {
+  const [row] = await suite.sql<{ id: string }[]>`
+    select nightshift.begin_run('retention-purge', 'cli') #>> '{run,id}' as id`;
+  return row?.id ?? '';
+}
+const endOthers = () => suite.sql`
+  update nightshift.runs set status = 'succeeded', finished_at = now() where status = 'running'`;
+
+describe('a run over HTTP', () => {
+  it('answers 200 with the report, and is in the ledger', async () => {
+    await fill('app.orders');
+    await fill('app.logs', { due: 3 });
+    const { statusCode, body } = await call();
+    expect(statusCode).toBe(200);
+    expect(body).toMatchObject({
+      status: 'succeeded',
+      duplicate: false,
+      error: null,
+      report: {
+        dryRun: false,
+        rowsPurged: 13,
+        rowsLeft: 0,
+        steps: [
+          { relation: 'app.logs', status: 'succeeded', dueRows: 3, rowsPurged: 3 },
+          { relation: 'app.orders', status: 'succeeded', dueRows: 10, rowsPurged: 10 },
+        ],
+      },
+    });
+    expect(await idsOf(suite.sql, 'app.orders')).toEqual(range(11, 30));
+    expect(await runOf(body.runId)).toMatchObject({
+      status: 'succeeded',
+      trigger: 'http',
+      requested_by: httpRequest().requestContext.requestId,
+    });
+  });
+
+  it('counts and deletes nothing in a dry run', async () => {
+    await fill('app.orders', { due: 30, fresh: 10 });
+    const { statusCode, body } = await call({ body: { dryRun: true } });
+    expect(statusCode).toBe(200);
+    expect(body.report).toMatchObject({
+      dryRun: true,
+      rowsPurged: 30,
+      rowsLeft: 30,
+      refusals: [expect.stringContaining('app.orders: 30 of 40 rows')],
+    });
+    expect(await idsOf(suite.sql, 'app.orders')).toHaveLength(40);
+  });
+
+  it('keeps to the tables named in only', async () => {
+    await fill('app.orders');
+    await fill('app.logs');
+    const { body } = await call({ body: { only: ['app.logs'] }, base64: true });
+    expect(body.report).toMatchObject({ rowsPurged: 10, steps: [{ relation: 'app.logs' }] });
+    expect(await idsOf(suite.sql, 'app.orders')).toHaveLength(30);
+  });
+
+  it.each([
+    ['unknown', 'app.order'],
+    ['without a schema', 'orders'],
+    ['malformed', 'APP.ORDERS"'],
+    ['blank', ' '],
+    ['more than a name', 'x; drop table app.orders'],
+    ['of another database', 'db.app.orders'],
+  ])('answers 404, and names the policies there are, for a name that is %s', async (_, name) => {
+    await fill('app.orders');
+    const { statusCode, body } = await call({ body: { only: ['app.orders', name] } });
+    expect(body).toMatchObject({
+      code: 'NS404',
+      detail: 'Policies exist for: app.orders',
+      hint: expect.stringContaining('with their schema'),
+    });
+    expect(statusCode).toBe(404);
+    expect(await runOf(body.runId)).toMatchObject({ status: 'failed' });
+    expect(await idsOf(suite.sql, 'app.orders')).toHaveLength(30);
+  });
+
+  it.each([
+    [{ dryrun: true }, 'dryrun'],
+    [{ dryRun: 'yes' }, 'dryRun'],
+    [{ force: null }, 'force'],
+    [{ only: 'app.orders' }, 'only'],
+    [{ only: [] }, 'only'],
+    [{ only: [''] }, 'only'],
+    [{ only: ['app.orders\u0000'] }, 'only'],
+    ['null', 'null'],
+  ])('answers 422, and names what is wrong, for %j', async (input, named) => {
+    await fill('app.orders');
+    const before = await countRuns();
+    const { statusCode, body } = await call({ body: input });
+    expect(body).toMatchObject({
+      code: 'NS422',
+      detail: expect.stringContaining(named),
+      hint: expect.stringContaining('{"dryRun": true'),
+    });
+    expect(statusCode).toBe(422);
+    expect(await countRuns()).toBe(before);
+    expect(await idsOf(suite.sql, 'app.orders')).toHaveLength(30);
+  });
+
+  it('answers 401, 404, 413 and 400 before it begins a run', async () => {
+    const before = await countRuns();
+    for (const [status, options] of [
+      [401, { token: 'wrong' }],
+      [401, { headers: { authorization: '' } }],
+      [404, { path: '/jobs/retention-purge' }],
+      [404, { method: 'GET' }],
+      [413, { body: 'x'.repeat(65_537) }],
+      [413, { body: 'x'.repeat(65_537), base64: true }],
+      [400, { body: '{"dryRun":' }],
+    ] as const) {
+      const { statusCode, headers, body } = await call(options);
+      expect(statusCode).toBe(status);
+      expect(headers).toHaveProperty('content-type', 'application/problem+json');
+      expect(body).toMatchObject({ status, code: `NS${status}`, hint: expect.any(String) });
+    }
+    expect(await countRuns()).toBe(before);
+  });
+
+  it.each(['begin_run', 'purge_batch', 'finish_run'])(
+    'is one run and one truth when the answer of %s is lost',
+    async (name) => {
+      await fill('app.orders');
+      const before = await countRuns();
+      loseAnswerOf(name);
+      const { statusCode, body } = await call();
+      expect(statusCode).toBe(200);
+      expect(body).toMatchObject({ status: 'succeeded', report: { rowsPurged: 10, rowsLeft: 0 } });
+      expect(await deletedIds(suite.sql)).toEqual(range(1, 10));
+      expect(await countRuns()).toBe(before + 1);
+    },
+  );
+
+  it('gets something done in the smallest budget that may be set', async () => {
+    await suite.coldStart({ NIGHTSHIFT_HTTP_BUDGET_MS: '3000' });
+    await fill('app.orders');
+    expect((await call()).body).toMatchObject({ report: { rowsPurged: 10 } });
+  });
+});
+
+describe('a run over HTTP that cannot start', () => {
+  it('because another one is live is a 409 that names it, and may be asked for again', async () => {
+    await fill('app.orders');
+    const headers = { 'idempotency-key': 'after-the-other' };
+    const other = await beginAnother();
+    const { statusCode, body } = await call({ headers });
+    expect(statusCode).toBe(409);
+    expect(body).toMatchObject({
+      code: 'NS409',
+      title: 'Another run of this job is under way.',
+      detail: `It is run ${other}.`,
+      hint: expect.any(String),
+    });
+    expect(await runOf(body.runId)).toMatchObject({ status: 'skipped', trigger: 'http' });
+    expect(await idsOf(suite.sql, 'app.orders')).toHaveLength(30);
+
+    await endOthers();
+    expect(await call({ headers })).toMatchObject({ statusCode: 200, body: { duplicate: false } });
+    expect(await runs('after-the-other')).toMatchObject([{ status: 'succeeded' }]);
+    expect(await deletedIds(suite.sql)).toEqual(range(1, 10));
+  });
+
+  it('because of a pause is a 428 that says how to go on, and may be asked for again', async () => {
+    await fill('app.orders');
+    const headers = { 'idempotency-key': 'after-the-move' };
+    await suite.sql`select nightshift.pause('moving house')`;
+    const { statusCode, body } = await call({ headers });
+    expect(statusCode).toBe(428);
+    expect(body).toMatchObject({
+      code: 'NS428',
+      title: 'Nightshift is paused: moving house.',
+      hint: expect.stringContaining('nightshift.unpause()'),
+    });
+    expect(await runOf(body.runId)).toMatchObject({ status: 'skipped' });
+    expect(await idsOf(suite.sql, 'app.orders')).toHaveLength(30);
+
+    await suite.sql`select nightshift.unpause()`;
+    expect(await call({ headers })).toMatchObject({ statusCode: 200, body: { duplicate: false } });
+  });
+});
+
+describe('a key that was seen', () => {
+  it('is answered with the report of the first run', async () => {
+    await fill('app.orders');
+    const headers = { 'Idempotency-Key': 'night-of-january' };
+    const first = await call({ headers });
+    await fill('app.logs');
+    // The same request, spelled out.
+    const second = await call({ headers, body: { dryRun: false } });
+    expect(second.statusCode).toBe(200);
+    expect(second.body).toEqual({ ...first.body, duplicate: true });
+    expect(await runs('night-of-january')).toHaveLength(1);
+    expect(await idsOf(suite.sql, 'app.logs')).toHaveLength(30);
+  });
+
+  it('is a 422 with another input, and nothing runs', async () => {
+    await fill('app.orders');
+    const headers = { 'idempotency-key': 'looked-first' };
+    const first = await call({ headers, body: { dryRun: true } });
+    expect(await call({ headers })).toMatchObject({
+      statusCode: 422,
+      body: { code: 'NS422', detail: `Run ${first.body.runId} has it.`, hint: expect.any(String) },
+    });
+    expect(await runs('looked-first')).toHaveLength(1);
+    expect(await idsOf(suite.sql, 'app.orders')).toHaveLength(30);
+  });
+
+  it('by another trigger is no key of ours', async () => {
+    await fill('app.orders');
+    await suite.sql`select nightshift.begin_run('retention-purge', 'cli', 'of-both')`;
+    await endOthers();
+    const answer = await call({ headers: { 'idempotency-key': 'of-both' } });
+    expect(answer).toMatchObject({ statusCode: 200, body: { duplicate: false } });
+    expect(await runs('of-both')).toMatchObject([{ trigger: 'cli' }, { trigger: 'http' }]);
+  });
+});
+
+describe('a run over HTTP that failed', () => {
+  it('at the brake is a 428 each time it is asked for, deletes nothing, and obeys force', async () => {
+    await fill('app.orders', { due: 30, fresh: 10 });
+    const headers = { 'idempotency-key': 'too-much' };
+    const refused = await call({ headers });
+    expect(refused).toMatchObject({
+      statusCode: 428,
+      body: {
+        code: 'NS428',
+        detail: expect.stringMatching(/app\.orders: 30 of 40 .*Nothing was deleted/),
+        hint: expect.stringContaining('force'),
+      },
+    });
+    expect(await call({ headers })).toEqual(refused);
+    expect(await runs('too-much')).toMatchObject([{ id: refused.body.runId, status: 'failed' }]);
+    expect(await idsOf(suite.sql, 'app.orders')).toHaveLength(40);
+
+    expect(await call({ body: { force: true } })).toMatchObject({
+      statusCode: 200,
+      body: { report: { rowsPurged: 30 } },
+    });
+    expect(await idsOf(suite.sql, 'app.orders')).toEqual(range(31, 40));
+  });
+
+  it('in every table is a 502 each time it is asked for, with a report in the ledger', async () => {
+    await fill('app.orders');
+    await suite.onDelete('app.orders', `raise exception 'no'`);
+    const headers = { 'idempotency-key': 'no-table' };
+    const failed = await call({ headers });
+    const message = 'purge_batch failed with P0001; the Postgres log has the message';
+    expect(failed).toMatchObject({
+      statusCode: 502,
+      body: {
+        code: 'NS502',
+        title: 'No table could be purged',
+        detail: `app.orders: ${message}`,
+        hint: expect.any(String),
+      },
+    });
+    expect(await runOf(failed.body.runId)).toMatchObject({
+      status: 'failed',
+      error: { code: 'NS502' },
+      report: { rowsLeft: 10, steps: [{ status: 'failed', error: { code: 'P0001', message } }] },
+    });
+    expect(await call({ headers })).toEqual(failed);
+  });
+
+  it('in one table of two is a 200, and the report says which', async () => {
+    await fill('app.orders');
+    await fill('app.logs');
+    await suite.onDelete('app.orders', `raise exception 'no'`);
+    expect(await call()).toMatchObject({
+      statusCode: 200,
+      body: { status: 'partial', report: { steps: [{}, { error: { code: 'P0001' } }] } },
+    });
+  });
+
+  it('without a word is a 409 when it is asked for again', async () => {
+    const [died] = await suite.sql<{ id: string }[]>`
+      select nightshift.begin_run(
+        'retention-purge', 'http', 'died', input => '{"dryRun": false, "force": false}',
+        as_of => now() - interval '10 minutes'
+      ) #>> '{run,id}' as id`;
+    expect(await call()).toMatchObject({ statusCode: 200 });
+    expect(await call({ headers: { 'idempotency-key': 'died' } })).toMatchObject({
+      statusCode: 409,
+      body: { code: 'NS409', title: expect.stringContaining('lease ran out'), runId: died?.id },
+    });
+  });
+});

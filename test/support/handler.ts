@@ -1,0 +1,195 @@
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { afterAll, afterEach, beforeAll, beforeEach, vi } from 'vitest';
+import type { ErrorDocument } from '../../functions/_shared/errors.ts';
+import type { RunDocument } from '../../functions/_shared/ledger.ts';
+import type { PurgeReport } from '../../functions/retention-purge/schema.ts';
+import type { Gateway } from '../../infra/local/gateway.ts';
+import { createDatabase, type TestDatabase } from './database.ts';
+import { type EventBus, startEventBus } from './event-bus.ts';
+import { httpRequest, lambdaContext } from './events.ts';
+import { auditDeletes, startAfresh } from './purge.ts';
+
+export const token = 'open-sesame-7f3a';
+
+type Environment = Record<string, string | undefined>;
+type Handler = typeof import('../../functions/retention-purge/handler.ts').handler;
+export type PurgeRun = RunDocument & { report: PurgeReport };
+
+/** A row of the ledger, as it is in the table. */
+interface LedgerRun {
+  id: string;
+  status: string;
+  trigger: string;
+  requested_by: string;
+  attempt: number;
+  report: PurgeReport;
+  error: ErrorDocument;
+}
+
+interface Fill {
+  /** The rows from 1 to `due` are due, the last of them since the longest; `fresh` more are not. */
+  due?: number;
+  fresh?: number;
+  /** In every row. */
+  note?: string;
+}
+
+/**
+ * The function as it is deployed, before a database and a bus of its own: for each test an empty schema app and a new
+ * instance. What `settings` says is in the environment of every instance.
+ */
+export function setUpHandler(settings: Environment = {}) {
+  let db: TestDatabase;
+  let gateway: Gateway;
+  let bus: EventBus;
+  let handler: Handler;
+
+  beforeAll(async () => {
+    [db, bus] = await Promise.all([createDatabase(), startEventBus()]);
+    gateway = await db.gateway();
+  });
+  afterAll(async () => {
+    vi.unstubAllEnvs();
+    await Promise.all([db.drop(), bus.close()]);
+  });
+  beforeEach(async () => {
+    await startAfresh(db.sql);
+    bus.reset();
+    await coldStart();
+  });
+  afterEach(() => {
+    vi.unstubAllGlobals();
+  });
+
+  /** A new instance of the function, which reads its settings once. */
+  async function coldStart(overrides: Environment = {}) {
+    vi.resetModules();
+    vi.unstubAllEnvs();
+    const environment: Environment = {
+      SUPABASE_URL: gateway.url,
+      SUPABASE_SECRET_KEY: gateway.secretKey,
+      NIGHTSHIFT_HTTP_TOKEN: token,
+      NIGHTSHIFT_EVENT_BUS: 'nightshift-test',
+      NIGHTSHIFT_HTTP_BUDGET_MS: undefined,
+      NIGHTSHIFT_DATABASE_URL: undefined,
+      AWS_ENDPOINT_URL_EVENTBRIDGE: bus.url,
+      AWS_REGION: 'eu-central-1',
+      AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
+      AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+      POWERTOOLS_LOG_LEVEL: 'SILENT',
+      POWERTOOLS_DEV: 'true',
+      POWERTOOLS_METRICS_DISABLED: undefined,
+      ...settings,
+      ...overrides,
+    };
+    for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
+    ({ handler } = await import('../../functions/retention-purge/handler.ts'));
+  }
+
+  async function call(options: Parameters<typeof httpRequest>[0] = {}, context = lambdaContext()) {
+    const answer = await handler(httpRequest({ token, ...options }), context);
+    const { statusCode, headers, body } = answer as APIGatewayProxyStructuredResultV2;
+    return { statusCode, headers, body: JSON.parse(body ?? '') as Record<string, unknown> };
+  }
+
+  /** Any event but HTTP. */
+  async function send(event: unknown, context = lambdaContext()) {
+    return (await handler(event, context)) as PurgeRun;
+  }
+
+  /** A table with a policy of 30 days, whose deletes are audited. */
+  async function fill(relation: string, { due = 10, fresh = 20, note = '' }: Fill = {}) {
+    await db.sql.unsafe(`
+      create table ${relation} (id integer primary key, note text not null, deleted_at timestamptz);
+      create index on ${relation} (deleted_at);
+      insert into ${relation}
+      select n, '${note}', now() - case when n <= ${due} then interval '40 days' else interval '3 days' end - n * interval '1 s'
+      from generate_series(1, ${due + fresh}) n;
+      analyze ${relation};
+      select nightshift.add_retention_policy('${relation}', '30 days');
+    `);
+    await auditDeletes(db.sql, relation);
+  }
+
+  /** A trigger of the application, with the row at hand as `old`. */
+  async function onDelete(relation: string, body: string, level: 'row' | 'statement' = 'row') {
+    await db.sql.unsafe(`
+      create function app.on_delete() returns trigger language plpgsql as $$
+      begin ${body}; return ${level === 'row' ? 'old' : 'null'}; end $$;
+      create trigger on_delete before delete on ${relation}
+      for each ${level} execute function app.on_delete();
+    `);
+  }
+
+  /** Deletes take so long that one batch uses up a budget of 4 s: the next, four times slower, might not fit. */
+  const slowDown = (relation: string) =>
+    onDelete(relation, 'perform pg_catalog.pg_sleep(0.65)', 'statement');
+  const speedUp = (relation: string) =>
+    db.sql.unsafe(`drop trigger on_delete on ${relation}; drop function app.on_delete`);
+
+  async function runs(key?: string) {
+    return db.sql<LedgerRun[]>`
+      select id, status, trigger, requested_by, attempt, report, error from nightshift.runs
+      where ${key === undefined ? db.sql`true` : db.sql`idempotency_key = ${key}`} order by fence`;
+  }
+
+  return {
+    get sql() {
+      return db.sql;
+    },
+    get gateway() {
+      return gateway;
+    },
+    get bus() {
+      return bus;
+    },
+    coldStart,
+    call,
+    send,
+    fill,
+    onDelete,
+    slowDown,
+    speedUp,
+    runs,
+    runOf: async (id: unknown) => (await runs()).find((run) => run.id === id),
+    countRuns: async () => (await runs()).length,
+  };
+}
+
+/** An invocation with 4 s to work in, when what the function keeps back is gone. */
+export const shortOfTime = () => lambdaContext({ remainingMs: 6_000 });
+
+/** Loses the first answer of an RPC, after Postgres has committed it. */
+export function loseAnswerOf(name: string) {
+  const { fetch } = globalThis;
+  let lost = false;
+  vi.stubGlobal('fetch', async (...request: Parameters<typeof fetch>) => {
+    const response = await fetch(...request);
+    if (lost || !String(request[0]).endsWith(`/rpc/${name}`)) return response;
+    lost = true;
+    throw new TypeError('fetch failed');
+  });
+}
+
+/** Keeps from the terminal, and gives back, every line that is written while the tests of a file run. */
+export function captureOutput(): string[] {
+  const lines: string[] = [];
+  const keep = (text: unknown) => {
+    const written = typeof text === 'string' ? text : Buffer.from(text as Uint8Array).toString();
+    lines.push(...written.split('\n').filter((line) => line !== ''));
+    return true;
+  };
+  beforeAll(() => {
+    vi.spyOn(process.stdout, 'write').mockImplementation(keep);
+    vi.spyOn(process.stderr, 'write').mockImplementation(keep);
+    for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const) {
+      vi.spyOn(console, method).mockImplementation((...parts) => {
+        keep(parts.map(String).join(' '));
+      });
+    }
+  });
+  afterAll(() => {
+    vi.restoreAllMocks();
+  });
+  return lines;
+}

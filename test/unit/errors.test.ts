@@ -1,0 +1,170 @@
+import { describe, expect, it } from 'vitest';
+import {
+  fromRpcFailure,
+  NightshiftError,
+  type RpcFailure,
+  toNightshiftError,
+} from '../../functions/_shared/errors.ts';
+
+const secret = 'ada@example.org';
+
+function failure(code: string, status = 500, over: Partial<RpcFailure> = {}): NightshiftError {
+  return fromRpcFailure(
+    'purge_batch',
+    {
+      code,
+      message: 'something went wrong',
+      details: `Failing row contains (1, ${secret}).`,
+      hint: `Try ${secret}.`,
+      ...over,
+    },
+    status,
+  );
+}
+const text = (error: NightshiftError) => JSON.stringify(error.describe());
+
+describe('what may pass', () => {
+  it.each([
+    ['serialization failure', '40001', 500],
+    ['deadlock', '40P01', 500],
+    ['lock timeout', '55P03', 500],
+    ['statement timeout', '57014', 500],
+    ['admin shutdown', '57P01', 503],
+    ['crash shutdown', '57P02', 503],
+    ['cannot connect now', '57P03', 503],
+    ['too many connections', '53300', 503],
+    ['connection failure', '08006', 503],
+    ['gateway without a connection', 'PGRST000', 503],
+    ['gateway that lost its connection', 'PGRST001', 503],
+    ['gateway that reloads the schema', 'PGRST002', 503],
+    ['gateway whose pool is empty', 'PGRST003', 504],
+    ['rate limit', '', 429],
+    ['bad gateway', '', 502],
+    ['unavailable', '', 503],
+    ['gateway timeout', '', 504],
+    ['network', '', 0],
+  ])('is tried again: %s', (_, code, status) => {
+    expect(failure(code, status).retryable).toBe(true);
+  });
+
+  it.each([
+    ['unique violation', '23505', 409],
+    ['raise exception', 'P0001', 400],
+    ['no privilege', '42501', 403],
+    ['read-only transaction', '25006', 405],
+    ['object in use', '55006', 500],
+    ['database dropped', '57P04', 500],
+    ['schema not exposed', 'PGRST106', 406],
+    ['function not found', 'PGRST202', 404],
+    ['wrong key', 'PGRST301', 401],
+    ['unauthorized', '', 401],
+    ['internal', '', 500],
+    ['lease lost', 'NS409', 400],
+    ['brake', 'NS428', 400],
+  ])('is not: %s', (_, code, status) => {
+    expect(failure(code, status).retryable).toBe(false);
+  });
+});
+
+describe('what is said of a failed call', () => {
+  // Whatever Postgres means by a code, a trigger may raise it with a text of its own.
+  it.each(['23505', 'P0001', 'XX000', '42P01', '55000', '40001', '53200', '08006', ''])(
+    'of %s is only its code, because the message may quote a row',
+    (code) => {
+      const message = `duplicate key value: Key (email)=(${secret}) already exists`;
+      expect(failure(code, 400, { message }).describe()).toEqual({
+        code: code || 'HTTP400',
+        message: `purge_batch failed with ${code || 'HTTP400'}; the Postgres log has the message`,
+      });
+    },
+  );
+
+  it.each(['PGRST102', 'PGRST203', 'PGRST003'])(
+    'of %s is what the gateway says of our call, and never details or hint',
+    (code) => {
+      expect(failure(code).describe()).toEqual({
+        code,
+        message: 'purge_batch: something went wrong',
+      });
+    },
+  );
+
+  it('of an error of ours is all of it', () => {
+    const ours = { message: 'No policy', details: 'Policies exist for: a', hint: 'Name it' };
+    expect(failure('NS404', 400, ours).describe()).toEqual({
+      code: 'NS404',
+      message: 'No policy',
+      detail: 'Policies exist for: a',
+      hint: 'Name it',
+    });
+    expect(failure('NS409', 400, { ...ours, details: null, hint: null }).describe()).toEqual({
+      code: 'NS409',
+      message: 'No policy',
+    });
+  });
+
+  it.each([
+    ['TypeError: fetch failed', 'fetch failed'],
+    ['TypeError: fetch failed (connect ECONNREFUSED 10.0.0.7:5432)', /ECONNREFUSED|fetch failed/],
+    ['TimeoutError: The operation was aborted due to timeout', 'TimeoutError'],
+    ['AbortError: This operation was aborted', 'AbortError'],
+    ['getaddrinfo ENOTFOUND abcd.supabase.co', 'ENOTFOUND'],
+    ['who knows', 'the connection failed'],
+  ])('of the network is the kind of failure: %s', (message, detail) => {
+    const error = failure('', 0, { message });
+    expect(error.code).toBe('NS503');
+    expect(error.message).toBe('Supabase could not be reached in purge_batch');
+    expect(error.detail).toMatch(detail);
+    expect(error.hint).toContain('SUPABASE_URL');
+    expect(text(error)).not.toMatch(/10\.0\.0\.7|abcd|ada@/);
+  });
+
+  it('of a network error with a code of its own is the same', () => {
+    expect(failure('ECONNREFUSED', 0).code).toBe('NS503');
+    expect(failure('NSOMETHING', 0).code).toBe('NS503');
+  });
+});
+
+describe('the fix is in the hint', () => {
+  it.each([
+    ['PGRST106', 406, 'The schema nightshift is not exposed', 'api.schemas'],
+    ['PGRST202', 404, 'A Nightshift function is missing', 'supabase/migrations'],
+    ['PGRST301', 401, 'Supabase refused the API key', 'SUPABASE_SECRET_KEY'],
+    ['PGRST303', 401, 'Supabase refused the API key', 'SUPABASE_SECRET_KEY'],
+    ['', 401, 'Supabase refused the API key', 'SUPABASE_SECRET_KEY'],
+    ['42501', 403, 'Postgres denied permission', 'service_role'],
+    ['42501', 401, 'Postgres denied permission', 'service_role'],
+    ['25006', 405, 'read-only', 'disk space'],
+    ['57014', 500, 'statement timeout', 'missing indexes'],
+    ['55P03', 500, 'A lock was not to be had', 'The next run tries again'],
+    ['40P01', 500, 'A deadlock', 'The next run tries again'],
+  ])('of %s with HTTP %i, in a sentence of our own', (code, status, message, hint) => {
+    const error = failure(code, status, { message: `Denied to ${secret}` });
+    expect(error.code).toBe(code || `HTTP${status}`);
+    expect(error.message).toContain(message);
+    expect(error.hint).toContain(hint);
+    expect(text(error)).not.toContain(secret);
+  });
+});
+
+describe('an error of ours', () => {
+  it('shows neither its stack nor its cause', () => {
+    const error = new NightshiftError('NS500', 'Oh', { cause: new Error(secret) });
+    expect(error.describe()).toEqual({ code: 'NS500', message: 'Oh' });
+  });
+
+  it('passes through as it is', () => {
+    const error = new NightshiftError('NS404', 'No policy');
+    expect(toNightshiftError(error)).toBe(error);
+  });
+
+  it.each([
+    [new TypeError('x is not a function'), 'x is not a function'],
+    ['thrown text', 'thrown text'],
+    [undefined, 'undefined'],
+  ])('is made of anything else that is thrown: %s', (thrown, message) => {
+    const error = toNightshiftError(thrown);
+    expect(error).toMatchObject({ code: 'NS500', message, retryable: false, cause: thrown });
+    expect(error.hint).toContain('defect in Nightshift');
+  });
+});

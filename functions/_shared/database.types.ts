@@ -124,6 +124,7 @@ export type Database = {
           paused_at: string | null
           paused_reason: string | null
           singleton: boolean
+          trigger_search_path: string
         }
         Insert: {
           ledger_retention?: string
@@ -131,6 +132,7 @@ export type Database = {
           paused_at?: string | null
           paused_reason?: string | null
           singleton?: boolean
+          trigger_search_path?: string
         }
         Update: {
           ledger_retention?: string
@@ -138,6 +140,7 @@ export type Database = {
           paused_at?: string | null
           paused_reason?: string | null
           singleton?: boolean
+          trigger_search_path?: string
         }
         Relationships: []
       }
@@ -265,6 +268,7 @@ export type Database = {
           as_of: string
           frontier: Database["nightshift"]["CompositeTypes"]["row_set"][]
           locking: string
+          max_rows: number
           scope: unknown[]
         }
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
@@ -328,6 +332,10 @@ export type Database = {
           isOneToOne: true
           isSetofReturn: false
         }
+      }
+      hold_table: {
+        Args: { locking: string; relation: unknown }
+        Returns: undefined
       }
       leaf_relations: { Args: { relation: unknown }; Returns: unknown[] }
       list_retention_policies: {
@@ -402,6 +410,7 @@ export type Database = {
         }[]
       }
       remove_retention_policy: { Args: { relation: unknown }; Returns: Json }
+      require_trusted_owner: { Args: { relation: unknown }; Returns: undefined }
       resolve_references: {
         Args: {
           as_of: string

@@ -3,6 +3,7 @@ import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { runDocument } from '../_shared/ledger.ts';
 import {
   batchFits,
+  countFits,
   firstBatchRows,
   halveBatchRows,
   isTimeout,
@@ -122,7 +123,11 @@ async function closeSteps(context: JobContext, attempts: Attempt[]): Promise<Pur
   const totals = purgeProgress.parse(run.progress).steps;
   const steps: PurgeStep[] = [];
   for (const { policy, ...attempted } of attempts) {
-    const countable = attempted.before && !dryRun && !attempted.outOfTime;
+    const countable =
+      attempted.before &&
+      !dryRun &&
+      !attempted.outOfTime &&
+      countFits(context.deadline.remainingMs());
     const after = countable ? await measure(context, policy, true) : undefined;
     steps.push(
       summarize(policy, {

@@ -59,6 +59,13 @@ export function refusal(policy: Policy, { dueRows, totalRows }: Backlog): string
 /** Kept back to count what is left and to write the end of the run. */
 const closingMs = 1_000;
 
+/** The statement timeout of a count. */
+const countMs = 2_000;
+
+export function countFits(remainingMs: number): boolean {
+  return remainingMs > countMs;
+}
+
 /** Whether the next batch, were it four times slower than the last or than it should be, would end before the deadline. */
 export function batchFits(remainingMs: number, lastMs: number): boolean {
   return remainingMs > closingMs + 4 * Math.max(lastMs, targetBatchMs);
@@ -97,8 +104,10 @@ export interface PurgeOutcome {
 export function summarize(policy: Policy, outcome: PurgeOutcome): PurgeStep {
   const { totals, dryRun, outOfTime, before, after, error } = outcome;
   const expectedLeft = Math.max((before?.dueRows ?? 0) - (dryRun ? 0 : totals.rowsPurged), 0);
-  const rowsLeft = after?.dueRows ?? expectedLeft;
-  const reason = error || dryRun ? undefined : reasonLeft(rowsLeft, totals.rowsBlocked, outOfTime);
+  const rowsLeft = after?.dueRows ?? Math.max(expectedLeft, totals.rowsBlocked);
+  const counted = after !== undefined || dryRun;
+  const reason =
+    error || dryRun ? undefined : reasonLeft(rowsLeft, totals.rowsBlocked, outOfTime, counted);
   const step = {
     relation: policy.relation,
     dueRows: before?.dueRows ?? 0,
@@ -118,9 +127,15 @@ export function summarize(policy: Policy, outcome: PurgeOutcome): PurgeStep {
   return { ...step, status: stepStatus(step, dryRun) };
 }
 
-function reasonLeft(rowsLeft: number, rowsBlocked: number, outOfTime: boolean): string | undefined {
-  if (rowsLeft === 0) return undefined;
+function reasonLeft(
+  rowsLeft: number,
+  rowsBlocked: number,
+  outOfTime: boolean,
+  counted: boolean,
+): string | undefined {
   if (outOfTime) return 'time ran out; the next run goes on from here';
+  if (!counted) return 'what is left could not be counted in time';
+  if (rowsLeft === 0) return undefined;
   const others = rowsLeft - rowsBlocked;
   const reasons = [
     ...(rowsBlocked > 0 ? [`${rowsBlocked} still needed by rows that stay`] : []),
@@ -131,7 +146,7 @@ function reasonLeft(rowsLeft: number, rowsBlocked: number, outOfTime: boolean): 
 
 function stepStatus(step: Omit<PurgeStep, 'status'>, dryRun: boolean): PurgeStep['status'] {
   if (step.error) return 'failed';
-  if (dryRun || step.rowsLeft === 0) return 'succeeded';
+  if (dryRun || (step.rowsLeft === 0 && !step.reason)) return 'succeeded';
   // Nothing done, and no foreign key to blame: that is no progress, whatever the cause.
   if (step.rowsPurged === 0 && step.rowsBlocked === 0) return 'failed';
   return 'partial';

@@ -15,13 +15,17 @@ create table nightshift.settings (
   paused boolean not null default false,
   paused_reason text,
   paused_at timestamptz,
-  ledger_retention interval not null default '90 days' check (ledger_retention >= '1 day')
+  ledger_retention interval not null default '90 days' check (ledger_retention >= '1 day'),
+  trigger_search_path text not null default 'public, extensions'
 );
 
 comment on table nightshift.settings is 'Settings of the whole installation; always exactly one row.';
 comment on column nightshift.settings.paused is 'While true no run begins and no batch deletes.';
 comment on column nightshift.settings.ledger_retention is
   'How long finished runs stay in nightshift.runs. Default 90 days; at least 1 day.';
+
+comment on column nightshift.settings.trigger_search_path is
+  'The search_path that triggers of the application find when a purge deletes a row. Default: public, extensions.';
 
 alter table nightshift.settings enable row level security;
 revoke all on nightshift.settings from public, anon, authenticated, service_role;
@@ -32,7 +36,7 @@ create function nightshift.pause(reason text default null)
 returns void
 language sql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
   update nightshift.settings s
   set paused = true, paused_reason = pause.reason, paused_at = now()
@@ -46,7 +50,7 @@ create function nightshift.unpause()
 returns void
 language sql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
   update nightshift.settings s
   set paused = false, paused_reason = null, paused_at = null

@@ -40,6 +40,7 @@ comment on column nightshift.runs.progress is
 
 create unique index runs_idempotency_key on nightshift.runs (job, trigger, idempotency_key)
 where idempotency_key is not null;
+create unique index runs_claim on nightshift.runs (claim);
 create unique index runs_one_running on nightshift.runs (job) where status = 'running';
 create index runs_started_at on nightshift.runs (started_at);
 create index runs_finished_at on nightshift.runs (finished_at);
@@ -51,7 +52,7 @@ create function nightshift.describe_run(run nightshift.runs)
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
   select jsonb_build_object(
     'id', run.id,
@@ -78,7 +79,7 @@ create function nightshift.mark_lost_runs(job text, as_of timestamptz)
 returns uuid[]
 language sql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
   with lost as (
     update nightshift.runs r
@@ -104,7 +105,7 @@ create function nightshift.trim_runs(as_of timestamptz default now())
 returns bigint
 language sql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
   with trimmed as (
     delete from nightshift.runs r
@@ -137,7 +138,7 @@ create function nightshift.begin_run(
 returns jsonb
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '5s'
 as $$
 declare
@@ -178,7 +179,7 @@ begin
     return jsonb_build_object('outcome', 'duplicate', 'run', nightshift.describe_run(run), 'lost', to_jsonb(lost));
   end if;
 
-  perform nightshift.trim_runs(as_of);
+  perform nightshift.trim_runs(least(as_of, now()));
 
   select r.id into blocker from nightshift.runs r
   where r.job = begin_run.job and r.status = 'running';
@@ -228,7 +229,7 @@ create function nightshift.resume_run(
 returns jsonb
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '5s'
 as $$
 declare
@@ -285,7 +286,7 @@ create function nightshift.hold_run(run_id uuid, fence bigint)
 returns nightshift.runs
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
@@ -313,7 +314,7 @@ create function nightshift.heartbeat_run(run_id uuid, fence bigint)
 returns jsonb
 language sql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
   select nightshift.describe_run(nightshift.hold_run(heartbeat_run.run_id, heartbeat_run.fence));
 end;
@@ -331,7 +332,7 @@ create function nightshift.finish_run(
 returns jsonb
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   run nightshift.runs;
@@ -369,7 +370,7 @@ returns jsonb
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
   select coalesce(jsonb_agg(nightshift.describe_run(r) order by r.started_at desc), '[]')
   from (
@@ -390,5 +391,5 @@ revoke all on function
 from public, anon, authenticated;
 grant execute on function
   nightshift.begin_run, nightshift.resume_run, nightshift.heartbeat_run, nightshift.finish_run,
-  nightshift.list_runs, nightshift.trim_runs
+  nightshift.list_runs
 to service_role;

@@ -29,7 +29,7 @@ create function nightshift.column_type(relation regclass, column_name name)
 returns regtype
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
   select a.atttypid::regtype
   from pg_catalog.pg_attribute a
@@ -45,7 +45,7 @@ create function nightshift.find_relation(name text)
 returns regclass
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return to_regclass(name);
@@ -62,7 +62,7 @@ create function nightshift.leaf_relations(relation regclass)
 returns setof regclass
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
   select c.oid::regclass
   from pg_catalog.pg_class c
@@ -81,7 +81,7 @@ create function nightshift.scan_of(relation regclass)
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
   select case c.relkind when 'p' then '' else 'only ' end || scan_of.relation::text
   from pg_catalog.pg_class c
@@ -102,10 +102,13 @@ create function nightshift.due_condition(
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
 as $$
 declare
-  cutoff timestamptz := as_of - drop_after;
+  -- No caller can make rows due before their time.
+  cutoff timestamptz := least(as_of, now()) - drop_after;
   marker_type regtype := nightshift.column_type(relation, marker_column);
   flag_type regtype := nightshift.column_type(relation, flag_column);
   bound text;
@@ -140,8 +143,9 @@ begin
       detail = 'Nothing was deleted.',
       hint = 'flag_column names a boolean column that is true for soft-deleted rows; leave it out if there is none.';
   end if;
-  -- The lower bound keeps nulls and -infinity ("never") out, and gives the index scan both ends.
-  return format('%1$s.%2$I > %3$L and %1$s.%2$I < %4$L', row_alias, marker_column, '-infinity', bound)
+  -- -infinity says "never". As a lower bound it would send the planner to the low end of the index, where the dead
+  -- entries of earlier nights are; as an inequality it does not.
+  return format('%1$s.%2$I <> %3$L and %1$s.%2$I < %4$L', row_alias, marker_column, '-infinity', bound)
     || case when flag_column is null then '' else format(' and %s.%I', row_alias, flag_column) end;
 end;
 $$;
@@ -152,7 +156,7 @@ comment on function nightshift.due_condition is
 create function nightshift.marker_is_indexed(relation regclass, marker_column name, due text)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set enable_bitmapscan = off
 set enable_sort = off
@@ -187,15 +191,44 @@ $$;
 comment on function nightshift.marker_is_indexed is
   'Whether, on every leaf, an index returns the due rows in marker order.';
 
+create function nightshift.require_trusted_owner(relation regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  owner name;
+begin
+  select pg_catalog.pg_get_userbyid(c.relowner) into owner
+  from pg_catalog.pg_class c
+  where c.oid = relation
+    and c.relowner <> current_user::regrole
+    and not pg_has_role(c.relowner, current_user::regrole, 'member');
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s belongs to %I', relation, owner),
+      detail = format('Its triggers and indexes would run with the rights of %I, which are not those of its owner.', current_user),
+      hint = format('alter table %s owner to %I;', relation, current_user);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_trusted_owner is
+  'Raises NS422 when a table belongs to someone who could gain rights by having Nightshift run the code of its triggers and indexes.';
+
 create function nightshift.check_retention_policy(policy nightshift.retention_policies, allow_short boolean)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   kind "char";
   schema_name name;
   due text;
+  -- Whoever calls, not the owner of this function: a policy gives nobody a right to delete that they lack.
+  caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
 begin
   select c.relkind, n.nspname into kind, schema_name
   from pg_catalog.pg_class c
@@ -220,6 +253,15 @@ begin
       message = format('%s belongs to the system or is temporary', policy.relation),
       hint = 'Declare policies on tables of your application.';
   end if;
+  if not has_table_privilege(caller, policy.relation, 'delete') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s may not delete rows of %s', caller, policy.relation),
+      hint = format('Declare the policy as the owner of the table, or: grant delete on %s to %I;', policy.relation, caller);
+  end if;
+  perform nightshift.require_trusted_owner(policy.relation);
+  perform nightshift.require_trusted_owner(k.referencing)
+  from nightshift.leaf_relations(policy.relation) l, nightshift.referencing_keys(l) k;
   if not (
     has_table_privilege(policy.relation, 'select')
     and has_table_privilege(policy.relation, 'update')
@@ -320,7 +362,7 @@ create function nightshift.describe_retention_policy(policy nightshift.retention
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
   select jsonb_build_object(
     'relation', policy.relation::text,
@@ -349,7 +391,7 @@ create function nightshift.add_retention_policy(
 returns jsonb
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   policy nightshift.retention_policies;
@@ -390,7 +432,7 @@ create function nightshift.alter_retention_policy(
 returns jsonb
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   policy nightshift.retention_policies;
@@ -435,7 +477,7 @@ create function nightshift.remove_retention_policy(relation regclass)
 returns jsonb
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   policy nightshift.retention_policies;

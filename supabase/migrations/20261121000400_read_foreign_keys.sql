@@ -6,7 +6,7 @@ create function nightshift.referencing_keys(relation regclass)
 returns table (key oid, name text, referencing regclass, join_condition text, indexed boolean)
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
   select
     k.oid,
@@ -18,7 +18,18 @@ begin atomic
       from pg_catalog.pg_index i
       where i.indrelid = k.conrelid
         and i.indisvalid
-        and i.indpred is null
+        and (
+          i.indpred is null
+          or pg_catalog.pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', (
+            select a.attname from pg_catalog.pg_attribute a where a.attrelid = k.conrelid and a.attnum = k.conkey[1]
+          ))
+        )
+        and exists (
+          select 1
+          from pg_catalog.pg_class c
+          join pg_catalog.pg_am m on m.oid = c.relam
+          where c.oid = i.indexrelid and m.amname in ('btree', 'hash')
+        )
         -- The leading columns of the index, in any order, are the columns of the key.
         and (
           select array_agg(i.indkey[n] order by i.indkey[n])
@@ -53,9 +64,11 @@ create function nightshift.retention_warnings(relation regclass)
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
-  select coalesce(jsonb_agg(format(
+  select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
+  from (
+  select format(
     'Foreign key %s has no index on the referencing side, so each row deleted here reads that whole table. Fix: create index concurrently on %s (%s);',
     k.name, k.referencing,
     (
@@ -65,16 +78,29 @@ begin atomic
       join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = u.attnum
       where c.oid = k.key
     )
-  ) order by k.name), '[]')
+  )
   from nightshift.referencing_keys(retention_warnings.relation) k
-  where not k.indexed;
+  where not k.indexed
+  union all
+  select format(
+    'Trigger %I fires once a statement on the partitioned table; a purge deletes from the partitions, where it does not fire.',
+    t.tgname
+  )
+  from pg_catalog.pg_trigger t
+  join pg_catalog.pg_class c on c.oid = t.tgrelid
+  where t.tgrelid = retention_warnings.relation
+    and c.relkind = 'p'
+    and not t.tgisinternal
+    and (t.tgtype & 1) = 0
+    and (t.tgtype & 8) = 8
+  ) w(warning);
 end;
 
-comment on function nightshift.retention_warnings is 'What will make purging this table slow, with the fix, as a JSON array of sentences.';
+comment on function nightshift.retention_warnings is 'What will make purging this table slow or surprising, with the fix, as a JSON array of sentences.';
 
 revoke all on function
   nightshift.column_type, nightshift.find_relation, nightshift.scan_of, nightshift.leaf_relations, nightshift.due_condition, nightshift.marker_is_indexed,
-  nightshift.check_retention_policy, nightshift.describe_retention_policy, nightshift.add_retention_policy,
+  nightshift.require_trusted_owner,  nightshift.check_retention_policy, nightshift.describe_retention_policy, nightshift.add_retention_policy,
   nightshift.alter_retention_policy, nightshift.remove_retention_policy, nightshift.referencing_keys,
   nightshift.retention_warnings
 from public, anon, authenticated;

@@ -10,7 +10,8 @@ create function nightshift.measure_backlog(
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
 set row_security = off
 as $$
 declare
@@ -86,7 +87,8 @@ create function nightshift.list_retention_policies(as_of timestamptz default now
 returns jsonb
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '1s'
 as $$
 declare
   policy nightshift.retention_policies;
@@ -117,7 +119,7 @@ create function nightshift.plan_retention_purge(run_id uuid, fence bigint, only_
 returns jsonb
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   run nightshift.runs;
@@ -200,8 +202,8 @@ create function nightshift.measure_retention_backlog(
 returns jsonb
 language plpgsql
 security definer
-set search_path = ''
-set statement_timeout = '5s'
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '2s'
 set lock_timeout = '1s'
 as $$
 declare
@@ -234,7 +236,7 @@ end;
 $$;
 
 comment on function nightshift.measure_retention_backlog is
-  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. statement_timeout 5 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
+  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
 
 revoke all on function
   nightshift.measure_backlog, nightshift.list_retention_policies, nightshift.plan_retention_purge,

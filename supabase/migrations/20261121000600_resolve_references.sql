@@ -16,7 +16,7 @@ create function nightshift.covering_policy(relation regclass, scope oid[])
 returns setof nightshift.retention_policies
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
   select p.*
   from nightshift.retention_policies p
@@ -31,11 +31,27 @@ end;
 comment on function nightshift.covering_policy is
   'The enabled policy within scope that covers a table or partition, if any.';
 
+create function nightshift.hold_table(relation regclass, locking text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- ROW EXCLUSIVE before the catalog is read: from here on nobody adds a foreign key, changes a type or swaps a name.
+  if locking <> '' then
+    execute format('lock table only %s in row exclusive mode', relation);
+  end if;
+end;
+$$;
+
+comment on function nightshift.hold_table is
+  'Keeps the definition of a table as it is until the end of the transaction, when rows of it are to be locked.';
+
 create function nightshift.merge_row_sets(sets nightshift.row_set[])
 returns nightshift.row_set[]
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
   select coalesce(array_agg(row(m.relation, m.tids)::nightshift.row_set), '{}')
   from (
@@ -52,7 +68,7 @@ create function nightshift.subtract_row_sets(sets nightshift.row_set[], minus ni
 returns nightshift.row_set[]
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
   select coalesce(array_agg(row(d.relation, d.tids)::nightshift.row_set), '{}')
   from (
@@ -76,7 +92,7 @@ create function nightshift.count_rows(sets nightshift.row_set[])
 returns bigint
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
   select coalesce(sum(cardinality(s.tids)), 0)::bigint from unnest(count_rows.sets) s;
 end;
@@ -87,11 +103,12 @@ create function nightshift.find_due_referencing(
   frontier nightshift.row_set[],
   scope oid[],
   as_of timestamptz,
-  locking text
+  locking text,
+  max_rows integer
 )
 returns nightshift.row_set[]
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
@@ -111,16 +128,21 @@ begin
       cross join lateral nightshift.covering_policy(l.relation, scope) p
     loop
       perform set_config('enable_hashjoin', (not key.indexed)::text, true);
+      perform nightshift.require_trusted_owner(key.referencing);
+      perform nightshift.hold_table(key.referencing, locking);
       execute format(
         'select array_agg(r.ctid) from (
            select x.ctid from only %1$s x
-           where (%2$s) is true
-             and exists (select 1 from only %3$s t where t.ctid = any($1) and %4$s)
+           where x.tableoid = %6$s
+             and (%2$s) is true
+             and exists (select 1 from only %3$s t where t.tableoid = %7$s and t.ctid = any($1) and %4$s)
+           limit %8$s
            %5$s
          ) r',
         key.referencing,
         nightshift.due_condition('x', key.referencing, key.drop_after, key.marker_column, key.flag_column, as_of),
-        referenced.relation::regclass, key.join_condition, locking
+        referenced.relation::regclass, key.join_condition, locking,
+        key.referencing::oid, referenced.relation, max_rows
       )
       into tids using referenced.tids;
       found_rows := found_rows || row(key.referencing, coalesce(tids, '{}'))::nightshift.row_set;
@@ -131,12 +153,12 @@ end;
 $$;
 
 comment on function nightshift.find_due_referencing is
-  'The due rows, within scope, that refer to any row of frontier; locked when locking says so.';
+  'The due rows, within scope, that refer to any row of frontier, at most max_rows for each table; locked when locking says so.';
 
 create function nightshift.find_needed_rows(doomed nightshift.row_set[])
 returns table (relation oid, tid tid, key_name text)
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
@@ -148,16 +170,20 @@ declare
 begin
   foreach referenced in array doomed loop
     for key in
-      select k.name, k.join_condition, k.indexed, nightshift.scan_of(k.referencing) as referencing
+      select
+        k.name, k.join_condition, k.indexed,
+        k.referencing as table_name, nightshift.scan_of(k.referencing) as referencing
       from nightshift.referencing_keys(referenced.relation) k
     loop
       perform set_config('enable_hashjoin', (not key.indexed)::text, true);
+      perform nightshift.require_trusted_owner(key.table_name);
       -- NOT IN, for once: a hashed subplan filters inside the probe of x, which then stops at the first row
       -- that is not doomed. NOT EXISTS would first subtract the doomed rows from the whole of x.
       return query execute format(
         'select %1$s::oid, t.ctid, %2$L::text
          from only %3$s t
-         where t.ctid = any($1)
+         where t.tableoid = %1$s
+           and t.ctid = any($1)
            and exists (
              select 1 from %4$s x
              where %5$s
@@ -178,7 +204,7 @@ comment on function nightshift.find_needed_rows is
 create function nightshift.find_inner_references(doomed nightshift.row_set[])
 returns table (relation oid, tid tid, key_name text, referencing_relation oid, referencing_tid tid)
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
@@ -198,7 +224,8 @@ begin
         'select %1$s::oid, t.ctid, %2$L::text, x.tableoid, x.ctid
          from only %3$s t
          join %4$s x on %5$s
-         where t.ctid = any($1)
+         where t.tableoid = %1$s
+           and t.ctid = any($1)
            and (x.tableoid, x.ctid) in (
              select d.relation, r.tid from unnest($2) d cross join lateral unnest(d.tids) r(tid)
            )',
@@ -222,9 +249,13 @@ create function nightshift.resolve_references(
   out needed_by jsonb
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
+  -- Beyond these a closure is not worth one transaction: its rows go leaf first, over several batches or nights.
+  max_rows constant integer := 20000;
+  max_levels constant integer := 200;
+  level integer := 0;
   frontier nightshift.row_set[] := seeds;
   referencing nightshift.row_set[];
   referenced_within boolean := false;
@@ -237,8 +268,12 @@ begin
     return;
   end if;
 
-  while cardinality(frontier) > 0 loop
-    referencing := nightshift.find_due_referencing(frontier, scope, as_of, locking);
+  while cardinality(frontier) > 0
+    and level < max_levels
+    and nightshift.count_rows(doomed) - nightshift.count_rows(seeds) < max_rows
+  loop
+    level := level + 1;
+    referencing := nightshift.find_due_referencing(frontier, scope, as_of, locking, max_rows);
     referenced_within := referenced_within or cardinality(referencing) > 0;
     frontier := nightshift.subtract_row_sets(referencing, doomed);
     doomed := nightshift.merge_row_sets(doomed || frontier);
@@ -284,7 +319,7 @@ comment on function nightshift.resolve_references is
   'Of locked due rows (seeds), those that may go, together with the due rows that refer to them, directly or not: doomed is the largest set that nothing outside of it refers to. seeds_doomed of the seeds are in it; needed_by counts the others by foreign key.';
 
 revoke all on function
-  nightshift.covering_policy, nightshift.merge_row_sets, nightshift.subtract_row_sets, nightshift.count_rows,
+  nightshift.covering_policy, nightshift.hold_table, nightshift.merge_row_sets, nightshift.subtract_row_sets, nightshift.count_rows,
   nightshift.find_due_referencing, nightshift.find_needed_rows, nightshift.find_inner_references,
   nightshift.resolve_references
 from public, anon, authenticated;

@@ -13,11 +13,15 @@ create function nightshift.choose_due_rows(
   out chosen tid[]
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
 set row_security = off
 set enable_seqscan = off
 as $$
 declare
+  -- Rows with one marker value that may go in one batch, where batches are not small for a reason.
+  max_ties constant integer := greatest(4 * batch_rows, case when batch_rows >= 500 then 20000 else 0 end);
   start tid;
   next_block bigint;
   rows_per_page numeric;
@@ -34,9 +38,14 @@ begin
     next_block := (start::text::point)[0]::bigint + greatest(1, round(batch_rows / rows_per_page));
     execute format(
       'select array_agg(r.ctid) from (
-         select r.ctid from only %s r where r.ctid > %L and r.ctid < ''(%s,0)'' and (%s) is true limit %s %s
+         select r.ctid from only %s r
+         where r.ctid > %L and r.ctid < ''(%s,0)'' and r.tableoid = %s and (%s) is true %s
+         limit %s %s
        ) r',
-      leaf, start, least(next_block, 4294967295), due, batch_rows, locking
+      leaf, start, least(next_block, 4294967295), leaf::oid, due,
+      -- What an index walk has seen already is not looked at twice.
+      case when place ? 'floor' then format('and r.%I > %L', marker_column, place ->> 'floor') end,
+      batch_rows, locking
     ) into chosen;
     -- Stopped by the limit, the next batch begins in mid-page.
     if cardinality(chosen) >= batch_rows then
@@ -56,16 +65,23 @@ begin
        select * from (
          select r.ctid, r.%1$I as marker from only %2$s r where %3$s and r.%1$I > %4$L
          order by r.%1$I fetch first %5$s rows with ties
-       ) c limit 4 * %5$s + 1
+       ) c limit %6$s
      ) c',
-    marker_column, leaf, due, coalesce(place ->> 'after', '-infinity'), batch_rows
+    marker_column, leaf, due, coalesce(place ->> 'after', '-infinity'), batch_rows, max_ties + 1
   ) into found_tids, found_rows, last_marker;
-  if found_rows > 4 * batch_rows then
+  if found_rows > max_ties then
     -- One value of the marker on very many rows, as after a bulk delete: no order among them to continue by.
-    place := place || jsonb_build_object('mode', 'sweep', 'after', '(0,0)', 'leafDone', false);
+    place := place || jsonb_build_object(
+      'mode', 'sweep', 'after', '(0,0)', 'floor', coalesce(place ->> 'after', '-infinity'), 'leafDone', false
+    );
     return;
   end if;
-  execute format('select array_agg(r.ctid) from (select r.ctid from only %s r where r.ctid = any($1) and (%s) is true %s) r', leaf, due, locking)
+  execute format(
+    'select array_agg(r.ctid) from (
+       select r.ctid from only %s r where r.ctid = any($1) and r.tableoid = %s and (%s) is true %s
+     ) r',
+    leaf, leaf::oid, due, locking
+  )
   into chosen using found_tids;
   place := place || jsonb_build_object('after', last_marker, 'leafDone', found_rows < batch_rows);
 end;
@@ -77,7 +93,7 @@ comment on function nightshift.choose_due_rows is
 create function nightshift.next_leaf(relation regclass, done oid, due text)
 returns jsonb
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   leaf regclass;
@@ -102,7 +118,7 @@ comment on function nightshift.next_leaf is
 create function nightshift.delete_rows(doomed nightshift.row_set[], scope oid[])
 returns jsonb
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set row_security = off
 as $$
 declare
@@ -130,8 +146,8 @@ begin
     from pg_catalog.pg_trigger t
     where t.tgrelid in (select d.relation from unnest(doomed) d) and not t.tgisinternal
   ) then
-    -- Triggers of the application were written for the application's own search path, not for an empty one.
-    perform set_config('search_path', (select s.reset_val from pg_catalog.pg_settings s where s.name = 'search_path'), true);
+    -- Triggers of the application were written for the application's own search path, not for ours.
+    perform set_config('search_path', (select s.trigger_search_path || ', pg_temp' from nightshift.settings s), true);
   else
     perform set_config('enable_seqscan', 'off', true);
   end if;
@@ -140,8 +156,8 @@ begin
   -- fetching each row by its address.
   select
     array_agg(format(
-      'delete from only %I.%I where ctid operator(pg_catalog.=) any(($1[%s]).tids) %s',
-      n.nspname, c.relname, d.position,
+      'delete from only %I.%I where ctid operator(pg_catalog.=) any(($1[%s]).tids) and tableoid operator(pg_catalog.=) %s %s',
+      n.nspname, c.relname, d.position, c.oid,
       case when (b.last::text::point)[0] - (b.first::text::point)[0] < cardinality(d.tids) / 4
         then format('and ctid operator(pg_catalog.>=) %L and ctid operator(pg_catalog.<=) %L', b.first, b.last) end
     ) order by d.position),
@@ -167,7 +183,7 @@ begin
       from unnest(doomed) with ordinality d(relation, tids, position)
     ) into deleted using doomed;
   end if;
-  perform set_config('search_path', '', true);
+  perform set_config('search_path', 'pg_catalog, pg_temp', true);
 
   if deleted <> expected then
     raise exception using
@@ -195,7 +211,7 @@ create function nightshift.add_counts(a jsonb, b jsonb)
 returns jsonb
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
   select coalesce(jsonb_object_agg(s.key, s.total), '{}')
   from (
@@ -210,7 +226,7 @@ comment on function nightshift.add_counts is 'Adds two JSON objects of counts ke
 create function nightshift.record_batch(run nightshift.runs, relation regclass, step jsonb, purged jsonb)
 returns jsonb
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   steps jsonb := run.progress -> 'steps' || jsonb_build_object(relation::text, step);
@@ -245,7 +261,7 @@ create function nightshift.purge_batch(run_id uuid, fence bigint, relation text,
 returns jsonb
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set row_security = off
 set max_parallel_workers_per_gather = 0
 set statement_timeout = '5s'
@@ -265,6 +281,7 @@ declare
   seeds nightshift.row_set[] := '{}';
   doomed nightshift.row_set[];
   seeds_doomed bigint;
+  allowed_rows numeric;
   needed_by jsonb;
   purged jsonb;
 begin
@@ -287,6 +304,8 @@ begin
       hint = 'select nightshift.unpause(); lets jobs delete again.';
   end if;
   scope := array(select s::oid from jsonb_array_elements_text(run.progress -> 'scope') s);
+  -- Held until the end: once a policy is removed or changed, no batch deletes by what it was.
+  perform 1 from nightshift.retention_policies p where p.relation::oid = any(scope) for share;
   select p.* into policy
   from nightshift.retention_policies p
   where p.relation = nightshift.find_relation(purge_batch.relation) and p.enabled and p.relation::oid = any(scope);
@@ -315,6 +334,10 @@ begin
   while place <> 'null' and cardinality(seeds) = 0 and clock_timestamp() < started + interval '100 milliseconds' loop
     leaf := (place ->> 'leaf')::oid::regclass;
     if leaf in (select l from nightshift.leaf_relations(policy.relation) l) then
+      perform nightshift.hold_table(leaf, locking);
+      due := nightshift.due_condition(
+        'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
+      );
       select c.place, c.chosen into place, chosen
       from nightshift.choose_due_rows(leaf, due, policy.marker_column, locking, batch_rows, place) c;
       if chosen is not null then
@@ -331,6 +354,18 @@ begin
 
   select r.doomed, r.seeds_doomed, r.needed_by into doomed, seeds_doomed, needed_by
   from nightshift.resolve_references(seeds, scope, run.started_at, locking) r;
+  allowed_rows := policy.max_fraction * (run.progress #>> array['backlogs', policy.relation::text, 'totalRows'])::numeric;
+  if not run.dry_run
+    and not coalesce((run.input ->> 'force')::boolean, false)
+    and (step ->> 'rowsPurged')::bigint + seeds_doomed > allowed_rows
+  then
+    raise exception using
+      errcode = 'NS428',
+      message = format('%s would lose more of its rows than max_fraction allows', policy.relation),
+      detail = format('%s are gone in this run, %s more are due now, %s are allowed. This batch deleted nothing.',
+        step ->> 'rowsPurged', seeds_doomed, floor(allowed_rows)),
+      hint = 'The policy or the rows changed since the run began. Look with a dry run; then force, or raise max_fraction.';
+  end if;
   if run.dry_run then
     purged := jsonb_build_object(policy.relation::text, seeds_doomed);
   else

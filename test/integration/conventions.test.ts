@@ -20,7 +20,6 @@ const callable = [
   'purge_batch',
   'remove_retention_policy',
   'resume_run',
-  'trim_runs',
   'unpause',
 ];
 
@@ -43,7 +42,7 @@ describe('the schema nightshift', () => {
   >`
     select
       p.proname as name,
-      coalesce('search_path=""' = any(p.proconfig), false) as pinned,
+      coalesce('search_path=pg_catalog, pg_temp' = any(p.proconfig), false) as pinned,
       obj_description(p.oid, 'pg_proc') is not null as commented,
       has_function_privilege('anon', p.oid, 'execute')
         or has_function_privilege('authenticated', p.oid, 'execute') as open,

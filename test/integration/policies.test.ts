@@ -27,9 +27,11 @@ beforeAll(async () => {
     grant usage on schema "Ünï ""Schema""" to service_role;
     create table "Ünï ""Schema"""."Order Lines ""x""; --" ("Id" integer primary key, "gone; at" timestamptz, "is ""gone""" boolean);
     create index on "Ünï ""Schema"""."Order Lines ""x""; --" ("gone; at");
+    grant delete on "Ünï ""Schema"""."Order Lines ""x""; --" to service_role;
     create table public.parts (id integer, deleted_at timestamptz) partition by range (id);
     create table public.parts_1 partition of public.parts for values from (0) to (100);
     create index on public.parts (deleted_at);
+    grant delete on all tables in schema public to service_role;
   `);
   const { url, secretKey } = await db.gateway();
   api = connect(url, secretKey);
@@ -283,6 +285,7 @@ describe('listing policies', () => {
     await db.sql.unsafe(`
       create table public.doomed (deleted_at timestamptz); create index on public.doomed (deleted_at);
       create table public.renamed (deleted_at timestamptz); create index on public.renamed (deleted_at);
+      grant delete on public.doomed, public.renamed to service_role;
     `);
     for (const relation of ['public.doomed', 'public.renamed', 'public.parts']) {
       await api.rpc('add_retention_policy', { relation, drop_after: '30 days' });

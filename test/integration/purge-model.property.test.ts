@@ -159,7 +159,7 @@ async function build(sql: Sql, { tables, keys, rows, useIndexes }: Scenario): Pr
     if (!table.policy) return;
     const flag = table.flag ? ", flag_column => 'is gone'" : '';
     statements.push(
-      `select nightshift.add_retention_policy('${name(t)}', '30 days', 'gone at'${flag});`,
+      `select nightshift.add_retention_policy('${name(t)}', '30 days', 'gone at'${flag}, max_fraction => 1);`,
     );
   });
   await sql.unsafe(statements.join('\n'));

@@ -6,7 +6,6 @@ import {
   countFits,
   firstBatchRows,
   halveBatchRows,
-  isTimeout,
   nextBatchRows,
   orderPolicies,
   refusal,
@@ -67,7 +66,7 @@ async function run(context: JobContext, input: PurgeInput): Promise<Outcome<Purg
   for (const subject of subjects) attempts.push(await attempt(context, subject));
   const steps = await closeSteps(context, attempts);
   const report = reportOf(steps, input.dryRun, plan.disabled, refusals);
-  if (!input.dryRun) countMetrics(context, report);
+  if (!input.dryRun) countMetrics(context, report, attempts);
   const status = runStatus(
     steps,
     attempts.some(({ outOfTime }) => outOfTime),
@@ -97,7 +96,7 @@ async function measure(
   const args = { ...leaseOf(context), relation: policy.relation, again };
   try {
     return await context.rpc.call('measure_retention_backlog', args, backlog, {
-      retry: (error) => !isTimeout(error),
+      retry: worthRepeating,
     });
   } catch (thrown) {
     return orStop(thrown);
@@ -149,7 +148,7 @@ async function attempt(context: JobContext, { policy, before }: Subject): Promis
   const { rpc, clock, deadline, metrics, onProgress } = context;
   const startedMs = clock.nowMs();
   const spentMs = () => clock.nowMs() - startedMs;
-  let rows = firstBatchRows;
+  let rows = Math.min(firstBatchRows, Math.max(before.dueRows, 1));
   let lastMs = 0;
   while (true) {
     if (!batchFits(deadline.remainingMs(), lastMs)) {
@@ -222,7 +221,7 @@ function reportOf(
 }
 
 /** What this attempt did; the report has the totals of the run. */
-function countMetrics(context: JobContext, { steps }: PurgeReport): void {
+function countMetrics(context: JobContext, { steps }: PurgeReport, attempts: Attempt[]): void {
   const { metrics } = context;
   const sum = (pick: (step: PurgeStep) => number) =>
     steps.reduce((total, step) => total + pick(step), 0);
@@ -235,11 +234,13 @@ function countMetrics(context: JobContext, { steps }: PurgeReport): void {
     'RowsBlocked',
     sum((step) => step.rowsBlocked - earlier(step).rowsBlocked),
   );
-  metrics.add(
-    'BacklogRows',
-    sum((step) => step.rowsLeft),
-  );
-  metrics.add('BacklogAgeSeconds', Math.max(0, ...steps.map((step) => step.overdueSeconds ?? 0)));
+  // A table that could not be counted has an unknown backlog, and so has the whole: no figure is better than a low one.
+  if (attempts.every(({ before }) => before)) {
+    const ages = steps.map((step) => step.overdueSeconds ?? 0);
+    const rowsLeft = sum((step) => step.rowsLeft);
+    metrics.add('BacklogRows', rowsLeft);
+    metrics.add('BacklogAgeSeconds', Math.max(0, ...ages));
+  }
   metrics.describe('relations', steps.map((step) => step.relation).join(', '));
 }
 

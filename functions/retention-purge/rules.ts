@@ -76,10 +76,6 @@ export const timedOut = '57014';
 /** SQLSTATE lock_not_available: the lock timeout. */
 const notLocked = '55P03';
 
-export function isTimeout(error: NightshiftError): boolean {
-  return error.code === timedOut || error.code === notLocked;
-}
-
 /** Whether to send a failed batch again as it was: not after a timeout, and not for long while its table is locked. */
 export function worthRepeating(error: NightshiftError, attempt: number): boolean {
   return error.code !== timedOut && (error.code !== notLocked || attempt < 3);

@@ -254,7 +254,7 @@ as $$
 declare
   -- Beyond these a closure is not worth one transaction: its rows go leaf first, over several batches or nights.
   max_rows constant integer := 20000;
-  max_levels constant integer := 200;
+  max_levels constant integer := 1000;
   level integer := 0;
   frontier nightshift.row_set[] := seeds;
   referencing nightshift.row_set[];

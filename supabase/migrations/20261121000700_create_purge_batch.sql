@@ -47,9 +47,11 @@ begin
       case when place ? 'floor' then format('and r.%I > %L', marker_column, place ->> 'floor') end,
       batch_rows, locking
     ) into chosen;
-    -- Stopped by the limit, the next batch begins in mid-page.
+    -- Stopped by the limit, the next batch begins in mid-page; never past the pages read, wherever a row has moved to.
     if cardinality(chosen) >= batch_rows then
-      place := place || jsonb_build_object('after', (select max(c) from unnest(chosen) c), 'leafDone', false);
+      place := place || jsonb_build_object(
+        'after', (select least(max(c), format('(%s,0)', next_block)::tid) from unnest(chosen) c), 'leafDone', false
+      );
     else
       place := place || jsonb_build_object(
         'after', format('(%s,0)', next_block),

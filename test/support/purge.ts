@@ -58,7 +58,8 @@ function interleaved(
   let batches = 0;
   return {
     async call(name, args, answer, options) {
-      if (!('batch_rows' in args)) return rpc.call(name, args, answer, options);
+      if (!('batch_rows' in args && 'relation' in args))
+        return rpc.call(name, args, answer, options);
       await beforeBatch?.(++batches, args.relation);
       const batch_rows = Math.min(args.batch_rows, batchRows ?? args.batch_rows);
       return rpc.call(name, { ...args, batch_rows }, answer, options);
@@ -73,8 +74,11 @@ export function stepOf({ report }: { report: PurgeReport }, relation: string): P
   return step;
 }
 
-/** An empty schema app, no policy, and no run under way. */
+/** An empty schema app, no policy, no run under way, and no transaction that a failed test left open. */
 export async function startAfresh(sql: Sql): Promise<void> {
+  await sql`
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and usename = current_user and state like 'idle in transaction%'`;
   await sql.unsafe(`
     drop schema if exists app cascade;
     create schema app;
@@ -97,6 +101,12 @@ export async function auditDeletes(sql: Sql, relation: string, pauseMs = 0): Pro
     create trigger audit_delete after delete on ${relation}
     for each row execute function app.audit_delete(${pauseMs});
   `);
+}
+
+/** Takes the pause per row away again. */
+export async function stopPausing(sql: Sql, relation: string): Promise<void> {
+  await sql.unsafe(`drop trigger audit_delete on ${relation}`);
+  await auditDeletes(sql, relation);
 }
 
 /** The ids that were deleted from audited tables, in order; one that went twice is there twice. */
@@ -135,15 +145,25 @@ export async function until(
   }
 }
 
-/** Whether the Data API has a batch under way in this database. */
-export async function batchUnderWay(sql: Sql): Promise<boolean> {
+/** Whether the Data API has a batch under way in this database, that began at most youngerThanMs ago. */
+export async function batchUnderWay(sql: Sql, youngerThanMs = 60_000): Promise<boolean> {
   const rows = await sql`
     select from pg_stat_activity
     where datname = current_database() and state = 'active' and pid <> pg_backend_pid()
-      and query like '%purge_batch%'`;
+      and query like '%purge_batch%'
+      and query_start > clock_timestamp() - make_interval(secs => ${youngerThanMs / 1000})`;
   return rows.length > 0;
 }
 
+/** Whether the Data API has no transaction open: what it was asked for is committed or undone. */
+export async function apiIsIdle(sql: Sql): Promise<boolean> {
+  const rows = await sql`
+    select from pg_stat_activity
+    where datname = current_database() and usename = 'authenticator' and xact_start is not null`;
+  return rows.length === 0;
+}
+
+/** As if a second more had passed than the run may be silent. */
 export async function expireLease(sql: Sql): Promise<void> {
   await sql`
     update nightshift.runs set lease_expires_at = now() - interval '1 second'

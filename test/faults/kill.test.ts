@@ -1,0 +1,174 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import {
+  apiIsIdle,
+  auditDeletes,
+  batchUnderWay,
+  checksum,
+  deletedIds,
+  expireLease,
+  range,
+  runPurge,
+  startAfresh,
+  stopPausing,
+  until,
+} from '../support/purge.ts';
+
+const commandLine = fileURLToPath(new URL('../../infra/local/cli.ts', import.meta.url));
+const dueCount = 1_500;
+const orderCount = 2_500;
+
+let db: TestDatabase;
+let child: ChildProcess | undefined;
+beforeAll(async () => {
+  db = await createDatabase();
+  // Before the process is started, so that its time to start is not on the clock of a test.
+  await db.gateway();
+});
+afterAll(() => db.drop());
+beforeEach(async () => {
+  await startAfresh(db.sql);
+  await createOrders();
+});
+afterEach(() => child?.kill('SIGKILL'));
+
+/** Due rows between rows that stay, of two tables, each slow enough to delete that a run takes some seconds. */
+async function createOrders(): Promise<void> {
+  await db.sql.unsafe(`
+    create table app.orders (id integer primary key, deleted_at timestamptz, note text not null);
+    create table app.order_lines (
+      id integer primary key, order_id integer references app.orders on delete cascade, deleted_at timestamptz
+    );
+    insert into app.orders
+    select id, case when id <= ${dueCount} then now() - interval '40 days' + id * interval '1 second' end, md5(id::text)
+    from generate_series(1, ${orderCount}) id order by id % 10;
+    insert into app.order_lines
+    select 100000 + id, id, case when id <= 100 then now() - interval '40 days' end
+    from generate_series(1, ${orderCount}, 50) id;
+    create index on app.orders (deleted_at);
+    create index on app.order_lines (deleted_at);
+    create index on app.order_lines (order_id);
+    analyze app.orders, app.order_lines;
+    select nightshift.add_retention_policy('app.orders', '30 days', max_fraction => 0.9);
+    select nightshift.add_retention_policy('app.order_lines', '30 days', max_fraction => 0.9);
+  `);
+  await auditDeletes(db.sql, 'app.orders', 1);
+  await auditDeletes(db.sql, 'app.order_lines');
+}
+
+/** Orders and lines that may go: not the due orders that a line not due refers to. */
+const dueIds = [
+  ...range(1, dueCount).filter((id) => id % 50 !== 1 || id <= 100),
+  ...[100_001, 100_051],
+];
+const survivors = `not id in (select unnest(array[${dueIds}]))`;
+
+const stateOf = async () => [
+  await checksum(db.sql, 'app.orders', survivors),
+  await checksum(db.sql, 'app.order_lines', survivors),
+];
+const wholeState = async () => [
+  await checksum(db.sql, 'app.orders'),
+  await checksum(db.sql, 'app.order_lines'),
+];
+
+async function startRun(): Promise<ChildProcess> {
+  const { url, secretKey } = await db.gateway();
+  child = spawn(process.execPath, [commandLine, 'run', 'retention-purge'], {
+    env: { ...process.env, SUPABASE_URL: url, SUPABASE_SECRET_KEY: secretKey, NO_COLOR: '1' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  return child;
+}
+
+async function ledgerOf(status: string) {
+  const [run] = await db.sql`
+    select id, status, progress,
+      (progress #>> '{steps,app.orders,batches}')::int as batches,
+      (select sum((step.value ->> 'rowsPurged')::int)::int from jsonb_each(progress -> 'steps') step) as rows_purged
+    from nightshift.runs where status = ${status} order by started_at desc limit 1`;
+  return run;
+}
+
+/** Returns with a batch under way, and others of the run committed. */
+const midRun = () =>
+  until('the run is in the middle of a batch after two others', async () => {
+    const run = await ledgerOf('running');
+    return (run?.batches ?? 0) >= 2 && (await batchUnderWay(db.sql, 100));
+  });
+
+describe('a run whose process is killed in mid-batch', () => {
+  it('is marked lost by the next run, which deletes the rest, each row once and no other', async () => {
+    const before = await stateOf();
+    const run = await startRun();
+    await midRun();
+    run.kill('SIGKILL');
+    await once(run, 'close');
+    await until('the server is done with what the dead process asked for', () => apiIsIdle(db.sql));
+
+    const died = await ledgerOf('running');
+    const goneSoFar = await deletedIds(db.sql);
+    expect(died?.rows_purged).toBe(goneSoFar.length);
+    expect(goneSoFar.length).toBeGreaterThan(0);
+    expect(goneSoFar.length).toBeLessThan(dueIds.length);
+
+    expect((await runPurge(db)).outcome).toBe('skipped');
+    await expireLease(db.sql);
+    await stopPausing(db.sql, 'app.orders');
+    const next = await runPurge(db);
+    expect(next.run.status).toBe('partial');
+    expect(next.report.rowsPurged).toBe(dueIds.length - goneSoFar.length);
+
+    const lost = await ledgerOf('lost');
+    expect(lost).toEqual({ ...died, status: 'lost' });
+    expect(await deletedIds(db.sql)).toEqual(dueIds);
+    expect(await stateOf()).toEqual(before);
+    expect(await wholeState()).toEqual(before);
+  });
+
+  it.runIf(inject('suite').kind === 'local')(
+    'leaves nothing behind that keeps the killed batch half done',
+    async () => {
+      const run = await startRun();
+      await midRun();
+      await db.sql`
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and usename = 'authenticator'`;
+      run.kill('SIGKILL');
+      await once(run, 'close');
+      await until('the server is done with what is left', () => apiIsIdle(db.sql));
+      const died = await ledgerOf('running');
+      expect(died?.rows_purged).toBe((await deletedIds(db.sql)).length);
+    },
+  );
+});
+
+describe('Ctrl-C on the command line', () => {
+  it('lets the batch commit, ends the run as continued, and exits with 3', async () => {
+    const before = await stateOf();
+    const run = await startRun();
+    let output = '';
+    run.stdout?.on('data', (text) => {
+      output += text;
+    });
+    await midRun();
+    run.kill('SIGINT');
+    const [code, signal] = await once(run, 'close');
+    expect({ code, signal }).toEqual({ code: 3, signal: null });
+    expect(output).toContain('continued');
+
+    const continued = await ledgerOf('continued');
+    const goneSoFar = await deletedIds(db.sql);
+    expect(continued?.rows_purged).toBe(goneSoFar.length);
+    expect(goneSoFar.length).toBeLessThan(dueIds.length);
+
+    await stopPausing(db.sql, 'app.orders');
+    const next = await runPurge(db);
+    expect(next.report.rowsPurged).toBe(dueIds.length - goneSoFar.length);
+    expect(await deletedIds(db.sql)).toEqual(dueIds);
+    expect(await wholeState()).toEqual(before);
+  });
+});

@@ -1,0 +1,398 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
+import { startGateway } from '../../infra/local/gateway.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import {
+  apiIsIdle,
+  auditDeletes,
+  batchUnderWay,
+  deletedIds,
+  expireLease,
+  idsOf,
+  range,
+  runPurge,
+  startAfresh,
+  stepOf,
+  stopPausing,
+  until,
+} from '../support/purge.ts';
+
+/** These tests stop gateways and change settings of the database, which is theirs only on a local Postgres. */
+const describeLocally = describe.skipIf(inject('suite').kind === 'remote');
+
+const items = 'app.items';
+const orders = 'app.orders';
+
+/** Due rows, ten to a page, that go one after the other with a pause after each. */
+async function createTable(db: TestDatabase, relation: string, rows: number, pauseMs = 0) {
+  await db.sql.unsafe(`
+    create table ${relation} (
+      id integer primary key, deleted_at timestamptz, filler text not null default repeat('x', 700)
+    );
+    insert into ${relation}
+    select id, now() - interval '40 days' + id * interval '1 second' from generate_series(1, ${rows}) id;
+    create index on ${relation} (deleted_at);
+    analyze ${relation};
+    select nightshift.add_retention_policy('${relation}', '30 days', max_fraction => 1);
+  `);
+  await auditDeletes(db.sql, relation, pauseMs);
+}
+
+async function runningRun(db: TestDatabase) {
+  const [run] = await db.sql`
+    select id, (progress #>> '{steps,app.items,rowsPurged}')::int as rows_purged
+    from nightshift.runs where status = 'running'`;
+  return run;
+}
+
+/** Returns with a batch of app.items under way after two others. */
+const midRun = (db: TestDatabase) =>
+  until('two batches are done and a third is under way', async () => {
+    return ((await runningRun(db))?.rows_purged ?? 0) >= 100 && (await batchUnderWay(db.sql));
+  });
+
+const dropConnections = (db: TestDatabase) => db.sql`
+  select pg_terminate_backend(pid) from pg_stat_activity
+  where datname = current_database() and usename = 'authenticator'`;
+
+/** Time for retries until the outage, none after it: then a run that cannot go on ends at once. */
+function deadlineOf(remainingMs: number) {
+  let remaining = remainingMs;
+  return {
+    deadline: { remainingMs: () => remaining },
+    runOut: () => {
+      remaining = 0;
+    },
+  };
+}
+
+describeLocally('a statement timeout of 200 ms', () => {
+  let db: TestDatabase;
+  beforeAll(async () => {
+    db = await createDatabase();
+    await db.sql`alter function nightshift.purge_batch set statement_timeout = '200ms'`;
+    await db.gateway();
+  });
+  afterAll(() => db.drop());
+  beforeEach(() => startAfresh(db.sql));
+
+  it('does not keep a backlog from draining that takes longer as a whole', async () => {
+    await createTable(db, items, 600, 1);
+    const result = await runPurge(db);
+    expect(result.run.status).toBe('succeeded');
+    expect(stepOf(result, items)).toMatchObject({ dueRows: 600, rowsPurged: 600, rowsLeft: 0 });
+    expect(stepOf(result, items).durationMs).toBeGreaterThan(600);
+    expect(await deletedIds(db.sql)).toEqual(range(1, 600));
+  });
+
+  it('ends the step of a table with one row that is slower, with a hint, and goes on with others', async () => {
+    await createTable(db, items, 30);
+    await createTable(db, orders, 5);
+    await db.sql`
+      create trigger slow after delete on app.items for each row when (old.id = 25)
+      execute function app.audit_delete(400)`;
+    let batches = 0;
+    const result = await runPurge(db, {}, { beforeBatch: () => ++batches });
+    expect(result.run.status).toBe('partial');
+    const step = stepOf(result, items);
+    expect(step).toMatchObject({
+      status: 'failed',
+      error: { code: '57014', hint: expect.stringContaining('slow triggers') },
+    });
+    expect(step.rowsPurged + step.rowsLeft).toBe(30);
+    expect(stepOf(result, orders)).toMatchObject({ status: 'succeeded', rowsPurged: 5 });
+    expect(await idsOf(db.sql, items)).toContain(25);
+    expect((await deletedIds(db.sql)).length).toBe(step.rowsPurged + 5);
+    expect(batches).toBeLessThan(20);
+  });
+
+  it('does not keep a table from draining in which one long chain of references is needed', async () => {
+    await createTable(db, items, 350);
+    await db.sql.unsafe(`
+      alter table app.items add column previous integer references app.items;
+      create index on app.items (previous);
+      update app.items set previous = id - 1 where id between 2 and 300;
+      insert into app.items (id, previous) values (1000, 300);
+    `);
+    await runPurge(db);
+    expect(await deletedIds(db.sql)).toEqual(range(301, 350));
+  });
+
+  it('does not keep a page from draining whose rows together take longer', async () => {
+    await createTable(db, items, 8, 60);
+    const result = await runPurge(db);
+    expect(stepOf(result, items).error).toBeUndefined();
+    expect(await deletedIds(db.sql)).toEqual(range(1, 8));
+  });
+});
+
+describeLocally('an outage', () => {
+  let db: TestDatabase;
+  beforeAll(async () => {
+    db = await createDatabase();
+    await db.gateway();
+  });
+  afterAll(() => db.drop());
+  beforeEach(() => startAfresh(db.sql));
+
+  const startOwnGateway = (schemas = ['public', 'nightshift']) =>
+    startGateway({ databaseUrl: db.url, schemas });
+
+  it('of the gateway before the run is reported with the fix, and nothing is run', async () => {
+    const gateway = await startOwnGateway();
+    await gateway.close();
+    const { deadline } = deadlineOf(500);
+    await expect(runPurge(db, {}, { gateway, deadline })).rejects.toMatchObject({
+      code: 'NS503',
+      message: 'Supabase could not be reached in begin_run',
+      detail: expect.stringMatching(/ECONNREFUSED|fetch failed/),
+      hint: expect.stringContaining('SUPABASE_URL'),
+    });
+    expect(await runningRun(db)).toBeUndefined();
+  });
+
+  it('of the gateway in mid-batch ends the run; the ledger is true, and the next run finishes', async () => {
+    await createTable(db, items, 300, 1);
+    const gateway = await startOwnGateway();
+    const { deadline, runOut } = deadlineOf(2_100);
+    const [ended] = await Promise.allSettled([
+      runPurge(db, {}, { gateway, deadline, batchRows: 50 }),
+      midRun(db).then(runOut).then(gateway.close),
+    ]);
+    expect(ended).toMatchObject({ status: 'rejected', reason: { code: 'NS503' } });
+    await until('the server has let go', () => apiIsIdle(db.sql));
+
+    const died = await runningRun(db);
+    expect(died?.rows_purged).toBe((await deletedIds(db.sql)).length);
+    await expireLease(db.sql);
+    await stopPausing(db.sql, items);
+    const next = await runPurge(db);
+    expect(next.run.status).toBe('succeeded');
+    expect(next.report.rowsPurged).toBe(300 - died?.rows_purged);
+    expect(await deletedIds(db.sql)).toEqual(range(1, 300));
+  });
+
+  it('of the database connections in mid-batch is retried, and no row is counted twice', async () => {
+    await createTable(db, items, 200, 1);
+    const [result] = await Promise.all([
+      runPurge(db, {}, { batchRows: 50 }),
+      midRun(db).then(() => dropConnections(db)),
+    ]);
+    expect(result.run.status).toBe('succeeded');
+    expect(stepOf(result, items)).toMatchObject({ dueRows: 200, rowsPurged: 200, rowsLeft: 0 });
+    expect(await deletedIds(db.sql)).toEqual(range(1, 200));
+  });
+
+  it('of the database connections between all batches is retried as well', async () => {
+    await createTable(db, items, 40);
+    const result = await runPurge(
+      db,
+      {},
+      { batchRows: 10, beforeBatch: async () => void (await dropConnections(db)) },
+    );
+    expect(result.run.status).toBe('succeeded');
+    expect(await deletedIds(db.sql)).toEqual(range(1, 40));
+  });
+
+  it('of the database for longer than the retries ends the run, and the next one finishes', async () => {
+    await createTable(db, items, 200, 1);
+    const [database] = await db.sql`select current_database() as name`;
+    const limitConnections = (limit: number) =>
+      db.sql.unsafe(`alter database "${database?.name}" connection limit ${limit}`);
+    const { deadline, runOut } = deadlineOf(2_100);
+    const [ended] = await Promise.allSettled([
+      runPurge(db, {}, { deadline, batchRows: 50 }),
+      midRun(db)
+        .then(runOut)
+        // The limit does not hold for the owner of the cluster, and so not for the connections of this test.
+        .then(() => limitConnections(0))
+        .then(() => dropConnections(db)),
+    ]);
+    await limitConnections(-1);
+    expect(ended).toMatchObject({
+      status: 'rejected',
+      reason: { code: expect.stringMatching(/^PGRST00[01]$/) },
+    });
+    await until('the server has let go', () => apiIsIdle(db.sql));
+    expect((await runningRun(db))?.rows_purged).toBe((await deletedIds(db.sql)).length);
+    await expireLease(db.sql);
+    await stopPausing(db.sql, items);
+    expect((await runPurge(db)).run.status).toBe('succeeded');
+    expect(await deletedIds(db.sql)).toEqual(range(1, 200));
+  });
+
+  it('by a wrong key is named as such, with the setting to mend', async () => {
+    const { url } = await db.gateway();
+    await expect(
+      runPurge(db, {}, { gateway: { url, secretKey: 'sb_secret_wrong' } }),
+    ).rejects.toMatchObject({
+      message: 'Supabase refused the API key',
+      hint: expect.stringContaining('SUPABASE_SECRET_KEY'),
+      retryable: false,
+    });
+  });
+
+  it('by a publishable key is named as such', async () => {
+    const { url, publishableKey } = await db.gateway();
+    await expect(
+      runPurge(db, {}, { gateway: { url, secretKey: publishableKey } }),
+    ).rejects.toMatchObject({ code: '42501', hint: expect.stringContaining('secret key') });
+  });
+
+  it('by a schema that is not exposed is named as such', async () => {
+    const gateway = await startOwnGateway(['public']);
+    try {
+      await expect(runPurge(db, {}, { gateway })).rejects.toMatchObject({
+        code: 'PGRST106',
+        hint: expect.stringContaining('Add nightshift to the exposed schemas'),
+      });
+    } finally {
+      await gateway.close();
+    }
+  });
+});
+
+describe('locks of other sessions', () => {
+  let db: TestDatabase;
+  beforeAll(async () => {
+    db = await createDatabase();
+    await db.gateway();
+  });
+  afterAll(() => db.drop());
+  beforeEach(() => startAfresh(db.sql));
+
+  const waitingLock = (...modes: string[]) =>
+    until(`someone waits for ${modes} on app.items`, async () => {
+      const waiting = await db.sql`
+        select from pg_locks
+        where relation = ${items}::regclass and mode = any(${modes}) and not granted`;
+      return waiting.length > 0;
+    });
+
+  it('on a whole table fail its step after a bounded time and leave the others theirs', async () => {
+    await createTable(db, items, 20);
+    await createTable(db, orders, 20);
+    const user = db.connect();
+    await user`begin`;
+    await user`lock table app.items in access exclusive mode`;
+    const result = await runPurge(db, {}, { deadline: deadlineIn(systemClock, 10_000) });
+    await user`rollback`;
+    expect(stepOf(result, items)).toMatchObject({ status: 'failed', error: { code: '55P03' } });
+    expect(stepOf(result, orders)).toMatchObject({ status: 'succeeded', rowsPurged: 20 });
+    expect(result.run.status).toBe('partial');
+  });
+
+  it('on a whole table are waited for again until they are gone', async () => {
+    await createTable(db, items, 20);
+    const user = db.connect();
+    const lockUntilWaitedFor = async () => {
+      await user`begin`;
+      await user`lock table app.items in access exclusive mode`;
+      locked = waitingLock('RowExclusiveLock', 'RowShareLock', 'AccessShareLock').then(
+        () => user`commit`,
+      );
+    };
+    let locked: Promise<unknown> | undefined;
+    const result = await runPurge(
+      db,
+      {},
+      { batchRows: 10, beforeBatch: (nth) => nth === 2 && lockUntilWaitedFor() },
+    );
+    await locked;
+    expect(result.run.status).toBe('succeeded');
+    expect(await deletedIds(db.sql)).toEqual(range(1, 20));
+  });
+
+  it('never make a third session queue behind the purge for longer than its lock timeout', async () => {
+    await createTable(db, items, 20);
+    const indexing = db.connect();
+    const third = db.connect();
+    await indexing`begin`;
+    await indexing`lock table app.items in share mode`;
+    const queueBehindThePurge = async () => {
+      await waitingLock('RowExclusiveLock');
+      // This lock goes along with the one that is held: only the purge is in its way.
+      await third`begin`;
+      await third`set local lock_timeout = '3s'`;
+      await third`lock table app.items in share mode`;
+      await third`commit`;
+      await indexing`commit`;
+    };
+    const [result] = await Promise.all([runPurge(db), queueBehindThePurge()]);
+    expect(result.run.status).toBe('succeeded');
+    expect(await deletedIds(db.sql)).toEqual(range(1, 20));
+  });
+
+  it('on all due rows make a run that deletes nothing a failed one, and the reason says why', async () => {
+    await createTable(db, items, 20);
+    const user = db.connect();
+    await user`begin`;
+    await user`select from app.items for update`;
+    const result = await runPurge(db);
+    await user`rollback`;
+    expect(result.run.status).toBe('failed');
+    expect(stepOf(result, items)).toMatchObject({
+      status: 'failed',
+      rowsPurged: 0,
+      rowsLeft: 20,
+      reason: '20 locked or changed by other sessions meanwhile',
+    });
+    expect((await runPurge(db)).run.status).toBe('succeeded');
+  });
+});
+
+describe('a deadline', () => {
+  let db: TestDatabase;
+  beforeAll(async () => {
+    db = await createDatabase();
+    await db.gateway();
+  });
+  afterAll(() => db.drop());
+  beforeEach(() => startAfresh(db.sql));
+
+  it('that comes in mid-run ends it as continued, and resuming finishes, each row once', async () => {
+    await createTable(db, items, 600, 1);
+    await createTable(db, orders, 5);
+    // Batches fit while two seconds are left, so the work lasts 400 ms from the first batch on.
+    let deadline = deadlineIn(systemClock, 60_000);
+    const first = await runPurge(
+      db,
+      {},
+      {
+        deadline: { remainingMs: () => deadline.remainingMs() },
+        batchRows: 50,
+        beforeBatch: (nth) => {
+          if (nth === 1) deadline = deadlineIn(systemClock, 2_400);
+        },
+      },
+    );
+    expect(first.run.status).toBe('continued');
+    const goneSoFar = (await deletedIds(db.sql)).length;
+    expect(goneSoFar).toBeGreaterThan(0);
+    expect(goneSoFar).toBeLessThan(600);
+    expect(stepOf(first, items)).toMatchObject({
+      status: 'partial',
+      rowsPurged: goneSoFar,
+      rowsLeft: 600 - goneSoFar,
+      reason: 'time ran out; the next run goes on from here',
+    });
+
+    await stopPausing(db.sql, items);
+    const { id, attempt } = first.run;
+    const second = await runPurge(db, {}, { resume: { runId: id, attempt } });
+    expect(second.run).toMatchObject({ id, attempt: 2, status: 'succeeded' });
+    expect(stepOf(second, items)).toMatchObject({ dueRows: 600, rowsPurged: 600, rowsLeft: 0 });
+    expect(stepOf(second, orders)).toMatchObject({ rowsPurged: 5 });
+    expect(await deletedIds(db.sql)).toEqual(
+      [...range(1, 5), ...range(1, 600)].toSorted((a, b) => a - b),
+    );
+  });
+
+  it('too near for one batch makes the run failed, so that it does not call itself for ever', async () => {
+    await createTable(db, items, 20);
+    const result = await runPurge(db, {}, { deadline: deadlineIn(systemClock, 1_000) });
+    expect(result.run.status).toBe('failed');
+    expect(stepOf(result, items)).toMatchObject({ rowsPurged: 0, rowsLeft: 20 });
+    expect(await deletedIds(db.sql)).toEqual([]);
+  });
+});

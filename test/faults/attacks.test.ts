@@ -42,6 +42,14 @@ async function begin() {
     sql`select nightshift.purge_batch(${id}, ${fence}, 'app.orders', ${rows}) as batch`;
 }
 
+function waitingForLock(call: string) {
+  return until(`${call} waits for a lock`, async () => {
+    const waiting = await db.sql`
+      select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like ${`%${call}%`}`;
+    return waiting.length > 0;
+  });
+}
+
 /** Runs a batch while another session holds what `statements` have done, and commits once the batch waits for it. */
 async function duringMigration(statements: string) {
   const batch = await begin();
@@ -53,11 +61,7 @@ async function duringMigration(statements: string) {
     () => undefined,
     (error: { code: string }) => error,
   );
-  await until('the batch waits for the migration', async () => {
-    const waiting = await db.sql`
-      select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%purge_batch%'`;
-    return waiting.length > 0;
-  });
+  await waitingForLock('purge_batch');
   await migration`commit`;
   return purged;
 }
@@ -193,12 +197,9 @@ describe('a policy that changes while a batch runs', () => {
     const gatekeeper = db.connect();
     await gatekeeper`select pg_advisory_lock(4711)`;
     const purged = batch(db.connect()).execute();
+    await waitingForLock('purge_batch');
     const removed = db.connect()`select nightshift.remove_retention_policy('app.orders')`.execute();
-    await until('the removal waits for the batch', async () => {
-      const waiting = await db.sql`
-        select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%remove_retention_policy%'`;
-      return waiting.length > 0;
-    });
+    await waitingForLock('remove_retention_policy');
     await gatekeeper`select pg_advisory_unlock(4711)`;
     await Promise.all([purged, removed]);
     const left = await ids('app.orders');

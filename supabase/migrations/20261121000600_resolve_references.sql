@@ -254,8 +254,8 @@ as $$
 declare
   -- Beyond these a closure is not worth one transaction: its rows go leaf first, over several batches or nights.
   max_rows constant integer := 20000;
-  max_levels constant integer := 1000;
-  level integer := 0;
+  stop_at constant timestamptz := clock_timestamp()
+    + coalesce(nullif(current_setting('statement_timeout')::interval, '0'), '5 seconds') / 2;
   frontier nightshift.row_set[] := seeds;
   referencing nightshift.row_set[];
   referenced_within boolean := false;
@@ -269,10 +269,9 @@ begin
   end if;
 
   while cardinality(frontier) > 0
-    and level < max_levels
+    and clock_timestamp() < stop_at
     and nightshift.count_rows(doomed) - nightshift.count_rows(seeds) < max_rows
   loop
-    level := level + 1;
     referencing := nightshift.find_due_referencing(frontier, scope, as_of, locking, max_rows);
     referenced_within := referenced_within or cardinality(referencing) > 0;
     frontier := nightshift.subtract_row_sets(referencing, doomed);

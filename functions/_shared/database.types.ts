@@ -188,6 +188,14 @@ export type Database = {
         }
         Returns: Json
       }
+      brake: {
+        Args: {
+          doomed: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          scope: unknown[]
+        }
+        Returns: undefined
+      }
       check_retention_policy: {
         Args: {
           allow_short: boolean

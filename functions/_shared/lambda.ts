@@ -18,7 +18,8 @@ type Answer = APIGatewayProxyStructuredResultV2 | RunResult['run'] | { ignored: 
 
 /**
  * Makes the Lambda handler of a job. HTTP callers get a response; every other trigger gets the run, and a run that
- * failed is thrown, so that Lambda retries and then delivers the event to the on-failure destination.
+ * failed is thrown, so that Lambda counts an error and hands the event to whatever it is set up to do on failure. Its
+ * retries of one event find the same run and do not work twice.
  */
 export function createHandler<Input extends { dryRun: boolean }, Report>(job: Job<Input, Report>) {
   const log = createLog(job.name);

@@ -93,8 +93,8 @@ async function takeLease<Input extends { dryRun: boolean }, Report>(
     );
   } catch (thrown) {
     const error = toNightshiftError(thrown);
-    // A night on which the ledger is out of reach must not look like one without a run.
-    if (error.retryable) metrics.add('RunFailed', 1);
+    // A night on which the ledger could not be asked must not look like one without a run; a bad request is no run.
+    if (!/^NS4/.test(error.code)) metrics.add('RunFailed', 1);
     throw error;
   }
 }
@@ -123,22 +123,29 @@ async function work<Input extends { dryRun: boolean }, Report>(
   if (outcome.error) {
     log.error('Run failed', { runId: run.id, error: outcome.error.describe() });
   }
+  const ended = await rpc
+    .call(
+      'finish_run',
+      {
+        run_id: run.id,
+        fence: run.fence,
+        status: outcome.status,
+        report: (outcome.report ?? null) as never,
+        error: (outcome.error?.describe() ?? null) as never,
+      },
+      runDocument,
+    )
+    .catch((thrown: unknown) => {
+      // The ledger will call it lost, whatever the job achieved.
+      metrics.add('RunFailed', 1);
+      throw thrown;
+    });
   // A dry run has kept nothing clean: it must not quiet an alarm that waits for success.
   if (!run.dryRun) {
     metrics.add('RunDurationMs', clock.nowMs() - startedMs);
     metrics.add(metricOfStatus[outcome.status], 1);
   }
-  return rpc.call(
-    'finish_run',
-    {
-      run_id: run.id,
-      fence: run.fence,
-      status: outcome.status,
-      report: (outcome.report ?? null) as never,
-      error: (outcome.error?.describe() ?? null) as never,
-    },
-    runDocument,
-  );
+  return ended;
 }
 
 async function outcomeOf<Input extends { dryRun: boolean }, Report>(

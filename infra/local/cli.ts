@@ -70,8 +70,7 @@ async function run(
       metrics: noMetrics,
       ...(json ? {} : { onProgress: bars.onProgress }),
     },
-  );
-  bars.stop();
+  ).finally(bars.stop);
   if (json) print(result.run);
   else showResult(result);
   process.exitCode = exitCodeOf(result);

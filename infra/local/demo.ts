@@ -57,8 +57,7 @@ async function purge(
       metrics: noMetrics,
       onProgress: bars.onProgress,
     },
-  );
-  bars.stop();
+  ).finally(bars.stop);
   if (error) throw error;
   return run.report as PurgeReport;
 }

@@ -6,7 +6,9 @@ const functionsDirectory = new URL('../../functions/', import.meta.url);
 
 /** A function folder is a job; `_shared` is what they share. */
 export function jobNames(): string[] {
-  return readdirSync(functionsDirectory).filter((name) => !name.startsWith('_'));
+  return readdirSync(functionsDirectory, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('_'))
+    .map(({ name }) => name);
 }
 
 export async function loadJob(name: string): Promise<Job<{ dryRun: boolean }, unknown>> {

@@ -165,7 +165,7 @@ export function showError(error: ErrorDocument, prefix = ''): void {
   if (error.hint) console.error(`  Fix: ${error.hint}`);
 }
 
-/** A progress bar for each subject in turn; on a pipe, one line for each subject instead. */
+/** A progress bar for each subject in turn, on a terminal only. */
 export function progressBars(): { onProgress: (progress: StepProgress) => void; stop: () => void } {
   let bar: SingleBar | undefined;
   let current: string | undefined;

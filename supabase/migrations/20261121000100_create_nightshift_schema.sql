@@ -44,7 +44,7 @@ begin atomic
 end;
 
 comment on function nightshift.pause is
-  'Stops every job: a run that would begin is skipped, a run under way deletes no further batch. Idempotent.';
+  'Stops every job: a run that would begin is skipped, and a purge under way deletes no further batch. Idempotent.';
 
 create function nightshift.unpause()
 returns void

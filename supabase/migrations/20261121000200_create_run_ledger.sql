@@ -73,7 +73,7 @@ begin atomic
   );
 end;
 
-comment on function nightshift.describe_run is 'The JSON document of a run, as begin_run, finish_run and list_runs return it.';
+comment on function nightshift.describe_run is 'The JSON document of a run, as the functions of the ledger return it.';
 
 create function nightshift.mark_lost_runs(job text, as_of timestamptz)
 returns uuid[]
@@ -88,7 +88,8 @@ begin atomic
       finished_at = mark_lost_runs.as_of,
       error = jsonb_build_object(
         'code', 'NS409',
-        'message', 'The lease ran out without a heartbeat: the function died or was frozen.'
+        'message', 'The lease ran out without a heartbeat: the function died or was frozen.',
+        'hint', 'What it had done is in progress; the next run goes on from there. Look for its last log lines.'
       )
     where r.job = mark_lost_runs.job
       and r.status = 'running'
@@ -148,7 +149,10 @@ declare
   skip_reason jsonb;
 begin
   if lease_seconds is null or lease_seconds < 1 then
-    raise exception using errcode = 'NS422', message = 'lease_seconds must be at least 1';
+    raise exception using
+      errcode = 'NS422',
+      message = 'lease_seconds must be at least 1',
+      hint = 'It is how long a run may go without a heartbeat before it counts as lost; 60 by default.';
   end if;
 
   -- Triggers of one job line up here, so what follows sees every earlier decision.

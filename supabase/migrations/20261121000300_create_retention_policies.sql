@@ -20,7 +20,7 @@ comment on column nightshift.retention_policies.marker_column is
   'A date, timestamp or timestamptz column: when the row was soft-deleted, or any other time it ages by.';
 comment on column nightshift.retention_policies.flag_column is 'A boolean column that must be true as well, or null.';
 comment on column nightshift.retention_policies.max_fraction is
-  'A run that would remove more than this share of the table refuses to start. Default 0.5.';
+  'A run that would remove more than this share of the table refuses to start, or to go on. Default 0.5.';
 
 alter table nightshift.retention_policies enable row level security;
 revoke all on nightshift.retention_policies from public, anon, authenticated, service_role;
@@ -151,7 +151,7 @@ end;
 $$;
 
 comment on function nightshift.due_condition is
-  'The SQL condition for a due row, with names quoted and the cutoff as_of - drop_after in UTC as a literal of the marker''s type. Errors: NS422 when relation, marker or flag no longer fit.';
+  'The SQL condition for a due row, with names quoted and the cutoff, drop_after before as_of or now if that is earlier, in UTC as a literal of the marker''s type. Errors: NS404 when the table is gone, NS422 when marker or flag no longer fit.';
 
 create function nightshift.marker_is_indexed(relation regclass, marker_column name, due text)
 returns boolean

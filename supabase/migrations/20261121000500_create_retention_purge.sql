@@ -1,6 +1,6 @@
--- The retention purge: the plan of a run, and the one statement of it that deletes.
--- Why: which rows go is decided and done in one transaction, under locks, from the policy as it is at that moment.
--- Locks: none on any existing object; at run time ROW EXCLUSIVE on the purged table and row locks on due rows.
+-- The plan of a purge: how much is due, and which policies a run covers.
+-- Why: what a run may touch is fixed when it begins, and what it would remove is measured before it removes anything.
+-- Locks: none on any existing object; at run time it reads.
 
 create function nightshift.measure_backlog(
   policy nightshift.retention_policies,
@@ -155,8 +155,6 @@ begin
   where r.id = plan_retention_purge.run_id;
 
   return jsonb_build_object(
-    'asOf', run.started_at,
-    'progress', run.progress,
     'policies', coalesce((
       select jsonb_agg(
         nightshift.describe_retention_policy(p)
@@ -191,7 +189,7 @@ end;
 $$;
 
 comment on function nightshift.plan_retention_purge is
-  'The enabled policies that this run covers, each with the other covered tables that refer to it (referencedBy), and fixes them as the scope of the run. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+  'The enabled policies that this run covers, each with the other covered tables that refer to it (referencedBy), and the tables whose policy is disabled; fixes the former as the scope of the run. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
 
 create function nightshift.measure_retention_backlog(
   run_id uuid,

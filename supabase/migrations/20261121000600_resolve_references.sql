@@ -1,6 +1,6 @@
 -- Which due rows may go: the largest set of them that nothing outside of the set refers to.
 -- Why: whatever the ON DELETE action of a foreign key, a row that something still needs stays, and nothing is cascaded away.
--- Locks: at run time row locks, never waited for, on due rows that refer to due rows.
+-- Locks: at run time row locks, never waited for, on due rows that refer to due rows, and ROW EXCLUSIVE on their tables.
 --
 -- Plans: batches look rows up by address and by foreign key, a few thousand at a time. A planner that assumes a cold disk
 -- would often rather read a whole table, once a batch; hence the planner settings of those functions (a hash join stays
@@ -153,7 +153,7 @@ end;
 $$;
 
 comment on function nightshift.find_due_referencing is
-  'The due rows, within scope, that refer to any row of frontier, at most max_rows for each table; locked when locking says so.';
+  'The due rows, within scope, that refer to any row of frontier, at most max_rows for each foreign key and table; locked when locking says so.';
 
 create function nightshift.find_needed_rows(doomed nightshift.row_set[])
 returns table (relation oid, tid tid, key_name text)
@@ -315,7 +315,7 @@ end;
 $$;
 
 comment on function nightshift.resolve_references is
-  'Of locked due rows (seeds), those that may go, together with the due rows that refer to them, directly or not: doomed is the largest set that nothing outside of it refers to. seeds_doomed of the seeds are in it; needed_by counts the others by foreign key.';
+  'Of locked due rows (seeds), those that may go, together with the due rows that refer to them, directly or not: doomed is the largest set that nothing outside of it refers to, as far as 20,000 rows and half the statement timeout reach. seeds_doomed of the seeds are in it; needed_by counts the others by foreign key.';
 
 revoke all on function
   nightshift.covering_policy, nightshift.hold_table, nightshift.merge_row_sets, nightshift.subtract_row_sets, nightshift.count_rows,

@@ -1,7 +1,8 @@
 -- One batch of the purge: choose, lock, check again, delete, account for it. One call, one transaction.
 -- Why: a row may be restored, or gain a row that refers to it, at any moment up to the lock; a function may die at any
 --      moment after it. Choosing happens under the lock, and the ledger moves in the same transaction as the rows.
--- Locks: at run time ROW EXCLUSIVE on the purged table and row locks, never waited for, on due rows.
+-- Locks: at run time ROW EXCLUSIVE on the purged table and on due tables that refer to it, waited for at most 1 s, and row
+--        locks on due rows, never waited for.
 
 create function nightshift.choose_due_rows(
   leaf regclass,
@@ -90,7 +91,7 @@ end;
 $$;
 
 comment on function nightshift.choose_due_rows is
-  'The next due rows of a leaf after place, at most about batch_rows, locked when locking says so and then known to be due under the lock. place: mode (sweep: after is the address of a row; index: after is a marker value), after, and leafDone once nothing is left behind it.';
+  'The next due rows of a leaf after place, about batch_rows of them, or up to 20,000 with one marker value, locked when locking says so and then known to be due under the lock. place: mode (sweep: after is the address of a row; index: after is a marker value), after, and leafDone once nothing is left behind it.';
 
 create function nightshift.next_leaf(relation regclass, done oid, due text)
 returns jsonb
@@ -207,7 +208,7 @@ end;
 $$;
 
 comment on function nightshift.delete_rows is
-  'Deletes locked rows of any tables in one statement and returns how many, by the table of the policy. Errors: NS422, all undone, when a trigger kept a row.';
+  'Deletes locked rows of any tables in one statement and returns how many, by the table of the policy. Errors: NS422, all undone, when a trigger kept a row; 40001 when a table is no longer covered.';
 
 create function nightshift.add_counts(a jsonb, b jsonb)
 returns jsonb
@@ -259,6 +260,41 @@ $$;
 comment on function nightshift.record_batch is
   'Writes what a batch did into the ledger and the policies, in the transaction of the batch.';
 
+create function nightshift.brake(run nightshift.runs, doomed nightshift.row_set[], scope oid[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  excess record;
+begin
+  select g.relation, g.gone, g.going, floor(g.max_fraction * g.total) as allowed into excess
+  from (
+    select
+      p.relation, p.max_fraction,
+      coalesce((run.progress #>> array['steps', p.relation::text, 'rowsPurged'])::bigint, 0) as gone,
+      sum(cardinality(d.tids)) as going,
+      (run.progress #>> array['backlogs', p.relation::text, 'totalRows'])::numeric as total
+    from unnest(doomed) d
+    cross join lateral nightshift.covering_policy(d.relation, scope) p
+    group by p.relation, p.max_fraction
+  ) g
+  where g.gone + g.going > g.max_fraction * g.total
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS428',
+      message = format('%s would lose more of its rows than max_fraction allows', excess.relation),
+      detail = format('%s are gone in this run, %s more would go now, %s are allowed. This batch deleted nothing.',
+        excess.gone, excess.going, excess.allowed),
+      hint = 'The policy or the rows changed since the run began. Look with a dry run; then force, or raise max_fraction.';
+  end if;
+end;
+$$;
+
+comment on function nightshift.brake is
+  'Raises NS428 when a batch would take a table past the max_fraction of its policy, counted from the start of the run.';
+
 create function nightshift.purge_batch(run_id uuid, fence bigint, relation text, batch_rows integer)
 returns jsonb
 language plpgsql
@@ -283,7 +319,6 @@ declare
   seeds nightshift.row_set[] := '{}';
   doomed nightshift.row_set[];
   seeds_doomed bigint;
-  allowed_rows numeric;
   needed_by jsonb;
   purged jsonb;
 begin
@@ -295,7 +330,10 @@ begin
       hint = 'alter role authenticator reset default_transaction_isolation; or the setting of the database.';
   end if;
   if batch_rows is null or batch_rows < 1 then
-    raise exception using errcode = 'NS422', message = 'batch_rows must be at least 1';
+    raise exception using
+      errcode = 'NS422',
+      message = 'batch_rows must be at least 1',
+      hint = 'It is about how many rows a batch looks at; begin with 1000.';
   end if;
 
   run := nightshift.hold_run(run_id, fence);
@@ -356,17 +394,8 @@ begin
 
   select r.doomed, r.seeds_doomed, r.needed_by into doomed, seeds_doomed, needed_by
   from nightshift.resolve_references(seeds, scope, run.started_at, locking) r;
-  allowed_rows := policy.max_fraction * (run.progress #>> array['backlogs', policy.relation::text, 'totalRows'])::numeric;
-  if not run.dry_run
-    and not coalesce((run.input ->> 'force')::boolean, false)
-    and (step ->> 'rowsPurged')::bigint + seeds_doomed > allowed_rows
-  then
-    raise exception using
-      errcode = 'NS428',
-      message = format('%s would lose more of its rows than max_fraction allows', policy.relation),
-      detail = format('%s are gone in this run, %s more are due now, %s are allowed. This batch deleted nothing.',
-        step ->> 'rowsPurged', seeds_doomed, floor(allowed_rows)),
-      hint = 'The policy or the rows changed since the run began. Look with a dry run; then force, or raise max_fraction.';
+  if not run.dry_run and not coalesce((run.input ->> 'force')::boolean, false) then
+    perform nightshift.brake(run, doomed, scope);
   end if;
   if run.dry_run then
     purged := jsonb_build_object(policy.relation::text, seeds_doomed);
@@ -388,11 +417,10 @@ end;
 $$;
 
 comment on function nightshift.purge_batch is
-  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run counts and deletes nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked, by foreign key. Continues where the ledger says the last committed batch stopped. Returns {rowsByRelation: purged by this batch, step: totals of this table in this run, done, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone, NS409 lease lost, NS422 policy or trigger does not fit, NS428 paused.';
+  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run counts and deletes nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked, by foreign key. Continues where the ledger says the last committed batch stopped. Returns {rowsByRelation: purged by this batch, step: totals of this table in this run, done, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone, NS409 lease lost, NS422 policy or trigger does not fit, NS428 paused, or more would go than max_fraction allows, 40001 a partition was detached meanwhile (repeat the call).';
 
 revoke all on function
   nightshift.choose_due_rows, nightshift.next_leaf, nightshift.delete_rows, nightshift.add_counts,
-  nightshift.record_batch,
-  nightshift.purge_batch
+  nightshift.record_batch, nightshift.brake, nightshift.purge_batch
 from public, anon, authenticated;
 grant execute on function nightshift.purge_batch to service_role;

@@ -30,15 +30,20 @@ const noDeadline = deadlineIn(systemClock, Number.POSITIVE_INFINITY);
 const localEnvironment = new URL('../../.env.local', import.meta.url);
 
 function connect(): Rpc {
-  if (!process.env.SUPABASE_URL && existsSync(localEnvironment)) {
-    process.loadEnvFile(localEnvironment);
-  }
+  const local = !process.env.SUPABASE_URL && existsSync(localEnvironment);
+  if (local) process.loadEnvFile(localEnvironment);
   const { SUPABASE_URL: url, SUPABASE_SECRET_KEY: secretKey } = process.env;
   if (!url || !secretKey) {
-    throw new NightshiftError('NS422', 'SUPABASE_URL and SUPABASE_SECRET_KEY are not set', {
+    const missing = [
+      ...(url ? [] : ['SUPABASE_URL']),
+      ...(secretKey ? [] : ['SUPABASE_SECRET_KEY']),
+    ];
+    throw new NightshiftError('NS422', `Not set: ${missing.join(' and ')}`, {
       hint: 'Set both to those of your project, or run npm start in another terminal for a local stack.',
     });
   }
+  // On stderr, so that it is seen and --json stays one document: which project this is about to touch.
+  console.error(`Project: ${local ? 'the local stack, ' : ''}${url}`);
   return createRpc({ url, secretKey }, noDeadline);
 }
 

@@ -61,12 +61,14 @@ if (functions.exitCode === null) {
 In another terminal:
   npm run nightshift -- policies
   npm run nightshift -- run retention-purge --dry-run
+  npm run nightshift -- run retention-purge
   set -a; . ./.env.local; curl -X POST http://127.0.0.1:${httpPort}/jobs/retention-purge/runs -H "authorization: Bearer $NIGHTSHIFT_HTTP_TOKEN" -d '{"dryRun": true}'
 
 Schedules run as in serverless.yml. Ctrl-C stops everything and forgets the data.`);
 }
 await ended;
 await stack.stop();
+note('Stopped; the data is forgotten.');
 
 /** serverless-offline says on stderr that it listens; all it says is passed on. */
 function ready(): Promise<void> {

@@ -8,17 +8,18 @@ export const firstBatchRows = 1_000;
 /** A batch of a quarter second holds its locks too briefly for a user to notice. */
 export const targetBatchMs = 250;
 
-/** Keeps a batch's list of row addresses within two MB of the server's memory. */
-const maxBatchRows = 250_000;
+/** Keeps a batch's list of row addresses within three MB of the server's memory. */
+const maxBatchRows = 500_000;
 
 /**
  * The next batch size from the last one's duration: within 90 to 95% of the target nothing changes; otherwise it moves
- * towards 95%, downwards at once, upwards by at most a fifth, or doubling while a batch takes under 40% of the target.
+ * towards 95%, downwards at once, upwards by at most a fifth; while far below the target it doubles or quadruples, which
+ * even a cost that grows with the size leaves short of it.
  */
 export function nextBatchRows(rows: number, durationMs: number): number {
   const efficiency = durationMs / targetBatchMs;
   if (efficiency >= 0.9 && efficiency <= 0.95) return rows;
-  const growth = efficiency < 0.4 ? 2 : 1.2;
+  const growth = efficiency < 0.1 ? 4 : efficiency < 0.4 ? 2 : 1.2;
   return clampRows(rows * Math.min(0.95 / efficiency, growth));
 }
 

@@ -36,8 +36,9 @@ describe('the batch size', () => {
     expect(nextBatchRows(5_000, targetBatchMs * 0.92)).toBe(5_000);
   });
 
-  it('doubles while far below the target, then grows by at most a fifth', () => {
-    expect(nextBatchRows(firstBatchRows, 1)).toBe(2_000);
+  it('quadruples or doubles while far below the target, then grows by at most a fifth', () => {
+    expect(nextBatchRows(firstBatchRows, 1)).toBe(4_000);
+    expect(nextBatchRows(firstBatchRows, targetBatchMs * 0.2)).toBe(2_000);
     expect(nextBatchRows(firstBatchRows, targetBatchMs * 0.5)).toBe(1_200);
   });
 
@@ -45,9 +46,9 @@ describe('the batch size', () => {
     expect(nextBatchRows(10_000, targetBatchMs * 2)).toBe(4_750);
   });
 
-  it('never leaves 1 to 250,000 rows', () => {
+  it('never leaves 1 to 500,000 rows', () => {
     expect(nextBatchRows(1, 60_000)).toBe(1);
-    expect(nextBatchRows(250_000, 1)).toBe(250_000);
+    expect(nextBatchRows(500_000, 1)).toBe(500_000);
   });
 
   it('settles on the target within thirty batches when time is proportional to rows', () => {

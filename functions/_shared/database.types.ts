@@ -10,6 +10,48 @@ export type Json =
 export type Database = {
   nightshift: {
     Tables: {
+      refresh_policies: {
+        Row: {
+          allow_blocking: boolean
+          created_at: string
+          data_as_of: string | null
+          enabled: boolean
+          last_refresh_ms: number | null
+          last_refreshed_at: string | null
+          max_staleness: string
+          state: Json | null
+          view: unknown
+          view_name: string
+          check_refresh_policy: undefined | null
+          describe_refresh_policy: Json | null
+          view_of: unknown
+        }
+        Insert: {
+          allow_blocking?: boolean
+          created_at?: string
+          data_as_of?: string | null
+          enabled?: boolean
+          last_refresh_ms?: number | null
+          last_refreshed_at?: string | null
+          max_staleness: string
+          state?: Json | null
+          view: unknown
+          view_name: string
+        }
+        Update: {
+          allow_blocking?: boolean
+          created_at?: string
+          data_as_of?: string | null
+          enabled?: boolean
+          last_refresh_ms?: number | null
+          last_refreshed_at?: string | null
+          max_staleness?: string
+          state?: Json | null
+          view?: unknown
+          view_name?: string
+        }
+        Relationships: []
+      }
       retention_policies: {
         Row: {
           created_at: string
@@ -144,12 +186,70 @@ export type Database = {
         }
         Relationships: []
       }
+      view_refreshes: {
+        Row: {
+          dead_rows: number | null
+          duration_ms: number
+          error: Json | null
+          id: number
+          mode: string | null
+          reason: string
+          row_count: number | null
+          run_id: string | null
+          size_bytes: number | null
+          started_at: string
+          status: string
+          view: unknown
+          view_name: string
+          describe_refresh: Json | null
+        }
+        Insert: {
+          dead_rows?: number | null
+          duration_ms: number
+          error?: Json | null
+          id?: never
+          mode?: string | null
+          reason: string
+          row_count?: number | null
+          run_id?: string | null
+          size_bytes?: number | null
+          started_at: string
+          status: string
+          view: unknown
+          view_name: string
+        }
+        Update: {
+          dead_rows?: number | null
+          duration_ms?: number
+          error?: Json | null
+          id?: never
+          mode?: string | null
+          reason?: string
+          row_count?: number | null
+          run_id?: string | null
+          size_bytes?: number | null
+          started_at?: string
+          status?: string
+          view?: unknown
+          view_name?: string
+        }
+        Relationships: []
+      }
     }
     Views: {
       [_ in never]: never
     }
     Functions: {
       add_counts: { Args: { a: Json; b: Json }; Returns: Json }
+      add_refresh_policy: {
+        Args: {
+          allow_blocking?: boolean
+          enabled?: boolean
+          max_staleness?: string
+          view: unknown
+        }
+        Returns: Json
+      }
       add_retention_policy: {
         Args: {
           allow_short?: boolean
@@ -162,6 +262,23 @@ export type Database = {
         }
         Returns: Json
       }
+      adopt_refresh_policies: {
+        Args: {
+          allow_blocking?: boolean
+          max_staleness?: string
+          schema: string
+        }
+        Returns: Json
+      }
+      alter_refresh_policy: {
+        Args: {
+          allow_blocking?: boolean
+          enabled?: boolean
+          max_staleness?: string
+          view: unknown
+        }
+        Returns: Json
+      }
       alter_retention_policy: {
         Args: {
           allow_short?: boolean
@@ -171,6 +288,14 @@ export type Database = {
           marker_column?: unknown
           max_fraction?: number
           relation: unknown
+        }
+        Returns: Json
+      }
+      assess_view: {
+        Args: {
+          as_of?: string
+          force?: boolean
+          policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
         }
         Returns: Json
       }
@@ -193,6 +318,42 @@ export type Database = {
           doomed: Database["nightshift"]["CompositeTypes"]["row_set"][]
           run: Database["nightshift"]["Tables"]["runs"]["Row"]
           scope: unknown[]
+        }
+        Returns: undefined
+      }
+      check_lease: {
+        Args: { fence: number; run_id: string }
+        Returns: {
+          attempt: number
+          claim: string
+          dry_run: boolean
+          error: Json | null
+          fence: number
+          finished_at: string | null
+          heartbeat_at: string | null
+          id: string
+          idempotency_key: string | null
+          input: NonNullable<Json>
+          job: string
+          lease: string
+          lease_expires_at: string | null
+          progress: NonNullable<Json>
+          report: Json | null
+          requested_by: string | null
+          started_at: string
+          status: string
+          trigger: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "runs"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      check_refresh_policy: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
         }
         Returns: undefined
       }
@@ -222,6 +383,7 @@ export type Database = {
         Args: { sets: Database["nightshift"]["CompositeTypes"]["row_set"][] }
         Returns: number
       }
+      counted_until: { Args: { as_of?: string }; Returns: string }
       covering_policy: {
         Args: { relation: unknown; scope: unknown[] }
         Returns: {
@@ -250,6 +412,18 @@ export type Database = {
         }
         Returns: Json
       }
+      describe_refresh: {
+        Args: {
+          refresh: Database["nightshift"]["Tables"]["view_refreshes"]["Row"]
+        }
+        Returns: Json
+      }
+      describe_refresh_policy: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
+        }
+        Returns: Json
+      }
       describe_retention_policy: {
         Args: {
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
@@ -258,6 +432,14 @@ export type Database = {
       }
       describe_run: {
         Args: { run: Database["nightshift"]["Tables"]["runs"]["Row"] }
+        Returns: Json
+      }
+      describe_view: {
+        Args: {
+          as_of: string
+          assessed: Json
+          policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
+        }
         Returns: Json
       }
       due_condition: {
@@ -299,7 +481,53 @@ export type Database = {
           tid: unknown
         }[]
       }
+      find_refresh: {
+        Args: { run_id: string; view: unknown }
+        Returns: {
+          dead_rows: number | null
+          duration_ms: number
+          error: Json | null
+          id: number
+          mode: string | null
+          reason: string
+          row_count: number | null
+          run_id: string | null
+          size_bytes: number | null
+          started_at: string
+          status: string
+          view: unknown
+          view_name: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "view_refreshes"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      find_refresh_policy: {
+        Args: { name: string }
+        Returns: {
+          allow_blocking: boolean
+          created_at: string
+          data_as_of: string | null
+          enabled: boolean
+          last_refresh_ms: number | null
+          last_refreshed_at: string | null
+          max_staleness: string
+          state: Json | null
+          view: unknown
+          view_name: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "refresh_policies"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
       find_relation: { Args: { name: string }; Returns: unknown }
+      find_view: { Args: { name: string }; Returns: unknown }
       finish_run: {
         Args: {
           error?: Json
@@ -346,6 +574,7 @@ export type Database = {
         Returns: undefined
       }
       leaf_relations: { Args: { relation: unknown }; Returns: unknown[] }
+      list_refresh_policies: { Args: { as_of?: string }; Returns: Json }
       list_retention_policies: {
         Args: { as_of?: string; budget_ms?: number }
         Returns: Json
@@ -384,9 +613,20 @@ export type Database = {
         Args: { done: unknown; due: string; relation: unknown }
         Returns: Json
       }
+      note_unchanged: {
+        Args: {
+          known_at: string
+          policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
+        }
+        Returns: undefined
+      }
       pause: { Args: { reason?: string }; Returns: undefined }
       plan_retention_purge: {
         Args: { fence: number; only_relations?: string[]; run_id: string }
+        Returns: Json
+      }
+      plan_view_refresh: {
+        Args: { fence: number; only_views?: string[]; run_id: string }
         Returns: Json
       }
       purge_batch: {
@@ -407,6 +647,17 @@ export type Database = {
         }
         Returns: Json
       }
+      record_refresh_failure: {
+        Args: {
+          duration_ms: number
+          error: Json
+          fence: number
+          reason: string
+          run_id: string
+          view: string
+        }
+        Returns: undefined
+      }
       referencing_keys: {
         Args: { relation: unknown }
         Returns: {
@@ -417,8 +668,30 @@ export type Database = {
           referencing: unknown
         }[]
       }
+      refresh_policy_view: {
+        Args: {
+          force?: boolean
+          policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
+          run_id?: string
+        }
+        Returns: Json
+      }
+      refresh_view: {
+        Args: { fence: number; force?: boolean; run_id: string; view: string }
+        Returns: Json
+      }
+      refresh_warnings: {
+        Args: { allow_blocking: boolean; view: unknown }
+        Returns: Json
+      }
+      refresh_way: {
+        Args: { allow_blocking: boolean; view: unknown }
+        Returns: Json
+      }
+      remove_refresh_policy: { Args: { view: string }; Returns: Json }
       remove_retention_policy: { Args: { relation: unknown }; Returns: Json }
       require_trusted_owner: { Args: { relation: unknown }; Returns: undefined }
+      require_unpaused: { Args: Record<PropertyKey, never>; Returns: undefined }
       resolve_references: {
         Args: {
           as_of: string
@@ -447,7 +720,31 @@ export type Database = {
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
       }
       trim_runs: { Args: { as_of?: string }; Returns: number }
+      trim_view_refreshes: { Args: Record<PropertyKey, never>; Returns: number }
       unpause: { Args: Record<PropertyKey, never>; Returns: undefined }
+      view_functions: {
+        Args: { view: unknown }
+        Returns: {
+          clock: boolean
+          function: unknown
+        }[]
+      }
+      view_of: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
+        }
+        Returns: unknown
+      }
+      view_reads: {
+        Args: { view: unknown }
+        Returns: {
+          kind: unknown
+          relation: unknown
+        }[]
+      }
+      view_state: { Args: { view: unknown }; Returns: Json }
+      what_changed: { Args: { after: Json; before: Json }; Returns: string }
+      why_untracked: { Args: { view: unknown }; Returns: string }
     }
     Enums: {
       [_ in never]: never

@@ -59,6 +59,29 @@ const transientSqlStates = /^(40001|40P01|55P03|57014|57P01|57P02|57P03|53...|08
 const transientGatewayCodes = new Set(['PGRST000', 'PGRST001', 'PGRST002', 'PGRST003']);
 const transientHttpStatuses = new Set([429, 502, 503, 504]);
 
+/** SQLSTATE query_canceled: the statement timeout, here. The work was rolled back. */
+export const timedOut = '57014';
+/** SQLSTATE lock_not_available: the lock timeout. */
+const notLocked = '55P03';
+
+/** Whether to send a failed call again as it was: not after a timeout, and not for long while another session has the lock. */
+export function worthRepeating(lockAttempts: number) {
+  return (error: NightshiftError, attempt: number): boolean =>
+    error.code !== timedOut && (error.code !== notLocked || attempt < lockAttempts);
+}
+
+/** After these nothing else of the run can succeed: another attempt holds the lease, or Supabase cannot be reached. */
+export function stopsRun(error: NightshiftError): boolean {
+  return /^(NS409|NS503|PGRST00\d|08...|57P0\d)$/.test(error.code);
+}
+
+/** One subject that fails must not keep the run from the others; a run that lost its lease must end. */
+export function orStop(thrown: unknown): NightshiftError {
+  const error = toNightshiftError(thrown);
+  if (stopsRun(error)) throw error;
+  return error;
+}
+
 export interface RpcFailure {
   code?: string | undefined;
   message: string;

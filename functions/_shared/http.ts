@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { NightshiftError } from './errors.ts';
 import type { Invocation } from './invocation.ts';
 import { parseJson } from './invocation.ts';
+import { inputHint, type JobInterface } from './job.ts';
 import type { RunDocument } from './ledger.ts';
 import type { RunResult } from './run.ts';
 
@@ -31,7 +32,7 @@ export function asHttpRequest(event: unknown): HttpRequest | undefined {
 /** Reads `POST /jobs/<job>/runs`: who may, what they want. Throws NS400, NS401, NS404 or NS413. */
 export function parseHttpRequest(
   request: HttpRequest,
-  job: string,
+  job: JobInterface,
   token: string | undefined,
 ): Invocation {
   const headers = Object.fromEntries(
@@ -40,7 +41,7 @@ export function parseHttpRequest(
   requireToken(headers.authorization, token);
 
   const { method, path } = request.requestContext.http;
-  const route = `/jobs/${job}/runs`;
+  const route = `/jobs/${job.name}/runs`;
   // A stage other than $default is a prefix of the path.
   if (
     method !== 'POST' ||
@@ -54,14 +55,14 @@ export function parseHttpRequest(
   const body = Buffer.from(request.body ?? '', request.isBase64Encoded ? 'base64' : 'utf8');
   if (body.byteLength > maxBodyBytes) {
     throw new NightshiftError('NS413', 'The body is larger than 64 KB', {
-      hint: 'Send {}, or {"dryRun": true, "only": ["public.orders"], "force": false}.',
+      hint: inputHint(job),
     });
   }
   const text = body.toString('utf8').trim();
   const input = text === '' ? {} : parseJson(text);
   if (input === undefined) {
     throw new NightshiftError('NS400', 'The body is not valid JSON', {
-      hint: 'Send {}, or {"dryRun": true, "only": ["public.orders"], "force": false}.',
+      hint: inputHint(job),
     });
   }
   const idempotencyKey = headers['idempotency-key'];

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { continueDetail, continueDetailType, eventSource } from './bus.ts';
 import { NightshiftError } from './errors.ts';
+import type { JobInterface } from './job.ts';
 
 /** What an event asks for, whoever sent it. */
 export interface Invocation {
@@ -18,12 +19,6 @@ export interface Invocation {
 export interface Ignored {
   ignored: string;
 }
-
-const plainInput = z.strictObject({
-  dryRun: z.unknown().optional(),
-  only: z.unknown().optional(),
-  force: z.unknown().optional(),
-});
 
 /** The input that serverless.yml gives EventBridge Scheduler; the placeholders are filled in by the scheduler. */
 const schedulerEvent = z.strictObject({
@@ -62,9 +57,8 @@ const alarmDetail = z.object({ alarmName: z.string(), state: z.object({ value: z
 const snsAlarm = z.object({ AlarmName: z.string(), NewStateValue: z.string() });
 
 /** Reads any event but HTTP. What it does not know it refuses by name: a silent no-op would look like a quiet night. */
-export function parseEvent(event: unknown, job: string): Invocation | Ignored {
-  const plain = plainInput.safeParse(event);
-  if (plain.success) return { trigger: 'event', requestedBy: 'invoke', input: event };
+export function parseEvent(event: unknown, job: JobInterface): Invocation | Ignored {
+  if (isPlainInput(event, job)) return { trigger: 'event', requestedBy: 'invoke', input: event };
 
   const scheduler = schedulerEvent.safeParse(event);
   if (scheduler.success) return fromScheduler(scheduler.data);
@@ -78,12 +72,18 @@ export function parseEvent(event: unknown, job: string): Invocation | Ignored {
   if (sns.success) return fromSns(sns.data);
 
   const bus = eventBridgeEvent.safeParse(event);
-  if (bus.success) return fromEventBridge(bus.data, job);
+  if (bus.success) return fromEventBridge(bus.data, job.name);
 
   throw new NightshiftError('NS400', `Unknown event: ${nameOf(event)}`, {
     detail: 'Nothing was run.',
-    hint: 'Send a Scheduler or rule event, an HTTP API v2 request, a CloudWatch alarm (straight, over EventBridge or over SNS), a nightshift.run.continue event, or plain input like {"dryRun": true}.',
+    hint: 'Send a Scheduler or rule event, an HTTP API v2 request, a CloudWatch alarm (straight, over EventBridge or over SNS), a nightshift.run.continue event, or the input itself, like {"dryRun": true}.',
   });
+}
+
+/** The job's own input and nothing else, as `aws lambda invoke` sends it. */
+function isPlainInput(event: unknown, { input }: JobInterface): boolean {
+  const object = z.record(z.string(), z.unknown()).safeParse(event);
+  return object.success && Object.keys(object.data).every((key) => key in input.shape);
 }
 
 function fromScheduler(event: z.output<typeof schedulerEvent>): Invocation {

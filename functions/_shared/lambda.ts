@@ -1,6 +1,7 @@
 import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { type Bus, createBus } from './bus.ts';
 import { type Deadline, deadlineIn, systemClock } from './clock.ts';
+import type { Direct } from './direct.ts';
 import { NightshiftError, toNightshiftError } from './errors.ts';
 import { asHttpRequest, parseHttpRequest, respondToError, respondToRun } from './http.ts';
 import { type Invocation, parseEvent } from './invocation.ts';
@@ -19,9 +20,13 @@ type Answer = APIGatewayProxyStructuredResultV2 | RunResult['run'] | { ignored: 
 /**
  * Makes the Lambda handler of a job. HTTP callers get a response; every other trigger gets the run, and a run that
  * failed is thrown, so that Lambda counts an error and hands the event to whatever it is set up to do on failure. Its
- * retries of one event find the same run and do not work twice.
+ * retries of one event find the same run and do not work twice. A job that needs the direct connection says how to make
+ * one, so that the bundles of the others do without.
  */
-export function createHandler<Input extends { dryRun: boolean }, Report>(job: Job<Input, Report>) {
+export function createHandler<Input extends { dryRun: boolean }, Report>(
+  job: Job<Input, Report>,
+  { connectDirect }: { connectDirect?: (databaseUrl: string) => Direct } = {},
+) {
   const log = createLog(job.name);
   const metrics = createMetrics(job.name);
   let settings: Settings | undefined;
@@ -43,8 +48,9 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(job: Jo
 
   async function run(invocation: Invocation, deadline: Deadline): Promise<RunResult> {
     settings ??= readSettings(process.env);
-    const { supabaseUrl, supabaseSecretKey, eventBus } = settings;
+    const { supabaseUrl, supabaseSecretKey, databaseUrl, eventBus } = settings;
     if (eventBus) bus ??= createBus(eventBus);
+    const direct = databaseUrl ? connectDirect?.(databaseUrl) : undefined;
     try {
       return await runJob(job, invocation, {
         rpc: createRpc({ url: supabaseUrl, secretKey: supabaseSecretKey }, deadline),
@@ -52,9 +58,11 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(job: Jo
         deadline,
         log,
         metrics,
+        direct,
         ...(bus ? { bus } : {}),
       });
     } finally {
+      await direct?.close();
       metrics.flush();
     }
   }
@@ -65,7 +73,7 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(job: Jo
     if (request) {
       try {
         const { httpToken, httpBudgetMs } = settingsForHttp();
-        const invocation = parseHttpRequest(request, job.name, httpToken);
+        const invocation = parseHttpRequest(request, job, httpToken);
         const budgetMs = Math.min(remainingMs, httpBudgetMs);
         return respondToRun(await run(invocation, deadlineIn(systemClock, budgetMs)));
       } catch (thrown) {
@@ -76,7 +84,7 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(job: Jo
     }
 
     try {
-      const invocation = parseEvent(event, job.name);
+      const invocation = parseEvent(event, job);
       if ('ignored' in invocation) {
         log.info('Event ignored', { reason: invocation.ignored });
         return invocation;

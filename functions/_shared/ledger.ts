@@ -18,6 +18,12 @@ export const runDocument = z.object({
 
 /** A row of the ledger, as nightshift.describe_run writes it. */
 export type RunDocument = z.output<typeof runDocument>;
+
+/** What every write of a run carries: a stale fence is refused. */
+export function leaseOf(run: RunDocument): { run_id: string; fence: number } {
+  return { run_id: run.id, fence: run.fence };
+}
+
 export const runDocuments = z.array(runDocument);
 
 /** What begin_run and resume_run answer. */

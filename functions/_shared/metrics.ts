@@ -12,6 +12,11 @@ const units = {
   BacklogRows: MetricUnit.Count,
   BacklogAgeSeconds: MetricUnit.Seconds,
   BatchDurationMs: MetricUnit.Milliseconds,
+  ViewsRefreshed: MetricUnit.Count,
+  ViewsSkippedUnchanged: MetricUnit.Count,
+  ViewsStale: MetricUnit.Count,
+  ViewRefreshMs: MetricUnit.Milliseconds,
+  ViewStalenessSeconds: MetricUnit.Seconds,
 } as const;
 
 type MetricName = keyof typeof units;

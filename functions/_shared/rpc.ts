@@ -5,24 +5,30 @@ import type { Deadline } from './clock.ts';
 import type { Database } from './database.types.ts';
 import { fromRpcFailure, NightshiftError } from './errors.ts';
 
-type Functions = Database['nightshift']['Functions'];
-type RpcName = keyof Functions & string;
+export type Functions = Database['nightshift']['Functions'];
+export type RpcName = keyof Functions & string;
+
+export interface CallOptions {
+  retry?: (error: NightshiftError, attempt: number) => boolean;
+  timeoutMs?: number;
+}
 
 export interface Rpc {
   /**
    * Calls a function of schema nightshift and parses its answer. A transient failure is retried with jittered
-   * back-off while the deadline allows; `retry` narrows which ones. Throws NightshiftError.
+   * back-off while the deadline allows; `retry` narrows which ones. `timeoutMs` is for one attempt, its way there and
+   * back included. Throws NightshiftError.
    */
   call<Name extends RpcName, Schema extends z.ZodType>(
     name: Name,
     args: Functions[Name]['Args'],
     answer: Schema,
-    options?: { retry?: (error: NightshiftError, attempt: number) => boolean },
+    options?: CallOptions,
   ): Promise<z.output<Schema>>;
 }
 
-/** One call may last as long as the API lets a statement run (8 s for service_role), and its way there and back. */
-const callTimeoutMs = 15_000;
+/** As long as the API lets a statement of service_role run (8 s), and the way there and back. */
+const defaultTimeoutMs = 15_000;
 
 export function createRpc(connection: { url: string; secretKey: string }, deadline: Deadline): Rpc {
   const client = createClient<Database, 'nightshift'>(connection.url, connection.secretKey, {
@@ -31,21 +37,14 @@ export function createRpc(connection: { url: string; secretKey: string }, deadli
   });
 
   return {
-    call(name, args, answer, { retry = () => true } = {}) {
+    call(name, args, answer, { retry = () => true, timeoutMs = defaultTimeoutMs } = {}) {
       return pRetry(
         async () => {
           const { data, error, status } = await client
             .rpc(name, args as never)
-            .abortSignal(AbortSignal.timeout(callTimeoutMs));
+            .abortSignal(AbortSignal.timeout(timeoutMs));
           if (error) throw fromRpcFailure(name, error, status);
-          const parsed = answer.safeParse(data);
-          if (!parsed.success) {
-            throw new NightshiftError('NS500', `${name} answered in an unknown shape`, {
-              detail: parsed.error.issues.map((issue) => issue.path.join('.')).join(', '),
-              hint: 'The functions in the database and this deployment are of different versions: apply supabase/migrations and deploy again.',
-            });
-          }
-          return parsed.data;
+          return parseAnswer(name, data, answer);
         },
         {
           retries: 6,
@@ -60,4 +59,17 @@ export function createRpc(connection: { url: string; secretKey: string }, deadli
       );
     },
   };
+}
+
+export function parseAnswer<Schema extends z.ZodType>(
+  name: string,
+  data: unknown,
+  answer: Schema,
+): z.output<Schema> {
+  const parsed = answer.safeParse(data);
+  if (parsed.success) return parsed.data;
+  throw new NightshiftError('NS500', `${name} answered in an unknown shape`, {
+    detail: parsed.error.issues.map((issue) => issue.path.join('.')).join(', '),
+    hint: 'The functions in the database and this deployment are of different versions: apply supabase/migrations and deploy again.',
+  });
 }

@@ -1,9 +1,10 @@
 import * as z from 'zod';
 import type { Bus } from './bus.ts';
 import type { Clock, Deadline } from './clock.ts';
+import type { Direct } from './direct.ts';
 import { NightshiftError, toNightshiftError } from './errors.ts';
 import type { Invocation } from './invocation.ts';
-import type { Job, JobContext, Outcome, OutcomeStatus } from './job.ts';
+import { inputHint, type Job, type JobContext, type Outcome, type OutcomeStatus } from './job.ts';
 import { claimAnswer, type RunDocument, runDocument } from './ledger.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -18,6 +19,7 @@ export interface RunResult {
 
 export interface RunDependencies {
   rpc: Rpc;
+  direct?: Direct | undefined;
   clock: Clock;
   deadline: Deadline;
   log: Log;
@@ -107,7 +109,7 @@ function parseInput<Input extends { dryRun: boolean }, Report>(
   if (parsed.success) return parsed.data;
   throw new NightshiftError('NS422', `The input is not valid for ${job.name}`, {
     detail: z.prettifyError(parsed.error),
-    hint: 'Send {}, or {"dryRun": true, "only": ["public.orders"], "force": false}.',
+    hint: inputHint(job),
   });
 }
 
@@ -115,10 +117,10 @@ function parseInput<Input extends { dryRun: boolean }, Report>(
 async function work<Input extends { dryRun: boolean }, Report>(
   job: Job<Input, Report>,
   run: RunDocument,
-  { rpc, clock, deadline, log, metrics, onProgress = () => {} }: RunDependencies,
+  { rpc, direct, clock, deadline, log, metrics, onProgress = () => {} }: RunDependencies,
 ): Promise<RunDocument> {
   const startedMs = clock.nowMs();
-  const context = { rpc, run, clock, deadline, log, metrics, onProgress };
+  const context = { rpc, direct, run, clock, deadline, log, metrics, onProgress };
   const outcome = await outcomeOf(job, context);
   if (outcome.error) {
     log.error('Run failed', { runId: run.id, error: outcome.error.describe() });

@@ -8,6 +8,11 @@ const schema = z.strictObject({
     .trim()
     .pipe(z.url({ protocol: /^https?$/ })),
   SUPABASE_SECRET_KEY: z.string().trim(),
+  NIGHTSHIFT_DATABASE_URL: z
+    .string()
+    .trim()
+    .pipe(z.url({ protocol: /^postgres(ql)?$/ }))
+    .optional(),
   NIGHTSHIFT_HTTP_TOKEN: z.string().trim().optional(),
   NIGHTSHIFT_EVENT_BUS: z.string().trim().optional(),
   NIGHTSHIFT_HTTP_BUDGET_MS: z.coerce.number().int().min(3_000).max(29_000).default(25_000),
@@ -16,6 +21,8 @@ const schema = z.strictObject({
 const shapes: Record<string, string> = {
   SUPABASE_URL: 'the URL of the project, like https://abcd.supabase.co',
   SUPABASE_SECRET_KEY: 'a secret key of the project (sb_secret_...)',
+  NIGHTSHIFT_DATABASE_URL:
+    'a connection string of the project, for work that takes longer than the API allows, like postgres://postgres.abcd:...@aws-0-eu-central-1.pooler.supabase.com:5432/postgres (Dashboard > Connect > Session pooler)',
   NIGHTSHIFT_HTTP_TOKEN: 'the bearer token that HTTP calls must carry; without it all are refused',
   NIGHTSHIFT_EVENT_BUS: 'the name or ARN of the EventBridge bus that carries continuations',
   NIGHTSHIFT_HTTP_BUDGET_MS:
@@ -25,6 +32,8 @@ const shapes: Record<string, string> = {
 export interface Settings {
   supabaseUrl: string;
   supabaseSecretKey: string;
+  /** Of the direct connection. */
+  databaseUrl: string | undefined;
   httpToken: string | undefined;
   eventBus: string | undefined;
   httpBudgetMs: number;
@@ -58,6 +67,7 @@ export function readSettings(environment: Record<string, string | undefined>): S
   return {
     supabaseUrl: data.SUPABASE_URL,
     supabaseSecretKey: data.SUPABASE_SECRET_KEY,
+    databaseUrl: data.NIGHTSHIFT_DATABASE_URL,
     httpToken: data.NIGHTSHIFT_HTTP_TOKEN,
     eventBus: data.NIGHTSHIFT_EVENT_BUS,
     httpBudgetMs: data.NIGHTSHIFT_HTTP_BUDGET_MS,

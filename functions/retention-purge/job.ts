@@ -1,6 +1,6 @@
-import { NightshiftError, toNightshiftError } from '../_shared/errors.ts';
+import { NightshiftError, orStop, timedOut } from '../_shared/errors.ts';
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
-import { runDocument } from '../_shared/ledger.ts';
+import { leaseOf, runDocument } from '../_shared/ledger.ts';
 import {
   batchFits,
   countFits,
@@ -9,11 +9,9 @@ import {
   nextBatchRows,
   orderPolicies,
   refusal,
+  repeatBatch,
   runStatus,
-  stopsRun,
   summarize,
-  timedOut,
-  worthRepeating,
 } from './rules.ts';
 import {
   type Backlog,
@@ -34,6 +32,7 @@ export const job: Job<PurgeInput, PurgeReport> = {
   name: 'retention-purge',
   purpose: 'Deletes the rows that their retention policies let go, in small committed batches.',
   input: purgeInput,
+  example: { dryRun: true, only: ['public.orders'], force: false },
   run,
 };
 
@@ -44,7 +43,7 @@ interface Subject {
 
 async function run(context: JobContext, input: PurgeInput): Promise<Outcome<PurgeReport>> {
   const { rpc } = context;
-  const lease = leaseOf(context);
+  const lease = leaseOf(context.run);
   const only = input.only ? { only_relations: input.only } : {};
   const plan = await rpc.call('plan_retention_purge', { ...lease, ...only }, purgePlan);
 
@@ -84,30 +83,19 @@ interface Attempt {
   error?: NightshiftError;
 }
 
-function leaseOf({ run }: JobContext) {
-  return { run_id: run.id, fence: run.fence };
-}
-
 async function measure(
   context: JobContext,
   policy: Policy,
   again: boolean,
 ): Promise<Backlog | NightshiftError> {
-  const args = { ...leaseOf(context), relation: policy.relation, again };
+  const args = { ...leaseOf(context.run), relation: policy.relation, again };
   try {
     return await context.rpc.call('measure_retention_backlog', args, backlog, {
-      retry: worthRepeating,
+      retry: repeatBatch,
     });
   } catch (thrown) {
     return orStop(thrown);
   }
-}
-
-/** One table that cannot be purged must not keep the others from it; a run that lost its lease must end. */
-function orStop(thrown: unknown): NightshiftError {
-  const error = toNightshiftError(thrown);
-  if (stopsRun(error)) throw error;
-  return error;
 }
 
 /** What the ledger knew of a table when this attempt began. */
@@ -118,7 +106,7 @@ function earlierTotals({ run }: JobContext, relation: string): PurgeTotals {
 /** Counts what is left, and takes the totals from the ledger: a table can lose rows in the turn of another. */
 async function closeSteps(context: JobContext, attempts: Attempt[]): Promise<PurgeStep[]> {
   const { dryRun } = context.run;
-  const run = await context.rpc.call('heartbeat_run', leaseOf(context), runDocument);
+  const run = await context.rpc.call('heartbeat_run', leaseOf(context.run), runDocument);
   const totals = purgeProgress.parse(run.progress).steps;
   const steps: PurgeStep[] = [];
   for (const { policy, ...attempted } of attempts) {
@@ -157,14 +145,15 @@ async function attempt(context: JobContext, { policy, before }: Subject): Promis
     try {
       const batch = await rpc.call(
         'purge_batch',
-        { ...leaseOf(context), relation: policy.relation, batch_rows: rows },
+        { ...leaseOf(context.run), relation: policy.relation, batch_rows: rows },
         purgedBatch,
-        { retry: worthRepeating },
+        { retry: repeatBatch },
       );
       lastMs = batch.durationMs;
       metrics.add('BatchDurationMs', batch.durationMs);
       onProgress({
         subject: policy.relation,
+        unit: 'rows',
         done: batch.step.rowsPurged + batch.step.rowsBlocked,
         total: before.dueRows,
       });

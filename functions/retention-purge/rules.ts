@@ -1,4 +1,4 @@
-import type { NightshiftError } from '../_shared/errors.ts';
+import { type NightshiftError, worthRepeating } from '../_shared/errors.ts';
 import type { OutcomeStatus } from '../_shared/job.ts';
 import type { Backlog, Policy, PurgeStep, PurgeTotals } from './schema.ts';
 
@@ -72,20 +72,8 @@ export function batchFits(remainingMs: number, lastMs: number): boolean {
   return remainingMs > closingMs + 4 * Math.max(lastMs, targetBatchMs);
 }
 
-/** SQLSTATE query_canceled: the statement timeout, here. The batch was rolled back. */
-export const timedOut = '57014';
-/** SQLSTATE lock_not_available: the lock timeout. */
-const notLocked = '55P03';
-
-/** Whether to send a failed batch again as it was: not after a timeout, and not for long while its table is locked. */
-export function worthRepeating(error: NightshiftError, attempt: number): boolean {
-  return error.code !== timedOut && (error.code !== notLocked || attempt < 3);
-}
-
-/** After these nothing else can succeed: another attempt holds the lease, or Supabase cannot be reached. */
-export function stopsRun(error: NightshiftError): boolean {
-  return /^(NS409|NS503|PGRST00\d|08...|57P0\d)$/.test(error.code);
-}
+/** Whether to send a failed batch again as it was: not for long while its table is locked. */
+export const repeatBatch = worthRepeating(3);
 
 export interface PurgeOutcome {
   totals: PurgeTotals;

@@ -2,24 +2,17 @@ import { existsSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import * as z from 'zod';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
+import { connectDirect } from '../../functions/_shared/direct.ts';
 import { NightshiftError, toNightshiftError } from '../../functions/_shared/errors.ts';
 import { runDocuments } from '../../functions/_shared/ledger.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
 import { type RunResult, runJob } from '../../functions/_shared/run.ts';
-import { listedPolicies, type PurgeReport } from '../../functions/retention-purge/schema.ts';
 import { jobNames, loadJob } from './jobs.ts';
 import { migrate } from './migrate.ts';
-import {
-  coloured,
-  note,
-  progressBars,
-  showError,
-  showPolicies,
-  showReport,
-  showRuns,
-} from './ui.ts';
+import { presenters } from './present/index.ts';
+import { coloured, heading, note, progressBars, showError, showRuns } from './ui.ts';
 
 /** Exit codes, for scripts: see `npm run nightshift -- --help`. */
 const exitCodes = { ok: 0, failed: 1, usage: 2, workLeft: 3, notRun: 4 } as const;
@@ -53,11 +46,21 @@ function print(document: unknown): void {
 
 async function run(
   name: string,
-  options: { dryRun?: true; only?: string[]; force?: true; json?: true },
+  options: {
+    dryRun?: true;
+    only?: string[];
+    ancestors?: true;
+    descendants?: true;
+    force?: true;
+    parallelism?: number;
+    json?: true;
+  },
 ) {
   const job = await loadJob(name);
   const { json, ...input } = options;
   const bars = progressBars();
+  const { NIGHTSHIFT_DATABASE_URL: databaseUrl } = process.env;
+  const direct = databaseUrl ? connectDirect(databaseUrl) : undefined;
   let stopped = false;
   // The first Ctrl-C lets the batch under way commit and the run be written down; a second one kills.
   process.once('SIGINT', () => {
@@ -69,13 +72,17 @@ async function run(
     { trigger: 'cli', requestedBy: process.env.USER ?? 'cli', input },
     {
       rpc: connect(),
+      direct,
       clock: systemClock,
       deadline: { remainingMs: () => (stopped ? 0 : noDeadline.remainingMs()) },
       log: silentLog,
       metrics: noMetrics,
       ...(json ? {} : { onProgress: bars.onProgress }),
     },
-  ).finally(bars.stop);
+  ).finally(async () => {
+    bars.stop();
+    await direct?.close();
+  });
   if (json) print(result.run);
   else showResult(result);
   process.exitCode = exitCodeOf(result);
@@ -88,7 +95,7 @@ function showResult({ outcome, run, error }: RunResult): void {
     return;
   }
   if (error) showError(error.describe());
-  if (run.report) showReport(run.report as PurgeReport);
+  if (run.report) presenters[run.job]?.showReport(run.report as never);
   console.log(
     `Run ${run.id} ${outcome === 'duplicate' ? 'had ended' : 'ended'}: ${coloured(run.status)}`,
   );
@@ -109,9 +116,28 @@ async function status(options: { json?: true }) {
 }
 
 async function policies(options: { json?: true }) {
-  const listed = await connect().call('list_retention_policies', {}, listedPolicies);
-  if (options.json) print(listed);
-  else showPolicies(listed);
+  const rpc = connect();
+  const documents: Record<string, unknown> = {};
+  for (const [job, { title, policies }] of Object.entries(presenters)) {
+    const { document, show } = await policies(rpc);
+    documents[job] = document;
+    if (options.json) continue;
+    heading(title);
+    show();
+  }
+  if (options.json) print(documents);
+}
+
+async function plan(name: string, options: { json?: true }) {
+  const { plan } = presenters[(await loadJob(name)).name] ?? {};
+  if (!plan) {
+    throw new NightshiftError('NS404', `${name} has no plan of its own`, {
+      hint: `See what it would do with: npm run nightshift -- run ${name} --dry-run`,
+    });
+  }
+  const { document, show } = await plan(connect());
+  if (options.json) print(document);
+  else show();
 }
 
 async function applyMigrations(options: { databaseUrl: string }) {
@@ -135,8 +161,11 @@ program
   .command('run <job>')
   .description('run a job now')
   .option('--dry-run', 'count what would be done, change nothing')
-  .option('--only <relation...>', 'only these tables, as SQL writes them: public.orders')
-  .option('--force', 'go on where a safety brake would refuse')
+  .option('--only <relation...>', 'only these tables or views, as SQL writes them: public.orders')
+  .option('--ancestors', 'view-refresh: with --only, also the views that those read')
+  .option('--descendants', 'view-refresh: with --only, also the views that read those')
+  .option('--force', 'go on where a safety brake would refuse; refresh what has not changed')
+  .option('--parallelism <number>', 'view-refresh: how many views at once (default 2)', Number)
   .option('--json', 'print the run as one JSON document')
   .action(run);
 program
@@ -146,9 +175,14 @@ program
   .action(status);
 program
   .command('policies')
-  .description('show the retention policies with their backlog')
+  .description('show all policies: the backlog of tables, the age of views')
   .option('--json', 'print them as JSON')
   .action(policies);
+program
+  .command('plan <job>')
+  .description('show what a run would do and why, without one: a tree of the views')
+  .option('--json', 'print it as JSON')
+  .action(plan);
 program
   .command('migrate')
   .description('install or upgrade the nightshift schema in a database')

@@ -3,11 +3,11 @@ import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { createRpc } from '../../functions/_shared/rpc.ts';
 import { runJob } from '../../functions/_shared/run.ts';
-import { listedPolicies, type PurgeReport } from '../../functions/retention-purge/schema.ts';
 import { exampleSeeds, fillExamples } from './examples.ts';
 import { loadJob } from './jobs.ts';
-import { startStack } from './stack.ts';
-import { heading, note, progressBars, showPolicies, showReport } from './ui.ts';
+import { presenters } from './present/index.ts';
+import { type Stack, startStack } from './stack.ts';
+import { heading, note, progressBars } from './ui.ts';
 
 const size = { users: 2_750, packages: 200_000, metrics: 1_000_000, products: 2_000 };
 
@@ -22,44 +22,56 @@ async function main() {
       `Loading ${size.metrics.toLocaleString('en')} metrics and ${size.packages.toLocaleString('en')} packages, half of them soft-deleted ...`,
     );
     await fillExamples(stack.databaseUrl, size);
-    const rpc = createRpc(
-      { url: stack.gatewayUrl, secretKey: stack.secretKey },
-      deadlineIn(systemClock, 60_000),
-    );
+
     heading('What is due');
-    showPolicies(await rpc.call('list_retention_policies', {}, listedPolicies));
-
-    heading('The night shift');
-    showReport(await purge(stack, {}));
-
+    await showPolicies(stack, 'retention-purge');
+    heading('The night shift: the purge');
+    await run(stack, 'retention-purge', {});
     heading('The next night, as a dry run: nothing is written');
-    showReport(await purge(stack, { dryRun: true }));
+    await run(stack, 'retention-purge', { dryRun: true });
     note('What is left is still needed by rows that stay; each line above names the foreign key.');
+
+    heading('The plan of the materialized views');
+    await showPlan(stack);
+    heading('The night shift: the refresh');
+    await run(stack, 'view-refresh', {});
+    heading('The same again: nothing has changed, so nothing is refreshed');
+    await run(stack, 'view-refresh', {});
   } finally {
     await stack.stop();
   }
 }
 
-async function purge(
-  { gatewayUrl, secretKey }: { gatewayUrl: string; secretKey: string },
-  input: { dryRun?: boolean },
-): Promise<PurgeReport> {
+function connect({ gatewayUrl, secretKey }: Stack) {
   const deadline = deadlineIn(systemClock, 120_000);
+  return { deadline, rpc: createRpc({ url: gatewayUrl, secretKey }, deadline) };
+}
+
+async function showPolicies(stack: Stack, job: string): Promise<void> {
+  const shown = await presenters[job]?.policies(connect(stack).rpc);
+  shown?.show();
+}
+
+async function showPlan(stack: Stack): Promise<void> {
+  const shown = await presenters['view-refresh']?.plan?.(connect(stack).rpc);
+  shown?.show();
+}
+
+async function run(stack: Stack, name: string, input: { dryRun?: boolean }): Promise<void> {
   const bars = progressBars();
   const { run, error } = await runJob(
-    await loadJob('retention-purge'),
+    await loadJob(name),
     { trigger: 'cli', requestedBy: 'demo', input },
     {
-      rpc: createRpc({ url: gatewayUrl, secretKey }, deadline),
+      ...connect(stack),
       clock: systemClock,
-      deadline,
       log: silentLog,
       metrics: noMetrics,
       onProgress: bars.onProgress,
     },
   ).finally(bars.stop);
   if (error) throw error;
-  return run.report as PurgeReport;
+  presenters[name]?.showReport(run.report as never);
 }
 
 await main();

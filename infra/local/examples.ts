@@ -24,6 +24,7 @@ const policies = `
     marker_column => 'deletedAt', flag_column => 'isDeleted');
   select nightshift.add_retention_policy('public."Asset"', '30 days',
     marker_column => 'deletedAt', flag_column => 'isDeleted');
+  select nightshift.adopt_refresh_policies('public');
 `;
 
 export async function fillExamples(databaseUrl: string, size: ExampleSize): Promise<void> {

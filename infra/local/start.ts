@@ -22,6 +22,7 @@ const httpPort = await getPort({ host: '127.0.0.1', port: 3000 });
 const settings = {
   SUPABASE_URL: stack.gatewayUrl,
   SUPABASE_SECRET_KEY: stack.secretKey,
+  NIGHTSHIFT_DATABASE_URL: stack.databaseUrl,
   NIGHTSHIFT_HTTP_TOKEN: token,
 };
 writeFileSync(
@@ -62,6 +63,8 @@ In another terminal:
   npm run nightshift -- policies
   npm run nightshift -- run retention-purge --dry-run
   npm run nightshift -- run retention-purge
+  npm run nightshift -- plan view-refresh
+  npm run nightshift -- run view-refresh
   set -a; . ./.env.local; curl -X POST http://127.0.0.1:${httpPort}/jobs/retention-purge/runs -H "authorization: Bearer $NIGHTSHIFT_HTTP_TOKEN" -d '{"dryRun": true}'
 
 Schedules run as in serverless.yml. Ctrl-C stops everything and forgets the data.`);

@@ -1,21 +1,22 @@
 import { styleText } from 'node:util';
 import { Presets, SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
-import type * as z from 'zod';
 import { timeMs } from '../../functions/_shared/clock.ts';
 import type { ErrorDocument } from '../../functions/_shared/errors.ts';
 import type { StepProgress } from '../../functions/_shared/job.ts';
 import type { RunDocument } from '../../functions/_shared/ledger.ts';
-import type {
-  listedPolicies,
-  PurgeReport,
-  PurgeStep,
-} from '../../functions/retention-purge/schema.ts';
 
 const number = new Intl.NumberFormat('en');
 
-function count(value: number, exact = true): string {
+export function count(value: number, exact = true): string {
   return `${exact ? '' : '~'}${number.format(value)}`;
+}
+
+const byteUnits = ['B', 'KB', 'MB', 'GB', 'TB'];
+
+export function bytes(value: number): string {
+  const unit = Math.min(Math.floor(Math.log2(Math.max(value, 1)) / 10), byteUnits.length - 1);
+  return `${(value / 1024 ** unit).toFixed(unit > 1 ? 1 : 0)} ${byteUnits[unit]}`;
 }
 
 export function heading(text: string): void {
@@ -26,7 +27,7 @@ export function note(text: string): void {
   console.log(styleText('dim', text));
 }
 
-function table(head: string[], rows: string[][], rightAligned: number[]): string {
+export function table(head: string[], rows: string[][], rightAligned: number[]): string {
   const view = new Table({
     head: head.map((text) => styleText('bold', text)),
     style: { head: [], border: [], compact: true },
@@ -38,6 +39,10 @@ function table(head: string[], rows: string[][], rightAligned: number[]): string
 
 const colours = {
   succeeded: 'green',
+  refreshed: 'green',
+  due: 'cyan',
+  blocked: 'yellow',
+  waiting: 'yellow',
   running: 'cyan',
   continued: 'yellow',
   partial: 'yellow',
@@ -51,7 +56,7 @@ export function coloured(status: keyof typeof colours): string {
 }
 
 /** Seconds as the largest two units that matter: 3d 4h, 12m 5s. */
-function age(seconds: number): string {
+export function age(seconds: number): string {
   const units: [string, number][] = [
     ['d', 86_400],
     ['h', 3_600],
@@ -65,47 +70,6 @@ function age(seconds: number): string {
     rest %= size;
   }
   return parts.slice(0, 2).join(' ') || '0s';
-}
-
-export function showPolicies(policies: z.output<typeof listedPolicies>): void {
-  if (policies.length === 0) {
-    console.log('No retention policies yet, so nothing is ever deleted.');
-    note("Declare one: select nightshift.add_retention_policy('public.orders', '90 days');");
-    return;
-  }
-  const rows = policies.map((policy) => [
-    policy.relation,
-    `${policy.markerColumn}${policy.flagColumn ? ` and ${policy.flagColumn}` : ''}`,
-    policy.dropAfter,
-    policy.dueRows === undefined ? '?' : count(policy.dueRows, policy.dueRowsExact),
-    policy.totalRows === undefined ? '?' : count(policy.totalRows, policy.totalRowsExact),
-    policy.overdueSeconds == null ? '-' : age(policy.overdueSeconds),
-    policy.lastPurgedAt === null
-      ? 'never'
-      : `${policy.lastPurgedAt.slice(0, 16).replace('T', ' ')} (${count(policy.lastPurgedRows ?? 0)})`,
-    policy.problem
-      ? styleText('red', 'broken')
-      : policy.enabled
-        ? 'on'
-        : styleText('yellow', 'off'),
-  ]);
-  const head = [
-    'table',
-    'marker',
-    'drop after',
-    'due',
-    'of rows',
-    'overdue',
-    'last purge (rows)',
-    'policy',
-  ];
-  console.log(table(head, rows, [3, 4]));
-  for (const policy of policies) {
-    if (policy.problem)
-      console.log(styleText('red', `${policy.relation}: ${policy.problem.message}`));
-    for (const warning of policy.warnings)
-      console.log(styleText('yellow', `${policy.relation}: ${warning}`));
-  }
 }
 
 export function showRuns(runs: RunDocument[]): void {
@@ -124,41 +88,6 @@ export function showRuns(runs: RunDocument[]): void {
   console.log(table(['job', 'status', 'trigger', 'started (UTC)', 'took', 'run'], rows, []));
 }
 
-export function showReport(report: PurgeReport): void {
-  if (report.steps.length === 0) {
-    console.log('No enabled policy, so there was nothing to do.');
-    return;
-  }
-  const rows = report.steps.map((step) => [
-    step.relation,
-    count(step.dueRows, step.dueRowsExact),
-    count(step.rowsPurged),
-    count(step.rowsBlocked),
-    report.dryRun ? '-' : count(step.rowsLeft, step.rowsLeftExact),
-    count(step.batches),
-    age(step.durationMs / 1000),
-    coloured(step.status),
-  ]);
-  const purged = report.dryRun ? 'would go' : 'purged';
-  const head = ['table', 'due', purged, 'still needed', 'left', 'batches', 'took', 'status'];
-  console.log(table(head, rows, [1, 2, 3, 4, 5]));
-  for (const step of report.steps) explainStep(step);
-  for (const relation of report.disabled) note(`${relation}: policy is switched off`);
-  for (const text of report.refusals) {
-    console.log(styleText('yellow', `A real run would refuse. ${text}`));
-  }
-}
-
-function explainStep(step: PurgeStep): void {
-  if (step.reason) console.log(`${step.relation}: ${step.reason}`);
-  for (const [key, rows] of Object.entries(step.blockedBy)) {
-    note(`  ${count(rows)} needed through foreign key ${key}`);
-  }
-  for (const warning of step.warnings)
-    console.log(styleText('yellow', `${step.relation}: ${warning}`));
-  if (step.error) showError(step.error, `${step.relation}: `);
-}
-
 export function showError(error: ErrorDocument, prefix = ''): void {
   console.error(styleText('red', `${prefix}${error.message} (${error.code})`));
   if (error.detail) console.error(`  ${error.detail}`);
@@ -170,12 +99,12 @@ export function progressBars(): { onProgress: (progress: StepProgress) => void; 
   let bar: SingleBar | undefined;
   let current: string | undefined;
   return {
-    onProgress: ({ subject, done, total }) => {
+    onProgress: ({ subject, unit, done, total }) => {
       if (subject !== current) {
         bar?.stop();
         bar = new SingleBar(
           {
-            format: `  ${subject.padEnd(44)} {bar} {percentage}%  {value} of {total} rows`,
+            format: `  ${subject.padEnd(44)} {bar} {percentage}%  {value} of {total} ${unit}`,
             stream: process.stderr,
             barsize: 24,
             forceRedraw: true,

@@ -350,10 +350,39 @@ where t.deleted_at is null;
 comment on materialized view public.mv_user_target_achievement is
   'One row a live target, measured between its start and end date. actual_average and achievement_percentage are of the target''s own metric, actual_avg_calories is of calories whatever the metric.';
 
+create materialized view public.mv_coach_leaderboard as
+select
+  s.coach_id,
+  rank() over (order by s.total_earnings desc) as earnings_rank,
+  rank() over (order by s.total_clients desc) as clients_rank
+from public.mv_coach_performance_stats s;
+
+comment on materialized view public.mv_coach_leaderboard is
+  'One row a coach: the place by earnings and by clients, 1 being the most. Ties share a place.';
+
+create unique index mv_coach_leaderboard_key on public.mv_coach_leaderboard (coach_id);
 create unique index mv_coach_performance_stats_key on public.mv_coach_performance_stats (coach_id);
 create unique index mv_user_health_metrics_summary_key on public.mv_user_health_metrics_summary (user_id);
 create unique index mv_package_performance_stats_key on public.mv_package_performance_stats (package_id);
 create unique index mv_user_target_achievement_key on public.mv_user_target_achievement (target_id);
+
+-- For an administrator who cannot wait for the night. All views go in one transaction: concurrently, so readers go on.
+create function public.refresh_all_materialized_views()
+returns table (view_name text, refresh_time_ms integer)
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '50s'
+as $$
+  select split_part(p.view_name, '.', 2), coalesce((r ->> 'durationMs')::integer, 0)
+  from nightshift.refresh_policies p
+  cross join lateral nightshift.refresh_policy_view(p, force => true) r
+  where p.view_name like 'public.%' and p.enabled
+  order by p.view_name
+$$;
+
+comment on function public.refresh_all_materialized_views() is
+  'Refreshes every materialized view of public that has a refresh policy, changed or not. Returns each with the time it took in milliseconds.';
 
 alter table public.users enable row level security;
 alter table public.professional_packages enable row level security;
@@ -471,13 +500,15 @@ revoke all on
   public.activity_logs, public.daily_metrics,
   public.active_professional_packages, public.active_coach_clients, public.active_professional_package_subscriptions,
   public.active_user_targets, public.active_coach_plans, public.active_user_workouts,
-  public.mv_coach_performance_stats, public.mv_user_health_metrics_summary,
+  public.mv_coach_performance_stats, public.mv_coach_leaderboard, public.mv_user_health_metrics_summary,
   public.mv_package_performance_stats, public.mv_user_target_achievement
   from public, anon, authenticated;
 revoke all on sequence public.activity_logs_id_seq from public, anon, authenticated;
 revoke all on function
-  public.soft_delete_professional_package(uuid), public.restore_professional_package(uuid)
+  public.soft_delete_professional_package(uuid), public.restore_professional_package(uuid),
+  public.refresh_all_materialized_views()
   from public, anon, authenticated;
+grant execute on function public.refresh_all_materialized_views() to service_role;
 
 grant select, insert, update, delete on
   public.users, public.professional_packages, public.coach_clients, public.professional_package_subscriptions,
@@ -485,7 +516,7 @@ grant select, insert, update, delete on
   public.activity_logs, public.daily_metrics
   to service_role;
 grant select on
-  public.mv_coach_performance_stats, public.mv_user_health_metrics_summary,
+  public.mv_coach_performance_stats, public.mv_coach_leaderboard, public.mv_user_health_metrics_summary,
   public.mv_package_performance_stats, public.mv_user_target_achievement
   to service_role;
 

@@ -3,6 +3,7 @@ import {
   fromRpcFailure,
   NightshiftError,
   type RpcFailure,
+  stopsRun,
   toNightshiftError,
 } from '../../functions/_shared/errors.ts';
 
@@ -166,5 +167,16 @@ describe('an error of ours', () => {
     const error = toNightshiftError(thrown);
     expect(error).toMatchObject({ code: 'NS500', message, retryable: false, cause: thrown });
     expect(error.hint).toContain('defect in Nightshift');
+  });
+});
+
+describe('an error', () => {
+  it('stops a run when the lease is lost or Supabase is gone, and for no lesser reason', () => {
+    for (const code of ['NS409', 'NS503', 'PGRST001', '08006']) {
+      expect(stopsRun(new NightshiftError(code, ''))).toBe(true);
+    }
+    for (const code of ['NS422', 'NS404', '57014', '42501']) {
+      expect(stopsRun(new NightshiftError(code, ''))).toBe(false);
+    }
   });
 });

@@ -8,6 +8,7 @@ import {
 } from '../../functions/_shared/http.ts';
 import type { RunDocument } from '../../functions/_shared/ledger.ts';
 import type { RunResult } from '../../functions/_shared/run.ts';
+import { job } from '../../functions/retention-purge/job.ts';
 import { httpRequest, ruleEvent, schedulerInput, snsAlarm } from '../support/events.ts';
 
 const token = 'open-sesame-7f3a';
@@ -15,7 +16,7 @@ const token = 'open-sesame-7f3a';
 function parse(options: Parameters<typeof httpRequest>[0], configured: string | undefined = token) {
   const request = asHttpRequest(httpRequest(options));
   if (!request) throw new Error('Not recognised as an HTTP request.');
-  return parseHttpRequest(request, 'retention-purge', configured);
+  return parseHttpRequest(request, job, configured);
 }
 
 function refusalOf(run: () => unknown): NightshiftError {
@@ -88,7 +89,7 @@ describe('the token', () => {
     for (const headers of presented) {
       const request = asHttpRequest(httpRequest({ headers }));
       if (!request) throw new Error('Not recognised.');
-      const error = refusalOf(() => parseHttpRequest(request, 'retention-purge', none));
+      const error = refusalOf(() => parseHttpRequest(request, job, none));
       expect(error.code).toBe('NS401');
       expect(error.hint).toMatch(/No token is configured.*set NIGHTSHIFT_HTTP_TOKEN/);
     }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import { parseEvent } from '../../functions/_shared/invocation.ts';
+import { job } from '../../functions/retention-purge/job.ts';
 import {
   busAlarm,
   busEvent,
@@ -15,7 +16,7 @@ import {
   unfilledSchedulerInput,
 } from '../support/events.ts';
 
-const parse = (event: unknown) => parseEvent(event, 'retention-purge');
+const parse = (event: unknown) => parseEvent(event, job);
 const runId = '3f0e1d2c-4b5a-4968-8776-655443322110';
 
 function refusalOf(event: unknown): NightshiftError {

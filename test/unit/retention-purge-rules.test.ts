@@ -8,7 +8,6 @@ import {
   orderPolicies,
   refusal,
   runStatus,
-  stopsRun,
   summarize,
   targetBatchMs,
 } from '../../functions/retention-purge/rules.ts';
@@ -165,14 +164,5 @@ describe('a run', () => {
     expect(runStatus([], false, false)).toBe('succeeded');
     expect(runStatus([step('succeeded'), step('failed')], false, true)).toBe('partial');
     expect(runStatus([step('failed')], false, true)).toBe('failed');
-  });
-
-  it('stops when the lease is lost or Supabase is gone, and for no lesser reason', () => {
-    for (const code of ['NS409', 'NS503', 'PGRST001', '08006']) {
-      expect(stopsRun(new NightshiftError(code, ''))).toBe(true);
-    }
-    for (const code of ['NS422', 'NS404', '57014', '42501']) {
-      expect(stopsRun(new NightshiftError(code, ''))).toBe(false);
-    }
   });
 });

@@ -1,0 +1,342 @@
+import PQueue from 'p-queue';
+import * as z from 'zod';
+import { NightshiftError, orStop, timedOut } from '../_shared/errors.ts';
+import type { Job, JobContext, Outcome } from '../_shared/job.ts';
+import { withHeartbeats } from '../_shared/lease.ts';
+import { leaseOf } from '../_shared/ledger.ts';
+import {
+  apiLimitMs,
+  blockedBy,
+  criticalPathMs,
+  directTimeoutMs,
+  type PlannedView,
+  planRefresh,
+  refreshFits,
+  repeatRefresh,
+  runStatus,
+  wayOf,
+} from './rules.ts';
+import {
+  listOfViewFacts,
+  type Refreshed,
+  type RefreshInput,
+  type RefreshReport,
+  type RefreshStep,
+  refreshAnswer,
+  refreshInput,
+  type ViewFacts,
+} from './schema.ts';
+
+export const job: Job<RefreshInput, RefreshReport> = {
+  name: 'view-refresh',
+  purpose: 'Refreshes the materialized views that need it, in the order of what they read.',
+  input: refreshInput,
+  example: { dryRun: true, only: ['public.sales_by_day'], descendants: true },
+  run,
+};
+
+async function run(context: JobContext, input: RefreshInput): Promise<Outcome<RefreshReport>> {
+  const { rpc, run } = context;
+  const only = input.only ? { only_views: input.only } : {};
+  const views = await rpc.call('plan_view_refresh', { ...leaseOf(run), ...only }, listOfViewFacts);
+  const planned = planRefresh(views, {
+    only: input.only !== undefined,
+    ancestors: input.ancestors,
+    descendants: input.descendants,
+    force: input.force,
+    scheduled: run.trigger === 'schedule' && input.only === undefined,
+  });
+  if (input.dryRun) {
+    const steps = planned.map(stepOfPlan);
+    return outcomeOf(context, steps, views, 0);
+  }
+
+  const steps = await withHeartbeats(context, () => refreshAll(context, planned, input));
+  const refreshed = steps.filter(
+    ({ status }, n) => status === 'refreshed' && planned[n]?.action === 'refresh',
+  );
+  const after =
+    refreshed.length > 0 ? await rpc.call('list_refresh_policies', {}, listOfViewFacts) : views;
+  const outcome = outcomeOf(context, steps, after, refreshed.length);
+  countMetrics(context, outcome.report, refreshed, after);
+  return outcome;
+}
+
+/** Starts each view as soon as all that it reads is done, as many at once as asked for; the steps are in the order of the plan. */
+async function refreshAll(
+  context: JobContext,
+  planned: PlannedView[],
+  { force, parallelism }: RefreshInput,
+): Promise<RefreshStep[]> {
+  const queue = new PQueue({ concurrency: parallelism });
+  const total = planned.filter(({ action }) => action === 'refresh').length;
+  const steps = new Map<string, Promise<RefreshStep>>();
+  let done = 0;
+  let stopped: unknown;
+
+  const work = async (view: PlannedView): Promise<RefreshStep> => {
+    if (stopped) throw stopped;
+    try {
+      return await refresh(context, view, force);
+    } catch (thrown) {
+      stopped = thrown;
+      throw thrown;
+    } finally {
+      context.onProgress({ subject: 'refresh', unit: 'views', done: ++done, total });
+    }
+  };
+  const step = async (view: PlannedView): Promise<RefreshStep> => {
+    const above = await Promise.all(view.reads.map((name) => steps.get(name)));
+    if (view.action !== 'refresh') return stepOfPlan(view);
+    const notReady = above.find((read) => read && !isReady(read));
+    if (notReady) return heldBack(view, notReady);
+    return queue.add(() => work(view), { priority: criticalPathMs(view.facts.view, planned) });
+  };
+  for (const view of planned) steps.set(view.facts.view, step(view));
+
+  // What is under way ends before the run does: a refresh left alone would outlive it.
+  const settled = await Promise.allSettled(steps.values());
+  if (stopped) throw stopped;
+  return settled.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+}
+
+function isReady({ status }: RefreshStep): boolean {
+  return status === 'refreshed' || status === 'skipped';
+}
+
+function heldBack({ facts }: PlannedView, read: RefreshStep): RefreshStep {
+  return read.status === 'waiting'
+    ? { ...base(facts), status: 'waiting', reason: read.reason, detail: read.detail }
+    : { ...base(facts), status: 'blocked', reason: 'blocked', detail: blockedBy(read.view) };
+}
+
+function base({ view, warnings }: ViewFacts): Pick<RefreshStep, 'view' | 'warnings'> {
+  return { view, warnings };
+}
+
+/** The step of a view that is not refreshed now. */
+function stepOfPlan({ facts, action, reason, detail }: PlannedView): RefreshStep {
+  const step = { ...base(facts), reason, detail };
+  switch (action) {
+    case 'refresh': {
+      const { mode, modeReason } = facts;
+      return {
+        ...step,
+        status: 'due',
+        ...(mode ? { mode } : {}),
+        ...(modeReason ? { modeReason } : {}),
+      };
+    }
+    case 'skip':
+      return { ...step, status: 'skipped' };
+    case 'blocked':
+      return { ...step, status: 'blocked' };
+    case 'done':
+      return { ...step, status: 'refreshed', ...figuresOf(facts.refreshed) };
+    case 'fail': {
+      const error = new NightshiftError(
+        reason === 'gone' ? 'NS404' : 'NS422',
+        `${facts.view}: ${facts.problem ?? detail}`,
+        {
+          hint:
+            facts.fix ??
+            `Create it again under its name, or: select nightshift.remove_refresh_policy('${facts.view.replaceAll("'", "''")}');`,
+        },
+      );
+      return { ...step, status: 'failed', error: error.describe() };
+    }
+  }
+}
+
+function figuresOf(refreshed: Refreshed | null) {
+  if (!refreshed) return {};
+  const { mode, durationMs, rows, sizeBytes, deadRows } = refreshed;
+  return { mode, durationMs, rows, sizeBytes, deadRows };
+}
+
+async function refresh(
+  context: JobContext,
+  { facts, reason, detail }: PlannedView,
+  force: boolean,
+): Promise<RefreshStep> {
+  const { clock, deadline, direct } = context;
+  const { usualMs } = facts;
+  if (!refreshFits(deadline.remainingMs(), usualMs)) {
+    return {
+      ...base(facts),
+      status: 'waiting',
+      reason,
+      detail: `time ran out; it usually takes ${inSeconds(usualMs ?? 0)}`,
+    };
+  }
+
+  const startedMs = clock.nowMs();
+  let over = wayOf(usualMs, direct !== undefined);
+  try {
+    const call = () => callRefresh(context, facts.view, force, over);
+    const answer = await call().catch((thrown: unknown) => {
+      if (over === 'direct' || !direct || orStop(thrown).code !== timedOut) throw thrown;
+      over = 'direct';
+      return call();
+    });
+    if (answer.outcome === 'refreshed') {
+      const { modeReason } = facts;
+      return {
+        ...base(facts),
+        status: 'refreshed',
+        reason,
+        detail: answer.detail,
+        over,
+        ...figuresOf(answer),
+        ...(modeReason ? { modeReason } : {}),
+      };
+    }
+    return {
+      ...base(facts),
+      status: answer.outcome === 'busy' ? 'blocked' : 'skipped',
+      reason: answer.outcome,
+      detail: answer.detail,
+    };
+  } catch (thrown) {
+    const durationMs = clock.nowMs() - startedMs;
+    const error = explain(orStop(thrown), facts.view, durationMs, over);
+    await recordFailure(context, facts.view, `${reason}: ${detail}`, durationMs, error);
+    return {
+      ...base(facts),
+      status: 'failed',
+      reason,
+      detail,
+      over,
+      durationMs,
+      error: error.describe(),
+    };
+  }
+}
+
+/** The API ends every call after 60 s; by then Postgres has given up, unless nothing answers at all. */
+const apiCallTimeoutMs = apiLimitMs + 7_000;
+
+function callRefresh(
+  { rpc, direct, run, deadline }: JobContext,
+  view: string,
+  force: boolean,
+  over: 'api' | 'direct',
+) {
+  const args = { ...leaseOf(run), view, force };
+  if (over === 'direct' && direct) {
+    const timeoutMs = directTimeoutMs(deadline.remainingMs());
+    return direct.call('refresh_view', args, refreshAnswer, { timeoutMs });
+  }
+  const options = { retry: repeatRefresh, timeoutMs: apiCallTimeoutMs };
+  return rpc.call('refresh_view', args, refreshAnswer, options);
+}
+
+function inSeconds(ms: number): string {
+  return `${Math.round(ms / 100) / 10} s`;
+}
+
+function explain(
+  error: NightshiftError,
+  view: string,
+  durationMs: number,
+  over: 'api' | 'direct',
+): NightshiftError {
+  if (error.code !== timedOut) return error;
+  const took = inSeconds(durationMs);
+  return over === 'api'
+    ? new NightshiftError(
+        timedOut,
+        `Refreshing ${view} was stopped after ${took} by the time limit of the API`,
+        {
+          hint: 'Set NIGHTSHIFT_DATABASE_URL (the session pooler): then it is refreshed over a direct connection, for as long as the function may run.',
+          cause: error,
+        },
+      )
+    : new NightshiftError(
+        timedOut,
+        `Refreshing ${view} was stopped after ${took}, when the time of the function was over`,
+        {
+          hint: 'Give it the time it needs (a Lambda has at most 15 minutes), run it from the command line, or make its query cheaper.',
+          cause: error,
+        },
+      );
+}
+
+async function recordFailure(
+  { rpc, run }: JobContext,
+  view: string,
+  reason: string,
+  durationMs: number,
+  { code, message }: NightshiftError,
+): Promise<void> {
+  const args = {
+    ...leaseOf(run),
+    view,
+    reason,
+    duration_ms: Math.round(durationMs),
+    error: { code, message },
+  };
+  await rpc.call('record_refresh_failure', args, z.unknown());
+}
+
+function outcomeOf(
+  { run, direct }: JobContext,
+  steps: RefreshStep[],
+  after: ViewFacts[],
+  refreshed: number,
+): Outcome<RefreshReport> {
+  const status = runStatus(steps, { progressed: refreshed > 0, attempt: run.attempt });
+  const count = (is: (step: RefreshStep) => boolean) => steps.filter(is).length;
+  const report = {
+    dryRun: run.dryRun,
+    viewsRefreshed: count((step) => step.status === 'refreshed'),
+    viewsUnchanged: count((step) => step.reason === 'unchanged'),
+    viewsStale: after.filter(isStale).length,
+    steps: direct ? steps : steps.map((step) => withSlowness(step, after)),
+    disabled: after.filter(({ enabled }) => !enabled).map(({ view }) => view),
+  };
+  return { status, report, ...(status === 'failed' ? { error: failure(steps) } : {}) };
+}
+
+function isStale({ enabled, stalenessSeconds, maxStalenessSeconds }: ViewFacts): boolean {
+  return enabled && (stalenessSeconds ?? 0) >= (maxStalenessSeconds ?? Number.POSITIVE_INFINITY);
+}
+
+/** Before a view outgrows the API for good, it says so. */
+function withSlowness(step: RefreshStep, after: ViewFacts[]): RefreshStep {
+  const usualMs = after.find(({ view }) => view === step.view)?.usualMs ?? 0;
+  if (usualMs <= apiLimitMs / 2) return step;
+  const warning = `Its refresh takes ${inSeconds(usualMs)} of the ${inSeconds(apiLimitMs)} that the API allows: set NIGHTSHIFT_DATABASE_URL, so that it goes over a direct connection.`;
+  return { ...step, warnings: [...step.warnings, warning] };
+}
+
+/** What this attempt did; the report has the totals of the run. */
+function countMetrics(
+  { metrics }: JobContext,
+  report: RefreshReport,
+  refreshed: RefreshStep[],
+  after: ViewFacts[],
+): void {
+  metrics.add('ViewsRefreshed', refreshed.length);
+  metrics.add('ViewsSkippedUnchanged', report.viewsUnchanged);
+  metrics.add('ViewsStale', report.viewsStale);
+  for (const { durationMs } of refreshed) metrics.add('ViewRefreshMs', durationMs ?? 0);
+  const ages = after
+    .filter(({ enabled }) => enabled)
+    .map(({ stalenessSeconds }) => stalenessSeconds ?? 0);
+  if (ages.length > 0) metrics.add('ViewStalenessSeconds', Math.max(...ages));
+  metrics.describe('views', refreshed.map(({ view }) => view).join(', '));
+}
+
+function failure(steps: readonly RefreshStep[]): NightshiftError {
+  return new NightshiftError('NS502', 'No view could be refreshed', {
+    detail: steps
+      .map(({ view, error, detail }) => `${view}: ${error?.message ?? detail}`)
+      .join('. '),
+    hint:
+      steps.find(({ error }) => error?.hint)?.error?.hint ?? 'The report says why, view by view.',
+  });
+}

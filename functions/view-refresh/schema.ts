@@ -1,0 +1,119 @@
+import * as z from 'zod';
+import type { ErrorDocument } from '../_shared/errors.ts';
+
+/** What a caller may ask of the refresh. */
+export const refreshInput = z.strictObject({
+  /** Say what would be refreshed and why; refresh nothing. */
+  dryRun: z.boolean().default(false),
+  /** Only these views, named as SQL writes them, schema included; all policies when left out. */
+  only: z
+    .array(z.string().regex(/^[^\0]+$/, 'must not be empty or contain NUL'))
+    .min(1)
+    .optional(),
+  /** With `only`: also the views that those read. */
+  ancestors: z.boolean().default(false),
+  /** With `only`: also the views that read those. */
+  descendants: z.boolean().default(false),
+  /** Refresh also what has not changed, or was refreshed seconds ago. */
+  force: z.boolean().default(false),
+  /** How many views are refreshed at once. */
+  parallelism: z.int().min(1).max(8).default(2),
+});
+export type RefreshInput = z.output<typeof refreshInput>;
+
+/** Why a view does or does not need a refresh; nightshift.assess_view has what each means. */
+const reasonOf = z.enum(['never', 'stale', 'changed', 'unchanged', 'recent', 'gone']);
+
+const refreshed = z.object({
+  outcome: z.literal('refreshed'),
+  detail: z.string(),
+  mode: z.enum(['concurrently', 'plain']),
+  startedAt: z.string(),
+  durationMs: z.number(),
+  rows: z.number(),
+  sizeBytes: z.number(),
+  deadRows: z.number(),
+});
+export type Refreshed = z.output<typeof refreshed>;
+
+export const refreshAnswer = z.discriminatedUnion('outcome', [
+  refreshed,
+  z.object({ outcome: z.enum(['unchanged', 'recent', 'busy']), detail: z.string() }),
+]);
+
+const viewFacts = z.object({
+  view: z.string(),
+  enabled: z.boolean(),
+  reason: reasonOf,
+  detail: z.string(),
+  maxStaleness: z.string(),
+  lastRefreshedAt: z.string().nullable(),
+  lastRefreshMs: z.number().nullable(),
+  /** The other views with a policy that it reads. */
+  dependsOn: z.array(z.string()),
+  warnings: z.array(z.string()),
+  /** All that follows is missing when the view is gone. */
+  stalenessSeconds: z.number().optional(),
+  maxStalenessSeconds: z.number().optional(),
+  dataAsOf: z.string().nullable().optional(),
+  usualMs: z.number().nullable().optional(),
+  mode: z.enum(['concurrently', 'plain']).optional(),
+  modeReason: z.string().optional(),
+  /** Why it cannot be refreshed at all. */
+  problem: z.string().optional(),
+  fix: z.string().optional(),
+  /** In a run: whether `only` names it. */
+  selected: z.boolean().default(false),
+  /** In a run: what an earlier attempt of the same run did. */
+  refreshed: refreshed.nullable().default(null),
+});
+export type ViewFacts = z.output<typeof viewFacts>;
+export const listOfViewFacts = z.array(viewFacts);
+
+/** Why the run did or did not refresh a view. */
+export type StepReason =
+  | z.output<typeof reasonOf>
+  /** Asked for with force. */
+  | 'forced'
+  /** A view it reads is refreshed first. */
+  | 'upstream'
+  /** Changed, but younger than half of its max_staleness, and only a schedule asks. */
+  | 'fresh'
+  /** A view it reads was not refreshed. */
+  | 'blocked'
+  /** Another session is refreshing it. */
+  | 'busy';
+
+/** What the run did for one view. */
+export interface RefreshStep {
+  view: string;
+  /** skipped: it needed no refresh. waiting: time ran out before it. due: a dry run would refresh it. */
+  status: 'refreshed' | 'skipped' | 'failed' | 'blocked' | 'waiting' | 'due';
+  reason: StepReason;
+  /** The reason in words. */
+  detail: string;
+  mode?: 'concurrently' | 'plain';
+  /** Why in this mode. */
+  modeReason?: string;
+  /** By which way: the API, or the direct connection. */
+  over?: 'api' | 'direct';
+  durationMs?: number;
+  rows?: number;
+  sizeBytes?: number;
+  /** Dead rows left in the view, for autovacuum to take. */
+  deadRows?: number;
+  error?: ErrorDocument;
+  warnings: string[];
+}
+
+export interface RefreshReport {
+  dryRun: boolean;
+  viewsRefreshed: number;
+  viewsUnchanged: number;
+  /** Views older than their max_staleness at the end. */
+  viewsStale: number;
+  /** In the order of what they read. */
+  steps: RefreshStep[];
+  /** Views whose policy is switched off. */
+  disabled: string[];
+}

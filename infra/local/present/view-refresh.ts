@@ -1,0 +1,125 @@
+import { styleText } from 'node:util';
+import { AsciiTree } from 'oo-ascii-tree';
+import { type PlannedView, planRefresh } from '../../../functions/view-refresh/rules.ts';
+import {
+  listOfViewFacts,
+  type RefreshReport,
+  type RefreshStep,
+  type ViewFacts,
+} from '../../../functions/view-refresh/schema.ts';
+import { age, bytes, coloured, count, note, showError, table } from '../ui.ts';
+import type { Presenter } from './index.ts';
+
+export const presenter: Presenter<RefreshReport> = {
+  title: 'Materialized views',
+  showReport,
+  policies: async (rpc) => {
+    const listed = await rpc.call('list_refresh_policies', {}, listOfViewFacts);
+    return { document: listed, show: () => showPolicies(listed) };
+  },
+  plan: async (rpc) => {
+    const listed = await rpc.call('list_refresh_policies', {}, listOfViewFacts);
+    const scope = { only: false, ancestors: false, descendants: false, force: false };
+    const planned = planRefresh(listed, { ...scope, scheduled: false });
+    return { document: planned, show: () => showPlan(planned) };
+  },
+};
+
+function showPolicies(policies: ViewFacts[]): void {
+  if (policies.length === 0) {
+    console.log('No refresh policies yet, so no view is refreshed.');
+    note(
+      "Declare one for each view of a schema: select nightshift.adopt_refresh_policies('public');",
+    );
+    return;
+  }
+  const rows = policies.map((policy) => [
+    policy.view,
+    policy.reason === 'gone' ? styleText('red', 'gone') : ageOf(policy),
+    policy.maxStaleness,
+    policy.lastRefreshedAt === null
+      ? 'never'
+      : `${policy.lastRefreshedAt.slice(0, 16).replace('T', ' ')} (${milliseconds(policy.lastRefreshMs ?? 0)})`,
+    policy.problem ? styleText('red', 'cannot') : (policy.mode ?? '-'),
+    policy.enabled ? 'on' : styleText('yellow', 'off'),
+  ]);
+  console.log(
+    table(['view', 'data is', 'may be', 'last refresh (took)', 'refreshed', 'policy'], rows, []),
+  );
+  for (const { view, warnings } of policies) showWarnings(view, warnings);
+}
+
+function ageOf({ dataAsOf, stalenessSeconds = 0, maxStalenessSeconds = 0 }: ViewFacts): string {
+  const text = dataAsOf ? `${age(stalenessSeconds)} old` : 'unknown';
+  return stalenessSeconds >= maxStalenessSeconds ? styleText('red', text) : text;
+}
+
+const actions = {
+  refresh: styleText('green', 'refresh'),
+  skip: styleText('dim', 'skip'),
+  fail: styleText('red', 'cannot'),
+  blocked: styleText('yellow', 'blocked'),
+  done: 'done',
+} as const;
+
+/** A view that reads several others hangs below the first of them, and names the rest. */
+function showPlan(planned: PlannedView[]): void {
+  if (planned.length === 0) {
+    console.log('No enabled policy, so there is nothing to do.');
+    return;
+  }
+  const root = new AsciiTree();
+  const nodes = new Map<string, AsciiTree>();
+  for (const { facts, reads, action, reason, detail } of planned) {
+    const [first = '', ...rest] = reads;
+    const also = rest.length > 0 ? ` (also reads ${rest.join(', ')})` : '';
+    const how = action === 'refresh' && facts.mode ? ` ${facts.mode}` : '';
+    const why = action === 'fail' && facts.problem ? facts.problem : detail;
+    const node = new AsciiTree(`${facts.view}${also}: ${actions[action]}${how}, ${reason}: ${why}`);
+    (nodes.get(first) ?? root).add(node);
+    nodes.set(facts.view, node);
+  }
+  console.log(root.toString().trimEnd());
+  for (const { facts } of planned) showWarnings(facts.view, facts.warnings);
+}
+
+function showReport(report: RefreshReport): void {
+  if (report.steps.length === 0) {
+    console.log('No enabled policy, so there was nothing to do.');
+    return;
+  }
+  const figure = (value: number | undefined, show: (value: number) => string) =>
+    value === undefined ? '-' : show(value);
+  const rows = report.steps.map((step) => [
+    step.view,
+    coloured(step.status),
+    step.reason,
+    step.mode ?? '-',
+    figure(step.durationMs, milliseconds),
+    figure(step.rows, count),
+    figure(step.sizeBytes, bytes),
+  ]);
+  const head = ['view', 'status', 'because', 'how', 'took', 'rows', 'size'];
+  console.log(table(head, rows, [4, 5, 6]));
+  for (const step of report.steps) explainStep(step);
+  for (const view of report.disabled) note(`${view}: policy is switched off`);
+  if (report.viewsStale > 0) {
+    console.log(
+      styleText('yellow', `${count(report.viewsStale)} older than its max_staleness allows`),
+    );
+  }
+}
+
+function explainStep(step: RefreshStep): void {
+  if (step.error) showError(step.error);
+  else if (step.reason !== 'unchanged') note(`${step.view}: ${step.detail}`);
+  showWarnings(step.view, step.warnings);
+}
+
+function showWarnings(view: string, warnings: string[]): void {
+  for (const warning of warnings) console.log(styleText('yellow', `${view}: ${warning}`));
+}
+
+function milliseconds(value: number): string {
+  return value < 10_000 ? `${count(value)} ms` : age(value / 1000);
+}

@@ -100,7 +100,7 @@ describe('a run over HTTP', () => {
     expect(body).toMatchObject({
       code: 'NS422',
       detail: expect.stringContaining(named),
-      hint: expect.stringContaining('{"dryRun": true'),
+      hint: expect.stringContaining('{"dryRun":true'),
     });
     expect(statusCode).toBe(422);
     expect(await countRuns()).toBe(before);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createMetrics } from '../../functions/_shared/metrics.ts';
+import { emfLinesOf, namesIn, valuesIn } from '../support/emf.ts';
 import { continueEvent, lambdaContext, ruleEvent } from '../support/events.ts';
 import { captureOutput, type PurgeRun, setUpHandler, shortOfTime } from '../support/handler.ts';
 import { deletedIds, idsOf, range } from '../support/purge.ts';
@@ -19,19 +20,6 @@ const units = {
 } as const;
 type Values = Partial<Record<keyof typeof units, number | number[]>>;
 
-/** One line of CloudWatch's embedded metric format. */
-interface EmfLine {
-  _aws: {
-    Timestamp: number;
-    CloudWatchMetrics: {
-      Namespace: string;
-      Dimensions: string[][];
-      Metrics: { Name: keyof typeof units; Unit: string }[];
-    }[];
-  };
-  [member: string]: unknown;
-}
-
 const suite = setUpHandler({
   NIGHTSHIFT_EVENT_BUS: undefined,
   POWERTOOLS_LOG_LEVEL: 'DEBUG',
@@ -40,19 +28,11 @@ const suite = setUpHandler({
 const { fill, onDelete, send } = suite;
 const written = captureOutput();
 
-const emfLinesOf = (lines: string[]) =>
-  lines.filter((line) => line.includes('"_aws"')).map((line) => JSON.parse(line) as EmfLine);
-
-const namesIn = (line: EmfLine) =>
-  line._aws.CloudWatchMetrics.flatMap(({ Metrics }) => Metrics.map(({ Name }) => Name));
-
 /** What was counted while `act` ran, one object a line of EMF. */
 async function counted(act: () => Promise<unknown>): Promise<Values[]> {
   const from = written.length;
   await act();
-  return emfLinesOf(written.slice(from)).map(
-    (line) => Object.fromEntries(namesIn(line).map((name) => [name, line[name]])) as Values,
-  );
+  return emfLinesOf(written.slice(from)).map((line) => valuesIn(line) as Values);
 }
 
 async function purge(input: unknown = {}, context = lambdaContext()) {
@@ -279,7 +259,10 @@ describe('all that was written', () => {
       expect(line.service).toBe('retention-purge');
       expect(new Set(namesIn(line)).size).toBe(namesIn(line).length);
       for (const metric of directive?.Metrics ?? []) {
-        expect(metric).toEqual({ Name: metric.Name, Unit: units[metric.Name] });
+        expect(metric).toEqual({
+          Name: metric.Name,
+          Unit: units[metric.Name as keyof typeof units],
+        });
         const values = [line[metric.Name]].flat();
         expect(values.length).toBeGreaterThan(0);
         expect(values.length).toBeLessThanOrEqual(100);

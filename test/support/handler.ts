@@ -12,7 +12,13 @@ import { auditDeletes, startAfresh } from './purge.ts';
 export const token = 'open-sesame-7f3a';
 
 type Environment = Record<string, string | undefined>;
-type Handler = typeof import('../../functions/retention-purge/handler.ts').handler;
+type Handler = ReturnType<typeof import('../../functions/_shared/lambda.ts').createHandler>;
+
+/** Each by name, so that a fresh module is a new instance of the function. */
+const handlers = {
+  'retention-purge': () => import('../../functions/retention-purge/handler.ts'),
+  'view-refresh': () => import('../../functions/view-refresh/handler.ts'),
+} as const;
 export type PurgeRun = RunDocument & { report: PurgeReport };
 
 /** A row of the ledger, as it is in the table. */
@@ -38,7 +44,10 @@ interface Fill {
  * The function as it is deployed, before a database and a bus of its own: for each test an empty schema app and a new
  * instance. What `settings` says is in the environment of every instance.
  */
-export function setUpHandler(settings: Environment = {}) {
+export function setUpHandler(
+  settings: Environment = {},
+  job: keyof typeof handlers = 'retention-purge',
+) {
   let db: TestDatabase;
   let gateway: Gateway;
   let bus: EventBus;
@@ -83,11 +92,12 @@ export function setUpHandler(settings: Environment = {}) {
       ...overrides,
     };
     for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
-    ({ handler } = await import('../../functions/retention-purge/handler.ts'));
+    ({ handler } = await handlers[job]());
   }
 
   async function call(options: Parameters<typeof httpRequest>[0] = {}, context = lambdaContext()) {
-    const answer = await handler(httpRequest({ token, ...options }), context);
+    const path = `/jobs/${job}/runs`;
+    const answer = await handler(httpRequest({ token, path, ...options }), context);
     const { statusCode, headers, body } = answer as APIGatewayProxyStructuredResultV2;
     return { statusCode, headers, body: JSON.parse(body ?? '') as Record<string, unknown> };
   }

@@ -83,6 +83,8 @@ export async function startAfresh(sql: Sql): Promise<void> {
     drop schema if exists app cascade;
     create schema app;
     delete from nightshift.retention_policies;
+    delete from nightshift.refresh_policies;
+    delete from nightshift.view_refreshes;
     update nightshift.runs set status = 'lost', finished_at = now() where status = 'running';
     select nightshift.unpause();
   `);

@@ -1,0 +1,231 @@
+import { describe, expect, it } from 'vitest';
+import { NightshiftError } from '../../functions/_shared/errors.ts';
+import {
+  apiLimitMs,
+  criticalPathMs,
+  directTimeoutMs,
+  planRefresh,
+  refreshFits,
+  repeatRefresh,
+  runStatus,
+  type Scope,
+  wayOf,
+} from '../../functions/view-refresh/rules.ts';
+import type { RefreshStep, ViewFacts } from '../../functions/view-refresh/schema.ts';
+
+function facts(view: string, over: Partial<ViewFacts> = {}): ViewFacts {
+  return {
+    view,
+    enabled: true,
+    reason: 'unchanged',
+    detail: `about ${view}`,
+    maxStaleness: '26:00:00',
+    maxStalenessSeconds: 26 * 3600,
+    stalenessSeconds: 60,
+    lastRefreshedAt: null,
+    lastRefreshMs: null,
+    dependsOn: [],
+    warnings: [],
+    mode: 'concurrently',
+    selected: false,
+    refreshed: null,
+    ...over,
+  };
+}
+
+function plan(views: ViewFacts[], scope: Partial<Scope> = {}) {
+  const everything = { only: false, ancestors: false, descendants: false, force: false };
+  return planRefresh(views, { ...everything, scheduled: false, ...scope });
+}
+
+const short = (planned: ReturnType<typeof plan>) =>
+  planned.map(({ facts, action, reason }) => `${facts.view} ${action} ${reason}`);
+
+/** a is read by b and c, both of which d reads. */
+const diamond = (over: Record<string, Partial<ViewFacts>> = {}) => [
+  facts('d', { dependsOn: ['b', 'c'], ...over.d }),
+  facts('c', { dependsOn: ['a'], ...over.c }),
+  facts('b', { dependsOn: ['a'], ...over.b }),
+  facts('a', over.a),
+];
+
+describe('the plan', () => {
+  it('has each view once, after all that it reads, with its level', () => {
+    const planned = plan(diamond());
+    expect(planned.map(({ facts, level }) => `${facts.view}${level}`)).toEqual([
+      'a0',
+      'b1',
+      'c1',
+      'd2',
+    ]);
+  });
+
+  it('leaves alone what has not changed', () => {
+    expect(short(plan(diamond()))).toEqual([
+      'a skip unchanged',
+      'b skip unchanged',
+      'c skip unchanged',
+      'd skip unchanged',
+    ]);
+  });
+
+  it('refreshes what is due and all that reads it', () => {
+    expect(short(plan(diamond({ b: { reason: 'changed' } })))).toEqual([
+      'a skip unchanged',
+      'b refresh changed',
+      'c skip unchanged',
+      'd refresh upstream',
+    ]);
+    expect(short(plan(diamond({ a: { reason: 'stale' } })))).toEqual([
+      'a refresh stale',
+      'b refresh upstream',
+      'c refresh upstream',
+      'd refresh upstream',
+    ]);
+  });
+
+  it('holds back whatever reads a view that cannot be refreshed, and nothing else', () => {
+    expect(
+      short(
+        plan(diamond({ b: { reason: 'changed', problem: 'no index' }, c: { reason: 'never' } })),
+      ),
+    ).toEqual(['a skip unchanged', 'b fail changed', 'c refresh never', 'd blocked blocked']);
+    expect(short(plan(diamond({ a: { reason: 'gone' } })))).toEqual([
+      'a fail gone',
+      'b blocked blocked',
+      'c blocked blocked',
+      'd blocked blocked',
+    ]);
+  });
+
+  it('does not mind a problem with a view that needs no refresh', () => {
+    expect(short(plan([facts('a', { problem: 'no index' })]))).toEqual(['a skip unchanged']);
+  });
+
+  it('leaves out what is switched off, and what is not asked for', () => {
+    expect(short(plan(diamond({ b: { enabled: false } }), {}))).not.toContain('b skip unchanged');
+    const only = { only: true };
+    const named = { b: { selected: true, reason: 'changed' as const } };
+    expect(short(plan(diamond(named), only))).toEqual(['b refresh changed']);
+    expect(short(plan(diamond(named), { ...only, ancestors: true }))).toEqual([
+      'a skip unchanged',
+      'b refresh changed',
+    ]);
+    expect(short(plan(diamond(named), { ...only, descendants: true }))).toEqual([
+      'b refresh changed',
+      'd refresh upstream',
+    ]);
+  });
+
+  it('refreshes unchanged views when forced to', () => {
+    expect(short(plan([facts('a'), facts('b', { reason: 'recent' })], { force: true }))).toEqual([
+      'a refresh forced',
+      'b refresh forced',
+    ]);
+  });
+
+  it('of a schedule leaves a change alone until half of max_staleness is over', () => {
+    const young = { reason: 'changed' as const, stalenessSeconds: 13 * 3600 - 1 };
+    const old = { reason: 'changed' as const, stalenessSeconds: 13 * 3600 };
+    const scheduled = { scheduled: true };
+    expect(short(plan([facts('a', young)], scheduled))).toEqual(['a skip fresh']);
+    expect(short(plan([facts('a', young)]))).toEqual(['a refresh changed']);
+    expect(short(plan([facts('a', old)], scheduled))).toEqual(['a refresh changed']);
+    expect(short(plan([facts('a', { ...young, reason: 'never' })], scheduled))).toEqual([
+      'a refresh never',
+    ]);
+    expect(short(plan(diamond({ a: old, b: young }), scheduled))).toContain('b refresh changed');
+  });
+
+  it('of a resumed run keeps what an earlier attempt refreshed, and goes on below it', () => {
+    const refreshed = {
+      outcome: 'refreshed' as const,
+      detail: 'changed',
+      mode: 'concurrently' as const,
+      startedAt: '2026-01-01T00:00:00Z',
+      durationMs: 5,
+      rows: 1,
+      sizeBytes: 8192,
+      deadRows: 0,
+    };
+    expect(short(plan(diamond({ a: { refreshed, reason: 'recent' } })))).toEqual([
+      'a done recent',
+      'b refresh upstream',
+      'c refresh upstream',
+      'd refresh upstream',
+    ]);
+  });
+});
+
+describe('the longest way', () => {
+  it('goes through all that reads a view', () => {
+    const planned = plan(
+      diamond({
+        a: { usualMs: 10 },
+        b: { usualMs: 100 },
+        c: { usualMs: 1 },
+        d: { usualMs: null },
+      }),
+    );
+    expect(criticalPathMs('a', planned)).toBe(110);
+    expect(criticalPathMs('c', planned)).toBe(1);
+    expect(criticalPathMs('d', planned)).toBe(0);
+  });
+});
+
+describe('the way of a refresh', () => {
+  it('is the direct connection for more than half of what the API allows, where there is one', () => {
+    expect(wayOf(apiLimitMs / 2, true)).toBe('api');
+    expect(wayOf(apiLimitMs / 2 + 1, true)).toBe('direct');
+    expect(wayOf(apiLimitMs, false)).toBe('api');
+    expect(wayOf(null, true)).toBe('api');
+  });
+
+  it('gives a direct refresh what is left of the run, within what Postgres can count', () => {
+    expect(directTimeoutMs(60_000)).toBe(59_000);
+    expect(directTimeoutMs(Number.POSITIVE_INFINITY)).toBeLessThan(2 ** 31);
+    expect(directTimeoutMs(-5)).toBeGreaterThan(0);
+  });
+
+  it('begins only what would be done in time', () => {
+    expect(refreshFits(16_001, 10_000)).toBe(true);
+    expect(refreshFits(16_000, 10_000)).toBe(false);
+    expect(refreshFits(2_000, null)).toBe(true);
+    expect(refreshFits(1_000, null)).toBe(false);
+  });
+
+  it('is tried again while another session has the lock, a few times, and never after a timeout', () => {
+    const error = (code: string) => new NightshiftError(code, '');
+    expect(repeatRefresh(error('55P03'), 4)).toBe(true);
+    expect(repeatRefresh(error('55P03'), 5)).toBe(false);
+    expect(repeatRefresh(error('57014'), 1)).toBe(false);
+    expect(repeatRefresh(error('40001'), 6)).toBe(true);
+  });
+});
+
+describe('a run', () => {
+  const step = (status: RefreshStep['status']): RefreshStep => ({
+    view: 'a',
+    status,
+    reason: 'changed',
+    detail: '',
+    warnings: [],
+  });
+  const first = { progressed: false, attempt: 1 };
+  const later = { progressed: false, attempt: 2 };
+
+  it('is as good as its steps', () => {
+    expect(runStatus([], later)).toBe('succeeded');
+    expect(runStatus([step('refreshed'), step('skipped'), step('due')], later)).toBe('succeeded');
+    expect(runStatus([step('skipped'), step('failed')], later)).toBe('partial');
+    expect(runStatus([step('refreshed'), step('blocked')], later)).toBe('partial');
+    expect(runStatus([step('failed'), step('blocked')], later)).toBe('failed');
+  });
+
+  it('goes on after progress or a first attempt that had too little time, and else not', () => {
+    expect(runStatus([step('waiting')], first)).toBe('continued');
+    expect(runStatus([step('waiting')], later)).toBe('failed');
+    expect(runStatus([step('waiting')], { ...later, progressed: true })).toBe('continued');
+    expect(runStatus([step('failed')], { ...later, progressed: true })).toBe('failed');
+  });
+});

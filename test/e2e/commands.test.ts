@@ -112,6 +112,47 @@ describe('the command line', () => {
     await db.sql`select nightshift.unpause()`;
   });
 
+  it('draws the plan of the views, refreshes them, and shows how old they are', async () => {
+    await db.sql.unsafe(`
+      create materialized view public.per_day as
+      select deleted_at::date as day, count(*) as orders from public.orders group by 1;
+      create unique index on public.per_day (day);
+      create materialized view public.busiest as select max(orders) as orders from public.per_day;
+      select nightshift.adopt_refresh_policies('public');
+      select pg_stat_force_next_flush();
+    `);
+    const plan = await run('cli.ts', ['plan', 'view-refresh'], env);
+    expect(plan.stdout).toMatch(
+      /public\.per_day: refresh concurrently, never[\s\S]*└── public\.busiest: cannot, never: .* no unique index/,
+    );
+    expect((await run('cli.ts', ['plan', 'view-refresh', '--json'], env)).stdout).toMatch(/^\[/);
+
+    const partial = await run('cli.ts', ['run', 'view-refresh'], env);
+    expect(partial.stdout).toMatch(/public\.per_day .* refreshed .* never .* concurrently/);
+    expect(partial.stderr).toMatch(/Fix: create unique index on public\.busiest/);
+    expect(partial.code).toBe(3);
+
+    await db.sql`select nightshift.alter_refresh_policy('public.busiest', allow_blocking => true)`;
+    const args = ['run', 'view-refresh', '--only', 'public.busiest', '--ancestors', '--json'];
+    const whole = await run('cli.ts', args, { ...env, NIGHTSHIFT_DATABASE_URL: db.url });
+    expect(JSON.parse(whole.stdout)).toMatchObject({
+      report: {
+        steps: [
+          { view: 'public.per_day', status: 'skipped', reason: 'unchanged' },
+          { view: 'public.busiest', status: 'refreshed', mode: 'plain' },
+        ],
+      },
+    });
+    expect(whole.code).toBe(0);
+    expect((await run('cli.ts', ['policies'], env)).stdout).toMatch(
+      /Materialized views[\s\S]*public\.busiest .* old .* 26:00:00 .* plain/,
+    );
+
+    const none = await run('cli.ts', ['plan', 'retention-purge'], env);
+    expect(none.stderr).toMatch(/has no plan of its own[\s\S]*--dry-run/);
+    expect(none.code).toBe(2);
+  });
+
   it('migrates a database given by its URL, twice to the same end', async () => {
     await db.sql.unsafe('drop schema nightshift cascade; drop schema supabase_migrations cascade');
     const first = await run('cli.ts', ['migrate', '--database-url', db.url]);
@@ -190,6 +231,14 @@ describe('npm run demo', () => {
     expect(stdout).toMatch(
       /What is due[\s\S]*The night shift[\s\S]*needed through foreign key[\s\S]*as a dry run/,
     );
+    const [, plan, refresh, again] = stdout.split(
+      /plan of the materialized|The night shift: the refresh|The same again/,
+    );
+    expect(plan).toMatch(
+      /mv_coach_performance_stats: refresh[\s\S]*└── public\.mv_coach_leaderboard: refresh/,
+    );
+    expect(refresh?.match(/ refreshed │/g)).toHaveLength(5);
+    expect(again?.match(/ skipped .* unchanged /g)).toHaveLength(5);
     const { stdout: left } = await promisify(execFile)('ps', ['-A', '-o', 'args']);
     expect(left).not.toContain('infra/local/demo.ts');
   }, 180_000);

@@ -3,6 +3,7 @@ import { createClient } from '@supabase/supabase-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { jobNames, loadJob } from '../../infra/local/jobs.ts';
 import { migrate } from '../../infra/local/migrate.ts';
+import { presenters } from '../../infra/local/present/index.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 
 /** What jobs and people call. All else is for the functions among themselves. */
@@ -121,5 +122,7 @@ describe('every function folder', () => {
     expect(job.name).toBe(name);
     expect(job.purpose).toMatch(/\.$/);
     expect(job.input.parse({})).toMatchObject({ dryRun: false });
+    expect(job.input.parse(job.example)).toMatchObject(job.example);
+    expect(presenters[name]).toBeDefined();
   });
 });

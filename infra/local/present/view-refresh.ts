@@ -5,6 +5,7 @@ import {
   listOfViewFacts,
   type RefreshReport,
   type RefreshStep,
+  type StepReason,
   type ViewFacts,
 } from '../../../functions/view-refresh/schema.ts';
 import { age, bytes, coloured, count, note, showError, table } from '../ui.ts';
@@ -110,9 +111,11 @@ function showReport(report: RefreshReport): void {
   }
 }
 
+const selfEvident = new Set<StepReason>(['unchanged', 'never', 'forced']);
+
 function explainStep(step: RefreshStep): void {
   if (step.error) showError(step.error);
-  else if (step.reason !== 'unchanged') note(`${step.view}: ${step.detail}`);
+  else if (!selfEvident.has(step.reason)) note(`${step.view}: ${step.detail}`);
   showWarnings(step.view, step.warnings);
 }
 

@@ -8,7 +8,7 @@ import { fromRpcFailure, NightshiftError } from './errors.ts';
 export type Functions = Database['nightshift']['Functions'];
 export type RpcName = keyof Functions & string;
 
-export interface CallOptions {
+interface CallOptions {
   retry?: (error: NightshiftError, attempt: number) => boolean;
   timeoutMs?: number;
 }

@@ -3,7 +3,7 @@ import { presenter as retentionPurge } from './retention-purge.ts';
 import { presenter as viewRefresh } from './view-refresh.ts';
 
 /** A document for scripts, and the same for people. */
-export interface Shown {
+interface Shown {
   document: unknown;
   show(): void;
 }

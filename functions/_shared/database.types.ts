@@ -189,6 +189,7 @@ export type Database = {
       view_refreshes: {
         Row: {
           dead_rows: number | null
+          detail: string
           duration_ms: number
           error: Json | null
           id: number
@@ -205,6 +206,7 @@ export type Database = {
         }
         Insert: {
           dead_rows?: number | null
+          detail: string
           duration_ms: number
           error?: Json | null
           id?: never
@@ -220,6 +222,7 @@ export type Database = {
         }
         Update: {
           dead_rows?: number | null
+          detail?: string
           duration_ms?: number
           error?: Json | null
           id?: never
@@ -294,6 +297,7 @@ export type Database = {
       assess_view: {
         Args: {
           as_of?: string
+          counted_until?: string
           force?: boolean
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
         }
@@ -320,6 +324,13 @@ export type Database = {
           scope: unknown[]
         }
         Returns: undefined
+      }
+      called_functions: {
+        Args: { query: string }
+        Returns: {
+          calls: string
+          function: unknown
+        }[]
       }
       check_lease: {
         Args: { fence: number; run_id: string }
@@ -382,6 +393,10 @@ export type Database = {
       count_rows: {
         Args: { sets: Database["nightshift"]["CompositeTypes"]["row_set"][] }
         Returns: number
+      }
+      counted: {
+        Args: { relation: unknown; uncounted: number }
+        Returns: string
       }
       counted_until: { Args: { as_of?: string }; Returns: string }
       covering_policy: {
@@ -485,6 +500,7 @@ export type Database = {
         Args: { run_id: string; view: unknown }
         Returns: {
           dead_rows: number | null
+          detail: string
           duration_ms: number
           error: Json | null
           id: number
@@ -538,6 +554,7 @@ export type Database = {
         }
         Returns: Json
       }
+      follow_renames: { Args: Record<PropertyKey, never>; Returns: undefined }
       heartbeat_run: { Args: { fence: number; run_id: string }; Returns: Json }
       hold_run: {
         Args: { fence: number; run_id: string }
@@ -613,13 +630,7 @@ export type Database = {
         Args: { done: unknown; due: string; relation: unknown }
         Returns: Json
       }
-      note_unchanged: {
-        Args: {
-          known_at: string
-          policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
-        }
-        Returns: undefined
-      }
+      note_unchanged: { Args: { assessed: Json }; Returns: undefined }
       pause: { Args: { reason?: string }; Returns: undefined }
       plan_retention_purge: {
         Args: { fence: number; only_relations?: string[]; run_id: string }
@@ -649,6 +660,7 @@ export type Database = {
       }
       record_refresh_failure: {
         Args: {
+          detail: string
           duration_ms: number
           error: Json
           fence: number
@@ -681,7 +693,7 @@ export type Database = {
         Returns: Json
       }
       refresh_warnings: {
-        Args: { allow_blocking: boolean; view: unknown }
+        Args: { allow_blocking: boolean; untracked: string; view: unknown }
         Returns: Json
       }
       refresh_way: {
@@ -712,6 +724,7 @@ export type Database = {
       }
       retention_warnings: { Args: { relation: unknown }; Returns: Json }
       scan_of: { Args: { relation: unknown }; Returns: string }
+      sources_as_of: { Args: { view: unknown }; Returns: string }
       subtract_row_sets: {
         Args: {
           minus: Database["nightshift"]["CompositeTypes"]["row_set"][]
@@ -722,13 +735,6 @@ export type Database = {
       trim_runs: { Args: { as_of?: string }; Returns: number }
       trim_view_refreshes: { Args: Record<PropertyKey, never>; Returns: number }
       unpause: { Args: Record<PropertyKey, never>; Returns: undefined }
-      view_functions: {
-        Args: { view: unknown }
-        Returns: {
-          clock: boolean
-          function: unknown
-        }[]
-      }
       view_of: {
         Args: {
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
@@ -744,7 +750,6 @@ export type Database = {
       }
       view_state: { Args: { view: unknown }; Returns: Json }
       what_changed: { Args: { after: Json; before: Json }; Returns: string }
-      why_untracked: { Args: { view: unknown }; Returns: string }
     }
     Enums: {
       [_ in never]: never

@@ -1,67 +1,90 @@
 import postgres from 'postgres';
 import type * as z from 'zod';
+import type { Deadline } from './clock.ts';
 import { fromRpcFailure, NightshiftError } from './errors.ts';
-import { type Functions, parseAnswer, type RpcName } from './rpc.ts';
+import { type Functions, parseAnswer, type Retry, type RpcName, retrying } from './rpc.ts';
 
 /** A connection past the API, for calls that take longer than it allows. Connects when first used. */
 export interface Direct {
-  /** Calls a function of schema nightshift once, in a transaction of its own. Throws NightshiftError. */
+  /**
+   * Calls a function of schema nightshift in a transaction of its own. `timeoutMs` is for the statement; what `retry`
+   * allows is repeated, as over the API. Throws NightshiftError.
+   */
   call<Name extends RpcName, Schema extends z.ZodType>(
     name: Name,
     args: Functions[Name]['Args'],
     answer: Schema,
-    options: { timeoutMs: number },
+    options: { timeoutMs: number; retry: Retry },
   ): Promise<z.output<Schema>>;
   close(): Promise<void>;
 }
 
-const closeTimeoutSeconds = 5;
+const closeTimeoutSeconds = 1;
 const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
-export function connectDirect(databaseUrl: string): Direct {
+export function connectDirect(databaseUrl: string, deadline: Deadline): Direct {
   const { hostname, searchParams } = new URL(databaseUrl);
   const sql = postgres(databaseUrl, {
     max: 8,
     idle_timeout: 20,
     connect_timeout: 10,
-    // A pooler in transaction mode hands each transaction to another server session.
-    prepare: false,
     onnotice: () => {},
     ...(searchParams.has('sslmode') || loopback.test(hostname) ? {} : { ssl: 'require' as const }),
     connection: { application_name: 'nightshift' },
   });
 
   return {
-    async call(name, args, answer, { timeoutMs }) {
-      const names = Object.keys(args);
-      const list = names.map((key, n) => `${key} => $${n + 1}`).join(', ');
-      const [row] = await sql
-        .begin('isolation level read committed', async (transaction) => {
-          await transaction`select set_config('statement_timeout', ${`${Math.floor(timeoutMs)}`}, true)`;
-          return transaction.unsafe<{ answer: unknown }[]>(
-            `select nightshift.${name}(${list}) as answer`,
-            Object.values(args as Record<string, never>),
-          );
-        })
-        .catch((thrown: unknown) => {
-          throw toDirectError(name, thrown);
-        });
-      return parseAnswer(name, row?.answer, answer);
+    call(name, args, answer, { timeoutMs, retry }) {
+      const attempt = async () => {
+        const results = await sql
+          .unsafe(oneMessage(name, args, timeoutMs))
+          .simple()
+          .catch((thrown: unknown) => {
+            throw toDirectError(name, thrown);
+          });
+        const [row] = results.at(-1) ?? [];
+        return parseAnswer(name, row?.answer, answer);
+      };
+      return retrying(attempt, deadline, retry);
     },
     close: () => sql.end({ timeout: closeTimeoutSeconds }),
   };
 }
 
+/**
+ * All statements in one message are one transaction that the server begins and commits by itself: a client that freezes
+ * meanwhile leaves no transaction open with its locks, and a pooler in transaction mode has nothing to tear apart.
+ */
+function oneMessage(name: RpcName, args: object, timeoutMs: number): string {
+  const list = Object.entries(args).map(([key, value]) => `${key} => ${literal(value)}`);
+  return `
+    set transaction isolation level read committed;
+    select set_config('statement_timeout', '${Math.floor(timeoutMs)}', true);
+    select nightshift.${name}(${list.join(', ')}) as answer`;
+}
+
+function literal(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
+}
+
+/** SQLSTATEs that are about the connection, not about the call. */
+const refused = /^(28...|3D000)$/;
+const cut = /^(57P..|08...)$/;
+
 function toDirectError(name: string, thrown: unknown): unknown {
-  if (thrown instanceof postgres.PostgresError && !/^(28|3D)/.test(thrown.code)) {
+  const isPostgres = thrown instanceof postgres.PostgresError;
+  if (isPostgres && !refused.test(thrown.code) && !cut.test(thrown.code)) {
     const { code, message, detail, hint } = thrown;
     return fromRpcFailure(name, { code, message, details: detail, hint }, 400);
   }
-  const code =
-    thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'an unknown reason';
+  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown reason';
   return new NightshiftError('NS502', 'The direct connection to Postgres failed', {
     detail: `${name}: ${code}`,
-    hint: 'Check NIGHTSHIFT_DATABASE_URL. Lambda has no IPv6 by default: use the session pooler (Dashboard > Connect > Session pooler), whose user is postgres.<project>.',
+    hint:
+      cut.test(code) || code === 'CONNECTION_CLOSED'
+        ? 'It was cut while it worked; what it had not committed is undone, and the next run tries again.'
+        : 'Check NIGHTSHIFT_DATABASE_URL. Lambda has no IPv6 by default: use the session pooler (Dashboard > Connect > Session pooler), whose user is postgres.<project>.',
     cause: thrown,
   });
 }

@@ -25,7 +25,7 @@ type Answer = APIGatewayProxyStructuredResultV2 | RunResult['run'] | { ignored: 
  */
 export function createHandler<Input extends { dryRun: boolean }, Report>(
   job: Job<Input, Report>,
-  { connectDirect }: { connectDirect?: (databaseUrl: string) => Direct } = {},
+  { connectDirect }: { connectDirect?: (databaseUrl: string, deadline: Deadline) => Direct } = {},
 ) {
   const log = createLog(job.name);
   const metrics = createMetrics(job.name);
@@ -50,7 +50,7 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
     settings ??= readSettings(process.env);
     const { supabaseUrl, supabaseSecretKey, databaseUrl, eventBus } = settings;
     if (eventBus) bus ??= createBus(eventBus);
-    const direct = databaseUrl ? connectDirect?.(databaseUrl) : undefined;
+    const direct = databaseUrl ? connectDirect?.(databaseUrl, deadline) : undefined;
     try {
       return await runJob(job, invocation, {
         rpc: createRpc({ url: supabaseUrl, secretKey: supabaseSecretKey }, deadline),

@@ -8,8 +8,10 @@ import { fromRpcFailure, NightshiftError } from './errors.ts';
 export type Functions = Database['nightshift']['Functions'];
 export type RpcName = keyof Functions & string;
 
+export type Retry = (error: NightshiftError, attempt: number) => boolean;
+
 interface CallOptions {
-  retry?: (error: NightshiftError, attempt: number) => boolean;
+  retry?: Retry;
   timeoutMs?: number;
 }
 
@@ -38,27 +40,34 @@ export function createRpc(connection: { url: string; secretKey: string }, deadli
 
   return {
     call(name, args, answer, { retry = () => true, timeoutMs = defaultTimeoutMs } = {}) {
-      return pRetry(
-        async () => {
-          const { data, error, status } = await client
-            .rpc(name, args as never)
-            .abortSignal(AbortSignal.timeout(timeoutMs));
-          if (error) throw fromRpcFailure(name, error, status);
-          return parseAnswer(name, data, answer);
-        },
-        {
-          retries: 6,
-          minTimeout: 200,
-          maxTimeout: 5_000,
-          randomize: true,
-          // Even past the deadline there is time in reserve to write down how the run ended.
-          maxRetryTime: Math.max(deadline.remainingMs(), 2_000),
-          shouldRetry: ({ error, attemptNumber }) =>
-            error instanceof NightshiftError && error.retryable && retry(error, attemptNumber),
-        },
-      );
+      const attempt = async () => {
+        const { data, error, status } = await client
+          .rpc(name, args as never)
+          .abortSignal(AbortSignal.timeout(timeoutMs));
+        if (error) throw fromRpcFailure(name, error, status);
+        return parseAnswer(name, data, answer);
+      };
+      return retrying(attempt, deadline, retry);
     },
   };
+}
+
+/** Repeats what failed for a passing reason, with jittered pauses, while the deadline allows and `retry` agrees. */
+export function retrying<Answer>(
+  attempt: () => Promise<Answer>,
+  deadline: Deadline,
+  retry: Retry,
+): Promise<Answer> {
+  return pRetry(attempt, {
+    retries: 6,
+    minTimeout: 200,
+    maxTimeout: 5_000,
+    randomize: true,
+    // Even past the deadline there is time in reserve to write down how the run ended.
+    maxRetryTime: Math.max(deadline.remainingMs(), 2_000),
+    shouldRetry: ({ error, attemptNumber }) =>
+      error instanceof NightshiftError && error.retryable && retry(error, attemptNumber),
+  });
 }
 
 export function parseAnswer<Schema extends z.ZodType>(

@@ -7,7 +7,7 @@ import { leaseOf } from '../_shared/ledger.ts';
 import {
   apiLimitMs,
   blockedBy,
-  criticalPathMs,
+  criticalPathsMs,
   directTimeoutMs,
   type PlannedView,
   planRefresh,
@@ -24,6 +24,7 @@ import {
   type RefreshStep,
   refreshAnswer,
   refreshInput,
+  refreshPlan,
   type ViewFacts,
 } from './schema.ts';
 
@@ -36,27 +37,43 @@ export const job: Job<RefreshInput, RefreshReport> = {
 };
 
 async function run(context: JobContext, input: RefreshInput): Promise<Outcome<RefreshReport>> {
+  return withHeartbeats(context, () => planAndRefresh(context, input));
+}
+
+async function planAndRefresh(
+  context: JobContext,
+  input: RefreshInput,
+): Promise<Outcome<RefreshReport>> {
   const { rpc, run } = context;
   const only = input.only ? { only_views: input.only } : {};
-  const views = await rpc.call('plan_view_refresh', { ...leaseOf(run), ...only }, listOfViewFacts);
+  const args = { ...leaseOf(run), ...only };
+  const longCall = { timeoutMs: apiCallTimeoutMs };
+  const { views, secondsSinceLastSchedule } = await rpc.call(
+    'plan_view_refresh',
+    args,
+    refreshPlan,
+    longCall,
+  );
   const planned = planRefresh(views, {
     only: input.only !== undefined,
     ancestors: input.ancestors,
     descendants: input.descendants,
     force: input.force,
-    scheduled: run.trigger === 'schedule' && input.only === undefined,
+    nextRunSeconds: run.trigger === 'schedule' && !input.only ? secondsSinceLastSchedule : null,
   });
   if (input.dryRun) {
     const steps = planned.map(stepOfPlan);
     return outcomeOf(context, steps, views, 0);
   }
 
-  const steps = await withHeartbeats(context, () => refreshAll(context, planned, input));
+  const steps = await refreshAll(context, planned, input);
   const refreshed = steps.filter(
     ({ status }, n) => status === 'refreshed' && planned[n]?.action === 'refresh',
   );
   const after =
-    refreshed.length > 0 ? await rpc.call('list_refresh_policies', {}, listOfViewFacts) : views;
+    refreshed.length > 0
+      ? await rpc.call('list_refresh_policies', {}, listOfViewFacts, longCall)
+      : views;
   const outcome = outcomeOf(context, steps, after, refreshed.length);
   countMetrics(context, outcome.report, refreshed, after);
   return outcome;
@@ -69,6 +86,8 @@ async function refreshAll(
   { force, parallelism }: RefreshInput,
 ): Promise<RefreshStep[]> {
   const queue = new PQueue({ concurrency: parallelism });
+  const budgetMs = context.deadline.remainingMs();
+  const ways = criticalPathsMs(planned);
   const total = planned.filter(({ action }) => action === 'refresh').length;
   const steps = new Map<string, Promise<RefreshStep>>();
   let done = 0;
@@ -77,7 +96,7 @@ async function refreshAll(
   const work = async (view: PlannedView): Promise<RefreshStep> => {
     if (stopped) throw stopped;
     try {
-      return await refresh(context, view, force);
+      return await refresh(context, view, { force, budgetMs });
     } catch (thrown) {
       stopped = thrown;
       throw thrown;
@@ -90,7 +109,7 @@ async function refreshAll(
     if (view.action !== 'refresh') return stepOfPlan(view);
     const notReady = above.find((read) => read && !isReady(read));
     if (notReady) return heldBack(view, notReady);
-    return queue.add(() => work(view), { priority: criticalPathMs(view.facts.view, planned) });
+    return queue.add(() => work(view), { priority: ways.get(view.facts.view) ?? 0 });
   };
   for (const view of planned) steps.set(view.facts.view, step(view));
 
@@ -160,11 +179,11 @@ function figuresOf(refreshed: Refreshed | null) {
 async function refresh(
   context: JobContext,
   { facts, reason, detail }: PlannedView,
-  force: boolean,
+  { force, budgetMs }: { force: boolean; budgetMs: number },
 ): Promise<RefreshStep> {
   const { clock, deadline, direct } = context;
   const { usualMs } = facts;
-  if (!refreshFits(deadline.remainingMs(), usualMs)) {
+  if (!refreshFits({ remainingMs: deadline.remainingMs(), budgetMs }, usualMs)) {
     return {
       ...base(facts),
       status: 'waiting',
@@ -203,7 +222,7 @@ async function refresh(
   } catch (thrown) {
     const durationMs = clock.nowMs() - startedMs;
     const error = explain(orStop(thrown), facts.view, durationMs, over);
-    await recordFailure(context, facts.view, `${reason}: ${detail}`, durationMs, error);
+    await recordFailure(context, { view: facts.view, reason, detail, durationMs, error });
     return {
       ...base(facts),
       status: 'failed',
@@ -228,7 +247,7 @@ function callRefresh(
   const args = { ...leaseOf(run), view, force };
   if (over === 'direct' && direct) {
     const timeoutMs = directTimeoutMs(deadline.remainingMs());
-    return direct.call('refresh_view', args, refreshAnswer, { timeoutMs });
+    return direct.call('refresh_view', args, refreshAnswer, { timeoutMs, retry: repeatRefresh });
   }
   const options = { retry: repeatRefresh, timeoutMs: apiCallTimeoutMs };
   return rpc.call('refresh_view', args, refreshAnswer, options);
@@ -267,17 +286,19 @@ function explain(
 
 async function recordFailure(
   { rpc, run }: JobContext,
-  view: string,
-  reason: string,
-  durationMs: number,
-  { code, message }: NightshiftError,
+  failed: Pick<RefreshStep, 'view' | 'reason' | 'detail'> & {
+    durationMs: number;
+    error: NightshiftError;
+  },
 ): Promise<void> {
+  const { view, reason, detail, error } = failed;
   const args = {
     ...leaseOf(run),
     view,
     reason,
-    duration_ms: Math.round(durationMs),
-    error: { code, message },
+    detail,
+    duration_ms: Math.round(failed.durationMs),
+    error: { code: error.code, message: error.message },
   };
   await rpc.call('record_refresh_failure', args, z.unknown());
 }
@@ -293,7 +314,7 @@ function outcomeOf(
   const report = {
     dryRun: run.dryRun,
     viewsRefreshed: count((step) => step.status === 'refreshed'),
-    viewsUnchanged: count((step) => step.reason === 'unchanged'),
+    viewsUnchanged: count((step) => step.status === 'skipped' && step.reason === 'unchanged'),
     viewsStale: after.filter(isStale).length,
     steps: direct ? steps : steps.map((step) => withSlowness(step, after)),
     disabled: after.filter(({ enabled }) => !enabled).map(({ view }) => view),

@@ -19,8 +19,11 @@ export interface Scope {
   ancestors: boolean;
   descendants: boolean;
   force: boolean;
-  /** A schedule leaves alone what is younger than half its max_staleness; whoever asks by hand wants it now. */
-  scheduled: boolean;
+  /**
+   * How long until the next scheduled run, going by the last one. A schedule leaves a change alone when that will be in
+   * time as well; whoever asks by hand wants it now.
+   */
+  nextRunSeconds: number | null;
 }
 
 /** What to do with which view and why, each after all that it reads. */
@@ -84,7 +87,8 @@ function decide(
   scope: Scope,
 ): Pick<PlannedView, 'action' | 'reason' | 'detail'> {
   if (facts.refreshed) {
-    return { action: 'done', reason: facts.reason, detail: facts.refreshed.detail };
+    const { reason, detail } = facts.refreshed;
+    return { action: 'done', reason, detail };
   }
   if (facts.reason === 'gone') return { action: 'fail', reason: 'gone', detail: facts.detail };
   const blocker = above.find(({ action }) => action === 'fail' || action === 'blocked');
@@ -99,7 +103,7 @@ function decide(
 function needOf(
   facts: ViewFacts,
   above: readonly PlannedView[],
-  { force, scheduled }: Scope,
+  { force, nextRunSeconds }: Scope,
 ): Pick<PlannedView, 'action' | 'reason' | 'detail'> {
   if (force) return { action: 'refresh', reason: 'forced', detail: 'asked for by hand' };
   const { reason, detail } = facts;
@@ -113,12 +117,12 @@ function needOf(
     };
   }
   if (!changed) return { action: 'skip', reason, detail };
-  const age = facts.stalenessSeconds ?? Number.POSITIVE_INFINITY;
-  if (scheduled && reason === 'changed' && !first && 2 * age < (facts.maxStalenessSeconds ?? 0)) {
+  const then = (facts.stalenessSeconds ?? 0) + (nextRunSeconds ?? Number.POSITIVE_INFINITY);
+  if (reason === 'changed' && !first && then < (facts.maxStalenessSeconds ?? 0)) {
     return {
       action: 'skip',
       reason: 'fresh',
-      detail: `${detail}, but its data is younger than half of the ${facts.maxStaleness} it may be`,
+      detail: `${detail}, but its data may be ${facts.maxStaleness} old, and the next run will be in time`,
     };
   }
   return { action: 'refresh', reason, detail };
@@ -128,14 +132,16 @@ export function blockedBy(view: string): string {
   return `blocked by ${view}, which it reads and which was not refreshed`;
 }
 
-/** How long it takes, as far as known, from the start of a view to the end of the last that reads it: the longest goes first. */
-export function criticalPathMs(view: string, planned: readonly PlannedView[]): number {
-  const own = planned.find(({ facts }) => facts.view === view);
-  if (!own) return 0;
-  const below = planned
-    .filter(({ reads }) => reads.includes(view))
-    .map((reader) => criticalPathMs(reader.facts.view, planned));
-  return (own.facts.usualMs ?? 0) + Math.max(0, ...below);
+/** By view: how long it takes, as far as known, from its start to the end of the last that reads it. The longest goes first. */
+export function criticalPathsMs(planned: readonly PlannedView[]): Map<string, number> {
+  const ways = new Map<string, number>();
+  // From the end of the plan, where nothing is read any more.
+  for (const { facts, reads } of planned.toReversed()) {
+    const own = (ways.get(facts.view) ?? 0) + (facts.usualMs ?? 0);
+    ways.set(facts.view, own);
+    for (const read of reads) ways.set(read, Math.max(ways.get(read) ?? 0, own));
+  }
+  return ways;
 }
 
 /** How long the API lets a refresh run: nightshift.refresh_view sets it, below the 60 s after which the API gives up. */
@@ -149,9 +155,20 @@ export function wayOf(usualMs: number | null | undefined, hasDirect: boolean): '
 /** Kept back to write the end of the run. */
 const closingMs = 1_000;
 
-/** Whether a view that takes half as long again as it usually does would be done before the deadline. */
-export function refreshFits(remainingMs: number, usualMs: number | null | undefined): boolean {
-  return remainingMs > closingMs + 1.5 * (usualMs ?? 0);
+/** From this budget on an invocation has all the time that there is; a shorter one, of HTTP, can hand over to a longer. */
+const longBudgetMs = 60_000;
+
+/**
+ * Whether a view that takes half as long again as it usually does would be done before the deadline. At the beginning of a
+ * long budget anything may try: it gets no better chance.
+ */
+export function refreshFits(
+  { remainingMs, budgetMs }: { remainingMs: number; budgetMs: number },
+  usualMs: number | null | undefined,
+): boolean {
+  const neededMs = 1.5 * (usualMs ?? 0);
+  const enoughMs = budgetMs < longBudgetMs ? neededMs : Math.min(neededMs, budgetMs / 2);
+  return remainingMs > closingMs + enoughMs;
 }
 
 /** What a refresh over the direct connection may take. */
@@ -159,8 +176,8 @@ export function directTimeoutMs(remainingMs: number): number {
   return Math.max(Math.min(remainingMs, 2 ** 31 - 1) - closingMs, closingMs);
 }
 
-/** A lock that is not to be had within half a second is asked for again, with pauses outside of the transaction. */
-export const repeatRefresh = worthRepeating(5);
+/** A lock that is not to be had in time is asked for again, with pauses outside of the transaction. */
+export const repeatRefresh = worthRepeating(4);
 
 /**
  * `continued` after progress, or when the first attempt had too little time for any view: the next one may have more.

@@ -26,6 +26,7 @@ const reasonOf = z.enum(['never', 'stale', 'changed', 'unchanged', 'recent', 'go
 
 const refreshed = z.object({
   outcome: z.literal('refreshed'),
+  reason: z.enum(['never', 'stale', 'changed', 'forced']),
   detail: z.string(),
   mode: z.enum(['concurrently', 'plain']),
   startedAt: z.string(),
@@ -70,6 +71,12 @@ const viewFacts = z.object({
 export type ViewFacts = z.output<typeof viewFacts>;
 export const listOfViewFacts = z.array(viewFacts);
 
+export const refreshPlan = z.object({
+  views: listOfViewFacts,
+  /** From the start of the last scheduled run to that of this one. */
+  secondsSinceLastSchedule: z.number().nullable(),
+});
+
 /** Why the run did or did not refresh a view. */
 export type StepReason =
   | z.output<typeof reasonOf>
@@ -77,7 +84,7 @@ export type StepReason =
   | 'forced'
   /** A view it reads is refreshed first. */
   | 'upstream'
-  /** Changed, but younger than half of its max_staleness, and only a schedule asks. */
+  /** Changed, but the next scheduled run will be in time as well. */
   | 'fresh'
   /** A view it reads was not refreshed. */
   | 'blocked'

@@ -60,7 +60,7 @@ async function run(
   const { json, ...input } = options;
   const bars = progressBars();
   const { NIGHTSHIFT_DATABASE_URL: databaseUrl } = process.env;
-  const direct = databaseUrl ? connectDirect(databaseUrl) : undefined;
+  const direct = databaseUrl ? connectDirect(databaseUrl, noDeadline) : undefined;
   let stopped = false;
   // The first Ctrl-C lets the batch under way commit and the run be written down; a second one kills.
   process.once('SIGINT', () => {

@@ -10,10 +10,10 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
-  with recursive reads(relation, kind) as (
-    select c.oid, c.relkind from pg_catalog.pg_class c where c.oid = view_reads.view
+  with recursive reads(relation, kind, inherited) as (
+    select c.oid, c.relkind, false from pg_catalog.pg_class c where c.oid = view_reads.view
     union
-    select c.oid, c.relkind
+    select c.oid, c.relkind, c.relhassubclass
     from reads r
     cross join lateral (
       select d.refobjid
@@ -26,110 +26,76 @@ begin
       union all
       select i.inhrelid
       from pg_catalog.pg_inherits i
-      where i.inhparent = r.relation and r.kind in ('r', 'p')
+      -- A partition whose detachment was interrupted is read no more.
+      where r.inherited and i.inhparent = r.relation and not i.inhdetachpending
     ) below(oid)
     join pg_catalog.pg_class c on c.oid = below.oid
-    where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+    where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and c.oid <> view_reads.view
   )
-  select r.relation::regclass, r.kind from reads r;
+  select r.relation::regclass, r.kind from reads r where r.relation <> view_reads.view;
 end;
 $$;
 
 comment on function nightshift.view_reads is
-  'A view itself and all that its query reads, with its pg_class.relkind: through ordinary views, partitions and inheriting tables, down to tables and to other materialized views.';
+  'All that the query of a view reads, with its pg_class.relkind: through ordinary views, partitions and inheriting tables, down to tables and to other materialized views.';
 
-create function nightshift.view_functions(view regclass)
-returns table (function oid, clock boolean)
+create function nightshift.called_functions(query text)
+returns table (function oid, calls text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
-  with rule as materialized (
-    select w.oid, w.ev_action::text as tree
-    from nightshift.view_reads(view_functions.view) r
-    join pg_catalog.pg_rewrite w on w.ev_class = r.relation
-    where r.kind = 'v' or r.relation = view_functions.view
-  ),
-  called(function) as (
-    -- Postgres records no dependency on functions of its own, so the tree of the query has to say.
+  -- Postgres records no dependency on functions of its own, so the tree of the query has to say.
+  with recursive called(function) as (
     select m[1]::oid
-    from rule, regexp_matches(rule.tree, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g') m
+    from regexp_matches(called_functions.query, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g') m
     union
-    select coalesce(o.oprcode::oid, d.refobjid)
-    from rule
-    join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = rule.oid
-    left join pg_catalog.pg_operator o
-      on d.refclassid = 'pg_catalog.pg_operator'::regclass and o.oid = d.refobjid
-    where d.refclassid in ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_operator'::regclass)
+    select below.oid
+    from called
+    join pg_catalog.pg_proc f on f.oid = called.function
+    left join pg_catalog.pg_aggregate a on a.aggfnoid = f.oid
+    cross join lateral (
+      -- An aggregate is as trustworthy as what it is made of, a default argument or a body as what it calls.
+      select s::oid
+      from unnest(array[
+        a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn,
+        a.aggmfinalfn
+      ]) s
+      where s::oid <> 0
+      union all
+      select m[1]::oid
+      from regexp_matches(
+        concat(f.proargdefaults, f.prosqlbody), ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g'
+      ) m
+    ) below(oid)
   )
-  select f.oid,
-    case when f.oid >= 16384 then f.provolatile <> 'i'
-      -- Most stable functions of Postgres depend on settings alone, such as the time zone; these depend on more.
-      else f.provolatile = 'v' or f.provolatile = 's' and f.proname ~ (
-        '^(now|age|mxid_age|(statement|transaction)_timestamp|current_.*|session_user|system_user|getpgusername|version'
-        '|_?pg_.*|has_.*|inet_.*|txid_.*|to_reg.*|.*_to_xml.*|cursor_to_.*|.*_description|row_security_active|enum_.*)$'
-      )
-    end
+  select f.oid, concat(f.proargdefaults, f.prosqlbody)
   from called
   join pg_catalog.pg_proc f on f.oid = called.function;
 end;
 $$;
 
-comment on function nightshift.view_functions is
-  'The functions that the query of a view calls, also through ordinary views, operators and aggregates. clock: whether its result can change although no row that the query names has: it is not immutable and not of Postgres, or it is of Postgres and reads the clock, chance, the session or the catalogs.';
+comment on function nightshift.called_functions is
+  'The functions that a query calls, given its tree as pg_rewrite keeps it: also through operators, aggregates, default arguments and SQL bodies, each with the trees of its own (calls).';
 
-create function nightshift.why_untracked(view regclass)
+create function nightshift.counted(relation regclass, uncounted bigint)
 returns text
-language plpgsql
-stable
+language sql
+volatile
 set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (
-    with read as materialized (
-      select r.relation, r.kind, c.relowner as owner, c.relrowsecurity as secured, c.relforcerowsecurity as forced
-      from nightshift.view_reads(why_untracked.view) r
-      join pg_catalog.pg_class c on c.oid = r.relation
-    ),
-    rule as materialized (
-      select w.ev_action::text as tree
-      from read
-      join pg_catalog.pg_rewrite w on w.ev_class = read.relation
-      where read.kind = 'v' or read.relation = why_untracked.view
-    )
-    select coalesce(
-      case when not current_setting('track_counts')::boolean then 'track_counts is off' end,
-      case when not pg_has_role('pg_read_all_stats', 'usage') then
-        format('%I may not see other sessions: grant pg_read_all_stats to %I', current_user, current_user) end,
-      (select 'it reads ' || min(format('%s %s', case kind when 'f' then 'the foreign table' else 'the sequence' end, relation))
-        from read where kind in ('f', 'S')),
-      (select 'it calls ' || min(f.oid::regprocedure::text) || case
-          when min(f.oid) >= 16384 then ', which is not declared immutable' else '' end
-        from nightshift.view_functions(why_untracked.view) v
-        join pg_catalog.pg_proc f on f.oid = v.function
-        where v.clock),
-      (select 'it uses the clock or the session (current_date and the like)' from rule
-        where tree ~ '\{SQLVALUEFUNCTION ' limit 1),
-      (select 'it samples a table' from rule where tree ~ '\{TABLESAMPLECLAUSE ' limit 1),
-      (select 'it reads ' || min(m[1]::oid::regclass::text) || ' of the system'
-        from rule, regexp_matches(rule.tree, ':relid (\d+)', 'g') m where m[1]::oid between 1 and 16383),
-      (select 'row level security applies on ' || min(source.relation::text)
-        from read source, read reader
-        where source.secured and source.kind in ('r', 'p')
-          and (reader.kind = 'v' or reader.relation = why_untracked.view)
-          and (source.forced or not pg_has_role(reader.owner, source.owner, 'usage'))
-          and not exists (
-            select 1 from pg_catalog.pg_roles o where o.oid = reader.owner and (o.rolsuper or o.rolbypassrls)
-          ))
-    )
+begin atomic
+  -- TRUNCATE moves no counter, but the table to another file.
+  select concat(
+    pg_relation_filenode(counted.relation), ' ',
+    pg_stat_get_tuples_inserted(counted.relation) + pg_stat_get_tuples_updated(counted.relation)
+      + pg_stat_get_tuples_deleted(counted.relation) + counted.uncounted
   );
 end;
-$$;
 
-comment on function nightshift.why_untracked is
-  'Why no counter can tell whether a view has changed, in words, or null: its query depends on more than the rows of local tables, or the counters are not to be had. Such a view counts as changed, always.';
+comment on function nightshift.counted is
+  'What changes with every write to a table: its file node, and the number of rows ever inserted, updated and deleted. uncounted: of those, what this transaction wrote.';
 
 create function nightshift.view_state(view regclass)
 returns jsonb
@@ -137,50 +103,123 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  read regclass[];
+  readers regclass[];
+  sources regclass[];
+  own_code regprocedure[];
+  clocks regprocedure[];
+  tree text;
+  trees text;
+  untracked text;
 begin
-  return (
-    select jsonb_build_object(
-      'statistics', (
-        -- Counters begin anew when statistics are reset, after a crash, and on a standby that was promoted.
-        select concat_ws(' ', pg_postmaster_start_time(), d.stats_reset, b.stats_reset)
-        from pg_catalog.pg_stat_database d, pg_catalog.pg_stat_bgwriter b
-        where d.datname = current_database()
-      ),
-      'definition', md5(concat(
-        (
-          select string_agg(concat(w.ev_class, w.ev_action, c.relowner, c.reloptions), ',' order by w.oid)
-          from nightshift.view_reads(view_state.view) r
-          join pg_catalog.pg_class c on c.oid = r.relation
-          join pg_catalog.pg_rewrite w on w.ev_class = r.relation
-          where r.kind = 'v' or r.relation = view_state.view
-        ),
-        (
-          select string_agg(concat(f.oid, ' ', f.xmin), ',' order by f.oid)
-          from nightshift.view_functions(view_state.view) v
-          join pg_catalog.pg_proc f on f.oid = v.function
-          where f.oid >= 16384
-        )
-      )),
-      'sources', (
-        select coalesce(jsonb_object_agg(
-          r.relation::oid,
-          concat(
-            -- TRUNCATE moves no counter, but the table to another file.
-            pg_relation_filenode(r.relation), ' ',
-            pg_stat_get_tuples_inserted(r.relation) + pg_stat_get_tuples_updated(r.relation)
-              + pg_stat_get_tuples_deleted(r.relation)
-          )
-        ), '{}')
-        from nightshift.view_reads(view_state.view) r
-        where r.kind in ('r', 'm') and r.relation <> view_state.view
+  select
+    array_agg(r.relation),
+    array_agg(r.relation) filter (where r.kind = 'v') || view,
+    array_agg(r.relation) filter (where r.kind in ('r', 'm', 'f'))
+  into read, readers, sources
+  from nightshift.view_reads(view) r;
+  readers := coalesce(readers, array[view]);
+  select string_agg(concat(w.ev_class, w.ev_action), ',' order by w.oid) into tree
+  from pg_catalog.pg_rewrite w
+  where w.ev_class = any(readers);
+
+  select
+    concat(tree, string_agg(c.calls, '')),
+    array_agg(f.oid) filter (where f.oid >= 16384),
+    array_agg(f.oid order by f.oid desc) filter (where case
+      when f.oid >= 16384 then f.provolatile <> 'i'
+      -- Most stable functions of Postgres depend on settings alone, such as the time zone; these depend on more.
+      else f.provolatile = 'v' or f.provolatile = 's' and f.proname ~ (
+        '^(now|age|mxid_age|(statement|transaction)_timestamp|current_.*|session_user|system_user|getpgusername|version'
+        '|_?pg_.*|has_.*|inet_.*|txid_.*|to_reg.*|.*_to_xml.*|cursor_to_.*|.*_description|row_security_active|enum_.*'
+        '|format_type)$'
       )
+    end)
+  into trees, own_code, clocks
+  from nightshift.called_functions(tree) c
+  join pg_catalog.pg_proc f on f.oid = c.function;
+
+  untracked := coalesce(
+    case when not current_setting('track_counts')::boolean then 'track_counts is off' end,
+    case when not pg_has_role('pg_read_all_stats', 'usage') then
+      format('%I may not see other sessions: grant pg_read_all_stats to %I', current_user, current_user) end,
+    (select 'it reads ' || min(format('%s %s', case c.relkind when 'f' then 'the foreign table' else 'the sequence' end, c.oid::regclass))
+      from pg_catalog.pg_class c where c.oid = any(read) and c.relkind in ('f', 'S')),
+    'it calls ' || clocks[1]::text
+      || case when clocks[1]::oid >= 16384 then ', which is not declared immutable' else '' end,
+    case when trees ~ '\{(SQLVALUEFUNCTION|NEXTVALUEEXPR) ' then 'it uses the clock or the session (current_date and the like)' end,
+    case when trees ~ '\{TABLESAMPLECLAUSE ' then 'it samples a table' end,
+    -- The text of these values is the name of something, which may change.
+    case when trees ~ ':(vartype|consttype|resulttype|funcresulttype|opresulttype) (24|220[2-6]|4089|4096|4191)\M'
+      then 'it uses names of the catalog (such as regclass)' end,
+    (select 'it reads ' || min(m[1]::oid::regclass::text) || ' of the system'
+      from regexp_matches(trees, ':relid (\d+)', 'g') m where m[1]::oid between 1 and 16383),
+    (select 'row level security applies on ' || min(source.oid::regclass::text)
+      from pg_catalog.pg_class source, pg_catalog.pg_class reader
+      where source.oid = any(read) and source.relkind in ('r', 'p') and source.relrowsecurity
+        and reader.oid = any(readers)
+        and (source.relforcerowsecurity or not pg_has_role(reader.relowner, source.relowner, 'usage'))
+        and not exists (
+          select 1 from pg_catalog.pg_roles o where o.oid = reader.relowner and (o.rolsuper or o.rolbypassrls)
+        ))
+  );
+
+  return jsonb_build_object(
+    'untracked', untracked,
+    -- Counters begin anew when statistics are reset, after a crash, and on a standby that was promoted.
+    'statistics', (
+      select concat_ws(' ', extract(epoch from pg_postmaster_start_time()), extract(epoch from d.stats_reset),
+        extract(epoch from b.stats_reset))
+      from pg_catalog.pg_stat_database d, pg_catalog.pg_stat_bgwriter b
+      where d.datname = current_database()
+    ),
+    'definition', md5(concat(
+      tree,
+      current_setting('TimeZone'), current_setting('DateStyle'),
+      (
+        select string_agg(concat(c.oid, c.relowner, c.reloptions), ',' order by c.oid)
+        from pg_catalog.pg_class c where c.oid = any(readers)
+      ),
+      -- A row as a whole, as in to_jsonb(t), carries the names of its columns.
+      (
+        select string_agg(concat(a.attrelid, ' ', a.attnum, ' ', a.attname, ' ', a.atttypid), ',' order by a.attrelid, a.attnum)
+        from pg_catalog.pg_attribute a
+        where a.attnum > 0 and not a.attisdropped and (
+          a.attrelid in (select m[1]::oid from regexp_matches(tree, ':relid (\d+)', 'g') m)
+          or a.attrelid in (select c.oid from pg_catalog.pg_class c where c.relkind = 'c')
+        )
+      ),
+      (select string_agg(concat(e.oid, ' ', e.enumlabel), ',' order by e.oid) from pg_catalog.pg_enum e),
+      case when trees ~ ':(consttype|resulttype|vartype) (3734|3769)\M' then concat(
+        (select string_agg(concat(t.oid, ' ', t.xmin), ',' order by t.oid) from pg_catalog.pg_ts_config t),
+        (select string_agg(concat(t.mapcfg, ' ', t.xmin), ',' order by t.mapcfg, t.maptokentype, t.mapseqno) from pg_catalog.pg_ts_config_map t),
+        (select string_agg(concat(t.oid, ' ', t.xmin), ',' order by t.oid) from pg_catalog.pg_ts_dict t)
+      ) end,
+      -- What a function calls in its text cannot be followed; any other one may be it.
+      case when exists (
+        select 1 from unnest(own_code) f(oid)
+        where not exists (
+          select 1 from pg_catalog.pg_depend d
+          where d.classid = 'pg_catalog.pg_proc'::regclass and d.objid = f.oid and d.deptype = 'e'
+        )
+      ) then (
+        select string_agg(concat(f.oid, ' ', f.xmin), ',' order by f.oid)
+        from pg_catalog.pg_proc f
+        join pg_catalog.pg_namespace n on n.oid = f.pronamespace
+        where f.oid >= 16384 and n.nspname not like 'pg\_temp%' and n.nspname <> 'nightshift'
+      ) end
+    )),
+    'own', nightshift.counted(view, 0),
+    'sources', (
+      select coalesce(jsonb_object_agg(s::oid, nightshift.counted(s, 0)), '{}') from unnest(sources) s
     )
   );
 end;
 $$;
 
 comment on function nightshift.view_state is
-  'What changes whenever the query of a view may give another result: {statistics: since when the counters count, definition: a digest of the view and of the views and functions below it, sources: by oid, the file node of each table read and the number of rows ever written to it}.';
+  'What changes whenever the query of a view may give another result: {untracked: why nobody can tell, in words, or null: the query depends on more than the rows of local tables, or the counters are not to be had; statistics: since when the counters count; definition: a digest of the view, of the views and functions below it, and of names and settings that results can depend on; sources: by oid, what each table read has counted; own: the same of the view itself}.';
 
 create function nightshift.what_changed(before jsonb, after jsonb)
 returns text
@@ -189,7 +228,9 @@ stable
 set search_path = pg_catalog, pg_temp
 begin atomic
   select case
-    when before ->> 'definition' <> after ->> 'definition' then 'its definition, or a view or function below it, changed'
+    when after ->> 'untracked' is not null then 'no counter can tell: ' || (after ->> 'untracked')
+    when before ->> 'untracked' is not null then 'no counter could tell when it was refreshed: ' || (before ->> 'untracked')
+    when before ->> 'definition' <> after ->> 'definition' then 'its definition, or something below it, changed'
     when before ->> 'statistics' <> after ->> 'statistics' then 'the counters of Postgres began anew'
     when before -> 'sources' <> after -> 'sources' then (
       select string_agg(s.name, ', ' order by s.place) filter (where s.place <= 3)
@@ -205,6 +246,7 @@ begin atomic
         where a.value is distinct from b.value
       ) s
     )
+    when before ->> 'own' is distinct from after ->> 'own' then 'another session refreshed it'
   end;
 end;
 
@@ -219,7 +261,10 @@ set search_path = pg_catalog, pg_temp
 begin atomic
   -- A session adds what it wrote to the counters when it comes to rest between transactions, and within a minute of
   -- that even where it has to wait for others; one that is at work may still owe what it wrote just before.
-  select least(counted_until.as_of, now(), min(least(a.xact_start, a.query_start))) - interval '1 minute'
+  select least(
+    counted_until.as_of, now(),
+    min(case a.state when 'disabled' then a.backend_start else least(a.xact_start, a.query_start) end)
+  ) - interval '1 minute'
   from pg_catalog.pg_stat_activity a
   where a.datname = current_database()
     and a.pid <> pg_backend_pid()
@@ -228,9 +273,9 @@ begin atomic
 end;
 
 comment on function nightshift.counted_until is
-  'All rows written before this moment are in the counters that view_state reads: one minute before as_of, or one minute before the oldest transaction or statement that is still open.';
+  'All rows written before this moment are in the counters that view_state reads afterwards: one minute before as_of, or one minute before the oldest transaction or statement that is still open.';
 
 revoke all on function
-  nightshift.view_reads, nightshift.view_functions, nightshift.why_untracked, nightshift.view_state,
+  nightshift.view_reads, nightshift.called_functions, nightshift.counted, nightshift.view_state,
   nightshift.what_changed, nightshift.counted_until
 from public, anon, authenticated;

@@ -4,7 +4,7 @@
 
 create table nightshift.refresh_policies (
   view regclass primary key,
-  view_name text not null unique,
+  view_name text not null,
   max_staleness interval not null,
   allow_blocking boolean not null default false,
   enabled boolean not null default true,
@@ -17,9 +17,9 @@ create table nightshift.refresh_policies (
 
 comment on table nightshift.refresh_policies is 'One row for each materialized view that Nightshift keeps up to date.';
 comment on column nightshift.refresh_policies.view_name is
-  'The name it had last: a view that was dropped and created anew under this name has the policy again.';
+  'The name it had when Nightshift last looked: a view that was dropped and created anew under this name has the policy again.';
 comment on column nightshift.refresh_policies.data_as_of is
-  'The view is known to hold what its query would have returned at this moment; null before the first refresh.';
+  'The view is known to hold what its query would have returned at this moment, were all that it reads up to date; null before the first refresh.';
 comment on column nightshift.refresh_policies.state is
   'What nightshift.view_state returned before the last refresh; null when that refresh was of another view.';
 
@@ -31,6 +31,7 @@ create table nightshift.view_refreshes (
   status text not null check (status in ('refreshed', 'failed')),
   mode text check (mode in ('concurrently', 'plain')),
   reason text not null,
+  detail text not null,
   started_at timestamptz not null,
   duration_ms integer not null,
   row_count bigint,
@@ -41,6 +42,8 @@ create table nightshift.view_refreshes (
 
 comment on table nightshift.view_refreshes is
   'Every refresh that Nightshift made or tried, kept for settings.ledger_retention. A refresh is written in its own transaction, so it is here if and only if it happened.';
+comment on column nightshift.view_refreshes.reason is
+  'One word, as nightshift.assess_view has it; detail is the sentence.';
 comment on column nightshift.view_refreshes.dead_rows is
   'Dead rows in the view afterwards: a refresh concurrently leaves them to autovacuum.';
 
@@ -77,7 +80,10 @@ begin atomic
     (
       select v
       from nightshift.find_view(policy.view_name) v
-      where not exists (select 1 from nightshift.refresh_policies o where o.view = v)
+      where not exists (
+        select 1 from nightshift.refresh_policies o
+        where o.view = v or o.view_name = policy.view_name and o.created_at > policy.created_at
+      )
     )
   );
 end;
@@ -94,11 +100,26 @@ begin atomic
   select p.*
   from nightshift.refresh_policies p
   where nightshift.view_of(p) = nightshift.find_view(find_refresh_policy.name)
-    or nightshift.view_of(p) is null and p.view_name = find_refresh_policy.name;
+    or nightshift.view_of(p) is null and p.view_name = find_refresh_policy.name
+  limit 1;
 end;
 
 comment on function nightshift.find_refresh_policy is
   'The policy of a view named as SQL writes it or, for a view that is gone, by the name it had last; null without one.';
+
+create function nightshift.follow_renames()
+returns void
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+begin atomic
+  update nightshift.refresh_policies p
+  set view_name = c.oid::regclass::text
+  from pg_catalog.pg_class c
+  where c.oid = p.view and c.relkind = 'm' and p.view_name <> c.oid::regclass::text;
+end;
+
+comment on function nightshift.follow_renames is 'Notes the present name of every view that has a policy.';
 
 create function nightshift.refresh_way(view regclass, allow_blocking boolean)
 returns jsonb
@@ -150,7 +171,7 @@ $$;
 comment on function nightshift.refresh_way is
   'How a view can be refreshed: {mode: concurrently | plain, modeReason}, or {problem, fix} when it cannot. Concurrently when it is populated and has a valid unique index on plain columns; plain, which blocks readers, only when allow_blocking says so.';
 
-create function nightshift.refresh_warnings(view regclass, allow_blocking boolean)
+create function nightshift.refresh_warnings(view regclass, allow_blocking boolean, untracked text)
 returns jsonb
 language sql
 stable
@@ -166,14 +187,12 @@ begin atomic
     select format('It reads %s, which has no refresh policy, so its data can be older than the policy says.', r.relation)
     from nightshift.view_reads(refresh_warnings.view) r
     where r.kind = 'm'
-      and r.relation <> refresh_warnings.view
       and not exists (
         select 1 from nightshift.refresh_policies p where p.enabled and nightshift.view_of(p) = r.relation
       )
     union all
-    select 'It is refreshed every time, changed or not, because ' || u || '.'
-    from nightshift.why_untracked(refresh_warnings.view) u
-    where u is not null
+    select format('It is refreshed every time, changed or not, because %s.', refresh_warnings.untracked)
+    where refresh_warnings.untracked is not null
     union all
     select format('The API exposes it to %s, and row level security cannot apply to it. Fix: revoke all on %s from anon, authenticated;',
       string_agg(r.rolname, ' and ' order by r.rolname), refresh_warnings.view)
@@ -192,12 +211,23 @@ returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  -- Whoever calls, not the owner of this function: a policy gives nobody a right to refresh that they lack.
+  caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  owner oid;
 begin
   if not exists (select 1 from pg_catalog.pg_class c where c.oid = policy.view and c.relkind = 'm') then
     raise exception using
       errcode = case when exists (select 1 from pg_catalog.pg_class c where c.oid = policy.view) then 'NS422' else 'NS404' end,
       message = format('%s is not a materialized view', coalesce(policy.view::text, 'null')),
       hint = 'Name one, with its schema: nightshift.add_refresh_policy(''public.sales_by_day'', ''26 hours'').';
+  end if;
+  select c.relowner into owner from pg_catalog.pg_class c where c.oid = policy.view;
+  if not pg_has_role(caller, owner, 'usage') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s belongs to %I, and %I may not refresh it', policy.view, owner::regrole, caller),
+      hint = 'Declare the policy as the owner of the view: on Supabase in the SQL editor or in a migration.';
   end if;
   -- Each field by itself: '1 month -30 days' is positive on paper and negative in February.
   if policy.max_staleness is null
@@ -260,23 +290,23 @@ begin
   policy.created_at := now();
   perform nightshift.check_refresh_policy(policy);
 
-  if nightshift.find_refresh_policy(policy.view_name) is not null then
+  perform nightshift.follow_renames();
+  if (nightshift.find_refresh_policy(policy.view_name)).view is not null then
     raise exception using
       errcode = 'NS422',
       message = format('%s has a refresh policy already', policy.view),
       hint = 'Change it with nightshift.alter_refresh_policy, or remove it first with nightshift.remove_refresh_policy.';
   end if;
-  -- Another policy may still go by a name that its view no longer has.
-  update nightshift.refresh_policies p set view_name = p.view::text
-  where p.view_name = policy.view_name and nightshift.view_of(p) is not null;
   insert into nightshift.refresh_policies select policy.*;
   return nightshift.describe_refresh_policy(policy)
-    || jsonb_build_object('warnings', nightshift.refresh_warnings(policy.view, policy.allow_blocking));
+    || jsonb_build_object('warnings', nightshift.refresh_warnings(
+      policy.view, policy.allow_blocking, nightshift.view_state(policy.view) ->> 'untracked'
+    ));
 end;
 $$;
 
 comment on function nightshift.add_refresh_policy is
-  'Declares that Nightshift keeps a materialized view up to date. max_staleness: how old its data may become before it counts as stale, default 26 hours (a night and two hours of slack). A schedule refreshes a view that changed once its data is older than half of that; a call by hand, at once. allow_blocking: whether it may be refreshed in the way that blocks its readers, where it cannot be refreshed concurrently; default false. Returns the policy and warnings. Errors: NS404, NS422, each with a hint that says the fix.';
+  'Declares that Nightshift keeps a materialized view up to date. The caller must be allowed to refresh it. max_staleness: how old its data may become before it counts as stale, default 26 hours (a night and two hours of slack). A schedule leaves a change alone as long as the next one will still be in time; a call by hand does not. allow_blocking: whether it may be refreshed in the way that blocks its readers, where it cannot be refreshed concurrently; default false. Returns the policy and warnings. Errors: NS404, NS422, each with a hint that says the fix.';
 
 create function nightshift.alter_refresh_policy(
   view regclass,
@@ -310,12 +340,14 @@ begin
   policy.view := alter_refresh_policy.view;
   perform nightshift.check_refresh_policy(policy);
   return nightshift.describe_refresh_policy(policy)
-    || jsonb_build_object('warnings', nightshift.refresh_warnings(policy.view, policy.allow_blocking));
+    || jsonb_build_object('warnings', nightshift.refresh_warnings(
+      policy.view, policy.allow_blocking, nightshift.view_state(policy.view) ->> 'untracked'
+    ));
 end;
 $$;
 
 comment on function nightshift.alter_refresh_policy is
-  'Changes what is given (null leaves a setting as it is), validates as add_refresh_policy does, and returns the policy. Errors: NS404, NS422.';
+  'Changes what is given (null leaves a setting as it is), validates as add_refresh_policy does, and returns the policy. Waits while the view is being refreshed. Errors: NS404, NS422.';
 
 create function nightshift.remove_refresh_policy(view text)
 returns jsonb
@@ -357,7 +389,7 @@ begin
   if not exists (select 1 from pg_catalog.pg_namespace n where n.nspname = adopt_refresh_policies.schema) then
     raise exception using
       errcode = 'NS404',
-      message = format('There is no schema %I', adopt_refresh_policies.schema),
+      message = format('There is no schema %s', coalesce(quote_ident(adopt_refresh_policies.schema), 'null')),
       hint = 'Name it as it is, without quotes: nightshift.adopt_refresh_policies(''public'').';
   end if;
   return (
@@ -383,7 +415,7 @@ comment on function nightshift.adopt_refresh_policies is
   'Declares a policy for every materialized view of a schema that has none; the others keep theirs. Arguments as for add_refresh_policy. Returns the new policies with their warnings, as one JSON array. Errors: NS404, NS422.';
 
 revoke all on function
-  nightshift.find_view, nightshift.view_of, nightshift.find_refresh_policy, nightshift.refresh_way,
+  nightshift.find_view, nightshift.view_of, nightshift.find_refresh_policy, nightshift.follow_renames, nightshift.refresh_way,
   nightshift.refresh_warnings, nightshift.check_refresh_policy, nightshift.describe_refresh_policy,
   nightshift.add_refresh_policy, nightshift.alter_refresh_policy, nightshift.remove_refresh_policy,
   nightshift.adopt_refresh_policies

@@ -365,6 +365,9 @@ create unique index mv_coach_performance_stats_key on public.mv_coach_performanc
 create unique index mv_user_health_metrics_summary_key on public.mv_user_health_metrics_summary (user_id);
 create unique index mv_package_performance_stats_key on public.mv_package_performance_stats (package_id);
 create unique index mv_user_target_achievement_key on public.mv_user_target_achievement (target_id);
+-- The dashboards ask by coach and by user.
+create index mv_package_performance_stats_coach on public.mv_package_performance_stats (coach_id);
+create index mv_user_target_achievement_user on public.mv_user_target_achievement (user_id);
 
 -- For an administrator who cannot wait for the night. All views go in one transaction: concurrently, so readers go on.
 create function public.refresh_all_materialized_views()

@@ -1,10 +1,11 @@
 import Table from 'cli-table3';
 import { Command } from 'commander';
 import { benchPurge } from './purge.ts';
+import { benchViews } from './views.ts';
 
 type Bench = (say: (text: string) => void) => Promise<object>;
 
-const benches: Record<string, Bench> = { purge: benchPurge };
+const benches: Record<string, Bench> = { purge: benchPurge, views: benchViews };
 
 const program = new Command('bench')
   .description('Measures Nightshift beside the other ways to do the same, in one run.')
@@ -24,7 +25,7 @@ const program = new Command('bench')
     table.push(
       ...Object.entries(figures).map(([key, value]) => [
         inWords(key),
-        Number(value).toLocaleString('en'),
+        typeof value === 'number' ? value.toLocaleString('en') : String(value),
       ]),
     );
     console.log(table.toString());

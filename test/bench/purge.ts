@@ -5,6 +5,7 @@ import { createClient } from '@supabase/supabase-js';
 import postgres from 'postgres';
 import * as z from 'zod';
 import { type Stack, startStack } from '../../infra/local/stack.ts';
+import { percentile, round, timed } from './measure.ts';
 
 const rows = 1_000_000;
 const rowsOfSmallRun = 100_000;
@@ -75,9 +76,6 @@ export async function benchPurge(say: (text: string) => void): Promise<PurgeFigu
     const small = await runProcess(stack);
 
     const perSecond = (count: number, ms: number) => Math.round((count / ms) * 1000);
-    const sorted = ours.batchMs.toSorted((a, b) => a - b);
-    const percentile = (share: number) =>
-      sorted[Math.ceil(sorted.length * share) - 1] ?? Number.NaN;
     return {
       rows,
       dueRows,
@@ -87,10 +85,10 @@ export async function benchPurge(say: (text: string) => void): Promise<PurgeFigu
       oneByOneRowsPerSecond: perSecond(oneByOneSample, oneByOneMs),
       shareOfPlainDelete: round(plainMs / ours.elapsedMs),
       timesLimitLoop: round(limitLoopMs / ours.elapsedMs),
-      batches: sorted.length,
-      batchP50Ms: round(percentile(0.5)),
-      batchP99Ms: round(percentile(0.99)),
-      batchMaxMs: round(percentile(1)),
+      batches: ours.batchMs.length,
+      batchP50Ms: round(percentile(ours.batchMs, 0.5)),
+      batchP99Ms: round(percentile(ours.batchMs, 0.99)),
+      batchMaxMs: round(percentile(ours.batchMs, 1)),
       firstTenthMicrosecondsPerRow: round(perRow.first),
       lastTenthMicrosecondsPerRow: round(perRow.last),
       lastToFirstTenth: round(perRow.last / perRow.first),
@@ -160,12 +158,6 @@ async function declarePolicy(sql: postgres.Sql): Promise<void> {
 async function countDue(sql: postgres.Sql): Promise<number> {
   const [row] = await sql.unsafe(`select count(*)::integer as n from public.bench where ${due}`);
   return row?.n;
-}
-
-async function timed(run: () => Promise<unknown>): Promise<number> {
-  const startedMs = performance.now();
-  await run();
-  return performance.now() - startedMs;
 }
 
 async function runProcess(stack: Stack) {
@@ -240,8 +232,4 @@ async function fixedBatches(sql: postgres.Sql): Promise<{ first: number; last: n
   const tenth = Math.floor(measured.length / 10);
   const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   return { first: mean(measured.slice(0, tenth)), last: mean(measured.slice(-tenth)) };
-}
-
-function round(value: number): number {
-  return Math.round(value * 100) / 100;
 }

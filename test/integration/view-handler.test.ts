@@ -86,21 +86,25 @@ describe('the function view-refresh', () => {
     expect(stepsOf(run)).toContain('app.alone refreshed changed');
   });
 
-  it('on schedule leaves a change alone that is younger than half of max_staleness', async () => {
-    await send({});
+  it('on schedule leaves a change alone when the next run will be in time as well', async () => {
+    const at = (day: string) => schedulerInput({ scheduledTime: `2026-01-${day}T02:30:00Z` });
+    await send(at('01'));
+    await suite.sql`
+      update nightshift.runs set started_at = started_at - interval '24 hours', finished_at = now()`;
     await age(1);
     await change('app.u');
-    expect(stepsOf(await send(schedulerInput()))).toContain('app.alone skipped fresh');
-    await age(13);
-    const later = schedulerInput({ scheduledTime: '2026-01-02T02:30:00Z' });
-    expect(stepsOf(await send(later))).toContain('app.alone refreshed changed');
+    expect(stepsOf(await send(at('02')))).toContain('app.alone skipped fresh');
+    await suite.sql`
+      update nightshift.runs set started_at = started_at - interval '24 hours', finished_at = now()`;
+    await age(2);
+    expect(stepsOf(await send(at('03')))).toContain('app.alone refreshed changed');
   });
 
   it('goes on over the bus with what did not fit, and refreshes nothing twice', async () => {
     // As if app.sums usually took longer than this invocation has.
     await suite.sql`
-      insert into nightshift.view_refreshes (view, view_name, status, mode, reason, started_at, duration_ms)
-      values ('app.sums', 'app.sums', 'refreshed', 'concurrently', 'changed', now() - interval '1 day', 20000)`;
+      insert into nightshift.view_refreshes (view, view_name, status, mode, reason, detail, started_at, duration_ms)
+      values ('app.sums', 'app.sums', 'refreshed', 'concurrently', 'changed', 'app.t changed', now() - interval '1 day', 20000)`;
     const first = await send({}, shortOfTime());
     expect(first.status).toBe('continued');
     expect(stepsOf(first)).toEqual([
@@ -126,8 +130,8 @@ describe('the function view-refresh', () => {
 
   it('does not call itself for ever when the time is never enough', async () => {
     await suite.sql`
-      insert into nightshift.view_refreshes (view, view_name, status, mode, reason, started_at, duration_ms)
-      select view, view_name, 'refreshed', 'concurrently', 'changed', now() - interval '1 day', 20000
+      insert into nightshift.view_refreshes (view, view_name, status, mode, reason, detail, started_at, duration_ms)
+      select view, view_name, 'refreshed', 'concurrently', 'changed', 'app.t changed', now() - interval '1 day', 20000
       from nightshift.refresh_policies`;
     const first = await send({}, shortOfTime());
     expect(first.status).toBe('continued');

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import {
   apiLimitMs,
-  criticalPathMs,
+  criticalPathsMs,
   directTimeoutMs,
   planRefresh,
   refreshFits,
@@ -35,7 +35,7 @@ function facts(view: string, over: Partial<ViewFacts> = {}): ViewFacts {
 
 function plan(views: ViewFacts[], scope: Partial<Scope> = {}) {
   const everything = { only: false, ancestors: false, descendants: false, force: false };
-  return planRefresh(views, { ...everything, scheduled: false, ...scope });
+  return planRefresh(views, { ...everything, nextRunSeconds: null, ...scope });
 }
 
 const short = (planned: ReturnType<typeof plan>) =>
@@ -124,22 +124,27 @@ describe('the plan', () => {
     ]);
   });
 
-  it('of a schedule leaves a change alone until half of max_staleness is over', () => {
-    const young = { reason: 'changed' as const, stalenessSeconds: 13 * 3600 - 1 };
-    const old = { reason: 'changed' as const, stalenessSeconds: 13 * 3600 };
-    const scheduled = { scheduled: true };
-    expect(short(plan([facts('a', young)], scheduled))).toEqual(['a skip fresh']);
-    expect(short(plan([facts('a', young)]))).toEqual(['a refresh changed']);
-    expect(short(plan([facts('a', old)], scheduled))).toEqual(['a refresh changed']);
-    expect(short(plan([facts('a', { ...young, reason: 'never' })], scheduled))).toEqual([
+  it('of a schedule leaves a change alone when the next run will be in time as well', () => {
+    const hour = 3600;
+    const aged = (stalenessSeconds: number) => ({ reason: 'changed' as const, stalenessSeconds });
+    const nightly = { nextRunSeconds: 24 * hour };
+    expect(short(plan([facts('a', aged(2 * hour - 1))], nightly))).toEqual(['a skip fresh']);
+    expect(short(plan([facts('a', aged(2 * hour))], nightly))).toEqual(['a refresh changed']);
+    expect(short(plan([facts('a', aged(25 * hour))], { nextRunSeconds: 600 }))).toEqual([
+      'a skip fresh',
+    ]);
+    expect(short(plan([facts('a', aged(0))]))).toEqual(['a refresh changed']);
+    expect(short(plan([facts('a', { ...aged(0), reason: 'never' })], nightly))).toEqual([
       'a refresh never',
     ]);
-    expect(short(plan(diamond({ a: old, b: young }), scheduled))).toContain('b refresh changed');
+    const below = diamond({ a: aged(3 * hour), b: aged(hour) });
+    expect(short(plan(below, nightly))).toContain('b refresh changed');
   });
 
   it('of a resumed run keeps what an earlier attempt refreshed, and goes on below it', () => {
     const refreshed = {
       outcome: 'refreshed' as const,
+      reason: 'changed' as const,
       detail: 'changed',
       mode: 'concurrently' as const,
       startedAt: '2026-01-01T00:00:00Z',
@@ -149,7 +154,7 @@ describe('the plan', () => {
       deadRows: 0,
     };
     expect(short(plan(diamond({ a: { refreshed, reason: 'recent' } })))).toEqual([
-      'a done recent',
+      'a done changed',
       'b refresh upstream',
       'c refresh upstream',
       'd refresh upstream',
@@ -167,9 +172,20 @@ describe('the longest way', () => {
         d: { usualMs: null },
       }),
     );
-    expect(criticalPathMs('a', planned)).toBe(110);
-    expect(criticalPathMs('c', planned)).toBe(1);
-    expect(criticalPathMs('d', planned)).toBe(0);
+    expect([...criticalPathsMs(planned)].sort()).toEqual([
+      ['a', 110],
+      ['b', 100],
+      ['c', 1],
+      ['d', 0],
+    ]);
+  });
+
+  it('is found at once however many ways there are', () => {
+    const layers = Array.from({ length: 40 }, (_, n) => [`${n}a`, `${n}b`]);
+    const views = layers.flatMap((layer, n) =>
+      layer.map((view) => facts(view, { dependsOn: layers[n - 1] ?? [], usualMs: 1 })),
+    );
+    expect(criticalPathsMs(plan(views)).get('0a')).toBe(40);
   });
 });
 
@@ -188,16 +204,25 @@ describe('the way of a refresh', () => {
   });
 
   it('begins only what would be done in time', () => {
-    expect(refreshFits(16_001, 10_000)).toBe(true);
-    expect(refreshFits(16_000, 10_000)).toBe(false);
-    expect(refreshFits(2_000, null)).toBe(true);
-    expect(refreshFits(1_000, null)).toBe(false);
+    const http = (remainingMs: number) => ({ remainingMs, budgetMs: 25_000 });
+    expect(refreshFits(http(16_001), 10_000)).toBe(true);
+    expect(refreshFits(http(16_000), 10_000)).toBe(false);
+    expect(refreshFits(http(25_000), 20_000)).toBe(false);
+    expect(refreshFits(http(2_000), null)).toBe(true);
+    expect(refreshFits(http(1_000), null)).toBe(false);
+  });
+
+  it('gives anything a try at the beginning of a long budget', () => {
+    const budgetMs = 898_000;
+    expect(refreshFits({ remainingMs: budgetMs, budgetMs }, 890_000)).toBe(true);
+    expect(refreshFits({ remainingMs: 450_001, budgetMs }, 890_000)).toBe(true);
+    expect(refreshFits({ remainingMs: 450_000, budgetMs }, 890_000)).toBe(false);
   });
 
   it('is tried again while another session has the lock, a few times, and never after a timeout', () => {
     const error = (code: string) => new NightshiftError(code, '');
-    expect(repeatRefresh(error('55P03'), 4)).toBe(true);
-    expect(repeatRefresh(error('55P03'), 5)).toBe(false);
+    expect(repeatRefresh(error('55P03'), 3)).toBe(true);
+    expect(repeatRefresh(error('55P03'), 4)).toBe(false);
     expect(repeatRefresh(error('57014'), 1)).toBe(false);
     expect(repeatRefresh(error('40001'), 6)).toBe(true);
   });

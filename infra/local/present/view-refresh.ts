@@ -21,7 +21,7 @@ export const presenter: Presenter<RefreshReport> = {
   plan: async (rpc) => {
     const listed = await rpc.call('list_refresh_policies', {}, listOfViewFacts);
     const scope = { only: false, ancestors: false, descendants: false, force: false };
-    const planned = planRefresh(listed, { ...scope, scheduled: false });
+    const planned = planRefresh(listed, { ...scope, nextRunSeconds: null });
     return { document: planned, show: () => showPlan(planned) };
   },
 };

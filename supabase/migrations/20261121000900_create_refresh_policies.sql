@@ -54,6 +54,7 @@ create index view_refreshes_started_at on nightshift.view_refreshes (started_at)
 alter table nightshift.refresh_policies enable row level security;
 alter table nightshift.view_refreshes enable row level security;
 revoke all on nightshift.refresh_policies, nightshift.view_refreshes from public, anon, authenticated, service_role;
+revoke all on sequence nightshift.view_refreshes_id_seq from public, anon, authenticated, service_role;
 
 create function nightshift.find_view(name text)
 returns regclass

@@ -1,24 +1,32 @@
 import PQueue from 'p-queue';
 import * as z from 'zod';
-import { NightshiftError, orStop, timedOut } from '../_shared/errors.ts';
+import { type NightshiftError, orStop, timedOut } from '../_shared/errors.ts';
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { withHeartbeats } from '../_shared/lease.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import {
   apiLimitMs,
-  blockedBy,
+  base,
   criticalPathsMs,
   directTimeoutMs,
+  explain,
+  failure,
+  figuresOf,
+  heldBack,
+  inSeconds,
+  isReady,
+  isStale,
   type PlannedView,
   planRefresh,
   refreshFits,
   repeatRefresh,
   runStatus,
+  stepOfPlan,
   wayOf,
+  withSlowness,
 } from './rules.ts';
 import {
   listOfViewFacts,
-  type Refreshed,
   type RefreshInput,
   type RefreshReport,
   type RefreshStep,
@@ -122,60 +130,6 @@ async function refreshAll(
   });
 }
 
-function isReady({ status }: RefreshStep): boolean {
-  return status === 'refreshed' || status === 'skipped';
-}
-
-function heldBack({ facts }: PlannedView, read: RefreshStep): RefreshStep {
-  return read.status === 'waiting'
-    ? { ...base(facts), status: 'waiting', reason: read.reason, detail: read.detail }
-    : { ...base(facts), status: 'blocked', reason: 'blocked', detail: blockedBy(read.view) };
-}
-
-function base({ view, warnings }: ViewFacts): Pick<RefreshStep, 'view' | 'warnings'> {
-  return { view, warnings };
-}
-
-/** The step of a view that is not refreshed now. */
-function stepOfPlan({ facts, action, reason, detail }: PlannedView): RefreshStep {
-  const step = { ...base(facts), reason, detail };
-  switch (action) {
-    case 'refresh': {
-      const { mode, modeReason } = facts;
-      return {
-        ...step,
-        status: 'due',
-        ...(mode ? { mode } : {}),
-        ...(modeReason ? { modeReason } : {}),
-      };
-    }
-    case 'skip':
-      return { ...step, status: 'skipped' };
-    case 'blocked':
-      return { ...step, status: 'blocked' };
-    case 'done':
-      return { ...step, status: 'refreshed', ...figuresOf(facts.refreshed) };
-    case 'fail': {
-      const error = new NightshiftError(
-        reason === 'gone' ? 'NS404' : 'NS422',
-        `${facts.view}: ${facts.problem ?? detail}`,
-        {
-          hint:
-            facts.fix ??
-            `Create it again under its name, or: select nightshift.remove_refresh_policy('${facts.view.replaceAll("'", "''")}');`,
-        },
-      );
-      return { ...step, status: 'failed', error: error.describe() };
-    }
-  }
-}
-
-function figuresOf(refreshed: Refreshed | null) {
-  if (!refreshed) return {};
-  const { mode, durationMs, rows, sizeBytes, deadRows } = refreshed;
-  return { mode, durationMs, rows, sizeBytes, deadRows };
-}
-
 async function refresh(
   context: JobContext,
   { facts, reason, detail }: PlannedView,
@@ -253,37 +207,6 @@ function callRefresh(
   return rpc.call('refresh_view', args, refreshAnswer, options);
 }
 
-function inSeconds(ms: number): string {
-  return `${Math.round(ms / 100) / 10} s`;
-}
-
-function explain(
-  error: NightshiftError,
-  view: string,
-  durationMs: number,
-  over: 'api' | 'direct',
-): NightshiftError {
-  if (error.code !== timedOut) return error;
-  const took = inSeconds(durationMs);
-  return over === 'api'
-    ? new NightshiftError(
-        timedOut,
-        `Refreshing ${view} was stopped after ${took} by the time limit of the API`,
-        {
-          hint: 'Set NIGHTSHIFT_DATABASE_URL (the session pooler): then it is refreshed over a direct connection, for as long as the function may run.',
-          cause: error,
-        },
-      )
-    : new NightshiftError(
-        timedOut,
-        `Refreshing ${view} was stopped after ${took}, when the time of the function was over`,
-        {
-          hint: 'Give it the time it needs (a Lambda has at most 15 minutes), run it from the command line, or make its query cheaper.',
-          cause: error,
-        },
-      );
-}
-
 async function recordFailure(
   { rpc, run }: JobContext,
   failed: Pick<RefreshStep, 'view' | 'reason' | 'detail'> & {
@@ -322,18 +245,6 @@ function outcomeOf(
   return { status, report, ...(status === 'failed' ? { error: failure(steps) } : {}) };
 }
 
-function isStale({ enabled, stalenessSeconds, maxStalenessSeconds }: ViewFacts): boolean {
-  return enabled && (stalenessSeconds ?? 0) >= (maxStalenessSeconds ?? Number.POSITIVE_INFINITY);
-}
-
-/** Before a view outgrows the API for good, it says so. */
-function withSlowness(step: RefreshStep, after: ViewFacts[]): RefreshStep {
-  const usualMs = after.find(({ view }) => view === step.view)?.usualMs ?? 0;
-  if (usualMs <= apiLimitMs / 2) return step;
-  const warning = `Its refresh takes ${inSeconds(usualMs)} of the ${inSeconds(apiLimitMs)} that the API allows: set NIGHTSHIFT_DATABASE_URL, so that it goes over a direct connection.`;
-  return { ...step, warnings: [...step.warnings, warning] };
-}
-
 /** What this attempt did; the report has the totals of the run. */
 function countMetrics(
   { metrics }: JobContext,
@@ -350,14 +261,4 @@ function countMetrics(
     .map(({ stalenessSeconds }) => stalenessSeconds ?? 0);
   if (ages.length > 0) metrics.add('ViewStalenessSeconds', Math.max(...ages));
   metrics.describe('views', refreshed.map(({ view }) => view).join(', '));
-}
-
-function failure(steps: readonly RefreshStep[]): NightshiftError {
-  return new NightshiftError('NS502', 'No view could be refreshed', {
-    detail: steps
-      .map(({ view, error, detail }) => `${view}: ${error?.message ?? detail}`)
-      .join('. '),
-    hint:
-      steps.find(({ error }) => error?.hint)?.error?.hint ?? 'The report says why, view by view.',
-  });
 }

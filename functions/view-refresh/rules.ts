@@ -1,6 +1,6 @@
-import { worthRepeating } from '../_shared/errors.ts';
+import { NightshiftError, timedOut, worthRepeating } from '../_shared/errors.ts';
 import type { OutcomeStatus } from '../_shared/job.ts';
-import type { RefreshStep, StepReason, ViewFacts } from './schema.ts';
+import type { Refreshed, RefreshStep, StepReason, ViewFacts } from './schema.ts';
 
 export interface PlannedView {
   facts: ViewFacts;
@@ -128,7 +128,7 @@ function needOf(
   return { action: 'refresh', reason, detail };
 }
 
-export function blockedBy(view: string): string {
+function blockedBy(view: string): string {
   return `blocked by ${view}, which it reads and which was not refreshed`;
 }
 
@@ -192,4 +192,111 @@ export function runStatus(
   if (waiting && (progressed || attempt === 1)) return 'continued';
   if (bad.length === 0) return 'succeeded';
   return bad.length === steps.length ? 'failed' : 'partial';
+}
+
+export function isReady({ status }: RefreshStep): boolean {
+  return status === 'refreshed' || status === 'skipped';
+}
+
+export function heldBack({ facts }: PlannedView, read: RefreshStep): RefreshStep {
+  return read.status === 'waiting'
+    ? { ...base(facts), status: 'waiting', reason: read.reason, detail: read.detail }
+    : { ...base(facts), status: 'blocked', reason: 'blocked', detail: blockedBy(read.view) };
+}
+
+export function base({ view, warnings }: ViewFacts): Pick<RefreshStep, 'view' | 'warnings'> {
+  return { view, warnings };
+}
+
+/** The step of a view that is not refreshed now. */
+export function stepOfPlan({ facts, action, reason, detail }: PlannedView): RefreshStep {
+  const step = { ...base(facts), reason, detail };
+  switch (action) {
+    case 'refresh': {
+      const { mode, modeReason } = facts;
+      return {
+        ...step,
+        status: 'due',
+        ...(mode ? { mode } : {}),
+        ...(modeReason ? { modeReason } : {}),
+      };
+    }
+    case 'skip':
+      return { ...step, status: 'skipped' };
+    case 'blocked':
+      return { ...step, status: 'blocked' };
+    case 'done':
+      return { ...step, status: 'refreshed', ...figuresOf(facts.refreshed) };
+    case 'fail': {
+      const error = new NightshiftError(
+        reason === 'gone' ? 'NS404' : 'NS422',
+        `${facts.view}: ${facts.problem ?? detail}`,
+        {
+          hint:
+            facts.fix ??
+            `Create it again under its name, or: select nightshift.remove_refresh_policy('${facts.view.replaceAll("'", "''")}');`,
+        },
+      );
+      return { ...step, status: 'failed', error: error.describe() };
+    }
+  }
+}
+
+export function figuresOf(refreshed: Refreshed | null) {
+  if (!refreshed) return {};
+  const { mode, durationMs, rows, sizeBytes, deadRows } = refreshed;
+  return { mode, durationMs, rows, sizeBytes, deadRows };
+}
+
+export function inSeconds(ms: number): string {
+  return `${Math.round(ms / 100) / 10} s`;
+}
+
+export function explain(
+  error: NightshiftError,
+  view: string,
+  durationMs: number,
+  over: 'api' | 'direct',
+): NightshiftError {
+  if (error.code !== timedOut) return error;
+  const took = inSeconds(durationMs);
+  return over === 'api'
+    ? new NightshiftError(
+        timedOut,
+        `Refreshing ${view} was stopped after ${took} by the time limit of the API`,
+        {
+          hint: 'Set NIGHTSHIFT_DATABASE_URL (the session pooler): then it is refreshed over a direct connection, for as long as the function may run.',
+          cause: error,
+        },
+      )
+    : new NightshiftError(
+        timedOut,
+        `Refreshing ${view} was stopped after ${took}, when the time of the function was over`,
+        {
+          hint: 'Give it the time it needs (a Lambda has at most 15 minutes), run it from the command line, or make its query cheaper.',
+          cause: error,
+        },
+      );
+}
+
+export function isStale({ enabled, stalenessSeconds, maxStalenessSeconds }: ViewFacts): boolean {
+  return enabled && (stalenessSeconds ?? 0) >= (maxStalenessSeconds ?? Number.POSITIVE_INFINITY);
+}
+
+/** Before a view outgrows the API for good, it says so. */
+export function withSlowness(step: RefreshStep, after: ViewFacts[]): RefreshStep {
+  const usualMs = after.find(({ view }) => view === step.view)?.usualMs ?? 0;
+  if (usualMs <= apiLimitMs / 2) return step;
+  const warning = `Its refresh takes ${inSeconds(usualMs)} of the ${inSeconds(apiLimitMs)} that the API allows: set NIGHTSHIFT_DATABASE_URL, so that it goes over a direct connection.`;
+  return { ...step, warnings: [...step.warnings, warning] };
+}
+
+export function failure(steps: readonly RefreshStep[]): NightshiftError {
+  return new NightshiftError('NS502', 'No view could be refreshed', {
+    detail: steps
+      .map(({ view, error, detail }) => `${view}: ${error?.message ?? detail}`)
+      .join('. '),
+    hint:
+      steps.find(({ error }) => error?.hint)?.error?.hint ?? 'The report says why, view by view.',
+  });
 }

@@ -7,19 +7,21 @@ import { type Functions, parseAnswer, type Retry, type RpcName, retrying } from 
 /** A connection past the API, for calls that take longer than it allows. Connects when first used. */
 export interface Direct {
   /**
-   * Calls a function of schema nightshift in a transaction of its own. `timeoutMs` is for the statement; what `retry`
-   * allows is repeated, as over the API. Throws NightshiftError.
+   * Calls a function of schema nightshift in a transaction of its own. `timeoutMs` is asked before each attempt for
+   * what its statement may take; what `retry` allows is repeated, as over the API. Throws NightshiftError.
    */
   call<Name extends RpcName, Schema extends z.ZodType>(
     name: Name,
     args: Functions[Name]['Args'],
     answer: Schema,
-    options: { timeoutMs: number; retry: Retry },
+    options: { timeoutMs: () => number; retry: Retry },
   ): Promise<z.output<Schema>>;
   close(): Promise<void>;
 }
 
 const closeTimeoutSeconds = 1;
+/** How much longer than its time limit the server may be silent before the connection counts as dead. */
+const silenceMs = 5_000;
 const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 export function connectDirect(databaseUrl: string, deadline: Deadline): Direct {
@@ -36,12 +38,13 @@ export function connectDirect(databaseUrl: string, deadline: Deadline): Direct {
   return {
     call(name, args, answer, { timeoutMs, retry }) {
       const attempt = async () => {
-        const results = await sql
-          .unsafe(oneMessage(name, args, timeoutMs))
-          .simple()
-          .catch((thrown: unknown) => {
-            throw toDirectError(name, thrown);
-          });
+        const statementMs = timeoutMs();
+        const results = await Promise.race([
+          sql.unsafe(oneMessage(name, args, statementMs)).simple(),
+          silence(statementMs + silenceMs),
+        ]).catch((thrown: unknown) => {
+          throw toDirectError(name, thrown);
+        });
         const [row] = results.at(-1) ?? [];
         return parseAnswer(name, row?.answer, answer);
       };
@@ -63,9 +66,20 @@ function oneMessage(name: RpcName, args: object, timeoutMs: number): string {
     select nightshift.${name}(${list.join(', ')}) as answer`;
 }
 
+/** Text, numbers, booleans and JSON objects; an array would be JSON where SQL wants an array, so it is none of them. */
 function literal(value: unknown): string {
+  if (value === null) return 'null';
+  if (value === undefined || Array.isArray(value))
+    throw new TypeError('There is no literal for it');
   const text = typeof value === 'string' ? value : JSON.stringify(value);
   return `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
+}
+
+function silence(ms: number): Promise<never> {
+  return new Promise((_, reject) => {
+    const silent = Object.assign(new Error('No answer'), { code: 'CONNECTION_CLOSED' });
+    setTimeout(reject, Math.min(ms, 2 ** 31 - 1), silent).unref();
+  });
 }
 
 /** SQLSTATEs that are about the connection, not about the call. */
@@ -73,7 +87,8 @@ const refused = /^(28...|3D000)$/;
 const cut = /^(57P..|08...)$/;
 
 function toDirectError(name: string, thrown: unknown): unknown {
-  const isPostgres = thrown instanceof postgres.PostgresError;
+  // A pooler says so, with a SQLSTATE of its own, when it knows no such project.
+  const isPostgres = thrown instanceof postgres.PostgresError && thrown.severity !== 'FATAL';
   if (isPostgres && !refused.test(thrown.code) && !cut.test(thrown.code)) {
     const { code, message, detail, hint } = thrown;
     return fromRpcFailure(name, { code, message, details: detail, hint }, 400);

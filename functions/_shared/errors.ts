@@ -62,12 +62,20 @@ const transientHttpStatuses = new Set([429, 502, 503, 504]);
 /** SQLSTATE query_canceled: the statement timeout, here. The work was rolled back. */
 export const timedOut = '57014';
 /** SQLSTATE lock_not_available: the lock timeout. */
-const notLocked = '55P03';
+export const notLocked = '55P03';
+
+/** The disk, the memory or a limit of the server is too small for it: the same again is as large. */
+const tooLarge = /^53[124]00$/;
+
+/** The detail of a 57014 that was no timeout: someone used pg_cancel_backend. */
+export const cancelledByHand = 'Someone cancelled the statement.';
 
 /** Whether to send a failed call again as it was: not after a timeout, and not for long while another session has the lock. */
 export function worthRepeating(lockAttempts: number) {
   return (error: NightshiftError, attempt: number): boolean =>
-    error.code !== timedOut && (error.code !== notLocked || attempt < lockAttempts);
+    error.code !== timedOut &&
+    !tooLarge.test(error.code) &&
+    (error.code !== notLocked || attempt < lockAttempts);
 }
 
 /** After these nothing else of the run can succeed: another attempt holds the lease, or Supabase cannot be reached. */
@@ -119,7 +127,9 @@ export function fromRpcFailure(call: string, failure: RpcFailure, status: number
     (code.startsWith('PGRST')
       ? `${call}: ${failure.message}`
       : `${call} failed with ${code}; the Postgres log has the message`);
-  return new NightshiftError(code, message, { hint: known?.hint, retryable });
+  const detail =
+    code === timedOut && failure.message.includes('user request') ? cancelledByHand : undefined;
+  return new NightshiftError(code, message, { detail, hint: known?.hint, retryable });
 }
 
 /** The kind of network failure (ECONNREFUSED, a timeout), without addresses or anything else the platform adds. */

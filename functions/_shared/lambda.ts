@@ -50,8 +50,9 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
     settings ??= readSettings(process.env);
     const { supabaseUrl, supabaseSecretKey, databaseUrl, eventBus } = settings;
     if (eventBus) bus ??= createBus(eventBus);
-    const direct = databaseUrl ? connectDirect?.(databaseUrl, deadline) : undefined;
+    let direct: Direct | undefined;
     try {
+      direct = databaseUrl ? connectDirect?.(databaseUrl, deadline) : undefined;
       return await runJob(job, invocation, {
         rpc: createRpc({ url: supabaseUrl, secretKey: supabaseSecretKey }, deadline),
         clock: systemClock,
@@ -62,8 +63,8 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
         ...(bus ? { bus } : {}),
       });
     } finally {
-      await direct?.close();
       metrics.flush();
+      await direct?.close();
     }
   }
 

@@ -1,6 +1,6 @@
 import PQueue from 'p-queue';
 import * as z from 'zod';
-import { type NightshiftError, orStop, timedOut } from '../_shared/errors.ts';
+import { NightshiftError, notLocked, orStop } from '../_shared/errors.ts';
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { withHeartbeats } from '../_shared/lease.ts';
 import { leaseOf } from '../_shared/ledger.ts';
@@ -13,9 +13,10 @@ import {
   failure,
   figuresOf,
   heldBack,
-  inSeconds,
   isReady,
   isStale,
+  otherWay,
+  outOfTime,
   type PlannedView,
   planRefresh,
   refreshFits,
@@ -53,8 +54,8 @@ async function planAndRefresh(
   input: RefreshInput,
 ): Promise<Outcome<RefreshReport>> {
   const { rpc, run } = context;
-  const only = input.only ? { only_views: input.only } : {};
-  const args = { ...leaseOf(run), ...only };
+  const only = input.only !== undefined;
+  const args = { ...leaseOf(run), ...(input.only ? { only_views: input.only } : {}) };
   const longCall = { timeoutMs: apiCallTimeoutMs };
   const { views, secondsSinceLastSchedule } = await rpc.call(
     'plan_view_refresh',
@@ -63,15 +64,15 @@ async function planAndRefresh(
     longCall,
   );
   const planned = planRefresh(views, {
-    only: input.only !== undefined,
+    only,
     ancestors: input.ancestors,
     descendants: input.descendants,
     force: input.force,
-    nextRunSeconds: run.trigger === 'schedule' && !input.only ? secondsSinceLastSchedule : null,
+    nextRunSeconds: run.trigger === 'schedule' && !only ? secondsSinceLastSchedule : null,
   });
   if (input.dryRun) {
     const steps = planned.map(stepOfPlan);
-    return outcomeOf(context, steps, views, 0);
+    return outcomeOf(context, steps, views, { refreshed: 0, only });
   }
 
   const steps = await refreshAll(context, planned, input);
@@ -80,10 +81,14 @@ async function planAndRefresh(
   );
   const after =
     refreshed.length > 0
-      ? await rpc.call('list_refresh_policies', {}, listOfViewFacts, longCall)
+      ? await rpc.call('list_refresh_policies', {}, listOfViewFacts, longCall).catch(orStop)
       : views;
-  const outcome = outcomeOf(context, steps, after, refreshed.length);
-  countMetrics(context, outcome.report, refreshed, after);
+  if (after instanceof NightshiftError) {
+    context.log.warn('The age of the views could not be read', { error: after.describe() });
+    return outcomeOf(context, steps, [], { refreshed: refreshed.length, only });
+  }
+  const outcome = outcomeOf(context, steps, after, { refreshed: refreshed.length, only });
+  countMetrics(context, outcome, refreshed, after);
   return outcome;
 }
 
@@ -138,12 +143,7 @@ async function refresh(
   const { clock, deadline, direct } = context;
   const { usualMs } = facts;
   if (!refreshFits({ remainingMs: deadline.remainingMs(), budgetMs }, usualMs)) {
-    return {
-      ...base(facts),
-      status: 'waiting',
-      reason,
-      detail: `time ran out; it usually takes ${inSeconds(usualMs ?? 0)}`,
-    };
+    return outOfTime(facts, reason, usualMs);
   }
 
   const startedMs = clock.nowMs();
@@ -151,10 +151,19 @@ async function refresh(
   try {
     const call = () => callRefresh(context, facts.view, force, over);
     const answer = await call().catch((thrown: unknown) => {
-      if (over === 'direct' || !direct || orStop(thrown).code !== timedOut) throw thrown;
-      over = 'direct';
+      const error = orStop(thrown);
+      const other = otherWay(error, over, usualMs);
+      if (!other || !direct) throw error;
+      // What is left of a short budget is not enough for what the API was too short for: the next attempt has more.
+      if (
+        other === 'direct' &&
+        !refreshFits({ remainingMs: deadline.remainingMs(), budgetMs }, apiLimitMs)
+      )
+        return undefined;
+      over = other;
       return call();
     });
+    if (!answer) return outOfTime(facts, reason, apiLimitMs);
     if (answer.outcome === 'refreshed') {
       const { modeReason } = facts;
       return {
@@ -192,19 +201,33 @@ async function refresh(
 /** The API ends every call after 60 s; by then Postgres has given up, unless nothing answers at all. */
 const apiCallTimeoutMs = apiLimitMs + 7_000;
 
-function callRefresh(
-  { rpc, direct, run, deadline }: JobContext,
+async function callRefresh(
+  { rpc, direct, run, clock, deadline }: JobContext,
   view: string,
   force: boolean,
   over: 'api' | 'direct',
 ) {
   const args = { ...leaseOf(run), view, force };
   if (over === 'direct' && direct) {
-    const timeoutMs = directTimeoutMs(deadline.remainingMs());
+    const timeoutMs = () => directTimeoutMs(deadline.remainingMs());
     return direct.call('refresh_view', args, refreshAnswer, { timeoutMs, retry: repeatRefresh });
   }
-  const options = { retry: repeatRefresh, timeoutMs: apiCallTimeoutMs };
-  return rpc.call('refresh_view', args, refreshAnswer, options);
+  let answerLost = false;
+  const retry = (error: NightshiftError, attempt: number) => {
+    answerLost ||= error.code !== notLocked;
+    return repeatRefresh(error, attempt);
+  };
+  const call = () =>
+    rpc.call('refresh_view', args, refreshAnswer, { retry, timeoutMs: apiCallTimeoutMs });
+  const answer = await call();
+  // The session that is refreshing it may be that of our own call, whose answer was lost.
+  const giveUpMs = clock.nowMs() + (answerLost ? apiLimitMs : 0);
+  const wait = async (busy: typeof answer): Promise<typeof answer> => {
+    if (busy.outcome !== 'busy' || clock.nowMs() >= giveUpMs) return busy;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    return wait(await call());
+  };
+  return wait(answer);
 }
 
 async function recordFailure(
@@ -223,24 +246,34 @@ async function recordFailure(
     duration_ms: Math.round(failed.durationMs),
     error: { code: error.code, message: error.message },
   };
-  await rpc.call('record_refresh_failure', args, z.unknown());
+  // The report has it as well; without the record the rest of the run is none the worse.
+  await rpc.call('record_refresh_failure', args, z.unknown(), { retry: () => false }).catch(orStop);
 }
 
 function outcomeOf(
   { run, direct }: JobContext,
   steps: RefreshStep[],
   after: ViewFacts[],
-  refreshed: number,
+  { refreshed, only }: { refreshed: number; only: boolean },
 ): Outcome<RefreshReport> {
-  const status = runStatus(steps, { progressed: refreshed > 0, attempt: run.attempt });
+  const status = run.dryRun
+    ? 'succeeded'
+    : runStatus(steps, { progressed: refreshed > 0, attempt: run.attempt });
   const count = (is: (step: RefreshStep) => boolean) => steps.filter(is).length;
   const report = {
     dryRun: run.dryRun,
     viewsRefreshed: count((step) => step.status === 'refreshed'),
     viewsUnchanged: count((step) => step.status === 'skipped' && step.reason === 'unchanged'),
-    viewsStale: after.filter(isStale).length,
+    stale: after
+      .filter(isStale)
+      .filter(({ view }) => steps.some((step) => step.view === view))
+      .map(({ view, stalenessSeconds = 0, maxStalenessSeconds = 0 }) => ({
+        view,
+        stalenessSeconds,
+        maxStalenessSeconds,
+      })),
     steps: direct ? steps : steps.map((step) => withSlowness(step, after)),
-    disabled: after.filter(({ enabled }) => !enabled).map(({ view }) => view),
+    disabled: after.filter(({ enabled }) => !enabled && !only).map(({ view }) => view),
   };
   return { status, report, ...(status === 'failed' ? { error: failure(steps) } : {}) };
 }
@@ -248,13 +281,14 @@ function outcomeOf(
 /** What this attempt did; the report has the totals of the run. */
 function countMetrics(
   { metrics }: JobContext,
-  report: RefreshReport,
+  { status, report }: Outcome<RefreshReport>,
   refreshed: RefreshStep[],
   after: ViewFacts[],
 ): void {
   metrics.add('ViewsRefreshed', refreshed.length);
-  metrics.add('ViewsSkippedUnchanged', report.viewsUnchanged);
-  metrics.add('ViewsStale', report.viewsStale);
+  // Skipped again in each attempt, they count in the last.
+  if (status !== 'continued') metrics.add('ViewsSkippedUnchanged', report.viewsUnchanged);
+  metrics.add('ViewsStale', after.filter(isStale).length);
   for (const { durationMs } of refreshed) metrics.add('ViewRefreshMs', durationMs ?? 0);
   const ages = after
     .filter(({ enabled }) => enabled)

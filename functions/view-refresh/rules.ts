@@ -1,4 +1,4 @@
-import { NightshiftError, timedOut, worthRepeating } from '../_shared/errors.ts';
+import { cancelledByHand, NightshiftError, timedOut, worthRepeating } from '../_shared/errors.ts';
 import type { OutcomeStatus } from '../_shared/job.ts';
 import type { Refreshed, RefreshStep, StepReason, ViewFacts } from './schema.ts';
 
@@ -30,6 +30,7 @@ export interface Scope {
 export function planRefresh(views: readonly ViewFacts[], scope: Scope): PlannedView[] {
   const enabled = new Map(views.filter((view) => view.enabled).map((view) => [view.view, view]));
   const chosen = choose(enabled, scope);
+  const slacks = slacksSeconds([...inOrder(enabled)]);
   const planned = new Map<string, PlannedView>();
   for (const facts of inOrder(enabled)) {
     if (!chosen.has(facts.view)) continue;
@@ -38,7 +39,7 @@ export function planRefresh(views: readonly ViewFacts[], scope: Scope): PlannedV
       facts,
       level: Math.max(-1, ...above.map(({ level }) => level)) + 1,
       reads: above.map((view) => view.facts.view),
-      ...decide(facts, above, scope),
+      ...decide(facts, above, scope, slacks, [...enabled.values()]),
     });
   }
   return [...planned.values()];
@@ -85,6 +86,8 @@ function decide(
   facts: ViewFacts,
   above: readonly PlannedView[],
   scope: Scope,
+  slacks: Map<string, number>,
+  all: readonly ViewFacts[],
 ): Pick<PlannedView, 'action' | 'reason' | 'detail'> {
   if (facts.refreshed) {
     const { reason, detail } = facts.refreshed;
@@ -95,20 +98,49 @@ function decide(
   if (blocker)
     return { action: 'blocked', reason: 'blocked', detail: blockedBy(blocker.facts.view) };
 
-  const need = needOf(facts, above, scope);
-  if (need.action === 'refresh' && facts.problem) return { ...need, action: 'fail' };
+  const outdated = all.find(
+    ({ view, reason }) => facts.dependsOn.includes(view) && isChange(reason),
+  );
+  const leftOut = outdated && !above.some((read) => read.facts.view === outdated.view);
+  const note = leftOut ? `; but ${outdated.view}, which it reads, has to be: add ancestors` : '';
+  const need = needOf(facts, above, scope, slacks, note);
+  if (need.action === 'refresh' && (facts.problem || facts.timedOutInRun)) {
+    return { ...need, action: 'fail' };
+  }
   return need;
+}
+
+/** By view: how long until it, or any view that is made from it, is older than it may be. */
+function slacksSeconds(ordered: readonly ViewFacts[]): Map<string, number> {
+  const slacks = new Map<string, number>();
+  for (const {
+    view,
+    dependsOn,
+    stalenessSeconds = 0,
+    maxStalenessSeconds = 0,
+  } of ordered.toReversed()) {
+    const own = Math.min(slacks.get(view) ?? Infinity, maxStalenessSeconds - stalenessSeconds);
+    slacks.set(view, own);
+    for (const read of dependsOn) slacks.set(read, Math.min(slacks.get(read) ?? Infinity, own));
+  }
+  return slacks;
+}
+
+function isChange(reason: ViewFacts['reason']): boolean {
+  return reason === 'never' || reason === 'stale' || reason === 'changed';
 }
 
 function needOf(
   facts: ViewFacts,
   above: readonly PlannedView[],
   { force, nextRunSeconds }: Scope,
+  slacks: Map<string, number>,
+  note: string,
 ): Pick<PlannedView, 'action' | 'reason' | 'detail'> {
   if (force) return { action: 'refresh', reason: 'forced', detail: 'asked for by hand' };
   const { reason, detail } = facts;
   const first = above.find(({ action }) => action === 'refresh' || action === 'done');
-  const changed = reason === 'never' || reason === 'stale' || reason === 'changed';
+  const changed = isChange(reason);
   if (!changed && first) {
     return {
       action: 'refresh',
@@ -116,9 +148,9 @@ function needOf(
       detail: `it reads ${first.facts.view}, which is refreshed first`,
     };
   }
-  if (!changed) return { action: 'skip', reason, detail };
-  const then = (facts.stalenessSeconds ?? 0) + (nextRunSeconds ?? Number.POSITIVE_INFINITY);
-  if (reason === 'changed' && !first && then < (facts.maxStalenessSeconds ?? 0)) {
+  if (!changed) return { action: 'skip', reason, detail: detail + note };
+  const slack = slacks.get(facts.view) ?? 0;
+  if (reason === 'changed' && !first && (nextRunSeconds ?? Number.POSITIVE_INFINITY) < slack) {
     return {
       action: 'skip',
       reason: 'fresh',
@@ -138,7 +170,8 @@ export function criticalPathsMs(planned: readonly PlannedView[]): Map<string, nu
   // From the end of the plan, where nothing is read any more.
   for (const { facts, reads } of planned.toReversed()) {
     const own = (ways.get(facts.view) ?? 0) + (facts.usualMs ?? 0);
-    ways.set(facts.view, own);
+    // One that ran out of time may do so again, and comes when the others are done.
+    ways.set(facts.view, facts.timedOut ? -1 : own);
     for (const read of reads) ways.set(read, Math.max(ways.get(read) ?? 0, own));
   }
   return ways;
@@ -166,8 +199,10 @@ export function refreshFits(
   { remainingMs, budgetMs }: { remainingMs: number; budgetMs: number },
   usualMs: number | null | undefined,
 ): boolean {
-  const neededMs = 1.5 * (usualMs ?? 0);
-  const enoughMs = budgetMs < longBudgetMs ? neededMs : Math.min(neededMs, budgetMs / 2);
+  const isLong = budgetMs >= longBudgetMs;
+  // Nobody knows how long a first refresh takes; over HTTP it is tried all the same, and the caller may hang up.
+  const neededMs = usualMs == null ? (isLong ? apiLimitMs : 0) : 1.5 * usualMs;
+  const enoughMs = isLong ? Math.min(neededMs, budgetMs / 2) : neededMs;
   return remainingMs > closingMs + enoughMs;
 }
 
@@ -192,6 +227,27 @@ export function runStatus(
   if (waiting && (progressed || attempt === 1)) return 'continued';
   if (bad.length === 0) return 'succeeded';
   return bad.length === steps.length ? 'failed' : 'partial';
+}
+
+/** By which other way to try again: past a limit of the API, or around a connection that is not to be had. */
+export function otherWay(
+  error: NightshiftError,
+  over: 'api' | 'direct',
+  usualMs: number | null | undefined,
+): 'api' | 'direct' | undefined {
+  if (over === 'api') {
+    return error.code === timedOut && error.detail !== cancelledByHand ? 'direct' : undefined;
+  }
+  return error.code === 'NS502' && (usualMs ?? 0) < apiLimitMs ? 'api' : undefined;
+}
+
+export function outOfTime(
+  facts: ViewFacts,
+  reason: StepReason,
+  usualMs: number | null | undefined,
+): RefreshStep {
+  const takes = usualMs ? `; it takes ${inSeconds(usualMs)} or more` : '';
+  return { ...base(facts), status: 'waiting', reason, detail: `there was no time for it${takes}` };
 }
 
 export function isReady({ status }: RefreshStep): boolean {
@@ -228,12 +284,14 @@ export function stepOfPlan({ facts, action, reason, detail }: PlannedView): Refr
     case 'done':
       return { ...step, status: 'refreshed', ...figuresOf(facts.refreshed) };
     case 'fail': {
+      const tooLong = facts.timedOutInRun ? 'it ran out of time earlier in this run' : detail;
       const error = new NightshiftError(
-        reason === 'gone' ? 'NS404' : 'NS422',
-        `${facts.view}: ${facts.problem ?? detail}`,
+        reason === 'gone' ? 'NS404' : facts.timedOutInRun ? timedOut : 'NS422',
+        `${facts.view}: ${facts.problem ?? tooLong}`,
         {
           hint:
             facts.fix ??
+            (facts.timedOutInRun ? timeHint : undefined) ??
             `Create it again under its name, or: select nightshift.remove_refresh_policy('${facts.view.replaceAll("'", "''")}');`,
         },
       );
@@ -248,9 +306,12 @@ export function figuresOf(refreshed: Refreshed | null) {
   return { mode, durationMs, rows, sizeBytes, deadRows };
 }
 
-export function inSeconds(ms: number): string {
+function inSeconds(ms: number): string {
   return `${Math.round(ms / 100) / 10} s`;
 }
+
+const timeHint =
+  'Give it the time it needs (a Lambda has at most 15 minutes), run it from the command line, or make its query cheaper.';
 
 export function explain(
   error: NightshiftError,
@@ -258,7 +319,7 @@ export function explain(
   durationMs: number,
   over: 'api' | 'direct',
 ): NightshiftError {
-  if (error.code !== timedOut) return error;
+  if (error.code !== timedOut || error.detail === cancelledByHand) return error;
   const took = inSeconds(durationMs);
   return over === 'api'
     ? new NightshiftError(
@@ -273,7 +334,7 @@ export function explain(
         timedOut,
         `Refreshing ${view} was stopped after ${took}, when the time of the function was over`,
         {
-          hint: 'Give it the time it needs (a Lambda has at most 15 minutes), run it from the command line, or make its query cheaper.',
+          hint: timeHint,
           cause: error,
         },
       );

@@ -2,23 +2,27 @@ import * as z from 'zod';
 import type { ErrorDocument } from '../_shared/errors.ts';
 
 /** What a caller may ask of the refresh. */
-export const refreshInput = z.strictObject({
-  /** Say what would be refreshed and why; refresh nothing. */
-  dryRun: z.boolean().default(false),
-  /** Only these views, named as SQL writes them, schema included; all policies when left out. */
-  only: z
-    .array(z.string().regex(/^[^\0]+$/, 'must not be empty or contain NUL'))
-    .min(1)
-    .optional(),
-  /** With `only`: also the views that those read. */
-  ancestors: z.boolean().default(false),
-  /** With `only`: also the views that read those. */
-  descendants: z.boolean().default(false),
-  /** Refresh also what has not changed, or was refreshed seconds ago. */
-  force: z.boolean().default(false),
-  /** How many views are refreshed at once. */
-  parallelism: z.int().min(1).max(8).default(2),
-});
+export const refreshInput = z
+  .strictObject({
+    /** Say what would be refreshed and why; refresh nothing. */
+    dryRun: z.boolean().default(false),
+    /** Only these views, named as SQL writes them, schema included; all policies when left out. */
+    only: z
+      .array(z.string().regex(/^[^\0]+$/, 'must not be empty or contain NUL'))
+      .min(1)
+      .optional(),
+    /** With `only`: also the views that those read. */
+    ancestors: z.boolean().default(false),
+    /** With `only`: also the views that read those. */
+    descendants: z.boolean().default(false),
+    /** Refresh also what has not changed, or was refreshed seconds ago. */
+    force: z.boolean().default(false),
+    /** How many views are refreshed at once. */
+    parallelism: z.int().min(1).max(8).default(2),
+  })
+  .refine(({ only, ancestors, descendants }) => only || !(ancestors || descendants), {
+    error: 'ancestors and descendants go with only',
+  });
 export type RefreshInput = z.output<typeof refreshInput>;
 
 /** Why a view does or does not need a refresh; nightshift.assess_view has what each means. */
@@ -58,6 +62,9 @@ const viewFacts = z.object({
   maxStalenessSeconds: z.number().optional(),
   dataAsOf: z.string().nullable().optional(),
   usualMs: z.number().nullable().optional(),
+  /** The last try ran into the time limit; in a run, also whether one of this run did. */
+  timedOut: z.boolean().default(false),
+  timedOutInRun: z.boolean().default(false),
   mode: z.enum(['concurrently', 'plain']).optional(),
   modeReason: z.string().optional(),
   /** Why it cannot be refreshed at all. */
@@ -84,7 +91,7 @@ export type StepReason =
   | 'forced'
   /** A view it reads is refreshed first. */
   | 'upstream'
-  /** Changed, but the next scheduled run will be in time as well. */
+  /** Changed, but the next scheduled run will be in time as well, also for what reads it. */
   | 'fresh'
   /** A view it reads was not refreshed. */
   | 'blocked'
@@ -117,10 +124,10 @@ export interface RefreshReport {
   dryRun: boolean;
   viewsRefreshed: number;
   viewsUnchanged: number;
-  /** Views older than their max_staleness at the end. */
-  viewsStale: number;
+  /** Of the views asked for, those older than their max_staleness at the end. */
+  stale: { view: string; stalenessSeconds: number; maxStalenessSeconds: number }[];
   /** In the order of what they read. */
   steps: RefreshStep[];
-  /** Views whose policy is switched off. */
+  /** Views whose policy is switched off, unless some were named. */
   disabled: string[];
 }

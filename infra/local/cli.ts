@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import * as z from 'zod';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { connectDirect } from '../../functions/_shared/direct.ts';
@@ -22,10 +22,18 @@ const noDeadline = deadlineIn(systemClock, Number.POSITIVE_INFINITY);
 /** Where `npm start` leaves the address and key of the local stack. */
 const localEnvironment = new URL('../../.env.local', import.meta.url);
 
-function connect(): Rpc {
+/** The local stack or the exported settings, never some of each. */
+function connect(): { rpc: Rpc; databaseUrl: string | undefined } {
   const local = !process.env.SUPABASE_URL && existsSync(localEnvironment);
-  if (local) process.loadEnvFile(localEnvironment);
-  const { SUPABASE_URL: url, SUPABASE_SECRET_KEY: secretKey } = process.env;
+  if (local) {
+    delete process.env.NIGHTSHIFT_DATABASE_URL;
+    process.loadEnvFile(localEnvironment);
+  }
+  const {
+    SUPABASE_URL: url,
+    SUPABASE_SECRET_KEY: secretKey,
+    NIGHTSHIFT_DATABASE_URL: databaseUrl,
+  } = process.env;
   if (!url || !secretKey) {
     const missing = [
       ...(url ? [] : ['SUPABASE_URL']),
@@ -37,7 +45,8 @@ function connect(): Rpc {
   }
   // On stderr, so that it is seen and --json stays one document: which project this is about to touch.
   console.error(`Project: ${local ? 'the local stack, ' : ''}${url}`);
-  return createRpc({ url, secretKey }, noDeadline);
+  if (databaseUrl) console.error(`Direct connection: ${URL.parse(databaseUrl)?.host}`);
+  return { rpc: createRpc({ url, secretKey }, noDeadline), databaseUrl };
 }
 
 function print(document: unknown): void {
@@ -59,19 +68,19 @@ async function run(
   const job = await loadJob(name);
   const { json, ...input } = options;
   const bars = progressBars();
-  const { NIGHTSHIFT_DATABASE_URL: databaseUrl } = process.env;
+  const { rpc, databaseUrl } = connect();
   const direct = databaseUrl ? connectDirect(databaseUrl, noDeadline) : undefined;
   let stopped = false;
   // The first Ctrl-C lets the batch under way commit and the run be written down; a second one kills.
   process.once('SIGINT', () => {
     stopped = true;
-    console.error('\nStopping after this batch; press Ctrl-C again to quit at once.');
+    console.error('\nStopping after what is under way; press Ctrl-C again to quit at once.');
   });
   const result = await runJob(
     job,
     { trigger: 'cli', requestedBy: process.env.USER ?? 'cli', input },
     {
-      rpc: connect(),
+      rpc,
       direct,
       clock: systemClock,
       deadline: { remainingMs: () => (stopped ? 0 : noDeadline.remainingMs()) },
@@ -110,13 +119,13 @@ function exitCodeOf({ run }: RunResult): number {
 }
 
 async function status(options: { json?: true }) {
-  const runs = await connect().call('list_runs', {}, runDocuments);
+  const runs = await connect().rpc.call('list_runs', {}, runDocuments);
   if (options.json) print(runs);
   else showRuns(runs);
 }
 
 async function policies(options: { json?: true }) {
-  const rpc = connect();
+  const { rpc } = connect();
   const documents: Record<string, unknown> = {};
   for (const [job, { title, policies }] of Object.entries(presenters)) {
     const { document, show } = await policies(rpc);
@@ -135,15 +144,56 @@ async function plan(name: string, options: { json?: true }) {
       hint: `See what it would do with: npm run nightshift -- run ${name} --dry-run`,
     });
   }
-  const { document, show } = await plan(connect());
+  const { document, show } = await plan(connect().rpc);
   if (options.json) print(document);
   else show();
 }
 
 async function applyMigrations(options: { databaseUrl: string }) {
-  const { applied, skipped } = await migrate(options.databaseUrl);
+  const { applied, skipped } = await migrate(options.databaseUrl).catch((thrown: unknown) => {
+    throw toConnectionError(thrown, options.databaseUrl);
+  });
   for (const name of applied) console.log(`applied ${name}`);
   note(`${applied.length} applied, ${skipped.length} there already`);
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It takes a whole number.');
+  return Number(text);
+}
+
+/** Without `--`, npm takes options for itself: a dry run would be a real one. */
+function refuseOptionsTakenByNpm(options: readonly string[]): void {
+  if (process.env.npm_lifecycle_event !== 'nightshift') return;
+  const taken = options.filter(
+    (name) =>
+      process.env[`npm_config_${name.replaceAll('-', '_')}`] && !process.argv.includes(`--${name}`),
+  );
+  if (taken.length === 0) return;
+  throw new NightshiftError(
+    'NS422',
+    `npm took ${taken.map((name) => `--${name}`).join(' and ')} for itself`,
+    {
+      detail: 'Nothing was run.',
+      hint: 'Put -- before the arguments: npm run nightshift -- run retention-purge --dry-run',
+    },
+  );
+}
+
+/** A slip in the connection string is no defect of ours. */
+function toConnectionError(thrown: unknown, databaseUrl: string): unknown {
+  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
+  if (!/^(E[A-Z]+|CONNECT_TIMEOUT|CONNECTION_\w+|28...|3D000|ERR_INVALID_URL)$/.test(code))
+    return thrown;
+  const { host } = URL.canParse(databaseUrl) ? new URL(databaseUrl) : { host: '' };
+  return new NightshiftError(
+    'NS422',
+    `The database ${host ? `at ${host} ` : ''}could not be reached`,
+    {
+      detail: code,
+      hint: 'Copy the connection string of the session pooler (Dashboard > Connect), and encode special characters in the password.',
+    },
+  );
 }
 
 const program = new Command('nightshift')
@@ -165,7 +215,11 @@ program
   .option('--ancestors', 'view-refresh: with --only, also the views that those read')
   .option('--descendants', 'view-refresh: with --only, also the views that read those')
   .option('--force', 'go on where a safety brake would refuse; refresh what has not changed')
-  .option('--parallelism <number>', 'view-refresh: how many views at once (default 2)', Number)
+  .option(
+    '--parallelism <number>',
+    'view-refresh: how many views at once, 1 to 8 (default 2)',
+    wholeNumber,
+  )
   .option('--json', 'print the run as one JSON document')
   .action(run);
 program
@@ -192,7 +246,16 @@ program
   )
   .action(applyMigrations);
 
+// Whoever reads only the first lines, as head does, is done with us.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 try {
+  refuseOptionsTakenByNpm(
+    program.commands.flatMap(({ options }) => options.map(({ long }) => long?.slice(2) ?? '')),
+  );
   await program.parseAsync();
 } catch (thrown) {
   if (thrown instanceof CommanderError) {

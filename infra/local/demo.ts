@@ -23,20 +23,20 @@ async function main() {
     );
     await fillExamples(stack.databaseUrl, size);
 
-    heading('What is due');
-    await showPolicies(stack, 'retention-purge');
-    heading('The night shift: the purge');
-    await run(stack, 'retention-purge', {});
-    heading('The next night, as a dry run: nothing is written');
-    await run(stack, 'retention-purge', { dryRun: true });
-    note('What is left is still needed by rows that stay; each line above names the foreign key.');
-
     heading('The plan of the materialized views');
     await showPlan(stack);
     heading('The night shift: the refresh');
     await run(stack, 'view-refresh', {});
     heading('The same again: nothing has changed, so nothing is refreshed');
     await run(stack, 'view-refresh', {});
+
+    heading('The rows that are due');
+    await showPolicies(stack, 'retention-purge');
+    heading('The night shift: the purge');
+    await run(stack, 'retention-purge', {});
+    heading('The next night, as a dry run: nothing is written');
+    await run(stack, 'retention-purge', { dryRun: true });
+    note('What is left is still needed by rows that stay; each line above names the foreign key.');
   } finally {
     await stack.stop();
   }

@@ -41,6 +41,8 @@ const functions = spawn(
     'offline',
     '--stage',
     'local',
+    '--param',
+    'direct=local',
     '--httpPort',
     `${httpPort}`,
     '--lambdaPort',

@@ -155,16 +155,16 @@ begin
   if populated and keyed then
     return jsonb_build_object('mode', 'concurrently', 'modeReason', 'readers go on reading');
   end if;
-  needs := case when populated then 'it has no unique index on plain columns' else 'it has never been filled' end;
+  needs := concat_ws(' and ',
+    case when not populated then 'it holds no data yet' end, case when not keyed then 'it has no unique index on plain columns' end);
   if allow_blocking then
     return jsonb_build_object('mode', 'plain', 'modeReason', needs || ', and its policy allows blocking readers');
   end if;
   return jsonb_build_object(
     'problem', format('It can only be refreshed in a way that blocks its readers: %s', needs),
-    'fix', case
-      when populated then format('create unique index on %s (...); on the columns that tell its rows apart, or ', view)
-      else format('refresh materialized view %s; once by hand, or ', view)
-    end || format('select nightshift.alter_refresh_policy(%L, allow_blocking => true);', view)
+    'fix', case when not populated then format('refresh materialized view %s; once by hand, ', view) else '' end
+      || case when not keyed then format('create unique index on %s (<the columns that tell its rows apart>); ', view) else '' end
+      || format('or select nightshift.alter_refresh_policy(%L, allow_blocking => true);', view)
   );
 end;
 $$;
@@ -185,7 +185,8 @@ begin atomic
     from way
     where way.document ? 'problem'
     union all
-    select format('It reads %s, which has no refresh policy, so its data can be older than the policy says.', r.relation)
+    select format('It reads %s, which has no refresh policy, so nobody knows how old its data is. Fix: select nightshift.add_refresh_policy(%L);',
+      r.relation, r.relation)
     from nightshift.view_reads(refresh_warnings.view) r
     where r.kind = 'm'
       and not exists (
@@ -374,7 +375,7 @@ end;
 $$;
 
 comment on function nightshift.remove_refresh_policy is
-  'Removes the policy of a view, or of one that is gone by the name it had last; the view stays as it is. Returns what was removed. Errors: NS404.';
+  'Removes the policy of a view, or of one that is gone by the name it had last; the view stays as it is. Waits while the view is being refreshed. Returns what was removed. Errors: NS404.';
 
 create function nightshift.adopt_refresh_policies(
   schema text,
@@ -386,6 +387,8 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  adopted regclass[];
 begin
   if not exists (select 1 from pg_catalog.pg_namespace n where n.nspname = adopt_refresh_policies.schema) then
     raise exception using
@@ -393,21 +396,24 @@ begin
       message = format('There is no schema %s', coalesce(quote_ident(adopt_refresh_policies.schema), 'null')),
       hint = 'Name it as it is, without quotes: nightshift.adopt_refresh_policies(''public'').';
   end if;
+  select coalesce(array_agg(c.oid::regclass order by c.oid::regclass::text), '{}') into adopted
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = adopt_refresh_policies.schema
+    and c.relkind = 'm'
+    and (nightshift.find_refresh_policy(c.oid::regclass::text)).view is null;
+  perform nightshift.add_refresh_policy(v, adopt_refresh_policies.max_staleness, adopt_refresh_policies.allow_blocking)
+  from unnest(adopted) v;
+  -- Only now: a view that reads another one of them has nothing to be warned of.
   return (
     select coalesce(jsonb_agg(
-      nightshift.add_refresh_policy(
-        v.view, adopt_refresh_policies.max_staleness, adopt_refresh_policies.allow_blocking
-      )
-      order by v.view::text
+      nightshift.describe_refresh_policy(p) || jsonb_build_object('warnings', nightshift.refresh_warnings(
+        p.view, p.allow_blocking, nightshift.view_state(p.view) ->> 'untracked'
+      ))
+      order by p.view_name
     ), '[]')
-    from (
-      select c.oid::regclass as view
-      from pg_catalog.pg_class c
-      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      where n.nspname = adopt_refresh_policies.schema
-        and c.relkind = 'm'
-        and (nightshift.find_refresh_policy(c.oid::regclass::text)).view is null
-    ) v
+    from nightshift.refresh_policies p
+    where p.view = any(adopted)
   );
 end;
 $$;

@@ -1,6 +1,6 @@
 -- The plan of a refresh: which views need one now, and why.
 -- Why: what has changed is told by the catalogs and the counters, in one call for all views.
--- Locks: none on any existing object; at run time it reads.
+-- Locks: none on any existing object; at run time none on those of the application.
 
 create function nightshift.check_lease(run_id uuid, fence bigint)
 returns nightshift.runs
@@ -44,6 +44,7 @@ declare
   known_at timestamptz := coalesce(assess_view.counted_until, nightshift.counted_until(as_of));
   state jsonb;
   change text;
+  rests_until timestamptz;
 begin
   if view is null then
     return jsonb_build_object('reason', 'gone', 'detail', 'neither it nor another view of its name is there');
@@ -73,17 +74,19 @@ begin
       'detail', 'a transaction that is still open keeps the counters from saying whether it changed'
     );
   end if;
-  return jsonb_build_object(
-    'reason', case
-      -- Ten calls in a second refresh once, and no view is being refreshed for more than half of the time.
-      when as_of - policy.last_refreshed_at
-        < greatest(interval '10 seconds', make_interval(secs => policy.last_refresh_ms / 1000.0)) then 'recent'
-      when as_of - coalesce(policy.data_as_of, policy.created_at) >= policy.max_staleness then 'stale'
-      else 'changed'
-    end,
-    'detail', change,
-    'state', state
-  );
+  if as_of - coalesce(policy.data_as_of, policy.created_at) >= policy.max_staleness then
+    return jsonb_build_object('reason', 'stale', 'detail', change, 'state', state);
+  end if;
+  -- Ten calls in a second refresh once, and no view is being refreshed for more than half of the time.
+  rests_until := policy.last_refreshed_at
+    + greatest(interval '10 seconds', make_interval(secs => policy.last_refresh_ms / 1000.0));
+  if as_of < rests_until then
+    return jsonb_build_object('reason', 'recent', 'state', state, 'detail', format(
+      '%s, but it was refreshed %s s ago; from %s UTC on it is again, or with force', change,
+      extract(epoch from as_of - policy.last_refreshed_at)::integer, to_char(rests_until at time zone 'UTC', 'HH24:MI:SS')
+    ));
+  end if;
+  return jsonb_build_object('reason', 'changed', 'detail', change, 'state', state);
 end;
 $$;
 
@@ -99,12 +102,12 @@ begin atomic
   select case when bool_and(p.data_as_of is not null) is not false
     then coalesce(min(p.data_as_of), 'infinity') else '-infinity' end
   from nightshift.view_reads(sources_as_of.view) r
-  join nightshift.refresh_policies p on nightshift.view_of(p) = r.relation
+  left join nightshift.refresh_policies p on nightshift.view_of(p) = r.relation
   where r.kind = 'm';
 end;
 
 comment on function nightshift.sources_as_of is
-  'How old the data is that a view would be made from now: data_as_of of the oldest view with a policy that it reads, -infinity when one has none yet, infinity when it reads no such view.';
+  'How old the data is that a view would be made from now: data_as_of of the oldest view that it reads, -infinity when that of one is not known (it has no policy, or was not refreshed yet), infinity when it reads no view.';
 
 create function nightshift.describe_view(policy nightshift.refresh_policies, assessed jsonb, as_of timestamptz)
 returns jsonb
@@ -126,9 +129,9 @@ begin
       'stalenessSeconds', greatest(extract(epoch from as_of - coalesce(policy.data_as_of, policy.created_at))::bigint, 0),
       'maxStalenessSeconds', extract(epoch from policy.max_staleness)::bigint,
       'dependsOn', (
-        select coalesce(jsonb_agg(p.view::text order by p.view::text), '[]')
-        from jsonb_object_keys(assessed #> '{state,sources}') s(oid)
-        join nightshift.refresh_policies p on p.view = s.oid::oid
+        select coalesce(jsonb_agg(v::text order by v::text), '[]')
+        from nightshift.refresh_policies p, nightshift.view_of(p) v
+        where assessed #> '{state,sources}' ? v::oid::text
       ),
       'usualMs', (
         select max(l.duration_ms)
@@ -140,13 +143,16 @@ begin
           limit 3
         ) l
       ),
+      'timedOut', coalesce((
+        select v.error ->> 'code' = '57014' from nightshift.view_refreshes v where v.view = target order by v.id desc limit 1
+      ), false),
       'warnings', nightshift.refresh_warnings(target, policy.allow_blocking, assessed #>> '{state,untracked}')
     );
 end;
 $$;
 
 comment on function nightshift.describe_view is
-  'The policy, what assess_view and refresh_way say of its view, dataAsOf (its data is known to be that of this moment, or of a later one; null before the first refresh), stalenessSeconds (since then, or since the policy was declared), dependsOn (the views with a policy that it reads), usualMs (the longest of its last three refreshes), warnings.';
+  'The policy, what assess_view and refresh_way say of its view, dataAsOf (its data is known to be that of this moment, or of a later one; null before the first refresh), stalenessSeconds (since then, or since the policy was declared), dependsOn (the views with a policy that it reads), usualMs (the longest of its last three refreshes), timedOut (the last refresh, or try of one, ran into the time limit), warnings.';
 
 create function nightshift.list_refresh_policies(as_of timestamptz default now())
 returns jsonb
@@ -278,6 +284,18 @@ begin
       hint = 'Name views with their schema and with quotes where SQL needs them, like public."SalesByDay".';
   end if;
 
+  select string_agg(nightshift.describe_refresh_policy(p) ->> 'view', ', ') into unknown
+  from unnest(only_views) o
+  cross join lateral nightshift.find_refresh_policy(o) p
+  where not p.enabled;
+  if unknown is not null then
+    raise exception using
+      errcode = 'NS422',
+      message = format('Switched off: %s', unknown),
+      detail = 'Nothing was refreshed.',
+      hint = 'select nightshift.alter_refresh_policy(''...'', enabled => true); switches a policy on.';
+  end if;
+
   select jsonb_object_agg(p.view::oid, nightshift.assess_view(p, counted_until => counted))
   into assessed
   from nightshift.refresh_policies p;
@@ -296,6 +314,10 @@ begin
     'views', (
       select coalesce(jsonb_agg(
         nightshift.describe_view(p, assessed -> p.view::oid::text, now()) || jsonb_build_object(
+          'timedOutInRun', exists (
+            select 1 from nightshift.view_refreshes v
+            where v.run_id = run.id and v.view = nightshift.view_of(p) and v.error ->> 'code' = '57014'
+          ),
           'selected', p.view in (select (nightshift.find_refresh_policy(o)).view from unnest(only_views) o),
           'refreshed', (
             select nightshift.describe_refresh(f)
@@ -312,7 +334,7 @@ end;
 $$;
 
 comment on function nightshift.plan_view_refresh is
-  '{views: every policy with the state of its view (see describe_view), whether only_views names it (selected), and what this run has refreshed already (refreshed); secondsSinceLastSchedule: from the start of the last scheduled run to that of this one, or null}. Notes how current the views without a change are. only_views: names as SQL writes them. Errors: NS404 for a name without a policy, NS409 lease lost.';
+  '{views: every policy with the state of its view (see describe_view), whether only_views names it (selected), and what this run has refreshed already (refreshed); secondsSinceLastSchedule: from the start of the last scheduled run to that of this one, or null}. Notes how current the views without a change are. only_views: names as SQL writes them. Errors: NS404 for a name without a policy, NS422 for one that is switched off, NS409 lease lost.';
 
 revoke all on function
   nightshift.check_lease, nightshift.assess_view, nightshift.sources_as_of,

@@ -1,7 +1,7 @@
 -- The refresh: one view at a time, each in a transaction of its own.
 -- Why: a refresh holds its locks until its transaction ends, and a view that fails must not undo the others.
--- Locks: none on any existing object; at run time those of REFRESH MATERIALIZED VIEW; readers never wait behind one for
---        more than half a second.
+-- Locks: none on any existing object; at run time those of REFRESH MATERIALIZED VIEW; readers never wait for more
+--        than half a second for one that itself waits.
 
 create function nightshift.require_unpaused()
 returns void
@@ -36,6 +36,7 @@ declare
   target regclass := nightshift.view_of(policy);
   way jsonb;
   assessed jsonb;
+  statement text;
   sources text;
   sources_as_of timestamptz;
   begun_at timestamptz;
@@ -75,6 +76,13 @@ begin
   if assessed ? 'knownAt' then
     perform nightshift.note_unchanged(jsonb_build_object(policy.view::oid, assessed));
   end if;
+  if assessed ->> 'reason' = 'recent' and exists (
+    select 1 from nightshift.view_reads(target) r
+    where r.kind = 'm' and (nightshift.find_refresh(run_id, r.relation)).id is not null
+  ) then
+    -- What it reads was refreshed by this very run.
+    assessed := assessed || jsonb_build_object('reason', 'changed');
+  end if;
   if assessed ->> 'reason' in ('unchanged', 'recent') then
     return jsonb_build_object('outcome', assessed ->> 'reason', 'detail', assessed ->> 'detail');
   end if;
@@ -95,11 +103,12 @@ begin
     -- No reader queues behind this lock, and an autovacuum of the view gives way only after a second.
     perform set_config('lock_timeout', '2s', true);
   end if;
+  statement := format(
+    'refresh materialized view %s%s', case way ->> 'mode' when 'concurrently' then 'concurrently ' else '' end, target
+  );
   begun_at := clock_timestamp();
   begin
-    execute format(
-      'refresh materialized view %s %s', case way ->> 'mode' when 'concurrently' then 'concurrently' else '' end, target
-    );
+    execute statement;
   exception
     when lock_not_available or serialization_failure or deadlock_detected or insufficient_resources
       or read_only_sql_transaction then
@@ -108,7 +117,7 @@ begin
       raise exception using
         errcode = 'NS422',
         message = format('The query of %s returns rows that its unique index does not allow', target),
-        hint = format('Make the index as fine as the rows are, or the query as coarse. To see the rows: refresh materialized view %s;', target);
+        hint = format('Make the index as fine as the rows are, or the query as coarse. To see the rows: %s;', statement);
     -- Any text of Postgres, or of a function of the application, may quote a row. Caught here, it reaches neither the
     -- caller nor the log of the server.
     when others then
@@ -121,7 +130,7 @@ begin
           when sqlstate = '42501' then 'A refresh has the rights of the owner of the view: grant them what its query needs. '
           when sqlstate = '55000' then 'A materialized view that it reads may hold no data: refresh that first. '
           else ''
-        end || format('To see why: refresh materialized view %s;', target);
+        end || format('To see why: %s;', statement);
   end;
   if nightshift.find_view(target::text) is distinct from target then
     raise exception using errcode = '40001', message = 'The view was renamed or replaced meanwhile';

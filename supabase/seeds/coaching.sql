@@ -372,20 +372,35 @@ create index mv_user_target_achievement_user on public.mv_user_target_achievemen
 -- For an administrator who cannot wait for the night. All views go in one transaction: concurrently, so readers go on.
 create function public.refresh_all_materialized_views()
 returns table (view_name text, refresh_time_ms integer)
-language sql
+language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set statement_timeout = '50s'
 as $$
-  select split_part(p.view_name, '.', 2), coalesce((r ->> 'durationMs')::integer, 0)
-  from nightshift.refresh_policies p
-  cross join lateral nightshift.refresh_policy_view(p, force => true) r
-  where p.view_name like 'public.%' and p.enabled
-  order by p.view_name
+declare
+  due regclass[] := array(
+    select p.view from nightshift.refresh_policies p where p.enabled and p.view_name like 'public.%' order by p.view_name
+  );
+  policy nightshift.refresh_policies;
+begin
+  while cardinality(due) > 0 loop
+    -- One that reads none of those still to do; views cannot read each other in a circle.
+    select p.* into policy
+    from nightshift.refresh_policies p
+    where p.view = any(due)
+      and not exists (select from nightshift.view_reads(p.view) r where r.relation = any(due))
+    order by p.view_name
+    limit 1;
+    view_name := split_part(policy.view_name, '.', 2);
+    refresh_time_ms := nightshift.refresh_policy_view(policy, force => true) -> 'durationMs';
+    return next;
+    due := array_remove(due, policy.view);
+  end loop;
+end
 $$;
 
 comment on function public.refresh_all_materialized_views() is
-  'Refreshes every materialized view of public that has a refresh policy, changed or not. Returns each with the time it took in milliseconds.';
+  'Refreshes every materialized view of public that has a refresh policy, changed or not, each after those it reads. Returns each with the time it took in milliseconds; null for one that another session is refreshing.';
 
 alter table public.users enable row level security;
 alter table public.professional_packages enable row level security;

@@ -86,6 +86,23 @@ describe('the command line', () => {
     expect(result.code).toBe(code);
   });
 
+  it('runs nothing when npm has taken an option for itself', async () => {
+    const taken = { npm_lifecycle_event: 'nightshift', npm_config_dry_run: 'true' };
+    const result = await run('cli.ts', ['run', 'retention-purge'], { ...env, ...taken });
+    expect(result.stderr).toMatch(/npm took --dry-run for itself[\s\S]*Fix: Put -- before/);
+    expect(result.code).toBe(2);
+  });
+
+  it.each([
+    ['postgres://a:open-sesame@127.0.0.1:1/x', /at 127\.0\.0\.1:1 could not be reached/],
+    ['no url', /could not be reached/],
+  ])('says of %s that it leads to no database', async (url, message) => {
+    const result = await run('cli.ts', ['migrate', '--database-url', url]);
+    expect(result.stderr).toMatch(message);
+    expect(result.stderr).not.toContain('open-sesame');
+    expect(result.code).toBe(2);
+  });
+
   it('says which settings are missing', async () => {
     const result = await run('cli.ts', ['status'], { SUPABASE_URL: 'http://127.0.0.1:9' });
     expect(result.stderr).toMatch(/Not set: SUPABASE_SECRET_KEY/);
@@ -145,7 +162,7 @@ describe('the command line', () => {
     });
     expect(whole.code).toBe(0);
     expect((await run('cli.ts', ['policies'], env)).stdout).toMatch(
-      /Materialized views[\s\S]*public\.busiest .* old .* 26:00:00 .* plain/,
+      /Materialized views[\s\S]*public\.busiest .* old .* 1d 2h .* plain/,
     );
 
     const none = await run('cli.ts', ['plan', 'retention-purge'], env);
@@ -228,17 +245,17 @@ describe('npm run demo', () => {
   it('shows the whole night and exits 0', async () => {
     const { stdout, stderr, code } = await run('demo.ts', []);
     expect(code, stderr).toBe(0);
-    expect(stdout).toMatch(
-      /What is due[\s\S]*The night shift[\s\S]*needed through foreign key[\s\S]*as a dry run/,
-    );
     const [, plan, refresh, again] = stdout.split(
-      /plan of the materialized|The night shift: the refresh|The same again/,
+      /plan of the materialized|shift: the refresh|The same again|The rows that are due/,
     );
     expect(plan).toMatch(
       /mv_coach_performance_stats: refresh[\s\S]*└── public\.mv_coach_leaderboard: refresh/,
     );
     expect(refresh?.match(/ refreshed │/g)).toHaveLength(5);
-    expect(again?.match(/ skipped .* unchanged /g)).toHaveLength(5);
+    expect(again?.match(/ skipped │ unchanged /g)).toHaveLength(5);
+    expect(stdout).toMatch(
+      /The rows that are due[\s\S]*shift: the purge[\s\S]*needed through foreign key[\s\S]*as a dry run/,
+    );
     const { stdout: left } = await promisify(execFile)('ps', ['-A', '-o', 'args']);
     expect(left).not.toContain('infra/local/demo.ts');
   }, 180_000);

@@ -151,7 +151,37 @@ describe('a change that no counter of its tables shows is noticed', () => {
   });
 });
 
+describe('views that were dropped and created anew', () => {
+  it('are refreshed in the order of what they read', async () => {
+    const chain = `
+      create materialized view app.b as select id from app.items;
+      create unique index on app.b (id);
+      create materialized view app.a as select id from app.b;
+      create unique index on app.a (id);`;
+    await refreshOnce(`
+      create table app.items (id integer);
+      ${chain} select nightshift.adopt_refresh_policies('app');`);
+    await write(db.sql, `drop materialized view app.b cascade; ${chain}`);
+    const { report } = await runRefresh(db);
+    expect(report.steps.map(({ view, reason }) => `${view} ${reason}`)).toEqual([
+      'app.b never',
+      'app.a never',
+    ]);
+  });
+});
+
 describe('the age of a view', () => {
+  it('is not known while nobody knows that of a view it reads', async () => {
+    await refreshOnce(`
+      create table app.items (id integer);
+      create materialized view app.unknown as select id from app.items;
+      ${viewOf('app.seen', 'select id from app.unknown')}`);
+    const [row] = await db.sql`select nightshift.list_refresh_policies() as views`;
+    expect(listOfViewFacts.parse(row?.views)).toMatchObject([
+      { dataAsOf: null, warnings: [expect.stringMatching(/add_refresh_policy\('app.unknown'\)/)] },
+    ]);
+  });
+
   it('is that of the data it was made from, even when that is refreshed later', async () => {
     await refreshOnce(`
       create table app.items (id integer);

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RefreshReport } from '../../functions/view-refresh/schema.ts';
 import { emfLinesOf, valuesIn } from '../support/emf.ts';
 import { continueEvent, schedulerInput, straightAlarm } from '../support/events.ts';
@@ -54,7 +54,7 @@ describe('the function view-refresh', () => {
     ]);
     const second = await call();
     expect(second.body).toMatchObject({
-      report: { viewsRefreshed: 0, viewsUnchanged: 3, viewsStale: 0 },
+      report: { viewsRefreshed: 0, viewsUnchanged: 3, stale: [] },
     });
   });
 
@@ -71,11 +71,40 @@ describe('the function view-refresh', () => {
     ['{"parallelism": 0}', 422, 'parallelism'],
     ['{"parallelism": 9}', 422, 'parallelism'],
     ['{"descendant": true}', 422, 'descendant'],
+    ['{"descendants": true}', 422, 'go with only'],
     ['{"only": ["app.none"]}', 404, 'app.sums'],
   ])('refuses %s with %i and what is wrong', async (body, statusCode, named) => {
     const answer = await call({ body });
     expect(answer.statusCode).toBe(statusCode);
     expect(JSON.stringify(answer.body)).toContain(named);
+  });
+
+  it('refuses a view by name that is switched off, and passes it over otherwise', async () => {
+    await suite.sql`select nightshift.alter_refresh_policy('app.sums', enabled => false)`;
+    const named = await call({ body: '{"only": ["app.sums"]}' });
+    expect(named).toMatchObject({ statusCode: 422, body: { title: 'Switched off: app.sums' } });
+    expect(reportOf((await call()).body)).toMatchObject({ disabled: ['app.sums'] });
+  });
+
+  it('refreshes what reads a view that this run has refreshed, however recently', async () => {
+    await send({});
+    await suite.sql`
+      update nightshift.refresh_policies set last_refreshed_at = last_refreshed_at - interval '1 minute'
+      where view_name = 'app.sums'`;
+    await suite.sql.unsafe('insert into app.t values (101, 9); select pg_stat_force_next_flush()');
+    expect(stepsOf(await send({}))).toEqual([
+      'app.alone skipped unchanged',
+      'app.sums refreshed changed',
+      'app.top refreshed upstream',
+    ]);
+  });
+
+  it('says in a dry run what it cannot do, and that is no failure', async () => {
+    await suite.sql`drop index app.alone_id_idx`;
+    const run = await send({ dryRun: true });
+    expect(run.status).toBe('succeeded');
+    expect(stepsOf(run)).toContain('app.alone failed never');
+    expect(stepsOf(run)).toContain('app.top due never');
   });
 
   it('takes plain input, and an alarm, as a call by hand', async () => {
@@ -141,6 +170,26 @@ describe('the function view-refresh', () => {
     });
     expect(await runOf(first.id)).toMatchObject({ status: 'failed', attempt: 2 });
     expect(suite.bus.delivered).toHaveLength(1);
+  });
+
+  it('waits for its own call, when the answer was lost and the server is still at work', async () => {
+    await suite.sql.unsafe(`
+      drop materialized view app.alone;
+      create materialized view app.alone as select id, pg_sleep(0.2)::text as slept from app.u;
+      create unique index on app.alone (id)`);
+    const { fetch } = globalThis;
+    let lost = false;
+    vi.stubGlobal('fetch', async (...request: Parameters<typeof fetch>) => {
+      const response = fetch(...request);
+      if (lost || !String(request[0]).endsWith('/rpc/refresh_view')) return response;
+      lost = true;
+      response.catch(() => {});
+      throw new TypeError('fetch failed');
+    });
+    const run = await send({ only: ['app.alone'] });
+    expect(lost).toBe(true);
+    expect(stepsOf(run)).toEqual(['app.alone refreshed never']);
+    expect(await suite.sql`select from nightshift.view_refreshes`).toHaveLength(1);
   });
 
   it('refuses a setting that is no connection string, without telling it', async () => {

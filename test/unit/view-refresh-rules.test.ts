@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { NightshiftError } from '../../functions/_shared/errors.ts';
+import { cancelledByHand, NightshiftError } from '../../functions/_shared/errors.ts';
 import {
   apiLimitMs,
   criticalPathsMs,
   directTimeoutMs,
+  otherWay,
   planRefresh,
   refreshFits,
   repeatRefresh,
   runStatus,
   type Scope,
+  stepOfPlan,
   wayOf,
 } from '../../functions/view-refresh/rules.ts';
 import type { RefreshStep, ViewFacts } from '../../functions/view-refresh/schema.ts';
@@ -28,6 +30,8 @@ function facts(view: string, over: Partial<ViewFacts> = {}): ViewFacts {
     warnings: [],
     mode: 'concurrently',
     selected: false,
+    timedOut: false,
+    timedOutInRun: false,
     refreshed: null,
     ...over,
   };
@@ -98,15 +102,26 @@ describe('the plan', () => {
     ]);
   });
 
+  it('does not try again in a run what ran out of time in it', () => {
+    const [step] = plan([facts('a', { reason: 'changed', timedOutInRun: true })]).map(stepOfPlan);
+    expect(step).toMatchObject({ status: 'failed', error: { code: '57014' } });
+  });
+
   it('does not mind a problem with a view that needs no refresh', () => {
     expect(short(plan([facts('a', { problem: 'no index' })]))).toEqual(['a skip unchanged']);
   });
 
   it('leaves out what is switched off, and what is not asked for', () => {
-    expect(short(plan(diamond({ b: { enabled: false } }), {}))).not.toContain('b skip unchanged');
+    expect(short(plan(diamond({ b: { enabled: false } })))).toEqual([
+      'a skip unchanged',
+      'c skip unchanged',
+      'd skip unchanged',
+    ]);
     const only = { only: true };
     const named = { b: { selected: true, reason: 'changed' as const } };
     expect(short(plan(diamond(named), only))).toEqual(['b refresh changed']);
+    const behind = plan(diamond({ a: { reason: 'changed' }, b: { selected: true } }), only);
+    expect(behind[0]?.detail).toMatch(/^about b; but a, which it reads, has to be: add ancestors$/);
     expect(short(plan(diamond(named), { ...only, ancestors: true }))).toEqual([
       'a skip unchanged',
       'b refresh changed',
@@ -139,6 +154,13 @@ describe('the plan', () => {
     ]);
     const below = diamond({ a: aged(3 * hour), b: aged(hour) });
     expect(short(plan(below, nightly))).toContain('b refresh changed');
+    const week = { maxStalenessSeconds: 7 * 24 * hour };
+    const read = diamond({
+      a: { ...aged(48 * hour), ...week },
+      b: { ...week, stalenessSeconds: 48 * hour },
+      c: { stalenessSeconds: 20 * hour },
+    });
+    expect(short(plan(read, nightly))[0]).toBe('a refresh changed');
   });
 
   it('of a resumed run keeps what an earlier attempt refreshed, and goes on below it', () => {
@@ -180,6 +202,14 @@ describe('the longest way', () => {
     ]);
   });
 
+  it('leads at last to what ran out of time before', () => {
+    const planned = plan([facts('a', { usualMs: 900_000, timedOut: true }), facts('b')]);
+    expect([...criticalPathsMs(planned)].sort()).toEqual([
+      ['a', -1],
+      ['b', 0],
+    ]);
+  });
+
   it('is found at once however many ways there are', () => {
     const layers = Array.from({ length: 40 }, (_, n) => [`${n}a`, `${n}b`]);
     const views = layers.flatMap((layer, n) =>
@@ -197,6 +227,16 @@ describe('the way of a refresh', () => {
     expect(wayOf(null, true)).toBe('api');
   });
 
+  it('is another when the API was too short, or the connection is not to be had', () => {
+    const error = (code: string, detail?: string) => new NightshiftError(code, '', { detail });
+    expect(otherWay(error('57014'), 'api', null)).toBe('direct');
+    expect(otherWay(error('57014', cancelledByHand), 'api', null)).toBeUndefined();
+    expect(otherWay(error('NS422'), 'api', null)).toBeUndefined();
+    expect(otherWay(error('57014'), 'direct', null)).toBeUndefined();
+    expect(otherWay(error('NS502'), 'direct', apiLimitMs - 1)).toBe('api');
+    expect(otherWay(error('NS502'), 'direct', apiLimitMs)).toBeUndefined();
+  });
+
   it('gives a direct refresh what is left of the run, within what Postgres can count', () => {
     expect(directTimeoutMs(60_000)).toBe(59_000);
     expect(directTimeoutMs(Number.POSITIVE_INFINITY)).toBeLessThan(2 ** 31);
@@ -210,6 +250,9 @@ describe('the way of a refresh', () => {
     expect(refreshFits(http(25_000), 20_000)).toBe(false);
     expect(refreshFits(http(2_000), null)).toBe(true);
     expect(refreshFits(http(1_000), null)).toBe(false);
+    const long = (remainingMs: number) => ({ remainingMs, budgetMs: 898_000 });
+    expect(refreshFits(long(51_001), null)).toBe(true);
+    expect(refreshFits(long(51_000), null)).toBe(false);
   });
 
   it('gives anything a try at the beginning of a long budget', () => {
@@ -225,6 +268,7 @@ describe('the way of a refresh', () => {
     expect(repeatRefresh(error('55P03'), 4)).toBe(false);
     expect(repeatRefresh(error('57014'), 1)).toBe(false);
     expect(repeatRefresh(error('40001'), 6)).toBe(true);
+    expect(repeatRefresh(error('53100'), 1)).toBe(false);
   });
 });
 

@@ -11,18 +11,22 @@ import {
 import { age, bytes, coloured, count, note, showError, table } from '../ui.ts';
 import type { Presenter } from './index.ts';
 
+/** As long as the function may take, and the way there and back. */
+const longCall = { timeoutMs: 57_000, retry: () => false };
+
 export const presenter: Presenter<RefreshReport> = {
   title: 'Materialized views',
   showReport,
   policies: async (rpc) => {
-    const listed = await rpc.call('list_refresh_policies', {}, listOfViewFacts);
+    const listed = await rpc.call('list_refresh_policies', {}, listOfViewFacts, longCall);
     return { document: listed, show: () => showPolicies(listed) };
   },
   plan: async (rpc) => {
-    const listed = await rpc.call('list_refresh_policies', {}, listOfViewFacts);
+    const listed = await rpc.call('list_refresh_policies', {}, listOfViewFacts, longCall);
     const scope = { only: false, ancestors: false, descendants: false, force: false };
     const planned = planRefresh(listed, { ...scope, nextRunSeconds: null });
-    return { document: planned, show: () => showPlan(planned) };
+    const off = listed.filter(({ enabled }) => !enabled).map(({ view }) => view);
+    return { document: planned, show: () => showPlan(planned, off) };
   },
 };
 
@@ -37,7 +41,7 @@ function showPolicies(policies: ViewFacts[]): void {
   const rows = policies.map((policy) => [
     policy.view,
     policy.reason === 'gone' ? styleText('red', 'gone') : ageOf(policy),
-    policy.maxStaleness,
+    age(policy.maxStalenessSeconds ?? 0),
     policy.lastRefreshedAt === null
       ? 'never'
       : `${policy.lastRefreshedAt.slice(0, 16).replace('T', ' ')} (${milliseconds(policy.lastRefreshMs ?? 0)})`,
@@ -52,7 +56,7 @@ function showPolicies(policies: ViewFacts[]): void {
 
 function ageOf({ dataAsOf, stalenessSeconds = 0, maxStalenessSeconds = 0 }: ViewFacts): string {
   const text = dataAsOf ? `${age(stalenessSeconds)} old` : 'unknown';
-  return stalenessSeconds >= maxStalenessSeconds ? styleText('red', text) : text;
+  return stalenessSeconds >= maxStalenessSeconds ? styleText('red', `${text}, stale`) : text;
 }
 
 const actions = {
@@ -64,8 +68,8 @@ const actions = {
 } as const;
 
 /** A view that reads several others hangs below the first of them, and names the rest. */
-function showPlan(planned: PlannedView[]): void {
-  if (planned.length === 0) {
+function showPlan(planned: PlannedView[], off: string[]): void {
+  if (planned.length + off.length === 0) {
     console.log('No enabled policy, so there is nothing to do.');
     return;
   }
@@ -80,6 +84,7 @@ function showPlan(planned: PlannedView[]): void {
     (nodes.get(first) ?? root).add(node);
     nodes.set(facts.view, node);
   }
+  for (const view of off) root.add(new AsciiTree(`${view}: ${styleText('yellow', 'off')}`));
   console.log(root.toString().trimEnd());
   for (const { facts } of planned) showWarnings(facts.view, facts.warnings);
 }
@@ -104,10 +109,9 @@ function showReport(report: RefreshReport): void {
   console.log(table(head, rows, [4, 5, 6]));
   for (const step of report.steps) explainStep(step);
   for (const view of report.disabled) note(`${view}: policy is switched off`);
-  if (report.viewsStale > 0) {
-    console.log(
-      styleText('yellow', `${count(report.viewsStale)} older than its max_staleness allows`),
-    );
+  for (const { view, stalenessSeconds, maxStalenessSeconds } of report.stale) {
+    const text = `${view}: its data is ${age(stalenessSeconds)} old, and may be ${age(maxStalenessSeconds)}`;
+    console.log(styleText('yellow', text));
   }
 }
 

@@ -18,10 +18,13 @@ beforeAll(async () => {
   db = await createDatabase();
   await db.sql.unsafe(`
     do $$ begin
-      if to_regrole('plain_owner') is null then create role plain_owner; end if;
+      if to_regrole('owner_of_secured') is null then create role owner_of_secured; end if;
     end $$`);
 });
-afterAll(() => db.drop());
+afterAll(async () => {
+  await db.sql.unsafe('drop schema if exists app cascade; drop role owner_of_secured');
+  await db.drop();
+});
 beforeEach(() => startAfresh(db.sql));
 
 async function refreshOnce(statements: string) {
@@ -40,14 +43,14 @@ async function expectNoticed(change: string) {
 describe('a change that no counter of its tables shows is noticed', () => {
   it('when row level security no longer hides rows', async () => {
     await refreshOnce(`
-      grant usage on schema app to plain_owner;
+      grant usage on schema app to owner_of_secured;
       create table app.secured (id integer);
       insert into app.secured values (1), (2);
       alter table app.secured enable row level security;
       create policy first on app.secured using (id = 1);
-      grant select on app.secured to plain_owner;
+      grant select on app.secured to owner_of_secured;
       ${viewOf('app.seen', 'select id from app.secured')}
-      alter materialized view app.seen owner to plain_owner;`);
+      alter materialized view app.seen owner to owner_of_secured;`);
     await expectNoticed('alter table app.secured disable row level security');
   });
 

@@ -59,6 +59,19 @@ const transientSqlStates = /^(40001|40P01|55P03|57014|57P01|57P02|57P03|53...|08
 const transientGatewayCodes = new Set(['PGRST000', 'PGRST001', 'PGRST002', 'PGRST003']);
 const transientHttpStatuses = new Set([429, 502, 503, 504]);
 
+/** Why a run failed as a whole: each subject with its own reason, and the first fix there is. */
+export function nothingDone(
+  message: string,
+  steps: readonly { subject: string; why: string; error?: ErrorDocument | undefined }[],
+): NightshiftError {
+  return new NightshiftError('NS502', message, {
+    detail: steps
+      .map(({ subject, why, error }) => `${subject}: ${error?.message ?? why}`)
+      .join('. '),
+    hint: steps.find(({ error }) => error?.hint)?.error?.hint ?? 'The report says why, one by one.',
+  });
+}
+
 /** SQLSTATE query_canceled: the statement timeout, here. The work was rolled back. */
 export const timedOut = '57014';
 /** SQLSTATE lock_not_available: the lock timeout. */

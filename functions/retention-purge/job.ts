@@ -1,4 +1,4 @@
-import { NightshiftError, orStop, timedOut } from '../_shared/errors.ts';
+import { NightshiftError, nothingDone, orStop, timedOut } from '../_shared/errors.ts';
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { leaseOf, runDocument } from '../_shared/ledger.ts';
 import {
@@ -71,7 +71,7 @@ async function run(context: JobContext, input: PurgeInput): Promise<Outcome<Purg
     attempts.some(({ outOfTime }) => outOfTime),
     steps.some(({ relation, batches }) => batches > earlierTotals(context, relation).batches),
   );
-  return { status, report, ...(status === 'failed' ? { error: failure(steps) } : {}) };
+  return { status, report, ...(status === 'failed' ? { error: nothingPurged(steps) } : {}) };
 }
 
 /** One table's turn in this attempt of the run. */
@@ -233,15 +233,11 @@ function countMetrics(context: JobContext, { steps }: PurgeReport, attempts: Att
   metrics.describe('relations', steps.map((step) => step.relation).join(', '));
 }
 
-function failure(steps: readonly PurgeStep[]): NightshiftError {
-  return new NightshiftError('NS502', 'No table could be purged', {
-    detail: steps
-      .map(
-        ({ relation, error, reason }) =>
-          `${relation}: ${error?.message ?? reason ?? 'nothing was done'}`,
-      )
-      .join('. '),
-    hint:
-      steps.find(({ error }) => error?.hint)?.error?.hint ?? 'The report says why, table by table.',
-  });
+function nothingPurged(steps: readonly PurgeStep[]): NightshiftError {
+  const subjects = steps.map(({ relation, reason, error }) => ({
+    subject: relation,
+    why: reason ?? 'nothing was done',
+    error,
+  }));
+  return nothingDone('No table could be purged', subjects);
 }

@@ -10,11 +10,11 @@ import {
   criticalPathsMs,
   directTimeoutMs,
   explain,
-  failure,
   figuresOf,
   heldBack,
   isReady,
   isStale,
+  nothingRefreshed,
   otherWay,
   outOfTime,
   type PlannedView,
@@ -275,7 +275,7 @@ function outcomeOf(
     steps: direct ? steps : steps.map((step) => withSlowness(step, after)),
     disabled: after.filter(({ enabled }) => !enabled && !only).map(({ view }) => view),
   };
-  return { status, report, ...(status === 'failed' ? { error: failure(steps) } : {}) };
+  return { status, report, ...(status === 'failed' ? { error: nothingRefreshed(steps) } : {}) };
 }
 
 /** What this attempt did; the report has the totals of the run. */

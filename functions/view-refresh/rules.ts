@@ -1,4 +1,10 @@
-import { cancelledByHand, NightshiftError, timedOut, worthRepeating } from '../_shared/errors.ts';
+import {
+  cancelledByHand,
+  NightshiftError,
+  nothingDone,
+  timedOut,
+  worthRepeating,
+} from '../_shared/errors.ts';
 import type { OutcomeStatus } from '../_shared/job.ts';
 import type { Refreshed, RefreshStep, StepReason, ViewFacts } from './schema.ts';
 
@@ -352,12 +358,7 @@ export function withSlowness(step: RefreshStep, after: ViewFacts[]): RefreshStep
   return { ...step, warnings: [...step.warnings, warning] };
 }
 
-export function failure(steps: readonly RefreshStep[]): NightshiftError {
-  return new NightshiftError('NS502', 'No view could be refreshed', {
-    detail: steps
-      .map(({ view, error, detail }) => `${view}: ${error?.message ?? detail}`)
-      .join('. '),
-    hint:
-      steps.find(({ error }) => error?.hint)?.error?.hint ?? 'The report says why, view by view.',
-  });
+export function nothingRefreshed(steps: readonly RefreshStep[]): NightshiftError {
+  const subjects = steps.map(({ view, detail, error }) => ({ subject: view, why: detail, error }));
+  return nothingDone('No view could be refreshed', subjects);
 }

@@ -1,4 +1,5 @@
 import { type NightshiftError, worthRepeating } from '../_shared/errors.ts';
+import { inOrder } from '../_shared/graph.ts';
 import type { OutcomeStatus } from '../_shared/job.ts';
 import type { Backlog, Policy, PurgeStep, PurgeTotals } from './schema.ts';
 
@@ -35,19 +36,9 @@ function clampRows(rows: number): number {
 /** Referencing tables first, so that due parents lose their due children before their own turn. Cycles keep their order. */
 export function orderPolicies(policies: readonly Policy[]): Policy[] {
   const byRelation = new Map(policies.map((policy) => [policy.relation, policy]));
-  const ordered = new Set<Policy>();
-  const visiting = new Set<Policy>();
-  const visit = (policy: Policy): void => {
-    if (ordered.has(policy) || visiting.has(policy)) return;
-    visiting.add(policy);
-    for (const relation of policy.referencedBy) {
-      const referencing = byRelation.get(relation);
-      if (referencing) visit(referencing);
-    }
-    ordered.add(policy);
-  };
-  policies.forEach(visit);
-  return [...ordered];
+  return inOrder(policies, ({ referencedBy }) =>
+    referencedBy.flatMap((relation) => byRelation.get(relation) ?? []),
+  );
 }
 
 /** The brake: a sentence when the policy would remove more of its table than it may. */

@@ -4,10 +4,11 @@ import { NightshiftError, notLocked, orStop } from '../_shared/errors.ts';
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { withHeartbeats } from '../_shared/lease.ts';
 import { leaseOf } from '../_shared/ledger.ts';
+import { criticalPathsMs, type PlannedView, planRefresh } from './plan.ts';
 import {
+  apiCallTimeoutMs,
   apiLimitMs,
   base,
-  criticalPathsMs,
   directTimeoutMs,
   explain,
   figuresOf,
@@ -17,8 +18,6 @@ import {
   nothingRefreshed,
   otherWay,
   outOfTime,
-  type PlannedView,
-  planRefresh,
   refreshFits,
   repeatRefresh,
   runStatus,
@@ -71,23 +70,23 @@ async function planAndRefresh(
     nextRunSeconds: run.trigger === 'schedule' && !only ? secondsSinceLastSchedule : null,
   });
   if (input.dryRun) {
-    const steps = planned.map(stepOfPlan);
-    return outcomeOf(context, steps, views, { refreshed: 0, only });
+    return outcomeOf(context, planned.map(stepOfPlan), views, { refreshed: 0, only });
   }
 
   const steps = await refreshAll(context, planned, input);
   const refreshed = steps.filter(
     ({ status }, n) => status === 'refreshed' && planned[n]?.action === 'refresh',
   );
+  const progress = { refreshed: refreshed.length, only };
   const after =
     refreshed.length > 0
       ? await rpc.call('list_refresh_policies', {}, listOfViewFacts, longCall).catch(orStop)
       : views;
   if (after instanceof NightshiftError) {
     context.log.warn('The age of the views could not be read', { error: after.describe() });
-    return outcomeOf(context, steps, [], { refreshed: refreshed.length, only });
+    return outcomeOf(context, steps, [], progress);
   }
-  const outcome = outcomeOf(context, steps, after, { refreshed: refreshed.length, only });
+  const outcome = outcomeOf(context, steps, after, progress);
   countMetrics(context, outcome, refreshed, after);
   return outcome;
 }
@@ -142,9 +141,9 @@ async function refresh(
 ): Promise<RefreshStep> {
   const { clock, deadline, direct } = context;
   const { usualMs } = facts;
-  if (!refreshFits({ remainingMs: deadline.remainingMs(), budgetMs }, usualMs)) {
-    return outOfTime(facts, reason, usualMs);
-  }
+  const fits = (ms: typeof usualMs) =>
+    refreshFits({ remainingMs: deadline.remainingMs(), budgetMs }, ms);
+  if (!fits(usualMs)) return outOfTime(facts, reason, usualMs);
 
   const startedMs = clock.nowMs();
   let over = wayOf(usualMs, direct !== undefined);
@@ -152,14 +151,10 @@ async function refresh(
     const call = () => callRefresh(context, facts.view, force, over);
     const answer = await call().catch((thrown: unknown) => {
       const error = orStop(thrown);
-      const other = otherWay(error, over, usualMs);
-      if (!other || !direct) throw error;
-      // What is left of a short budget is not enough for what the API was too short for: the next attempt has more.
-      if (
-        other === 'direct' &&
-        !refreshFits({ remainingMs: deadline.remainingMs(), budgetMs }, apiLimitMs)
-      )
-        return undefined;
+      const other = direct && otherWay(error, over, usualMs);
+      if (!other) throw error;
+      // A short budget has not enough left for what the API was too short for; the next attempt has more.
+      if (other === 'direct' && !fits(apiLimitMs)) return undefined;
       over = other;
       return call();
     });
@@ -198,9 +193,6 @@ async function refresh(
   }
 }
 
-/** The API ends every call after 60 s; by then Postgres has given up, unless nothing answers at all. */
-const apiCallTimeoutMs = apiLimitMs + 7_000;
-
 async function callRefresh(
   { rpc, direct, run, clock, deadline }: JobContext,
   view: string,
@@ -219,15 +211,14 @@ async function callRefresh(
   };
   const call = () =>
     rpc.call('refresh_view', args, refreshAnswer, { retry, timeoutMs: apiCallTimeoutMs });
-  const answer = await call();
+  let answer = await call();
   // The session that is refreshing it may be that of our own call, whose answer was lost.
   const giveUpMs = clock.nowMs() + (answerLost ? apiLimitMs : 0);
-  const wait = async (busy: typeof answer): Promise<typeof answer> => {
-    if (busy.outcome !== 'busy' || clock.nowMs() >= giveUpMs) return busy;
+  while (answer.outcome === 'busy' && clock.nowMs() < giveUpMs) {
     await new Promise((resolve) => setTimeout(resolve, 500));
-    return wait(await call());
-  };
-  return wait(answer);
+    answer = await call();
+  }
+  return answer;
 }
 
 async function recordFailure(

@@ -1,15 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { cancelledByHand, NightshiftError } from '../../functions/_shared/errors.ts';
+import { criticalPathsMs, planRefresh, type Scope } from '../../functions/view-refresh/plan.ts';
 import {
   apiLimitMs,
-  criticalPathsMs,
   directTimeoutMs,
   otherWay,
-  planRefresh,
   refreshFits,
   repeatRefresh,
   runStatus,
-  type Scope,
   stepOfPlan,
   wayOf,
 } from '../../functions/view-refresh/rules.ts';

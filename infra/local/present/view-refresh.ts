@@ -1,6 +1,7 @@
 import { styleText } from 'node:util';
 import { AsciiTree } from 'oo-ascii-tree';
-import { type PlannedView, planRefresh } from '../../../functions/view-refresh/rules.ts';
+import { type PlannedView, planRefresh } from '../../../functions/view-refresh/plan.ts';
+import { apiCallTimeoutMs } from '../../../functions/view-refresh/rules.ts';
 import {
   listOfViewFacts,
   type RefreshReport,
@@ -11,8 +12,7 @@ import {
 import { age, bytes, coloured, count, note, showError, table } from '../ui.ts';
 import type { Presenter } from './index.ts';
 
-/** As long as the function may take, and the way there and back. */
-const longCall = { timeoutMs: 57_000, retry: () => false };
+const longCall = { timeoutMs: apiCallTimeoutMs, retry: () => false };
 
 export const presenter: Presenter<RefreshReport> = {
   title: 'Materialized views',

@@ -23,6 +23,7 @@ export type Database = {
           view: unknown
           view_name: string
           check_refresh_policy: undefined | null
+          describe_declared_policy: Json | null
           describe_refresh_policy: Json | null
           view_of: unknown
         }
@@ -424,6 +425,12 @@ export type Database = {
         Args: {
           doomed: Database["nightshift"]["CompositeTypes"]["row_set"][]
           scope: unknown[]
+        }
+        Returns: Json
+      }
+      describe_declared_policy: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
         }
         Returns: Json
       }

@@ -110,17 +110,21 @@ begin
   begin
     execute statement;
   exception
-    when lock_not_available or serialization_failure or deadlock_detected or insufficient_resources
-      or read_only_sql_transaction then
+    when lock_not_available then
       raise;
     when cardinality_violation or unique_violation then
       raise exception using
         errcode = 'NS422',
         message = format('The query of %s returns rows that its unique index does not allow', target),
         hint = format('Make the index as fine as the rows are, or the query as coarse. To see the rows: %s;', statement);
-    -- Any text of Postgres, or of a function of the application, may quote a row. Caught here, it reaches neither the
-    -- caller nor the log of the server.
-    when others then
+    -- Whatever a query can fail with, by class: its text, of Postgres or of a function of the application, may quote a
+    -- row. Caught here, it reaches neither the caller nor the log of the server.
+    when data_exception or integrity_constraint_violation or cardinality_violation
+      or syntax_error_or_access_rule_violation or invalid_schema_name or object_not_in_prerequisite_state
+      or feature_not_supported or program_limit_exceeded or connection_exception or fdw_error or plpgsql_error
+      or external_routine_exception or external_routine_invocation_exception or system_error or internal_error
+      or sqlstate 'NS000'
+    then
       raise exception using
         errcode = 'NS422',
         message = format('The query of %s fails with SQLSTATE %s', target, sqlstate),

@@ -10,6 +10,50 @@ export type Json =
 export type Database = {
   nightshift: {
     Tables: {
+      partition_policies: {
+        Row: {
+          created_at: string
+          enabled: boolean
+          epoch: string | null
+          every: string
+          grace: string
+          max_fraction: number
+          parent: unknown
+          partition_schema: unknown
+          premake: number
+          retention: string | null
+          retire: string
+          check_partition_policy: undefined | null
+          describe_partition_policy: Json | null
+        }
+        Insert: {
+          created_at?: string
+          enabled?: boolean
+          epoch?: string | null
+          every: string
+          grace: string
+          max_fraction: number
+          parent: unknown
+          partition_schema?: unknown
+          premake: number
+          retention?: string | null
+          retire: string
+        }
+        Update: {
+          created_at?: string
+          enabled?: boolean
+          epoch?: string | null
+          every?: string
+          grace?: string
+          max_fraction?: number
+          parent?: unknown
+          partition_schema?: unknown
+          premake?: number
+          retention?: string | null
+          retire?: string
+        }
+        Relationships: []
+      }
       refresh_policies: {
         Row: {
           allow_blocking: boolean
@@ -93,6 +137,63 @@ export type Database = {
         }
         Relationships: []
       }
+      retired_partitions: {
+        Row: {
+          drop_after: string | null
+          ended_at: string | null
+          ended_run: string | null
+          estimated_rows: number | null
+          from_bound: string
+          id: number
+          parent: unknown
+          parent_name: string
+          partition: unknown
+          partition_name: string
+          period: unknown
+          retired_at: string
+          run_id: string | null
+          size_bytes: number
+          status: string
+          to_bound: string
+        }
+        Insert: {
+          drop_after?: string | null
+          ended_at?: string | null
+          ended_run?: string | null
+          estimated_rows?: number | null
+          from_bound: string
+          id?: never
+          parent: unknown
+          parent_name: string
+          partition: unknown
+          partition_name: string
+          period: unknown
+          retired_at?: string
+          run_id?: string | null
+          size_bytes: number
+          status: string
+          to_bound: string
+        }
+        Update: {
+          drop_after?: string | null
+          ended_at?: string | null
+          ended_run?: string | null
+          estimated_rows?: number | null
+          from_bound?: string
+          id?: never
+          parent?: unknown
+          parent_name?: string
+          partition?: unknown
+          partition_name?: string
+          period?: unknown
+          retired_at?: string
+          run_id?: string | null
+          size_bytes?: number
+          status?: string
+          to_bound?: string
+        }
+        Relationships: []
+      }
       runs: {
         Row: {
           attempt: number
@@ -163,6 +264,7 @@ export type Database = {
       settings: {
         Row: {
           ledger_retention: string
+          partition_alert_bytes: number
           paused: boolean
           paused_at: string | null
           paused_reason: string | null
@@ -171,6 +273,7 @@ export type Database = {
         }
         Insert: {
           ledger_retention?: string
+          partition_alert_bytes?: number
           paused?: boolean
           paused_at?: string | null
           paused_reason?: string | null
@@ -179,6 +282,7 @@ export type Database = {
         }
         Update: {
           ledger_retention?: string
+          partition_alert_bytes?: number
           paused?: boolean
           paused_at?: string | null
           paused_reason?: string | null
@@ -245,6 +349,21 @@ export type Database = {
     }
     Functions: {
       add_counts: { Args: { a: Json; b: Json }; Returns: Json }
+      add_partition_policy: {
+        Args: {
+          enabled?: boolean
+          epoch?: string
+          every: string
+          grace?: string
+          max_fraction?: number
+          parent: unknown
+          partition_schema?: unknown
+          premake?: number
+          retention?: string
+          retire?: string
+        }
+        Returns: Json
+      }
       add_refresh_policy: {
         Args: {
           allow_blocking?: boolean
@@ -274,6 +393,21 @@ export type Database = {
         }
         Returns: Json
       }
+      all_leaf_relations: { Args: { relation: unknown }; Returns: unknown[] }
+      alter_partition_policy: {
+        Args: {
+          enabled?: boolean
+          every?: string
+          grace?: string
+          max_fraction?: number
+          parent: unknown
+          partition_schema?: unknown
+          premake?: number
+          retention?: string
+          retire?: string
+        }
+        Returns: Json
+      }
       alter_refresh_policy: {
         Args: {
           allow_blocking?: boolean
@@ -295,12 +429,44 @@ export type Database = {
         }
         Returns: Json
       }
+      assess_partitions: {
+        Args: { as_of?: string; parents: unknown[] }
+        Returns: {
+          begun: string
+          begun_partitions: number
+          cutoff: string
+          default_partition: unknown
+          detached: unknown
+          due: unknown[]
+          held: unknown
+          horizon: string
+          kept: unknown[]
+          key_column: unknown
+          key_type: unknown
+          left_out: unknown
+          missing: unknown
+          newest: unknown
+          odd: unknown[]
+          parent: unknown
+          partitions: number
+          pending: unknown[]
+        }[]
+      }
       assess_view: {
         Args: {
           as_of?: string
           counted_until?: string
           force?: boolean
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
+        }
+        Returns: Json
+      }
+      begin_detach: {
+        Args: {
+          fence: number
+          partition: string
+          run_id: string
+          table_name: string
         }
         Returns: Json
       }
@@ -317,6 +483,10 @@ export type Database = {
           trigger: string
         }
         Returns: Json
+      }
+      bound_of_time: {
+        Args: { at: string; epoch: string; type: unknown }
+        Returns: string
       }
       brake: {
         Args: {
@@ -363,6 +533,13 @@ export type Database = {
           isSetofReturn: false
         }
       }
+      check_partition_policy: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
+        }
+        Returns: undefined
+      }
+      check_partition_sizes: { Args: { parent?: unknown }; Returns: Json }
       check_refresh_policy: {
         Args: {
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
@@ -390,6 +567,30 @@ export type Database = {
       column_type: {
         Args: { column_name: unknown; relation: unknown }
         Returns: unknown
+      }
+      copy_after_attach: {
+        Args: { model: unknown; parent: unknown; partition: unknown }
+        Returns: Json
+      }
+      copy_grants: {
+        Args: { parent: unknown; partition: unknown }
+        Returns: undefined
+      }
+      copy_settings: {
+        Args: { model: unknown; parent: unknown; partition: unknown }
+        Returns: undefined
+      }
+      count_by_interval: {
+        Args: {
+          every: string
+          period: unknown
+          policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
+          relation: unknown
+        }
+        Returns: {
+          row_count: number
+          start: string
+        }[]
       }
       count_rows: {
         Args: { sets: Database["nightshift"]["CompositeTypes"]["row_set"][] }
@@ -421,10 +622,44 @@ export type Database = {
           isSetofReturn: true
         }
       }
+      create_missing_partitions: {
+        Args: { as_of?: string; max_rows?: number; parent: unknown }
+        Returns: Json
+      }
+      create_partition: {
+        Args: {
+          default_partition: unknown
+          from_bound: string
+          lower: string
+          model: unknown
+          policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
+          to_bound: string
+        }
+        Returns: Json
+      }
+      create_partitions: {
+        Args: {
+          fence: number
+          lock_timeout_ms?: number
+          max_rows?: number
+          run_id: string
+          tables: string[]
+        }
+        Returns: Json
+      }
       delete_rows: {
         Args: {
           doomed: Database["nightshift"]["CompositeTypes"]["row_set"][]
           scope: unknown[]
+        }
+        Returns: Json
+      }
+      describe_ddl_failure: {
+        Args: {
+          hint: string
+          message: string
+          state: string
+          statement: string
         }
         Returns: Json
       }
@@ -433,6 +668,19 @@ export type Database = {
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
         }
         Returns: Json
+      }
+      describe_partition_policy: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
+        }
+        Returns: Json
+      }
+      describe_partition_sets: {
+        Args: { as_of?: string; parents: unknown[] }
+        Returns: {
+          document: Json
+          parent: unknown
+        }[]
       }
       describe_refresh: {
         Args: {
@@ -463,6 +711,26 @@ export type Database = {
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
         }
         Returns: Json
+      }
+      drop_retired_partitions: {
+        Args: {
+          fence: number
+          lock_timeout_ms?: number
+          partitions: string[]
+          run_id: string
+        }
+        Returns: Json
+      }
+      due_by_marker: {
+        Args: {
+          as_of: string
+          drop_after: string
+          flag_column: unknown
+          marker_column: unknown
+          relation: unknown
+          row_alias: string
+        }
+        Returns: string
       }
       due_condition: {
         Args: {
@@ -551,6 +819,15 @@ export type Database = {
       }
       find_relation: { Args: { name: string }; Returns: unknown }
       find_view: { Args: { name: string }; Returns: unknown }
+      finish_detach: {
+        Args: {
+          fence: number
+          lock_timeout_ms?: number
+          partition: string
+          run_id: string
+        }
+        Returns: Json
+      }
       finish_run: {
         Args: {
           error?: Json
@@ -562,7 +839,63 @@ export type Database = {
         Returns: Json
       }
       follow_renames: { Args: Record<PropertyKey, never>; Returns: undefined }
+      free_partition_name: {
+        Args: { parent: unknown; schema: unknown; suffix: string }
+        Returns: unknown
+      }
       heartbeat_run: { Args: { fence: number; run_id: string }; Returns: Json }
+      held_partition_policy: {
+        Args: { name: string }
+        Returns: {
+          created_at: string
+          enabled: boolean
+          epoch: string | null
+          every: string
+          grace: string
+          max_fraction: number
+          parent: unknown
+          partition_schema: unknown
+          premake: number
+          retention: string | null
+          retire: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "partition_policies"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      hold_partition_run: {
+        Args: { fence: number; lock_timeout_ms: number; run_id: string }
+        Returns: {
+          attempt: number
+          claim: string
+          dry_run: boolean
+          error: Json | null
+          fence: number
+          finished_at: string | null
+          heartbeat_at: string | null
+          id: string
+          idempotency_key: string | null
+          input: NonNullable<Json>
+          job: string
+          lease: string
+          lease_expires_at: string | null
+          progress: NonNullable<Json>
+          report: Json | null
+          requested_by: string | null
+          started_at: string
+          status: string
+          trigger: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "runs"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
       hold_run: {
         Args: { fence: number; run_id: string }
         Returns: {
@@ -597,7 +930,16 @@ export type Database = {
         Args: { locking: string; relation: unknown }
         Returns: undefined
       }
+      interval_start: { Args: { at: string; every: string }; Returns: string }
+      intervals_of: {
+        Args: { every: string; period: unknown }
+        Returns: {
+          lower: string
+          upper: string
+        }[]
+      }
       leaf_relations: { Args: { relation: unknown }; Returns: unknown[] }
+      list_partition_policies: { Args: { as_of?: string }; Returns: Json }
       list_refresh_policies: { Args: { as_of?: string }; Returns: Json }
       list_retention_policies: {
         Args: { as_of?: string; budget_ms?: number }
@@ -620,6 +962,10 @@ export type Database = {
         }
         Returns: Json
       }
+      measure_default_partition: {
+        Args: { fence: number; run_id: string; table_name: string }
+        Returns: Json
+      }
       measure_retention_backlog: {
         Args: {
           again?: boolean
@@ -633,12 +979,87 @@ export type Database = {
         Args: { sets: Database["nightshift"]["CompositeTypes"]["row_set"][] }
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
       }
+      move_rows: {
+        Args: {
+          default_partition: unknown
+          from_bound: string
+          key_column: unknown
+          partition: unknown
+          to_bound: string
+        }
+        Returns: number
+      }
+      name_some: { Args: { relations: unknown[] }; Returns: string }
       next_leaf: {
         Args: { done: unknown; due: string; relation: unknown }
         Returns: Json
       }
+      note_detaching: {
+        Args: {
+          partition: unknown
+          policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
+          run_id: string
+        }
+        Returns: undefined
+      }
       note_unchanged: { Args: { assessed: Json }; Returns: undefined }
+      partition_faults: {
+        Args: { parents: unknown[] }
+        Returns: {
+          exposed: unknown[]
+          exposed_to: string
+          oversized: unknown[]
+          parent: unknown
+        }[]
+      }
+      partition_key: {
+        Args: { parent: unknown }
+        Returns: Record<string, unknown>
+      }
+      partition_suffix: {
+        Args: { every: string; lower: string }
+        Returns: string
+      }
+      partition_warnings: {
+        Args: {
+          cutoff: string
+          exposed: unknown[]
+          exposed_to: string
+          held: unknown
+          kept: unknown[]
+          left_out: unknown
+          newest: unknown
+          odd: unknown[]
+          oversized: unknown[]
+          pending: unknown[]
+          policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
+        }
+        Returns: Json
+      }
+      partitions_to_make: {
+        Args: {
+          as_of: string
+          max_rows: number
+          policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
+        }
+        Returns: Record<string, unknown>
+      }
+      partitions_to_retire: {
+        Args: { as_of?: string; relation: unknown }
+        Returns: {
+          key_column: unknown
+          nullable: boolean
+          parent: unknown
+          partitions: unknown[]
+          until: string
+          until_bound: string
+        }[]
+      }
       pause: { Args: { reason?: string }; Returns: undefined }
+      plan_partition_maintenance: {
+        Args: { fence: number; only_tables?: string[]; run_id: string }
+        Returns: Json
+      }
       plan_retention_purge: {
         Args: { fence: number; only_relations?: string[]; run_id: string }
         Returns: Json
@@ -656,6 +1077,20 @@ export type Database = {
         }
         Returns: Json
       }
+      read_partitions: {
+        Args: { parents: unknown[] }
+        Returns: {
+          from_bound: string
+          is_default: boolean
+          lower: string
+          parent: unknown
+          partition: unknown
+          pending: boolean
+          to_bound: string
+          upper: string
+        }[]
+      }
+      reattach_partition: { Args: { partition: unknown }; Returns: Json }
       record_batch: {
         Args: {
           purged: Json
@@ -707,8 +1142,22 @@ export type Database = {
         Args: { allow_blocking: boolean; view: unknown }
         Returns: Json
       }
+      remove_partition_policy: { Args: { parent: unknown }; Returns: Json }
       remove_refresh_policy: { Args: { view: string }; Returns: Json }
       remove_retention_policy: { Args: { relation: unknown }; Returns: Json }
+      require_few_due: {
+        Args: {
+          begun_partitions: number
+          due: unknown[]
+          policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: undefined
+      }
+      require_period: {
+        Args: { example: string; name: string; period: string }
+        Returns: undefined
+      }
       require_trusted_owner: { Args: { relation: unknown }; Returns: undefined }
       require_unpaused: { Args: Record<PropertyKey, never>; Returns: undefined }
       resolve_references: {
@@ -730,14 +1179,37 @@ export type Database = {
         Returns: Json
       }
       retention_warnings: { Args: { relation: unknown }; Returns: Json }
+      retire_partitions: {
+        Args: {
+          fence: number
+          lock_timeout_ms?: number
+          run_id: string
+          table_name: string
+        }
+        Returns: Json
+      }
       scan_of: { Args: { relation: unknown }; Returns: string }
+      secure_partition: { Args: { partition: unknown }; Returns: undefined }
+      secure_partitions: { Args: { parent: unknown }; Returns: Json }
       sources_as_of: { Args: { view: unknown }; Returns: string }
+      stamp_retired: {
+        Args: {
+          partition: unknown
+          policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
+          run_id: string
+        }
+        Returns: Json
+      }
       subtract_row_sets: {
         Args: {
           minus: Database["nightshift"]["CompositeTypes"]["row_set"][]
           sets: Database["nightshift"]["CompositeTypes"]["row_set"][]
         }
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+      }
+      time_of_number: {
+        Args: { bound: string; epoch: string; type: unknown }
+        Returns: string
       }
       trim_runs: { Args: { as_of?: string }; Returns: number }
       trim_view_refreshes: { Args: Record<PropertyKey, never>; Returns: number }
@@ -756,7 +1228,22 @@ export type Database = {
         }[]
       }
       view_state: { Args: { view: unknown }; Returns: Json }
+      warnings_of_purge: { Args: { relation: unknown }; Returns: Json }
       what_changed: { Args: { after: Json; before: Json }; Returns: string }
+      why_not_drop: {
+        Args: {
+          as_of: string
+          record: Database["nightshift"]["Tables"]["retired_partitions"]["Row"]
+        }
+        Returns: string
+      }
+      why_not_retire: {
+        Args: {
+          partition: unknown
+          policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
+        }
+        Returns: string
+      }
     }
     Enums: {
       [_ in never]: never

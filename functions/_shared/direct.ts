@@ -16,6 +16,11 @@ export interface Direct {
     answer: Schema,
     options: { timeoutMs: () => number; retry: Retry },
   ): Promise<z.output<Schema>>;
+  /**
+   * Runs one statement of Nightshift's own making outside of a transaction, such as DETACH PARTITION CONCURRENTLY. Not
+   * repeated: what became of it has to be looked at first. Throws NightshiftError.
+   */
+  execute(statement: string, options: { timeoutMs: number }): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -49,6 +54,21 @@ export function connectDirect(databaseUrl: string, deadline: Deadline): Direct {
         return parseAnswer(name, row?.answer, answer);
       };
       return retrying(attempt, deadline, retry);
+    },
+    async execute(statement, { timeoutMs }) {
+      const name = statement.split(' ', 2).join(' ');
+      const session = await sql.reserve().catch((thrown: unknown) => {
+        throw toDirectError(name, thrown);
+      });
+      try {
+        await session.unsafe(`set statement_timeout = ${Math.floor(timeoutMs)}`).simple();
+        await Promise.race([session.unsafe(statement).simple(), silence(timeoutMs + silenceMs)]);
+        await session.unsafe('reset statement_timeout').simple();
+      } catch (thrown) {
+        throw toDirectError(name, thrown);
+      } finally {
+        session.release();
+      }
     },
     close: () => sql.end({ timeout: closeTimeoutSeconds }),
   };

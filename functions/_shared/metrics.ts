@@ -17,6 +17,12 @@ const units = {
   ViewsStale: MetricUnit.Count,
   ViewRefreshMs: MetricUnit.Milliseconds,
   ViewStalenessSeconds: MetricUnit.Seconds,
+  PartitionsCreated: MetricUnit.Count,
+  PartitionsRetired: MetricUnit.Count,
+  PartitionsDropped: MetricUnit.Count,
+  PartitionsOversized: MetricUnit.Count,
+  PartitionHorizonDays: MetricUnit.Count,
+  DefaultPartitionRows: MetricUnit.Count,
 } as const;
 
 type MetricName = keyof typeof units;

@@ -1,4 +1,5 @@
 import type { Rpc } from '../../../functions/_shared/rpc.ts';
+import { presenter as partitionMaintenance } from './partition-maintenance.ts';
 import { presenter as retentionPurge } from './retention-purge.ts';
 import { presenter as viewRefresh } from './view-refresh.ts';
 
@@ -18,6 +19,7 @@ export interface Presenter<Report = never> {
 }
 
 export const presenters: Record<string, Presenter> = {
+  'partition-maintenance': partitionMaintenance,
   'retention-purge': retentionPurge,
   'view-refresh': viewRefresh,
 };

@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Deadline } from '../_shared/clock.ts';
+
+/**
+ * How long to wait for a lock, and then how long to let everyone else through: the schedule that GitLab runs its
+ * migrations with. Nobody queues behind us for more than a second; a transaction of 15 seconds is outlasted.
+ */
+export const lockSchedule: readonly { lockTimeoutMs: number; pauseMs: number }[] = [
+  { lockTimeoutMs: 100, pauseMs: 50 },
+  { lockTimeoutMs: 100, pauseMs: 50 },
+  { lockTimeoutMs: 200, pauseMs: 50 },
+  { lockTimeoutMs: 300, pauseMs: 100 },
+  { lockTimeoutMs: 400, pauseMs: 150 },
+  { lockTimeoutMs: 500, pauseMs: 2_000 },
+  { lockTimeoutMs: 500, pauseMs: 2_000 },
+  { lockTimeoutMs: 500, pauseMs: 2_000 },
+  { lockTimeoutMs: 500, pauseMs: 2_000 },
+  { lockTimeoutMs: 1_000, pauseMs: 5_000 },
+];
+
+/** What came of asking once: done, to be asked again at once, or locked by someone else. */
+export type LockOutcome = 'done' | 'more' | 'busy';
+
+/** What a call is given: half of it for the way there and back, and to write the end of the run. */
+const callMs = 5_000;
+
+export function callFits(remainingMs: number): boolean {
+  return remainingMs > callMs;
+}
+
+/**
+ * Works through subjects, several a call; those that are locked come again, with pauses in between. A call answers for as
+ * many of its subjects as it got to. Returns what is left: locked to the end, or not reached before the deadline.
+ */
+export async function withLockRetries(
+  deadline: Deadline,
+  subjects: readonly string[],
+  call: (subjects: string[], lockTimeoutMs: number) => Promise<Map<string, LockOutcome>>,
+): Promise<{ busy: string[]; waiting: string[] }> {
+  let busy = [...subjects];
+  for (const { lockTimeoutMs, pauseMs } of lockSchedule) {
+    let rest = busy;
+    busy = [];
+    while (rest.length > 0) {
+      if (!callFits(deadline.remainingMs())) return { busy, waiting: rest };
+      const outcomes = await call(rest, lockTimeoutMs);
+      busy.push(...rest.filter((subject) => outcomes.get(subject) === 'busy'));
+      rest = rest.filter((subject) => (outcomes.get(subject) ?? 'more') === 'more');
+    }
+    if (busy.length === 0) break;
+    if (!callFits(deadline.remainingMs() - pauseMs)) return { busy: [], waiting: busy };
+    await sleep(pauseMs);
+  }
+  return { busy, waiting: [] };
+}

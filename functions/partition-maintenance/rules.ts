@@ -1,0 +1,193 @@
+import { NightshiftError, nothingDone, timedOut } from '../_shared/errors.ts';
+import type { OutcomeStatus } from '../_shared/job.ts';
+import type {
+  DefaultPartition,
+  PartitionPlan,
+  PartitionReport,
+  PartitionStep,
+  TableState,
+} from './schema.ts';
+
+/** What came of one table so far. */
+export interface Tally
+  extends Pick<PartitionStep, 'created' | 'retired' | 'blocked' | 'dropped' | 'kept'> {
+  defaultPartition: DefaultPartition | null;
+  warnings: string[];
+  /** Another session held a lock to the end. */
+  busy: boolean;
+  outOfTime: boolean;
+  error?: NightshiftError;
+}
+
+export function emptyTally(): Tally {
+  return {
+    created: [],
+    retired: [],
+    blocked: [],
+    dropped: [],
+    kept: [],
+    defaultPartition: null,
+    warnings: [],
+    busy: false,
+    outOfTime: false,
+  };
+}
+
+/**
+ * Which tables have their partitions made in one transaction. A foreign key locks the table at its other end, and a
+ * default partition locks out everyone: those go by themselves, and let go at once.
+ */
+export function creationGroups(
+  tables: readonly TableState[],
+  movable: (table: string) => number,
+): string[][] {
+  const due = tables.filter(
+    ({ table, missing, problem }) => !problem && (missing.length > 0 || movable(table) > 0),
+  );
+  const isFelt = ({ hasForeignKeys, defaultPartition }: TableState) =>
+    hasForeignKeys || defaultPartition !== null;
+  const together = due.filter((state) => !isFelt(state)).map(({ table }) => table);
+  const alone = due.filter(isFelt).map(({ table }) => [table]);
+  return together.length > 0 ? [together, ...alone] : alone;
+}
+
+/** Which retired partitions are dropped in one transaction. */
+export function dropGroups(drops: PartitionPlan['drops']): string[][] {
+  const together = drops.filter((drop) => !drop.hasForeignKeys).map(({ partition }) => partition);
+  const alone = drops.filter((drop) => drop.hasForeignKeys).map(({ partition }) => [partition]);
+  return together.length > 0 ? [together, ...alone] : alone;
+}
+
+/** Postgres refuses it beside a default partition; and with foreign keys, others would wait behind locks without a limit. */
+export function detachesConcurrently(state: TableState): boolean {
+  return state.defaultPartition === null && !state.hasForeignKeys;
+}
+
+/** About half a second of locks, on a small machine. */
+export const firstMoveRows = 50_000;
+
+/** After a timeout; undefined when so few rows cannot be the reason. */
+export function fewerMoveRows(rows: number): number | undefined {
+  return rows > 1_000 ? Math.floor(rows / 4) : undefined;
+}
+
+export function explain(error: NightshiftError, state: TableState): NightshiftError {
+  if (error.code !== timedOut) return error;
+  return new NightshiftError(
+    timedOut,
+    state.defaultPartition
+      ? `${state.table}: its default partition ${state.defaultPartition} is too large to be emptied while others wait`
+      : `${state.table}: its partitions could not be changed within the time limit of a statement`,
+    {
+      hint: state.defaultPartition
+        ? `In a quiet hour, without a time limit, until it says done: select nightshift.create_missing_partitions('${state.table.replaceAll("'", "''")}', max_rows => 10000000);`
+        : 'Look for a busy database, or for foreign keys without an index.',
+      cause: error,
+    },
+  );
+}
+
+/** A step of a dry run: all that a run would do. */
+export function stepOfPlan(
+  state: TableState,
+  { drops }: PartitionPlan,
+  tally: Tally,
+): PartitionStep {
+  return {
+    ...stepOf(state, tally),
+    created: state.missing.map(({ from, to }) => ({ from, to, rows: 0 })),
+    retired: state.due.map((partition) => ({ partition })),
+    dropped: drops
+      .filter(({ table }) => table === state.table)
+      .map(({ partition, sizeBytes }) => ({ partition, sizeBytes })),
+  };
+}
+
+/** The truth about one table: its state at the end, and what the run did. */
+export function stepOf(state: TableState, tally: Tally): PartitionStep {
+  const { created, retired, blocked, dropped, kept, defaultPartition, busy, outOfTime } = tally;
+  const locked = new NightshiftError('55P03', `${state.table}: its locks were not to be had`, {
+    hint: 'A long transaction or a migration holds it. The next run tries again.',
+  });
+  const misfit = new NightshiftError('NS422', state.problem ?? '', {
+    hint: 'select nightshift.remove_partition_policy(...); takes the table by its name, or by its oid when it is gone.',
+  });
+  const error = state.problem ? misfit : (tally.error ?? (busy ? locked : undefined));
+  const step = {
+    table: state.table,
+    created,
+    retired,
+    blocked,
+    dropped,
+    kept,
+    horizon: state.horizon,
+    horizonDays: state.horizonDays,
+    missing: state.missing.length,
+    defaultPartition,
+    ...(error ? { error: error.describe() } : {}),
+    warnings: [...state.warnings, ...tally.warnings, ...warningsOf(defaultPartition)],
+  };
+  const progressed = created.length + retired.length + dropped.length > 0;
+  if (outOfTime) return { ...step, status: 'waiting' };
+  if (error) return { ...step, status: progressed ? 'partial' : 'failed' };
+  return { ...step, status: blocked.length > 0 || kept.length > 0 ? 'partial' : 'succeeded' };
+}
+
+function warningsOf(measured: DefaultPartition | null): string[] {
+  const stay = (measured?.rows ?? 0) - (measured?.movableRows ?? 0);
+  return measured && stay > 0
+    ? [
+        `${stay} rows of ${measured.partition} belong nowhere: beyond the horizon (was a clock wrong?), too far back, in the time of a retired partition, or without a time.`,
+      ]
+    : [];
+}
+
+/** What an earlier attempt of the same run did comes first. */
+export function addEarlier(tally: Tally, earlier: Partial<PartitionStep> | undefined): Tally {
+  if (!earlier) return tally;
+  return {
+    ...tally,
+    created: [...(earlier.created ?? []), ...tally.created],
+    retired: [...(earlier.retired ?? []), ...tally.retired],
+    dropped: [...(earlier.dropped ?? []), ...tally.dropped],
+  };
+}
+
+/** `continued` after progress, or when the first attempt had too little time for anything; as for the refresh of views. */
+export function runStatus(
+  steps: readonly PartitionStep[],
+  { progressed, attempt }: { progressed: boolean; attempt: number },
+): OutcomeStatus {
+  const waiting = steps.some(({ status }) => status === 'waiting');
+  if (waiting && (progressed || attempt === 1)) return 'continued';
+  if (steps.every(({ status }) => status === 'succeeded')) return 'succeeded';
+  return steps.every(({ status }) => status === 'failed' || status === 'waiting')
+    ? 'failed'
+    : 'partial';
+}
+
+export function reportOf(
+  steps: PartitionStep[],
+  { dryRun, disabled }: { dryRun: boolean; disabled: string[] },
+): PartitionReport {
+  const sum = (pick: (step: PartitionStep) => number) =>
+    steps.reduce((total, step) => total + pick(step), 0);
+  return {
+    dryRun,
+    partitionsCreated: sum(({ created }) => created.length),
+    partitionsRetired: sum(({ retired }) => retired.length),
+    partitionsDropped: sum(({ dropped }) => dropped.length),
+    rowsMoved: sum(({ created }) => created.reduce((total, { rows }) => total + rows, 0)),
+    steps,
+    disabled,
+  };
+}
+
+export function nothingMaintained(steps: readonly PartitionStep[]): NightshiftError {
+  const subjects = steps.map(({ table, error }) => ({
+    subject: table,
+    why: 'there was no time for it',
+    error,
+  }));
+  return nothingDone('No table could be maintained', subjects);
+}

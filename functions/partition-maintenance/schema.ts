@@ -1,0 +1,179 @@
+import * as z from 'zod';
+import type { ErrorDocument } from '../_shared/errors.ts';
+
+/** What a caller may ask of the maintenance. */
+export const partitionInput = z.strictObject({
+  /** Say what would be made, retired and dropped; change nothing. */
+  dryRun: z.boolean().default(false),
+  /** Only these partitioned tables, named as SQL writes them, schema included; all policies when left out. */
+  only: z
+    .array(z.string().regex(/^[^\0]+$/, 'must not be empty or contain NUL'))
+    .min(1)
+    .optional(),
+  /** Retire also where a policy would lose more than its max_fraction of the partitions. */
+  force: z.boolean().default(false),
+});
+export type PartitionInput = z.output<typeof partitionInput>;
+
+const period = z.object({ from: z.string().nullable(), to: z.string().nullable() });
+
+const tableState = z.object({
+  table: z.string(),
+  every: z.string(),
+  premake: z.number(),
+  retention: z.string().nullable(),
+  retire: z.enum(['detach', 'drop']),
+  grace: z.string(),
+  enabled: z.boolean(),
+  /** Why the policy does not fit its table any more; all that follows is missing then. */
+  problem: z.string().optional(),
+  partitions: z.number().default(0),
+  begunPartitions: z.number().default(0),
+  /** Until when there is a partition without a gap; null when there is none for now. */
+  horizon: z.string().nullable().default(null),
+  /** The same in days from now; null when it never ends. */
+  horizonDays: z.number().nullable().default(0),
+  missing: z.array(period).default([]),
+  /** Partitions to be retired. */
+  due: z.array(z.string()).default([]),
+  defaultPartition: z.string().nullable().default(null),
+  /** From it or to it. */
+  hasForeignKeys: z.boolean().default(false),
+  oversized: z.number().default(0),
+  warnings: z.array(z.string()).default([]),
+});
+export type TableState = z.output<typeof tableState>;
+
+export const partitionPlan = z.object({
+  tables: z.array(tableState),
+  /** Retired partitions whose grace period is over. */
+  drops: z.array(
+    z.object({
+      partition: z.string(),
+      table: z.string(),
+      sizeBytes: z.number(),
+      hasForeignKeys: z.boolean(),
+    }),
+  ),
+  /** Partitions that were being detached concurrently when a run ended. */
+  unfinished: z.array(z.object({ partition: z.string(), table: z.string() })),
+  disabled: z.array(z.string()),
+});
+export type PartitionPlan = z.output<typeof partitionPlan>;
+
+export const listedPolicies = z.array(
+  tableState.extend({
+    partitionList: z.array(period.extend({ partition: z.string(), isDefault: z.boolean() })),
+    retired: z.array(
+      period.extend({
+        partition: z.string(),
+        sizeBytes: z.number(),
+        dropAfter: z.string().nullable(),
+        keptBecause: z.string().nullable(),
+      }),
+    ),
+  }),
+);
+export type ListedPolicy = z.output<typeof listedPolicies>[number];
+
+const createdPartition = period.extend({
+  partition: z.string(),
+  /** Rows that came from the default partition. */
+  rows: z.number(),
+  warnings: z.array(z.string()),
+});
+const retiredPartition = period.extend({
+  partition: z.string(),
+  sizeBytes: z.number(),
+  /** When it may be dropped; null when it is kept. */
+  dropAfter: z.string().nullable(),
+});
+const withReason = z.object({ partition: z.string(), reason: z.string() });
+
+const refused = z.object({ code: z.string(), message: z.string(), hint: z.string() });
+
+export const createAnswers = z.array(
+  z.intersection(
+    z.object({ table: z.string() }),
+    z.discriminatedUnion('outcome', [
+      z.object({
+        outcome: z.literal('made'),
+        created: z.array(createdPartition),
+        done: z.boolean(),
+      }),
+      z.object({ outcome: z.literal('busy') }),
+      z.object({ outcome: z.literal('failed'), error: refused }),
+    ]),
+  ),
+);
+
+export const retireAnswer = z.object({
+  outcome: z.enum(['retired', 'more', 'busy']),
+  retired: z.array(retiredPartition),
+  blocked: z.array(withReason),
+});
+
+export const beginDetachAnswer = z.discriminatedUnion('outcome', [
+  z.object({ outcome: z.literal('ready'), statement: z.string() }),
+  z.object({ outcome: z.literal('blocked'), reason: z.string() }),
+]);
+
+export const finishDetachAnswer = z.discriminatedUnion('outcome', [
+  z.object({ outcome: z.literal('retired'), retired: retiredPartition }),
+  z.object({ outcome: z.enum(['nothing', 'busy']) }),
+]);
+
+export const dropAnswers = z.array(
+  z.intersection(
+    z.object({ partition: z.string() }),
+    z.discriminatedUnion('outcome', [
+      z.object({ outcome: z.literal('dropped'), sizeBytes: z.number() }),
+      z.object({ outcome: z.literal('kept'), reason: z.string() }),
+      z.object({ outcome: z.literal('busy') }),
+    ]),
+  ),
+);
+
+export const defaultPartition = z
+  .object({ partition: z.string(), rows: z.number(), movableRows: z.number() })
+  .nullable();
+export type DefaultPartition = NonNullable<z.output<typeof defaultPartition>>;
+
+/** What the run did for one table; a dry run, what it would do. */
+export interface PartitionStep {
+  table: string;
+  /** waiting: time ran out before it was done. */
+  status: 'succeeded' | 'partial' | 'failed' | 'waiting';
+  /** Without a name in a dry run. */
+  created: { partition?: string; from: string | null; to: string | null; rows: number }[];
+  retired: { partition: string; dropAfter?: string | null; sizeBytes?: number }[];
+  /** Due, and still attached. */
+  blocked: { partition: string; reason: string }[];
+  dropped: { partition: string; sizeBytes: number }[];
+  /** Their grace period is over, and they are still there. */
+  kept: { partition: string; reason: string }[];
+  horizon: string | null;
+  horizonDays: number | null;
+  /** Intervals up to the horizon, and gaps, that are still without a partition. */
+  missing: number;
+  /** Rows of the default partition: movableRows have a place that a run makes for them. */
+  defaultPartition: DefaultPartition | null;
+  error?: ErrorDocument;
+  warnings: string[];
+}
+
+export interface PartitionReport {
+  dryRun: boolean;
+  partitionsCreated: number;
+  partitionsRetired: number;
+  partitionsDropped: number;
+  rowsMoved: number;
+  steps: PartitionStep[];
+  /** Tables whose policy is switched off. */
+  disabled: string[];
+}
+
+/** An earlier report of the same run, which goes on from it. */
+export const earlierReport = z
+  .object({ steps: z.array(z.looseObject({ table: z.string() })) })
+  .nullable();

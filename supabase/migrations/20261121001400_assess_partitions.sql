@@ -1,0 +1,334 @@
+-- The state of partitioned tables: what is missing, what is due, what is wrong.
+-- Why: one look at the catalogs for all tables, so that a night on which nothing is due costs next to nothing.
+-- Locks: none on any existing object; at run time none on those of the application.
+
+create function nightshift.assess_partitions(parents oid[], as_of timestamptz default now())
+returns table (
+  parent oid,
+  key_column name,
+  key_type regtype,
+  -- All in UTC.
+  begun timestamp,
+  cutoff timestamp,
+  held tsmultirange,
+  missing tsmultirange,
+  left_out tsmultirange,
+  detached tsmultirange,
+  horizon timestamp,
+  default_partition oid,
+  newest oid,
+  partitions integer,
+  begun_partitions integer,
+  due oid[],
+  kept oid[],
+  odd oid[],
+  pending oid[]
+)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  with part as materialized (
+    select r.* from nightshift.read_partitions(assess_partitions.parents) r
+  ),
+  clock as (
+    select
+      p.parent, p.every, p.retention,
+      assess_partitions.as_of at time zone 'UTC' as now,
+      nightshift.interval_start(p.every, assess_partitions.as_of at time zone 'UTC') as begun,
+      -- No caller can make a partition due before its time.
+      least(assess_partitions.as_of, now()) at time zone 'UTC' - p.retention as cutoff,
+      p.premake
+    from nightshift.partition_policies p
+    where p.parent::oid = any(assess_partitions.parents)
+  ),
+  -- Many partitions have the same few bounds.
+  on_grid as materialized (
+    select b.every, b.lower
+    from (select distinct c.every, r.lower from part r join clock c on c.parent::oid = r.parent where isfinite(r.lower) offset 0) b
+    where b.lower = nightshift.interval_start(b.every, b.lower)
+  ),
+  span as (
+    select
+      r.parent,
+      coalesce(range_agg(tsrange(r.lower, r.upper)) filter (where not r.is_default), '{}') as held,
+      min(r.lower) filter (where isfinite(r.lower)) as first,
+      max(r.partition) filter (where r.is_default) as default_partition,
+      (array_agg(r.partition order by r.upper desc) filter (where not r.is_default))[1] as newest,
+      count(*) filter (where not r.is_default) as partitions,
+      count(*) filter (where r.lower <= c.now) as begun_partitions,
+      array_agg(r.partition) filter (where r.pending) as pending,
+      array_agg(r.partition order by r.lower) filter (
+        where not r.is_default and (g.lower is null or r.upper <> r.lower + c.every)
+      ) as odd,
+      array_agg(r.partition order by r.upper) filter (where r.upper <= c.cutoff and not r.pending) as past
+    from part r
+    join clock c on c.parent::oid = r.parent
+    left join on_grid g on g.every = c.every and g.lower = r.lower
+    group by r.parent
+  ),
+  detached as (
+    select d.parent::oid as parent, range_agg(d.period) as held
+    from nightshift.retired_partitions d
+    join pg_catalog.pg_class c on c.oid = d.partition and not c.relispartition
+    where d.status in ('detaching', 'detached')
+    group by d.parent
+  ),
+  window_of as (
+    select
+      c.parent,
+      s.first,
+      -- What would be due at once is not made, nor more than 1,000 partitions back.
+      greatest(
+        least(s.first, c.begun),
+        nightshift.interval_start(c.every, c.cutoff),
+        c.begun - 1000 * c.every
+      ) as lower,
+      c.begun + (c.premake + 1) * c.every as upper
+    from clock c
+    left join span s on s.parent = c.parent::oid
+  ),
+  kept as (
+    select p.parent, array_agg(p.partition) as partitions
+    from (select s.parent, unnest(s.past) as partition from span s) p
+    where exists (
+      select 1 from nightshift.retired_partitions d
+      where d.partition::oid = p.partition and d.status in ('detached', 'reattached')
+    )
+    group by p.parent
+  )
+  select
+    c.parent::oid, k.column_name, k.type, c.begun, c.cutoff,
+    coalesce(s.held, '{}'),
+    tsmultirange(tsrange(w.lower, w.upper)) - coalesce(s.held, '{}') - coalesce(d.held, '{}'),
+    tsmultirange(tsrange(least(w.first, w.lower), w.lower)) - coalesce(s.held, '{}') - coalesce(d.held, '{}'),
+    coalesce(d.held, '{}'),
+    (select upper(h.period) from unnest(s.held) h(period) where h.period @> c.now),
+    s.default_partition, s.newest, coalesce(s.partitions, 0)::integer, coalesce(s.begun_partitions, 0)::integer,
+    array(
+      select p.partition
+      from unnest(s.past) with ordinality p(partition, position)
+      join pg_catalog.pg_class r on r.oid = p.partition and r.relkind = 'r'
+      where p.partition <> s.newest and p.partition <> all(coalesce(o.partitions, '{}'))
+      order by p.position
+    ),
+    coalesce(o.partitions, '{}'), coalesce(s.odd, '{}'), coalesce(s.pending, '{}')
+  from clock c
+  join window_of w on w.parent = c.parent
+  cross join lateral nightshift.partition_key(c.parent) k
+  left join span s on s.parent = c.parent::oid
+  left join detached d on d.parent = c.parent::oid
+  left join kept o on o.parent = c.parent::oid;
+end;
+
+comment on function nightshift.assess_partitions is
+  'For tables with a policy, all times in UTC: what their partitions hold (held), what there ought to be up to the horizon and is not (missing: the present interval, premake more, and the gaps since the first partition that is not due; without what a retired partition holds, that could come back), gaps that are left (left_out: due at once, or more than 1,000 intervals back), what the detached ones held that are still there (detached), until when there is a partition without a gap (horizon; null when now has none), partitions to be retired (due: they ended before cutoff; never the newest), those due but attached again by hand (kept), off the grid of the policy (odd), or half detached (pending). Without a key the table is no longer what the policy was made for.';
+
+create function nightshift.intervals_of(every interval, period tsmultirange)
+returns table (lower timestamp, upper timestamp)
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select greatest(lower(p.period), s.start), least(upper(p.period), s.start + intervals_of.every)
+  from unnest(intervals_of.period) p(period)
+  cross join lateral generate_series(
+    nightshift.interval_start(intervals_of.every, lower(p.period)), upper(p.period), intervals_of.every
+  ) s(start)
+  where s.start < upper(p.period)
+  order by 1;
+end;
+
+comment on function nightshift.intervals_of is 'Cuts what is missing along the grid of a policy: the bounds of the partitions to make.';
+
+create function nightshift.partition_faults(parents oid[])
+returns table (parent oid, exposed oid[], exposed_to text, oversized oid[])
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  with part as materialized (
+    select i.inhparent as parent, c.oid as partition, c.relnamespace, c.relrowsecurity, c.relpages, c.reltoastrelid
+    from pg_catalog.pg_inherits i
+    join pg_catalog.pg_class c on c.oid = i.inhrelid
+    where i.inhparent = any(partition_faults.parents)
+  ),
+  exposed as (
+    select p.parent, p.partition, r.rolname
+    from part p
+    join pg_catalog.pg_class t on t.oid = p.parent
+    join pg_catalog.pg_roles r on r.rolname in ('anon', 'authenticated')
+    where not p.relrowsecurity
+      and has_schema_privilege(r.oid, p.relnamespace, 'usage')
+      and has_table_privilege(r.oid, p.partition, 'select, insert, update, delete')
+      and (
+        t.relrowsecurity
+        or exists (
+          select 1 from unnest(array['select', 'insert', 'update', 'delete']) v(privilege)
+          where has_table_privilege(r.oid, p.partition, v.privilege) and not has_table_privilege(r.oid, t.oid, v.privilege)
+        )
+      )
+  ),
+  -- As of their last vacuum or analyze: their files cannot be looked at without a lock.
+  oversized as (
+    select p.parent, p.partition
+    from part p, nightshift.settings s
+    where p.relpages::bigint * current_setting('block_size')::bigint > s.partition_alert_bytes / 10
+      and current_setting('block_size')::bigint * (
+        p.relpages
+        + (select coalesce(sum(x.relpages), 0) from pg_catalog.pg_index n join pg_catalog.pg_class x on x.oid = n.indexrelid
+          where n.indrelid = p.partition)
+        + (select coalesce(sum(x.relpages), 0) from pg_catalog.pg_class x where x.oid = p.reltoastrelid)
+      ) > s.partition_alert_bytes
+  )
+  select
+    t.parent,
+    array(select distinct e.partition from exposed e where e.parent = t.parent),
+    (select string_agg(distinct e.rolname, ' and ' order by e.rolname) from exposed e where e.parent = t.parent),
+    array(select o.partition from oversized o where o.parent = t.parent)
+  from (select parent from exposed union select parent from oversized) t;
+end;
+
+comment on function nightshift.partition_faults is
+  'Of tables, the partitions that anon or authenticated can reach past the row level security or the grants of the table (exposed), and those that were larger than settings.partition_alert_bytes when they were last analyzed (oversized).';
+
+create function nightshift.name_some(relations oid[])
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select string_agg(n.relation::regclass::text, ', ' order by n.position)
+    || case when cardinality(name_some.relations) > 3 then format(' and %s more', cardinality(name_some.relations) - 3) else '' end
+  from unnest(name_some.relations[1:3]) with ordinality n(relation, position);
+end;
+
+comment on function nightshift.name_some is 'The names of the first three relations, and how many more there are.';
+
+create function nightshift.partition_warnings(
+  policy nightshift.partition_policies,
+  held tsmultirange,
+  left_out tsmultirange,
+  cutoff timestamp,
+  newest oid,
+  odd oid[],
+  pending oid[],
+  kept oid[],
+  exposed oid[],
+  exposed_to text,
+  oversized oid[]
+)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select coalesce(jsonb_agg(w.warning), '[]')
+  from (
+    select format('%s can reach %s, but not what it holds through %s. Fix: select nightshift.secure_partitions(%L);',
+      exposed_to, nightshift.name_some(exposed), policy.parent, policy.parent)
+    where cardinality(exposed) > 0
+    union all
+    select format('%s takes all rows from %s on, so no partition can be made after it. Fix: detach it, and attach it again with an end.',
+      newest::regclass, lower(r.period))
+    from unnest(held) r(period)
+    where upper_inf(r.period) or upper(r.period) = 'infinity'
+    union all
+    select format('It has no partition from %s to %s, more than 1,000 intervals ago, and none is made there.', lower(r.period), upper(r.period))
+    from unnest(left_out) r(period)
+    where cutoff is null or upper(r.period) > cutoff
+    union all
+    select format('%s: not one interval of %s in UTC from bound to bound; new partitions are fitted around.', nightshift.name_some(odd), policy.every)
+    where cardinality(odd) > 0
+    union all
+    select format('%s is half detached. Fix: alter table %s detach partition %s finalize;', p.partition::regclass, policy.parent, p.partition::regclass)
+    from unnest(pending) p(partition)
+    where not exists (
+      select 1 from nightshift.retired_partitions d where d.partition::oid = p.partition and d.status = 'detaching'
+    )
+    union all
+    select format('%s: due, but attached again by hand, so left alone until nightshift.alter_partition_policy is given a retention.', nightshift.name_some(kept))
+    where cardinality(kept) > 0
+    union all
+    select format('%s: larger than %s. Shorter intervals from now on: select nightshift.alter_partition_policy(%L, every => ...);',
+      nightshift.name_some(oversized), pg_size_pretty(s.partition_alert_bytes), policy.parent)
+    from nightshift.settings s
+    where cardinality(oversized) > 0
+  ) w(warning);
+end;
+
+comment on function nightshift.partition_warnings is
+  'What is wrong with the partitions of a table and not mended by a run, with the fix, as a JSON array of sentences.';
+
+create function nightshift.describe_partition_policy(policy nightshift.partition_policies)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select jsonb_build_object(
+    'table', policy.parent::text,
+    'every', policy.every::text,
+    'premake', policy.premake,
+    'retention', policy.retention::text,
+    'retire', policy.retire,
+    'grace', policy.grace::text,
+    'enabled', policy.enabled
+  );
+end;
+
+comment on function nightshift.describe_partition_policy is 'The JSON document of a policy.';
+
+create function nightshift.describe_partition_sets(
+  parents oid[],
+  as_of timestamptz default now()
+)
+returns table (parent regclass, document jsonb)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+begin atomic
+  select
+    p.parent,
+    nightshift.describe_partition_policy(p) || case
+      when a.key_column is null then jsonb_build_object('problem', case
+        when c.oid is null then format('The table of a partition policy is gone (oid %s)', p.parent::oid)
+        else format('%s is not partitioned by range of one column any more', p.parent) end)
+      else jsonb_build_object(
+        'partitions', a.partitions,
+        'horizon', a.horizon at time zone 'UTC',
+        'horizonDays', case
+          when isfinite(a.horizon) then round(extract(epoch from a.horizon - (describe_partition_sets.as_of at time zone 'UTC')) / 86400, 2)
+          when a.horizon is null then 0
+        end,
+        'missing', case when isempty(a.missing) then '[]' else (
+          select jsonb_agg(jsonb_build_object('from', i.lower at time zone 'UTC', 'to', i.upper at time zone 'UTC') order by i.lower)
+          from nightshift.intervals_of(p.every, a.missing) i
+        ) end,
+        'due', (select coalesce(jsonb_agg(d.partition::regclass::text order by d.position), '[]')
+          from unnest(a.due) with ordinality d(partition, position)),
+        'begunPartitions', a.begun_partitions,
+        'defaultPartition', a.default_partition::regclass::text,
+        'hasForeignKeys', exists (
+          select 1 from pg_catalog.pg_constraint k
+          where k.contype = 'f' and (k.conrelid = p.parent or k.confrelid = p.parent)
+        ),
+        'oversized', coalesce(cardinality(f.oversized), 0),
+        'warnings', nightshift.partition_warnings(
+          p, a.held, a.left_out, a.cutoff, a.newest, a.odd, a.pending, a.kept, f.exposed, f.exposed_to, f.oversized
+        )
+      ) end
+  from nightshift.assess_partitions(describe_partition_sets.parents, describe_partition_sets.as_of) a
+  join nightshift.partition_policies p on p.parent::oid = a.parent
+  left join pg_catalog.pg_class c on c.oid = p.parent
+  left join nightshift.partition_faults(describe_partition_sets.parents) f on f.parent = p.parent::oid;
+end;
+
+comment on function nightshift.describe_partition_sets is
+  'Policies with the state of their tables, as JSON: partitions, horizon, horizonDays (null when it never ends), missing [{from, to}], due, begunPartitions, defaultPartition, hasForeignKeys (from it or to it), oversized (how many), warnings; or problem when the policy does not fit its table any more.';
+
+revoke all on function
+  nightshift.assess_partitions, nightshift.intervals_of, nightshift.partition_faults, nightshift.name_some,
+  nightshift.partition_warnings, nightshift.describe_partition_policy, nightshift.describe_partition_sets
+from public, anon, authenticated;

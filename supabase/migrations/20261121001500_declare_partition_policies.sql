@@ -1,0 +1,396 @@
+-- The declaration of partition policies: add, alter, remove; and what the partitions are like.
+-- Why: what a policy can do to a table is said in SQL, in migrations, and refused with the fix where it does not fit.
+-- Locks: none on any existing object; at run time none but for secure_partitions, which says so.
+
+create function nightshift.require_period(name text, period interval, example text)
+returns void
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Each field by itself: '1 month -30 days' is positive on paper and negative in February.
+  if period is null or not isfinite(period) or period <= '0'
+    or least(
+      extract(year from period), extract(month from period), extract(day from period),
+      extract(hour from period), extract(minute from period), extract(second from period)
+    ) < 0
+  then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s must be a positive interval, not %s', name, coalesce(period::text, 'null')),
+      hint = example;
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_period is 'Raises NS422, with the example as the hint, unless the interval is positive in each of its fields.';
+
+create function nightshift.require_ownership(relation regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- Whoever calls, not the owner of the function: a policy gives nobody a right over a table that they lack.
+  caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  owner oid := (select c.relowner from pg_catalog.pg_class c where c.oid = relation);
+begin
+  if not pg_has_role(caller, owner, 'usage') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s belongs to %I, and %I may not change its partitions', relation, owner::regrole, caller),
+      hint = 'Declare the policy as the owner of the table: on Supabase in the SQL editor or in a migration.';
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_ownership is 'Raises NS422 unless whoever calls has the rights of the owner of a table.';
+
+create function nightshift.check_partition_policy(policy nightshift.partition_policies)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  key record;
+  parent record;
+  nested regclass;
+  months integer := extract(year from policy.every) * 12 + extract(month from policy.every);
+  days integer := extract(day from policy.every);
+  seconds numeric := extract(epoch from policy.every - make_interval(months => months, days => days));
+begin
+  select c.relkind, c.relowner, n.nspname, n.oid as namespace into parent
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where c.oid = policy.parent;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = 'There is no such table',
+      hint = 'Name a partitioned table, with its schema: nightshift.add_partition_policy(''public.daily_metrics'', ''1 month'').';
+  end if;
+  key := nightshift.partition_key(policy.parent);
+  if key.type is null or parent.nspname in ('pg_catalog', 'information_schema', 'nightshift') then
+    raise exception using
+      errcode = 'NS422',
+      message = case when parent.relkind = 'p' then format('%s is not partitioned by range of a single column', policy.parent)
+        else format('%s is not a partitioned table', policy.parent) end,
+      hint = 'Partition it by range of the time of its rows: create table ... partition by range (created_at). See docs/pg_partman.md for how to move the rows of a plain table.';
+  end if;
+  if key.type not in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype, 'uuid'::regtype, 'bigint'::regtype) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('The key %I of %s is of type %s', key.column_name, policy.parent, key.type),
+      hint = 'It must be a date, a timestamp, a timestamptz, a uuid of version 7, or a bigint that counts seconds or milliseconds since 1970.';
+  end if;
+  if (key.type = 'bigint'::regtype) <> (policy.epoch is not null) or policy.epoch not in ('seconds', 'milliseconds') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('epoch does not fit the key %I of %s, which is of type %s', key.column_name, policy.parent, key.type),
+      hint = 'A bigint needs epoch => ''seconds'' or epoch => ''milliseconds''; other keys need none.';
+  end if;
+  if not pg_has_role(parent.relowner, 'usage') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s belongs to %I, and %I may not change its partitions', policy.parent, parent.relowner::regrole, current_user),
+      hint = format('alter table %s owner to %I;', policy.parent, current_user);
+  end if;
+  perform nightshift.require_trusted_owner(policy.parent);
+  select i.inhrelid::regclass into nested
+  from pg_catalog.pg_inherits i
+  join pg_catalog.pg_class c on c.oid = i.inhrelid
+  where i.inhparent = policy.parent and c.relkind = 'p'
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('Partition %s of %s is partitioned itself', nested, policy.parent),
+      hint = 'Nightshift makes partitions of one level. Declare a policy for each table of the level below, where that is by time.';
+  end if;
+
+  perform nightshift.require_period('every', policy.every, 'Say how long a partition is: ''1 hour'', ''1 day'', ''1 week'', ''1 month'', ''3 months'' or ''1 year''.');
+  if (months > 0)::integer + (days > 0)::integer + (seconds > 0)::integer <> 1 or seconds % 3600 <> 0
+    or key.type = 'date'::regtype and seconds > 0
+  then
+    raise exception using
+      errcode = 'NS422',
+      message = format('every must be whole hours, whole days or whole months, not %s', policy.every),
+      hint = case when key.type = 'date'::regtype then 'A key of type date needs at least ''1 day''.'
+        else 'For example ''6 hours'', ''1 day'', ''1 week'', ''1 month'', ''3 months'' or ''1 year''.' end;
+  end if;
+  if policy.premake is null or policy.premake not between 1 and 100 then
+    raise exception using
+      errcode = 'NS422',
+      message = format('premake must be from 1 to 100, not %s', coalesce(policy.premake::text, 'null')),
+      hint = 'It is how many partitions there are ahead of the one that holds now; 4 by default.';
+  end if;
+  if policy.retention is not null then
+    perform nightshift.require_period('retention', policy.retention, 'Say how long a partition stays after its end, like ''1 year''; leave it out to keep all.');
+    if policy.retention < policy.every then
+      raise exception using
+        errcode = 'NS422',
+        message = format('retention (%s) is shorter than a partition (%s)', policy.retention, policy.every),
+        hint = 'It counts from the end of a partition. Is it a wrong unit?';
+    end if;
+  end if;
+  if policy.retire not in ('detach', 'drop') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('retire must be detach or drop, not %s', policy.retire),
+      hint = 'detach keeps a retired partition as a table of its own; drop drops it when grace is over.';
+  end if;
+  perform nightshift.require_period('grace', policy.grace, 'Say how long a retired partition can still be had back, like ''7 days''.');
+  if policy.grace < '1 day' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('grace is only %s', policy.grace),
+      hint = 'It is the time to notice that a partition is missing: at least ''1 day'', by default ''7 days''.';
+  end if;
+  if policy.max_fraction is null or policy.max_fraction <= 0 or policy.max_fraction > 1 then
+    raise exception using
+      errcode = 'NS422',
+      message = format('max_fraction must be over 0 and at most 1, not %s', coalesce(policy.max_fraction::text, 'null')),
+      hint = 'It is the share of the partitions that one run may retire; 0.5 by default.';
+  end if;
+  if policy.partition_schema is not null and not exists (
+    select 1 from pg_catalog.pg_namespace n where n.nspname = policy.partition_schema
+  ) then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no schema %I', policy.partition_schema),
+      hint = format('create schema %I;', policy.partition_schema);
+  end if;
+  if not has_schema_privilege(coalesce(policy.partition_schema, parent.nspname), 'create') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%I may not create tables in schema %I', current_user, coalesce(policy.partition_schema, parent.nspname)),
+      hint = format('grant create on schema %I to %I;', coalesce(policy.partition_schema, parent.nspname), current_user);
+  end if;
+end;
+$$;
+
+comment on function nightshift.check_partition_policy is
+  'Raises NS404 or NS422, with the fix in the hint, unless the policy can be applied as it is.';
+
+create function nightshift.add_partition_policy(
+  parent regclass,
+  every interval,
+  premake integer default 4,
+  retention interval default null,
+  retire text default 'detach',
+  grace interval default '7 days',
+  max_fraction numeric default 0.5,
+  partition_schema name default null,
+  epoch text default null,
+  enabled boolean default true
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  policy nightshift.partition_policies;
+begin
+  policy.parent := add_partition_policy.parent;
+  -- '24 hours' is a day in UTC.
+  policy.every := case when extract(epoch from every) % 86400 = 0 and extract(hour from every) > 0 then justify_hours(every) else every end;
+  policy.premake := add_partition_policy.premake;
+  policy.retention := add_partition_policy.retention;
+  policy.retire := coalesce(add_partition_policy.retire, 'detach');
+  policy.grace := coalesce(add_partition_policy.grace, '7 days');
+  policy.max_fraction := add_partition_policy.max_fraction;
+  policy.partition_schema := add_partition_policy.partition_schema;
+  policy.epoch := add_partition_policy.epoch;
+  policy.enabled := coalesce(add_partition_policy.enabled, true);
+  policy.created_at := now();
+  perform nightshift.check_partition_policy(policy);
+  perform nightshift.require_ownership(policy.parent);
+
+  insert into nightshift.partition_policies select policy.* on conflict do nothing;
+  if not found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s has a partition policy already', policy.parent),
+      hint = 'Change it with nightshift.alter_partition_policy, or remove it first with nightshift.remove_partition_policy.';
+  end if;
+  return (select s.document from nightshift.describe_partition_sets(array[policy.parent::oid]) s);
+end;
+$$;
+
+comment on function nightshift.add_partition_policy is
+  'Declares that Nightshift makes and retires the partitions of a table that is partitioned by range of a date, timestamp (read as UTC), timestamptz, uuid of version 7, or bigint (epoch: seconds or milliseconds since 1970). The caller must own the table. Partitions that are there stay as they are. every: the length of a partition, whole hours, days or months; bounds are in UTC. premake: how many there are after the present one, default 4, at most 100. retention: a partition that ended this long ago is retired; null, the default, keeps all. retire: detach (keep it as a table of its own, the default) or drop (when grace, default 7 days, at least 1, is over). max_fraction: a run refuses to retire more than this share of the partitions that have begun, default 0.5. partition_schema: where new ones are made, default the schema of the table. Nothing is made until the next run, or nightshift.create_missing_partitions. Returns the policy, the state of the table and warnings. Errors: NS404, NS422, each with a hint that says the fix.';
+
+create function nightshift.alter_partition_policy(
+  parent regclass,
+  every interval default null,
+  premake integer default null,
+  retention interval default null,
+  retire text default null,
+  grace interval default null,
+  max_fraction numeric default null,
+  partition_schema name default null,
+  enabled boolean default null
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  policy nightshift.partition_policies;
+begin
+  update nightshift.partition_policies p
+  set
+    every = coalesce(alter_partition_policy.every, p.every),
+    premake = coalesce(alter_partition_policy.premake, p.premake),
+    retention = coalesce(alter_partition_policy.retention, p.retention),
+    retire = coalesce(alter_partition_policy.retire, p.retire),
+    grace = coalesce(alter_partition_policy.grace, p.grace),
+    max_fraction = coalesce(alter_partition_policy.max_fraction, p.max_fraction),
+    partition_schema = coalesce(alter_partition_policy.partition_schema, p.partition_schema),
+    enabled = coalesce(alter_partition_policy.enabled, p.enabled)
+  where p.parent = alter_partition_policy.parent
+  returning p.* into policy;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no partition policy', parent),
+      hint = 'Declare one with nightshift.add_partition_policy.';
+  end if;
+  perform nightshift.check_partition_policy(policy);
+  perform nightshift.require_ownership(policy.parent);
+  if retention is not null then
+    update nightshift.retired_partitions d
+    set status = 'released'
+    where d.parent = alter_partition_policy.parent and d.status = 'reattached';
+  end if;
+  return (select s.document from nightshift.describe_partition_sets(array[policy.parent::oid]) s);
+end;
+$$;
+
+comment on function nightshift.alter_partition_policy is
+  'Changes what is given (null leaves a setting as it is), validates as add_partition_policy does, and returns the policy. Another every holds for new partitions. A retention, even the same, makes partitions that were attached again by hand due again. To keep all from now on, remove the policy and add it without retention. Errors: NS404, NS422.';
+
+create function nightshift.remove_partition_policy(parent regclass)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  policy nightshift.partition_policies;
+begin
+  delete from nightshift.partition_policies p where p.parent = remove_partition_policy.parent returning p.* into policy;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no partition policy', parent),
+      detail = format('Policies exist for: %s', coalesce(
+        (select string_agg(p.parent::text, ', ' order by p.parent::text) from nightshift.partition_policies p), 'no table')),
+      hint = 'Name the table with its schema. One that was dropped goes by its oid.';
+  end if;
+  return nightshift.describe_partition_policy(policy);
+end;
+$$;
+
+comment on function nightshift.remove_partition_policy is
+  'Removes the policy of a table; its partitions stay as they are, and what was detached is never dropped. Returns what was removed. Errors: NS404.';
+
+create function nightshift.check_partition_sizes(parent regclass default null)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set lock_timeout = '1s'
+as $$
+declare
+  parents oid[] := array(
+    select p.parent::oid from nightshift.partition_policies p
+    where check_partition_sizes.parent is null or p.parent = check_partition_sizes.parent
+  );
+begin
+  if parent is not null and parents = '{}' then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no partition policy', parent),
+      hint = 'Declare one with nightshift.add_partition_policy.';
+  end if;
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'table', r.parent::regclass::text,
+      'partition', r.partition::regclass::text,
+      'isDefault', r.is_default,
+      'from', nullif(r.lower, '-infinity') at time zone 'UTC',
+      'to', nullif(r.upper, 'infinity') at time zone 'UTC',
+      'sizeBytes', z.bytes,
+      'oversized', z.bytes > s.partition_alert_bytes,
+      'rows', greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)::bigint,
+      'deadRows', pg_stat_get_dead_tuples(c.oid),
+      'rowLevelSecurity', c.relrowsecurity,
+      'exposed', c.oid = any(f.exposed)
+    ) order by r.parent::regclass::text, r.is_default, r.lower), '[]')
+    from nightshift.read_partitions(parents) r
+    join pg_catalog.pg_class c on c.oid = r.partition
+    cross join lateral pg_total_relation_size(c.oid) z(bytes)
+    cross join nightshift.settings s
+    left join nightshift.partition_faults(parents) f on f.parent = r.parent
+  );
+end;
+$$;
+
+comment on function nightshift.check_partition_sizes is
+  'Each partition of the tables with a policy, or of one of them, as one JSON array: table, partition, isDefault, from and to (null without a bound), sizeBytes with indexes, oversized (over settings.partition_alert_bytes, default 10 GB), rows and deadRows as Postgres estimates them, rowLevelSecurity, exposed (anon or authenticated reach it past the table). Errors: NS404; 55P03 when a partition is locked for more than a second.';
+
+create function nightshift.secure_partition(partition regclass)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  grantee text;
+begin
+  execute format('alter table %s enable row level security', partition);
+  for grantee in
+    select 'public'
+    union all
+    select quote_ident(r.rolname) from pg_catalog.pg_roles r where r.rolname in ('anon', 'authenticated')
+  loop
+    execute format('revoke all on %s from %s', partition, grantee);
+  end loop;
+end;
+$$;
+
+comment on function nightshift.secure_partition is
+  'Takes a partition out of the reach of the API: row level security, and nothing granted to public, anon and authenticated.';
+
+create function nightshift.secure_partitions(parent regclass)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '1s'
+as $$
+declare
+  exposed oid[] := (select f.exposed from nightshift.partition_faults(array[secure_partitions.parent::oid]) f);
+begin
+  perform nightshift.secure_partition(p::regclass) from unnest(exposed) p;
+  return (select coalesce(jsonb_agg(p::regclass::text order by p::regclass::text), '[]') from unnest(exposed) p);
+end;
+$$;
+
+comment on function nightshift.secure_partitions is
+  'Enables row level security on the partitions that the API exposes past their table, and revokes what anon and authenticated may do with them; through the table all stays as it is. For whoever owns the table. Locks each of them for a moment, waiting at most 1 s. Returns their names as a JSON array.';
+
+revoke all on function
+  nightshift.require_period, nightshift.require_ownership, nightshift.check_partition_policy, nightshift.add_partition_policy,
+  nightshift.alter_partition_policy, nightshift.remove_partition_policy, nightshift.check_partition_sizes,
+  nightshift.secure_partition, nightshift.secure_partitions
+from public, anon, authenticated;
+grant execute on function
+  nightshift.add_partition_policy, nightshift.alter_partition_policy, nightshift.remove_partition_policy,
+  nightshift.check_partition_sizes
+to service_role;

@@ -71,7 +71,7 @@ begin
       message = 'There is no such table',
       hint = 'Name a partitioned table, with its schema: nightshift.add_partition_policy(''public.daily_metrics'', ''1 month'').';
   end if;
-  key := nightshift.partition_key(policy.parent);
+  select k.* into key from nightshift.partition_key(policy.parent) k;
   if key.type is null or parent.nspname in ('pg_catalog', 'information_schema', 'nightshift') then
     raise exception using
       errcode = 'NS422',

@@ -495,7 +495,7 @@ $$;
 comment on function nightshift.create_missing_partitions is
   'Makes the partitions of a table that its policy asks for and that are not there: the present interval, premake more, and gaps; and moves rows of a default partition to where they belong, at most about max_rows in one call (default 50,000). Harmless when repeated. For whoever owns the schema nightshift; jobs call create_partitions. Waits for locks as long as lock_timeout says. Returns {created: [{partition, from, to, rows, warnings}], done}; not done: call it again. Errors: NS404, NS422, 55P03 a lock was not to be had.';
 
-create function nightshift.describe_ddl_failure(state text, message text, hint text, statement text)
+create function nightshift.describe_ddl_failure(state text, message text, hint text, statement text, rows_moved boolean)
 returns jsonb
 language sql
 immutable
@@ -503,8 +503,10 @@ set search_path = pg_catalog, pg_temp
 begin atomic
   select jsonb_build_object(
     'code', describe_ddl_failure.state,
-    -- Of definitions Postgres speaks freely; anything else may quote a row.
-    'message', case when describe_ddl_failure.state ~ '^(NS|42|55|0A|2B)' then describe_ddl_failure.message
+    -- Of definitions Postgres speaks freely; what fails on rows may quote one.
+    'message', case
+      when describe_ddl_failure.state ~ '^NS' or describe_ddl_failure.state ~ '^(42|55|0A|2B)' and not describe_ddl_failure.rows_moved
+        then describe_ddl_failure.message
       else format('Postgres refused with SQLSTATE %s', describe_ddl_failure.state) end,
     'hint', coalesce(nullif(describe_ddl_failure.hint, ''), format('To see why: %s', describe_ddl_failure.statement))
   );
@@ -581,7 +583,11 @@ begin
       then
         get stacked diagnostics hint = pg_exception_hint;
         answer := jsonb_build_object('outcome', 'failed', 'error', nightshift.describe_ddl_failure(
-          sqlstate, sqlerrm, hint, format('select nightshift.create_missing_partitions(%L);', name)));
+          sqlstate, sqlerrm, hint, format('select nightshift.create_missing_partitions(%L);', name),
+          exists (
+            select 1 from pg_catalog.pg_partitioned_table t
+            where t.partrelid = nightshift.find_relation(name) and t.partdefid <> 0
+          )));
     end;
     answers := answers || (answer || jsonb_build_object('table', name));
   end loop;

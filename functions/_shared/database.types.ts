@@ -462,12 +462,7 @@ export type Database = {
         Returns: Json
       }
       begin_detach: {
-        Args: {
-          fence: number
-          partition: string
-          run_id: string
-          table_name: string
-        }
+        Args: { fence: number; run_id: string; table_name: string }
         Returns: Json
       }
       begin_run: {
@@ -658,6 +653,7 @@ export type Database = {
         Args: {
           hint: string
           message: string
+          rows_moved: boolean
           state: string
           statement: string
         }
@@ -1154,6 +1150,7 @@ export type Database = {
         }
         Returns: undefined
       }
+      require_ownership: { Args: { relation: unknown }; Returns: undefined }
       require_period: {
         Args: { example: string; name: string; period: string }
         Returns: undefined

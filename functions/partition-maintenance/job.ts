@@ -71,7 +71,10 @@ async function maintain(
   }
   await createAll(context, plan, tallies);
   for (const state of plan.tables) {
-    if (state.due.length > 0) await retire(context, state, tallies(state.table));
+    const tally = tallies(state.table);
+    // With new partitions, one that was the newest may be due.
+    const mayBeDue = state.retention !== null && tally.created.length > 0;
+    if (state.due.length > 0 || mayBeDue) await retire(context, state, tally);
   }
   await dropAll(context, plan, tallies);
   return outcomeOf(context, input, plan, tallies);
@@ -218,27 +221,25 @@ async function retireConcurrently(
   tally: Tally,
 ): Promise<void> {
   const { rpc, direct, run, deadline } = context;
-  for (const partition of state.due) {
+  while (true) {
     if (!callFits(deadline.remainingMs())) {
       tally.outOfTime = true;
       return;
     }
-    const args = { ...leaseOf(run), table_name: state.table, partition };
+    const args = { ...leaseOf(run), table_name: state.table };
     const answer = await rpc.call('begin_detach', args, beginDetachAnswer);
-    if (answer.outcome === 'blocked') {
-      tally.blocked.push({ partition, reason: answer.reason });
-      continue;
+    if (answer.outcome === 'done') {
+      tally.blocked = answer.blocked;
+      return;
     }
     const timeoutMs = Math.min(detachMs, deadline.remainingMs() / 2);
     const failure = await direct?.execute(answer.statement, { timeoutMs }).catch(orStop);
-    const finished = await finishDetach(context, partition, state.table, () => tally);
-    if (finished) continue;
-    if (failure instanceof NightshiftError && failure.code !== timedOut) {
-      // Not to be had this way: then with locks, briefly.
-      await retireWithLocks(context, state, tally);
-      return;
-    }
-    tally.busy = true;
+    if (await finishDetach(context, answer.partition, state.table, () => tally)) continue;
+    // Not to be had this way: then with locks, briefly. What waited in vain would have to wait for the same again.
+    const waited = failure instanceof NightshiftError && failure.code === timedOut;
+    if (waited) tally.busy = true;
+    else await retireWithLocks(context, state, tally);
+    return;
   }
 }
 

@@ -114,8 +114,8 @@ export const retireAnswer = z.object({
 });
 
 export const beginDetachAnswer = z.discriminatedUnion('outcome', [
-  z.object({ outcome: z.literal('ready'), statement: z.string() }),
-  z.object({ outcome: z.literal('blocked'), reason: z.string() }),
+  z.object({ outcome: z.literal('ready'), partition: z.string(), statement: z.string() }),
+  z.object({ outcome: z.literal('done'), blocked: z.array(withReason) }),
 ]);
 
 export const finishDetachAnswer = z.discriminatedUnion('outcome', [

@@ -224,7 +224,7 @@ $$;
 comment on function nightshift.retire_partitions is
   'Detaches the due partitions of a table, as many as two seconds allow, and stamps them: see stamp_retired. A partition is due when it ended longer ago than retention; never the newest, never one attached again by hand. Returns {outcome: retired | more (call again) | busy (a lock was not to be had), retired: [{partition, from, to, sizeBytes, dropAfter}], blocked: [{partition, reason}]}. lock_timeout_ms: 1 to 5000, default 100. statement_timeout 8 s. Errors: NS404, NS409, NS422, NS428 paused, or more would go than max_fraction allows.';
 
-create function nightshift.begin_detach(run_id uuid, fence bigint, table_name text, partition text)
+create function nightshift.begin_detach(run_id uuid, fence bigint, table_name text)
 returns jsonb
 language plpgsql
 security definer
@@ -234,29 +234,31 @@ as $$
 declare
   run nightshift.runs := nightshift.hold_partition_run(run_id, fence, 1000);
   policy nightshift.partition_policies := nightshift.held_partition_policy(table_name);
-  due oid := nightshift.find_relation(begin_detach.partition);
   state record;
+  due oid;
   reason text;
+  blocked jsonb := '[]';
 begin
   select a.* into state from nightshift.assess_partitions(array[policy.parent::oid], run.started_at) a;
   perform nightshift.require_few_due(policy, state.due, state.begun_partitions, run);
-  if due is null or due <> all(state.due) then
-    return jsonb_build_object('outcome', 'blocked', 'reason', 'it is not due any more');
-  end if;
-  reason := nightshift.why_not_retire(policy, due);
-  if reason is not null then
-    return jsonb_build_object('outcome', 'blocked', 'reason', reason);
-  end if;
-  perform nightshift.note_detaching(policy, due, run.id);
-  return jsonb_build_object(
-    'outcome', 'ready',
-    'statement', format('alter table %s detach partition %s concurrently', policy.parent, due::regclass)
-  );
+  foreach due in array state.due loop
+    reason := nightshift.why_not_retire(policy, due);
+    if reason is null then
+      perform nightshift.note_detaching(policy, due, run.id);
+      return jsonb_build_object(
+        'outcome', 'ready',
+        'partition', due::regclass::text,
+        'statement', format('alter table %s detach partition %s concurrently', policy.parent, due::regclass)
+      );
+    end if;
+    blocked := blocked || jsonb_build_object('partition', due::regclass::text, 'reason', reason);
+  end loop;
+  return jsonb_build_object('outcome', 'done', 'blocked', blocked);
 end;
 $$;
 
 comment on function nightshift.begin_detach is
-  'Prepares to detach one due partition without blocking anyone: writes the intention down and returns {outcome: ready, statement}, for the direct connection to execute outside of a transaction; finish_detach follows, now or in a later run. Or {outcome: blocked, reason}. Errors: as retire_partitions.';
+  'Prepares to detach the next due partition of a table without blocking anyone: writes the intention down and returns {outcome: ready, partition, statement}, for the direct connection to execute outside of a transaction; finish_detach follows, now or in a later run. When none is left, {outcome: done, blocked: [{partition, reason}]}. Errors: as retire_partitions.';
 
 create function nightshift.finish_detach(run_id uuid, fence bigint, partition text, lock_timeout_ms integer default 1000)
 returns jsonb

@@ -16,6 +16,7 @@ type Handler = ReturnType<typeof import('../../functions/_shared/lambda.ts').cre
 
 /** Each by name, so that a fresh module is a new instance of the function. */
 const handlers = {
+  'partition-maintenance': () => import('../../functions/partition-maintenance/handler.ts'),
   'retention-purge': () => import('../../functions/retention-purge/handler.ts'),
   'view-refresh': () => import('../../functions/view-refresh/handler.ts'),
 } as const;
@@ -144,6 +145,9 @@ export function setUpHandler(
   }
 
   return {
+    get db() {
+      return db;
+    },
     get sql() {
       return db.sql;
     },

@@ -1,0 +1,193 @@
+import { describe, expect, it, vi } from 'vitest';
+import { timeMs } from '../../functions/_shared/clock.ts';
+import { NightshiftError } from '../../functions/_shared/errors.ts';
+import { lockSchedule, withLockRetries } from '../../functions/partition-maintenance/locks.ts';
+import {
+  creationGroups,
+  dropGroups,
+  emptyTally,
+  explain,
+  fewerMoveRows,
+  runStatus,
+  stepOf,
+} from '../../functions/partition-maintenance/rules.ts';
+import { partitionPlan, type TableState } from '../../functions/partition-maintenance/schema.ts';
+import { drawn, timeLine } from '../../infra/local/present/partition-maintenance.ts';
+
+const table = (name: string, facts: Partial<TableState> = {}): TableState => ({
+  table: name,
+  every: '1 mon',
+  premake: 4,
+  retention: null,
+  retire: 'detach',
+  grace: '7 days',
+  enabled: true,
+  partitions: 12,
+  begunPartitions: 8,
+  horizon: '2026-06-01T00:00:00+00:00',
+  horizonDays: 60,
+  missing: [{ from: '2026-06-01T00:00:00+00:00', to: '2026-07-01T00:00:00+00:00' }],
+  due: [],
+  defaultPartition: null,
+  hasForeignKeys: false,
+  oversized: 0,
+  warnings: [],
+  ...facts,
+});
+
+describe('which DDL goes together', () => {
+  it('is that of all tables whose locks nobody feels', () => {
+    const tables = [
+      table('a'),
+      table('b', { hasForeignKeys: true }),
+      table('c'),
+      table('d', { defaultPartition: 'd_rest' }),
+      table('e', { missing: [] }),
+      table('f', { missing: [], defaultPartition: 'f_rest' }),
+      table('g', { missing: [], defaultPartition: 'g_rest' }),
+      table('h', { problem: 'gone' }),
+    ];
+    const movable = (name: string) => (name === 'f' ? 5 : 0);
+    expect(creationGroups(tables, movable)).toEqual([['a', 'c'], ['b'], ['d'], ['f']]);
+    expect(creationGroups([], movable)).toEqual([]);
+    const drop = { table: 'a', sizeBytes: 1 };
+    expect(
+      dropGroups([
+        { ...drop, partition: 'x', hasForeignKeys: true },
+        { ...drop, partition: 'y', hasForeignKeys: false },
+      ]),
+    ).toEqual([['y'], ['x']]);
+  });
+});
+
+describe('what came of a table', () => {
+  const step = (facts: object) => stepOf(table('a'), { ...emptyTally(), ...facts });
+  const made = { partition: 'p', from: null, to: null, rows: 0 };
+
+  it.each([
+    ['nothing to do', {}, 'succeeded'],
+    ['some made', { created: [made] }, 'succeeded'],
+    ['locked to the end', { busy: true }, 'failed'],
+    ['locked after some were made', { busy: true, created: [made] }, 'partial'],
+    ['no time', { outOfTime: true }, 'waiting'],
+    ['an error', { error: new NightshiftError('NS428', 'too many') }, 'failed'],
+    ['something needed', { blocked: [{ partition: 'p', reason: 'a view' }] }, 'partial'],
+    ['something not dropped', { kept: [{ partition: 'p', reason: 'a view' }] }, 'partial'],
+  ])('with %s', (_, facts, status) => {
+    expect(step(facts).status).toBe(status);
+  });
+
+  it('tells of rows that belong nowhere', () => {
+    const measured = { partition: 'rest', rows: 5, movableRows: 2 };
+    expect(step({ defaultPartition: measured }).warnings).toEqual([
+      expect.stringMatching(/^3 rows of rest belong nowhere/),
+    ]);
+    expect(step({ defaultPartition: { ...measured, rows: 2 } }).warnings).toEqual([]);
+  });
+
+  it('makes the status of the run', () => {
+    const steps = (...all: object[]) => all.map(step);
+    const facts = { progressed: false, attempt: 1 };
+    expect(runStatus([], facts)).toBe('succeeded');
+    expect(runStatus(steps({}, { busy: true }), facts)).toBe('partial');
+    expect(runStatus(steps({ busy: true }), facts)).toBe('failed');
+    expect(runStatus(steps({ outOfTime: true }), facts)).toBe('continued');
+    expect(runStatus(steps({ outOfTime: true }), { ...facts, attempt: 2 })).toBe('failed');
+    expect(runStatus(steps({ outOfTime: true }), { progressed: true, attempt: 2 })).toBe(
+      'continued',
+    );
+  });
+
+  it('says what a timeout means, and tries fewer rows first', () => {
+    const timeout = new NightshiftError('57014', 'timeout');
+    const explained = explain(timeout, table("a'b", { defaultPartition: 'rest' }));
+    expect(explained.message).toContain('rest is too large');
+    expect(explained.hint).toContain("create_missing_partitions('a''b'");
+    expect(explain(new NightshiftError('NS422', 'x'), table('a')).message).toBe('x');
+    expect([50_000, 1_001, 1_000].map(fewerMoveRows)).toEqual([12_500, 250, undefined]);
+  });
+});
+
+describe('waiting for locks', () => {
+  const plenty = { remainingMs: () => 60_000 };
+
+  it('asks with more patience each time, only for what is busy, and lets others through', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    const asked: unknown[] = [];
+    const retrying = withLockRetries(plenty, ['a', 'b', 'c'], async (subjects, timeoutMs) => {
+      asked.push([subjects, timeoutMs]);
+      // It got no further than the first two the first time.
+      return new Map(subjects.slice(0, 2).map((s) => [s, s === 'b' ? 'busy' : 'done'] as const));
+    });
+    await vi.runAllTimersAsync();
+    expect(await retrying).toEqual({ busy: ['b'], waiting: [] });
+    expect(asked).toEqual([
+      [['a', 'b', 'c'], 100],
+      [['c'], 100],
+      ...lockSchedule.slice(1).map(({ lockTimeoutMs }) => [['b'], lockTimeoutMs]),
+    ]);
+    vi.useRealTimers();
+  });
+
+  it('stops before the deadline, with what it did not get to', async () => {
+    const short = { remainingMs: () => 4_000 };
+    const call = vi.fn();
+    expect(await withLockRetries(short, ['a'], call)).toEqual({ busy: [], waiting: ['a'] });
+    expect(call).not.toHaveBeenCalled();
+  });
+});
+
+describe('the time line', () => {
+  const [state] = partitionPlan.shape.tables.parse([
+    { ...table('a'), due: ['p1'], missing: [{ from: '2026-05-01Z', to: '2026-06-01Z' }] },
+  ]);
+  const partition = (name: string, from: string | null, to: string | null) => ({
+    partition: name,
+    from,
+    to,
+    isDefault: false,
+  });
+  const policy = {
+    ...(state as TableState),
+    partitionList: [
+      partition('p1', '2026-01-01Z', '2026-02-01Z'),
+      partition('p2', '2026-02-01Z', '2026-03-01Z'),
+      partition('p3', '2026-04-01Z', '2026-05-01Z'),
+      partition('p4', '2026-06-01Z', null),
+      { ...partition('rest', null, null), isDefault: true },
+    ],
+    retired: [
+      {
+        ...partition('p0', '2025-12-01Z', '2026-01-01Z'),
+        sizeBytes: 1,
+        dropAfter: null,
+        keptBecause: null,
+      },
+    ],
+  };
+
+  it('has a mark for each partition, gap and retired one, in the order of time', () => {
+    const now = timeMs('2026-04-10Z');
+    expect(drawn(timeLine(policy, now))).toEqual([
+      'retired',
+      'due',
+      'held',
+      'gap',
+      'present',
+      'missing',
+      'ahead',
+    ]);
+  });
+
+  it('lets the most noteworthy stand for several when there are many', () => {
+    const periods = Array.from({ length: 240 }, (_, n) => ({
+      kind: n === 100 ? ('missing' as const) : ('held' as const),
+      from: null,
+      to: null,
+    }));
+    const line = drawn(periods);
+    expect(line).toHaveLength(60);
+    expect(line.filter((kind) => kind === 'missing')).toHaveLength(1);
+    expect(drawn([])).toEqual([]);
+  });
+});

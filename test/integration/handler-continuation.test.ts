@@ -9,7 +9,7 @@ const { call, coldStart, runOf, runs, send } = suite;
 
 beforeEach(async () => {
   await suite.fill('app.orders', { due: 2_600, fresh: 3_000 });
-  await suite.slowDown('app.orders');
+  suite.slowDown();
 });
 
 const allDue = range(1, 2_600);
@@ -58,7 +58,7 @@ describe('a run that outlasts its time', () => {
 
   it('goes on when the answer of resume_run is lost', async () => {
     expect((await call()).statusCode).toBe(202);
-    await suite.speedUp('app.orders');
+    suite.speedUp();
     loseAnswerOf('resume_run');
     expect(await send(suite.bus.delivered[0])).toMatchObject({ status: 'succeeded', attempt: 2 });
     expect(await deletedIds(suite.sql)).toEqual(allDue);
@@ -71,7 +71,7 @@ describe('a run that outlasts its time', () => {
     expect(await send(bus.delivered[0])).toMatchObject({ status: 'continued', attempt: 1 });
     expect(bus.offered).toBe(1);
     await suite.sql`select nightshift.unpause()`;
-    await suite.speedUp('app.orders');
+    suite.speedUp();
     expect(await send(bus.delivered[0])).toMatchObject({ status: 'succeeded', attempt: 2 });
     expect(await deletedIds(suite.sql)).toEqual(allDue);
   });
@@ -83,7 +83,7 @@ describe('a run that outlasts its time', () => {
       report: { steps: [{ status: 'partial', reason: expect.stringContaining('time ran out') }] },
     });
     expect(suite.bus.offered).toBe(0);
-    await suite.speedUp('app.orders');
+    suite.speedUp();
     expect(await send(unfilledSchedulerInput())).toMatchObject({ status: 'succeeded' });
     expect(await deletedIds(suite.sql)).toEqual(allDue);
   });
@@ -127,7 +127,7 @@ describe('a bus that does not take the event', () => {
       body: { runId, status: 'continued', duplicate: true },
     });
     expect(suite.bus.delivered).toEqual([asked(runId)]);
-    await suite.speedUp('app.orders');
+    suite.speedUp();
     expect(await send(suite.bus.delivered[0])).toMatchObject({ id: runId, status: 'succeeded' });
     expect(await deletedIds(suite.sql)).toEqual(allDue);
   });
@@ -149,7 +149,7 @@ describe('a bus that does not take the event', () => {
     expect(await send(event)).toMatchObject({ id: run?.id, status: 'continued' });
     expect(bus.delivered).toEqual([asked(run?.id)]);
 
-    await suite.speedUp('app.orders');
+    suite.speedUp();
     const next = await send(schedulerInput({ scheduledTime: '2026-01-03T02:00:00Z' }));
     expect(next).toMatchObject({ status: 'succeeded', report: { rowsLeft: 0 } });
     expect(await send(bus.delivered[0])).toMatchObject({ id: run?.id, status: 'succeeded' });

@@ -168,7 +168,7 @@ describe('what a run counts', () => {
       create table app.lines as select n as order_id from generate_series(100, 1_600, 100) n`;
     await suite.sql`create index on app.lines (order_id)`;
     await suite.sql`alter table app.lines add foreign key (order_id) references app.orders`;
-    await suite.slowDown('app.orders');
+    suite.slowDown();
     const first = await purge({}, shortOfTime());
     expect(first.run.status).toBe('continued');
     expect(first.values).toMatchObject({
@@ -179,7 +179,7 @@ describe('what a run counts', () => {
     });
     expect(first.values.RowsBlocked).toBeGreaterThan(0);
 
-    await suite.speedUp('app.orders');
+    suite.speedUp();
     const second = await purge(continueEvent({ runId: first.run.id, attempt: 1 }));
     expect(second.report).toMatchObject({ rowsPurged: 1_584, rowsBlocked: 16, rowsLeft: 16 });
     expect(second.values).toMatchObject({
@@ -203,7 +203,7 @@ describe('what a run counts', () => {
         alter table app.${one}
         add other_id integer generated always as (id) stored unique references app.${other}`);
     }
-    await suite.slowDown('app.heads');
+    suite.slowDown();
     const first = await purge({}, shortOfTime());
     expect(first.run.status).toBe('continued');
     const went = (await deletedIds(suite.sql)).length;
@@ -211,7 +211,7 @@ describe('what a run counts', () => {
     expect(first.report.rowsPurged).toBe(went);
     expect(first.values.BacklogRows).toBe(3_200 - went);
 
-    await suite.speedUp('app.heads');
+    suite.speedUp();
     const second = await purge(continueEvent({ runId: first.run.id, attempt: 1 }));
     expect(second.report).toMatchObject({ rowsPurged: 3_200, rowsLeft: 0 });
     expect(second.values.RowsPurged).toBe(3_200 - went);

@@ -3,6 +3,8 @@ import type { RefreshReport } from '../../functions/view-refresh/schema.ts';
 import { emfLinesOf, valuesIn } from '../support/emf.ts';
 import { continueEvent, schedulerInput, straightAlarm } from '../support/events.ts';
 import { captureOutput, setUpHandler, shortOfTime } from '../support/handler.ts';
+import { until } from '../support/purge.ts';
+import { closeGate, gate, refreshAtGate } from '../support/views.ts';
 
 const suite = setUpHandler(
   { POWERTOOLS_LOG_LEVEL: 'DEBUG', POWERTOOLS_DEV: undefined },
@@ -174,20 +176,25 @@ describe('the function view-refresh', () => {
 
   it('waits for its own call, when the answer was lost and the server is still at work', async () => {
     await suite.sql.unsafe(`
+      ${gate}
       drop materialized view app.alone;
-      create materialized view app.alone as select id, pg_sleep(0.2)::text as slept from app.u;
+      create materialized view app.alone as select id, app.pass() from app.u;
       create unique index on app.alone (id)`);
+    const open = await closeGate(suite.db);
     const { fetch } = globalThis;
-    let lost = false;
+    let calls = 0;
     vi.stubGlobal('fetch', async (...request: Parameters<typeof fetch>) => {
       const response = fetch(...request);
-      if (lost || !String(request[0]).endsWith('/rpc/refresh_view')) return response;
-      lost = true;
+      if (!String(request[0]).endsWith('/rpc/refresh_view')) return response;
+      if (++calls > 1) return response;
       response.catch(() => {});
+      await until('the refresh is under way', () => refreshAtGate(suite.sql));
       throw new TypeError('fetch failed');
     });
-    const run = await send({ only: ['app.alone'] });
-    expect(lost).toBe(true);
+    const running = send({ only: ['app.alone'] });
+    await until('the view was found to be busy', async () => calls > 2);
+    await open();
+    const run = await running;
     expect(stepsOf(run)).toEqual(['app.alone refreshed never']);
     expect(await suite.sql`select from nightshift.view_refreshes`).toHaveLength(1);
   });

@@ -2,11 +2,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { startAfresh, until } from '../support/purge.ts';
 import {
+  closeGate,
+  gate,
   isCurrent,
   letPass,
   outcomes,
-  pausing,
-  refreshUnderWay,
+  refreshAtGate,
   runRefresh,
   viewOf,
   write,
@@ -248,23 +249,27 @@ describe('a view that is being refreshed', () => {
     await startAfresh(db.sql);
     await write(
       db.sql,
-      `${table} ${pausing} ${view('app.other')}
-      ${viewOf('app.slow', 'select id, app.pause() from app.items', 'id')}`,
+      `${table} ${gate} ${view('app.other')}
+      ${viewOf('app.slow', 'select id, app.pass() from app.items', 'id')}`,
     );
     await runRefresh(db);
     await letPass(db.sql);
-    await write(db.sql, 'update app.pace set seconds = 1; insert into app.items values (2)');
+    await write(db.sql, 'insert into app.items values (2)');
   });
 
   it('goes on answering readers, and each sees the old rows or the new', async () => {
+    const open = await closeGate(db);
     const running = runRefresh(db);
-    await until('the refresh is under way', () => refreshUnderWay(db.sql));
+    await until('the refresh is under way', () => refreshAtGate(db.sql));
     const seen: number[] = [];
-    await until('the new rows are there', async () => {
+    const read = async () => {
       const [row] = await db.sql`select count(*)::int as n from app.slow`;
       seen.push(row?.n);
       return row?.n === 2;
-    });
+    };
+    await read();
+    await open();
+    await until('the new rows are there', read);
     expect(new Set(seen)).toEqual(new Set([1, 2]));
     expect((await running).run.status).toBe('succeeded');
   });
@@ -285,17 +290,22 @@ describe('a view that is being refreshed', () => {
   });
 
   it('is seen as changed by what was written meanwhile, and committed before or after', async () => {
-    await db.sql`update app.pace set seconds = 0.5`;
-    const running = runRefresh(db, { only: ['app.other', 'app.slow'] });
-    await until('the refresh is under way', () => refreshUnderWay(db.sql));
+    const open = await closeGate(db);
+    let over = false;
+    const running = runRefresh(db, { only: ['app.other', 'app.slow'] }).finally(() => {
+      over = true;
+    });
+    await until('the refresh is under way', () => refreshAtGate(db.sql));
     let next = 100;
+    const insert = () => write(db.sql, `insert into app.items values (${next++})`);
+    await insert();
+    await open();
     await until('the refresh is over', async () => {
-      await write(db.sql, `insert into app.items values (${next++})`);
-      return !(await refreshUnderWay(db.sql));
+      await insert();
+      return over;
     });
     await running;
     await letPass(db.sql);
-    await db.sql`update app.pace set seconds = 0`;
     await runRefresh(db);
     expect(await isCurrent(db.sql, 'app.other')).toBe(true);
     expect(await isCurrent(db.sql, 'app.slow')).toBe(true);

@@ -22,6 +22,8 @@ const handlers = {
 } as const;
 export type PurgeRun = RunDocument & { report: PurgeReport };
 
+const slowBatchMs = 650;
+
 /** A row of the ledger, as it is in the table. */
 interface LedgerRun {
   id: string;
@@ -67,9 +69,7 @@ export function setUpHandler(
     bus.reset();
     await coldStart();
   });
-  afterEach(() => {
-    vi.unstubAllGlobals();
-  });
+  afterEach(speedUp);
 
   /** A new instance of the function, which reads its settings once. */
   async function coldStart(overrides: Environment = {}) {
@@ -123,20 +123,34 @@ export function setUpHandler(
   }
 
   /** A trigger of the application, with the row at hand as `old`. */
-  async function onDelete(relation: string, body: string, level: 'row' | 'statement' = 'row') {
+  async function onDelete(relation: string, body: string) {
     await db.sql.unsafe(`
       create function app.on_delete() returns trigger language plpgsql as $$
-      begin ${body}; return ${level === 'row' ? 'old' : 'null'}; end $$;
+      begin ${body}; return old; end $$;
       create trigger on_delete before delete on ${relation}
-      for each ${level} execute function app.on_delete();
+      for each row execute function app.on_delete();
     `);
   }
 
-  /** Deletes take so long that one batch uses up a budget of 4 s: the next, four times slower, might not fit. */
-  const slowDown = (relation: string) =>
-    onDelete(relation, 'perform pg_catalog.pg_sleep(0.65)', 'statement');
-  const speedUp = (relation: string) =>
-    db.sql.unsafe(`drop trigger on_delete on ${relation}; drop function app.on_delete`);
+  /**
+   * The clock stands still but for 0.65 s with each batch, whose answer says that it took so long. One batch uses up a
+   * budget of 4 s: the next, four times slower, might not fit.
+   */
+  function slowDown() {
+    const { fetch } = globalThis;
+    vi.useFakeTimers({ toFake: ['Date'] });
+    vi.stubGlobal('fetch', async (...request: Parameters<typeof fetch>) => {
+      const response = await fetch(...request);
+      if (!response.ok || !String(request[0]).endsWith('/rpc/purge_batch')) return response;
+      vi.advanceTimersByTime(slowBatchMs);
+      return Response.json({ ...(await response.json()), durationMs: slowBatchMs });
+    });
+  }
+
+  function speedUp() {
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
+  }
 
   async function runs(key?: string) {
     return db.sql<LedgerRun[]>`

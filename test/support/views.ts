@@ -102,37 +102,46 @@ export async function isCurrent(sql: Sql, view: string): Promise<boolean> {
   return (await checksum(sql, view)) === (await checksum(sql, `(${row?.query})`));
 }
 
-/** Whether the Data API, or the direct connection, has a refresh under way. */
-export async function refreshUnderWay(sql: Sql): Promise<boolean> {
-  const rows = await sql`
-    select from pg_stat_activity
-    where datname = current_database() and state = 'active' and pid <> pg_backend_pid()
-      and query like '%refresh\_view%'`;
-  return rows.length > 0;
-}
-
-/** A function app.pause() for the queries of views, that takes as long as the table app.pace says. */
-export const pausing = `
-  create table app.pace (seconds double precision not null);
-  insert into app.pace values (0);
-  create function app.pause() returns integer language plpgsql volatile as $$
+/** A function app.pass() for the queries of views: it waits, however long, while the gate is closed. */
+export const gate = `
+  create function app.pass() returns integer language plpgsql volatile set lock_timeout = 0 as $$
   begin
-    perform pg_catalog.pg_sleep(seconds) from app.pace;
+    perform pg_catalog.pg_advisory_xact_lock_shared(1);
     return 0;
   end $$;
 `;
 
+/** Keeps every refresh from passing until what it returns is called. */
+export async function closeGate(db: TestDatabase): Promise<() => Promise<void>> {
+  const keeper = db.connect();
+  await keeper`begin`;
+  await keeper`select pg_advisory_xact_lock(1)`;
+  return async () => {
+    await keeper`commit`;
+  };
+}
+
+/** Whether a refresh, over the Data API or the direct connection, has come as far as the gate. */
+export async function refreshAtGate(sql: Sql, application = ''): Promise<boolean> {
+  const rows = await sql`
+    select from pg_stat_activity a
+    join pg_locks l using (pid)
+    where a.datname = current_database() and l.locktype = 'advisory' and not l.granted
+      and (${application} = '' or a.application_name = ${application})`;
+  return rows.length > 0;
+}
+
 export const seen = 'app.seen';
 export const other = 'app.other';
 
-/** Two views that are refreshed and then changed; the queries of seen pause as app.pace says. */
+/** Two views that are refreshed and then changed; the query of seen goes through the gate. */
 export async function createTwoViews(db: TestDatabase, policy = ''): Promise<void> {
   await startAfresh(db.sql);
   await write(
     db.sql,
     `create table app.items (id integer); insert into app.items values (1);
-    create table app.others (id integer); ${pausing}
-    ${viewOf(seen, 'select id, app.pause() from app.items', 'id', policy)}
+    create table app.others (id integer); ${gate}
+    ${viewOf(seen, 'select id, app.pass() from app.items', 'id', policy)}
     ${viewOf(other, 'select id from app.others')}`,
   );
   await runRefresh(db);

@@ -13,7 +13,8 @@ afterEach(() => {
 it('keeps the lease of 60 s while the work goes on, whatever becomes of a beat, and then no more', async () => {
   const call = vi.fn(() => Promise.reject(new NightshiftError('NS503', 'gone')));
   const context = { rpc: { call }, run: { id: 'r', fence: 7 } } as unknown as JobContext;
-  const work = withHeartbeats(context, () => new Promise((done) => setTimeout(done, 70_000, 1)));
+  const { promise, resolve: finish } = Promise.withResolvers<number>();
+  const work = withHeartbeats(context, () => promise);
   await vi.advanceTimersByTimeAsync(59_000);
   expect(call).toHaveBeenCalledTimes(2);
   expect(call).toHaveBeenCalledWith(
@@ -23,6 +24,7 @@ it('keeps the lease of 60 s while the work goes on, whatever becomes of a beat, 
     expect.anything(),
   );
   await vi.advanceTimersByTimeAsync(11_000);
+  finish(1);
   expect(await work).toBe(1);
   await vi.advanceTimersByTimeAsync(100_000);
   expect(call).toHaveBeenCalledTimes(3);

@@ -575,16 +575,16 @@ export type Database = {
         Args: { model: unknown; parent: unknown; partition: unknown }
         Returns: undefined
       }
-      count_by_interval: {
+      count_between: {
         Args: {
-          every: string
-          period: unknown
+          bounds: string[]
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
           relation: unknown
         }
         Returns: {
+          lower: string
           row_count: number
-          start: string
+          upper: string
         }[]
       }
       count_rows: {
@@ -1035,6 +1035,7 @@ export type Database = {
       partitions_to_make: {
         Args: {
           as_of: string
+          default_partition: unknown
           max_rows: number
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
         }
@@ -1049,6 +1050,16 @@ export type Database = {
           partitions: unknown[]
           until: string
           until_bound: string
+        }[]
+      }
+      partitions_wanted: {
+        Args: {
+          as_of: string
+          policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
+        }
+        Returns: {
+          piece: unknown
+          row_count: number
         }[]
       }
       pause: { Args: { reason?: string }; Returns: undefined }

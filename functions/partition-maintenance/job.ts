@@ -12,6 +12,7 @@ import {
   explain,
   fewerMoveRows,
   firstMoveRows,
+  nextMoveRows,
   nothingMaintained,
   reportOf,
   runStatus,
@@ -164,6 +165,7 @@ async function createGroup(
     for (const answer of answers) {
       const tally = tallies(answer.table);
       if (answer.outcome === 'made') {
+        if (group.length === 1) maxRows = nextMoveRows(maxRows, answer.lockedMs);
         tally.created.push(...answer.created);
         tally.warnings.push(
           ...answer.created.flatMap(({ partition, warnings }) =>

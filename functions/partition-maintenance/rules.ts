@@ -1,3 +1,4 @@
+import { timeMs } from '../_shared/clock.ts';
 import { NightshiftError, nothingDone, timedOut } from '../_shared/errors.ts';
 import type { OutcomeStatus } from '../_shared/job.ts';
 import type {
@@ -66,6 +67,15 @@ export function detachesConcurrently(state: TableState): boolean {
 /** About half a second of locks, on a small machine. */
 export const firstMoveRows = 50_000;
 
+/** How long a step that moves rows may keep everyone else waiting. */
+const targetLockMs = 1_000;
+
+/** The next step's rows from what the last one's took: at most twice as many. */
+export function nextMoveRows(rows: number, lockedMs: number): number {
+  const growth = Math.min(targetLockMs / Math.max(lockedMs, 1), 2);
+  return Math.min(Math.max(Math.floor(rows * growth), 1_000), 1_000_000);
+}
+
 /** After a timeout; undefined when so few rows cannot be the reason. */
 export function fewerMoveRows(rows: number): number | undefined {
   return rows > 1_000 ? Math.floor(rows / 4) : undefined;
@@ -93,10 +103,20 @@ export function stepOfPlan(
   { drops }: PartitionPlan,
   tally: Tally,
 ): PartitionStep {
+  const wanted =
+    tally.defaultPartition?.wanted ?? state.missing.map((period) => ({ ...period, rows: 0 }));
+  const { dueBefore } = state;
+  const isPast = (to: string | null) =>
+    dueBefore !== null && to !== null && timeMs(to) <= timeMs(dueBefore);
   return {
     ...stepOf(state, tally),
-    created: state.missing.map(({ from, to }) => ({ from, to, rows: 0 })),
-    retired: state.due.map((partition) => ({ partition })),
+    created: wanted,
+    retired: [
+      ...state.due.map((partition) => ({ partition })),
+      ...wanted
+        .filter(({ to }) => isPast(to))
+        .map(({ from }) => ({ partition: `one that is made for ${from}` })),
+    ],
     dropped: drops
       .filter(({ table }) => table === state.table)
       .map(({ partition, sizeBytes }) => ({ partition, sizeBytes })),
@@ -123,7 +143,7 @@ export function stepOf(state: TableState, tally: Tally): PartitionStep {
     horizon: state.horizon,
     horizonDays: state.horizonDays,
     missing: state.missing.length,
-    defaultPartition,
+    defaultPartition: withoutWanted(defaultPartition),
     ...(error ? { error: error.describe() } : {}),
     warnings: [...state.warnings, ...tally.warnings, ...warningsOf(defaultPartition)],
   };
@@ -131,6 +151,12 @@ export function stepOf(state: TableState, tally: Tally): PartitionStep {
   if (outOfTime) return { ...step, status: 'waiting' };
   if (error) return { ...step, status: progressed ? 'partial' : 'failed' };
   return { ...step, status: blocked.length > 0 || kept.length > 0 ? 'partial' : 'succeeded' };
+}
+
+function withoutWanted(measured: DefaultPartition | null) {
+  if (!measured) return null;
+  const { partition, rows, movableRows } = measured;
+  return { partition, rows, movableRows };
 }
 
 function warningsOf(measured: DefaultPartition | null): string[] {

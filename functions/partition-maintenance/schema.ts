@@ -36,6 +36,8 @@ const tableState = z.object({
   missing: z.array(period).default([]),
   /** Partitions to be retired. */
   due: z.array(z.string()).default([]),
+  /** Partitions that ended by then are due. */
+  dueBefore: z.string().nullable().default(null),
   defaultPartition: z.string().nullable().default(null),
   /** From it or to it. */
   hasForeignKeys: z.boolean().default(false),
@@ -100,6 +102,8 @@ export const createAnswers = z.array(
         outcome: z.literal('made'),
         created: z.array(createdPartition),
         done: z.boolean(),
+        /** How long everyone had to wait, where there is a default partition. */
+        lockedMs: z.number(),
       }),
       z.object({ outcome: z.literal('busy') }),
       z.object({ outcome: z.literal('failed'), error: refused }),
@@ -135,7 +139,14 @@ export const dropAnswers = z.array(
 );
 
 export const defaultPartition = z
-  .object({ partition: z.string(), rows: z.number(), movableRows: z.number() })
+  .object({
+    partition: z.string(),
+    rows: z.number(),
+    /** Those that have a place, which a run makes for them. */
+    movableRows: z.number(),
+    /** All the partitions that a run makes. */
+    wanted: z.array(period.extend({ rows: z.number() })),
+  })
   .nullable();
 export type DefaultPartition = NonNullable<z.output<typeof defaultPartition>>;
 
@@ -156,8 +167,7 @@ export interface PartitionStep {
   horizonDays: number | null;
   /** Intervals up to the horizon, and gaps, that are still without a partition. */
   missing: number;
-  /** Rows of the default partition: movableRows have a place that a run makes for them. */
-  defaultPartition: DefaultPartition | null;
+  defaultPartition: Omit<DefaultPartition, 'wanted'> | null;
   error?: ErrorDocument;
   warnings: string[];
 }

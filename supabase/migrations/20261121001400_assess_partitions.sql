@@ -308,6 +308,7 @@ begin atomic
         ) end,
         'due', (select coalesce(jsonb_agg(d.partition::regclass::text order by d.position), '[]')
           from unnest(a.due) with ordinality d(partition, position)),
+        'dueBefore', a.cutoff at time zone 'UTC',
         'begunPartitions', a.begun_partitions,
         'defaultPartition', a.default_partition::regclass::text,
         'hasForeignKeys', exists (
@@ -326,7 +327,7 @@ begin atomic
 end;
 
 comment on function nightshift.describe_partition_sets is
-  'Policies with the state of their tables, as JSON: partitions, horizon, horizonDays (null when it never ends), missing [{from, to}], due, begunPartitions, defaultPartition, hasForeignKeys (from it or to it), oversized (how many), warnings; or problem when the policy does not fit its table any more.';
+  'Policies with the state of their tables, as JSON: partitions, horizon, horizonDays (null when it never ends), missing [{from, to}], due, dueBefore (partitions that ended by then are due), begunPartitions, defaultPartition, hasForeignKeys (from it or to it), oversized (how many), warnings; or problem when the policy does not fit its table any more.';
 
 revoke all on function
   nightshift.assess_partitions, nightshift.intervals_of, nightshift.partition_faults, nightshift.name_some,

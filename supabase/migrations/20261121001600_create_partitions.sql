@@ -294,51 +294,81 @@ $$;
 comment on function nightshift.create_partition is
   'Makes one partition and attaches it: like model, the newest sibling, in all that the table itself does not give it; with the rows of the default partition that belong there. The table is locked by the caller. Returns {partition, rows, warnings}.';
 
-create function nightshift.count_by_interval(
-  policy nightshift.partition_policies,
-  relation regclass,
-  every interval,
-  period tsrange
-)
-returns table (start timestamp, row_count bigint)
+create function nightshift.count_between(policy nightshift.partition_policies, relation regclass, bounds timestamp[])
+returns table (lower timestamp, upper timestamp, row_count bigint)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
 set row_security = off
 as $$
 declare
   key record := nightshift.partition_key(policy.parent);
-  months integer := extract(year from every) * 12 + extract(month from every);
-  at text := format(case key.type
-    when 'bigint'::regtype then 'timestamp ''epoch'' + r.%I * interval ' || case policy.epoch when 'milliseconds' then '''1 millisecond''' else '''1 second''' end
-    when 'uuid'::regtype then 'timestamp ''epoch'' + interval ''1 millisecond'' * (''x'' || lpad(left(replace(r.%I::text, ''-'', ''''), 12), 16, ''0''))::bit(64)::bigint'
-    -- In UTC, as the session is here.
-    else 'r.%I::timestamp'
-  end, key.column_name);
+  literals text[] := array(
+    select nightshift.bound_of_time(b.at, key.type, policy.epoch) from unnest(bounds) with ordinality b(at, position) order by b.position
+  );
 begin
   return query execute format(
-    'select %1$s, count(*) from (select %2$s as at from only %3$s r where r.%4$I >= %5$s and r.%4$I < %6$s) r group by 1 order by 1',
-    case when months = 0 then format('date_bin(%L, r.at, timestamp ''2001-01-01'')', every)
-      else format(
-        'timestamp ''2001-01-01'' + make_interval(months => %1$s * floor((extract(year from r.at) * 12 + extract(month from r.at) - 24013) / %1$s)::integer)',
-        months)
-    end,
-    at, relation, key.column_name,
-    nightshift.bound_of_time(lower(period), key.type, policy.epoch), nightshift.bound_of_time(upper(period), key.type, policy.epoch)
-  );
+    'select $1[r.bucket], $1[r.bucket + 1], r.row_count
+     from (
+       select width_bucket(r.%1$I, array[%2$s]::%3$s[]) as bucket, count(*) as row_count
+       from only %4$s r where r.%1$I >= %5$s and r.%1$I < %6$s group by 1
+     ) r',
+    key.column_name, array_to_string(literals, ', '), key.type, relation, literals[1], literals[cardinality(literals)]
+  ) using bounds;
 end;
 $$;
 
-comment on function nightshift.count_by_interval is
-  'How many rows of a table lie in which interval of the grid, within a period.';
+comment on function nightshift.count_between is
+  'How many rows of a table lie from each of the bounds, in the order of time, to the next; without those where there are none.';
+
+create function nightshift.partitions_wanted(policy nightshift.partition_policies, as_of timestamptz)
+returns table (piece tsrange, row_count bigint)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  state record;
+  counted tsrange[] := '{}';
+  counts bigint[] := '{}';
+  filled tsmultirange := '{}';
+  oldest timestamp;
+begin
+  select a.* into state from nightshift.assess_partitions(array[policy.parent::oid], as_of) a;
+  if state.default_partition is not null and pg_relation_size(state.default_partition) > 0 then
+    -- Rows beyond the horizon wait for it to come to them; if a clock was wrong, it never does.
+    select array_agg(tsrange(c.lower, c.upper)), array_agg(c.row_count), range_agg(tsrange(c.lower, c.upper))
+    into counted, counts, filled
+    from nightshift.count_between(policy, state.default_partition, array(
+      select s.at
+      from generate_series(state.begun - 1000 * policy.every, state.begun + (policy.premake + 1) * policy.every, policy.every) s(at)
+    )) c;
+  end if;
+  -- Once the first of these rows have their partition, what lies between it and the others is a gap.
+  oldest := case when lower(filled) is not null
+    then greatest(lower(filled), nightshift.interval_start(policy.every, state.cutoff)) end;
+  return query
+  select tsrange(i.lower, i.upper), coalesce((
+    select sum(c.row_count)::bigint from unnest(counted, counts) c(period, row_count) where c.period && tsrange(i.lower, i.upper)
+  ), 0)
+  from nightshift.intervals_of(
+    policy.every,
+    state.missing + coalesce(filled, '{}')
+      + case when oldest < state.begun then tsmultirange(tsrange(oldest, state.begun)) else '{}' end
+      - state.held - state.detached
+  ) i;
+end;
+$$;
+
+comment on function nightshift.partitions_wanted is
+  'The periods of the partitions that a table lacks, those for rows of its default partition included, and how many such rows there are for each: too many where a partition is in the midst of an interval.';
 
 create function nightshift.partitions_to_make(
   policy nightshift.partition_policies,
+  default_partition regclass,
   as_of timestamptz,
   max_rows bigint,
   out pieces tsrange[],
-  out default_partition regclass,
   out complete boolean
 )
 language plpgsql
@@ -346,66 +376,34 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  state record;
-  reach tsrange;
-  counted record;
-  oldest timestamp;
-  wanted tsmultirange;
+  begun timestamp := nightshift.interval_start(policy.every, as_of at time zone 'UTC');
   choice record;
   grain interval;
 begin
-  select a.* into state from nightshift.assess_partitions(array[policy.parent::oid], as_of) a;
-  default_partition := state.default_partition;
-  complete := true;
-  if default_partition is null or pg_relation_size(default_partition) = 0 then
-    pieces := array(select tsrange(i.lower, i.upper) from nightshift.intervals_of(policy.every, state.missing) i);
-    return;
-  end if;
-
-  -- Rows beyond the horizon wait for it to come to them; if a clock was wrong, it never does.
-  reach := tsrange(state.begun - 1000 * policy.every, state.begun + (policy.premake + 1) * policy.every);
-  select
-    array_agg(c.start) as starts, array_agg(c.row_count) as counts,
-    coalesce(range_agg(tsrange(c.start, c.start + policy.every)), '{}') * tsmultirange(reach) as filled
-  into counted
-  from nightshift.count_by_interval(policy, default_partition, policy.every, reach) c;
-
-  -- Once the first of these rows have their partition, what lies between it and the others is a gap.
-  oldest := greatest(lower(counted.filled), nightshift.interval_start(policy.every, state.cutoff));
-  wanted := state.missing + counted.filled
-    + case when oldest < state.begun then tsmultirange(tsrange(oldest, state.begun)) else '{}' end
-    - state.held - state.detached;
-
+  -- Room ahead first; then the rows of now, then the others, as many as one transaction may hold everyone up for.
   select
     array_agg(p.piece order by p.piece) filter (where p.row_count = 0) as empty,
-    array_agg(p.piece order by p.piece) filter (where p.row_count > 0) as filled,
-    array_agg(p.piece order by p.piece) filter (where p.row_count > 0 and p.total <= max_rows) as few
+    array_agg(p.piece order by p.total) filter (where p.row_count > 0) as filled,
+    array_agg(p.piece order by p.total) filter (where p.row_count > 0 and p.total <= max_rows) as few
   into choice
   from (
-    select c.piece, c.row_count, sum(c.row_count) over (order by c.piece) as total
-    from (
-      select
-        tsrange(i.lower, i.upper) as piece,
-        coalesce((
-          select n.row_count from unnest(counted.starts, counted.counts) n(start, row_count)
-          where n.start = nightshift.interval_start(policy.every, i.lower)
-        ), 0) as row_count
-      from nightshift.intervals_of(policy.every, wanted) i
-    ) c
+    select w.piece, w.row_count, sum(w.row_count) over (order by upper(w.piece) <= begun, w.piece) as total
+    from nightshift.partitions_wanted(policy, as_of) w
   ) p;
-
-  -- Room ahead first; then the rows, as many as one transaction may hold everyone up for.
   pieces := coalesce(choice.empty, choice.few, '{}');
   complete := cardinality(pieces) = coalesce(cardinality(choice.empty), 0) + coalesce(cardinality(choice.filled), 0);
   if pieces = '{}' and choice.filled is not null then
     -- Too many for one partition at a time: as much of it as max_rows allows, from an hour (or a day) upwards.
     grain := case when (nightshift.partition_key(policy.parent)).type = 'date'::regtype then '1 day' else '1 hour' end;
-    select array[tsrange(lower(choice.filled[1]), least(upper(choice.filled[1]), coalesce(
-      max(c.start + grain) filter (where c.total <= max_rows), min(c.start) + grain)))]
+    select array[tsrange(lower(choice.filled[1]), coalesce(max(c.upper) filter (where c.total <= max_rows), min(c.upper)))]
     into pieces
     from (
-      select n.start, sum(n.row_count) over (order by n.start) as total
-      from nightshift.count_by_interval(policy, default_partition, grain, choice.filled[1]) n
+      select n.upper, sum(n.row_count) over (order by n.lower) as total
+      from nightshift.count_between(policy, default_partition, array(
+        select s.at from generate_series(lower(choice.filled[1]), upper(choice.filled[1]) - grain, grain) s(at)
+        union all
+        select upper(choice.filled[1])
+      )) n
     ) c;
     complete := pieces = choice.filled;
   end if;
@@ -427,13 +425,14 @@ set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
 declare
-  stop_at constant timestamptz := clock_timestamp() + interval '1 second';
   policy nightshift.partition_policies;
+  default_partition regclass;
   todo record;
   state record;
   piece tsrange;
   bounds record;
   model regclass;
+  locked_at timestamptz;
   made jsonb := '[]';
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
@@ -453,19 +452,22 @@ begin
       hint = 'Declare one with nightshift.add_partition_policy.';
   end if;
   perform nightshift.check_partition_policy(policy);
-  todo := nightshift.partitions_to_make(policy, as_of, max_rows);
+  select nullif(t.partdefid, 0) into default_partition
+  from pg_catalog.pg_partitioned_table t where t.partrelid = policy.parent;
+  todo := nightshift.partitions_to_make(policy, default_partition, as_of, max_rows);
   if todo.pieces = '{}' then
-    return jsonb_build_object('created', made, 'done', todo.complete);
+    return jsonb_build_object('created', made, 'done', todo.complete, 'lockedMs', 0);
   end if;
 
   -- Who writes or reads must not have looked up the partitions before rows change theirs: it would miss them.
   execute format('lock table only %s in %s mode', policy.parent,
-    case when todo.default_partition is null then 'share update exclusive' else 'access exclusive' end);
-  if todo.default_partition is not null then
-    execute format('lock table only %s in access exclusive mode', todo.default_partition);
+    case when default_partition is null then 'share update exclusive' else 'access exclusive' end);
+  locked_at := clock_timestamp();
+  if default_partition is not null then
+    execute format('lock table only %s in access exclusive mode', default_partition);
   end if;
   select a.* into state from nightshift.assess_partitions(array[policy.parent::oid], as_of) a;
-  if state.default_partition is distinct from todo.default_partition::oid then
+  if state.default_partition is distinct from default_partition::oid then
     raise exception using errcode = '40001', message = 'The default partition changed meanwhile', hint = 'Repeat the call.';
   end if;
   select c.oid::regclass into model
@@ -476,7 +478,7 @@ begin
 
   foreach piece in array todo.pieces loop
     continue when state.held && piece;
-    exit when made <> '[]' and clock_timestamp() > stop_at;
+    exit when made <> '[]' and clock_timestamp() > locked_at + interval '1 second';
     -- Next to an odd bound the new one is the very same.
     select
       coalesce(max(r.to_bound) filter (where r.upper = lower(piece)), nightshift.bound_of_time(lower(piece), state.key_type, policy.epoch)) as from_bound,
@@ -484,16 +486,20 @@ begin
     into bounds
     from nightshift.read_partitions(array[policy.parent::oid]) r;
     made := made || (
-      nightshift.create_partition(policy, lower(piece), bounds.from_bound, bounds.to_bound, model, todo.default_partition)
+      nightshift.create_partition(policy, lower(piece), bounds.from_bound, bounds.to_bound, model, default_partition)
       || jsonb_build_object('from', lower(piece) at time zone 'UTC', 'to', upper(piece) at time zone 'UTC')
     );
   end loop;
-  return jsonb_build_object('created', made, 'done', todo.complete and clock_timestamp() < stop_at);
+  return jsonb_build_object(
+    'created', made,
+    'done', todo.complete and cardinality(todo.pieces) = jsonb_array_length(made),
+    'lockedMs', round(extract(epoch from clock_timestamp() - locked_at) * 1000)
+  );
 end;
 $$;
 
 comment on function nightshift.create_missing_partitions is
-  'Makes the partitions of a table that its policy asks for and that are not there: the present interval, premake more, and gaps; and moves rows of a default partition to where they belong, at most about max_rows in one call (default 50,000). Harmless when repeated. For whoever owns the schema nightshift; jobs call create_partitions. Waits for locks as long as lock_timeout says. Returns {created: [{partition, from, to, rows, warnings}], done}; not done: call it again. Errors: NS404, NS422, 55P03 a lock was not to be had.';
+  'Makes the partitions of a table that its policy asks for and that are not there: the present interval, premake more, and gaps; and moves rows of a default partition to where they belong, at most about max_rows in one call (default 50,000). Harmless when repeated. For whoever owns the schema nightshift; jobs call create_partitions. Waits for locks as long as lock_timeout says. Returns {created: [{partition, from, to, rows, warnings}], done, lockedMs}; not done: call it again. lockedMs: how long, in ms, the locks were held. Errors: NS404, NS422, 55P03 a lock was not to be had.';
 
 create function nightshift.describe_ddl_failure(state text, message text, hint text, statement text, rows_moved boolean)
 returns jsonb
@@ -596,11 +602,11 @@ end;
 $$;
 
 comment on function nightshift.create_partitions is
-  'Makes the missing partitions of the tables, in one transaction, for a run: see create_missing_partitions. What happens to one table does not touch the others. Returns one answer a table, [{table, outcome: made, created, done} | {table, outcome: busy} | {table, outcome: failed, error}], for as many tables as a second allows; the rest: call again. lock_timeout_ms: how long it waits for each lock, 1 to 5000, default 100. statement_timeout 8 s. Tables with foreign keys, or with a default partition, one at a time: their locks are felt. Errors: NS409 lease lost, NS422, NS428 paused.';
+  'Makes the missing partitions of the tables, in one transaction, for a run: see create_missing_partitions. What happens to one table does not touch the others. Returns one answer a table, [{table, outcome: made, created, done, lockedMs} | {table, outcome: busy} | {table, outcome: failed, error}], for as many tables as a second allows; the rest: call again. lock_timeout_ms: how long it waits for each lock, 1 to 5000, default 100. statement_timeout 8 s. Tables with foreign keys, or with a default partition, one at a time: their locks are felt. Errors: NS409 lease lost, NS422, NS428 paused.';
 
 revoke all on function
   nightshift.free_partition_name, nightshift.copy_grants, nightshift.copy_settings, nightshift.copy_after_attach,
-  nightshift.move_rows, nightshift.create_partition, nightshift.count_by_interval, nightshift.partitions_to_make,
+  nightshift.move_rows, nightshift.create_partition, nightshift.count_between, nightshift.partitions_wanted, nightshift.partitions_to_make,
   nightshift.create_missing_partitions, nightshift.describe_ddl_failure, nightshift.hold_partition_run,
   nightshift.create_partitions
 from public, anon, authenticated;

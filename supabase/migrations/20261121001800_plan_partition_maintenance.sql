@@ -127,37 +127,40 @@ set search_path = pg_catalog, pg_temp
 set statement_timeout = '8s'
 set lock_timeout = '1s'
 set row_security = off
+set timezone = 'UTC'
 as $$
 declare
   run nightshift.runs := nightshift.check_lease(run_id, fence);
   policy nightshift.partition_policies;
-  state record;
+  default_partition regclass;
   total bigint := 0;
-  movable bigint := 0;
 begin
   select p.* into policy from nightshift.partition_policies p
   where p.parent = nightshift.find_relation(table_name);
-  select a.* into state from nightshift.assess_partitions(array[policy.parent::oid], run.started_at) a;
-  if state.default_partition is null then
+  select nullif(t.partdefid, 0) into default_partition
+  from pg_catalog.pg_partitioned_table t where t.partrelid = policy.parent;
+  if default_partition is null then
     return null;
   end if;
-  if pg_relation_size(state.default_partition) > 0 then
-    execute format('select count(*) from only %s', state.default_partition::regclass) into total;
-    select coalesce(sum(c.row_count), 0) into movable
-    from nightshift.count_by_interval(
-      policy, state.default_partition, policy.every,
-      tsrange(state.begun - 1000 * policy.every, state.begun + (policy.premake + 1) * policy.every)
-    ) c
-    where not state.detached && tsrange(c.start, c.start + policy.every);
+  if pg_relation_size(default_partition) > 0 then
+    execute format('select count(*) from only %s', default_partition) into total;
   end if;
-  return jsonb_build_object(
-    'partition', state.default_partition::regclass::text, 'rows', total, 'movableRows', movable
+  return (
+    select jsonb_build_object(
+      'partition', default_partition::text,
+      'rows', total,
+      'movableRows', least(coalesce(sum(w.row_count), 0), total),
+      'wanted', coalesce(jsonb_agg(jsonb_build_object(
+        'from', lower(w.piece) at time zone 'UTC', 'to', upper(w.piece) at time zone 'UTC', 'rows', w.row_count
+      ) order by w.piece), '[]')
+    )
+    from nightshift.partitions_wanted(policy, run.started_at) w
   );
 end;
 $$;
 
 comment on function nightshift.measure_default_partition is
-  'The rows in the default partition of a table: {partition, rows, movableRows}; null when there is none. movableRows have a place that a run makes for them; the others lie beyond the horizon (a clock was wrong?), more than 1,000 intervals back, in the time of a retired partition, or have no time at all. statement_timeout 8 s. Errors: NS409, 57014 too large to count.';
+  'The rows in the default partition of a table: {partition, rows, movableRows, wanted: [{from, to, rows}]}; null when there is none. movableRows have a place that a run makes for them (wanted: with that, all the partitions it makes); the others lie beyond the horizon (a clock was wrong?), more than 1,000 intervals back, in the time of a retired partition, or have no time at all. statement_timeout 8 s. Errors: NS409, 57014 too large to count.';
 
 revoke all on function
   nightshift.list_partition_policies, nightshift.plan_partition_maintenance, nightshift.measure_default_partition

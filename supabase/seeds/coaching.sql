@@ -1,5 +1,5 @@
--- Example application: a coaching platform, with soft delete as a nullable time, a partitioned
--- metrics table, an append-only activity log and four materialized views.
+-- Example application: a coaching platform, with soft delete as a nullable time, partitioned tables
+-- of metrics and audits, an append-only activity log and five materialized views.
 -- Apply to a database that has the Supabase roles and auth.uid(). A user's id is their auth.uid().
 
 create table public.users (
@@ -125,6 +125,38 @@ begin
   end loop;
 end
 $$;
+
+-- Nobody made partitions after the first months; what came since is in the default one.
+create table public.audit_logs (
+  id bigint generated always as identity,
+  actor_id uuid,
+  action text not null,
+  entity text not null,
+  occurred_at timestamptz not null default now(),
+  primary key (id, occurred_at)
+) partition by range (occurred_at);
+create table public.audit_logs_default partition of public.audit_logs default;
+
+do $$
+declare
+  month timestamp;
+  partition text;
+begin
+  for month in
+    select date_trunc('month', now() at time zone 'utc') + make_interval(months => k)
+    from generate_series(-11, -6) as k
+  loop
+    partition := 'audit_logs_' || to_char(month, 'YYYY_MM');
+    execute format(
+      'create table public.%I partition of public.audit_logs for values from (%L) to (%L)',
+      partition, month at time zone 'utc', (month + interval '1 month') at time zone 'utc');
+    execute format('alter table public.%I enable row level security', partition);
+    execute format('revoke all on public.%I from public, anon, authenticated', partition);
+  end loop;
+end
+$$;
+alter table public.audit_logs_default enable row level security;
+revoke all on public.audit_logs_default from public, anon, authenticated;
 
 create unique index coach_clients_live_key on public.coach_clients (coach_id, client_id) where deleted_at is null;
 
@@ -413,6 +445,7 @@ alter table public.coach_plans enable row level security;
 alter table public.user_workouts enable row level security;
 alter table public.activity_logs enable row level security;
 alter table public.daily_metrics enable row level security;
+alter table public.audit_logs enable row level security;
 
 -- Owners see their deleted rows too: they may restore them, and an update whose result its own
 -- select policy hides is refused. Coaches see the live rows of their present clients.
@@ -515,13 +548,13 @@ create policy "Users correct metrics" on public.daily_metrics for update to auth
 revoke all on
   public.users, public.professional_packages, public.coach_clients, public.professional_package_subscriptions,
   public.payments, public.package_likes, public.user_targets, public.coach_plans, public.user_workouts,
-  public.activity_logs, public.daily_metrics,
+  public.activity_logs, public.daily_metrics, public.audit_logs,
   public.active_professional_packages, public.active_coach_clients, public.active_professional_package_subscriptions,
   public.active_user_targets, public.active_coach_plans, public.active_user_workouts,
   public.mv_coach_performance_stats, public.mv_coach_leaderboard, public.mv_user_health_metrics_summary,
   public.mv_package_performance_stats, public.mv_user_target_achievement
   from public, anon, authenticated;
-revoke all on sequence public.activity_logs_id_seq from public, anon, authenticated;
+revoke all on sequence public.activity_logs_id_seq, public.audit_logs_id_seq from public, anon, authenticated;
 revoke all on function
   public.soft_delete_professional_package(uuid), public.restore_professional_package(uuid),
   public.refresh_all_materialized_views()
@@ -531,7 +564,7 @@ grant execute on function public.refresh_all_materialized_views() to service_rol
 grant select, insert, update, delete on
   public.users, public.professional_packages, public.coach_clients, public.professional_package_subscriptions,
   public.payments, public.package_likes, public.user_targets, public.coach_plans, public.user_workouts,
-  public.activity_logs, public.daily_metrics
+  public.activity_logs, public.daily_metrics, public.audit_logs
   to service_role;
 grant select on
   public.mv_coach_performance_stats, public.mv_coach_leaderboard, public.mv_user_health_metrics_summary,

@@ -270,6 +270,26 @@ begin
 end
 $$;
 
+create function nightshift_example.fill_audits(users integer) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  insert into public.audit_logs (actor_id, action, entity, occurred_at)
+  select
+    nightshift_example.key('user', 1 + floor(users * nightshift_example.dice(n, 50))::bigint),
+    (array['insert', 'update', 'delete'])[1 + n % 3],
+    (array['package', 'plan', 'target', 'workout'])[1 + n % 4],
+    now() - interval '330 days' * ((users * 40 - n) / (users * 40.0))
+  from generate_series(1, users * 40) as n;
+  -- From a device that believes it is 2038.
+  insert into public.audit_logs (action, entity, occurred_at) values ('update', 'workout', '2038-01-19 03:14:07+00');
+end
+$$;
+
+comment on function nightshift_example.fill_audits(integer) is
+  'Forty audits a user over eleven months, and one from the far future.';
+
 comment on function nightshift_example.fill_logs(integer) is
   'Twenty log entries a user, evenly over the last 200 days, oldest first.';
 
@@ -352,11 +372,12 @@ begin
   perform nightshift_example.fill_packages(packages, coaches, users);
   perform nightshift_example.fill_subscriptions(packages, users);
   perform nightshift_example.fill_logs(users);
+  perform nightshift_example.fill_audits(users);
   perform nightshift_example.fill_metrics(users, metrics);
 
   analyze public.users, public.coach_clients, public.user_targets, public.coach_plans, public.user_workouts,
     public.professional_packages, public.package_likes, public.professional_package_subscriptions,
-    public.payments, public.activity_logs, public.daily_metrics;
+    public.payments, public.activity_logs, public.daily_metrics, public.audit_logs;
 
   return jsonb_build_object(
     'users', (select count(*) from public.users),
@@ -369,7 +390,8 @@ begin
     'professional_package_subscriptions', (select count(*) from public.professional_package_subscriptions),
     'payments', (select count(*) from public.payments),
     'activity_logs', (select count(*) from public.activity_logs),
-    'daily_metrics', (select count(*) from public.daily_metrics));
+    'daily_metrics', (select count(*) from public.daily_metrics),
+    'audit_logs', (select count(*) from public.audit_logs));
 end
 $$;
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { listOfViewFacts } from '../../functions/view-refresh/schema.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { withDirect } from '../support/direct.ts';
 import { startAfresh, until } from '../support/purge.ts';
 import {
   isCurrent,
@@ -9,7 +10,6 @@ import {
   runRefresh,
   stepOf,
   viewOf,
-  withDirect,
   write,
 } from '../support/views.ts';
 

@@ -13,6 +13,7 @@ import {
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { connectDirect } from '../../functions/_shared/direct.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { withDirect } from '../support/direct.ts';
 import { apiIsIdle, expireLease, until } from '../support/purge.ts';
 import {
   closeGate,
@@ -30,7 +31,6 @@ import {
   startOwnServer,
   stepOf,
   viewOf,
-  withDirect,
   write,
 } from '../support/views.ts';
 

@@ -331,7 +331,7 @@ describe('the default partition', () => {
       done: true,
       created: [{ partition: 'app.m_2026_02_21', rows: 800 }],
     });
-    expect(await make()).toEqual({ done: true, created: [] });
+    expect(await make()).toEqual({ done: true, created: [], lockedMs: 0 });
     expect(await checksum(db.sql, 'app.m')).toBe(before);
   });
 
@@ -340,7 +340,7 @@ describe('the default partition', () => {
     const result = await runMaintenance(db, { dryRun: true }, { asOf });
     expect(stepOf(result, 'app.m')).toMatchObject({
       status: 'succeeded',
-      created: [{ rows: 0 }, { rows: 0 }],
+      created: [{ rows: 1 }, { rows: 0 }, { rows: 0 }, { rows: 0 }],
       defaultPartition: { rows: 1, movableRows: 1 },
     });
     expect(Object.keys(await partitionsOf(db.sql, 'app.m'))).toEqual(['rest']);

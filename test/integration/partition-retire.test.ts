@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { partitionsOf, runMaintenance, stepOf, withDirect } from '../support/partitions.ts';
+import { withDirect } from '../support/direct.ts';
+import { partitionsOf, runMaintenance, stepOf } from '../support/partitions.ts';
 import { checksum, runPurge, startAfresh, stepOf as stepOfPurge } from '../support/purge.ts';
 
 const asOf = '2026-03-15T12:00:00Z';

@@ -1,6 +1,5 @@
 import type { Sql } from 'postgres';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
-import { connectDirect, type Direct } from '../../functions/_shared/direct.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
@@ -57,19 +56,6 @@ function interleaved(
       return rpc.call(name, timed, answer, options);
     },
   };
-}
-
-/** With the direct connection of a function, closed at the end. */
-export async function withDirect<Result>(
-  url: string,
-  work: (direct: Direct) => Promise<Result>,
-): Promise<Result> {
-  const direct = connectDirect(url, deadlineIn(systemClock, BUDGET_MS));
-  try {
-    return await work(direct);
-  } finally {
-    await direct.close();
-  }
 }
 
 /** What the report says of one table. */

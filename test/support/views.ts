@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import postgres, { type Sql } from 'postgres';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
-import { connectDirect, type Direct } from '../../functions/_shared/direct.ts';
 import type { Invocation } from '../../functions/_shared/invocation.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
@@ -156,11 +155,6 @@ export const refreshesOf = (sql: Sql, view: string) => sql`
 export const recordUsual = (sql: Sql, ms: number) => sql`
   insert into nightshift.view_refreshes (view, view_name, status, mode, reason, detail, started_at, duration_ms)
   values (${seen}::text::regclass, ${seen}, 'refreshed', 'concurrently', 'changed', 'changed', now(), ${ms})`;
-
-export async function withDirect<T>(url: string, act: (direct: Direct) => Promise<T>): Promise<T> {
-  const direct = connectDirect(url, deadlineIn(systemClock, 60_000));
-  return act(direct).finally(() => direct.close());
-}
 
 /** Runs the job in a process of its own, as the command line does. */
 export async function spawnRun(db: TestDatabase, databaseUrl?: string): Promise<ChildProcess> {

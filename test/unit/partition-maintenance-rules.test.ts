@@ -8,6 +8,7 @@ import {
   emptyTally,
   explain,
   fewerMoveRows,
+  nextMoveRows,
   runStatus,
   stepOf,
 } from '../../functions/partition-maintenance/rules.ts';
@@ -28,6 +29,7 @@ const table = (name: string, facts: Partial<TableState> = {}): TableState => ({
   horizonDays: 60,
   missing: [{ from: '2026-06-01T00:00:00+00:00', to: '2026-07-01T00:00:00+00:00' }],
   due: [],
+  dueBefore: null,
   defaultPartition: null,
   hasForeignKeys: false,
   oversized: 0,
@@ -105,6 +107,14 @@ describe('what came of a table', () => {
     expect(explained.hint).toContain("create_missing_partitions('a''b'");
     expect(explain(new NightshiftError('NS422', 'x'), table('a')).message).toBe('x');
     expect([50_000, 1_001, 1_000].map(fewerMoveRows)).toEqual([12_500, 250, undefined]);
+  });
+
+  it('moves as many rows at a time as a second of locks allows', () => {
+    expect(nextMoveRows(50_000, 0)).toBe(100_000);
+    expect(nextMoveRows(50_000, 800)).toBe(62_500);
+    expect(nextMoveRows(50_000, 4_000)).toBe(12_500);
+    expect(nextMoveRows(2_000, 60_000)).toBe(1_000);
+    expect(nextMoveRows(900_000, 10)).toBe(1_000_000);
   });
 });
 

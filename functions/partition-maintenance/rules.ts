@@ -163,7 +163,7 @@ function warningsOf(measured: DefaultPartition | null): string[] {
   const stay = (measured?.rows ?? 0) - (measured?.movableRows ?? 0);
   return measured && stay > 0
     ? [
-        `${stay} rows of ${measured.partition} belong nowhere: beyond the horizon (was a clock wrong?), too far back, in the time of a retired partition, or without a time.`,
+        `Rows of ${measured.partition} that belong nowhere: ${stay}. They lie beyond the horizon (was a clock wrong?), too far back, in the time of a retired partition, or have no time.`,
       ]
     : [];
 }

@@ -23,8 +23,17 @@ async function main() {
     );
     await fillExamples(stack.databaseUrl, size);
 
+    heading(
+      'The partitions before the night: rows that pile up in a default one, months that are due',
+    );
+    await showPlan(stack, 'partition-maintenance');
+    heading('The night shift: the partitions');
+    await run(stack, 'partition-maintenance', {});
+    heading('The partitions after it');
+    await showPlan(stack, 'partition-maintenance');
+
     heading('The plan of the materialized views');
-    await showPlan(stack);
+    await showPlan(stack, 'view-refresh');
     heading('The night shift: the refresh');
     await run(stack, 'view-refresh', {});
     heading('The same again: nothing has changed, so nothing is refreshed');
@@ -52,8 +61,8 @@ async function showPolicies(stack: Stack, job: string): Promise<void> {
   shown?.show();
 }
 
-async function showPlan(stack: Stack): Promise<void> {
-  const shown = await presenters['view-refresh']?.plan?.(connect(stack).rpc);
+async function showPlan(stack: Stack, job: string): Promise<void> {
+  const shown = await presenters[job]?.plan?.(connect(stack).rpc);
   shown?.show();
 }
 

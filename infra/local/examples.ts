@@ -10,7 +10,7 @@ export interface ExampleSize {
 /** The example applications, as `seeds` of the stack; `fillExamples` gives them rows and policies. */
 export const exampleSeeds = ['coaching', 'catalog', 'generate'];
 
-/** Coaches may undelete within a year; a product can be restored for thirty days; logs age by themselves. */
+/** Coaches may undelete within a year; a product can be restored for thirty days; logs age by themselves, and metrics by the month. */
 const policies = `
   select nightshift.add_retention_policy('public.professional_packages', '1 year');
   select nightshift.add_retention_policy('public.professional_package_subscriptions', '1 year');
@@ -25,6 +25,8 @@ const policies = `
   select nightshift.add_retention_policy('public."Asset"', '30 days',
     marker_column => 'deletedAt', flag_column => 'isDeleted');
   select nightshift.adopt_refresh_policies('public');
+  select nightshift.add_partition_policy('public.daily_metrics', '1 month', retention => '10 months', retire => 'drop');
+  select nightshift.add_partition_policy('public.audit_logs', '1 month', premake => 3);
 `;
 
 export async function fillExamples(databaseUrl: string, size: ExampleSize): Promise<void> {

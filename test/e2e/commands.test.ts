@@ -170,6 +170,28 @@ describe('the command line', () => {
     expect(none.code).toBe(2);
   });
 
+  it('draws partitions on a time line, maintains them, and draws them again', async () => {
+    await db.sql.unsafe(`
+      create table public.metrics (day date not null) partition by range (day);
+      select nightshift.add_partition_policy('public.metrics', '1 month', premake => 2, retention => '2 months');
+      select nightshift.create_missing_partitions('public.metrics', now() - interval '5 months')`);
+    const plan = ['plan', 'partition-maintenance'];
+    const before = await run('cli.ts', plan, env);
+    expect(before.stdout).toMatch(
+      /public\.metrics {2}a partition every 1 mon, 2 ahead, detached 2 mons after its end\n.*\[xx=\+?\+\+\+\+\] /,
+    );
+    expect(before.stdout).toMatch(/\+ to be made {3}x to be retired/);
+    expect(JSON.parse((await run('cli.ts', [...plan, '--json'], env)).stdout)).toMatchObject([
+      { table: 'public.metrics', partitions: 3 },
+    ]);
+
+    const maintained = await run('cli.ts', ['run', 'partition-maintenance'], env);
+    expect(maintained.code).toBe(0);
+    expect(maintained.stdout).toMatch(/public\.metrics .* succeeded /);
+    expect((await run('cli.ts', plan, env)).stdout).toMatch(/\[~~~=+@--\] /);
+    expect((await run('cli.ts', ['policies'], env)).stdout).toMatch(/public\.metrics │ 1 mon /);
+  });
+
   it('migrates a database given by its URL, twice to the same end', async () => {
     await db.sql.unsafe('drop schema nightshift cascade; drop schema supabase_migrations cascade');
     const first = await run('cli.ts', ['migrate', '--database-url', db.url]);
@@ -245,6 +267,7 @@ describe('npm run demo', () => {
   it('shows the whole night and exits 0', async () => {
     const { stdout, stderr, code } = await run('demo.ts', []);
     expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/\[=+\++\][\s\S]*The partitions after it[\s\S]*\[=+@---\]/);
     const [, plan, refresh, again] = stdout.split(
       /plan of the materialized|shift: the refresh|The same again|The rows that are due/,
     );

@@ -148,8 +148,8 @@ function showPlan(policies: ListedPolicy[]): void {
 }
 
 function inWords({ every, premake, retention, retire, grace, enabled }: ListedPolicy): string {
-  const end = retire === 'drop' ? `detached, and dropped ${grace} later` : 'detached';
-  const kept = retention ? `${end} ${retention} after its end` : 'kept for ever';
+  const dropped = retire === 'drop' ? `, dropped ${grace} later` : '';
+  const kept = retention ? `detached ${retention} after its end${dropped}` : 'kept for ever';
   const off = enabled ? '' : `; ${styleText('yellow', 'switched off')}`;
   return `a partition every ${every}, ${premake} ahead, ${kept}${off}`;
 }
@@ -190,11 +190,9 @@ function explainStep(step: PartitionStep): void {
   for (const { partition, reason } of [...step.blocked, ...step.kept]) {
     console.log(styleText('yellow', `${partition}: ${reason}`));
   }
-  const { defaultPartition } = step;
-  if (defaultPartition) {
-    note(
-      `${defaultPartition.partition}: ${count(defaultPartition.rows)} rows, ${count(defaultPartition.movableRows)} of them to be moved`,
-    );
+  const { partition, movableRows = 0 } = step.defaultPartition ?? {};
+  if (movableRows > 0) {
+    note(`${partition}: ${count(movableRows)} rows to be moved to partitions of their own`);
   }
   for (const warning of step.warnings) {
     console.log(styleText('yellow', `${step.table}: ${warning}`));

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Deadline } from '../_shared/clock.ts';
+import { worthRepeating } from '../_shared/errors.ts';
 
 /**
  * How long to wait for a lock, and then how long to let everyone else through: the schedule that GitLab runs its
- * migrations with. Nobody queues behind us for more than a second; a transaction of 15 seconds is outlasted.
+ * migrations with, but for the last: an autovacuum gives way only after a second. A transaction of 15 seconds is outlasted.
  */
 export const lockSchedule: readonly { lockTimeoutMs: number; pauseMs: number }[] = [
   { lockTimeoutMs: 100, pauseMs: 50 },
@@ -15,8 +16,11 @@ export const lockSchedule: readonly { lockTimeoutMs: number; pauseMs: number }[]
   { lockTimeoutMs: 500, pauseMs: 2_000 },
   { lockTimeoutMs: 500, pauseMs: 2_000 },
   { lockTimeoutMs: 500, pauseMs: 2_000 },
-  { lockTimeoutMs: 1_000, pauseMs: 5_000 },
+  { lockTimeoutMs: 1_500, pauseMs: 5_000 },
 ];
+
+/** For calls that wait for locks: they are repeated on our schedule, with more patience each time, not as they were. */
+export const once = worthRepeating(1);
 
 /** What came of asking once: done, to be asked again at once, or locked by someone else. */
 export type LockOutcome = 'done' | 'more' | 'busy';

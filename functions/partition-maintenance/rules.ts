@@ -20,6 +20,9 @@ export interface Tally
   error?: NightshiftError;
 }
 
+/** By table. */
+export type Tallies = (table: string) => Tally;
+
 export function emptyTally(): Tally {
   return {
     created: [],

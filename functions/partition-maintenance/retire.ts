@@ -1,0 +1,135 @@
+import { NightshiftError, orStop, timedOut } from '../_shared/errors.ts';
+import type { JobContext } from '../_shared/job.ts';
+import { leaseOf } from '../_shared/ledger.ts';
+import { callFits, once, withLockRetries } from './locks.ts';
+import { detachesConcurrently, dropGroups, explain, type Tallies, type Tally } from './rules.ts';
+import {
+  beginDetachAnswer,
+  dropAnswers,
+  finishDetachAnswer,
+  type PartitionPlan,
+  retireAnswer,
+  type TableState,
+} from './schema.ts';
+
+/** Detaches the partitions of a table that are due, without blocking anyone where that can be. */
+export async function retire(context: JobContext, state: TableState, tally: Tally): Promise<void> {
+  try {
+    if (context.direct && detachesConcurrently(state)) {
+      await retireConcurrently(context, state, tally);
+    } else {
+      await retireWithLocks(context, state, tally);
+    }
+  } catch (thrown) {
+    tally.error ??= explain(orStop(thrown), state);
+  }
+}
+
+async function retireWithLocks(
+  { rpc, run, deadline }: JobContext,
+  { table }: TableState,
+  tally: Tally,
+): Promise<void> {
+  const left = await withLockRetries(deadline, [table], async (_, lockTimeoutMs) => {
+    const args = { ...leaseOf(run), table_name: table, lock_timeout_ms: lockTimeoutMs };
+    const answer = await rpc.call('retire_partitions', args, retireAnswer, { retry: once });
+    tally.retired.push(...answer.retired);
+    tally.blocked = answer.blocked;
+    const outcomes = { retired: 'done', more: 'more', busy: 'busy' } as const;
+    return new Map([[table, outcomes[answer.outcome]]]);
+  });
+  tally.busy ||= left.busy.length > 0;
+  tally.outOfTime ||= left.waiting.length > 0;
+}
+
+/** Waits for the transactions that still read the table, and makes nobody wait meanwhile. */
+const detachMs = 60_000;
+
+async function retireConcurrently(
+  context: JobContext,
+  state: TableState,
+  tally: Tally,
+): Promise<void> {
+  const { rpc, direct, run, deadline } = context;
+  while (true) {
+    if (!callFits(deadline.remainingMs())) {
+      tally.outOfTime = true;
+      return;
+    }
+    const args = { ...leaseOf(run), table_name: state.table };
+    const answer = await rpc.call('begin_detach', args, beginDetachAnswer);
+    if (answer.outcome === 'done') {
+      tally.blocked = answer.blocked;
+      return;
+    }
+    const timeoutMs = Math.min(detachMs, deadline.remainingMs() / 2);
+    const failure = await direct?.execute(answer.statement, { timeoutMs }).catch(orStop);
+    if (await finishDetach(context, answer.partition, state.table, () => tally)) continue;
+    // Not to be had this way: then with locks, briefly. What waited in vain would have to wait for the same again.
+    const waited = failure instanceof NightshiftError && failure.code === timedOut;
+    if (waited) tally.busy = true;
+    else await retireWithLocks(context, state, tally);
+    return;
+  }
+}
+
+/** Returns whether the partition is out of its table, and written down as that. */
+export async function finishDetach(
+  { rpc, run, deadline }: JobContext,
+  partition: string,
+  table: string,
+  tallies: Tallies,
+): Promise<boolean> {
+  let finished = false;
+  const left = await withLockRetries(deadline, [partition], async (_, lockTimeoutMs) => {
+    const args = { ...leaseOf(run), partition, lock_timeout_ms: lockTimeoutMs };
+    const answer = await rpc.call('finish_detach', args, finishDetachAnswer, { retry: once });
+    if (answer.outcome === 'retired') {
+      tallies(table).retired.push(answer.retired);
+      finished = true;
+    }
+    return new Map([[partition, answer.outcome === 'busy' ? 'busy' : 'done']]);
+  });
+  tallies(table).busy ||= left.busy.length > 0;
+  return finished;
+}
+
+/** Drops the retired partitions whose grace period is over. */
+export async function dropAll(
+  { rpc, run, deadline }: JobContext,
+  { drops }: PartitionPlan,
+  tallies: Tallies,
+): Promise<void> {
+  const tableOf = new Map(drops.map(({ partition, table }) => [partition, table]));
+  const tallyOf = (partition: string) => tallies(tableOf.get(partition) ?? '');
+  for (const group of dropGroups(drops)) {
+    try {
+      const { busy, waiting } = await withLockRetries(deadline, group, async (partitions, ms) => {
+        const args = { ...leaseOf(run), partitions, lock_timeout_ms: ms };
+        const answers = await rpc.call('drop_retired_partitions', args, dropAnswers, {
+          retry: once,
+        });
+        for (const answer of answers) {
+          const { partition } = answer;
+          if (answer.outcome === 'dropped') {
+            tallyOf(partition).dropped.push({ partition, sizeBytes: answer.sizeBytes });
+          }
+          if (answer.outcome === 'kept') {
+            tallyOf(partition).kept.push({ partition, reason: answer.reason });
+          }
+        }
+        return new Map(
+          answers.map(({ partition, outcome }) => [
+            partition,
+            outcome === 'busy' ? ('busy' as const) : ('done' as const),
+          ]),
+        );
+      });
+      for (const partition of busy) tallyOf(partition).busy = true;
+      for (const partition of waiting) tallyOf(partition).outOfTime = true;
+    } catch (thrown) {
+      const error = orStop(thrown);
+      for (const partition of group) tallyOf(partition).error ??= error;
+    }
+  }
+}

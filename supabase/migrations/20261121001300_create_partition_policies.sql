@@ -91,12 +91,13 @@ immutable
 set search_path = pg_catalog, pg_temp
 begin atomic
   with value(seconds) as (
-    select case time_of_number.type
-      when 'bigint'::regtype
+    -- Not in a WHERE: Postgres may work out the value first, and MAXVALUE is no number.
+    select case
+      when time_of_number.bound in ('MINVALUE', 'MAXVALUE') then null
+      when time_of_number.type = 'bigint'::regtype
         then trim(both '''' from time_of_number.bound)::numeric / case time_of_number.epoch when 'milliseconds' then 1000 else 1 end
       else ('x' || lpad(left(replace(trim(both '''' from time_of_number.bound), '-', ''), 12), 16, '0'))::bit(64)::bigint / 1000.0
     end
-    where time_of_number.bound not in ('MINVALUE', 'MAXVALUE')
   )
   select case
     when time_of_number.bound = 'MINVALUE' then '-infinity'
@@ -106,8 +107,7 @@ begin atomic
     when v.seconds >= 253402300800 then 'infinity'
     else timestamp 'epoch' + make_interval(secs => v.seconds::double precision)
   end
-  from (select) one
-  left join value v on true;
+  from value v;
 end;
 
 comment on function nightshift.time_of_number is
@@ -120,17 +120,20 @@ immutable
 set search_path = pg_catalog, pg_temp
 begin atomic
   select quote_literal(case bound_of_time.type
-    when 'date'::regtype then to_char(bound_of_time.at, 'YYYY-MM-DD')
-    when 'timestamp'::regtype then to_char(bound_of_time.at, 'YYYY-MM-DD HH24:MI:SS.US')
-    when 'timestamptz'::regtype then to_char(bound_of_time.at, 'YYYY-MM-DD HH24:MI:SS.US+00')
+    when 'date'::regtype then to_char(t.at, 'YYYY-MM-DD')
+    when 'timestamp'::regtype then to_char(t.at, 'YYYY-MM-DD HH24:MI:SS.US')
+    when 'timestamptz'::regtype then to_char(t.at, 'YYYY-MM-DD HH24:MI:SS.US+00')
     when 'bigint'::regtype then trunc(
-      extract(epoch from bound_of_time.at) * case bound_of_time.epoch when 'milliseconds' then 1000 else 1 end
+      extract(epoch from t.at) * case bound_of_time.epoch when 'milliseconds' then 1000 else 1 end
     )::text
     when 'uuid'::regtype then regexp_replace(
-      lpad(to_hex(trunc(extract(epoch from bound_of_time.at) * 1000)::bigint), 12, '0'),
+      -- There is no uuid of a time before 1970; the smallest of all stands for it.
+      lpad(to_hex(greatest(trunc(extract(epoch from t.at) * 1000)::bigint, 0)), 12, '0'),
       '^(.{8})(.{4})$', '\1-\2-0000-0000-000000000000'
     )
-  end);
+  end)
+  -- Before the year 1 to_char leaves out that it is BC.
+  from (select greatest(bound_of_time.at, '0001-01-01')) t(at);
 end;
 
 comment on function nightshift.bound_of_time is

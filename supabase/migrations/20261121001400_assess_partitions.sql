@@ -52,7 +52,7 @@ begin atomic
     select
       r.parent,
       coalesce(range_agg(tsrange(r.lower, r.upper)) filter (where not r.is_default), '{}') as held,
-      min(r.lower) filter (where isfinite(r.lower)) as first,
+      min(case when isfinite(r.lower) then r.lower else r.upper end) as first,
       max(r.partition) filter (where r.is_default) as default_partition,
       (array_agg(r.partition order by r.upper desc) filter (where not r.is_default))[1] as newest,
       count(*) filter (where not r.is_default) as partitions,
@@ -100,7 +100,12 @@ begin atomic
   select
     c.parent::oid, k.column_name, k.type, c.begun, c.cutoff,
     coalesce(s.held, '{}'),
-    tsmultirange(tsrange(w.lower, w.upper)) - coalesce(s.held, '{}') - coalesce(d.held, '{}'),
+    -- Nor what an odd bound cuts off the interval of the cutoff: it would be due at once as well.
+    (
+      select coalesce(range_agg(m.period), '{}')
+      from unnest(tsmultirange(tsrange(w.lower, w.upper)) - coalesce(s.held, '{}') - coalesce(d.held, '{}')) m(period)
+      where (upper(m.period) <= c.cutoff) is not true
+    ),
     tsmultirange(tsrange(least(w.first, w.lower), w.lower)) - coalesce(s.held, '{}') - coalesce(d.held, '{}'),
     coalesce(d.held, '{}'),
     (select upper(h.period) from unnest(s.held) h(period) where h.period @> c.now),

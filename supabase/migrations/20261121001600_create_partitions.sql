@@ -348,15 +348,19 @@ begin
   oldest := case when lower(filled) is not null
     then greatest(lower(filled), nightshift.interval_start(policy.every, state.cutoff)) end;
   return query
-  select tsrange(i.lower, i.upper), coalesce((
-    select sum(c.row_count)::bigint from unnest(counted, counts) c(period, row_count) where c.period && tsrange(i.lower, i.upper)
-  ), 0)
+  select tsrange(i.lower, i.upper), c.row_count
   from nightshift.intervals_of(
     policy.every,
     state.missing + coalesce(filled, '{}')
       + case when oldest < state.begun then tsmultirange(tsrange(oldest, state.begun)) else '{}' end
       - state.held - state.detached
-  ) i;
+  ) i
+  cross join lateral (
+    select coalesce(sum(c.row_count)::bigint, 0)
+    from unnest(counted, counts) c(period, row_count)
+    where c.period && tsrange(i.lower, i.upper)
+  ) c(row_count)
+  where c.row_count > 0 or (i.upper <= state.cutoff) is not true;
 end;
 $$;
 

@@ -155,6 +155,7 @@ export type Database = {
           size_bytes: number
           status: string
           to_bound: string
+          describe_retired: Json | null
         }
         Insert: {
           drop_after?: string | null
@@ -696,6 +697,12 @@ export type Database = {
         }
         Returns: Json
       }
+      describe_retired: {
+        Args: {
+          record: Database["nightshift"]["Tables"]["retired_partitions"]["Row"]
+        }
+        Returns: Json
+      }
       describe_run: {
         Args: { run: Database["nightshift"]["Tables"]["runs"]["Row"] }
         Returns: Json
@@ -942,6 +949,14 @@ export type Database = {
         Returns: Json
       }
       list_runs: { Args: { job?: string; max_runs?: number }; Returns: Json }
+      lock_for_change: {
+        Args: { default_partition: unknown; parent: unknown }
+        Returns: undefined
+      }
+      lock_in_turn: {
+        Args: { modes: string[]; relations: unknown[] }
+        Returns: undefined
+      }
       mark_lost_runs: {
         Args: { as_of: string; job: string }
         Returns: string[]
@@ -995,6 +1010,15 @@ export type Database = {
           partition: unknown
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
           run_id: string
+        }
+        Returns: undefined
+      }
+      note_partitions: {
+        Args: {
+          entries: Json
+          kind: string
+          run_id: string
+          table_name: string
         }
         Returns: undefined
       }

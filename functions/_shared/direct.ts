@@ -20,7 +20,7 @@ export interface Direct {
    * Runs one statement of Nightshift's own making outside of a transaction, such as DETACH PARTITION CONCURRENTLY. Not
    * repeated: what became of it has to be looked at first. Throws NightshiftError.
    */
-  execute(statement: string, options: { timeoutMs: number }): Promise<void>;
+  execute(statement: string, options: { timeoutMs: number; lockTimeoutMs: number }): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -55,19 +55,24 @@ export function connectDirect(databaseUrl: string, deadline: Deadline): Direct {
       };
       return retrying(attempt, deadline, retry);
     },
-    async execute(statement, { timeoutMs }) {
+    async execute(statement, { timeoutMs, lockTimeoutMs }) {
       const name = statement.split(' ', 2).join(' ');
       const session = await sql.reserve().catch((thrown: unknown) => {
         throw toDirectError(name, thrown);
       });
       try {
-        await session.unsafe(`set statement_timeout = ${Math.floor(timeoutMs)}`).simple();
+        await session
+          .unsafe(
+            `set statement_timeout = ${Math.floor(timeoutMs)}; set lock_timeout = ${lockTimeoutMs}`,
+          )
+          .simple();
         await Promise.race([session.unsafe(statement).simple(), silence(timeoutMs + silenceMs)]);
-        await session.unsafe('reset statement_timeout').simple();
-      } catch (thrown) {
-        throw toDirectError(name, thrown);
-      } finally {
+        await session.unsafe('reset statement_timeout; reset lock_timeout').simple();
         session.release();
+      } catch (thrown) {
+        // What was cut is no connection any more: handed back, the next to use it would never be answered.
+        if (isPostgresError(thrown)) session.release();
+        throw toDirectError(name, thrown);
       }
     },
     close: () => sql.end({ timeout: closeTimeoutSeconds }),
@@ -106,10 +111,14 @@ function silence(ms: number): Promise<never> {
 const refused = /^(28...|3D000)$/;
 const cut = /^(57P..|08...)$/;
 
+/** An error after which the connection lives on. */
+function isPostgresError(thrown: unknown): thrown is postgres.PostgresError {
+  return thrown instanceof postgres.PostgresError && thrown.severity !== 'FATAL';
+}
+
 function toDirectError(name: string, thrown: unknown): unknown {
   // A pooler says so, with a SQLSTATE of its own, when it knows no such project.
-  const isPostgres = thrown instanceof postgres.PostgresError && thrown.severity !== 'FATAL';
-  if (isPostgres && !refused.test(thrown.code) && !cut.test(thrown.code)) {
+  if (isPostgresError(thrown) && !refused.test(thrown.code) && !cut.test(thrown.code)) {
     const { code, message, detail, hint } = thrown;
     return fromRpcFailure(name, { code, message, details: detail, hint }, 400);
   }

@@ -91,12 +91,7 @@ async function createGroup(
       const tally = tallies(answer.table);
       if (answer.outcome === 'made') {
         if (group.length === 1) maxRows = nextMoveRows(maxRows, answer.lockedMs);
-        tally.created.push(...answer.created);
-        tally.warnings.push(
-          ...answer.created.flatMap(({ partition, warnings }) =>
-            warnings.map((warning) => `${partition}: ${warning}`),
-          ),
-        );
+        tally.hasGrown ||= answer.created.length > 0;
       }
       if (answer.outcome === 'failed') {
         const { code, message, hint } = answer.error;

@@ -1,11 +1,12 @@
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { withHeartbeats } from '../_shared/lease.ts';
-import { leaseOf } from '../_shared/ledger.ts';
+import { leaseOf, runDocument } from '../_shared/ledger.ts';
 import { createAll, measureDefaults } from './create.ts';
 import { dropAll, finishDetach, retire } from './retire.ts';
 import {
-  addEarlier,
+  countOf,
   emptyTally,
+  hasWork,
   nothingMaintained,
   reportOf,
   runStatus,
@@ -15,12 +16,14 @@ import {
   type Tally,
 } from './rules.ts';
 import {
-  earlierReport,
+  type Deeds,
+  noDeeds,
   type PartitionInput,
   type PartitionPlan,
   type PartitionReport,
   partitionInput,
   partitionPlan,
+  partitionProgress,
 } from './schema.ts';
 
 export const job: Job<PartitionInput, PartitionReport> = {
@@ -59,7 +62,7 @@ async function maintain(
   for (const state of plan.tables) {
     const tally = tallies(state.table);
     // With new partitions, one that was the newest may be due.
-    const mayBeDue = state.retention !== null && tally.created.length > 0;
+    const mayBeDue = state.retention !== null && tally.hasGrown;
     if (state.due.length > 0 || mayBeDue) await retire(context, state, tally);
   }
   await dropAll(context, plan, tallies);
@@ -77,35 +80,46 @@ async function outcomeOf(
   plan: PartitionPlan,
   tallies: Tallies,
 ): Promise<Outcome<PartitionReport>> {
-  const { run } = context;
-  const done = plan.tables.map(({ table }) => tallies(table));
-  const count = (pick: (tally: Tally) => number) => done.reduce((sum, t) => sum + pick(t), 0);
-  const created = count((tally) => tally.created.length);
-  const retired = count((tally) => tally.retired.length);
-  const dropped = count((tally) => tally.dropped.length);
-  const progressed = created + retired + dropped > 0;
-
-  const after = progressed ? await readPlan(context, input) : plan;
-  if (progressed) await measureDefaults(context, after, tallies);
-  const earlier = earlierReport.safeParse(run.report).data;
+  const { rpc, run } = context;
+  // Whatever the answers said: some may have been lost.
+  const worked =
+    plan.drops.length + plan.unfinished.length > 0 ||
+    plan.tables.some((state) => hasWork(state, tallies(state.table)));
+  const now = worked ? await rpc.call('heartbeat_run', leaseOf(run), runDocument) : run;
+  const { steps: deeds } = partitionProgress.parse(now.progress);
+  const after = worked ? await readPlan(context, input) : plan;
+  if (worked) await measureDefaults(context, after, tallies);
   const steps = after.tables.map((state) =>
-    stepOf(
-      state,
-      addEarlier(
-        tallies(state.table),
-        earlier?.steps.find(({ table }) => table === state.table),
-      ),
-    ),
+    stepOf(state, tallies(state.table), deeds[state.table] ?? noDeeds),
   );
   const report = reportOf(steps, { ...after, dryRun: false });
+  countMetrics(context, report, after);
+  const before = partitionProgress.parse(run.progress).steps;
+  const total = (of: Record<string, Deeds>) =>
+    Object.values(of).reduce((sum, table) => sum + countOf(table), 0);
+  const progressed = total(deeds) > total(before);
+  const status = runStatus(steps, { progressed, attempt: run.attempt });
+  return { status, report, ...(status === 'failed' ? { error: nothingMaintained(steps) } : {}) };
+}
 
-  const { metrics } = context;
-  metrics.add('PartitionsCreated', created);
-  metrics.add('PartitionsRetired', retired);
-  metrics.add('PartitionsDropped', dropped);
+/** What this attempt did; the report has the totals of the run. */
+function countMetrics(
+  { metrics, run }: JobContext,
+  { steps }: PartitionReport,
+  { tables }: PartitionPlan,
+): void {
+  const earlier = partitionProgress.parse(run.progress).steps;
+  const added = (kind: keyof Deeds) =>
+    steps.reduce(
+      (sum, step) => sum + step[kind].length - (earlier[step.table] ?? noDeeds)[kind].length,
+      0,
+    );
+  metrics.add('PartitionsCreated', added('created'));
+  metrics.add('PartitionsRetired', added('retired'));
+  metrics.add('PartitionsDropped', added('dropped'));
   metrics.add(
     'PartitionsOversized',
-    after.tables.reduce((sum, { oversized }) => sum + oversized, 0),
+    tables.reduce((sum, { oversized }) => sum + oversized, 0),
   );
   metrics.add(
     'DefaultPartitionRows',
@@ -114,7 +128,4 @@ async function outcomeOf(
   const horizons = steps.flatMap(({ horizonDays }) => horizonDays ?? []);
   if (horizons.length > 0) metrics.add('PartitionHorizonDays', Math.min(...horizons));
   metrics.describe('tables', steps.map(({ table }) => table).join(', '));
-
-  const status = runStatus(steps, { progressed, attempt: run.attempt });
-  return { status, report, ...(status === 'failed' ? { error: nothingMaintained(steps) } : {}) };
 }

@@ -4,7 +4,7 @@ import { worthRepeating } from '../_shared/errors.ts';
 
 /**
  * How long to wait for a lock, and then how long to let everyone else through: the schedule that GitLab runs its
- * migrations with, but for the last: an autovacuum gives way only after a second. A transaction of 15 seconds is outlasted.
+ * migrations with, and once more: an autovacuum gives way only after a second. A transaction of 15 seconds is outlasted.
  */
 export const lockSchedule: readonly { lockTimeoutMs: number; pauseMs: number }[] = [
   { lockTimeoutMs: 100, pauseMs: 50 },
@@ -16,7 +16,8 @@ export const lockSchedule: readonly { lockTimeoutMs: number; pauseMs: number }[]
   { lockTimeoutMs: 500, pauseMs: 2_000 },
   { lockTimeoutMs: 500, pauseMs: 2_000 },
   { lockTimeoutMs: 500, pauseMs: 2_000 },
-  { lockTimeoutMs: 1_500, pauseMs: 5_000 },
+  { lockTimeoutMs: 1_000, pauseMs: 5_000 },
+  { lockTimeoutMs: 1_500, pauseMs: 0 },
 ];
 
 /** For calls that wait for locks: they are repeated on our schedule, with more patience each time, not as they were. */
@@ -51,7 +52,7 @@ export async function withLockRetries(
       busy.push(...rest.filter((subject) => outcomes.get(subject) === 'busy'));
       rest = rest.filter((subject) => (outcomes.get(subject) ?? 'more') === 'more');
     }
-    if (busy.length === 0) break;
+    if (busy.length === 0 || pauseMs === 0) break;
     if (!callFits(deadline.remainingMs() - pauseMs)) return { busy: [], waiting: busy };
     await sleep(pauseMs);
   }

@@ -1,4 +1,4 @@
-import { NightshiftError, orStop, timedOut } from '../_shared/errors.ts';
+import { NightshiftError, notLocked, orStop, timedOut } from '../_shared/errors.ts';
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import { callFits, once, withLockRetries } from './locks.ts';
@@ -32,8 +32,14 @@ async function retireWithLocks(
 ): Promise<void> {
   const left = await withLockRetries(deadline, [table], async (_, lockTimeoutMs) => {
     const args = { ...leaseOf(run), table_name: table, lock_timeout_ms: lockTimeoutMs };
-    const answer = await rpc.call('retire_partitions', args, retireAnswer, { retry: once });
-    tally.retired.push(...answer.retired);
+    const answer = await rpc
+      .call('retire_partitions', args, retireAnswer, { retry: once })
+      .catch((thrown: unknown) => {
+        // What it looks at before it locks the table can be locked as well.
+        const error = orStop(thrown);
+        if (error.code !== notLocked) throw error;
+        return { outcome: 'busy' as const, blocked: [] };
+      });
     tally.blocked = answer.blocked;
     const outcomes = { retired: 'done', more: 'more', busy: 'busy' } as const;
     return new Map([[table, outcomes[answer.outcome]]]);
@@ -42,8 +48,13 @@ async function retireWithLocks(
   tally.outOfTime ||= left.waiting.length > 0;
 }
 
-/** Waits for the transactions that still read the table, and makes nobody wait meanwhile. */
 const detachMs = 60_000;
+
+/**
+ * It marks the partition, waits for whoever still reads the table, and then locks the partition: who reads that by its own
+ * name waits behind it. What is not done by then is finished on the schedule for locks.
+ */
+const detachLockMs = 1_000;
 
 async function retireConcurrently(
   context: JobContext,
@@ -63,10 +74,13 @@ async function retireConcurrently(
       return;
     }
     const timeoutMs = Math.min(detachMs, deadline.remainingMs() / 2);
-    const failure = await direct?.execute(answer.statement, { timeoutMs }).catch(orStop);
+    const failure = await direct
+      ?.execute(answer.statement, { timeoutMs, lockTimeoutMs: detachLockMs })
+      .catch(orStop);
     if (await finishDetach(context, answer.partition, state.table, () => tally)) continue;
     // Not to be had this way: then with locks, briefly. What waited in vain would have to wait for the same again.
-    const waited = failure instanceof NightshiftError && failure.code === timedOut;
+    const waited =
+      failure instanceof NightshiftError && [timedOut, notLocked].includes(failure.code);
     if (waited) tally.busy = true;
     else await retireWithLocks(context, state, tally);
     return;
@@ -84,10 +98,7 @@ export async function finishDetach(
   const left = await withLockRetries(deadline, [partition], async (_, lockTimeoutMs) => {
     const args = { ...leaseOf(run), partition, lock_timeout_ms: lockTimeoutMs };
     const answer = await rpc.call('finish_detach', args, finishDetachAnswer, { retry: once });
-    if (answer.outcome === 'retired') {
-      tallies(table).retired.push(answer.retired);
-      finished = true;
-    }
+    finished = answer.outcome === 'retired';
     return new Map([[partition, answer.outcome === 'busy' ? 'busy' : 'done']]);
   });
   tallies(table).busy ||= left.busy.length > 0;
@@ -111,9 +122,6 @@ export async function dropAll(
         });
         for (const answer of answers) {
           const { partition } = answer;
-          if (answer.outcome === 'dropped') {
-            tallyOf(partition).dropped.push({ partition, sizeBytes: answer.sizeBytes });
-          }
           if (answer.outcome === 'kept') {
             tallyOf(partition).kept.push({ partition, reason: answer.reason });
           }

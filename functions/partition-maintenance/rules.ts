@@ -1,17 +1,20 @@
 import { timeMs } from '../_shared/clock.ts';
 import { NightshiftError, nothingDone, timedOut } from '../_shared/errors.ts';
 import type { OutcomeStatus } from '../_shared/job.ts';
-import type {
-  DefaultPartition,
-  PartitionPlan,
-  PartitionReport,
-  PartitionStep,
-  TableState,
+import {
+  type Deeds,
+  type DefaultPartition,
+  noDeeds,
+  type PartitionPlan,
+  type PartitionReport,
+  type PartitionStep,
+  type TableState,
 } from './schema.ts';
 
-/** What came of one table so far. */
-export interface Tally
-  extends Pick<PartitionStep, 'created' | 'retired' | 'blocked' | 'dropped' | 'kept'> {
+/** What this attempt met with at one table; what it did is in the ledger. */
+export interface Tally extends Pick<PartitionStep, 'blocked' | 'kept'> {
+  /** Partitions were made, so one that was the newest may be due. */
+  hasGrown: boolean;
   defaultPartition: DefaultPartition | null;
   warnings: string[];
   /** Another session held a lock to the end. */
@@ -25,11 +28,9 @@ export type Tallies = (table: string) => Tally;
 
 export function emptyTally(): Tally {
   return {
-    created: [],
-    retired: [],
     blocked: [],
-    dropped: [],
     kept: [],
+    hasGrown: false,
     defaultPartition: null,
     warnings: [],
     busy: false,
@@ -53,6 +54,11 @@ export function creationGroups(
   const together = due.filter((state) => !isFelt(state)).map(({ table }) => table);
   const alone = due.filter(isFelt).map(({ table }) => [table]);
   return together.length > 0 ? [together, ...alone] : alone;
+}
+
+/** Whether there was anything to do for a table when the attempt began. */
+export function hasWork({ missing, due }: TableState, { defaultPartition }: Tally): boolean {
+  return missing.length + due.length + (defaultPartition?.movableRows ?? 0) > 0;
 }
 
 /** Which retired partitions are dropped in one transaction. */
@@ -112,7 +118,7 @@ export function stepOfPlan(
   const isPast = (to: string | null) =>
     dueBefore !== null && to !== null && timeMs(to) <= timeMs(dueBefore);
   return {
-    ...stepOf(state, tally),
+    ...stepOf(state, tally, noDeeds),
     created: wanted,
     retired: [
       ...state.due.map((partition) => ({ partition })),
@@ -127,8 +133,9 @@ export function stepOfPlan(
 }
 
 /** The truth about one table: its state at the end, and what the run did. */
-export function stepOf(state: TableState, tally: Tally): PartitionStep {
-  const { created, retired, blocked, dropped, kept, defaultPartition, busy, outOfTime } = tally;
+export function stepOf(state: TableState, tally: Tally, deeds: Deeds): PartitionStep {
+  const { created, retired, dropped } = deeds;
+  const { blocked, kept, defaultPartition, busy, outOfTime } = tally;
   const locked = new NightshiftError('55P03', `${state.table}: its locks were not to be had`, {
     hint: 'A long transaction or a migration holds it. The next run tries again.',
   });
@@ -148,12 +155,24 @@ export function stepOf(state: TableState, tally: Tally): PartitionStep {
     missing: state.missing.length,
     defaultPartition: withoutWanted(defaultPartition),
     ...(error ? { error: error.describe() } : {}),
-    warnings: [...state.warnings, ...tally.warnings, ...warningsOf(defaultPartition)],
+    warnings: [
+      ...state.warnings,
+      ...tally.warnings,
+      ...created.flatMap(({ partition, warnings }) =>
+        warnings.map((text) => `${partition}: ${text}`),
+      ),
+      ...warningsOf(defaultPartition),
+    ],
   };
-  const progressed = created.length + retired.length + dropped.length > 0;
+  const progressed = countOf(deeds) > 0;
   if (outOfTime) return { ...step, status: 'waiting' };
   if (error) return { ...step, status: progressed ? 'partial' : 'failed' };
   return { ...step, status: blocked.length > 0 || kept.length > 0 ? 'partial' : 'succeeded' };
+}
+
+/** How many partitions came or went. */
+export function countOf({ created, retired, dropped }: Deeds): number {
+  return created.length + retired.length + dropped.length;
 }
 
 function withoutWanted(measured: DefaultPartition | null) {
@@ -169,17 +188,6 @@ function warningsOf(measured: DefaultPartition | null): string[] {
         `Rows of ${measured.partition} that belong nowhere: ${stay}. They lie beyond the horizon (was a clock wrong?), too far back, in the time of a retired partition, or have no time.`,
       ]
     : [];
-}
-
-/** What an earlier attempt of the same run did comes first. */
-export function addEarlier(tally: Tally, earlier: Partial<PartitionStep> | undefined): Tally {
-  if (!earlier) return tally;
-  return {
-    ...tally,
-    created: [...(earlier.created ?? []), ...tally.created],
-    retired: [...(earlier.retired ?? []), ...tally.retired],
-    dropped: [...(earlier.dropped ?? []), ...tally.dropped],
-  };
 }
 
 /** `continued` after progress, or when the first attempt had too little time for anything; as for the refresh of views. */

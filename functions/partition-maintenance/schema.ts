@@ -113,7 +113,6 @@ export const createAnswers = z.array(
 
 export const retireAnswer = z.object({
   outcome: z.enum(['retired', 'more', 'busy']),
-  retired: z.array(retiredPartition),
   blocked: z.array(withReason),
 });
 
@@ -122,18 +121,14 @@ export const beginDetachAnswer = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('done'), blocked: z.array(withReason) }),
 ]);
 
-export const finishDetachAnswer = z.discriminatedUnion('outcome', [
-  z.object({ outcome: z.literal('retired'), retired: retiredPartition }),
-  z.object({ outcome: z.enum(['nothing', 'busy']) }),
-]);
+export const finishDetachAnswer = z.object({ outcome: z.enum(['retired', 'nothing', 'busy']) });
 
 export const dropAnswers = z.array(
   z.intersection(
     z.object({ partition: z.string() }),
     z.discriminatedUnion('outcome', [
-      z.object({ outcome: z.literal('dropped'), sizeBytes: z.number() }),
       z.object({ outcome: z.literal('kept'), reason: z.string() }),
-      z.object({ outcome: z.literal('busy') }),
+      z.object({ outcome: z.enum(['dropped', 'busy']) }),
     ]),
   ),
 );
@@ -183,7 +178,14 @@ export interface PartitionReport {
   disabled: string[];
 }
 
-/** An earlier report of the same run, which goes on from it. */
-export const earlierReport = z
-  .object({ steps: z.array(z.looseObject({ table: z.string() })) })
-  .nullable();
+const deeds = z.object({
+  created: z.array(createdPartition).default([]),
+  retired: z.array(retiredPartition).default([]),
+  dropped: z.array(z.object({ partition: z.string(), sizeBytes: z.number() })).default([]),
+});
+/** What the ledger holds of one table in one run, over all its attempts: it was written with the work itself. */
+export type Deeds = z.output<typeof deeds>;
+export const noDeeds: Deeds = deeds.parse({});
+
+/** runs.progress of partition maintenance. */
+export const partitionProgress = z.object({ steps: z.record(z.string(), deeds).default({}) });

@@ -101,7 +101,7 @@ describe('a partition that is due', () => {
         {
           direct: {
             ...direct,
-            execute: (statement: string, options: { timeoutMs: number }) => {
+            execute: (statement: string, options: { timeoutMs: number; lockTimeoutMs: number }) => {
               statements.push(statement);
               return direct.execute(statement, options);
             },

@@ -1,3 +1,5 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import type { Sql } from 'postgres';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
@@ -5,6 +7,7 @@ import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
 import { type RunDependencies, type RunResult, runJob } from '../../functions/_shared/run.ts';
 import { job } from '../../functions/partition-maintenance/job.ts';
+import { lockSchedule } from '../../functions/partition-maintenance/locks.ts';
 import type {
   PartitionReport,
   PartitionStep,
@@ -73,4 +76,174 @@ export async function partitionsOf(sql: Sql, table: string): Promise<Record<stri
     where i.inhparent = ${table}::regclass and not i.inhdetachpending
     order by c.relname`;
   return Object.fromEntries(rows.map(({ name, bounds }) => [name, bounds]));
+}
+
+/** Runs the job in a process of its own, as the command line does. */
+export async function spawnMaintenance(
+  db: TestDatabase,
+  databaseUrl?: string,
+): Promise<ChildProcess> {
+  const { url, secretKey } = await db.gateway();
+  const { NIGHTSHIFT_DATABASE_URL: _, ...env } = process.env;
+  const commandLine = fileURLToPath(new URL('../../infra/local/cli.ts', import.meta.url));
+  return spawn(process.execPath, [commandLine, 'run', 'partition-maintenance'], {
+    env: {
+      ...env,
+      ...(databaseUrl ? { NIGHTSHIFT_DATABASE_URL: databaseUrl } : {}),
+      SUPABASE_URL: url,
+      SUPABASE_SECRET_KEY: secretKey,
+      NO_COLOR: '1',
+    },
+    stdio: 'ignore',
+  });
+}
+
+export const logs = 'app.logs';
+export const dueLogs = ['app.logs_d10', 'app.logs_d9'];
+/** Days with a partition, before any run: two are due, those from -5 to -3 are a gap. */
+const partitionedDays = [-10, -9, -8, -7, -6, -2, -1, 0];
+
+interface LogsOptions {
+  withDefault?: boolean;
+  /** Further arguments of the policy, as SQL. */
+  policy?: string;
+  /** Further columns and constraints, as SQL. */
+  columns?: string;
+}
+
+/** A table by day with ten rows a day, those of the gap in the default partition if it has one. */
+export async function createLogs(
+  sql: Sql,
+  { withDefault = false, policy = '', columns = '' }: LogsOptions = {},
+): Promise<void> {
+  const days = withDefault ? [...partitionedDays, -5, -4, -3, 300] : partitionedDays;
+  await sql.unsafe(`
+    create function app.day(n integer) returns timestamptz stable language sql
+    return date_trunc('day', now(), 'UTC') + make_interval(days => n);
+    create table app.logs (
+      id bigint not null, at timestamptz not null, note text not null default '' ${columns}, primary key (id, at)
+    ) partition by range (at);
+    do $$
+    declare n integer;
+    begin
+      foreach n in array array[${partitionedDays}] loop
+        execute format('create table app.%I partition of app.logs for values from (%L) to (%L)',
+          'logs_d' || -n, app.day(n), app.day(n + 1));
+      end loop;
+    end $$;
+    ${withDefault ? 'create table app.logs_default partition of app.logs default;' : ''}
+    insert into app.logs (id, at)
+    select 1000 * (20 + day) + n, app.day(day) + n * interval '1 hour'
+    from unnest(array[${days}]) day, generate_series(1, 10) n;
+    select nightshift.add_partition_policy('app.logs', '1 day' ${policy});
+  `);
+}
+
+/** Each id of the table and of what was taken out of it, in order: one that is there twice is there twice. */
+export async function allIds(sql: Sql): Promise<number[]> {
+  const tables = await sql<{ name: string }[]>`
+    select c.oid::regclass::text as name from pg_class c
+    where c.relnamespace = 'app'::regnamespace and c.relname like 'logs%' and c.relkind = 'r'`;
+  const ids = await Promise.all(
+    tables.map(({ name }) => sql.unsafe<{ id: string }[]>(`select id from only ${name}`)),
+  );
+  return ids
+    .flat()
+    .map(({ id }) => Number(id))
+    .toSorted((a, b) => a - b);
+}
+
+/** As if partitions had been retired long enough ago to be dropped. */
+export async function letGracePass(sql: Sql): Promise<void> {
+  await sql`
+    update nightshift.retired_partitions
+    set retired_at = retired_at - interval '30 days', drop_after = drop_after - interval '30 days'`;
+}
+
+/** Sessions that wait for a lock, by what they do. */
+export async function waiting(sql: Sql, query: string): Promise<number> {
+  const [row] = await sql<{ count: number }[]>`
+    select count(*)::int as count from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock' and pid <> pg_backend_pid()
+      and query ilike ${`%${query}%`}`;
+  return row?.count ?? 0;
+}
+
+/** A transaction of another session that has executed a statement and stays open. */
+export async function openTransaction(db: TestDatabase, statement: string): Promise<Sql> {
+  const session = db.connect();
+  await session`begin`;
+  await session.unsafe(statement);
+  return session;
+}
+
+/** Ends the backends of a client: of the Data API, or of the direct connection. */
+export async function terminate(sql: Sql, client: 'api' | 'direct'): Promise<void> {
+  await sql`
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database()
+      and case ${client} when 'api' then usename = 'authenticator' else application_name = 'nightshift' end`;
+}
+
+/** Stops every command of a kind at its end, in mid-transaction, until the gate is opened. */
+export async function closeGate(
+  db: TestDatabase,
+  tag: string,
+  event = 'ddl_command_end',
+): Promise<{ reached: () => Promise<boolean>; open: () => Promise<void> }> {
+  await db.sql.unsafe(`
+    create function app.gate() returns event_trigger language plpgsql set lock_timeout = 0 as $$
+    begin
+      perform pg_advisory_xact_lock_shared(4242);
+    end $$;
+    create event trigger gate on ${event} when tag in ('${tag}') execute function app.gate();
+  `);
+  const keeper = db.connect();
+  await keeper`select pg_advisory_lock(4242)`;
+  return {
+    reached: async () => {
+      const rows =
+        await db.sql`select from pg_locks where locktype = 'advisory' and not granted and objid = 4242
+          and database = (select oid from pg_database where datname = current_database())`;
+      return rows.length > 0;
+    },
+    open: async () => {
+      await keeper`select pg_advisory_unlock(4242)`;
+    },
+  };
+}
+
+/** What a slow machine adds to a wait. */
+export const slackMs = 500;
+/** As long as anyone may have to wait behind a run. */
+export const longestWaitMs =
+  Math.max(...lockSchedule.map(({ lockTimeoutMs }) => lockTimeoutMs)) + slackMs;
+
+const ordinary = [
+  'select from app.logs',
+  'update app.logs set note = note where id = 20001 and at > app.day(0)',
+];
+
+/** Each statement in a session of its own, again and again while work is under way; returns the longest wait. */
+export async function othersDuring(
+  db: TestDatabase,
+  work: Promise<unknown>,
+  statements: string[] = ordinary,
+): Promise<number> {
+  let running = true;
+  const end = () => {
+    running = false;
+  };
+  work.then(end, end);
+  const waits = statements.map(async (statement) => {
+    const session = db.connect();
+    let longestMs = 0;
+    while (running) {
+      const startedMs = performance.now();
+      await session.unsafe(statement);
+      longestMs = Math.max(longestMs, performance.now() - startedMs);
+    }
+    return longestMs;
+  });
+  return Math.max(...(await Promise.all(waits)));
 }

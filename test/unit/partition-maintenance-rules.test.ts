@@ -11,8 +11,14 @@ import {
   nextMoveRows,
   runStatus,
   stepOf,
+  type Tally,
 } from '../../functions/partition-maintenance/rules.ts';
-import { partitionPlan, type TableState } from '../../functions/partition-maintenance/schema.ts';
+import {
+  type Deeds,
+  noDeeds,
+  partitionPlan,
+  type TableState,
+} from '../../functions/partition-maintenance/schema.ts';
 import { drawn, timeLine } from '../../infra/local/present/partition-maintenance.ts';
 
 const table = (name: string, facts: Partial<TableState> = {}): TableState => ({
@@ -63,8 +69,9 @@ describe('which DDL goes together', () => {
 });
 
 describe('what came of a table', () => {
-  const step = (facts: object) => stepOf(table('a'), { ...emptyTally(), ...facts });
-  const made = { partition: 'p', from: null, to: null, rows: 0 };
+  const step = ({ created = [], ...facts }: { created?: Deeds['created'] } & Partial<Tally>) =>
+    stepOf(table('a'), { ...emptyTally(), ...facts }, { ...noDeeds, created });
+  const made = { partition: 'p', from: null, to: null, rows: 0, warnings: [] };
 
   it.each([
     ['nothing to do', {}, 'succeeded'],
@@ -80,7 +87,7 @@ describe('what came of a table', () => {
   });
 
   it('tells of rows that belong nowhere', () => {
-    const measured = { partition: 'rest', rows: 5, movableRows: 2 };
+    const measured = { partition: 'rest', rows: 5, movableRows: 2, wanted: [] };
     expect(step({ defaultPartition: measured }).warnings).toEqual([
       expect.stringMatching(/^Rows of rest that belong nowhere: 3/),
     ]);
@@ -88,7 +95,7 @@ describe('what came of a table', () => {
   });
 
   it('makes the status of the run', () => {
-    const steps = (...all: object[]) => all.map(step);
+    const steps = (...all: Parameters<typeof step>[0][]) => all.map(step);
     const facts = { progressed: false, attempt: 1 };
     expect(runStatus([], facts)).toBe('succeeded');
     expect(runStatus(steps({}, { busy: true }), facts)).toBe('partial');

@@ -105,7 +105,8 @@ begin
     'unfinished', (
       select coalesce(jsonb_agg(jsonb_build_object('partition', d.partition_name, 'table', d.parent::text) order by d.id), '[]')
       from nightshift.retired_partitions d
-      where d.status = 'detaching' and d.parent::oid = any(chosen)
+      -- Also of a policy that was removed or switched off since.
+      where d.status = 'detaching' and (d.parent::oid = any(chosen) or only_tables is null)
     ),
     'disabled', (
       select coalesce(jsonb_agg(p.parent::text order by p.parent::text), '[]')

@@ -1,8 +1,7 @@
--- The end of a partition: taken out of its table, kept for a grace period, and only then dropped.
--- Why: what is detached can be had back in a moment; what is dropped cannot. Each step looks again at all that speaks
---      against it, under the lock.
--- Locks: none on any existing object; at run time ACCESS EXCLUSIVE on the table while it is detached from (SHARE UPDATE
---        EXCLUSIVE over the direct connection), and on what a dropped partition referred to by foreign keys.
+-- Retirement, the first step: a partition that is due is taken out of its table and written down.
+-- Why: what is detached can be had back in a moment; what is dropped cannot.
+-- Locks: none on any existing object; at run time ACCESS EXCLUSIVE on the table (SHARE UPDATE EXCLUSIVE over the direct
+--        connection) and on the partition, SHARE ROW EXCLUSIVE on tables at the other end of foreign keys.
 
 create function nightshift.require_few_due(policy nightshift.partition_policies, due oid[], begun_partitions integer, run nightshift.runs)
 returns void
@@ -65,15 +64,33 @@ $$;
 comment on function nightshift.why_not_retire is
   'What keeps a due partition from being retired, in words: rows that foreign keys refer to or, when it is to be dropped, views and functions that read it by name; null for nothing.';
 
+create function nightshift.describe_retired(record nightshift.retired_partitions)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+begin atomic
+  select jsonb_build_object(
+    'partition', record.partition_name,
+    'from', nullif(lower(record.period), '-infinity') at time zone 'UTC',
+    'to', upper(record.period) at time zone 'UTC',
+    'sizeBytes', record.size_bytes,
+    'dropAfter', record.drop_after
+  );
+end;
+
+comment on function nightshift.describe_retired is
+  'The JSON document of a retired partition: {partition, from, to, sizeBytes, dropAfter}.';
+
 create function nightshift.stamp_retired(policy nightshift.partition_policies, partition regclass, run_id uuid)
 returns jsonb
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
 as $$
 declare
   record nightshift.retired_partitions;
-  key record := nightshift.partition_key(policy.parent);
+  key record;
 begin
   update nightshift.retired_partitions d
   set
@@ -83,6 +100,8 @@ begin
     run_id = stamp_retired.run_id
   where d.partition = stamp_retired.partition and d.status = 'detaching'
   returning d.* into record;
+  -- Not of the policy, which may have been removed meanwhile.
+  key := nightshift.partition_key(record.parent);
   -- On its own it is a table like any other: out of the reach of the API, and not for rows of another time.
   perform nightshift.secure_partition(partition);
   execute format(
@@ -91,18 +110,15 @@ begin
       case when record.from_bound <> 'MINVALUE' then format('%I >= %s', key.column_name, record.from_bound) end,
       format('%I < %s', key.column_name, record.to_bound))
   );
-  return jsonb_build_object(
-    'partition', record.partition_name,
-    'from', nullif(lower(record.period), '-infinity') at time zone 'UTC',
-    'to', upper(record.period) at time zone 'UTC',
-    'sizeBytes', record.size_bytes,
-    'dropAfter', record.drop_after
+  perform nightshift.note_partitions(
+    stamp_retired.run_id, record.parent::text, 'retired', jsonb_build_array(nightshift.describe_retired(record))
   );
+  return nightshift.describe_retired(record);
 end;
 $$;
 
 comment on function nightshift.stamp_retired is
-  'Writes down that a partition is detached and when it may be dropped, takes it out of the reach of the API, and marks it with the constraint nightshift_retired, which keeps rows of another time out. Returns {partition, from, to, sizeBytes, dropAfter}.';
+  'Writes down that a partition is detached and when it may be dropped, takes it out of the reach of the API, and marks it with the constraint nightshift_retired, which keeps rows of another time out. Without a policy, by then removed, it is kept. Returns describe_retired.';
 
 create function nightshift.note_detaching(policy nightshift.partition_policies, partition oid, run_id uuid)
 returns void
@@ -172,7 +188,7 @@ declare
   due oid;
   free oid[] := '{}';
   reason text;
-  retired jsonb := '[]';
+  retired integer := 0;
   blocked jsonb := '[]';
   waiting boolean := false;
 begin
@@ -189,21 +205,22 @@ begin
   end loop;
   if free <> '{}' then
     begin
-      execute format('lock table only %s in access exclusive mode', policy.parent);
+      perform nightshift.lock_for_change(policy.parent, null);
     exception
       when lock_not_available or deadlock_detected then
-        return jsonb_build_object('outcome', 'busy', 'retired', retired, 'blocked', blocked);
+        return jsonb_build_object('outcome', 'busy', 'blocked', blocked);
     end;
     select a.* into state from nightshift.assess_partitions(array[policy.parent::oid], run.started_at) a;
   end if;
   foreach due in array free loop
     continue when due <> all(state.due);
-    waiting := retired <> '[]' and clock_timestamp() > stop_at;
+    waiting := retired > 0 and clock_timestamp() > stop_at;
     exit when waiting;
     begin
       perform nightshift.note_detaching(policy, due, run.id);
       execute format('alter table %s detach partition %s', policy.parent, due::regclass);
-      retired := retired || nightshift.stamp_retired(policy, due, run.id);
+      perform nightshift.stamp_retired(policy, due, run.id);
+      retired := retired + 1;
     exception
       when lock_not_available or deadlock_detected then
         waiting := true;
@@ -215,14 +232,14 @@ begin
     end;
   end loop;
   return jsonb_build_object(
-    'outcome', case when waiting and retired = '[]' then 'busy' when waiting then 'more' else 'retired' end,
-    'retired', retired, 'blocked', blocked
+    'outcome', case when waiting and retired = 0 then 'busy' when waiting then 'more' else 'retired' end,
+    'blocked', blocked
   );
 end;
 $$;
 
 comment on function nightshift.retire_partitions is
-  'Detaches the due partitions of a table, as many as two seconds allow, and stamps them: see stamp_retired. A partition is due when it ended longer ago than retention; never the newest, never one attached again by hand. Returns {outcome: retired | more (call again) | busy (a lock was not to be had), retired: [{partition, from, to, sizeBytes, dropAfter}], blocked: [{partition, reason}]}. lock_timeout_ms: 1 to 5000, default 100. statement_timeout 8 s. Errors: NS404, NS409, NS422, NS428 paused, or more would go than max_fraction allows.';
+  'Detaches the due partitions of a table, as many as two seconds allow, and stamps them: see stamp_retired. A partition is due when it ended longer ago than retention; never the newest, never one attached again by hand. Returns {outcome: retired | more (call again) | busy (a lock was not to be had), blocked: [{partition, reason}]}. lock_timeout_ms: 1 to 5000, default 100. statement_timeout 8 s. Errors: NS404, NS409, NS422, NS428 paused, or more would go than max_fraction allows.';
 
 create function nightshift.begin_detach(run_id uuid, fence bigint, table_name text)
 returns jsonb
@@ -278,7 +295,11 @@ begin
   where d.partition_name = finish_detach.partition and d.status = 'detaching'
   for update;
   if not found then
-    return '{"outcome": "nothing"}';
+    select d.* into record
+    from nightshift.retired_partitions d
+    where d.partition_name = finish_detach.partition and d.status = 'detached' and d.run_id = run.id;
+    -- The answer was lost, and the call is repeated.
+    return jsonb_build_object('outcome', case when found then 'retired' else 'nothing' end);
   end if;
   select p.* into policy from nightshift.partition_policies p where p.parent = record.parent for share;
   if not exists (select 1 from pg_catalog.pg_class c where c.oid = record.partition) then
@@ -290,12 +311,14 @@ begin
   where i.inhrelid = record.partition and i.inhparent = record.parent;
   if pending then
     execute format('alter table %s detach partition %s finalize', record.parent, record.partition);
-  elsif pending is not null or policy.parent is null then
-    -- It never came to it, or nobody wants it any more.
-    delete from nightshift.retired_partitions d where d.id = record.id;
+  elsif pending is not null then
+    -- It never came to it; or a run that lost its lease is frozen just before it, and no fence stops that statement.
+    delete from nightshift.retired_partitions d
+    where d.id = record.id and d.retired_at < clock_timestamp() - interval '1 day';
     return '{"outcome": "nothing"}';
   end if;
-  return jsonb_build_object('outcome', 'retired', 'retired', nightshift.stamp_retired(policy, record.partition, run.id));
+  perform nightshift.stamp_retired(policy, record.partition, run.id);
+  return '{"outcome": "retired"}';
 exception
   when lock_not_available or deadlock_detected then
     return '{"outcome": "busy"}';
@@ -303,163 +326,11 @@ end;
 $$;
 
 comment on function nightshift.finish_detach is
-  'Sees to a partition that was to be detached concurrently: finishes what was interrupted and stamps it. Returns {outcome: retired, retired: {partition, from, to, sizeBytes, dropAfter}}, {outcome: nothing} when it is still attached or gone, or {outcome: busy}. Errors: NS409, NS422, NS428 paused.';
-
-create function nightshift.why_not_drop(record nightshift.retired_partitions, as_of timestamptz)
-returns text
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-begin atomic
-  select case
-    when c.oid is null then 'someone else dropped it'
-    when c.relispartition then 'it is attached again'
-    when c.relkind <> 'r' or c.oid::regclass::text <> record.partition_name then 'it was renamed or replaced'
-    when exists (select 1 from pg_catalog.pg_inherits i where i.inhparent = c.oid) then 'other tables inherit from it'
-    when not exists (
-      select 1 from pg_catalog.pg_constraint k where k.conrelid = c.oid and k.conname = 'nightshift_retired'
-    ) then 'its constraint nightshift_retired was dropped'
-    when p.parent is null then 'its table has no partition policy any more'
-    when not p.enabled then 'the policy of its table is switched off'
-    when p.retire <> 'drop' then 'the policy of its table says detach'
-    when p.retention is null or upper(record.period) > least(why_not_drop.as_of, now()) at time zone 'UTC' - p.retention
-      then 'it is not due any more: retention is longer now'
-    when greatest(record.drop_after, record.retired_at + p.grace) > least(why_not_drop.as_of, now()) then 'its grace period is not over'
-  end
-  from (select) one
-  left join pg_catalog.pg_class c on c.oid = record.partition
-  left join nightshift.partition_policies p on p.parent = record.parent;
-end;
-
-comment on function nightshift.why_not_drop is
-  'What speaks against dropping a retired partition now, in words; null for nothing. A table that someone has renamed, attached, or taken the constraint nightshift_retired from is no longer ours.';
-
-create function nightshift.drop_retired_partitions(
-  run_id uuid,
-  fence bigint,
-  partitions text[],
-  lock_timeout_ms integer default 100
-)
-returns jsonb
-language plpgsql
-security definer
-set search_path = pg_catalog, pg_temp
-set statement_timeout = '8s'
-as $$
-declare
-  stop_at constant timestamptz := clock_timestamp() + interval '2 seconds';
-  run nightshift.runs := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
-  name text;
-  record nightshift.retired_partitions;
-  reason text;
-  answers jsonb := '[]';
-  answer jsonb;
-begin
-  foreach name in array partitions loop
-    exit when answers <> '[]' and clock_timestamp() > stop_at;
-    answer := '{"outcome": "kept", "reason": "it is not waiting to be dropped"}';
-    begin
-      select d.* into record
-      from nightshift.retired_partitions d
-      where d.partition_name = name and d.status = 'detached' and d.drop_after is not null
-      order by d.id desc
-      limit 1
-      for update;
-      if found then
-        perform 1 from nightshift.partition_policies p where p.parent = record.parent for share;
-        -- With the table locked, nobody attaches or renames it between the look and the drop.
-        if exists (select 1 from pg_catalog.pg_class c where c.oid = record.partition and c.relkind = 'r') then
-          execute format('lock table %s in access exclusive mode', record.partition);
-        end if;
-        reason := nightshift.why_not_drop(record, run.started_at);
-        if reason is null then
-          execute format('drop table %s', record.partition);
-          update nightshift.retired_partitions d
-          set status = 'dropped', ended_at = clock_timestamp(), ended_run = run.id
-          where d.id = record.id;
-          answer := jsonb_build_object('outcome', 'dropped', 'sizeBytes', record.size_bytes);
-        else
-          answer := jsonb_build_object('outcome', 'kept', 'reason', reason);
-        end if;
-      end if;
-    exception
-      when lock_not_available or deadlock_detected then
-        answer := '{"outcome": "busy"}';
-      when dependent_objects_still_exist then
-        answer := jsonb_build_object('outcome', 'kept', 'reason', format('other objects need it: %s', (
-          select string_agg(distinct pg_describe_object(d.classid, d.objid, 0), ', ')
-          from pg_catalog.pg_depend d
-          where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = record.partition and d.deptype = 'n'
-        )));
-      when syntax_error_or_access_rule_violation or object_not_in_prerequisite_state then
-        answer := jsonb_build_object('outcome', 'kept', 'reason', format('Postgres says: %s', sqlerrm));
-    end;
-    answers := answers || (answer || jsonb_build_object('partition', name));
-  end loop;
-  return answers;
-end;
-$$;
-
-comment on function nightshift.drop_retired_partitions is
-  'Drops retired partitions whose grace period is over, each looked at again under the lock: see why_not_drop. Nothing is cascaded. Returns [{partition, outcome: dropped, sizeBytes} | {partition, outcome: kept, reason} | {partition, outcome: busy}], for as many as two seconds allow. lock_timeout_ms: 1 to 5000, default 100; a partition with foreign keys also locks the tables that it refers to. statement_timeout 8 s. Errors: NS409, NS422, NS428 paused.';
-
-create function nightshift.reattach_partition(partition regclass)
-returns jsonb
-language plpgsql
-security definer
-set search_path = pg_catalog, pg_temp
-set lock_timeout = '2s'
-as $$
-declare
-  record nightshift.retired_partitions;
-  has_default boolean;
-begin
-  select d.* into record
-  from nightshift.retired_partitions d
-  where d.partition = reattach_partition.partition and d.status = 'detached'
-  order by d.id desc
-  limit 1
-  for update;
-  if not found or (select c.relispartition from pg_catalog.pg_class c where c.oid = partition) then
-    raise exception using
-      errcode = 'NS404',
-      message = format('%s is no retired partition', partition),
-      detail = format('Retired and still there: %s', coalesce((
-        select string_agg(d.partition_name, ', ' order by d.id) from nightshift.retired_partitions d where d.status = 'detached'
-      ), 'none')),
-      hint = 'One that was dropped is gone: restore it from a backup.';
-  end if;
-  has_default := exists (
-    select 1 from pg_catalog.pg_partitioned_table t where t.partrelid = record.parent and t.partdefid <> 0
-  );
-  execute format('lock table only %s in %s mode', record.parent,
-    case when has_default then 'access exclusive' else 'share update exclusive' end);
-  execute format('alter table %s drop constraint if exists nightshift_retired', partition);
-  begin
-    execute format('alter table %s attach partition %s for values from (%s) to (%s)',
-      record.parent, partition, record.from_bound, record.to_bound);
-  exception
-    when invalid_object_definition or check_violation then
-      raise exception using
-        errcode = 'NS422',
-        message = format('%s cannot be attached again', partition),
-        detail = case sqlstate when '23514' then 'Rows of its time have come into the default partition, or rows of another into it.' else sqlerrm end,
-        hint = 'Another partition holds its time now: insert the rows into the table instead.';
-  end;
-  update nightshift.retired_partitions d set status = 'reattached', ended_at = clock_timestamp() where d.id = record.id;
-  return jsonb_build_object('partition', partition::text, 'table', record.parent::text);
-end;
-$$;
-
-comment on function nightshift.reattach_partition is
-  'Makes a retired partition part of its table again, with the bounds it had. It is not retired again until nightshift.alter_partition_policy is given a retention. Waits for locks at most 2 s; reads the partition once. Grants to public, anon and authenticated that it had by itself are not given back: they go through the table. Returns {partition, table}. Errors: NS404, NS422 its time is taken, 55P03.';
+  'Sees to a partition that was to be detached concurrently: finishes what was interrupted and stamps it. Returns {outcome: retired}, {outcome: nothing} when it is still attached or gone, or {outcome: busy}. One that is still attached is not forgotten for a day: the statement may be under way in a session that nobody waits for any more. Errors: NS409, NS422, NS428 paused.';
 
 revoke all on function
-  nightshift.require_few_due, nightshift.why_not_retire, nightshift.stamp_retired, nightshift.note_detaching,
-  nightshift.held_partition_policy, nightshift.retire_partitions, nightshift.begin_detach, nightshift.finish_detach,
-  nightshift.why_not_drop, nightshift.drop_retired_partitions, nightshift.reattach_partition
+  nightshift.require_few_due, nightshift.why_not_retire, nightshift.describe_retired, nightshift.stamp_retired,
+  nightshift.note_detaching, nightshift.held_partition_policy, nightshift.retire_partitions, nightshift.begin_detach,
+  nightshift.finish_detach
 from public, anon, authenticated;
-grant execute on function
-  nightshift.retire_partitions, nightshift.begin_detach, nightshift.finish_detach, nightshift.drop_retired_partitions,
-  nightshift.reattach_partition
-to service_role;
+grant execute on function nightshift.retire_partitions, nightshift.begin_detach, nightshift.finish_detach to service_role;

@@ -1,298 +1,8 @@
--- New partitions: a table apart that is made like its siblings, filled from the default partition, then attached.
--- Why: made apart and attached, a partition costs its table a lock that neither readers nor writers meet; and what
---      partitions do not inherit, security above all, is there before a row can be.
+-- Room ahead: which partitions are missing, and the transaction that makes them.
+-- Why: made apart and attached, a partition costs its table a lock that neither readers nor writers meet; only rows that
+--      change partition keep everyone waiting.
 -- Locks: none on any existing object; at run time SHARE UPDATE EXCLUSIVE on the table, SHARE ROW EXCLUSIVE on tables that
 --        its foreign keys refer to; with a default partition ACCESS EXCLUSIVE on both, for as long as rows move.
-
-create function nightshift.free_partition_name(parent regclass, schema name, suffix text)
-returns name
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  base text;
-  ending text := '_' || suffix;
-  attempt integer := 1;
-begin
-  loop
-    select c.relname into base from pg_catalog.pg_class c where c.oid = parent;
-    while octet_length(base) + octet_length(ending) > 63 loop
-      base := left(base, -1);
-    end loop;
-    exit when not exists (
-      select 1
-      from pg_catalog.pg_namespace n
-      where n.nspname = schema
-        and (
-          exists (select 1 from pg_catalog.pg_class c where c.relnamespace = n.oid and c.relname = base || ending)
-          or exists (select 1 from pg_catalog.pg_type t where t.typnamespace = n.oid and t.typname = base || ending)
-        )
-    );
-    attempt := attempt + 1;
-    ending := format('_%s_%s', suffix, attempt);
-  end loop;
-  return base || ending;
-end;
-$$;
-
-comment on function nightshift.free_partition_name is
-  'The name of a new partition: that of its table, cut to fit into 63 bytes, an underscore, the suffix; with _2, _3 and so on when it is taken.';
-
-create function nightshift.copy_grants(parent regclass, partition regclass)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  command text;
-begin
-  for command in
-    -- What default privileges gave goes first.
-    select format('revoke all on %s from %s', partition, case a.grantee when 0 then 'public' else a.grantee::regrole::text end)
-    from pg_catalog.pg_class c
-    cross join lateral aclexplode(c.relacl) a
-    where c.oid = partition and a.grantee <> c.relowner
-    group by a.grantee
-    union all
-    select format('grant %s on %s to %s%s', string_agg(a.privilege_type, ', '), partition, a.grantee::regrole,
-      case when a.is_grantable then ' with grant option' else '' end)
-    from pg_catalog.pg_class c
-    cross join lateral aclexplode(c.relacl) a
-    where c.oid = parent
-      and a.grantee not in (0, c.relowner)
-      and not exists (
-        select 1 from pg_catalog.pg_roles r
-        where r.rolname in ('anon', 'authenticated') and pg_has_role(r.oid, a.grantee, 'member')
-      )
-    group by a.grantee, a.is_grantable
-  loop
-    execute command;
-  end loop;
-end;
-$$;
-
-comment on function nightshift.copy_grants is
-  'Grants on a partition what its table grants, to all but public, anon, authenticated and roles that these are members of: they go through the table.';
-
-create function nightshift.copy_settings(parent regclass, model regclass, partition regclass)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  command text;
-begin
-  for command in
-    select format('alter table %s alter column %I set statistics %s', partition, a.attname, a.attstattarget)
-    from pg_catalog.pg_attribute a
-    where a.attrelid = coalesce(model, parent) and a.attnum > 0 and not a.attisdropped and a.attstattarget >= 0
-    union all
-    select format('alter table %s alter column %I set (%s)', partition, a.attname, array_to_string(a.attoptions, ', '))
-    from pg_catalog.pg_attribute a
-    where a.attrelid = coalesce(model, parent) and a.attnum > 0 and not a.attisdropped and a.attoptions is not null
-    union all
-    select format('alter table %s replica identity %s', partition, case c.relreplident when 'f' then 'full' else 'nothing' end)
-    from pg_catalog.pg_class c
-    where c.oid = coalesce(model, parent) and c.relreplident in ('f', 'n')
-    union all
-    select format('alter table %s set (%s)', partition, string_agg(o.option, ', '))
-    from (
-      select unnest(c.reloptions) from pg_catalog.pg_class c where c.oid = model
-      union all
-      select 'toast.' || unnest(t.reloptions)
-      from pg_catalog.pg_class c
-      join pg_catalog.pg_class t on t.oid = c.reltoastrelid
-      where c.oid = model
-    ) o(option)
-    having count(*) > 0
-    union all
-    select format('alter table %s enable row level security', partition)
-    from pg_catalog.pg_class c
-    where c.oid in (parent, model) and c.relrowsecurity
-    union
-    select format('alter table %s force row level security', partition)
-    from pg_catalog.pg_class c
-    where c.oid = parent and c.relforcerowsecurity
-  loop
-    execute command;
-  end loop;
-end;
-$$;
-
-comment on function nightshift.copy_settings is
-  'Gives a new partition what it has from neither its table nor LIKE: statistics targets, column and storage options and replica identity of model, the newest of its siblings (or of the table where there is none), and row level security where the table or model has it. It gets no policies: who is to see rows goes through the table, whose policies count.';
-
-create function nightshift.copy_after_attach(parent regclass, model regclass, partition regclass)
-returns jsonb
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  command text;
-  warnings jsonb := '[]';
-begin
-  -- The index that stands for the one of model exists only now.
-  select format('alter table %s replica identity using index %I', partition, own.relname) into command
-  from pg_catalog.pg_index x
-  left join pg_catalog.pg_inherits up on up.inhrelid = x.indexrelid
-  join pg_catalog.pg_inherits down on down.inhparent = coalesce(up.inhparent, x.indexrelid)
-  join pg_catalog.pg_index i on i.indexrelid = down.inhrelid and i.indrelid = partition
-  join pg_catalog.pg_class own on own.oid = i.indexrelid
-  join pg_catalog.pg_class c on c.oid = x.indrelid and c.relreplident = 'i'
-  where x.indrelid = coalesce(model, parent) and x.indisreplident;
-  if found then
-    execute command;
-  end if;
-
-  for command in
-    select format('alter publication %I add table only %s%s%s', p.pubname, partition,
-      (
-        select format(' (%s)', string_agg(format('%I', a.attname), ', '))
-        from unnest(r.prattrs::smallint[]) n(attnum)
-        join pg_catalog.pg_attribute a on a.attrelid = r.prrelid and a.attnum = n.attnum
-        having count(*) > 0
-      ),
-      ' where ' || pg_get_expr(r.prqual, r.prrelid)
-    )
-    from pg_catalog.pg_publication_rel r
-    join pg_catalog.pg_publication p on p.oid = r.prpubid
-    where r.prrelid = model
-  loop
-    begin
-      execute command;
-    exception
-      when insufficient_privilege then
-        -- Room ahead comes first.
-        warnings := warnings || to_jsonb(format('It could not be added to a publication of its siblings. Fix, as the owner of the publication: %s;', command));
-    end;
-  end loop;
-  return warnings;
-end;
-$$;
-
-comment on function nightshift.copy_after_attach is
-  'Gives a new partition what only an attached one can have: the replica identity by an index, and the publications that its sibling model is in by itself. Returns warnings, as a JSON array.';
-
-create function nightshift.move_rows(default_partition regclass, partition regclass, key_column name, from_bound text, to_bound text)
-returns bigint
-language plpgsql
-set search_path = pg_catalog, pg_temp
-set row_security = off
-as $$
-declare
-  columns text;
-  period text := format('d.%1$I >= %2$s and d.%1$I < %3$s', key_column, from_bound, to_bound);
-  key record;
-  referenced boolean;
-  quiet record;
-  trigger record;
-  moved bigint;
-begin
-  for key in select k.name, k.join_condition, nightshift.scan_of(k.referencing) as referencing
-    from nightshift.referencing_keys(default_partition) k
-  loop
-    -- To a foreign key a row that moves is a row that is deleted, and its references may be deleted with it.
-    execute format('select exists (select from only %s t where exists (select from %s x where %s) and %s)',
-      default_partition, key.referencing, key.join_condition, replace(period, 'd.', 't.')) into referenced;
-    if referenced then
-      raise exception using
-        errcode = 'NS422',
-        message = format('Rows of %s are referred to by foreign key %s, so they cannot move', default_partition, key.name),
-        detail = 'Nothing was moved.',
-        hint = 'Drop the foreign key, let Nightshift move the rows, and create it again as not valid; then validate it.';
-    end if;
-  end loop;
-  if exists (select 1 from pg_catalog.pg_rewrite w where w.ev_class = default_partition) then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s has a rule, through which no row may move', default_partition),
-      hint = 'Drop the rule, or move the rows by hand.';
-  end if;
-  select string_agg(format('%I', a.attname), ', ' order by a.attnum) into columns
-  from pg_catalog.pg_attribute a
-  where a.attrelid = partition and a.attnum > 0 and not a.attisdropped and a.attgenerated = '';
-
-  set constraints all immediate;
-  -- As far as the application is concerned, a row that moves is not deleted: its triggers are none the wiser.
-  select array_agg(t.tgname order by t.tgname) as names, array_agg(t.tgenabled order by t.tgname) as states into quiet
-  from pg_catalog.pg_trigger t
-  where t.tgrelid = default_partition and not t.tgisinternal and t.tgenabled <> 'D';
-  for trigger in select * from unnest(quiet.names) t(name) loop
-    execute format('alter table %s disable trigger %I', default_partition, trigger.name);
-  end loop;
-  execute format(
-    'with gone as (delete from only %1$s d where %2$s returning %3$s) insert into %4$s (%3$s) select %3$s from gone',
-    default_partition, period, columns, partition
-  );
-  get diagnostics moved = row_count;
-  for trigger in select * from unnest(quiet.names, quiet.states) t(name, state) loop
-    execute format('alter table %s enable %s trigger %I', default_partition,
-      case trigger.state when 'R' then 'replica' when 'A' then 'always' else '' end, trigger.name);
-  end loop;
-  return moved;
-end;
-$$;
-
-comment on function nightshift.move_rows is
-  'Moves the rows of a period from the default partition to a table that is about to be attached; both locked. Triggers do not fire. Returns how many. Errors: NS422 when a foreign key refers to such rows.';
-
-create function nightshift.create_partition(
-  policy nightshift.partition_policies,
-  lower timestamp,
-  from_bound text,
-  to_bound text,
-  model regclass,
-  default_partition regclass
-)
-returns jsonb
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  parent record;
-  key record := nightshift.partition_key(policy.parent);
-  schema name;
-  partition regclass;
-  name name;
-  moved bigint := 0;
-begin
-  select c.relowner, n.nspname, m.amname, t.spcname into parent
-  from pg_catalog.pg_class c
-  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  left join pg_catalog.pg_class s on s.oid = model
-  left join pg_catalog.pg_am m on m.oid = coalesce(nullif(c.relam, 0), s.relam)
-  left join pg_catalog.pg_tablespace t on t.oid = c.reltablespace
-  where c.oid = policy.parent;
-  schema := coalesce(policy.partition_schema, parent.nspname);
-  name := nightshift.free_partition_name(policy.parent, schema, nightshift.partition_suffix(policy.every, lower));
-
-  -- Without its identity: the rows come through the table, which numbers them. Its indexes and keys come with attach.
-  execute format(
-    'create table %I.%I (like %s including defaults including constraints including generated including storage
-       including compression including statistics including comments)%s%s',
-    schema, name, policy.parent, ' using ' || quote_ident(parent.amname), ' tablespace ' || quote_ident(parent.spcname)
-  );
-  partition := format('%I.%I', schema, name)::regclass;
-  if parent.relowner <> current_user::regrole then
-    execute format('alter table %s owner to %s', partition, parent.relowner::regrole);
-  end if;
-  perform nightshift.copy_grants(policy.parent, partition);
-  perform nightshift.copy_settings(policy.parent, model, partition);
-  if default_partition is not null then
-    moved := nightshift.move_rows(default_partition, partition, key.column_name, from_bound, to_bound);
-  end if;
-  execute format('alter table %s attach partition %s for values from (%s) to (%s)', policy.parent, partition, from_bound, to_bound);
-  return jsonb_build_object(
-    'partition', partition::text,
-    'rows', moved,
-    'warnings', nightshift.copy_after_attach(policy.parent, model, partition)
-  );
-end;
-$$;
-
-comment on function nightshift.create_partition is
-  'Makes one partition and attaches it: like model, the newest sibling, in all that the table itself does not give it; with the rows of the default partition that belong there. The table is locked by the caller. Returns {partition, rows, warnings}.';
 
 create function nightshift.count_between(policy nightshift.partition_policies, relation regclass, bounds timestamp[])
 returns table (lower timestamp, upper timestamp, row_count bigint)
@@ -417,6 +127,57 @@ $$;
 comment on function nightshift.partitions_to_make is
   'The periods of the partitions that one transaction makes: all that are missing or, with rows in a default partition, first those without any, then those with, up to max_rows in all; an interval that holds more than that is made in parts. complete: nothing remains after them.';
 
+create function nightshift.lock_in_turn(relations regclass[], modes text[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  patience constant text := current_setting('lock_timeout');
+  give_up_at constant timestamptz := clock_timestamp() + patience::interval;
+  target record;
+begin
+  for target in select * from unnest(relations, modes) t(relation, mode) loop
+    if patience <> '0' then
+      perform set_config('lock_timeout', greatest(ceil(extract(epoch from give_up_at - clock_timestamp()) * 1000), 1)::text, true);
+    end if;
+    execute format('lock table only %s in %s mode', target.relation, target.mode);
+  end loop;
+  perform set_config('lock_timeout', patience, true);
+end;
+$$;
+
+comment on function nightshift.lock_in_turn is
+  'Locks tables one after the other, waiting for all of them together no longer than lock_timeout.';
+
+create function nightshift.lock_for_change(parent regclass, default_partition regclass)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- What Postgres is going to lock at the other end of foreign keys: waited for later, with the table locked already, a
+  -- writer of both would be in a deadlock.
+  others regclass[] := array(
+    select distinct o.relation::regclass
+    from pg_catalog.pg_constraint k
+    cross join lateral unnest(array[k.conrelid, k.confrelid]) o(relation)
+    where lock_for_change.parent in (k.conrelid, k.confrelid) and k.contype = 'f' and k.conparentid = 0
+      and o.relation <> lock_for_change.parent
+    order by 1
+  );
+begin
+  perform nightshift.lock_in_turn(
+    array_remove(others || parent || default_partition, null),
+    array_fill('share row exclusive'::text, array[cardinality(others)])
+      || array_fill('access exclusive'::text, array[1 + num_nonnulls(default_partition)])
+  );
+end;
+$$;
+
+comment on function nightshift.lock_for_change is
+  'Locks a table, its default partition and the tables at the other end of its foreign keys, so that rows can change partition or a partition can go. Waits no longer than lock_timeout in all.';
+
 create function nightshift.create_missing_partitions(
   parent regclass,
   as_of timestamptz default now(),
@@ -458,18 +219,18 @@ begin
   perform nightshift.check_partition_policy(policy);
   select nullif(t.partdefid, 0) into default_partition
   from pg_catalog.pg_partitioned_table t where t.partrelid = policy.parent;
+  -- Two at once take turns here: to count in the default partition is to lock it against the other.
+  execute format('lock table only %s in share update exclusive mode', policy.parent);
   todo := nightshift.partitions_to_make(policy, default_partition, as_of, max_rows);
   if todo.pieces = '{}' then
     return jsonb_build_object('created', made, 'done', todo.complete, 'lockedMs', 0);
   end if;
 
   -- Who writes or reads must not have looked up the partitions before rows change theirs: it would miss them.
-  execute format('lock table only %s in %s mode', policy.parent,
-    case when default_partition is null then 'share update exclusive' else 'access exclusive' end);
-  locked_at := clock_timestamp();
   if default_partition is not null then
-    execute format('lock table only %s in access exclusive mode', default_partition);
+    perform nightshift.lock_for_change(policy.parent, default_partition);
   end if;
+  locked_at := clock_timestamp();
   select a.* into state from nightshift.assess_partitions(array[policy.parent::oid], as_of) a;
   if state.default_partition is distinct from default_partition::oid then
     raise exception using errcode = '40001', message = 'The default partition changed meanwhile', hint = 'Repeat the call.';
@@ -550,6 +311,22 @@ $$;
 comment on function nightshift.hold_partition_run is
   'What every DDL of a run begins with: the fence, the pause, and how long it may wait for a lock (until the end of the transaction). Errors: NS409, NS422, NS428.';
 
+create function nightshift.note_partitions(run_id uuid, table_name text, kind text, entries jsonb)
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+begin atomic
+  update nightshift.runs r
+  set progress = r.progress || jsonb_build_object('steps',
+    coalesce(r.progress -> 'steps', '{}') || jsonb_build_object(note_partitions.table_name,
+      coalesce(r.progress #> array['steps', note_partitions.table_name], '{}') || jsonb_build_object(note_partitions.kind,
+        coalesce(r.progress #> array['steps', note_partitions.table_name, note_partitions.kind], '[]') || note_partitions.entries)))
+  where r.id = note_partitions.run_id and note_partitions.entries <> '[]';
+end;
+
+comment on function nightshift.note_partitions is
+  'Writes what was done to a table (kind: created, retired, dropped) into the ledger, in the transaction that does it: it is true whatever becomes of the answer.';
+
 create function nightshift.create_partitions(
   run_id uuid,
   fence bigint,
@@ -584,6 +361,7 @@ begin
       end if;
       answer := nightshift.create_missing_partitions(nightshift.find_relation(name), run.started_at, max_rows)
         || '{"outcome": "made"}';
+      perform nightshift.note_partitions(run.id, name, 'created', answer -> 'created');
     exception
       when lock_not_available or deadlock_detected or serialization_failure then
         answer := '{"outcome": "busy"}';
@@ -609,9 +387,8 @@ comment on function nightshift.create_partitions is
   'Makes the missing partitions of the tables, in one transaction, for a run: see create_missing_partitions. What happens to one table does not touch the others. Returns one answer a table, [{table, outcome: made, created, done, lockedMs} | {table, outcome: busy} | {table, outcome: failed, error}], for as many tables as a second allows; the rest: call again. lock_timeout_ms: how long it waits for each lock, 1 to 5000, default 100. statement_timeout 8 s. Tables with foreign keys, or with a default partition, one at a time: their locks are felt. Errors: NS409 lease lost, NS422, NS428 paused.';
 
 revoke all on function
-  nightshift.free_partition_name, nightshift.copy_grants, nightshift.copy_settings, nightshift.copy_after_attach,
-  nightshift.move_rows, nightshift.create_partition, nightshift.count_between, nightshift.partitions_wanted, nightshift.partitions_to_make,
-  nightshift.create_missing_partitions, nightshift.describe_ddl_failure, nightshift.hold_partition_run,
-  nightshift.create_partitions
+  nightshift.count_between, nightshift.partitions_wanted, nightshift.partitions_to_make, nightshift.lock_in_turn,
+  nightshift.lock_for_change, nightshift.create_missing_partitions, nightshift.describe_ddl_failure,
+  nightshift.hold_partition_run, nightshift.note_partitions, nightshift.create_partitions
 from public, anon, authenticated;
 grant execute on function nightshift.create_partitions to service_role;

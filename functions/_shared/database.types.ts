@@ -432,26 +432,13 @@ export type Database = {
       }
       assess_partitions: {
         Args: { as_of?: string; parents: unknown[] }
-        Returns: {
-          begun: string
-          begun_partitions: number
-          cutoff: string
-          default_partition: unknown
-          detached: unknown
-          due: unknown[]
-          held: unknown
-          horizon: string
-          kept: unknown[]
-          key_column: unknown
-          key_type: unknown
-          left_out: unknown
-          missing: unknown
-          newest: unknown
-          odd: unknown[]
-          parent: unknown
-          partitions: number
-          pending: unknown[]
-        }[]
+        Returns: Database["nightshift"]["CompositeTypes"]["partition_state"][]
+        SetofOptions: {
+          from: "*"
+          to: "partition_state"
+          isOneToOne: false
+          isSetofReturn: true
+        }
       }
       assess_view: {
         Args: {
@@ -626,6 +613,7 @@ export type Database = {
         Args: {
           default_partition: unknown
           from_bound: string
+          key_column: unknown
           lower: string
           model: unknown
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
@@ -1058,10 +1046,9 @@ export type Database = {
       }
       partitions_to_make: {
         Args: {
-          as_of: string
-          default_partition: unknown
           max_rows: number
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
+          state: Database["nightshift"]["CompositeTypes"]["partition_state"]
         }
         Returns: Record<string, unknown>
       }
@@ -1078,8 +1065,8 @@ export type Database = {
       }
       partitions_wanted: {
         Args: {
-          as_of: string
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
+          state: Database["nightshift"]["CompositeTypes"]["partition_state"]
         }
         Returns: {
           piece: unknown
@@ -1281,6 +1268,26 @@ export type Database = {
       [_ in never]: never
     }
     CompositeTypes: {
+      partition_state: {
+        parent: unknown
+        key_column: unknown
+        key_type: unknown
+        begun: string | null
+        cutoff: string | null
+        held: unknown
+        missing: unknown
+        left_out: unknown
+        detached: unknown
+        horizon: string | null
+        default_partition: unknown
+        newest: unknown
+        partitions: number | null
+        begun_partitions: number | null
+        due: unknown[] | null
+        kept: unknown[] | null
+        odd: unknown[] | null
+        pending: unknown[] | null
+      }
       row_set: {
         relation: unknown
         tids: unknown[] | null

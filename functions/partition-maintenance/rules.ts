@@ -155,13 +155,16 @@ export function stepOf(state: TableState, tally: Tally, deeds: Deeds): Partition
     missing: state.missing.length,
     defaultPartition: withoutWanted(defaultPartition),
     ...(error ? { error: error.describe() } : {}),
+    // What was looked at before and after may be wrong in the same way twice.
     warnings: [
-      ...state.warnings,
-      ...tally.warnings,
-      ...created.flatMap(({ partition, warnings }) =>
-        warnings.map((text) => `${partition}: ${text}`),
-      ),
-      ...warningsOf(defaultPartition),
+      ...new Set([
+        ...state.warnings,
+        ...tally.warnings,
+        ...created.flatMap(({ partition, warnings }) =>
+          warnings.map((text) => `${partition}: ${text}`),
+        ),
+        ...warningsOf(defaultPartition),
+      ]),
     ],
   };
   const progressed = countOf(deeds) > 0;

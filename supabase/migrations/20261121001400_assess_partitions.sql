@@ -1,13 +1,12 @@
 -- The state of partitioned tables: what is missing, what is due, what is wrong.
--- Why: one look at the catalogs for all tables, so that a night on which nothing is due costs next to nothing.
+-- Why: one look at the catalogs for all tables, so that a night on which nothing is due costs next to nothing. Postgres
+--      expects far more rows than there are, and would compile the queries (jit) for longer than they run.
 -- Locks: none on any existing object; at run time none on those of the application.
 
-create function nightshift.assess_partitions(parents oid[], as_of timestamptz default now())
-returns table (
+create type nightshift.partition_state as (
   parent oid,
   key_column name,
   key_type regtype,
-  -- All in UTC.
   begun timestamp,
   cutoff timestamp,
   held tsmultirange,
@@ -23,11 +22,22 @@ returns table (
   kept oid[],
   odd oid[],
   pending oid[]
-)
-language sql
+);
+
+comment on type nightshift.partition_state is 'What nightshift.assess_partitions finds of one table.';
+revoke all on type nightshift.partition_state from public;
+
+create function nightshift.assess_partitions(parents oid[], as_of timestamptz default now())
+returns setof nightshift.partition_state
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-begin atomic
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+begin
+  return query
   with part as materialized (
     select r.* from nightshift.read_partitions(assess_partitions.parents) r
   ),
@@ -125,6 +135,7 @@ begin atomic
   left join detached d on d.parent = c.parent::oid
   left join kept o on o.parent = c.parent::oid;
 end;
+$$;
 
 comment on function nightshift.assess_partitions is
   'For tables with a policy, all times in UTC: what their partitions hold (held), what there ought to be up to the horizon and is not (missing: the present interval, premake more, and the gaps since the first partition that is not due; without what a retired partition holds, that could come back), gaps that are left (left_out: due at once, or more than 1,000 intervals back), what the detached ones held that are still there (detached), until when there is a partition without a gap (horizon; null when now has none), partitions to be retired (due: they ended before cutoff; never the newest), those due but attached again by hand (kept), off the grid of the policy (odd), or half detached (pending). Without a key the table is no longer what the policy was made for.';
@@ -151,6 +162,7 @@ returns table (parent oid, exposed oid[], exposed_to text, oversized oid[])
 language sql
 stable
 set search_path = pg_catalog, pg_temp
+set jit = off
 begin atomic
   with part as materialized (
     select i.inhparent as parent, c.oid as partition, c.relnamespace, c.relrowsecurity, c.relpages, c.reltoastrelid
@@ -292,6 +304,7 @@ returns table (parent regclass, document jsonb)
 language sql
 stable
 set search_path = pg_catalog, pg_temp
+set jit = off
 set timezone = 'UTC'
 begin atomic
   select
@@ -316,9 +329,9 @@ begin atomic
         'dueBefore', a.cutoff at time zone 'UTC',
         'begunPartitions', a.begun_partitions,
         'defaultPartition', a.default_partition::regclass::text,
-        'hasForeignKeys', exists (
-          select 1 from pg_catalog.pg_constraint k
-          where k.contype = 'f' and (k.conrelid = p.parent or k.confrelid = p.parent)
+        -- Read once for all tables: there is no index by the table at the other end.
+        'hasForeignKeys', p.parent::oid in (
+          select unnest(array[k.conrelid, k.confrelid]) from pg_catalog.pg_constraint k where k.contype = 'f'
         ),
         'oversized', coalesce(cardinality(f.oversized), 0),
         'warnings', nightshift.partition_warnings(

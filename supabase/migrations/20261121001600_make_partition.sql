@@ -239,6 +239,7 @@ comment on function nightshift.move_rows is
 
 create function nightshift.create_partition(
   policy nightshift.partition_policies,
+  key_column name,
   lower timestamp,
   from_bound text,
   to_bound text,
@@ -251,7 +252,6 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   parent record;
-  key record := nightshift.partition_key(policy.parent);
   schema name;
   partition regclass;
   name name;
@@ -280,7 +280,7 @@ begin
   perform nightshift.copy_grants(policy.parent, partition);
   perform nightshift.copy_settings(policy.parent, model, partition);
   if default_partition is not null then
-    moved := nightshift.move_rows(default_partition, partition, key.column_name, from_bound, to_bound);
+    moved := nightshift.move_rows(default_partition, partition, key_column, from_bound, to_bound);
   end if;
   execute format('alter table %s attach partition %s for values from (%s) to (%s)', policy.parent, partition, from_bound, to_bound);
   return jsonb_build_object(

@@ -31,20 +31,18 @@ $$;
 comment on function nightshift.count_between is
   'How many rows of a table lie from each of the bounds, in the order of time, to the next; without those where there are none.';
 
-create function nightshift.partitions_wanted(policy nightshift.partition_policies, as_of timestamptz)
+create function nightshift.partitions_wanted(policy nightshift.partition_policies, state nightshift.partition_state)
 returns table (piece tsrange, row_count bigint)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  state record;
   counted tsrange[] := '{}';
   counts bigint[] := '{}';
   filled tsmultirange := '{}';
   oldest timestamp;
 begin
-  select a.* into state from nightshift.assess_partitions(array[policy.parent::oid], as_of) a;
   if state.default_partition is not null and pg_relation_size(state.default_partition) > 0 then
     -- Rows beyond the horizon wait for it to come to them; if a clock was wrong, it never does.
     select array_agg(tsrange(c.lower, c.upper)), array_agg(c.row_count), range_agg(tsrange(c.lower, c.upper))
@@ -79,8 +77,7 @@ comment on function nightshift.partitions_wanted is
 
 create function nightshift.partitions_to_make(
   policy nightshift.partition_policies,
-  default_partition regclass,
-  as_of timestamptz,
+  state nightshift.partition_state,
   max_rows bigint,
   out pieces tsrange[],
   out complete boolean
@@ -90,7 +87,6 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  begun timestamp := nightshift.interval_start(policy.every, as_of at time zone 'UTC');
   choice record;
   grain interval;
 begin
@@ -101,19 +97,19 @@ begin
     array_agg(p.piece order by p.total) filter (where p.row_count > 0 and p.total <= max_rows) as few
   into choice
   from (
-    select w.piece, w.row_count, sum(w.row_count) over (order by upper(w.piece) <= begun, w.piece) as total
-    from nightshift.partitions_wanted(policy, as_of) w
+    select w.piece, w.row_count, sum(w.row_count) over (order by upper(w.piece) <= state.begun, w.piece) as total
+    from nightshift.partitions_wanted(policy, state) w
   ) p;
   pieces := coalesce(choice.empty, choice.few, '{}');
   complete := cardinality(pieces) = coalesce(cardinality(choice.empty), 0) + coalesce(cardinality(choice.filled), 0);
   if pieces = '{}' and choice.filled is not null then
     -- Too many for one partition at a time: as much of it as max_rows allows, from an hour (or a day) upwards.
-    grain := case when (nightshift.partition_key(policy.parent)).type = 'date'::regtype then '1 day' else '1 hour' end;
+    grain := case when state.key_type = 'date'::regtype then '1 day' else '1 hour' end;
     select array[tsrange(lower(choice.filled[1]), coalesce(max(c.upper) filter (where c.total <= max_rows), min(c.upper)))]
     into pieces
     from (
       select n.upper, sum(n.row_count) over (order by n.lower) as total
-      from nightshift.count_between(policy, default_partition, array(
+      from nightshift.count_between(policy, state.default_partition, array(
         select s.at from generate_series(lower(choice.filled[1]), upper(choice.filled[1]) - grain, grain) s(at)
         union all
         select upper(choice.filled[1])
@@ -191,12 +187,11 @@ set timezone = 'UTC'
 as $$
 declare
   policy nightshift.partition_policies;
-  default_partition regclass;
+  state nightshift.partition_state;
   todo record;
-  state record;
-  piece tsrange;
-  bounds record;
+  known record;
   model regclass;
+  piece tsrange;
   locked_at timestamptz;
   made jsonb := '[]';
 begin
@@ -217,41 +212,41 @@ begin
       hint = 'Declare one with nightshift.add_partition_policy.';
   end if;
   perform nightshift.check_partition_policy(policy);
-  select nullif(t.partdefid, 0) into default_partition
-  from pg_catalog.pg_partitioned_table t where t.partrelid = policy.parent;
-  -- Two at once take turns here: to count in the default partition is to lock it against the other.
+  -- From here on nobody else makes, attaches or detaches a partition; readers and writers go on.
   execute format('lock table only %s in share update exclusive mode', policy.parent);
-  todo := nightshift.partitions_to_make(policy, default_partition, as_of, max_rows);
+  state := nightshift.assess_partitions(array[policy.parent::oid], as_of);
+  todo := nightshift.partitions_to_make(policy, state, max_rows);
   if todo.pieces = '{}' then
     return jsonb_build_object('created', made, 'done', todo.complete, 'lockedMs', 0);
   end if;
-
-  -- Who writes or reads must not have looked up the partitions before rows change theirs: it would miss them.
-  if default_partition is not null then
-    perform nightshift.lock_for_change(policy.parent, default_partition);
-  end if;
-  locked_at := clock_timestamp();
-  select a.* into state from nightshift.assess_partitions(array[policy.parent::oid], as_of) a;
-  if state.default_partition is distinct from default_partition::oid then
-    raise exception using errcode = '40001', message = 'The default partition changed meanwhile', hint = 'Repeat the call.';
-  end if;
+  select
+    array_agg(r.lower) as lowers, array_agg(r.upper) as uppers,
+    array_agg(r.from_bound) as from_bounds, array_agg(r.to_bound) as to_bounds
+  into known
+  from nightshift.read_partitions(array[policy.parent::oid]) r;
   select c.oid::regclass into model
   from pg_catalog.pg_class c
   where c.oid in (state.newest, state.default_partition) and c.relkind = 'r'
   order by c.oid = state.newest desc
   limit 1;
 
+  -- Who writes or reads must not have looked up the partitions before rows change theirs: it would miss them.
+  if state.default_partition is not null then
+    perform nightshift.lock_for_change(policy.parent, state.default_partition);
+  end if;
+  locked_at := clock_timestamp();
   foreach piece in array todo.pieces loop
-    continue when state.held && piece;
     exit when made <> '[]' and clock_timestamp() > locked_at + interval '1 second';
-    -- Next to an odd bound the new one is the very same.
-    select
-      coalesce(max(r.to_bound) filter (where r.upper = lower(piece)), nightshift.bound_of_time(lower(piece), state.key_type, policy.epoch)) as from_bound,
-      coalesce(max(r.from_bound) filter (where r.lower = upper(piece)), nightshift.bound_of_time(upper(piece), state.key_type, policy.epoch)) as to_bound
-    into bounds
-    from nightshift.read_partitions(array[policy.parent::oid]) r;
     made := made || (
-      nightshift.create_partition(policy, lower(piece), bounds.from_bound, bounds.to_bound, model, default_partition)
+      nightshift.create_partition(
+        policy, state.key_column, lower(piece),
+        -- Next to an odd bound the new one is the very same.
+        coalesce(known.to_bounds[array_position(known.uppers, lower(piece))],
+          nightshift.bound_of_time(lower(piece), state.key_type, policy.epoch)),
+        coalesce(known.from_bounds[array_position(known.lowers, upper(piece))],
+          nightshift.bound_of_time(upper(piece), state.key_type, policy.epoch)),
+        model, state.default_partition
+      )
       || jsonb_build_object('from', lower(piece) at time zone 'UTC', 'to', upper(piece) at time zone 'UTC')
     );
   end loop;

@@ -184,7 +184,7 @@ declare
   stop_at constant timestamptz := clock_timestamp() + interval '2 seconds';
   run nightshift.runs := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
   policy nightshift.partition_policies := nightshift.held_partition_policy(table_name);
-  state record;
+  state nightshift.partition_state;
   due oid;
   free oid[] := '{}';
   reason text;
@@ -192,7 +192,7 @@ declare
   blocked jsonb := '[]';
   waiting boolean := false;
 begin
-  select a.* into state from nightshift.assess_partitions(array[policy.parent::oid], run.started_at) a;
+  state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
   perform nightshift.require_few_due(policy, state.due, state.begun_partitions, run);
   -- Before anyone has to wait.
   foreach due in array state.due loop
@@ -210,7 +210,7 @@ begin
       when lock_not_available or deadlock_detected then
         return jsonb_build_object('outcome', 'busy', 'blocked', blocked);
     end;
-    select a.* into state from nightshift.assess_partitions(array[policy.parent::oid], run.started_at) a;
+    state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
   end if;
   foreach due in array free loop
     continue when due <> all(state.due);
@@ -251,12 +251,12 @@ as $$
 declare
   run nightshift.runs := nightshift.hold_partition_run(run_id, fence, 1000);
   policy nightshift.partition_policies := nightshift.held_partition_policy(table_name);
-  state record;
+  state nightshift.partition_state;
   due oid;
   reason text;
   blocked jsonb := '[]';
 begin
-  select a.* into state from nightshift.assess_partitions(array[policy.parent::oid], run.started_at) a;
+  state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
   perform nightshift.require_few_due(policy, state.due, state.begun_partitions, run);
   foreach due in array state.due loop
     reason := nightshift.why_not_retire(policy, due);

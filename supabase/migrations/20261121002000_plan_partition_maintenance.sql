@@ -133,29 +133,28 @@ as $$
 declare
   run nightshift.runs := nightshift.check_lease(run_id, fence);
   policy nightshift.partition_policies;
-  default_partition regclass;
+  state nightshift.partition_state;
   total bigint := 0;
 begin
   select p.* into policy from nightshift.partition_policies p
   where p.parent = nightshift.find_relation(table_name);
-  select nullif(t.partdefid, 0) into default_partition
-  from pg_catalog.pg_partitioned_table t where t.partrelid = policy.parent;
-  if default_partition is null then
+  state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
+  if state.default_partition is null then
     return null;
   end if;
-  if pg_relation_size(default_partition) > 0 then
-    execute format('select count(*) from only %s', default_partition) into total;
+  if pg_relation_size(state.default_partition) > 0 then
+    execute format('select count(*) from only %s', state.default_partition::regclass) into total;
   end if;
   return (
     select jsonb_build_object(
-      'partition', default_partition::text,
+      'partition', state.default_partition::regclass::text,
       'rows', total,
       'movableRows', least(coalesce(sum(w.row_count), 0), total),
       'wanted', coalesce(jsonb_agg(jsonb_build_object(
         'from', lower(w.piece) at time zone 'UTC', 'to', upper(w.piece) at time zone 'UTC', 'rows', w.row_count
       ) order by w.piece), '[]')
     )
-    from nightshift.partitions_wanted(policy, run.started_at) w
+    from nightshift.partitions_wanted(policy, state) w
   );
 end;
 $$;

@@ -1,11 +1,16 @@
 import Table from 'cli-table3';
 import { Command } from 'commander';
+import { benchPartitions } from './partitions.ts';
 import { benchPurge } from './purge.ts';
 import { benchViews } from './views.ts';
 
 type Bench = (say: (text: string) => void) => Promise<object>;
 
-const benches: Record<string, Bench> = { purge: benchPurge, views: benchViews };
+const benches: Record<string, Bench> = {
+  partitions: benchPartitions,
+  purge: benchPurge,
+  views: benchViews,
+};
 
 const program = new Command('bench')
   .description('Measures Nightshift beside the other ways to do the same, in one run.')

@@ -130,7 +130,12 @@ begin
     coalesce(o.partitions, '{}'), coalesce(s.odd, '{}'), coalesce(s.pending, '{}')
   from clock c
   join window_of w on w.parent = c.parent
-  cross join lateral nightshift.partition_key(c.parent) k
+  left join (
+    select t.partrelid, a.attname as column_name, a.atttypid::regtype as type
+    from pg_catalog.pg_partitioned_table t
+    join pg_catalog.pg_attribute a on a.attrelid = t.partrelid and a.attnum = t.partattrs[0]
+    where t.partstrat = 'r' and t.partnatts = 1
+  ) k on k.partrelid = c.parent
   left join span s on s.parent = c.parent::oid
   left join detached d on d.parent = c.parent::oid
   left join kept o on o.parent = c.parent::oid;
@@ -142,10 +147,13 @@ comment on function nightshift.assess_partitions is
 
 create function nightshift.intervals_of(every interval, period tsmultirange)
 returns table (lower timestamp, upper timestamp)
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
-begin atomic
+as $$
+#variable_conflict use_column
+begin
+  return query
   select greatest(lower(p.period), s.start), least(upper(p.period), s.start + intervals_of.every)
   from unnest(intervals_of.period) p(period)
   cross join lateral generate_series(
@@ -154,6 +162,7 @@ begin atomic
   where s.start < upper(p.period)
   order by 1;
 end;
+$$;
 
 comment on function nightshift.intervals_of is 'Cuts what is missing along the grid of a policy: the bounds of the partitions to make.';
 

@@ -219,11 +219,12 @@ begin
   if todo.pieces = '{}' then
     return jsonb_build_object('created', made, 'done', todo.complete, 'lockedMs', 0);
   end if;
+  -- Of a uuid only the first half is a time: next to an odd bound the new one has to be the very same.
   select
     array_agg(r.lower) as lowers, array_agg(r.upper) as uppers,
     array_agg(r.from_bound) as from_bounds, array_agg(r.to_bound) as to_bounds
   into known
-  from nightshift.read_partitions(array[policy.parent::oid]) r;
+  from nightshift.read_partitions(case state.key_type when 'uuid'::regtype then array[policy.parent::oid] else '{}' end) r;
   select c.oid::regclass into model
   from pg_catalog.pg_class c
   where c.oid in (state.newest, state.default_partition) and c.relkind = 'r'
@@ -240,7 +241,6 @@ begin
     made := made || (
       nightshift.create_partition(
         policy, state.key_column, lower(piece),
-        -- Next to an odd bound the new one is the very same.
         coalesce(known.to_bounds[array_position(known.uppers, lower(piece))],
           nightshift.bound_of_time(lower(piece), state.key_type, policy.epoch)),
         coalesce(known.from_bounds[array_position(known.lowers, upper(piece))],

@@ -19,6 +19,7 @@ export type Database = {
           grace: string
           max_fraction: number
           parent: unknown
+          parent_name: string
           partition_schema: unknown
           premake: number
           retention: string | null
@@ -34,6 +35,7 @@ export type Database = {
           grace: string
           max_fraction: number
           parent: unknown
+          parent_name: string
           partition_schema?: unknown
           premake: number
           retention?: string | null
@@ -47,6 +49,7 @@ export type Database = {
           grace?: string
           max_fraction?: number
           parent?: unknown
+          parent_name?: string
           partition_schema?: unknown
           premake?: number
           retention?: string | null
@@ -845,6 +848,7 @@ export type Database = {
           grace: string
           max_fraction: number
           parent: unknown
+          parent_name: string
           partition_schema: unknown
           premake: number
           retention: string | null
@@ -1041,6 +1045,7 @@ export type Database = {
           oversized: unknown[]
           pending: unknown[]
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
+          usual_gap: string
         }
         Returns: Json
       }
@@ -1084,6 +1089,10 @@ export type Database = {
       }
       plan_view_refresh: {
         Args: { fence: number; only_views?: string[]; run_id: string }
+        Returns: Json
+      }
+      preview_retirement: {
+        Args: { fence: number; run_id: string; table_name: string }
         Returns: Json
       }
       purge_batch: {
@@ -1165,10 +1174,9 @@ export type Database = {
       remove_retention_policy: { Args: { relation: unknown }; Returns: Json }
       require_few_due: {
         Args: {
-          begun_partitions: number
-          due: unknown[]
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
           run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          state: Database["nightshift"]["CompositeTypes"]["partition_state"]
         }
         Returns: undefined
       }
@@ -1233,6 +1241,8 @@ export type Database = {
       trim_runs: { Args: { as_of?: string }; Returns: number }
       trim_view_refreshes: { Args: Record<PropertyKey, never>; Returns: number }
       unpause: { Args: Record<PropertyKey, never>; Returns: undefined }
+      users_of: { Args: { relation: unknown }; Returns: string }
+      usual_gap: { Args: { job: string }; Returns: string }
       view_of: {
         Args: {
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
@@ -1259,6 +1269,14 @@ export type Database = {
       why_not_retire: {
         Args: {
           partition: unknown
+          policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
+        }
+        Returns: string
+      }
+      why_not_retire_so_many: {
+        Args: {
+          begun_partitions: number
+          due: unknown[]
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
         }
         Returns: string

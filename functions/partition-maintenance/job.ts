@@ -2,7 +2,7 @@ import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { withHeartbeats } from '../_shared/lease.ts';
 import { leaseOf, runDocument } from '../_shared/ledger.ts';
 import { createAll, measureDefaults } from './create.ts';
-import { dropAll, finishDetach, retire } from './retire.ts';
+import { dropAll, finishDetach, noteKept, previewRetirement, retire } from './retire.ts';
 import {
   countOf,
   emptyTally,
@@ -51,7 +51,11 @@ async function maintain(
   };
   await measureDefaults(context, plan, tallies);
   if (input.dryRun) {
-    const steps = plan.tables.map((state) => stepOfPlan(state, plan, tallies(state.table)));
+    noteKept(plan.drops, tallies);
+    for (const state of plan.tables) {
+      await previewRetirement(context, state, tallies(state.table));
+    }
+    const steps = plan.tables.map((state) => stepOfPlan(state, plan, tallies(state.table), input));
     return { status: 'succeeded', report: reportOf(steps, { ...plan, dryRun: true }) };
   }
 
@@ -63,7 +67,7 @@ async function maintain(
     const tally = tallies(state.table);
     // With new partitions, one that was the newest may be due.
     const mayBeDue = state.retention !== null && tally.hasGrown;
-    if (state.due.length > 0 || mayBeDue) await retire(context, state, tally);
+    if ((state.due.length > 0 || mayBeDue) && !tally.busy) await retire(context, state, tally);
   }
   await dropAll(context, plan, tallies);
   return outcomeOf(context, input, plan, tallies);

@@ -7,6 +7,7 @@ import {
   beginDetachAnswer,
   dropAnswers,
   finishDetachAnswer,
+  listOfReasons,
   type PartitionPlan,
   retireAnswer,
   type TableState,
@@ -105,6 +106,29 @@ export async function finishDetach(
   return finished;
 }
 
+/** What is past its grace period, and stays. */
+export function noteKept(drops: PartitionPlan['drops'], tallies: Tallies): void {
+  for (const { partition, table, keptBecause } of drops) {
+    if (keptBecause !== null) tallies(table).kept.push({ partition, reason: keptBecause });
+  }
+}
+
+/** For a dry run: what would not be retired, and why. */
+export async function previewRetirement(
+  { rpc, run }: JobContext,
+  { table, due }: TableState,
+  tally: Tally,
+): Promise<void> {
+  if (due.length === 0) return;
+  const args = { ...leaseOf(run), table_name: table };
+  try {
+    tally.blocked = await rpc.call('preview_retirement', args, listOfReasons, { retry: once });
+  } catch (thrown) {
+    const { message } = orStop(thrown);
+    tally.warnings.push(`Whether something needs its due partitions is not known: ${message}`);
+  }
+}
+
 /** Drops the retired partitions whose grace period is over. */
 export async function dropAll(
   { rpc, run, deadline }: JobContext,
@@ -113,6 +137,7 @@ export async function dropAll(
 ): Promise<void> {
   const tableOf = new Map(drops.map(({ partition, table }) => [partition, table]));
   const tallyOf = (partition: string) => tallies(tableOf.get(partition) ?? '');
+  noteKept(drops, tallies);
   for (const group of dropGroups(drops)) {
     try {
       const { busy, waiting } = await withLockRetries(deadline, group, async (partitions, ms) => {

@@ -11,6 +11,9 @@ import {
   type TableState,
 } from './schema.ts';
 
+/** A safety brake refused. */
+const brake = 'NS428';
+
 /** What this attempt met with at one table; what it did is in the ledger. */
 export interface Tally extends Pick<PartitionStep, 'blocked' | 'kept'> {
   /** Partitions were made, so one that was the newest may be due. */
@@ -63,8 +66,9 @@ export function hasWork({ missing, due }: TableState, { defaultPartition }: Tall
 
 /** Which retired partitions are dropped in one transaction. */
 export function dropGroups(drops: PartitionPlan['drops']): string[][] {
-  const together = drops.filter((drop) => !drop.hasForeignKeys).map(({ partition }) => partition);
-  const alone = drops.filter((drop) => drop.hasForeignKeys).map(({ partition }) => [partition]);
+  const free = drops.filter(({ keptBecause }) => keptBecause === null);
+  const together = free.filter((drop) => !drop.hasForeignKeys).map(({ partition }) => partition);
+  const alone = free.filter((drop) => drop.hasForeignKeys).map(({ partition }) => [partition]);
   return together.length > 0 ? [together, ...alone] : alone;
 }
 
@@ -95,8 +99,8 @@ export function explain(error: NightshiftError, state: TableState): NightshiftEr
   return new NightshiftError(
     timedOut,
     state.defaultPartition
-      ? `${state.table}: its default partition ${state.defaultPartition} is too large to be emptied while others wait`
-      : `${state.table}: its partitions could not be changed within the time limit of a statement`,
+      ? `Its default partition ${state.defaultPartition} is too large to be emptied while others wait`
+      : 'Its partitions could not be changed within the time limit of a statement',
     {
       hint: state.defaultPartition
         ? `In a quiet hour, without a time limit, until it says done: select nightshift.create_missing_partitions('${state.table.replaceAll("'", "''")}', max_rows => 10000000);`
@@ -111,24 +115,36 @@ export function stepOfPlan(
   state: TableState,
   { drops }: PartitionPlan,
   tally: Tally,
+  { force }: { force: boolean },
 ): PartitionStep {
   const wanted =
     tally.defaultPartition?.wanted ?? state.missing.map((period) => ({ ...period, rows: 0 }));
   const { dueBefore } = state;
   const isPast = (to: string | null) =>
     dueBefore !== null && to !== null && timeMs(to) <= timeMs(dueBefore);
+  const refusal = force ? null : state.refusal;
+  const stays = new Set(tally.blocked.map(({ partition }) => partition));
+  const step = stepOf(state, tally, noDeeds);
   return {
-    ...stepOf(state, tally, noDeeds),
+    ...step,
     created: wanted,
-    retired: [
-      ...state.due.map((partition) => ({ partition })),
-      ...wanted
-        .filter(({ to }) => isPast(to))
-        .map(({ from }) => ({ partition: `one that is made for ${from}` })),
-    ],
+    retired: refusal
+      ? []
+      : [
+          ...state.due
+            .filter((partition) => !stays.has(partition))
+            .map((partition) => ({ partition })),
+          ...wanted
+            .filter(({ to }) => isPast(to))
+            .map(({ from }) => ({ partition: `one that is made for ${from}` })),
+        ],
     dropped: drops
-      .filter(({ table }) => table === state.table)
+      .filter(({ table, keptBecause }) => table === state.table && keptBecause === null)
       .map(({ partition, sizeBytes }) => ({ partition, sizeBytes })),
+    warnings: [
+      ...step.warnings,
+      ...(refusal ? [`A real run would retire none without force: ${refusal}.`] : []),
+    ],
   };
 }
 
@@ -136,11 +152,11 @@ export function stepOfPlan(
 export function stepOf(state: TableState, tally: Tally, deeds: Deeds): PartitionStep {
   const { created, retired, dropped } = deeds;
   const { blocked, kept, defaultPartition, busy, outOfTime } = tally;
-  const locked = new NightshiftError('55P03', `${state.table}: its locks were not to be had`, {
+  const locked = new NightshiftError('55P03', 'Its locks were not to be had in time', {
     hint: 'A long transaction or a migration holds it. The next run tries again.',
   });
   const misfit = new NightshiftError('NS422', state.problem ?? '', {
-    hint: 'select nightshift.remove_partition_policy(...); takes the table by its name, or by its oid when it is gone.',
+    hint: state.fix,
   });
   const error = state.problem ? misfit : (tally.error ?? (busy ? locked : undefined));
   const step = {
@@ -188,7 +204,7 @@ function warningsOf(measured: DefaultPartition | null): string[] {
   const stay = (measured?.rows ?? 0) - (measured?.movableRows ?? 0);
   return measured && stay > 0
     ? [
-        `Rows of ${measured.partition} that belong nowhere: ${stay}. They lie beyond the horizon (was a clock wrong?), too far back, in the time of a retired partition, or have no time.`,
+        `Rows of ${measured.partition} that belong nowhere: ${stay}. They lie beyond the horizon (was a clock wrong?), too far back, in the time of a retired partition, or have no time. To see them: select * from ${measured.partition};`,
       ]
     : [];
 }
@@ -224,6 +240,10 @@ export function reportOf(
 }
 
 export function nothingMaintained(steps: readonly PartitionStep[]): NightshiftError {
+  const errors = steps.flatMap(({ error }) => error ?? []);
+  const [first] = errors;
+  const isBrake = errors.length === steps.length && errors.every(({ code }) => code === brake);
+  if (first && isBrake) return new NightshiftError(brake, first.message, first);
   const subjects = steps.map(({ table, error }) => ({
     subject: table,
     why: 'there was no time for it',

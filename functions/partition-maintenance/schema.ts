@@ -27,8 +27,8 @@ const tableState = z.object({
   enabled: z.boolean(),
   /** Why the policy does not fit its table any more; all that follows is missing then. */
   problem: z.string().optional(),
+  fix: z.string().optional(),
   partitions: z.number().default(0),
-  begunPartitions: z.number().default(0),
   /** Until when there is a partition without a gap; null when there is none for now. */
   horizon: z.string().nullable().default(null),
   /** The same in days from now; null when it never ends. */
@@ -36,6 +36,8 @@ const tableState = z.object({
   missing: z.array(period).default([]),
   /** Partitions to be retired. */
   due: z.array(z.string()).default([]),
+  /** Why a run retires none of them, unless it is forced. */
+  refusal: z.string().nullable().default(null),
   /** Partitions that ended by then are due. */
   dueBefore: z.string().nullable().default(null),
   defaultPartition: z.string().nullable().default(null),
@@ -54,6 +56,8 @@ export const partitionPlan = z.object({
       partition: z.string(),
       table: z.string(),
       sizeBytes: z.number(),
+      /** Why it stays nevertheless. */
+      keptBecause: z.string().nullable(),
       hasForeignKeys: z.boolean(),
     }),
   ),
@@ -65,7 +69,14 @@ export type PartitionPlan = z.output<typeof partitionPlan>;
 
 export const listedPolicies = z.array(
   tableState.extend({
-    partitionList: z.array(period.extend({ partition: z.string(), isDefault: z.boolean() })),
+    partitionList: z.array(
+      period.extend({
+        partition: z.string(),
+        isDefault: z.boolean(),
+        /** Half detached: its rows cannot be seen through the table. */
+        isPending: z.boolean(),
+      }),
+    ),
     retired: z.array(
       period.extend({
         partition: z.string(),
@@ -91,6 +102,7 @@ const retiredPartition = period.extend({
   dropAfter: z.string().nullable(),
 });
 const withReason = z.object({ partition: z.string(), reason: z.string() });
+export const listOfReasons = z.array(withReason);
 
 const refused = z.object({ code: z.string(), message: z.string(), hint: z.string() });
 

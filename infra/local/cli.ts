@@ -229,12 +229,14 @@ program
   .action(status);
 program
   .command('policies')
-  .description('show all policies: the backlog of tables, the age of views')
+  .description('show all policies: the backlog of tables, the age of views, the partitions')
   .option('--json', 'print them as JSON')
   .action(policies);
 program
   .command('plan <job>')
-  .description('show what a run would do and why, without one: a tree of the views')
+  .description(
+    'show what a run would do and why, without one: a tree of the views, a time line of the partitions',
+  )
   .option('--json', 'print it as JSON')
   .action(plan);
 program

@@ -67,6 +67,8 @@ In another terminal:
   npm run nightshift -- run retention-purge
   npm run nightshift -- plan view-refresh
   npm run nightshift -- run view-refresh
+  npm run nightshift -- plan partition-maintenance
+  npm run nightshift -- run partition-maintenance
   set -a; . ./.env.local; curl -X POST http://127.0.0.1:${httpPort}/jobs/retention-purge/runs -H "authorization: Bearer $NIGHTSHIFT_HTTP_TOKEN" -d '{"dryRun": true}'
 
 Schedules run as in serverless.yml. Ctrl-C stops everything and forgets the data.`);

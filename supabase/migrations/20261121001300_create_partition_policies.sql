@@ -10,6 +10,7 @@ comment on column nightshift.settings.partition_alert_bytes is
 
 create table nightshift.partition_policies (
   parent regclass primary key,
+  parent_name text not null,
   every interval not null,
   premake integer not null,
   retention interval,
@@ -24,6 +25,7 @@ create table nightshift.partition_policies (
 
 comment on table nightshift.partition_policies is
   'One row for each table, partitioned by range of time, whose partitions Nightshift makes and retires.';
+comment on column nightshift.partition_policies.parent_name is 'The name it had when its policy was declared: what is left of a table that was dropped.';
 comment on column nightshift.partition_policies.every is
   'The length of a partition: whole hours, whole days or whole months. Partitions begin on a grid in UTC: days and hours are counted from Monday 2001-01-01, months from January.';
 comment on column nightshift.partition_policies.premake is 'How many partitions there are after the one that holds now.';

@@ -231,6 +231,28 @@ end;
 
 comment on function nightshift.name_some is 'The names of the first three relations, and how many more there are.';
 
+create function nightshift.usual_gap(job text)
+returns interval
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select coalesce(max(r.started_at) - min(r.started_at), '1 day')
+  from (
+    select o.started_at
+    from nightshift.runs o
+    where o.job = usual_gap.job and o.trigger = 'schedule' and o.status <> 'skipped'
+    order by o.started_at desc
+    limit 2
+  ) r
+  having count(*) <> 1
+  union all
+  select interval '1 day'
+  limit 1;
+end;
+
+comment on function nightshift.usual_gap is 'The time between the last two scheduled runs of a job; a day while there are not two.';
+
 create function nightshift.partition_warnings(
   policy nightshift.partition_policies,
   held tsmultirange,
@@ -242,7 +264,8 @@ create function nightshift.partition_warnings(
   kept oid[],
   exposed oid[],
   exposed_to text,
-  oversized oid[]
+  oversized oid[],
+  usual_gap interval
 )
 returns jsonb
 language sql
@@ -267,11 +290,17 @@ begin atomic
     select format('%s: not one interval of %s in UTC from bound to bound; new partitions are fitted around.', nightshift.name_some(odd), policy.every)
     where cardinality(odd) > 0
     union all
-    select format('%s is half detached. Fix: alter table %s detach partition %s finalize;', p.partition::regclass, policy.parent, p.partition::regclass)
+    select format('%s is half detached, so its rows cannot be seen through the table. %s', p.partition::regclass, case
+      when exists (
+        select 1 from nightshift.retired_partitions d where d.partition::oid = p.partition and d.status = 'detaching'
+      ) then format('The next run finishes it; to have it back: select nightshift.reattach_partition(%L);', p.partition::regclass)
+      else format('Fix: alter table %s detach partition %s finalize;', policy.parent, p.partition::regclass) end)
     from unnest(pending) p(partition)
-    where not exists (
-      select 1 from nightshift.retired_partitions d where d.partition::oid = p.partition and d.status = 'detaching'
-    )
+    union all
+    select format('There is room for %s after the present partition, and the next run may be %s away. Fix: select nightshift.alter_partition_policy(%L, premake => %s); or a schedule that runs more often.',
+      policy.premake * policy.every, usual_gap, policy.parent,
+      ceil(extract(epoch from usual_gap) / extract(epoch from policy.every)))
+    where policy.premake * policy.every < usual_gap
     union all
     select format('%s: due, but attached again by hand, so left alone until nightshift.alter_partition_policy is given a retention.', nightshift.name_some(kept))
     where cardinality(kept) > 0
@@ -286,6 +315,20 @@ end;
 comment on function nightshift.partition_warnings is
   'What is wrong with the partitions of a table and not mended by a run, with the fix, as a JSON array of sentences.';
 
+create function nightshift.why_not_retire_so_many(policy nightshift.partition_policies, due oid[], begun_partitions integer)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select format('%s of the %s partitions that have begun would be retired, more than max_fraction (%s) allows',
+    cardinality(due), begun_partitions, policy.max_fraction)
+  where cardinality(due) > policy.max_fraction * begun_partitions;
+end;
+
+comment on function nightshift.why_not_retire_so_many is
+  'The brake, in words: more are due than max_fraction of the partitions that have begun; null when not.';
+
 create function nightshift.describe_partition_policy(policy nightshift.partition_policies)
 returns jsonb
 language sql
@@ -294,7 +337,7 @@ set search_path = pg_catalog, pg_temp
 begin atomic
   select jsonb_build_object(
     'table', policy.parent::text,
-    'every', policy.every::text,
+    'every', case when policy.every < '1 day' then format('%s hours', extract(hour from policy.every)) else policy.every::text end,
     'premake', policy.premake,
     'retention', policy.retention::text,
     'retire', policy.retire,
@@ -320,8 +363,9 @@ begin atomic
     p.parent,
     nightshift.describe_partition_policy(p) || case
       when a.key_column is null then jsonb_build_object('problem', case
-        when c.oid is null then format('The table of a partition policy is gone (oid %s)', p.parent::oid)
-        else format('%s is not partitioned by range of one column any more', p.parent) end)
+        when c.oid is null then format('Its table %s is gone', p.parent_name)
+        else 'It is not partitioned by range of one column any more' end,
+        'fix', format('select nightshift.remove_partition_policy(%s);', coalesce(quote_literal(c.oid::regclass), p.parent::oid::text)))
       else jsonb_build_object(
         'partitions', a.partitions,
         'horizon', a.horizon at time zone 'UTC',
@@ -336,7 +380,7 @@ begin atomic
         'due', (select coalesce(jsonb_agg(d.partition::regclass::text order by d.position), '[]')
           from unnest(a.due) with ordinality d(partition, position)),
         'dueBefore', a.cutoff at time zone 'UTC',
-        'begunPartitions', a.begun_partitions,
+        'refusal', nightshift.why_not_retire_so_many(p, a.due, a.begun_partitions),
         'defaultPartition', a.default_partition::regclass::text,
         -- Read once for all tables: there is no index by the table at the other end.
         'hasForeignKeys', p.parent::oid in (
@@ -344,19 +388,21 @@ begin atomic
         ),
         'oversized', coalesce(cardinality(f.oversized), 0),
         'warnings', nightshift.partition_warnings(
-          p, a.held, a.left_out, a.cutoff, a.newest, a.odd, a.pending, a.kept, f.exposed, f.exposed_to, f.oversized
+          p, a.held, a.left_out, a.cutoff, a.newest, a.odd, a.pending, a.kept, f.exposed, f.exposed_to, f.oversized,
+          g.usual_gap
         )
       ) end
   from nightshift.assess_partitions(describe_partition_sets.parents, describe_partition_sets.as_of) a
   join nightshift.partition_policies p on p.parent::oid = a.parent
   left join pg_catalog.pg_class c on c.oid = p.parent
-  left join nightshift.partition_faults(describe_partition_sets.parents) f on f.parent = p.parent::oid;
+  left join nightshift.partition_faults(describe_partition_sets.parents) f on f.parent = p.parent::oid
+  cross join nightshift.usual_gap('partition-maintenance') g(usual_gap);
 end;
 
 comment on function nightshift.describe_partition_sets is
-  'Policies with the state of their tables, as JSON: partitions, horizon, horizonDays (null when it never ends), missing [{from, to}], due, dueBefore (partitions that ended by then are due), begunPartitions, defaultPartition, hasForeignKeys (from it or to it), oversized (how many), warnings; or problem when the policy does not fit its table any more.';
+  'Policies with the state of their tables, as JSON: partitions, horizon, horizonDays (null when it never ends), missing [{from, to}], due, dueBefore (partitions that ended by then are due), refusal (why a run retires none of them, unless forced), defaultPartition, hasForeignKeys (from it or to it), oversized (how many), warnings; or problem and fix when the policy does not fit its table any more.';
 
 revoke all on function
   nightshift.assess_partitions, nightshift.intervals_of, nightshift.partition_faults, nightshift.name_some,
-  nightshift.partition_warnings, nightshift.describe_partition_policy, nightshift.describe_partition_sets
+  nightshift.usual_gap, nightshift.partition_warnings, nightshift.why_not_retire_so_many, nightshift.describe_partition_policy, nightshift.describe_partition_sets
 from public, anon, authenticated;

@@ -111,14 +111,31 @@ begin
   end if;
 
   perform nightshift.require_period('every', policy.every, 'Say how long a partition is: ''1 hour'', ''1 day'', ''1 week'', ''1 month'', ''3 months'' or ''1 year''.');
-  if (months > 0)::integer + (days > 0)::integer + (seconds > 0)::integer <> 1 or seconds % 3600 <> 0
-    or key.type = 'date'::regtype and seconds > 0
+  if (months > 0)::integer + (days > 0)::integer + (seconds > 0)::integer <> 1
+    or seconds > 0 and 86400 % seconds::integer <> 0 or seconds % 3600 <> 0
+    or months > 0 and 12 % months <> 0 and months % 12 <> 0
   then
     raise exception using
       errcode = 'NS422',
-      message = format('every must be whole hours, whole days or whole months, not %s', policy.every),
-      hint = case when key.type = 'date'::regtype then 'A key of type date needs at least ''1 day''.'
-        else 'For example ''6 hours'', ''1 day'', ''1 week'', ''1 month'', ''3 months'' or ''1 year''.' end;
+      message = format('every must be hours that divide a day, whole days, or months that divide a year, not %s', policy.every),
+      hint = 'For example ''6 hours'', ''1 day'', ''1 week'', ''1 month'', ''3 months'' or ''1 year''.';
+  end if;
+  if key.type = 'date'::regtype and seconds > 0 then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is partitioned by a date, which has no hours', policy.parent),
+      hint = 'every must be at least ''1 day''.';
+  end if;
+  if exists (
+    select 1 from pg_catalog.pg_attrdef d
+    join pg_catalog.pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
+    where d.adrelid = policy.parent and a.attname = key.column_name
+      and key.type = 'uuid'::regtype and pg_get_expr(d.adbin, d.adrelid) ~ 'gen_random_uuid|uuid_generate_v4'
+  ) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('The key %I of %s is by default a random uuid, which holds no time', key.column_name, policy.parent),
+      hint = 'It needs uuids of version 7: uuidv7() since Postgres 18, or made by the application.';
   end if;
   if policy.premake is null or policy.premake not between 1 and 100 then
     raise exception using
@@ -193,8 +210,10 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   policy nightshift.partition_policies;
+  wrong_unit text;
 begin
   policy.parent := add_partition_policy.parent;
+  policy.parent_name := add_partition_policy.parent::text;
   -- '24 hours' is a day in UTC.
   policy.every := case when extract(epoch from every) % 86400 = 0 and extract(hour from every) > 0 then justify_hours(every) else every end;
   policy.premake := add_partition_policy.premake;
@@ -215,6 +234,19 @@ begin
       errcode = 'NS422',
       message = format('%s has a partition policy already', policy.parent),
       hint = 'Change it with nightshift.alter_partition_policy, or remove it first with nightshift.remove_partition_policy.';
+  end if;
+  select format('as %s, %s ends in the year %s', policy.epoch, r.partition::regclass,
+      case when isfinite(r.upper) then extract(year from r.upper)::text else '10000 or later' end)
+  into wrong_unit
+  from nightshift.read_partitions(array[policy.parent::oid]) r
+  where policy.epoch is not null and r.to_bound <> 'MAXVALUE'
+    and (not isfinite(r.upper) or r.upper > '1970-01-01' and r.upper < '1971-01-01')
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('The bounds of %s do not look like %s since 1970: %s', policy.parent, policy.epoch, wrong_unit),
+      hint = format('Is it epoch => ''%s''?', case policy.epoch when 'seconds' then 'milliseconds' else 'seconds' end);
   end if;
   return (select s.document from nightshift.describe_partition_sets(array[policy.parent::oid]) s);
 end;
@@ -332,7 +364,7 @@ begin
       'rows', greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)::bigint,
       'deadRows', pg_stat_get_dead_tuples(c.oid),
       'rowLevelSecurity', c.relrowsecurity,
-      'exposed', c.oid = any(f.exposed)
+      'exposed', coalesce(c.oid = any(f.exposed), false)
     ) order by r.parent::regclass::text, r.is_default, r.lower), '[]')
     from nightshift.read_partitions(parents) r
     join pg_catalog.pg_class c on c.oid = r.partition
@@ -377,13 +409,19 @@ as $$
 declare
   exposed oid[] := (select f.exposed from nightshift.partition_faults(array[secure_partitions.parent::oid]) f);
 begin
+  if not exists (select 1 from pg_catalog.pg_partitioned_table t where t.partrelid = parent) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is not a partitioned table', parent),
+      hint = 'Name the table whose partitions are to be closed to the API.';
+  end if;
   perform nightshift.secure_partition(p::regclass) from unnest(exposed) p;
   return (select coalesce(jsonb_agg(p::regclass::text order by p::regclass::text), '[]') from unnest(exposed) p);
 end;
 $$;
 
 comment on function nightshift.secure_partitions is
-  'Enables row level security on the partitions that the API exposes past their table, and revokes what anon and authenticated may do with them; through the table all stays as it is. For whoever owns the table. Locks each of them for a moment, waiting at most 1 s. Returns their names as a JSON array.';
+  'Enables row level security on the partitions that the API exposes past their table, and revokes what anon and authenticated may do with them; through the table all stays as it is. For whoever owns the table. Locks each of them for a moment, waiting at most 1 s. Returns their names as a JSON array. Errors: NS422.';
 
 revoke all on function
   nightshift.require_period, nightshift.require_ownership, nightshift.check_partition_policy, nightshift.add_partition_policy,

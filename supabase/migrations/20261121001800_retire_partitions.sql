@@ -3,26 +3,55 @@
 -- Locks: none on any existing object; at run time ACCESS EXCLUSIVE on the table (SHARE UPDATE EXCLUSIVE over the direct
 --        connection) and on the partition, SHARE ROW EXCLUSIVE on tables at the other end of foreign keys.
 
-create function nightshift.require_few_due(policy nightshift.partition_policies, due oid[], begun_partitions integer, run nightshift.runs)
+create function nightshift.require_few_due(policy nightshift.partition_policies, state nightshift.partition_state, run nightshift.runs)
 returns void
 language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  refusal text := nightshift.why_not_retire_so_many(policy, state.due, state.begun_partitions);
 begin
-  if cardinality(due) > policy.max_fraction * begun_partitions and not coalesce((run.input ->> 'force')::boolean, false) then
+  if refusal is not null and not coalesce((run.input ->> 'force')::boolean, false) then
     raise exception using
       errcode = 'NS428',
-      message = format('%s would lose %s of its %s partitions that have begun, more than max_fraction (%s) allows',
-        policy.parent, cardinality(due), begun_partitions, policy.max_fraction),
-      detail = 'None was retired.',
-      hint = 'Look with a dry run. If it is meant: run once with force, or raise max_fraction with nightshift.alter_partition_policy.';
+      message = refusal,
+      detail = format('None of %s was retired.', policy.parent),
+      hint = 'If it is meant: run once with force, or raise max_fraction with nightshift.alter_partition_policy. Room ahead is made all the same.';
   end if;
 end;
 $$;
 
 comment on function nightshift.require_few_due is
   'The brake: raises NS428 when a run would retire more than max_fraction of the partitions that have begun, unless it was given force.';
+
+create function nightshift.users_of(relation oid)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select string_agg(distinct u.name, ', ')
+  from pg_catalog.pg_depend d
+  left join pg_catalog.pg_rewrite w on d.classid = 'pg_catalog.pg_rewrite'::regclass and w.oid = d.objid
+  left join pg_catalog.pg_constraint k on d.classid = 'pg_catalog.pg_constraint'::regclass and k.oid = d.objid
+  cross join lateral (
+    select case when w.oid is not null then pg_describe_object('pg_catalog.pg_class'::regclass, w.ev_class, 0)
+      else pg_describe_object(d.classid, d.objid, 0) end
+  ) u(name)
+  where d.refclassid = 'pg_catalog.pg_class'::regclass
+    and d.refobjid = users_of.relation
+    and d.deptype = 'n'
+    and (
+      w.ev_class <> users_of.relation
+      -- Copies of a key that refers to the partitioned table go when the partition does.
+      or k.conrelid <> users_of.relation and k.conparentid = 0
+      or d.classid = 'pg_catalog.pg_proc'::regclass
+    );
+end;
+
+comment on function nightshift.users_of is
+  'What reads or needs a table by its name, for which it cannot be dropped: views, functions, foreign keys of other tables; null for nothing.';
 
 create function nightshift.why_not_retire(policy nightshift.partition_policies, partition regclass)
 returns text
@@ -47,12 +76,7 @@ begin
     end if;
   end loop;
   if policy.retire = 'drop' then
-    select string_agg(distinct pg_describe_object(d.classid, d.objid, 0), ', ') into users
-    from pg_catalog.pg_depend d
-    where d.refclassid = 'pg_catalog.pg_class'::regclass
-      and d.refobjid = partition
-      and d.classid in ('pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_proc'::regclass)
-      and d.deptype = 'n';
+    users := nightshift.users_of(partition);
     if users is not null then
       return format('it could not be dropped later: needed by %s', users);
     end if;
@@ -63,6 +87,34 @@ $$;
 
 comment on function nightshift.why_not_retire is
   'What keeps a due partition from being retired, in words: rows that foreign keys refer to or, when it is to be dropped, views and functions that read it by name; null for nothing.';
+
+create function nightshift.preview_retirement(run_id uuid, fence bigint, table_name text)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '8s'
+set lock_timeout = '1s'
+as $$
+declare
+  run nightshift.runs := nightshift.check_lease(run_id, fence);
+  policy nightshift.partition_policies;
+  state nightshift.partition_state;
+begin
+  select p.* into policy from nightshift.partition_policies p where p.parent = nightshift.find_relation(table_name);
+  state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object('partition', d.partition::regclass::text, 'reason', w.reason) order by d.position), '[]')
+    from unnest(state.due) with ordinality d(partition, position)
+    cross join lateral nightshift.why_not_retire(policy, d.partition) w(reason)
+    where w.reason is not null
+  );
+end;
+$$;
+
+comment on function nightshift.preview_retirement is
+  'For a dry run: the due partitions of a table that a run would not retire, [{partition, reason}]. Errors: NS409, 55P03.';
 
 create function nightshift.describe_retired(record nightshift.retired_partitions)
 returns jsonb
@@ -193,7 +245,7 @@ declare
   waiting boolean := false;
 begin
   state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
-  perform nightshift.require_few_due(policy, state.due, state.begun_partitions, run);
+  perform nightshift.require_few_due(policy, state, run);
   -- Before anyone has to wait.
   foreach due in array state.due loop
     reason := nightshift.why_not_retire(policy, due);
@@ -257,7 +309,7 @@ declare
   blocked jsonb := '[]';
 begin
   state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
-  perform nightshift.require_few_due(policy, state.due, state.begun_partitions, run);
+  perform nightshift.require_few_due(policy, state, run);
   foreach due in array state.due loop
     reason := nightshift.why_not_retire(policy, due);
     if reason is null then
@@ -329,8 +381,10 @@ comment on function nightshift.finish_detach is
   'Sees to a partition that was to be detached concurrently: finishes what was interrupted and stamps it. Returns {outcome: retired}, {outcome: nothing} when it is still attached or gone, or {outcome: busy}. One that is still attached is not forgotten for a day: the statement may be under way in a session that nobody waits for any more. Errors: NS409, NS422, NS428 paused.';
 
 revoke all on function
-  nightshift.require_few_due, nightshift.why_not_retire, nightshift.describe_retired, nightshift.stamp_retired,
+  nightshift.require_few_due, nightshift.users_of, nightshift.why_not_retire, nightshift.preview_retirement, nightshift.describe_retired, nightshift.stamp_retired,
   nightshift.note_detaching, nightshift.held_partition_policy, nightshift.retire_partitions, nightshift.begin_detach,
   nightshift.finish_detach
 from public, anon, authenticated;
-grant execute on function nightshift.retire_partitions, nightshift.begin_detach, nightshift.finish_detach to service_role;
+grant execute on function
+  nightshift.preview_retirement, nightshift.retire_partitions, nightshift.begin_detach, nightshift.finish_detach
+to service_role;

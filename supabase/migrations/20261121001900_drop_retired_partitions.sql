@@ -22,6 +22,7 @@ begin atomic
     when p.retire <> 'drop' then 'the policy of its table says detach'
     when p.retention is null or upper(record.period) > least(why_not_drop.as_of, now()) at time zone 'UTC' - p.retention
       then 'it is not due any more: retention is longer now'
+    when nightshift.users_of(c.oid) is not null then format('it is needed by %s', nightshift.users_of(c.oid))
     when greatest(record.drop_after, record.retired_at + p.grace) > least(why_not_drop.as_of, now()) then 'its grace period is not over'
   end
   from (select) one
@@ -92,11 +93,7 @@ begin
       when lock_not_available or deadlock_detected then
         answer := '{"outcome": "busy"}';
       when dependent_objects_still_exist then
-        answer := jsonb_build_object('outcome', 'kept', 'reason', format('other objects need it: %s', (
-          select string_agg(distinct pg_describe_object(d.classid, d.objid, 0), ', ')
-          from pg_catalog.pg_depend d
-          where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = record.partition and d.deptype = 'n'
-        )));
+        answer := jsonb_build_object('outcome', 'kept', 'reason', 'other objects need it');
       when syntax_error_or_access_rule_violation or object_not_in_prerequisite_state then
         answer := jsonb_build_object('outcome', 'kept', 'reason', format('Postgres says: %s', sqlerrm));
     end;
@@ -122,18 +119,29 @@ declare
 begin
   select d.* into record
   from nightshift.retired_partitions d
-  where d.partition = reattach_partition.partition and d.status = 'detached'
+  where d.partition = reattach_partition.partition and d.status in ('detached', 'detaching')
   order by d.id desc
   limit 1
   for update;
-  if not found or (select c.relispartition from pg_catalog.pg_class c where c.oid = partition) then
+  if not found then
     raise exception using
       errcode = 'NS404',
-      message = format('%s is no retired partition', partition),
+      message = format('Nightshift has not retired %s', partition),
       detail = format('Retired and still there: %s', coalesce((
         select string_agg(d.partition_name, ', ' order by d.id) from nightshift.retired_partitions d where d.status = 'detached'
       ), 'none')),
       hint = 'One that was dropped is gone: restore it from a backup.';
+  end if;
+  if exists (
+    select 1 from pg_catalog.pg_inherits i
+    where i.inhrelid = partition and i.inhparent = record.parent and i.inhdetachpending
+  ) then
+    execute format('alter table %s detach partition %s finalize', record.parent, partition);
+  elsif (select c.relispartition from pg_catalog.pg_class c where c.oid = partition) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is attached to a table', partition),
+      hint = 'There is nothing to do.';
   end if;
   select nullif(t.partdefid, 0) into default_partition
   from pg_catalog.pg_partitioned_table t where t.partrelid = record.parent;
@@ -160,7 +168,7 @@ end;
 $$;
 
 comment on function nightshift.reattach_partition is
-  'Makes a retired partition part of its table again, with the bounds it had. It is not retired again until nightshift.alter_partition_policy is given a retention. Waits for locks at most 2 s; reads the partition once. Grants to public, anon and authenticated that it had by itself are not given back: they go through the table. Returns {partition, table}. Errors: NS404, NS422 its time is taken, 55P03.';
+  'Makes a retired partition, or one that is half detached, part of its table again, with the bounds it had. It is not retired again until nightshift.alter_partition_policy is given a retention. Waits for locks at most 2 s; reads the partition once. It stays closed to the API: who may read it reads the table. Returns {partition, table}. Errors: NS404, NS422 its time is taken, 55P03.';
 
 revoke all on function nightshift.why_not_drop, nightshift.drop_retired_partitions, nightshift.reattach_partition
 from public, anon, authenticated;

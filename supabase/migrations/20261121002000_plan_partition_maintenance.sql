@@ -21,7 +21,8 @@ begin
           'partition', r.partition::regclass::text,
           'from', nullif(r.lower, '-infinity') at time zone 'UTC',
           'to', nullif(r.upper, 'infinity') at time zone 'UTC',
-          'isDefault', r.is_default
+          'isDefault', r.is_default,
+          'isPending', r.pending
         ) order by r.is_default, r.lower), '[]')
         from nightshift.read_partitions(array[s.parent::oid]) r
       ),
@@ -44,7 +45,7 @@ end;
 $$;
 
 comment on function nightshift.list_partition_policies is
-  'Every policy with the state of its table (see describe_partition_sets), its partitions (partitionList: partition, from, to, isDefault) and those retired that are still there (retired: partition, from, to, sizeBytes, dropAfter, keptBecause), as one JSON array.';
+  'Every policy with the state of its table (see describe_partition_sets), its partitions (partitionList: partition, from, to, isDefault, isPending: half detached) and those retired that are still there (retired: partition, from, to, sizeBytes, dropAfter, keptBecause), as one JSON array.';
 
 create function nightshift.plan_partition_maintenance(run_id uuid, fence bigint, only_tables text[] default null)
 returns jsonb
@@ -94,13 +95,13 @@ begin
         'partition', d.partition_name,
         'table', d.parent::text,
         'sizeBytes', d.size_bytes,
+        'keptBecause', nightshift.why_not_drop(d, run.started_at),
         'hasForeignKeys', exists (
           select 1 from pg_catalog.pg_constraint k where k.conrelid = d.partition and k.contype = 'f'
         )
       ) order by d.period), '[]')
       from nightshift.retired_partitions d
-      where d.status = 'detached' and d.drop_after is not null and d.parent::oid = any(chosen)
-        and nightshift.why_not_drop(d, run.started_at) is null
+      where d.status = 'detached' and d.drop_after <= least(run.started_at, now()) and d.parent::oid = any(chosen)
     ),
     'unfinished', (
       select coalesce(jsonb_agg(jsonb_build_object('partition', d.partition_name, 'table', d.parent::text) order by d.id), '[]')
@@ -118,7 +119,7 @@ end;
 $$;
 
 comment on function nightshift.plan_partition_maintenance is
-  'The tables with an enabled policy and their state (tables: see describe_partition_sets), retired partitions to be dropped now (drops), detaches that were interrupted (unfinished), and tables whose policy is switched off. only_tables: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+  'The tables with an enabled policy and their state (tables: see describe_partition_sets), retired partitions whose grace period is over (drops; keptBecause says why one stays), detaches that were interrupted (unfinished), and tables whose policy is switched off. only_tables: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
 
 create function nightshift.measure_default_partition(run_id uuid, fence bigint, table_name text)
 returns jsonb

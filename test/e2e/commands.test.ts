@@ -180,7 +180,7 @@ describe('the command line', () => {
     expect(before.stdout).toMatch(
       /public\.metrics {2}a partition every 1 mon, 2 ahead, detached 2 mons after its end\n.*\[xx=\+?\+\+\+\+\] /,
     );
-    expect(before.stdout).toMatch(/\+ to be made {3}x to be retired/);
+    expect(before.stdout).toMatch(/! now, to be made {3}\+ to be made {3}x to be retired/);
     expect(JSON.parse((await run('cli.ts', [...plan, '--json'], env)).stdout)).toMatchObject([
       { table: 'public.metrics', partitions: 3 },
     ]);
@@ -267,7 +267,7 @@ describe('npm run demo', () => {
   it('shows the whole night and exits 0', async () => {
     const { stdout, stderr, code } = await run('demo.ts', []);
     expect(code, stderr).toBe(0);
-    expect(stdout).toMatch(/\[=+\++\][\s\S]*The partitions after it[\s\S]*\[=+@---\]/);
+    expect(stdout).toMatch(/\[=+\+*!\+\+\+\][\s\S]*The partitions after it[\s\S]*\[=+@---\]/);
     const [, plan, refresh, again] = stdout.split(
       /plan of the materialized|shift: the refresh|The same again|The rows that are due/,
     );

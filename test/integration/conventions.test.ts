@@ -33,6 +33,7 @@ const callable = [
   'plan_partition_maintenance',
   'plan_retention_purge',
   'plan_view_refresh',
+  'preview_retirement',
   'purge_batch',
   'reattach_partition',
   'record_refresh_failure',

@@ -138,7 +138,8 @@ describe('room ahead', () => {
     expect(stepOf(result, 'app.c')).toMatchObject({ status: 'succeeded', missing: 0 });
     expect(result.report.steps).toHaveLength(3);
     expect(result.report.steps.find(({ error }) => error?.code === 'NS422')?.error).toMatchObject({
-      message: expect.stringMatching(/^The table of a partition policy is gone/),
+      message: 'Its table app.b is gone',
+      hint: expect.stringMatching(/remove_partition_policy\(\d+\)/),
     });
   });
 

@@ -146,7 +146,7 @@ describe('a partition that is due', () => {
     expect(stepOf(braked, 'app.m')).toMatchObject({
       status: 'partial',
       created: [{ partition: 'app.m_2026_05' }],
-      error: { code: 'NS428', message: expect.stringContaining('6 of its 13 partitions') },
+      error: { code: 'NS428', message: expect.stringContaining('6 of the 13 partitions') },
     });
     expect(await retired()).toEqual([]);
     expect((await maintain({ force: true })).report.partitionsRetired).toBe(5);
@@ -192,7 +192,7 @@ describe('a partition that is due', () => {
         },
         {
           partition: 'app.m_2025_06',
-          reason: 'it could not be dropped later: needed by rule _RETURN on view app.june',
+          reason: 'it could not be dropped later: needed by view app.june',
         },
       ],
     });

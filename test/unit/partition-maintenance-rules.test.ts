@@ -9,8 +9,10 @@ import {
   explain,
   fewerMoveRows,
   nextMoveRows,
+  nothingMaintained,
   runStatus,
   stepOf,
+  stepOfPlan,
   type Tally,
 } from '../../functions/partition-maintenance/rules.ts';
 import {
@@ -30,12 +32,12 @@ const table = (name: string, facts: Partial<TableState> = {}): TableState => ({
   grace: '7 days',
   enabled: true,
   partitions: 12,
-  begunPartitions: 8,
   horizon: '2026-06-01T00:00:00+00:00',
   horizonDays: 60,
   missing: [{ from: '2026-06-01T00:00:00+00:00', to: '2026-07-01T00:00:00+00:00' }],
   due: [],
   dueBefore: null,
+  refusal: null,
   defaultPartition: null,
   hasForeignKeys: false,
   oversized: 0,
@@ -58,11 +60,12 @@ describe('which DDL goes together', () => {
     const movable = (name: string) => (name === 'f' ? 5 : 0);
     expect(creationGroups(tables, movable)).toEqual([['a', 'c'], ['b'], ['d'], ['f']]);
     expect(creationGroups([], movable)).toEqual([]);
-    const drop = { table: 'a', sizeBytes: 1 };
+    const drop = { table: 'a', sizeBytes: 1, keptBecause: null };
     expect(
       dropGroups([
         { ...drop, partition: 'x', hasForeignKeys: true },
         { ...drop, partition: 'y', hasForeignKeys: false },
+        { ...drop, partition: 'z', hasForeignKeys: false, keptBecause: 'renamed' },
       ]),
     ).toEqual([['y'], ['x']]);
   });
@@ -92,6 +95,22 @@ describe('what came of a table', () => {
       expect.stringMatching(/^Rows of rest that belong nowhere: 3/),
     ]);
     expect(step({ defaultPartition: { ...measured, rows: 2 } }).warnings).toEqual([]);
+  });
+
+  it('is told as a brake when all that failed was braked', () => {
+    const braked = step({ error: new NightshiftError('NS428', 'too many', { hint: 'force' }) });
+    expect(nothingMaintained([braked, braked])).toMatchObject({ code: 'NS428', hint: 'force' });
+    expect(nothingMaintained([braked, step({ busy: true })])).toMatchObject({ code: 'NS502' });
+  });
+
+  it('of a dry run is nothing to retire when the brake would hold, but by force', () => {
+    const state = table('a', { due: ['p1', 'p2'], refusal: '2 of 3' });
+    const plan = { tables: [state], drops: [], unfinished: [], disabled: [] };
+    const tally = { ...emptyTally(), blocked: [{ partition: 'p2', reason: 'a view' }] };
+    const braked = stepOfPlan(state, plan, tally, { force: false });
+    expect(braked).toMatchObject({ retired: [], warnings: [expect.stringContaining('2 of 3')] });
+    const forced = stepOfPlan(state, plan, tally, { force: true });
+    expect(forced).toMatchObject({ retired: [{ partition: 'p1' }], warnings: [] });
   });
 
   it('makes the status of the run', () => {
@@ -163,6 +182,7 @@ describe('the time line', () => {
     from,
     to,
     isDefault: false,
+    isPending: false,
   });
   const policy = {
     ...(state as TableState),
@@ -171,6 +191,7 @@ describe('the time line', () => {
       partition('p2', '2026-02-01Z', '2026-03-01Z'),
       partition('p3', '2026-04-01Z', '2026-05-01Z'),
       partition('p4', '2026-06-01Z', null),
+      { ...partition('p5', '2025-11-01Z', '2025-12-01Z'), isPending: true },
       { ...partition('rest', null, null), isDefault: true },
     ],
     retired: [
@@ -186,6 +207,7 @@ describe('the time line', () => {
   it('has a mark for each partition, gap and retired one, in the order of time', () => {
     const now = timeMs('2026-04-10Z');
     expect(drawn(timeLine(policy, now))).toEqual([
+      'retired',
       'retired',
       'due',
       'held',

@@ -48,13 +48,14 @@ function roomUntil({
   horizonDays,
   problem,
 }: Pick<ListedPolicy, 'horizon' | 'horizonDays' | 'problem'>): string {
-  if (problem) return styleText('red', problem);
+  if (problem) return styleText('red', 'does not fit');
   if (horizonDays === null) return 'for ever';
-  return horizon ? day(horizon) : styleText('red', 'none for now');
+  return horizon ? day(horizon) : styleText('red', 'no partition for now');
 }
 
 /** The marks of a time line, the most noteworthy first: it is the one that stands for several. */
 const marks = [
+  ['missingNow', '!', 'now, to be made', 'red'],
   ['missing', '+', 'to be made', 'green'],
   ['due', 'x', 'to be retired', 'red'],
   ['gap', '_', 'gap', 'yellow'],
@@ -80,13 +81,17 @@ const endMs = ({ to }: Pick<Period, 'to'>) => (to === null ? Number.POSITIVE_INF
 export function timeLine(policy: ListedPolicy, nowMs: number): Period[] {
   const attached = policy.partitionList
     .filter(({ isDefault }) => !isDefault)
-    .map(({ partition, from, to }): Period => {
+    .map(({ partition, from, to, isPending }): Period => {
+      if (isPending) return { kind: 'retired', from, to };
       const age = startMs({ from }) > nowMs ? 'ahead' : endMs({ to }) > nowMs ? 'present' : 'held';
       return { kind: policy.due.includes(partition) ? 'due' : age, from, to };
     });
   const periods = [
     ...attached,
-    ...policy.missing.map(({ from, to }): Period => ({ kind: 'missing', from, to })),
+    ...policy.missing.map((missing): Period => {
+      const isNow = startMs(missing) <= nowMs && nowMs < endMs(missing);
+      return { kind: isNow ? 'missingNow' : 'missing', ...missing };
+    }),
     ...policy.retired.map(({ from, to }): Period => ({ kind: 'retired', from, to })),
   ].toSorted((a, b) => startMs(a) - startMs(b));
   return periods.flatMap((period, n) => {
@@ -114,36 +119,46 @@ function showPlan(policies: ListedPolicy[]): void {
     console.log('No partition policy, so there is nothing to do.');
     return;
   }
+  const nowMs = systemClock.nowMs();
   for (const policy of policies) {
-    const periods = timeLine(policy, systemClock.nowMs());
+    const periods = timeLine(policy, nowMs);
     console.log(`${styleText('bold', policy.table)}  ${inWords(policy)}`);
     if (policy.problem) {
-      console.log(styleText('red', `  ${policy.problem}`));
+      showError({ code: 'NS422', message: policy.problem, hint: policy.fix }, '  ');
       continue;
     }
     const line = drawn(periods).map((kind) => {
-      const [, mark, , style] = marks.find(([name]) => name === kind) ?? marks[5];
+      const [, mark, , style] = marks.find(([name]) => name === kind) ?? marks[6];
       return styleText(style, mark);
     });
     const [first, last] = [periods[0]?.from, periods.at(-1)?.to].map((edge) =>
       edge ? day(edge) : '...',
     );
-    if (periods.length > 0) console.log(`  ${first} [${line.join('')}] ${last}`);
+    const each = Math.ceil(periods.length / lineWidth);
+    const scale = each > 1 ? `  (a mark for ${each} partitions)` : '';
+    if (periods.length > 0) console.log(`  ${first} [${line.join('')}] ${last}${scale}`);
     const counts = [
       `${count(policy.partitions)} partitions`,
       ...(policy.defaultPartition ? [`and the default partition ${policy.defaultPartition}`] : []),
-      `room until ${roomUntil(policy)}`,
+      policy.horizonDays === 0 ? roomUntil(policy) : `room until ${roomUntil(policy)}`,
       ...(policy.missing.length > 0 ? [`${count(policy.missing.length)} to be made`] : []),
-      ...(policy.due.length > 0 ? [`${count(policy.due.length)} to be retired`] : []),
+      ...(policy.due.length > 0 ? [`to be retired: ${some(policy.due)}`] : []),
     ];
     note(`  ${counts.join(', ')}`);
+    if (policy.refusal) {
+      console.log(styleText('yellow', `  A run retires none without force: ${policy.refusal}`));
+    }
     for (const { partition, sizeBytes, dropAfter, keptBecause } of policy.retired) {
       const until = dropAfter === null ? 'kept' : `dropped after ${day(dropAfter)}`;
       const fate = keptBecause ? `kept: ${keptBecause}` : until;
       note(`  ${partition}: retired (${bytes(sizeBytes)}), ${fate}`);
     }
   }
-  note(marks.map(([, mark, meaning]) => `${mark} ${meaning}`).join('   '));
+  const used = new Set(policies.flatMap((policy) => drawn(timeLine(policy, nowMs))));
+  const legend = marks
+    .filter(([kind]) => used.has(kind))
+    .map(([, mark, text]) => `${mark} ${text}`);
+  note(legend.join('   '));
   showWarnings(policies);
 }
 
@@ -172,20 +187,29 @@ function showReport(report: PartitionReport): void {
     ? ['to make', 'rows to move', 'to retire', 'to drop']
     : ['made', 'rows moved', 'retired', 'dropped'];
   console.log(table(['table', 'status', ...verbs, 'room until'], rows, [2, 3, 4, 5]));
-  for (const step of report.steps) explainStep(step);
+  for (const step of report.steps) explainStep(step, report.dryRun);
   for (const name of report.disabled) note(`${name}: policy is switched off`);
 }
 
-function explainStep(step: PartitionStep): void {
-  if (step.error) showError(step.error);
+function explainStep(step: PartitionStep, dryRun: boolean): void {
+  if (step.error) showError(step.error, `${step.table}: `);
+  const names = (list: { partition?: string }[]) =>
+    list.flatMap(({ partition }) => partition ?? []);
+  const deeds = [
+    ['made', names(step.created)],
+    [dryRun ? 'to be dropped' : 'dropped', names(step.dropped)],
+    [dryRun ? 'to be retired' : 'retired', names(step.retired)],
+  ] as const;
+  for (const [deed, partitions] of deeds) {
+    if (partitions.length > 0) note(`${step.table}: ${deed}: ${some(partitions)}`);
+  }
   if (step.status === 'waiting')
     note(`${step.table}: time ran out; the next run goes on from here`);
-  for (const { partition, dropAfter } of step.retired) {
-    if (dropAfter) {
-      note(
-        `${partition}: detached; dropped after ${day(dropAfter)}, until then: select nightshift.reattach_partition('${partition}');`,
-      );
-    }
+  const last = step.retired.at(-1);
+  if (last?.dropAfter) {
+    note(
+      `${step.table}: until ${day(last.dropAfter)} they can be had back: select nightshift.reattach_partition('${last.partition}');`,
+    );
   }
   for (const { partition, reason } of [...step.blocked, ...step.kept]) {
     console.log(styleText('yellow', `${partition}: ${reason}`));
@@ -199,8 +223,14 @@ function explainStep(step: PartitionStep): void {
   }
 }
 
+function some(names: readonly string[]): string {
+  const more = names.length > 5 ? ` and ${count(names.length - 5)} more` : '';
+  return `${names.slice(0, 5).join(', ')}${more}`;
+}
+
 function showWarnings(policies: ListedPolicy[]): void {
-  for (const { table: name, warnings } of policies) {
+  for (const { table: name, warnings, problem, fix } of policies) {
+    if (problem) showError({ code: 'NS422', message: problem, hint: fix }, `${name}: `);
     for (const warning of warnings) console.log(styleText('yellow', `${name}: ${warning}`));
   }
 }

@@ -1,4 +1,5 @@
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
+import { orStop } from '../_shared/errors.ts';
 import { withHeartbeats } from '../_shared/lease.ts';
 import { leaseOf, runDocument } from '../_shared/ledger.ts';
 import { createAll, measureDefaults } from './create.ts';
@@ -60,7 +61,12 @@ async function maintain(
   }
 
   for (const { partition, table } of plan.unfinished) {
-    await finishDetach(context, partition, table, tallies);
+    try {
+      await finishDetach(context, partition, table, tallies);
+    } catch (thrown) {
+      // One partition must not stop all tables.
+      tallies(table).error ??= orStop(thrown);
+    }
   }
   await createAll(context, plan, tallies);
   for (const state of plan.tables) {

@@ -98,6 +98,20 @@ begin
       hint = format('alter table %s owner to %I;', policy.parent, current_user);
   end if;
   perform nightshift.require_trusted_owner(policy.parent);
+  -- Those that Nightshift reads: to plan a query is to run what is constant in indexes and constraints of its tables.
+  perform nightshift.require_trusted_owner(t.relation)
+  from (
+    select i.inhrelid::regclass from pg_catalog.pg_inherits i where i.inhparent = policy.parent
+    union
+    select o.relation
+    from (
+      select policy.parent
+      union all
+      select i.inhrelid::regclass from pg_catalog.pg_inherits i where i.inhparent = policy.parent
+    ) r(relation)
+    cross join lateral nightshift.referencing_keys(r.relation) k
+    cross join lateral (select k.referencing union select p.relid from pg_catalog.pg_partition_tree(k.referencing) p) o(relation)
+  ) t(relation);
   select i.inhrelid::regclass into nested
   from pg_catalog.pg_inherits i
   join pg_catalog.pg_class c on c.oid = i.inhrelid
@@ -392,7 +406,7 @@ begin
     union all
     select quote_ident(r.rolname) from pg_catalog.pg_roles r where r.rolname in ('anon', 'authenticated')
   loop
-    execute format('revoke all on %s from %s', partition, grantee);
+    execute format('revoke all on %s from %s cascade', partition, grantee);
   end loop;
 end;
 $$;

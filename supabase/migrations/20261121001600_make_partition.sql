@@ -151,7 +151,7 @@ begin
         join pg_catalog.pg_attribute a on a.attrelid = r.prrelid and a.attnum = n.attnum
         having count(*) > 0
       ),
-      ' where ' || pg_get_expr(r.prqual, r.prrelid)
+      ' where (' || pg_get_expr(r.prqual, r.prrelid) || ')'
     )
     from pg_catalog.pg_publication_rel r
     join pg_catalog.pg_publication p on p.oid = r.prpubid
@@ -160,8 +160,8 @@ begin
     begin
       execute command;
     exception
-      when insufficient_privilege then
-        -- Room ahead comes first.
+      -- Room ahead comes first.
+      when syntax_error_or_access_rule_violation or object_not_in_prerequisite_state or feature_not_supported or invalid_parameter_value then
         warnings := warnings || to_jsonb(format('It could not be added to a publication of its siblings. Fix, as the owner of the publication: %s;', command));
     end;
   end loop;
@@ -172,19 +172,86 @@ $$;
 comment on function nightshift.copy_after_attach is
   'Gives a new partition what only an attached one can have: the replica identity by an index, and the publications that its sibling model is in by itself. Returns warnings, as a JSON array.';
 
-create function nightshift.move_rows(default_partition regclass, partition regclass, key_column name, from_bound text, to_bound text)
+create function nightshift.is_published(relation regclass)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  with tree(relid) as (
+    select is_published.relation
+    union
+    select a.relid from pg_catalog.pg_partition_ancestors(is_published.relation) a(relid)
+  )
+  select exists (select 1 from pg_catalog.pg_publication p where p.puballtables)
+    or exists (select 1 from pg_catalog.pg_publication_rel r where r.prrelid in (select t.relid from tree t))
+    or exists (
+      select 1 from pg_catalog.pg_publication_namespace n
+      join pg_catalog.pg_class c on c.relnamespace = n.pnnspid
+      where c.oid in (select t.relid from tree t)
+    );
+end;
+
+comment on function nightshift.is_published is 'Whether a publication sends the changes of a table, by itself or through its parents.';
+
+create function nightshift.mute_triggers(relation regclass)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  trigger record;
+  states jsonb := '{}';
+begin
+  for trigger in
+    select t.tgname, t.tgenabled from pg_catalog.pg_trigger t
+    where t.tgrelid = relation and not t.tgisinternal and t.tgenabled <> 'D'
+  loop
+    execute format('alter table %s disable trigger %I', relation, trigger.tgname);
+    states := states || jsonb_build_object(trigger.tgname, trigger.tgenabled);
+  end loop;
+  return states;
+end;
+$$;
+
+comment on function nightshift.mute_triggers is
+  'Disables the triggers of a table, but for those of foreign keys, and returns them with their states, for unmute_triggers.';
+
+create function nightshift.unmute_triggers(relation regclass, states jsonb)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  trigger record;
+begin
+  for trigger in select * from jsonb_each_text(states) t(name, state) loop
+    execute format('alter table %s enable %s trigger %I', relation,
+      case trigger.state when 'R' then 'replica' when 'A' then 'always' else '' end, trigger.name);
+  end loop;
+end;
+$$;
+
+comment on function nightshift.unmute_triggers is 'Enables triggers again, each as it was.';
+
+create function nightshift.move_rows(
+  default_partition regclass,
+  target regclass,
+  columns text,
+  key_column name,
+  from_bound text,
+  to_bound text
+)
 returns bigint
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set row_security = off
 as $$
 declare
-  columns text;
   period text := format('r.%1$I >= %2$s and r.%1$I < %3$s', key_column, from_bound, to_bound);
   key record;
   referenced boolean;
-  quiet record;
-  trigger record;
+  triggers jsonb;
   moved bigint;
 begin
   for key in select k.name, k.join_condition, nightshift.scan_of(k.referencing) as referencing
@@ -209,33 +276,21 @@ begin
       message = format('%s has a rule, through which no row may move', default_partition),
       hint = 'Drop the rule, or move the rows by hand.';
   end if;
-  select string_agg(format('%I', a.attname), ', ' order by a.attnum) into columns
-  from pg_catalog.pg_attribute a
-  where a.attrelid = partition and a.attnum > 0 and not a.attisdropped and a.attgenerated = '';
-
   set constraints all immediate;
   -- As far as the application is concerned, a row that moves is not deleted: its triggers are none the wiser.
-  select array_agg(t.tgname order by t.tgname) as names, array_agg(t.tgenabled order by t.tgname) as states into quiet
-  from pg_catalog.pg_trigger t
-  where t.tgrelid = default_partition and not t.tgisinternal and t.tgenabled <> 'D';
-  for trigger in select * from unnest(quiet.names) t(name) loop
-    execute format('alter table %s disable trigger %I', default_partition, trigger.name);
-  end loop;
+  triggers := nightshift.mute_triggers(default_partition);
   execute format(
     'with gone as (delete from only %1$s r where %2$s returning %3$s) insert into %4$s (%3$s) select %3$s from gone',
-    default_partition, period, columns, partition
+    default_partition, period, columns, target
   );
   get diagnostics moved = row_count;
-  for trigger in select * from unnest(quiet.names, quiet.states) t(name, state) loop
-    execute format('alter table %s enable %s trigger %I', default_partition,
-      case trigger.state when 'R' then 'replica' when 'A' then 'always' else '' end, trigger.name);
-  end loop;
+  perform nightshift.unmute_triggers(default_partition, triggers);
   return moved;
 end;
 $$;
 
 comment on function nightshift.move_rows is
-  'Moves the rows of a period from the default partition to a table that is about to be attached; both locked. Triggers do not fire. Returns how many. Errors: NS422 when a foreign key refers to such rows.';
+  'Moves the rows of a period from the default partition, which is locked, to a table that nobody else can see yet. Triggers do not fire. Returns how many. Errors: NS422 when a foreign key refers to such rows.';
 
 create function nightshift.create_partition(
   policy nightshift.partition_policies,
@@ -256,6 +311,10 @@ declare
   partition regclass;
   name name;
   moved bigint := 0;
+  stage regclass;
+  columns text;
+  triggers jsonb;
+  warnings jsonb;
 begin
   select c.relowner, n.nspname, m.amname, t.spcname into parent
   from pg_catalog.pg_class c
@@ -280,14 +339,26 @@ begin
   perform nightshift.copy_grants(policy.parent, partition);
   perform nightshift.copy_settings(policy.parent, model, partition);
   if default_partition is not null then
-    moved := nightshift.move_rows(default_partition, partition, key_column, from_bound, to_bound);
+    select string_agg(format('%I', a.attname), ', ' order by a.attnum) into columns
+    from pg_catalog.pg_attribute a
+    where a.attrelid = partition and a.attnum > 0 and not a.attisdropped and a.attgenerated = '';
+    -- A publication sends what leaves the default partition, but what enters a table that is no partition yet it does not
+    -- send, or under a name that the subscriber does not know: the subscriber would lose the rows.
+    if nightshift.is_published(default_partition) then
+      execute format('create temporary table %I (like %s) on commit drop', 'nightshift_stage_' || partition::oid, partition);
+      stage := format('pg_temp.%I', 'nightshift_stage_' || partition::oid)::regclass;
+    end if;
+    moved := nightshift.move_rows(default_partition, coalesce(stage, partition), columns, key_column, from_bound, to_bound);
   end if;
   execute format('alter table %s attach partition %s for values from (%s) to (%s)', policy.parent, partition, from_bound, to_bound);
-  return jsonb_build_object(
-    'partition', partition::text,
-    'rows', moved,
-    'warnings', nightshift.copy_after_attach(policy.parent, model, partition)
-  );
+  warnings := nightshift.copy_after_attach(policy.parent, model, partition);
+  if stage is not null then
+    triggers := nightshift.mute_triggers(partition);
+    execute format('insert into %1$s (%2$s) overriding system value select %2$s from %3$s', partition, columns, stage);
+    perform nightshift.unmute_triggers(partition, triggers);
+    execute format('drop table %s', stage);
+  end if;
+  return jsonb_build_object('partition', partition::text, 'rows', moved, 'warnings', warnings);
 end;
 $$;
 
@@ -296,5 +367,5 @@ comment on function nightshift.create_partition is
 
 revoke all on function
   nightshift.free_partition_name, nightshift.copy_grants, nightshift.copy_settings, nightshift.copy_after_attach,
-  nightshift.move_rows, nightshift.create_partition
+  nightshift.is_published, nightshift.mute_triggers, nightshift.unmute_triggers, nightshift.move_rows, nightshift.create_partition
 from public, anon, authenticated;

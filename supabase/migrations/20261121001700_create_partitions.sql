@@ -296,6 +296,13 @@ declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
 begin
   perform nightshift.require_unpaused();
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('Partitions change under the isolation level read committed, not %s', current_setting('transaction_isolation')),
+      detail = 'Under a fixed snapshot it could not see, under the lock, what changed before it.',
+      hint = 'alter role authenticator reset default_transaction_isolation; or the setting of the database.';
+  end if;
   if run.dry_run then
     raise exception using errcode = 'NS422', message = 'A dry run changes nothing', hint = 'Begin a run without dry_run.';
   end if;

@@ -177,6 +177,8 @@ returns void
 language sql
 set search_path = pg_catalog, pg_temp
 begin atomic
+  -- What an earlier night wrote down and never did: since then it may have been attached with other bounds.
+  delete from nightshift.retired_partitions d where d.partition::oid = note_detaching.partition and d.status = 'detaching';
   insert into nightshift.retired_partitions (
     partition, partition_name, parent, parent_name, from_bound, to_bound, period, status, size_bytes, estimated_rows, run_id
   )
@@ -186,10 +188,7 @@ begin atomic
     nullif(greatest(c.reltuples, pg_stat_get_live_tuples(c.oid)), -1), note_detaching.run_id
   from nightshift.read_partitions(array[policy.parent::oid]) r
   join pg_catalog.pg_class c on c.oid = r.partition
-  where r.partition = note_detaching.partition
-    and not exists (
-      select 1 from nightshift.retired_partitions d where d.partition::oid = r.partition and d.status = 'detaching'
-    );
+  where r.partition = note_detaching.partition;
 end;
 
 comment on function nightshift.note_detaching is 'Writes down that a partition is about to be detached, with its bounds.';
@@ -233,7 +232,8 @@ set search_path = pg_catalog, pg_temp
 set statement_timeout = '8s'
 as $$
 declare
-  stop_at constant timestamptz := clock_timestamp() + interval '2 seconds';
+  look_until constant timestamptz := clock_timestamp() + interval '1 second';
+  stop_at timestamptz;
   run nightshift.runs := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
   policy nightshift.partition_policies := nightshift.held_partition_policy(table_name);
   state nightshift.partition_state;
@@ -248,6 +248,9 @@ begin
   perform nightshift.require_few_due(policy, state, run);
   -- Before anyone has to wait.
   foreach due in array state.due loop
+    -- As many as the time allows; the others by the next call.
+    waiting := free <> '{}' and clock_timestamp() > look_until;
+    exit when waiting;
     reason := nightshift.why_not_retire(policy, due);
     if reason is null then
       free := free || due;
@@ -264,10 +267,13 @@ begin
     end;
     state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
   end if;
+  stop_at := clock_timestamp() + interval '1 second';
   foreach due in array free loop
     continue when due <> all(state.due);
-    waiting := retired > 0 and clock_timestamp() > stop_at;
-    exit when waiting;
+    if retired > 0 and clock_timestamp() > stop_at then
+      waiting := true;
+      exit;
+    end if;
     begin
       perform nightshift.note_detaching(policy, due, run.id);
       execute format('alter table %s detach partition %s', policy.parent, due::regclass);
@@ -355,6 +361,14 @@ begin
   end if;
   select p.* into policy from nightshift.partition_policies p where p.parent = record.parent for share;
   if not exists (select 1 from pg_catalog.pg_class c where c.oid = record.partition) then
+    update nightshift.retired_partitions d set status = 'gone', ended_at = clock_timestamp() where d.id = record.id;
+    return '{"outcome": "nothing"}';
+  end if;
+  if not exists (select 1 from pg_catalog.pg_class c where c.oid = record.parent)
+    or exists (select 1 from pg_catalog.pg_inherits i where i.inhrelid = record.partition and i.inhparent <> record.parent::oid)
+    or record.partition::text <> record.partition_name
+  then
+    -- People have taken it into their own hands.
     update nightshift.retired_partitions d set status = 'gone', ended_at = clock_timestamp() where d.id = record.id;
     return '{"outcome": "nothing"}';
   end if;

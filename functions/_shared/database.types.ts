@@ -433,6 +433,7 @@ export type Database = {
         }
         Returns: Json
       }
+      api_roles: { Args: Record<PropertyKey, never>; Returns: unknown[] }
       assess_partitions: {
         Args: { as_of?: string; parents: unknown[] }
         Returns: Database["nightshift"]["CompositeTypes"]["partition_state"][]
@@ -925,6 +926,7 @@ export type Database = {
         Args: { locking: string; relation: unknown }
         Returns: undefined
       }
+      in_days: { Args: { every: string }; Returns: string }
       interval_start: { Args: { at: string; every: string }; Returns: string }
       intervals_of: {
         Args: { every: string; period: unknown }
@@ -933,6 +935,7 @@ export type Database = {
           upper: string
         }[]
       }
+      is_published: { Args: { relation: unknown }; Returns: boolean }
       leaf_relations: { Args: { relation: unknown }; Returns: unknown[] }
       list_partition_policies: { Args: { as_of?: string }; Returns: Json }
       list_refresh_policies: { Args: { as_of?: string }; Returns: Json }
@@ -984,14 +987,16 @@ export type Database = {
       }
       move_rows: {
         Args: {
+          columns: string
           default_partition: unknown
           from_bound: string
           key_column: unknown
-          partition: unknown
+          target: unknown
           to_bound: string
         }
         Returns: number
       }
+      mute_triggers: { Args: { relation: unknown }; Returns: Json }
       name_some: { Args: { relations: unknown[] }; Returns: string }
       next_leaf: {
         Args: { done: unknown; due: string; relation: unknown }
@@ -1035,6 +1040,7 @@ export type Database = {
       partition_warnings: {
         Args: {
           cutoff: string
+          detached: unknown
           exposed: unknown[]
           exposed_to: string
           held: unknown
@@ -1060,12 +1066,11 @@ export type Database = {
       partitions_to_retire: {
         Args: { as_of?: string; relation: unknown }
         Returns: {
+          from_bound: string
           key_column: unknown
-          nullable: boolean
           parent: unknown
-          partitions: unknown[]
-          until: string
-          until_bound: string
+          partition: unknown
+          to_bound: string
         }[]
       }
       partitions_wanted: {
@@ -1240,6 +1245,10 @@ export type Database = {
       }
       trim_runs: { Args: { as_of?: string }; Returns: number }
       trim_view_refreshes: { Args: Record<PropertyKey, never>; Returns: number }
+      unmute_triggers: {
+        Args: { relation: unknown; states: Json }
+        Returns: undefined
+      }
       unpause: { Args: Record<PropertyKey, never>; Returns: undefined }
       users_of: { Args: { relation: unknown }; Returns: string }
       usual_gap: { Args: { job: string }; Returns: string }
@@ -1299,6 +1308,7 @@ export type Database = {
         horizon: string | null
         default_partition: unknown
         newest: unknown
+        newest_is_past: boolean | null
         partitions: number | null
         begun_partitions: number | null
         due: unknown[] | null

@@ -71,7 +71,10 @@ export function connectDirect(databaseUrl: string, deadline: Deadline): Direct {
         session.release();
       } catch (thrown) {
         // What was cut is no connection any more: handed back, the next to use it would never be answered.
-        if (isPostgresError(thrown)) session.release();
+        if (isPostgresError(thrown)) {
+          await session.unsafe('reset statement_timeout; reset lock_timeout').simple();
+          session.release();
+        }
         throw toDirectError(name, thrown);
       }
     },

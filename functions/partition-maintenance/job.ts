@@ -1,9 +1,9 @@
+import { NightshiftError, orStop } from '../_shared/errors.ts';
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
-import { orStop } from '../_shared/errors.ts';
 import { withHeartbeats } from '../_shared/lease.ts';
 import { leaseOf, runDocument } from '../_shared/ledger.ts';
 import { createAll, measureDefaults } from './create.ts';
-import { dropAll, finishDetach, noteKept, previewRetirement, retire } from './retire.ts';
+import { dropAll, finishUnfinished, noteKept, previewRetirement, retire } from './retire.ts';
 import {
   countOf,
   emptyTally,
@@ -50,8 +50,10 @@ async function maintain(
     byTable.set(table, tally);
     return tally;
   };
-  await measureDefaults(context, plan, tallies);
+  const withDefault = plan.tables.filter(({ defaultPartition }) => defaultPartition !== null);
+  const others = plan.tables.filter(({ defaultPartition }) => defaultPartition === null);
   if (input.dryRun) {
+    await measureDefaults(context, withDefault, tallies);
     noteKept(plan.drops, tallies);
     for (const state of plan.tables) {
       await previewRetirement(context, state, tallies(state.table));
@@ -61,14 +63,11 @@ async function maintain(
   }
 
   for (const { partition, table } of plan.unfinished) {
-    try {
-      await finishDetach(context, partition, table, tallies);
-    } catch (thrown) {
-      // One partition must not stop all tables.
-      tallies(table).error ??= orStop(thrown);
-    }
+    await finishUnfinished(context, partition, tallies(table));
   }
-  await createAll(context, plan, tallies);
+  await createAll(context, others, tallies);
+  await measureDefaults(context, withDefault, tallies);
+  await createAll(context, withDefault, tallies);
   for (const state of plan.tables) {
     const tally = tallies(state.table);
     // With new partitions, one that was the newest may be due.
@@ -84,6 +83,18 @@ function readPlan({ rpc, run }: JobContext, { only }: PartitionInput): Promise<P
   return rpc.call('plan_partition_maintenance', args, partitionPlan);
 }
 
+/** What was done is done, and is reported, also when the state after it cannot be read. */
+async function readAgain(
+  context: JobContext,
+  input: PartitionInput,
+  before: PartitionPlan,
+): Promise<PartitionPlan> {
+  const after = await readPlan(context, input).catch(orStop);
+  if (!(after instanceof NightshiftError)) return after;
+  context.log.warn('The state after the run could not be read', { error: after.describe() });
+  return before;
+}
+
 async function outcomeOf(
   context: JobContext,
   input: PartitionInput,
@@ -97,8 +108,8 @@ async function outcomeOf(
     plan.tables.some((state) => hasWork(state, tallies(state.table)));
   const now = worked ? await rpc.call('heartbeat_run', leaseOf(run), runDocument) : run;
   const { steps: deeds } = partitionProgress.parse(now.progress);
-  const after = worked ? await readPlan(context, input) : plan;
-  if (worked) await measureDefaults(context, after, tallies);
+  const after = worked ? await readAgain(context, input, plan) : plan;
+  if (worked) await measureDefaults(context, after.tables, tallies);
   const steps = after.tables.map((state) =>
     stepOf(state, tallies(state.table), deeds[state.table] ?? noDeeds),
   );
@@ -131,10 +142,17 @@ function countMetrics(
     'PartitionsOversized',
     tables.reduce((sum, { oversized }) => sum + oversized, 0),
   );
-  metrics.add(
-    'DefaultPartitionRows',
-    steps.reduce((sum, step) => sum + (step.defaultPartition?.rows ?? 0), 0),
+  // What could not be counted is unknown, and so is the sum: no figure is better than a low one.
+  const counted = tables.every(
+    ({ table, defaultPartition }) =>
+      defaultPartition === null || steps.find((step) => step.table === table)?.defaultPartition,
   );
+  if (counted) {
+    metrics.add(
+      'DefaultPartitionRows',
+      steps.reduce((sum, step) => sum + (step.defaultPartition?.rows ?? 0), 0),
+    );
+  }
   const horizons = steps.flatMap(({ horizonDays }) => horizonDays ?? []);
   if (horizons.length > 0) metrics.add('PartitionHorizonDays', Math.min(...horizons));
   metrics.describe('tables', steps.map(({ table }) => table).join(', '));

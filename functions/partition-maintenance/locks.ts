@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Deadline } from '../_shared/clock.ts';
+import { type Deadline, pause } from '../_shared/clock.ts';
 import { worthRepeating } from '../_shared/errors.ts';
 
 /**
@@ -33,8 +32,15 @@ export function callFits(remainingMs: number): boolean {
   return remainingMs > callMs;
 }
 
+/** To count the rows of a default partition: as long as its statement may take, and the way there and back. */
+const countMs = 10_000;
+
+export function countFits(remainingMs: number): boolean {
+  return remainingMs > countMs;
+}
+
 /**
- * Works through subjects, several a call; those that are locked come again, with pauses in between. A call answers for as
+ * Works through subjects, as many a call as it takes; those that are locked come again, with pauses in between. A call answers for as
  * many of its subjects as it got to. Returns what is left: locked to the end, or not reached before the deadline.
  */
 export async function withLockRetries(
@@ -50,11 +56,15 @@ export async function withLockRetries(
       if (!callFits(deadline.remainingMs())) return { busy, waiting: rest };
       const outcomes = await call(rest, lockTimeoutMs);
       busy.push(...rest.filter((subject) => outcomes.get(subject) === 'busy'));
-      rest = rest.filter((subject) => (outcomes.get(subject) ?? 'more') === 'more');
+      // Who wants more goes to the back: everyone has room before anyone is emptied.
+      rest = [
+        ...rest.filter((subject) => !outcomes.has(subject)),
+        ...rest.filter((subject) => outcomes.get(subject) === 'more'),
+      ];
     }
     if (busy.length === 0 || pauseMs === 0) break;
     if (!callFits(deadline.remainingMs() - pauseMs)) return { busy: [], waiting: busy };
-    await sleep(pauseMs);
+    await pause(pauseMs);
   }
   return { busy, waiting: [] };
 }

@@ -69,7 +69,7 @@ async function retireConcurrently(
       return;
     }
     const args = { ...leaseOf(run), table_name: state.table };
-    const answer = await rpc.call('begin_detach', args, beginDetachAnswer);
+    const answer = await rpc.call('begin_detach', args, beginDetachAnswer, { retry: once });
     if (answer.outcome === 'done') {
       tally.blocked = answer.blocked;
       return;
@@ -78,7 +78,7 @@ async function retireConcurrently(
     const failure = await direct
       ?.execute(answer.statement, { timeoutMs, lockTimeoutMs: detachLockMs })
       .catch(orStop);
-    if (await finishDetach(context, answer.partition, state.table, () => tally)) continue;
+    if (await finishDetach(context, answer.partition, tally)) continue;
     // Not to be had this way: then with locks, briefly. What waited in vain would have to wait for the same again.
     const waited =
       failure instanceof NightshiftError && [timedOut, notLocked].includes(failure.code);
@@ -89,11 +89,10 @@ async function retireConcurrently(
 }
 
 /** Returns whether the partition is out of its table, and written down as that. */
-export async function finishDetach(
+async function finishDetach(
   { rpc, run, deadline }: JobContext,
   partition: string,
-  table: string,
-  tallies: Tallies,
+  tally: Tally,
 ): Promise<boolean> {
   let finished = false;
   const left = await withLockRetries(deadline, [partition], async (_, lockTimeoutMs) => {
@@ -102,7 +101,8 @@ export async function finishDetach(
     finished = answer.outcome === 'retired';
     return new Map([[partition, answer.outcome === 'busy' ? 'busy' : 'done']]);
   });
-  tallies(table).busy ||= left.busy.length > 0;
+  tally.busy ||= left.busy.length > 0;
+  tally.outOfTime ||= left.waiting.length > 0;
   return finished;
 }
 
@@ -129,6 +129,22 @@ export async function previewRetirement(
   }
 }
 
+/** What an earlier run left half done; one that fails keeps the run from no other. */
+export async function finishUnfinished(
+  context: JobContext,
+  partition: string,
+  tally: Tally,
+): Promise<void> {
+  try {
+    await finishDetach(context, partition, tally);
+  } catch (thrown) {
+    const error = orStop(thrown);
+    tally.error ??= error;
+    // Its table may have no policy, and so no step, any more.
+    context.log.warn('A detach could not be finished', { partition, error: error.describe() });
+  }
+}
+
 /** Drops the retired partitions whose grace period is over. */
 export async function dropAll(
   { rpc, run, deadline }: JobContext,
@@ -136,9 +152,10 @@ export async function dropAll(
   tallies: Tallies,
 ): Promise<void> {
   const tableOf = new Map(drops.map(({ partition, table }) => [partition, table]));
-  const tallyOf = (partition: string) => tallies(tableOf.get(partition) ?? '');
+  const tallyOf = (partition: string) => tallies(tableOf.get(partition) ?? partition);
   noteKept(drops, tallies);
-  for (const group of dropGroups(drops)) {
+  const groups = dropGroups(drops);
+  for (let group = groups.shift(); group; group = groups.shift()) {
     try {
       const { busy, waiting } = await withLockRetries(deadline, group, async (partitions, ms) => {
         const args = { ...leaseOf(run), partitions, lock_timeout_ms: ms };
@@ -162,7 +179,9 @@ export async function dropAll(
       for (const partition of waiting) tallyOf(partition).outOfTime = true;
     } catch (thrown) {
       const error = orStop(thrown);
-      for (const partition of group) tallyOf(partition).error ??= error;
+      // As for creation: what fails as a whole is tried one by one.
+      if (group.length > 1) groups.push(...group.map((one) => [one]));
+      else for (const partition of group) tallyOf(partition).error ??= error;
     }
   }
 }

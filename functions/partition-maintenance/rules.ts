@@ -20,6 +20,8 @@ export interface Tally extends Pick<PartitionStep, 'blocked' | 'kept'> {
   hasGrown: boolean;
   defaultPartition: DefaultPartition | null;
   warnings: string[];
+  /** Why the rows of its default partition are not known. */
+  uncounted?: NightshiftError | undefined;
   /** Another session held a lock to the end. */
   busy: boolean;
   outOfTime: boolean;
@@ -41,22 +43,16 @@ export function emptyTally(): Tally {
   };
 }
 
-/**
- * Which tables have their partitions made in one transaction. A foreign key locks the table at its other end, and a
- * default partition locks out everyone: those go by themselves, and let go at once.
- */
-export function creationGroups(
-  tables: readonly TableState[],
-  movable: (table: string) => number,
-): string[][] {
-  const due = tables.filter(
-    ({ table, missing, problem }) => !problem && (missing.length > 0 || movable(table) > 0),
-  );
-  const isFelt = ({ hasForeignKeys, defaultPartition }: TableState) =>
-    hasForeignKeys || defaultPartition !== null;
-  const together = due.filter((state) => !isFelt(state)).map(({ table }) => table);
-  const alone = due.filter(isFelt).map(({ table }) => [table]);
-  return together.length > 0 ? [together, ...alone] : alone;
+export function needsPartitions(
+  { missing, problem }: TableState,
+  { defaultPartition }: Tally,
+): boolean {
+  return !problem && missing.length + (defaultPartition?.movableRows ?? 0) > 0;
+}
+
+/** Whether others notice the locks that its new partitions take. */
+export function isFelt({ hasForeignKeys, defaultPartition }: TableState): boolean {
+  return hasForeignKeys || defaultPartition !== null;
 }
 
 /** Whether there was anything to do for a table when the attempt began. */
@@ -103,11 +99,21 @@ export function explain(error: NightshiftError, state: TableState): NightshiftEr
       : 'Its partitions could not be changed within the time limit of a statement',
     {
       hint: state.defaultPartition
-        ? `In a quiet hour, without a time limit, until it says done: select nightshift.create_missing_partitions('${state.table.replaceAll("'", "''")}', max_rows => 10000000);`
+        ? byHand(state)
         : 'Look for a busy database, or for foreign keys without an index.',
       cause: error,
     },
   );
+}
+
+/** Rows that nobody can count are not moved either, so the table is not done. */
+export function uncounted(error: NightshiftError, state: TableState): NightshiftError {
+  const message = `The rows of its default partition ${state.defaultPartition} could not be counted, so none were moved`;
+  return new NightshiftError(error.code, message, { hint: byHand(state), cause: error });
+}
+
+function byHand({ table }: TableState): string {
+  return `In a quiet hour, until it says done: set statement_timeout = 0; select nightshift.create_missing_partitions('${table.replaceAll("'", "''")}', max_rows => 10000000);`;
 }
 
 /** A step of a dry run: all that a run would do. */
@@ -134,6 +140,7 @@ export function stepOfPlan(
           ...state.due
             .filter((partition) => !stays.has(partition))
             .map((partition) => ({ partition })),
+          ...(state.dueAfterwards ? [{ partition: state.dueAfterwards }] : []),
           ...wanted
             .filter(({ to }) => isPast(to))
             .map(({ from }) => ({ partition: `one that is made for ${from}` })),
@@ -158,7 +165,9 @@ export function stepOf(state: TableState, tally: Tally, deeds: Deeds): Partition
   const misfit = new NightshiftError('NS422', state.problem ?? '', {
     hint: state.fix,
   });
-  const error = state.problem ? misfit : (tally.error ?? (busy ? locked : undefined));
+  const error = state.problem
+    ? misfit
+    : (tally.error ?? (busy ? locked : undefined) ?? tally.uncounted);
   const step = {
     table: state.table,
     created,
@@ -171,16 +180,13 @@ export function stepOf(state: TableState, tally: Tally, deeds: Deeds): Partition
     missing: state.missing.length,
     defaultPartition: withoutWanted(defaultPartition),
     ...(error ? { error: error.describe() } : {}),
-    // What was looked at before and after may be wrong in the same way twice.
     warnings: [
-      ...new Set([
-        ...state.warnings,
-        ...tally.warnings,
-        ...created.flatMap(({ partition, warnings }) =>
-          warnings.map((text) => `${partition}: ${text}`),
-        ),
-        ...warningsOf(defaultPartition),
-      ]),
+      ...state.warnings,
+      ...tally.warnings,
+      ...created.flatMap(({ partition, warnings }) =>
+        warnings.map((text) => `${partition}: ${text}`),
+      ),
+      ...warningsOf(defaultPartition),
     ],
   };
   const progressed = countOf(deeds) > 0;

@@ -36,6 +36,8 @@ const tableState = z.object({
   missing: z.array(period).default([]),
   /** Partitions to be retired. */
   due: z.array(z.string()).default([]),
+  /** The newest, which is due when others have been made. */
+  dueAfterwards: z.string().nullable().default(null),
   /** Why a run retires none of them, unless it is forced. */
   refusal: z.string().nullable().default(null),
   /** Partitions that ended by then are due. */

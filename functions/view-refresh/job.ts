@@ -1,5 +1,6 @@
 import PQueue from 'p-queue';
 import * as z from 'zod';
+import { pause } from '../_shared/clock.ts';
 import { NightshiftError, notLocked, orStop } from '../_shared/errors.ts';
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { withHeartbeats } from '../_shared/lease.ts';
@@ -215,7 +216,7 @@ async function callRefresh(
   // The session that is refreshing it may be that of our own call, whose answer was lost.
   const giveUpMs = clock.nowMs() + (answerLost ? apiLimitMs : 0);
   while (answer.outcome === 'busy' && clock.nowMs() < giveUpMs) {
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await pause(500);
     answer = await call();
   }
   return answer;

@@ -61,7 +61,7 @@ comment on table nightshift.retired_partitions is
 comment on column nightshift.retired_partitions.from_bound is
   'As in FOR VALUES FROM (...) TO (...), so that it can be attached again just as it was.';
 comment on column nightshift.retired_partitions.status is
-  'detaching: asked for over the direct connection, not known to be done. detached: no part of the table. dropped. reattached: part of it again, and left alone. released: reattached, and due again since its policy was given another retention. gone: someone else dropped it.';
+  'detaching: asked for over the direct connection, not known to be done. detached: no part of the table. dropped. reattached: part of it again, and left alone. released: reattached, and due again since its policy was given another retention; or detached by a person. gone: dropped or taken elsewhere by a person.';
 comment on column nightshift.retired_partitions.drop_after is 'Null when the policy said to keep it.';
 
 create index retired_partitions_partition on nightshift.retired_partitions (partition);
@@ -191,6 +191,29 @@ end;
 comment on function nightshift.partition_suffix is
   'What a new partition is named after the table and an underscore, by its start: 2026, 2026_q1, 2026_01, 2026_w05 (ISO week), 2026_01_31, 2026_01_31_06; finer than the policy where the start is not on its grid.';
 
+create function nightshift.api_roles()
+returns setof oid
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select r.oid
+  from pg_catalog.pg_roles r
+  where not r.rolbypassrls and not r.rolsuper
+    and (
+      r.rolname in ('anon', 'authenticated')
+      or exists (
+        select 1
+        from pg_catalog.pg_auth_members m
+        join pg_catalog.pg_roles a on a.oid = m.member and a.rolname = 'authenticator'
+        where m.roleid = r.oid
+      )
+    );
+end;
+
+comment on function nightshift.api_roles is
+  'The roles that a request over the Data API can have: anon, authenticated, and others that authenticator may become; without those that row level security does not apply to, like service_role.';
+
 create function nightshift.read_partitions(parents oid[])
 returns table (
   parent oid, partition oid, is_default boolean, pending boolean, from_bound text, to_bound text, lower timestamp, upper timestamp
@@ -208,10 +231,13 @@ begin
   return query
   select
     p.parent::oid, c.oid, e.bounds is null, i.inhdetachpending, l.from_bound, l.to_bound,
-    -- In UTC, what is printed of a date and of either kind of timestamp reads the same as a timestamp.
-    case when a.atttypid in ('bigint'::regtype, 'uuid'::regtype) then nightshift.time_of_number(l.from_bound, a.atttypid::regtype, p.epoch)
+    -- In UTC, what is printed of a date and of either kind of timestamp reads the same as a timestamp; but a date can lie
+    -- where no timestamp does.
+    case when a.atttypid = 'date'::regtype and l.from_bound <> 'MINVALUE' and trim(both '''' from l.from_bound)::date < '4713-01-01 BC' then '-infinity'
+      when a.atttypid in ('bigint'::regtype, 'uuid'::regtype) then nightshift.time_of_number(l.from_bound, a.atttypid::regtype, p.epoch)
       else trim(both '''' from replace(l.from_bound, 'MINVALUE', '-infinity'))::timestamp end,
-    case when a.atttypid in ('bigint'::regtype, 'uuid'::regtype) then nightshift.time_of_number(l.to_bound, a.atttypid::regtype, p.epoch)
+    case when a.atttypid = 'date'::regtype and l.to_bound <> 'MAXVALUE' and trim(both '''' from l.to_bound)::date > '294276-01-01' then 'infinity'
+      when a.atttypid in ('bigint'::regtype, 'uuid'::regtype) then nightshift.time_of_number(l.to_bound, a.atttypid::regtype, p.epoch)
       else trim(both '''' from replace(l.to_bound, 'MAXVALUE', 'infinity'))::timestamp end
   from nightshift.partition_policies p
   join pg_catalog.pg_partitioned_table t on t.partrelid = p.parent and t.partstrat = 'r' and t.partnatts = 1
@@ -231,5 +257,5 @@ comment on function nightshift.read_partitions is
   'The partitions of tables with a policy: bounds as SQL has them, and as times in UTC; infinite without a bound, null for the default partition. pending: interrupted while being detached concurrently.';
 
 revoke all on function
-  nightshift.partition_key, nightshift.time_of_number, nightshift.bound_of_time, nightshift.interval_start, nightshift.partition_suffix, nightshift.read_partitions
+  nightshift.partition_key, nightshift.time_of_number, nightshift.bound_of_time, nightshift.interval_start, nightshift.partition_suffix, nightshift.api_roles, nightshift.read_partitions
 from public, anon, authenticated;

@@ -16,6 +16,7 @@ create type nightshift.partition_state as (
   horizon timestamp,
   default_partition oid,
   newest oid,
+  newest_is_past boolean,
   partitions integer,
   begun_partitions integer,
   due oid[],
@@ -119,7 +120,7 @@ begin
     tsmultirange(tsrange(least(w.first, w.lower), w.lower)) - coalesce(s.held, '{}') - coalesce(d.held, '{}'),
     coalesce(d.held, '{}'),
     (select upper(h.period) from unnest(s.held) h(period) where h.period @> c.now),
-    s.default_partition, s.newest, coalesce(s.partitions, 0)::integer, coalesce(s.begun_partitions, 0)::integer,
+    s.default_partition, s.newest, coalesce(s.newest = any(s.past), false), coalesce(s.partitions, 0)::integer, coalesce(s.begun_partitions, 0)::integer,
     array(
       select p.partition
       from unnest(s.past) with ordinality p(partition, position)
@@ -183,10 +184,14 @@ begin atomic
     select p.parent, p.partition, r.rolname
     from part p
     join pg_catalog.pg_class t on t.oid = p.parent
-    join pg_catalog.pg_roles r on r.rolname in ('anon', 'authenticated')
-    where not p.relrowsecurity
+    cross join nightshift.api_roles() a(oid)
+    join pg_catalog.pg_roles r on r.oid = a.oid
+    where (not p.relrowsecurity or exists (select 1 from pg_catalog.pg_policy o where o.polrelid = p.partition))
       and has_schema_privilege(r.oid, p.relnamespace, 'usage')
-      and has_table_privilege(r.oid, p.partition, 'select, insert, update, delete')
+      and (
+        has_table_privilege(r.oid, p.partition, 'select, insert, update, delete')
+        or has_any_column_privilege(r.oid, p.partition, 'select, insert, update')
+      )
       and (
         t.relrowsecurity
         or exists (
@@ -198,13 +203,16 @@ begin atomic
   -- As of their last vacuum or analyze: their files cannot be looked at without a lock.
   oversized as (
     select p.parent, p.partition
-    from part p, nightshift.settings s
-    where p.relpages::bigint * current_setting('block_size')::bigint > s.partition_alert_bytes / 10
+    from part p
+    cross join nightshift.settings s
+    left join pg_catalog.pg_class t on t.oid = p.reltoastrelid
+    cross join lateral (select p.relpages::bigint + coalesce(t.relpages, 0)) own(pages)
+    -- The indexes are looked up where the rows, long values included, are a tenth of it.
+    where own.pages * current_setting('block_size')::bigint > s.partition_alert_bytes / 10
       and current_setting('block_size')::bigint * (
-        p.relpages
+        own.pages
         + (select coalesce(sum(x.relpages), 0) from pg_catalog.pg_index n join pg_catalog.pg_class x on x.oid = n.indexrelid
           where n.indrelid = p.partition)
-        + (select coalesce(sum(x.relpages), 0) from pg_catalog.pg_class x where x.oid = p.reltoastrelid)
       ) > s.partition_alert_bytes
   )
   select
@@ -216,7 +224,7 @@ begin atomic
 end;
 
 comment on function nightshift.partition_faults is
-  'Of tables, the partitions that anon or authenticated can reach past the row level security or the grants of the table (exposed), and those that were larger than settings.partition_alert_bytes when they were last analyzed (oversized).';
+  'Of tables, the partitions that a role of the API can reach past the row level security or the grants of the table, policies of their own included (exposed), and those that were larger than settings.partition_alert_bytes when they were last analyzed (oversized).';
 
 create function nightshift.name_some(relations oid[])
 returns text
@@ -257,6 +265,7 @@ create function nightshift.partition_warnings(
   policy nightshift.partition_policies,
   held tsmultirange,
   left_out tsmultirange,
+  detached tsmultirange,
   cutoff timestamp,
   newest oid,
   odd oid[],
@@ -289,6 +298,17 @@ begin atomic
     union all
     select format('%s: not one interval of %s in UTC from bound to bound; new partitions are fitted around.', nightshift.name_some(odd), policy.every)
     where cardinality(odd) > 0
+    union all
+    select format('%s has the unique index %s, which new partitions will not have, because %s has none like it. Fix: create it there, with %I among its columns.',
+      newest::regclass, x.indexrelid::regclass, policy.parent, (nightshift.partition_key(policy.parent)).column_name)
+    from pg_catalog.pg_index x
+    where x.indrelid = newest and x.indisunique
+      and not exists (select 1 from pg_catalog.pg_inherits i where i.inhrelid = x.indexrelid)
+    union all
+    select format('It has no place for rows from %s to %s: that is the time of partitions that were retired, and would not be due now. To have one back: select nightshift.reattach_partition(...);',
+      lower(r.period), upper(r.period))
+    from unnest(detached) r(period)
+    where cutoff is null or upper(r.period) > cutoff
     union all
     select format('%s is half detached, so its rows cannot be seen through the table. %s', p.partition::regclass, case
       when exists (
@@ -342,6 +362,9 @@ begin atomic
     'retention', policy.retention::text,
     'retire', policy.retire,
     'grace', policy.grace::text,
+    'maxFraction', policy.max_fraction,
+    'partitionSchema', policy.partition_schema,
+    'epoch', policy.epoch,
     'enabled', policy.enabled
   );
 end;
@@ -377,6 +400,7 @@ begin atomic
           select jsonb_agg(jsonb_build_object('from', i.lower at time zone 'UTC', 'to', i.upper at time zone 'UTC') order by i.lower)
           from nightshift.intervals_of(p.every, a.missing) i
         ) end,
+        'dueAfterwards', case when a.newest_is_past and not isempty(a.missing) then a.newest::regclass::text end,
         'due', (select coalesce(jsonb_agg(d.partition::regclass::text order by d.position), '[]')
           from unnest(a.due) with ordinality d(partition, position)),
         'dueBefore', a.cutoff at time zone 'UTC',
@@ -388,7 +412,7 @@ begin atomic
         ),
         'oversized', coalesce(cardinality(f.oversized), 0),
         'warnings', nightshift.partition_warnings(
-          p, a.held, a.left_out, a.cutoff, a.newest, a.odd, a.pending, a.kept, f.exposed, f.exposed_to, f.oversized,
+          p, a.held, a.left_out, a.detached, a.cutoff, a.newest, a.odd, a.pending, a.kept, f.exposed, f.exposed_to, f.oversized,
           g.usual_gap
         )
       ) end
@@ -400,7 +424,7 @@ begin atomic
 end;
 
 comment on function nightshift.describe_partition_sets is
-  'Policies with the state of their tables, as JSON: partitions, horizon, horizonDays (null when it never ends), missing [{from, to}], due, dueBefore (partitions that ended by then are due), refusal (why a run retires none of them, unless forced), defaultPartition, hasForeignKeys (from it or to it), oversized (how many), warnings; or problem and fix when the policy does not fit its table any more.';
+  'Policies with the state of their tables, as JSON: partitions, horizon, horizonDays (null when it never ends), missing [{from, to}], due, dueAfterwards (the newest, which is due when others have been made), dueBefore (partitions that ended by then are due), refusal (why a run retires none of them, unless forced), defaultPartition, hasForeignKeys (from it or to it), oversized (how many), warnings; or problem and fix when the policy does not fit its table any more.';
 
 revoke all on function
   nightshift.assess_partitions, nightshift.intervals_of, nightshift.partition_faults, nightshift.name_some,

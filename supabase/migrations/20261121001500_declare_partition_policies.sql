@@ -26,6 +26,18 @@ $$;
 
 comment on function nightshift.require_period is 'Raises NS422, with the example as the hint, unless the interval is positive in each of its fields.';
 
+create function nightshift.in_days(every interval)
+returns interval
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select case when extract(epoch from in_days.every) % 86400 = 0 and extract(hour from in_days.every) > 0
+    then justify_hours(in_days.every) else in_days.every end;
+end;
+
+comment on function nightshift.in_days is 'Hours that are whole days, as days: 24 hours are a day in UTC.';
+
 create function nightshift.require_ownership(relation regclass)
 returns void
 language plpgsql
@@ -61,7 +73,7 @@ declare
   days integer := extract(day from policy.every);
   seconds numeric := extract(epoch from policy.every - make_interval(months => months, days => days));
 begin
-  select c.relkind, c.relowner, n.nspname, n.oid as namespace into parent
+  select c.relkind, c.relpersistence, c.relowner, n.nspname, n.oid as namespace into parent
   from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   where c.oid = policy.parent;
@@ -72,7 +84,7 @@ begin
       hint = 'Name a partitioned table, with its schema: nightshift.add_partition_policy(''public.daily_metrics'', ''1 month'').';
   end if;
   select k.* into key from nightshift.partition_key(policy.parent) k;
-  if key.type is null or parent.nspname in ('pg_catalog', 'information_schema', 'nightshift') then
+  if key.type is null or parent.relpersistence = 't' or parent.nspname in ('pg_catalog', 'information_schema', 'nightshift') then
     raise exception using
       errcode = 'NS422',
       message = case when parent.relkind = 'p' then format('%s is not partitioned by range of a single column', policy.parent)
@@ -112,16 +124,26 @@ begin
     cross join lateral nightshift.referencing_keys(r.relation) k
     cross join lateral (select k.referencing union select p.relid from pg_catalog.pg_partition_tree(k.referencing) p) o(relation)
   ) t(relation);
+  if exists (
+    select 1
+    from pg_catalog.pg_partition_ancestors(policy.parent) a(relid)
+    where a.relid <> policy.parent and (nightshift.partition_key(a.relid)).column_name = key.column_name
+  ) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is a partition itself, by the same %I, and can only hold a part of time', policy.parent, key.column_name),
+      hint = 'Declare a policy for the table that it is a partition of, with partitions that are not partitioned themselves.';
+  end if;
   select i.inhrelid::regclass into nested
   from pg_catalog.pg_inherits i
   join pg_catalog.pg_class c on c.oid = i.inhrelid
-  where i.inhparent = policy.parent and c.relkind = 'p'
+  where i.inhparent = policy.parent and c.relkind <> 'r'
   limit 1;
   if found then
     raise exception using
       errcode = 'NS422',
-      message = format('Partition %s of %s is partitioned itself', nested, policy.parent),
-      hint = 'Nightshift makes partitions of one level. Declare a policy for each table of the level below, where that is by time.';
+      message = format('Partition %s of %s is not a plain table: partitioned itself, or elsewhere', nested, policy.parent),
+      hint = 'Nightshift makes partitions of one level, in this database. Declare a policy for each table of the level below, where that is by time.';
   end if;
 
   perform nightshift.require_period('every', policy.every, 'Say how long a partition is: ''1 hour'', ''1 day'', ''1 week'', ''1 month'', ''3 months'' or ''1 year''.');
@@ -151,6 +173,12 @@ begin
       message = format('The key %I of %s is by default a random uuid, which holds no time', key.column_name, policy.parent),
       hint = 'It needs uuids of version 7: uuidv7() since Postgres 18, or made by the application.';
   end if;
+  if policy.every > '5 years' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('every must be at most 5 years, not %s', policy.every),
+      hint = 'A thousand such intervals reach back as far as a timestamp can.';
+  end if;
   if policy.premake is null or policy.premake not between 1 and 100 then
     raise exception using
       errcode = 'NS422',
@@ -159,6 +187,12 @@ begin
   end if;
   if policy.retention is not null then
     perform nightshift.require_period('retention', policy.retention, 'Say how long a partition stays after its end, like ''1 year''; leave it out to keep all.');
+    if policy.retention > '1000 years' then
+      raise exception using
+        errcode = 'NS422',
+        message = format('retention (%s) is longer than 1,000 years', policy.retention),
+        hint = 'Leave retention out to keep all.';
+    end if;
     if policy.retention < policy.every then
       raise exception using
         errcode = 'NS422',
@@ -229,7 +263,7 @@ begin
   policy.parent := add_partition_policy.parent;
   policy.parent_name := add_partition_policy.parent::text;
   -- '24 hours' is a day in UTC.
-  policy.every := case when extract(epoch from every) % 86400 = 0 and extract(hour from every) > 0 then justify_hours(every) else every end;
+  policy.every := nightshift.in_days(every);
   policy.premake := add_partition_policy.premake;
   policy.retention := add_partition_policy.retention;
   policy.retire := coalesce(add_partition_policy.retire, 'detach');
@@ -290,7 +324,7 @@ declare
 begin
   update nightshift.partition_policies p
   set
-    every = coalesce(alter_partition_policy.every, p.every),
+    every = coalesce(nightshift.in_days(alter_partition_policy.every), p.every),
     premake = coalesce(alter_partition_policy.premake, p.premake),
     retention = coalesce(alter_partition_policy.retention, p.retention),
     retire = coalesce(alter_partition_policy.retire, p.retire),
@@ -404,7 +438,7 @@ begin
   for grantee in
     select 'public'
     union all
-    select quote_ident(r.rolname) from pg_catalog.pg_roles r where r.rolname in ('anon', 'authenticated')
+    select a::regrole::text from nightshift.api_roles() a
   loop
     execute format('revoke all on %s from %s cascade', partition, grantee);
   end loop;
@@ -412,7 +446,7 @@ end;
 $$;
 
 comment on function nightshift.secure_partition is
-  'Takes a partition out of the reach of the API: row level security, and nothing granted to public, anon and authenticated.';
+  'Takes a partition out of the reach of the API: row level security, and nothing granted to public and the roles of the API.';
 
 create function nightshift.secure_partitions(parent regclass)
 returns jsonb
@@ -438,7 +472,7 @@ comment on function nightshift.secure_partitions is
   'Enables row level security on the partitions that the API exposes past their table, and revokes what anon and authenticated may do with them; through the table all stays as it is. For whoever owns the table. Locks each of them for a moment, waiting at most 1 s. Returns their names as a JSON array. Errors: NS422.';
 
 revoke all on function
-  nightshift.require_period, nightshift.require_ownership, nightshift.check_partition_policy, nightshift.add_partition_policy,
+  nightshift.require_period, nightshift.in_days, nightshift.require_ownership, nightshift.check_partition_policy, nightshift.add_partition_policy,
   nightshift.alter_partition_policy, nightshift.remove_partition_policy, nightshift.check_partition_sizes,
   nightshift.secure_partition, nightshift.secure_partitions
 from public, anon, authenticated;

@@ -60,8 +60,7 @@ begin
     where c.oid = parent
       and a.grantee not in (0, c.relowner)
       and not exists (
-        select 1 from pg_catalog.pg_roles r
-        where r.rolname in ('anon', 'authenticated') and pg_has_role(r.oid, a.grantee, 'member')
+        select 1 from nightshift.api_roles() r(oid) where pg_has_role(r.oid, a.grantee, 'member')
       )
     group by a.grantee, a.is_grantable
   loop
@@ -71,7 +70,7 @@ end;
 $$;
 
 comment on function nightshift.copy_grants is
-  'Grants on a partition what its table grants, to all but public, anon, authenticated and roles that these are members of: they go through the table.';
+  'Grants on a partition what its table grants, to all but public, the roles of the API and those that they are members of: they go through the table.';
 
 create function nightshift.copy_settings(parent regclass, model regclass, partition regclass)
 returns void

@@ -52,6 +52,13 @@ begin
     from nightshift.count_between(policy, state.default_partition, array(
       select s.at
       from generate_series(state.begun - 1000 * policy.every, state.begun + (policy.premake + 1) * policy.every, policy.every) s(at)
+      union
+      -- Where an odd partition cuts an interval, each side is counted for itself.
+      select b.at
+      from unnest(state.held + state.detached) h(period)
+      cross join lateral (values (lower(h.period)), (upper(h.period))) b(at)
+      where b.at > state.begun - 1000 * policy.every and b.at < state.begun + (policy.premake + 1) * policy.every
+      order by 1
     )) c;
   end if;
   -- Once the first of these rows have their partition, what lies between it and the others is a gap.
@@ -75,7 +82,7 @@ end;
 $$;
 
 comment on function nightshift.partitions_wanted is
-  'The periods of the partitions that a table lacks, those for rows of its default partition included, and how many such rows there are for each: too many where a partition is in the midst of an interval.';
+  'The periods of the partitions that a table lacks, those for rows of its default partition included, and how many such rows there are for each.';
 
 create function nightshift.partitions_to_make(
   policy nightshift.partition_policies,
@@ -107,7 +114,7 @@ begin
   if pieces = '{}' and choice.filled is not null then
     -- Too many for one partition at a time: as much of it as max_rows allows, from an hour (or a day) upwards.
     grain := case when state.key_type = 'date'::regtype then '1 day' else '1 hour' end;
-    select array[tsrange(lower(choice.filled[1]), coalesce(max(c.upper) filter (where c.total <= max_rows), min(c.upper)))]
+    select array[tsrange(lower(choice.filled[1]), coalesce(max(c.upper) filter (where c.total <= max_rows), min(c.upper), upper(choice.filled[1])))]
     into pieces
     from (
       select n.upper, sum(n.row_count) over (order by n.lower) as total

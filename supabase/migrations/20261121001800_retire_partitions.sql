@@ -159,6 +159,7 @@ begin
   execute format(
     'alter table %s add constraint nightshift_retired check (%s) not valid', partition,
     concat_ws(' and ',
+      format('%I is not null', key.column_name),
       case when record.from_bound <> 'MINVALUE' then format('%I >= %s', key.column_name, record.from_bound) end,
       format('%I < %s', key.column_name, record.to_bound))
   );
@@ -383,6 +384,17 @@ begin
     where d.id = record.id and d.retired_at < clock_timestamp() - interval '1 day';
     return '{"outcome": "nothing"}';
   end if;
+  if pending is null and not exists (
+    select 1
+    from pg_catalog.pg_constraint k
+    join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = any(k.conkey)
+    where k.conrelid = record.partition and k.contype = 'c'
+      and a.attname = (nightshift.partition_key(record.parent)).column_name
+  ) then
+    -- Detached concurrently, it would have its bounds as a constraint: a person has detached it, for reasons of their own.
+    update nightshift.retired_partitions d set status = 'released', ended_at = clock_timestamp() where d.id = record.id;
+    return '{"outcome": "nothing"}';
+  end if;
   perform nightshift.stamp_retired(policy, record.partition, run.id);
   return '{"outcome": "retired"}';
 exception
@@ -392,7 +404,7 @@ end;
 $$;
 
 comment on function nightshift.finish_detach is
-  'Sees to a partition that was to be detached concurrently: finishes what was interrupted and stamps it. Returns {outcome: retired}, {outcome: nothing} when it is still attached or gone, or {outcome: busy}. One that is still attached is not forgotten for a day: the statement may be under way in a session that nobody waits for any more. Errors: NS409, NS422, NS428 paused.';
+  'Sees to a partition that was to be detached concurrently: finishes what was interrupted and stamps it. Returns {outcome: retired}, {outcome: nothing} when it is still attached, gone, or a person has detached it, or {outcome: busy}. One that is still attached is not forgotten for a day: the statement may be under way in a session that nobody waits for any more. Errors: NS409, NS422, NS428 paused.';
 
 revoke all on function
   nightshift.require_few_due, nightshift.users_of, nightshift.why_not_retire, nightshift.preview_retirement, nightshift.describe_retired, nightshift.stamp_retired,

@@ -93,9 +93,11 @@ begin
       when lock_not_available or deadlock_detected then
         answer := '{"outcome": "busy"}';
       when dependent_objects_still_exist then
-        answer := jsonb_build_object('outcome', 'kept', 'reason', 'other objects need it');
-      when syntax_error_or_access_rule_violation or object_not_in_prerequisite_state then
-        answer := jsonb_build_object('outcome', 'kept', 'reason', format('Postgres says: %s', sqlerrm));
+        answer := '{"outcome": "kept", "reason": "other objects need it"}';
+      when syntax_error_or_access_rule_violation or object_not_in_prerequisite_state or feature_not_supported or plpgsql_error then
+        answer := jsonb_build_object('outcome', 'kept', 'reason', case
+          when sqlstate like 'P0%' then format('Postgres refused with SQLSTATE %s; its log has the message', sqlstate)
+          else format('Postgres says: %s', sqlerrm) end);
     end;
     answers := answers || (answer || jsonb_build_object('partition', name));
   end loop;
@@ -155,12 +157,24 @@ begin
     execute format('alter table %s attach partition %s for values from (%s) to (%s)',
       record.parent, partition, record.from_bound, record.to_bound);
   exception
-    when invalid_object_definition or check_violation then
+    when check_violation then
       raise exception using
         errcode = 'NS422',
         message = format('%s cannot be attached again', partition),
-        detail = case sqlstate when '23514' then 'Rows of its time have come into the default partition, or rows of another into it.' else sqlerrm end,
-        hint = 'Another partition holds its time now: insert the rows into the table instead.';
+        detail = format('The default partition %s has rows of its time, from %s to %s.', default_partition, lower(record.period), upper(record.period)),
+        hint = format('Move them to %s, and try again.', partition);
+    when invalid_object_definition then
+      raise exception using
+        errcode = 'NS422',
+        message = format('%s cannot be attached again', partition),
+        detail = sqlerrm,
+        hint = format('Another partition holds its time now: insert into %s select * from %s;', record.parent, partition);
+    when datatype_mismatch or undefined_column or undefined_object then
+      raise exception using
+        errcode = 'NS422',
+        message = format('%s cannot be attached again', partition),
+        detail = sqlerrm,
+        hint = format('%s has changed since: give %s the same columns and constraints.', record.parent, partition);
   end;
   update nightshift.retired_partitions d set status = 'reattached', ended_at = clock_timestamp() where d.id = record.id;
   return jsonb_build_object('partition', partition::text, 'table', record.parent::text);

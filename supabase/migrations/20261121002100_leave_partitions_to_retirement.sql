@@ -1,31 +1,41 @@
--- The purge leaves partitions that are wholly due to the partition policy of their table.
+-- The purge leaves partitions that are wholly due to the partition policy of their table, for two nights.
 -- Why: detaching them costs next to nothing; deleting their rows one by one first would cost as much as all the rest.
 -- Locks: none on any existing object.
 
 create function nightshift.partitions_to_retire(relation regclass, as_of timestamptz default now())
-returns table (parent regclass, partitions oid[], key_column name, nullable boolean, until_bound text, until timestamp)
-language sql
+returns table (parent regclass, partition oid, key_column name, from_bound text, to_bound text)
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-begin atomic
-  select
-    p.parent, a.due || a.kept, a.key_column, not k.attnotnull,
-    (array_agg(r.to_bound order by r.upper desc))[1], max(r.upper)
-  from nightshift.partition_policies p
-  cross join lateral nightshift.assess_partitions(array[p.parent::oid], partitions_to_retire.as_of) a
-  join nightshift.read_partitions(array[p.parent::oid]) r on r.partition = any(a.due || a.kept)
-  join pg_catalog.pg_attribute k on k.attrelid = p.parent and k.attname = a.key_column
-  where p.enabled
-    and p.retention is not null
-    and (
-      p.parent in (select t.relid from pg_catalog.pg_partition_tree(partitions_to_retire.relation) t)
-      or p.parent in (select t.relid from pg_catalog.pg_partition_ancestors(partitions_to_retire.relation) t(relid))
-    )
-  group by p.parent, a.due || a.kept, a.key_column, k.attnotnull;
+as $$
+#variable_conflict use_column
+declare
+  parents oid[] := array(
+    select p.parent::oid from nightshift.partition_policies p where p.enabled and p.retention is not null
+  );
+begin
+  if parents = '{}' then
+    return;
+  end if;
+  parents := array(
+    select t.relid::oid from pg_catalog.pg_partition_tree(partitions_to_retire.relation) t where t.relid::oid = any(parents)
+    union
+    select a.relid::oid from pg_catalog.pg_partition_ancestors(partitions_to_retire.relation) a(relid) where a.relid::oid = any(parents)
+  );
+  if parents = '{}' then
+    return;
+  end if;
+  return query
+  select r.parent::regclass, r.partition, a.key_column, r.from_bound, r.to_bound
+  from nightshift.assess_partitions(parents, partitions_to_retire.as_of) a
+  join nightshift.read_partitions(parents) r on r.parent = a.parent
+  -- Two nights for the retirement; what it cannot take out by then is purged as ever.
+  where r.partition = any(a.due) and r.upper > a.cutoff - interval '2 days' or r.partition = any(a.kept);
 end;
+$$;
 
 comment on function nightshift.partitions_to_retire is
-  'The partitions of a table, or around it, that their partition policy is about to retire, or would if they had not been attached again by hand, and the bound where they end.';
+  'The partitions of a table, or around it, that a purge leaves alone: those that have been due to be retired for less than two days, and those that were attached again by hand.';
 
 alter function nightshift.leaf_relations(regclass) rename to all_leaf_relations;
 comment on function nightshift.all_leaf_relations is
@@ -39,14 +49,12 @@ set search_path = pg_catalog, pg_temp
 begin atomic
   select l.leaf
   from nightshift.all_leaf_relations(leaf_relations.relation) l(leaf)
-  where l.leaf::oid not in (
-    select unnest(t.partitions) from nightshift.partitions_to_retire(leaf_relations.relation) t
-  )
+  where l.leaf::oid not in (select t.partition from nightshift.partitions_to_retire(leaf_relations.relation) t)
   order by l.leaf::oid;
 end;
 
 comment on function nightshift.leaf_relations is
-  'The tables that hold the rows of a table that a purge looks at, by oid: all_leaf_relations, without those that a partition policy retires.';
+  'The tables that hold the rows of a table that a purge looks at, by oid: all_leaf_relations, without those that are left to a partition policy.';
 
 alter function nightshift.due_condition(text, regclass, interval, name, name, timestamptz) rename to due_by_marker;
 
@@ -68,8 +76,9 @@ begin atomic
     due_condition.flag_column, due_condition.as_of
   ) || coalesce((
     select string_agg(
-      format(case when t.nullable then ' and (%1$s.%2$I >= %3$s or %1$s.%2$I is null)' else ' and %1$s.%2$I >= %3$s' end,
-        due_condition.row_alias, t.key_column, t.until_bound),
+      format(' and (%s) is not true', concat_ws(' and ',
+        case when t.from_bound <> 'MINVALUE' then format('%s.%I >= %s', due_condition.row_alias, t.key_column, t.from_bound) end,
+        format('%s.%I < %s', due_condition.row_alias, t.key_column, t.to_bound))),
       ''
     )
     from nightshift.partitions_to_retire(due_condition.relation, due_condition.as_of) t
@@ -79,7 +88,7 @@ begin atomic
 end;
 
 comment on function nightshift.due_condition is
-  'The SQL condition for a due row: due_by_marker, and not in a partition that a partition policy retires.';
+  'The SQL condition for a due row: due_by_marker, and not in a partition that is left to a partition policy.';
 
 alter function nightshift.retention_warnings(regclass) rename to warnings_of_purge;
 
@@ -90,8 +99,12 @@ stable
 set search_path = pg_catalog, pg_temp
 begin atomic
   select nightshift.warnings_of_purge(retention_warnings.relation) || coalesce((
-    select jsonb_agg(format('Rows of %s before %s are left to its partition policy.', t.parent, t.until::date) order by t.parent::text)
-    from nightshift.partitions_to_retire(retention_warnings.relation) t
+    select jsonb_agg(format('%s: left to the partition policy of %s.', t.names, t.parent) order by t.parent::text)
+    from (
+      select r.parent, nightshift.name_some(array_agg(r.partition order by r.partition)) as names
+      from nightshift.partitions_to_retire(retention_warnings.relation) r
+      group by r.parent
+    ) t
   ), '[]');
 end;
 

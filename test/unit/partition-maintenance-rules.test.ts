@@ -3,11 +3,12 @@ import { timeMs } from '../../functions/_shared/clock.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import { lockSchedule, withLockRetries } from '../../functions/partition-maintenance/locks.ts';
 import {
-  creationGroups,
   dropGroups,
   emptyTally,
   explain,
   fewerMoveRows,
+  isFelt,
+  needsPartitions,
   nextMoveRows,
   nothingMaintained,
   runStatus,
@@ -37,6 +38,7 @@ const table = (name: string, facts: Partial<TableState> = {}): TableState => ({
   missing: [{ from: '2026-06-01T00:00:00+00:00', to: '2026-07-01T00:00:00+00:00' }],
   due: [],
   dueBefore: null,
+  dueAfterwards: null,
   refusal: null,
   defaultPartition: null,
   hasForeignKeys: false,
@@ -46,20 +48,16 @@ const table = (name: string, facts: Partial<TableState> = {}): TableState => ({
 });
 
 describe('which DDL goes together', () => {
-  it('is that of all tables whose locks nobody feels', () => {
-    const tables = [
-      table('a'),
-      table('b', { hasForeignKeys: true }),
-      table('c'),
-      table('d', { defaultPartition: 'd_rest' }),
-      table('e', { missing: [] }),
-      table('f', { missing: [], defaultPartition: 'f_rest' }),
-      table('g', { missing: [], defaultPartition: 'g_rest' }),
-      table('h', { problem: 'gone' }),
-    ];
-    const movable = (name: string) => (name === 'f' ? 5 : 0);
-    expect(creationGroups(tables, movable)).toEqual([['a', 'c'], ['b'], ['d'], ['f']]);
-    expect(creationGroups([], movable)).toEqual([]);
+  it('is that of tables whose locks nobody feels', () => {
+    expect(isFelt(table('a'))).toBe(false);
+    expect(isFelt(table('a', { hasForeignKeys: true }))).toBe(true);
+    expect(isFelt(table('a', { defaultPartition: 'rest' }))).toBe(true);
+    const measured = { partition: 'rest', rows: 5, movableRows: 5, wanted: [] };
+    const full = { ...emptyTally(), defaultPartition: measured };
+    expect(needsPartitions(table('a'), emptyTally())).toBe(true);
+    expect(needsPartitions(table('a', { missing: [] }), emptyTally())).toBe(false);
+    expect(needsPartitions(table('a', { missing: [] }), full)).toBe(true);
+    expect(needsPartitions(table('a', { problem: 'gone' }), full)).toBe(false);
     const drop = { table: 'a', sizeBytes: 1, keptBecause: null };
     expect(
       dropGroups([
@@ -111,6 +109,8 @@ describe('what came of a table', () => {
     expect(braked).toMatchObject({ retired: [], warnings: [expect.stringContaining('2 of 3')] });
     const forced = stepOfPlan(state, plan, tally, { force: true });
     expect(forced).toMatchObject({ retired: [{ partition: 'p1' }], warnings: [] });
+    const grown = { ...state, dueAfterwards: 'p3' };
+    expect(stepOfPlan(grown, plan, tally, { force: true }).retired).toHaveLength(2);
   });
 
   it('makes the status of the run', () => {

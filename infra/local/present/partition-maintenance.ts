@@ -208,7 +208,7 @@ function explainStep(step: PartitionStep, dryRun: boolean): void {
   const last = step.retired.at(-1);
   if (last?.dropAfter) {
     note(
-      `${step.table}: until ${day(last.dropAfter)} they can be had back: select nightshift.reattach_partition('${last.partition}');`,
+      `${step.table}: until ${day(last.dropAfter)} they can be had back: select nightshift.reattach_partition('${last.partition.replaceAll("'", "''")}');`,
     );
   }
   for (const { partition, reason } of [...step.blocked, ...step.kept]) {

@@ -27,7 +27,7 @@ comment on table nightshift.partition_policies is
   'One row for each table, partitioned by range of time, whose partitions Nightshift makes and retires.';
 comment on column nightshift.partition_policies.parent_name is 'The name it had when its policy was declared: what is left of a table that was dropped.';
 comment on column nightshift.partition_policies.every is
-  'The length of a partition: whole hours, whole days or whole months. Partitions begin on a grid in UTC: days and hours are counted from Monday 2001-01-01, months from January.';
+  'The length of a partition: hours that divide a day, whole days, or months that divide a year. Partitions begin on a grid in UTC: days are counted from Monday 2001-01-01.';
 comment on column nightshift.partition_policies.premake is 'How many partitions there are after the one that holds now.';
 comment on column nightshift.partition_policies.retention is
   'A partition is due to be retired when it ended this long ago; null keeps all.';

@@ -170,15 +170,15 @@ end;
 comment on function nightshift.partition_warnings is
   'What is wrong with the partitions of a table and not mended by a run, with the fix, as a JSON array of sentences.';
 
-create function nightshift.why_not_retire_so_many(policy nightshift.partition_policies, due oid[], begun_partitions integer)
+create function nightshift.why_not_retire_so_many(policy nightshift.partition_policies, due integer, begun_partitions integer)
 returns text
 language sql
 immutable
 set search_path = pg_catalog, pg_temp
 begin atomic
   select format('%s of the %s partitions that have begun would be retired, more than max_fraction (%s) allows',
-    cardinality(due), begun_partitions, policy.max_fraction)
-  where cardinality(due) > policy.max_fraction * begun_partitions;
+    why_not_retire_so_many.due, why_not_retire_so_many.begun_partitions, policy.max_fraction)
+  where why_not_retire_so_many.due > policy.max_fraction * why_not_retire_so_many.begun_partitions;
 end;
 
 comment on function nightshift.why_not_retire_so_many is
@@ -239,7 +239,14 @@ begin atomic
         'due', (select coalesce(jsonb_agg(d.partition::regclass::text order by d.position), '[]')
           from unnest(a.due) with ordinality d(partition, position)),
         'dueBefore', a.cutoff at time zone 'UTC',
-        'refusal', nightshift.why_not_retire_so_many(p, a.due, a.begun_partitions),
+        -- As it will be when what is missing has been made.
+        'refusal', nightshift.why_not_retire_so_many(
+          p, cardinality(a.due) + (a.newest_is_past and not isempty(a.missing))::integer,
+          a.begun_partitions + case when isempty(a.missing) then 0 else (
+            select count(*)::integer from nightshift.intervals_of(p.every, a.missing) i
+            where i.lower <= describe_partition_sets.as_of at time zone 'UTC'
+          ) end
+        ),
         'defaultPartition', a.default_partition::regclass::text,
         -- Read once for all tables: there is no index by the table at the other end.
         'hasForeignKeys', p.parent::oid in (

@@ -10,7 +10,7 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  refusal text := nightshift.why_not_retire_so_many(policy, state.due, state.begun_partitions);
+  refusal text := nightshift.why_not_retire_so_many(policy, cardinality(state.due), state.begun_partitions);
 begin
   if refusal is not null and not coalesce((run.input ->> 'force')::boolean, false) then
     raise exception using

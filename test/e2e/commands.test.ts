@@ -178,7 +178,7 @@ describe('the command line', () => {
     const plan = ['plan', 'partition-maintenance'];
     const before = await run('cli.ts', plan, env);
     expect(before.stdout).toMatch(
-      /public\.metrics {2}a partition every 1 mon, 2 ahead, detached 2 mons after its end\n.*\[xx=\+?\+\+\+\+\] /,
+      /public\.metrics {2}a partition every 1 mon, 2 ahead, detached 2 mons after its end\n.*\[xx=\+\+!\+\+\] /,
     );
     expect(before.stdout).toMatch(/! now, to be made {3}\+ to be made {3}x to be retired/);
     expect(JSON.parse((await run('cli.ts', [...plan, '--json'], env)).stdout)).toMatchObject([

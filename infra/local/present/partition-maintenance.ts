@@ -137,12 +137,13 @@ function showPlan(policies: ListedPolicy[]): void {
     const each = Math.ceil(periods.length / lineWidth);
     const scale = each > 1 ? `  (a mark for ${each} partitions)` : '';
     if (periods.length > 0) console.log(`  ${first} [${line.join('')}] ${last}${scale}`);
+    const due = [...policy.due, ...(policy.dueAfterwards ? [policy.dueAfterwards] : [])];
     const counts = [
       `${count(policy.partitions)} partitions`,
       ...(policy.defaultPartition ? [`and the default partition ${policy.defaultPartition}`] : []),
       policy.horizonDays === 0 ? roomUntil(policy) : `room until ${roomUntil(policy)}`,
       ...(policy.missing.length > 0 ? [`${count(policy.missing.length)} to be made`] : []),
-      ...(policy.due.length > 0 ? [`to be retired: ${some(policy.due)}`] : []),
+      ...(due.length > 0 ? [`to be retired: ${some(due)}`] : []),
     ];
     note(`  ${counts.join(', ')}`);
     if (policy.refusal) {

@@ -1,5 +1,7 @@
 -- The purge leaves partitions that are wholly due to the partition policy of their table, for two nights.
 -- Why: detaching them costs next to nothing; deleting their rows one by one first would cost as much as all the rest.
+--      Here and elsewhere jit is off, or a function is plpgsql, because Postgres expects a thousand rows of every function,
+--      and would compile for longer than the query runs.
 -- Locks: none on any existing object.
 
 create function nightshift.partitions_to_retire(relation regclass, as_of timestamptz default now())
@@ -43,15 +45,17 @@ comment on function nightshift.all_leaf_relations is
 
 create function nightshift.leaf_relations(relation regclass)
 returns setof regclass
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-begin atomic
-  select l.leaf
-  from nightshift.all_leaf_relations(leaf_relations.relation) l(leaf)
-  where l.leaf::oid not in (select t.partition from nightshift.partitions_to_retire(leaf_relations.relation) t)
-  order by l.leaf::oid;
+as $$
+declare
+  left_alone oid[] := array(select t.partition from nightshift.partitions_to_retire(relation) t);
+begin
+  return query
+  select l.leaf from nightshift.all_leaf_relations(relation) l(leaf) where l.leaf::oid <> all(left_alone) order by l.leaf::oid;
 end;
+$$;
 
 comment on function nightshift.leaf_relations is
   'The tables that hold the rows of a table that a purge looks at, by oid: all_leaf_relations, without those that are left to a partition policy.';
@@ -67,25 +71,25 @@ create function nightshift.due_condition(
   as_of timestamptz
 )
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-begin atomic
-  select nightshift.due_by_marker(
-    due_condition.row_alias, due_condition.relation, due_condition.drop_after, due_condition.marker_column,
-    due_condition.flag_column, due_condition.as_of
-  ) || coalesce((
-    select string_agg(
-      format(' and (%s) is not true', concat_ws(' and ',
-        case when t.from_bound <> 'MINVALUE' then format('%s.%I >= %s', due_condition.row_alias, t.key_column, t.from_bound) end,
-        format('%s.%I < %s', due_condition.row_alias, t.key_column, t.to_bound))),
-      ''
-    )
-    from nightshift.partitions_to_retire(due_condition.relation, due_condition.as_of) t
-    where t.parent = due_condition.relation
-      or t.parent in (select a.relid from pg_catalog.pg_partition_ancestors(due_condition.relation) a(relid))
-  ), '');
+as $$
+declare
+  condition text := nightshift.due_by_marker(row_alias, relation, drop_after, marker_column, flag_column, as_of);
+  alone record;
+begin
+  for alone in
+    select t.* from nightshift.partitions_to_retire(relation, as_of) t
+    where t.parent = relation or t.parent in (select a.relid from pg_catalog.pg_partition_ancestors(relation) a(relid))
+  loop
+    condition := condition || format(' and (%s) is not true', concat_ws(' and ',
+      case when alone.from_bound <> 'MINVALUE' then format('%s.%I >= %s', row_alias, alone.key_column, alone.from_bound) end,
+      format('%s.%I < %s', row_alias, alone.key_column, alone.to_bound)));
+  end loop;
+  return condition;
 end;
+$$;
 
 comment on function nightshift.due_condition is
   'The SQL condition for a due row: due_by_marker, and not in a partition that is left to a partition policy.';
@@ -97,6 +101,7 @@ returns jsonb
 language sql
 stable
 set search_path = pg_catalog, pg_temp
+set jit = off
 begin atomic
   select nightshift.warnings_of_purge(retention_warnings.relation) || coalesce((
     select jsonb_agg(format('%s: left to the partition policy of %s.', t.names, t.parent) order by t.parent::text)

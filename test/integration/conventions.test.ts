@@ -87,6 +87,14 @@ describe('the schema nightshift', () => {
     expect(rows.filter((row) => row.service).map((row) => row.name)).toEqual(callable);
   });
 
+  it('compiles nothing just in time in what is called, but for the query of a view', async () => {
+    const compiling = await db.sql`
+      select p.proname as name from pg_proc p
+      where p.pronamespace = 'nightshift'::regnamespace and has_function_privilege('service_role', p.oid, 'execute')
+        and not coalesce('jit=off' = any(p.proconfig), false)`;
+    expect(compiling).toEqual([{ name: 'refresh_view' }]);
+  });
+
   it('has row level security without policies on every table, and no grants', async () => {
     const tables = await db.sql`
       select c.relname as name, c.relrowsecurity as secured,

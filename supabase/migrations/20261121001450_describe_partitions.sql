@@ -10,28 +10,43 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 begin atomic
   with part as materialized (
-    select i.inhparent as parent, c.oid as partition, c.relnamespace, c.relrowsecurity, c.relpages, c.reltoastrelid
+    select i.inhparent as parent, c.oid as partition, c.relnamespace, c.relacl, c.relrowsecurity, c.relpages, c.reltoastrelid
     from pg_catalog.pg_inherits i
     join pg_catalog.pg_class c on c.oid = i.inhrelid
     where i.inhparent = any(partition_faults.parents)
   ),
-  exposed as (
-    select p.parent, p.partition, r.rolname
+  -- Without a grant, on itself or on a column, it is its owner's alone: most are.
+  granted as materialized (
+    select p.parent, p.partition, p.relnamespace, false as columns
     from part p
-    join pg_catalog.pg_class t on t.oid = p.parent
+    where p.relacl is not null and (
+      not p.relrowsecurity or exists (select 1 from pg_catalog.pg_policy o where o.polrelid = p.partition)
+    )
+    union all
+    select p.parent, p.partition, p.relnamespace, true
+    from part p
+    join (
+      select distinct d.objid
+      from pg_catalog.pg_shdepend d
+      where d.dbid = (select b.oid from pg_catalog.pg_database b where b.datname = current_database())
+        and d.classid = 'pg_catalog.pg_class'::regclass and d.objsubid > 0 and d.deptype = 'a'
+    ) c on c.objid = p.partition
+    where not p.relrowsecurity or exists (select 1 from pg_catalog.pg_policy o where o.polrelid = p.partition)
+  ),
+  exposed as (
+    select g.parent, g.partition, r.rolname
+    from granted g
+    join pg_catalog.pg_class t on t.oid = g.parent
     cross join nightshift.api_roles() a(oid)
     join pg_catalog.pg_roles r on r.oid = a.oid
-    where (not p.relrowsecurity or exists (select 1 from pg_catalog.pg_policy o where o.polrelid = p.partition))
-      and has_schema_privilege(r.oid, p.relnamespace, 'usage')
-      and (
-        has_table_privilege(r.oid, p.partition, 'select, insert, update, delete')
-        or has_any_column_privilege(r.oid, p.partition, 'select, insert, update')
-      )
+    where has_schema_privilege(r.oid, g.relnamespace, 'usage')
+      and case when g.columns then has_any_column_privilege(r.oid, g.partition, 'select, insert, update')
+        else has_table_privilege(r.oid, g.partition, 'select, insert, update, delete') end
       and (
         t.relrowsecurity
         or exists (
           select 1 from unnest(array['select', 'insert', 'update', 'delete']) v(privilege)
-          where has_table_privilege(r.oid, p.partition, v.privilege) and not has_table_privilege(r.oid, t.oid, v.privilege)
+          where has_table_privilege(r.oid, g.partition, v.privilege) and not has_table_privilege(r.oid, t.oid, v.privilege)
         )
       )
   ),

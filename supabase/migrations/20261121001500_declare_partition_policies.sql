@@ -113,16 +113,22 @@ begin
   -- Those that Nightshift reads: to plan a query is to run what is constant in indexes and constraints of its tables.
   perform nightshift.require_trusted_owner(t.relation)
   from (
-    select i.inhrelid::regclass from pg_catalog.pg_inherits i where i.inhparent = policy.parent
-    union
-    select o.relation
-    from (
-      select policy.parent
+    with part(relation, owner) as (
+      select c.oid, c.relowner
+      from pg_catalog.pg_inherits i
+      join pg_catalog.pg_class c on c.oid = i.inhrelid
+      where i.inhparent = policy.parent
       union all
-      select i.inhrelid::regclass from pg_catalog.pg_inherits i where i.inhparent = policy.parent
-    ) r(relation)
-    cross join lateral nightshift.referencing_keys(r.relation) k
-    cross join lateral (select k.referencing union select p.relid from pg_catalog.pg_partition_tree(k.referencing) p) o(relation)
+      select policy.parent::oid, parent.relowner
+    )
+    select p.relation::regclass from part p where p.owner <> parent.relowner
+    union
+    -- By the triggers of foreign keys, which are indexed by the table that is referred to.
+    select o.relid
+    from part p
+    join pg_catalog.pg_trigger g on g.tgrelid = p.relation and g.tgisinternal
+    join pg_catalog.pg_constraint k on k.oid = g.tgconstraint and k.confrelid = p.relation
+    cross join lateral (select k.conrelid::regclass union select x.relid from pg_catalog.pg_partition_tree(k.conrelid) x) o(relid)
   ) t(relation);
   if exists (
     select 1

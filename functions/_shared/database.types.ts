@@ -10,6 +10,92 @@ export type Json =
 export type Database = {
   nightshift: {
     Tables: {
+      database_sizes: {
+        Row: {
+          bytes: number
+          measured_on: string
+        }
+        Insert: {
+          bytes: number
+          measured_on: string
+        }
+        Update: {
+          bytes?: number
+          measured_on?: string
+        }
+        Relationships: []
+      }
+      health_checks: {
+        Row: {
+          critical: number | null
+          healthy: string
+          info: number | null
+          name: string
+          quick: boolean
+          title: string
+          unit: string
+          warning: number | null
+          why: string
+          worse: string
+          describe_health_check: Json | null
+        }
+        Insert: {
+          critical?: number | null
+          healthy: string
+          info?: number | null
+          name: string
+          quick?: boolean
+          title: string
+          unit: string
+          warning?: number | null
+          why: string
+          worse?: string
+        }
+        Update: {
+          critical?: number | null
+          healthy?: string
+          info?: number | null
+          name?: string
+          quick?: boolean
+          title?: string
+          unit?: string
+          warning?: number | null
+          why?: string
+          worse?: string
+        }
+        Relationships: []
+      }
+      health_thresholds: {
+        Row: {
+          check_name: string
+          critical: number | null
+          info: number | null
+          subject: string | null
+          warning: number | null
+        }
+        Insert: {
+          check_name: string
+          critical?: number | null
+          info?: number | null
+          subject?: string | null
+          warning?: number | null
+        }
+        Update: {
+          check_name?: string
+          critical?: number | null
+          info?: number | null
+          subject?: string | null
+          warning?: number | null
+        }
+        Relationships: [
+          {
+            foreignKeyName: "health_thresholds_check_name_fkey"
+            columns: ["check_name"]
+            referencedRelation: "health_checks"
+            referencedColumns: ["name"]
+          },
+        ]
+      }
       partition_policies: {
         Row: {
           created_at: string
@@ -434,6 +520,10 @@ export type Database = {
         Returns: Json
       }
       api_roles: { Args: Record<PropertyKey, never>; Returns: unknown[] }
+      assess_health: {
+        Args: { as_of: string; only_checks: string[]; quick: boolean }
+        Returns: Json
+      }
       assess_partitions: {
         Args: { as_of?: string; parents: unknown[] }
         Returns: Database["nightshift"]["CompositeTypes"]["partition_state"][]
@@ -489,6 +579,15 @@ export type Database = {
           calls: string
           function: unknown
         }[]
+      }
+      check_health: {
+        Args: {
+          fence: number
+          only_checks?: string[]
+          quick?: boolean
+          run_id: string
+        }
+        Returns: Json
       }
       check_lease: {
         Args: { fence: number; run_id: string }
@@ -658,6 +757,13 @@ export type Database = {
         }
         Returns: Json
       }
+      describe_health_check: {
+        Args: {
+          health_check: Database["nightshift"]["Tables"]["health_checks"]["Row"]
+        }
+        Returns: Json
+      }
+      describe_jobs: { Args: { as_of?: string }; Returns: Json }
       describe_partition_policy: {
         Args: {
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
@@ -838,6 +944,30 @@ export type Database = {
         Args: { parent: unknown; schema: unknown; suffix: string }
         Returns: unknown
       }
+      get_health: {
+        Args: { as_of?: string; only_checks?: string[]; quick?: boolean }
+        Returns: Json
+      }
+      health_connections: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_level: {
+        Args: {
+          critical: number
+          info: number
+          value: number
+          warning: number
+          worse: string
+        }
+        Returns: string
+      }
       heartbeat_run: { Args: { fence: number; run_id: string }; Returns: Json }
       held_partition_policy: {
         Args: { name: string }
@@ -936,7 +1066,18 @@ export type Database = {
         }[]
       }
       is_published: { Args: { relation: unknown }; Returns: boolean }
+      job_states: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["job_state"][]
+        SetofOptions: {
+          from: "*"
+          to: "job_state"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       leaf_relations: { Args: { relation: unknown }; Returns: unknown[] }
+      level_rank: { Args: { level: string }; Returns: number }
       list_partition_policies: { Args: { as_of?: string }; Returns: Json }
       list_refresh_policies: { Args: { as_of?: string }; Returns: Json }
       list_retention_policies: {
@@ -1174,6 +1315,10 @@ export type Database = {
         Args: { allow_blocking: boolean; view: unknown }
         Returns: Json
       }
+      remove_health_threshold: {
+        Args: { check_name: string; subject?: string }
+        Returns: boolean
+      }
       remove_partition_policy: { Args: { parent: unknown }; Returns: Json }
       remove_refresh_policy: { Args: { view: string }; Returns: Json }
       remove_retention_policy: { Args: { relation: unknown }; Returns: Json }
@@ -1188,6 +1333,10 @@ export type Database = {
       require_ownership: { Args: { relation: unknown }; Returns: undefined }
       require_period: {
         Args: { example: string; name: string; period: string }
+        Returns: undefined
+      }
+      require_statistics: {
+        Args: Record<PropertyKey, never>
         Returns: undefined
       }
       require_trusted_owner: { Args: { relation: unknown }; Returns: undefined }
@@ -1220,9 +1369,26 @@ export type Database = {
         }
         Returns: Json
       }
+      run_health_check: {
+        Args: {
+          as_of: string
+          health_check: Database["nightshift"]["Tables"]["health_checks"]["Row"]
+        }
+        Returns: Json
+      }
       scan_of: { Args: { relation: unknown }; Returns: string }
       secure_partition: { Args: { partition: unknown }; Returns: undefined }
       secure_partitions: { Args: { parent: unknown }; Returns: Json }
+      set_health_threshold: {
+        Args: {
+          check_name: string
+          critical?: number
+          info?: number
+          subject?: string
+          warning?: number
+        }
+        Returns: Json
+      }
       sources_as_of: { Args: { view: unknown }; Returns: string }
       stamp_retired: {
         Args: {
@@ -1285,7 +1451,7 @@ export type Database = {
       why_not_retire_so_many: {
         Args: {
           begun_partitions: number
-          due: unknown[]
+          due: number
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
         }
         Returns: string
@@ -1295,6 +1461,26 @@ export type Database = {
       [_ in never]: never
     }
     CompositeTypes: {
+      health_measure: {
+        subject: string | null
+        value: number | null
+        detail: string | null
+        fix: string | null
+        info: number | null
+        warning: number | null
+        critical: number | null
+        problem: string | null
+      }
+      job_state: {
+        job: string | null
+        declared_at: string | null
+        last_run: string | null
+        last_success_at: string | null
+        failed_in_row: number | null
+        partial_in_row: number | null
+        lost_in_row: number | null
+        usual_duration_ms: number | null
+      }
       partition_state: {
         parent: unknown
         key_column: unknown

@@ -33,6 +33,8 @@ const SETTINGS = {
   timezone: 'UTC',
   shared_buffers: '256MB',
   max_connections: '200',
+  // On Supabase it is always there.
+  shared_preload_libraries: 'pg_stat_statements',
   // The data is thrown away on stop: nothing here has to survive a crash of the machine.
   fsync: 'off',
   synchronous_commit: 'off',
@@ -282,6 +284,7 @@ const SCHEMAS = `
   create schema if not exists auth;
   create schema if not exists extensions;
   grant usage on schema public, auth, extensions to anon, authenticated, service_role;
+  create extension if not exists pg_stat_statements schema extensions;
 
   create or replace function auth.jwt() returns jsonb language sql stable as $$
     select coalesce(

@@ -1,0 +1,44 @@
+-- Health check connections: how much of the server's pool of connections is in use.
+-- Why: at the limit every new request is refused, those of the night shift among them.
+-- Locks: none.
+
+create function nightshift.health_connections(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform nightshift.require_statistics();
+  return query
+  select
+    'all connections',
+    round(100.0 * count(*) / room.slots, 1),
+    format('%s of %s: %s active, %s idle, %s idle in transaction', count(*), room.slots,
+      count(*) filter (where a.state = 'active'),
+      count(*) filter (where a.state = 'idle'),
+      count(*) filter (where a.state like 'idle in transaction%')),
+    'select usename, application_name, state, count(*) from pg_stat_activity where backend_type = ''client backend'' group by 1, 2, 3 order by 4 desc;',
+    null::numeric, null::numeric, null::numeric, null::text
+  from pg_catalog.pg_stat_activity a
+  cross join (
+    select current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
+      - coalesce(current_setting('reserved_connections', true)::integer, 0) as slots
+  ) room
+  where a.backend_type = 'client backend'
+  group by room.slots;
+end;
+$$;
+
+comment on function nightshift.health_connections is
+  'Client connections in percent of max_connections less those reserved (superuser_reserved_connections, reserved_connections). See nightshift.health_checks.';
+
+revoke all on function nightshift.health_connections from public, anon, authenticated;
+
+insert into nightshift.health_checks (name, title, healthy, why, unit, warning, critical, quick) values (
+  'connections',
+  'Connections in use',
+  'There is room for more connections.',
+  'At the limit every new connection is refused; a pool that leaks them gets there overnight.',
+  'percent', 80, 95, true
+);

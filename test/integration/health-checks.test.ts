@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import type { HealthCheck, HealthFinding } from '../../functions/health-check/schema.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import {
+  type HealthScenario,
+  obstruct,
+  ownedByCommoner,
+  readCheck,
+  readHealth,
+} from '../support/health.ts';
+import { serverScenarios } from '../support/health-scenarios/server.ts';
+
+const scenarios = [...serverScenarios];
+const isLocal = inject('suite').kind === 'local';
+
+let db: TestDatabase;
+beforeAll(async () => {
+  db = await createDatabase();
+  if (isLocal) await ownedByCommoner(db);
+  await db.sql`create schema app`;
+});
+afterAll(() => db.drop());
+
+describe('every health check', () => {
+  it('has a scenario here, and a function of its name', async () => {
+    const { checks } = await readHealth(db.sql);
+    expect(scenarios.map(({ check }) => check).sort()).toEqual(
+      checks.map(({ name }) => name).sort(),
+    );
+  });
+
+  it('says what it is, why it matters, and from where on it speaks', async () => {
+    const { checks } = await readHealth(db.sql);
+    for (const { name, title, healthy, why } of checks) {
+      for (const text of [title, healthy, why]) expect(text.length, name).toBeGreaterThan(8);
+      expect(healthy, name).toMatch(/\.$/);
+      expect(why, name).toMatch(/\.$/);
+    }
+  });
+});
+
+describe.each(scenarios)('$check', (scenario) => {
+  const { check, finding, sicken, mend } = scenario;
+  const findingIn = ({ findings }: HealthCheck): HealthFinding | undefined =>
+    findings.find(({ subject }) =>
+      typeof finding.subject === 'string'
+        ? subject === finding.subject
+        : finding.subject.test(subject ?? ''),
+    );
+
+  it('is silent, fires, and is silent again when mended', async () => {
+    const before = await readCheck(db.sql, check);
+    expect(before.level).not.toBe('unknown');
+    expect(findingIn(before)).toBeUndefined();
+
+    const undo = await sicken(db);
+    try {
+      const fired = findingIn(await readCheck(db.sql, check));
+      expect(fired).toMatchObject({ level: finding.level, value: expect.any(Number) });
+      expect(fired?.fix).toMatch(/;/);
+      if (finding.detail) expect(fired?.detail).toMatch(finding.detail);
+      if (mend === 'fix') await db.sql.unsafe(fired?.fix ?? '');
+      else await mend(db);
+    } finally {
+      await undo?.();
+    }
+    expect(findingIn(await readCheck(db.sql, check))).toBeUndefined();
+  });
+
+  it.runIf(isLocal)('is unknown, and says why, when it cannot run', async () => {
+    const undo = await obstruct(db, scenario);
+    try {
+      const { level, findings } = await readCheck(db.sql, check);
+      expect(level).toBe('unknown');
+      expect(findings.find((found) => found.level === 'unknown')?.detail).toMatch(
+        scenario.unknown ?? /may not read|lock/,
+      );
+    } finally {
+      await undo();
+    }
+    expect((await readCheck(db.sql, check)).level).not.toBe('unknown');
+  });
+});

@@ -1076,6 +1076,7 @@ export type Database = {
           isSetofReturn: true
         }
       }
+      last_health_levels: { Args: { as_of: string }; Returns: Json }
       leaf_relations: { Args: { relation: unknown }; Returns: unknown[] }
       level_rank: { Args: { level: string }; Returns: number }
       list_partition_policies: { Args: { as_of?: string }; Returns: Json }

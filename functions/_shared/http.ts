@@ -23,7 +23,7 @@ const httpRequest = z.object({
   }),
 });
 
-type HttpRequest = z.output<typeof httpRequest>;
+export type HttpRequest = z.output<typeof httpRequest>;
 
 export function asHttpRequest(event: unknown): HttpRequest | undefined {
   return httpRequest.safeParse(event).data;
@@ -35,18 +35,12 @@ export function parseHttpRequest(
   job: JobInterface,
   token: string | undefined,
 ): Invocation {
-  const headers = Object.fromEntries(
-    Object.entries(request.headers).map(([name, value]) => [name.toLowerCase(), value]),
-  );
+  const headers = headersOf(request);
   requireToken(headers.authorization, token);
 
-  const { method, path } = request.requestContext.http;
   const route = `/jobs/${job.name}/runs`;
-  // A stage other than $default is a prefix of the path.
-  if (
-    method !== 'POST' ||
-    (path !== route && path !== `/${request.requestContext.stage}${route}`)
-  ) {
+  if (!asksFor(request, 'POST', route)) {
+    const { method, path } = request.requestContext.http;
     throw new NightshiftError('NS404', `There is no ${method} ${path}`, {
       hint: `Start a run with POST ${route}.`,
     });
@@ -72,6 +66,26 @@ export function parseHttpRequest(
     ...(idempotencyKey ? { idempotencyKey } : {}),
     input,
   };
+}
+
+export function asksFor(request: HttpRequest, method: string, route: string): boolean {
+  const { http, stage } = request.requestContext;
+  // A stage other than $default is a prefix of the path.
+  return http.method === method && (http.path === route || http.path === `/${stage}${route}`);
+}
+
+/** Whether the caller showed the token; one who shows a wrong one is refused with NS401. */
+export function isTrusted(request: HttpRequest, token: string | undefined): boolean {
+  const { authorization } = headersOf(request);
+  if (authorization === undefined) return false;
+  requireToken(authorization, token);
+  return true;
+}
+
+function headersOf({ headers }: HttpRequest): Record<string, string | undefined> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
+  );
 }
 
 function requireToken(authorization: string | undefined, token: string | undefined): void {
@@ -148,7 +162,7 @@ export function respondToError(
   return response;
 }
 
-function json(
+export function json(
   statusCode: number,
   contentType: string,
   body: unknown,

@@ -1,19 +1,40 @@
 import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { type Bus, createBus } from './bus.ts';
-import { type Deadline, deadlineIn, systemClock } from './clock.ts';
+import { type Clock, type Deadline, deadlineIn, systemClock } from './clock.ts';
 import type { Direct } from './direct.ts';
 import { NightshiftError, toNightshiftError } from './errors.ts';
-import { asHttpRequest, parseHttpRequest, respondToError, respondToRun } from './http.ts';
+import {
+  asHttpRequest,
+  asksFor,
+  isTrusted,
+  parseHttpRequest,
+  respondToError,
+  respondToRun,
+} from './http.ts';
 import { type Invocation, parseEvent } from './invocation.ts';
 import type { Job } from './job.ts';
-import { createLog } from './log.ts';
+import { createLog, type Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
-import { createRpc } from './rpc.ts';
+import { createRpc, type Rpc } from './rpc.ts';
 import { type RunResult, runJob } from './run.ts';
 import { readSettings, type Settings } from './settings.ts';
 
 /** Kept back from Lambda's own limit, to write the end of the run. */
 const reserveMs = 2_000;
+
+/** What a function answers to a GET, beside running its job. */
+export interface Reading {
+  path: string;
+  /** How long the caller waits. */
+  budgetMs: number;
+  /** `trusted`: the caller showed the token. Must not throw for what is wrong with the database. */
+  answer(tools: {
+    rpc: Rpc;
+    clock: Clock;
+    log: Log;
+    trusted: boolean;
+  }): Promise<APIGatewayProxyStructuredResultV2>;
+}
 
 type Answer = APIGatewayProxyStructuredResultV2 | RunResult['run'] | { ignored: string };
 
@@ -25,7 +46,13 @@ type Answer = APIGatewayProxyStructuredResultV2 | RunResult['run'] | { ignored: 
  */
 export function createHandler<Input extends { dryRun: boolean }, Report>(
   job: Job<Input, Report>,
-  { connectDirect }: { connectDirect?: (databaseUrl: string, deadline: Deadline) => Direct } = {},
+  {
+    connectDirect,
+    reading,
+  }: {
+    connectDirect?: (databaseUrl: string, deadline: Deadline) => Direct;
+    reading?: Reading;
+  } = {},
 ) {
   const log = createLog(job.name);
   const metrics = createMetrics(job.name);
@@ -73,7 +100,16 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
     const request = asHttpRequest(event);
     if (request) {
       try {
-        const { httpToken, httpBudgetMs } = settingsForHttp();
+        const { httpToken, httpBudgetMs, supabaseUrl, supabaseSecretKey } = settingsForHttp();
+        if (reading && asksFor(request, 'GET', reading.path)) {
+          const deadline = deadlineIn(systemClock, Math.min(remainingMs, reading.budgetMs));
+          return await reading.answer({
+            rpc: createRpc({ url: supabaseUrl, secretKey: supabaseSecretKey }, deadline),
+            clock: systemClock,
+            log,
+            trusted: isTrusted(request, httpToken),
+          });
+        }
         const invocation = parseHttpRequest(request, job, httpToken);
         const budgetMs = Math.min(remainingMs, httpBudgetMs);
         return respondToRun(await run(invocation, deadlineIn(systemClock, budgetMs)));

@@ -23,6 +23,18 @@ const units = {
   PartitionsOversized: MetricUnit.Count,
   PartitionHorizonDays: MetricUnit.Count,
   DefaultPartitionRows: MetricUnit.Count,
+  SecondsSinceLastSuccess: MetricUnit.Seconds,
+  FailedRunsInRow: MetricUnit.Count,
+  PartialRunsInRow: MetricUnit.Count,
+  LostRunsInRow: MetricUnit.Count,
+  ChecksWarning: MetricUnit.Count,
+  ChecksCritical: MetricUnit.Count,
+  ChecksUnknown: MetricUnit.Count,
+  DatabaseBytes: MetricUnit.Bytes,
+  SlowStatements: MetricUnit.Count,
+  SoftDeletesPerHour: MetricUnit.Count,
+  FailedRestores: MetricUnit.Count,
+  EventsUndelivered: MetricUnit.Count,
 } as const;
 
 type MetricName = keyof typeof units;
@@ -30,6 +42,8 @@ type MetricName = keyof typeof units;
 /** Metrics of a job, written to the log in CloudWatch's embedded metric format. */
 export interface Metrics {
   add(name: MetricName, value: number): void;
+  /** Of another job than the one that runs: what the health check sees of it from outside. */
+  addFor(job: string, name: MetricName, value: number): void;
   /** Facts beside the metrics that are no dimensions, such as relation names. */
   describe(key: string, value: string): void;
   flush(): void;
@@ -37,19 +51,27 @@ export interface Metrics {
 
 /** The only dimension is `service`, the job: each value of a dimension is a metric that is billed. */
 export function createMetrics(job: string): Metrics {
-  const metrics = new PowertoolsMetrics({ namespace: 'Nightshift', serviceName: job });
-  let pending = false;
+  // Two stages in one account must not count as one: serverless.yml gives each a namespace of its own.
+  const namespace = process.env.POWERTOOLS_METRICS_NAMESPACE || 'Nightshift';
+  const pending = new Map<string, PowertoolsMetrics>();
+  const of = (serviceName: string) => {
+    const metrics = pending.get(serviceName) ?? new PowertoolsMetrics({ namespace, serviceName });
+    pending.set(serviceName, metrics);
+    return metrics;
+  };
+  const addFor: Metrics['addFor'] = (service, name, value) =>
+    of(service).addMetric(name, units[name], value);
   return {
-    add: (name, value) => {
-      metrics.addMetric(name, units[name], value);
-      pending = true;
-    },
-    describe: (key, value) => metrics.addMetadata(key, value),
+    add: (name, value) => addFor(job, name, value),
+    addFor,
+    describe: (key, value) => of(job).addMetadata(key, value),
     flush: () => {
-      if (pending) metrics.publishStoredMetrics();
-      pending = false;
+      for (const metrics of pending.values()) {
+        if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
+      }
+      pending.clear();
     },
   };
 }
 
-export const noMetrics: Metrics = { add() {}, describe() {}, flush() {} };
+export const noMetrics: Metrics = { add() {}, addFor() {}, describe() {}, flush() {} };

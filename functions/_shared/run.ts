@@ -179,7 +179,7 @@ function failureOf(run: RunDocument): NightshiftError | undefined {
 async function askToContinue(
   job: string,
   run: RunDocument,
-  { bus, log }: RunDependencies,
+  { bus, log, metrics }: RunDependencies,
 ): Promise<NightshiftError | undefined> {
   if (!bus) {
     log.warn('Work is left; without an event bus the next scheduled run takes it up', {
@@ -192,6 +192,7 @@ async function askToContinue(
     return undefined;
   } catch (thrown) {
     const error = toNightshiftError(thrown);
+    metrics.add('EventsUndelivered', 1);
     log.error('The run could not be continued', { runId: run.id, error: error.describe() });
     return error;
   }

@@ -93,5 +93,23 @@ export const healthDocument = z.object({
   /** No time was left for these. */
   notRun: z.array(z.string()),
   jobs: jobStates,
+  /** Of a quick run: the levels that the last full one found in the other checks; those that were ok are left out. */
+  lastLevels: z.record(z.string(), z.enum(levels)).default({}),
 });
 export type HealthDocument = z.output<typeof healthDocument>;
+
+export interface HealthReport {
+  dryRun: boolean;
+  quick: boolean;
+  /** The worst there is. */
+  level: Level;
+  /** How many checks came to which level. */
+  counts: Record<Level, number>;
+  /** Those that are not ok, worst first, each with its worst findings. */
+  checks: Pick<
+    HealthCheck,
+    'name' | 'title' | 'level' | 'why' | 'unit' | 'quick' | 'value' | 'findings' | 'findingsTotal'
+  >[];
+  /** No time was left for these. */
+  notRun: string[];
+}

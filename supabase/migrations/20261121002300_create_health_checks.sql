@@ -289,6 +289,32 @@ end;
 comment on function nightshift.get_health is
   'The health of the database and of the night shift, see assess_health; it changes nothing. only_checks: names; null for all. quick: only what changes within minutes. statement_timeout 8 s for all together. Errors: NS404.';
 
+create function nightshift.last_health_levels(as_of timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select coalesce((
+    select jsonb_object_agg(c ->> 'name', c ->> 'level')
+    from jsonb_array_elements(last.report -> 'checks') c
+    where not (c ->> 'quick')::boolean
+  ), '{}')
+  from (values (1)) one
+  left join lateral (
+    select r.report
+    from nightshift.runs r
+    where r.job = 'health-check' and r.status in ('succeeded', 'partial') and not r.dry_run
+      and not (r.report ->> 'quick')::boolean and r.input -> 'only' is null
+      and r.finished_at <= last_health_levels.as_of
+    order by r.started_at desc
+    limit 1
+  ) last on true;
+end;
+
+comment on function nightshift.last_health_levels is
+  'What the last full run found in the checks that are not quick: {name: level}, without those that were ok. A quick run counts them as they were, so that a finding of the night is not forgotten five minutes later.';
+
 create function nightshift.check_health(run_id uuid, fence bigint, only_checks text[] default null, quick boolean default false)
 returns jsonb
 language plpgsql
@@ -310,15 +336,16 @@ begin
     on conflict do nothing;
     delete from nightshift.database_sizes s where s.measured_on < today - 60;
   end if;
-  return nightshift.assess_health(only_checks, quick, run.started_at);
+  return nightshift.assess_health(only_checks, quick, run.started_at)
+    || jsonb_build_object('lastLevels', nightshift.last_health_levels(run.started_at));
 end;
 $$;
 
 comment on function nightshift.check_health is
-  'What get_health returns, for a run; it also notes the size of the database once a day. Errors: NS404, NS409 lease lost.';
+  'What get_health returns, for a run, and lastLevels (see last_health_levels). It notes the size of the database once a day. Errors: NS404, NS409 lease lost.';
 
 revoke all on function
   nightshift.health_level, nightshift.level_rank, nightshift.run_health_check, nightshift.describe_health_check,
-  nightshift.require_statistics, nightshift.assess_health, nightshift.get_health, nightshift.check_health
+  nightshift.require_statistics, nightshift.assess_health, nightshift.last_health_levels, nightshift.get_health, nightshift.check_health
 from public, anon, authenticated;
 grant execute on function nightshift.get_health, nightshift.check_health to service_role;

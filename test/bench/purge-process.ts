@@ -22,6 +22,7 @@ const { run } = await runJob(
       add: (name, value) => {
         if (name === 'BatchDurationMs') batchMs.push(value);
       },
+      addFor() {},
       describe() {},
       flush() {},
     },

@@ -16,6 +16,7 @@ type Handler = ReturnType<typeof import('../../functions/_shared/lambda.ts').cre
 
 /** Each by name, so that a fresh module is a new instance of the function. */
 const handlers = {
+  'health-check': () => import('../../functions/health-check/handler.ts'),
   'partition-maintenance': () => import('../../functions/partition-maintenance/handler.ts'),
   'retention-purge': () => import('../../functions/retention-purge/handler.ts'),
   'view-refresh': () => import('../../functions/view-refresh/handler.ts'),

@@ -1,0 +1,67 @@
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { type NightshiftError, toNightshiftError } from '../_shared/errors.ts';
+import { json } from '../_shared/http.ts';
+import type { Reading } from '../_shared/lambda.ts';
+import { statusWord, worstFirst } from './rules.ts';
+import { healthDocument } from './schema.ts';
+
+/** Whoever has no token may ask as often as they like; the database is asked at most this often, by one instance. */
+const strangersAnswerMs = 5_000;
+
+/** An answer that comes later than this is as good as none: the database counts as out of reach. */
+const budgetMs = 10_000;
+
+interface Health {
+  status: string;
+  database: {
+    reachable: boolean;
+    roundTripMs: number;
+    serverVersion?: string;
+    error?: ReturnType<NightshiftError['describe']>;
+  };
+  checks: unknown[];
+}
+
+let last: { status: string; atMs: number } | undefined;
+
+/** `GET /health`: one round trip to the database. 503 when something is critical, or the database cannot be asked. */
+export const reading: Reading = {
+  path: '/health',
+  budgetMs,
+  async answer({ rpc, clock, log, trusted }) {
+    if (!trusted && last && clock.nowMs() - last.atMs < strangersAnswerMs) {
+      return respond({ status: last.status });
+    }
+    const startedMs = clock.nowMs();
+    const roundTripMs = () => clock.nowMs() - startedMs;
+    let health: Health;
+    try {
+      const document = await rpc.call('get_health', { quick: true }, healthDocument, {
+        retry: () => false,
+        timeoutMs: budgetMs,
+      });
+      health = {
+        status: statusWord(document.checks, document.notRun),
+        database: {
+          reachable: true,
+          roundTripMs: roundTripMs(),
+          serverVersion: document.serverVersion,
+        },
+        checks: worstFirst(document.checks),
+      };
+    } catch (thrown) {
+      const error = toNightshiftError(thrown).describe();
+      log.error('The health of the database could not be read', { error });
+      const database = { reachable: false, roundTripMs: roundTripMs(), error };
+      health = { status: 'critical', database, checks: [] };
+    }
+    last = { status: health.status, atMs: clock.nowMs() };
+    return respond(trusted ? health : { status: health.status });
+  },
+};
+
+function respond(health: Pick<Health, 'status'>): APIGatewayProxyStructuredResultV2 {
+  const response = json(health.status === 'critical' ? 503 : 200, 'application/json', health);
+  response.headers = { ...response.headers, 'cache-control': 'no-store' };
+  return response;
+}

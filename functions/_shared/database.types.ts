@@ -763,6 +763,7 @@ export type Database = {
         }
         Returns: Json
       }
+      describe_installation: { Args: Record<PropertyKey, never>; Returns: Json }
       describe_jobs: { Args: { as_of?: string }; Returns: Json }
       describe_partition_policy: {
         Args: {

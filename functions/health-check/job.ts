@@ -1,7 +1,7 @@
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import { readHealth } from './read.ts';
-import { gaugesOf, nothingChecked, reportOf, valueOf } from './rules.ts';
+import { gaugesOf, nothingChecked, reportOf, worstValue } from './rules.ts';
 import {
   type HealthDocument,
   type HealthInput,
@@ -54,7 +54,7 @@ function countMetrics(metrics: JobContext['metrics'], document: HealthDocument):
     ['SoftDeletesPerHour', 'soft_deletes'],
     ['FailedRestores', 'failed_restores'],
   ] as const) {
-    const value = valueOf(checks, check);
+    const value = worstValue(checks, check);
     if (value !== undefined) metrics.add(name, value);
   }
   const statements = checks.find(({ name }) => name === 'slow_statements');

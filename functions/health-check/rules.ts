@@ -53,7 +53,7 @@ export function gaugesOf({ checks, lastLevels }: HealthDocument): Record<Level, 
 }
 
 /** The value of the worst subject; undefined when the check did not run or could not look. */
-export function valueOf(checks: readonly HealthCheck[], name: string): number | undefined {
+export function worstValue(checks: readonly HealthCheck[], name: string): number | undefined {
   const check = checks.find((candidate) => candidate.name === name);
   if (!check || check.level === 'unknown') return undefined;
   return check.value ?? 0;

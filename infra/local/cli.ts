@@ -1,53 +1,42 @@
-import { existsSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import * as z from 'zod';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { connectDirect } from '../../functions/_shared/direct.ts';
 import { NightshiftError, toNightshiftError } from '../../functions/_shared/errors.ts';
-import { runDocuments } from '../../functions/_shared/ledger.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
-import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
 import { type RunResult, runJob } from '../../functions/_shared/run.ts';
+import { worstOf } from '../../functions/health-check/rules.ts';
+import { connect, noDeadline } from './connect.ts';
+import { doctor, showDiagnosis } from './doctor.ts';
 import { jobNames, loadJob } from './jobs.ts';
 import { migrate } from './migrate.ts';
+import { lookAtHealth, showHealth } from './present/health-check.ts';
 import { presenters } from './present/index.ts';
-import { coloured, heading, note, progressBars, showError, showRuns } from './ui.ts';
+import { readStatus } from './status.ts';
+import { coloured, heading, note, progressBars, showError } from './ui.ts';
 
 /** Exit codes, for scripts: see `npm run nightshift -- --help`. */
-const exitCodes = { ok: 0, failed: 1, usage: 2, workLeft: 3, notRun: 4 } as const;
+const exitCodes = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  workLeft: 3,
+  notRun: 4,
+  warning: 5,
+  critical: 6,
+} as const;
 
-const noDeadline = deadlineIn(systemClock, Number.POSITIVE_INFINITY);
+/** A doctor who waits for a database that does not answer is no help. */
+const doctorBudgetMs = 10_000;
 
-/** Where `npm start` leaves the address and key of the local stack. */
-const localEnvironment = new URL('../../.env.local', import.meta.url);
-
-/** The local stack or the exported settings, never some of each. */
-function connect(): { rpc: Rpc; databaseUrl: string | undefined } {
-  const local = !process.env.SUPABASE_URL && existsSync(localEnvironment);
-  if (local) {
-    delete process.env.NIGHTSHIFT_DATABASE_URL;
-    process.loadEnvFile(localEnvironment);
-  }
-  const {
-    SUPABASE_URL: url,
-    SUPABASE_SECRET_KEY: secretKey,
-    NIGHTSHIFT_DATABASE_URL: databaseUrl,
-  } = process.env;
-  if (!url || !secretKey) {
-    const missing = [
-      ...(url ? [] : ['SUPABASE_URL']),
-      ...(secretKey ? [] : ['SUPABASE_SECRET_KEY']),
-    ];
-    throw new NightshiftError('NS422', `Not set: ${missing.join(' and ')}`, {
-      hint: 'Set both to those of your project, or run npm start in another terminal for a local stack.',
-    });
-  }
-  // On stderr, so that it is seen and --json stays one document: which project this is about to touch.
-  console.error(`Project: ${local ? 'the local stack, ' : ''}${url}`);
-  if (databaseUrl) console.error(`Direct connection: ${URL.parse(databaseUrl)?.host}`);
-  return { rpc: createRpc({ url, secretKey }, noDeadline), databaseUrl };
-}
+const exitCodeOfLevel = {
+  ok: exitCodes.ok,
+  info: exitCodes.ok,
+  unknown: exitCodes.warning,
+  warning: exitCodes.warning,
+  critical: exitCodes.critical,
+} as const;
 
 function print(document: unknown): void {
   console.log(JSON.stringify(document, null, 2));
@@ -119,15 +108,39 @@ function exitCodeOf({ run }: RunResult): number {
 }
 
 async function status(options: { json?: true }) {
-  const runs = await connect().rpc.call('list_runs', {}, runDocuments);
-  if (options.json) print(runs);
-  else showRuns(runs);
+  const { document, show } = await readStatus(connect().rpc, systemClock);
+  if (options.json) print(document);
+  else show();
+}
+
+async function health(checks: string[], options: { json?: true }) {
+  const document = await lookAtHealth(connect().rpc, checks.length > 0 ? checks : undefined);
+  if (options.json) print(document);
+  else showHealth(document);
+  process.exitCode = exitCodeOfLevel[worstOf(document.checks.map(({ level }) => level))];
+}
+
+async function examine(options: { url?: string; json?: true }) {
+  const { rpc, databaseUrl } = connect(deadlineIn(systemClock, doctorBudgetMs));
+  const findings = await doctor({
+    rpc,
+    databaseUrl,
+    functionsUrl: options.url,
+    clock: systemClock,
+    environment: process.env,
+  });
+  if (options.json) print(findings);
+  else showDiagnosis(findings);
+  process.exitCode = findings.some(({ level }) => level === 'failed')
+    ? exitCodes.failed
+    : exitCodes.ok;
 }
 
 async function policies(options: { json?: true }) {
   const { rpc } = connect();
   const documents: Record<string, unknown> = {};
   for (const [job, { title, policies }] of Object.entries(presenters)) {
+    if (!policies) continue;
     const { document, show } = await policies(rpc);
     documents[job] = document;
     if (options.json) continue;
@@ -203,7 +216,8 @@ const program = new Command('nightshift')
     `
 Jobs: ${jobNames().join(', ')}
 Connects to SUPABASE_URL with SUPABASE_SECRET_KEY, or to the stack of npm start.
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 work left, 4 not run (another run, or paused).`,
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 work left, 4 not run (another run, or paused);
+of health: 0 nothing worse than info, 5 warnings or checks that could not run, 6 something critical.`,
   )
   .exitOverride();
 
@@ -224,9 +238,24 @@ program
   .action(run);
 program
   .command('status')
-  .description('show the latest runs')
+  .description('show how each job is doing, and the latest runs')
   .option('--json', 'print them as JSON')
   .action(status);
+program
+  .command('health [check...]')
+  .description(
+    'look at the database and the night shift now, worst first, with the SQL that mends it',
+  )
+  .option('--json', 'print it as JSON')
+  .action(health);
+program
+  .command('doctor')
+  .description(
+    'find out why a deployment does not work: keys, schema, versions, timeouts, connections',
+  )
+  .option('--url <url>', 'where the functions are deployed, to ask them as well: https://<api>')
+  .option('--json', 'print it as JSON')
+  .action(examine);
 program
   .command('policies')
   .description('show all policies: the backlog of tables, the age of views, the partitions')

@@ -57,7 +57,7 @@ function connect({ gatewayUrl, secretKey }: Stack) {
 }
 
 async function showPolicies(stack: Stack, job: string): Promise<void> {
-  const shown = await presenters[job]?.policies(connect(stack).rpc);
+  const shown = await presenters[job]?.policies?.(connect(stack).rpc);
   shown?.show();
 }
 

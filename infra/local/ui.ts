@@ -72,6 +72,20 @@ export function age(seconds: number): string {
   return parts.slice(0, 2).join(' ') || '0s';
 }
 
+/** In milliseconds while that is readable. */
+export function duration(ms: number): string {
+  return ms < 10_000 ? `${count(Math.round(ms))} ms` : age(ms / 1000);
+}
+
+/** To the second, as in 2026-01-01 02:00:00. */
+export function utc(ms: number): string {
+  return new Intl.DateTimeFormat('sv', {
+    dateStyle: 'short',
+    timeStyle: 'medium',
+    timeZone: 'UTC',
+  }).format(ms);
+}
+
 export function showRuns(runs: RunDocument[]): void {
   if (runs.length === 0) {
     console.log('No runs yet.');
@@ -81,8 +95,8 @@ export function showRuns(runs: RunDocument[]): void {
     run.job,
     coloured(run.status) + (run.dryRun ? ' (dry run)' : ''),
     run.trigger,
-    run.startedAt.slice(0, 19).replace('T', ' '),
-    run.finishedAt === null ? '-' : age((timeMs(run.finishedAt) - timeMs(run.startedAt)) / 1000),
+    utc(timeMs(run.startedAt)),
+    run.finishedAt === null ? '-' : duration(timeMs(run.finishedAt) - timeMs(run.startedAt)),
     run.id,
   ]);
   console.log(table(['job', 'status', 'trigger', 'started (UTC)', 'took', 'run'], rows, []));

@@ -27,6 +27,28 @@ end;
 comment on function nightshift.trim_runs is
   'Deletes at most 1,000 finished runs older than settings.ledger_retention (default 90 days), and those of the health check after 7 days; returns how many. begin_run calls it.';
 
+create or replace function nightshift.list_runs(job text default null, max_runs integer default 20)
+returns jsonb
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+begin atomic
+  select coalesce(jsonb_agg(nightshift.describe_run(r) order by r.started_at desc), '[]')
+  from (
+    select r.*
+    from nightshift.runs r
+    where r.job = list_runs.job
+      or (list_runs.job is null and not (r.job = 'health-check' and r.status = 'succeeded' and r.input @> '{"quick": true}'))
+    order by r.started_at desc
+    limit least(greatest(list_runs.max_runs, 1), 1000)
+  ) r;
+end;
+
+comment on function nightshift.list_runs is
+  'The newest runs first, as one JSON document; of one job when job is given, else without the quick health checks that succeeded, of which there are hundreds a day. max_runs: 1 to 1000, default 20.';
+
 create type nightshift.job_state as (
   job text,
   -- When the oldest policy of the job was declared; null when it has none.

@@ -1,13 +1,7 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { HealthCheck, HealthFinding } from '../../functions/health-check/schema.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
-import {
-  type HealthScenario,
-  obstruct,
-  ownedByCommoner,
-  readCheck,
-  readHealth,
-} from '../support/health.ts';
+import { obstruct, ownedByCommoner, readCheck, readHealth } from '../support/health.ts';
 import { serverScenarios } from '../support/health-scenarios/server.ts';
 
 const scenarios = [...serverScenarios];

@@ -74,7 +74,7 @@ export function continueEvent(
 }
 
 interface HttpOptions {
-  token?: string;
+  token?: string | undefined;
   headers?: Record<string, string>;
   /** Anything but a string is sent as JSON; left out, there is no body. */
   body?: unknown;

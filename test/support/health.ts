@@ -15,7 +15,7 @@ export interface HealthScenario {
     detail?: RegExp;
   };
   /** Makes it fire. What is returned undoes what the fix does not, such as closing a session. */
-  sicken(db: TestDatabase): Promise<Undo | undefined | void>;
+  sicken(db: TestDatabase): Promise<Undo | undefined>;
   /** Mends it; `fix` does so by running the SQL of the finding itself. */
   mend: 'fix' | ((db: TestDatabase) => Promise<unknown>);
   /** Keeps it from running: takes a right from its owner, locks what it reads, or something of its own. */
@@ -30,7 +30,7 @@ export interface HealthScenario {
 
 export async function readHealth(
   sql: postgres.Sql,
-  { only, quick = false, at }: { only?: string[]; quick?: boolean; at?: Date } = {},
+  { only, quick = false, at }: { only?: string[]; quick?: boolean; at?: string } = {},
 ) {
   const [row] =
     await sql`select nightshift.get_health(${only ?? null}, ${quick}, ${at ?? sql`now()`}) as document`;

@@ -1,4 +1,5 @@
 import type { Rpc } from '../../../functions/_shared/rpc.ts';
+import { presenter as healthCheck } from './health-check.ts';
 import { presenter as partitionMaintenance } from './partition-maintenance.ts';
 import { presenter as retentionPurge } from './retention-purge.ts';
 import { presenter as viewRefresh } from './view-refresh.ts';
@@ -13,12 +14,14 @@ interface Shown {
 export interface Presenter<Report = never> {
   title: string;
   showReport(report: Report): void;
-  policies(rpc: Rpc): Promise<Shown>;
+  /** What is declared, where a job goes by policies. */
+  policies?(rpc: Rpc): Promise<Shown>;
   /** What the next run would do, where a job plans ahead. */
   plan?(rpc: Rpc): Promise<Shown>;
 }
 
 export const presenters: Record<string, Presenter> = {
+  'health-check': healthCheck,
   'partition-maintenance': partitionMaintenance,
   'retention-purge': retentionPurge,
   'view-refresh': viewRefresh,

@@ -9,7 +9,7 @@ import {
   type StepReason,
   type ViewFacts,
 } from '../../../functions/view-refresh/schema.ts';
-import { age, bytes, coloured, count, note, showError, table } from '../ui.ts';
+import { age, bytes, coloured, count, duration, note, showError, table } from '../ui.ts';
 import type { Presenter } from './index.ts';
 
 const longCall = { timeoutMs: apiCallTimeoutMs, retry: () => false };
@@ -44,7 +44,7 @@ function showPolicies(policies: ViewFacts[]): void {
     age(policy.maxStalenessSeconds ?? 0),
     policy.lastRefreshedAt === null
       ? 'never'
-      : `${policy.lastRefreshedAt.slice(0, 16).replace('T', ' ')} (${milliseconds(policy.lastRefreshMs ?? 0)})`,
+      : `${policy.lastRefreshedAt.slice(0, 16).replace('T', ' ')} (${duration(policy.lastRefreshMs ?? 0)})`,
     policy.problem ? styleText('red', 'cannot') : (policy.mode ?? '-'),
     policy.enabled ? 'on' : styleText('yellow', 'off'),
   ]);
@@ -101,7 +101,7 @@ function showReport(report: RefreshReport): void {
     coloured(step.status),
     step.reason,
     step.mode ?? '-',
-    figure(step.durationMs, milliseconds),
+    figure(step.durationMs, duration),
     figure(step.rows, count),
     figure(step.sizeBytes, bytes),
   ]);
@@ -125,8 +125,4 @@ function explainStep(step: RefreshStep): void {
 
 function showWarnings(view: string, warnings: string[]): void {
   for (const warning of warnings) console.log(styleText('yellow', `${view}: ${warning}`));
-}
-
-function milliseconds(value: number): string {
-  return value < 10_000 ? `${count(value)} ms` : age(value / 1000);
 }

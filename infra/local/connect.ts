@@ -1,0 +1,41 @@
+import { existsSync } from 'node:fs';
+import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
+import { NightshiftError } from '../../functions/_shared/errors.ts';
+import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
+
+/** Where `npm start` leaves the address and key of the local stack. */
+const localEnvironment = new URL('../../.env.local', import.meta.url);
+
+export const noDeadline = deadlineIn(systemClock, Number.POSITIVE_INFINITY);
+
+export interface Connection {
+  rpc: Rpc;
+  databaseUrl: string | undefined;
+}
+
+/** The local stack or the exported settings, never some of each. */
+export function connect(deadline = noDeadline): Connection {
+  const local = !process.env.SUPABASE_URL && existsSync(localEnvironment);
+  if (local) {
+    delete process.env.NIGHTSHIFT_DATABASE_URL;
+    process.loadEnvFile(localEnvironment);
+  }
+  const {
+    SUPABASE_URL: url,
+    SUPABASE_SECRET_KEY: secretKey,
+    NIGHTSHIFT_DATABASE_URL: databaseUrl,
+  } = process.env;
+  if (!url || !secretKey) {
+    const missing = [
+      ...(url ? [] : ['SUPABASE_URL']),
+      ...(secretKey ? [] : ['SUPABASE_SECRET_KEY']),
+    ];
+    throw new NightshiftError('NS422', `Not set: ${missing.join(' and ')}`, {
+      hint: 'Set both to those of your project, or run npm start in another terminal for a local stack.',
+    });
+  }
+  // On stderr, so that it is seen and --json stays one document: which project this is about to touch.
+  console.error(`Project: ${local ? 'the local stack, ' : ''}${url}`);
+  if (databaseUrl) console.error(`Direct connection: ${URL.parse(databaseUrl)?.host}`);
+  return { rpc: createRpc({ url, secretKey }, deadline), databaseUrl };
+}

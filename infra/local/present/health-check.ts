@@ -1,0 +1,124 @@
+import { styleText } from 'node:util';
+import type { Rpc } from '../../../functions/_shared/rpc.ts';
+import { readHealth } from '../../../functions/health-check/read.ts';
+import { countLevels, worstFirst } from '../../../functions/health-check/rules.ts';
+import {
+  type HealthCheck,
+  type HealthDocument,
+  type HealthFinding,
+  type HealthReport,
+  healthDocument,
+  type Level,
+} from '../../../functions/health-check/schema.ts';
+import { age, bytes, count, duration, note, table } from '../ui.ts';
+import type { Presenter } from './index.ts';
+
+export const presenter: Presenter<HealthReport> = {
+  title: 'Health',
+  showReport,
+};
+
+/** All checks, as they are at this moment; nothing is written. */
+export async function lookAtHealth(rpc: Rpc, only?: string[]): Promise<HealthDocument> {
+  const document = await readHealth(
+    (scope) =>
+      rpc.call(
+        'get_health',
+        { quick: scope.quick, ...(scope.only ? { only_checks: scope.only } : {}) },
+        healthDocument,
+      ),
+    { only, quick: false },
+  );
+  return { ...document, checks: worstFirst(document.checks) };
+}
+
+type Shown = HealthReport['checks'][number];
+
+const colours = {
+  critical: 'red',
+  warning: 'yellow',
+  unknown: 'magenta',
+  info: 'cyan',
+  ok: 'green',
+} as const satisfies Record<Level, string>;
+
+function coloured(level: Level): string {
+  return styleText(colours[level], level);
+}
+
+export function showHealth({ checks }: HealthDocument): void {
+  showFindings(checks.filter(({ level }) => level !== 'ok'));
+  const healthy = checks.filter(({ level }) => level === 'ok');
+  if (healthy.length > 0) {
+    console.log(
+      table(
+        ['healthy', ''],
+        healthy.map((check) => [check.healthy, figure(check)]),
+        [],
+      ),
+    );
+  }
+  showCounts(countLevels(checks.map(({ level }) => level)));
+}
+
+function showReport({ checks, counts, notRun }: HealthReport): void {
+  showFindings(checks);
+  showCounts(counts);
+  if (notRun.length > 0) note(`No time was left for ${notRun.join(', ')}.`);
+}
+
+function showCounts(counts: Record<Level, number>): void {
+  const parts = (Object.entries(counts) as [Level, number][])
+    .toReversed()
+    .filter(([, number]) => number > 0)
+    .map(([level, number]) => `${number} ${coloured(level)}`);
+  console.log(`Checks: ${parts.join(', ')}`);
+}
+
+/** A table of what is wrong, worst first; below it why each matters and what mends it. */
+function showFindings(checks: Shown[]): void {
+  if (checks.length === 0) return;
+  const rows = checks.flatMap((check) =>
+    check.findings.map((finding) => [
+      coloured(finding.level),
+      check.name,
+      finding.subject ?? '-',
+      measured(finding.value, check.unit),
+      finding.detail ?? '',
+    ]),
+  );
+  console.log(table(['level', 'check', 'subject', 'value', 'detail'], rows, [3]));
+  for (const check of checks) explain(check);
+}
+
+function explain({ name, title, level, why, findings, findingsTotal }: Shown): void {
+  console.log(`\n${coloured(level)} ${styleText('bold', title)} (${name})`);
+  note(`  ${why}`);
+  for (const { fix } of uniqueFixes(findings)) console.log(`  ${fix}`);
+  const more = findingsTotal - findings.length;
+  if (more > 0) note(`  and ${count(more)} more: npm run nightshift -- health ${name}`);
+}
+
+function uniqueFixes(findings: HealthFinding[]): HealthFinding[] {
+  return findings.filter(
+    ({ fix }, place) => fix !== null && findings.findIndex((other) => other.fix === fix) === place,
+  );
+}
+
+function figure({ value, unit, measured: subjects }: HealthCheck): string {
+  return subjects === 0 ? '' : measured(value, unit);
+}
+
+const formats: Record<HealthCheck['unit'], (value: number) => string> = {
+  percent: (value) => `${Number(value.toFixed(1))} %`,
+  bytes,
+  seconds: age,
+  milliseconds: duration,
+  days: (value) => `${Number(value.toFixed(1))} days`,
+  times: (value) => `${Number(value.toFixed(1))} times`,
+  count,
+};
+
+function measured(value: number | null, unit: HealthCheck['unit']): string {
+  return value === null ? '-' : formats[unit](value);
+}

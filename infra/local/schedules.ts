@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs';
+import { Cron } from 'croner';
+import { parse } from 'yaml';
+import * as z from 'zod';
+import { utc } from './ui.ts';
+
+const functionFile = z.object({
+  events: z.array(
+    z.object({
+      schedule: z
+        .object({ rate: z.array(z.string()), timezone: z.string().default('UTC') })
+        .optional(),
+    }),
+  ),
+});
+
+const minuteMs = 60_000;
+const unitMs: Record<string, number> = {
+  minute: minuteMs,
+  hour: 60 * minuteMs,
+  day: 1440 * minuteMs,
+};
+
+/** When a job runs by its schedule, as functions/<job>/function.yml has it. */
+export function readSchedules(job: string): { expression: string; timezone: string }[] {
+  const text = readFileSync(
+    new URL(`../../functions/${job}/function.yml`, import.meta.url),
+    'utf8',
+  );
+  // CloudFormation's own tags mean nothing here.
+  const { events } = functionFile.parse(parse(text, { logLevel: 'silent' }));
+  return events.flatMap(({ schedule }) =>
+    (schedule?.rate ?? []).map((expression) => ({
+      expression,
+      timezone: schedule?.timezone ?? 'UTC',
+    })),
+  );
+}
+
+/** The first time after `afterMs` at which a schedule of the job fires; a rate counts from there. */
+export function nextDueMs(job: string, afterMs: number): number | undefined {
+  const times = readSchedules(job).flatMap(({ expression, timezone }) => {
+    const every = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(expression);
+    if (every) return afterMs + Number(every[1]) * (unitMs[every[2] ?? ''] ?? 0);
+    return (
+      new Cron(cronPattern(expression), { timezone })
+        .nextRun(`${utc(afterMs).replace(' ', 'T')}Z`)
+        ?.getTime() ?? []
+    );
+  });
+  return times.length > 0 ? Math.min(...times) : undefined;
+}
+
+/** From the six fields of EventBridge, whose weeks begin with SUN = 1, to the five of cron. */
+function cronPattern(expression: string): string {
+  const fields = /^cron\((.+)\)$/.exec(expression)?.[1]?.split(' ') ?? [];
+  const [minute, hour, dayOfMonth, month, dayOfWeek = '?'] = fields;
+  const weekday = dayOfWeek.replace(/(?<!#)\d/g, (day) => `${Number(day) - 1}`);
+  return [minute, hour, dayOfMonth, month, weekday].join(' ');
+}

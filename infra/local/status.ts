@@ -1,0 +1,99 @@
+import { styleText } from 'node:util';
+import { type Clock, timeMs } from '../../functions/_shared/clock.ts';
+import { runDocuments } from '../../functions/_shared/ledger.ts';
+import type { Rpc } from '../../functions/_shared/rpc.ts';
+import { type JobState, jobStates } from '../../functions/health-check/schema.ts';
+import { nextDueMs } from './schedules.ts';
+import { age, duration, heading, showRuns, table, utc } from './ui.ts';
+
+/** A schedule may start a run a little late. */
+const graceMs = 10 * 60_000;
+
+interface JobStatus extends JobState {
+  state: string;
+  nextDueAt: string | null;
+}
+
+/** The jobs as they are, and the latest runs. */
+export async function readStatus(rpc: Rpc, clock: Clock) {
+  const [states, runs] = await Promise.all([
+    rpc.call('describe_jobs', {}, jobStates),
+    rpc.call('list_runs', {}, runDocuments),
+  ]);
+  const jobs = states.map((state) => statusOf(state, clock.nowMs()));
+  return {
+    document: { jobs, runs },
+    show: () => {
+      showJobs(jobs, clock.nowMs());
+      heading('The latest runs');
+      showRuns(runs);
+    },
+  };
+}
+
+export function statusOf(state: JobState, nowMs: number): JobStatus {
+  const startedMs = state.lastRun ? timeMs(state.lastRun.startedAt) : undefined;
+  const dueMs = startedMs === undefined ? undefined : nextDueMs(state.job, startedMs);
+  const nextMs = dueMs !== undefined && dueMs > nowMs ? dueMs : nextDueMs(state.job, nowMs);
+  return {
+    ...state,
+    state: stateOf(state, dueMs !== undefined && dueMs + graceMs < nowMs),
+    nextDueAt: nextMs === undefined ? null : utc(nextMs),
+  };
+}
+
+function stateOf(
+  { declaredAt, lastRun, lostInRow, failedInRow, partialInRow }: JobState,
+  late: boolean,
+): string {
+  if (!lastRun) return declaredAt ? 'never ran' : 'not used';
+  if (lostInRow > 0) return 'lost';
+  if (lastRun.status === 'running') return 'running';
+  if (failedInRow > 0) return 'failed';
+  if (late) return 'late';
+  return partialInRow > 0 ? 'partial' : 'on time';
+}
+
+const colours: Record<string, 'red' | 'yellow' | 'green' | 'cyan' | 'dim'> = {
+  lost: 'red',
+  failed: 'red',
+  late: 'red',
+  'never ran': 'yellow',
+  partial: 'yellow',
+  running: 'cyan',
+  'on time': 'green',
+  'not used': 'dim',
+};
+
+function showJobs(jobs: JobStatus[], nowMs: number): void {
+  const rows = jobs.map((job) => [
+    job.job,
+    styleText(colours[job.state] ?? 'dim', inRow(job)),
+    job.lastRun ? utc(timeMs(job.lastRun.startedAt)) : '-',
+    job.lastSuccessAt ? `${age((nowMs - timeMs(job.lastSuccessAt)) / 1000)} ago` : 'never',
+    job.nextDueAt ?? '-',
+    took(job, nowMs),
+  ]);
+  const head = [
+    'job',
+    'state',
+    'last run (UTC)',
+    'last success',
+    'next due (UTC)',
+    'took (usually)',
+  ];
+  console.log(table(head, rows, []));
+}
+
+/** How often in a row it has been like that. */
+function inRow({ state, lostInRow, failedInRow, partialInRow }: JobStatus): string {
+  const times = { lost: lostInRow, failed: failedInRow, partial: partialInRow }[state] ?? 1;
+  return times > 1 ? `${state}, ${times} times` : state;
+}
+
+function took({ lastRun, usualDurationMs }: JobStatus, nowMs: number): string {
+  if (!lastRun) return '-';
+  const endMs = lastRun.finishedAt ? timeMs(lastRun.finishedAt) : nowMs;
+  const usual = usualDurationMs === null ? '' : ` (${duration(usualDurationMs)})`;
+  return `${duration(endMs - timeMs(lastRun.startedAt))}${usual}`;
+}

@@ -107,7 +107,7 @@ function examineVersions({ migrations }: Installation): Diagnosis {
   if (missing.length > 0) {
     return failed(
       subject,
-      `The database lacks ${missing.length} migrations of this version, from ${missing[0]} on`,
+      `The database lacks ${missing.length} of the migrations of this version, from ${missing[0]} on`,
       'npm run nightshift -- migrate --database-url ..., then deploy',
     );
   }

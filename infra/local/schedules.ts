@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Cron } from 'croner';
 import { parse } from 'yaml';
 import * as z from 'zod';
+import { jobNames } from './jobs.ts';
 import { utc } from './ui.ts';
 
 const functionFile = z.object({
@@ -21,8 +22,15 @@ const unitMs: Record<string, number> = {
   day: 1440 * minuteMs,
 };
 
+interface Schedule {
+  expression: string;
+  timezone: string;
+}
+
 /** When a job runs by its schedule, as functions/<job>/function.yml has it. */
-export function readSchedules(job: string): { expression: string; timezone: string }[] {
+export function readSchedules(job: string): Schedule[] {
+  // The ledger may name jobs of another version.
+  if (!jobNames().includes(job)) return [];
   const text = readFileSync(
     new URL(`../../functions/${job}/function.yml`, import.meta.url),
     'utf8',
@@ -37,18 +45,23 @@ export function readSchedules(job: string): { expression: string; timezone: stri
   );
 }
 
-/** The first time after `afterMs` at which a schedule of the job fires; a rate counts from there. */
+/** The first time after `afterMs` at which a schedule of the job fires. */
 export function nextDueMs(job: string, afterMs: number): number | undefined {
-  const times = readSchedules(job).flatMap(({ expression, timezone }) => {
-    const every = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(expression);
-    if (every) return afterMs + Number(every[1]) * (unitMs[every[2] ?? ''] ?? 0);
-    return (
-      new Cron(cronPattern(expression), { timezone })
-        .nextRun(`${utc(afterMs).replace(' ', 'T')}Z`)
-        ?.getTime() ?? []
-    );
-  });
+  const times = readSchedules(job).flatMap((schedule) => firstAfterMs(schedule, afterMs) ?? []);
   return times.length > 0 ? Math.min(...times) : undefined;
+}
+
+/** A rate counts from `afterMs`. */
+export function firstAfterMs(
+  { expression, timezone }: Schedule,
+  afterMs: number,
+): number | undefined {
+  const every = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(expression);
+  if (every) return afterMs + Number(every[1]) * (unitMs[every[2] ?? ''] ?? 0);
+  const after = `${utc(afterMs).replace(' ', 'T')}Z`;
+  return new Cron(cronPattern(expression), { timezone, sloppyRanges: true })
+    .nextRun(after)
+    ?.getTime();
 }
 
 /** From the six fields of EventBridge, whose weeks begin with SUN = 1, to the five of cron. */

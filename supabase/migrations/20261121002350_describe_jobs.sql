@@ -1,6 +1,6 @@
 -- What the ledger says of each job: when it last did its work, and what has gone wrong since.
 -- Why: the command line, the health checks and the metrics all answer "is it running?" from the same place.
--- Locks: none on any existing object.
+-- Locks: nightshift.runs against writes, while an index of it is built.
 
 create or replace function nightshift.trim_runs(as_of timestamptz default now())
 returns bigint
@@ -48,6 +48,8 @@ end;
 
 comment on function nightshift.list_runs is
   'The newest runs first, as one JSON document; of one job when job is given, else without the quick health checks that succeeded, of which there are hundreds a day. max_runs: 1 to 1000, default 20.';
+
+create index runs_job_started_at on nightshift.runs (job, started_at);
 
 create type nightshift.job_state as (
   job text,

@@ -31,7 +31,13 @@ begin
     'ownerSeesStatistics', pg_has_role(current_user, 'pg_read_all_stats', 'usage'),
     'statementTimeouts', (
       select jsonb_object_agg(r.rolname, (
-        select split_part(c, '=', 2) from unnest(r.rolconfig) c where c like 'statement\_timeout=%'
+        select split_part(c, '=', 2)
+        from pg_catalog.pg_db_role_setting s, unnest(s.setconfig) c
+        where s.setrole = r.oid and c like 'statement\_timeout=%'
+          and s.setdatabase in (0, (select d.oid from pg_catalog.pg_database d where d.datname = current_database()))
+        -- What is set for this database goes before what is set for all.
+        order by s.setdatabase desc
+        limit 1
       ))
       from pg_catalog.pg_roles r
       where r.rolname in ('service_role', 'authenticator')

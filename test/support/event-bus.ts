@@ -29,9 +29,10 @@ interface Entry {
   Detail?: string;
 }
 
-const target = 'AWSEvents.PutEvents';
+/** The one bus that there is. */
+export const busName = 'nightshift-test';
 
-/** EventBridge's PutEvents on this machine: AWS JSON 1.1 over HTTP, for the unmodified client of the AWS SDK. */
+/** EventBridge's PutEvents and DescribeEventBus on this machine: AWS JSON 1.1 over HTTP, for the unmodified client of the AWS SDK. */
 export async function startEventBus(): Promise<EventBus> {
   const delivered: BusEvent[] = [];
   const names = new Set<string>();
@@ -67,8 +68,19 @@ export async function startEventBus(): Promise<EventBus> {
       answer(response, 400, { __type: 'MissingAuthenticationTokenException' });
       return;
     }
-    const entries = (jsonObject(body)?.Entries ?? []) as Entry[];
-    if (request.headers['x-amz-target'] !== target || entries.length < 1 || entries.length > 10) {
+    const asked = jsonObject(body);
+    if (request.headers['x-amz-target'] === 'AWSEvents.DescribeEventBus') {
+      const there = asked?.Name === busName;
+      answer(
+        response,
+        there ? 200 : 400,
+        there ? { Name: busName } : { __type: 'ResourceNotFoundException' },
+      );
+      return;
+    }
+    const entries = (asked?.Entries ?? []) as Entry[];
+    const isPut = request.headers['x-amz-target'] === 'AWSEvents.PutEvents';
+    if (!isPut || entries.length < 1 || entries.length > 10) {
       answer(response, 400, { __type: 'ValidationException', message: 'Not a valid PutEvents.' });
       return;
     }

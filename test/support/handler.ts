@@ -5,7 +5,7 @@ import type { RunDocument } from '../../functions/_shared/ledger.ts';
 import type { PurgeReport } from '../../functions/retention-purge/schema.ts';
 import type { Gateway } from '../../infra/local/gateway.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
-import { type EventBus, startEventBus } from './event-bus.ts';
+import { busName, type EventBus, startEventBus } from './event-bus.ts';
 import { httpRequest, lambdaContext } from './events.ts';
 import { auditDeletes, startAfresh } from './purge.ts';
 
@@ -80,7 +80,7 @@ export function setUpHandler(
       SUPABASE_URL: gateway.url,
       SUPABASE_SECRET_KEY: gateway.secretKey,
       NIGHTSHIFT_HTTP_TOKEN: token,
-      NIGHTSHIFT_EVENT_BUS: 'nightshift-test',
+      NIGHTSHIFT_EVENT_BUS: busName,
       NIGHTSHIFT_HTTP_BUDGET_MS: undefined,
       NIGHTSHIFT_DATABASE_URL: undefined,
       AWS_ENDPOINT_URL_EVENTBRIDGE: bus.url,

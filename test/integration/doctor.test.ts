@@ -1,0 +1,238 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
+import { createRpc } from '../../functions/_shared/rpc.ts';
+import { type Diagnosis, doctor } from '../../infra/local/doctor.ts';
+import type { Gateway } from '../../infra/local/gateway.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { busName, type EventBus, startEventBus } from '../support/event-bus.ts';
+
+const token = 'a-token-that-is-long-enough-0123';
+const isLocal = inject('suite').kind === 'local';
+
+let db: TestDatabase;
+let gateway: Gateway;
+let bus: EventBus;
+beforeAll(async () => {
+  [db, bus] = await Promise.all([createDatabase(), startEventBus()]);
+  gateway = await db.gateway();
+  vi.stubEnv('AWS_ENDPOINT_URL_EVENTBRIDGE', bus.url);
+  vi.stubEnv('AWS_REGION', 'eu-central-1');
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'AKIAIOSFODNN7EXAMPLE');
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY');
+});
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await Promise.all([db.drop(), bus.close()]);
+});
+
+const servers: Server[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) {
+    server.close();
+    await once(server, 'close');
+  }
+});
+
+/** The deployed functions, as far as GET /health goes. */
+async function deployed(taken: string, status = 'ok'): Promise<string> {
+  const server = createServer(({ headers, url }, response) => {
+    const { authorization } = headers;
+    const known = !authorization || authorization === `Bearer ${taken}`;
+    response.writeHead(url === '/health' && known ? 200 : 401, { connection: 'close' });
+    response.end(JSON.stringify({ status }));
+  }).listen(0, '127.0.0.1');
+  servers.push(server);
+  await once(server, 'listening');
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}
+
+interface Options {
+  secretKey?: string;
+  url?: string;
+  databaseUrl?: string | undefined;
+  functionsUrl?: string;
+  clockAheadMs?: number;
+  environment?: Record<string, string>;
+}
+
+async function examine(options: Options = {}): Promise<Record<string, Diagnosis>> {
+  const { url = gateway.url, secretKey = gateway.secretKey, clockAheadMs = 0 } = options;
+  const findings = await doctor({
+    rpc: createRpc({ url, secretKey }, deadlineIn(systemClock, 5_000)),
+    databaseUrl: options.databaseUrl,
+    functionsUrl: options.functionsUrl,
+    clock: { nowMs: () => systemClock.nowMs() + clockAheadMs },
+    environment: options.environment ?? {},
+  });
+  return Object.fromEntries(findings.map((finding) => [finding.subject, finding]));
+}
+
+const levelsOf = (found: Record<string, Diagnosis>) =>
+  Object.fromEntries(Object.values(found).map(({ subject, level }) => [subject, level]));
+
+describe('the doctor', () => {
+  it('finds nothing wrong where nothing is', async () => {
+    await db.sql.unsafe(`
+      create table public.t (id integer primary key, deleted_at timestamptz);
+      create index on public.t (deleted_at);
+      select nightshift.add_retention_policy('public.t', '30 days')`);
+    const found = await examine({
+      databaseUrl: db.url,
+      functionsUrl: await deployed(token),
+      environment: { NIGHTSHIFT_HTTP_TOKEN: token, NIGHTSHIFT_EVENT_BUS: busName },
+    });
+    expect(new Set(Object.values(levelsOf(found)))).toEqual(new Set(['ok']));
+    expect(found['direct connection']?.says).toMatch(/same database, in session mode/);
+  });
+
+  it('leaves out what is not configured, and says what is missed by that', async () => {
+    const found = await examine();
+    expect(levelsOf(found)).toMatchObject({
+      'direct connection': 'skipped',
+      'event bus': 'skipped',
+      token: 'skipped',
+      functions: 'skipped',
+    });
+  });
+
+  it.each<[string, () => Options, RegExp]>([
+    ['a wrong key', () => ({ secretKey: 'sb_secret_wrong' }), /secret key/],
+    ['a wrong address', () => ({ url: 'http://127.0.0.1:9' }), /SUPABASE_URL/],
+  ])('tells %s', async (_, options, fix) => {
+    const found = await examine(options());
+    expect(found['Data API']).toMatchObject({ level: 'failed', fix: expect.stringMatching(fix) });
+  });
+
+  it.runIf(isLocal)('tells a database that lacks migrations from one that has more', async () => {
+    const { sql } = db;
+    const [last] = await sql`
+      delete from supabase_migrations.schema_migrations
+      where version = (select max(version) from supabase_migrations.schema_migrations) returning *`;
+    expect((await examine()).versions).toMatchObject({
+      level: 'failed',
+      says: expect.stringContaining('lacks 1 of the migrations'),
+    });
+    await sql`insert into supabase_migrations.schema_migrations ${sql(last ?? {})}`;
+    const newer = String(BigInt(String(last?.version)) + 1n);
+    await sql`insert into supabase_migrations.schema_migrations (version) values (${newer})`;
+    expect((await examine()).versions).toMatchObject({ level: 'warning' });
+    await sql`delete from supabase_migrations.schema_migrations where version = ${newer}`;
+    expect((await examine()).versions).toMatchObject({ level: 'ok' });
+  });
+
+  it.runIf(isLocal)('tells a role whose statements end too soon', async () => {
+    const database = new URL(db.url).pathname.slice(1);
+    await db.sql`alter role service_role in database ${db.sql(database)} set statement_timeout = '2s'`;
+    try {
+      expect((await examine())['role timeouts']).toMatchObject({
+        level: 'warning',
+        says: 'service_role has a statement timeout of 2s',
+        fix: expect.stringContaining('alter role service_role'),
+      });
+    } finally {
+      await db.sql`alter role service_role in database ${db.sql(database)} reset statement_timeout`;
+    }
+  });
+
+  it('tells clocks that differ, in either direction', async () => {
+    for (const clockAheadMs of [-60_000, 60_000]) {
+      const { clocks } = await examine({ clockAheadMs });
+      expect(clocks).toMatchObject({
+        level: 'warning',
+        says: expect.stringMatching(/ (59|60) s$/),
+      });
+    }
+  });
+
+  it('tells a pause', async () => {
+    await db.sql`select nightshift.pause('upgrade')`;
+    expect((await examine()).pause).toMatchObject({
+      level: 'warning',
+      fix: expect.stringContaining('unpause'),
+    });
+    await db.sql`select nightshift.unpause()`;
+  });
+
+  it.runIf(isLocal)('tells a direct connection that does not do', async () => {
+    const other = await createDatabase();
+    const changed = (change: (url: URL) => void) => {
+      const url = new URL(db.url);
+      change(url);
+      return url.href;
+    };
+    await db.sql`create role someone login password 'open'`;
+    const cases: [string, RegExp][] = [
+      [other.url, /another database/],
+      [
+        changed((url) => {
+          url.port = '6543';
+        }),
+        /transaction mode/,
+      ],
+      [
+        changed((url) => {
+          url.password = 'wrong';
+        }),
+        /cannot be used \(28P01\)/,
+      ],
+      [
+        changed((url) => {
+          url.port = '9';
+        }),
+        /cannot be used \(ECONNREFUSED\)/,
+      ],
+      [
+        changed((url) => {
+          url.username = 'someone';
+          url.password = 'open';
+        }),
+        /cannot be used \(42501\)/,
+      ],
+    ];
+    for (const [databaseUrl, says] of cases) {
+      expect((await examine({ databaseUrl }))['direct connection']).toMatchObject({
+        level: 'failed',
+        says: expect.stringMatching(says),
+      });
+    }
+    await db.sql`drop role someone`;
+    await other.drop();
+  });
+
+  it('tells a bus that is not there, and a token that is too short', async () => {
+    const environment = { NIGHTSHIFT_EVENT_BUS: 'nothing', NIGHTSHIFT_HTTP_TOKEN: 'short' };
+    const found = await examine({ environment });
+    expect(found['event bus']).toMatchObject({
+      level: 'failed',
+      says: expect.stringContaining('ResourceNotFoundException'),
+    });
+    expect(found.token).toMatchObject({
+      level: 'warning',
+      says: expect.stringContaining('5 characters'),
+    });
+  });
+
+  it('tells functions that are ill, that have another token, and that are not there', async () => {
+    const environment = { NIGHTSHIFT_HTTP_TOKEN: token };
+    const ill = await examine({ functionsUrl: await deployed(token, 'critical'), environment });
+    expect(ill.functions).toMatchObject({ level: 'failed' });
+    const locked = await examine({ functionsUrl: await deployed('another'), environment });
+    expect(levelsOf(locked)).toMatchObject({ functions: 'ok', 'token of the functions': 'failed' });
+    const gone = await examine({ functionsUrl: 'http://127.0.0.1:9' });
+    expect(gone.functions).toMatchObject({ level: 'failed' });
+  });
+
+  it('never says a secret', async () => {
+    const found = await examine({
+      databaseUrl: db.url,
+      environment: { NIGHTSHIFT_HTTP_TOKEN: token },
+    });
+    const text = JSON.stringify(found);
+    for (const secret of [token, gateway.secretKey, new URL(db.url).password]) {
+      expect(text).not.toContain(secret);
+    }
+  });
+});

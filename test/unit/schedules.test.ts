@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import { timeMs } from '../../functions/_shared/clock.ts';
+import { jobNames } from '../../infra/local/jobs.ts';
+import { firstAfterMs, nextDueMs, readSchedules } from '../../infra/local/schedules.ts';
+import { utc } from '../../infra/local/ui.ts';
+
+const at = (time: string) => timeMs(`${time}Z`);
+
+/** Sunday, the first of March, in the last hour of its day in Berlin. */
+const sunday = '2026-03-01T22:30:00';
+
+describe('the next time of a schedule', () => {
+  it.each([
+    ['every few minutes', 'rate(5 minutes)', 'UTC', '2026-03-01 22:35:00'],
+    ['every hour', 'rate(1 hour)', 'UTC', '2026-03-01 23:30:00'],
+    ['every week, by rate', 'rate(7 days)', 'UTC', '2026-03-08 22:30:00'],
+    ['every night', 'cron(30 1 * * ? *)', 'UTC', '2026-03-02 01:30:00'],
+    ['every night elsewhere', 'cron(30 1 * * ? *)', 'Europe/Berlin', '2026-03-02 00:30:00'],
+    [
+      'on Sundays, which are the first day there',
+      'cron(0 3 ? * 1 *)',
+      'UTC',
+      '2026-03-08 03:00:00',
+    ],
+    ['on working days', 'cron(0 3 ? * 2-6 *)', 'UTC', '2026-03-02 03:00:00'],
+    ['on days by name', 'cron(0 3 ? * SAT,SUN *)', 'UTC', '2026-03-07 03:00:00'],
+    ['on the second Tuesday', 'cron(0 3 ? * 3#2 *)', 'UTC', '2026-03-10 03:00:00'],
+    ['on the first of the month', 'cron(0 3 1 * ? *)', 'UTC', '2026-04-01 03:00:00'],
+    ['on the last of the month', 'cron(0 3 L * ? *)', 'UTC', '2026-03-31 03:00:00'],
+    ['ten minutes apart', 'cron(0/10 * * * ? *)', 'UTC', '2026-03-01 22:40:00'],
+  ])('%s', (_, expression, timezone, expected) => {
+    expect(utc(firstAfterMs({ expression, timezone }, at(sunday)) ?? 0)).toBe(expected);
+  });
+
+  it('is known of every job', () => {
+    for (const job of jobNames()) {
+      expect(readSchedules(job).length, job).toBeGreaterThan(0);
+      expect(nextDueMs(job, at(sunday)), job).toBeGreaterThan(at(sunday));
+    }
+  });
+
+  it('is the earlier one of a job with two', () => {
+    expect(utc(nextDueMs('health-check', at(sunday)) ?? 0)).toBe('2026-03-01 22:35:00');
+  });
+});

@@ -5,6 +5,7 @@ import { createRpc } from '../../functions/_shared/rpc.ts';
 import { runJob } from '../../functions/_shared/run.ts';
 import { exampleSeeds, fillExamples } from './examples.ts';
 import { loadJob } from './jobs.ts';
+import { lookAtHealth, showHealth } from './present/health-check.ts';
 import { presenters } from './present/index.ts';
 import { type Stack, startStack } from './stack.ts';
 import { heading, note, progressBars } from './ui.ts';
@@ -46,6 +47,9 @@ async function main() {
     heading('The next night, as a dry run: nothing is written');
     await run(stack, 'retention-purge', { dryRun: true });
     note('What is left is still needed by rows that stay; each line above names the foreign key.');
+
+    heading('The health of the database and of the night shift');
+    showHealth(await lookAtHealth(connect(stack).rpc));
   } finally {
     await stack.stop();
   }

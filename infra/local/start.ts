@@ -62,6 +62,8 @@ if (functions.exitCode === null) {
   Functions  http://127.0.0.1:${httpPort}
 
 In another terminal:
+  npm run nightshift -- health
+  npm run nightshift -- status
   npm run nightshift -- policies
   npm run nightshift -- run retention-purge --dry-run
   npm run nightshift -- run retention-purge
@@ -69,6 +71,7 @@ In another terminal:
   npm run nightshift -- run view-refresh
   npm run nightshift -- plan partition-maintenance
   npm run nightshift -- run partition-maintenance
+  curl http://127.0.0.1:${httpPort}/health
   set -a; . ./.env.local; curl -X POST http://127.0.0.1:${httpPort}/jobs/retention-purge/runs -H "authorization: Bearer $NIGHTSHIFT_HTTP_TOKEN" -d '{"dryRun": true}'
 
 Schedules run as in serverless.yml. Ctrl-C stops everything and forgets the data.`);

@@ -66,8 +66,49 @@ describe('the command line', () => {
     expect(await db.sql`select count(*)::integer as n from public.orders`).toEqual([{ n: 700 }]);
 
     const status = await run('cli.ts', ['status', '--json'], env);
-    expect(JSON.parse(status.stdout)).toMatchObject([{ dryRun: false }, { dryRun: true }]);
-    expect((await run('cli.ts', ['status'], env)).stdout).toMatch(/succeeded \(dry run\)/);
+    expect(JSON.parse(status.stdout)).toMatchObject({
+      jobs: expect.arrayContaining([
+        expect.objectContaining({ job: 'retention-purge', state: 'on time', failedInRow: 0 }),
+      ]),
+      runs: [{ dryRun: false }, { dryRun: true }],
+    });
+    const shown = (await run('cli.ts', ['status'], env)).stdout;
+    expect(shown).toMatch(/retention-purge .* on time .* ago .* 02:00:00 /);
+    expect(shown).toMatch(/succeeded \(dry run\)/);
+  });
+
+  it('shows the health, worst first, and ends with a code for the worst', async () => {
+    const healthy = await run('cli.ts', ['health', 'connections'], env);
+    expect(healthy.code).toBe(0);
+    expect(healthy.stdout).toMatch(/There is room for more connections/);
+    for (const [level, code] of [
+      ['warning', 5],
+      ['critical', 6],
+    ] as const) {
+      await db.sql.unsafe(`select nightshift.set_health_threshold('connections', ${level} => 0.1)`);
+      const sick = await run('cli.ts', ['health', 'connections'], env);
+      expect(sick.code).toBe(code);
+      expect(sick.stdout).toMatch(new RegExp(`${level} .* connections .* all connections`));
+      expect(sick.stdout).toMatch(/select usename/);
+      const { checks } = JSON.parse((await run('cli.ts', ['health', '--json'], env)).stdout);
+      expect(checks[0]).toMatchObject({ name: 'connections', level });
+    }
+    await db.sql`select nightshift.remove_health_threshold('connections')`;
+    const unknown = await run('cli.ts', ['health', 'nothing_such'], env);
+    expect(unknown.code).toBe(2);
+    expect(unknown.stderr).toMatch(/There is no health check nothing_such[\s\S]*connections/);
+  });
+
+  it('examines a deployment, and fails when something is wrong with it', async () => {
+    const well = await run('cli.ts', ['doctor'], env);
+    expect(well.code).toBe(0);
+    expect(well.stdout).toMatch(/ok .* Data API/);
+    const ill = await run('cli.ts', ['doctor', '--json'], {
+      ...env,
+      SUPABASE_SECRET_KEY: 'sb_secret_wrong',
+    });
+    expect(ill.code).toBe(1);
+    expect(JSON.parse(ill.stdout)[0]).toMatchObject({ subject: 'Data API', level: 'failed' });
   });
 
   it.each([

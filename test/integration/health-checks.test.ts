@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { HealthCheck, HealthFinding } from '../../functions/health-check/schema.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { obstruct, ownedByCommoner, readCheck, readHealth } from '../support/health.ts';
+import { partitionScenarios } from '../support/health-scenarios/partitions.ts';
 import { serverScenarios } from '../support/health-scenarios/server.ts';
 
-const scenarios = [...serverScenarios];
+const scenarios = [...partitionScenarios, ...serverScenarios];
 const isLocal = inject('suite').kind === 'local';
 
 let db: TestDatabase;

@@ -1,0 +1,280 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { jobNames } from '../../infra/local/jobs.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { emfLinesOf, namesIn } from '../support/emf.ts';
+import { lambdaContext } from '../support/events.ts';
+import { captureOutput, setUpHandler } from '../support/handler.ts';
+import { bad, good, type Job } from '../support/nights.ts';
+import { cronPattern, longestGapSeconds } from '../support/schedules.ts';
+import {
+  type Alarm,
+  alarmsOf,
+  type MetricId,
+  metricsOf,
+  packageTemplate,
+  resourcesOf,
+  seriesOf,
+  widgetsOf,
+} from '../support/template.ts';
+
+const template = await packageTemplate();
+const functions = resourcesOf(template, 'AWS::Lambda::Function').map(({ Properties }) => ({
+  name: Properties.FunctionName as string,
+  namespace: Properties.Environment.Variables.POWERTOOLS_METRICS_NAMESPACE as string,
+}));
+const alarms = alarmsOf(template);
+const widgets = widgetsOf(template);
+const prefix = 'nightshift-prod-';
+const alarmOf = (name: string) => {
+  const alarm = alarms.find(({ AlarmName }) => AlarmName === prefix + name);
+  if (!alarm) throw new Error(`There is no alarm ${name}`);
+  return alarm;
+};
+
+const hour = 3_600;
+const day = 24 * hour;
+
+const written = captureOutput();
+const linesSince = (from: number) => emfLinesOf(written.slice(from));
+
+/** The alarms that the last figure of each metric would ring; what is a share of a parameter is not among them. */
+function ringing(lines: ReturnType<typeof linesSince>): string[] {
+  const figureOf = ({ name, dimensions, statistic }: ReturnType<typeof seriesOf>[number]) => {
+    const last = lines.findLast((line) => line.service === dimensions.service && name in line);
+    if (!last) return [];
+    const values = [last[name] as number | number[]].flat();
+    return statistic === 'Minimum' ? Math.min(...values) : Math.max(...values);
+  };
+  const rings = (alarm: Alarm) => {
+    const values = seriesOf(alarm).flatMap(figureOf);
+    const value = values.reduce((sum, each) => sum + each, 0);
+    const threshold = Number(alarm.Threshold);
+    if (values.length === 0) return false;
+    if (alarm.ComparisonOperator === 'LessThanThreshold') return value < threshold;
+    return alarm.ComparisonOperator === 'GreaterThanThreshold'
+      ? value > threshold
+      : value >= threshold;
+  };
+  return alarms
+    .filter(({ Metrics = [] }) => !Metrics.some(({ Expression = '' }) => Expression.includes('/')))
+    .filter(rings)
+    .map(({ AlarmName }) => AlarmName.replace(prefix, ''));
+}
+
+describe.each(jobNames() as Job[])('when %s', (job) => {
+  const suite = setUpHandler(
+    { POWERTOOLS_DEV: undefined, POWERTOOLS_METRICS_NAMESPACE: functions[0]?.namespace },
+    job,
+  );
+
+  it('does its work, no alarm rings', async () => {
+    const from = written.length;
+    await good[job](suite);
+    expect(linesSince(from)).not.toHaveLength(0);
+    // What the checks say of the server that the tests share is no matter here.
+    const ofServer = /^(checks-|slow-statements$)/;
+    expect(ringing(linesSince(from)).filter((name) => !ofServer.test(name))).toEqual([]);
+  });
+
+  it.each(Object.entries(bad[job]))(
+    'finds that %s, the right alarms ring',
+    async (_, { act, rings }) => {
+      const from = written.length;
+      await act(suite);
+      expect(ringing(linesSince(from))).toEqual(expect.arrayContaining(rings));
+    },
+  );
+
+  it('cannot reach the database, its alarm rings', async () => {
+    await suite.coldStart({ SUPABASE_URL: 'http://127.0.0.1:9' });
+    const from = written.length;
+    await expect(suite.send({}, lambdaContext({ remainingMs: 2_300 }))).rejects.toThrow();
+    expect(ringing(linesSince(from))).toEqual([`${job}-failed`]);
+  });
+
+  it('finds that the run before it died, it counts it', async () => {
+    await suite.sql`
+      select nightshift.begin_run(${job}, 'cli', as_of => now() - interval '10 minutes')`;
+    const from = written.length;
+    await suite.send({});
+    expect(linesSince(from).flatMap(namesIn)).toContain('RunLost');
+  });
+});
+
+// After all of the above, because it is about what was written there.
+describe('each metric', () => {
+  const idOf = ({ namespace, name, dimensions }: MetricId) =>
+    [namespace, name, ...Object.entries(dimensions).flat()].join(' ');
+  const wanted = [...alarms.flatMap(seriesOf), ...widgets.flatMap(metricsOf)];
+  // What AWS itself counts of the functions.
+  const ofAws = ['Errors', 'Throttles'].flatMap((name) =>
+    functions.map((each) => `AWS/Lambda ${name} FunctionName ${each.name}`),
+  );
+
+  it('is in the namespace of the stage, or one that AWS writes', () => {
+    expect(new Set(functions.map(({ namespace }) => namespace))).toEqual(
+      new Set(['Nightshift/prod']),
+    );
+    const others = wanted.filter(({ namespace }) => namespace !== 'Nightshift/prod').map(idOf);
+    expect(ofAws).toEqual(expect.arrayContaining(others));
+  });
+
+  const ours = new Set(wanted.map(idOf).filter((id) => !ofAws.includes(id)));
+  it.each([...ours].sort())('%s is written by a function', (id) => {
+    const seen = emfLinesOf(written).flatMap((line) =>
+      line._aws.CloudWatchMetrics.flatMap(({ Namespace, Dimensions, Metrics }) =>
+        Metrics.map(({ Name }) =>
+          [Namespace, Name, ...(Dimensions[0] ?? []).flatMap((key) => [key, line[key]])].join(' '),
+        ),
+      ),
+    );
+    expect(seen).toContain(id);
+  });
+});
+
+const runbook = readFileSync(new URL('../../docs/runbook.md', import.meta.url), 'utf8');
+const anchorIn = ({ AlarmDescription }: Alarm) =>
+  /^[A-Z].*\. See docs\/runbook\.md#([a-z-]+)$/.exec(AlarmDescription)?.[1];
+
+describe('the alarm', () => {
+  it.each(alarms.map((alarm) => [alarm.AlarmName, alarm] as const))('%s is sound', (_, alarm) => {
+    expect(alarm.AlarmName).toMatch(/^nightshift-prod-[a-z-]+$/);
+    expect(alarm.AlarmActions).toEqual([{ Ref: 'AlarmTopic' }]);
+    expect(alarm.OKActions).toEqual([{ Ref: 'AlarmTopic' }]);
+    expect(['ignore', 'notBreaching', 'breaching']).toContain(alarm.TreatMissingData);
+    expect(Number(alarm.Threshold)).toBeGreaterThan(0);
+    expect(alarm.DatapointsToAlarm ?? 1).toBeLessThanOrEqual(alarm.EvaluationPeriods);
+    for (const { period, statistic } of seriesOf(alarm)) {
+      expect(period % 60).toBe(0);
+      const limit = period >= hour ? 7 * day : day;
+      expect(period * alarm.EvaluationPeriods).toBeLessThanOrEqual(limit);
+      expect(['Maximum', 'Minimum']).toContain(statistic);
+    }
+    const { Metrics = [] } = alarm;
+    expect(Metrics.filter(({ ReturnData = true }) => ReturnData)).toHaveLength(
+      Metrics.length > 0 ? 1 : 0,
+    );
+    expect(new Set(seriesOf(alarm).map(({ period }) => period)).size).toBe(1);
+
+    const section = runbook.split(/^#+ /m).find((text) => text.startsWith(`${anchorIn(alarm)}\n`));
+    expect(section).toMatch(/^\*\*Meaning\.\*\*[\s\S]+^\*\*Check\.\*\*[\s\S]+^\*\*Fix\.\*\*/m);
+  });
+
+  it('has a name of its own, and no heading of the runbook is without one', () => {
+    expect(new Set(alarms.map(({ AlarmName }) => AlarmName)).size).toBe(alarms.length);
+    const headings = [...runbook.matchAll(/^### (.+)$/gm)].map(([, heading]) => heading);
+    expect(headings.sort()).toEqual([...new Set(alarms.map(anchorIn))].sort());
+  });
+
+  it('is there for each job', () => {
+    for (const job of jobNames()) {
+      for (const kind of ['failed', 'partial', 'missed', 'lost']) alarmOf(`${job}-${kind}`);
+    }
+  });
+
+  it('of silence is that of the health check alone, from which all figures come', () => {
+    const silent = alarms.filter(({ TreatMissingData }) => TreatMissingData === 'breaching');
+    expect(silent).toEqual([alarmOf('health-check-missed')]);
+  });
+
+  it('and the dashboard can be left out', async () => {
+    const bare = await packageTemplate('alarms=off', 'dashboard=off');
+    const types = Object.values(bare.Resources).map(({ Type }) => Type);
+    expect(types.filter((type) => /^AWS::(CloudWatch|SNS)/.test(type))).toEqual([]);
+    expect(bare.Conditions).toBeUndefined();
+  }, 60_000);
+
+  it('is not created where a condition says so, and each condition is there', () => {
+    const conditions = Object.values(template.Resources).flatMap(
+      ({ Condition }) => Condition ?? [],
+    );
+    expect(new Set(conditions)).toEqual(new Set(Object.keys(template.Conditions ?? {})));
+  });
+});
+
+describe('the runbook', () => {
+  let db: TestDatabase;
+  beforeAll(async () => {
+    db = await createDatabase();
+  });
+  afterAll(() => db.drop());
+
+  it('has SQL that runs as it stands', async () => {
+    const blocks = runbook
+      .split(/\n(?! {4}.*\S)/)
+      .join('\n\n')
+      .matchAll(/(?:^ {4}.*\n)+/gm);
+    const statements = [...blocks]
+      .flatMap(([block]) => block.split(';'))
+      .map((statement) => statement.replace(/ *--.*/g, '').trim())
+      .filter((statement) => statement.startsWith('select') && !statement.includes('<'));
+    expect(statements.length).toBeGreaterThan(8);
+    await db.sql.begin(async (sql) => {
+      await sql`set local search_path = public, extensions`;
+      for (const statement of statements) await sql.unsafe(statement);
+    });
+  });
+});
+
+describe('the dashboard', () => {
+  it('fills its rows', () => {
+    expect(widgets.reduce((sum, { width }) => sum + width, 0) % 24).toBe(0);
+    for (const { type, properties } of widgets) {
+      expect(type).toBe('metric');
+      expect(properties).toMatchObject({
+        title: expect.stringMatching(/^[A-Z]/),
+        region: 'eu-central-1',
+      });
+      expect(properties.metrics.length).toBeGreaterThan(0);
+    }
+  });
+});
+
+describe('a missed run', () => {
+  const gaps = [
+    ['daily', 'cron(0 2 * * ? *)', day],
+    ['weekly', 'cron(0 2 ? * 1 *)', 7 * day],
+    ['monthly', 'cron(0 2 1 * ? *)', 31 * day],
+  ] as const;
+
+  it.each(gaps)('of a %s schedule is one more than a gap and some hours ago', (word, cron, gap) => {
+    expect(longestGapSeconds(cron)).toBe(gap);
+    const advised = Number(new RegExp(`^\\| ${word} \\|.*\\| (\\d+) \\|$`, 'm').exec(runbook)?.[1]);
+    expect(advised).toBeGreaterThan(gap);
+    expect(advised).toBeLessThanOrEqual(gap + 4 * hour);
+  });
+
+  it.each([
+    ['cron(0 2 ? * 2-6 *)', 3 * day],
+    ['cron(0 2 ? * MON-FRI *)', 3 * day],
+    ['cron(0 */6 * * ? *)', 6 * hour],
+    ['rate(5 minutes)', 300],
+  ])('counts from %s', (expression, gap) => {
+    expect(longestGapSeconds(expression)).toBe(gap);
+  });
+
+  it('counts weekdays as AWS does, from Sunday, which is 1', () => {
+    expect(cronPattern('cron(0 2 ? * 1 *)')).toBe('0 2 * * 0');
+    expect(cronPattern('cron(0 2 ? * 2-6,7#2 *)')).toBe('0 2 * * 1-5,6#2');
+  });
+
+  it('may be an hour later where clocks are put back', () => {
+    expect(longestGapSeconds('cron(0 2 * * ? *)', 'Europe/Berlin')).toBe(25 * hour);
+  });
+
+  it.each(jobNames())('of %s is noticed soon, and none is that was not due', (job) => {
+    const id = Object.entries(template.Resources).find(
+      ([, { Properties }]) => Properties?.FunctionName === prefix + job,
+    )?.[0];
+    const gaps = resourcesOf(template, 'AWS::Scheduler::Schedule')
+      .filter(({ Properties }) => Properties.Target.Arn['Fn::GetAtt'][0] === id)
+      .map(({ Properties: { ScheduleExpression, ScheduleExpressionTimezone } }) =>
+        longestGapSeconds(ScheduleExpression, ScheduleExpressionTimezone),
+      );
+    const gap = Math.min(...gaps);
+    const threshold = Number(alarmOf(`${job}-missed`).Threshold);
+    expect(threshold).toBeGreaterThan(gap);
+    expect(threshold).toBeLessThanOrEqual(gap + 4 * hour);
+  });
+});

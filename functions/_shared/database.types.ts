@@ -969,6 +969,16 @@ export type Database = {
         }
         Returns: string
       }
+      health_oversized_partitions: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       heartbeat_run: { Args: { fence: number; run_id: string }; Returns: Json }
       held_partition_policy: {
         Args: { name: string }

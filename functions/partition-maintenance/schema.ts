@@ -21,6 +21,8 @@ const tableState = z.object({
   table: z.string(),
   every: z.string(),
   premake: z.number(),
+  /** How far ahead that many partitions reach. */
+  roomDays: z.number().default(0),
   retention: z.string().nullable(),
   retire: z.enum(['detach', 'drop']),
   grace: z.string(),

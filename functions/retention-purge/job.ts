@@ -65,7 +65,7 @@ async function run(context: JobContext, input: PurgeInput): Promise<Outcome<Purg
   for (const subject of subjects) attempts.push(await attempt(context, subject));
   const steps = await closeSteps(context, attempts);
   const report = reportOf(steps, input.dryRun, plan.disabled, refusals);
-  if (!input.dryRun) countMetrics(context, report, attempts);
+  if (!input.dryRun) countMetrics(context, report, attempts, input);
   const status = runStatus(
     steps,
     attempts.some(({ outOfTime }) => outOfTime),
@@ -210,7 +210,12 @@ function reportOf(
 }
 
 /** What this attempt did; the report has the totals of the run. */
-function countMetrics(context: JobContext, { steps }: PurgeReport, attempts: Attempt[]): void {
+function countMetrics(
+  context: JobContext,
+  { steps }: PurgeReport,
+  attempts: Attempt[],
+  { only }: PurgeInput,
+): void {
   const { metrics } = context;
   const sum = (pick: (step: PurgeStep) => number) =>
     steps.reduce((total, step) => total + pick(step), 0);
@@ -223,8 +228,8 @@ function countMetrics(context: JobContext, { steps }: PurgeReport, attempts: Att
     'RowsBlocked',
     sum((step) => step.rowsBlocked - earlier(step).rowsBlocked),
   );
-  // A table that could not be counted has an unknown backlog, and so has the whole: no figure is better than a low one.
-  if (attempts.every(({ before }) => before)) {
+  // A table that was not counted has an unknown backlog, and so has the whole: no figure is better than a low one.
+  if (!only && attempts.every(({ before }) => before)) {
     const ages = steps.map((step) => step.overdueSeconds ?? 0);
     const rowsLeft = sum((step) => step.rowsLeft);
     metrics.add('BacklogRows', rowsLeft);

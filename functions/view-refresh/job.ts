@@ -88,7 +88,7 @@ async function planAndRefresh(
     return outcomeOf(context, steps, [], progress);
   }
   const outcome = outcomeOf(context, steps, after, progress);
-  countMetrics(context, outcome, refreshed, after);
+  countMetrics(context, outcome, refreshed, input.only ? undefined : after);
   return outcome;
 }
 
@@ -275,16 +275,18 @@ function countMetrics(
   { metrics }: JobContext,
   { status, report }: Outcome<RefreshReport>,
   refreshed: RefreshStep[],
-  after: ViewFacts[],
+  /** All views; absent after a look at a few, which says nothing of the rest. */
+  after: ViewFacts[] | undefined,
 ): void {
   metrics.add('ViewsRefreshed', refreshed.length);
   // Skipped again in each attempt, they count in the last.
   if (status !== 'continued') metrics.add('ViewsSkippedUnchanged', report.viewsUnchanged);
-  metrics.add('ViewsStale', after.filter(isStale).length);
   for (const { durationMs } of refreshed) metrics.add('ViewRefreshMs', durationMs ?? 0);
+  metrics.describe('views', refreshed.map(({ view }) => view).join(', '));
+  if (!after) return;
+  metrics.add('ViewsStale', after.filter(isStale).length);
   const ages = after
     .filter(({ enabled }) => enabled)
     .map(({ stalenessSeconds }) => stalenessSeconds ?? 0);
   if (ages.length > 0) metrics.add('ViewStalenessSeconds', Math.max(...ages));
-  metrics.describe('views', refreshed.map(({ view }) => view).join(', '));
 }

@@ -64,10 +64,11 @@ export function firstAfterMs(
     ?.getTime();
 }
 
-/** From the six fields of EventBridge, whose weeks begin with SUN = 1, to the five of cron. */
-function cronPattern(expression: string): string {
+/** AWS has six fields, '?' for a day that does not matter, and counts the days of the week from SUN = 1. */
+export function cronPattern(expression: string): string {
   const fields = /^cron\((.+)\)$/.exec(expression)?.[1]?.split(' ') ?? [];
-  const [minute, hour, dayOfMonth, month, dayOfWeek = '?'] = fields;
-  const weekday = dayOfWeek.replace(/(?<!#)\d/g, (day) => `${Number(day) - 1}`);
-  return [minute, hour, dayOfMonth, month, weekday].join(' ');
+  const [minutes, hours, days, months, weekdays = '', years] = fields;
+  if (fields.length !== 6 || years !== '*') throw new Error(`Not a yearly cron: ${expression}`);
+  const fromZero = weekdays.replace(/(?<![#/\d])\d+/g, (day) => `${Number(day) - 1}`);
+  return [minutes, hours, days, months, fromZero].join(' ').replaceAll('?', '*');
 }

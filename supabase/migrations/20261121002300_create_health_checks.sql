@@ -26,6 +26,7 @@ comment on column nightshift.health_checks.quick is
   'Whether it is cheap and its answer changes within minutes: those run every few minutes and in GET /health.';
 
 create table nightshift.health_thresholds (
+  id bigint generated always as identity primary key,
   check_name text not null references nightshift.health_checks on delete cascade,
   subject text,
   info numeric,

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { jobNames } from '../../infra/local/jobs.ts';
+import { cronPattern } from '../../infra/local/schedules.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { emfLinesOf, namesIn } from '../support/emf.ts';
 import { lambdaContext } from '../support/events.ts';
 import { captureOutput, setUpHandler } from '../support/handler.ts';
 import { bad, good, type Job } from '../support/nights.ts';
-import { cronPattern, longestGapSeconds } from '../support/schedules.ts';
+import { longestGapSeconds } from '../support/schedules.ts';
 import {
   type Alarm,
   alarmsOf,

@@ -108,11 +108,15 @@ export const bad: Record<Job, Record<string, Situation>> = {
     'there is little room': {
       act: async ({ sql, send }) => {
         await sql.unsafe(`
-          create table app.days (day date not null) partition by range (day);
-          select nightshift.add_partition_policy('app.days', '1 day', premake => 1);`);
+          create table app.days (day date primary key) partition by range (day);
+          create table app.rest partition of app.days default;
+          create table app.needs (day date references app.days);
+          insert into app.days values ((now() at time zone 'UTC')::date);
+          insert into app.needs select day from app.days;
+          select nightshift.add_partition_policy('app.days', '1 month');`);
         await send({});
       },
-      rings: ['partition-horizon'],
+      rings: ['partition-horizon', 'default-partition-rows'],
     },
     'the bus is down': {
       act: async ({ sql, bus, send }) => {

@@ -28,6 +28,7 @@ const table = (name: string, facts: Partial<TableState> = {}): TableState => ({
   table: name,
   every: '1 mon',
   premake: 4,
+  roomDays: 120,
   retention: null,
   retire: 'detach',
   grace: '7 days',

@@ -9,8 +9,9 @@ import {
   readHealth,
 } from '../support/health.ts';
 import { serverScenarios } from '../support/health-scenarios/server.ts';
+import { structureScenarios } from '../support/health-scenarios/structure.ts';
 
-const scenarios = [...serverScenarios];
+const scenarios = [...serverScenarios, ...structureScenarios];
 const isLocal = inject('suite').kind === 'local';
 
 let db: TestDatabase;

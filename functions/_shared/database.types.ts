@@ -520,6 +520,10 @@ export type Database = {
         Returns: Json
       }
       api_roles: { Args: Record<PropertyKey, never>; Returns: unknown[] }
+      application_owners: {
+        Args: Record<PropertyKey, never>
+        Returns: unknown[]
+      }
       assess_health: {
         Args: { as_of: string; only_checks: string[]; quick: boolean }
         Returns: Json
@@ -958,6 +962,36 @@ export type Database = {
           isSetofReturn: true
         }
       }
+      health_duplicate_indexes: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_foreign_keys_without_index: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_invalid_indexes: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       health_level: {
         Args: {
           critical: number
@@ -967,6 +1001,56 @@ export type Database = {
           worse: string
         }
         Returns: string
+      }
+      health_nightshift_exposed: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_partitions_without_rls: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_unused_indexes: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_views_exposed: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_views_not_populated: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
       }
       heartbeat_run: { Args: { fence: number; run_id: string }; Returns: Json }
       held_partition_policy: {
@@ -1057,6 +1141,7 @@ export type Database = {
         Returns: undefined
       }
       in_days: { Args: { every: string }; Returns: string }
+      index_definition: { Args: { index: unknown }; Returns: string }
       interval_start: { Args: { at: string; every: string }; Returns: string }
       intervals_of: {
         Args: { every: string; period: unknown }
@@ -1142,6 +1227,10 @@ export type Database = {
       next_leaf: {
         Args: { done: unknown; due: string; relation: unknown }
         Returns: Json
+      }
+      next_part_of_index: {
+        Args: { index: unknown }
+        Returns: Record<string, unknown>
       }
       note_detaching: {
         Args: {

@@ -85,15 +85,19 @@ begin
   ) a on a.inhparent = x.indexrelid and a.indrelid = c.oid
   where x.indexrelid = next_part_of_index.index;
 
-  if lacking is null then
-    detail := case when invalid is null then 'all its parts are there and valid, but it was not told'
-      else format('its part %s is invalid', invalid::regclass) end;
-    -- To attach what is attached changes nothing but that it looks again.
+  if lacking is null and invalid is not null then
+    detail := format('its part %s is invalid', invalid::regclass);
+    fix := case (select c.relkind from pg_catalog.pg_class c where c.oid = invalid)
+      when 'I' then (select p.fix from nightshift.next_part_of_index(invalid) p)
+      else format('reindex index concurrently %s;', invalid::regclass)
+    end;
+    return;
+  elsif lacking is null then
+    detail := 'all its parts are there and valid, but were not when they were attached';
+    -- To attach what is attached makes it look again.
     fix := (
-      select format('alter index %s attach partition %s;', index::regclass, i.inhrelid::regclass)
+      select format('alter index %s attach partition %s;', index::regclass, min(i.inhrelid::regclass::text))
       from pg_catalog.pg_inherits i where i.inhparent = next_part_of_index.index
-      order by i.inhrelid <> coalesce(invalid, i.inhrelid), i.inhrelid
-      limit 1
     );
     return;
   end if;

@@ -46,7 +46,11 @@ begin
     null::numeric, null::numeric, null::numeric, null::text
   from invalid i
   join pg_catalog.pg_class t on t.oid = i.relation
-  left join lateral nightshift.next_part_of_index(i.index) p on i.relkind = 'I'
+  left join lateral (
+    select s.*
+    from unnest(case i.relkind when 'I' then array[i.index] end) o(index)
+    cross join lateral nightshift.next_part_of_index(o.index) s
+  ) p on true
   where t.relpersistence <> 't'
     and t.relowner in (select o from nightshift.application_owners() o)
     and not exists (select 1 from underway u where u.index = i.index or u.relation = i.relation);

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { HealthFinding } from '../../functions/health-check/schema.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { readCheck } from '../support/health.ts';
+import { readCheck, readHealth } from '../support/health.ts';
+import { makeSick, sicknesses } from '../support/sick-database.ts';
 
 let db: TestDatabase;
 beforeAll(async () => {
@@ -448,5 +449,21 @@ describe('nightshift_exposed', () => {
 it('no check of the structure has anything to say of Nightshift itself', async () => {
   for (const check of ['duplicate_indexes', 'invalid_indexes', 'foreign_keys_without_index']) {
     expect(await subjects(check), check).toEqual([]);
+  }
+});
+
+it('finds what a sick database suffers from', async () => {
+  const sick = await createDatabase();
+  const heal = await makeSick(sick.sql);
+  try {
+    const { checks } = await readHealth(sick.sql);
+    for (const { check: name, subject, what } of sicknesses) {
+      const check = checks.find((candidate) => candidate.name === name);
+      const found = check?.findings.map((finding) => finding.subject);
+      if (check) expect(found, what).toContain(subject ?? check.subject);
+    }
+  } finally {
+    await heal();
+    await sick.drop();
   }
 });

@@ -46,7 +46,7 @@ begin atomic
     u.pages * current_setting('block_size')::bigint,
     format('on %s; not read since statistics began, %s (%s days ago); what replicas read does not count',
       t.oid::regclass, to_char(b.at, 'YYYY-MM-DD'), extract(day from health_unused_indexes.as_of - b.at)),
-    case c.relkind when 'I' then format('drop index %s;', c.oid::regclass) else format('drop index concurrently %s;', c.oid::regclass) end,
+    format('drop index %s%s;', case when c.relkind <> 'I' then 'concurrently ' end, c.oid::regclass),
     -- After a few days many a good index has not been read yet.
     case when b.at > health_unused_indexes.as_of - interval '7 days' then h.info end,
     null::numeric, null::numeric, null::text

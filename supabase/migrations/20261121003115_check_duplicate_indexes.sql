@@ -41,8 +41,11 @@ begin atomic
     join pg_catalog.pg_am m on m.oid = ac.relam
     -- Where in its statement an expression stood is of no matter; Postgres up to 16 keeps it.
     cross join lateral (
-      select regexp_replace(a.indexprs::text, ' :location -?\d+', '', 'g'), regexp_replace(b.indexprs::text, ' :location -?\d+', '', 'g'),
-        regexp_replace(a.indpred::text, ' :location -?\d+', '', 'g'), regexp_replace(b.indpred::text, ' :location -?\d+', '', 'g')
+      select
+        regexp_replace(a.indexprs::text, ' :location -?\d+', '', 'g'),
+        regexp_replace(b.indexprs::text, ' :location -?\d+', '', 'g'),
+        regexp_replace(a.indpred::text, ' :location -?\d+', '', 'g'),
+        regexp_replace(b.indpred::text, ' :location -?\d+', '', 'g')
     ) e(expressions, other_expressions, predicate, other_predicate)
     cross join lateral (
       select
@@ -89,12 +92,13 @@ begin atomic
       )
       select sum(c.relpages) from part p join pg_catalog.pg_class c on c.oid = p.index
     ) else r.relpages end,
-    format(case when r.same_keys then 'on %s; %s is the same' else 'on %s; %s begins with the same columns' end, t.oid::regclass, r.other::regclass),
+    format('on %s; %s %s', t.oid::regclass, r.other::regclass,
+      case when r.same_keys then 'is the same' else 'begins with the same columns' end),
     case
       when r.key is not null
-        then format('alter table %s drop constraint %I;', t.oid::regclass, (select k.conname from pg_catalog.pg_constraint k where k.oid = r.key))
-      when r.relkind = 'I' then format('drop index %s;', r.index::regclass)
-      else format('drop index concurrently %s;', r.index::regclass)
+        then format('alter table %s drop constraint %I;', t.oid::regclass,
+          (select k.conname from pg_catalog.pg_constraint k where k.oid = r.key))
+      else format('drop index %s%s;', case when r.relkind <> 'I' then 'concurrently ' end, r.index::regclass)
     end,
     null::numeric, null::numeric, null::numeric, null::text
   from redundant r

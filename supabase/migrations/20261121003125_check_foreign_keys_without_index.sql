@@ -19,7 +19,9 @@ begin atomic
       -- Without the rows whose key is null it serves just as well.
       and (
         x.indpred is null
-        or substring(x.indpred::text from '^\{NULLTEST :arg \{VAR :varno 1 :varattno (\d+) [^{}]*\} :nulltesttype 1 [^{}]*\}$')::smallint = any(k.conkey)
+        or substring(
+          x.indpred::text from '^\{NULLTEST :arg \{VAR :varno 1 :varattno (\d+) [^{}]*\} :nulltesttype 1 [^{}]*\}$'
+        )::smallint = any(k.conkey)
       )
       and exists (
         select 1 from pg_catalog.pg_class c
@@ -28,12 +30,14 @@ begin atomic
       )
   ),
   -- Each partition has a copy of the key, and may have an index of its own.
-  unserved(key, root, relation, conkey) as (
-    select k.oid, k.oid, k.conrelid, k.conkey
+  unserved(key, root, relation) as (
+    select k.oid, k.oid, k.conrelid
     from pg_catalog.pg_constraint k
     where k.contype = 'f' and k.conparentid = 0 and k.oid not in (select s.key from served s)
+      -- One that is not enforced, from Postgres 18 on, looks for nothing.
+      and coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)
     union all
-    select k.oid, u.root, k.conrelid, k.conkey
+    select k.oid, u.root, k.conrelid
     from unserved u
     join pg_catalog.pg_constraint k on k.conparentid = u.key and k.contype = 'f' and k.conrelid <> u.relation
     where k.oid not in (select s.key from served s)

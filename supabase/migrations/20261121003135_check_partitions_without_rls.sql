@@ -92,7 +92,8 @@ begin atomic
         then format('select nightshift.secure_partitions(%L);', j.parent::regclass)
       else concat(
         case when j.relkind <> 'f' then format('alter table %s enable row level security; ', j.oid::regclass) end,
-        format('revoke all on %s from public, %s;', j.oid::regclass, (select string_agg(format('%I', r.rolname), ', ' order by r.rolname) from role r))
+        format('revoke all on %s from public, %s;', j.oid::regclass,
+          (select string_agg(format('%I', r.rolname), ', ' order by r.rolname) from role r))
       )
     end,
     null::numeric, null::numeric, null::numeric, null::text

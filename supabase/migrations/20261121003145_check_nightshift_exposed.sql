@@ -50,7 +50,11 @@ begin atomic
     cross join lateral (
       select case
         when c.relkind in ('r', 'p') and not c.relrowsecurity then 'it has no row level security'
-        when c.relkind = 'v' and not coalesce(c.reloptions && array['security_invoker=true', 'security_invoker=on', 'security_invoker=1', 'security_invoker=yes'], false)
+        when c.relkind = 'v' and not exists (
+          select 1 from unnest(c.reloptions) o(option) where o.option in (
+            'security_invoker=true', 'security_invoker=on', 'security_invoker=1', 'security_invoker=yes'
+          )
+        )
           then 'it reads with the rights of its owner'
       end
     ) f(fault)

@@ -69,6 +69,7 @@ export type Database = {
         Row: {
           check_name: string
           critical: number | null
+          id: number
           info: number | null
           subject: string | null
           warning: number | null
@@ -76,6 +77,7 @@ export type Database = {
         Insert: {
           check_name: string
           critical?: number | null
+          id?: never
           info?: number | null
           subject?: string | null
           warning?: number | null
@@ -83,6 +85,7 @@ export type Database = {
         Update: {
           check_name?: string
           critical?: number | null
+          id?: never
           info?: number | null
           subject?: string | null
           warning?: number | null
@@ -520,6 +523,10 @@ export type Database = {
         Returns: Json
       }
       api_roles: { Args: Record<PropertyKey, never>; Returns: unknown[] }
+      application_owners: {
+        Args: Record<PropertyKey, never>
+        Returns: unknown[]
+      }
       assess_health: {
         Args: { as_of: string; only_checks: string[]; quick: boolean }
         Returns: Json
@@ -959,6 +966,36 @@ export type Database = {
           isSetofReturn: true
         }
       }
+      health_duplicate_indexes: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_foreign_keys_without_index: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_invalid_indexes: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       health_level: {
         Args: {
           critical: number
@@ -969,7 +1006,57 @@ export type Database = {
         }
         Returns: string
       }
+      health_nightshift_exposed: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       health_oversized_partitions: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_partitions_without_rls: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_unused_indexes: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_views_exposed: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_views_not_populated: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
         SetofOptions: {
@@ -1068,6 +1155,7 @@ export type Database = {
         Returns: undefined
       }
       in_days: { Args: { every: string }; Returns: string }
+      index_definition: { Args: { index: unknown }; Returns: string }
       interval_start: { Args: { at: string; every: string }; Returns: string }
       intervals_of: {
         Args: { every: string; period: unknown }
@@ -1154,6 +1242,10 @@ export type Database = {
       next_leaf: {
         Args: { done: unknown; due: string; relation: unknown }
         Returns: Json
+      }
+      next_part_of_index: {
+        Args: { index: unknown }
+        Returns: Record<string, unknown>
       }
       note_detaching: {
         Args: {

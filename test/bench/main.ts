@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
 import { Command } from 'commander';
+import { benchHealth } from './health.ts';
 import { benchPartitions } from './partitions.ts';
 import { benchPurge } from './purge.ts';
 import { benchViews } from './views.ts';
@@ -7,6 +8,7 @@ import { benchViews } from './views.ts';
 type Bench = (say: (text: string) => void) => Promise<object>;
 
 const benches: Record<string, Bench> = {
+  health: benchHealth,
   partitions: benchPartitions,
   purge: benchPurge,
   views: benchViews,

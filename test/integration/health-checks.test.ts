@@ -4,8 +4,9 @@ import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { obstruct, ownedByCommoner, readCheck, readHealth } from '../support/health.ts';
 import { partitionScenarios } from '../support/health-scenarios/partitions.ts';
 import { serverScenarios } from '../support/health-scenarios/server.ts';
+import { structureScenarios } from '../support/health-scenarios/structure.ts';
 
-const scenarios = [...partitionScenarios, ...serverScenarios];
+const scenarios = [...partitionScenarios, ...serverScenarios, ...structureScenarios];
 const isLocal = inject('suite').kind === 'local';
 
 let db: TestDatabase;

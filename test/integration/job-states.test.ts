@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { runDocuments } from '../../functions/_shared/ledger.ts';
 import { jobStates } from '../../functions/health-check/schema.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -137,7 +138,7 @@ describe('the ledger', () => {
     await db.sql`update nightshift.runs set input = '{"quick": true}' where started_at > ${noon}::timestamptz - interval '150 minutes'`;
     const list = async (job: string | null) => {
       const [row] = await db.sql`select nightshift.list_runs(${job}) as runs`;
-      return (row?.runs as { status: string }[]).map(({ status }) => status);
+      return runDocuments.parse(row?.runs).map(({ status }) => status);
     };
     expect(await list(null)).toEqual(['failed', 'succeeded']);
     expect(await list('health-check')).toEqual(['failed', 'succeeded', 'succeeded']);

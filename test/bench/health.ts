@@ -1,0 +1,117 @@
+import postgres from 'postgres';
+import { createRpc } from '../../functions/_shared/rpc.ts';
+import { type HealthDocument, healthDocument } from '../../functions/health-check/schema.ts';
+import { startStack } from '../../infra/local/stack.ts';
+import { percentile, round, timed } from './measure.ts';
+
+const tables = 2_000;
+const indexesOfTable = 10;
+/** Odd, so that a median is one of the values. */
+const rounds = 9;
+const slowest = 5;
+const noDeadline = { remainingMs: () => Number.POSITIVE_INFINITY };
+
+interface HealthFigures {
+  tables: number;
+  indexes: number;
+  checks: number;
+  checksThatCouldNotRun: string;
+  findings: number;
+  allChecksMs: number;
+  allChecksMaxMs: number;
+  quickChecksMs: number;
+  slowestChecks: string;
+}
+
+/** All checks in one call over the Data API, on a catalog as large as that of a product with many tenants or years. */
+export async function benchHealth(say: (text: string) => void): Promise<HealthFigures> {
+  say(`creating ${tables.toLocaleString('en')} tables with ${indexesOfTable} indexes each`);
+  const stack = await startStack({ setUp: createTables });
+  try {
+    const rpc = createRpc({ url: stack.gatewayUrl, secretKey: stack.secretKey }, noDeadline);
+    const measure = async (quick: boolean) => {
+      const documents: HealthDocument[] = [];
+      const ms: number[] = [];
+      // The first only warms.
+      for (let n = 0; n <= rounds; n++) {
+        let document: HealthDocument | undefined;
+        const elapsedMs = await timed(async () => {
+          document = await rpc.call('get_health', { quick }, healthDocument);
+        });
+        if (n === 0 || !document) continue;
+        ms.push(elapsedMs);
+        documents.push(document);
+      }
+      return { documents, ms };
+    };
+    say(`${rounds} rounds of all checks, and of the quick ones`);
+    const all = await measure(false);
+    const quick = await measure(true);
+    return {
+      tables,
+      indexes: tables * indexesOfTable,
+      ...figures(all),
+      quickChecksMs: round(percentile(quick.ms, 0.5)),
+    };
+  } finally {
+    await stack.stop();
+  }
+}
+
+function figures({ documents, ms }: { documents: HealthDocument[]; ms: number[] }) {
+  const checks = documents.at(-1)?.checks ?? [];
+  const durationMs = (name: string) =>
+    percentile(
+      documents.flatMap((document) =>
+        document.checks.filter((check) => check.name === name).map((check) => check.durationMs),
+      ),
+      0.5,
+    );
+  const byDuration = checks
+    .map(({ name }) => ({ name, ms: durationMs(name) }))
+    .toSorted((a, b) => b.ms - a.ms);
+  const unknown = checks.filter(({ level }) => level === 'unknown').map(({ name }) => name);
+  return {
+    checks: checks.length,
+    checksThatCouldNotRun: [...unknown, ...(documents.at(-1)?.notRun ?? [])].join(', ') || 'none',
+    findings: checks.reduce((sum, { findingsTotal }) => sum + findingsTotal, 0),
+    allChecksMs: round(percentile(ms, 0.5)),
+    allChecksMaxMs: round(Math.max(...ms)),
+    slowestChecks: byDuration
+      .slice(0, slowest)
+      .map(({ name, ms }) => `${name} ${ms} ms`)
+      .join('\n'),
+  };
+}
+
+/** One table in ten has an index that repeats another, one in twenty a foreign key without one. */
+async function createTables(databaseUrl: string): Promise<void> {
+  const sql = postgres(databaseUrl, { max: 1, onnotice() {} });
+  try {
+    await sql.unsafe(`
+      create schema app;
+      create table app.parent (id bigint primary key);
+      insert into app.parent select n from generate_series(1, 20) n;
+    `);
+    // A table a transaction: all at once would need more locks than there are.
+    await sql.unsafe(`
+      do $$
+      begin
+        for n in 1..${tables} loop
+          execute format('create table app.t_%s (id bigint generated always as identity primary key, parent_id bigint references app.parent,
+            a integer, b integer, c text, d timestamptz, e jsonb, deleted_at timestamptz)', n);
+          execute format('insert into app.t_%s (parent_id, a, b, c, d, e) select i, i, i, i, now(), ''{}'' from generate_series(1, 20) i', n);
+          execute format('create index on app.t_%s (%s)', n, case when n % 20 = 0 then 'd, c' else 'parent_id' end);
+          execute format('create index on app.t_%s (%s)', n, case when n % 10 = 0 then 'b' else 'a' end);
+          execute format('create index on app.t_%1$s (b, a); create index on app.t_%1$s (c); create index on app.t_%1$s (d);
+            create index on app.t_%1$s (lower(c)); create index on app.t_%1$s (deleted_at) where deleted_at is not null;
+            create index on app.t_%1$s using gin (e); create unique index on app.t_%1$s (a, d, c)', n);
+          commit;
+        end loop;
+      end $$;
+    `);
+    await sql`vacuum analyze`;
+  } finally {
+    await sql.end();
+  }
+}

@@ -19,7 +19,8 @@ async function invent(name: string, measures: string, quick = true) {
   invented.push(name);
   await suite.sql.unsafe(`
     create function nightshift.health_${name}(as_of timestamptz) returns setof nightshift.health_measure
-    language plpgsql as $$ begin return query ${measures}; end $$;
+    language plpgsql set search_path = pg_catalog, pg_temp as $$ begin return query ${measures}; end $$;
+    revoke all on function nightshift.health_${name} from public;
     insert into nightshift.health_checks (name, title, healthy, why, unit, warning, critical, quick)
     values ('${name}', 'Invented', 'It is well.', 'It matters to a test.', 'count', 10, 20, ${quick});
   `);

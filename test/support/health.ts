@@ -14,8 +14,8 @@ export interface HealthScenario {
     level: 'info' | 'warning' | 'critical';
     detail?: RegExp;
   };
-  /** Makes it fire. What is returned undoes what the fix does not, such as closing a session. */
-  sicken(db: TestDatabase): Promise<Undo | undefined>;
+  /** Makes it fire. A function that it returns undoes what the fix does not, such as closing a session. */
+  sicken(db: TestDatabase): Promise<unknown>;
   /** Mends it; `fix` does so by running the SQL of the finding itself. */
   mend: 'fix' | ((db: TestDatabase) => Promise<unknown>);
   /** Keeps it from running: takes a right from its owner, locks what it reads, or something of its own. */

@@ -15,7 +15,6 @@ export const partitionScenarios: HealthScenario[] = [
         insert into app."Log" select '2026-01-01'::timestamptz + n * interval '1 s', repeat('x', 100) from generate_series(1, 2000) n;
         analyze app."Log_2026";
         update nightshift.settings set partition_alert_bytes = 100000`);
-      return undefined;
     },
     mend: ({ sql }) =>
       sql.unsafe(`

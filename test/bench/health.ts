@@ -1,7 +1,8 @@
 import postgres from 'postgres';
 import { createRpc } from '../../functions/_shared/rpc.ts';
 import { type HealthDocument, healthDocument } from '../../functions/health-check/schema.ts';
-import { startStack } from '../../infra/local/stack.ts';
+import { type Stack, startStack } from '../../infra/local/stack.ts';
+import { httpRequest, lambdaContext } from '../support/events.ts';
 import { percentile, round, timed } from './measure.ts';
 
 const tables = 2_000;
@@ -9,6 +10,7 @@ const indexesOfTable = 10;
 /** Odd, so that a median is one of the values. */
 const rounds = 9;
 const slowest = 5;
+const requests = 300;
 const noDeadline = { remainingMs: () => Number.POSITIVE_INFINITY };
 
 interface HealthFigures {
@@ -20,6 +22,8 @@ interface HealthFigures {
   allChecksMs: number;
   allChecksMaxMs: number;
   quickChecksMs: number;
+  getHealthP50Ms: number;
+  getHealthP99Ms: number;
   slowestChecks: string;
 }
 
@@ -52,10 +56,37 @@ export async function benchHealth(say: (text: string) => void): Promise<HealthFi
       indexes: tables * indexesOfTable,
       ...figures(all),
       quickChecksMs: round(percentile(quick.ms, 0.5)),
+      ...(await measureHandler(stack, say)),
     };
   } finally {
     await stack.stop();
   }
+}
+
+/** GET /health as the deployed function answers it, on the same catalog; only API Gateway is missing. */
+async function measureHandler({ gatewayUrl, secretKey }: Stack, say: (text: string) => void) {
+  say(`${requests} requests of GET /health`);
+  const token = crypto.randomUUID();
+  Object.assign(process.env, {
+    SUPABASE_URL: gatewayUrl,
+    SUPABASE_SECRET_KEY: secretKey,
+    NIGHTSHIFT_HTTP_TOKEN: token,
+  });
+  const { handler } = await import('../../functions/health-check/handler.ts');
+  const request = httpRequest({ method: 'GET', path: '/health', token });
+  const ms: number[] = [];
+  for (let n = 0; n <= requests; n++) {
+    const elapsedMs = await timed(async () => {
+      const { statusCode } = (await handler(request, lambdaContext())) as { statusCode: number };
+      if (statusCode !== 200) throw new Error(`GET /health answered ${statusCode}.`);
+    });
+    // The first only warms.
+    if (n > 0) ms.push(elapsedMs);
+  }
+  return {
+    getHealthP50Ms: round(percentile(ms, 0.5)),
+    getHealthP99Ms: round(percentile(ms, 0.99)),
+  };
 }
 
 function figures({ documents, ms }: { documents: HealthDocument[]; ms: number[] }) {

@@ -186,6 +186,33 @@ export type Database = {
         }
         Relationships: []
       }
+      restores: {
+        Row: {
+          at: string
+          failed: number
+          id: number
+          reasons: NonNullable<Json>
+          relation_name: string
+          restored: number
+        }
+        Insert: {
+          at?: string
+          failed: number
+          id?: never
+          reasons?: NonNullable<Json>
+          relation_name: string
+          restored: number
+        }
+        Update: {
+          at?: string
+          failed?: number
+          id?: never
+          reasons?: NonNullable<Json>
+          relation_name?: string
+          restored?: number
+        }
+        Relationships: []
+      }
       retention_policies: {
         Row: {
           created_at: string
@@ -198,6 +225,7 @@ export type Database = {
           marker_column: unknown
           max_fraction: number
           relation: unknown
+          check_restore: undefined | null
           describe_retention_policy: Json | null
         }
         Insert: {
@@ -629,6 +657,12 @@ export type Database = {
       check_refresh_policy: {
         Args: {
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
+        }
+        Returns: undefined
+      }
+      check_restore: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
         }
         Returns: undefined
       }
@@ -1080,6 +1114,10 @@ export type Database = {
       level_rank: { Args: { level: string }; Returns: number }
       list_partition_policies: { Args: { as_of?: string }; Returns: Json }
       list_refresh_policies: { Args: { as_of?: string }; Returns: Json }
+      list_restores: {
+        Args: { max_restores?: number; relation?: string }
+        Returns: Json
+      }
       list_retention_policies: {
         Args: { as_of?: string; budget_ms?: number }
         Returns: Json
@@ -1241,6 +1279,10 @@ export type Database = {
         Args: { fence: number; run_id: string; table_name: string }
         Returns: Json
       }
+      primary_key: {
+        Args: { relation: unknown }
+        Returns: Record<string, unknown>
+      }
       purge_batch: {
         Args: {
           batch_rows: number
@@ -1350,6 +1392,10 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      restore_rows: {
+        Args: { ids: string[]; relation: unknown }
+        Returns: Json
+      }
       resume_run: {
         Args: {
           as_of?: string
@@ -1409,6 +1455,7 @@ export type Database = {
         Args: { bound: string; epoch: string; type: unknown }
         Returns: string
       }
+      trim_restores: { Args: Record<PropertyKey, never>; Returns: number }
       trim_runs: { Args: { as_of?: string }; Returns: number }
       trim_view_refreshes: { Args: Record<PropertyKey, never>; Returns: number }
       unmute_triggers: {

@@ -158,6 +158,7 @@ export type Database = {
           check_refresh_policy: undefined | null
           describe_declared_policy: Json | null
           describe_refresh_policy: Json | null
+          fix_of_stale_view: string | null
           view_of: unknown
         }
         Insert: {
@@ -227,6 +228,7 @@ export type Database = {
           relation: unknown
           check_restore: undefined | null
           describe_retention_policy: Json | null
+          require_marker_index: undefined | null
         }
         Insert: {
           created_at?: string
@@ -798,6 +800,8 @@ export type Database = {
         Returns: Json
       }
       describe_jobs: { Args: { as_of?: string }; Returns: Json }
+      describe_leftovers: { Args: { report: Json }; Returns: string }
+      describe_needs: { Args: { step: Json }; Returns: string }
       describe_partition_policy: {
         Args: {
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
@@ -973,6 +977,12 @@ export type Database = {
         }
         Returns: Json
       }
+      fix_of_stale_view: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
+        }
+        Returns: string
+      }
       follow_renames: { Args: Record<PropertyKey, never>; Returns: undefined }
       free_partition_name: {
         Args: { parent: unknown; schema: unknown; suffix: string }
@@ -982,7 +992,97 @@ export type Database = {
         Args: { as_of?: string; only_checks?: string[]; quick?: boolean }
         Returns: Json
       }
+      health_backlog_age: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_backlog_growth: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       health_connections: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_default_partition_rows: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_failed_restores: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_job_missed: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_jobs_failing: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_jobs_lost: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_jobs_partial: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_ledger_size: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
         SetofOptions: {
@@ -1001,6 +1101,56 @@ export type Database = {
           worse: string
         }
         Returns: string
+      }
+      health_partition_horizon: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_policies_broken: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_soft_deleted_share: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_soft_deletes: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_stale_views: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
       }
       heartbeat_run: { Args: { fence: number; run_id: string }; Returns: Json }
       held_partition_policy: {
@@ -1199,6 +1349,14 @@ export type Database = {
         Returns: undefined
       }
       note_unchanged: { Args: { assessed: Json }; Returns: undefined }
+      oldest_due: {
+        Args: {
+          as_of: string
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+        }
+        Returns: string
+      }
+      only_needed: { Args: { step: Json }; Returns: boolean }
       partition_faults: {
         Args: { parents: unknown[] }
         Returns: {
@@ -1292,6 +1450,15 @@ export type Database = {
         }
         Returns: Json
       }
+      purge_steps: {
+        Args: { as_of: string; max_runs: number; scheduled: boolean }
+        Returns: {
+          place: number
+          relation: string
+          started_at: string
+          step: Json
+        }[]
+      }
       read_partitions: {
         Args: { parents: unknown[] }
         Returns: {
@@ -1372,6 +1539,12 @@ export type Database = {
         }
         Returns: undefined
       }
+      require_marker_index: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+        }
+        Returns: undefined
+      }
       require_ownership: { Args: { relation: unknown }; Returns: undefined }
       require_period: {
         Args: { example: string; name: string; period: string }
@@ -1435,6 +1608,27 @@ export type Database = {
         }
         Returns: Json
       }
+      soft_delete_policies: {
+        Args: Record<PropertyKey, never>
+        Returns: {
+          created_at: string
+          drop_after: string
+          enabled: boolean
+          flag_column: unknown
+          last_purged_at: string | null
+          last_purged_rows: number | null
+          last_purged_run: string | null
+          marker_column: unknown
+          max_fraction: number
+          relation: unknown
+        }[]
+        SetofOptions: {
+          from: "*"
+          to: "retention_policies"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       sources_as_of: { Args: { view: unknown }; Returns: string }
       stamp_retired: {
         Args: {
@@ -1465,6 +1659,7 @@ export type Database = {
       unpause: { Args: Record<PropertyKey, never>; Returns: undefined }
       users_of: { Args: { relation: unknown }; Returns: string }
       usual_gap: { Args: { job: string }; Returns: string }
+      usual_partition: { Args: { parent: unknown }; Returns: string }
       view_of: {
         Args: {
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
@@ -1479,6 +1674,7 @@ export type Database = {
         }[]
       }
       view_state: { Args: { view: unknown }; Returns: Json }
+      views_below: { Args: { view: unknown }; Returns: unknown[] }
       warnings_of_purge: { Args: { relation: unknown }; Returns: Json }
       what_changed: { Args: { after: Json; before: Json }; Returns: string }
       why_not_drop: {

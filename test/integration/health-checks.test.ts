@@ -8,9 +8,11 @@ import {
   readCheck,
   readHealth,
 } from '../support/health.ts';
+import { nightShiftScenarios } from '../support/health-scenarios/night-shift.ts';
+import { policyScenarios } from '../support/health-scenarios/policies.ts';
 import { serverScenarios } from '../support/health-scenarios/server.ts';
 
-const scenarios = [...serverScenarios];
+const scenarios = [...serverScenarios, ...nightShiftScenarios, ...policyScenarios];
 const isLocal = inject('suite').kind === 'local';
 
 let db: TestDatabase;

@@ -2,11 +2,19 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { HealthCheck, HealthFinding } from '../../functions/health-check/schema.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { obstruct, ownedByCommoner, readCheck, readHealth } from '../support/health.ts';
+import { nightShiftScenarios } from '../support/health-scenarios/night-shift.ts';
 import { partitionScenarios } from '../support/health-scenarios/partitions.ts';
+import { policyScenarios } from '../support/health-scenarios/policies.ts';
 import { serverScenarios } from '../support/health-scenarios/server.ts';
 import { structureScenarios } from '../support/health-scenarios/structure.ts';
 
-const scenarios = [...partitionScenarios, ...serverScenarios, ...structureScenarios];
+const scenarios = [
+  ...serverScenarios,
+  ...structureScenarios,
+  ...nightShiftScenarios,
+  ...policyScenarios,
+  ...partitionScenarios,
+];
 const isLocal = inject('suite').kind === 'local';
 
 let db: TestDatabase;

@@ -161,6 +161,7 @@ export type Database = {
           check_refresh_policy: undefined | null
           describe_declared_policy: Json | null
           describe_refresh_policy: Json | null
+          fix_of_stale_view: string | null
           view_of: unknown
         }
         Insert: {
@@ -189,6 +190,33 @@ export type Database = {
         }
         Relationships: []
       }
+      restores: {
+        Row: {
+          at: string
+          failed: number
+          id: number
+          reasons: NonNullable<Json>
+          relation_name: string
+          restored: number
+        }
+        Insert: {
+          at?: string
+          failed: number
+          id?: never
+          reasons?: NonNullable<Json>
+          relation_name: string
+          restored: number
+        }
+        Update: {
+          at?: string
+          failed?: number
+          id?: never
+          reasons?: NonNullable<Json>
+          relation_name?: string
+          restored?: number
+        }
+        Relationships: []
+      }
       retention_policies: {
         Row: {
           created_at: string
@@ -201,7 +229,9 @@ export type Database = {
           marker_column: unknown
           max_fraction: number
           relation: unknown
+          check_restore: undefined | null
           describe_retention_policy: Json | null
+          require_marker_index: undefined | null
         }
         Insert: {
           created_at?: string
@@ -639,6 +669,12 @@ export type Database = {
         }
         Returns: undefined
       }
+      check_restore: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+        }
+        Returns: undefined
+      }
       check_retention_policy: {
         Args: {
           allow_short: boolean
@@ -772,6 +808,8 @@ export type Database = {
       }
       describe_installation: { Args: Record<PropertyKey, never>; Returns: Json }
       describe_jobs: { Args: { as_of?: string }; Returns: Json }
+      describe_leftovers: { Args: { report: Json }; Returns: string }
+      describe_needs: { Args: { step: Json }; Returns: string }
       describe_partition_policy: {
         Args: {
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
@@ -947,6 +985,12 @@ export type Database = {
         }
         Returns: Json
       }
+      fix_of_stale_view: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
+        }
+        Returns: string
+      }
       follow_renames: { Args: Record<PropertyKey, never>; Returns: undefined }
       free_partition_name: {
         Args: { parent: unknown; schema: unknown; suffix: string }
@@ -955,6 +999,26 @@ export type Database = {
       get_health: {
         Args: { as_of?: string; only_checks?: string[]; quick?: boolean }
         Returns: Json
+      }
+      health_backlog_age: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_backlog_growth: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
       }
       health_connections: {
         Args: { as_of: string }
@@ -966,7 +1030,27 @@ export type Database = {
           isSetofReturn: true
         }
       }
+      health_default_partition_rows: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       health_duplicate_indexes: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_failed_restores: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
         SetofOptions: {
@@ -987,6 +1071,56 @@ export type Database = {
         }
       }
       health_invalid_indexes: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_job_missed: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_jobs_failing: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_jobs_lost: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_jobs_partial: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_ledger_size: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
         SetofOptions: {
@@ -1026,7 +1160,57 @@ export type Database = {
           isSetofReturn: true
         }
       }
+      health_partition_horizon: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       health_partitions_without_rls: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_policies_broken: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_soft_deleted_share: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_soft_deletes: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_stale_views: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
         SetofOptions: {
@@ -1180,6 +1364,10 @@ export type Database = {
       level_rank: { Args: { level: string }; Returns: number }
       list_partition_policies: { Args: { as_of?: string }; Returns: Json }
       list_refresh_policies: { Args: { as_of?: string }; Returns: Json }
+      list_restores: {
+        Args: { max_restores?: number; relation?: string }
+        Returns: Json
+      }
       list_retention_policies: {
         Args: { as_of?: string; budget_ms?: number }
         Returns: Json
@@ -1265,6 +1453,14 @@ export type Database = {
         Returns: undefined
       }
       note_unchanged: { Args: { assessed: Json }; Returns: undefined }
+      oldest_due: {
+        Args: {
+          as_of: string
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+        }
+        Returns: string
+      }
+      only_needed: { Args: { step: Json }; Returns: boolean }
       partition_faults: {
         Args: { parents: unknown[] }
         Returns: {
@@ -1345,6 +1541,10 @@ export type Database = {
         Args: { fence: number; run_id: string; table_name: string }
         Returns: Json
       }
+      primary_key: {
+        Args: { relation: unknown }
+        Returns: Record<string, unknown>
+      }
       purge_batch: {
         Args: {
           batch_rows: number
@@ -1353,6 +1553,15 @@ export type Database = {
           run_id: string
         }
         Returns: Json
+      }
+      purge_steps: {
+        Args: { as_of: string; max_runs: number; scheduled: boolean }
+        Returns: {
+          place: number
+          relation: string
+          started_at: string
+          step: Json
+        }[]
       }
       read_partitions: {
         Args: { parents: unknown[] }
@@ -1434,6 +1643,12 @@ export type Database = {
         }
         Returns: undefined
       }
+      require_marker_index: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+        }
+        Returns: undefined
+      }
       require_ownership: { Args: { relation: unknown }; Returns: undefined }
       require_period: {
         Args: { example: string; name: string; period: string }
@@ -1453,6 +1668,10 @@ export type Database = {
           seeds: Database["nightshift"]["CompositeTypes"]["row_set"][]
         }
         Returns: Record<string, unknown>
+      }
+      restore_rows: {
+        Args: { ids: string[]; relation: unknown }
+        Returns: Json
       }
       resume_run: {
         Args: {
@@ -1493,6 +1712,27 @@ export type Database = {
         }
         Returns: Json
       }
+      soft_delete_policies: {
+        Args: Record<PropertyKey, never>
+        Returns: {
+          created_at: string
+          drop_after: string
+          enabled: boolean
+          flag_column: unknown
+          last_purged_at: string | null
+          last_purged_rows: number | null
+          last_purged_run: string | null
+          marker_column: unknown
+          max_fraction: number
+          relation: unknown
+        }[]
+        SetofOptions: {
+          from: "*"
+          to: "retention_policies"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       sources_as_of: { Args: { view: unknown }; Returns: string }
       stamp_retired: {
         Args: {
@@ -1513,6 +1753,7 @@ export type Database = {
         Args: { bound: string; epoch: string; type: unknown }
         Returns: string
       }
+      trim_restores: { Args: Record<PropertyKey, never>; Returns: number }
       trim_runs: { Args: { as_of?: string }; Returns: number }
       trim_view_refreshes: { Args: Record<PropertyKey, never>; Returns: number }
       unmute_triggers: {
@@ -1522,6 +1763,7 @@ export type Database = {
       unpause: { Args: Record<PropertyKey, never>; Returns: undefined }
       users_of: { Args: { relation: unknown }; Returns: string }
       usual_gap: { Args: { job: string }; Returns: string }
+      usual_partition: { Args: { parent: unknown }; Returns: string }
       view_of: {
         Args: {
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
@@ -1536,6 +1778,7 @@ export type Database = {
         }[]
       }
       view_state: { Args: { view: unknown }; Returns: Json }
+      views_below: { Args: { view: unknown }; Returns: unknown[] }
       warnings_of_purge: { Args: { relation: unknown }; Returns: Json }
       what_changed: { Args: { after: Json; before: Json }; Returns: string }
       why_not_drop: {

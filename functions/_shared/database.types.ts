@@ -948,7 +948,77 @@ export type Database = {
         Args: { as_of?: string; only_checks?: string[]; quick?: boolean }
         Returns: Json
       }
+      health_blocked_sessions: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_cache_hit: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       health_connections: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_database_growth: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_database_size: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_dead_tuples: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_idle_in_transaction: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_inactive_replication_slots: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
         SetofOptions: {
@@ -967,6 +1037,56 @@ export type Database = {
           worse: string
         }
         Returns: string
+      }
+      health_long_transactions: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_replication_lag: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_sequences: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_slow_statements: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_transaction_id_age: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
       }
       heartbeat_run: { Args: { fence: number; run_id: string }; Returns: Json }
       held_partition_policy: {

@@ -9,8 +9,9 @@ import {
   readHealth,
 } from '../support/health.ts';
 import { serverScenarios } from '../support/health-scenarios/server.ts';
+import { sessionScenarios } from '../support/health-scenarios/sessions.ts';
 
-const scenarios = [...serverScenarios];
+const scenarios = [...serverScenarios, ...sessionScenarios];
 const isLocal = inject('suite').kind === 'local';
 
 let db: TestDatabase;
@@ -40,7 +41,7 @@ describe('every health check', () => {
 });
 
 describe.each(scenarios)('$check', (scenario) => {
-  const { check, finding, sicken, mend } = scenario;
+  const { check, finding, sicken, mend, ahead } = scenario;
   const findingIn = ({ findings }: HealthCheck): HealthFinding | undefined =>
     findings.find(({ subject }) =>
       typeof finding.subject === 'string'
@@ -49,13 +50,13 @@ describe.each(scenarios)('$check', (scenario) => {
     );
 
   it('is silent, fires, and is silent again when mended', async () => {
-    const before = await readCheck(db.sql, check);
+    const before = await readCheck(db.sql, check, ahead);
     expect(before.level).not.toBe('unknown');
     expect(findingIn(before)).toBeUndefined();
 
     const undo = await sicken(db);
     try {
-      const fired = findingIn(await readCheck(db.sql, check));
+      const fired = findingIn(await readCheck(db.sql, check, ahead));
       expect(fired).toMatchObject({ level: finding.level, value: expect.any(Number) });
       expect(fired?.fix).toMatch(/;/);
       if (finding.detail) expect(fired?.detail).toMatch(finding.detail);
@@ -64,13 +65,13 @@ describe.each(scenarios)('$check', (scenario) => {
     } finally {
       await undo?.();
     }
-    expect(findingIn(await readCheck(db.sql, check))).toBeUndefined();
+    expect(findingIn(await readCheck(db.sql, check, ahead))).toBeUndefined();
   });
 
   it.runIf(isLocal)('is unknown, and says why, when it cannot run', async () => {
     const undo = await obstruct(db, scenario);
     try {
-      const { level, findings } = await readCheck(db.sql, check);
+      const { level, findings } = await readCheck(db.sql, check, ahead);
       expect(level).toBe('unknown');
       expect(findings.find((found) => found.level === 'unknown')?.detail).toMatch(
         scenario.unknown ?? /may not read|lock/,
@@ -78,6 +79,6 @@ describe.each(scenarios)('$check', (scenario) => {
     } finally {
       await undo();
     }
-    expect((await readCheck(db.sql, check)).level).not.toBe('unknown');
+    expect((await readCheck(db.sql, check, ahead)).level).not.toBe('unknown');
   });
 });

@@ -15,7 +15,8 @@ begin
     format('pid %s', a.pid),
     greatest(round(extract(epoch from as_of - a.xact_start)), 0),
     format('%s as %s, %s; %s', coalesce(nullif(a.application_name, ''), 'no application name'), a.usename, a.state,
-      coalesce('holds back vacuum by ' || greatest(age(a.backend_xid), age(a.backend_xmin)) || ' transactions', 'holds back no vacuum')),
+      coalesce('holds back vacuum by ' || greatest(age(a.backend_xid), age(a.backend_xmin)) || ' transactions',
+        'holds back no vacuum')),
     format('select pg_terminate_backend(%s);', a.pid),
     null::numeric, null::numeric, null::numeric, null::text
   from pg_catalog.pg_stat_activity a

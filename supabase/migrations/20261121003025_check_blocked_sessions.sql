@@ -60,8 +60,8 @@ begin
     greatest(round(extract(epoch from as_of - w.since)), 0),
     format('%s as %s waits for %s on %s%s', coalesce(nullif(w.application_name, ''), 'no application name'), w.usename, w.mode,
       coalesce(w.relation::regclass::text, 'a ' || w.locktype), '; blocked by ' || (
-        select string_agg(case when e.blocker = 0 then 'a prepared transaction' else format('pid %s', e.blocker) end, ', ' order by e.blocker)
-        from (select * from edge e where e.pid = w.pid order by e.blocker_waits_since nulls first, e.blocker limit 5) e
+        select string_agg(case e.blocker when 0 then 'a prepared transaction' else 'pid ' || e.blocker end, ', ' order by e.blocker)
+        from (select * from edge where edge.pid = w.pid order by edge.blocker_waits_since nulls first, edge.blocker limit 5) e
       )),
     case
       when f.blocker = 0 then 'select gid, prepared, owner, database from pg_prepared_xacts order by prepared;'

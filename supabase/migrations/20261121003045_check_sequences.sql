@@ -5,6 +5,7 @@
 create function nightshift.health_sequences(as_of timestamptz)
 returns setof nightshift.health_measure
 language plpgsql
+stable
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '20ms'
 as $$

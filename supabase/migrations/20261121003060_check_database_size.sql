@@ -14,7 +14,8 @@ begin
     format('database %I', current_database()),
     size.bytes::numeric,
     pg_size_pretty(size.bytes),
-    'select oid::regclass, pg_size_pretty(pg_total_relation_size(oid)) from pg_class where relkind in (''r'', ''m'') order by relpages desc limit 20;',
+    'select oid::regclass, pg_size_pretty(pg_total_relation_size(oid)) from pg_class '
+      || 'where relkind in (''r'', ''m'') order by relpages desc limit 20;',
     null::numeric, null::numeric, null::numeric, null::text
   from (select pg_database_size(current_database()) as bytes) size;
 end;

@@ -42,7 +42,8 @@ begin
     round((bytes - past.bytes) / past.bytes * 100 * 7 / days, 1),
     format('from %s on %s to %s', pg_size_pretty(past.bytes), past.measured_on, pg_size_pretty(bytes))
       || case when days <> 7 then format('; in %s days, extrapolated to 7', days) else '' end,
-    'select oid::regclass, pg_size_pretty(pg_total_relation_size(oid)) from pg_class where relkind in (''r'', ''m'') order by relpages desc limit 20;',
+    'select oid::regclass, pg_size_pretty(pg_total_relation_size(oid)) from pg_class '
+      || 'where relkind in (''r'', ''m'') order by relpages desc limit 20;',
     greatest(health_check.info, least_percent), greatest(health_check.warning, least_percent), null::numeric, null::text;
 end;
 $$;

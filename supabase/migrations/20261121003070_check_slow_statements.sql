@@ -53,7 +53,11 @@ exception
     raise exception using
       errcode = 'NS424',
       message = 'pg_stat_statements is not among the shared_preload_libraries, and counts nothing',
-      hint = 'Add pg_stat_statements to shared_preload_libraries and restart the server.';
+      hint = format('alter system set shared_preload_libraries = %s; -- and then restart the server', (
+        select string_agg(quote_literal(trim(both ' "' from l)), ', ' order by n)
+        from string_to_table(concat_ws(',', nullif(current_setting('shared_preload_libraries'), ''), 'pg_stat_statements'), ',')
+          with ordinality libraries(l, n)
+      ));
   when undefined_column then
     raise exception using
       errcode = 'NS424',

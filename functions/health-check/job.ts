@@ -43,14 +43,14 @@ async function run(
 }
 
 function countMetrics(metrics: JobContext['metrics'], document: HealthDocument): void {
-  const { checks, jobs } = document;
+  const { checks, jobs, databaseBytes } = document;
   const gauges = gaugesOf(document);
   metrics.add('ChecksWarning', gauges.warning);
   metrics.add('ChecksCritical', gauges.critical);
   metrics.add('ChecksUnknown', gauges.unknown);
+  if (databaseBytes !== undefined) metrics.add('DatabaseBytes', databaseBytes);
   // What could not be measured has no figure: none is better than a wrong one.
   for (const [name, check] of [
-    ['DatabaseBytes', 'database_size'],
     ['SoftDeletesPerHour', 'soft_deletes'],
     ['FailedRestores', 'failed_restores'],
   ] as const) {
@@ -62,7 +62,7 @@ function countMetrics(metrics: JobContext['metrics'], document: HealthDocument):
     const slow = statements.findings.filter(({ level }) => level === 'critical');
     metrics.add('SlowStatements', slow.length);
   }
-  for (const state of jobs) {
+  for (const state of jobs ?? []) {
     const { job, secondsSinceLastSuccess } = state;
     // Of a job that is neither declared nor ever ran there is nothing to say.
     if (secondsSinceLastSuccess === null && !state.lastRun) continue;

@@ -92,9 +92,12 @@ export const healthDocument = z.object({
   checks: z.array(healthCheck),
   /** No time was left for these. */
   notRun: z.array(z.string()),
-  jobs: jobStates,
+  /** Null when the ledger is locked. */
+  jobs: jobStates.nullable(),
   /** Of a quick run: the levels that the last full one found in the other checks; those that were ok are left out. */
   lastLevels: z.record(z.string(), z.enum(levels)).default({}),
+  /** Of a run. */
+  databaseBytes: z.number().optional(),
 });
 export type HealthDocument = z.output<typeof healthDocument>;
 

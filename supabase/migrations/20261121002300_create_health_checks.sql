@@ -210,6 +210,12 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if not current_setting('track_activities')::boolean then
+    raise exception using
+      errcode = 'NS424',
+      message = 'The server does not track what its sessions do',
+      hint = 'alter system set track_activities = on; select pg_reload_conf();';
+  end if;
   if not pg_has_role(current_user, 'pg_read_all_stats', 'usage') then
     raise exception using
       errcode = 'NS424',
@@ -234,6 +240,7 @@ declare
   not_run text[] := '{}';
   unknown_names text;
   stopped boolean := false;
+  jobs jsonb;
 begin
   select string_agg(o, ', ') into unknown_names
   from unnest(only_checks) o
@@ -260,18 +267,26 @@ begin
     documents := documents || jsonb_build_array(document - 'stopped');
   end loop;
 
+  begin
+    jobs := nightshift.describe_jobs(as_of);
+  exception
+    -- The checks of the jobs say the same, each for itself.
+    when lock_not_available or insufficient_privilege or query_canceled then
+      jobs := null;
+  end;
+
   return jsonb_build_object(
     'at', as_of,
     'serverVersion', current_setting('server_version'),
     'checks', documents,
     'notRun', to_jsonb(not_run),
-    'jobs', nightshift.describe_jobs(as_of)
+    'jobs', jobs
   );
 end;
 $$;
 
 comment on function nightshift.assess_health is
-  'Runs the checks, those named or all, or only the quick ones: {at, serverVersion, checks: [see run_health_check], notRun: names for which no time was left after one that took too long: ask for these again, jobs: see describe_jobs}. Errors: NS404 for a name that is no check.';
+  'Runs the checks, those named or all, or only the quick ones: {at, serverVersion, checks: [see run_health_check], notRun: names for which no time was left after one that took too long: ask for these again, jobs: see describe_jobs; null when the ledger is locked}. Errors: NS404 for a name that is no check.';
 
 create function nightshift.get_health(only_checks text[] default null, quick boolean default false, as_of timestamptz default now())
 returns jsonb
@@ -330,20 +345,21 @@ as $$
 declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
   today date := (now() at time zone 'UTC')::date;
+  size bigint := pg_database_size(current_database());
 begin
   if not run.dry_run and not exists (select 1 from nightshift.database_sizes s where s.measured_on = today) then
     insert into nightshift.database_sizes (measured_on, bytes)
-    values (today, pg_database_size(current_database()))
+    values (today, size)
     on conflict do nothing;
     delete from nightshift.database_sizes s where s.measured_on < today - 60;
   end if;
   return nightshift.assess_health(only_checks, quick, run.started_at)
-    || jsonb_build_object('lastLevels', nightshift.last_health_levels(run.started_at));
+    || jsonb_build_object('lastLevels', nightshift.last_health_levels(run.started_at), 'databaseBytes', size);
 end;
 $$;
 
 comment on function nightshift.check_health is
-  'What get_health returns, for a run, and lastLevels (see last_health_levels). It notes the size of the database once a day. Errors: NS404, NS409 lease lost.';
+  'What get_health returns, for a run, with lastLevels (see last_health_levels) and databaseBytes. It notes the size of the database once a day. Errors: NS404, NS409 lease lost.';
 
 revoke all on function
   nightshift.health_level, nightshift.level_rank, nightshift.run_health_check, nightshift.describe_health_check,

@@ -6,10 +6,12 @@ import { nightShiftScenarios } from '../support/health-scenarios/night-shift.ts'
 import { partitionScenarios } from '../support/health-scenarios/partitions.ts';
 import { policyScenarios } from '../support/health-scenarios/policies.ts';
 import { serverScenarios } from '../support/health-scenarios/server.ts';
+import { sessionScenarios } from '../support/health-scenarios/sessions.ts';
 import { structureScenarios } from '../support/health-scenarios/structure.ts';
 
 const scenarios = [
   ...serverScenarios,
+  ...sessionScenarios,
   ...structureScenarios,
   ...nightShiftScenarios,
   ...policyScenarios,
@@ -44,7 +46,7 @@ describe('every health check', () => {
 });
 
 describe.each(scenarios)('$check', (scenario) => {
-  const { check, finding, sicken, mend } = scenario;
+  const { check, finding, sicken, mend, ahead } = scenario;
   const findingIn = ({ findings }: HealthCheck): HealthFinding | undefined =>
     findings.find(({ subject }) =>
       typeof finding.subject === 'string'
@@ -53,13 +55,13 @@ describe.each(scenarios)('$check', (scenario) => {
     );
 
   it('is silent, fires, and is silent again when mended', async () => {
-    const before = await readCheck(db.sql, check);
+    const before = await readCheck(db.sql, check, ahead);
     expect(before.level).not.toBe('unknown');
     expect(findingIn(before)).toBeUndefined();
 
     const undo = await sicken(db);
     try {
-      const fired = findingIn(await readCheck(db.sql, check));
+      const fired = findingIn(await readCheck(db.sql, check, ahead));
       expect(fired).toMatchObject({ level: finding.level, value: expect.any(Number) });
       expect(fired?.fix).toMatch(/;/);
       if (finding.detail) expect(fired?.detail).toMatch(finding.detail);
@@ -68,13 +70,13 @@ describe.each(scenarios)('$check', (scenario) => {
     } finally {
       if (typeof undo === 'function') await undo();
     }
-    expect(findingIn(await readCheck(db.sql, check))).toBeUndefined();
+    expect(findingIn(await readCheck(db.sql, check, ahead))).toBeUndefined();
   });
 
   it.runIf(isLocal)('is unknown, and says why, when it cannot run', async () => {
     const undo = await obstruct(db, scenario);
     try {
-      const { level, findings } = await readCheck(db.sql, check);
+      const { level, findings } = await readCheck(db.sql, check, ahead);
       expect(level).toBe('unknown');
       expect(findings.find((found) => found.level === 'unknown')?.detail).toMatch(
         scenario.unknown ?? /may not read|lock/,
@@ -82,6 +84,6 @@ describe.each(scenarios)('$check', (scenario) => {
     } finally {
       await undo();
     }
-    expect((await readCheck(db.sql, check)).level).not.toBe('unknown');
+    expect((await readCheck(db.sql, check, ahead)).level).not.toBe('unknown');
   });
 });

@@ -22,7 +22,7 @@ export default async function setup(project: TestProject) {
     project.provide('suite', remote);
     return;
   }
-  const cluster = await startPostgres();
+  const cluster = await startPostgres({ settings: { max_prepared_transactions: '5' } });
   try {
     await createTemplate(cluster.adminUrl(), cluster.adminUrl(TEMPLATE));
   } catch (error) {

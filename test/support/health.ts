@@ -16,6 +16,8 @@ export interface HealthScenario {
   };
   /** Makes it fire. A function that it returns undoes what the fix does not, such as closing a session. */
   sicken(db: TestDatabase): Promise<unknown>;
+  /** How far ahead of now the check is run, such as '45 minutes', instead of waiting for so long. */
+  ahead?: string;
   /** Mends it; `fix` does so by running the SQL of the finding itself. */
   mend: 'fix' | ((db: TestDatabase) => Promise<unknown>);
   /** Keeps it from running: takes a right from its owner, locks what it reads, or something of its own. */
@@ -30,15 +32,23 @@ export interface HealthScenario {
 
 export async function readHealth(
   sql: postgres.Sql,
-  { only, quick = false, at }: { only?: string[]; quick?: boolean; at?: string } = {},
+  {
+    only,
+    quick = false,
+    ahead = '0',
+  }: { only?: string[]; quick?: boolean; ahead?: string | undefined } = {},
 ) {
   const [row] =
-    await sql`select nightshift.get_health(${only ?? null}, ${quick}, ${at ?? sql`now()`}) as document`;
+    await sql`select nightshift.get_health(${only ?? null}, ${quick}, now() + ${ahead}::interval) as document`;
   return healthDocument.parse(z.object({ document: z.unknown() }).parse(row).document);
 }
 
-export async function readCheck(sql: postgres.Sql, name: string): Promise<HealthCheck> {
-  const { checks } = await readHealth(sql, { only: [name] });
+export async function readCheck(
+  sql: postgres.Sql,
+  name: string,
+  ahead?: string,
+): Promise<HealthCheck> {
+  const { checks } = await readHealth(sql, { only: [name], ahead });
   const [check] = checks;
   if (!check) throw new Error(`${name} did not run.`);
   return check;
@@ -59,6 +69,14 @@ export async function ownedByCommoner(db: TestDatabase): Promise<void> {
     grant create on schema nightshift to commoner;
     alter function nightshift.get_health owner to commoner;
   `);
+}
+
+/** For checks that speak only of what the owner of the health functions may mend. */
+export async function giveToCommoner(db: TestDatabase, object: string): Promise<void> {
+  await db.sql.unsafe(`
+    do $$ begin
+      if to_regrole('commoner') is not null then alter ${object} owner to commoner; end if;
+    end $$`);
 }
 
 export async function obstruct(db: TestDatabase, { obstruct: how }: HealthScenario): Promise<Undo> {
@@ -82,13 +100,13 @@ export async function holdLock(db: TestDatabase, relation: string): Promise<Undo
 
 /** A transaction of another session that has run a statement and stays open, until it is told to end. */
 export async function holdTransaction(db: TestDatabase, statement: string): Promise<Undo> {
-  const connection = db.connect();
-  const session = await connection.reserve();
-  await session.unsafe('begin');
+  const session = db.connect();
+  const [backend] = await session<{ pid: number }[]>`select pg_backend_pid() as pid`;
+  await session`begin`;
   await session.unsafe(statement);
   return async () => {
-    await session.unsafe('rollback');
-    session.release();
-    await connection.end();
+    // Whether or not the mending has done so, and it is gone when this returns.
+    await db.sql`select pg_terminate_backend(${backend?.pid ?? 0}, 5000)`;
+    await session.end({ timeout: 0 });
   };
 }

@@ -1,0 +1,50 @@
+-- Health check long_transactions: how long the transactions of this database have been open.
+-- Why: one that is forgotten keeps vacuum from its work in every table, and whoever waits for its locks from theirs.
+-- Locks: none.
+
+create function nightshift.health_long_transactions(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform nightshift.require_statistics();
+  return query
+  select
+    format('pid %s', a.pid),
+    greatest(round(extract(epoch from as_of - a.xact_start)), 0),
+    format('%s as %s, %s; %s', coalesce(nullif(a.application_name, ''), 'no application name'), a.usename, a.state,
+      coalesce('holds back vacuum by ' || greatest(age(a.backend_xid), age(a.backend_xmin)) || ' transactions',
+        'holds back no vacuum')),
+    format('select pg_terminate_backend(%s);', a.pid),
+    null::numeric, null::numeric, null::numeric, null::text
+  from pg_catalog.pg_stat_activity a
+  where a.datname = current_database() and a.backend_type = 'client backend'
+    and a.pid <> pg_backend_pid() and a.xact_start is not null
+    -- A vacuum may well take hours, and holds nothing back.
+    and not exists (select from pg_catalog.pg_stat_progress_vacuum v where v.pid = a.pid)
+  union all
+  select
+    format('prepared transaction %s', p.gid),
+    greatest(round(extract(epoch from as_of - p.prepared)), 0),
+    format('of %s; keeps its locks and holds back vacuum by %s transactions', p.owner, age(p.transaction)),
+    format('rollback prepared %L;', p.gid),
+    null, null, null, null
+  from pg_catalog.pg_prepared_xacts p
+  where p.database = current_database();
+end;
+$$;
+
+comment on function nightshift.health_long_transactions is
+  'Seconds since each transaction of a client in this database began, its own left out, and since each prepared one was prepared. See nightshift.health_checks.';
+
+revoke all on function nightshift.health_long_transactions from public, anon, authenticated;
+
+insert into nightshift.health_checks (name, title, healthy, why, unit, info, warning, critical, quick) values (
+  'long_transactions',
+  'Long transactions',
+  'No transaction has been open for long.',
+  'While one is open, vacuum removes nothing that it might still see, in any table, and its locks stay.',
+  'seconds', 60, 1800, 3600, true
+);

@@ -1,0 +1,276 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { holdTransaction, readCheck } from '../support/health.ts';
+import { startAfresh, until } from '../support/purge.ts';
+
+let db: TestDatabase;
+beforeAll(async () => {
+  db = await createDatabase();
+});
+afterAll(() => db.drop());
+beforeEach(() => startAfresh(db.sql));
+
+interface Measure {
+  subject: string;
+  value: string;
+  detail: string;
+  fix: string | null;
+}
+const measure = (check: string) =>
+  db.sql.unsafe<Measure[]>(
+    `select subject, value, detail, fix from nightshift.health_${check}(now()) order by subject`,
+  );
+
+describe('blocked sessions', () => {
+  const wait = async (statement: string) => {
+    const session = db.connect();
+    const [backend] = await session<{ pid: number }[]>`select pg_backend_pid() as pid`;
+    const done = session.unsafe(statement).execute();
+    await until('it waits', async () => {
+      const waits = await db.sql`
+        select from pg_locks where pid = ${backend?.pid ?? 0} and not granted`;
+      return waits.length > 0;
+    });
+    return { pid: backend?.pid, done, end: () => session.end() };
+  };
+
+  it('are told to end the one in front, who waits for nobody', async () => {
+    await db.sql`create table app.a ()`;
+    await db.sql`create table app.b ()`;
+    const release = await holdTransaction(db, 'lock table app.a');
+    const middle = await wait('begin; lock table app.b; lock table app.a; commit');
+    const last = await wait('begin; lock table app.b; commit');
+
+    const [first, second] = await measure('blocked_sessions');
+    expect(new Set([first?.subject, second?.subject])).toEqual(
+      new Set([`pid ${middle.pid}`, `pid ${last.pid}`]),
+    );
+    expect(first?.fix).toMatch(/^select pg_terminate_backend\(\d+\);$/);
+    expect(second?.fix).toBe(first?.fix);
+    expect(first?.fix).not.toContain(`${middle.pid}`);
+
+    await db.sql.unsafe(first?.fix ?? '');
+    await Promise.all([middle.done, last.done]);
+    expect(await measure('blocked_sessions')).toEqual([]);
+    await Promise.all([release(), middle.end(), last.end()]);
+  });
+
+  it('only cancel a statement in front that runs', async () => {
+    await db.sql`create table app.a ()`;
+    const busy = db.connect();
+    const running = busy
+      .unsafe('begin; lock table app.a; select pg_sleep(60)')
+      .execute()
+      .catch((error) => error.code);
+    await until('it holds the lock', async () => {
+      const held = await db.sql`select from pg_locks where relation = 'app.a'::regclass`;
+      return held.length > 0;
+    });
+    const waiting = await wait('select from app.a');
+    const [found] = await measure('blocked_sessions');
+    expect(found?.fix).toMatch(/^select pg_cancel_backend\(\d+\);$/);
+    await db.sql.unsafe(found?.fix ?? '');
+    expect(await running).toBe('57014');
+    await busy`rollback`;
+    await waiting.done;
+    await Promise.all([waiting.end(), busy.end()]);
+  });
+});
+
+it.runIf(inject('suite').kind === 'local')(
+  'a prepared transaction is a long one, and in front of who waits for it',
+  async () => {
+    await db.sql`create table app.a ()`;
+    const gid = `it's "prepared" ${new URL(db.url).pathname}`;
+    const literal = `'${gid.replace("'", "''")}'`;
+    const waiting = db.connect();
+    await waiting.unsafe(`begin; lock table app.a; prepare transaction ${literal}`);
+    const answer = waiting`select from app.a`.execute();
+    await until('it waits', async () => (await measure('blocked_sessions')).length === 1);
+    expect(await measure('blocked_sessions')).toMatchObject([
+      { detail: expect.stringMatching(/blocked by a prepared transaction$/) },
+    ]);
+
+    const { findings } = await readCheck(db.sql, 'long_transactions', '2 hours');
+    const found = findings.find(({ subject }) => subject === `prepared transaction ${gid}`);
+    expect(found).toMatchObject({ level: 'critical', fix: `rollback prepared ${literal};` });
+    await db.sql.unsafe(found?.fix ?? '');
+    await answer;
+    await waiting.end();
+  },
+);
+
+it('leaves a vacuum alone however long it takes', async () => {
+  await db.sql.unsafe(`
+    create table app.t (id integer);
+    insert into app.t select generate_series(1, 50000)`);
+  const session = db.connect();
+  await session.unsafe("set vacuum_cost_delay = '50ms'; set vacuum_cost_limit = 1");
+  const [backend] = await session<{ pid: number }[]>`select pg_backend_pid() as pid`;
+  const done = session`vacuum (freeze) app.t`.execute().catch((error) => error.code);
+  await until('it is under way', async () => {
+    const progress = await db.sql`
+      select from pg_stat_progress_vacuum where pid = ${backend?.pid ?? 0}`;
+    return progress.length > 0;
+  });
+  const subjects = (await measure('long_transactions')).map(({ subject }) => subject);
+  expect(subjects).not.toContain(`pid ${backend?.pid}`);
+  await db.sql`select pg_cancel_backend(${backend?.pid ?? 0})`;
+  expect(await done).toBe('57014');
+  await session.end();
+});
+
+describe('dead rows', () => {
+  it('are those of materialized views and of TOAST, too', async () => {
+    await db.sql.unsafe(`
+      create table app.source (n integer) with (autovacuum_enabled = off);
+      insert into app.source values (0);
+      create materialized view app.view with (autovacuum_enabled = off) as
+        select i + n as id from generate_series(1, 20000) i, app.source;
+      create unique index on app.view (id);
+      update app.source set n = 20000;
+      refresh materialized view concurrently app.view;
+      create table app.document (body text) with (autovacuum_enabled = off);
+      alter table app.document alter column body set storage external;
+      insert into app.document select repeat('x', 20000) from generate_series(1, 1000);
+      delete from app.document;
+      select pg_stat_force_next_flush()`);
+    const found = await measure('dead_tuples');
+    expect(found.map(({ subject, fix }) => [subject, fix])).toEqual([
+      ['app.document (TOAST)', 'vacuum (analyze) app.document;'],
+      ['app.view', 'vacuum (analyze) app.view;'],
+    ]);
+    for (const { fix } of found) await db.sql.unsafe(fix ?? '');
+    expect(await measure('dead_tuples')).toEqual([]);
+  });
+
+  it('are held against the settings of the table', async () => {
+    await db.sql.unsafe(`
+      create table app.t (id integer) with (
+        autovacuum_enabled = off, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.5
+      );
+      insert into app.t select generate_series(1, 28000)`);
+    await db.sql`vacuum (analyze) app.t`;
+    await db.sql.unsafe('delete from app.t where id <= 15000; select pg_stat_force_next_flush()');
+    expect(await measure('dead_tuples')).toMatchObject([{ subject: 'app.t', value: '1.0' }]);
+  });
+});
+
+describe('sequences', () => {
+  it.each([
+    ['of an identity', 'create table app.t (id integer generated always as identity)', 't_id_seq'],
+    ['of a smallserial', 'create table app.t (id smallserial)', 't_id_seq'],
+    [
+      'whose column was widened alone',
+      'create table app.t (id serial); alter table app.t alter column id type bigint',
+      't_id_seq',
+    ],
+    [
+      'that a column takes from without owning it',
+      `create sequence app.s; create table app.t (id integer default nextval('app.s'))`,
+      's',
+    ],
+    ['with a maximum of its own', 'create sequence app.s maxvalue 1000', 's'],
+    ['that descends', 'create sequence app.s as integer increment -1', 's'],
+    [
+      'of a partitioned table',
+      `create table app.t (id serial, at date) partition by range (at);
+      create table app.t1 partition of app.t for values from ('2020-01-01') to ('2030-01-01')`,
+      't_id_seq',
+    ],
+  ])('%s: the fix makes room', async (_, create, name) => {
+    await db.sql.unsafe(create);
+    const [fresh] = await measure('sequences');
+    expect(fresh).toMatchObject({ subject: `app.${name}`, value: '0.0' });
+    const limit = Number(/ of (-?\d+)/.exec(fresh?.detail ?? '')?.[1]);
+    await db.sql`select setval(${`app.${name}`}::regclass, ${Math.trunc(limit * 0.95)})`;
+    const { findings } = await readCheck(db.sql, 'sequences');
+    expect(findings).toMatchObject([{ subject: `app.${name}`, level: 'critical' }]);
+    await db.sql.unsafe(findings[0]?.fix ?? '');
+    expect((await readCheck(db.sql, 'sequences')).level).toBe('ok');
+  });
+
+  it('that start again, or have all of a bigint, do not run out', async () => {
+    await db.sql.unsafe(`
+      create sequence app.turning as integer maxvalue 100 cycle;
+      create table app.t (id bigint generated always as identity);
+      select setval('app.turning', 99)`);
+    expect(await measure('sequences')).toEqual([]);
+  });
+
+  it('are let go of once they are read', async () => {
+    await db.sql`create sequence app.s as integer`;
+    await db.sql.begin(async (sql) => {
+      await sql`select * from nightshift.health_sequences(now())`;
+      const locks = await sql`select from pg_locks where relation = 'app.s'::regclass`;
+      expect(locks).toHaveLength(0);
+    });
+  });
+
+  it('that another session holds are unknown, the others known', async () => {
+    await db.sql`create sequence app.held as integer`;
+    await db.sql`create sequence app.s as integer`;
+    const release = await holdTransaction(db, 'drop sequence app.held');
+    const { measured, findings } = await readCheck(db.sql, 'sequences');
+    expect(measured).toBe(2);
+    expect(findings).toMatchObject([{ subject: 'app.held', level: 'unknown' }]);
+    await release();
+  });
+});
+
+describe('growth', () => {
+  const note = (days: number, bytes: number) => db.sql`
+    insert into nightshift.database_sizes (measured_on, bytes)
+    values ((now() at time zone 'UTC')::date - ${days}::integer, ${bytes})`;
+  beforeEach(() => db.sql`delete from nightshift.database_sizes`);
+
+  it('is known after a day', async () => {
+    await note(0, 200e6);
+    expect(await readCheck(db.sql, 'database_growth')).toMatchObject({
+      level: 'info',
+      findings: [
+        {
+          subject: 'nightshift.database_sizes',
+          detail: expect.stringMatching(/^Not known yet/),
+        },
+      ],
+    });
+  });
+
+  it('is extrapolated from the oldest size until there is one that is a week old', async () => {
+    await note(0, 1300e6);
+    await note(1, 1290e6);
+    await note(3, 1000e6);
+    expect(await measure('database_growth')).toMatchObject([
+      { value: '70.0', detail: expect.stringMatching(/in 3 days, extrapolated to 7$/) },
+    ]);
+    await note(7, 1000e6);
+    await note(12, 1e6);
+    expect(await readCheck(db.sql, 'database_growth')).toMatchObject({ level: 'info', value: 30 });
+  });
+
+  it('is none below 100 MB, however small the database was', async () => {
+    await note(0, 90e6);
+    await note(7, 10e6);
+    expect(await readCheck(db.sql, 'database_growth')).toMatchObject({ level: 'ok', value: 800 });
+    await db.sql`update nightshift.database_sizes set bytes = bytes + 30e6 where bytes = 90e6`;
+    expect(await readCheck(db.sql, 'database_growth')).toMatchObject({ level: 'warning' });
+  });
+});
+
+it('a statement can have a limit of its own; the text of none is told, and Nightshift has none', async () => {
+  await db.sql`select extensions.pg_stat_statements_reset(0, oid, 0) from pg_database where datname = current_database()`;
+  for (let call = 0; call < 100; call++) {
+    await db.sql`select 'a secret', pg_sleep(0.002)`;
+    await db.sql`select from nightshift.health_checks`;
+    await db.sql.unsafe('create temporary table if not exists t ()');
+  }
+  const found = await measure('slow_statements');
+  expect(found).toHaveLength(1);
+  expect(JSON.stringify(found)).not.toContain('secret');
+  const [{ subject, fix } = { subject: '', fix: '' }] = found;
+  await db.sql`select nightshift.set_health_threshold('slow_statements', ${subject}, warning => 1)`;
+  expect(await readCheck(db.sql, 'slow_statements')).toMatchObject({ level: 'warning', subject });
+  const [shown] = await db.sql.unsafe(fix ?? '');
+  expect(shown).toMatchObject({ query: 'select $1, pg_sleep($2)' });
+});

@@ -65,8 +65,8 @@ function lineOf({ name, unit, worse, info, warning, critical, quick }: HealthChe
 }
 
 function inWords(value: number, unit: HealthCheck['unit']): string {
-  const scaled = (steps: [number, string][]) => {
-    const [size, name] = steps.find(([step]) => value >= step) ?? [1, ''];
+  const scaled = (steps: [number, string][], least = 1) => {
+    const [size, name] = steps.find(([step]) => value >= least * step) ?? [1, ''];
     return value === 0 ? '0' : `${(value / size).toLocaleString('en')} ${name}`;
   };
   switch (unit) {
@@ -79,12 +79,16 @@ function inWords(value: number, unit: HealthCheck['unit']): string {
         [1, 'bytes'],
       ]);
     case 'seconds':
-      return scaled([
-        [172_800, 'd'],
-        [7_200, 'h'],
-        [120, 'min'],
-        [1, 's'],
-      ]);
+      return scaled(
+        [
+          [86_400, 'd'],
+          [3_600, 'h'],
+          [60, 'min'],
+          [1, 's'],
+        ],
+        // 50 h, but 7 d.
+        2.5,
+      );
     case 'milliseconds':
       return `${value.toLocaleString('en')} ms`;
     case 'days':

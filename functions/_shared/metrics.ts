@@ -39,6 +39,8 @@ const units = {
 
 type MetricName = keyof typeof units;
 
+export const metricNames = Object.keys(units);
+
 /** Metrics of a job, written to the log in CloudWatch's embedded metric format. */
 export interface Metrics {
   add(name: MetricName, value: number): void;

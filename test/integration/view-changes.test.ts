@@ -267,6 +267,28 @@ describe('the age of a view', () => {
     await user`rollback`;
   });
 
+  it('becomes known when a view below it is looked after from now on, though nothing changes', async () => {
+    await write(
+      db.sql,
+      `create materialized view app.unwatched as select id from app.items;
+       create unique index on app.unwatched (id);
+       ${viewOf('app.above', 'select id from app.unwatched')}`,
+    );
+    await runRefresh(db);
+    const ageOf = async () => {
+      const [row] = await db.sql`
+        select data_as_of is not null as known from nightshift.refresh_policies where view_name = 'app.above'`;
+      return row?.known;
+    };
+    expect(await ageOf()).toBe(false);
+    await db.sql`select nightshift.add_refresh_policy('app.unwatched')`;
+    await letPass(db.sql);
+    await runRefresh(db);
+    await letPass(db.sql);
+    await runRefresh(db);
+    expect(await ageOf()).toBe(true);
+  });
+
   it('keeps a view from being refreshed twice within ten seconds, unless it is forced', async () => {
     await write(db.sql, 'insert into app.items values (7)');
     expect(outcomes(await runRefresh(db))).toEqual({ 'app.seen': 'skipped: recent' });

@@ -75,7 +75,7 @@ function showCounts(counts: Record<Level, number>): void {
   console.log(`Checks: ${parts.join(', ')}`);
 }
 
-/** A table of what is wrong, worst first; below it why each matters and what mends it. */
+/** A table of what is wrong, worst first; below it the details, why each matters and what mends it. */
 function showFindings(checks: Shown[]): void {
   if (checks.length === 0) return;
   const rows = checks.flatMap((check) =>
@@ -84,17 +84,19 @@ function showFindings(checks: Shown[]): void {
       check.name,
       finding.subject ?? '-',
       measured(finding.value, check.unit),
-      finding.detail ?? '',
     ]),
   );
-  console.log(table(['level', 'check', 'subject', 'value', 'detail'], rows, [3]));
+  console.log(table(['level', 'check', 'subject', 'value'], rows, [3]));
   for (const check of checks) explain(check);
 }
 
 function explain({ name, title, level, why, findings, findingsTotal }: Shown): void {
   console.log(`\n${coloured(level)} ${styleText('bold', title)} (${name})`);
   note(`  ${why}`);
-  for (const { fix } of uniqueFixes(findings)) console.log(`  ${fix}`);
+  for (const { subject, detail } of findings) {
+    if (detail) console.log(`  ${subject ? `${subject}: ` : ''}${detail}`);
+  }
+  for (const { fix } of uniqueFixes(findings)) console.log(`  ${styleText('cyan', fix ?? '')}`);
   const more = findingsTotal - findings.length;
   if (more > 0) note(`  and ${count(more)} more: npm run nightshift -- health ${name}`);
 }

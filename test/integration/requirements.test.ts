@@ -1,0 +1,44 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { metricNames } from '../../functions/_shared/metrics.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { readHealth } from '../support/health.ts';
+
+const root = new URL('../../', import.meta.url);
+const rows = readFileSync(new URL('docs/requirements.md', root), 'utf8')
+  .split('\n')
+  .filter((line) => line.startsWith('| '))
+  .slice(1)
+  .map((line) => line.split('|').map((cell) => cell.trim()));
+
+const namesIn = (cell = '') => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name ?? '');
+
+describe('docs/requirements.md', () => {
+  let db: TestDatabase;
+  beforeAll(async () => {
+    db = await createDatabase();
+  });
+  afterAll(() => db.drop());
+
+  it('names checks, metrics and tests that there are', async () => {
+    const { checks } = await readHealth(db.sql);
+    const checkNames = checks.map(({ name }) => name);
+    expect(rows.length).toBeGreaterThan(10);
+    for (const [, asked, , check, metric, test] of rows) {
+      for (const name of namesIn(check)) expect(checkNames, asked).toContain(name);
+      for (const name of namesIn(metric)) expect(metricNames, asked).toContain(name);
+      const tests = namesIn(test);
+      expect(tests.length, asked).toBeGreaterThan(0);
+      for (const name of tests) {
+        const there = name.startsWith('npm run ') || existsSync(new URL(name, root));
+        expect(there, `${asked}: ${name}`).toBe(true);
+      }
+      const spoken = tests
+        .filter((name) => !name.startsWith('npm run '))
+        .map((name) => readFileSync(new URL(name, root), 'utf8'))
+        .join('\n');
+      const [subject] = [...namesIn(check), ...namesIn(metric)];
+      if (subject) expect(spoken.includes(subject), `${asked}: ${subject}`).toBe(true);
+    }
+  });
+});

@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { type Clock, timeMs } from '../../functions/_shared/clock.ts';
 import { toNightshiftError } from '../../functions/_shared/errors.ts';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
+import { type Installation, installation, inWords } from './installed.ts';
 import { count, table } from './ui.ts';
 
 export interface Diagnosis {
@@ -24,19 +25,6 @@ interface Patient {
   clock: Clock;
   environment: Record<string, string | undefined>;
 }
-
-const installation = z.object({
-  serverVersion: z.string(),
-  now: z.string(),
-  database: z.string(),
-  migrations: z.array(z.string()).nullable(),
-  owner: z.string(),
-  ownerSeesStatistics: z.boolean(),
-  statementTimeouts: z.record(z.string(), z.string().nullable()),
-  paused: z.boolean(),
-  policies: z.object({ retention: z.number(), refresh: z.number(), partition: z.number() }),
-});
-type Installation = z.output<typeof installation>;
 
 /** Supabase's own limit for service_role; the functions' budgets were chosen for it. */
 const usualTimeoutMs = 8_000;
@@ -86,7 +74,7 @@ function examineApi(api: Installation, times: { sentMs: number; answeredMs: numb
           `${retention} of retention, ${refresh} of refresh, ${partition} of partitions`,
         ),
     api.paused
-      ? warning('pause', 'Nightshift is paused: no job runs', 'select nightshift.unpause();')
+      ? warning('pause', inWords(api.paused), 'select nightshift.unpause();')
       : ok('pause', 'Jobs may run'),
   ];
 }
@@ -228,6 +216,10 @@ async function examineDirect(
         'Use the session pooler (Dashboard > Connect > Session pooler).',
       );
     }
+    if (owns && !api) {
+      const says = `It answers, in session mode, as ${name}; whether it is the same database nobody can say, since the Data API was not reached`;
+      return skipped(subject, says);
+    }
     return owns
       ? ok(subject, `It leads to the same database, in session mode, as ${name}`)
       : failed(
@@ -298,6 +290,15 @@ function examineToken({ environment }: Patient): Diagnosis {
     : ok('token', `It has ${token.length} characters`);
 }
 
+const noFunctions = 'Give the address that osls deploy prints, without a path.';
+
+/** fetch wraps the reason that the system gave. */
+function reasonOf(thrown: unknown): string {
+  const cause = thrown instanceof Error ? (thrown.cause ?? thrown) : thrown;
+  if (!(cause instanceof Error)) return 'unknown error';
+  return 'code' in cause ? String(cause.code) : cause.name;
+}
+
 async function examineFunctions({ functionsUrl, environment }: Patient): Promise<Diagnosis[]> {
   if (!functionsUrl) {
     return [
@@ -312,12 +313,19 @@ async function examineFunctions({ functionsUrl, environment }: Patient): Promise
     fetch(url, { headers, signal: AbortSignal.timeout(httpTimeoutMs) });
   try {
     const stranger = await ask();
-    const { status } = z.object({ status: z.string() }).parse(await stranger.json());
+    const answer = z
+      .object({ status: z.string() })
+      .safeParse(await stranger.json().catch(() => {}));
+    if (!answer.success) {
+      const says = `${url} answers ${stranger.status}, and not with a report of its health`;
+      return [failed('functions', says, noFunctions)];
+    }
+    const { status } = answer.data;
     const token = environment.NIGHTSHIFT_HTTP_TOKEN?.trim();
     const found = [
       status === 'critical'
         ? failed('functions', `${url} says critical`, 'npm run nightshift -- health')
-        : ok('functions', `${url} says ${status}`),
+        : ok('functions', `${url} answers; its health: ${status}`),
     ];
     if (!token) return found;
     const trusted = await ask({ authorization: `Bearer ${token}` });
@@ -332,14 +340,7 @@ async function examineFunctions({ functionsUrl, environment }: Patient): Promise
         : ok('token of the functions', 'They take the token'),
     ];
   } catch (thrown) {
-    const why = thrown instanceof Error ? thrown.name : 'unknown error';
-    return [
-      failed(
-        'functions',
-        `${url} did not answer as expected (${why})`,
-        'Give the address that osls deploy prints, without a path.',
-      ),
-    ];
+    return [failed('functions', `Nothing answers at ${url} (${reasonOf(thrown)})`, noFunctions)];
   }
 }
 
@@ -367,6 +368,6 @@ export function showDiagnosis(findings: Diagnosis[]): void {
   ]);
   console.log(table(['', 'what', 'found'], rows, []));
   for (const { subject, level, fix } of findings) {
-    if (fix) console.log(styleText(colours[level], `${subject}: ${fix}`));
+    if (fix) console.log(styleText(colours[level], `Fix (${subject}): ${fix}`));
   }
 }

@@ -184,7 +184,7 @@ comment on function nightshift.run_health_check is
 create function nightshift.describe_health_check(health_check nightshift.health_checks)
 returns jsonb
 language sql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 begin atomic
   select jsonb_build_object(
@@ -195,13 +195,17 @@ begin atomic
     'unit', health_check.unit,
     'worse', health_check.worse,
     'quick', health_check.quick,
-    'info', health_check.info,
-    'warning', health_check.warning,
-    'critical', health_check.critical
-  );
+    'info', case when t.id is null then health_check.info else t.info end,
+    'warning', case when t.id is null then health_check.warning else t.warning end,
+    'critical', case when t.id is null then health_check.critical else t.critical end,
+    'off', t.id is not null and coalesce(t.info, t.warning, t.critical) is null
+  )
+  from (values (1)) one
+  left join nightshift.health_thresholds t on t.check_name = health_check.name and t.subject is null;
 end;
 
-comment on function nightshift.describe_health_check is 'What a check is: name, title, why it matters, unit, thresholds.';
+comment on function nightshift.describe_health_check is
+  'What a check is: name, title, why it matters, unit, thresholds for all its subjects; off: someone has taken all of them away, so that nothing is ever a finding.';
 
 create function nightshift.require_statistics()
 returns void

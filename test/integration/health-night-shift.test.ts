@@ -45,7 +45,7 @@ describe('job_missed', () => {
         level: 'warning',
         value: 97_200,
         detail: expect.stringMatching(/since its first policy was declared/),
-        fix: "select nightshift.list_runs('retention-purge');",
+        fix: '-- npm run nightshift -- run retention-purge',
       },
     });
   });
@@ -78,6 +78,7 @@ async function createFamily(): Promise<void> {
     insert into app.parents select id, now() - interval '60 days' from generate_series(1, 3) id;
     insert into app.children values (1, 1);
     select nightshift.add_retention_policy('app.parents', '30 days', max_fraction => 1);
+      update nightshift.retention_policies set created_at = now() - interval '1 year';
   `);
 }
 
@@ -166,6 +167,7 @@ describe('backlog_age', () => {
       create index on app.logs (gone_at);
       insert into app.logs values ('2001-01-01', '2001-01-01'), (now(), '-infinity'), (now(), now() - interval '31 days');
       select nightshift.add_retention_policy('app.logs', '30 days', 'gone_at', max_fraction => 1);
+      update nightshift.retention_policies set created_at = now() - interval '1 year';
       select nightshift.add_partition_policy('app.logs', '1 year', retention => '1 year');
     `);
     expect(await findings('backlog_age')).toMatchObject({ 'app.logs': { level: 'critical' } });
@@ -195,6 +197,7 @@ describe('backlog_age', () => {
       insert into app.items (id, deleted_at) select id, '2001-01-01' from generate_series(1, 1100) id;
       create index by_marker on app.items (deleted_at);
       select nightshift.add_retention_policy('app.items', '30 days');
+      update nightshift.retention_policies set created_at = now() - interval '1 year';
       analyze app.items;
     `);
     expect(await findings('backlog_age')).toMatchObject({ 'app.items': { level: 'critical' } });

@@ -35,6 +35,7 @@ const check = (level: Level, changes: Partial<HealthCheck> = {}): HealthCheck =>
   unit: 'count',
   worse: 'higher',
   quick: true,
+  off: false,
   info: null,
   warning: null,
   critical: null,

@@ -68,6 +68,13 @@ export async function createSoftDeleted(sql: Sql, table: string, days: number): 
 
 export const nightShiftScenarios: HealthScenario[] = [
   {
+    check: 'paused',
+    finding: { subject: 'all jobs', level: 'info', detail: /UTC: an upgrade$/ },
+    sicken: ({ sql }) => sql`select nightshift.pause('an upgrade')`,
+    mend: 'fix',
+    obstruct: unreadable('settings'),
+  },
+  {
     check: 'job_missed',
     finding: { subject: 'missed', level: 'critical', detail: /last ended .* UTC/ },
     sicken: ({ sql }) => recordRun(sql, 'missed', { status: 'succeeded', hoursAgo: 51 }),

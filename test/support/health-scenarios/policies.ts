@@ -8,9 +8,12 @@ export const policyScenarios: HealthScenario[] = [
     finding: {
       subject: 'app.backlog',
       level: 'critical',
-      detail: /^The oldest row has been due since .* UTC\.$/,
+      detail: /^The oldest row has been due since .* UTC\. No purge has been here yet\.$/,
     },
-    sicken: ({ sql }) => createSoftDeleted(sql, 'app.backlog', 38),
+    sicken: async ({ sql }) => {
+      await createSoftDeleted(sql, 'app.backlog', 38);
+      await sql`update nightshift.retention_policies set created_at = now() - interval '1 year'`;
+    },
     mend: (db) => runPurge(db, { only: ['app.backlog'] }),
     obstruct: { lock: 'app.backlog' },
   },

@@ -4,7 +4,7 @@ import { runDocuments } from '../../functions/_shared/ledger.ts';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
 import { type JobState, jobStates } from '../../functions/health-check/schema.ts';
 import { nextDueMs } from './schedules.ts';
-import { age, duration, heading, showRuns, table, utc } from './ui.ts';
+import { age, duration, heading, isoUtc, showRuns, table, utc } from './ui.ts';
 
 /** A schedule may start a run a little late. */
 const graceMs = 10 * 60_000;
@@ -38,7 +38,7 @@ export function statusOf(state: JobState, nowMs: number): JobStatus {
   return {
     ...state,
     state: stateOf(state, dueMs !== undefined && dueMs + graceMs < nowMs),
-    nextDueAt: nextMs === undefined ? null : utc(nextMs),
+    nextDueAt: nextMs === undefined ? null : isoUtc(nextMs),
   };
 }
 
@@ -71,7 +71,7 @@ function showJobs(jobs: JobStatus[], nowMs: number): void {
     styleText(colours[job.state] ?? 'dim', inRow(job)),
     job.lastRun ? utc(timeMs(job.lastRun.startedAt)) : '-',
     job.lastSuccessAt ? `${age((nowMs - timeMs(job.lastSuccessAt)) / 1000)} ago` : 'never',
-    job.nextDueAt ?? '-',
+    job.nextDueAt ? utc(timeMs(job.nextDueAt)) : '-',
     took(job, nowMs),
   ]);
   const head = [

@@ -22,6 +22,7 @@ declare
   given numeric[] := array_remove(array[info, warning, critical], null);
   measured nightshift.health_measure;
   is_there boolean;
+  failure text;
 begin
   select c.* into health_check from nightshift.health_checks c where c.name = set_health_threshold.check_name;
   if not found then
@@ -42,15 +43,25 @@ begin
   do update set info = excluded.info, warning = excluded.warning, critical = excluded.critical;
 
   if subject is not null then
-    execute format('select m.* from nightshift.%I(now()) m where m.subject = $1 limit 1', 'health_' || health_check.name)
-    into measured using subject;
-    is_there := measured.subject is not null;
+    begin
+      execute format('select m.* from nightshift.%I(now()) m where m.subject = $1 limit 1', 'health_' || health_check.name)
+      into measured using subject;
+      is_there := measured.subject is not null;
+    exception
+      -- What cannot be looked at now can be given a threshold all the same.
+      when sqlstate 'NS424' or insufficient_privilege or lock_not_available then
+        failure := sqlerrm;
+    end;
   end if;
   return jsonb_build_object(
     'check', health_check.name, 'subject', subject, 'unit', health_check.unit,
     'info', info, 'warning', warning, 'critical', critical,
     'value', measured.value,
-    'warnings', case when not is_there
+    'warnings', case
+      when failure is not null
+      then jsonb_build_array(format('%s cannot run at this moment, so whether it has a subject %s is not known: %s.',
+        check_name, subject, failure))
+      when not is_there
       then jsonb_build_array(format('%s has no subject %s at this moment, so this has no effect now. Names are as in the report of the check.', check_name, subject))
       else '[]' end
   );
@@ -58,7 +69,7 @@ end;
 $$;
 
 comment on function nightshift.set_health_threshold is
-  'Sets the thresholds of a check, in its unit, for one subject, or for all when subject is null; a level that is left out is never reached, so with none of them it is never a finding. They go before the check''s own; those of a subject before those for all. Returns them, with the present value of the subject, and a warning when there is none of that name. Errors: NS404 no such check, NS422 levels in the wrong order.';
+  'Sets the thresholds of a check, in its unit, for one subject, or for all when subject is null; a level that is left out is never reached, so with none of them it is never a finding. They go before the check''s own; those of a subject before those for all. Returns them, with the present value of the subject, and a warning when there is none of that name or the check cannot run now. Errors: NS404 no such check, NS422 levels in the wrong order.';
 
 create function nightshift.remove_health_threshold(check_name text, subject text default null)
 returns boolean

@@ -46,10 +46,14 @@ export function reportOf(
   };
 }
 
-/** What the checks come to in all; those that a quick run left out count as the last full run found them. */
-export function gaugesOf({ checks, lastLevels }: HealthDocument): Record<Level, number> {
+/**
+ * What the checks come to in all. Those that did not run count as the last full run found them, or as unknown where that
+ * found nothing and no time was left for them now.
+ */
+export function gaugesOf({ checks, notRun, lastLevels }: HealthDocument): Record<Level, number> {
+  const unknown = Object.fromEntries(notRun.map((name) => [name, 'unknown' as const]));
   const now = Object.fromEntries(checks.map(({ name, level }) => [name, level]));
-  return countLevels(Object.values({ ...lastLevels, ...now }));
+  return countLevels(Object.values({ ...unknown, ...lastLevels, ...now }));
 }
 
 /** The value of the worst subject; undefined when the check did not run or could not look. */
@@ -75,10 +79,11 @@ const words = {
   unknown: 'warning',
   warning: 'warning',
   critical: 'critical',
-};
+} as const satisfies Record<Level, string>;
+export type StatusWord = (typeof words)[Level];
 
 /** One word for whoever watches from outside. */
-export function statusWord(checks: readonly HealthCheck[], notRun: readonly string[]): string {
+export function statusWord(checks: readonly HealthCheck[], notRun: readonly string[]): StatusWord {
   const found = checks.map(({ level }) => level);
   return words[worstOf(notRun.length > 0 ? [...found, 'unknown'] : found)];
 }

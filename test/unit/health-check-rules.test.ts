@@ -127,6 +127,14 @@ describe('the gauges', () => {
     expect(gaugesOf(document)).toEqual({ ok: 1, info: 0, unknown: 1, warning: 1, critical: 1 });
   });
 
+  it('count a check for which no time was left as unknown, unless it is known from last time', () => {
+    const document = documentOf([check('ok', { name: 'a' })], {
+      notRun: ['b', 'c'],
+      lastLevels: { c: 'critical' },
+    });
+    expect(gaugesOf(document)).toEqual({ ok: 1, info: 0, unknown: 1, warning: 0, critical: 1 });
+  });
+
   it('have no value of what could not be measured', () => {
     const checks = [check('unknown', { name: 'a' }), check('warning', { name: 'b', value: 7 })];
     expect(worstValue(checks, 'a')).toBeUndefined();

@@ -63,6 +63,13 @@ export function worstValue(checks: readonly HealthCheck[], name: string): number
   return check.value ?? 0;
 }
 
+/** How many subjects are critical, of the 20 worst; undefined when the check did not run or could not look. */
+export function criticalFindings(checks: readonly HealthCheck[], name: string): number | undefined {
+  const check = checks.find((candidate) => candidate.name === name);
+  if (!check || check.level === 'unknown') return undefined;
+  return check.findings.filter(({ level }) => level === 'critical').length;
+}
+
 /** A health check that could look at nothing has not done its work. */
 export function nothingChecked(checks: readonly HealthCheck[]): NightshiftError | undefined {
   if (checks.length === 0 || checks.some(({ level }) => level !== 'unknown')) return undefined;

@@ -288,3 +288,18 @@ it('a check that cannot run can be given a threshold, which says so', async () =
     await db.sql`create extension pg_stat_statements with schema extensions`;
   }
 });
+
+it('a threshold of a subject goes before that of the check, and that before those of its own', async () => {
+  const { sql } = db;
+  const levelNow = async () => (await readCheck(sql, 'connections')).level;
+  await sql`select nightshift.set_health_threshold('connections', null, warning => 0.1)`;
+  expect(await levelNow()).toBe('warning');
+  await sql`select nightshift.set_health_threshold('connections', 'all connections', info => 0.1)`;
+  expect(await levelNow()).toBe('info');
+  await sql`select nightshift.set_health_threshold('connections', 'all connections')`;
+  expect(await levelNow()).toBe('ok');
+  await sql`select nightshift.remove_health_threshold('connections', 'all connections')`;
+  expect(await levelNow()).toBe('warning');
+  await sql`select nightshift.remove_health_threshold('connections')`;
+  expect(await levelNow()).toBe('ok');
+});

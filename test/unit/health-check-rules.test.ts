@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readHealth } from '../../functions/health-check/read.ts';
 import {
+  criticalFindings,
   gaugesOf,
   nothingChecked,
   reportOf,
@@ -141,6 +142,14 @@ describe('the gauges', () => {
     expect(worstValue(checks, 'b')).toBe(7);
     expect(worstValue(checks, 'c')).toBeUndefined();
     expect(worstValue([check('ok', { name: 'd', value: null })], 'd')).toBe(0);
+  });
+
+  it('count what is critical of a check, and not what is less', () => {
+    const findings = [finding('critical'), finding('critical'), finding('warning')];
+    const checks = [check('critical', { name: 'a', findings }), check('unknown', { name: 'b' })];
+    expect(criticalFindings(checks, 'a')).toBe(2);
+    expect(criticalFindings(checks, 'b')).toBeUndefined();
+    expect(criticalFindings(checks, 'c')).toBeUndefined();
   });
 });
 

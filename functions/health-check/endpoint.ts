@@ -1,7 +1,7 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { type NightshiftError, toNightshiftError } from '../_shared/errors.ts';
 import { json } from '../_shared/http.ts';
-import type { Reading } from '../_shared/lambda.ts';
+import type { Endpoint } from '../_shared/lambda.ts';
 import { type StatusWord, statusWord, worstFirst } from './rules.ts';
 import { type HealthCheck, healthDocument } from './schema.ts';
 
@@ -27,7 +27,7 @@ interface Health {
 let last: { status: StatusWord; atMs: number } | undefined;
 
 /** `GET /health`: one round trip to the database. 503 when something is critical, or the database cannot be asked. */
-export const reading: Reading = {
+export const endpoint: Endpoint = {
   path: '/health',
   budgetMs,
   async answer({ rpc, clock, log, trusted }) {

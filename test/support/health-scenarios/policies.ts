@@ -1,6 +1,12 @@
 import type { HealthScenario } from '../health.ts';
 import { runPurge } from '../purge.ts';
-import { createSoftDeleted, purgeReport, recordRun, unreadable } from './night-shift.ts';
+import {
+  createSoftDeleted,
+  declareLongAgo,
+  purgeReport,
+  recordRun,
+  unreadable,
+} from './night-shift.ts';
 
 export const policyScenarios: HealthScenario[] = [
   {
@@ -10,7 +16,10 @@ export const policyScenarios: HealthScenario[] = [
       level: 'critical',
       detail: /^The oldest row has been due since .* UTC\.$/,
     },
-    sicken: ({ sql }) => createSoftDeleted(sql, 'app.backlog', 38),
+    sicken: async ({ sql }) => {
+      await createSoftDeleted(sql, 'app.backlog', 38);
+      await declareLongAgo(sql);
+    },
     mend: (db) => runPurge(db, { only: ['app.backlog'] }),
     obstruct: { lock: 'app.backlog' },
   },

@@ -41,6 +41,10 @@ export function connect(deadline = noDeadline): Connection {
   }
   // On stderr, so that it is seen and --json stays one document: which project this is about to touch.
   console.error(`Project: ${local ? 'the local stack, ' : ''}${url}`);
-  if (databaseUrl) console.error(`Direct connection: ${URL.parse(databaseUrl)?.host}`);
+  if (databaseUrl) {
+    const host =
+      URL.parse(databaseUrl)?.host ?? 'NIGHTSHIFT_DATABASE_URL is not a connection string';
+    console.error(`Direct connection: ${host}`);
+  }
   return { rpc: createRpc({ url, secretKey }, deadline), databaseUrl };
 }

@@ -4,10 +4,11 @@ import { DescribeEventBusCommand, EventBridgeClient } from '@aws-sdk/client-even
 import postgres from 'postgres';
 import * as z from 'zod';
 import { type Clock, timeMs } from '../../functions/_shared/clock.ts';
+import { encryption } from '../../functions/_shared/direct.ts';
 import { toNightshiftError } from '../../functions/_shared/errors.ts';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
 import { type Installation, installation, inWords } from './installed.ts';
-import { count, table } from './ui.ts';
+import { count } from './ui.ts';
 
 export interface Diagnosis {
   subject: string;
@@ -32,6 +33,8 @@ const tolerableSkewMs = 5_000;
 const connectTimeoutSeconds = 5;
 const httpTimeoutMs = 10_000;
 const tokenCharacters = 24;
+const copyIt =
+  'Copy the connection string of the session pooler (Dashboard > Connect), and encode special characters in the password.';
 
 /** Looks at everything that a deployment needs, one thing after the other; what cannot be reached ends the way there only. */
 export async function doctor(patient: Patient): Promise<Diagnosis[]> {
@@ -178,7 +181,14 @@ async function examineDirect(
       'NIGHTSHIFT_DATABASE_URL is not set: views that take longer than 50 s cannot be refreshed, and partitions are detached under a lock',
     );
   }
-  const { hostname, port, searchParams } = new URL(databaseUrl);
+  if (!URL.canParse(databaseUrl)) {
+    return failed(
+      subject,
+      'NIGHTSHIFT_DATABASE_URL should be a connection string, and is not one',
+      copyIt,
+    );
+  }
+  const { hostname, port } = new URL(databaseUrl);
   if (port === '6543') {
     return failed(
       subject,
@@ -186,12 +196,11 @@ async function examineDirect(
       'Use the session pooler, port 5432 (Dashboard > Connect > Session pooler).',
     );
   }
-  const local = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
   const sql = postgres(databaseUrl, {
     max: 1,
     connect_timeout: connectTimeoutSeconds,
     onnotice: () => {},
-    ...(searchParams.has('sslmode') || local ? {} : { ssl: 'require' as const }),
+    ...encryption(databaseUrl),
   });
   try {
     const [row] = await sql`
@@ -233,7 +242,7 @@ async function examineDirect(
     return failed(
       subject,
       `The database at ${hostname} cannot be used (${code})`,
-      'Copy the connection string of the session pooler (Dashboard > Connect), and encode special characters in the password. db.<project>.supabase.co is reached by IPv6 only.',
+      `${copyIt} db.<project>.supabase.co is reached by IPv6 only.`,
     );
   } finally {
     await sql.end({ timeout: 1 });
@@ -360,14 +369,11 @@ const failed = (
 
 const colours = { ok: 'green', skipped: 'dim', warning: 'yellow', failed: 'red' } as const;
 
+/** Lines, not a table: what is found may be longer than a terminal is wide. */
 export function showDiagnosis(findings: Diagnosis[]): void {
-  const rows = findings.map(({ subject, level, says }) => [
-    styleText(colours[level], level),
-    subject,
-    says,
-  ]);
-  console.log(table(['', 'what', 'found'], rows, []));
-  for (const { subject, level, fix } of findings) {
-    if (fix) console.log(styleText(colours[level], `Fix (${subject}): ${fix}`));
+  const width = Math.max(...findings.map(({ subject }) => subject.length));
+  for (const { subject, level, says, fix } of findings) {
+    console.log(`${styleText(colours[level], level.padEnd(7))} ${subject.padEnd(width)}  ${says}`);
+    if (fix) console.log(`        Fix: ${fix}`);
   }
 }

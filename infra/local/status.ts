@@ -5,7 +5,7 @@ import type { Rpc } from '../../functions/_shared/rpc.ts';
 import { type JobState, jobStates } from '../../functions/health-check/schema.ts';
 import { installation, inWords } from './installed.ts';
 import { nextDueMs } from './schedules.ts';
-import { age, duration, heading, note, showError, showRuns, table, utc } from './ui.ts';
+import { age, duration, heading, isoUtc, note, showError, showRuns, table, utc } from './ui.ts';
 
 /** A schedule may start a run a little late. */
 const graceMs = 10 * 60_000;
@@ -42,7 +42,7 @@ export function statusOf(state: JobState, nowMs: number): JobStatus {
   return {
     ...state,
     state: stateOf(state, dueMs !== undefined && dueMs + graceMs < nowMs),
-    nextDueAt: nextMs === undefined ? null : utc(nextMs),
+    nextDueAt: nextMs === undefined ? null : isoUtc(nextMs),
   };
 }
 
@@ -75,7 +75,7 @@ function showJobs(jobs: JobStatus[], nowMs: number): void {
     styleText(colours[job.state] ?? 'dim', inRow(job)),
     job.lastRun ? utc(timeMs(job.lastRun.startedAt)) : '-',
     job.lastSuccessAt ? `${age((nowMs - timeMs(job.lastSuccessAt)) / 1000)} ago` : 'never',
-    job.nextDueAt ?? '-',
+    job.nextDueAt ? utc(timeMs(job.nextDueAt)) : '-',
     took(job, nowMs),
   ]);
   const head = [

@@ -315,13 +315,7 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 begin atomic
-  select coalesce((
-    select jsonb_object_agg(c ->> 'name', c ->> 'level')
-    from jsonb_array_elements(last.report -> 'checks') c
-    where not (c ->> 'quick')::boolean
-  ), '{}')
-  from (values (1)) one
-  left join lateral (
+  with last as (
     select r.report
     from nightshift.runs r
     where r.job = 'health-check' and r.status in ('succeeded', 'partial') and not r.dry_run
@@ -329,11 +323,21 @@ begin atomic
       and r.finished_at <= last_health_levels.as_of
     order by r.started_at desc
     limit 1
-  ) last on true;
+  )
+  select coalesce(jsonb_object_agg(f.name, f.level), '{}')
+  from (
+    select c ->> 'name', c ->> 'level'
+    from last l, jsonb_array_elements(l.report -> 'checks') c
+    where not (c ->> 'quick')::boolean
+    union all
+    select n, 'unknown'
+    from last l, jsonb_array_elements_text(l.report -> 'notRun') n
+    where n in (select h.name from nightshift.health_checks h where not h.quick)
+  ) f(name, level);
 end;
 
 comment on function nightshift.last_health_levels is
-  'What the last full run found in the checks that are not quick: {name: level}, without those that were ok. A quick run counts them as they were, so that a finding of the night is not forgotten five minutes later.';
+  'What the last full run found in the checks that are not quick: {name: level}, without those that were ok; those that it had no time for are unknown. A quick run counts them as they were, so that a finding of the night is not forgotten five minutes later.';
 
 create function nightshift.check_health(run_id uuid, fence bigint, only_checks text[] default null, quick boolean default false)
 returns jsonb

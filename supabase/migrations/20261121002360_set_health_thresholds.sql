@@ -49,15 +49,22 @@ begin
   do update set info = excluded.info, warning = excluded.warning, critical = excluded.critical;
 
   if subject is not null then
-    execute format('select m.* from nightshift.%I(now()) m where m.subject = $1 limit 1', 'health_' || health_check.name)
-    into measured using subject;
-    if measured.subject is null then
-      execute format('select string_agg(o.subject, '', '') from (select m.subject from nightshift.%I(now()) m order by 1 limit 5) o',
-        'health_' || health_check.name)
-      into others;
-      warnings := warnings || format('%s has no subject %s at this moment, so this has no effect now. It has %s.',
-        check_name, subject, coalesce('such as ' || others, 'none'));
-    end if;
+    begin
+      execute format('select m.* from nightshift.%I(now()) m where m.subject = $1 limit 1', 'health_' || health_check.name)
+      into measured using subject;
+      if measured.subject is null then
+        execute format('select string_agg(o.subject, '', '') from (select m.subject from nightshift.%I(now()) m order by 1 limit 5) o',
+          'health_' || health_check.name)
+        into others;
+        warnings := warnings || format('%s has no subject %s at this moment, so this has no effect now. It has %s.',
+          check_name, subject, coalesce('such as ' || others, 'none'));
+      end if;
+    exception
+      -- What cannot be looked at now can be given a threshold all the same.
+      when sqlstate 'NS424' or insufficient_privilege or lock_not_available then
+        warnings := warnings || format('%s cannot run at this moment, so whether it has a subject %s is not known: %s.',
+          check_name, subject, sqlerrm);
+    end;
   end if;
   -- A subject may have a budget of its own, which these replace.
   select warnings || coalesce(array_agg(format('%s was %s, and is never reached now.', l.level, l.before)), '{}') into warnings

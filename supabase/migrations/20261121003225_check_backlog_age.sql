@@ -134,12 +134,18 @@ begin
       end if;
       perform nightshift.require_marker_index(policy);
       oldest := nightshift.oldest_due(policy, as_of);
-      -- What was due before there was a policy is for its first runs to work off.
+      -- What was due before there was a policy has waited for nobody but its author.
       measure.value := case when oldest is null then 0
         else greatest(round(extract(epoch from as_of - greatest(oldest + policy.drop_after, policy.created_at))), 0) end;
       measure.detail := coalesce(to_char((oldest + policy.drop_after) at time zone 'UTC',
-        '"The oldest row has been due since "YYYY-MM-DD HH24:MI" UTC."'), 'No row is due.')
-        || case when oldest is not null and policy.last_purged_at is null then ' No purge has been here yet.' else '' end;
+        '"The oldest row has been due since "YYYY-MM-DD HH24:MI" UTC."'), 'No row is due.');
+      if oldest + policy.drop_after < policy.created_at then
+        measure.detail := measure.detail || to_char(policy.created_at at time zone 'UTC',
+          '" It counts from when the policy was declared, "YYYY-MM-DD HH24:MI" UTC."');
+      end if;
+      if oldest is not null and policy.last_purged_at is null then
+        measure.detail := measure.detail || ' No purge has been here yet.';
+      end if;
       if oldest is not null and nightshift.only_needed(step) then
         measure.detail := measure.detail
           || format(' The last run left only what others still need, by %s.', nightshift.describe_needs(step));
@@ -161,7 +167,7 @@ end;
 $$;
 
 comment on function nightshift.health_backlog_age is
-  'Seconds that the oldest due row of an enabled retention policy has been due, since the policy was declared at the most; 0 when none is. Where the last run left only rows that foreign keys keep, that is information, and no warning. See nightshift.health_checks.';
+  'Seconds that the oldest due row of an enabled retention policy has been due, at most since the policy was declared; 0 when none is. Where the last run left only rows that foreign keys keep, that is information, and no warning. See nightshift.health_checks.';
 
 revoke all on function
   nightshift.purge_steps, nightshift.require_marker_index, nightshift.oldest_due, nightshift.health_backlog_age

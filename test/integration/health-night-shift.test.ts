@@ -4,6 +4,7 @@ import { type HealthFinding, healthDocument } from '../../functions/health-check
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import {
   createSoftDeleted,
+  declareLongAgo,
   purgeReport,
   recordRun,
 } from '../support/health-scenarios/night-shift.ts';
@@ -78,8 +79,8 @@ async function createFamily(): Promise<void> {
     insert into app.parents select id, now() - interval '60 days' from generate_series(1, 3) id;
     insert into app.children values (1, 1);
     select nightshift.add_retention_policy('app.parents', '30 days', max_fraction => 1);
-      update nightshift.retention_policies set created_at = now() - interval '1 year';
   `);
+  await declareLongAgo(db.sql);
 }
 
 describe('rows that only foreign keys keep', () => {
@@ -159,6 +160,18 @@ describe('jobs_partial', () => {
 });
 
 describe('backlog_age', () => {
+  it('gives a policy that was just declared its nights, whatever the backlog', async () => {
+    await createSoftDeleted(db.sql, 'app.items', 400);
+    expect(await findings('backlog_age')).toEqual({});
+    expect(await findings('backlog_age', '51 hours')).toMatchObject({
+      'app.items': {
+        level: 'warning',
+        value: 51 * 3_600,
+        detail: expect.stringMatching(/due since .* UTC\. It counts from when the policy was/),
+      },
+    });
+  });
+
   it('leaves partitions to their retirement, and rows alone that say never', async () => {
     await db.sql.unsafe(`
       create table app.logs (at timestamptz not null, gone_at timestamptz default '-infinity') partition by range (at);
@@ -167,9 +180,9 @@ describe('backlog_age', () => {
       create index on app.logs (gone_at);
       insert into app.logs values ('2001-01-01', '2001-01-01'), (now(), '-infinity'), (now(), now() - interval '31 days');
       select nightshift.add_retention_policy('app.logs', '30 days', 'gone_at', max_fraction => 1);
-      update nightshift.retention_policies set created_at = now() - interval '1 year';
       select nightshift.add_partition_policy('app.logs', '1 year', retention => '1 year');
     `);
+    await declareLongAgo(db.sql);
     expect(await findings('backlog_age')).toMatchObject({ 'app.logs': { level: 'critical' } });
     // Due for a day: it is left to its retirement for two nights.
     await db.sql.unsafe(`
@@ -197,9 +210,9 @@ describe('backlog_age', () => {
       insert into app.items (id, deleted_at) select id, '2001-01-01' from generate_series(1, 1100) id;
       create index by_marker on app.items (deleted_at);
       select nightshift.add_retention_policy('app.items', '30 days');
-      update nightshift.retention_policies set created_at = now() - interval '1 year';
       analyze app.items;
     `);
+    await declareLongAgo(db.sql);
     expect(await findings('backlog_age')).toMatchObject({ 'app.items': { level: 'critical' } });
     await db.sql`drop index app.by_marker`;
     expect(await findings('backlog_age')).toMatchObject({

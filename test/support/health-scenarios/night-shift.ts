@@ -66,6 +66,11 @@ export async function createSoftDeleted(sql: Sql, table: string, days: number): 
   `);
 }
 
+/** As if all retention policies had been there for a year. */
+export async function declareLongAgo(sql: Sql): Promise<void> {
+  await sql`update nightshift.retention_policies set created_at = now() - interval '1 year'`;
+}
+
 export const nightShiftScenarios: HealthScenario[] = [
   {
     check: 'paused',

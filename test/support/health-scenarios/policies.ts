@@ -1,6 +1,12 @@
 import type { HealthScenario } from '../health.ts';
 import { runPurge } from '../purge.ts';
-import { createSoftDeleted, purgeReport, recordRun, unreadable } from './night-shift.ts';
+import {
+  createSoftDeleted,
+  declareLongAgo,
+  purgeReport,
+  recordRun,
+  unreadable,
+} from './night-shift.ts';
 
 export const policyScenarios: HealthScenario[] = [
   {
@@ -12,7 +18,7 @@ export const policyScenarios: HealthScenario[] = [
     },
     sicken: async ({ sql }) => {
       await createSoftDeleted(sql, 'app.backlog', 38);
-      await sql`update nightshift.retention_policies set created_at = now() - interval '1 year'`;
+      await declareLongAgo(sql);
     },
     mend: (db) => runPurge(db, { only: ['app.backlog'] }),
     obstruct: { lock: 'app.backlog' },

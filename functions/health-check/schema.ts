@@ -96,10 +96,10 @@ export const healthDocument = z.object({
   checks: z.array(healthCheck),
   /** No time was left for these. */
   notRun: z.array(z.string()),
-  /** Null when the ledger is locked. */
-  jobs: jobStates.nullable(),
   /** Of a quick run: the levels that the last full one found in the other checks; those that were ok are left out. */
   lastLevels: z.record(z.string(), z.enum(levels)).default({}),
+  /** Of a run; null when the ledger is locked. */
+  jobs: jobStates.nullish(),
   /** Of a run. */
   databaseBytes: z.number().optional(),
 });

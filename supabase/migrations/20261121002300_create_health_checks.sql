@@ -244,7 +244,6 @@ declare
   not_run text[] := '{}';
   unknown_names text;
   stopped boolean := false;
-  jobs jsonb;
 begin
   select string_agg(o, ', ') into unknown_names
   from unnest(only_checks) o
@@ -271,26 +270,17 @@ begin
     documents := documents || jsonb_build_array(document - 'stopped');
   end loop;
 
-  begin
-    jobs := nightshift.describe_jobs(as_of);
-  exception
-    -- The checks of the jobs say the same, each for itself.
-    when lock_not_available or insufficient_privilege or query_canceled then
-      jobs := null;
-  end;
-
   return jsonb_build_object(
     'at', as_of,
     'serverVersion', current_setting('server_version'),
     'checks', documents,
-    'notRun', to_jsonb(not_run),
-    'jobs', jobs
+    'notRun', to_jsonb(not_run)
   );
 end;
 $$;
 
 comment on function nightshift.assess_health is
-  'Runs the checks, those named or all, or only the quick ones: {at, serverVersion, checks: [see run_health_check], notRun: names for which no time was left after one that took too long: ask for these again, jobs: see describe_jobs; null when the ledger is locked}. Errors: NS404 for a name that is no check.';
+  'Runs the checks, those named or all, or only the quick ones: {at, serverVersion, checks: [see run_health_check], notRun: names for which no time was left after one that took too long: ask for these again}. Errors: NS404 for a name that is no check.';
 
 create function nightshift.get_health(only_checks text[] default null, quick boolean default false, as_of timestamptz default now())
 returns jsonb
@@ -354,6 +344,8 @@ declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
   today date := (now() at time zone 'UTC')::date;
   size bigint := pg_database_size(current_database());
+  document jsonb;
+  jobs jsonb;
 begin
   if not run.dry_run and not exists (select 1 from nightshift.database_sizes s where s.measured_on = today) then
     insert into nightshift.database_sizes (measured_on, bytes)
@@ -361,13 +353,22 @@ begin
     on conflict do nothing;
     delete from nightshift.database_sizes s where s.measured_on < today - 60;
   end if;
-  return nightshift.assess_health(only_checks, quick, run.started_at)
-    || jsonb_build_object('lastLevels', nightshift.last_health_levels(run.started_at), 'databaseBytes', size);
+  document := nightshift.assess_health(only_checks, quick, run.started_at);
+  begin
+    jobs := nightshift.describe_jobs(run.started_at);
+  exception
+    -- The checks of the jobs say the same, each for itself.
+    when lock_not_available or insufficient_privilege or query_canceled then
+      jobs := null;
+  end;
+  return document || jsonb_build_object(
+    'jobs', jobs, 'lastLevels', nightshift.last_health_levels(run.started_at), 'databaseBytes', size
+  );
 end;
 $$;
 
 comment on function nightshift.check_health is
-  'What get_health returns, for a run, with lastLevels (see last_health_levels) and databaseBytes. It notes the size of the database once a day. Errors: NS404, NS409 lease lost.';
+  'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It notes the size of the database once a day. Errors: NS404, NS409 lease lost.';
 
 revoke all on function
   nightshift.health_level, nightshift.level_rank, nightshift.run_health_check, nightshift.describe_health_check,

@@ -279,7 +279,7 @@ it('a check that cannot run can be given a threshold, which says so', async () =
   await db.sql`drop extension pg_stat_statements`;
   try {
     const [row] = await db.sql`
-      select nightshift.set_health_threshold('slow_statements', 'statement 1', warning => 1) as threshold`;
+      select nightshift.set_health_threshold('slow_statements', 'statement 1', 1, 2, 3) as threshold`;
     expect(row?.threshold).toMatchObject({
       subject: 'statement 1',
       warnings: [expect.stringMatching(/cannot run at this moment.*is not installed/)],

@@ -46,10 +46,14 @@ export function reportOf(
   };
 }
 
-/** What the checks come to in all; those that a quick run left out count as the last full run found them. */
-export function gaugesOf({ checks, lastLevels }: HealthDocument): Record<Level, number> {
+/**
+ * What the checks come to in all; those that a quick run left out count as the last full run found them, and those that there
+ * was no time for are unknown.
+ */
+export function gaugesOf({ checks, lastLevels, notRun }: HealthDocument): Record<Level, number> {
   const now = Object.fromEntries(checks.map(({ name, level }) => [name, level]));
-  return countLevels(Object.values({ ...lastLevels, ...now }));
+  const missed = Object.fromEntries(notRun.map((name) => [name, 'unknown' as const]));
+  return countLevels(Object.values({ ...lastLevels, ...missed, ...now }));
 }
 
 /** The value of the worst subject; undefined when the check did not run or could not look. */

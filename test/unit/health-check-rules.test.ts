@@ -127,6 +127,11 @@ describe('the gauges', () => {
     expect(gaugesOf(document)).toEqual({ ok: 1, info: 0, unknown: 1, warning: 1, critical: 1 });
   });
 
+  it('count a check that there was no time for as unknown', () => {
+    const document = documentOf([check('ok', { name: 'a' })], { notRun: ['b'] });
+    expect(gaugesOf(document)).toMatchObject({ ok: 1, unknown: 1 });
+  });
+
   it('have no value of what could not be measured', () => {
     const checks = [check('unknown', { name: 'a' }), check('warning', { name: 'b', value: 7 })];
     expect(worstValue(checks, 'a')).toBeUndefined();

@@ -82,6 +82,17 @@ end;
 
 comment on function nightshift.health_level is 'The worst level whose threshold the value has reached; a null threshold is never reached.';
 
+create function nightshift.json_number(value numeric)
+returns numeric
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select case when value not in ('NaN', 'Infinity', '-Infinity') then value end;
+end;
+
+comment on function nightshift.json_number is 'The number, or null where JSON has none: one that is infinite, or not a number.';
+
 create function nightshift.level_rank(level text)
 returns integer
 language sql
@@ -133,12 +144,12 @@ begin
     select jsonb_build_object(
       'measured', count(*),
       'level', coalesce((select r.level from ranked r where r.place = 1), 'ok'),
-      'value', (select r.value from ranked r where r.place = 1),
+      'value', (select nightshift.json_number(r.value) from ranked r where r.place = 1),
       'subject', (select r.subject from ranked r where r.place = 1),
       'findingsTotal', count(*) filter (where level <> 'ok'),
       'findings', coalesce(jsonb_agg(jsonb_build_object(
-        'subject', subject, 'level', level, 'value', value, 'detail', coalesce(problem, detail), 'fix', fix,
-        'info', info, 'warning', warning, 'critical', critical
+        'subject', subject, 'level', level, 'value', nightshift.json_number(value), 'detail', coalesce(problem, detail), 'fix', fix,
+        'info', nightshift.json_number(info), 'warning', nightshift.json_number(warning), 'critical', nightshift.json_number(critical)
       ) order by place) filter (where level <> 'ok' and place <= 20), '[]')
     )
     from ranked
@@ -374,7 +385,7 @@ comment on function nightshift.check_health is
   'What get_health returns, for a run, with lastLevels (see last_health_levels) and databaseBytes. It notes the size of the database once a day. Errors: NS404, NS409 lease lost.';
 
 revoke all on function
-  nightshift.health_level, nightshift.level_rank, nightshift.run_health_check, nightshift.describe_health_check,
+  nightshift.health_level, nightshift.json_number, nightshift.level_rank, nightshift.run_health_check, nightshift.describe_health_check,
   nightshift.require_statistics, nightshift.assess_health, nightshift.last_health_levels, nightshift.get_health, nightshift.check_health
 from public, anon, authenticated;
 grant execute on function nightshift.get_health, nightshift.check_health to service_role;

@@ -30,6 +30,12 @@ begin
       message = format('There is no health check %s', check_name),
       hint = (select 'Checks are: ' || string_agg(c.name, ', ' order by c.name) || '.' from nightshift.health_checks c);
   end if;
+  if given && array['NaN', 'Infinity', '-Infinity']::numeric[] then
+    raise exception using
+      errcode = 'NS422',
+      message = 'A threshold must be a finite number',
+      hint = 'Leave out the levels that are never to be reached.';
+  end if;
   if given <> array(select g from unnest(given) g order by case health_check.worse when 'lower' then -g else g end) then
     raise exception using
       errcode = 'NS422',
@@ -42,9 +48,17 @@ begin
   do update set info = excluded.info, warning = excluded.warning, critical = excluded.critical;
 
   if subject is not null then
-    execute format('select m.* from nightshift.%I(now()) m where m.subject = $1 limit 1', 'health_' || health_check.name)
-    into measured using subject;
-    is_there := measured.subject is not null;
+    begin
+      execute format('select m.* from nightshift.%I(now()) m where m.subject = $1 limit 1', 'health_' || health_check.name)
+      into measured using subject;
+      is_there := measured.subject is not null;
+      -- As in run_health_check.
+      raise exception using errcode = 'NS200';
+    exception
+      when sqlstate 'NS200' then null;
+      -- What keeps the check from looking keeps nobody from setting a threshold.
+      when others then is_there := false;
+    end;
   end if;
   return jsonb_build_object(
     'check', health_check.name, 'subject', subject, 'unit', health_check.unit,

@@ -17,7 +17,8 @@ begin
     format('%s as %s, %s; %s', coalesce(nullif(a.application_name, ''), 'no application name'), a.usename, a.state,
       coalesce('holds back vacuum by ' || greatest(age(a.backend_xid), age(a.backend_xmin)) || ' transactions',
         'holds back no vacuum')),
-    format('select pg_terminate_backend(%s);', a.pid),
+    -- Where nothing runs there is nothing to cancel.
+    format(case a.state when 'active' then 'select pg_cancel_backend(%s);' else 'select pg_terminate_backend(%s);' end, a.pid),
     null::numeric, null::numeric, null::numeric, null::text
   from pg_catalog.pg_stat_activity a
   where a.datname = current_database() and a.backend_type = 'client backend'

@@ -1479,6 +1479,10 @@ export type Database = {
         }[]
       }
       is_published: { Args: { relation: unknown }; Returns: boolean }
+      is_set_by_default: {
+        Args: { column_name: unknown; relation: unknown }
+        Returns: boolean
+      }
       job_states: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["job_state"][]
@@ -1489,6 +1493,7 @@ export type Database = {
           isSetofReturn: true
         }
       }
+      json_number: { Args: { value: number }; Returns: number }
       last_health_levels: { Args: { as_of: string }; Returns: Json }
       leaf_relations: { Args: { relation: unknown }; Returns: unknown[] }
       level_rank: { Args: { level: string }; Returns: number }

@@ -82,6 +82,17 @@ end;
 
 comment on function nightshift.health_level is 'The worst level whose threshold the value has reached; a null threshold is never reached.';
 
+create function nightshift.json_number(value numeric)
+returns numeric
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select case when value not in ('NaN', 'Infinity', '-Infinity') then value end;
+end;
+
+comment on function nightshift.json_number is 'The number, or null where JSON has none: one that is infinite, or not a number.';
+
 create function nightshift.level_rank(level text)
 returns integer
 language sql
@@ -133,12 +144,12 @@ begin
     select jsonb_build_object(
       'measured', count(*),
       'level', coalesce((select r.level from ranked r where r.place = 1), 'ok'),
-      'value', (select r.value from ranked r where r.place = 1),
+      'value', (select nightshift.json_number(r.value) from ranked r where r.place = 1),
       'subject', (select r.subject from ranked r where r.place = 1),
       'findingsTotal', count(*) filter (where level <> 'ok'),
       'findings', coalesce(jsonb_agg(jsonb_build_object(
-        'subject', subject, 'level', level, 'value', value, 'detail', coalesce(problem, detail), 'fix', fix,
-        'info', info, 'warning', warning, 'critical', critical
+        'subject', subject, 'level', level, 'value', nightshift.json_number(value), 'detail', coalesce(problem, detail), 'fix', fix,
+        'info', nightshift.json_number(info), 'warning', nightshift.json_number(warning), 'critical', nightshift.json_number(critical)
       ) order by place) filter (where level <> 'ok' and place <= 20), '[]')
     )
     from ranked
@@ -148,9 +159,12 @@ begin
   into found_out
   using as_of, health_check.worse, health_check.name, health_check.info, health_check.warning, health_check.critical;
 
-  return nightshift.describe_health_check(health_check) || found_out
-    || jsonb_build_object('durationMs', round(extract(epoch from clock_timestamp() - started) * 1000, 1));
+  -- Locks last as long as the transaction does, and a migration would wait behind them; undone, a check keeps none.
+  raise exception using errcode = 'NS200';
 exception
+  when sqlstate 'NS200' then
+    return nightshift.describe_health_check(health_check) || found_out
+      || jsonb_build_object('durationMs', round(extract(epoch from clock_timestamp() - started) * 1000, 1));
   -- Whatever keeps one check from its answer must not keep the others from theirs; it is reported as unknown.
   when query_canceled or others then
     get stacked diagnostics failure = message_text, remedy = pg_exception_hint;
@@ -305,29 +319,39 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 begin atomic
-  with last as (
-    select r.report
+  select case
+    -- What nobody has looked at for a night and two hours is not known, however well it was then.
+    when last.finished_at < last_health_levels.as_of - interval '26 hours' or last.finished_at is null and exists (
+      select 1 from nightshift.runs r
+      where r.job = 'health-check' and r.finished_at < last_health_levels.as_of - interval '26 hours'
+    ) then (select jsonb_object_agg(c.name, 'unknown') from nightshift.health_checks c where not c.quick)
+    else coalesce((
+      select jsonb_object_agg(f.name, f.level)
+      from (
+        select c ->> 'name', c ->> 'level'
+        from jsonb_array_elements(last.report -> 'checks') c
+        where not (c ->> 'quick')::boolean
+        union all
+        select n, 'unknown'
+        from jsonb_array_elements_text(last.report -> 'notRun') n
+        where n in (select h.name from nightshift.health_checks h where not h.quick)
+      ) f(name, level)
+    ), '{}')
+  end
+  from (values (1)) one
+  left join lateral (
+    select r.report, r.finished_at
     from nightshift.runs r
     where r.job = 'health-check' and r.status in ('succeeded', 'partial') and not r.dry_run
       and not (r.report ->> 'quick')::boolean and r.input -> 'only' is null
       and r.finished_at <= last_health_levels.as_of
     order by r.started_at desc
     limit 1
-  )
-  select coalesce(jsonb_object_agg(f.name, f.level), '{}')
-  from (
-    select c ->> 'name', c ->> 'level'
-    from last l, jsonb_array_elements(l.report -> 'checks') c
-    where not (c ->> 'quick')::boolean
-    union all
-    select n, 'unknown'
-    from last l, jsonb_array_elements_text(l.report -> 'notRun') n
-    where n in (select h.name from nightshift.health_checks h where not h.quick)
-  ) f(name, level);
+  ) last on true;
 end;
 
 comment on function nightshift.last_health_levels is
-  'What the last full run found in the checks that are not quick: {name: level}, without those that were ok; those that it had no time for are unknown. A quick run counts them as they were, so that a finding of the night is not forgotten five minutes later.';
+  'What the last full run found in the checks that are not quick: {name: level}, without those that were ok. A quick run counts them as they were, so that a finding of the night is not forgotten five minutes later. What that run had no time for is unknown, and all of them when there has been no full run for 26 hours.';
 
 create function nightshift.check_health(run_id uuid, fence bigint, only_checks text[] default null, quick boolean default false)
 returns jsonb
@@ -371,7 +395,7 @@ comment on function nightshift.check_health is
   'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It notes the size of the database once a day. Errors: NS404, NS409 lease lost.';
 
 revoke all on function
-  nightshift.health_level, nightshift.level_rank, nightshift.run_health_check, nightshift.describe_health_check,
+  nightshift.health_level, nightshift.json_number, nightshift.level_rank, nightshift.run_health_check, nightshift.describe_health_check,
   nightshift.require_statistics, nightshift.assess_health, nightshift.last_health_levels, nightshift.get_health, nightshift.check_health
 from public, anon, authenticated;
 grant execute on function nightshift.get_health, nightshift.check_health to service_role;

@@ -31,17 +31,23 @@ begin
       message = format('There is no health check %s', check_name),
       hint = (select 'Checks are: ' || string_agg(c.name, ', ' order by c.name) || '.' from nightshift.health_checks c);
   end if;
+  if given && array['NaN', 'Infinity', '-Infinity']::numeric[] then
+    raise exception using
+      errcode = 'NS422',
+      message = 'A threshold must be a finite number',
+      hint = 'Leave out the levels that are never to be reached.';
+  end if;
   if given <> array(select g from unnest(given) g order by case health_check.worse when 'lower' then -g else g end) then
     raise exception using
       errcode = 'NS422',
       message = format('Of %s, %s is worse, so critical must not come before warning, nor warning before info', check_name, health_check.worse),
       hint = format('Thresholds are in %s; leave out the levels that are never to be reached.', health_check.unit);
   end if;
-  if 'NaN' = any(given) or subject = '' then
+  if subject = '' then
     raise exception using
       errcode = 'NS422',
-      message = 'A threshold must be a number, and a subject must not be empty',
-      hint = format('Thresholds are in %s; leave out the subject to set those of all.', health_check.unit);
+      message = 'A subject must not be empty',
+      hint = 'Leave it out to set the thresholds of all subjects.';
   end if;
   insert into nightshift.health_thresholds as t (check_name, subject, info, warning, critical)
   values (health_check.name, set_health_threshold.subject, set_health_threshold.info, set_health_threshold.warning, set_health_threshold.critical)
@@ -59,9 +65,12 @@ begin
         warnings := warnings || format('%s has no subject %s at this moment, so this has no effect now. It has %s.',
           check_name, subject, coalesce('such as ' || others, 'none'));
       end if;
+      -- As in run_health_check.
+      raise exception using errcode = 'NS200';
     exception
-      -- What cannot be looked at now can be given a threshold all the same.
-      when sqlstate 'NS424' or insufficient_privilege or lock_not_available then
+      when sqlstate 'NS200' then null;
+      -- What keeps the check from looking keeps nobody from setting a threshold.
+      when others then
         warnings := warnings || format('%s cannot run at this moment, so whether it has a subject %s is not known: %s.',
           check_name, subject, sqlerrm);
     end;

@@ -45,6 +45,24 @@ end;
 comment on function nightshift.trim_restores is
   'Deletes at most 1,000 records of restores older than settings.ledger_retention (default 90 days); returns how many. restore_rows calls it.';
 
+create function nightshift.is_set_by_default(relation regclass, column_name name)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select coalesce((
+    -- What says "not deleted" as a default is null, or a time that never is.
+    select a.attgenerated = '' and pg_get_expr(d.adbin, d.adrelid) !~* '^\(*(null|''-?infinity'')\M'
+    from pg_catalog.pg_attribute a
+    join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    where a.attrelid = is_set_by_default.relation and a.attname = is_set_by_default.column_name
+  ), false);
+end;
+
+comment on function nightshift.is_set_by_default is
+  'Whether a new row has a time in this column by its default, as created_at mostly has.';
+
 create function nightshift.check_restore(policy nightshift.retention_policies)
 returns void
 language plpgsql
@@ -71,12 +89,17 @@ begin
   perform nightshift.due_by_marker('r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, now());
 
   select case
+    when a.attname = policy.marker_column and nightshift.is_set_by_default(policy.relation, a.attname)
+      then format('%I of %s is set when a row is written, and says nothing of its deletion', a.attname, policy.relation)
     when a.attnotnull then format('%I of %s cannot be null, so a row that has one is not a deleted one', a.attname, policy.relation)
     when a.attgenerated <> '' then format('%I of %s is generated', a.attname, policy.relation)
   end into wrong
   from pg_catalog.pg_attribute a
   where a.attrelid = policy.relation and a.attname in (policy.marker_column, policy.flag_column)
-    and (a.attgenerated <> '' or a.attnotnull and a.attname = policy.marker_column)
+    and (
+      a.attgenerated <> ''
+      or a.attname = policy.marker_column and (a.attnotnull or nightshift.is_set_by_default(policy.relation, a.attname))
+    )
   limit 1;
   if found then
     raise exception using
@@ -269,6 +292,6 @@ comment on function nightshift.list_restores is
   'The newest calls of restore_rows first, as one JSON array: at, relation, restored, failed, reasons; of one table, named with its schema, when relation is given. max_restores: 1 to 1000, default 20.';
 
 revoke all on function
-  nightshift.trim_restores, nightshift.check_restore, nightshift.primary_key, nightshift.restore_rows, nightshift.list_restores
+  nightshift.trim_restores, nightshift.is_set_by_default, nightshift.check_restore, nightshift.primary_key, nightshift.restore_rows, nightshift.list_restores
 from public, anon, authenticated;
 grant execute on function nightshift.restore_rows, nightshift.list_restores to service_role;

@@ -17,8 +17,9 @@ begin
     format('%s as %s, %s; %s', coalesce(nullif(a.application_name, ''), 'no application name'), a.usename, a.state,
       concat_ws('; ', coalesce('holds back vacuum by ' || greatest(age(a.backend_xid), age(a.backend_xmin)) || ' transactions',
         'holds back no vacuum'), 'waits for pid ' || w.blockers)),
-    -- One that waits is not the culprit.
-    case when w.blockers is null then format('select pg_terminate_backend(%s);', a.pid) end,
+    -- One that waits is not the culprit, and where nothing runs there is nothing to cancel.
+    case when w.blockers is null then
+      format(case a.state when 'active' then 'select pg_cancel_backend(%s);' else 'select pg_terminate_backend(%s);' end, a.pid) end,
     null::numeric, null::numeric, null::numeric, null::text
   from pg_catalog.pg_stat_activity a
   left join lateral (

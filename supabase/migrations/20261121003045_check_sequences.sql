@@ -1,6 +1,7 @@
 -- Health check sequences: how much of their numbers the sequences have used.
 -- Why: on the day an integer key runs out every insert into its table fails, and to mend it rewrites the table.
--- Locks: none on any existing object; at run time access share on one sequence at a time, for as long as it takes to read.
+-- Locks: none on any existing object; at run time access share on one sequence at a time, for as long as it takes to read, and
+--        row exclusive until the end on those that someone else could exchange for a view meanwhile.
 
 create function nightshift.health_sequences(as_of timestamptz)
 returns setof nightshift.health_measure
@@ -57,10 +58,17 @@ begin
       left join narrowest n on n.sequence = s.seqrelid
     )
     select b.*, b.seqrelid::regclass::text as name,
+      -- Where someone else may drop it, its name may soon be that of a view of theirs, whose functions would run with our rights.
+      pg_has_role(c.relowner, current_user::regrole, 'member') and pg_has_role(s.owner, current_user::regrole, 'member') as is_safe,
       (case when b.ascends then b.seqmax else -b.seqmin - 1 end) >= b.most as column_is_first
     from bounded b
     join pg_catalog.pg_class c on c.oid = b.seqrelid
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    cross join lateral (
+      select case n.nspowner when 'pg_database_owner'::regrole then (
+        select d.datdba from pg_catalog.pg_database d where d.datname = current_database()
+      ) else n.nspowner end
+    ) s(owner)
     where c.relpersistence <> 't' and n.nspname not in ('pg_catalog', 'information_schema')
       -- Nobody uses up a bigint.
       and b.last_possible not in (9223372036854775807, -9223372036854775808)
@@ -71,7 +79,14 @@ begin
     measure := null;
     measure.subject := candidate.name;
     begin
-      execute format('select s.last_value from %s s', candidate.name) into last_value;
+      if candidate.is_safe then
+        execute format('select s.last_value from %s s', candidate.name) into last_value;
+      elsif coalesce(has_sequence_privilege(candidate.seqrelid, 'select, usage'), true) then
+        -- By its oid: it is the sequence, or nothing. One that has given no number yet has none.
+        last_value := coalesce(pg_sequence_last_value(candidate.seqrelid), candidate.seqstart);
+      else
+        raise exception using errcode = '42501';
+      end if;
       -- Locks last as long as the transaction does; undone, this part of it keeps none. There may be thousands of sequences.
       raise exception using errcode = 'NS200';
     exception
@@ -96,8 +111,8 @@ begin
       when insufficient_privilege then
         measure.problem := format('%I may not read it.', current_user);
         measure.fix := format('grant select on sequence %s to %I;', candidate.name, current_user);
-      when undefined_table then
-        -- It was dropped just now.
+      when undefined_table or syntax_error or wrong_object_type or internal_error then
+        -- It was dropped just now, perhaps before its name could be read.
         continue;
     end;
     return next measure;

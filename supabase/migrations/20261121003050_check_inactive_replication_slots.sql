@@ -20,7 +20,10 @@ begin
       -- From Postgres 17 on.
       'inactive since ' || left(to_jsonb(s) ->> 'inactive_since', 16),
       'holds back vacuum by ' || greatest(age(s.xmin), age(s.catalog_xmin)) || ' transactions'),
-    format('select pg_drop_replication_slot(%L);', s.slot_name),
+    -- Without its slot a replica or subscriber has to be built anew: for one that is only away this would be no fix.
+    case when s.wal_status = 'lost' then format('select pg_drop_replication_slot(%L);', s.slot_name)
+      else format('select * from pg_replication_slots where slot_name = %1$L; '
+        || '/* start its reader again, or, if it is gone for good: select pg_drop_replication_slot(%1$L); */', s.slot_name) end,
     null::numeric, null::numeric, null::numeric, null::text
   from pg_catalog.pg_replication_slots s
   where not s.active;

@@ -11,11 +11,13 @@ begin atomic
   select p.*
   from nightshift.retention_policies p
   join pg_catalog.pg_attribute a on a.attrelid = p.relation and a.attname = p.marker_column and a.attnum > 0
-  where p.enabled and (not a.attnotnull or p.flag_column is not null);
+  where p.enabled and (not a.attnotnull or p.flag_column is not null)
+    -- One that every new row gets, as created_at does, says when that was written.
+    and (p.flag_column is not null or not nightshift.is_set_by_default(p.relation, a.attname));
 end;
 
 comment on function nightshift.soft_delete_policies is
-  'The enabled policies whose marker says that a row was deleted: it can be null, or has a flag beside it. Rows of others age by the time they were written.';
+  'The enabled policies whose marker says that a row was deleted: it can be null and has no time for a default, or has a flag beside it. Rows of others age by the time they were written.';
 
 create function nightshift.health_soft_deletes(as_of timestamptz)
 returns setof nightshift.health_measure
@@ -26,6 +28,7 @@ set timezone = 'UTC'
 set lock_timeout = '100ms'
 as $$
 declare
+  stop_at constant timestamptz := clock_timestamp() + interval '3 seconds';
   policy nightshift.retention_policies;
   measure nightshift.health_measure;
 begin
@@ -38,6 +41,9 @@ begin
     measure := null;
     measure.subject := policy.relation::text;
     begin
+      if clock_timestamp() > stop_at then
+        raise exception using errcode = 'NS424', message = 'The tables before it took all the time there was';
+      end if;
       perform nightshift.require_marker_index(policy);
       execute format(
         'select count(*) from (select from %s r where %s and r.%I >= %L limit 100000) n',
@@ -58,7 +64,7 @@ begin
       when insufficient_privilege then
         measure.problem := format('%I may not read it.', current_user);
         measure.fix := format('grant select on %s to %I;', policy.relation, current_user);
-      when sqlstate 'NS404' or sqlstate 'NS422' then
+      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' then
         get stacked diagnostics measure.problem = message_text, measure.fix = pg_exception_hint;
     end;
     return next measure;

@@ -60,7 +60,7 @@ describe('thresholds of your own', () => {
   it.each([
     ['connections', ', warning => 90, critical => 80', 'NS422', /higher is worse/],
     ['partition_horizon', ', warning => 1, critical => 7', 'NS422', /lower is worse/],
-    ['connections', ", warning => 'NaN'", 'NS422', /must be a number/],
+    ['connections', ", warning => 'NaN'", 'NS422', /must be a finite number/],
     ['connections', ", '', warning => 1", 'NS422', /must not be empty/],
     ['nothing_such', ', warning => 1', 'NS404', /no health check nothing_such/],
   ])('%s%s is refused with %s', async (check, arguments_, code, message) => {

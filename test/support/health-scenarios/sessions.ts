@@ -63,7 +63,8 @@ export const sessionScenarios: HealthScenario[] = [
     sicken: async ({ sql }) => {
       await sql`select pg_create_physical_replication_slot('left_behind', true)`;
     },
-    mend: 'fix',
+    // Its reader may come back, so the fix only looks.
+    mend: ({ sql }) => sql`select pg_drop_replication_slot('left_behind')`,
     obstruct: { revoke: 'pg_catalog.pg_replication_slots' },
   },
   {

@@ -5,7 +5,7 @@ import type { Rpc } from '../../functions/_shared/rpc.ts';
 import { type JobState, jobStates } from '../../functions/health-check/schema.ts';
 import { installation, inWords } from './installed.ts';
 import { nextDueMs } from './schedules.ts';
-import { age, duration, heading, isoUtc, note, showError, showRuns, table, utc } from './ui.ts';
+import { age, duration, heading, isoUtc, note, showRuns, table, utc } from './ui.ts';
 
 /** A schedule may start a run a little late. */
 const graceMs = 10 * 60_000;

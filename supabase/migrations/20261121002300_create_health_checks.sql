@@ -209,9 +209,9 @@ begin atomic
     'unit', health_check.unit,
     'worse', health_check.worse,
     'quick', health_check.quick,
-    'info', case when t.id is null then health_check.info else t.info end,
-    'warning', case when t.id is null then health_check.warning else t.warning end,
-    'critical', case when t.id is null then health_check.critical else t.critical end,
+    'info', nightshift.json_number(case when t.id is null then health_check.info else t.info end),
+    'warning', nightshift.json_number(case when t.id is null then health_check.warning else t.warning end),
+    'critical', nightshift.json_number(case when t.id is null then health_check.critical else t.critical end),
     'off', t.id is not null and coalesce(t.info, t.warning, t.critical) is null
   )
   from (values (1)) one

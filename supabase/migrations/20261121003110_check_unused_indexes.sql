@@ -44,15 +44,13 @@ begin atomic
   select
     u.index::regclass::text,
     u.pages * current_setting('block_size')::bigint,
-    format('on %s; not read since statistics began, %s (%s days ago); what replicas read does not count',
+    -- Nobody knows when an index was made, so this is never more than advice.
+    format('on %s; not read since statistics began, %s (%s days ago), or since it was made; what replicas read does not count',
       t.oid::regclass, to_char(b.at, 'YYYY-MM-DD'), extract(day from health_unused_indexes.as_of - b.at)),
     format('drop index %s%s;', case when c.relkind <> 'I' then 'concurrently ' end, c.oid::regclass),
-    -- After a few days many a good index has not been read yet.
-    case when b.at > health_unused_indexes.as_of - interval '7 days' then h.info end,
-    null::numeric, null::numeric, null::text
+    null::numeric, null::numeric, null::numeric, null::text
   from unread u
   cross join began b
-  join nightshift.health_checks h on h.name = 'unused_indexes'
   join pg_catalog.pg_class c on c.oid = u.index
   join pg_catalog.pg_index x on x.indexrelid = u.index
   join pg_catalog.pg_class t on t.oid = x.indrelid
@@ -77,14 +75,14 @@ begin atomic
 end;
 
 comment on function nightshift.health_unused_indexes is
-  'The size of each index over 128 kB, as of its last vacuum, that was never read; a partitioned index is one, with the size of all its parts. Not: unique ones and those that a foreign key or a retention policy relies on. Never more than info while statistics are younger than 7 days. See nightshift.health_checks.';
+  'The size of each index over 128 kB, as of its last vacuum, that was never read; a partitioned index is one, with the size of all its parts. Not: unique ones and those that a foreign key or a retention policy relies on. Advice only: nobody knows when an index was made. See nightshift.health_checks.';
 
 revoke all on function nightshift.health_unused_indexes from public, anon, authenticated;
 
-insert into nightshift.health_checks (name, title, healthy, why, unit, info, warning) values (
+insert into nightshift.health_checks (name, title, healthy, why, unit, info) values (
   'unused_indexes',
   'Indexes nobody reads',
   'Every index of some size is read.',
   'Each index makes every write slower and takes disk and memory; one that no query reads gives nothing for it.',
-  'bytes', 10485760, 1073741824
+  'bytes', 10485760
 );

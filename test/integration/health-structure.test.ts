@@ -201,21 +201,6 @@ describe('unused_indexes', () => {
     await readThrough('select a from app.p where b = 8 and a < 100000');
     expect(await subjects('unused_indexes')).toEqual([]);
   });
-
-  it('never warns of an index while statistics are young, and does later', async () => {
-    await run(`
-      create table app.t as select n from generate_series(1, 60000) n;
-      create index on app.t (n) ${large};
-      update nightshift.health_checks set warning = info where name = 'unused_indexes';
-    `);
-    expect(await find('unused_indexes')).toMatchObject([{ level: 'info' }]);
-    const [{ document } = {}] = await db.sql`
-      select nightshift.get_health(array['unused_indexes'], false, now() + interval '8 days') as document`;
-    await run(
-      "update nightshift.health_checks set warning = 1073741824 where name = 'unused_indexes'",
-    );
-    expect(document.checks[0]).toMatchObject({ level: 'warning', findingsTotal: 1 });
-  });
 });
 
 describe('invalid_indexes', () => {

@@ -1,7 +1,30 @@
 import type { TestDatabase } from '../database.ts';
 import { giveToCommoner, type HealthScenario } from '../health.ts';
 
+/** What is set for a database holds for sessions that begin after that, so all of them begin anew. */
+async function setReadOnly(db: TestDatabase, value: 'on' | 'off'): Promise<void> {
+  const session = db.connect();
+  const [row] = await session`select quote_ident(current_database()) as name`;
+  await session.unsafe(
+    `begin read write; alter database ${row?.name} set default_transaction_read_only = ${value}; commit`,
+  );
+  await session`
+    select pg_terminate_backend(pid, 5000) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid()`;
+  await session.end();
+}
+
 export const serverScenarios: HealthScenario[] = [
+  {
+    check: 'read_only',
+    finding: { subject: /^database /, level: 'critical', detail: /as when the disk is full/ },
+    sicken: (db) => setReadOnly(db, 'on'),
+    mend: (db) => setReadOnly(db, 'off'),
+    obstruct: async ({ sql }) => {
+      await sql`revoke execute on function pg_is_in_recovery() from public`;
+      return () => sql`grant execute on function pg_is_in_recovery() to public`;
+    },
+  },
   {
     check: 'connections',
     finding: { subject: 'all connections', level: 'critical', detail: /\d+ of \d+: \d+ active/ },

@@ -2,51 +2,97 @@ import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge
 import pRetry from 'p-retry';
 import * as z from 'zod';
 import { NightshiftError } from './errors.ts';
+import { triggers } from './ledger.ts';
 
 export const eventSource = 'nightshift';
-export const continueDetailType = 'nightshift.run.continue';
 
-/** The detail of a continue event: resume this run, if nobody has since this attempt ended. */
-export const continueDetail = z.object({
+/** Of a run that ended. Nothing here ever quotes a row. */
+const endedRun = {
   version: z.literal(1),
   job: z.string(),
   runId: z.uuid(),
+  trigger: z.enum(triggers),
   attempt: z.number().int().positive(),
-});
+  startedAt: z.iso.datetime({ offset: true }),
+  finishedAt: z.iso.datetime({ offset: true }),
+};
 
-export interface Bus {
-  publishContinue(request: { job: string; runId: string; attempt: number }): Promise<void>;
+/** The detail of each event, by its detail-type; docs/events.md says what a member means and when its version grows. */
+export const eventDetails = {
+  /** To ourselves: resume this run, if nobody has since this attempt ended. */
+  'nightshift.run.continue': z.object({
+    version: z.literal(1),
+    job: z.string(),
+    runId: z.uuid(),
+    attempt: z.number().int().positive(),
+  }),
+  'nightshift.run.finished': z.object({
+    ...endedRun,
+    status: z.enum(['succeeded', 'partial', 'continued']),
+    counts: z.record(z.string(), z.number()),
+  }),
+  'nightshift.run.failed': z.object({
+    ...endedRun,
+    status: z.enum(['failed', 'lost']),
+    error: z.object({ code: z.string(), message: z.string() }),
+  }),
+} as const;
+
+type EventType = keyof typeof eventDetails;
+
+export type RunEvent = {
+  [Type in EventType]: { type: Type; detail: z.input<(typeof eventDetails)[Type]> };
+}[EventType];
+
+interface Undelivered {
+  event: RunEvent;
+  error: NightshiftError;
 }
 
-export function createBus(busName: string, client = new EventBridgeClient({})): Bus {
+export interface Bus {
+  /** Publishes at most ten events, all that PutEvents takes at once; returns those that were not taken in time. */
+  publish(events: readonly RunEvent[], timeoutMs: number): Promise<Undelivered[]>;
+}
+
+export function createBus(
+  busName: string,
+  // What is refused is sent again here, entry by entry.
+  client = new EventBridgeClient({ maxAttempts: 1 }),
+): Bus {
   return {
-    publishContinue(request) {
-      const entry = {
-        EventBusName: busName,
-        Source: eventSource,
-        DetailType: continueDetailType,
-        Detail: JSON.stringify({ version: 1, ...request } satisfies z.input<typeof continueDetail>),
+    async publish(events, timeoutMs) {
+      const abortSignal = AbortSignal.timeout(timeoutMs);
+      let left = events.map((event) => ({ event, why: 'no answer in time' }));
+      const put = async () => {
+        const Entries = left.map(({ event: { type, detail } }) => ({
+          EventBusName: busName,
+          Source: eventSource,
+          DetailType: type,
+          Detail: JSON.stringify(detail),
+        }));
+        try {
+          const answer = await client.send(new PutEventsCommand({ Entries }), { abortSignal });
+          // PutEvents answers 200 also when it took nothing; its answers are in the order of the entries.
+          left = left.flatMap(({ event }, n) => {
+            const { EventId, ErrorCode = 'no error code given' } = answer.Entries?.[n] ?? {};
+            return EventId ? [] : [{ event, why: ErrorCode }];
+          });
+        } catch (thrown) {
+          const why = thrown instanceof Error ? thrown.name : 'unknown error';
+          if (!abortSignal.aborted) left = left.map(({ event }) => ({ event, why }));
+        }
+        if (left.length > 0) throw new Error('The event bus did not take all events');
       };
-      return pRetry(
-        async () => {
-          const { FailedEntryCount, Entries } = await client
-            .send(new PutEventsCommand({ Entries: [entry] }))
-            .catch((cause: unknown) => {
-              throw notTaken(cause instanceof Error ? cause.name : 'unknown error', cause);
-            });
-          // PutEvents answers 200 also when it took nothing.
-          if (FailedEntryCount) throw notTaken(Entries?.[0]?.ErrorCode ?? 'no error code given');
-        },
-        { retries: 3, minTimeout: 200, randomize: true },
-      );
+      const retries = { retries: 3, minTimeout: 200, randomize: true, signal: abortSignal };
+      await pRetry(put, retries).catch(() => {});
+      return left.map(({ event, why }) => ({ event, error: notTaken(event.type, why) }));
     },
   };
 }
 
-function notTaken(detail: string, cause?: unknown): NightshiftError {
-  return new NightshiftError('NS503', 'The event bus did not take the continue event', {
+function notTaken(type: EventType, detail: string): NightshiftError {
+  return new NightshiftError('NS503', `The event bus did not take ${type}`, {
     detail,
-    hint: 'Check NIGHTSHIFT_EVENT_BUS and events:PutEvents in the role. The next scheduled run takes up the work.',
-    cause,
+    hint: 'Check NIGHTSHIFT_EVENT_BUS and events:PutEvents in the role. The next scheduled run takes up the work that is left.',
   });
 }

@@ -25,3 +25,7 @@ export function pause(ms: number): Promise<void> {
 export function timeMs(iso: string): number {
   return Date.parse(iso);
 }
+
+export function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1000,6 +1000,7 @@ export type Database = {
         Args: { as_of?: string; only_checks?: string[]; quick?: boolean }
         Returns: Json
       }
+      get_run: { Args: { run_id: string }; Returns: Json }
       health_backlog_age: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]

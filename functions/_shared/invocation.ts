@@ -1,11 +1,12 @@
 import * as z from 'zod';
-import { continueDetail, continueDetailType, eventSource } from './bus.ts';
+import { eventDetails, eventSource } from './bus.ts';
 import { NightshiftError } from './errors.ts';
 import type { JobInterface } from './job.ts';
+import type { RunDocument } from './ledger.ts';
 
 /** What an event asks for, whoever sent it. */
 export interface Invocation {
-  trigger: 'schedule' | 'http' | 'alarm' | 'event' | 'cli';
+  trigger: RunDocument['trigger'];
   /** The same key is the same request: it runs once. */
   idempotencyKey?: string;
   /** Who or what asked, for the ledger: an ARN, an alarm's name, a request id. */
@@ -129,8 +130,8 @@ function fromEventBridge(
       return fromAlarm(detail.data.alarmName, detail.data.state.value, event.id);
     }
   }
-  if (event.source === eventSource && type === continueDetailType) {
-    const detail = continueDetail.safeParse(event.detail);
+  if (event.source === eventSource && type === 'nightshift.run.continue') {
+    const detail = eventDetails[type].safeParse(event.detail);
     if (detail.success) {
       const { runId, attempt } = detail.data;
       if (detail.data.job !== job) return { ignored: `continuation of ${detail.data.job}` };

@@ -1,9 +1,12 @@
 import * as z from 'zod';
+import { NightshiftError } from './errors.ts';
+
+export const triggers = ['schedule', 'http', 'alarm', 'event', 'cli'] as const;
 
 export const runDocument = z.object({
   id: z.string(),
   job: z.string(),
-  trigger: z.string(),
+  trigger: z.enum(triggers),
   dryRun: z.boolean(),
   status: z.enum(['running', 'continued', 'succeeded', 'partial', 'failed', 'skipped', 'lost']),
   attempt: z.number(),
@@ -40,3 +43,11 @@ export const claimAnswer = z.object({
   run: runDocument,
   lost: z.array(z.string()),
 });
+
+/** Why a run failed, as the ledger has it. */
+export function failureOf(run: RunDocument): NightshiftError | undefined {
+  if (run.status !== 'failed' && run.status !== 'lost') return undefined;
+  const stored = storedError.safeParse(run.error).data;
+  const { code, message, ...rest } = stored ?? { code: 'NS500', message: 'The run failed' };
+  return new NightshiftError(code, message, rest);
+}

@@ -1,11 +1,12 @@
 import * as z from 'zod';
+import { announce } from './announce.ts';
 import type { Bus } from './bus.ts';
 import type { Clock, Deadline } from './clock.ts';
 import type { Direct } from './direct.ts';
 import { NightshiftError, toNightshiftError } from './errors.ts';
 import type { Invocation } from './invocation.ts';
 import { inputHint, type Job, type JobContext, type Outcome, type OutcomeStatus } from './job.ts';
-import { claimAnswer, type RunDocument, runDocument, storedError } from './ledger.ts';
+import { claimAnswer, failureOf, type RunDocument, runDocument } from './ledger.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Rpc } from './rpc.ts';
@@ -51,12 +52,9 @@ export async function runJob<Input extends { dryRun: boolean }, Report>(
     report: ended.report,
   });
 
-  // Also when its trigger comes a second time: the first may have failed to ask, and asked twice it resumes once.
-  const goesOn = outcome === 'started' || (outcome === 'duplicate' && !invocation.resume);
-  const error =
-    ended.status === 'continued' && goesOn
-      ? await askToContinue(job.name, ended, dependencies)
-      : failureOf(ended);
+  const { resume } = invocation;
+  const notAsked = await announce({ outcome, run: ended, lost, resume }, dependencies);
+  const error = notAsked ?? failureOf(ended);
   return { outcome, run: ended, ...(error ? { error } : {}) };
 }
 
@@ -158,35 +156,5 @@ async function outcomeOf<Input extends { dryRun: boolean }, Report>(
     return await job.run(context, parseInput(job, context.run.input));
   } catch (thrown) {
     return { status: 'failed', error: toNightshiftError(thrown) };
-  }
-}
-
-function failureOf(run: RunDocument): NightshiftError | undefined {
-  if (run.status !== 'failed' && run.status !== 'lost') return undefined;
-  const stored = storedError.safeParse(run.error).data;
-  const { code, message, ...rest } = stored ?? { code: 'NS500', message: 'The run failed' };
-  return new NightshiftError(code, message, rest);
-}
-
-/** Returns why the run will not be continued before the next schedule, if so. */
-async function askToContinue(
-  job: string,
-  run: RunDocument,
-  { bus, log, metrics }: RunDependencies,
-): Promise<NightshiftError | undefined> {
-  if (!bus) {
-    log.warn('Work is left; without an event bus the next scheduled run takes it up', {
-      runId: run.id,
-    });
-    return undefined;
-  }
-  try {
-    await bus.publishContinue({ job, runId: run.id, attempt: run.attempt });
-    return undefined;
-  } catch (thrown) {
-    const error = toNightshiftError(thrown);
-    metrics.add('EventsUndelivered', 1);
-    log.error('The run could not be continued', { runId: run.id, error: error.describe() });
-    return error;
   }
 }

@@ -1,4 +1,5 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { parse } from 'yaml';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import type { Job } from '../../functions/_shared/job.ts';
 
@@ -9,6 +10,12 @@ export function jobNames(): string[] {
   return readdirSync(functionsDirectory, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith('_'))
     .map(({ name }) => name);
+}
+
+/** How a function is deployed; CloudFormation's own tags mean nothing here. */
+export function readFunctionFile(job: string): unknown {
+  const text = readFileSync(new URL(`${job}/function.yml`, functionsDirectory), 'utf8');
+  return parse(text, { logLevel: 'silent' });
 }
 
 export async function loadJob(name: string): Promise<Job<{ dryRun: boolean }, unknown>> {

@@ -1,9 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { Cron } from 'croner';
-import { parse } from 'yaml';
 import * as z from 'zod';
-import { jobNames } from './jobs.ts';
-import { isoUtc } from './ui.ts';
+import { isoTime } from '../../functions/_shared/clock.ts';
+import { jobNames, readFunctionFile } from './jobs.ts';
 
 const functionFile = z.object({
   events: z.array(
@@ -31,12 +29,7 @@ interface Schedule {
 export function readSchedules(job: string): Schedule[] {
   // The ledger may name jobs of another version.
   if (!jobNames().includes(job)) return [];
-  const text = readFileSync(
-    new URL(`../../functions/${job}/function.yml`, import.meta.url),
-    'utf8',
-  );
-  // CloudFormation's own tags mean nothing here.
-  const { events } = functionFile.parse(parse(text, { logLevel: 'silent' }));
+  const { events } = functionFile.parse(readFunctionFile(job));
   return events.flatMap(({ schedule }) =>
     (schedule?.rate ?? []).map((expression) => ({
       expression,
@@ -59,7 +52,7 @@ export function firstAfterMs(
   const every = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(expression);
   if (every) return afterMs + Number(every[1]) * (unitMs[every[2] ?? ''] ?? 0);
   return new Cron(cronPattern(expression), { timezone, sloppyRanges: true })
-    .nextRun(isoUtc(afterMs))
+    .nextRun(isoTime(afterMs))
     ?.getTime();
 }
 

@@ -3,13 +3,18 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { parseArgs } from 'node:util';
 import getPort from 'get-port';
+import { type BusEvent, startEventBus } from './event-bus.ts';
+import { invoke, targetsOf } from './event-targets.ts';
 import { exampleSeeds, fillExamples } from './examples.ts';
 import { startStack } from './stack.ts';
 import { heading, note } from './ui.ts';
 
 /** Read by the command line, so that it finds the running stack; removed again at the end. */
 const environmentFile = new URL('../../.env.local', import.meta.url);
+const stage = 'local';
+const { values: options } = parseArgs({ options: { twice: { type: 'boolean', default: false } } });
 const size = { users: 200, packages: 20_000, metrics: 50_000, products: 500 };
 
 heading('Nightshift on this machine');
@@ -17,8 +22,11 @@ note('Booting Postgres, the Supabase gateway and the functions ...');
 const stack = await startStack({ seeds: exampleSeeds });
 await fillExamples(stack.databaseUrl, size);
 
+const busName = `nightshift-${stage}`;
+const bus = await startEventBus({ name: busName, onEvent: deliver });
 const token = randomBytes(24).toString('base64url');
 const httpPort = await getPort({ host: '127.0.0.1', port: 3000 });
+const lambdaPort = await getPort({ host: '127.0.0.1' });
 const settings = {
   SUPABASE_URL: stack.gatewayUrl,
   SUPABASE_SECRET_KEY: stack.secretKey,
@@ -34,21 +42,33 @@ writeFileSync(
 );
 process.on('exit', () => rmSync(environmentFile, { force: true }));
 
+/** For the functions only; the key that signs what they send to the bus is looked at by nobody. */
+const eventSettings = {
+  NIGHTSHIFT_EVENT_BUS: busName,
+  AWS_ENDPOINT_URL_EVENTBRIDGE: bus.url,
+  AWS_ACCESS_KEY_ID: 'local',
+  AWS_SECRET_ACCESS_KEY: 'local',
+  AWS_PROFILE: undefined,
+};
 const functions = spawn(
   process.execPath,
   [
     createRequire(import.meta.url).resolve('osls/bin/serverless.js'),
     'offline',
     '--stage',
-    'local',
+    stage,
     '--param',
     'direct=local',
     '--httpPort',
     `${httpPort}`,
     '--lambdaPort',
-    `${await getPort({ host: '127.0.0.1' })}`,
+    `${lambdaPort}`,
   ],
-  { env: { ...process.env, ...settings }, stdio: ['ignore', 'inherit', 'pipe'], detached: true },
+  {
+    env: { ...process.env, ...settings, ...eventSettings },
+    stdio: ['ignore', 'inherit', 'pipe'],
+    detached: true,
+  },
 );
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => functions.kill('SIGINT'));
@@ -60,6 +80,7 @@ if (functions.exitCode === null) {
   Data API   ${stack.gatewayUrl}
   Postgres   ${stack.databaseUrl}
   Functions  http://127.0.0.1:${httpPort}
+  Event bus  ${bus.url}, ${busName}
 
 In another terminal:
   npm run nightshift -- health
@@ -74,9 +95,10 @@ In another terminal:
   curl http://127.0.0.1:${httpPort}/health
   set -a; . ./.env.local; curl -X POST http://127.0.0.1:${httpPort}/jobs/retention-purge/runs -H "authorization: Bearer $NIGHTSHIFT_HTTP_TOKEN" -d '{"dryRun": true}'
 
-Schedules run as in serverless.yml. Ctrl-C stops everything and forgets the data.`);
+Schedules and rules of the event bus are as in serverless.yml; each event is shown here. Ctrl-C stops everything and forgets the data.`);
 }
 await ended;
+await bus.close();
 await stack.stop();
 note('Stopped; the data is forgotten.');
 
@@ -88,4 +110,17 @@ function ready(): Promise<void> {
       if (chunk.includes('Server ready')) resolve();
     });
   });
+}
+
+/** With --twice to each target twice, as AWS may do. */
+function deliver(event: BusEvent): void {
+  console.log(`Event ${event['detail-type']} ${JSON.stringify(event.detail)}`);
+  const copies = options.twice ? 2 : 1;
+  for (const job of targetsOf(event).flatMap((name) => Array(copies).fill(name))) {
+    const functionName = `nightshift-${stage}-${job}`;
+    invoke({ lambdaUrl: `http://127.0.0.1:${lambdaPort}`, functionName }, event)
+      .then((status) => note(`Event ${event.id} to ${functionName}: ${status}`))
+      // Of the functions only their end can break a call.
+      .catch(() => {});
+  }
 }

@@ -1,10 +1,7 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -245,64 +242,6 @@ describe('the command line', () => {
     expect(first.stdout).not.toContain(new URL(db.url).password);
   });
 });
-
-describe('npm start', () => {
-  let child: ChildProcess;
-  let output = '';
-  beforeAll(async () => {
-    child = spawn(process.execPath, ['infra/local/start.ts'], { cwd: root });
-    const ready = new Promise((resolve, reject) => {
-      for (const stream of [child.stdout, child.stderr]) {
-        stream?.on('data', (chunk) => {
-          output += chunk;
-          if (output.includes('Ctrl-C stops')) resolve(undefined);
-        });
-      }
-      child.once('exit', () => reject(new Error(output)));
-    });
-    await ready;
-  }, 60_000);
-  afterAll(() => child.kill('SIGKILL'));
-
-  it('serves the functions over HTTP, and Ctrl-C leaves nothing behind', async () => {
-    const functionsUrl = /Functions {2}(\S+)/.exec(output)?.[1];
-    const databaseUrl = new URL(/Postgres {3}(\S+)/.exec(output)?.[1] ?? '');
-    process.loadEnvFile(`${root}.env.local`);
-    const headers = { authorization: `Bearer ${process.env.NIGHTSHIFT_HTTP_TOKEN}` };
-    const url = `${functionsUrl}/jobs/retention-purge/runs`;
-
-    expect((await fetch(url, { method: 'POST' })).status).toBe(401);
-    const malformed = await fetch(url, { method: 'POST', headers, body: '{' });
-    expect(malformed.status).toBe(400);
-    expect(malformed.headers.get('content-type')).toMatch('application/problem+json');
-    const response = await fetch(url, {
-      method: 'POST',
-      headers,
-      body: '{"only": ["public.user_targets"]}',
-    });
-    expect(response.status).toBe(200);
-    expect(await response.json()).toMatchObject({ status: 'succeeded', report: { rowsLeft: 0 } });
-
-    const sql = postgres(databaseUrl.href, { max: 1 });
-    expect(await sql`select trigger, status from nightshift.runs`).toEqual([
-      { trigger: 'http', status: 'succeeded' },
-    ]);
-    await sql.end();
-
-    child.kill('SIGINT');
-    await once(child, 'exit');
-    expect(existsSync(`${root}.env.local`)).toBe(false);
-    for (const { port } of [databaseUrl, new URL(functionsUrl ?? '')])
-      await expectFree(Number(port));
-  }, 60_000);
-});
-
-/** That we can listen on the port shows that nobody else does. */
-async function expectFree(port: number) {
-  const server = createServer().listen(port, '127.0.0.1');
-  await once(server, 'listening');
-  server.close();
-}
 
 describe('npm run demo', () => {
   it('shows the whole night and exits 0', async () => {

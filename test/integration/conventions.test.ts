@@ -26,6 +26,7 @@ const callable = [
   'finish_detach',
   'finish_run',
   'get_health',
+  'get_run',
   'heartbeat_run',
   'list_partition_policies',
   'list_refresh_policies',

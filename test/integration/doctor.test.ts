@@ -7,16 +7,16 @@ import { createRpc } from '../../functions/_shared/rpc.ts';
 import { type Diagnosis, doctor } from '../../infra/local/doctor.ts';
 import type { Gateway } from '../../infra/local/gateway.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { busName, type EventBus, startEventBus } from '../support/event-bus.ts';
+import { busName, startTestBus, type TestBus } from '../support/event-bus.ts';
 
 const token = 'a-token-that-is-long-enough-0123';
 const isLocal = inject('suite').kind === 'local';
 
 let db: TestDatabase;
 let gateway: Gateway;
-let bus: EventBus;
+let bus: TestBus;
 beforeAll(async () => {
-  [db, bus] = await Promise.all([createDatabase(), startEventBus()]);
+  [db, bus] = await Promise.all([createDatabase(), startTestBus()]);
   gateway = await db.gateway();
   vi.stubEnv('AWS_ENDPOINT_URL_EVENTBRIDGE', bus.url);
   vi.stubEnv('AWS_REGION', 'eu-central-1');

@@ -13,8 +13,20 @@ beforeEach(async () => {
 });
 
 const allDue = range(1, 2_600);
-const asked = (runId: unknown, attempt = 1) =>
-  continueEvent({ runId, attempt }, { id: expect.any(String) });
+/** What the bus took of continuations, as attempts of the run. */
+const asked = (runId: unknown) =>
+  suite.bus.continues.map(({ detail }) => {
+    expect(detail).toEqual({
+      version: 1,
+      job: 'retention-purge',
+      runId,
+      attempt: expect.any(Number),
+    });
+    return (detail as { attempt: number }).attempt;
+  });
+/** Lambda's retry comes after a minute. */
+const aMinutePasses = () =>
+  suite.sql`update nightshift.runs set finished_at = finished_at - interval '1 minute'`;
 
 describe('a run that outlasts its time', () => {
   it('answers 202 and goes on by events, each row once, however often and late they come', async () => {
@@ -23,44 +35,80 @@ describe('a run that outlasts its time', () => {
     expect(first).toMatchObject({ statusCode: 202, body: { status: 'continued' } });
     const { runId } = first.body;
     expect(bus.names).toEqual(new Set(['nightshift-test']));
-    expect(bus.delivered).toEqual([asked(runId)]);
+    expect(asked(runId)).toEqual([1]);
     expect((await deletedIds(suite.sql)).length).toBeGreaterThan(0);
 
     // Too early, then twice at once.
     await send(continueEvent({ runId, attempt: 2 }), shortOfTime());
     expect(bus.offered).toBe(1);
     const twice = await Promise.all([
-      send(bus.delivered[0], shortOfTime()),
-      send(bus.delivered[0], shortOfTime()),
+      send(bus.continues[0], shortOfTime()),
+      send(bus.continues[0], shortOfTime()),
     ]);
     expect(twice.map(({ id }) => id)).toEqual([runId, runId]);
-    expect(bus.delivered).toEqual([asked(runId), asked(runId, 2)]);
+    expect(asked(runId)).toEqual([1, 2]);
 
-    // An old one before each new one, which asks for nothing.
+    // A copy before each new one, which asks for nothing.
     let status: string | undefined = 'continued';
     for (let event = 1; status === 'continued' && event < 8; event++) {
-      const late = await send(bus.delivered[event - 1], shortOfTime());
+      const late = await send(bus.continues[event - 1], shortOfTime());
       expect(late).toMatchObject({ id: runId, status: 'continued' });
       expect(bus.offered).toBe(event + 1);
-      ({ status } = await send(bus.delivered[event], shortOfTime()));
+      ({ status } = await send(bus.continues[event], shortOfTime()));
     }
     expect(status).toBe('succeeded');
-    for (const event of bus.delivered.toReversed()) await send(event);
+    const all = bus.continues;
+    await aMinutePasses();
+    for (const event of all.toReversed()) await send(event);
     expect(await deletedIds(suite.sql)).toEqual(allDue);
-    expect(bus.offered).toBe(bus.delivered.length);
+    expect(bus.continues).toEqual(all);
+    // The last one said that the run is finished.
+    expect(bus.offered).toBe(all.length + 1);
     expect(await runOf(runId)).toMatchObject({
       status: 'succeeded',
       trigger: 'http',
-      attempt: bus.delivered.length + 1,
+      attempt: all.length + 1,
       report: { rowsPurged: 2_600, rowsLeft: 0 },
     });
+  });
+
+  it('asks again, when the event that resumed it failed to and comes a second time', async () => {
+    const { bus } = suite;
+    const { runId } = (await call()).body;
+    const [first] = bus.continues;
+    bus.failNext(100);
+    await expect(send(first, shortOfTime())).rejects.toMatchObject({ code: 'NS503' });
+    expect(await runOf(runId)).toMatchObject({ status: 'continued', attempt: 2 });
+    bus.failNext(0);
+
+    // Not of what another event has to ask for, however late.
+    await aMinutePasses();
+    for (const attempt of [2, 3]) {
+      await suite.sql`select nightshift.pause()`;
+      await send(continueEvent({ runId, attempt }), shortOfTime());
+      await suite.sql`select nightshift.unpause()`;
+    }
+    expect(asked(runId)).toEqual([1]);
+
+    expect(await send(first, shortOfTime())).toMatchObject({ status: 'continued', attempt: 2 });
+    expect(asked(runId)).toEqual([1, 2]);
+    await send(bus.continues[1], shortOfTime());
+    expect(asked(runId)).toEqual([1, 2, 3]);
+
+    // Somebody has resumed it since: it is no matter of the old event any more.
+    await aMinutePasses();
+    await send(first, shortOfTime());
+    expect(asked(runId)).toEqual([1, 2, 3]);
+    suite.speedUp();
+    expect(await send(bus.continues[2])).toMatchObject({ status: 'succeeded', attempt: 4 });
+    expect(await deletedIds(suite.sql)).toEqual(allDue);
   });
 
   it('goes on when the answer of resume_run is lost', async () => {
     expect((await call()).statusCode).toBe(202);
     suite.speedUp();
     loseAnswerOf('resume_run');
-    expect(await send(suite.bus.delivered[0])).toMatchObject({ status: 'succeeded', attempt: 2 });
+    expect(await send(suite.bus.continues[0])).toMatchObject({ status: 'succeeded', attempt: 2 });
     expect(await deletedIds(suite.sql)).toEqual(allDue);
   });
 
@@ -68,11 +116,11 @@ describe('a run that outlasts its time', () => {
     const { bus } = suite;
     expect((await call()).statusCode).toBe(202);
     await suite.sql`select nightshift.pause()`;
-    expect(await send(bus.delivered[0])).toMatchObject({ status: 'continued', attempt: 1 });
+    expect(await send(bus.continues[0])).toMatchObject({ status: 'continued', attempt: 1 });
     expect(bus.offered).toBe(1);
     await suite.sql`select nightshift.unpause()`;
     suite.speedUp();
-    expect(await send(bus.delivered[0])).toMatchObject({ status: 'succeeded', attempt: 2 });
+    expect(await send(bus.continues[0])).toMatchObject({ status: 'succeeded', attempt: 2 });
     expect(await deletedIds(suite.sql)).toEqual(allDue);
   });
 
@@ -112,7 +160,7 @@ describe('a bus that does not take the event', () => {
     const { runId } = body;
     expect(body).toMatchObject({
       code: 'NS503',
-      title: 'The event bus did not take the continue event',
+      title: 'The event bus did not take nightshift.run.continue',
       detail,
       hint: expect.stringContaining('NIGHTSHIFT_EVENT_BUS'),
     });
@@ -126,9 +174,9 @@ describe('a bus that does not take the event', () => {
       statusCode: 202,
       body: { runId, status: 'continued', duplicate: true },
     });
-    expect(suite.bus.delivered).toEqual([asked(runId)]);
+    expect(asked(runId)).toEqual([1]);
     suite.speedUp();
-    expect(await send(suite.bus.delivered[0])).toMatchObject({ id: runId, status: 'succeeded' });
+    expect(await send(suite.bus.continues[0])).toMatchObject({ id: runId, status: 'succeeded' });
     expect(await deletedIds(suite.sql)).toEqual(allDue);
   });
 
@@ -138,7 +186,7 @@ describe('a bus that does not take the event', () => {
     bus.breakDown();
     await expect(send(event, shortOfTime())).rejects.toMatchObject({
       code: 'NS503',
-      message: 'The event bus did not take the continue event',
+      message: 'The event bus did not take nightshift.run.continue',
       detail: 'InternalException',
       hint: expect.stringContaining('The next scheduled run takes up the work'),
     });
@@ -147,12 +195,12 @@ describe('a bus that does not take the event', () => {
 
     bus.reset();
     expect(await send(event)).toMatchObject({ id: run?.id, status: 'continued' });
-    expect(bus.delivered).toEqual([asked(run?.id)]);
+    expect(asked(run?.id)).toEqual([1]);
 
     suite.speedUp();
     const next = await send(schedulerInput({ scheduledTime: '2026-01-03T02:00:00Z' }));
     expect(next).toMatchObject({ status: 'succeeded', report: { rowsLeft: 0 } });
-    expect(await send(bus.delivered[0])).toMatchObject({ id: run?.id, status: 'succeeded' });
+    expect(await send(bus.continues[0])).toMatchObject({ id: run?.id, status: 'succeeded' });
     expect(await deletedIds(suite.sql)).toEqual(allDue);
   });
 });

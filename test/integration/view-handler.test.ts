@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RefreshReport } from '../../functions/view-refresh/schema.ts';
 import { emfLinesOf, valuesIn } from '../support/emf.ts';
-import { continueEvent, schedulerInput, straightAlarm } from '../support/events.ts';
+import { schedulerInput, straightAlarm } from '../support/events.ts';
 import { captureOutput, setUpHandler, shortOfTime } from '../support/handler.ts';
 import { until } from '../support/purge.ts';
 import { closeGate, gate, refreshAtGate } from '../support/views.ts';
@@ -143,11 +143,8 @@ describe('the function view-refresh', () => {
       'app.sums waiting never',
       'app.top waiting never',
     ]);
-    expect(suite.bus.delivered).toEqual([
-      continueEvent(
-        { runId: first.id, attempt: 1, job: 'view-refresh' },
-        { id: expect.any(String) },
-      ),
+    expect(suite.bus.delivered.map(({ detail }) => detail)).toEqual([
+      { version: 1, runId: first.id, attempt: 1, job: 'view-refresh' },
     ]);
 
     const second = await send(suite.bus.delivered[0]);
@@ -171,7 +168,7 @@ describe('the function view-refresh', () => {
       message: 'No view could be refreshed',
     });
     expect(await runOf(first.id)).toMatchObject({ status: 'failed', attempt: 2 });
-    expect(suite.bus.delivered).toHaveLength(1);
+    expect(suite.bus.continues).toHaveLength(1);
   });
 
   it('waits for its own call, when the answer was lost and the server is still at work', async () => {

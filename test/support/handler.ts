@@ -5,7 +5,7 @@ import type { RunDocument } from '../../functions/_shared/ledger.ts';
 import type { PurgeReport } from '../../functions/retention-purge/schema.ts';
 import type { Gateway } from '../../infra/local/gateway.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
-import { busName, type EventBus, startEventBus } from './event-bus.ts';
+import { busName, startTestBus, type TestBus } from './event-bus.ts';
 import { httpRequest, lambdaContext } from './events.ts';
 import { auditDeletes, startAfresh } from './purge.ts';
 
@@ -54,11 +54,11 @@ export function setUpHandler(
 ) {
   let db: TestDatabase;
   let gateway: Gateway;
-  let bus: EventBus;
+  let bus: TestBus;
   let handler: Handler;
 
   beforeAll(async () => {
-    [db, bus] = await Promise.all([createDatabase(), startEventBus()]);
+    [db, bus] = await Promise.all([createDatabase(), startTestBus()]);
     gateway = await db.gateway();
   });
   afterAll(async () => {

@@ -1,0 +1,30 @@
+-- One run by its id.
+-- Why: whoever finds a run lost publishes what became of it, and the ledger names only its id.
+-- Locks: none on any existing object.
+
+create function nightshift.get_run(run_id uuid)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  run nightshift.runs;
+begin
+  select r.* into run from nightshift.runs r where r.id = get_run.run_id;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no run %s', run_id),
+      hint = 'It may have been trimmed from the ledger.';
+  end if;
+  return nightshift.describe_run(run);
+end;
+$$;
+
+comment on function nightshift.get_run is 'The JSON document of one run. Errors: NS404.';
+
+revoke all on function nightshift.get_run from public, anon, authenticated;
+grant execute on function nightshift.get_run to service_role;

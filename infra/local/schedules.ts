@@ -5,6 +5,9 @@ import * as z from 'zod';
 import { jobNames } from './jobs.ts';
 import { utc } from './ui.ts';
 
+const params = z.record(z.string(), z.coerce.string());
+const serviceFile = z.object({ params: z.record(z.string(), params) });
+
 const functionFile = z.object({
   events: z.array(
     z.object({
@@ -27,16 +30,23 @@ interface Schedule {
   timezone: string;
 }
 
-/** When a job runs by its schedule, as functions/<job>/function.yml has it. */
-export function readSchedules(job: string): Schedule[] {
+/** When a job runs by its schedule in a stage, going by what is in the files, not by what a deployment was told. */
+export function readSchedules(job: string, stage: string): Schedule[] {
   // The ledger may name jobs of another version.
   if (!jobNames().includes(job)) return [];
-  const text = readFileSync(
-    new URL(`../../functions/${job}/function.yml`, import.meta.url),
-    'utf8',
-  );
-  // CloudFormation's own tags mean nothing here.
-  const { events } = functionFile.parse(parse(text, { logLevel: 'silent' }));
+  const given = paramsIn(read('serverless.yml'), stage);
+  if (given[job] === 'off' || given.schedules === 'off') return [];
+  return schedulesIn(read(`functions/${job}/function.yml`), given);
+}
+
+export function paramsIn(serviceText: string, stage: string): Record<string, string> {
+  const { params } = serviceFile.parse(parseYaml(serviceText));
+  return { ...params.default, ...params[stage] };
+}
+
+export function schedulesIn(functionText: string, given: Record<string, string>): Schedule[] {
+  const text = functionText.replace(/\$\{param:([\w-]+)\}/g, (_, name) => given[name] ?? '');
+  const { events } = functionFile.parse(parseYaml(text));
   return events.flatMap(({ schedule }) =>
     (schedule?.rate ?? []).map((expression) => ({
       expression,
@@ -45,9 +55,15 @@ export function readSchedules(job: string): Schedule[] {
   );
 }
 
+const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+
+/** CloudFormation's own tags mean nothing here. */
+const parseYaml = (text: string): unknown => parse(text, { logLevel: 'silent' });
+
 /** The first time after `afterMs` at which a schedule of the job fires. */
-export function nextDueMs(job: string, afterMs: number): number | undefined {
-  const times = readSchedules(job).flatMap((schedule) => firstAfterMs(schedule, afterMs) ?? []);
+export function nextDueMs(job: string, afterMs: number, stage: string): number | undefined {
+  const schedules = readSchedules(job, stage);
+  const times = schedules.flatMap((schedule) => firstAfterMs(schedule, afterMs) ?? []);
   return times.length > 0 ? Math.min(...times) : undefined;
 }
 

@@ -15,12 +15,12 @@ interface JobStatus extends JobState {
 }
 
 /** The jobs as they are, and the latest runs. */
-export async function readStatus(rpc: Rpc, clock: Clock) {
+export async function readStatus(rpc: Rpc, clock: Clock, stage: string) {
   const [states, runs] = await Promise.all([
     rpc.call('describe_jobs', {}, jobStates),
     rpc.call('list_runs', {}, runDocuments),
   ]);
-  const jobs = states.map((state) => statusOf(state, clock.nowMs()));
+  const jobs = states.map((state) => statusOf(state, clock.nowMs(), stage));
   return {
     document: { jobs, runs },
     show: () => {
@@ -31,10 +31,10 @@ export async function readStatus(rpc: Rpc, clock: Clock) {
   };
 }
 
-export function statusOf(state: JobState, nowMs: number): JobStatus {
+export function statusOf(state: JobState, nowMs: number, stage: string): JobStatus {
   const startedMs = state.lastRun ? timeMs(state.lastRun.startedAt) : undefined;
-  const dueMs = startedMs === undefined ? undefined : nextDueMs(state.job, startedMs);
-  const nextMs = dueMs !== undefined && dueMs > nowMs ? dueMs : nextDueMs(state.job, nowMs);
+  const dueMs = startedMs === undefined ? undefined : nextDueMs(state.job, startedMs, stage);
+  const nextMs = dueMs !== undefined && dueMs > nowMs ? dueMs : nextDueMs(state.job, nowMs, stage);
   return {
     ...state,
     state: stateOf(state, dueMs !== undefined && dueMs + graceMs < nowMs),

@@ -29,14 +29,19 @@ const closeTimeoutSeconds = 1;
 const silenceMs = 5_000;
 const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
-export function connectDirect(databaseUrl: string, deadline: Deadline): Direct {
+/** Encrypted, unless the connection string says otherwise or leads to this machine. */
+export function encryption(databaseUrl: string): { ssl?: 'require' } {
   const { hostname, searchParams } = new URL(databaseUrl);
+  return searchParams.has('sslmode') || loopback.test(hostname) ? {} : { ssl: 'require' };
+}
+
+export function connectDirect(databaseUrl: string, deadline: Deadline): Direct {
   const sql = postgres(databaseUrl, {
     max: 8,
     idle_timeout: 20,
     connect_timeout: 10,
     onnotice: () => {},
-    ...(searchParams.has('sslmode') || loopback.test(hostname) ? {} : { ssl: 'require' as const }),
+    ...encryption(databaseUrl),
     connection: { application_name: 'nightshift' },
   });
 

@@ -22,8 +22,8 @@ import { readSettings, type Settings } from './settings.ts';
 /** Kept back from Lambda's own limit, to write the end of the run. */
 const reserveMs = 2_000;
 
-/** What a function answers to a GET, beside running its job. */
-export interface Reading {
+/** A GET that a function answers, beside running its job. */
+export interface Endpoint {
   path: string;
   /** How long the caller waits. */
   budgetMs: number;
@@ -48,10 +48,10 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
   job: Job<Input, Report>,
   {
     connectDirect,
-    reading,
+    endpoint,
   }: {
     connectDirect?: (databaseUrl: string, deadline: Deadline) => Direct;
-    reading?: Reading;
+    endpoint?: Endpoint;
   } = {},
 ) {
   const log = createLog(job.name);
@@ -101,9 +101,9 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
     if (request) {
       try {
         const { httpToken, httpBudgetMs, supabaseUrl, supabaseSecretKey } = settingsForHttp();
-        if (reading && asksFor(request, 'GET', reading.path)) {
-          const deadline = deadlineIn(systemClock, Math.min(remainingMs, reading.budgetMs));
-          return await reading.answer({
+        if (endpoint && asksFor(request, 'GET', endpoint.path)) {
+          const deadline = deadlineIn(systemClock, Math.min(remainingMs, endpoint.budgetMs));
+          return await endpoint.answer({
             rpc: createRpc({ url: supabaseUrl, secretKey: supabaseSecretKey }, deadline),
             clock: systemClock,
             log,

@@ -16,6 +16,14 @@ export const runDocument = z.object({
   error: z.unknown(),
 });
 
+/** runs.error, as NightshiftError describes itself. */
+export const storedError = z.object({
+  code: z.string(),
+  message: z.string(),
+  detail: z.string().optional(),
+  hint: z.string().optional(),
+});
+
 /** A row of the ledger, as nightshift.describe_run writes it. */
 export type RunDocument = z.output<typeof runDocument>;
 

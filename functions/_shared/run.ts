@@ -5,7 +5,7 @@ import type { Direct } from './direct.ts';
 import { NightshiftError, toNightshiftError } from './errors.ts';
 import type { Invocation } from './invocation.ts';
 import { inputHint, type Job, type JobContext, type Outcome, type OutcomeStatus } from './job.ts';
-import { claimAnswer, type RunDocument, runDocument } from './ledger.ts';
+import { claimAnswer, type RunDocument, runDocument, storedError } from './ledger.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Rpc } from './rpc.ts';
@@ -160,13 +160,6 @@ async function outcomeOf<Input extends { dryRun: boolean }, Report>(
     return { status: 'failed', error: toNightshiftError(thrown) };
   }
 }
-
-const storedError = z.object({
-  code: z.string(),
-  message: z.string(),
-  detail: z.string().optional(),
-  hint: z.string().optional(),
-});
 
 function failureOf(run: RunDocument): NightshiftError | undefined {
   if (run.status !== 'failed' && run.status !== 'lost') return undefined;

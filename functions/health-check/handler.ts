@@ -1,5 +1,5 @@
 import { createHandler } from '../_shared/lambda.ts';
+import { endpoint } from './endpoint.ts';
 import { job } from './job.ts';
-import { reading } from './reading.ts';
 
-export const handler = createHandler(job, { reading });
+export const handler = createHandler(job, { endpoint });

@@ -1,7 +1,7 @@
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import { readHealth } from './read.ts';
-import { gaugesOf, nothingChecked, reportOf, worstValue } from './rules.ts';
+import { criticalFindings, gaugesOf, nothingChecked, reportOf, worstValue } from './rules.ts';
 import {
   type HealthDocument,
   type HealthInput,
@@ -57,11 +57,8 @@ function countMetrics(metrics: JobContext['metrics'], document: HealthDocument):
     const value = worstValue(checks, check);
     if (value !== undefined) metrics.add(name, value);
   }
-  const statements = checks.find(({ name }) => name === 'slow_statements');
-  if (statements && statements.level !== 'unknown') {
-    const slow = statements.findings.filter(({ level }) => level === 'critical');
-    metrics.add('SlowStatements', slow.length);
-  }
+  const slow = criticalFindings(checks, 'slow_statements');
+  if (slow !== undefined) metrics.add('SlowStatements', slow);
   for (const state of jobs ?? []) {
     const { job, secondsSinceLastSuccess } = state;
     // Of a job that is neither declared nor ever ran there is nothing to say.

@@ -46,10 +46,14 @@ export function reportOf(
   };
 }
 
-/** What the checks come to in all; those that a quick run left out count as the last full run found them. */
-export function gaugesOf({ checks, lastLevels }: HealthDocument): Record<Level, number> {
+/**
+ * What the checks come to in all. Those that did not run count as the last full run found them, or as unknown where that
+ * found nothing and no time was left for them now.
+ */
+export function gaugesOf({ checks, notRun, lastLevels }: HealthDocument): Record<Level, number> {
+  const unknown = Object.fromEntries(notRun.map((name) => [name, 'unknown' as const]));
   const now = Object.fromEntries(checks.map(({ name, level }) => [name, level]));
-  return countLevels(Object.values({ ...lastLevels, ...now }));
+  return countLevels(Object.values({ ...unknown, ...lastLevels, ...now }));
 }
 
 /** The value of the worst subject; undefined when the check did not run or could not look. */
@@ -57,6 +61,13 @@ export function worstValue(checks: readonly HealthCheck[], name: string): number
   const check = checks.find((candidate) => candidate.name === name);
   if (!check || check.level === 'unknown') return undefined;
   return check.value ?? 0;
+}
+
+/** How many subjects are critical, of the 20 worst; undefined when the check did not run or could not look. */
+export function criticalFindings(checks: readonly HealthCheck[], name: string): number | undefined {
+  const check = checks.find((candidate) => candidate.name === name);
+  if (!check || check.level === 'unknown') return undefined;
+  return check.findings.filter(({ level }) => level === 'critical').length;
 }
 
 /** A health check that could look at nothing has not done its work. */
@@ -75,10 +86,11 @@ const words = {
   unknown: 'warning',
   warning: 'warning',
   critical: 'critical',
-};
+} as const satisfies Record<Level, string>;
+export type StatusWord = (typeof words)[Level];
 
 /** One word for whoever watches from outside. */
-export function statusWord(checks: readonly HealthCheck[], notRun: readonly string[]): string {
+export function statusWord(checks: readonly HealthCheck[], notRun: readonly string[]): StatusWord {
   const found = checks.map(({ level }) => level);
   return words[worstOf(notRun.length > 0 ? [...found, 'unknown'] : found)];
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { storedError } from '../_shared/ledger.ts';
 
 /** What a caller may ask of the health check. */
 export const healthInput = z.strictObject({
@@ -47,6 +48,8 @@ const healthCheck = z.object({
   worse: z.enum(['higher', 'lower']),
   quick: z.boolean(),
   ...thresholds,
+  /** Its thresholds were all taken away: nothing is ever a finding. */
+  off: z.boolean(),
   level: z.enum(levels),
   /** Of the worst subject, which is the next. */
   value: z.number().nullable(),
@@ -72,6 +75,7 @@ const jobState = z.object({
       startedAt: z.string(),
       heartbeatAt: z.string().nullable(),
       finishedAt: z.string().nullable(),
+      error: storedError.nullish(),
     })
     .nullable(),
   lastSuccessAt: z.string().nullable(),
@@ -92,10 +96,10 @@ export const healthDocument = z.object({
   checks: z.array(healthCheck),
   /** No time was left for these. */
   notRun: z.array(z.string()),
-  /** Null when the ledger is locked. */
-  jobs: jobStates.nullable(),
   /** Of a quick run: the levels that the last full one found in the other checks; those that were ok are left out. */
   lastLevels: z.record(z.string(), z.enum(levels)).default({}),
+  /** Of a run; null when the ledger is locked. */
+  jobs: jobStates.nullish(),
   /** Of a run. */
   databaseBytes: z.number().optional(),
 });

@@ -162,7 +162,7 @@ function countMetrics(
   }
   // Where partitions are so short that there never is a fortnight of room, the health check measures each by its own policy.
   const horizons = tables
-    .filter(({ roomDays }) => roomDays >= minRoomDays)
+    .filter(({ roomDays = minRoomDays }) => roomDays >= minRoomDays)
     .flatMap(({ horizonDays }) => horizonDays ?? []);
   if (horizons.length > 0) metrics.add('PartitionHorizonDays', Math.min(...horizons));
 }

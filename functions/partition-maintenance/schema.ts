@@ -21,8 +21,8 @@ const tableState = z.object({
   table: z.string(),
   every: z.string(),
   premake: z.number(),
-  /** How far ahead that many partitions reach. */
-  roomDays: z.number().default(0),
+  /** How far ahead that many partitions reach; absent where the migrations are older. */
+  roomDays: z.number().optional(),
   retention: z.string().nullable(),
   retire: z.enum(['detach', 'drop']),
   grace: z.string(),

@@ -113,11 +113,12 @@ async function status(options: { stage: string; json?: true }) {
   else show();
 }
 
-async function health(checks: string[], options: { json?: true }) {
+async function health(checks: string[], options: { all?: true; json?: true }) {
   const document = await lookAtHealth(connect().rpc, checks.length > 0 ? checks : undefined);
-  if (options.json) print(document);
-  else showHealth(document);
-  process.exitCode = exitCodeOfLevel[worstOf(document.checks.map(({ level }) => level))];
+  const level = worstOf(document.checks.map((check) => check.level));
+  if (options.json) print({ level, ...document });
+  else showHealth(document, { all: options.all ?? checks.length > 0 });
+  process.exitCode = exitCodeOfLevel[level];
 }
 
 async function examine(options: { url?: string; json?: true }) {
@@ -247,6 +248,7 @@ program
   .description(
     'look at the database and the night shift now, worst first, with the SQL that mends it',
   )
+  .option('--all', 'also list what is well')
   .option('--json', 'print it as JSON')
   .action(health);
 program

@@ -34,8 +34,17 @@ export function connect(deadline = noDeadline): Connection {
       hint: 'Set both to those of your project, or run npm start in another terminal for a local stack.',
     });
   }
+  if (!URL.canParse(url)) {
+    throw new NightshiftError('NS422', `SUPABASE_URL is not a URL: ${url}`, {
+      hint: 'It is https://<project>.supabase.co (Project Settings > Data API).',
+    });
+  }
   // On stderr, so that it is seen and --json stays one document: which project this is about to touch.
   console.error(`Project: ${local ? 'the local stack, ' : ''}${url}`);
-  if (databaseUrl) console.error(`Direct connection: ${URL.parse(databaseUrl)?.host}`);
+  if (databaseUrl) {
+    const host =
+      URL.parse(databaseUrl)?.host ?? 'NIGHTSHIFT_DATABASE_URL is not a connection string';
+    console.error(`Direct connection: ${host}`);
+  }
   return { rpc: createRpc({ url, secretKey }, deadline), databaseUrl };
 }

@@ -50,6 +50,9 @@ async function main() {
 
     heading('The health of the database and of the night shift');
     showHealth(await lookAtHealth(connect(stack).rpc));
+    note(
+      'The row without a partition has the time of a clock that was wrong. Dead rows wait for autovacuum, which comes every minute.',
+    );
   } finally {
     await stack.stop();
   }

@@ -4,9 +4,11 @@ import { DescribeEventBusCommand, EventBridgeClient } from '@aws-sdk/client-even
 import postgres from 'postgres';
 import * as z from 'zod';
 import { type Clock, timeMs } from '../../functions/_shared/clock.ts';
+import { encryption } from '../../functions/_shared/direct.ts';
 import { toNightshiftError } from '../../functions/_shared/errors.ts';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
-import { count, table } from './ui.ts';
+import { type Installation, installation, inWords } from './installed.ts';
+import { count } from './ui.ts';
 
 export interface Diagnosis {
   subject: string;
@@ -25,25 +27,14 @@ interface Patient {
   environment: Record<string, string | undefined>;
 }
 
-const installation = z.object({
-  serverVersion: z.string(),
-  now: z.string(),
-  database: z.string(),
-  migrations: z.array(z.string()).nullable(),
-  owner: z.string(),
-  ownerSeesStatistics: z.boolean(),
-  statementTimeouts: z.record(z.string(), z.string().nullable()),
-  paused: z.boolean(),
-  policies: z.object({ retention: z.number(), refresh: z.number(), partition: z.number() }),
-});
-type Installation = z.output<typeof installation>;
-
 /** Supabase's own limit for service_role; the functions' budgets were chosen for it. */
 const usualTimeoutMs = 8_000;
 const tolerableSkewMs = 5_000;
 const connectTimeoutSeconds = 5;
 const httpTimeoutMs = 10_000;
 const tokenCharacters = 24;
+const copyIt =
+  'Copy the connection string of the session pooler (Dashboard > Connect), and encode special characters in the password.';
 
 /** Looks at everything that a deployment needs, one thing after the other; what cannot be reached ends the way there only. */
 export async function doctor(patient: Patient): Promise<Diagnosis[]> {
@@ -86,7 +77,7 @@ function examineApi(api: Installation, times: { sentMs: number; answeredMs: numb
           `${retention} of retention, ${refresh} of refresh, ${partition} of partitions`,
         ),
     api.paused
-      ? warning('pause', 'Nightshift is paused: no job runs', 'select nightshift.unpause();')
+      ? warning('pause', inWords(api.paused), 'select nightshift.unpause();')
       : ok('pause', 'Jobs may run'),
   ];
 }
@@ -190,7 +181,14 @@ async function examineDirect(
       'NIGHTSHIFT_DATABASE_URL is not set: views that take longer than 50 s cannot be refreshed, and partitions are detached under a lock',
     );
   }
-  const { hostname, port, searchParams } = new URL(databaseUrl);
+  if (!URL.canParse(databaseUrl)) {
+    return failed(
+      subject,
+      'NIGHTSHIFT_DATABASE_URL should be a connection string, and is not one',
+      copyIt,
+    );
+  }
+  const { hostname, port } = new URL(databaseUrl);
   if (port === '6543') {
     return failed(
       subject,
@@ -198,12 +196,11 @@ async function examineDirect(
       'Use the session pooler, port 5432 (Dashboard > Connect > Session pooler).',
     );
   }
-  const local = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
   const sql = postgres(databaseUrl, {
     max: 1,
     connect_timeout: connectTimeoutSeconds,
     onnotice: () => {},
-    ...(searchParams.has('sslmode') || local ? {} : { ssl: 'require' as const }),
+    ...encryption(databaseUrl),
   });
   try {
     const [row] = await sql`
@@ -228,6 +225,10 @@ async function examineDirect(
         'Use the session pooler (Dashboard > Connect > Session pooler).',
       );
     }
+    if (owns && !api) {
+      const says = `It answers, in session mode, as ${name}; whether it is the same database nobody can say, since the Data API was not reached`;
+      return skipped(subject, says);
+    }
     return owns
       ? ok(subject, `It leads to the same database, in session mode, as ${name}`)
       : failed(
@@ -241,7 +242,7 @@ async function examineDirect(
     return failed(
       subject,
       `The database at ${hostname} cannot be used (${code})`,
-      'Copy the connection string of the session pooler (Dashboard > Connect), and encode special characters in the password. db.<project>.supabase.co is reached by IPv6 only.',
+      `${copyIt} db.<project>.supabase.co is reached by IPv6 only.`,
     );
   } finally {
     await sql.end({ timeout: 1 });
@@ -298,6 +299,15 @@ function examineToken({ environment }: Patient): Diagnosis {
     : ok('token', `It has ${token.length} characters`);
 }
 
+const noFunctions = 'Give the address that osls deploy prints, without a path.';
+
+/** fetch wraps the reason that the system gave. */
+function reasonOf(thrown: unknown): string {
+  const cause = thrown instanceof Error ? (thrown.cause ?? thrown) : thrown;
+  if (!(cause instanceof Error)) return 'unknown error';
+  return 'code' in cause ? String(cause.code) : cause.name;
+}
+
 async function examineFunctions({ functionsUrl, environment }: Patient): Promise<Diagnosis[]> {
   if (!functionsUrl) {
     return [
@@ -312,12 +322,19 @@ async function examineFunctions({ functionsUrl, environment }: Patient): Promise
     fetch(url, { headers, signal: AbortSignal.timeout(httpTimeoutMs) });
   try {
     const stranger = await ask();
-    const { status } = z.object({ status: z.string() }).parse(await stranger.json());
+    const answer = z
+      .object({ status: z.string() })
+      .safeParse(await stranger.json().catch(() => {}));
+    if (!answer.success) {
+      const says = `${url} answers ${stranger.status}, and not with a report of its health`;
+      return [failed('functions', says, noFunctions)];
+    }
+    const { status } = answer.data;
     const token = environment.NIGHTSHIFT_HTTP_TOKEN?.trim();
     const found = [
       status === 'critical'
         ? failed('functions', `${url} says critical`, 'npm run nightshift -- health')
-        : ok('functions', `${url} says ${status}`),
+        : ok('functions', `${url} answers; its health: ${status}`),
     ];
     if (!token) return found;
     const trusted = await ask({ authorization: `Bearer ${token}` });
@@ -332,14 +349,7 @@ async function examineFunctions({ functionsUrl, environment }: Patient): Promise
         : ok('token of the functions', 'They take the token'),
     ];
   } catch (thrown) {
-    const why = thrown instanceof Error ? thrown.name : 'unknown error';
-    return [
-      failed(
-        'functions',
-        `${url} did not answer as expected (${why})`,
-        'Give the address that osls deploy prints, without a path.',
-      ),
-    ];
+    return [failed('functions', `Nothing answers at ${url} (${reasonOf(thrown)})`, noFunctions)];
   }
 }
 
@@ -359,14 +369,11 @@ const failed = (
 
 const colours = { ok: 'green', skipped: 'dim', warning: 'yellow', failed: 'red' } as const;
 
+/** Lines, not a table: what is found may be longer than a terminal is wide. */
 export function showDiagnosis(findings: Diagnosis[]): void {
-  const rows = findings.map(({ subject, level, says }) => [
-    styleText(colours[level], level),
-    subject,
-    says,
-  ]);
-  console.log(table(['', 'what', 'found'], rows, []));
-  for (const { subject, level, fix } of findings) {
-    if (fix) console.log(styleText(colours[level], `${subject}: ${fix}`));
+  const width = Math.max(...findings.map(({ subject }) => subject.length));
+  for (const { subject, level, says, fix } of findings) {
+    console.log(`${styleText(colours[level], level.padEnd(7))} ${subject.padEnd(width)}  ${says}`);
+    if (fix) console.log(`        Fix: ${fix}`);
   }
 }

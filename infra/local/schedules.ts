@@ -3,7 +3,7 @@ import { Cron } from 'croner';
 import { parse } from 'yaml';
 import * as z from 'zod';
 import { jobNames } from './jobs.ts';
-import { utc } from './ui.ts';
+import { isoUtc } from './ui.ts';
 
 const params = z.record(z.string(), z.coerce.string());
 const serviceFile = z.object({ params: z.record(z.string(), params) });
@@ -74,9 +74,8 @@ export function firstAfterMs(
 ): number | undefined {
   const every = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(expression);
   if (every) return afterMs + Number(every[1]) * (unitMs[every[2] ?? ''] ?? 0);
-  const after = `${utc(afterMs).replace(' ', 'T')}Z`;
   return new Cron(cronPattern(expression), { timezone, sloppyRanges: true })
-    .nextRun(after)
+    .nextRun(isoUtc(afterMs))
     ?.getTime();
 }
 

@@ -3,8 +3,9 @@ import { type Clock, timeMs } from '../../functions/_shared/clock.ts';
 import { runDocuments } from '../../functions/_shared/ledger.ts';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
 import { type JobState, jobStates } from '../../functions/health-check/schema.ts';
+import { installation, inWords } from './installed.ts';
 import { nextDueMs } from './schedules.ts';
-import { age, duration, heading, showRuns, table, utc } from './ui.ts';
+import { age, duration, heading, isoUtc, note, showRuns, table, utc } from './ui.ts';
 
 /** A schedule may start a run a little late. */
 const graceMs = 10 * 60_000;
@@ -16,16 +17,19 @@ interface JobStatus extends JobState {
 
 /** The jobs as they are, and the latest runs. */
 export async function readStatus(rpc: Rpc, clock: Clock, stage: string) {
-  const [states, runs] = await Promise.all([
+  const [states, runs, { paused }] = await Promise.all([
     rpc.call('describe_jobs', {}, jobStates),
     rpc.call('list_runs', {}, runDocuments),
+    rpc.call('describe_installation', {}, installation),
   ]);
   const jobs = states.map((state) => statusOf(state, clock.nowMs(), stage));
   return {
-    document: { jobs, runs },
+    document: { paused, jobs, runs },
     show: () => {
+      if (paused) console.log(styleText('yellow', inWords(paused)));
       showJobs(jobs, clock.nowMs());
       heading('The latest runs');
+      note('Quick health checks that succeeded are left out.');
       showRuns(runs);
     },
   };
@@ -38,15 +42,15 @@ export function statusOf(state: JobState, nowMs: number, stage: string): JobStat
   return {
     ...state,
     state: stateOf(state, dueMs !== undefined && dueMs + graceMs < nowMs),
-    nextDueAt: nextMs === undefined ? null : utc(nextMs),
+    nextDueAt: nextMs === undefined ? null : isoUtc(nextMs),
   };
 }
 
 function stateOf(
-  { declaredAt, lastRun, lostInRow, failedInRow, partialInRow }: JobState,
+  { job, declaredAt, lastRun, lostInRow, failedInRow, partialInRow }: JobState,
   late: boolean,
 ): string {
-  if (!lastRun) return declaredAt ? 'never ran' : 'not used';
+  if (!lastRun) return declaredAt || job === 'health-check' ? 'never ran' : 'not used';
   if (lostInRow > 0) return 'lost';
   if (lastRun.status === 'running') return 'running';
   if (failedInRow > 0) return 'failed';
@@ -71,7 +75,7 @@ function showJobs(jobs: JobStatus[], nowMs: number): void {
     styleText(colours[job.state] ?? 'dim', inRow(job)),
     job.lastRun ? utc(timeMs(job.lastRun.startedAt)) : '-',
     job.lastSuccessAt ? `${age((nowMs - timeMs(job.lastSuccessAt)) / 1000)} ago` : 'never',
-    job.nextDueAt ?? '-',
+    job.nextDueAt ? utc(timeMs(job.nextDueAt)) : '-',
     took(job, nowMs),
   ]);
   const head = [

@@ -1,4 +1,4 @@
-import { styleText } from 'node:util';
+import { stripVTControlCharacters, styleText } from 'node:util';
 import { Presets, SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
 import { timeMs } from '../../functions/_shared/clock.ts';
@@ -27,14 +27,39 @@ export function note(text: string): void {
   console.log(styleText('dim', text));
 }
 
+/** Where the output is no terminal. */
+const usualColumns = 100;
+const narrowest = 20;
+
 export function table(head: string[], rows: string[][], rightAligned: number[]): string {
   const view = new Table({
     head: head.map((text) => styleText('bold', text)),
     style: { head: [], border: [], compact: true },
     colAligns: head.map((_, column) => (rightAligned.includes(column) ? 'right' : 'left')),
+    colWidths: columnWidths([head, ...rows]),
+    wordWrap: true,
   });
   view.push(...rows);
   return view.toString();
+}
+
+/** As wide as the texts are; the widest columns give way, so that the table fits into the window. */
+function columnWidths(rows: string[][]): number[] {
+  const lengthOf = (cell = '') =>
+    Math.max(...cell.split('\n').map((line) => stripVTControlCharacters(line).length));
+  const padding = 2;
+  const widths = (rows[0] ?? []).map(
+    (_, column) => Math.max(...rows.map((row) => lengthOf(row[column]))) + padding,
+  );
+  const available = (process.stdout.columns ?? usualColumns) - widths.length - 1;
+  for (;;) {
+    const excess = widths.reduce((sum, width) => sum + width, 0) - available;
+    const widest = widths.indexOf(Math.max(...widths));
+    const next = Math.max(...widths.filter((_, column) => column !== widest), narrowest);
+    const width = widths[widest] ?? 0;
+    if (excess <= 0 || width <= narrowest) return widths;
+    widths[widest] = Math.max(width - excess, Math.min(next, width - 1), narrowest);
+  }
 }
 
 const colours = {
@@ -84,6 +109,11 @@ export function utc(ms: number): string {
     timeStyle: 'medium',
     timeZone: 'UTC',
   }).format(ms);
+}
+
+/** For programs, as in 2026-01-01T02:00:00Z. */
+export function isoUtc(ms: number): string {
+  return `${utc(ms).replace(' ', 'T')}Z`;
 }
 
 export function showRuns(runs: RunDocument[]): void {

@@ -184,7 +184,7 @@ comment on function nightshift.run_health_check is
 create function nightshift.describe_health_check(health_check nightshift.health_checks)
 returns jsonb
 language sql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 begin atomic
   select jsonb_build_object(
@@ -195,13 +195,17 @@ begin atomic
     'unit', health_check.unit,
     'worse', health_check.worse,
     'quick', health_check.quick,
-    'info', health_check.info,
-    'warning', health_check.warning,
-    'critical', health_check.critical
-  );
+    'info', case when t.id is null then health_check.info else t.info end,
+    'warning', case when t.id is null then health_check.warning else t.warning end,
+    'critical', case when t.id is null then health_check.critical else t.critical end,
+    'off', t.id is not null and coalesce(t.info, t.warning, t.critical) is null
+  )
+  from (values (1)) one
+  left join nightshift.health_thresholds t on t.check_name = health_check.name and t.subject is null;
 end;
 
-comment on function nightshift.describe_health_check is 'What a check is: name, title, why it matters, unit, thresholds.';
+comment on function nightshift.describe_health_check is
+  'What a check is: name, title, why it matters, unit, thresholds for all its subjects; off: someone has taken all of them away, so that nothing is ever a finding.';
 
 create function nightshift.require_statistics()
 returns void
@@ -240,7 +244,6 @@ declare
   not_run text[] := '{}';
   unknown_names text;
   stopped boolean := false;
-  jobs jsonb;
 begin
   select string_agg(o, ', ') into unknown_names
   from unnest(only_checks) o
@@ -267,26 +270,17 @@ begin
     documents := documents || jsonb_build_array(document - 'stopped');
   end loop;
 
-  begin
-    jobs := nightshift.describe_jobs(as_of);
-  exception
-    -- The checks of the jobs say the same, each for itself.
-    when lock_not_available or insufficient_privilege or query_canceled then
-      jobs := null;
-  end;
-
   return jsonb_build_object(
     'at', as_of,
     'serverVersion', current_setting('server_version'),
     'checks', documents,
-    'notRun', to_jsonb(not_run),
-    'jobs', jobs
+    'notRun', to_jsonb(not_run)
   );
 end;
 $$;
 
 comment on function nightshift.assess_health is
-  'Runs the checks, those named or all, or only the quick ones: {at, serverVersion, checks: [see run_health_check], notRun: names for which no time was left after one that took too long: ask for these again, jobs: see describe_jobs; null when the ledger is locked}. Errors: NS404 for a name that is no check.';
+  'Runs the checks, those named or all, or only the quick ones: {at, serverVersion, checks: [see run_health_check], notRun: names for which no time was left after one that took too long: ask for these again}. Errors: NS404 for a name that is no check.';
 
 create function nightshift.get_health(only_checks text[] default null, quick boolean default false, as_of timestamptz default now())
 returns jsonb
@@ -311,13 +305,7 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 begin atomic
-  select coalesce((
-    select jsonb_object_agg(c ->> 'name', c ->> 'level')
-    from jsonb_array_elements(last.report -> 'checks') c
-    where not (c ->> 'quick')::boolean
-  ), '{}')
-  from (values (1)) one
-  left join lateral (
+  with last as (
     select r.report
     from nightshift.runs r
     where r.job = 'health-check' and r.status in ('succeeded', 'partial') and not r.dry_run
@@ -325,11 +313,21 @@ begin atomic
       and r.finished_at <= last_health_levels.as_of
     order by r.started_at desc
     limit 1
-  ) last on true;
+  )
+  select coalesce(jsonb_object_agg(f.name, f.level), '{}')
+  from (
+    select c ->> 'name', c ->> 'level'
+    from last l, jsonb_array_elements(l.report -> 'checks') c
+    where not (c ->> 'quick')::boolean
+    union all
+    select n, 'unknown'
+    from last l, jsonb_array_elements_text(l.report -> 'notRun') n
+    where n in (select h.name from nightshift.health_checks h where not h.quick)
+  ) f(name, level);
 end;
 
 comment on function nightshift.last_health_levels is
-  'What the last full run found in the checks that are not quick: {name: level}, without those that were ok. A quick run counts them as they were, so that a finding of the night is not forgotten five minutes later.';
+  'What the last full run found in the checks that are not quick: {name: level}, without those that were ok; those that it had no time for are unknown. A quick run counts them as they were, so that a finding of the night is not forgotten five minutes later.';
 
 create function nightshift.check_health(run_id uuid, fence bigint, only_checks text[] default null, quick boolean default false)
 returns jsonb
@@ -346,6 +344,8 @@ declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
   today date := (now() at time zone 'UTC')::date;
   size bigint := pg_database_size(current_database());
+  document jsonb;
+  jobs jsonb;
 begin
   if not run.dry_run and not exists (select 1 from nightshift.database_sizes s where s.measured_on = today) then
     insert into nightshift.database_sizes (measured_on, bytes)
@@ -353,13 +353,22 @@ begin
     on conflict do nothing;
     delete from nightshift.database_sizes s where s.measured_on < today - 60;
   end if;
-  return nightshift.assess_health(only_checks, quick, run.started_at)
-    || jsonb_build_object('lastLevels', nightshift.last_health_levels(run.started_at), 'databaseBytes', size);
+  document := nightshift.assess_health(only_checks, quick, run.started_at);
+  begin
+    jobs := nightshift.describe_jobs(run.started_at);
+  exception
+    -- The checks of the jobs say the same, each for itself.
+    when lock_not_available or insufficient_privilege or query_canceled then
+      jobs := null;
+  end;
+  return document || jsonb_build_object(
+    'jobs', jobs, 'lastLevels', nightshift.last_health_levels(run.started_at), 'databaseBytes', size
+  );
 end;
 $$;
 
 comment on function nightshift.check_health is
-  'What get_health returns, for a run, with lastLevels (see last_health_levels) and databaseBytes. It notes the size of the database once a day. Errors: NS404, NS409 lease lost.';
+  'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It notes the size of the database once a day. Errors: NS404, NS409 lease lost.';
 
 revoke all on function
   nightshift.health_level, nightshift.level_rank, nightshift.run_health_check, nightshift.describe_health_check,

@@ -42,7 +42,9 @@ begin
       from pg_catalog.pg_roles r
       where r.rolname in ('service_role', 'authenticator')
     ),
-    'paused', (select s.paused from nightshift.settings s),
+    'paused', (
+      select jsonb_build_object('since', s.paused_at, 'reason', s.paused_reason) from nightshift.settings s where s.paused
+    ),
     'policies', jsonb_build_object(
       'retention', (select count(*) from nightshift.retention_policies),
       'refresh', (select count(*) from nightshift.refresh_policies),
@@ -53,7 +55,7 @@ end;
 $$;
 
 comment on function nightshift.describe_installation is
-  'What is installed: serverVersion, now (the clock of the server), database (the same for every way into it), migrations (the versions recorded in supabase_migrations.schema_migrations; null when that cannot be read), owner of the functions, ownerSeesStatistics, statementTimeouts of service_role and authenticator (null: none of their own), paused, policies (how many of each kind).';
+  'What is installed: serverVersion, now (the clock of the server), database (the same for every way into it), migrations (the versions recorded in supabase_migrations.schema_migrations; null when that cannot be read), owner of the functions, ownerSeesStatistics, statementTimeouts of service_role and authenticator (null: none of their own), paused ({since, reason}, or null), policies (how many of each kind).';
 
 revoke all on function nightshift.describe_installation from public, anon, authenticated;
 grant execute on function nightshift.describe_installation to service_role;

@@ -15,11 +15,15 @@ begin
     format('pid %s', a.pid),
     greatest(round(extract(epoch from as_of - a.xact_start)), 0),
     format('%s as %s, %s; %s', coalesce(nullif(a.application_name, ''), 'no application name'), a.usename, a.state,
-      coalesce('holds back vacuum by ' || greatest(age(a.backend_xid), age(a.backend_xmin)) || ' transactions',
-        'holds back no vacuum')),
-    format('select pg_terminate_backend(%s);', a.pid),
+      concat_ws('; ', coalesce('holds back vacuum by ' || greatest(age(a.backend_xid), age(a.backend_xmin)) || ' transactions',
+        'holds back no vacuum'), 'waits for pid ' || w.blockers)),
+    -- One that waits is not the culprit.
+    case when w.blockers is null then format('select pg_terminate_backend(%s);', a.pid) end,
     null::numeric, null::numeric, null::numeric, null::text
   from pg_catalog.pg_stat_activity a
+  left join lateral (
+    select array_to_string(pg_blocking_pids(a.pid), ', ') as blockers where a.wait_event_type = 'Lock'
+  ) w on true
   where a.datname = current_database() and a.backend_type = 'client backend'
     and a.pid <> pg_backend_pid() and a.xact_start is not null
     -- A vacuum may well take hours, and holds nothing back.

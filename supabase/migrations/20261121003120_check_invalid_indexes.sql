@@ -41,6 +41,9 @@ begin
       when i.relkind = 'I' then p.fix
       -- To build a unique one again would end as before, and leave another behind.
       when i.indisunique or i.relname ~ '_cc(new|old)\d*$' then format('drop index concurrently %s;', i.index::regclass)
+        -- What is dropped can be made again only by who still knows it.
+        || case when i.relname ~ '_cc(new|old)\d*$' then '' else ' -- then: '
+          || replace(pg_get_indexdef(i.index), ' INDEX ', ' INDEX CONCURRENTLY ') || ';' end
       else format('reindex index concurrently %s;', i.index::regclass)
     end,
     null::numeric, null::numeric, null::numeric, null::text

@@ -20,7 +20,7 @@ begin atomic
         else to_char(j.last_success_at at time zone 'UTC', '"It last ended with its work done "YYYY-MM-DD HH24:MI" UTC."') end,
       'The thresholds are those of a job for every night; for one that runs once a week, say, set others of its own.'
     ),
-    case when s.paused then 'select nightshift.unpause();' else format('select nightshift.list_runs(%L);', j.job) end,
+    case when s.paused then 'select nightshift.unpause();' else format('-- npm run nightshift -- run %s', j.job) end,
     null::numeric, null::numeric, null::numeric, null::text
   from nightshift.job_states(health_job_missed.as_of) j
   cross join nightshift.settings s
@@ -38,7 +38,7 @@ revoke all on function nightshift.health_job_missed from public, anon, authentic
 insert into nightshift.health_checks (name, title, healthy, why, unit, warning, critical, quick) values (
   'job_missed',
   'Time since each job did its work',
-  'Every job has done its work in the last night.',
+  'No job is late.',
   'A job that nothing starts any more fails nowhere, and what it keeps in order grows, ages and runs out.',
   -- A night and two hours of slack; two nights and two hours.
   'seconds', 93600, 180000, true

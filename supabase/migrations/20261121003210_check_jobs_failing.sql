@@ -12,14 +12,15 @@ begin atomic
     j.job,
     j.failed_in_row::numeric,
     case when j.failed_in_row = 0 then 'The last one did not fail.' else format('%s in a row. The last, of %s UTC, failed with %s: %s',
-      j.failed_in_row, to_char(f.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), f.error ->> 'code', f.error ->> 'message') end,
-    format('select nightshift.list_runs(%L);', j.job),
+      j.failed_in_row, to_char(f.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), f.error ->> 'code',
+      concat_ws('. ', f.error ->> 'message', f.error ->> 'detail', f.error ->> 'hint')) end,
+    format('-- npm run nightshift -- run %s --dry-run', j.job),
     null::numeric, null::numeric, null::numeric, null::text
   from nightshift.job_states(health_jobs_failing.as_of) j
   left join lateral (
     select r.started_at, r.error
     from nightshift.runs r
-    where j.failed_in_row > 0 and r.job = j.job and r.status = 'failed' and not r.dry_run
+    where j.failed_in_row > 0 and r.job = j.job and r.status = 'failed' and not r.dry_run and not r.input ? 'only'
       and r.started_at <= health_jobs_failing.as_of
     order by r.started_at desc
     limit 1

@@ -15,13 +15,13 @@ begin atomic
       '%s in a row. The last, of %s UTC, gave its last sign of life after %s s; the log of the function says what it did then.',
       j.lost_in_row, to_char(l.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
       round(extract(epoch from l.heartbeat_at - l.started_at))) end,
-    format('select nightshift.list_runs(%L);', j.job),
+    format('-- npm run nightshift -- run %s', j.job),
     null::numeric, null::numeric, null::numeric, null::text
   from nightshift.job_states(health_jobs_lost.as_of) j
   left join lateral (
     select r.started_at, r.heartbeat_at
     from nightshift.runs r
-    where j.lost_in_row > 0 and r.job = j.job and not r.dry_run and r.started_at <= health_jobs_lost.as_of
+    where j.lost_in_row > 0 and r.job = j.job and not r.dry_run and not r.input ? 'only' and r.started_at <= health_jobs_lost.as_of
       and (r.status = 'lost' or r.status = 'running' and r.lease_expires_at <= health_jobs_lost.as_of)
     order by r.started_at desc
     limit 1

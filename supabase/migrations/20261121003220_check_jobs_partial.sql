@@ -81,7 +81,7 @@ begin atomic
     case when j.partial_in_row = 0 then 'The last one left nothing.' else format('%s in a row. The last, of %s UTC, left %s',
       j.partial_in_row, to_char(p.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
       coalesce(nightshift.describe_leftovers(p.report), 'work undone, and its report does not say which.')) end,
-    format('select nightshift.list_runs(%L);', j.job),
+    format('-- npm run nightshift -- run %s', j.job),
     case when p.needed then 1::numeric end, null::numeric, null::numeric, null::text
   from nightshift.job_states(health_jobs_partial.as_of) j
   left join lateral (
@@ -91,7 +91,7 @@ begin atomic
         from jsonb_path_query(r.report, '$.steps[*] ? (@.status != "succeeded")') s
       ), false) as needed
     from nightshift.runs r
-    where j.partial_in_row > 0 and r.job = j.job and r.status in ('partial', 'continued') and not r.dry_run
+    where j.partial_in_row > 0 and r.job = j.job and r.status in ('partial', 'continued') and not r.dry_run and not r.input ? 'only'
       and r.started_at <= health_jobs_partial.as_of
     order by r.started_at desc
     limit 1

@@ -118,7 +118,12 @@ declare
   oldest timestamptz;
   measure nightshift.health_measure;
 begin
-  for policy in select p.* from nightshift.retention_policies p where p.enabled order by p.relation::text loop
+  for policy in
+    select p.* from nightshift.retention_policies p
+    -- A table that is gone is what policies_broken speaks of.
+    where p.enabled and exists (select 1 from pg_catalog.pg_class c where c.oid = p.relation)
+    order by p.relation::text
+  loop
     measure := null;
     measure.subject := policy.relation::text;
     step := steps -> measure.subject;
@@ -129,15 +134,24 @@ begin
       end if;
       perform nightshift.require_marker_index(policy);
       oldest := nightshift.oldest_due(policy, as_of);
-      measure.value := coalesce(greatest(round(extract(epoch from as_of - (oldest + policy.drop_after))), 0), 0);
+      -- What was due before there was a policy has waited for nobody but its author.
+      measure.value := case when oldest is null then 0
+        else greatest(round(extract(epoch from as_of - greatest(oldest + policy.drop_after, policy.created_at))), 0) end;
       measure.detail := coalesce(to_char((oldest + policy.drop_after) at time zone 'UTC',
         '"The oldest row has been due since "YYYY-MM-DD HH24:MI" UTC."'), 'No row is due.');
+      if oldest + policy.drop_after < policy.created_at then
+        measure.detail := measure.detail || to_char(policy.created_at at time zone 'UTC',
+          '" It counts from when the policy was declared, "YYYY-MM-DD HH24:MI" UTC."');
+      end if;
+      if oldest is not null and policy.last_purged_at is null then
+        measure.detail := measure.detail || ' No purge has been here yet.';
+      end if;
       if oldest is not null and nightshift.only_needed(step) then
         measure.detail := measure.detail
           || format(' The last run left only what others still need, by %s.', nightshift.describe_needs(step));
         measure.info := 180000;
       end if;
-      measure.fix := 'select nightshift.list_runs(''retention-purge'');';
+      measure.fix := format('-- npm run nightshift -- run retention-purge --only %s', quote_literal(policy.relation));
     exception
       when lock_not_available then
         measure.problem := 'Another session holds a lock on it.';
@@ -153,7 +167,7 @@ end;
 $$;
 
 comment on function nightshift.health_backlog_age is
-  'Seconds that the oldest due row of an enabled retention policy has been due; 0 when none is. Where the last run left only rows that foreign keys keep, that is information, and no warning. See nightshift.health_checks.';
+  'Seconds that the oldest due row of an enabled retention policy has been due, at most since the policy was declared; 0 when none is. Where the last run left only rows that foreign keys keep, that is information, and no warning. See nightshift.health_checks.';
 
 revoke all on function
   nightshift.purge_steps, nightshift.require_marker_index, nightshift.oldest_due, nightshift.health_backlog_age

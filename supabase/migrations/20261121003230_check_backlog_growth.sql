@@ -29,7 +29,7 @@ begin atomic
     case when t.relation is null then 'No scheduled run has reported on it yet.'
       else format('Rows left by the last scheduled runs: %s.%s', t.figures,
         case when t.needed then format(' All of the last are still needed, by %s.', t.needs) end) end,
-    'select nightshift.list_runs(''retention-purge'');',
+    '-- npm run nightshift -- run retention-purge',
     case when t.needed then 3::numeric end, null::numeric, null::numeric, null::text
   from nightshift.retention_policies p
   left join trend t on t.relation = p.relation::text

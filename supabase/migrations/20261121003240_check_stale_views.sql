@@ -98,7 +98,7 @@ revoke all on function nightshift.views_below, nightshift.fix_of_stale_view, nig
 insert into nightshift.health_checks (name, title, healthy, why, unit, warning, critical) values (
   'stale_views',
   'Age of the data of views',
-  'Every view is as fresh as its policy asks for.',
+  'No view is past its max_staleness.',
   'A view that is refreshed no more answers as fast as ever, with the figures of last week.',
   -- Those of the default of max_staleness, 26 hours; each view has its own.
   'seconds', 93600, 187200

@@ -42,12 +42,16 @@ as $$
 declare
   stop_at constant timestamptz := clock_timestamp() + interval '3 seconds';
   part record;
+  policy nightshift.partition_policies;
+  state nightshift.partition_state;
+  can_move boolean;
   measure nightshift.health_measure;
 begin
   for part in
-    select t.partrelid::regclass as parent, t.partdefid::regclass as partition, k.column_name, k.type,
-      exists (select 1 from nightshift.partition_policies p where p.parent::oid = t.partrelid and p.enabled) as has_policy
+    select t.partrelid::regclass as parent, t.partdefid::regclass as partition, k.column_name, k.type, p as policy,
+      p.parent is not null as has_policy
     from pg_catalog.pg_partitioned_table t
+    left join nightshift.partition_policies p on p.parent::oid = t.partrelid and p.enabled
     join pg_catalog.pg_class c on c.oid = t.partrelid
     cross join nightshift.partition_key(t.partrelid::regclass) k
     where t.partdefid <> 0 and c.relpersistence <> 't' and pg_has_role(c.relowner, 'usage')
@@ -70,10 +74,19 @@ begin
       measure.detail := format('%s in %s.',
         case when measure.value = 10000 then '10,000 or more' else measure.value::text end, part.partition);
       if measure.value > 0 then
-        measure.detail := measure.detail || case when part.has_policy
-          then ' A run moves them in steps to partitions of their own; those of a time far ahead, a wrong one perhaps, stay.' else '' end;
+        can_move := part.has_policy and measure.value = 10000;
+        if part.has_policy and not can_move then
+          policy := part.policy;
+          state := nightshift.assess_partitions(array[part.parent::oid], as_of);
+          can_move := exists (select from nightshift.partitions_wanted(policy, state) w where w.row_count > 0);
+        end if;
+        measure.detail := measure.detail || case
+          when can_move then ' A run moves them in steps to partitions of their own.'
+          when part.has_policy then ' No run can move them: their time is far ahead, too far back, or missing.'
+          else '' end;
         measure.fix := case
-          when part.has_policy then format('select nightshift.create_missing_partitions(%L);', part.parent)
+          when part.has_policy and not can_move then format('select * from %s limit 100;', part.partition)
+          when can_move then format('select nightshift.create_missing_partitions(%L);', part.parent)
           when part.type in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) then
             format('select nightshift.add_partition_policy(%L, %L);', part.parent, nightshift.usual_partition(part.parent))
           when part.column_name is not null then

@@ -15,7 +15,8 @@ begin atomic
     case when exists (select 1 from nightshift.partition_policies p where p.parent = i.inhparent)
       -- How long an interval should be is for people to say; this shows what the last ones came to.
       then format('select nightshift.check_partition_sizes(%L);', i.inhparent::regclass)
-      else format('select nightshift.add_partition_policy(%L, ''1 month'');', i.inhparent::regclass) end,
+      else format('select inhrelid::regclass, pg_size_pretty(pg_total_relation_size(inhrelid)) from pg_inherits '
+        || 'where inhparent = %L::regclass order by 1;', i.inhparent::regclass) end,
     null::numeric, s.partition_alert_bytes::numeric, null::numeric, null::text
   from pg_catalog.pg_class c
   join pg_catalog.pg_inherits i on i.inhrelid = c.oid
@@ -27,11 +28,16 @@ begin atomic
     join pg_catalog.pg_class ic on ic.oid = ix.indexrelid
     where ix.indrelid = c.oid
   ) x on true
-  where c.relispartition and c.relkind = 'r';
+  where c.relispartition and c.relkind = 'r' and c.relpersistence <> 't'
+    and c.relowner in (select o from nightshift.application_owners() o)
+    and not exists (
+      select 1 from pg_catalog.pg_depend d
+      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = i.inhparent and d.deptype = 'e'
+    );
 end;
 
 comment on function nightshift.health_oversized_partitions is
-  'Bytes of each partition with its indexes, by the pages that Postgres counted last; the threshold is settings.partition_alert_bytes. See nightshift.health_checks.';
+  'Bytes of each partition of the application with its indexes, by the pages that Postgres counted last; the threshold is settings.partition_alert_bytes. See nightshift.health_checks.';
 
 revoke all on function nightshift.health_oversized_partitions from public, anon, authenticated;
 

@@ -166,6 +166,7 @@ describe('the doctor', () => {
     await db.sql`create role someone login password 'open'`;
     const cases: [string, RegExp][] = [
       [other.url, /another database/],
+      ['postgres://postgres:p#ss@db.example.com:5432/postgres', /is not one$/],
       [
         changed((url) => {
           url.port = '6543';

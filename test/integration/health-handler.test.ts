@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { HealthReport } from '../../functions/health-check/schema.ts';
 import { startGateway } from '../../infra/local/gateway.ts';
 import { emfLinesOf, valuesIn } from '../support/emf.ts';
@@ -11,6 +11,9 @@ const suite = setUpHandler(
 );
 const { call, coldStart, runOf, send } = suite;
 const written = captureOutput();
+
+// It is of the whole server, and other tests make it lag.
+beforeAll(() => suite.sql`select nightshift.set_health_threshold('replication_lag')`);
 
 const invented: string[] = [];
 
@@ -120,6 +123,18 @@ describe('GET /health', () => {
     expect((await health(stranger)).body).toEqual({ status: 'critical' });
   });
 
+  it('names the checks for which a slow one left no time', async () => {
+    const { fetch } = globalThis;
+    vi.stubGlobal('fetch', async (...request: Parameters<typeof fetch>) =>
+      Response.json({ ...(await (await fetch(...request)).json()), notRun: ['connections'] }),
+    );
+    try {
+      expect((await health()).body).toMatchObject({ status: 'warning', notRun: ['connections'] });
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
+
   it('writes nothing', async () => {
     await health();
     expect(await suite.countRuns()).toBe(0);
@@ -186,9 +201,24 @@ describe('the function health-check', () => {
     expect(full).toBeGreaterThan(0);
 
     await suite.sql`select nightshift.set_health_threshold('slow_to_change')`;
+    // Neither of these has looked at everything and kept it.
+    await send({ dryRun: true });
+    await send({ only: ['connections'] });
     expect(critical(await counted(() => send({ quick: true })))).toBe(full);
     await send({});
     expect(critical(await counted(() => send({ quick: true })))).toBe(full - 1);
+  });
+
+  it('counts as unknown what the last full run had no time for', async () => {
+    await send({});
+    await suite.sql`
+      update nightshift.runs set report = jsonb_set(report, '{notRun}', '["invalid_indexes", "connections"]')`;
+    const metrics = await counted(() => send({ quick: true }));
+    await suite.sql`update nightshift.runs set report = jsonb_set(report, '{notRun}', '[]')`;
+    const before = await counted(() => send({ quick: true }));
+    const unknown = (of: Record<string, object>) =>
+      (of['health-check'] as { ChecksUnknown: number }).ChecksUnknown;
+    expect(unknown(metrics) - unknown(before)).toBe(1);
   });
 
   it('counts nothing in a dry run and of a few checks, and keeps no figure in a dry run', async () => {

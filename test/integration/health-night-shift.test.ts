@@ -4,6 +4,7 @@ import { type HealthFinding, healthDocument } from '../../functions/health-check
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import {
   createSoftDeleted,
+  declareLongAgo,
   purgeReport,
   recordRun,
 } from '../support/health-scenarios/night-shift.ts';
@@ -45,7 +46,7 @@ describe('job_missed', () => {
         level: 'warning',
         value: 97_200,
         detail: expect.stringMatching(/since its first policy was declared/),
-        fix: "select nightshift.list_runs('retention-purge');",
+        fix: '-- npm run nightshift -- run retention-purge',
       },
     });
   });
@@ -79,6 +80,7 @@ async function createFamily(): Promise<void> {
     insert into app.children values (1, 1);
     select nightshift.add_retention_policy('app.parents', '30 days', max_fraction => 1);
   `);
+  await declareLongAgo(db.sql);
 }
 
 describe('rows that only foreign keys keep', () => {
@@ -158,6 +160,18 @@ describe('jobs_partial', () => {
 });
 
 describe('backlog_age', () => {
+  it('gives a policy that was just declared its nights, whatever the backlog', async () => {
+    await createSoftDeleted(db.sql, 'app.items', 400);
+    expect(await findings('backlog_age')).toEqual({});
+    expect(await findings('backlog_age', '51 hours')).toMatchObject({
+      'app.items': {
+        level: 'warning',
+        value: 51 * 3_600,
+        detail: expect.stringMatching(/due since .* UTC\. It counts from when the policy was/),
+      },
+    });
+  });
+
   it('leaves partitions to their retirement, and rows alone that say never', async () => {
     await db.sql.unsafe(`
       create table app.logs (at timestamptz not null, gone_at timestamptz default '-infinity') partition by range (at);
@@ -168,6 +182,7 @@ describe('backlog_age', () => {
       select nightshift.add_retention_policy('app.logs', '30 days', 'gone_at', max_fraction => 1);
       select nightshift.add_partition_policy('app.logs', '1 year', retention => '1 year');
     `);
+    await declareLongAgo(db.sql);
     expect(await findings('backlog_age')).toMatchObject({ 'app.logs': { level: 'critical' } });
     // Due for a day: it is left to its retirement for two nights.
     await db.sql.unsafe(`
@@ -197,6 +212,7 @@ describe('backlog_age', () => {
       select nightshift.add_retention_policy('app.items', '30 days');
       analyze app.items;
     `);
+    await declareLongAgo(db.sql);
     expect(await findings('backlog_age')).toMatchObject({ 'app.items': { level: 'critical' } });
     await db.sql`drop index app.by_marker`;
     expect(await findings('backlog_age')).toMatchObject({

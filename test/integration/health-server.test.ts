@@ -274,3 +274,32 @@ it('a statement can have a limit of its own; the text of none is told, and Night
   const [shown] = await db.sql.unsafe(fix ?? '');
   expect(shown).toMatchObject({ query: 'select $1, pg_sleep($2)' });
 });
+
+it('a check that cannot run can be given a threshold, which says so', async () => {
+  await db.sql`drop extension pg_stat_statements`;
+  try {
+    const [row] = await db.sql`
+      select nightshift.set_health_threshold('slow_statements', 'statement 1', 1, 2, 3) as threshold`;
+    expect(row?.threshold).toMatchObject({
+      subject: 'statement 1',
+      warnings: [expect.stringMatching(/cannot run at this moment.*is not installed/)],
+    });
+  } finally {
+    await db.sql`create extension pg_stat_statements with schema extensions`;
+  }
+});
+
+it('a threshold of a subject goes before that of the check, and that before those of its own', async () => {
+  const { sql } = db;
+  const levelNow = async () => (await readCheck(sql, 'connections')).level;
+  await sql`select nightshift.set_health_threshold('connections', null, warning => 0.1)`;
+  expect(await levelNow()).toBe('warning');
+  await sql`select nightshift.set_health_threshold('connections', 'all connections', info => 0.1)`;
+  expect(await levelNow()).toBe('info');
+  await sql`select nightshift.set_health_threshold('connections', 'all connections')`;
+  expect(await levelNow()).toBe('ok');
+  await sql`select nightshift.remove_health_threshold('connections', 'all connections')`;
+  expect(await levelNow()).toBe('warning');
+  await sql`select nightshift.remove_health_threshold('connections')`;
+  expect(await levelNow()).toBe('ok');
+});

@@ -95,6 +95,15 @@ describe('what a run counts', () => {
     expect(values).not.toHaveProperty('RunSucceeded');
   });
 
+  it('has no backlog of all tables, when it looked at some', async () => {
+    await fill('app.orders');
+    await fill('app.logs', { due: 3 });
+    const { values } = await purge({ only: ['app.logs'] });
+    expect(values).toMatchObject({ RunSucceeded: 1, RowsPurged: 3 });
+    expect(values).not.toHaveProperty('BacklogRows');
+    expect(values).not.toHaveProperty('BacklogAgeSeconds');
+  });
+
   it('is a failure and no rows, when the brake stops it', async () => {
     await fill('app.orders', { due: 30, fresh: 10 });
     const lines = await counted(() => expect(send({})).rejects.toMatchObject({ code: 'NS428' }));

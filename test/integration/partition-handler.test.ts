@@ -85,6 +85,17 @@ describe('the function partition-maintenance', () => {
     expect(reportOf(run)).toMatchObject({ partitionsRetired: 2 });
   });
 
+  it('counts no room and no rows without a place when it looked at some tables', async () => {
+    const [table = ''] = reportOf(await send({ dryRun: true })).steps.map(({ table }) => table);
+    const from = written.length;
+    await send({ only: [table] });
+    const [values] = emfLinesOf(written.slice(from)).map(valuesIn);
+    expect(values).toMatchObject({ PartitionsRetired: expect.any(Number) });
+    for (const name of ['PartitionHorizonDays', 'DefaultPartitionRows', 'PartitionsOversized']) {
+      expect(values).not.toHaveProperty(name);
+    }
+  });
+
   it('counts what it did, how far there is room, and what has no place', async () => {
     const from = written.length;
     const run = await send({});

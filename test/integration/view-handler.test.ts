@@ -226,6 +226,15 @@ describe('the function view-refresh', () => {
     expect(values[0]?.ViewStalenessSeconds).toBeLessThan(600);
   });
 
+  it('counts none as stale when it looked at some, for it knows nothing of the rest', async () => {
+    const from = written.length;
+    await send({ only: ['app.alone'] });
+    const [values] = emfLinesOf(written.slice(from)).map(valuesIn);
+    expect(values).toMatchObject({ RunSucceeded: 1, ViewsRefreshed: 1 });
+    expect(values).not.toHaveProperty('ViewsStale');
+    expect(values).not.toHaveProperty('ViewStalenessSeconds');
+  });
+
   it('counts views as stale that it could not refresh', async () => {
     await send({});
     await age(30);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readHealth } from '../../functions/health-check/read.ts';
 import {
+  criticalFindings,
   gaugesOf,
   nothingChecked,
   reportOf,
@@ -35,6 +36,7 @@ const check = (level: Level, changes: Partial<HealthCheck> = {}): HealthCheck =>
   unit: 'count',
   worse: 'higher',
   quick: true,
+  off: false,
   info: null,
   warning: null,
   critical: null,
@@ -127,12 +129,28 @@ describe('the gauges', () => {
     expect(gaugesOf(document)).toEqual({ ok: 1, info: 0, unknown: 1, warning: 1, critical: 1 });
   });
 
+  it('count a check for which no time was left as unknown, unless it is known from last time', () => {
+    const document = documentOf([check('ok', { name: 'a' })], {
+      notRun: ['b', 'c'],
+      lastLevels: { c: 'critical' },
+    });
+    expect(gaugesOf(document)).toEqual({ ok: 1, info: 0, unknown: 1, warning: 0, critical: 1 });
+  });
+
   it('have no value of what could not be measured', () => {
     const checks = [check('unknown', { name: 'a' }), check('warning', { name: 'b', value: 7 })];
     expect(worstValue(checks, 'a')).toBeUndefined();
     expect(worstValue(checks, 'b')).toBe(7);
     expect(worstValue(checks, 'c')).toBeUndefined();
     expect(worstValue([check('ok', { name: 'd', value: null })], 'd')).toBe(0);
+  });
+
+  it('count what is critical of a check, and not what is less', () => {
+    const findings = [finding('critical'), finding('critical'), finding('warning')];
+    const checks = [check('critical', { name: 'a', findings }), check('unknown', { name: 'b' })];
+    expect(criticalFindings(checks, 'a')).toBe(2);
+    expect(criticalFindings(checks, 'b')).toBeUndefined();
+    expect(criticalFindings(checks, 'c')).toBeUndefined();
   });
 });
 

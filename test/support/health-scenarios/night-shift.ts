@@ -66,7 +66,19 @@ export async function createSoftDeleted(sql: Sql, table: string, days: number): 
   `);
 }
 
+/** As if all retention policies had been there for a year. */
+export async function declareLongAgo(sql: Sql): Promise<void> {
+  await sql`update nightshift.retention_policies set created_at = now() - interval '1 year'`;
+}
+
 export const nightShiftScenarios: HealthScenario[] = [
+  {
+    check: 'paused',
+    finding: { subject: 'all jobs', level: 'info', detail: /UTC: an upgrade$/ },
+    sicken: ({ sql }) => sql`select nightshift.pause('an upgrade')`,
+    mend: 'fix',
+    obstruct: unreadable('settings'),
+  },
   {
     check: 'job_missed',
     finding: { subject: 'missed', level: 'critical', detail: /last ended .* UTC/ },

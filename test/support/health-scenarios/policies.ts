@@ -1,6 +1,12 @@
 import type { HealthScenario } from '../health.ts';
 import { runPurge } from '../purge.ts';
-import { createSoftDeleted, purgeReport, recordRun, unreadable } from './night-shift.ts';
+import {
+  createSoftDeleted,
+  declareLongAgo,
+  purgeReport,
+  recordRun,
+  unreadable,
+} from './night-shift.ts';
 
 export const policyScenarios: HealthScenario[] = [
   {
@@ -8,9 +14,12 @@ export const policyScenarios: HealthScenario[] = [
     finding: {
       subject: 'app.backlog',
       level: 'critical',
-      detail: /^The oldest row has been due since .* UTC\.$/,
+      detail: /^The oldest row has been due since .* UTC\. No purge has been here yet\.$/,
     },
-    sicken: ({ sql }) => createSoftDeleted(sql, 'app.backlog', 38),
+    sicken: async ({ sql }) => {
+      await createSoftDeleted(sql, 'app.backlog', 38);
+      await declareLongAgo(sql);
+    },
     mend: (db) => runPurge(db, { only: ['app.backlog'] }),
     obstruct: { lock: 'app.backlog' },
   },

@@ -1,0 +1,34 @@
+import { expect, it } from 'vitest';
+import { silentLog } from '../../functions/_shared/log.ts';
+import type { Rpc } from '../../functions/_shared/rpc.ts';
+import { endpoint } from '../../functions/health-check/endpoint.ts';
+
+it('asks the database for strangers once in five seconds, and for whoever has the token each time', async () => {
+  let nowMs = 0;
+  let asked = 0;
+  const document = { serverVersion: '17.0', checks: [], notRun: [] };
+  const rpc: Rpc = {
+    call: async () => {
+      asked += 1;
+      return document as never;
+    },
+  };
+  const ask = async (trusted: boolean) => {
+    const tools = { rpc, clock: { nowMs: () => nowMs }, log: silentLog, trusted };
+    return JSON.parse((await endpoint.answer(tools)).body ?? '');
+  };
+
+  expect(await ask(false)).toEqual({ status: 'ok' });
+  nowMs = 4_999;
+  expect(await ask(false)).toEqual({ status: 'ok' });
+  expect(asked).toBe(1);
+  expect(await ask(true)).toMatchObject({ database: { reachable: true }, checks: [] });
+  expect(asked).toBe(2);
+  // What the other was told is news for strangers, too.
+  nowMs = 9_998;
+  await ask(false);
+  expect(asked).toBe(2);
+  nowMs = 9_999;
+  await ask(false);
+  expect(asked).toBe(3);
+});

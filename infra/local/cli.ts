@@ -107,8 +107,8 @@ function exitCodeOf({ run }: RunResult): number {
     : exitCodes.failed;
 }
 
-async function status(options: { json?: true }) {
-  const { document, show } = await readStatus(connect().rpc, systemClock);
+async function status(options: { stage: string; json?: true }) {
+  const { document, show } = await readStatus(connect().rpc, systemClock, options.stage);
   if (options.json) print(document);
   else show();
 }
@@ -240,6 +240,7 @@ program
 program
   .command('status')
   .description('show how each job is doing, and the latest runs')
+  .option('--stage <stage>', 'whose schedules to go by, of those in serverless.yml', 'prod')
   .option('--json', 'print them as JSON')
   .action(status);
 program

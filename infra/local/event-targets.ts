@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import * as z from 'zod';
 import type { BusEvent } from './event-bus.ts';
-import { jobNames, readFunctionFile } from './jobs.ts';
+import { jobNames, parseYaml, read } from './jobs.ts';
 
 /** As EventBridge has it, of exact values only: each field is one of those listed, and of an object each field again. */
 type Pattern = { [field: string]: string[] | Pattern };
@@ -18,7 +18,7 @@ const functionFile = z.object({
 export function targetsOf(event: BusEvent): string[] {
   return jobNames().filter((job) =>
     functionFile
-      .parse(readFunctionFile(job))
+      .parse(parseYaml(read(`functions/${job}/function.yml`)))
       .events.some(({ eventBridge }) => eventBridge && matches(eventBridge.pattern, event)),
   );
 }

@@ -12,11 +12,12 @@ export function jobNames(): string[] {
     .map(({ name }) => name);
 }
 
-/** How a function is deployed; CloudFormation's own tags mean nothing here. */
-export function readFunctionFile(job: string): unknown {
-  const text = readFileSync(new URL(`${job}/function.yml`, functionsDirectory), 'utf8');
-  return parse(text, { logLevel: 'silent' });
-}
+/** The text of a file of the repository. */
+export const read = (path: string) =>
+  readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+
+/** How something is deployed; CloudFormation's own tags mean nothing here. */
+export const parseYaml = (text: string): unknown => parse(text, { logLevel: 'silent' });
 
 export async function loadJob(name: string): Promise<Job<{ dryRun: boolean }, unknown>> {
   if (!jobNames().includes(name)) {

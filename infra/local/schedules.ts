@@ -1,7 +1,10 @@
 import { Cron } from 'croner';
 import * as z from 'zod';
 import { isoTime } from '../../functions/_shared/clock.ts';
-import { jobNames, readFunctionFile } from './jobs.ts';
+import { jobNames, parseYaml, read } from './jobs.ts';
+
+const params = z.record(z.string(), z.coerce.string());
+const serviceFile = z.object({ params: z.record(z.string(), params) });
 
 const functionFile = z.object({
   events: z.array(
@@ -25,11 +28,23 @@ interface Schedule {
   timezone: string;
 }
 
-/** When a job runs by its schedule, as functions/<job>/function.yml has it. */
-export function readSchedules(job: string): Schedule[] {
+/** When a job runs by its schedule in a stage, going by what is in the files, not by what a deployment was told. */
+export function readSchedules(job: string, stage: string): Schedule[] {
   // The ledger may name jobs of another version.
   if (!jobNames().includes(job)) return [];
-  const { events } = functionFile.parse(readFunctionFile(job));
+  const given = paramsIn(read('serverless.yml'), stage);
+  if (given[job] === 'off' || given.schedules === 'off') return [];
+  return schedulesIn(read(`functions/${job}/function.yml`), given);
+}
+
+export function paramsIn(serviceText: string, stage: string): Record<string, string> {
+  const { params } = serviceFile.parse(parseYaml(serviceText));
+  return { ...params.default, ...params[stage] };
+}
+
+export function schedulesIn(functionText: string, given: Record<string, string>): Schedule[] {
+  const text = functionText.replace(/\$\{param:([\w-]+)\}/g, (_, name) => given[name] ?? '');
+  const { events } = functionFile.parse(parseYaml(text));
   return events.flatMap(({ schedule }) =>
     (schedule?.rate ?? []).map((expression) => ({
       expression,
@@ -39,8 +54,9 @@ export function readSchedules(job: string): Schedule[] {
 }
 
 /** The first time after `afterMs` at which a schedule of the job fires. */
-export function nextDueMs(job: string, afterMs: number): number | undefined {
-  const times = readSchedules(job).flatMap((schedule) => firstAfterMs(schedule, afterMs) ?? []);
+export function nextDueMs(job: string, afterMs: number, stage: string): number | undefined {
+  const schedules = readSchedules(job, stage);
+  const times = schedules.flatMap((schedule) => firstAfterMs(schedule, afterMs) ?? []);
   return times.length > 0 ? Math.min(...times) : undefined;
 }
 

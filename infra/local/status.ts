@@ -1,11 +1,11 @@
 import { styleText } from 'node:util';
-import { type Clock, timeMs } from '../../functions/_shared/clock.ts';
+import { type Clock, isoTime, timeMs } from '../../functions/_shared/clock.ts';
 import { runDocuments } from '../../functions/_shared/ledger.ts';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
 import { type JobState, jobStates } from '../../functions/health-check/schema.ts';
 import { installation, inWords } from './installed.ts';
 import { nextDueMs } from './schedules.ts';
-import { age, duration, heading, isoUtc, note, showRuns, table, utc } from './ui.ts';
+import { age, duration, heading, note, showRuns, table, utc } from './ui.ts';
 
 /** A schedule may start a run a little late. */
 const graceMs = 10 * 60_000;
@@ -16,13 +16,13 @@ interface JobStatus extends JobState {
 }
 
 /** The jobs as they are, and the latest runs. */
-export async function readStatus(rpc: Rpc, clock: Clock) {
+export async function readStatus(rpc: Rpc, clock: Clock, stage: string) {
   const [states, runs, { paused }] = await Promise.all([
     rpc.call('describe_jobs', {}, jobStates),
     rpc.call('list_runs', {}, runDocuments),
     rpc.call('describe_installation', {}, installation),
   ]);
-  const jobs = states.map((state) => statusOf(state, clock.nowMs()));
+  const jobs = states.map((state) => statusOf(state, clock.nowMs(), stage));
   return {
     document: { paused, jobs, runs },
     show: () => {
@@ -35,14 +35,14 @@ export async function readStatus(rpc: Rpc, clock: Clock) {
   };
 }
 
-export function statusOf(state: JobState, nowMs: number): JobStatus {
+export function statusOf(state: JobState, nowMs: number, stage: string): JobStatus {
   const startedMs = state.lastRun ? timeMs(state.lastRun.startedAt) : undefined;
-  const dueMs = startedMs === undefined ? undefined : nextDueMs(state.job, startedMs);
-  const nextMs = dueMs !== undefined && dueMs > nowMs ? dueMs : nextDueMs(state.job, nowMs);
+  const dueMs = startedMs === undefined ? undefined : nextDueMs(state.job, startedMs, stage);
+  const nextMs = dueMs !== undefined && dueMs > nowMs ? dueMs : nextDueMs(state.job, nowMs, stage);
   return {
     ...state,
     state: stateOf(state, dueMs !== undefined && dueMs + graceMs < nowMs),
-    nextDueAt: nextMs === undefined ? null : isoUtc(nextMs),
+    nextDueAt: nextMs === undefined ? null : isoTime(nextMs),
   };
 }
 

@@ -111,11 +111,6 @@ export function utc(ms: number): string {
   }).format(ms);
 }
 
-/** For programs, as in 2026-01-01T02:00:00Z. */
-export function isoUtc(ms: number): string {
-  return `${utc(ms).replace(' ', 'T')}Z`;
-}
-
 export function showRuns(runs: RunDocument[]): void {
   if (runs.length === 0) {
     console.log('No runs yet.');

@@ -49,18 +49,4 @@ describe('npm run package, without AWS credentials', () => {
       });
     },
   );
-
-  it('writes a template that holds references to secrets and no secret', async () => {
-    const template = await readFile(
-      join(directory, 'cloudformation-template-update-stack.json'),
-      'utf8',
-    );
-    const { Resources } = JSON.parse(template);
-    const { Environment, Runtime, Architectures } =
-      Resources.RetentionDashpurgeLambdaFunction.Properties;
-    expect(Runtime).toBe('nodejs24.x');
-    expect(Architectures).toEqual(['arm64']);
-    expect(Environment.Variables.SUPABASE_SECRET_KEY).toMatch(/^\{\{resolve:secretsmanager:/);
-    expect(Environment.Variables.NIGHTSHIFT_HTTP_TOKEN).toMatch(/^\{\{resolve:secretsmanager:/);
-  });
 });

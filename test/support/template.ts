@@ -48,9 +48,10 @@ export interface Alarm extends Partial<MetricProperties> {
   Metrics?: MetricQuery[];
 }
 
-interface Resource {
+export interface Resource {
   Type: string;
   Condition?: string;
+  DependsOn?: string | string[];
   // biome-ignore lint/suspicious/noExplicitAny: each type of resource has properties of its own.
   Properties: any;
 }
@@ -61,8 +62,28 @@ export interface Template {
   Outputs: Record<string, unknown>;
 }
 
-/** What would be deployed, packaged from a copy: packaging leaves files beside serverless.yml, where others do the same. */
-export async function packageTemplate(...parameters: string[]): Promise<Template> {
+/** What a shell that deploys may have exported, and no template may hold. */
+export const shellSecrets = {
+  SUPABASE_URL: 'https://canary.supabase.co',
+  SUPABASE_SECRET_KEY: 'sb_secret_canary',
+  NIGHTSHIFT_DATABASE_URL: 'postgres://canary@db.canary.supabase.co/postgres',
+  NIGHTSHIFT_HTTP_TOKEN: 'canary-token',
+};
+
+/** What would be deployed as prod. */
+export const packageTemplate = (...parameters: string[]) => packageStage('prod', ...parameters);
+
+const packaged = new Map<string, Promise<Template>>();
+
+export function packageStage(stage: string, ...parameters: string[]): Promise<Template> {
+  const key = [stage, ...parameters].join(' ');
+  const template = packaged.get(key) ?? packageOnce(stage, parameters);
+  packaged.set(key, template);
+  return template;
+}
+
+/** From a copy: packaging leaves files beside serverless.yml, where others do the same. */
+async function packageOnce(stage: string, parameters: string[]): Promise<Template> {
   const directory = await mkdtemp(join(tmpdir(), 'nightshift-template-'));
   try {
     await Promise.all(
@@ -71,8 +92,9 @@ export async function packageTemplate(...parameters: string[]): Promise<Template
     await symlink(join(root, 'node_modules'), join(directory, 'node_modules'));
     const osls = createRequire(import.meta.url).resolve('osls/bin/serverless.js');
     const options = parameters.flatMap((parameter) => ['--param', parameter]);
-    await promisify(execFile)(process.execPath, [osls, 'package', '--stage', 'prod', ...options], {
+    await promisify(execFile)(process.execPath, [osls, 'package', '--stage', stage, ...options], {
       cwd: directory,
+      env: { ...process.env, ...shellSecrets },
     });
     const path = join(directory, '.serverless', 'cloudformation-template-update-stack.json');
     return JSON.parse(await readFile(path, 'utf8'));

@@ -1,7 +1,14 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { timeMs } from '../../functions/_shared/clock.ts';
 import { jobNames } from '../../infra/local/jobs.ts';
-import { firstAfterMs, nextDueMs, readSchedules } from '../../infra/local/schedules.ts';
+import {
+  firstAfterMs,
+  nextDueMs,
+  paramsIn,
+  readSchedules,
+  schedulesIn,
+} from '../../infra/local/schedules.ts';
 import { utc } from '../../infra/local/ui.ts';
 
 const at = (time: string) => timeMs(`${time}Z`);
@@ -34,12 +41,45 @@ describe('the next time of a schedule', () => {
 
   it('is known of every job', () => {
     for (const job of jobNames()) {
-      expect(readSchedules(job).length, job).toBeGreaterThan(0);
-      expect(nextDueMs(job, at(sunday)), job).toBeGreaterThan(at(sunday));
+      expect(readSchedules(job, 'prod').length, job).toBeGreaterThan(0);
+      expect(nextDueMs(job, at(sunday), 'prod'), job).toBeGreaterThan(at(sunday));
     }
   });
 
   it('is the earlier one of a job with two', () => {
-    expect(utc(nextDueMs('health-check', at(sunday)) ?? 0)).toBe('2026-03-01 22:35:00');
+    expect(utc(nextDueMs('health-check', at(sunday), 'prod') ?? 0)).toBe('2026-03-01 22:35:00');
+  });
+});
+
+describe('the schedules of a stage', () => {
+  const service = `
+params:
+  default: { schedules: "on", nightly: cron(0 2 * * ? *), zone: UTC }
+  prod: { nightly: cron(0 4 * * ? *), zone: Europe/Berlin }
+resources: !Ref Whatever
+`;
+  const job = `
+events:
+  - schedule: { rate: ["\${param:nightly}"], timezone: "\${param:zone}", enabled: "\${self:on}" }
+  - httpApi: GET /health
+`;
+
+  it('are those of its own params, else the default ones', () => {
+    expect(schedulesIn(job, paramsIn(service, 'prod'))).toEqual([
+      { expression: 'cron(0 4 * * ? *)', timezone: 'Europe/Berlin' },
+    ]);
+    expect(schedulesIn(job, paramsIn(service, 'dev'))).toEqual([
+      { expression: 'cron(0 2 * * ? *)', timezone: 'UTC' },
+    ]);
+  });
+
+  it('and all other params are in docs/deploy.md, with what they are', () => {
+    const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+    const [table = ''] = read('docs/deploy.md').split('## What is created');
+    const rows = table.matchAll(/^\| ([a-z-]+(?:, [a-z-]+)*) \| ([^|]+) \|/gm);
+    const documented = [...rows].flatMap(([, names = '', value]) =>
+      names.split(', ').map((name) => [name, value === 'none' ? '' : value]),
+    );
+    expect(Object.fromEntries(documented)).toEqual(paramsIn(read('serverless.yml'), 'any'));
   });
 });

@@ -41,20 +41,20 @@ describe('the state of a job', () => {
     ['never ran', { lastRun: null, lastSuccessAt: null }],
     ['not used', { declaredAt: null, lastRun: null, lastSuccessAt: null }],
   ])('is %s', (state, changes) => {
-    expect(statusOf(job(changes), noon).state).toBe(state);
+    expect(statusOf(job(changes), noon, 'prod').state).toBe(state);
   });
 
   it('is late only ten minutes after its time', () => {
     const yesterday = job(startedAt('2026-03-09T02:00:01Z'));
-    expect(statusOf(yesterday, timeMs('2026-03-10T02:09:59Z')).state).toBe('on time');
-    expect(statusOf(yesterday, timeMs('2026-03-10T02:10:01Z')).state).toBe('late');
+    expect(statusOf(yesterday, timeMs('2026-03-10T02:09:59Z'), 'prod').state).toBe('on time');
+    expect(statusOf(yesterday, timeMs('2026-03-10T02:10:01Z'), 'prod').state).toBe('late');
   });
 
   it('names the next time, which is never in the past', () => {
-    expect(statusOf(job(), noon).nextDueAt).toBe('2026-03-11T02:00:00Z');
-    expect(statusOf(job(startedAt('2026-03-01T02:00:00Z')), noon).nextDueAt).toBe(
+    expect(statusOf(job(), noon, 'prod').nextDueAt).toBe('2026-03-11T02:00:00.000Z');
+    expect(statusOf(job(startedAt('2026-03-01T02:00:00Z')), noon, 'prod').nextDueAt).toBe(
       '2026-03-11T02:00:00Z',
     );
-    expect(statusOf(job({ job: 'of-another-deployment' }), noon).nextDueAt).toBeNull();
+    expect(statusOf(job({ job: 'of-another-deployment' }), noon, 'prod').nextDueAt).toBeNull();
   });
 });

@@ -1,0 +1,181 @@
+/** A resource of CloudFormation; what its type allows is checked in test/integration/template.test.ts. */
+interface Resource {
+  Type: string;
+  // biome-ignore lint/suspicious/noExplicitAny: each type of resource has properties of its own.
+  Properties: any;
+}
+
+interface FunctionDefinition {
+  role?: unknown;
+  destinations?: unknown;
+  maximumRetryAttempts?: number;
+  maximumEventAge?: number;
+}
+
+/** As much of osls as is needed here. */
+interface Serverless {
+  service: {
+    service: string;
+    functions: Record<string, FunctionDefinition>;
+    provider: { compiledCloudFormationTemplate: { Resources: Record<string, Resource> } };
+  };
+  getProvider(name: 'aws'): {
+    getStage(): string;
+    naming: {
+      getLambdaLogicalId(name: string): string;
+      getLogGroupLogicalId(name: string): string;
+    };
+  };
+}
+
+/** Three attempts of a quarter of an hour and the pauses between them; what is older meets the day, or the next run. */
+const maximumEventAgeSeconds = 3_600;
+
+const arnOf = (logicalId: string) => ({ 'Fn::GetAtt': [logicalId, 'Arn'] });
+const deadLetters = arnOf('DeadLetters');
+const account = { Ref: 'AWS::AccountId' };
+
+const allow = (actions: string[], resource: unknown) => ({
+  Effect: 'Allow',
+  Action: actions,
+  Resource: resource,
+});
+
+function role(service: string, condition: object, statements: object[]): Resource {
+  const trust = { Effect: 'Allow', Principal: { Service: service }, Action: 'sts:AssumeRole' };
+  return {
+    Type: 'AWS::IAM::Role',
+    Properties: {
+      AssumeRolePolicyDocument: { Version: '2012-10-17', Statement: [{ ...trust, ...condition }] },
+      Policies: [
+        {
+          PolicyName: 'nightshift',
+          PolicyDocument: { Version: '2012-10-17', Statement: statements },
+        },
+      ],
+    },
+  };
+}
+
+/**
+ * A plugin of osls: what every function gets beside what its function.yml says, so that none can go without. A role of its
+ * own, an end for what fails for good, and the leave to be called by alarms. Their schedules get what osls has no words for.
+ */
+export default class EachFunction {
+  readonly hooks: Record<string, () => void>;
+  readonly #serverless: Serverless;
+
+  constructor(serverless: Serverless) {
+    this.#serverless = serverless;
+    this.hooks = {
+      'before:package:initialize': () => this.#complete(),
+      'after:aws:package:finalize:mergeCustomProviderResources': () => this.#addResources(),
+    };
+  }
+
+  get #functions() {
+    const { naming } = this.#serverless.getProvider('aws');
+    return Object.entries(this.#serverless.service.functions).map(([name, definition]) => {
+      const logicalId = naming.getLambdaLogicalId(name);
+      const logGroupId = naming.getLogGroupLogicalId(name);
+      return { name, definition, logicalId, logGroupId, roleId: `${logicalId}Role` };
+    });
+  }
+
+  #complete(): void {
+    for (const { definition, roleId } of this.#functions) {
+      definition.role = arnOf(roleId);
+      definition.destinations = { onFailure: { type: 'sqs', arn: deadLetters } };
+      // Safe, because a run is known by the key of its event: a second attempt of one that ended does nothing.
+      definition.maximumRetryAttempts = 2;
+      definition.maximumEventAge ??= maximumEventAgeSeconds;
+    }
+  }
+
+  #addResources(): void {
+    const { Resources } = this.#serverless.service.provider.compiledCloudFormationTemplate;
+    for (const { logicalId, logGroupId, roleId } of this.#functions) {
+      Resources[roleId] = roleOfFunction(logGroupId);
+      Resources[`${logicalId}AlarmPermission`] = this.#alarmPermission(logicalId);
+    }
+    const functionIds = this.#functions.map(({ logicalId }) => logicalId);
+    Resources.SchedulerRole = roleOfScheduler(functionIds);
+    for (const { Type, Properties } of Object.values(Resources)) {
+      if (Type === 'AWS::Scheduler::Schedule') {
+        Properties.GroupName = { Ref: 'ScheduleGroup' };
+        Properties.Target.RoleArn = arnOf('SchedulerRole');
+        this.#limitDelivery(Properties.Target);
+      }
+      if (Type === 'AWS::Events::Rule') {
+        for (const target of Properties.Targets) this.#limitDelivery(target);
+      }
+    }
+    this.#leaveOutAlarmsOfAbsent(Resources);
+  }
+
+  /** As long as the function itself would keep the event, and then to the dead letters. */
+  // biome-ignore lint/suspicious/noExplicitAny: of a schedule or of a rule.
+  #limitDelivery(target: any): void {
+    const [logicalId] = target.Arn['Fn::GetAtt'] ?? [];
+    const found = this.#functions.find((each) => each.logicalId === logicalId);
+    if (!found) return;
+    target.RetryPolicy = { MaximumEventAgeInSeconds: found.definition.maximumEventAge };
+    target.DeadLetterConfig = { Arn: deadLetters };
+  }
+
+  /** Only alarms of this account that are named like ours: whoever may name one so may start a job. */
+  #alarmPermission(logicalId: string): Resource {
+    const { service } = this.#serverless.service;
+    const alarms = `${service}-${this.#serverless.getProvider('aws').getStage()}-*`;
+    return {
+      Type: 'AWS::Lambda::Permission',
+      Properties: {
+        Action: 'lambda:InvokeFunction',
+        FunctionName: arnOf(logicalId),
+        Principal: 'lambda.alarms.cloudwatch.amazonaws.com',
+        SourceAccount: account,
+        SourceArn: {
+          'Fn::Sub': `arn:\${AWS::Partition}:cloudwatch:\${AWS::Region}:\${AWS::AccountId}:alarm:${alarms}`,
+        },
+      },
+    };
+  }
+
+  /** An alarm of a job that is not deployed would ring for ever, or start what is not there. */
+  #leaveOutAlarmsOfAbsent(resources: Record<string, Resource>): void {
+    const jobs = this.#functions.map(({ name }) => name);
+    for (const [id, { Type, Properties }] of Object.entries(resources)) {
+      if (Type !== 'AWS::CloudWatch::Alarm') continue;
+      const text = JSON.stringify(Properties);
+      const watched = [...text.matchAll(/"Name":"service","Value":"([^"]+)"/g)];
+      const started = [...text.matchAll(/"Fn::GetAtt":\["([^"]+)"/g)];
+      const isWhole =
+        watched.every(([, job = '']) => jobs.includes(job)) &&
+        started.every(([, logicalId = '']) => logicalId in resources);
+      if (!isWhole) delete resources[id];
+    }
+  }
+}
+
+/** Its log, the event bus, and what it could not do: nothing of its neighbours. */
+function roleOfFunction(logGroupId: string): Resource {
+  return role('lambda.amazonaws.com', {}, [
+    allow(['logs:CreateLogStream', 'logs:PutLogEvents'], arnOf(logGroupId)),
+    allow(['events:PutEvents'], arnOf('EventBus')),
+    allow(['sqs:SendMessage'], deadLetters),
+  ]);
+}
+
+/** Of the schedules of this stage, by their group: AWS asks for the group here, not for a schedule. */
+function roleOfScheduler(functionIds: string[]): Resource {
+  const condition = {
+    Condition: {
+      StringEquals: { 'aws:SourceAccount': account },
+      ArnEquals: { 'aws:SourceArn': arnOf('ScheduleGroup') },
+    },
+  };
+  return role('scheduler.amazonaws.com', condition, [
+    allow(['lambda:InvokeFunction'], functionIds.map(arnOf)),
+    allow(['sqs:SendMessage'], deadLetters),
+  ]);
+}

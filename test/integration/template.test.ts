@@ -1,0 +1,296 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { jobNames } from '../../infra/local/jobs.ts';
+import { problemsOf, statementsOf } from '../support/cloudformation.ts';
+import {
+  alarmsOf,
+  packageStage,
+  packageTemplate,
+  type Resource,
+  resourcesOf,
+  shellSecrets,
+  type Template,
+} from '../support/template.ts';
+
+const jobs = jobNames();
+const deadLetters = { 'Fn::GetAtt': ['DeadLetters', 'Arn'] };
+const arnOf = (id: string) => ({ 'Fn::GetAtt': [id, 'Arn'] });
+
+const functionsOf = (template: Template) =>
+  Object.entries(template.Resources).filter(([, { Type }]) => Type === 'AWS::Lambda::Function');
+const withoutSchedules = ['schedules=off', 'reserved-concurrency=off'];
+const withAllSwitches = ['alarm-triggers=on', 'database-capacity-bytes=8000000000', 'direct=on'];
+
+const variants: [string, string[]][] = [
+  ['as it comes', []],
+  ['with all that can be switched on', withAllSwitches],
+  ['without alarms and dashboard', ['alarms=off', 'dashboard=off']],
+  ['without schedules and reserved concurrency', withoutSchedules],
+  ...jobs.map((job): [string, string[]] => [`without ${job}`, [`${job}=off`, ...withAllSwitches]]),
+];
+
+describe.each(variants)('the template %s', (_, parameters) => {
+  let template: Template;
+  beforeAll(async () => {
+    template = await packageTemplate(...parameters);
+  });
+
+  it('has nothing that CloudFormation does not know, and no reference without an end', () => {
+    expect(problemsOf(template)).toEqual([]);
+  });
+
+  it('allows no action by a wildcard, and none on everything', () => {
+    const allowed = statementsOf(template).filter(({ effect }) => effect === 'Allow');
+    expect(allowed.length).toBeGreaterThan(0);
+    for (const { actions, resources } of allowed) {
+      for (const action of actions) expect(action).toMatch(/^[a-z]+:[A-Za-z]+$/);
+      expect(resources).not.toContain('*');
+    }
+  });
+
+  it('holds references to secrets and no secret', () => {
+    const text = JSON.stringify(template);
+    for (const secret of Object.values(shellSecrets)) expect(text).not.toContain(secret);
+    expect(text).not.toMatch(/sb_secret_|sb_publishable_|postgres(ql)?:\/\/|eyJ[\w-]{10}/);
+    for (const [, { Properties }] of functionsOf(template)) {
+      const variables = Object.entries<unknown>(Properties.Environment.Variables);
+      const secret = variables.filter(([name]) => /URL|KEY|TOKEN|SECRET|JWT|PASS/.test(name));
+      expect(secret.length).toBeGreaterThan(2);
+      for (const [name, value] of secret) {
+        expect(value, name).toMatch(/^(\{\{resolve:secretsmanager:nightshift\/prod:.+\}\})?$/);
+      }
+    }
+  });
+});
+
+describe('each function', () => {
+  let template: Template;
+  let byJob: Record<string, { id: string; Properties: Resource['Properties'] }>;
+  beforeAll(async () => {
+    template = await packageTemplate();
+    byJob = Object.fromEntries(
+      functionsOf(template).map(([id, { Properties }]) => [
+        Properties.FunctionName.replace('nightshift-prod-', ''),
+        { id, Properties },
+      ]),
+    );
+  });
+  const functionOf = (job: string) => {
+    const found = byJob[job];
+    if (!found) throw new Error(`There is no function ${job}`);
+    return found;
+  };
+
+  it('is a job', () => {
+    expect(Object.keys(byJob).sort()).toEqual([...jobs].sort());
+  });
+
+  it.each(jobs)('of them, %s has a role of its own that may do no more than it does', (job) => {
+    const { Role } = functionOf(job).Properties;
+    const others = jobs.filter((other) => other !== job).map((other) => functionOf(other));
+    expect(others.map(({ Properties }) => Properties.Role)).not.toContainEqual(Role);
+
+    const role = template.Resources[Role['Fn::GetAtt'][0]]?.Properties;
+    const [trust] = role.AssumeRolePolicyDocument.Statement;
+    expect(trust.Principal).toEqual({ Service: 'lambda.amazonaws.com' });
+    const [logGroupId] = Object.entries(template.Resources).find(
+      ([, { Properties }]) => Properties.LogGroupName === `/aws/lambda/nightshift-prod-${job}`,
+    ) ?? [''];
+    expect(role.Policies[0].PolicyDocument.Statement).toEqual([
+      {
+        Effect: 'Allow',
+        Action: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+        Resource: arnOf(logGroupId),
+      },
+      { Effect: 'Allow', Action: ['events:PutEvents'], Resource: arnOf('EventBus') },
+      { Effect: 'Allow', Action: ['sqs:SendMessage'], Resource: deadLetters },
+    ]);
+    expect(role.ManagedPolicyArns).toBeUndefined();
+    expect(role.Policies).toHaveLength(1);
+  });
+
+  it.each(jobs)('of them, %s has a schedule, and what cannot be delivered is kept', (job) => {
+    const { id } = functionOf(job);
+    const schedules = resourcesOf(template, 'AWS::Scheduler::Schedule')
+      .map(({ Properties }) => Properties)
+      .filter(({ Target }) => Target.Arn['Fn::GetAtt'][0] === id);
+    expect(schedules.length).toBeGreaterThan(0);
+    const rules = resourcesOf(template, 'AWS::Events::Rule')
+      .flatMap(({ Properties }) => Properties.Targets)
+      .filter(({ Arn }) => Arn['Fn::GetAtt'][0] === id);
+    for (const { State, ScheduleExpressionTimezone, Target } of schedules) {
+      expect(State).toBe('ENABLED');
+      expect(ScheduleExpressionTimezone).toBe('UTC');
+      expect(Target.RoleArn).toEqual(arnOf('SchedulerRole'));
+    }
+    for (const target of [...schedules.map(({ Target }) => Target), ...rules]) {
+      expect(target.DeadLetterConfig).toEqual({ Arn: deadLetters });
+      expect(target.RetryPolicy.MaximumEventAgeInSeconds).toBeGreaterThanOrEqual(300);
+    }
+  });
+
+  it.each(jobs)('of them, %s ends in the dead letters when it fails each time', (job) => {
+    const { id, Properties } = functionOf(job);
+    const config = resourcesOf(template, 'AWS::Lambda::EventInvokeConfig')
+      .map(({ Properties }) => Properties)
+      .find(({ FunctionName }) => FunctionName.Ref === id);
+    expect(config.DestinationConfig.OnFailure.Destination).toEqual(deadLetters);
+    expect(config.MaximumRetryAttempts).toBe(2);
+    expect(config.MaximumEventAgeInSeconds).toBeGreaterThan(Properties.Timeout * 3);
+  });
+
+  it.each(jobs)('of them, %s has an alarm that rings when it is silent', (job) => {
+    const names = alarmsOf(template).map(({ AlarmName }) => AlarmName);
+    expect(names).toContain(`nightshift-prod-${job}-missed`);
+  });
+
+  it.each(jobs)('of them, %s may be started by alarms of this account and stage', (job) => {
+    const permissions = resourcesOf(template, 'AWS::Lambda::Permission')
+      .map(({ Properties }) => Properties)
+      .filter(({ Principal }) => Principal === 'lambda.alarms.cloudwatch.amazonaws.com')
+      .filter(({ FunctionName }) => FunctionName['Fn::GetAtt'][0] === functionOf(job).id);
+    expect(permissions).toMatchObject([
+      {
+        Action: 'lambda:InvokeFunction',
+        SourceAccount: { Ref: 'AWS::AccountId' },
+        SourceArn: { 'Fn::Sub': expect.stringMatching(/:alarm:nightshift-prod-\*$/) },
+      },
+    ]);
+  });
+
+  // osls deploy function would write the references to secrets as they stand, unless something in the environment is an object.
+  it.each(jobs)('of them, %s can have its code deployed alone', (job) => {
+    const { NIGHTSHIFT_EVENT_BUS } = functionOf(job).Properties.Environment.Variables;
+    expect(NIGHTSHIFT_EVENT_BUS).toEqual({ Ref: 'EventBus' });
+  });
+
+  it.each(jobs)('of them, %s keeps its log for a month and runs a few times at once', (job) => {
+    const { ReservedConcurrentExecutions, Runtime, Architectures } = functionOf(job).Properties;
+    const [condition, count] = ReservedConcurrentExecutions['Fn::If'];
+    expect(template.Conditions?.[condition]).toEqual({ 'Fn::Equals': ['on', 'on'] });
+    expect(count).toBeGreaterThan(1);
+    expect({ Runtime, Architectures }).toEqual({ Runtime: 'nodejs24.x', Architectures: ['arm64'] });
+    const log = resourcesOf(template, 'AWS::Logs::LogGroup').find(({ Properties }) =>
+      Properties.LogGroupName.endsWith(`-${job}`),
+    );
+    expect(Number(log?.Properties.RetentionInDays)).toBe(30);
+  });
+
+  it('may be called by nobody else but the API and the rules of the bus', () => {
+    for (const { Properties } of resourcesOf(template, 'AWS::Lambda::Permission')) {
+      expect(Properties.Principal).toMatch(
+        /^(apigateway|events|lambda\.alarms\.cloudwatch)\.amazonaws\.com$/,
+      );
+      expect(Properties.SourceArn).toBeDefined();
+    }
+  });
+
+  it('is called by the scheduler in a role that no other schedule can take', () => {
+    const { AssumeRolePolicyDocument, Policies } =
+      template.Resources.SchedulerRole?.Properties ?? {};
+    const [trust] = AssumeRolePolicyDocument.Statement;
+    expect(trust.Principal).toEqual({ Service: 'scheduler.amazonaws.com' });
+    expect(trust.Condition.ArnEquals).toEqual({ 'aws:SourceArn': arnOf('ScheduleGroup') });
+    const [invoke] = Policies[0].PolicyDocument.Statement;
+    expect(invoke.Resource).toEqual(
+      expect.arrayContaining(jobs.map((j) => arnOf(byJob[j]?.id ?? ''))),
+    );
+    expect(invoke.Resource).toHaveLength(jobs.length);
+    for (const { Properties } of resourcesOf(template, 'AWS::Scheduler::Schedule')) {
+      expect(Properties.GroupName).toEqual({ Ref: 'ScheduleGroup' });
+    }
+  });
+
+  it('is behind a throttle on HTTP', () => {
+    const [stage] = resourcesOf(template, 'AWS::ApiGatewayV2::Stage');
+    const { ThrottlingBurstLimit, ThrottlingRateLimit } =
+      stage?.Properties.DefaultRouteSettings ?? {};
+    expect(Number(ThrottlingBurstLimit)).toBe(10);
+    expect(Number(ThrottlingRateLimit)).toBe(5);
+  });
+});
+
+describe('the dead letters', () => {
+  it('are encrypted, kept for a fortnight, and told of', async () => {
+    const template = await packageTemplate();
+    const { QueueName, ...properties } = template.Resources.DeadLetters?.Properties ?? {};
+    expect(properties).toEqual({ MessageRetentionPeriod: 14 * 86_400, SqsManagedSseEnabled: true });
+    const alarm = alarmsOf(template).find(({ Namespace }) => Namespace === 'AWS/SQS');
+    expect(alarm?.Dimensions).toEqual([{ Name: 'QueueName', Value: QueueName }]);
+  });
+});
+
+describe('a switch', () => {
+  it.each(jobs)('that leaves out %s leaves out all that is its own', async (job) => {
+    const { Resources } = await packageTemplate(`${job}=off`, ...withAllSwitches);
+    const { Dashboard, ...rest } = Resources;
+    expect(JSON.stringify(rest)).not.toMatch(new RegExp(`-${job}|"${job}"`));
+    expect(functionsOf({ Resources, Outputs: {} })).toHaveLength(jobs.length - 1);
+  });
+
+  it('that does not exist is refused', async () => {
+    await expect(packageTemplate('view-refresh=of')).rejects.toMatchObject({
+      stdout: expect.stringContaining('Value not found'),
+    });
+  });
+
+  it('stops all schedules', async () => {
+    const template = await packageTemplate(...withoutSchedules);
+    const states = resourcesOf(template, 'AWS::Scheduler::Schedule').map(
+      ({ Properties }) => Properties.State,
+    );
+    expect(states.length).toBeGreaterThan(jobs.length);
+    expect(new Set(states)).toEqual(new Set(['DISABLED']));
+  });
+
+  it('reserves no concurrency', async () => {
+    const { Conditions } = await packageTemplate(...withoutSchedules);
+    expect(Conditions?.ReservedConcurrency).toEqual({ 'Fn::Equals': ['off', 'on'] });
+  });
+});
+
+describe('a parameter', () => {
+  it('moves schedules, throttle and log', async () => {
+    const template = await packageTemplate(
+      'schedule-retention-purge=cron(0 4 ? * 1 *)',
+      'schedule-timezone=Europe/Berlin',
+      'http-rate=1',
+      'log-retention-days=14',
+    );
+    const text = JSON.stringify(template);
+    expect(problemsOf(template)).toEqual([]);
+    expect(template.Resources.RetentionDashpurgeSchedulerSchedule1?.Properties).toMatchObject({
+      ScheduleExpression: 'cron(0 4 ? * 1 *)',
+      ScheduleExpressionTimezone: 'Europe/Berlin',
+    });
+    expect(text).not.toContain('"UTC"');
+    expect(text).toMatch(/"ThrottlingRateLimit":"?1"?/);
+    expect(text).toMatch(/"RetentionInDays":14/);
+  });
+
+  it('lets a database that fills up start a purge', async () => {
+    const template = await packageTemplate(...withAllSwitches);
+    const { Condition, Properties } = template.Resources.PurgeWhenFull ?? {};
+    expect(template.Conditions?.[Condition ?? '']).toEqual({
+      'Fn::Not': [{ 'Fn::Equals': ['8000000000', '0'] }],
+    });
+    expect(Properties.AlarmActions).toEqual([arnOf('RetentionDashpurgeLambdaFunction')]);
+    expect(Properties.AlarmName).toMatch(/^nightshift-prod-/);
+  });
+});
+
+describe('two stages', () => {
+  it('share no name', async () => {
+    const [prod, staging] = await Promise.all([packageStage('prod'), packageStage('staging')]);
+    const namesIn = ({ Resources, Outputs }: Template) =>
+      [...Object.values(Resources), ...(Object.values(Outputs) as Partial<Resource>[])]
+        .flatMap((each) => [each.Properties ?? {}, (each as { Export?: object }).Export ?? {}])
+        .flatMap((properties) => Object.entries(properties))
+        .filter(([key, value]) => /^(\w*Name)$/.test(key) && typeof value === 'string')
+        .filter(([key]) => !/^(MetricName|StageName|ScheduleExpression\w*)$/.test(key))
+        .map(([, value]) => value);
+    const names = namesIn(prod);
+    expect(names.length).toBeGreaterThan(30);
+    const shared = namesIn(staging).filter((name) => names.includes(name));
+    expect(shared).toEqual([]);
+  });
+});

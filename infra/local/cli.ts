@@ -9,12 +9,12 @@ import { type RunResult, runJob } from '../../functions/_shared/run.ts';
 import { worstOf } from '../../functions/health-check/rules.ts';
 import { connect, noDeadline } from './connect.ts';
 import { doctor, showDiagnosis } from './doctor.ts';
+import { applyMigrations, removeFromDatabase } from './installation.ts';
 import { jobNames, loadJob } from './jobs.ts';
-import { migrate } from './migrate.ts';
 import { lookAtHealth, showHealth } from './present/health-check.ts';
 import { presenters } from './present/index.ts';
 import { readStatus } from './status.ts';
-import { coloured, heading, note, progressBars, showError } from './ui.ts';
+import { coloured, heading, progressBars, showError } from './ui.ts';
 
 /** Exit codes, for scripts: see `npm run nightshift -- --help`. */
 const exitCodes = {
@@ -163,14 +163,6 @@ async function plan(name: string, options: { json?: true }) {
   else show();
 }
 
-async function applyMigrations(options: { databaseUrl: string }) {
-  const { applied, skipped } = await migrate(options.databaseUrl).catch((thrown: unknown) => {
-    throw toConnectionError(thrown, options.databaseUrl);
-  });
-  for (const name of applied) console.log(`applied ${name}`);
-  note(`${applied.length} applied, ${skipped.length} there already`);
-}
-
 function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It takes a whole number.');
   return Number(text);
@@ -190,22 +182,6 @@ function refuseOptionsTakenByNpm(options: readonly string[]): void {
     {
       detail: 'Nothing was run.',
       hint: 'Put -- before the arguments: npm run nightshift -- run retention-purge --dry-run',
-    },
-  );
-}
-
-/** A slip in the connection string is no defect of ours. */
-function toConnectionError(thrown: unknown, databaseUrl: string): unknown {
-  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
-  if (!/^(E[A-Z]+|CONNECT_TIMEOUT|CONNECTION_\w+|28...|3D000|ERR_INVALID_URL)$/.test(code))
-    return thrown;
-  const { host } = URL.canParse(databaseUrl) ? new URL(databaseUrl) : { host: '' };
-  return new NightshiftError(
-    'NS422',
-    `The database ${host ? `at ${host} ` : ''}could not be reached`,
-    {
-      detail: code,
-      hint: 'Copy the connection string of the session pooler (Dashboard > Connect), and encode special characters in the password.',
     },
   );
 }
@@ -279,6 +255,18 @@ program
     'direct or session-mode connection string of the database owner',
   )
   .action(applyMigrations);
+
+program
+  .command('uninstall')
+  .description(
+    'take the nightshift schema out of a database again; without --yes only say what would go',
+  )
+  .requiredOption(
+    '--database-url <url>',
+    'direct or session-mode connection string of the database owner',
+  )
+  .option('--yes', 'do it')
+  .action(removeFromDatabase);
 
 // Whoever reads only the first lines, as head does, is done with us.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
 import { Command } from 'commander';
+import { benchColdStart } from './cold-start.ts';
 import { benchHealth } from './health.ts';
 import { benchPartitions } from './partitions.ts';
 import { benchPurge } from './purge.ts';
@@ -8,6 +9,7 @@ import { benchViews } from './views.ts';
 type Bench = (say: (text: string) => void) => Promise<object>;
 
 const benches: Record<string, Bench> = {
+  'cold-start': benchColdStart,
   health: benchHealth,
   partitions: benchPartitions,
   purge: benchPurge,

@@ -1,0 +1,46 @@
+import { NightshiftError } from '../../functions/_shared/errors.ts';
+import { migrate } from './migrate.ts';
+import { note } from './ui.ts';
+import { uninstall } from './uninstall.ts';
+
+export async function applyMigrations(options: { databaseUrl: string }) {
+  const { applied, skipped } = await migrate(options.databaseUrl).catch((thrown: unknown) => {
+    throw toConnectionError(thrown, options.databaseUrl);
+  });
+  for (const name of applied) console.log(`applied ${name}`);
+  note(`${applied.length} applied, ${skipped.length} there already`);
+}
+
+export async function removeFromDatabase(options: { databaseUrl: string; yes?: true }) {
+  const found = await uninstall(options.databaseUrl, { confirmed: options.yes ?? false }).catch(
+    (thrown: unknown) => {
+      throw toConnectionError(thrown, options.databaseUrl);
+    },
+  );
+  const what = `the schema nightshift with ${found.policies} policies and the ledger of ${found.runs} runs`;
+  if (options.yes) {
+    console.log(`Removed: ${what}`);
+    return;
+  }
+  console.log(`Would remove: ${what}`);
+  for (const name of found.retired)
+    console.log(`Would drop the constraint nightshift_retired of ${name}`);
+  for (const name of found.dependents) console.log(`In the way: ${name}`);
+  note('Nothing was removed. To do it: the same with --yes.');
+}
+
+/** A slip in the connection string is no defect of ours. */
+function toConnectionError(thrown: unknown, databaseUrl: string): unknown {
+  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
+  if (!/^(E[A-Z]+|CONNECT_TIMEOUT|CONNECTION_\w+|28...|3D000|ERR_INVALID_URL)$/.test(code))
+    return thrown;
+  const { host } = URL.canParse(databaseUrl) ? new URL(databaseUrl) : { host: '' };
+  return new NightshiftError(
+    'NS422',
+    `The database ${host ? `at ${host} ` : ''}could not be reached`,
+    {
+      detail: code,
+      hint: 'Copy the connection string of the session pooler (Dashboard > Connect), and encode special characters in the password.',
+    },
+  );
+}

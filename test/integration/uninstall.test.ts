@@ -1,0 +1,130 @@
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
+import { silentLog } from '../../functions/_shared/log.ts';
+import { noMetrics } from '../../functions/_shared/metrics.ts';
+import { createRpc } from '../../functions/_shared/rpc.ts';
+import { runJob } from '../../functions/_shared/run.ts';
+import { jobNames, loadJob } from '../../infra/local/jobs.ts';
+import { migrate } from '../../infra/local/migrate.ts';
+import { uninstall } from '../../infra/local/uninstall.ts';
+import { describeSchema } from '../support/catalog.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+
+const rowsOf = async (db: TestDatabase) => {
+  const [row] = await db.sql`
+    select md5(string_agg(o::text, ',' order by o.id)) as orders from public.orders o where deleted_at is null`;
+  return row?.orders;
+};
+
+/** Tables as an application has them, with rights, triggers, policies and partitions of their own. */
+const application = `
+  create table public.orders (
+    id integer primary key, name text not null default 'x' check (name <> ''), deleted_at timestamptz, total numeric(10, 2)
+  ) with (fillfactor = 90);
+  create index orders_deleted on public.orders (deleted_at) where deleted_at is not null;
+  insert into public.orders select n, 'order ' || n, case when n <= 300 then now() - interval '400 days' end, n from generate_series(1, 1000) n;
+  alter table public.orders enable row level security;
+  create policy mine on public.orders for select to authenticated using (name <> 'secret');
+  grant select on public.orders to authenticated;
+  comment on table public.orders is 'What people ordered.';
+  create function public.touch() returns trigger language plpgsql as $$ begin return new; end $$;
+  create trigger touch before update on public.orders for each row execute function public.touch();
+  create table public."Log" (at timestamptz not null, note text) partition by range (at);
+  create materialized view public.totals as select total, count(*) as n from public.orders group by total;
+  create unique index on public.totals (total);
+  create publication everything for table public.orders;
+  analyze;
+`;
+
+describe.runIf(inject('suite').kind === 'local')('uninstall', () => {
+  let db: TestDatabase;
+  beforeEach(async () => {
+    db = await createDatabase();
+    await db.sql.unsafe(application);
+  });
+  afterEach(() => db.drop());
+
+  async function nightShift(): Promise<void> {
+    const { url, secretKey } = await db.gateway();
+    const deadline = deadlineIn(systemClock, 60_000);
+    for (const job of jobNames()) {
+      const { run } = await runJob(
+        await loadJob(job),
+        { trigger: 'cli', input: {} },
+        {
+          rpc: createRpc({ url, secretKey }, deadline),
+          clock: systemClock,
+          deadline,
+          log: silentLog,
+          metrics: noMetrics,
+        },
+      );
+      expect(run.status, job).toBe('succeeded');
+    }
+  }
+
+  it('leaves the tables exactly as they were found, but for what was asked for', async () => {
+    const before = await describeSchema(db.sql, 'public');
+    const rows = await rowsOf(db);
+    await db.sql.unsafe(`
+      select nightshift.add_retention_policy('public.orders', '30 days');
+      select nightshift.adopt_refresh_policies('public');
+    `);
+    await nightShift();
+    expect(await db.sql`select count(*)::integer as n from public.orders`).toEqual([{ n: 700 }]);
+
+    await uninstall(db.url, { confirmed: true });
+    expect(await describeSchema(db.sql, 'public')).toEqual(before);
+    expect(await rowsOf(db)).toBe(rows);
+    const [left] = await db.sql`
+      select to_regnamespace('nightshift') as schema,
+        (select count(*)::integer from supabase_migrations.schema_migrations) as versions,
+        (select count(*)::integer from pg_event_trigger where evtname like 'nightshift%') as triggers`;
+    expect(left).toEqual({ schema: null, versions: 0, triggers: 0 });
+  });
+
+  it('leaves partitions that were made, and takes its constraint off those that were retired', async () => {
+    await db.sql.unsafe(`
+      create table public."Log 2020" partition of public."Log" for values from ('2020-01-01') to ('2020-02-01');
+      insert into public."Log 2020" values ('2020-01-05', 'kept');
+      select nightshift.add_partition_policy('public."Log"', '1 month', retention => '1 year', max_fraction => 1);
+    `);
+    await nightShift();
+    const constraints = () =>
+      db.sql`select conname from pg_constraint where conrelid = 'public."Log 2020"'::regclass and contype = 'c'`;
+    expect(await constraints()).toEqual([{ conname: 'nightshift_retired' }]);
+    const found = await uninstall(db.url, { confirmed: true });
+    expect(found.retired).toEqual(['"Log 2020"']);
+    expect(await constraints()).toEqual([]);
+    expect(await db.sql`select note from public."Log 2020"`).toEqual([{ note: 'kept' }]);
+    const [made] = await db.sql`
+      select count(*)::integer as n from pg_inherits where inhparent = 'public."Log"'::regclass`;
+    expect(made?.n).toBeGreaterThanOrEqual(5);
+  });
+
+  it('only says what would go, unless it is told to', async () => {
+    await db.sql`select nightshift.add_retention_policy('public.orders', '30 days')`;
+    expect(await uninstall(db.url, { confirmed: false })).toMatchObject({ policies: 1, runs: 0 });
+    expect(await db.sql`select 1 as n from nightshift.retention_policies`).toHaveLength(1);
+  });
+
+  it('refuses while a run is under way, and where the application uses it', async () => {
+    await db.sql`create view public.runs as select nightshift.list_runs() as runs`;
+    await expect(uninstall(db.url, { confirmed: true })).rejects.toMatchObject({
+      code: 'NS422',
+      detail: expect.stringMatching(/view runs/),
+    });
+    await db.sql`drop view public.runs`;
+    await db.sql`select nightshift.begin_run('retention-purge', 'cli')`;
+    await expect(uninstall(db.url, { confirmed: true })).rejects.toMatchObject({ code: 'NS409' });
+    expect(await db.sql`select 1 as n from nightshift.runs`).toHaveLength(1);
+  });
+
+  it('can be followed by an installation, and a second one says that there is nothing', async () => {
+    await uninstall(db.url, { confirmed: true });
+    await expect(uninstall(db.url, { confirmed: true })).rejects.toMatchObject({ code: 'NS404' });
+    const { applied } = await migrate(db.url);
+    expect(applied.length).toBeGreaterThan(40);
+    await db.sql`select nightshift.add_retention_policy('public.orders', '30 days')`;
+  });
+});

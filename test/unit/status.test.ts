@@ -53,7 +53,7 @@ describe('the state of a job', () => {
   it('names the next time, which is never in the past', () => {
     expect(statusOf(job(), noon, 'prod').nextDueAt).toBe('2026-03-11T02:00:00.000Z');
     expect(statusOf(job(startedAt('2026-03-01T02:00:00Z')), noon, 'prod').nextDueAt).toBe(
-      '2026-03-11T02:00:00Z',
+      '2026-03-11T02:00:00.000Z',
     );
     expect(statusOf(job({ job: 'of-another-deployment' }), noon, 'prod').nextDueAt).toBeNull();
   });

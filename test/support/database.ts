@@ -60,9 +60,10 @@ function sharedDatabase({
   url,
   secretKey,
   publishableKey,
+  jwtSecret,
 }: Extract<Suite, { kind: 'remote' }>): TestDatabase {
   const clients = trackClients(databaseUrl);
-  const gateway = { url, secretKey, publishableKey, close: async () => {} };
+  const gateway = { url, secretKey, publishableKey, jwtSecret, close: async () => {} };
   return {
     url: databaseUrl,
     sql: clients.connect(4),

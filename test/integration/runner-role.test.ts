@@ -48,9 +48,7 @@ describe('the role nightshift_runner', () => {
     await first`begin`;
     await first.unsafe(text);
     const waiting = second.unsafe(text).execute();
-    await expect
-      .poll(() => admin`select from pg_locks where not granted`)
-      .not.toHaveLength(0);
+    await expect.poll(() => admin`select from pg_locks where not granted`).not.toHaveLength(0);
     await first`commit`;
     await waiting;
     await Promise.all([first.end(), second.end()]);

@@ -133,12 +133,12 @@ export function fromRpcFailure(call: string, failure: RpcFailure, status: number
     });
   }
   const known = knownFailures[code] ?? (status === 401 ? unauthorized : undefined);
-  // What the gateway says is about our call. What Postgres says may quote a row, under any SQLSTATE: a trigger can
-  // raise what it likes.
+  // What Postgres says may quote a row, under any SQLSTATE: a trigger can raise what it likes, also in the name of the
+  // gateway.
   const message =
     known?.message ??
     (code.startsWith('PGRST')
-      ? `${call}: ${failure.message}`
+      ? `${call} failed with ${code}, an error of PostgREST`
       : `${call} failed with ${code}; the Postgres log has the message`);
   const detail =
     code === timedOut && failure.message.includes('user request') ? cancelledByHand : undefined;

@@ -1,8 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
+import { createRpc } from '../../functions/_shared/rpc.ts';
+import { startGateway } from '../../infra/local/gateway.ts';
 import { migrate } from '../../infra/local/migrate.ts';
 import { bootstrap, type LocalPostgres, startPostgres } from '../../infra/local/postgres.ts';
+import { asRunner } from '../support/runner.ts';
 
 const databases = Array.from({ length: 8 }, (_, nth) => `project_${nth}`);
 
@@ -85,6 +90,21 @@ describe('the role nightshift_runner', () => {
     const memberOf = await admin`
       select from pg_auth_members where member = 'nightshift_runner'::regrole`;
     expect(memberOf).toHaveLength(0);
+  });
+
+  it('lets no token in any more once it is taken from authenticator', async () => {
+    const databaseUrl = cluster.adminUrl('project_2');
+    const gateway = await startGateway({ databaseUrl, schemas: ['nightshift'] });
+    const rpc = createRpc(await asRunner(gateway), deadlineIn(systemClock, 5_000));
+    expect(await rpc.call('list_runs', {}, z.array(z.unknown()))).toEqual([]);
+    // By whoever granted it: from Postgres 16 on each grant is its grantor's.
+    const owner = postgres(asHosted('project_2'), { max: 1 });
+    await owner`revoke nightshift_runner from authenticator`;
+    await expect(rpc.call('list_runs', {}, z.unknown())).rejects.toMatchObject({ code: '42501' });
+    await owner`grant nightshift_runner to authenticator`;
+    await owner.end();
+    expect(await rpc.call('list_runs', {}, z.array(z.unknown()))).toEqual([]);
+    await gateway.close();
   });
 
   it('is refused where one of that name may do more', async () => {

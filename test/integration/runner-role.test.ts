@@ -69,12 +69,9 @@ describe('the role nightshift_runner', () => {
   });
 
   it('comes with the migrations of an owner who is no superuser, and may do nothing of itself', async () => {
-    await Promise.all(
-      ['project_2', 'project_3'].map(async (name) => {
-        await bootstrap(cluster.adminUrl(name));
-        await migrate(asHosted(name));
-      }),
-    );
+    const projects = ['project_2', 'project_3'];
+    for (const name of projects) await bootstrap(cluster.adminUrl(name));
+    await Promise.all(projects.map((name) => migrate(asHosted(name))));
     const [role] = await admin`select * from pg_roles where rolname = 'nightshift_runner'`;
     expect(role).toMatchObject({
       rolsuper: false,

@@ -133,12 +133,12 @@ export function fromRpcFailure(call: string, failure: RpcFailure, status: number
     });
   }
   const known = knownFailures[code] ?? (status === 401 ? unauthorized : undefined);
-  // What the gateway says is about our call. What Postgres says may quote a row, under any SQLSTATE: a trigger can
-  // raise what it likes.
+  // What Postgres says may quote a row, under any SQLSTATE: a trigger can raise what it likes, also in the name of the
+  // gateway.
   const message =
     known?.message ??
     (code.startsWith('PGRST')
-      ? `${call}: ${failure.message}`
+      ? `${call} failed with ${code}, an error of PostgREST`
       : `${call} failed with ${code}; the Postgres log has the message`);
   const detail =
     code === timedOut && failure.message.includes('user request') ? cancelledByHand : undefined;
@@ -154,7 +154,7 @@ function networkReason(message: string): string {
 
 const unauthorized = {
   message: 'Supabase refused the API key',
-  hint: 'SUPABASE_SECRET_KEY must be a secret key (sb_secret_...) of the project at SUPABASE_URL.',
+  hint: 'SUPABASE_SECRET_KEY must be a secret key (sb_secret_...) of the project at SUPABASE_URL; or NIGHTSHIFT_RUNNER_TOKEN a token that has not expired, signed with a key of that project.',
 };
 
 const knownFailures: Record<string, { message: string; hint: string }> = {
@@ -169,7 +169,7 @@ const knownFailures: Record<string, { message: string; hint: string }> = {
   PGRST301: unauthorized,
   '42501': {
     message: 'Postgres denied permission',
-    hint: 'Use the secret key of the project: only service_role may execute the functions of schema nightshift. If other calls work, a trigger or row level security of the table refuses.',
+    hint: 'Use a secret key of the project, or a runner token: only service_role and nightshift_runner may execute the functions of schema nightshift, and the runner only those that jobs call. If other calls work, a trigger or row level security of the table refuses.',
   },
   '25006': {
     message: 'The database is read-only',

@@ -75,13 +75,13 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
 
   async function run(invocation: Invocation, deadline: Deadline): Promise<RunResult> {
     settings ??= readSettings(process.env);
-    const { supabaseUrl, supabaseSecretKey, databaseUrl, eventBus } = settings;
+    const { supabase, databaseUrl, eventBus } = settings;
     if (eventBus) bus ??= createBus(eventBus);
     let direct: Direct | undefined;
     try {
       direct = databaseUrl ? connectDirect?.(databaseUrl, deadline) : undefined;
       return await runJob(job, invocation, {
-        rpc: createRpc({ url: supabaseUrl, secretKey: supabaseSecretKey }, deadline),
+        rpc: createRpc(supabase, deadline),
         clock: systemClock,
         deadline,
         log,
@@ -100,11 +100,11 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
     const request = asHttpRequest(event);
     if (request) {
       try {
-        const { httpToken, httpBudgetMs, supabaseUrl, supabaseSecretKey } = settingsForHttp();
+        const { httpToken, httpBudgetMs, supabase } = settingsForHttp();
         if (endpoint && asksFor(request, 'GET', endpoint.path)) {
           const deadline = deadlineIn(systemClock, Math.min(remainingMs, endpoint.budgetMs));
           return await endpoint.answer({
-            rpc: createRpc({ url: supabaseUrl, secretKey: supabaseSecretKey }, deadline),
+            rpc: createRpc(supabase, deadline),
             clock: systemClock,
             log,
             trusted: isTrusted(request, httpToken),

@@ -1,6 +1,7 @@
 import { createClient } from '@supabase/supabase-js';
 import pRetry from 'p-retry';
 import type * as z from 'zod';
+import type { Access } from './access.ts';
 import type { Deadline } from './clock.ts';
 import type { Database } from './database.types.ts';
 import { fromRpcFailure, NightshiftError } from './errors.ts';
@@ -32,10 +33,15 @@ export interface Rpc {
 /** As long as the API lets a statement of service_role run (8 s), and the way there and back. */
 const defaultTimeoutMs = 15_000;
 
-export function createRpc(connection: { url: string; secretKey: string }, deadline: Deadline): Rpc {
-  const client = createClient<Database, 'nightshift'>(connection.url, connection.secretKey, {
+export function createRpc(project: { url: string } & Access, deadline: Deadline): Rpc {
+  const [key, authorization] =
+    'secretKey' in project
+      ? [project.secretKey, {}]
+      : [project.publishableKey, { authorization: `Bearer ${project.runnerToken}` }];
+  const client = createClient<Database, 'nightshift'>(project.url, key, {
     db: { schema: 'nightshift' },
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+    global: { headers: authorization },
   });
 
   return {

@@ -1,4 +1,6 @@
 import * as z from 'zod';
+import { type Access, accessShapes, readAccess } from './access.ts';
+import type { Clock } from './clock.ts';
 import { NightshiftError } from './errors.ts';
 
 /** An empty value is no value; white space around one is a slip of copying. */
@@ -7,7 +9,10 @@ const schema = z.strictObject({
     .string()
     .trim()
     .pipe(z.url({ protocol: /^https?$/ })),
-  SUPABASE_SECRET_KEY: z.string().trim(),
+  // What these three have to be together, access.ts says.
+  SUPABASE_SECRET_KEY: z.string().optional(),
+  SUPABASE_PUBLISHABLE_KEY: z.string().optional(),
+  NIGHTSHIFT_RUNNER_TOKEN: z.string().optional(),
   NIGHTSHIFT_DATABASE_URL: z
     .string()
     .trim()
@@ -20,7 +25,7 @@ const schema = z.strictObject({
 
 const shapes: Record<string, string> = {
   SUPABASE_URL: 'the URL of the project, like https://abcd.supabase.co',
-  SUPABASE_SECRET_KEY: 'a secret key of the project (sb_secret_...)',
+  ...accessShapes,
   NIGHTSHIFT_DATABASE_URL:
     'a connection string of the project, for work that takes longer than the API allows, like postgres://postgres.abcd:...@aws-0-eu-central-1.pooler.supabase.com:5432/postgres (Dashboard > Connect > Session pooler)',
   NIGHTSHIFT_HTTP_TOKEN: 'the bearer token that HTTP calls must carry; without it all are refused',
@@ -30,8 +35,7 @@ const shapes: Record<string, string> = {
 };
 
 export interface Settings {
-  supabaseUrl: string;
-  supabaseSecretKey: string;
+  supabase: { url: string } & Access;
   /** Of the direct connection. */
   databaseUrl: string | undefined;
   httpToken: string | undefined;
@@ -40,33 +44,43 @@ export interface Settings {
 }
 
 /** Reads the environment once, strictly: a missing, ill-typed or unknown setting is an error that says the fix. */
-export function readSettings(environment: Record<string, string | undefined>): Settings {
-  const ours = Object.entries(environment).filter(
-    ([name, value]) => value?.trim() && (name in shapes || name.startsWith('NIGHTSHIFT_')),
+export function readSettings(
+  environment: Record<string, string | undefined>,
+  clock?: Clock,
+): Settings {
+  const ours = Object.fromEntries(
+    Object.entries(environment).filter(
+      ([name, value]) => value?.trim() && (name in shapes || name.startsWith('NIGHTSHIFT_')),
+    ),
   );
-  const parsed = schema.safeParse(Object.fromEntries(ours));
-  if (!parsed.success) {
-    const names = parsed.error.issues.flatMap((issue) =>
+  const parsed = schema.safeParse(ours);
+  const entrance = readAccess(ours, clock);
+  if (!parsed.success || 'problems' in entrance) {
+    const names = (parsed.error?.issues ?? []).flatMap((issue) =>
       issue.code === 'unrecognized_keys' ? issue.keys : [String(issue.path[0])],
     );
+    const problems: Record<string, string> = {
+      ...Object.fromEntries(
+        names.map((name) => [
+          name,
+          shapes[name] ?? `unknown; known are ${Object.keys(shapes).join(', ')}`,
+        ]),
+      ),
+      ...('problems' in entrance ? entrance.problems : {}),
+    };
     throw new NightshiftError(
       'NS422',
-      `The environment is not valid: ${[...new Set(names)].join(', ')}`,
+      `The environment is not valid: ${Object.keys(problems).join(', ')}`,
       {
-        hint: [...new Set(names)]
-          .map((name) =>
-            name in shapes
-              ? `${name}: ${shapes[name]}.`
-              : `${name}: unknown; known are ${Object.keys(shapes).join(', ')}.`,
-          )
+        hint: Object.entries(problems)
+          .map(([name, fix]) => `${name}: ${fix}.`)
           .join(' '),
       },
     );
   }
   const { data } = parsed;
   return {
-    supabaseUrl: data.SUPABASE_URL,
-    supabaseSecretKey: data.SUPABASE_SECRET_KEY,
+    supabase: { url: data.SUPABASE_URL, ...entrance.access },
     databaseUrl: data.NIGHTSHIFT_DATABASE_URL,
     httpToken: data.NIGHTSHIFT_HTTP_TOKEN,
     eventBus: data.NIGHTSHIFT_EVENT_BUS,

@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import * as z from 'zod';
+import { runnerRole } from '../../functions/_shared/access.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { connectDirect } from '../../functions/_shared/direct.ts';
 import { NightshiftError, toNightshiftError } from '../../functions/_shared/errors.ts';
@@ -14,7 +15,8 @@ import { jobNames, loadJob } from './jobs.ts';
 import { lookAtHealth, showHealth } from './present/health-check.ts';
 import { presenters } from './present/index.ts';
 import { readStatus } from './status.ts';
-import { coloured, heading, progressBars, showError } from './ui.ts';
+import { mintToken } from './token.ts';
+import { coloured, heading, progressBars, showError, utc } from './ui.ts';
 
 /** Exit codes, for scripts: see `npm run nightshift -- --help`. */
 const exitCodes = {
@@ -163,6 +165,13 @@ async function plan(name: string, options: { json?: true }) {
   else show();
 }
 
+async function token({ days }: { days: number }) {
+  const minted = await mintToken(process.env, days, systemClock);
+  // On stderr, so that stdout is the token and nothing else.
+  console.error(`For the role ${runnerRole}, good until ${utc(minted.expiresAtMs)} UTC.`);
+  console.log(minted.token);
+}
+
 function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It takes a whole number.');
   return Number(text);
@@ -192,7 +201,8 @@ const program = new Command('nightshift')
     'after',
     `
 Jobs: ${jobNames().join(', ')}
-Connects to SUPABASE_URL with SUPABASE_SECRET_KEY, or to the stack of npm start.
+Connects to SUPABASE_URL with SUPABASE_SECRET_KEY (or SUPABASE_PUBLISHABLE_KEY and NIGHTSHIFT_RUNNER_TOKEN),
+or to the stack of npm start.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 work left, 4 not run (another run, or paused);
 of health: 0 nothing worse than info, 5 warnings or checks that could not run, 6 something critical.`,
   )
@@ -267,6 +277,13 @@ program
   )
   .option('--yes', 'do it')
   .action(removeFromDatabase);
+program
+  .command('token')
+  .description(
+    'make a runner token, which may run jobs and nothing else, signed with SUPABASE_JWT_SECRET of the environment',
+  )
+  .option('--days <number>', 'how long it is good for, 1 to 365 (default 90)', wholeNumber, 90)
+  .action(token);
 
 // Whoever reads only the first lines, as head does, is done with us.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { readAccess } from '../../functions/_shared/access.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
@@ -18,21 +19,26 @@ export function connect(deadline = noDeadline): Connection {
   const local = !process.env.SUPABASE_URL && existsSync(localEnvironment);
   if (local) {
     delete process.env.NIGHTSHIFT_DATABASE_URL;
+    delete process.env.NIGHTSHIFT_RUNNER_TOKEN;
     process.loadEnvFile(localEnvironment);
   }
-  const {
-    SUPABASE_URL: url,
-    SUPABASE_SECRET_KEY: secretKey,
-    NIGHTSHIFT_DATABASE_URL: databaseUrl,
-  } = process.env;
-  if (!url || !secretKey) {
-    const missing = [
-      ...(url ? [] : ['SUPABASE_URL']),
-      ...(secretKey ? [] : ['SUPABASE_SECRET_KEY']),
-    ];
-    throw new NightshiftError('NS422', `Not set: ${missing.join(' and ')}`, {
-      hint: 'Set both to those of your project, or run npm start in another terminal for a local stack.',
-    });
+  const { SUPABASE_URL: url, NIGHTSHIFT_DATABASE_URL: databaseUrl } = process.env;
+  const entrance = readAccess(process.env);
+  const problems = {
+    ...(url ? {} : { SUPABASE_URL: 'the URL of the project' }),
+    ...('problems' in entrance ? entrance.problems : {}),
+  };
+  if (!url || 'problems' in entrance) {
+    throw new NightshiftError(
+      'NS422',
+      `Not set, or not valid: ${Object.keys(problems).join(' and ')}`,
+      {
+        detail: Object.entries(problems)
+          .map(([name, fix]) => `${name}: ${fix}.`)
+          .join(' '),
+        hint: 'Set them to those of your project, or run npm start in another terminal for a local stack.',
+      },
+    );
   }
   if (!URL.canParse(url)) {
     throw new NightshiftError('NS422', `SUPABASE_URL is not a URL: ${url}`, {
@@ -46,5 +52,5 @@ export function connect(deadline = noDeadline): Connection {
       URL.parse(databaseUrl)?.host ?? 'NIGHTSHIFT_DATABASE_URL is not a connection string';
     console.error(`Direct connection: ${host}`);
   }
-  return { rpc: createRpc({ url, secretKey }, deadline), databaseUrl };
+  return { rpc: createRpc({ url, ...entrance.access }, deadline), databaseUrl };
 }

@@ -3,12 +3,13 @@ import { styleText } from 'node:util';
 import { DescribeEventBusCommand, EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import postgres from 'postgres';
 import * as z from 'zod';
+import { readRunnerToken } from '../../functions/_shared/access.ts';
 import { type Clock, timeMs } from '../../functions/_shared/clock.ts';
 import { encryption } from '../../functions/_shared/direct.ts';
 import { toNightshiftError } from '../../functions/_shared/errors.ts';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
 import { type Installation, installation, inWords } from './installed.ts';
-import { count } from './ui.ts';
+import { count, utc } from './ui.ts';
 
 export interface Diagnosis {
   subject: string;
@@ -35,6 +36,8 @@ const httpTimeoutMs = 10_000;
 const tokenCharacters = 24;
 const copyIt =
   'Copy the connection string of the session pooler (Dashboard > Connect), and encode special characters in the password.';
+/** Two weeks, so that a holiday does not end in functions that are turned away. */
+const tokenNoticeMs = 14 * 24 * 3_600_000;
 
 /** Looks at everything that a deployment needs, one thing after the other; what cannot be reached ends the way there only. */
 export async function doctor(patient: Patient): Promise<Diagnosis[]> {
@@ -45,8 +48,9 @@ export async function doctor(patient: Patient): Promise<Diagnosis[]> {
   const reached = 'database' in api ? api : undefined;
   return [
     ...('database' in api
-      ? examineApi(api, { sentMs, answeredMs: patient.clock.nowMs() })
+      ? examineApi(api, patient, { sentMs, answeredMs: patient.clock.nowMs() })
       : [failed('Data API', api.message, api.hint)]),
+    examineKey(patient),
     await examineDirect(patient, reached),
     await examineBus(patient),
     examineToken(patient),
@@ -54,7 +58,11 @@ export async function doctor(patient: Patient): Promise<Diagnosis[]> {
   ];
 }
 
-function examineApi(api: Installation, times: { sentMs: number; answeredMs: number }): Diagnosis[] {
+function examineApi(
+  api: Installation,
+  { environment }: Patient,
+  times: { sentMs: number; answeredMs: number },
+): Diagnosis[] {
   const { retention, refresh, partition } = api.policies;
   const none = retention + refresh + partition === 0;
   return [
@@ -64,7 +72,7 @@ function examineApi(api: Installation, times: { sentMs: number; answeredMs: numb
     ),
     examineVersions(api),
     examineOwner(api),
-    examineTimeouts(api),
+    examineTimeouts(api, environment),
     examineClock(api, times),
     none
       ? warning(
@@ -125,14 +133,18 @@ function examineOwner({ owner, ownerSeesStatistics }: Installation): Diagnosis {
       );
 }
 
-function examineTimeouts({ statementTimeouts }: Installation): Diagnosis {
+function examineTimeouts(
+  { statementTimeouts }: Installation,
+  { NIGHTSHIFT_RUNNER_TOKEN: token }: Patient['environment'],
+): Diagnosis {
   const subject = 'role timeouts';
-  const { service_role: own, authenticator: inherited } = statementTimeouts;
+  const { service_role, authenticator: inherited } = statementTimeouts;
+  // The runner has none of its own.
+  const own = token?.trim() ? null : service_role;
   const [role, timeout] = own
     ? (['service_role', own] as const)
     : (['authenticator', inherited ?? null] as const);
-  if (timeout === null)
-    return ok(subject, 'Neither service_role nor authenticator has a statement timeout');
+  if (timeout === null) return ok(subject, 'No role that a call takes has a statement timeout');
   const ms = milliseconds(timeout);
   return ms > 0 && ms < usualTimeoutMs
     ? warning(
@@ -280,6 +292,26 @@ async function examineBus({ environment }: Patient): Promise<Diagnosis> {
   } finally {
     client.destroy();
   }
+}
+
+/** Of the way into the project that these settings take; those of the functions may differ. */
+function examineKey({ environment, clock }: Patient): Diagnosis {
+  const token = environment.NIGHTSHIFT_RUNNER_TOKEN?.trim();
+  if (!token) {
+    return ok(
+      'key',
+      'A secret key, which may do anything in the project; npm run nightshift -- token makes one that may only run jobs',
+    );
+  }
+  const expiresAtMs = readRunnerToken(token)?.expiresAtMs ?? 0;
+  const says = `A runner token, good until ${utc(expiresAtMs)} UTC`;
+  return expiresAtMs - clock.nowMs() < tokenNoticeMs
+    ? warning(
+        'key',
+        says,
+        'Make a new one with npm run nightshift -- token, put it into the secret of the stage, and deploy again.',
+      )
+    : ok('key', says);
 }
 
 function examineToken({ environment }: Patient): Diagnosis {

@@ -9,7 +9,7 @@ export interface GatewayOptions {
   schemas: string[];
   publishableKey?: string;
   secretKey?: string;
-  /** Accept legacy keys too, which are JWTs signed with this secret. */
+  /** Of the tokens in `Authorization`, whose role a request takes, and of legacy keys. */
   jwtSecret?: string;
 }
 
@@ -17,6 +17,7 @@ export interface Gateway {
   url: string;
   publishableKey: string;
   secretKey: string;
+  jwtSecret: string;
   close(): Promise<void>;
 }
 
@@ -33,7 +34,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     schemas: options.schemas,
     publishableKey: options.publishableKey ?? key('sb_publishable'),
     secretKey: options.secretKey ?? key('sb_secret'),
-    jwtSecret: options.jwtSecret,
+    jwtSecret: options.jwtSecret ?? randomBytes(32).toString('hex'),
   };
   const worker = new Worker(new URL('./gateway.worker.ts', import.meta.url), {
     name: 'supabase-gateway',
@@ -62,6 +63,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     url: `http://127.0.0.1:${port}`,
     publishableKey: settings.publishableKey,
     secretKey: settings.secretKey,
+    jwtSecret: settings.jwtSecret,
     close: () => (closed ??= close(worker)),
   };
 }

@@ -14,8 +14,8 @@ interface Leftovers {
 }
 
 /**
- * Takes Nightshift out of a database, in one transaction: the schema, what it put on retired partitions, and its lines in the
- * migration history. Without `confirmed` it only says what would go. Refuses while a job runs, and where something of the
+ * Takes Nightshift out of a database, in one transaction: the schema, what it put on retired partitions, its lines in the
+ * migration history, and the role of the runner where no other database needs it. Without `confirmed` it only says what would go. Refuses while a job runs, and where something of the
  * application uses the schema, which would go with it.
  */
 export async function uninstall(
@@ -108,4 +108,10 @@ async function remove(
   if (history?.there) {
     await sql`delete from supabase_migrations.schema_migrations where version in ${sql(versions)}`;
   }
+  await sql
+    .savepoint((attempt) => attempt`drop role if exists nightshift_runner`)
+    .catch((thrown: unknown) => {
+      // Another database of the server has Nightshift as well, and needs it.
+      if (!(thrown instanceof postgres.PostgresError) || thrown.code !== '2BP01') throw thrown;
+    });
 }

@@ -27,4 +27,4 @@ $$;
 comment on function nightshift.get_run is 'The JSON document of one run. Errors: NS404.';
 
 revoke all on function nightshift.get_run from public, anon, authenticated;
-grant execute on function nightshift.get_run to service_role;
+grant execute on function nightshift.get_run to service_role, nightshift_runner;

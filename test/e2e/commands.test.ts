@@ -143,7 +143,7 @@ describe('the command line', () => {
 
   it('says which settings are missing', async () => {
     const result = await run('cli.ts', ['status'], { SUPABASE_URL: 'http://127.0.0.1:9' });
-    expect(result.stderr).toMatch(/Not set: SUPABASE_SECRET_KEY/);
+    expect(result.stderr).toMatch(/Not set, or not valid: SUPABASE_SECRET_KEY/);
     expect(result.code).toBe(2);
   });
 

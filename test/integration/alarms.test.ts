@@ -5,8 +5,9 @@ import { cronPattern } from '../../infra/local/schedules.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { emfLinesOf, namesIn } from '../support/emf.ts';
 import { lambdaContext } from '../support/events.ts';
-import { captureOutput, setUpHandler } from '../support/handler.ts';
+import { setUpHandler } from '../support/handler.ts';
 import { bad, good, type Job } from '../support/nights.ts';
+import { written } from '../support/record-output.ts';
 import { longestGapSeconds } from '../support/schedules.ts';
 import {
   type Alarm,
@@ -36,7 +37,6 @@ const alarmOf = (name: string) => {
 const hour = 3_600;
 const day = 24 * hour;
 
-const written = captureOutput();
 const linesSince = (from: number) => emfLinesOf(written.slice(from));
 
 /** The alarms that the last figure of each metric would ring; what is a share of a parameter is not among them. */
@@ -64,10 +64,7 @@ function ringing(lines: ReturnType<typeof linesSince>): string[] {
 }
 
 describe.each(jobNames() as Job[])('when %s', (job) => {
-  const suite = setUpHandler(
-    { POWERTOOLS_DEV: undefined, POWERTOOLS_METRICS_NAMESPACE: functions[0]?.namespace },
-    job,
-  );
+  const suite = setUpHandler({ POWERTOOLS_METRICS_NAMESPACE: functions[0]?.namespace }, job);
 
   it('does its work, no alarm rings', async () => {
     const from = written.length;

@@ -55,6 +55,28 @@ const callable = [
   'unpause',
 ];
 
+/** Of these, what nightshift_runner may not, and why: all others are for it as well. */
+const notForRunner: Record<string, string> = {
+  add_partition_policy: 'says what may go',
+  add_refresh_policy: 'says what is executed with the rights of the owner',
+  add_retention_policy: 'says what may go',
+  adopt_refresh_policies: 'says what is executed with the rights of the owner',
+  alter_partition_policy: 'says what may go',
+  alter_refresh_policy: 'lets a view be locked against its readers',
+  alter_retention_policy: 'says what may go',
+  check_partition_sizes: 'advises whoever declares policies; no job calls it',
+  list_restores: 'shows keys of rows',
+  pause: 'is for people to decide',
+  reattach_partition: 'undoes what a run did',
+  remove_health_threshold: 'says what rings an alarm',
+  remove_partition_policy: 'ends what was promised',
+  remove_refresh_policy: 'ends what was promised',
+  remove_retention_policy: 'ends what was promised',
+  restore_rows: 'writes rows of the application',
+  set_health_threshold: 'says what rings an alarm',
+  unpause: 'is for people to decide',
+};
+
 describe('the schema nightshift', () => {
   let db: TestDatabase;
   beforeAll(async () => {
@@ -69,6 +91,8 @@ describe('the schema nightshift', () => {
       commented: boolean;
       open: boolean;
       service: boolean;
+      runner: boolean;
+      others: string[];
       definer: boolean;
     }[]
   >`
@@ -79,6 +103,11 @@ describe('the schema nightshift', () => {
       has_function_privilege('anon', p.oid, 'execute')
         or has_function_privilege('authenticated', p.oid, 'execute') as open,
       has_function_privilege('service_role', p.oid, 'execute') as service,
+      has_function_privilege('nightshift_runner', p.oid, 'execute') as runner,
+      array(
+        select r.rolname::text from aclexplode(p.proacl) a left join pg_roles r on r.oid = a.grantee
+        where a.grantee <> p.proowner and coalesce(r.rolname, 'public') not in ('service_role', 'nightshift_runner')
+      ) as others,
       p.prosecdef as definer
     from pg_proc p
     where p.pronamespace = 'nightshift'::regnamespace
@@ -90,10 +119,16 @@ describe('the schema nightshift', () => {
     expect(rows.filter((row) => !row.pinned || !row.commented)).toEqual([]);
   });
 
-  it('lets service_role execute what jobs call, and nobody else anything', async () => {
+  it('lets service_role execute what jobs and people call, and nobody else anything', async () => {
     const rows = await functions();
-    expect(rows.filter((row) => row.open)).toEqual([]);
+    expect(rows.filter((row) => row.open || row.others.length > 0)).toEqual([]);
     expect(rows.filter((row) => row.service).map((row) => row.name)).toEqual(callable);
+  });
+
+  it('lets nightshift_runner execute all of that but what is named here with a reason', async () => {
+    const allowed = (await functions()).filter((row) => row.runner).map((row) => row.name);
+    expect(allowed).toEqual(callable.filter((name) => !(name in notForRunner)));
+    expect(Object.keys(notForRunner).filter((name) => !callable.includes(name))).toEqual([]);
   });
 
   it('compiles nothing just in time in what is called, but for the query of a view', async () => {
@@ -109,6 +144,7 @@ describe('the schema nightshift', () => {
       select c.relname as name, c.relrowsecurity as secured,
         (select count(*)::integer from pg_policy where polrelid = c.oid) as policies,
         has_table_privilege('service_role', c.oid, 'select, insert, update, delete')
+          or has_table_privilege('nightshift_runner', c.oid, 'select, insert, update, delete')
           or has_table_privilege('authenticated', c.oid, 'select, insert, update, delete')
           or has_table_privilege('anon', c.oid, 'select, insert, update, delete') as granted,
         obj_description(c.oid, 'pg_class') is not null as commented

@@ -3,14 +3,11 @@ import type { HealthReport } from '../../functions/health-check/schema.ts';
 import { startGateway } from '../../infra/local/gateway.ts';
 import { emfLinesOf, valuesIn } from '../support/emf.ts';
 import { schedulerInput } from '../support/events.ts';
-import { captureOutput, setUpHandler } from '../support/handler.ts';
+import { setUpHandler } from '../support/handler.ts';
+import { written } from '../support/record-output.ts';
 
-const suite = setUpHandler(
-  { POWERTOOLS_LOG_LEVEL: 'DEBUG', POWERTOOLS_DEV: undefined },
-  'health-check',
-);
+const suite = setUpHandler({}, 'health-check');
 const { call, coldStart, runOf, send } = suite;
-const written = captureOutput();
 
 // It is of the whole server, and other tests make it lag.
 beforeAll(() => suite.sql`select nightshift.set_health_threshold('replication_lag')`);

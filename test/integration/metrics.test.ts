@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { createMetrics } from '../../functions/_shared/metrics.ts';
 import { emfLinesOf, namesIn, valuesIn } from '../support/emf.ts';
 import { continueEvent, lambdaContext, ruleEvent } from '../support/events.ts';
-import { captureOutput, type PurgeRun, setUpHandler, shortOfTime } from '../support/handler.ts';
+import { type PurgeRun, setUpHandler, shortOfTime } from '../support/handler.ts';
 import { deletedIds, idsOf, range } from '../support/purge.ts';
+import { written } from '../support/record-output.ts';
 
 const units = {
   RunSucceeded: 'Count',
@@ -22,11 +23,8 @@ type Values = Partial<Record<keyof typeof units, number | number[]>>;
 
 const suite = setUpHandler({
   NIGHTSHIFT_EVENT_BUS: undefined,
-  POWERTOOLS_LOG_LEVEL: 'DEBUG',
-  POWERTOOLS_DEV: undefined,
 });
 const { fill, onDelete, send } = suite;
-const written = captureOutput();
 
 /** What was counted while `act` ran, one object a line of EMF. */
 async function counted(act: () => Promise<unknown>): Promise<Values[]> {

@@ -2,14 +2,11 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { PartitionReport } from '../../functions/partition-maintenance/schema.ts';
 import { emfLinesOf, valuesIn } from '../support/emf.ts';
 import { schedulerInput } from '../support/events.ts';
-import { captureOutput, setUpHandler, shortOfTime } from '../support/handler.ts';
+import { setUpHandler, shortOfTime } from '../support/handler.ts';
+import { written } from '../support/record-output.ts';
 
-const suite = setUpHandler(
-  { POWERTOOLS_LOG_LEVEL: 'DEBUG', POWERTOOLS_DEV: undefined },
-  'partition-maintenance',
-);
+const suite = setUpHandler({}, 'partition-maintenance');
 const { call, coldStart, send } = suite;
-const written = captureOutput();
 const reportOf = ({ report }: { report?: unknown }) => report as PartitionReport;
 
 /** app.a has a default partition with a row for now and one for never; app.b has months that are due. */

@@ -4,11 +4,11 @@ import * as z from 'zod';
 import { eventDetails } from '../../functions/_shared/bus.ts';
 import { jobNames } from '../../infra/local/jobs.ts';
 import { lambdaContext } from '../support/events.ts';
-import { captureOutput, setUpHandler } from '../support/handler.ts';
+import { setUpHandler } from '../support/handler.ts';
 import { good, type Job } from '../support/nights.ts';
+import { written } from '../support/record-output.ts';
 
 const page = readFileSync(new URL('../../docs/events.md', import.meta.url), 'utf8');
-const written = captureOutput();
 const types = Object.keys(eventDetails) as (keyof typeof eventDetails)[];
 
 describe('docs/events.md', () => {

@@ -2,16 +2,13 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RefreshReport } from '../../functions/view-refresh/schema.ts';
 import { emfLinesOf, valuesIn } from '../support/emf.ts';
 import { schedulerInput, straightAlarm } from '../support/events.ts';
-import { captureOutput, setUpHandler, shortOfTime } from '../support/handler.ts';
+import { setUpHandler, shortOfTime } from '../support/handler.ts';
 import { until } from '../support/purge.ts';
+import { written } from '../support/record-output.ts';
 import { closeGate, gate, refreshAtGate } from '../support/views.ts';
 
-const suite = setUpHandler(
-  { POWERTOOLS_LOG_LEVEL: 'DEBUG', POWERTOOLS_DEV: undefined },
-  'view-refresh',
-);
+const suite = setUpHandler({}, 'view-refresh');
 const { call, coldStart, runOf, send } = suite;
-const written = captureOutput();
 
 /** app.top reads app.sums, which reads app.t; app.alone reads app.u. */
 beforeEach(async () => {

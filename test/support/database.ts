@@ -4,6 +4,7 @@ import postgres from 'postgres';
 import { inject } from 'vitest';
 import { type Gateway, startGateway } from '../../infra/local/gateway.ts';
 import type { Suite } from './global-setup.ts';
+import { keepSecret } from './record-output.ts';
 
 const SCHEMAS = ['public', 'nightshift'];
 const LEAVE_TIMEOUT_MS = 2_000;
@@ -22,7 +23,16 @@ export interface TestDatabase {
 /** A migrated database for one test file; on a real Supabase, the one database that all files share. */
 export async function createDatabase(): Promise<TestDatabase> {
   const suite = inject('suite');
-  return suite.kind === 'remote' ? sharedDatabase(suite) : ownDatabase(suite);
+  const database = await (suite.kind === 'remote' ? sharedDatabase(suite) : ownDatabase(suite));
+  keepSecret(database.url, new URL(database.url).password);
+  return {
+    ...database,
+    gateway: async () => {
+      const gateway = await database.gateway();
+      keepSecret(gateway.secretKey, gateway.jwtSecret);
+      return gateway;
+    },
+  };
 }
 
 async function ownDatabase({
@@ -60,9 +70,10 @@ function sharedDatabase({
   url,
   secretKey,
   publishableKey,
+  jwtSecret,
 }: Extract<Suite, { kind: 'remote' }>): TestDatabase {
   const clients = trackClients(databaseUrl);
-  const gateway = { url, secretKey, publishableKey, close: async () => {} };
+  const gateway = { url, secretKey, publishableKey, jwtSecret, close: async () => {} };
   return {
     url: databaseUrl,
     sql: clients.connect(4),

@@ -1,12 +1,16 @@
 import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
+import type { Gateway } from '../../infra/local/gateway.ts';
 import { migrate } from '../../infra/local/migrate.ts';
 import { bootstrap, startPostgres } from '../../infra/local/postgres.ts';
 
 /** Where the suite runs: on a Postgres of its own, or on a real Supabase that is migrated already. */
 export type Suite =
   | { kind: 'local'; adminUrl: string; template: string }
-  | { kind: 'remote'; databaseUrl: string; url: string; secretKey: string; publishableKey: string };
+  | ({ kind: 'remote'; databaseUrl: string } & Pick<
+      Gateway,
+      'url' | 'secretKey' | 'publishableKey' | 'jwtSecret'
+    >);
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -51,8 +55,9 @@ function remoteSuite(): Suite | undefined {
     SUPABASE_URL: url,
     SUPABASE_SECRET_KEY: secretKey,
     SUPABASE_PUBLISHABLE_KEY: publishableKey = '',
+    SUPABASE_JWT_SECRET: jwtSecret = '',
     NIGHTSHIFT_DATABASE_URL: databaseUrl,
   } = process.env;
   if (!url || !secretKey || !databaseUrl) return undefined;
-  return { kind: 'remote', databaseUrl, url, secretKey, publishableKey };
+  return { kind: 'remote', databaseUrl, url, secretKey, publishableKey, jwtSecret };
 }

@@ -87,8 +87,8 @@ export function setUpHandler(
       AWS_REGION: 'eu-central-1',
       AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
       AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
-      POWERTOOLS_LOG_LEVEL: 'SILENT',
-      POWERTOOLS_DEV: 'true',
+      POWERTOOLS_LOG_LEVEL: 'DEBUG',
+      POWERTOOLS_DEV: undefined,
       POWERTOOLS_METRICS_DISABLED: undefined,
       ...settings,
       ...overrides,
@@ -198,27 +198,4 @@ export function loseAnswerOf(name: string) {
     lost = true;
     throw new TypeError('fetch failed');
   });
-}
-
-/** Keeps from the terminal, and gives back, every line that is written while the tests of a file run. */
-export function captureOutput(): string[] {
-  const lines: string[] = [];
-  const keep = (text: unknown) => {
-    const written = typeof text === 'string' ? text : Buffer.from(text as Uint8Array).toString();
-    lines.push(...written.split('\n').filter((line) => line !== ''));
-    return true;
-  };
-  beforeAll(() => {
-    vi.spyOn(process.stdout, 'write').mockImplementation(keep);
-    vi.spyOn(process.stderr, 'write').mockImplementation(keep);
-    for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const) {
-      vi.spyOn(console, method).mockImplementation((...parts) => {
-        keep(parts.map(String).join(' '));
-      });
-    }
-  });
-  afterAll(() => {
-    vi.restoreAllMocks();
-  });
-  return lines;
 }

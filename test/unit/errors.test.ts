@@ -81,11 +81,11 @@ describe('what is said of a failed call', () => {
   );
 
   it.each(['PGRST102', 'PGRST203', 'PGRST003'])(
-    'of %s is what the gateway says of our call, and never details or hint',
+    'of %s is its code alone, since a trigger can speak in the name of the gateway',
     (code) => {
       expect(failure(code).describe()).toEqual({
         code,
-        message: 'purge_batch: something went wrong',
+        message: `purge_batch failed with ${code}, an error of PostgREST`,
       });
     },
   );

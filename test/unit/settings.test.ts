@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { type Clock, timeMs } from '../../functions/_shared/clock.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import { readSettings } from '../../functions/_shared/settings.ts';
 
@@ -8,9 +9,12 @@ const valid = {
   SUPABASE_SECRET_KEY: `sb_secret_${secret}`,
 };
 
-function refusalOf(environment: Record<string, string | undefined>): NightshiftError {
+function refusalOf(
+  environment: Record<string, string | undefined>,
+  clock?: Clock,
+): NightshiftError {
   try {
-    readSettings(environment);
+    readSettings(environment, clock);
   } catch (error) {
     if (error instanceof NightshiftError) return error;
   }
@@ -20,8 +24,7 @@ function refusalOf(environment: Record<string, string | undefined>): NightshiftE
 describe('the settings', () => {
   it('need the URL and the key of the project, and have a default for the rest', () => {
     expect(readSettings(valid)).toEqual({
-      supabaseUrl: 'https://abcd.supabase.co',
-      supabaseSecretKey: `sb_secret_${secret}`,
+      supabase: { url: 'https://abcd.supabase.co', secretKey: `sb_secret_${secret}` },
       httpToken: undefined,
       eventBus: undefined,
       httpBudgetMs: 25_000,
@@ -107,5 +110,86 @@ describe('the settings', () => {
       expect(error.message).toContain(name);
       expect(error.hint).toContain(`${name}: `);
     }
+  });
+
+  describe('name one way into the project', () => {
+    const clock = { nowMs: () => timeMs('2026-11-21T00:00:00Z') };
+    const tokenWith = (claims: object) =>
+      `x.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.${secret}`;
+    const exp = clock.nowMs() / 1_000 + 60;
+    const runner = {
+      SUPABASE_URL: valid.SUPABASE_URL,
+      SUPABASE_PUBLISHABLE_KEY: 'sb_publishable_1',
+      NIGHTSHIFT_RUNNER_TOKEN: tokenWith({ role: 'nightshift_runner', exp }),
+    };
+
+    it('the secret key, also where the publishable key is set', () => {
+      const environment = { ...valid, SUPABASE_PUBLISHABLE_KEY: 'sb_publishable_1' };
+      expect(readSettings(environment)).toEqual(readSettings(valid));
+    });
+
+    it('or the publishable key with a runner token', () => {
+      const padded = { ...runner, NIGHTSHIFT_RUNNER_TOKEN: `${runner.NIGHTSHIFT_RUNNER_TOKEN}\n` };
+      expect(readSettings(padded, clock).supabase).toEqual({
+        url: valid.SUPABASE_URL,
+        publishableKey: 'sb_publishable_1',
+        runnerToken: runner.NIGHTSHIFT_RUNNER_TOKEN,
+      });
+    });
+
+    it.each<[string, Record<string, string | undefined>, string, RegExp]>([
+      [
+        'both',
+        { SUPABASE_SECRET_KEY: secret },
+        'SUPABASE_SECRET_KEY, NIGHTSHIFT_RUNNER_TOKEN',
+        /not both/,
+      ],
+      [
+        'neither',
+        { NIGHTSHIFT_RUNNER_TOKEN: '' },
+        'SUPABASE_SECRET_KEY',
+        /instead of it, SUPABASE_PUBLISHABLE_KEY and NIGHTSHIFT_RUNNER_TOKEN/,
+      ],
+      [
+        'a token by itself',
+        { SUPABASE_PUBLISHABLE_KEY: ' ' },
+        'SUPABASE_PUBLISHABLE_KEY',
+        /sb_publishable_/,
+      ],
+      [
+        'a token that has expired',
+        {
+          NIGHTSHIFT_RUNNER_TOKEN: tokenWith({
+            role: 'nightshift_runner',
+            exp: clock.nowMs() / 1_000,
+          }),
+        },
+        'NIGHTSHIFT_RUNNER_TOKEN',
+        /expired; make a new one with: npm run nightshift -- token/,
+      ],
+      [
+        'a token that never expires',
+        { NIGHTSHIFT_RUNNER_TOKEN: tokenWith({ role: 'nightshift_runner' }) },
+        'NIGHTSHIFT_RUNNER_TOKEN',
+        /a token for the role nightshift_runner/,
+      ],
+      [
+        'a token of a role that may do more',
+        { NIGHTSHIFT_RUNNER_TOKEN: tokenWith({ role: 'service_role', exp }) },
+        'NIGHTSHIFT_RUNNER_TOKEN',
+        /a token for the role nightshift_runner/,
+      ],
+      [
+        'what is no token',
+        { NIGHTSHIFT_RUNNER_TOKEN: secret },
+        'NIGHTSHIFT_RUNNER_TOKEN',
+        /a token for the role nightshift_runner/,
+      ],
+    ])('and are refused with %s', (_, overrides, names, hint) => {
+      const error = refusalOf({ ...runner, ...overrides }, clock);
+      expect(error.message).toBe(`The environment is not valid: ${names}`);
+      expect(error.hint).toMatch(hint);
+      expect(JSON.stringify(error.describe())).not.toContain(secret);
+    });
   });
 });

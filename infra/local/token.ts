@@ -1,0 +1,48 @@
+import { sign } from 'hono/jwt';
+import * as z from 'zod';
+import { runnerRole } from '../../functions/_shared/access.ts';
+import type { Clock } from '../../functions/_shared/clock.ts';
+import { NightshiftError } from '../../functions/_shared/errors.ts';
+
+const dayMs = 24 * 3_600_000;
+
+/** A private signing key, as `supabase gen signing-key` makes it and the project imports it. */
+const signingKey = z.looseObject({ alg: z.enum(['ES256', 'RS256', 'HS256']), kid: z.string() });
+
+/** A token for the role that runs jobs, signed with the JWT secret of the project or a signing key that it knows. */
+export async function mintToken(
+  environment: Record<string, string | undefined>,
+  days: number,
+  clock: Clock,
+): Promise<{ token: string; expiresAtMs: number }> {
+  const secret = environment.SUPABASE_JWT_SECRET?.trim();
+  if (!secret) {
+    throw new NightshiftError('NS422', 'Not set: SUPABASE_JWT_SECRET', {
+      hint: 'Set it to the JWT secret of the project (Project Settings > JWT Keys > Legacy JWT secret), or to a private signing key, as JSON, that you have imported there.',
+    });
+  }
+  if (days < 1 || days > 365) {
+    throw new NightshiftError('NS422', 'A token is good for 1 to 365 days', {
+      hint: 'Leave --days out for 90.',
+    });
+  }
+  const issuedAtMs = clock.nowMs();
+  const expiresAtMs = issuedAtMs + days * dayMs;
+  const claims = {
+    role: runnerRole,
+    iat: Math.floor(issuedAtMs / 1_000),
+    exp: Math.floor(expiresAtMs / 1_000),
+  };
+  return { token: await sign(claims, keyOf(secret), 'HS256'), expiresAtMs };
+}
+
+function keyOf(secret: string): string | JsonWebKey {
+  if (!secret.startsWith('{')) return secret;
+  try {
+    return signingKey.parse(JSON.parse(secret)) as JsonWebKey;
+  } catch {
+    throw new NightshiftError('NS422', 'SUPABASE_JWT_SECRET is no signing key', {
+      hint: 'As JSON it has to be one private key with alg and kid, as supabase gen signing-key prints it.',
+    });
+  }
+}

@@ -27,38 +27,42 @@ export function note(text: string): void {
   console.log(styleText('dim', text));
 }
 
-/** Where the output is no terminal. */
-const usualColumns = 100;
-const narrowest = 20;
-
 export function table(head: string[], rows: string[][], rightAligned: number[]): string {
   const view = new Table({
     head: head.map((text) => styleText('bold', text)),
     style: { head: [], border: [], compact: true },
     colAligns: head.map((_, column) => (rightAligned.includes(column) ? 'right' : 'left')),
-    colWidths: columnWidths([head, ...rows]),
+    colWidths: columnWidths([head, ...rows], process.stdout.columns ?? Number.POSITIVE_INFINITY),
     wordWrap: true,
   });
   view.push(...rows);
   return view.toString();
 }
 
-/** As wide as the texts are; the widest columns give way, so that the table fits into the window. */
-function columnWidths(rows: string[][]): number[] {
-  const lengthOf = (cell = '') =>
-    Math.max(...cell.split('\n').map((line) => stripVTControlCharacters(line).length));
-  const padding = 2;
-  const widths = (rows[0] ?? []).map(
-    (_, column) => Math.max(...rows.map((row) => lengthOf(row[column]))) + padding,
-  );
-  const available = (process.stdout.columns ?? usualColumns) - widths.length - 1;
+const padding = 2;
+
+/** As wide as the texts are; in a narrow window the widest columns give way, down to their longest word. */
+function columnWidths(rows: string[][], windowColumns: number): number[] {
+  const lengthOf = (column: number, pieces: RegExp) =>
+    padding +
+    Math.max(
+      ...rows.flatMap((row) =>
+        stripVTControlCharacters(row[column] ?? '')
+          .split(pieces)
+          .map((piece) => piece.length),
+      ),
+    );
+  const columns = (rows[0] ?? []).map((_, column) => column);
+  const widths = columns.map((column) => lengthOf(column, /\n/));
+  const narrowest = columns.map((column) => lengthOf(column, /\s+/));
+  const borders = columns.length + 1;
   for (;;) {
-    const excess = widths.reduce((sum, width) => sum + width, 0) - available;
-    const widest = widths.indexOf(Math.max(...widths));
-    const next = Math.max(...widths.filter((_, column) => column !== widest), narrowest);
-    const width = widths[widest] ?? 0;
-    if (excess <= 0 || width <= narrowest) return widths;
-    widths[widest] = Math.max(width - excess, Math.min(next, width - 1), narrowest);
+    const excess = widths.reduce((sum, width) => sum + width, borders) - windowColumns;
+    const [widest] = columns
+      .filter((column) => (widths[column] ?? 0) > (narrowest[column] ?? 0))
+      .toSorted((a, b) => (widths[b] ?? 0) - (widths[a] ?? 0));
+    if (excess <= 0 || widest === undefined) return widths;
+    widths[widest] = (widths[widest] ?? 0) - 1;
   }
 }
 

@@ -9,7 +9,7 @@ import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { type RunResult, runJob } from '../../functions/_shared/run.ts';
 import { worstOf } from '../../functions/health-check/rules.ts';
 import { connect, noDeadline } from './connect.ts';
-import { doctor, showDiagnosis } from './doctor.ts';
+import { doctor, showDiagnosis } from './doctor/index.ts';
 import { applyMigrations, removeFromDatabase } from './installation.ts';
 import { jobNames, loadJob } from './jobs.ts';
 import { lookAtHealth, showHealth } from './present/health-check.ts';

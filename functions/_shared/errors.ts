@@ -166,6 +166,14 @@ const knownFailures: Record<string, { message: string; hint: string }> = {
     message: 'A Nightshift function is missing in the database, or the API has not noticed it yet',
     hint: "Apply supabase/migrations, then run: notify pgrst, 'reload schema';",
   },
+  '3F000': {
+    message: 'There is no schema nightshift in this database',
+    hint: 'Install it: npm run nightshift -- migrate --database-url ...',
+  },
+  PGRST002: {
+    message: 'The Data API could not read the schemas that it exposes',
+    hint: 'It passes when the project has just begun or changed. If not: an exposed schema does not exist any more (Project Settings > Data API).',
+  },
   PGRST301: unauthorized,
   '42501': {
     message: 'Postgres denied permission',

@@ -19,6 +19,9 @@ interface Serverless {
     functions: Record<string, FunctionDefinition>;
     provider: { compiledCloudFormationTemplate: { Resources: Record<string, Resource> } };
   };
+  configurationInput: { params: Record<string, Record<string, unknown> | undefined> };
+  processedInput: { options: { param?: string[] } };
+  classes: { Error: new (message: string, code: string) => Error };
   getProvider(name: 'aws'): {
     getStage(): string;
     naming: {
@@ -68,9 +71,26 @@ export default class EachFunction {
   constructor(serverless: Serverless) {
     this.#serverless = serverless;
     this.hooks = {
+      initialize: () => this.#refuseUnknownParameters(),
       'before:package:initialize': () => this.#complete(),
       'after:aws:package:finalize:mergeCustomProviderResources': () => this.#addResources(),
     };
+  }
+
+  /** A misspelt one would leave the default in place without a word: alarms that nobody gets, for example. */
+  #refuseUnknownParameters(): void {
+    const { configurationInput, processedInput, classes } = this.#serverless;
+    const { default: known = {}, ...ofStages } = configurationInput.params;
+    const given = [
+      ...(processedInput.options.param ?? []).map((text) => text.split('=')[0] ?? ''),
+      ...Object.values(ofStages).flatMap((stage) => Object.keys(stage ?? {})),
+    ];
+    const unknown = given.filter((name) => !Object.hasOwn(known, name));
+    if (unknown.length === 0) return;
+    throw new classes.Error(
+      `No such parameter: ${unknown.join(', ')}. There are: ${Object.keys(known).join(', ')}`,
+      'NIGHTSHIFT_UNKNOWN_PARAMETER',
+    );
   }
 
   get #functions() {

@@ -93,7 +93,7 @@ describe.runIf(canSign)('the command line with a token', () => {
       expect(await run(args, env)).toMatchObject({ code: 0 });
     }
     const doctor = await run(['doctor'], env);
-    expect(doctor.stdout).toMatch(/ok .* key .* A runner token, good until /);
+    expect(doctor.stdout).toMatch(/ok +key +A runner token, good until /);
     expect(doctor.stdout).toMatch(/authenticator has a statement timeout of 8s/);
     expect(doctor.stdout + doctor.stderr).not.toContain(env.NIGHTSHIFT_RUNNER_TOKEN);
   });
@@ -101,7 +101,7 @@ describe.runIf(canSign)('the command line with a token', () => {
   it('is told two weeks before the token expires, and afterwards that it has', async () => {
     const late = await run(['doctor'], await tokenFor(13));
     expect(late).toMatchObject({ code: 0 });
-    expect(late.stdout).toMatch(/warning .* key .*[\s\S]*key: Make a new one/);
+    expect(late.stdout).toMatch(/warning +key .*[\s\S]*Fix: Make a new one/);
     const expired = await run(['status'], await tokenFor(1, 2));
     expect(expired).toMatchObject({ code: 2 });
     expect(expired.stderr).toMatch(/NIGHTSHIFT_RUNNER_TOKEN: it has expired/);

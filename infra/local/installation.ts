@@ -25,7 +25,7 @@ export async function removeFromDatabase(options: { databaseUrl: string; yes?: t
   console.log(`Would remove: ${what}`);
   for (const name of found.retired)
     console.log(`Would drop the constraint nightshift_retired of ${name}`);
-  for (const name of found.dependents) console.log(`In the way: ${name}`);
+  for (const name of [...found.dependents, ...found.strangers]) console.log(`In the way: ${name}`);
   note('Nothing was removed. To do it: the same with --yes.');
 }
 

@@ -31,6 +31,7 @@ export async function uninstall(
   try {
     return await sql.begin(async (transaction) => {
       await transaction`set local lock_timeout = '5s'`;
+      if (confirmed) await stopLedger(transaction);
       const found = await look(transaction, await namesMadeBy(files));
       if (confirmed) {
         refuse(found);
@@ -49,6 +50,18 @@ async function namesMadeBy(files: string[]): Promise<string[]> {
   return texts.flatMap((text) => [...text.matchAll(made)].map(([, name = '']) => name));
 }
 
+/** Nothing begins or ends while this is decided. */
+async function stopLedger(sql: postgres.TransactionSql): Promise<void> {
+  const lock = `do $$ begin if to_regclass('nightshift.runs') is not null then lock table nightshift.runs; end if; end $$`;
+  await sql.unsafe(lock).catch((thrown: unknown) => {
+    if (!(thrown instanceof postgres.PostgresError) || thrown.code !== '55P03') throw thrown;
+    throw new NightshiftError('NS409', 'Something is at work in the ledger, most likely a run', {
+      detail: 'Nothing was removed.',
+      hint: 'Wait until it has ended: npm run nightshift -- status',
+    });
+  });
+}
+
 async function look(sql: postgres.TransactionSql, ours: string[]): Promise<Leftovers> {
   const [there] = await sql`select to_regnamespace('nightshift') is not null as there`;
   if (!there?.there) {
@@ -56,8 +69,6 @@ async function look(sql: postgres.TransactionSql, ours: string[]): Promise<Lefto
       hint: 'It was never installed here, or is gone already. Check the connection string.',
     });
   }
-  // Nothing begins or ends while this is decided.
-  await sql`lock table nightshift.runs in access exclusive mode`;
   const dependents = await sql<{ name: string }[]>`
     select distinct pg_describe_object(d.classid, d.objid, 0) as name
     from pg_depend d

@@ -120,6 +120,24 @@ describe.runIf(inject('suite').kind === 'local')('uninstall', () => {
     expect(await db.sql`select 1 as n from nightshift.runs`).toHaveLength(1);
   });
 
+  it('refuses while a call of a run is under way, and holds nobody up where it only looks', async () => {
+    const held = Promise.withResolvers<void>();
+    const began = Promise.withResolvers<void>();
+    const call = db.sql.begin(async (sql) => {
+      await sql`select nightshift.begin_run('view-refresh', 'cli')`;
+      began.resolve();
+      await held.promise;
+    });
+    await began.promise;
+    try {
+      expect(await uninstall(db.url, { confirmed: false })).toMatchObject({ runs: 0 });
+      await expect(uninstall(db.url, { confirmed: true })).rejects.toMatchObject({ code: 'NS409' });
+    } finally {
+      held.resolve();
+      await call;
+    }
+  });
+
   it('refuses where tables of the application are in the schema, so that no row goes with it', async () => {
     await db.sql.unsafe(`
       select nightshift.add_partition_policy('public."Log"', '1 month', partition_schema => 'nightshift');

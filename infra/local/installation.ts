@@ -25,8 +25,10 @@ export async function removeFromDatabase(options: { databaseUrl: string; yes?: t
   console.log(`Would remove: ${what}`);
   for (const name of found.retired)
     console.log(`Would drop the constraint nightshift_retired of ${name}`);
-  for (const name of found.dependents) console.log(`In the way: ${name}`);
-  note('Nothing was removed. To do it: the same with --yes.');
+  for (const name of [...found.dependents, ...found.strangers]) console.log(`In the way: ${name}`);
+  note(
+    'Nothing was removed. First take nightshift off the exposed schemas (Project Settings > Data API): while one is exposed that is not there, the Data API answers nothing at all. Then the same with --yes.',
+  );
 }
 
 /** A slip in the connection string is no defect of ours. */

@@ -1,10 +1,14 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import postgres from 'postgres';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
+
+const migrations = new URL('../../supabase/migrations/', import.meta.url);
 
 interface Leftovers {
   /** What of it is in the way: objects of the application that use it. */
   dependents: string[];
+  /** In the way as well: tables, views and functions in the schema that no migration made. */
+  strangers: string[];
   /** Tables that carry a constraint of ours since they were retired. */
   retired: string[];
   /** A job that is running now. */
@@ -16,23 +20,22 @@ interface Leftovers {
 /**
  * Takes Nightshift out of a database, in one transaction: the schema, what it put on retired partitions, its lines in the
  * migration history, and the role of the runner where no other database needs it. Without `confirmed` it only says what would go. Refuses while a job runs, and where something of the
- * application uses the schema, which would go with it.
+ * application uses the schema or is in it, which would go with it.
  */
 export async function uninstall(
   databaseUrl: string,
   { confirmed }: { confirmed: boolean },
 ): Promise<Leftovers> {
-  const versions = (await readdir(new URL('../../supabase/migrations', import.meta.url))).map(
-    (file) => file.split('_')[0] ?? '',
-  );
+  const files = await readdir(migrations);
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
   try {
     return await sql.begin(async (transaction) => {
       await transaction`set local lock_timeout = '5s'`;
-      const found = await look(transaction);
+      if (confirmed) await stopLedger(transaction);
+      const found = await look(transaction, await namesMadeBy(files));
       if (confirmed) {
         refuse(found);
-        await remove(transaction, found, versions);
+        await remove(transaction, found, files);
       }
       return found;
     });
@@ -41,24 +44,52 @@ export async function uninstall(
   }
 }
 
-async function look(sql: postgres.TransactionSql): Promise<Leftovers> {
+async function namesMadeBy(files: string[]): Promise<string[]> {
+  const texts = await Promise.all(files.map((file) => readFile(new URL(file, migrations), 'utf8')));
+  const made = /(?:create (?:or replace )?(?:table|view|function) nightshift\.| rename to )(\w+)/g;
+  return texts.flatMap((text) => [...text.matchAll(made)].map(([, name = '']) => name));
+}
+
+/** Nothing begins or ends while this is decided. */
+async function stopLedger(sql: postgres.TransactionSql): Promise<void> {
+  const lock = `do $$ begin if to_regclass('nightshift.runs') is not null then lock table nightshift.runs; end if; end $$`;
+  await sql.unsafe(lock).catch((thrown: unknown) => {
+    if (!(thrown instanceof postgres.PostgresError) || thrown.code !== '55P03') throw thrown;
+    throw new NightshiftError('NS409', 'Something is at work in the ledger, most likely a run', {
+      detail: 'Nothing was removed.',
+      hint: 'Wait until it has ended: npm run nightshift -- status',
+    });
+  });
+}
+
+async function look(sql: postgres.TransactionSql, ours: string[]): Promise<Leftovers> {
   const [there] = await sql`select to_regnamespace('nightshift') is not null as there`;
   if (!there?.there) {
     throw new NightshiftError('NS404', 'There is no schema nightshift in this database', {
       hint: 'It was never installed here, or is gone already. Check the connection string.',
     });
   }
-  // Nothing begins or ends while this is decided.
-  await sql`lock table nightshift.runs in access exclusive mode`;
   const dependents = await sql<{ name: string }[]>`
     select distinct pg_describe_object(d.classid, d.objid, 0) as name
     from pg_depend d
     cross join lateral pg_identify_object(d.refclassid, d.refobjid, 0) used
     cross join lateral pg_identify_object(d.classid, d.objid, 0) using_it
-    where d.deptype = 'n' and used.schema = 'nightshift'
-      -- Rules, triggers, defaults and constraints have no schema, but the identity of what they are on.
-      and using_it.schema is distinct from 'nightshift' and using_it.schema is distinct from 'pg_toast'
-      and using_it.identity !~ '(^| )nightshift\\.'
+    cross join lateral pg_identify_object_as_address(d.classid, d.objid, 0) address
+    -- Rules, triggers, defaults and constraints have no schema, but the address of what they are on.
+    cross join lateral coalesce(
+      using_it.schema, case when cardinality(address.object_names) > 1 then address.object_names[1] end, ''
+    ) home
+    where d.deptype = 'n' and used.schema = 'nightshift' and home not in ('nightshift', 'pg_toast')
+    order by 1`;
+  const strangers = await sql<{ name: string }[]>`
+    select pg_describe_object(i.classid, i.objid, 0) as name
+    from (
+      select 'pg_class'::regclass, oid, relname from pg_class
+      where relnamespace = 'nightshift'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f')
+      union all
+      select 'pg_proc'::regclass, oid, proname from pg_proc where pronamespace = 'nightshift'::regnamespace
+    ) i(classid, objid, name)
+    where i.name <> all(${ours})
     order by 1`;
   const retired = await sql<{ name: string }[]>`
     select conrelid::regclass::text as name from pg_constraint
@@ -72,6 +103,7 @@ async function look(sql: postgres.TransactionSql): Promise<Leftovers> {
       (select count(*) from nightshift.runs)::integer as runs`;
   return {
     dependents: dependents.map(({ name }) => name),
+    strangers: strangers.map(({ name }) => name),
     retired: retired.map(({ name }) => name),
     running: running.map(({ job }) => job),
     policies: counted?.policies ?? 0,
@@ -79,7 +111,7 @@ async function look(sql: postgres.TransactionSql): Promise<Leftovers> {
   };
 }
 
-function refuse({ dependents, running }: Leftovers): void {
+function refuse({ dependents, strangers, running }: Leftovers): void {
   if (running.length > 0) {
     throw new NightshiftError('NS409', `A run is under way: ${running.join(', ')}`, {
       detail: 'Nothing was removed.',
@@ -92,12 +124,18 @@ function refuse({ dependents, running }: Leftovers): void {
       hint: 'Drop or change these first: they would go with the schema.',
     });
   }
+  if (strangers.length > 0) {
+    throw new NightshiftError('NS422', 'The schema nightshift holds what no migration made', {
+      detail: `${strangers.join(', ')}. Nothing was removed.`,
+      hint: 'If it is yours, such as partitions of a policy with partition_schema, move it first: alter table ... set schema. If it came with a later version of Nightshift, update this checkout.',
+    });
+  }
 }
 
 async function remove(
   sql: postgres.TransactionSql,
   { retired }: Leftovers,
-  versions: string[],
+  files: string[],
 ): Promise<void> {
   for (const name of retired) {
     await sql.unsafe(`alter table ${name} drop constraint nightshift_retired`);
@@ -106,12 +144,17 @@ async function remove(
   const [history] = await sql`
     select to_regclass('supabase_migrations.schema_migrations') is not null as there`;
   if (history?.there) {
-    await sql`delete from supabase_migrations.schema_migrations where version in ${sql(versions)}`;
+    // By name as well: a migration of the application may have the same version.
+    await sql`
+      delete from supabase_migrations.schema_migrations
+      where concat_ws('_', version, name) || '.sql' in ${sql(files)}`;
   }
   await sql
     .savepoint((attempt) => attempt`drop role if exists nightshift_runner`)
     .catch((thrown: unknown) => {
-      // Another database of the server has Nightshift as well, and needs it.
-      if (!(thrown instanceof postgres.PostgresError) || thrown.code !== '2BP01') throw thrown;
+      // Another database of the server has Nightshift as well, and needs it; or it is someone else's to drop.
+      if (!(thrown instanceof postgres.PostgresError) || !/^(2BP01|42501)$/.test(thrown.code)) {
+        throw thrown;
+      }
     });
 }

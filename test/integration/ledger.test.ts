@@ -373,6 +373,18 @@ describe('a continuation', () => {
     expect((await resume(run.id, 1)).outcome).toBe('started');
   });
 
+  it.each([
+    ['whose attempt ended seven hours ago', `finished_at = now() - interval '7 hours'`, 1],
+    ['that was begun forty times', 'attempt = 40', 40],
+  ])('has no run go on %s, also by an event that is made up', async (_, change, attempt) => {
+    const { run } = await begin();
+    await finish(run, 'continued');
+    await db.sql.unsafe(`update nightshift.runs set ${change}`);
+    expect((await resume(run.id, attempt)).outcome).toBe('skipped');
+    await db.sql`update nightshift.runs set finished_at = now(), attempt = 39`;
+    expect((await resume(run.id, 39)).outcome).toBe('started');
+  });
+
   it('of a run nobody knows is refused with a hint', async () => {
     await expect(resume(randomUUID(), 1)).rejects.toMatchObject({
       code: 'NS404',

@@ -120,6 +120,60 @@ describe.runIf(inject('suite').kind === 'local')('uninstall', () => {
     expect(await db.sql`select 1 as n from nightshift.runs`).toHaveLength(1);
   });
 
+  it('refuses while a call of a run is under way, and holds nobody up where it only looks', async () => {
+    const held = Promise.withResolvers<void>();
+    const began = Promise.withResolvers<void>();
+    const call = db.sql.begin(async (sql) => {
+      await sql`select nightshift.begin_run('view-refresh', 'cli')`;
+      began.resolve();
+      await held.promise;
+    });
+    await began.promise;
+    try {
+      expect(await uninstall(db.url, { confirmed: false })).toMatchObject({ runs: 0 });
+      await expect(uninstall(db.url, { confirmed: true })).rejects.toMatchObject({ code: 'NS409' });
+    } finally {
+      held.resolve();
+      await call;
+    }
+  });
+
+  it('refuses where tables of the application are in the schema, so that no row goes with it', async () => {
+    await db.sql.unsafe(`
+      select nightshift.add_partition_policy('public."Log"', '1 month', partition_schema => 'nightshift');
+      select nightshift.create_missing_partitions('public."Log"');
+      insert into public."Log" values (now(), 'kept');
+      create function nightshift.mine() returns integer language sql as 'select 1';
+    `);
+    await expect(uninstall(db.url, { confirmed: true })).rejects.toMatchObject({
+      code: 'NS422',
+      detail: expect.stringMatching(
+        /^function nightshift\.mine\(\), table nightshift\."Log_\d{4}_\d\d"/,
+      ),
+    });
+    expect(await db.sql`select note from public."Log"`).toEqual([{ note: 'kept' }]);
+  });
+
+  it.each([
+    ['view', 'create view public."a nightshift.b" as select nightshift.list_runs() as runs'],
+    [
+      'trigger',
+      'create trigger "on nightshift.b" before update on public.orders for each row execute function nightshift.keep_time()',
+    ],
+  ])('sees a %s that uses it, whatever its name', async (kind, statement) => {
+    await db.sql.unsafe(statement);
+    const { dependents } = await uninstall(db.url, { confirmed: false });
+    expect(dependents).toEqual([expect.stringContaining(kind)]);
+  });
+
+  it('leaves a migration of the application in the history that has the same version', async () => {
+    await db.sql`
+      update supabase_migrations.schema_migrations set name = 'mine' where version = '20261121000100'`;
+    await uninstall(db.url, { confirmed: true });
+    const left = await db.sql`select version, name from supabase_migrations.schema_migrations`;
+    expect(left).toEqual([{ version: '20261121000100', name: 'mine' }]);
+  });
+
   it('can be followed by an installation, and a second one says that there is nothing', async () => {
     await uninstall(db.url, { confirmed: true });
     await expect(uninstall(db.url, { confirmed: true })).rejects.toMatchObject({ code: 'NS404' });

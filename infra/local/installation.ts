@@ -4,6 +4,11 @@ import { note } from './ui.ts';
 import { uninstall } from './uninstall.ts';
 
 export async function applyMigrations(options: { databaseUrl: string }) {
+  if (options.databaseUrl.trim() === '') {
+    throw new NightshiftError('NS422', '--database-url is empty', {
+      hint: 'Pass the connection string; in a workflow, set the secret DATABASE_URL of the environment.',
+    });
+  }
   const { applied, skipped } = await migrate(options.databaseUrl).catch((thrown: unknown) => {
     throw toConnectionError(thrown, options.databaseUrl);
   });
@@ -18,13 +23,12 @@ export async function removeFromDatabase(options: { databaseUrl: string; yes?: t
     },
   );
   const what = `the schema nightshift with ${found.policies} policies and the ledger of ${found.runs} runs`;
-  if (options.yes) {
-    console.log(`Removed: ${what}`);
-    return;
-  }
-  console.log(`Would remove: ${what}`);
-  for (const name of found.retired)
-    console.log(`Would drop the constraint nightshift_retired of ${name}`);
+  console.log(options.yes ? 'Removed:' : 'Would remove:');
+  console.log(`  ${what}`);
+  for (const name of found.retired) console.log(`  the constraint nightshift_retired of ${name}`);
+  console.log('  its lines in the migration history');
+  console.log('  the role nightshift_runner, where no other database needs it');
+  if (options.yes) return;
   for (const name of [...found.dependents, ...found.strangers]) console.log(`In the way: ${name}`);
   note(
     'Nothing was removed. First take nightshift off the exposed schemas (Project Settings > Data API): while one is exposed that is not there, the Data API answers nothing at all. Then the same with --yes.',

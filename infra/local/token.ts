@@ -36,8 +36,18 @@ export async function mintToken(
   return { token: await sign(claims, keyOf(secret), 'HS256'), expiresAtMs };
 }
 
+/** What signs for Supabase is at least so long. */
+const secretCharacters = 32;
+
 function keyOf(secret: string): string | JsonWebKey {
-  if (!secret.startsWith('{')) return secret;
+  if (!secret.startsWith('{')) {
+    if (/^(sb_|eyJ)/.test(secret) || secret.length < secretCharacters) {
+      throw new NightshiftError('NS422', 'SUPABASE_JWT_SECRET is no JWT secret', {
+        hint: 'It is not an API key: Project Settings > JWT Keys > Legacy JWT secret, which has 32 characters and more.',
+      });
+    }
+    return secret;
+  }
   try {
     return signingKey.parse(JSON.parse(secret)) as JsonWebKey;
   } catch {

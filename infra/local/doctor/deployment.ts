@@ -50,7 +50,7 @@ export function examineKey({ environment, clock }: Patient): Diagnosis {
     ? warning(
         'key',
         says,
-        'Make a new one with npm run nightshift -- token, put it into the secret of the stage, and deploy again.',
+        'Make a new one with npm run nightshift -- token, put it into the secret of the stage, and deploy with --force.',
       )
     : ok('key', says);
 }
@@ -120,7 +120,7 @@ export async function examineFunctions({
         ? failed(
             'token of the functions',
             'They do not take the token that is set here',
-            'Put the same NIGHTSHIFT_HTTP_TOKEN into the secret of the stage, and deploy again.',
+            'Put the same NIGHTSHIFT_HTTP_TOKEN into the secret of the stage, and deploy with --force.',
           )
         : ok('token of the functions', 'They take the token'),
     ];

@@ -58,8 +58,15 @@ const alarmDetail = z.object({ alarmName: z.string(), state: z.object({ value: z
 const snsAlarm = z.object({ AlarmName: z.string(), NewStateValue: z.string() });
 
 /** Reads any event but HTTP. What it does not know it refuses by name: a silent no-op would look like a quiet night. */
-export function parseEvent(event: unknown, job: JobInterface): Invocation | Ignored {
-  if (isPlainInput(event, job)) return { trigger: 'event', requestedBy: 'invoke', input: event };
+export function parseEvent(
+  event: unknown,
+  job: JobInterface,
+  requestId: string,
+): Invocation | Ignored {
+  if (isPlainInput(event, job)) {
+    // It has no id of its own; when Lambda tries it again, it is the same request.
+    return { trigger: 'event', requestedBy: 'invoke', idempotencyKey: requestId, input: event };
+  }
 
   const scheduler = schedulerEvent.safeParse(event);
   if (scheduler.success) return fromScheduler(scheduler.data);

@@ -121,7 +121,7 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
     }
 
     try {
-      const invocation = parseEvent(event, job);
+      const invocation = parseEvent(event, job, context.awsRequestId);
       if ('ignored' in invocation) {
         log.info('Event ignored', { reason: invocation.ignored });
         return invocation;

@@ -82,6 +82,16 @@ describe('an invoke', () => {
     await expect(send({ dryRun: 'yes' })).rejects.toMatchObject({ code: 'NS422' });
   });
 
+  it('that fails and is tried again is one run', async () => {
+    await fill('app.orders', { due: 30, fresh: 10 });
+    const before = await countRuns();
+    const context = lambdaContext();
+    for (let attempt = 1; attempt <= 3; attempt += 1) {
+      await expect(send({}, context)).rejects.toMatchObject({ code: 'NS428' });
+    }
+    expect(await countRuns()).toBe(before + 1);
+  });
+
   it('that is unknown is thrown by name, and starts nothing', async () => {
     const before = await countRuns();
     for (const [event, name] of [

@@ -302,7 +302,7 @@ export function lambdaContext({ remainingMs = 900_000 } = {}): Context {
     functionVersion: '$LATEST',
     invokedFunctionArn: `arn:aws:lambda:${region}:${account}:function:nightshift-dev-retention-purge`,
     memoryLimitInMB: '256',
-    awsRequestId: '8f507cfc-0b1a-4d2c-9f5e-3a8e7d6c5b4a',
+    awsRequestId: crypto.randomUUID(),
     logGroupName: '/aws/lambda/nightshift-dev-retention-purge',
     logStreamName: '2026/01/01/[$LATEST]58419525dade4d17a495dceeeed44708',
     getRemainingTimeInMillis: () => Math.round(startedMs + remainingMs - performance.now()),

@@ -16,7 +16,7 @@ import {
   unfilledSchedulerInput,
 } from '../support/events.ts';
 
-const parse = (event: unknown) => parseEvent(event, job);
+const parse = (event: unknown) => parseEvent(event, job, 'request 1');
 const runId = '3f0e1d2c-4b5a-4968-8776-655443322110';
 
 function refusalOf(event: unknown): NightshiftError {
@@ -157,7 +157,12 @@ describe('a plain invoke', () => {
   it.each([{}, { dryRun: true }, { only: ['public.logs'], force: true }])(
     'hands on %j, and has no key',
     (input) => {
-      expect(parse(input)).toEqual({ trigger: 'event', requestedBy: 'invoke', input });
+      expect(parse(input)).toEqual({
+        trigger: 'event',
+        requestedBy: 'invoke',
+        idempotencyKey: 'request 1',
+        input,
+      });
     },
   );
 

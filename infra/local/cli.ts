@@ -282,7 +282,7 @@ program
   .description(
     'make a runner token, which may run jobs and nothing else, signed with SUPABASE_JWT_SECRET of the environment',
   )
-  .option('--days <number>', 'how long it is good for, 1 to 365 (default 90)', wholeNumber, 90)
+  .option('--days <number>', 'how long it is good for, 1 to 365', wholeNumber, 90)
   .action(token);
 
 // Whoever reads only the first lines, as head does, is done with us.

@@ -15,18 +15,26 @@ begin
   if exists (
     select from pg_catalog.pg_roles r
     where r.rolname = 'nightshift_runner'
-      and (r.rolsuper or r.rolbypassrls or r.rolcanlogin or r.rolcreaterole or r.rolcreatedb or r.rolreplication)
+      and (
+        r.rolsuper or r.rolbypassrls or r.rolcanlogin or r.rolcreaterole or r.rolcreatedb or r.rolreplication
+        or exists (select from pg_catalog.pg_auth_members m where m.member = r.oid)
+      )
   ) then
     raise exception using
       errcode = 'NS422',
       message = 'There is a role nightshift_runner already, and it may do more than run jobs',
-      hint = 'alter role nightshift_runner nosuperuser nobypassrls nologin nocreaterole nocreatedb noreplication; or rename it.';
+      hint = 'alter role nightshift_runner nosuperuser nobypassrls nologin nocreaterole nocreatedb noreplication; and revoke every role from it; or rename it.';
   end if;
   if not pg_has_role('authenticator', 'nightshift_runner', 'member') then
     begin
       grant nightshift_runner to authenticator;
     exception
       when unique_violation then null;
+      when insufficient_privilege then
+        raise exception using
+          errcode = 'NS422',
+          message = format('%I may not let authenticator take the role nightshift_runner, which someone else has made', current_user),
+          hint = 'As whoever made it, or a superuser: grant nightshift_runner to authenticator;';
     end;
   end if;
 end;

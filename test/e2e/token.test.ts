@@ -118,7 +118,11 @@ describe.runIf(canSign)('a function with a token', () => {
     await coldStart({ ...settings, NIGHTSHIFT_RUNNER_TOKEN: runnerToken });
     expect(await call()).toMatchObject({ statusCode: 200, body: { status: 'succeeded' } });
 
-    const forged = await mintToken({ SUPABASE_JWT_SECRET: 'another-secret-of-enough-characters' }, 1, systemClock);
+    const forged = await mintToken(
+      { SUPABASE_JWT_SECRET: 'another-secret-of-enough-characters' },
+      1,
+      systemClock,
+    );
     await coldStart({ ...settings, NIGHTSHIFT_RUNNER_TOKEN: forged.token });
     expect(await call()).toMatchObject({
       statusCode: 500,

@@ -13,8 +13,16 @@ import { heading, note } from './ui.ts';
 
 /** Read by the command line, so that it finds the running stack; removed again at the end. */
 const environmentFile = new URL('../../.env.local', import.meta.url);
+/** What the functions are built into, and run from. */
+const bundles = new URL('../../.esbuild/local', import.meta.url);
 const stage = 'local';
-const { values: options } = parseArgs({ options: { twice: { type: 'boolean', default: false } } });
+const { values: options } = parseArgs({
+  options: {
+    twice: { type: 'boolean', default: false },
+    // As of a deployment; docs/deploy.md has them.
+    param: { type: 'string', multiple: true, default: [] },
+  },
+});
 const size = { users: 200, packages: 20_000, metrics: 50_000, products: 500 };
 
 heading('Nightshift on this machine');
@@ -40,7 +48,10 @@ writeFileSync(
     .join(''),
   { mode: 0o600 },
 );
-process.on('exit', () => rmSync(environmentFile, { force: true }));
+process.on('exit', () => {
+  rmSync(environmentFile, { force: true });
+  rmSync(bundles, { recursive: true, force: true });
+});
 
 /** For the functions only; the key that signs what they send to the bus is looked at by nobody. */
 const eventSettings = {
@@ -49,6 +60,8 @@ const eventSettings = {
   AWS_ACCESS_KEY_ID: 'local',
   AWS_SECRET_ACCESS_KEY: 'local',
   AWS_PROFILE: undefined,
+  // As on AWS, where schedules have a time zone too.
+  TZ: 'UTC',
 };
 const functions = spawn(
   process.execPath,
@@ -57,8 +70,7 @@ const functions = spawn(
     'offline',
     '--stage',
     stage,
-    '--param',
-    'direct=local',
+    ...['direct=local', ...options.param].flatMap((param) => ['--param', param]),
     '--httpPort',
     `${httpPort}`,
     '--lambdaPort',
@@ -70,16 +82,19 @@ const functions = spawn(
     detached: true,
   },
 );
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+// A terminal that is closed sends SIGHUP.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => functions.kill('SIGINT'));
 }
-const ended = once(functions, 'exit');
-await Promise.race([ready(), ended]);
-if (functions.exitCode === null) {
+// However this process ends, they do not outlive it.
+process.on('exit', () => functions.kill('SIGKILL'));
+const ended = once(functions, 'exit').then(() => 'ended');
+if ((await Promise.race([ready(), ended])) !== 'ended') {
   console.log(`
   Data API   ${stack.gatewayUrl}
   Postgres   ${stack.databaseUrl}
   Functions  http://127.0.0.1:${httpPort}
+  Lambda     http://127.0.0.1:${lambdaPort}, for aws lambda invoke --endpoint-url
   Event bus  ${bus.url}, ${busName}
 
 In another terminal:
@@ -101,6 +116,7 @@ await ended;
 await bus.close();
 await stack.stop();
 note('Stopped; the data is forgotten.');
+process.exitCode = functions.exitCode ?? 1;
 
 /** serverless-offline says on stderr that it listens; all it says is passed on. */
 function ready(): Promise<void> {

@@ -1,113 +1,208 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { fileURLToPath } from 'node:url';
+import { dirname } from 'node:path';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import postgres from 'postgres';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBus } from '../../functions/_shared/bus.ts';
 import type { PurgeReport } from '../../functions/retention-purge/schema.ts';
-import { auditDeletes, deletedIds, range } from '../support/purge.ts';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
+import { straightAlarm } from '../support/events.ts';
+import { auditDeletes, batchUnderWay, deletedIds, range, until } from '../support/purge.ts';
+import { root, runningProcesses, type Started, start } from '../support/started.ts';
 
 interface PurgeAnswer {
   runId: string;
   status: string;
+  duplicate: boolean;
   report: PurgeReport;
 }
 
-let child: ChildProcess;
-let output = '';
-let databaseUrl: URL;
-let functionsUrl: URL;
-let busUrl: URL;
+let stack: Started;
+let token: string;
 let headers: Record<string, string>;
 let sql: postgres.Sql;
 
-/** Waits until the output has so many places that match. */
-function seen(pattern: RegExp, times = 1): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const look = () => {
-      if ([...output.matchAll(new RegExp(pattern, 'g'))].length < times) return;
-      child.stdout?.off('data', look);
-      child.stderr?.off('data', look);
-      resolve();
-    };
-    child.stdout?.on('data', look);
-    child.stderr?.on('data', look);
-    child.once('exit', () => reject(new Error(output)));
-    look();
-  });
-}
-
 beforeAll(async () => {
-  child = spawn(process.execPath, ['infra/local/start.ts', '--twice'], {
-    cwd: root,
-    env: { ...process.env, NO_COLOR: '1', NIGHTSHIFT_HTTP_BUDGET_MS: '3000' },
-  });
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.on('data', (chunk) => {
-      output += chunk;
-    });
-  }
-  await seen(/Ctrl-C stops/);
-  const urlOf = (label: string) =>
-    new URL(new RegExp(`${label} +(\\w+://[^\\s,]+)`).exec(output)?.[1] ?? '');
-  [databaseUrl, functionsUrl, busUrl] = [urlOf('Postgres'), urlOf('Functions'), urlOf('Event bus')];
+  stack = await start(
+    [
+      '--twice',
+      '--param=schedule-health-check=rate(1 minute)',
+      // Once a year, or what runs at two at night would be in the way of these tests.
+      '--param=schedule-retention-purge=cron(0 2 1 1 ? *)',
+    ],
+    { NIGHTSHIFT_HTTP_BUDGET_MS: '3000' },
+  );
   process.loadEnvFile(`${root}.env.local`);
-  headers = { authorization: `Bearer ${process.env.NIGHTSHIFT_HTTP_TOKEN}` };
-  sql = postgres(databaseUrl.href, { max: 1, onnotice() {} });
+  token = process.env.NIGHTSHIFT_HTTP_TOKEN ?? '';
+  headers = { authorization: `Bearer ${token}` };
+  sql = postgres(stack.urls.database.href, { max: 1, onnotice() {} });
+  await sql`create schema app`;
 }, 90_000);
 afterAll(async () => {
   await sql?.end();
-  child.kill('SIGKILL');
+  await stack?.interrupt();
 });
 
-const purge = (body: object | string, asked = headers) =>
-  fetch(new URL('/jobs/retention-purge/runs', functionsUrl), {
+const purge = (body: object | string, sent = headers) =>
+  fetch(new URL('/jobs/retention-purge/runs', stack.urls.functions), {
     method: 'POST',
-    headers: asked,
+    headers: sent,
     body: typeof body === 'string' ? body : JSON.stringify(body),
   });
 
-it('serves the functions over HTTP', async () => {
-  expect((await purge('', {})).status).toBe(401);
-  const malformed = await purge('{');
-  expect(malformed.status).toBe(400);
-  expect(malformed.headers.get('content-type')).toMatch('application/problem+json');
-  const response = await purge({ only: ['public.user_targets'] });
-  expect(response.status).toBe(200);
-  expect(await response.json()).toMatchObject({ status: 'succeeded', report: { rowsLeft: 0 } });
-  expect(
-    await sql`select trigger, status from nightshift.runs where job = 'retention-purge'`,
-  ).toEqual([{ trigger: 'http', status: 'succeeded' }]);
-}, 60_000);
+const answered = async (response: Response) => (await response.json()) as PurgeAnswer;
+
+/** The body, if it is a problem with this code and says what to do. */
+async function problem(response: Response, code: string): Promise<Record<string, unknown>> {
+  const body = (await response.json()) as Record<string, unknown>;
+  const status = Number(code.slice('NS'.length));
+  expect(body).toMatchObject({
+    type: `urn:nightshift:problem:${code}`,
+    title: expect.any(String),
+    status,
+    code,
+    hint: expect.any(String),
+  });
+  expect(response.status).toBe(status);
+  expect(response.headers.get('content-type')).toMatch('application/problem+json');
+  return body;
+}
+
+/** A table of which a policy lets the first rows go. */
+async function createTable(name: string, { due, kept }: { due: number; kept: number }) {
+  await sql.unsafe(`
+    create table ${name} (id integer primary key, deleted_at timestamptz);
+    create index on ${name} (deleted_at);
+    insert into ${name}
+    select n, case when n <= ${due} then now() - interval '40 days' - n * interval '1 s' end from generate_series(1, ${due + kept}) n;
+    analyze ${name};
+    select nightshift.add_retention_policy('${name}', '30 days');`);
+}
+
+/** Each batch takes so long that a budget of 3 s is soon over. */
+const slowDown = (table: string) =>
+  sql.unsafe(`
+    create or replace function app.take_time() returns trigger language plpgsql as $$
+    begin perform pg_sleep(0.6); return null; end $$;
+    create trigger take_time before delete on ${table} execute function app.take_time();`);
+
+const rowsIn = async (table: string) => (await sql`select from ${sql(table)}`).length;
+
+describe('a run over HTTP', () => {
+  it.each<[code: string, why: string, body: object | string, sent?: Record<string, string>]>([
+    ['NS400', 'a body that is not JSON', '{'],
+    ['NS401', 'no token', {}, {}],
+    ['NS401', 'another token', {}, { authorization: 'Bearer another' }],
+    ['NS404', 'a table that has no policy', { only: ['app.nothing'] }],
+    ['NS413', 'a body of more than 64 KB', { only: ['a'.repeat(64 * 1024)] }],
+    ['NS422', 'an input that it does not know', { dryRum: true }],
+  ])('answers %s to %s', async (code, _why, body, sent) => {
+    const response = await purge(body, sent);
+    const { runId } = await problem(response, code);
+    expect(response.headers.get('www-authenticate')).toBe(code === 'NS401' ? 'Bearer' : null);
+    // What is not a request does not become a run.
+    expect(typeof runId).toBe(code === 'NS404' ? 'string' : 'undefined');
+  });
+
+  it('answers 200, once for each idempotency key', async () => {
+    await createTable('app.notes', { due: 20, kept: 80 });
+    const keyed = { ...headers, 'idempotency-key': 'tonight' };
+    const first = await purge({ only: ['app.notes'] }, keyed);
+    expect(first.status).toBe(200);
+    const done = await answered(first);
+    expect(done).toMatchObject({
+      status: 'succeeded',
+      duplicate: false,
+      report: { rowsPurged: 20, rowsLeft: 0 },
+    });
+
+    const second = await purge({ only: ['app.notes'] }, keyed);
+    expect(second.status).toBe(200);
+    expect(await answered(second)).toEqual({ ...done, duplicate: true });
+    const { detail } = await problem(await purge({ dryRun: true }, keyed), 'NS422');
+    expect(detail).toContain(done.runId);
+    expect(
+      await sql`select id, trigger, status from nightshift.runs where idempotency_key = 'tonight'`,
+    ).toEqual([{ id: done.runId, trigger: 'http', status: 'succeeded' }]);
+  });
+
+  it('answers 404 on a route that there is not', async () => {
+    for (const path of ['/jobs/nothing/runs', '/']) {
+      const response = await fetch(new URL(path, stack.urls.functions), {
+        method: 'POST',
+        headers,
+      });
+      expect(response.status).toBe(404);
+    }
+  });
+
+  it('answers 409 while another run holds the lease, and says which', async () => {
+    const [row] = await sql`select nightshift.begin_run('retention-purge', 'cli') -> 'run' as run`;
+    try {
+      const { detail } = await problem(await purge({}), 'NS409');
+      expect(detail).toContain(row?.run.id);
+    } finally {
+      await sql`select nightshift.finish_run(${row?.run.id}, ${row?.run.fence}, 'succeeded')`;
+    }
+  });
+
+  it('answers 428 when more would go than a policy allows, unless it is meant', async () => {
+    await createTable('app.carts', { due: 60, kept: 40 });
+    const { detail } = await problem(await purge({ only: ['app.carts'] }), 'NS428');
+    expect(detail).toMatch(/app\.carts: 60 of 100 rows are due .* Nothing was deleted/);
+    expect(await rowsIn('app.carts')).toBe(100);
+    expect((await purge({ only: ['app.carts'], force: true })).status).toBe(200);
+    expect(await rowsIn('app.carts')).toBe(40);
+  });
+
+  it('answers 428 while Nightshift is paused, and says why it is', async () => {
+    await sql`select nightshift.pause('moving house')`;
+    try {
+      const { title } = await problem(await purge({}), 'NS428');
+      expect(title).toContain('moving house');
+    } finally {
+      await sql`select nightshift.unpause()`;
+    }
+  });
+});
+
+it('tells its health in a word to anybody, and in full to who has the token', async () => {
+  const ask = (sent: Record<string, string>) =>
+    fetch(new URL('/health', stack.urls.functions), { headers: sent });
+  const known = await ask(headers);
+  const stranger = await ask({});
+  const health = (await known.json()) as { status: string };
+  expect(health).toMatchObject({
+    status: expect.stringMatching(/^(ok|warning|critical)$/),
+    database: { reachable: true, serverVersion: expect.any(String) },
+    checks: expect.arrayContaining([expect.objectContaining({ name: 'connections' })]),
+  });
+  expect(await stranger.json()).toEqual({ status: health.status });
+  for (const { status } of [stranger, known]) {
+    expect(status).toBe(health.status === 'critical' ? 503 : 200);
+  }
+  await problem(await ask({ authorization: 'Bearer another' }), 'NS401');
+});
 
 it('goes on over the bus with what a budget of 3 s was too short for, each row once, whatever comes twice or out of order', async () => {
   const due = 2_500;
-  await sql.unsafe(`
-    create schema app;
-    create table app.orders (id integer primary key, deleted_at timestamptz);
-    create index on app.orders (deleted_at);
-    insert into app.orders
-    select n, case when n <= ${due} then now() - interval '40 days' - n * interval '1 s' end from generate_series(1, ${2 * due}) n;
-    analyze app.orders;
-    select nightshift.add_retention_policy('app.orders', '30 days');
-    create function app.take_time() returns trigger language plpgsql as $$
-    begin perform pg_sleep(0.6); return null; end $$;
-    create trigger take_time before delete on app.orders execute function app.take_time();`);
+  await createTable('app.orders', { due, kept: due });
+  await slowDown('app.orders');
   await auditDeletes(sql, 'app.orders');
 
   const response = await purge({ only: ['app.orders'] });
-  const { runId, status, report } = (await response.json()) as PurgeAnswer;
+  const { runId, status, report } = await answered(response);
   expect([response.status, status]).toEqual([202, 'continued']);
   expect(report.rowsPurged).toBeGreaterThan(0);
   expect(report.rowsPurged).toBeLessThan(due);
   await sql`drop trigger take_time on app.orders`;
   const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
-  const client = new EventBridgeClient({ endpoint: busUrl.href, region: 'local', credentials });
+  const client = new EventBridgeClient({
+    endpoint: stack.urls.bus.href,
+    region: 'local',
+    credentials,
+  });
   const bus = createBus('nightshift-local', client);
   const replay = (attempts: number[]) =>
     bus.publish(
@@ -119,19 +214,19 @@ it('goes on over the bus with what a budget of 3 s was too short for, each row o
     );
 
   expect(await replay([3, 2, 1])).toEqual([]);
-  await seen(new RegExp(`nightshift.run.finished .*${runId}.*"status":"succeeded"`));
+  await stack.seen(new RegExp(`nightshift.run.finished .*${runId}.*"status":"succeeded"`));
   expect(await replay([2, 1, 3])).toEqual([]);
   // The function's own event and six of these, each delivered twice.
-  await seen(/to nightshift-local-retention-purge: 200/, 14);
+  await stack.seen(/to nightshift-local-retention-purge: 200/, 14);
 
   expect(await deletedIds(sql)).toEqual(range(1, due));
-  expect(await sql`select count(*)::integer as n from app.orders`).toEqual([{ n: due }]);
+  expect(await rowsIn('app.orders')).toBe(due);
   expect(
     await sql`
     select status, attempt, report ->> 'rowsPurged' as purged from nightshift.runs
     where job = 'retention-purge' and input -> 'only' ? 'app.orders'`,
   ).toEqual([{ status: 'succeeded', attempt: 2, purged: `${due}` }]);
-  const published = [...output.matchAll(/^Event nightshift\.run\.(\w+) (.*)$/gm)]
+  const published = [...stack.output().matchAll(/^Event nightshift\.run\.(\w+) (.*)$/gm)]
     .filter(([, , detail]) => detail?.includes(runId))
     .map(([, type]) => type);
   expect(published.filter((type) => type === 'finished')).toHaveLength(1);
@@ -139,12 +234,69 @@ it('goes on over the bus with what a budget of 3 s was too short for, each row o
   expect(published).not.toContain('failed');
 }, 60_000);
 
-it('leaves nothing behind after Ctrl-C', async () => {
+it('purges when an alarm goes off, once however often it is told, and not when the alarm is over', async () => {
+  await createTable('app.logs', { due: 20, kept: 80 });
+  const tell = async (state: 'ALARM' | 'OK') => {
+    const path = '/2015-03-31/functions/nightshift-local-retention-purge/invocations';
+    const body = JSON.stringify(straightAlarm(state));
+    const response = await fetch(new URL(path, stack.urls.lambda), { method: 'POST', body });
+    expect(response.headers.get('x-amz-function-error')).toBeNull();
+    return (await response.json()) as { id?: string; ignored?: string };
+  };
+  const runs = () =>
+    sql`select id, job, requested_by, finished_at is not null as finished from nightshift.runs where trigger = 'alarm'`;
+
+  expect(await tell('OK')).toEqual({ ignored: 'alarm soft-deletes-piling-up is OK' });
+  expect(await runs()).toEqual([]);
+  expect(await rowsIn('app.logs')).toBe(100);
+
+  const [first, second] = await Promise.all([tell('ALARM'), tell('ALARM')]);
+  expect(second.id).toBe(first.id);
+  expect(await runs()).toEqual([
+    {
+      id: first.id,
+      job: 'retention-purge',
+      requested_by: 'soft-deletes-piling-up',
+      finished: true,
+    },
+  ]);
+  expect(await rowsIn('app.logs')).toBe(80);
+}, 60_000);
+
+it('runs on schedule, asked by nobody', async () => {
+  await stack.seen(/Successfully invoked scheduled function: \[health-check\]/);
+  const runs = await sql`
+    select trigger, requested_by, status, input -> 'quick' as quick from nightshift.runs where job = 'health-check'`;
+  expect(runs).toContainEqual({
+    trigger: 'schedule',
+    requested_by: 'scheduler',
+    status: 'succeeded',
+    quick: true,
+  });
+}, 75_000);
+
+it('leaves no process, port or file behind after Ctrl-C in the middle of a run, and has shown no key', async () => {
+  await createTable('app.files', { due: 2_500, kept: 2_500 });
+  await slowDown('app.files');
+  const [row] = await sql`show data_directory`;
+  const processes = await stack.processes();
+  // Postgres with its own, and the functions with their compiler.
+  expect(processes.length).toBeGreaterThan(3);
+  const cutOff = purge({ only: ['app.files'] }).catch(() => {});
+  await until('a batch is under way', () => batchUnderWay(sql));
   await sql.end();
-  child.kill('SIGINT');
-  await once(child, 'exit');
-  expect(existsSync(`${root}.env.local`)).toBe(false);
-  for (const { port } of [databaseUrl, functionsUrl, busUrl]) await expectFree(Number(port));
+
+  expect(await stack.interrupt()).toBe(0);
+  await cutOff;
+  await until('no process is left', async () =>
+    (await runningProcesses()).every(({ pid }) => !processes.includes(pid)),
+  );
+  for (const { port } of Object.values(stack.urls)) await expectFree(Number(port));
+  const files = [`${root}.env.local`, `${root}.esbuild/local`, dirname(row?.data_directory)];
+  expect(files.filter((file) => existsSync(file))).toEqual([]);
+  for (const secret of [token, process.env.SUPABASE_SECRET_KEY]) {
+    expect(stack.output()).not.toContain(secret);
+  }
 }, 60_000);
 
 /** That we can listen on the port shows that nobody else does. */

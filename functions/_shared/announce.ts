@@ -63,7 +63,7 @@ export async function announce(
 /**
  * Whether this event began the attempt that the run is at. When it comes again, the first time may have failed to ask: then
  * nobody has resumed the run since. An event asks only for what comes after its own attempt, each attempt begins once, and
- * there are forty, so copies cannot make a chain without end; a copy that comes at once does not even ask.
+ * there are forty, so copies cannot make a chain without end; a copy of an event of ours that comes at once does not even ask.
  */
 function beganHere({ outcome, run, resume }: Ending, nowMs: number): boolean {
   if (outcome !== 'duplicate') return outcome === 'started';

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { NightshiftError } from './errors.ts';
+import { type ErrorDocument, NightshiftError } from './errors.ts';
 
 export const triggers = ['schedule', 'http', 'alarm', 'event', 'cli'] as const;
 
@@ -20,7 +20,7 @@ export const runDocument = z.object({
 });
 
 /** runs.error, as NightshiftError describes itself. */
-export const storedError = z.object({
+export const storedError: z.ZodType<ErrorDocument> = z.object({
   code: z.string(),
   message: z.string(),
   detail: z.string().optional(),

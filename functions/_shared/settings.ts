@@ -29,7 +29,8 @@ const shapes: Record<string, string> = {
   NIGHTSHIFT_DATABASE_URL:
     'a connection string of the project, for work that takes longer than the API allows, like postgres://postgres.abcd:...@aws-0-eu-central-1.pooler.supabase.com:5432/postgres (Dashboard > Connect > Session pooler)',
   NIGHTSHIFT_HTTP_TOKEN: 'the bearer token that HTTP calls must carry; without it all are refused',
-  NIGHTSHIFT_EVENT_BUS: 'the name or ARN of the EventBridge bus that carries continuations',
+  NIGHTSHIFT_EVENT_BUS:
+    'the name or ARN of the EventBridge bus that carries events and continuations',
   NIGHTSHIFT_HTTP_BUDGET_MS:
     'how long an HTTP call may work before it answers 202, in ms: 3000 to 29000 (API Gateway gives up at 30 s), default 25000',
 };

@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
 import { readAccess } from '../../functions/_shared/access.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
@@ -20,7 +21,8 @@ export function connect(deadline = noDeadline): Connection {
   if (local) {
     delete process.env.NIGHTSHIFT_DATABASE_URL;
     delete process.env.NIGHTSHIFT_RUNNER_TOKEN;
-    process.loadEnvFile(localEnvironment);
+    // Not loadEnvFile, which leaves what is exported as it is.
+    Object.assign(process.env, parseEnv(readFileSync(localEnvironment, 'utf8')));
   }
   const { SUPABASE_URL: url, NIGHTSHIFT_DATABASE_URL: databaseUrl } = process.env;
   const entrance = readAccess(process.env);

@@ -32,12 +32,12 @@ function matches(wanted: Pattern, value: unknown): boolean {
 
 /**
  * Invokes a function as EventBridge does, over the Lambda API of serverless-offline, and waits for its end: invoked as an
- * event, a function that fails would take serverless-offline down with it. Returns the HTTP status.
+ * event, a function that fails would take serverless-offline down with it. Tells whether it failed.
  */
 export async function invoke(
   { lambdaUrl, functionName }: { lambdaUrl: string; functionName: string },
   event: BusEvent,
-): Promise<number | undefined> {
+): Promise<'done' | 'failed'> {
   // Unlike fetch, which gives up after five minutes, it waits as long as a function may take.
   const call = request(`${lambdaUrl}/2015-03-31/functions/${functionName}/invocations`, {
     method: 'POST',
@@ -47,5 +47,7 @@ export async function invoke(
   call.end(JSON.stringify(event));
   const [response] = await once(call, 'response');
   response.resume();
-  return response.statusCode;
+  // As on AWS, 200 also when the function threw.
+  const isDone = response.statusCode === 200 && !response.headers['x-amz-function-error'];
+  return isDone ? 'done' : 'failed';
 }

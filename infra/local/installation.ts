@@ -27,7 +27,12 @@ export async function removeFromDatabase(options: { databaseUrl: string; yes?: t
   console.log(`  ${what}`);
   for (const name of found.retired) console.log(`  the constraint nightshift_retired of ${name}`);
   console.log('  its lines in the migration history');
-  console.log('  the role nightshift_runner, where no other database needs it');
+  if (!options.yes) console.log('  the role nightshift_runner, where no other database needs it');
+  else if (found.roleStays)
+    note(
+      'The role nightshift_runner stays: another database needs it, or it is not yours to drop.',
+    );
+  else console.log('  the role nightshift_runner');
   if (options.yes) return;
   for (const name of [...found.dependents, ...found.strangers]) console.log(`In the way: ${name}`);
   note(

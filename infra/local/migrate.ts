@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
+import { encryption } from '../../functions/_shared/direct.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../../supabase/migrations/', import.meta.url));
 const SEEDS = fileURLToPath(new URL('../../supabase/seeds/', import.meta.url));
@@ -109,7 +110,7 @@ function parseFileNames(files: string[]): Migration[] {
 }
 
 async function withClient(databaseUrl: string, run: (sql: postgres.Sql) => Promise<unknown>) {
-  const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
+  const sql = postgres(databaseUrl, { max: 1, onnotice: () => {}, ...encryption(databaseUrl) });
   try {
     await run(sql);
   } finally {

@@ -135,7 +135,7 @@ function deliver(event: BusEvent): void {
   for (const job of targetsOf(event).flatMap((name) => Array(copies).fill(name))) {
     const functionName = `nightshift-${stage}-${job}`;
     invoke({ lambdaUrl: `http://127.0.0.1:${lambdaPort}`, functionName }, event)
-      .then((status) => note(`Event ${event.id} to ${functionName}: ${status}`))
+      .then((end) => note(`Event ${event.id} to ${functionName}: ${end}`))
       // Of the functions only their end can break a call.
       .catch(() => {});
   }

@@ -7,7 +7,9 @@ import { NightshiftError } from '../../functions/_shared/errors.ts';
 const dayMs = 24 * 3_600_000;
 
 /** A private signing key, as `supabase gen signing-key` makes it and the project imports it. */
-const signingKey = z.looseObject({ alg: z.enum(['ES256', 'RS256', 'HS256']), kid: z.string() });
+const signingKey = z
+  .looseObject({ alg: z.enum(['ES256', 'RS256', 'HS256']), kid: z.string() })
+  .refine((key) => 'd' in key || 'k' in key);
 
 /** A token for the role that runs jobs, signed with the JWT secret of the project or a signing key that it knows. */
 export async function mintToken(
@@ -33,6 +35,7 @@ export async function mintToken(
     iat: Math.floor(issuedAtMs / 1_000),
     exp: Math.floor(expiresAtMs / 1_000),
   };
+  // A signing key brings its own algorithm.
   return { token: await sign(claims, keyOf(secret), 'HS256'), expiresAtMs };
 }
 
@@ -40,7 +43,7 @@ export async function mintToken(
 const secretCharacters = 32;
 
 function keyOf(secret: string): string | JsonWebKey {
-  if (!secret.startsWith('{')) {
+  if (!/^[[{]/.test(secret)) {
     if (/^(sb_|eyJ)/.test(secret) || secret.length < secretCharacters) {
       throw new NightshiftError('NS422', 'SUPABASE_JWT_SECRET is no JWT secret', {
         hint: 'It is not an API key: Project Settings > JWT Keys > Legacy JWT secret, which has 32 characters and more.',

@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import postgres from 'postgres';
+import { encryption } from '../../functions/_shared/direct.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 
 const migrations = new URL('../../supabase/migrations/', import.meta.url);
@@ -15,19 +16,21 @@ interface Leftovers {
   running: string[];
   policies: number;
   runs: number;
+  /** The role of the runner, which could not be dropped. */
+  roleStays?: boolean;
 }
 
 /**
  * Takes Nightshift out of a database, in one transaction: the schema, what it put on retired partitions, its lines in the
- * migration history, and the role of the runner where no other database needs it. Without `confirmed` it only says what would go. Refuses while a job runs, and where something of the
- * application uses the schema or is in it, which would go with it.
+ * migration history, and the role of the runner where no other database needs it. Without `confirmed` it only says what would
+ * go. Refuses while a job runs, and where something of the application uses the schema or is in it, which would go with it.
  */
 export async function uninstall(
   databaseUrl: string,
   { confirmed }: { confirmed: boolean },
 ): Promise<Leftovers> {
   const files = await readdir(migrations);
-  const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
+  const sql = postgres(databaseUrl, { max: 1, onnotice: () => {}, ...encryption(databaseUrl) });
   try {
     return await sql.begin(async (transaction) => {
       await transaction`set local lock_timeout = '5s'`;
@@ -35,7 +38,7 @@ export async function uninstall(
       const found = await look(transaction, await namesMadeBy(files));
       if (confirmed) {
         refuse(found);
-        await remove(transaction, found, files);
+        found.roleStays = await remove(transaction, found, files);
       }
       return found;
     });
@@ -132,11 +135,12 @@ function refuse({ dependents, strangers, running }: Leftovers): void {
   }
 }
 
+/** Returns whether the role of the runner had to stay. */
 async function remove(
   sql: postgres.TransactionSql,
   { retired }: Leftovers,
   files: string[],
-): Promise<void> {
+): Promise<boolean> {
   for (const name of retired) {
     await sql.unsafe(`alter table ${name} drop constraint nightshift_retired`);
   }
@@ -149,12 +153,14 @@ async function remove(
       delete from supabase_migrations.schema_migrations
       where concat_ws('_', version, name) || '.sql' in ${sql(files)}`;
   }
-  await sql
+  return await sql
     .savepoint((attempt) => attempt`drop role if exists nightshift_runner`)
+    .then(() => false)
     .catch((thrown: unknown) => {
       // Another database of the server has Nightshift as well, and needs it; or it is someone else's to drop.
       if (!(thrown instanceof postgres.PostgresError) || !/^(2BP01|42501)$/.test(thrown.code)) {
         throw thrown;
       }
+      return true;
     });
 }

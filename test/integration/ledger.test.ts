@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { maxAttempts } from '../../functions/_shared/announce.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { claimAnswer, type RunDocument, runDocument } from '../../functions/_shared/ledger.ts';
 import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
@@ -375,14 +376,14 @@ describe('a continuation', () => {
 
   it.each([
     ['whose attempt ended seven hours ago', `finished_at = now() - interval '7 hours'`, 1],
-    ['that was begun forty times', 'attempt = 40', 40],
+    ['that was begun forty times', `attempt = ${maxAttempts}`, maxAttempts],
   ])('has no run go on %s, also by an event that is made up', async (_, change, attempt) => {
     const { run } = await begin();
     await finish(run, 'continued');
     await db.sql.unsafe(`update nightshift.runs set ${change}`);
     expect((await resume(run.id, attempt)).outcome).toBe('skipped');
-    await db.sql`update nightshift.runs set finished_at = now(), attempt = 39`;
-    expect((await resume(run.id, 39)).outcome).toBe('started');
+    await db.sql`update nightshift.runs set finished_at = now(), attempt = ${maxAttempts - 1}`;
+    expect((await resume(run.id, maxAttempts - 1)).outcome).toBe('started');
   });
 
   it('of a run nobody knows is refused with a hint', async () => {

@@ -1,3 +1,4 @@
+import { format } from 'node:util';
 import { afterAll } from 'vitest';
 
 /** Shorter ones are made up, and may be part of any word. */
@@ -36,7 +37,7 @@ for (const stream of [process.stdout, process.stderr]) {
 for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const) {
   const print = console[method].bind(console);
   console[method] = (...parts: unknown[]) => {
-    const text = parts.map(String).join(' ');
+    const text = format(...parts);
     record(text);
     if (!isLog(text)) print(...parts);
   };

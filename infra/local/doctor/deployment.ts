@@ -122,7 +122,13 @@ export async function examineFunctions({
             'They do not take the token that is set here',
             'Put the same NIGHTSHIFT_HTTP_TOKEN into the secret of the stage, and deploy with --force.',
           )
-        : ok('token of the functions', 'They take the token'),
+        : trusted.ok || trusted.status === 503
+          ? ok('token of the functions', 'They take the token')
+          : failed(
+              'token of the functions',
+              `With it they answer ${trusted.status}`,
+              'See the log of the health check.',
+            ),
     ];
   } catch (thrown) {
     return [failed('functions', `Nothing answers at ${url} (${reasonOf(thrown)})`, noFunctions)];

@@ -33,5 +33,5 @@ export const warning = (subject: string, says: string, fix: string): Diagnosis =
 export const failed = (
   subject: string,
   says: string,
-  fix = 'See the log of the function.',
+  fix = 'See the Postgres log and the API log (Dashboard > Logs).',
 ): Diagnosis => ({ subject, level: 'failed', says, fix });

@@ -16,6 +16,7 @@ const files: Record<string, string> = {
   'log of a function': `createLog('job').info('Calling', { options: { key: process.env.SUPABASE_SECRET_KEY } });`,
   'error of a function': `createLog('job').error('Failed', { error: process.env.SUPABASE_SECRET_KEY + '!' });`,
   console: `console.warn('the key is', process.env.SUPABASE_SECRET_KEY);`,
+  object: `console.warn({ key: process.env.SUPABASE_SECRET_KEY });`,
   stream: `process.stderr.write('as ${kept}'); keepSecret('${kept}');`,
   metrics: `const metrics = createMetrics('job'); metrics.add('RunFailed', 1); metrics.describe('url', '${kept}'); keepSecret('${kept}'); metrics.flush();`,
   'nothing secret': `createLog('job').info('Calling', { url: process.env.SUPABASE_URL }); createLog('job').warn('NIGHTSHIFT_HTTP_TOKEN is short');`,

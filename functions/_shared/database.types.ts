@@ -99,6 +99,24 @@ export type Database = {
           },
         ]
       }
+      migrations: {
+        Row: {
+          applied_at: string
+          checksum: string
+          version: string
+        }
+        Insert: {
+          applied_at?: string
+          checksum: string
+          version: string
+        }
+        Update: {
+          applied_at?: string
+          checksum?: string
+          version?: string
+        }
+        Relationships: []
+      }
       partition_policies: {
         Row: {
           created_at: string
@@ -320,7 +338,6 @@ export type Database = {
       runs: {
         Row: {
           attempt: number
-          claim: string
           dry_run: boolean
           error: Json | null
           fence: number
@@ -334,6 +351,7 @@ export type Database = {
           lease_expires_at: string | null
           progress: NonNullable<Json>
           report: Json | null
+          request_id: string
           requested_by: string | null
           started_at: string
           status: string
@@ -342,7 +360,6 @@ export type Database = {
         }
         Insert: {
           attempt?: number
-          claim: string
           dry_run?: boolean
           error?: Json | null
           fence?: number
@@ -356,6 +373,7 @@ export type Database = {
           lease_expires_at?: string | null
           progress?: NonNullable<Json>
           report?: Json | null
+          request_id: string
           requested_by?: string | null
           started_at: string
           status: string
@@ -363,7 +381,6 @@ export type Database = {
         }
         Update: {
           attempt?: number
-          claim?: string
           dry_run?: boolean
           error?: Json | null
           fence?: number
@@ -377,6 +394,7 @@ export type Database = {
           lease_expires_at?: string | null
           progress?: NonNullable<Json>
           report?: Json | null
+          request_id?: string
           requested_by?: string | null
           started_at?: string
           status?: string
@@ -587,12 +605,12 @@ export type Database = {
       begin_run: {
         Args: {
           as_of?: string
-          claim?: string
           dry_run?: boolean
           idempotency_key?: string
           input?: Json
           job: string
           lease_seconds?: number
+          request_id?: string
           requested_by?: string
           trigger: string
         }
@@ -630,7 +648,6 @@ export type Database = {
         Args: { fence: number; run_id: string }
         Returns: {
           attempt: number
-          claim: string
           dry_run: boolean
           error: Json | null
           fence: number
@@ -644,6 +661,7 @@ export type Database = {
           lease_expires_at: string | null
           progress: NonNullable<Json>
           report: Json | null
+          request_id: string
           requested_by: string | null
           started_at: string
           status: string
@@ -776,6 +794,21 @@ export type Database = {
           tables: string[]
         }
         Returns: Json
+      }
+      declare_health_check: {
+        Args: {
+          critical?: number
+          healthy: string
+          info?: number
+          name: string
+          quick?: boolean
+          title: string
+          unit: string
+          warning?: number
+          why: string
+          worse?: string
+        }
+        Returns: undefined
       }
       delete_rows: {
         Args: {
@@ -1419,7 +1452,6 @@ export type Database = {
         Args: { fence: number; lock_timeout_ms: number; run_id: string }
         Returns: {
           attempt: number
-          claim: string
           dry_run: boolean
           error: Json | null
           fence: number
@@ -1433,6 +1465,7 @@ export type Database = {
           lease_expires_at: string | null
           progress: NonNullable<Json>
           report: Json | null
+          request_id: string
           requested_by: string | null
           started_at: string
           status: string
@@ -1449,7 +1482,6 @@ export type Database = {
         Args: { fence: number; run_id: string }
         Returns: {
           attempt: number
-          claim: string
           dry_run: boolean
           error: Json | null
           fence: number
@@ -1463,6 +1495,7 @@ export type Database = {
           lease_expires_at: string | null
           progress: NonNullable<Json>
           report: Json | null
+          request_id: string
           requested_by: string | null
           started_at: string
           status: string
@@ -1823,7 +1856,7 @@ export type Database = {
         Args: {
           as_of?: string
           attempt: number
-          claim?: string
+          request_id?: string
           run_id: string
         }
         Returns: Json

@@ -71,17 +71,21 @@ async function takeLease<Input extends { dryRun: boolean }, Report>(
   { rpc, metrics }: RunDependencies,
 ) {
   // Chosen here, so that a repeated call whose first answer was lost is known to be the same.
-  const claim = crypto.randomUUID();
+  const requestId = crypto.randomUUID();
   const input = resume ? undefined : parseInput(job, given);
   try {
     if (resume) {
       const { runId, attempt } = resume;
-      return await rpc.call('resume_run', { run_id: runId, attempt, claim }, claimAnswer);
+      return await rpc.call(
+        'resume_run',
+        { run_id: runId, attempt, request_id: requestId },
+        claimAnswer,
+      );
     }
     return await rpc.call(
       'begin_run',
       {
-        claim,
+        request_id: requestId,
         job: job.name,
         trigger,
         input: input as never,

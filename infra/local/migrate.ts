@@ -9,30 +9,26 @@ const SEEDS = fileURLToPath(new URL('../../supabase/seeds/', import.meta.url));
 const LOCK_KEY = 6_174_203_411;
 
 interface Migration {
-  version: string;
-  name: string;
   file: string;
+  text: string;
+  version: string;
+  checksum: string;
 }
 
 /**
- * Applies what is not applied yet, in the order of the versions, and records it where the Supabase CLI does.
- * A file that changed after it was applied is not noticed.
+ * Applies the releases that this database does not have, in the order of their versions. Each writes itself down in
+ * `nightshift.migrations`, whoever applies it.
  */
 export async function migrate(
   databaseUrl: string,
   { directory = MIGRATIONS }: { directory?: string } = {},
 ): Promise<{ applied: string[]; skipped: string[] }> {
-  const migrations = parseFileNames(await readdir(directory));
+  const migrations = await readMigrations(directory);
   const applied: string[] = [];
   const skipped: string[] = [];
   await withClient(databaseUrl, async (sql) => {
-    await sql.begin(async (transaction) => {
-      await lock(transaction);
-      await transaction.unsafe(HISTORY);
-    });
     for (const migration of migrations) {
-      const text = await readFile(`${directory}/${migration.file}`, 'utf8');
-      const isNew = await sql.begin((transaction) => apply(transaction, migration, text));
+      const isNew = await sql.begin((transaction) => apply(transaction, migration));
       (isNew ? applied : skipped).push(migration.file);
     }
   });
@@ -52,16 +48,15 @@ export async function loadSeed(databaseUrl: string, name: string): Promise<void>
   );
 }
 
-async function apply(sql: postgres.TransactionSql, migration: Migration, text: string) {
-  const { version, name, file } = migration;
+async function apply(sql: postgres.TransactionSql, { file, text, version, checksum }: Migration) {
   await lock(sql);
-  const known = await sql`
-    select from supabase_migrations.schema_migrations where version = ${version}`;
-  if (known.length > 0) return false;
+  const [history] = await sql`select to_regclass('nightshift.migrations') is not null as there`;
+  if (history?.there) {
+    const known = await sql`
+      select from nightshift.migrations where version = ${version} and checksum = ${checksum}`;
+    if (known.length > 0) return false;
+  }
   await execute(sql, file, text);
-  await sql`
-    insert into supabase_migrations.schema_migrations (version, statements, name)
-    values (${version}, array[${text}], ${name})`;
   return true;
 }
 
@@ -85,28 +80,21 @@ async function execute(sql: postgres.TransactionSql, file: string, text: string)
   }
 }
 
-function parseFileNames(files: string[]): Migration[] {
-  const migrations = files
-    .filter((file) => file.endsWith('.sql'))
-    .map((file) => {
-      const { version, name } = /^(?<version>\d+)_(?<name>.+)\.sql$/.exec(file)?.groups ?? {};
-      if (!version || !name) {
-        throw new Error(
-          `${file} is no migration. Name it <version>_<name>.sql, with a timestamp as version.`,
-        );
+/** The last statement of a migration has its version and checksum. */
+async function readMigrations(directory: string): Promise<Migration[]> {
+  const files = (await readdir(directory)).filter((file) => file.endsWith('.sql')).sort();
+  return Promise.all(
+    files.map(async (file) => {
+      const text = await readFile(`${directory}/${file}`, 'utf8');
+      const record =
+        /insert into nightshift\.migrations \(version, checksum\) values \('(?<version>[^']+)', '(?<checksum>[^']+)'\)/;
+      const { version, checksum } = record.exec(text)?.groups ?? {};
+      if (!version || !checksum) {
+        throw new Error(`${file} is no migration of Nightshift: it does not write itself down.`);
       }
-      return { version, name, file };
-    })
-    .sort((one, other) => (one.version < other.version ? -1 : 1));
-  for (const [index, { version, file }] of migrations.entries()) {
-    const next = migrations[index + 1];
-    if (next?.version === version) {
-      throw new Error(
-        `${file} and ${next.file} have the same version. Give one of them a later timestamp.`,
-      );
-    }
-  }
-  return migrations;
+      return { file, text, version, checksum };
+    }),
+  );
 }
 
 async function withClient(databaseUrl: string, run: (sql: postgres.Sql) => Promise<unknown>) {
@@ -117,12 +105,3 @@ async function withClient(databaseUrl: string, run: (sql: postgres.Sql) => Promi
     await sql.end();
   }
 }
-
-const HISTORY = `
-  create schema if not exists supabase_migrations;
-  create table if not exists supabase_migrations.schema_migrations (
-    version text primary key,
-    statements text[],
-    name text
-  );
-`;

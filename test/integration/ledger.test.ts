@@ -250,7 +250,7 @@ describe('a lease', () => {
 
 describe('a call that is repeated because its answer was lost', () => {
   it('gets the same answer from begin_run, with one run in the ledger', async () => {
-    const call = { claim: randomUUID(), idempotency_key: randomUUID() };
+    const call = { request_id: randomUUID(), idempotency_key: randomUUID() };
     const first = await begin(call);
     const before = await ledger();
     expect(await begin(call)).toEqual(first);
@@ -259,17 +259,17 @@ describe('a call that is repeated because its answer was lost', () => {
 
   it('is skipped again by begin_run when it was skipped', async () => {
     await begin();
-    const claim = randomUUID();
-    const first = await begin({ claim });
+    const request_id = randomUUID();
+    const first = await begin({ request_id });
     expect(first.outcome).toBe('skipped');
-    expect(await begin({ claim })).toEqual(first);
+    expect(await begin({ request_id })).toEqual(first);
   });
 
   it('starts nothing in begin_run when the run has ended since', async () => {
-    const claim = randomUUID();
-    const { run } = await begin({ claim });
+    const request_id = randomUUID();
+    const { run } = await begin({ request_id });
     await finish(run, 'succeeded');
-    expect(await begin({ claim })).toMatchObject({
+    expect(await begin({ request_id })).toMatchObject({
       outcome: 'duplicate',
       run: { id: run.id, status: 'succeeded' },
     });
@@ -278,15 +278,15 @@ describe('a call that is repeated because its answer was lost', () => {
   it('gets the same answer from resume_run, until that attempt has ended', async () => {
     const { run } = await begin();
     await finish(run, 'continued');
-    const claim = randomUUID();
-    const first = await resume(run.id, 1, { claim });
+    const request_id = randomUUID();
+    const first = await resume(run.id, 1, { request_id });
     const before = await ledger();
-    expect(await resume(run.id, 1, { claim })).toEqual(first);
+    expect(await resume(run.id, 1, { request_id })).toEqual(first);
     expect(await ledger()).toBe(before);
 
     await finish(first.run, 'continued');
     const ended = await ledger();
-    expect((await resume(run.id, 1, { claim })).outcome).toBe('duplicate');
+    expect((await resume(run.id, 1, { request_id })).outcome).toBe('duplicate');
     expect(await ledger()).toBe(ended);
   });
 });

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { glob, readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { isoTime, systemClock } from '../../functions/_shared/clock.ts';
 
 const supabase = fileURLToPath(new URL('../../supabase/', import.meta.url));
 const command = 'npm run gen:migration';
@@ -33,12 +34,16 @@ async function fileOfRelease(): Promise<string> {
   const suffix = `_nightshift_${version.replaceAll('.', '_')}.sql`;
   const known = (await readdir(join(supabase, 'migrations'))).find((name) => name.endsWith(suffix));
   if (known) return known;
-  const timestamp = new Date().toISOString().replace(/\D/g, '').slice(0, 14);
+  const timestamp = isoTime(systemClock.nowMs()).replace(/\D/g, '').slice(0, 14);
   return timestamp + suffix;
 }
 
 async function compose(): Promise<string> {
-  const schema = (await Array.fromAsync(glob('schema/**/*.sql', { cwd: supabase }))).sort();
+  const entries = await readdir(join(supabase, 'schema'), { recursive: true });
+  const schema = entries
+    .filter((path) => path.endsWith('.sql'))
+    .map((path) => `schema/${path}`)
+    .sort();
   const rest = schema.filter((path) => ![...first, ...last].includes(path));
   const isTables = (path: string) => path.endsWith('/tables.sql');
   // A check calls a function to declare itself, so checks come after all other functions.

@@ -1,4 +1,4 @@
-/** A resource of CloudFormation; what its type allows is checked in test/integration/template.test.ts. */
+/** A resource of CloudFormation; what its type allows is checked in test/deployment/template.e2e.test.ts. */
 interface Resource {
   Type: string;
   // biome-ignore lint/suspicious/noExplicitAny: each type of resource has properties of its own.

@@ -99,6 +99,28 @@ export type Database = {
           },
         ]
       }
+      jobs: {
+        Row: {
+          name: string
+          policies: unknown
+          runs_kept: string | null
+          runs_while_paused: boolean
+          declared_since: string | null
+        }
+        Insert: {
+          name: string
+          policies?: unknown
+          runs_kept?: string | null
+          runs_while_paused?: boolean
+        }
+        Update: {
+          name?: string
+          policies?: unknown
+          runs_kept?: string | null
+          runs_while_paused?: boolean
+        }
+        Relationships: []
+      }
       migrations: {
         Row: {
           applied_at: string
@@ -809,6 +831,19 @@ export type Database = {
           worse?: string
         }
         Returns: undefined
+      }
+      declare_job: {
+        Args: {
+          name: string
+          policies?: unknown
+          runs_kept?: string
+          runs_while_paused?: boolean
+        }
+        Returns: undefined
+      }
+      declared_since: {
+        Args: { job: Database["nightshift"]["Tables"]["jobs"]["Row"] }
+        Returns: string
       }
       delete_rows: {
         Args: {

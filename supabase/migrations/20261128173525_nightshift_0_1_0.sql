@@ -205,6 +205,22 @@ alter table nightshift.settings enable row level security;
 
 insert into nightshift.settings default values on conflict (singleton) do nothing;
 
+create table if not exists nightshift.jobs (
+  name text primary key,
+  policies regclass,
+  runs_while_paused boolean not null default false,
+  runs_kept interval
+);
+
+comment on table nightshift.jobs is 'One row a job; the file job.sql of its folder writes it.';
+comment on column nightshift.jobs.policies is
+  'The table of its policies, which has the columns created_at and enabled; null for a job that has something to do without any.';
+comment on column nightshift.jobs.runs_while_paused is 'Whether it only looks, so that a pause is no reason for it to stay away.';
+comment on column nightshift.jobs.runs_kept is
+  'How long its finished runs are kept, where settings.ledger_retention is longer; null: as long as that says.';
+
+alter table nightshift.jobs enable row level security;
+
 create sequence if not exists nightshift.fences;
 
 create table if not exists nightshift.runs (
@@ -1537,8 +1553,7 @@ begin
   select case
     when blocker is not null then jsonb_build_object(
       'reason', 'overlap', 'message', 'Another run of this job is under way.', 'runId', blocker)
-    -- The health check changes nothing, and a pause is no reason to look away.
-    when s.paused and begin_run.job <> 'health-check' then jsonb_build_object(
+    when s.paused and not exists (select 1 from nightshift.jobs j where j.name = begin_run.job and j.runs_while_paused) then jsonb_build_object(
       'reason', 'paused',
       'message', 'Nightshift is paused' || coalesce(': ' || s.paused_reason, '') || '.')
   end into skip_reason
@@ -1598,6 +1613,46 @@ $$;
 
 comment on function nightshift.check_lease is
   'The fence for work that takes longer than a lease and may run beside other work of its run: refuses with NS409 as hold_run does, but neither extends the lease (heartbeat_run does) nor locks the run. For work that does no harm when a takeover repeats it.';
+
+-- supabase/schema/ledger/declare_job.sql
+
+create or replace function nightshift.declare_job(
+  name text,
+  policies regclass default null,
+  runs_while_paused boolean default false,
+  runs_kept interval default null
+)
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into nightshift.jobs (name, policies, runs_while_paused, runs_kept)
+  values (name, policies, runs_while_paused, runs_kept)
+  on conflict (name) do update set
+    (policies, runs_while_paused, runs_kept) = (excluded.policies, excluded.runs_while_paused, excluded.runs_kept);
+$$;
+
+comment on function nightshift.declare_job is 'Writes the row of a job, anew where there is one. See nightshift.jobs for the columns.';
+
+-- supabase/schema/ledger/declared_since.sql
+
+create or replace function nightshift.declared_since(job nightshift.jobs)
+returns timestamptz
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  oldest timestamptz;
+begin
+  if job.policies is not null then
+    execute format('select min(p.created_at) from %s p where p.enabled', job.policies) into oldest;
+  end if;
+  return oldest;
+end;
+$$;
+
+comment on function nightshift.declared_since is 'When the oldest enabled policy of a job was declared; null when it has none.';
 
 -- supabase/schema/ledger/describe_installation.sql
 
@@ -1855,13 +1910,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   with declared as (
-    select 'retention-purge' as job, min(p.created_at) as at from nightshift.retention_policies p where p.enabled
-    union all
-    select 'view-refresh', min(p.created_at) from nightshift.refresh_policies p where p.enabled
-    union all
-    select 'partition-maintenance', min(p.created_at) from nightshift.partition_policies p where p.enabled
-    union all
-    select 'health-check', null
+    select j.name as job, nightshift.declared_since(j) as at from nightshift.jobs j
   ),
   names as (
     select d.job, d.at from declared d
@@ -1910,7 +1959,7 @@ as $$
 $$;
 
 comment on function nightshift.job_states is
-  'One row a job: the four of Nightshift, and any other in the ledger. last_success_at: the end of the last run that did its work as far as it could (succeeded, partial, continued). failed_in_row and lost_in_row (also a run whose lease has run out): since then. partial_in_row: since the last that succeeded. usual_duration_ms: the median of the 20 runs before the last. Dry runs do not count, nor runs of a few subjects (only): they say nothing of the rest.';
+  'One row a job: those of nightshift.jobs, and any other in the ledger. last_success_at: the end of the last run that did its work as far as it could (succeeded, partial, continued). failed_in_row and lost_in_row (also a run whose lease has run out): since then. partial_in_row: since the last that succeeded. usual_duration_ms: the median of the 20 runs before the last. Dry runs do not count, nor runs of a few subjects (only): they say nothing of the rest.';
 
 -- supabase/schema/ledger/keep_time.sql
 
@@ -2122,10 +2171,11 @@ as $$
     delete from nightshift.runs r
     where r.id in (
       select old.id
-      from nightshift.runs old, nightshift.settings s
-      where old.finished_at < trim_runs.as_of - s.ledger_retention
-        -- One every five minutes says little a week later.
-        or (old.job = 'health-check' and old.finished_at < trim_runs.as_of - least(s.ledger_retention, '7 days'))
+      from nightshift.runs old
+      cross join nightshift.settings s
+      left join nightshift.jobs j on j.name = old.job
+      -- least passes over null.
+      where old.finished_at < trim_runs.as_of - least(s.ledger_retention, j.runs_kept)
       order by old.finished_at
       limit 1000
     )
@@ -2135,7 +2185,7 @@ as $$
 $$;
 
 comment on function nightshift.trim_runs is
-  'Deletes at most 1,000 finished runs older than settings.ledger_retention (default 90 days), and those of the health check after 7 days; returns how many. begin_run calls it.';
+  'Deletes at most 1,000 finished runs older than settings.ledger_retention (default 90 days), or than what nightshift.jobs says of their job (health-check: 7 days); returns how many. begin_run calls it.';
 
 -- supabase/schema/ledger/unpause.sql
 
@@ -9132,7 +9182,7 @@ as $$
   where j.declared_at is not null
     -- A job of policies that has none any more has nothing to do; another is missed once it has worked.
     or j.last_success_at is not null
-      and j.job not in ('retention-purge', 'view-refresh', 'partition-maintenance');
+      and not exists (select 1 from nightshift.jobs d where d.name = j.job and d.policies is not null);
 $$;
 
 comment on function nightshift.health_job_missed is
@@ -10579,6 +10629,23 @@ select nightshift.declare_health_check(
   unit => 'count', warning => 1
 );
 
+-- supabase/schema/health/job.sql
+
+-- It runs every five minutes; a week later, one such run says little.
+select nightshift.declare_job('health-check', runs_while_paused => true, runs_kept => '7 days');
+
+-- supabase/schema/partition/job.sql
+
+select nightshift.declare_job('partition-maintenance', policies => 'nightshift.partition_policies');
+
+-- supabase/schema/refresh/job.sql
+
+select nightshift.declare_job('view-refresh', policies => 'nightshift.refresh_policies');
+
+-- supabase/schema/retention/job.sql
+
+select nightshift.declare_job('retention-purge', policies => 'nightshift.retention_policies');
+
 -- supabase/schema/access/rights.sql
 
 -- Who may do what, in one place: nobody but the roles named here may use, call, read or write anything.
@@ -10587,8 +10654,8 @@ select nightshift.declare_health_check(
 revoke all on schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
-  nightshift.database_sizes, nightshift.health_checks, nightshift.health_thresholds, nightshift.migrations,
-  nightshift.partition_policies, nightshift.refresh_policies, nightshift.restores, nightshift.retention_policies,
+  nightshift.database_sizes, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
+  nightshift.migrations, nightshift.partition_policies, nightshift.refresh_policies, nightshift.restores, nightshift.retention_policies,
   nightshift.retired_partitions, nightshift.runs, nightshift.settings, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on sequence
@@ -10624,5 +10691,5 @@ to service_role;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum) values ('0.1.0', 'a76fb39b8f4e30897b4a776aaaa91805b22ee0cc753ec798fb27733ca4e2d95e')
+insert into nightshift.migrations (version, checksum) values ('0.1.0', '6f6d2fdf8bb7c18744cc09171091c10b7fe020fab4f1b025562d08342f951eef')
 on conflict (version) do update set checksum = excluded.checksum, applied_at = now();

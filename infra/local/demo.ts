@@ -1,3 +1,6 @@
+import { lookAtHealth, showHealth } from '../../cli/present/health-check.ts';
+import { presenters } from '../../cli/present/index.ts';
+import { heading, note, progressBars } from '../../cli/ui.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
@@ -5,10 +8,7 @@ import { createRpc } from '../../functions/_shared/rpc.ts';
 import { runJob } from '../../functions/_shared/run.ts';
 import { exampleSeeds, fillExamples } from './examples.ts';
 import { loadJob } from './jobs.ts';
-import { lookAtHealth, showHealth } from './present/health-check.ts';
-import { presenters } from './present/index.ts';
 import { type Stack, startStack } from './stack.ts';
-import { heading, note, progressBars } from './ui.ts';
 
 const size = { users: 2_750, packages: 200_000, metrics: 1_000_000, products: 2_000 };
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cronPattern } from '../../cli/schedules.ts';
 import { jobNames } from '../../infra/local/jobs.ts';
-import { cronPattern } from '../../infra/local/schedules.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { emfLinesOf, namesIn } from '../support/emf.ts';
 import { lambdaContext } from '../support/events.ts';

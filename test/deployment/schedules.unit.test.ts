@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { timeMs } from '../../functions/_shared/clock.ts';
-import { jobNames } from '../../infra/local/jobs.ts';
 import {
   firstAfterMs,
   nextDueMs,
   paramsIn,
   readSchedules,
   schedulesIn,
-} from '../../infra/local/schedules.ts';
-import { utc } from '../../infra/local/ui.ts';
+} from '../../cli/schedules.ts';
+import { utc } from '../../cli/ui.ts';
+import { timeMs } from '../../functions/_shared/clock.ts';
+import { jobNames } from '../../infra/local/jobs.ts';
 
 const at = (time: string) => timeMs(`${time}Z`);
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadSeed } from '../../cli/installation/migrate.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
@@ -6,7 +7,6 @@ import { createRpc } from '../../functions/_shared/rpc.ts';
 import { runJob } from '../../functions/_shared/run.ts';
 import { exampleSeeds, fillExamples } from '../../infra/local/examples.ts';
 import { loadJob } from '../../infra/local/jobs.ts';
-import { loadSeed } from '../../infra/local/migrate.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { readHealth } from '../support/health.ts';
 

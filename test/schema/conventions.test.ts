@@ -1,9 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { createClient } from '@supabase/supabase-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { migrate } from '../../cli/installation/migrate.ts';
+import { presenters } from '../../cli/present/index.ts';
 import { jobNames, loadJob } from '../../infra/local/jobs.ts';
-import { migrate } from '../../infra/local/migrate.ts';
-import { presenters } from '../../infra/local/present/index.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 
 /** What jobs and people call. All else is for the functions among themselves. */

@@ -85,7 +85,7 @@ export async function spawnMaintenance(
 ): Promise<ChildProcess> {
   const { url, secretKey } = await db.gateway();
   const { NIGHTSHIFT_DATABASE_URL: _, ...env } = process.env;
-  const commandLine = fileURLToPath(new URL('../../infra/local/cli.ts', import.meta.url));
+  const commandLine = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
   return spawn(process.execPath, [commandLine, 'run', 'partition-maintenance'], {
     env: {
       ...env,

@@ -1,14 +1,14 @@
 import { styleText } from 'node:util';
 import { AsciiTree } from 'oo-ascii-tree';
-import { type PlannedView, planRefresh } from '../../../functions/view-refresh/plan.ts';
-import { apiCallTimeoutMs } from '../../../functions/view-refresh/rules.ts';
+import { type PlannedView, planRefresh } from '../../functions/view-refresh/plan.ts';
+import { apiCallTimeoutMs } from '../../functions/view-refresh/rules.ts';
 import {
   listOfViewFacts,
   type RefreshReport,
   type RefreshStep,
   type StepReason,
   type ViewFacts,
-} from '../../../functions/view-refresh/schema.ts';
+} from '../../functions/view-refresh/schema.ts';
 import { age, bytes, coloured, count, duration, note, showError, table } from '../ui.ts';
 import type { Presenter } from './index.ts';
 

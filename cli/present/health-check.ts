@@ -1,14 +1,14 @@
 import { styleText } from 'node:util';
-import type { Rpc } from '../../../functions/_shared/rpc.ts';
-import { readHealth } from '../../../functions/health-check/read.ts';
-import { countLevels, worstFirst } from '../../../functions/health-check/rules.ts';
+import type { Rpc } from '../../functions/_shared/rpc.ts';
+import { readHealth } from '../../functions/health-check/read.ts';
+import { countLevels, worstFirst } from '../../functions/health-check/rules.ts';
 import {
   type HealthDocument,
   type HealthReport,
   healthDocument,
   type Level,
   levels,
-} from '../../../functions/health-check/schema.ts';
+} from '../../functions/health-check/schema.ts';
 import { age, bytes, count, duration, note, table } from '../ui.ts';
 import type { Presenter } from './index.ts';
 

@@ -1,6 +1,6 @@
 import { NightshiftError } from '../../functions/_shared/errors.ts';
+import { note } from '../ui.ts';
 import { migrate } from './migrate.ts';
-import { note } from './ui.ts';
 import { uninstall } from './uninstall.ts';
 
 export async function applyMigrations(options: { databaseUrl: string }) {

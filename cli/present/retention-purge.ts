@@ -4,7 +4,7 @@ import {
   listedPolicies,
   type PurgeReport,
   type PurgeStep,
-} from '../../../functions/retention-purge/schema.ts';
+} from '../../functions/retention-purge/schema.ts';
 import { age, coloured, count, note, showError, table } from '../ui.ts';
 import type { Presenter } from './index.ts';
 

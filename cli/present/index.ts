@@ -1,4 +1,4 @@
-import type { Rpc } from '../../../functions/_shared/rpc.ts';
+import type { Rpc } from '../../functions/_shared/rpc.ts';
 import { presenter as healthCheck } from './health-check.ts';
 import { presenter as partitionMaintenance } from './partition-maintenance.ts';
 import { presenter as retentionPurge } from './retention-purge.ts';

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
-import { toNightshiftError } from '../../../functions/_shared/errors.ts';
-import { installation } from '../installed.ts';
+import { toNightshiftError } from '../../functions/_shared/errors.ts';
+import { installation } from '../installation/installed.ts';
 import { examineApi } from './api.ts';
 import { examineBus, examineFunctions, examineKey, examineToken } from './deployment.ts';
 import { type Diagnosis, failed, type Patient } from './diagnosis.ts';

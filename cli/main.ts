@@ -1,21 +1,21 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import * as z from 'zod';
-import { runnerRole } from '../../functions/_shared/access.ts';
-import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
-import { connectDirect } from '../../functions/_shared/direct.ts';
-import { NightshiftError, toNightshiftError } from '../../functions/_shared/errors.ts';
-import { silentLog } from '../../functions/_shared/log.ts';
-import { noMetrics } from '../../functions/_shared/metrics.ts';
-import { type RunResult, runJob } from '../../functions/_shared/run.ts';
-import { worstOf } from '../../functions/health-check/rules.ts';
+import { runnerRole } from '../functions/_shared/access.ts';
+import { deadlineIn, systemClock } from '../functions/_shared/clock.ts';
+import { connectDirect } from '../functions/_shared/direct.ts';
+import { NightshiftError, toNightshiftError } from '../functions/_shared/errors.ts';
+import { silentLog } from '../functions/_shared/log.ts';
+import { noMetrics } from '../functions/_shared/metrics.ts';
+import { type RunResult, runJob } from '../functions/_shared/run.ts';
+import { worstOf } from '../functions/health-check/rules.ts';
+import { jobNames, loadJob } from '../infra/local/jobs.ts';
+import { readStatus } from './commands/status.ts';
+import { mintToken } from './commands/token.ts';
 import { connect, noDeadline } from './connect.ts';
 import { doctor, showDiagnosis } from './doctor/index.ts';
-import { applyMigrations, removeFromDatabase } from './installation.ts';
-import { jobNames, loadJob } from './jobs.ts';
+import { applyMigrations, removeFromDatabase } from './installation/commands.ts';
 import { lookAtHealth, showHealth } from './present/health-check.ts';
 import { presenters } from './present/index.ts';
-import { readStatus } from './status.ts';
-import { mintToken } from './token.ts';
 import { coloured, heading, progressBars, showError, utc } from './ui.ts';
 
 /** Exit codes, for scripts: see `npm run nightshift -- --help`. */

@@ -1,7 +1,7 @@
 import { Cron } from 'croner';
 import * as z from 'zod';
-import { isoTime } from '../../functions/_shared/clock.ts';
-import { jobNames, parseYaml, read } from './jobs.ts';
+import { isoTime } from '../functions/_shared/clock.ts';
+import { jobNames, parseYaml, read } from '../infra/local/jobs.ts';
 
 const params = z.record(z.string(), z.coerce.string());
 const serviceFile = z.object({ params: z.record(z.string(), params) });

@@ -1,10 +1,10 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
 import { Presets, SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
-import { timeMs } from '../../functions/_shared/clock.ts';
-import type { ErrorDocument } from '../../functions/_shared/errors.ts';
-import type { StepProgress } from '../../functions/_shared/job.ts';
-import type { RunDocument } from '../../functions/_shared/ledger.ts';
+import { timeMs } from '../functions/_shared/clock.ts';
+import type { ErrorDocument } from '../functions/_shared/errors.ts';
+import type { StepProgress } from '../functions/_shared/job.ts';
+import type { RunDocument } from '../functions/_shared/ledger.ts';
 
 const number = new Intl.NumberFormat('en');
 

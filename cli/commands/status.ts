@@ -3,9 +3,9 @@ import { type Clock, isoTime, timeMs } from '../../functions/_shared/clock.ts';
 import { runDocuments } from '../../functions/_shared/ledger.ts';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
 import { type JobState, jobStates } from '../../functions/health-check/schema.ts';
-import { installation, inWords } from './installed.ts';
-import { nextDueMs } from './schedules.ts';
-import { age, duration, heading, note, showRuns, table, utc } from './ui.ts';
+import { installation, inWords } from '../installation/installed.ts';
+import { nextDueMs } from '../schedules.ts';
+import { age, duration, heading, note, showRuns, table, utc } from '../ui.ts';
 
 /** A schedule may start a run a little late. */
 const graceMs = 10 * 60_000;

@@ -1,7 +1,7 @@
 import postgres from 'postgres';
 import * as z from 'zod';
-import { encryption } from '../../../functions/_shared/direct.ts';
-import { type Installation, installation } from '../installed.ts';
+import { encryption } from '../../functions/_shared/direct.ts';
+import { type Installation, installation } from '../installation/installed.ts';
 import { type Diagnosis, failed, ok, type Patient, skipped } from './diagnosis.ts';
 
 const connectTimeoutSeconds = 5;

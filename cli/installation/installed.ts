@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { timeMs } from '../../functions/_shared/clock.ts';
-import { utc } from './ui.ts';
+import { utc } from '../ui.ts';
 
 const paused = z.object({ since: z.string(), reason: z.string().nullable() });
 

@@ -1,6 +1,6 @@
 import { DescribeEventBusCommand, EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import * as z from 'zod';
-import { readRunnerToken } from '../../../functions/_shared/access.ts';
+import { readRunnerToken } from '../../functions/_shared/access.ts';
 import { utc } from '../ui.ts';
 import { type Diagnosis, failed, ok, type Patient, skipped, warning } from './diagnosis.ts';
 

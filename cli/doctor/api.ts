@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
-import { timeMs } from '../../../functions/_shared/clock.ts';
-import { type Installation, inWords } from '../installed.ts';
+import { timeMs } from '../../functions/_shared/clock.ts';
+import { type Installation, inWords } from '../installation/installed.ts';
 import { count } from '../ui.ts';
 import { type Diagnosis, failed, ok, type Patient, warning } from './diagnosis.ts';
 
@@ -50,7 +50,7 @@ function examineVersions({ migrations }: Installation): Diagnosis {
       'Apply supabase/migrations with: npm run nightshift -- migrate --database-url ...',
     );
   }
-  const ours = readdirSync(new URL('../../../supabase/migrations', import.meta.url)).map(
+  const ours = readdirSync(new URL('../../supabase/migrations', import.meta.url)).map(
     (file) => file.split('_')[0] ?? '',
   );
   const missing = ours.filter((version) => !migrations.includes(version));

@@ -1,5 +1,5 @@
-import type { Clock } from '../../../functions/_shared/clock.ts';
-import type { Rpc } from '../../../functions/_shared/rpc.ts';
+import type { Clock } from '../../functions/_shared/clock.ts';
+import type { Rpc } from '../../functions/_shared/rpc.ts';
 
 export interface Diagnosis {
   subject: string;

@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
-import { readAccess } from '../../functions/_shared/access.ts';
-import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
-import { NightshiftError } from '../../functions/_shared/errors.ts';
-import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
+import { readAccess } from '../functions/_shared/access.ts';
+import { deadlineIn, systemClock } from '../functions/_shared/clock.ts';
+import { NightshiftError } from '../functions/_shared/errors.ts';
+import { createRpc, type Rpc } from '../functions/_shared/rpc.ts';
 
 /** Where `npm start` leaves the address and key of the local stack. */
-const localEnvironment = new URL('../../.env.local', import.meta.url);
+const localEnvironment = new URL('../.env.local', import.meta.url);
 
 export const noDeadline = deadlineIn(systemClock, Number.POSITIVE_INFINITY);
 

@@ -1,11 +1,11 @@
 import { styleText } from 'node:util';
-import { systemClock, timeMs } from '../../../functions/_shared/clock.ts';
+import { systemClock, timeMs } from '../../functions/_shared/clock.ts';
 import {
   type ListedPolicy,
   listedPolicies,
   type PartitionReport,
   type PartitionStep,
-} from '../../../functions/partition-maintenance/schema.ts';
+} from '../../functions/partition-maintenance/schema.ts';
 import { bytes, coloured, count, note, showError, table } from '../ui.ts';
 import type { Presenter } from './index.ts';
 

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { createClient } from '@supabase/supabase-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate } from '../../cli/installation/migrate.ts';
-import { presenters } from '../../cli/present/index.ts';
+import { presenters } from '../../cli/present/presenters.ts';
 import { jobNames, loadJob } from '../../infra/local/jobs.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 

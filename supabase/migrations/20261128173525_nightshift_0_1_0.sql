@@ -1423,13 +1423,19 @@ as $$
   select p.*
   from nightshift.retention_policies p
   join pg_catalog.pg_attribute a on a.attrelid = p.relation and a.attname = p.marker_column and a.attnum > 0
-  where p.enabled and (not a.attnotnull or p.flag_column is not null)
-    -- One that every new row gets, as created_at does, says when that was written.
-    and (p.flag_column is not null or not nightshift.is_set_by_default(p.relation, a.attname));
+  where p.enabled
+    and (
+      p.flag_column is not null
+      -- No catalog tells an expiry from a deletion, nor a time that a trigger fills in: only the name does.
+      or a.attname ~* 'delet|remov|trash|discard|archiv|destroy|eras|tombston'
+        and not nightshift.is_set_by_default(p.relation, a.attname)
+        -- What every row must have says "not deleted" by a time that never is.
+        and (not a.attnotnull or a.atthasdef)
+    );
 $$;
 
 comment on function nightshift.soft_delete_policies is
-  'The enabled policies whose marker says that a row was deleted: it can be null and has no time for a default, or has a flag beside it. Rows of others age by the time they were written.';
+  'The enabled policies whose marker says that a row was deleted: it has a flag beside it, or it is named for that, as deleted_at or "removedOn" are, and a row can be without it. Rows of others age by when they were written, used, or will expire.';
 
 -- supabase/schema/health/usual_partition.sql
 
@@ -7093,7 +7099,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select coalesce((
     -- What says "not deleted" as a default is null, or a time that never is.
-    select a.attgenerated = '' and pg_get_expr(d.adbin, d.adrelid) !~* '^\(*(null|''-?infinity'')\M'
+    select a.attgenerated = '' and pg_get_expr(d.adbin, d.adrelid) !~* '^\(*(null\M|''-?infinity'')'
     from pg_catalog.pg_attribute a
     join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
     where a.attrelid = is_set_by_default.relation and a.attname = is_set_by_default.column_name
@@ -10227,7 +10233,7 @@ end;
 $$;
 
 comment on function nightshift.health_soft_deleted_share is
-  'Deleted rows in percent of all rows of a table, by the statistics of the planner, for policies whose marker can be null or has a flag. A table that was never analyzed is left out, or unknown when it has more than 10,000 pages. See nightshift.health_checks.';
+  'Deleted rows in percent of all rows of a table, by the statistics of the planner, for policies whose marker says that a row was deleted (see soft_delete_policies). A table that was never analyzed is left out, or unknown when it has more than 10,000 pages. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'soft_deleted_share',
@@ -10297,7 +10303,7 @@ end;
 $$;
 
 comment on function nightshift.health_soft_deletes is
-  'Rows marked as deleted in the hour before as_of, by table, counted up to 100,000: of policies whose marker can be null or has a flag; not where it is a date, which has no hours. See nightshift.health_checks.';
+  'Rows marked as deleted in the hour before as_of, by table, counted up to 100,000: of policies whose marker says that a row was deleted (see soft_delete_policies); not where it is a date, which has no hours. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'soft_deletes',
@@ -10691,5 +10697,5 @@ to service_role;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum) values ('0.1.0', '6f6d2fdf8bb7c18744cc09171091c10b7fe020fab4f1b025562d08342f951eef')
+insert into nightshift.migrations (version, checksum) values ('0.1.0', '84e15ebc9c9e765b5751bb973ab37f120b7479100860d4f33ef6476c27c8f4ee')
 on conflict (version) do update set checksum = excluded.checksum, applied_at = now();

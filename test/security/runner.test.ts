@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'v
 import * as z from 'zod';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import type { NightshiftError } from '../../functions/_shared/errors.ts';
-import { claimAnswer } from '../../functions/_shared/ledger.ts';
+import { startAnswer } from '../../functions/_shared/ledger.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
@@ -99,7 +99,7 @@ describe.runIf(canSign)('with a runner token', () => {
 });
 
 async function begin(job: string, args: object = {}) {
-  const { run } = await rpc.call('begin_run', { job, trigger: 'http', ...args }, claimAnswer);
+  const { run } = await rpc.call('begin_run', { job, trigger: 'http', ...args }, startAnswer);
   return { run_id: run.id, fence: run.fence };
 }
 

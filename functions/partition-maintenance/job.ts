@@ -32,7 +32,6 @@ const minRoomDays = 14;
 
 export const job: Job<PartitionInput, PartitionReport> = {
   name: 'partition-maintenance',
-  purpose: 'Makes the partitions that are needed ahead, and retires those whose time is over.',
   input: partitionInput,
   example: { dryRun: true, only: ['public.daily_metrics'], force: false },
   run,

@@ -2,8 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { createClient } from '@supabase/supabase-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate } from '../../cli/installation/migrate.ts';
-import { presenters } from '../../cli/present/presenters.ts';
-import { jobNames, loadJob } from '../../infra/local/jobs.ts';
+import { jobNames, loadJob, loadPresenter, registry } from '../../functions/registry.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 
 /** What jobs and people call. All else is for the functions among themselves. */
@@ -180,16 +179,32 @@ describe('the schema nightshift', () => {
 });
 
 describe('every function folder', () => {
-  it.each(jobNames())('%s has the same files and exports a job of its name', async (name) => {
+  it('is in the registry', () => {
+    const folders = readdirSync(new URL('../../functions', import.meta.url), {
+      withFileTypes: true,
+    })
+      .filter((entry) => entry.isDirectory() && entry.name !== '_shared')
+      .map(({ name }) => name);
+    expect(folders.sort()).toEqual(jobNames.toSorted());
+  });
+
+  it.each(jobNames)('%s has the same files and exports a job of its name', async (name) => {
     const folder = new URL(`../../functions/${name}/`, import.meta.url);
-    for (const file of ['function.yml', 'handler.ts', 'job.ts', 'rules.ts', 'schema.ts']) {
+    for (const file of [
+      'function.yml',
+      'handler.ts',
+      'job.ts',
+      'registration.ts',
+      'rules.ts',
+      'schema.ts',
+    ]) {
       expect(existsSync(new URL(file, folder)), `functions/${name}/${file}`).toBe(true);
     }
     const job = await loadJob(name);
     expect(job.name).toBe(name);
-    expect(job.purpose).toMatch(/\.$/);
+    expect(registry.find((each) => each.name === name)?.purpose).toMatch(/\.$/);
     expect(job.input.parse({})).toMatchObject({ dryRun: false });
     expect(job.input.parse(job.example)).toMatchObject(job.example);
-    expect(presenters[name]).toBeDefined();
+    expect(await loadPresenter(name)).toMatchObject({ title: expect.any(String) });
   });
 });

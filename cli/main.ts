@@ -6,7 +6,8 @@ import { connectDirect } from '../functions/_shared/direct.ts';
 import { NightshiftError, toNightshiftError } from '../functions/_shared/errors.ts';
 import { silentLog } from '../functions/_shared/log.ts';
 import { noMetrics } from '../functions/_shared/metrics.ts';
-import { type RunResult, runJob } from '../functions/_shared/run.ts';
+import { runJob } from '../functions/_shared/run.ts';
+import type { RunResult } from '../functions/_shared/run-types.ts';
 import { worstOf } from '../functions/health-check/rules.ts';
 import { jobNames, loadJob } from '../infra/local/jobs.ts';
 import { readStatus } from './commands/status.ts';
@@ -15,7 +16,7 @@ import { connect, noDeadline } from './connect.ts';
 import { doctor, showDiagnosis } from './doctor/index.ts';
 import { applyMigrations, removeFromDatabase } from './installation/commands.ts';
 import { lookAtHealth, showHealth } from './present/health-check.ts';
-import { presenters } from './present/index.ts';
+import { presenters } from './present/presenters.ts';
 import { coloured, heading, progressBars, showError, utc } from './ui.ts';
 
 /** Exit codes, for scripts: see `npm run nightshift -- --help`. */

@@ -1,33 +1,10 @@
 import * as z from 'zod';
 import { announce } from './announce.ts';
-import type { Bus } from './bus.ts';
-import type { Clock, Deadline } from './clock.ts';
-import type { Direct } from './direct.ts';
 import { NightshiftError, toNightshiftError } from './errors.ts';
 import type { Invocation } from './invocation.ts';
 import { inputHint, type Job, type JobContext, type Outcome, type OutcomeStatus } from './job.ts';
 import { claimAnswer, failureOf, type RunDocument, runDocument } from './ledger.ts';
-import type { Log } from './log.ts';
-import type { Metrics } from './metrics.ts';
-import type { Rpc } from './rpc.ts';
-
-export interface RunResult {
-  outcome: 'started' | 'duplicate' | 'skipped';
-  run: RunDocument;
-  /** Why the run failed, now or when it ran, or why it will not go on although work is left. */
-  error?: NightshiftError;
-}
-
-export interface RunDependencies {
-  rpc: Rpc;
-  direct?: Direct | undefined;
-  clock: Clock;
-  deadline: Deadline;
-  log: Log;
-  metrics: Metrics;
-  bus?: Bus;
-  onProgress?: JobContext['onProgress'];
-}
+import type { RunDependencies, RunResult } from './run-types.ts';
 
 /**
  * Runs a job under the ledger: takes the lease or says why not, works, writes the end of it, counts it, and asks to be

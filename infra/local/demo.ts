@@ -1,5 +1,5 @@
 import { lookAtHealth, showHealth } from '../../cli/present/health-check.ts';
-import { presenters } from '../../cli/present/index.ts';
+import { presenters } from '../../cli/present/presenters.ts';
 import { heading, note, progressBars } from '../../cli/ui.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { silentLog } from '../../functions/_shared/log.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { cancelledByHand, NightshiftError } from '../../functions/_shared/errors.ts';
 import { criticalPathsMs, planRefresh, type Scope } from '../../functions/view-refresh/plan.ts';
+import { stepOfPlan } from '../../functions/view-refresh/report.ts';
 import {
   apiLimitMs,
   directTimeoutMs,
@@ -8,7 +9,6 @@ import {
   refreshFits,
   repeatRefresh,
   runStatus,
-  stepOfPlan,
   wayOf,
 } from '../../functions/view-refresh/rules.ts';
 import type { RefreshStep, ViewFacts } from '../../functions/view-refresh/schema.ts';

@@ -47,6 +47,8 @@ begin
   end if;
 
   run := nightshift.hold_run(run_id, fence);
+  -- Triggers of the application can tell a purge from a user.
+  perform set_config('nightshift.run_id', run.id::text, true);
   if (select s.paused from nightshift.settings s) then
     raise exception using
       errcode = 'NS428',

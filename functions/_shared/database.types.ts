@@ -1578,6 +1578,7 @@ export type Database = {
           upper: string
         }[]
       }
+      is_large: { Args: { relation: unknown }; Returns: boolean }
       is_published: { Args: { relation: unknown }; Returns: boolean }
       is_set_by_default: {
         Args: { column_name: unknown; relation: unknown }
@@ -1624,6 +1625,10 @@ export type Database = {
         Args: { due: string; marker_column: unknown; relation: unknown }
         Returns: boolean
       }
+      marker_walk: {
+        Args: { due: string; leaf: unknown; marker_column: unknown }
+        Returns: string
+      }
       measure_backlog: {
         Args: {
           as_of: string
@@ -1663,7 +1668,12 @@ export type Database = {
       mute_triggers: { Args: { relation: unknown }; Returns: Json }
       name_some: { Args: { relations: unknown[] }; Returns: string }
       next_leaf: {
-        Args: { done: unknown; due: string; relation: unknown }
+        Args: {
+          done: unknown
+          due: string
+          marker_column: unknown
+          relation: unknown
+        }
         Returns: Json
       }
       next_part_of_index: {
@@ -1893,6 +1903,10 @@ export type Database = {
       require_ownership: { Args: { relation: unknown }; Returns: undefined }
       require_period: {
         Args: { example: string; name: string; period: string }
+        Returns: undefined
+      }
+      require_referencing_indexes: {
+        Args: { relation: unknown }
         Returns: undefined
       }
       require_replica_identity: {

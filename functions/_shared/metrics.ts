@@ -37,7 +37,7 @@ export const metricUnits = {
   EventsUndelivered: MetricUnit.Count,
 } as const;
 
-type MetricName = keyof typeof metricUnits;
+export type MetricName = keyof typeof metricUnits;
 
 /** Metrics of a job, written to the log in CloudWatch's embedded metric format. */
 export interface Metrics {

@@ -1,9 +1,9 @@
 import * as z from 'zod';
-import { announce } from './announce.ts';
 import { NightshiftError, toNightshiftError } from './errors.ts';
 import type { Invocation } from './invocation.ts';
 import { inputHint, type Job, type JobContext, type Outcome, type OutcomeStatus } from './job.ts';
-import { claimAnswer, failureOf, type RunDocument, runDocument } from './ledger.ts';
+import { failureOf, type RunDocument, runDocument, startAnswer } from './ledger.ts';
+import { publishOutcome } from './publish-outcome.ts';
 import type { RunDependencies, RunResult } from './run-types.ts';
 
 /**
@@ -30,7 +30,7 @@ export async function runJob<Input extends { dryRun: boolean }, Report>(
   });
 
   const { resume } = invocation;
-  const notAsked = await announce({ outcome, run: ended, lost, resume }, dependencies);
+  const notAsked = await publishOutcome({ outcome, run: ended, lost, resume }, dependencies);
   const error = notAsked ?? failureOf(ended);
   return { outcome, run: ended, ...(error ? { error } : {}) };
 }
@@ -56,7 +56,7 @@ async function takeLease<Input extends { dryRun: boolean }, Report>(
       return await rpc.call(
         'resume_run',
         { run_id: runId, attempt, request_id: requestId },
-        claimAnswer,
+        startAnswer,
       );
     }
     return await rpc.call(
@@ -70,7 +70,7 @@ async function takeLease<Input extends { dryRun: boolean }, Report>(
         ...(idempotencyKey ? { idempotency_key: idempotencyKey } : {}),
         ...(requestedBy ? { requested_by: requestedBy } : {}),
       },
-      claimAnswer,
+      startAnswer,
     );
   } catch (thrown) {
     const error = toNightshiftError(thrown);

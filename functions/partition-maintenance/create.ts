@@ -1,4 +1,4 @@
-import { NightshiftError, orStop, timedOut } from '../_shared/errors.ts';
+import { NightshiftError, rethrowIfFatal, timedOut } from '../_shared/errors.ts';
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import { type LockOutcome, once, withLockRetries } from './locks.ts';
@@ -7,9 +7,9 @@ import {
   explain,
   fewerMoveRows,
   firstMoveRows,
-  isFelt,
   needsPartitions,
   nextMoveRows,
+  takesBlockingLocks,
 } from './rules.ts';
 import { createAnswers, type TableState } from './schema.ts';
 
@@ -24,8 +24,8 @@ export async function createPartitions(
   measured: ReadonlyMap<string, Measurement> = new Map(),
 ): Promise<Map<string, Creation>> {
   const due = tables.filter((state) => needsPartitions(state, measured.get(state.table)));
-  const together = due.filter((state) => !isFelt(state));
-  const alone = due.filter(isFelt);
+  const together = due.filter((state) => !takesBlockingLocks(state));
+  const alone = due.filter(takesBlockingLocks);
 
   const created = new Map<string, Creation>();
   const record = (table: string, found: Partial<Creation>) => {
@@ -43,7 +43,7 @@ export async function createPartitions(
     await createTables(context, together, { choose: (names) => names, record, settle });
   } catch (thrown) {
     // A transaction that fails as a whole is repeated table by table: one table must not stop the others.
-    orStop(thrown);
+    rethrowIfFatal(thrown);
     alone.unshift(...together);
   }
   await createTables(context, alone, { choose: (names) => names.slice(0, 1), record, settle });
@@ -82,7 +82,7 @@ async function createTables(
       const answers = await rpc
         .call('create_partitions', args, createAnswers, { retry: once })
         .catch((thrown: unknown) => {
-          const error = orStop(thrown);
+          const error = rethrowIfFatal(thrown);
           const state = states.get(first);
           if (chosen.length > 1 || !state) throw error;
           const fewer = state.defaultPartition === null ? undefined : fewerMoveRows(rows);

@@ -1,4 +1,4 @@
-import { orStop } from '../_shared/errors.ts';
+import { rethrowIfFatal } from '../_shared/errors.ts';
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import { type LockOutcome, once, withLockRetries } from './locks.ts';
@@ -23,7 +23,7 @@ export async function dropRetired(
       const answers = await dropGroup(context, group);
       for (const [partition, answer] of answers) record(partition, answer);
     } catch (thrown) {
-      const error = orStop(thrown);
+      const error = rethrowIfFatal(thrown);
       // As with creation, a transaction that fails as a whole is repeated one by one.
       if (group.length > 1) groups.push(...group.map((one) => [one]));
       else for (const partition of group) record(partition, { outcome: 'failed', error });

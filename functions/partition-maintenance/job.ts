@@ -1,4 +1,4 @@
-import { NightshiftError, orStop } from '../_shared/errors.ts';
+import { NightshiftError, rethrowIfFatal } from '../_shared/errors.ts';
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { withHeartbeats } from '../_shared/lease.ts';
 import { leaseOf, runDocument } from '../_shared/ledger.ts';
@@ -22,7 +22,6 @@ import {
 
 export const job: Job<PartitionInput, PartitionReport> = {
   name: 'partition-maintenance',
-  purpose: 'Makes the partitions that are needed ahead, and retires those whose time is over.',
   input: partitionInput,
   example: { dryRun: true, only: ['public.daily_metrics'], force: false },
   run,
@@ -125,7 +124,7 @@ async function readAgain(
   input: PartitionInput,
   before: PartitionPlan,
 ): Promise<PartitionPlan> {
-  const after = await readPlan(context, input).catch(orStop);
+  const after = await readPlan(context, input).catch(rethrowIfFatal);
   if (!(after instanceof NightshiftError)) return after;
   context.log.warn('The state after the run could not be read', { error: after.describe() });
   return before;

@@ -1,4 +1,4 @@
-import { orStop } from '../_shared/errors.ts';
+import { rethrowIfFatal } from '../_shared/errors.ts';
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import { countFits, once } from './locks.ts';
@@ -26,7 +26,10 @@ export async function measureDefaults(
       });
       measured.set(table, { outcome: 'counted', defaultPartition: answer });
     } catch (thrown) {
-      measured.set(table, { outcome: 'uncounted', error: uncounted(orStop(thrown), state) });
+      measured.set(table, {
+        outcome: 'uncounted',
+        error: uncounted(rethrowIfFatal(thrown), state),
+      });
     }
   }
   return measured;

@@ -1,4 +1,4 @@
-import { NightshiftError, notLocked, orStop, timedOut } from '../_shared/errors.ts';
+import { NightshiftError, notLocked, rethrowIfFatal, timedOut } from '../_shared/errors.ts';
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import { callFits, once, withLockRetries } from './locks.ts';
@@ -49,7 +49,7 @@ async function retireWithLocks(
         .call('retire_partitions', args, retireAnswer, { retry: once })
         .catch((thrown: unknown) => {
           // The catalogs that it reads before it locks the table can be locked as well.
-          const error = orStop(thrown);
+          const error = rethrowIfFatal(thrown);
           if (error.code !== notLocked) throw error;
           return { outcome: 'busy' as const, blocked: [] };
         });
@@ -59,7 +59,12 @@ async function retireWithLocks(
     });
     return { blocked, busy: busy.length > 0, outOfTime: waiting.length > 0 };
   } catch (thrown) {
-    return { blocked, busy: false, outOfTime: false, error: explain(orStop(thrown), state) };
+    return {
+      blocked,
+      busy: false,
+      outOfTime: false,
+      error: explain(rethrowIfFatal(thrown), state),
+    };
   }
 }
 
@@ -74,7 +79,7 @@ async function retireConcurrently(context: JobContext, state: TableState): Promi
       const timeoutMs = Math.min(detachMs, deadline.remainingMs() / 2);
       const failure = await direct
         ?.execute(begun.statement, { timeoutMs, lockTimeoutMs: detachLockMs })
-        .catch(orStop);
+        .catch(rethrowIfFatal);
       const finish = await finishDetach(context, begun.partition);
       if (finish.isDetached) continue;
       // Whoever was in the way of this is in the way of locks too; anything else that fails may go with brief locks.
@@ -90,7 +95,7 @@ async function retireConcurrently(context: JobContext, state: TableState): Promi
     }
     return { ...retired, outOfTime: true };
   } catch (thrown) {
-    return { ...retired, error: explain(orStop(thrown), state) };
+    return { ...retired, error: explain(rethrowIfFatal(thrown), state) };
   }
 }
 
@@ -129,7 +134,7 @@ export async function finishDetaches(
         outOfTime: before.outOfTime || outOfTime,
       });
     } catch (thrown) {
-      const error = orStop(thrown);
+      const error = rethrowIfFatal(thrown);
       // The table may have lost its policy, and with it its step in the report.
       context.log.warn('A detach could not be finished', { partition, error: error.describe() });
       finished.set(table, { ...before, error: before.error ?? error });
@@ -150,6 +155,6 @@ export async function previewRetirement(
       blocked: await rpc.call('preview_retirement', args, listOfReasons, { retry: once }),
     };
   } catch (thrown) {
-    return { blocked: [], error: orStop(thrown) };
+    return { blocked: [], error: rethrowIfFatal(thrown) };
   }
 }

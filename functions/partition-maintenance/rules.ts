@@ -11,7 +11,7 @@ export function needsPartitions(
 }
 
 /** Whether other sessions notice the locks that new partitions of this table take. */
-export function isFelt({ hasForeignKeys, defaultPartition }: TableState): boolean {
+export function takesBlockingLocks({ hasForeignKeys, defaultPartition }: TableState): boolean {
   return hasForeignKeys || defaultPartition !== null;
 }
 

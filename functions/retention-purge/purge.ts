@@ -1,4 +1,4 @@
-import { NightshiftError, orStop, timedOut } from '../_shared/errors.ts';
+import { NightshiftError, rethrowIfFatal, timedOut } from '../_shared/errors.ts';
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import type { TableResults } from './report.ts';
@@ -40,7 +40,9 @@ async function measure(
   again: boolean,
 ): Promise<Backlog | NightshiftError> {
   const args = { ...leaseOf(run), relation, again };
-  return rpc.call('measure_retention_backlog', args, backlog, { retry: repeatBatch }).catch(orStop);
+  return rpc
+    .call('measure_retention_backlog', args, backlog, { retry: repeatBatch })
+    .catch(rethrowIfFatal);
 }
 
 /** Deletes batch by batch until nothing that is due can go, or the deadline is near. A dry run counts in the same way. */
@@ -74,7 +76,7 @@ export async function purgeTable(
       if (batch.done) return purged({ outOfTime: false });
       rows = nextBatchRows(rows, batch.durationMs);
     } catch (thrown) {
-      const error = orStop(thrown);
+      const error = rethrowIfFatal(thrown);
       const fewer: number | undefined = error.code === timedOut ? halveBatchRows(rows) : undefined;
       if (fewer === undefined) return purged({ outOfTime: false, error: explain(error, policy) });
       rows = fewer;

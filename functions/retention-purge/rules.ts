@@ -1,4 +1,4 @@
-import { NightshiftError, timedOut, worthRepeating } from '../_shared/errors.ts';
+import { NightshiftError, retryPolicy, timedOut } from '../_shared/errors.ts';
 import { inOrder } from '../_shared/graph.ts';
 import type { OutcomeStatus } from '../_shared/job.ts';
 import type { Backlog, Policy, PurgeStep } from './schema.ts';
@@ -64,7 +64,7 @@ export function batchFits(remainingMs: number, lastMs: number): boolean {
 }
 
 /** Whether to send a failed batch again as it was: not for long while its table is locked. */
-export const repeatBatch = worthRepeating(3);
+export const repeatBatch = retryPolicy(3);
 
 export function explain(error: NightshiftError, policy: Policy): NightshiftError {
   if (error.code !== timedOut) return error;

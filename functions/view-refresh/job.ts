@@ -1,5 +1,5 @@
 import PQueue from 'p-queue';
-import { NightshiftError, orStop } from '../_shared/errors.ts';
+import { NightshiftError, rethrowIfFatal } from '../_shared/errors.ts';
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { withHeartbeats } from '../_shared/lease.ts';
 import { leaseOf } from '../_shared/ledger.ts';
@@ -19,7 +19,6 @@ import {
 
 export const job: Job<RefreshInput, RefreshReport> = {
   name: 'view-refresh',
-  purpose: 'Refreshes the materialized views that need it, in the order of what they read.',
   input: refreshInput,
   example: { dryRun: true, only: ['public.sales_by_day'], descendants: true },
   run,
@@ -86,7 +85,7 @@ function scopeOf({ direct }: JobContext, { dryRun, only }: RefreshInput) {
 async function readAgain({ rpc, log }: JobContext): Promise<ViewFacts[] | undefined> {
   const after = await rpc
     .call('list_refresh_policies', {}, listOfViewFacts, longCall)
-    .catch(orStop);
+    .catch(rethrowIfFatal);
   if (!(after instanceof NightshiftError)) return after;
   log.warn('The age of the views could not be read', { error: after.describe() });
   return undefined;

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { pause } from '../_shared/clock.ts';
-import { type NightshiftError, notLocked, orStop } from '../_shared/errors.ts';
+import { type NightshiftError, notLocked, rethrowIfFatal } from '../_shared/errors.ts';
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import type { PlannedView } from './plan.ts';
@@ -8,14 +8,14 @@ import { baseOf, figuresOf, outOfTime } from './report.ts';
 import {
   apiCallTimeoutMs,
   apiLimitMs,
+  chooseTransport,
   directTimeoutMs,
   explain,
-  otherWay,
+  otherTransport,
   refreshFits,
   repeatRefresh,
-  wayOf,
 } from './rules.ts';
-import { type RefreshStep, refreshAnswer } from './schema.ts';
+import { type RefreshStep, refreshAnswer, type Transport } from './schema.ts';
 
 /** Refreshes one view, and returns its step whatever comes of it. */
 export async function refreshView(
@@ -30,16 +30,16 @@ export async function refreshView(
   if (!fits(usualMs)) return outOfTime(facts, reason, usualMs);
 
   const startedMs = clock.nowMs();
-  let over = wayOf(usualMs, direct !== undefined);
+  let transport = chooseTransport(usualMs, direct !== undefined);
   try {
-    const call = () => callRefresh(context, facts.view, force, over);
+    const call = () => callRefresh(context, facts.view, force, transport);
     const answer = await call().catch((thrown: unknown) => {
-      const error = orStop(thrown);
-      const other = direct && otherWay(error, over, usualMs);
+      const error = rethrowIfFatal(thrown);
+      const other = direct && otherTransport(error, transport, usualMs);
       if (!other) throw error;
       // A short budget has not enough left for what the API was too short for; the next attempt has more.
       if (other === 'direct' && !fits(apiLimitMs)) return undefined;
-      over = other;
+      transport = other;
       return call();
     });
     if (!answer) return outOfTime(facts, reason, apiLimitMs);
@@ -50,7 +50,7 @@ export async function refreshView(
         status: 'refreshed',
         reason,
         detail: answer.detail,
-        over,
+        transport,
         ...figuresOf(answer),
         ...(modeReason ? { modeReason } : {}),
       };
@@ -63,14 +63,14 @@ export async function refreshView(
     };
   } catch (thrown) {
     const durationMs = clock.nowMs() - startedMs;
-    const error = explain(orStop(thrown), facts.view, durationMs, over);
+    const error = explain(rethrowIfFatal(thrown), facts.view, durationMs, transport);
     await recordFailure(context, { view: facts.view, reason, detail, durationMs, error });
     return {
       ...baseOf(facts),
       status: 'failed',
       reason,
       detail,
-      over,
+      transport,
       durationMs,
       error: error.describe(),
     };
@@ -81,10 +81,10 @@ async function callRefresh(
   { rpc, direct, run, clock, deadline }: JobContext,
   view: string,
   force: boolean,
-  over: 'api' | 'direct',
+  transport: Transport,
 ) {
   const args = { ...leaseOf(run), view, force };
-  if (over === 'direct' && direct) {
+  if (transport === 'direct' && direct) {
     const timeoutMs = () => directTimeoutMs(deadline.remainingMs());
     return direct.call('refresh_view', args, refreshAnswer, { timeoutMs, retry: repeatRefresh });
   }
@@ -122,5 +122,7 @@ async function recordFailure(
     error: { code: error.code, message: error.message },
   };
   // The report has it as well; without the record the rest of the run is none the worse.
-  await rpc.call('record_refresh_failure', args, z.unknown(), { retry: () => false }).catch(orStop);
+  await rpc
+    .call('record_refresh_failure', args, z.unknown(), { retry: () => false })
+    .catch(rethrowIfFatal);
 }

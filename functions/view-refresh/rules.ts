@@ -1,6 +1,6 @@
-import { cancelledByHand, NightshiftError, timedOut, worthRepeating } from '../_shared/errors.ts';
+import { cancelledByHand, NightshiftError, retryPolicy, timedOut } from '../_shared/errors.ts';
 import type { OutcomeStatus } from '../_shared/job.ts';
-import type { RefreshStep, ViewFacts } from './schema.ts';
+import type { RefreshStep, Transport, ViewFacts } from './schema.ts';
 
 /** How long the API lets a refresh run: nightshift.refresh_view sets it, below the 60 s after which the API gives up. */
 export const apiLimitMs = 50_000;
@@ -9,7 +9,7 @@ export const apiLimitMs = 50_000;
 export const apiCallTimeoutMs = apiLimitMs + 7_000;
 
 /** A refresh that usually needs more than half of what the API allows goes past it, where that is possible. */
-export function wayOf(usualMs: number | null | undefined, hasDirect: boolean): 'api' | 'direct' {
+export function chooseTransport(usualMs: number | null | undefined, hasDirect: boolean): Transport {
   return hasDirect && (usualMs ?? 0) > apiLimitMs / 2 ? 'direct' : 'api';
 }
 
@@ -40,7 +40,7 @@ export function directTimeoutMs(remainingMs: number): number {
 }
 
 /** A lock that is not to be had in time is asked for again, with pauses outside of the transaction. */
-export const repeatRefresh = worthRepeating(4);
+export const repeatRefresh = retryPolicy(4);
 
 /**
  * `continued` after progress, or when the first attempt had too little time for any view: the next one may have more.
@@ -58,12 +58,12 @@ export function runStatus(
 }
 
 /** By which other way to try again: past a limit of the API, or around a connection that is not to be had. */
-export function otherWay(
+export function otherTransport(
   error: NightshiftError,
-  over: 'api' | 'direct',
+  transport: Transport,
   usualMs: number | null | undefined,
-): 'api' | 'direct' | undefined {
-  if (over === 'api') {
+): Transport | undefined {
+  if (transport === 'api') {
     return error.code === timedOut && error.detail !== cancelledByHand ? 'direct' : undefined;
   }
   return error.code === 'NS502' && (usualMs ?? 0) < apiLimitMs ? 'api' : undefined;
@@ -88,11 +88,11 @@ export function explain(
   error: NightshiftError,
   view: string,
   durationMs: number,
-  over: 'api' | 'direct',
+  transport: Transport,
 ): NightshiftError {
   if (error.code !== timedOut || error.detail === cancelledByHand) return error;
   const took = inSeconds(durationMs);
-  return over === 'api'
+  return transport === 'api'
     ? new NightshiftError(
         timedOut,
         `Refreshing ${view} was stopped after ${took} by the time limit of the API`,

@@ -93,6 +93,8 @@ begin
 end;
 $$;
 
+drop function if exists nightshift.next_leaf(regclass, oid, text);
+
 -- supabase/schema/health/tables.sql
 
 -- Health checks, their thresholds, and what a check measures.
@@ -7284,6 +7286,21 @@ $$;
 comment on function nightshift.hold_table is
   'Keeps the definition of a table as it is until the end of the transaction, when rows of it are to be locked.';
 
+-- supabase/schema/retention/is_large.sql
+
+create or replace function nightshift.is_large(relation regclass)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  -- 8 MB are read in a few milliseconds, without an index.
+  select coalesce(sum(pg_relation_size(l)), 0) > 1000 * current_setting('block_size')::bigint
+  from nightshift.all_leaf_relations(is_large.relation) l;
+$$;
+
+comment on function nightshift.is_large is 'Whether a table, with its partitions, has more than 1,000 pages, and is not to be read as a whole again and again.';
+
 -- supabase/schema/retention/is_set_by_default.sql
 
 create or replace function nightshift.is_set_by_default(relation regclass, column_name name)
@@ -7388,22 +7405,13 @@ create or replace function nightshift.marker_is_indexed(relation regclass, marke
 returns boolean
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set enable_seqscan = off
-set enable_bitmapscan = off
-set enable_sort = off
 as $$
 declare
   leaf regclass;
-  plan jsonb;
 begin
-  -- The planner is asked whether an index gives the due rows in order: it knows about partial indexes,
-  -- leading columns and expressions what a look at pg_index would have to guess.
   for leaf in select l from nightshift.leaf_relations(relation) l loop
-    execute format(
-      'explain (format json) select r.%1$I from only %2$s r where %3$s order by r.%1$I limit 1',
-      marker_column, leaf, due
-    ) into plan;
-    if jsonb_path_exists(plan, 'strict $.**."Node Type" ? (@ == "Sort" || @ == "Seq Scan")')
+    if nightshift.is_large(leaf)
+      and nightshift.marker_walk(leaf, marker_column, due) is null
       -- Built in this very transaction over rows it has changed, an index is of use only to later ones.
       and not exists (
         select 1
@@ -7420,7 +7428,42 @@ end;
 $$;
 
 comment on function nightshift.marker_is_indexed is
-  'Whether, on every leaf, an index returns the due rows in marker order.';
+  'Whether, on every leaf that is large, an index serves the way through the due rows: see marker_walk.';
+
+-- supabase/schema/retention/marker_walk.sql
+
+create or replace function nightshift.marker_walk(leaf regclass, marker_column name, due text)
+returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
+as $$
+declare
+  plan jsonb;
+begin
+  -- The planner is asked whether an index gives the due rows in order: it knows about partial indexes,
+  -- leading columns and expressions what a look at pg_index would have to guess.
+  execute format(
+    'explain (format json) select r.%1$I from only %2$s r where %3$s order by r.%1$I limit 1', marker_column, leaf, due
+  ) into plan;
+  if not jsonb_path_exists(plan, 'strict $.**."Node Type" ? (@ == "Sort" || @ == "Seq Scan")') then
+    return 'index';
+  end if;
+  return case when exists (
+    select 1
+    from pg_catalog.pg_index i
+    join pg_catalog.pg_class c on c.oid = i.indexrelid
+    join pg_catalog.pg_am m on m.oid = c.relam and m.amname = 'brin'
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attname = marker_column
+    where i.indrelid = leaf and i.indisvalid and i.indpred is null and a.attnum = any(i.indkey::smallint[])
+  ) then 'sweep' end;
+end;
+$$;
+
+comment on function nightshift.marker_walk is
+  'How an index serves the way through the due rows of a leaf: index (it gives them in the order of the marker), sweep (a BRIN index says which pages may have some), or null when none does.';
 
 -- supabase/schema/retention/measure_backlog.sql
 
@@ -7456,6 +7499,9 @@ declare
   total_rows bigint;
   sampled_due bigint;
   oldest timestamptz;
+  -- Without a zone, times are UTC, whatever the session says.
+  in_utc constant text := case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
+    then '' else '::timestamp at time zone ''UTC''' end;
 begin
   select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages
   from nightshift.leaf_relations(policy.relation) l;
@@ -7474,22 +7520,22 @@ begin
   close due_cursor;
 
   execute format(
-    'select count(*), count(*) filter (where %s) from %s r %s',
-    due, nightshift.scan_of(policy.relation), case when percent < 100 then format('tablesample system (%s)', percent) else '' end
-  ) into total_rows, sampled_due;
+    'select count(*), count(*) filter (where %1$s), (min(r.%2$I) filter (where %1$s))%3$s from %4$s r %5$s',
+    due, policy.marker_column, in_utc, nightshift.scan_of(policy.relation),
+    case when percent < 100 then format('tablesample system (%s)', percent) else '' end
+  ) into total_rows, sampled_due, oldest;
   total_rows := round(total_rows * 100 / percent);
   if not due_exact then
     due_rows := greatest(due_rows, round(sampled_due * 100 / percent));
   end if;
 
-  if due_rows > 0 then
+  -- Of very many due rows only an index in order knows the oldest; else it is that of the sample.
+  if due_rows > 0 and (due_exact or (
+    select bool_and(nightshift.marker_walk(l, policy.marker_column, due) = 'index')
+    from nightshift.leaf_relations(policy.relation) l
+  )) then
     execute format(
-      'select min(r.%1$I)%2$s from %3$s r where %4$s',
-      policy.marker_column,
-      -- Without a zone, times are UTC, whatever the session says.
-      case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
-        then '' else '::timestamp at time zone ''UTC''' end,
-      nightshift.scan_of(policy.relation), due
+      'select min(r.%I)%s from %s r where %s', policy.marker_column, in_utc, nightshift.scan_of(policy.relation), due
     ) into oldest;
   end if;
 
@@ -7545,6 +7591,10 @@ begin
     perform nightshift.require_no_sentinel(policy);
     if (backlog ->> 'dueRows')::bigint > 0 then
       perform nightshift.require_replica_identity(policy.relation);
+      -- force is true, or the names of tables.
+      if run.input -> 'force' is distinct from 'true' and not coalesce(run.input -> 'force' ? policy.relation::text, false) then
+        perform nightshift.require_referencing_indexes(policy.relation);
+      end if;
     end if;
     update nightshift.runs r
     set progress = r.progress || jsonb_build_object(
@@ -7581,7 +7631,7 @@ comment on function nightshift.merge_row_sets is 'The union: one element a table
 
 -- supabase/schema/retention/next_leaf.sql
 
-create or replace function nightshift.next_leaf(relation regclass, done oid, due text)
+create or replace function nightshift.next_leaf(relation regclass, done oid, marker_column name, due text)
 returns jsonb
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -7589,22 +7639,30 @@ as $$
 declare
   leaf regclass;
   plan jsonb;
+  mode text;
+  due_rows bigint;
 begin
   select l into leaf from nightshift.leaf_relations(relation) l where l::oid > done order by l::oid limit 1;
   if leaf is null then
     return null;
   end if;
-  -- Postgres weighs the index against reading every page; where it would read every page, we sweep.
-  execute format('explain (format json) select r.ctid from only %s r where %s', leaf, due) into plan;
-  return jsonb_build_object(
-    'leaf', leaf::oid::bigint,
-    'mode', case when plan #>> '{0,Plan,Node Type}' = 'Seq Scan' then 'sweep' else 'index' end
-  );
+  mode := coalesce(nightshift.marker_walk(leaf, marker_column, due), 'sweep');
+  if mode = 'index' then
+    -- Postgres weighs the index against reading every page; where it would read every page, we sweep.
+    execute format('explain (format json) select r.ctid from only %s r where %s', leaf, due) into plan;
+    if plan #>> '{0,Plan,Node Type}' = 'Seq Scan' then
+      -- Its statistics may be of before the last purge: where nothing is due, the index says so at once.
+      execute format('select from only %s r where %s order by r.%I limit 1', leaf, due, marker_column);
+      get diagnostics due_rows = row_count;
+      mode := case when due_rows > 0 then 'sweep' else 'index' end;
+    end if;
+  end if;
+  return jsonb_build_object('leaf', leaf::oid::bigint, 'mode', mode);
 end;
 $$;
 
 comment on function nightshift.next_leaf is
-  'Where a purge goes on after the leaf with oid done: {leaf, mode}, or null when there is no further leaf. mode is sweep where the due rows are dense, index where they are sparse.';
+  'Where a purge goes on after the leaf with oid done: {leaf, mode}, or null when there is no further leaf. mode is sweep where the due rows are dense or no index gives them in order, index where they are sparse or there are none.';
 
 -- supabase/schema/retention/partitions_to_retire.sql
 
@@ -7853,7 +7911,7 @@ begin
   locking := case when run.dry_run then '' else 'for update skip locked' end;
   step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "batches": 0}'::jsonb
     || coalesce(run.progress #> array['steps', policy.relation::text], '{}');
-  place := coalesce(step -> 'place', nightshift.next_leaf(policy.relation, 0, due), 'null');
+  place := coalesce(step -> 'place', nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
 
   -- Leaves without due rows are passed over in one go.
   while place <> 'null' and cardinality(seeds) = 0 and clock_timestamp() < started + interval '100 milliseconds' loop
@@ -7873,7 +7931,7 @@ begin
       place := place || '{"leafDone": true}';
     end if;
     if (place ->> 'leafDone')::boolean then
-      place := coalesce(nightshift.next_leaf(policy.relation, leaf, due), 'null');
+      place := coalesce(nightshift.next_leaf(policy.relation, leaf, policy.marker_column, due), 'null');
     end if;
   end loop;
 
@@ -8095,6 +8153,42 @@ $$;
 
 comment on function nightshift.require_no_sentinel is
   'Raises NS422, with the column that mends it in the hint, where the marker has a constant default that is due, or holds a time that programs write for "no time": year 1, 1900, the beginning of 1970.';
+
+-- supabase/schema/retention/require_referencing_indexes.sql
+
+create or replace function nightshift.require_referencing_indexes(relation regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  missing record;
+begin
+  select k.referencing, u.columns into missing
+  from nightshift.referencing_keys(relation) k
+  cross join lateral (
+    select string_agg(quote_ident(a.attname), ', ' order by c.position) as columns
+    from pg_catalog.pg_constraint f
+    cross join lateral unnest(f.conkey) with ordinality c(attnum, position)
+    join pg_catalog.pg_attribute a on a.attrelid = f.conrelid and a.attnum = c.attnum
+    where f.oid = k.key
+  ) u
+  where not k.indexed and nightshift.is_large(k.referencing)
+  order by pg_relation_size(k.referencing) desc
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s refers to %s, is large, and has no index on %s', missing.referencing, relation, missing.columns),
+      detail = 'Postgres would read it as a whole for each row that goes. Nothing was deleted.',
+      hint = format('create index concurrently on %s (%s); a run with force does without.', missing.referencing, missing.columns);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_referencing_indexes is
+  'Raises NS422, with the statement in the hint, where a large table refers to this one and no index serves the foreign key.';
 
 -- supabase/schema/retention/require_replica_identity.sql
 
@@ -11088,5 +11182,5 @@ to service_role;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum) values ('0.1.0', '10fc3569ed79f3f8845f315cb330ed033e6d865abf7f0eb5c977947f2781e6de')
+insert into nightshift.migrations (version, checksum) values ('0.1.0', 'ec378625195b792b9cc233524396f043e0011cd0c9aadd90c5cf19986637a3fe')
 on conflict (version) do update set checksum = excluded.checksum, applied_at = now();

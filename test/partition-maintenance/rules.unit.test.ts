@@ -17,11 +17,11 @@ import {
   dropGroups,
   explain,
   fewerMoveRows,
-  isFelt,
   needsPartitions,
   nextMoveRows,
   retiresNow,
   runStatus,
+  takesBlockingLocks,
 } from '../../functions/partition-maintenance/rules.ts';
 import {
   noProgress,
@@ -57,9 +57,9 @@ const table = (name: string, facts: Partial<TableState> = {}): TableState => ({
 
 describe('which DDL goes together', () => {
   it('is that of tables whose locks nobody feels', () => {
-    expect(isFelt(table('a'))).toBe(false);
-    expect(isFelt(table('a', { hasForeignKeys: true }))).toBe(true);
-    expect(isFelt(table('a', { defaultPartition: 'rest' }))).toBe(true);
+    expect(takesBlockingLocks(table('a'))).toBe(false);
+    expect(takesBlockingLocks(table('a', { hasForeignKeys: true }))).toBe(true);
+    expect(takesBlockingLocks(table('a', { defaultPartition: 'rest' }))).toBe(true);
     const measured = { partition: 'rest', rows: 5, movableRows: 5, wanted: [] };
     const full = { outcome: 'counted', defaultPartition: measured } as const;
     expect(needsPartitions(table('a'), undefined)).toBe(true);

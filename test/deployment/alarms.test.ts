@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cronPattern } from '../../cli/schedules.ts';
 import { jobNames } from '../../functions/registry.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { codeBlocks } from '../support/documents.ts';
 import { emfLinesOf, namesIn } from '../support/emf.ts';
 import { lambdaContext } from '../support/events.ts';
 import { setUpHandler } from '../support/handler.ts';
@@ -194,12 +195,8 @@ describe('the runbook', () => {
   afterAll(() => db.drop());
 
   it('has SQL that runs as it stands', async () => {
-    const blocks = runbook
-      .split(/\n(?! {4}.*\S)/)
-      .join('\n\n')
-      .matchAll(/(?:^ {4}.*\n)+/gm);
-    const statements = [...blocks]
-      .flatMap(([block]) => block.split(';'))
+    const statements = codeBlocks(runbook, 'sql')
+      .flatMap((block) => block.split(';'))
       .map((statement) => statement.replace(/ *--.*/g, '').trim())
       .filter((statement) => statement.startsWith('select') && !statement.includes('<'));
     expect(statements.length).toBeGreaterThan(8);

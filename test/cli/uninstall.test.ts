@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
@@ -36,7 +36,7 @@ const application = `
   analyze;
 `;
 
-describe.runIf(inject('suite').kind === 'local')('uninstall', () => {
+describe('uninstall', () => {
   let db: TestDatabase;
   beforeEach(async () => {
     db = await createDatabase();

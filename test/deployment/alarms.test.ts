@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { jobNames } from '../../infra/local/jobs.ts';
 import { cronPattern } from '../../infra/local/schedules.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { setUpDatabase } from '../support/database.ts';
 import { emfLinesOf, namesIn } from '../support/emf.ts';
 import { lambdaContext } from '../support/events.ts';
 import { setUpHandler } from '../support/handler.ts';
@@ -187,11 +187,7 @@ describe('the alarm', () => {
 });
 
 describe('the runbook', () => {
-  let db: TestDatabase;
-  beforeAll(async () => {
-    db = await createDatabase();
-  });
-  afterAll(() => db.drop());
+  const db = setUpDatabase();
 
   it('has SQL that runs as it stands', async () => {
     const blocks = runbook

@@ -1,10 +1,10 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { createClient } from '@supabase/supabase-js';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { jobNames, loadJob } from '../../infra/local/jobs.ts';
 import { migrate } from '../../infra/local/migrate.ts';
 import { presenters } from '../../infra/local/present/index.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { setUpDatabase } from '../support/database.ts';
 
 /** What jobs and people call. All else is for the functions among themselves. */
 const callable = [
@@ -78,11 +78,7 @@ const notForRunner: Record<string, string> = {
 };
 
 describe('the schema nightshift', () => {
-  let db: TestDatabase;
-  beforeAll(async () => {
-    db = await createDatabase();
-  });
-  afterAll(() => db.drop());
+  const db = setUpDatabase();
 
   const functions = () => db.sql<
     {

@@ -99,6 +99,46 @@ export type Database = {
           },
         ]
       }
+      jobs: {
+        Row: {
+          name: string
+          policies: unknown
+          runs_kept: string | null
+          runs_while_paused: boolean
+          declared_since: string | null
+        }
+        Insert: {
+          name: string
+          policies?: unknown
+          runs_kept?: string | null
+          runs_while_paused?: boolean
+        }
+        Update: {
+          name?: string
+          policies?: unknown
+          runs_kept?: string | null
+          runs_while_paused?: boolean
+        }
+        Relationships: []
+      }
+      migrations: {
+        Row: {
+          applied_at: string
+          checksum: string
+          version: string
+        }
+        Insert: {
+          applied_at?: string
+          checksum: string
+          version: string
+        }
+        Update: {
+          applied_at?: string
+          checksum?: string
+          version?: string
+        }
+        Relationships: []
+      }
       partition_policies: {
         Row: {
           created_at: string
@@ -232,6 +272,7 @@ export type Database = {
           check_restore: undefined | null
           describe_retention_policy: Json | null
           require_marker_index: undefined | null
+          require_no_sentinel: undefined | null
         }
         Insert: {
           created_at?: string
@@ -320,7 +361,6 @@ export type Database = {
       runs: {
         Row: {
           attempt: number
-          claim: string
           dry_run: boolean
           error: Json | null
           fence: number
@@ -334,6 +374,7 @@ export type Database = {
           lease_expires_at: string | null
           progress: NonNullable<Json>
           report: Json | null
+          request_id: string
           requested_by: string | null
           started_at: string
           status: string
@@ -342,7 +383,6 @@ export type Database = {
         }
         Insert: {
           attempt?: number
-          claim: string
           dry_run?: boolean
           error?: Json | null
           fence?: number
@@ -356,6 +396,7 @@ export type Database = {
           lease_expires_at?: string | null
           progress?: NonNullable<Json>
           report?: Json | null
+          request_id: string
           requested_by?: string | null
           started_at: string
           status: string
@@ -363,7 +404,6 @@ export type Database = {
         }
         Update: {
           attempt?: number
-          claim?: string
           dry_run?: boolean
           error?: Json | null
           fence?: number
@@ -377,6 +417,7 @@ export type Database = {
           lease_expires_at?: string | null
           progress?: NonNullable<Json>
           report?: Json | null
+          request_id?: string
           requested_by?: string | null
           started_at?: string
           status?: string
@@ -516,6 +557,10 @@ export type Database = {
         }
         Returns: Json
       }
+      advice_for_supabase_table: {
+        Args: { relation: unknown }
+        Returns: string
+      }
       all_leaf_relations: { Args: { relation: unknown }; Returns: unknown[] }
       alter_partition_policy: {
         Args: {
@@ -587,12 +632,12 @@ export type Database = {
       begin_run: {
         Args: {
           as_of?: string
-          claim?: string
           dry_run?: boolean
           idempotency_key?: string
           input?: Json
           job: string
           lease_seconds?: number
+          request_id?: string
           requested_by?: string
           trigger: string
         }
@@ -630,7 +675,6 @@ export type Database = {
         Args: { fence: number; run_id: string }
         Returns: {
           attempt: number
-          claim: string
           dry_run: boolean
           error: Json | null
           fence: number
@@ -644,6 +688,7 @@ export type Database = {
           lease_expires_at: string | null
           progress: NonNullable<Json>
           report: Json | null
+          request_id: string
           requested_by: string | null
           started_at: string
           status: string
@@ -696,6 +741,10 @@ export type Database = {
       column_type: {
         Args: { column_name: unknown; relation: unknown }
         Returns: unknown
+      }
+      constant_default: {
+        Args: { column_name: unknown; relation: unknown }
+        Returns: string
       }
       copy_after_attach: {
         Args: { model: unknown; parent: unknown; partition: unknown }
@@ -777,6 +826,34 @@ export type Database = {
         }
         Returns: Json
       }
+      declare_health_check: {
+        Args: {
+          critical?: number
+          healthy: string
+          info?: number
+          name: string
+          quick?: boolean
+          title: string
+          unit: string
+          warning?: number
+          why: string
+          worse?: string
+        }
+        Returns: undefined
+      }
+      declare_job: {
+        Args: {
+          name: string
+          policies?: unknown
+          runs_kept?: string
+          runs_while_paused?: boolean
+        }
+        Returns: undefined
+      }
+      declared_since: {
+        Args: { job: Database["nightshift"]["Tables"]["jobs"]["Row"] }
+        Returns: string
+      }
       delete_rows: {
         Args: {
           doomed: Database["nightshift"]["CompositeTypes"]["row_set"][]
@@ -799,6 +876,10 @@ export type Database = {
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
         }
         Returns: Json
+      }
+      describe_delete_triggers: {
+        Args: { relation: unknown }
+        Returns: string[]
       }
       describe_health_check: {
         Args: {
@@ -1415,11 +1496,18 @@ export type Database = {
           isSetofReturn: false
         }
       }
+      hint_for_flag: {
+        Args: { flag_column: unknown; relation: unknown }
+        Returns: string
+      }
+      hint_for_marker: {
+        Args: { drop_after: string; marker_column: unknown; relation: unknown }
+        Returns: string
+      }
       hold_partition_run: {
         Args: { fence: number; lock_timeout_ms: number; run_id: string }
         Returns: {
           attempt: number
-          claim: string
           dry_run: boolean
           error: Json | null
           fence: number
@@ -1433,6 +1521,7 @@ export type Database = {
           lease_expires_at: string | null
           progress: NonNullable<Json>
           report: Json | null
+          request_id: string
           requested_by: string | null
           started_at: string
           status: string
@@ -1449,7 +1538,6 @@ export type Database = {
         Args: { fence: number; run_id: string }
         Returns: {
           attempt: number
-          claim: string
           dry_run: boolean
           error: Json | null
           fence: number
@@ -1463,6 +1551,7 @@ export type Database = {
           lease_expires_at: string | null
           progress: NonNullable<Json>
           report: Json | null
+          request_id: string
           requested_by: string | null
           started_at: string
           status: string
@@ -1489,6 +1578,7 @@ export type Database = {
           upper: string
         }[]
       }
+      is_large: { Args: { relation: unknown }; Returns: boolean }
       is_published: { Args: { relation: unknown }; Returns: boolean }
       is_set_by_default: {
         Args: { column_name: unknown; relation: unknown }
@@ -1535,6 +1625,10 @@ export type Database = {
         Args: { due: string; marker_column: unknown; relation: unknown }
         Returns: boolean
       }
+      marker_walk: {
+        Args: { due: string; leaf: unknown; marker_column: unknown }
+        Returns: string
+      }
       measure_backlog: {
         Args: {
           as_of: string
@@ -1574,7 +1668,12 @@ export type Database = {
       mute_triggers: { Args: { relation: unknown }; Returns: Json }
       name_some: { Args: { relations: unknown[] }; Returns: string }
       next_leaf: {
-        Args: { done: unknown; due: string; relation: unknown }
+        Args: {
+          done: unknown
+          due: string
+          marker_column: unknown
+          relation: unknown
+        }
         Returns: Json
       }
       next_part_of_index: {
@@ -1795,9 +1894,23 @@ export type Database = {
         }
         Returns: undefined
       }
+      require_no_sentinel: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+        }
+        Returns: undefined
+      }
       require_ownership: { Args: { relation: unknown }; Returns: undefined }
       require_period: {
         Args: { example: string; name: string; period: string }
+        Returns: undefined
+      }
+      require_referencing_indexes: {
+        Args: { relation: unknown }
+        Returns: undefined
+      }
+      require_replica_identity: {
+        Args: { relation: unknown }
         Returns: undefined
       }
       require_statistics: {
@@ -1823,7 +1936,7 @@ export type Database = {
         Args: {
           as_of?: string
           attempt: number
-          claim?: string
+          request_id?: string
           run_id: string
         }
         Returns: Json
@@ -1925,6 +2038,11 @@ export type Database = {
       }
       view_state: { Args: { view: unknown }; Returns: Json }
       views_below: { Args: { view: unknown }; Returns: unknown[] }
+      warn_of_heirs: { Args: { relation: unknown }; Returns: string[] }
+      warn_of_replica_identity: {
+        Args: { relation: unknown }
+        Returns: string[]
+      }
       warnings_of_purge: { Args: { relation: unknown }; Returns: Json }
       what_changed: { Args: { after: Json; before: Json }; Returns: string }
       why_not_drop: {
@@ -1948,6 +2066,10 @@ export type Database = {
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
         }
         Returns: string
+      }
+      without_replica_identity: {
+        Args: { relation: unknown }
+        Returns: unknown[]
       }
     }
     Enums: {

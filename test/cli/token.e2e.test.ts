@@ -4,14 +4,14 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { decode, verify } from 'hono/jwt';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { mintToken } from '../../cli/commands/token.ts';
 import { systemClock } from '../../functions/_shared/clock.ts';
-import { mintToken } from '../../infra/local/token.ts';
 import { setUpDatabase } from '../support/database.ts';
 import { setUpHandler } from '../support/handler.ts';
 import { asRunner } from '../support/runner.ts';
 import { packageTemplate, resourcesOf } from '../support/template.ts';
 
-const commandLine = fileURLToPath(new URL('../../infra/local/cli.ts', import.meta.url));
+const commandLine = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const day = 24 * 3_600_000;
 
 async function run(args: string[], env: Record<string, string>) {

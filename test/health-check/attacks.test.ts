@@ -151,7 +151,7 @@ describe('what is installed', () => {
 describe('what the last full look found', () => {
   it('is unknown for what it had no time for, and as a whole a day later', async () => {
     const run = (report: object, ago: string) => db.sql`
-      insert into nightshift.runs (job, trigger, claim, status, started_at, finished_at, report)
+      insert into nightshift.runs (job, trigger, request_id, status, started_at, finished_at, report)
       values ('health-check', 'schedule', gen_random_uuid(), 'partial', now() - ${ago}::interval, now() - ${ago}::interval,
         ${db.sql.json(report as never)})`;
     expect(await levels()).toEqual({});

@@ -16,7 +16,7 @@ async function ran(
   { job = 'retention-purge', dryRun = false, seconds = 10 } = {},
 ) {
   await db.sql`
-    insert into nightshift.runs (job, trigger, claim, status, dry_run, started_at, finished_at, lease_expires_at)
+    insert into nightshift.runs (job, trigger, request_id, status, dry_run, started_at, finished_at, lease_expires_at)
     select ${job}, 'schedule', gen_random_uuid(), ${status}, ${dryRun}, at,
       case when ${status} <> 'running' then at + make_interval(secs => ${seconds}) end,
       case when ${status} = 'running' then at + interval '1 minute' end

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { maxAttempts } from '../../functions/_shared/announce.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
-import { claimAnswer, type RunDocument, runDocument } from '../../functions/_shared/ledger.ts';
+import { type RunDocument, runDocument, startAnswer } from '../../functions/_shared/ledger.ts';
+import { maxAttempts } from '../../functions/_shared/publish-outcome.ts';
 import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
 import { purgedBatch, purgePlan } from '../../functions/retention-purge/schema.ts';
 import { setUpDatabase } from '../support/database.ts';
@@ -34,11 +34,11 @@ beforeAll(async () => {
 beforeEach(() => startAfresh(db.sql));
 
 const begin = (args: Record<string, unknown> = {}) =>
-  rpc.call('begin_run', { ...purge, ...args }, claimAnswer);
+  rpc.call('begin_run', { ...purge, ...args }, startAnswer);
 const finish = (run: RunDocument, status: string, args: Record<string, unknown> = {}) =>
   rpc.call('finish_run', { run_id: run.id, fence: run.fence, status, ...args }, runDocument);
 const resume = (runId: string, attempt: number, args: Record<string, unknown> = {}) =>
-  rpc.call('resume_run', { run_id: runId, attempt, ...args }, claimAnswer);
+  rpc.call('resume_run', { run_id: runId, attempt, ...args }, startAnswer);
 const batch = (run: RunDocument, fence = run.fence) =>
   rpc.call('purge_batch', { run_id: run.id, fence, relation: items, batch_rows: 1 }, purgedBatch);
 const plan = (run: RunDocument, fence = run.fence) =>
@@ -248,7 +248,7 @@ describe('a lease', () => {
 
 describe('a call that is repeated because its answer was lost', () => {
   it('gets the same answer from begin_run, with one run in the ledger', async () => {
-    const call = { claim: randomUUID(), idempotency_key: randomUUID() };
+    const call = { request_id: randomUUID(), idempotency_key: randomUUID() };
     const first = await begin(call);
     const before = await ledger();
     expect(await begin(call)).toEqual(first);
@@ -257,17 +257,17 @@ describe('a call that is repeated because its answer was lost', () => {
 
   it('is skipped again by begin_run when it was skipped', async () => {
     await begin();
-    const claim = randomUUID();
-    const first = await begin({ claim });
+    const request_id = randomUUID();
+    const first = await begin({ request_id });
     expect(first.outcome).toBe('skipped');
-    expect(await begin({ claim })).toEqual(first);
+    expect(await begin({ request_id })).toEqual(first);
   });
 
   it('starts nothing in begin_run when the run has ended since', async () => {
-    const claim = randomUUID();
-    const { run } = await begin({ claim });
+    const request_id = randomUUID();
+    const { run } = await begin({ request_id });
     await finish(run, 'succeeded');
-    expect(await begin({ claim })).toMatchObject({
+    expect(await begin({ request_id })).toMatchObject({
       outcome: 'duplicate',
       run: { id: run.id, status: 'succeeded' },
     });
@@ -276,15 +276,15 @@ describe('a call that is repeated because its answer was lost', () => {
   it('gets the same answer from resume_run, until that attempt has ended', async () => {
     const { run } = await begin();
     await finish(run, 'continued');
-    const claim = randomUUID();
-    const first = await resume(run.id, 1, { claim });
+    const request_id = randomUUID();
+    const first = await resume(run.id, 1, { request_id });
     const before = await ledger();
-    expect(await resume(run.id, 1, { claim })).toEqual(first);
+    expect(await resume(run.id, 1, { request_id })).toEqual(first);
     expect(await ledger()).toBe(before);
 
     await finish(first.run, 'continued');
     const ended = await ledger();
-    expect((await resume(run.id, 1, { claim })).outcome).toBe('duplicate');
+    expect((await resume(run.id, 1, { request_id })).outcome).toBe('duplicate');
     expect(await ledger()).toBe(ended);
   });
 });

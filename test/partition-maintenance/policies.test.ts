@@ -171,7 +171,7 @@ describe('adding a policy', () => {
     const times = [4, 3, 2].map((hours) => `now() - interval '${hours} hours'`);
     for (const at of times) {
       await db.sql.unsafe(`
-        insert into nightshift.runs (job, trigger, claim, status, started_at, finished_at)
+        insert into nightshift.runs (job, trigger, request_id, status, started_at, finished_at)
         values ('partition-maintenance', 'schedule', gen_random_uuid(), 'succeeded', ${at}, ${at})`);
     }
     const [row] = await db.sql`select nightshift.list_partition_policies() as list`;

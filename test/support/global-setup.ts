@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
-import { migrate } from '../../infra/local/migrate.ts';
+import { migrate } from '../../cli/installation/migrate.ts';
 import { bootstrap, type LocalPostgres, startPostgres } from '../../infra/local/postgres.ts';
+
 import { packageInto } from './packaging.ts';
 import { binariesOf } from './postgres-major.ts';
 import { templateDatabase } from './shared.ts';

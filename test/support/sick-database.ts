@@ -187,7 +187,7 @@ const policies = `
 `;
 
 const ledger = `
-  insert into nightshift.runs (job, trigger, claim, status, started_at, finished_at)
+  insert into nightshift.runs (job, trigger, request_id, status, started_at, finished_at)
   select r.job, 'schedule', gen_random_uuid(), r.status,
     now() - (4 - n) * interval '1 day', now() - (4 - n) * interval '1 day' + interval '1 minute'
   from (values ('view-refresh', 'failed'), ('partition-maintenance', 'lost'), ('health-check', 'partial')) r(job, status),

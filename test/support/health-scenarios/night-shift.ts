@@ -129,7 +129,7 @@ export const nightShiftScenarios: HealthScenario[] = [
     sicken: async ({ sql }) => {
       await sql.unsafe(`
         update nightshift.settings set ledger_retention = '7 days';
-        insert into nightshift.runs (job, trigger, claim, status, started_at, report)
+        insert into nightshift.runs (job, trigger, request_id, status, started_at, report)
         select 'much', 'cli', gen_random_uuid(), 'succeeded', now(), to_jsonb(repeat(md5(n::text), 32))
         from generate_series(1, 3000) n;
         delete from nightshift.runs where job = 'much';

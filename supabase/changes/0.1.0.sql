@@ -1,0 +1,16 @@
+-- From before the first release, when the schema was eighty-one files: what was called claim is the id of a request.
+
+do $$
+begin
+  if exists (
+    select from pg_catalog.pg_attribute a
+    where a.attrelid = to_regclass('nightshift.runs') and a.attname = 'claim' and not a.attisdropped
+  ) then
+    alter table nightshift.runs rename column claim to request_id;
+    alter index nightshift.runs_claim rename to runs_request_id;
+    drop function nightshift.begin_run, nightshift.resume_run;
+  end if;
+end;
+$$;
+
+drop function if exists nightshift.next_leaf(regclass, oid, text);

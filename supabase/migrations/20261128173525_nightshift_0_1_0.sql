@@ -1,0 +1,11186 @@
+-- Nightshift 0.1.0
+-- Generated from supabase/changes and supabase/schema by `npm run gen:migration`. Do not edit.
+-- It may be applied again: what is there already stays, and functions and rights are set anew.
+
+do $$
+declare
+  newer text;
+begin
+  if to_regclass('nightshift.migrations') is not null then
+    execute $query$
+      select m.version from nightshift.migrations m
+      where string_to_array(m.version, '.')::integer[] > string_to_array($1, '.')::integer[]
+      order by string_to_array(m.version, '.')::integer[] desc limit 1
+    $query$ into newer using '0.1.0';
+    if newer is not null then
+      raise exception using
+        errcode = 'NS409',
+        message = format('Nightshift %s is installed here, which is newer than 0.1.0', newer),
+        detail = 'Nothing was changed.',
+        hint = 'Keep the newer release; if the Supabase CLI is to apply this one, mark it as applied: supabase migration repair --status applied <version>.';
+    end if;
+  end if;
+end;
+$$;
+
+-- Functions call each other in any order, and are checked by the tests, when all of them are there.
+set check_function_bodies = off;
+
+-- supabase/schema/access/schema.sql
+
+create schema if not exists nightshift;
+
+comment on schema nightshift is
+  'Scheduled maintenance: policies, the run ledger and the functions that jobs call. Access is through functions only.';
+
+-- supabase/schema/access/runner.sql
+
+-- The role nightshift_runner, which a token with its name may take over the Data API.
+-- Why: the functions need to run jobs, and a secret key lets its holder do anything in the project.
+
+do $$
+begin
+  -- Roles belong to the whole server: another database of it may have made this one, or be about to.
+  if to_regrole('nightshift_runner') is null then
+    begin
+      create role nightshift_runner nologin noinherit nobypassrls;
+    exception
+      when duplicate_object or unique_violation then null;
+    end;
+  end if;
+  if exists (
+    select from pg_catalog.pg_roles r
+    where r.rolname = 'nightshift_runner'
+      and (
+        r.rolsuper or r.rolbypassrls or r.rolcanlogin or r.rolcreaterole or r.rolcreatedb or r.rolreplication
+        or exists (select from pg_catalog.pg_auth_members m where m.member = r.oid)
+      )
+  ) then
+    raise exception using
+      errcode = 'NS422',
+      message = 'There is a role nightshift_runner already, and it may do more than run jobs',
+      hint = 'alter role nightshift_runner nosuperuser nobypassrls nologin nocreaterole nocreatedb noreplication; and revoke every role from it; or rename it.';
+  end if;
+  if not pg_has_role('authenticator', 'nightshift_runner', 'member') then
+    begin
+      grant nightshift_runner to authenticator;
+    exception
+      when unique_violation then null;
+      when insufficient_privilege then
+        raise exception using
+          errcode = 'NS422',
+          message = format('%I may not let authenticator take the role nightshift_runner, which someone else has made', current_user),
+          hint = 'As whoever made it, or a superuser: grant nightshift_runner to authenticator;';
+    end;
+  end if;
+end;
+$$;
+
+-- supabase/changes/0.1.0.sql
+
+-- From before the first release, when the schema was eighty-one files: what was called claim is the id of a request.
+
+do $$
+begin
+  if exists (
+    select from pg_catalog.pg_attribute a
+    where a.attrelid = to_regclass('nightshift.runs') and a.attname = 'claim' and not a.attisdropped
+  ) then
+    alter table nightshift.runs rename column claim to request_id;
+    alter index nightshift.runs_claim rename to runs_request_id;
+    drop function nightshift.begin_run, nightshift.resume_run;
+  end if;
+end;
+$$;
+
+drop function if exists nightshift.next_leaf(regclass, oid, text);
+
+-- supabase/schema/health/tables.sql
+
+-- Health checks, their thresholds, and what a check measures.
+
+create table if not exists nightshift.health_checks (
+  name text primary key check (name ~ '^[a-z][a-z_]*$'),
+  title text not null,
+  healthy text not null,
+  why text not null,
+  unit text not null check (unit in ('percent', 'bytes', 'seconds', 'milliseconds', 'days', 'times', 'count')),
+  worse text not null default 'higher' check (worse in ('higher', 'lower')),
+  info numeric,
+  warning numeric,
+  critical numeric,
+  quick boolean not null default false
+);
+
+comment on table nightshift.health_checks is
+  'One row a check; its function is nightshift.health_<name>(as_of), which returns a nightshift.health_measure for each subject.';
+
+comment on column nightshift.health_checks.healthy is 'What to say when nothing is wrong.';
+comment on column nightshift.health_checks.why is 'Why it matters, in words.';
+comment on column nightshift.health_checks.unit is 'Of values and thresholds.';
+comment on column nightshift.health_checks.worse is 'Whether higher or lower values are worse; a value at a threshold has reached it.';
+comment on column nightshift.health_checks.info is 'From here on worth knowing; null: never. Likewise warning and critical.';
+comment on column nightshift.health_checks.quick is
+  'Whether it is cheap and its answer changes within minutes: those run every few minutes and in GET /health.';
+
+create table if not exists nightshift.health_thresholds (
+  id bigint generated always as identity primary key,
+  check_name text not null references nightshift.health_checks on delete cascade,
+  subject text,
+  info numeric,
+  warning numeric,
+  critical numeric,
+  unique nulls not distinct (check_name, subject)
+);
+
+comment on table nightshift.health_thresholds is
+  'Thresholds instead of those of a check, for one subject or (null) for all of them. All three null: never a finding.';
+
+do $$
+begin
+  create type nightshift.health_measure as (
+    subject text,
+    value numeric,
+    -- In words, what the value does not say; never the contents of rows.
+    detail text,
+    -- SQL that mends it, or a first step towards that.
+    fix text,
+    -- Of this subject, where it has a budget of its own; all null: those of the check.
+    info numeric,
+    warning numeric,
+    critical numeric,
+    -- Why it could not be measured; the subject is unknown then.
+    problem text
+  );
+exception
+  when duplicate_object then null;
+end;
+$$;
+
+create table if not exists nightshift.database_sizes (
+  measured_on date primary key,
+  bytes bigint not null
+);
+
+comment on table nightshift.database_sizes is 'The size of the database on each day of the last 60, to say how it grows.';
+
+alter table nightshift.health_checks enable row level security;
+alter table nightshift.health_thresholds enable row level security;
+alter table nightshift.database_sizes enable row level security;
+
+-- supabase/schema/ledger/tables.sql
+
+-- What is installed, its settings, the run ledger and what it knows of jobs.
+
+create table if not exists nightshift.migrations (
+  version text primary key,
+  checksum text not null,
+  applied_at timestamptz not null default now()
+);
+
+comment on table nightshift.migrations is 'One row for each release that was applied, written by its migration. The highest version is what is installed.';
+comment on column nightshift.migrations.checksum is 'SHA-256 of the text that was applied: the command line notices a file that changed afterwards.';
+
+alter table nightshift.migrations enable row level security;
+
+create table if not exists nightshift.settings (
+  singleton boolean primary key default true check (singleton),
+  paused boolean not null default false,
+  paused_reason text,
+  paused_at timestamptz,
+  ledger_retention interval not null default '90 days' check (ledger_retention >= '1 day'),
+  trigger_search_path text not null default 'public, extensions',
+  partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0)
+);
+
+comment on table nightshift.settings is 'Settings of the whole installation; always exactly one row.';
+
+comment on column nightshift.settings.paused is 'While true no run begins, but for the health check, and no batch deletes.';
+comment on column nightshift.settings.ledger_retention is
+  'How long finished runs stay in nightshift.runs. Default 90 days; at least 1 day.';
+comment on column nightshift.settings.trigger_search_path is
+  'The search_path that triggers of the application find when a purge deletes a row. Default: public, extensions.';
+comment on column nightshift.settings.partition_alert_bytes is
+  'A partition larger than this, indexes included, is reported. Default 10 GB.';
+
+alter table nightshift.settings enable row level security;
+
+insert into nightshift.settings default values on conflict (singleton) do nothing;
+
+create table if not exists nightshift.jobs (
+  name text primary key,
+  policies regclass,
+  runs_while_paused boolean not null default false,
+  runs_kept interval
+);
+
+comment on table nightshift.jobs is 'One row a job; the file job.sql of its folder writes it.';
+comment on column nightshift.jobs.policies is
+  'The table of its policies, which has the columns created_at and enabled; null for a job that has something to do without any.';
+comment on column nightshift.jobs.runs_while_paused is 'Whether it only looks, so that a pause is no reason for it to stay away.';
+comment on column nightshift.jobs.runs_kept is
+  'How long its finished runs are kept, where settings.ledger_retention is longer; null: as long as that says.';
+
+alter table nightshift.jobs enable row level security;
+
+create sequence if not exists nightshift.fences;
+
+create table if not exists nightshift.runs (
+  id uuid primary key default gen_random_uuid(),
+  job text not null check (job <> ''),
+  trigger text not null check (trigger in ('schedule', 'http', 'alarm', 'event', 'cli')),
+  requested_by text,
+  idempotency_key text,
+  request_id uuid not null,
+  input jsonb not null default '{}',
+  dry_run boolean not null default false,
+  status text not null check (
+    status in ('running', 'continued', 'succeeded', 'partial', 'failed', 'skipped', 'lost')
+  ),
+  attempt integer not null default 1,
+  fence bigint not null default nextval('nightshift.fences'),
+  lease interval not null default '60 seconds',
+  started_at timestamptz not null,
+  heartbeat_at timestamptz,
+  lease_expires_at timestamptz,
+  finished_at timestamptz,
+  progress jsonb not null default '{}',
+  report jsonb,
+  error jsonb
+);
+
+comment on table nightshift.runs is 'One row for each execution of a job, kept for settings.ledger_retention.';
+comment on column nightshift.runs.request_id is
+  'Chosen by the caller with each lease it asks for: the same request_id again is the same call, whose answer was lost.';
+comment on column nightshift.runs.fence is
+  'Grows with every lease granted. A write that carries an older fence is refused, so a thawed function cannot act.';
+comment on column nightshift.runs.progress is
+  'What is done so far, written in the same transaction as the work itself: it is true even of a run that died.';
+
+create unique index if not exists runs_idempotency_key on nightshift.runs (job, trigger, idempotency_key)
+where idempotency_key is not null;
+create unique index if not exists runs_request_id on nightshift.runs (request_id);
+create unique index if not exists runs_one_running on nightshift.runs (job) where status = 'running';
+create index if not exists runs_started_at on nightshift.runs (started_at);
+create index if not exists runs_finished_at on nightshift.runs (finished_at);
+create index if not exists runs_job_started_at on nightshift.runs (job, started_at);
+alter table nightshift.runs enable row level security;
+
+do $$
+begin
+  create type nightshift.job_state as (
+    job text,
+    -- When the oldest policy of the job was declared; null when it has none.
+    declared_at timestamptz,
+    last_run uuid,
+    last_success_at timestamptz,
+    failed_in_row integer,
+    partial_in_row integer,
+    lost_in_row integer,
+    usual_duration_ms numeric
+  );
+exception
+  when duplicate_object then null;
+end;
+$$;
+
+-- supabase/schema/partition/tables.sql
+
+-- Partition policies, and the record of what was retired.
+
+create table if not exists nightshift.partition_policies (
+  parent regclass primary key,
+  parent_name text not null,
+  every interval not null,
+  premake integer not null,
+  retention interval,
+  retire text not null check (retire in ('detach', 'drop')),
+  grace interval not null,
+  max_fraction numeric not null,
+  partition_schema name,
+  epoch text check (epoch in ('seconds', 'milliseconds')),
+  enabled boolean not null default true,
+  created_at timestamptz not null default now()
+);
+
+comment on table nightshift.partition_policies is
+  'One row for each table, partitioned by range of time, whose partitions Nightshift makes and retires.';
+comment on column nightshift.partition_policies.parent_name is 'The name it had when its policy was declared: what is left of a table that was dropped.';
+comment on column nightshift.partition_policies.every is
+  'The length of a partition: hours that divide a day, whole days, or months that divide a year. Partitions begin on a grid in UTC: days are counted from Monday 2001-01-01.';
+comment on column nightshift.partition_policies.premake is 'How many partitions there are after the one that holds now.';
+comment on column nightshift.partition_policies.retention is
+  'A partition is due to be retired when it ended this long ago; null keeps all.';
+comment on column nightshift.partition_policies.grace is 'How long a detached partition waits to be dropped.';
+comment on column nightshift.partition_policies.max_fraction is
+  'A run that would retire more than this share of the partitions that have begun refuses to.';
+comment on column nightshift.partition_policies.partition_schema is 'Where new partitions are made; null for the schema of the table.';
+comment on column nightshift.partition_policies.epoch is 'What a bigint key counts since 1970.';
+
+create table if not exists nightshift.retired_partitions (
+  id bigint generated always as identity primary key,
+  partition regclass not null,
+  partition_name text not null,
+  parent regclass not null,
+  parent_name text not null,
+  from_bound text not null,
+  to_bound text not null,
+  period tsrange not null,
+  status text not null check (status in ('detaching', 'detached', 'dropped', 'reattached', 'released', 'gone')),
+  size_bytes bigint not null,
+  estimated_rows bigint,
+  run_id uuid,
+  retired_at timestamptz not null default clock_timestamp(),
+  drop_after timestamptz,
+  ended_at timestamptz,
+  ended_run uuid
+);
+
+comment on table nightshift.retired_partitions is
+  'Every partition that Nightshift took out of a table, and what became of it. Kept for ever: it is the proof of what was dropped.';
+comment on column nightshift.retired_partitions.from_bound is
+  'As in FOR VALUES FROM (...) TO (...), so that it can be attached again just as it was.';
+comment on column nightshift.retired_partitions.status is
+  'detaching: asked for over the direct connection, not known to be done. detached: no part of the table. dropped. reattached: part of it again, and left alone. released: reattached, and due again since its policy was given another retention; or detached by a person. gone: dropped or taken elsewhere by a person.';
+comment on column nightshift.retired_partitions.drop_after is 'Null when the policy said to keep it.';
+
+create index if not exists retired_partitions_partition on nightshift.retired_partitions (partition);
+create index if not exists retired_partitions_parent on nightshift.retired_partitions (parent, status);
+alter table nightshift.partition_policies enable row level security;
+alter table nightshift.retired_partitions enable row level security;
+
+do $$
+begin
+  create type nightshift.partition_state as (
+    parent oid,
+    key_column name,
+    key_type regtype,
+    begun timestamp,
+    cutoff timestamp,
+    held tsmultirange,
+    missing tsmultirange,
+    left_out tsmultirange,
+    detached tsmultirange,
+    horizon timestamp,
+    default_partition oid,
+    newest oid,
+    newest_is_past boolean,
+    partitions integer,
+    begun_partitions integer,
+    due oid[],
+    kept oid[],
+    odd oid[],
+    pending oid[]
+  );
+exception
+  when duplicate_object then null;
+end;
+$$;
+
+comment on type nightshift.partition_state is 'What nightshift.assess_partitions finds of one table.';
+
+-- supabase/schema/refresh/tables.sql
+
+-- Refresh policies, and the record of refreshes.
+
+create table if not exists nightshift.refresh_policies (
+  view regclass primary key,
+  view_name text not null,
+  max_staleness interval not null,
+  allow_blocking boolean not null default false,
+  enabled boolean not null default true,
+  created_at timestamptz not null default now(),
+  data_as_of timestamptz,
+  state jsonb,
+  last_refreshed_at timestamptz,
+  last_refresh_ms integer
+);
+
+comment on table nightshift.refresh_policies is 'One row for each materialized view that Nightshift keeps up to date.';
+comment on column nightshift.refresh_policies.view_name is
+  'The name it had when Nightshift last looked: a view that was dropped and created anew under this name has the policy again.';
+comment on column nightshift.refresh_policies.data_as_of is
+  'The view is known to hold what its query would have returned at this moment, were all that it reads up to date; null before the first refresh.';
+comment on column nightshift.refresh_policies.state is
+  'What nightshift.view_state returned before the last refresh; null when that refresh was of another view.';
+
+create table if not exists nightshift.view_refreshes (
+  id bigint generated always as identity primary key,
+  view regclass not null,
+  view_name text not null,
+  run_id uuid,
+  status text not null check (status in ('refreshed', 'failed')),
+  mode text check (mode in ('concurrently', 'plain')),
+  reason text not null,
+  detail text not null,
+  started_at timestamptz not null,
+  duration_ms integer not null,
+  row_count bigint,
+  size_bytes bigint,
+  dead_rows bigint,
+  error jsonb
+);
+
+comment on table nightshift.view_refreshes is
+  'Every refresh that Nightshift made or tried, kept for settings.ledger_retention. A refresh is written in its own transaction, so it is here if and only if it happened.';
+comment on column nightshift.view_refreshes.reason is
+  'One word, as nightshift.assess_view has it; detail is the sentence.';
+comment on column nightshift.view_refreshes.dead_rows is
+  'Dead rows in the view afterwards: a refresh concurrently leaves them to autovacuum.';
+
+create index if not exists view_refreshes_view on nightshift.view_refreshes (view, id);
+create index if not exists view_refreshes_run on nightshift.view_refreshes (run_id);
+create index if not exists view_refreshes_started_at on nightshift.view_refreshes (started_at);
+alter table nightshift.refresh_policies enable row level security;
+alter table nightshift.view_refreshes enable row level security;
+
+-- supabase/schema/retention/tables.sql
+
+-- Retention policies, and the record of restores.
+
+create table if not exists nightshift.retention_policies (
+  relation regclass primary key,
+  drop_after interval not null,
+  marker_column name not null,
+  flag_column name,
+  max_fraction numeric not null default 0.5 check (max_fraction > 0 and max_fraction <= 1),
+  enabled boolean not null default true,
+  created_at timestamptz not null default now(),
+  last_purged_at timestamptz,
+  last_purged_run uuid,
+  last_purged_rows bigint
+);
+
+comment on table nightshift.retention_policies is 'One row a table: rows whose marker is older than drop_after may be purged.';
+comment on column nightshift.retention_policies.marker_column is
+  'A date, timestamp or timestamptz column: when the row was soft-deleted, or any other time it ages by.';
+comment on column nightshift.retention_policies.flag_column is 'A boolean column that must be true as well, or null.';
+comment on column nightshift.retention_policies.max_fraction is
+  'A run that would remove more than this share of the table refuses to start, or to go on. Default 0.5.';
+
+alter table nightshift.retention_policies enable row level security;
+
+do $$
+begin
+  create type nightshift.row_set as (relation oid, tids tid[]);
+exception
+  when duplicate_object then null;
+end;
+$$;
+
+comment on type nightshift.row_set is
+  'Physical rows of one table: the table that holds them, and where in it. Good for one transaction; sets of several tables travel as an array with one element a table.';
+
+create table if not exists nightshift.restores (
+  id bigint generated always as identity primary key,
+  at timestamptz not null default clock_timestamp(),
+  relation_name text not null,
+  restored integer not null,
+  failed integer not null,
+  reasons jsonb not null default '[]'
+);
+
+comment on table nightshift.restores is
+  'One row for each call of nightshift.restore_rows, kept for settings.ledger_retention; never the contents of rows, nor their keys.';
+
+comment on column nightshift.restores.reasons is 'Why rows failed, most frequent first: [{code: the SQLSTATE, constraint, rows}].';
+
+create index if not exists restores_at on nightshift.restores (at);
+alter table nightshift.restores enable row level security;
+
+-- supabase/schema/access/api_roles.sql
+
+create or replace function nightshift.api_roles()
+returns setof oid
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select r.oid
+  from pg_catalog.pg_roles r
+  where not r.rolbypassrls and not r.rolsuper
+    and (
+      r.rolname in ('anon', 'authenticated')
+      or exists (
+        select 1
+        from pg_catalog.pg_auth_members m
+        join pg_catalog.pg_roles a on a.oid = m.member and a.rolname = 'authenticator'
+        where m.roleid = r.oid
+      )
+    );
+$$;
+
+comment on function nightshift.api_roles is
+  'The roles that a request over the Data API can have: anon, authenticated, and others that authenticator may become; without those that row level security does not apply to, like service_role.';
+
+-- supabase/schema/access/name_some.sql
+
+create or replace function nightshift.name_some(relations oid[])
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(n.relation::regclass::text, ', ' order by n.position)
+    || case when cardinality(name_some.relations) > 3 then format(' and %s more', cardinality(name_some.relations) - 3) else '' end
+  from unnest(name_some.relations[1:3]) with ordinality n(relation, position);
+$$;
+
+comment on function nightshift.name_some is 'The names of the first three relations, and how many more there are.';
+
+-- supabase/schema/access/require_ownership.sql
+
+create or replace function nightshift.require_ownership(relation regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- Whoever calls, not the owner of the function: a policy gives nobody a right over a table that they lack.
+  caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  owner oid := (select c.relowner from pg_catalog.pg_class c where c.oid = relation);
+begin
+  if not pg_has_role(caller, owner, 'usage') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s belongs to %I, and %I may not change its partitions', relation, owner::regrole, caller),
+      hint = 'Declare the policy as the owner of the table: on Supabase in the SQL editor or in a migration.';
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_ownership is 'Raises NS422 unless whoever calls has the rights of the owner of a table.';
+
+-- supabase/schema/access/require_trusted_owner.sql
+
+create or replace function nightshift.require_trusted_owner(relation regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  owner name;
+begin
+  select pg_catalog.pg_get_userbyid(c.relowner) into owner
+  from pg_catalog.pg_class c
+  where c.oid = relation
+    and c.relowner <> current_user::regrole
+    and not pg_has_role(c.relowner, current_user::regrole, 'member');
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s belongs to %I', relation, owner),
+      detail = format('Its triggers and indexes would run with the rights of %I, which are not those of its owner.', current_user),
+      hint = format('alter table %s owner to %I;', relation, current_user);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_trusted_owner is
+  'Raises NS422 when a table belongs to someone who could gain rights by having Nightshift run the code of its triggers and indexes.';
+
+-- supabase/schema/health/application_owners.sql
+
+create or replace function nightshift.application_owners()
+returns setof oid
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select r.oid
+  from pg_catalog.pg_namespace n
+  cross join pg_catalog.pg_roles r
+  where n.nspname = 'nightshift'
+    and pg_has_role(n.nspowner, r.oid, 'usage')
+    -- On older projects postgres is a member of these.
+    and (r.oid = n.nspowner or r.rolname not like 'supabase\_%');
+$$;
+
+comment on function nightshift.application_owners is
+  'The roles whose tables whoever installed Nightshift may change, except those of Supabase (auth, storage, realtime).';
+
+-- supabase/schema/health/assess_health.sql
+
+create or replace function nightshift.assess_health(only_checks text[], quick boolean, as_of timestamptz)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  health_check nightshift.health_checks;
+  document jsonb;
+  documents jsonb := '[]';
+  not_run text[] := '{}';
+  unknown_names text;
+  stopped boolean := false;
+begin
+  select string_agg(o, ', ') into unknown_names
+  from unnest(only_checks) o
+  where not exists (select 1 from nightshift.health_checks c where c.name = o);
+  if unknown_names is not null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no health check %s', unknown_names),
+      hint = (select 'Checks are: ' || string_agg(c.name, ', ' order by c.name) || '.' from nightshift.health_checks c);
+  end if;
+
+  for health_check in
+    select c.* from nightshift.health_checks c
+    where (only_checks is null or c.name = any(only_checks)) and (c.quick or not coalesce(assess_health.quick, false))
+    order by c.quick desc, c.name
+  loop
+    -- The clock of the statement timeout has run out, and starts anew only with the next call.
+    if stopped then
+      not_run := not_run || health_check.name;
+      continue;
+    end if;
+    document := nightshift.run_health_check(health_check, as_of);
+    stopped := coalesce((document ->> 'stopped')::boolean, false);
+    documents := documents || jsonb_build_array(document - 'stopped');
+  end loop;
+
+  return jsonb_build_object(
+    'at', as_of,
+    'serverVersion', current_setting('server_version'),
+    'checks', documents,
+    'notRun', to_jsonb(not_run)
+  );
+end;
+$$;
+
+comment on function nightshift.assess_health is
+  'Runs the checks, those named or all, or only the quick ones: {at, serverVersion, checks: [see run_health_check], notRun: names for which no time was left after one that took too long: ask for these again}. Errors: NS404 for a name that is no check.';
+
+-- supabase/schema/health/check_health.sql
+
+create or replace function nightshift.check_health(run_id uuid, fence bigint, only_checks text[] default null, quick boolean default false)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set statement_timeout = '8s'
+set lock_timeout = '500ms'
+set row_security = off
+set timezone = 'UTC'
+as $$
+declare
+  run nightshift.runs := nightshift.hold_run(run_id, fence);
+  today date := (now() at time zone 'UTC')::date;
+  size bigint := pg_database_size(current_database());
+  document jsonb;
+  jobs jsonb;
+begin
+  if not run.dry_run and not exists (select 1 from nightshift.database_sizes s where s.measured_on = today) then
+    insert into nightshift.database_sizes (measured_on, bytes)
+    values (today, size)
+    on conflict do nothing;
+    delete from nightshift.database_sizes s where s.measured_on < today - 60;
+  end if;
+  document := nightshift.assess_health(only_checks, quick, run.started_at);
+  begin
+    jobs := nightshift.describe_jobs(run.started_at);
+  exception
+    -- The checks of the jobs say the same, each for itself.
+    when lock_not_available or insufficient_privilege or query_canceled then
+      jobs := null;
+  end;
+  return document || jsonb_build_object(
+    'jobs', jobs, 'lastLevels', nightshift.last_health_levels(run.started_at), 'databaseBytes', size
+  );
+end;
+$$;
+
+comment on function nightshift.check_health is
+  'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It notes the size of the database once a day. Errors: NS404, NS409 lease lost.';
+
+-- supabase/schema/health/declare_health_check.sql
+
+create or replace function nightshift.declare_health_check(
+  name text,
+  title text,
+  healthy text,
+  why text,
+  unit text,
+  worse text default 'higher',
+  info numeric default null,
+  warning numeric default null,
+  critical numeric default null,
+  quick boolean default false
+)
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into nightshift.health_checks (name, title, healthy, why, unit, worse, info, warning, critical, quick)
+  values (name, title, healthy, why, unit, worse, info, warning, critical, quick)
+  on conflict (name) do update set
+    (title, healthy, why, unit, worse, info, warning, critical, quick) = (
+      excluded.title, excluded.healthy, excluded.why, excluded.unit, excluded.worse,
+      excluded.info, excluded.warning, excluded.critical, excluded.quick
+    );
+$$;
+
+comment on function nightshift.declare_health_check is
+  'Writes the row of a health check, anew where there is one; the file of each check calls it. See nightshift.health_checks for the columns. Thresholds that were set for the check or a subject stay.';
+
+-- supabase/schema/health/describe_health_check.sql
+
+create or replace function nightshift.describe_health_check(health_check nightshift.health_checks)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'name', health_check.name,
+    'title', health_check.title,
+    'healthy', health_check.healthy,
+    'why', health_check.why,
+    'unit', health_check.unit,
+    'worse', health_check.worse,
+    'quick', health_check.quick,
+    'info', nightshift.json_number(case when t.id is null then health_check.info else t.info end),
+    'warning', nightshift.json_number(case when t.id is null then health_check.warning else t.warning end),
+    'critical', nightshift.json_number(case when t.id is null then health_check.critical else t.critical end),
+    'off', t.id is not null and coalesce(t.info, t.warning, t.critical) is null
+  )
+  from (values (1)) one
+  left join nightshift.health_thresholds t on t.check_name = health_check.name and t.subject is null;
+$$;
+
+comment on function nightshift.describe_health_check is
+  'What a check is: name, title, why it matters, unit, thresholds for all its subjects; off: someone has taken all of them away, so that nothing is ever a finding.';
+
+-- supabase/schema/health/describe_leftovers.sql
+
+create or replace function nightshift.describe_leftovers(report jsonb)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(format('%s: %s', s.subject, s.why), '; ' order by s.place) filter (where s.place <= 3)
+    || case when count(*) > 3 then format('; and %s more', count(*) - 3) else '' end
+  from (
+    select
+      row_number() over (order by e.place) as place,
+      coalesce(e.step ->> 'relation', e.step ->> 'view', e.step ->> 'table', 'a step') as subject,
+      coalesce(
+        e.step #>> '{error,message}',
+        case
+          when e.step ? 'relation' then (e.step ->> 'reason') || coalesce(' by ' || nightshift.describe_needs(e.step), '')
+          when e.step ? 'view' then e.step ->> 'detail'
+          when e.step ? 'table' then nullif(concat_ws(', ',
+            case when e.step ->> 'missing' <> '0' then format('%s intervals without a partition', e.step ->> 'missing') end,
+            case when e.step -> 'blocked' <> '[]' then format('%s not retired (%s)',
+              jsonb_array_length(e.step -> 'blocked'), e.step #>> '{blocked,0,reason}') end,
+            case when e.step #>> '{defaultPartition,rows}' <> '0' then format('%s rows in the default partition',
+              e.step #>> '{defaultPartition,rows}') end
+          ), '')
+        end,
+        e.step ->> 'status'
+      ) as why
+    from jsonb_path_query(
+      describe_leftovers.report,
+      '$.steps[*] ? (!(@.status == "succeeded" || @.status == "refreshed" || @.status == "skipped"))'
+    ) with ordinality e(step, place)
+  ) s;
+$$;
+
+comment on function nightshift.describe_leftovers is
+  'What a run left undone, by its report, in words: the first three tables or views, each with the reason; null when the report does not say.';
+
+-- supabase/schema/health/describe_needs.sql
+
+create or replace function nightshift.describe_needs(step jsonb)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(format('%s (%s)', k.key, k.value), ', ' order by k.value::bigint desc, k.key)
+  from jsonb_each_text(describe_needs.step -> 'blockedBy') k;
+$$;
+
+comment on function nightshift.describe_needs is 'The foreign keys that kept rows from a purge, and how many each.';
+
+-- supabase/schema/health/fix_of_stale_view.sql
+
+create or replace function nightshift.fix_of_stale_view(policy nightshift.refresh_policies)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  -- Its own function, for refresh materialized view by hand leaves no record of how old the data is.
+  select string_agg(concat(
+    case
+      when w.way ->> 'problem' is null then null
+      when not pg_has_role(c.relowner, 'usage') then (w.way ->> 'fix') || ' '
+      when not c.relispopulated then format('refresh materialized view %s; ', v.view)
+      else format('select nightshift.alter_refresh_policy(%L, allow_blocking => true); ', v.view)
+    end,
+    format('select nightshift.refresh_policy_view(nightshift.find_refresh_policy(%L)%s);', v.view,
+      -- As long as its age is not known, that it has not changed says nothing.
+      case when p.data_as_of is null and p.last_refreshed_at is not null then ', true' end)
+  ), ' ' order by v.place)
+  from unnest(nightshift.views_below(nightshift.view_of(policy)) || nightshift.view_of(policy)) with ordinality v(view, place)
+  join pg_catalog.pg_class c on c.oid = v.view
+  cross join lateral nightshift.find_refresh_policy(v.view::text) p
+  cross join lateral (select nightshift.refresh_way(v.view, p.allow_blocking)) w(way)
+  where p.view is not null;
+$$;
+
+comment on function nightshift.fix_of_stale_view is 'SQL that refreshes a view of a policy, after those that it is made from, and keeps a record of it.';
+
+-- supabase/schema/health/get_health.sql
+
+create or replace function nightshift.get_health(only_checks text[] default null, quick boolean default false, as_of timestamptz default now())
+returns jsonb
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set statement_timeout = '8s'
+set lock_timeout = '500ms'
+set row_security = off
+set timezone = 'UTC'
+as $$
+  select nightshift.assess_health(get_health.only_checks, get_health.quick, get_health.as_of);
+$$;
+
+comment on function nightshift.get_health is
+  'The health of the database and of the night shift, see assess_health; it changes nothing. only_checks: names; null for all. quick: only what changes within minutes. statement_timeout 8 s for all together. Errors: NS404.';
+
+-- supabase/schema/health/health_level.sql
+
+create or replace function nightshift.health_level(value numeric, worse text, info numeric, warning numeric, critical numeric)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when case worse when 'lower' then value <= critical else value >= critical end then 'critical'
+    when case worse when 'lower' then value <= warning else value >= warning end then 'warning'
+    when case worse when 'lower' then value <= info else value >= info end then 'info'
+    else 'ok'
+  end;
+$$;
+
+comment on function nightshift.health_level is 'The worst level whose threshold the value has reached; a null threshold is never reached.';
+
+-- supabase/schema/health/index_definition.sql
+
+create or replace function nightshift.index_definition(index oid)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select substr(pg_get_indexdef(x.indexrelid), 1 + length(format('CREATE %sINDEX %I ON %s%s',
+    case when x.indisunique then 'UNIQUE ' end, c.relname, case when c.relkind = 'I' then 'ONLY ' end, x.indrelid::regclass)))
+  from pg_catalog.pg_index x
+  join pg_catalog.pg_class c on c.oid = x.indexrelid
+  where x.indexrelid = index_definition.index;
+$$;
+
+comment on function nightshift.index_definition is
+  'What stands after the table in the statement that creates an index: method, columns and all else that it shares with its parts.';
+
+-- supabase/schema/health/json_number.sql
+
+create or replace function nightshift.json_number(value numeric)
+returns numeric
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when value not in ('NaN', 'Infinity', '-Infinity') then value end;
+$$;
+
+comment on function nightshift.json_number is 'The number, or null where JSON has none: one that is infinite, or not a number.';
+
+-- supabase/schema/health/last_health_levels.sql
+
+create or replace function nightshift.last_health_levels(as_of timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    -- What nobody has looked at for a night and two hours is not known, however well it was then.
+    when last.finished_at < last_health_levels.as_of - interval '26 hours' or last.finished_at is null and exists (
+      select 1 from nightshift.runs r
+      where r.job = 'health-check' and r.finished_at < last_health_levels.as_of - interval '26 hours'
+    ) then (select jsonb_object_agg(c.name, 'unknown') from nightshift.health_checks c where not c.quick)
+    else coalesce((
+      select jsonb_object_agg(f.name, f.level)
+      from (
+        select c ->> 'name', c ->> 'level'
+        from jsonb_array_elements(last.report -> 'checks') c
+        where not (c ->> 'quick')::boolean
+        union all
+        select n, 'unknown'
+        from jsonb_array_elements_text(last.report -> 'notRun') n
+        where n in (select h.name from nightshift.health_checks h where not h.quick)
+      ) f(name, level)
+    ), '{}')
+  end
+  from (values (1)) one
+  left join lateral (
+    select r.report, r.finished_at
+    from nightshift.runs r
+    where r.job = 'health-check' and r.status in ('succeeded', 'partial') and not r.dry_run
+      and not (r.report ->> 'quick')::boolean and r.input -> 'only' is null
+      and r.finished_at <= last_health_levels.as_of
+    order by r.started_at desc
+    limit 1
+  ) last on true;
+$$;
+
+comment on function nightshift.last_health_levels is
+  'What the last full run found in the checks that are not quick: {name: level}, without those that were ok. A quick run counts them as they were, so that a finding of the night is not forgotten five minutes later. What that run had no time for is unknown, and all of them when there has been no full run for 26 hours.';
+
+-- supabase/schema/health/level_rank.sql
+
+create or replace function nightshift.level_rank(level text)
+returns integer
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select array_position(array['ok', 'info', 'unknown', 'warning', 'critical'], level);
+$$;
+
+comment on function nightshift.level_rank is 'The order of levels: ok, info, unknown, warning, critical; higher is worse.';
+
+-- supabase/schema/health/next_part_of_index.sql
+
+create or replace function nightshift.next_part_of_index(index oid, out detail text, out fix text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  definition text := nightshift.index_definition(index);
+  makes_unique boolean := (select x.indisunique from pg_catalog.pg_index x where x.indexrelid = index);
+  constraint_definition text := (
+    select pg_get_constraintdef(k.oid) from pg_catalog.pg_constraint k
+    where k.conindid = next_part_of_index.index and k.contype in ('p', 'u')
+  );
+  lacking oid[];
+  invalid oid;
+  partition pg_catalog.pg_class;
+  part oid;
+begin
+  select
+    array_agg(c.oid order by c.oid) filter (where a.indexrelid is null),
+    (array_agg(a.indexrelid order by a.indexrelid) filter (where not a.indisvalid))[1]
+  into lacking, invalid
+  from pg_catalog.pg_index x
+  join pg_catalog.pg_inherits i on i.inhparent = x.indrelid and not i.inhdetachpending
+  join pg_catalog.pg_class c on c.oid = i.inhrelid and c.relkind in ('r', 'p')
+  left join (
+    select b.inhparent, y.* from pg_catalog.pg_inherits b join pg_catalog.pg_index y on y.indexrelid = b.inhrelid
+  ) a on a.inhparent = x.indexrelid and a.indrelid = c.oid
+  where x.indexrelid = next_part_of_index.index;
+
+  if lacking is null and invalid is not null then
+    detail := format('its part %s is invalid', invalid::regclass);
+    fix := case (select c.relkind from pg_catalog.pg_class c where c.oid = invalid)
+      when 'I' then (select p.fix from nightshift.next_part_of_index(invalid) p)
+      else format('reindex index concurrently %s;', invalid::regclass)
+    end;
+    return;
+  elsif lacking is null then
+    detail := 'all its parts are there and valid, but were not when they were attached';
+    -- To attach what is attached makes it look again.
+    fix := (
+      select format('alter index %s attach partition %s;', index::regclass, min(i.inhrelid::regclass::text))
+      from pg_catalog.pg_inherits i where i.inhparent = next_part_of_index.index
+    );
+    return;
+  end if;
+
+  select c.* into partition from pg_catalog.pg_class c where c.oid = lacking[1];
+  detail := format('not every partition has its part: %s missing, next %s', cardinality(lacking), partition.oid::regclass);
+  select x.indexrelid into part
+  from pg_catalog.pg_index x
+  join pg_catalog.pg_class c on c.oid = x.indexrelid
+  where x.indrelid = partition.oid and not c.relispartition and (x.indisvalid or c.relkind = 'I')
+    and x.indisunique = makes_unique and nightshift.index_definition(x.indexrelid) = definition
+    -- A part of a constraint has to be one.
+    and (constraint_definition is null or exists (
+      select 1 from pg_catalog.pg_constraint k
+      where k.conrelid = x.indrelid and k.conindid = x.indexrelid and pg_get_constraintdef(k.oid) = constraint_definition
+    ))
+  order by x.indexrelid
+  limit 1;
+  fix := case
+    when part is not null then format('alter index %s attach partition %s;', index::regclass, part::regclass)
+    when constraint_definition is not null then format('alter table %s add %s;', partition.oid::regclass, constraint_definition)
+    else format('create %sindex %son %s%s;',
+      case when makes_unique then 'unique ' end, case when partition.relkind = 'r' then 'concurrently ' end,
+      partition.oid::regclass, definition)
+  end;
+end;
+$$;
+
+comment on function nightshift.next_part_of_index is
+  'What an invalid partitioned index lacks, and the next step that mends it: create its part on a partition, or attach one that is there.';
+
+-- supabase/schema/health/oldest_due.sql
+
+create or replace function nightshift.oldest_due(policy nightshift.retention_policies, as_of timestamptz)
+returns timestamptz
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+as $$
+declare
+  due text := nightshift.due_by_marker(
+    'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of
+  );
+  left_alone oid[] := array(select t.partition from nightshift.partitions_to_retire(policy.relation, as_of) t);
+  scans text[] := array[nightshift.scan_of(policy.relation)];
+  scan text;
+  found_at timestamptz;
+  oldest timestamptz;
+begin
+  if left_alone <> '{}' then
+    -- Each for itself: the way to the oldest row of the others would lead through all of those that are left alone.
+    scans := array(
+      select 'only ' || l.leaf from nightshift.all_leaf_relations(policy.relation) l(leaf)
+      where l.leaf::oid <> all(left_alone)
+    );
+  end if;
+  foreach scan in array scans loop
+    -- With a lower bound the index is read from there on, past all the rows that say "never".
+    execute format(
+      'select r.%1$I%2$s from %3$s r where %4$s and r.%1$I > ''-infinity'' order by r.%1$I limit 1',
+      policy.marker_column,
+      case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
+        then '' else '::timestamp at time zone ''UTC''' end,
+      scan, due
+    ) into found_at;
+    oldest := least(oldest, found_at);
+  end loop;
+  return oldest;
+end;
+$$;
+
+comment on function nightshift.oldest_due is
+  'The marker of the oldest due row, by the index alone, or null; rows in partitions that wait for their retirement do not count.';
+
+-- supabase/schema/health/only_needed.sql
+
+create or replace function nightshift.only_needed(step jsonb)
+returns boolean
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    not only_needed.step ? 'error'
+      and (only_needed.step ->> 'rowsLeft')::bigint > 0
+      and (only_needed.step ->> 'rowsLeft')::bigint = (only_needed.step ->> 'rowsBlocked')::bigint,
+    false
+  );
+$$;
+
+comment on function nightshift.only_needed is
+  'Whether, by the report of a purge, all rows that it left of a table are still needed by rows that stay.';
+
+-- supabase/schema/health/purge_steps.sql
+
+create or replace function nightshift.purge_steps(as_of timestamptz, scheduled boolean, max_runs integer)
+returns table (relation text, place bigint, started_at timestamptz, step jsonb)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select s.step ->> 'relation', row_number() over (partition by s.step ->> 'relation' order by r.started_at desc),
+    r.started_at, s.step
+  from (
+    select n.started_at, n.report
+    from nightshift.runs n
+    where n.job = 'retention-purge' and n.status in ('succeeded', 'partial', 'failed', 'continued') and not n.dry_run
+      and n.report is not null and n.finished_at <= purge_steps.as_of
+      and (n.trigger = 'schedule' or not purge_steps.scheduled)
+    order by n.started_at desc
+    limit purge_steps.max_runs
+  ) r
+  -- Of a table that could not even be counted the report knows nothing.
+  cross join lateral jsonb_path_query(r.report, '$.steps[*] ? (!(exists (@.error) && @.dueRows == 0))') s(step);
+$$;
+
+comment on function nightshift.purge_steps is
+  'What the reports of the last max_runs finished real purges say of each table; place 1 is the newest. scheduled: only those that a schedule began.';
+
+-- supabase/schema/health/remove_health_threshold.sql
+
+create or replace function nightshift.remove_health_threshold(check_name text, subject text default null)
+returns boolean
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set lock_timeout = '1s'
+as $$
+begin
+  if not exists (select 1 from nightshift.health_checks c where c.name = remove_health_threshold.check_name) then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no health check %s', check_name),
+      hint = (select 'Checks are: ' || string_agg(c.name, ', ' order by c.name) || '.' from nightshift.health_checks c);
+  end if;
+  delete from nightshift.health_thresholds t
+  where t.check_name = remove_health_threshold.check_name
+    and t.subject is not distinct from remove_health_threshold.subject;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('No threshold was set for %s', concat_ws(' of ', subject, check_name)),
+      hint = 'select * from nightshift.health_thresholds; shows those that are, to the owner of the schema.';
+  end if;
+  return true;
+end;
+$$;
+
+comment on function nightshift.remove_health_threshold is
+  'Gives a check, or one subject of it, its own thresholds back. Returns true. Errors: NS404 when none were set.';
+
+-- supabase/schema/health/require_marker_index.sql
+
+create or replace function nightshift.require_marker_index(policy nightshift.retention_policies)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  tables oid[] := array(select t.relid from pg_catalog.pg_partition_tree(policy.relation) t) || policy.relation::oid;
+begin
+  -- To read a table is to run what is constant in its indexes.
+  perform nightshift.require_trusted_owner(c.oid::regclass) from pg_catalog.pg_class c where c.oid = any(tables);
+  if exists (
+    select 1
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = policy.marker_column
+    where c.oid = any(tables) and c.relpages > 1000 and c.relkind = 'r'
+      and not exists (
+        select 1 from pg_catalog.pg_index i
+        where i.indrelid = c.oid and i.indisvalid and i.indkey[0] = a.attnum
+          -- Partial, it serves where it is so by the marker or the flag.
+          and (
+            i.indpred is null
+            or strpos(pg_get_expr(i.indpred, c.oid), quote_ident(policy.marker_column)) > 0
+            or strpos(pg_get_expr(i.indpred, c.oid), quote_ident(policy.flag_column)) > 0
+          )
+      )
+  ) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('No index serves %I of %s, and without one it would have to be read as a whole',
+        policy.marker_column, policy.relation),
+      hint = format('create index on %s (%I);', policy.relation, policy.marker_column);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_marker_index is
+  'Raises NS422 where a look for rows by their marker would read a table, or a partition, of more than 1,000 pages as a whole.';
+
+-- supabase/schema/health/require_statistics.sql
+
+create or replace function nightshift.require_statistics()
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not current_setting('track_activities')::boolean then
+    raise exception using
+      errcode = 'NS424',
+      message = 'The server does not track what its sessions do',
+      hint = 'alter system set track_activities = on; select pg_reload_conf();';
+  end if;
+  if not pg_has_role(current_user, 'pg_read_all_stats', 'usage') then
+    raise exception using
+      errcode = 'NS424',
+      message = format('%I sees only its own sessions and statements', current_user),
+      hint = format('grant pg_monitor to %I;', current_user);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_statistics is
+  'Raises NS424 where Postgres would show only a part of the sessions and statements, which looks healthier than it is.';
+
+-- supabase/schema/health/run_health_check.sql
+
+-- Health checks: what each looks at, from where on that is worth a word, and who thinks otherwise.
+-- Why: a check is one function and one row, declared together in a file of its own; how a value becomes a level is decided here, once.
+
+create or replace function nightshift.run_health_check(health_check nightshift.health_checks, as_of timestamptz)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  started timestamptz := clock_timestamp();
+  found_out jsonb;
+  failure text;
+  remedy text;
+begin
+  execute format(
+    $query$
+    with judged as (
+      select m.subject, m.value, m.detail, m.fix, m.problem, t.*,
+        case when m.problem is not null then 'unknown'
+          else nightshift.health_level(m.value, $2, t.info, t.warning, t.critical) end as level
+      from nightshift.%I($1) m
+      left join nightshift.health_thresholds s on s.check_name = $3 and s.subject = m.subject
+      left join nightshift.health_thresholds w on w.check_name = $3 and w.subject is null
+      cross join lateral (
+        select
+          case when s.check_name is not null then s.info when w.check_name is not null then w.info
+            when own.set then m.info else $4 end as info,
+          case when s.check_name is not null then s.warning when w.check_name is not null then w.warning
+            when own.set then m.warning else $5 end as warning,
+          case when s.check_name is not null then s.critical when w.check_name is not null then w.critical
+            when own.set then m.critical else $6 end as critical
+        from (select coalesce(m.info, m.warning, m.critical) is not null as set) own
+      ) t
+    ),
+    ranked as (
+      select j.*, nightshift.level_rank(j.level) as rank,
+        row_number() over (order by nightshift.level_rank(j.level) desc,
+          case $2 when 'lower' then -j.value else j.value end desc nulls last, j.subject) as place
+      from judged j
+    )
+    select jsonb_build_object(
+      'measured', count(*),
+      'level', coalesce((select r.level from ranked r where r.place = 1), 'ok'),
+      'value', (select nightshift.json_number(r.value) from ranked r where r.place = 1),
+      'subject', (select r.subject from ranked r where r.place = 1),
+      'findingsTotal', count(*) filter (where level <> 'ok'),
+      'findings', coalesce(jsonb_agg(jsonb_build_object(
+        'subject', subject, 'level', level, 'value', nightshift.json_number(value), 'detail', coalesce(problem, detail), 'fix', fix,
+        'info', nightshift.json_number(info), 'warning', nightshift.json_number(warning), 'critical', nightshift.json_number(critical)
+      ) order by place) filter (where level <> 'ok' and place <= 20), '[]')
+    )
+    from ranked
+    $query$,
+    'health_' || health_check.name
+  )
+  into found_out
+  using as_of, health_check.worse, health_check.name, health_check.info, health_check.warning, health_check.critical;
+
+  -- Locks last as long as the transaction does, and a migration would wait behind them; undone, a check keeps none.
+  raise exception using errcode = 'NS200';
+exception
+  when sqlstate 'NS200' then
+    return nightshift.describe_health_check(health_check) || found_out
+      || jsonb_build_object('durationMs', round(extract(epoch from clock_timestamp() - started) * 1000, 1));
+  -- Whatever keeps one check from its answer must not keep the others from theirs; it is reported as unknown.
+  when query_canceled or others then
+    get stacked diagnostics failure = message_text, remedy = pg_exception_hint;
+    raise log 'nightshift: health check % could not run: % (%)', health_check.name, failure, sqlstate;
+    return nightshift.describe_health_check(health_check) || jsonb_build_object(
+      'measured', 0, 'level', 'unknown', 'value', null, 'subject', null, 'findingsTotal', 1,
+      'findings', jsonb_build_array(jsonb_build_object(
+        'subject', null, 'level', 'unknown', 'value', null,
+        'detail', case
+          when sqlstate = '57014' then 'It was stopped: it took too long, or someone cancelled it.'
+          when sqlstate = '55P03' then 'Another session holds a lock on what it reads.'
+          when sqlstate = '42501' then format('%I may not read what it needs.', current_user)
+          when sqlstate like 'NS%' then failure
+          else format('It failed with %s; the Postgres log has the message.', sqlstate)
+        end,
+        'fix', case
+          when sqlstate = '42501' then format('grant pg_monitor to %I;', current_user)
+          when sqlstate like 'NS%' then nullif(remedy, '')
+        end,
+        'info', null, 'warning', null, 'critical', null
+      )),
+      'durationMs', round(extract(epoch from clock_timestamp() - started) * 1000, 1),
+      'stopped', sqlstate = '57014'
+    );
+end;
+$$;
+
+comment on function nightshift.run_health_check is
+  'The JSON document of one check: what it is (describe_health_check), measured (how many subjects), level, value and subject (of the worst), findings (at most 20, worst first: subject, level, value, detail, fix, thresholds), findingsTotal, durationMs. A check that cannot run has the level unknown and says why; stopped says that time ran out.';
+
+-- supabase/schema/health/set_health_threshold.sql
+
+create or replace function nightshift.set_health_threshold(
+  check_name text,
+  subject text default null,
+  info numeric default null,
+  warning numeric default null,
+  critical numeric default null
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set lock_timeout = '1s'
+set row_security = off
+as $$
+declare
+  health_check nightshift.health_checks;
+  given numeric[] := array_remove(array[info, warning, critical], null);
+  measured nightshift.health_measure;
+  others text;
+  warnings text[] := '{}';
+begin
+  select c.* into health_check from nightshift.health_checks c where c.name = set_health_threshold.check_name;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no health check %s', check_name),
+      hint = (select 'Checks are: ' || string_agg(c.name, ', ' order by c.name) || '.' from nightshift.health_checks c);
+  end if;
+  if given && array['NaN', 'Infinity', '-Infinity']::numeric[] then
+    raise exception using
+      errcode = 'NS422',
+      message = 'A threshold must be a finite number',
+      hint = 'Leave out the levels that are never to be reached.';
+  end if;
+  if given <> array(select g from unnest(given) g order by case health_check.worse when 'lower' then -g else g end) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('Of %s, %s is worse, so critical must not come before warning, nor warning before info', check_name, health_check.worse),
+      hint = format('Thresholds are in %s; leave out the levels that are never to be reached.', health_check.unit);
+  end if;
+  if subject = '' then
+    raise exception using
+      errcode = 'NS422',
+      message = 'A subject must not be empty',
+      hint = 'Leave it out to set the thresholds of all subjects.';
+  end if;
+  insert into nightshift.health_thresholds as t (check_name, subject, info, warning, critical)
+  values (health_check.name, set_health_threshold.subject, set_health_threshold.info, set_health_threshold.warning, set_health_threshold.critical)
+  on conflict on constraint health_thresholds_check_name_subject_key
+  do update set info = excluded.info, warning = excluded.warning, critical = excluded.critical;
+
+  if subject is not null then
+    begin
+      execute format('select m.* from nightshift.%I(now()) m where m.subject = $1 limit 1', 'health_' || health_check.name)
+      into measured using subject;
+      if measured.subject is null then
+        execute format('select string_agg(o.subject, '', '') from (select m.subject from nightshift.%I(now()) m order by 1 limit 5) o',
+          'health_' || health_check.name)
+        into others;
+        warnings := warnings || format('%s has no subject %s at this moment, so this has no effect now. It has %s.',
+          check_name, subject, coalesce('such as ' || others, 'none'));
+      end if;
+      -- As in run_health_check.
+      raise exception using errcode = 'NS200';
+    exception
+      when sqlstate 'NS200' then null;
+      -- What keeps the check from looking keeps nobody from setting a threshold.
+      when others then
+        warnings := warnings || format('%s cannot run at this moment, so whether it has a subject %s is not known: %s.',
+          check_name, subject, sqlerrm);
+    end;
+  end if;
+  -- A subject may have a budget of its own, which these replace.
+  select warnings || coalesce(array_agg(format('%s was %s, and is never reached now.', l.level, l.before)), '{}') into warnings
+  from (values
+    ('info', health_check.info, info), ('warning', health_check.warning, warning), ('critical', health_check.critical, critical)
+  ) l(level, before, after)
+  where l.before is not null and l.after is null and given <> '{}';
+  return jsonb_build_object(
+    'check', health_check.name, 'subject', subject, 'unit', health_check.unit,
+    'info', info, 'warning', warning, 'critical', critical,
+    'off', given = '{}',
+    'value', measured.value,
+    'warnings', to_jsonb(warnings)
+  );
+end;
+$$;
+
+comment on function nightshift.set_health_threshold is
+  'Sets the thresholds of a check, in its unit, for one subject, or for all when subject is null; a level that is left out is never reached, so with none of them it is never a finding. They go before the check''s own; those of a subject before those for all. Returns them, with off (none is left), the present value of the subject, and warnings: no subject of that name, a level that was there before. Errors: NS404 no such check, NS422 levels in the wrong order, or no numbers.';
+
+-- supabase/schema/health/soft_delete_policies.sql
+
+create or replace function nightshift.soft_delete_policies()
+returns setof nightshift.retention_policies
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select p.*
+  from nightshift.retention_policies p
+  join pg_catalog.pg_attribute a on a.attrelid = p.relation and a.attname = p.marker_column and a.attnum > 0
+  where p.enabled
+    and (
+      p.flag_column is not null
+      -- No catalog tells an expiry from a deletion, nor a time that a trigger fills in: only the name does.
+      or a.attname ~* 'delet|remov|trash|discard|archiv|destroy|eras|tombston'
+        and not nightshift.is_set_by_default(p.relation, a.attname)
+        -- What every row must have says "not deleted" by a time that never is.
+        and (not a.attnotnull or a.atthasdef)
+    );
+$$;
+
+comment on function nightshift.soft_delete_policies is
+  'The enabled policies whose marker says that a row was deleted: it has a flag beside it, or it is named for that, as deleted_at or "removedOn" are, and a row can be without it. Rows of others age by when they were written, used, or will expire.';
+
+-- supabase/schema/health/usual_partition.sql
+
+create or replace function nightshift.usual_partition(parent regclass)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
+as $$
+  select case
+    when n.days >= 365 then '1 year' when n.days >= 89 then '3 months' when n.days >= 28 then '1 month'
+    when n.days >= 7 then '1 week' when n.days >= 1 then '1 day' when n.days > 0 then '1 hour' else '1 month'
+  end
+  from (
+    select max(extract(epoch from b.bounds[2]::timestamp - b.bounds[1]::timestamp) / 86400) as days
+    from (
+      select regexp_match(pg_get_expr(c.relpartbound, 0),
+        '^FOR VALUES FROM \(''(\d{4}-[^'']*)''\) TO \(''(\d{4}-[^'']*)''\)$') as bounds
+      from pg_catalog.pg_inherits i
+      join pg_catalog.pg_class c on c.oid = i.inhrelid
+      where i.inhparent = usual_partition.parent
+      order by c.oid desc
+      limit 3
+    ) b
+  ) n;
+$$;
+
+comment on function nightshift.usual_partition is
+  'How long the partitions of a table are that is partitioned by a date or timestamp, as every of a policy would have it: by the three made last; a month when they do not say.';
+
+-- supabase/schema/health/views_below.sql
+
+create or replace function nightshift.views_below(view regclass)
+returns regclass[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with recursive below(view, depth) as (
+    select views_below.view::oid, 0
+    union
+    select r.relation::oid, b.depth + 1
+    from below b
+    cross join lateral nightshift.view_reads(b.view::regclass) r
+    where r.kind = 'm' and b.depth < 20
+  )
+  select coalesce(array_agg(o.view::regclass order by o.depth desc, o.view), '{}')
+  from (select b.view, max(b.depth) as depth from below b where b.depth > 0 group by b.view) o;
+$$;
+
+comment on function nightshift.views_below is
+  'The materialized views that a materialized view is made from, directly or not, each after those that it reads itself.';
+
+-- supabase/schema/ledger/begin_run.sql
+
+create or replace function nightshift.begin_run(
+  job text,
+  trigger text,
+  idempotency_key text default null,
+  input jsonb default '{}',
+  dry_run boolean default false,
+  requested_by text default null,
+  lease_seconds integer default 60,
+  request_id uuid default gen_random_uuid(),
+  as_of timestamptz default now()
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '5s'
+set jit = off
+as $$
+declare
+  run nightshift.runs;
+  lost uuid[];
+  blocker uuid;
+  skip_reason jsonb;
+begin
+  if lease_seconds is null or lease_seconds < 1 then
+    raise exception using
+      errcode = 'NS422',
+      message = 'lease_seconds must be at least 1',
+      hint = 'It is how long a run may go without a heartbeat before it counts as lost; 60 by default.';
+  end if;
+
+  -- Triggers of one job line up here, so what follows sees every earlier decision.
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('nightshift.begin_run:' || begin_run.job, 0));
+
+  lost := nightshift.mark_lost_runs(begin_run.job, as_of);
+
+  select r.* into run from nightshift.runs r where r.request_id = begin_run.request_id;
+  if found then
+    return jsonb_build_object(
+      'outcome', case run.status when 'running' then 'started' when 'skipped' then 'skipped' else 'duplicate' end,
+      'run', nightshift.describe_run(run),
+      'lost', to_jsonb(lost)
+    );
+  end if;
+  select r.* into run from nightshift.runs r
+  where r.job = begin_run.job
+    and r.trigger = begin_run.trigger
+    and r.idempotency_key = begin_run.idempotency_key;
+  if found then
+    if run.input <> coalesce(begin_run.input, '{}') then
+      raise exception using
+        errcode = 'NS422',
+        message = 'This idempotency key was used with another input',
+        detail = format('Run %s has it.', run.id),
+        hint = 'Use a new key for a new request; repeat a request with the same input.';
+    end if;
+    return jsonb_build_object('outcome', 'duplicate', 'run', nightshift.describe_run(run), 'lost', to_jsonb(lost));
+  end if;
+
+  perform nightshift.trim_runs(least(as_of, now()));
+
+  select r.id into blocker from nightshift.runs r
+  where r.job = begin_run.job and r.status = 'running';
+  select case
+    when blocker is not null then jsonb_build_object(
+      'reason', 'overlap', 'message', 'Another run of this job is under way.', 'runId', blocker)
+    when s.paused and not exists (select 1 from nightshift.jobs j where j.name = begin_run.job and j.runs_while_paused) then jsonb_build_object(
+      'reason', 'paused',
+      'message', 'Nightshift is paused' || coalesce(': ' || s.paused_reason, '') || '.')
+  end into skip_reason
+  from nightshift.settings s;
+
+  insert into nightshift.runs as r (
+    request_id, job, trigger, requested_by, idempotency_key, input, dry_run, status, lease,
+    started_at, heartbeat_at, lease_expires_at, finished_at, report
+  )
+  values (
+    begin_run.request_id, begin_run.job, begin_run.trigger, begin_run.requested_by,
+    -- A skipped run has not done what the key asks for, so the key may ask again.
+    case when skip_reason is null then begin_run.idempotency_key end,
+    coalesce(begin_run.input, '{}'), coalesce(begin_run.dry_run, false),
+    case when skip_reason is null then 'running' else 'skipped' end,
+    make_interval(secs => lease_seconds),
+    as_of, as_of, case when skip_reason is null then as_of + make_interval(secs => lease_seconds) end,
+    case when skip_reason is not null then as_of end,
+    skip_reason
+  )
+  returning r.* into run;
+
+  return jsonb_build_object(
+    'outcome', case when skip_reason is null then 'started' else 'skipped' end,
+    'run', nightshift.describe_run(run),
+    'lost', to_jsonb(lost)
+  );
+end;
+$$;
+
+comment on function nightshift.begin_run is
+  'Begins a run of a job, or says why not. Returns {outcome, run, lost}: started (the caller holds the lease; pass run.id and run.fence to every write), duplicate (idempotency_key was seen; run is the earlier one), skipped (another run holds a live lease, or Nightshift is paused, which does not keep the health check; recorded). A run whose lease ran out is marked lost first. request_id: chosen by the caller, so that a call whose answer was lost can be repeated and gets the same answer. An idempotency key counts within its job and trigger; a skipped run does not use it up. lease_seconds: seconds without a heartbeat until the run counts as lost, default 60. Errors: NS422, also for a key that was used with another input.';
+
+-- supabase/schema/ledger/check_lease.sql
+
+create or replace function nightshift.check_lease(run_id uuid, fence bigint)
+returns nightshift.runs
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  run nightshift.runs;
+begin
+  select r.* into run from nightshift.runs r
+  where r.id = check_lease.run_id and r.fence = check_lease.fence and r.status = 'running';
+  if not found then
+    raise exception using
+      errcode = 'NS409',
+      message = format('Run %s no longer holds the lease under fence %s', run_id, fence),
+      detail = 'The lease ran out, the run was finished, or another attempt took over. Nothing was changed.',
+      hint = 'Stop this attempt. The run that took over finishes the work.';
+  end if;
+  return run;
+end;
+$$;
+
+comment on function nightshift.check_lease is
+  'The fence for work that takes longer than a lease and may run beside other work of its run: refuses with NS409 as hold_run does, but neither extends the lease (heartbeat_run does) nor locks the run. For work that does no harm when a takeover repeats it.';
+
+-- supabase/schema/ledger/declare_job.sql
+
+create or replace function nightshift.declare_job(
+  name text,
+  policies regclass default null,
+  runs_while_paused boolean default false,
+  runs_kept interval default null
+)
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into nightshift.jobs (name, policies, runs_while_paused, runs_kept)
+  values (name, policies, runs_while_paused, runs_kept)
+  on conflict (name) do update set
+    (policies, runs_while_paused, runs_kept) = (excluded.policies, excluded.runs_while_paused, excluded.runs_kept);
+$$;
+
+comment on function nightshift.declare_job is 'Writes the row of a job, anew where there is one. See nightshift.jobs for the columns.';
+
+-- supabase/schema/ledger/declared_since.sql
+
+create or replace function nightshift.declared_since(job nightshift.jobs)
+returns timestamptz
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  oldest timestamptz;
+begin
+  if job.policies is not null then
+    execute format('select min(p.created_at) from %s p where p.enabled', job.policies) into oldest;
+  end if;
+  return oldest;
+end;
+$$;
+
+comment on function nightshift.declared_since is 'When the oldest enabled policy of a job was declared; null when it has none.';
+
+-- supabase/schema/ledger/describe_installation.sql
+
+-- What is installed here, for whoever has to find out why a deployment does not work.
+-- Why: the command line can compare its own files, clock and connection with it.
+
+create or replace function nightshift.describe_installation()
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  versions jsonb;
+begin
+  begin
+    -- Made by someone else, it could be a view of theirs, whose functions would run with our rights.
+    perform nightshift.require_trusted_owner(c.oid::regclass)
+    from pg_catalog.pg_class c
+    where c.oid = to_regclass('supabase_migrations.schema_migrations');
+    if exists (
+      select 1 from pg_catalog.pg_namespace n
+      where n.nspname = 'supabase_migrations' and not pg_has_role(n.nspowner, current_user::regrole, 'member')
+    ) then
+      raise exception using errcode = '42501';
+    end if;
+    execute 'select jsonb_agg(m.version order by m.version) from supabase_migrations.schema_migrations m' into versions;
+  exception
+    when undefined_table or insufficient_privilege or sqlstate 'NS422' then
+      versions := null;
+  end;
+  return jsonb_build_object(
+    'serverVersion', current_setting('server_version'),
+    'now', clock_timestamp(),
+    -- The same over the API and over a direct connection, when both lead to the same database.
+    'database', md5(concat_ws(' ', pg_postmaster_start_time(), (
+      select d.oid from pg_catalog.pg_database d where d.datname = current_database()
+    ))),
+    'migrations', versions,
+    'owner', current_user,
+    'ownerSeesStatistics', pg_has_role(current_user, 'pg_read_all_stats', 'usage'),
+    'statementTimeouts', (
+      select jsonb_object_agg(r.rolname, (
+        select split_part(c, '=', 2)
+        from pg_catalog.pg_db_role_setting s, unnest(s.setconfig) c
+        where s.setrole = r.oid and c like 'statement\_timeout=%'
+          and s.setdatabase in (0, (select d.oid from pg_catalog.pg_database d where d.datname = current_database()))
+        -- What is set for this database goes before what is set for all.
+        order by s.setdatabase desc
+        limit 1
+      ))
+      from pg_catalog.pg_roles r
+      where r.rolname in ('service_role', 'authenticator')
+    ),
+    'paused', (
+      select jsonb_build_object('since', s.paused_at, 'reason', s.paused_reason) from nightshift.settings s where s.paused
+    ),
+    'policies', jsonb_build_object(
+      'retention', (select count(*) from nightshift.retention_policies),
+      'refresh', (select count(*) from nightshift.refresh_policies),
+      'partition', (select count(*) from nightshift.partition_policies)
+    )
+  );
+end;
+$$;
+
+comment on function nightshift.describe_installation is
+  'What is installed: serverVersion, now (the clock of the server), database (the same for every way into it), migrations (the versions recorded in supabase_migrations.schema_migrations; null when that cannot be read), owner of the functions, ownerSeesStatistics, statementTimeouts of service_role and authenticator (null: none of their own), paused ({since, reason}, or null), policies (how many of each kind).';
+
+-- supabase/schema/ledger/describe_jobs.sql
+
+create or replace function nightshift.describe_jobs(as_of timestamptz default now())
+returns jsonb
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'job', j.job,
+    'declaredAt', j.declared_at,
+    'lastRun', (select nightshift.describe_run(r) from nightshift.runs r where r.id = j.last_run) - 'report' - 'progress',
+    'lastSuccessAt', j.last_success_at,
+    'secondsSinceLastSuccess', extract(epoch from describe_jobs.as_of - coalesce(j.last_success_at, j.declared_at))::bigint,
+    'failedInRow', j.failed_in_row,
+    'partialInRow', j.partial_in_row,
+    'lostInRow', j.lost_in_row,
+    'usualDurationMs', round(j.usual_duration_ms)
+  ) order by j.job), '[]')
+  from nightshift.job_states(describe_jobs.as_of) j;
+$$;
+
+comment on function nightshift.describe_jobs is
+  'What the ledger says of each job, see job_states, as one JSON array: job, declaredAt (its oldest policy; null: it has none), lastRun, lastSuccessAt, secondsSinceLastSuccess (before the first: since declaredAt), failedInRow, partialInRow, lostInRow, usualDurationMs; null where there is nothing to say.';
+
+-- supabase/schema/ledger/describe_run.sql
+
+create or replace function nightshift.describe_run(run nightshift.runs)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'id', run.id,
+    'job', run.job,
+    'trigger', run.trigger,
+    'requestedBy', run.requested_by,
+    'input', run.input,
+    'dryRun', run.dry_run,
+    'status', run.status,
+    'attempt', run.attempt,
+    'fence', run.fence,
+    'startedAt', run.started_at,
+    'heartbeatAt', run.heartbeat_at,
+    'finishedAt', run.finished_at,
+    'progress', run.progress,
+    'report', run.report,
+    'error', run.error
+  );
+$$;
+
+comment on function nightshift.describe_run is 'The JSON document of a run, as the functions of the ledger return it.';
+
+-- supabase/schema/ledger/finish_run.sql
+
+create or replace function nightshift.finish_run(
+  run_id uuid,
+  fence bigint,
+  status text,
+  report jsonb default null,
+  error jsonb default null
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  run nightshift.runs;
+begin
+  if finish_run.status is null or finish_run.status not in ('continued', 'succeeded', 'partial', 'failed') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('A run cannot finish as %L', finish_run.status),
+      hint = 'Use continued, succeeded, partial or failed.';
+  end if;
+  select r.* into run from nightshift.runs r
+  where r.id = finish_run.run_id and r.fence = finish_run.fence and r.status = finish_run.status;
+  if found then
+    return nightshift.describe_run(run);
+  end if;
+  perform nightshift.hold_run(run_id, fence);
+  update nightshift.runs r
+  set
+    status = finish_run.status,
+    report = finish_run.report,
+    error = finish_run.error,
+    finished_at = clock_timestamp(),
+    lease_expires_at = null
+  where r.id = finish_run.run_id
+  returning r.* into run;
+  return nightshift.describe_run(run);
+end;
+$$;
+
+comment on function nightshift.finish_run is
+  'Ends a run as continued, succeeded, partial or failed, with its report, and gives up the lease. Repeating the call changes nothing. Errors: NS409 lease lost, NS422 unknown status.';
+
+-- supabase/schema/ledger/get_run.sql
+
+create or replace function nightshift.get_run(run_id uuid)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  run nightshift.runs;
+begin
+  select r.* into run from nightshift.runs r where r.id = get_run.run_id;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no run %s', run_id),
+      hint = 'It may have been trimmed from the ledger.';
+  end if;
+  return nightshift.describe_run(run);
+end;
+$$;
+
+comment on function nightshift.get_run is 'The JSON document of one run. Errors: NS404.';
+
+-- supabase/schema/ledger/heartbeat_run.sql
+
+create or replace function nightshift.heartbeat_run(run_id uuid, fence bigint)
+returns jsonb
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  select nightshift.describe_run(nightshift.hold_run(heartbeat_run.run_id, heartbeat_run.fence));
+$$;
+
+comment on function nightshift.heartbeat_run is
+  'Extends the lease of a run and returns the run. Errors: NS409 when the lease is lost.';
+
+-- supabase/schema/ledger/hold_run.sql
+
+create or replace function nightshift.hold_run(run_id uuid, fence bigint)
+returns nightshift.runs
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '1s'
+as $$
+declare
+  run nightshift.runs;
+begin
+  update nightshift.runs r
+  set heartbeat_at = clock_timestamp(), lease_expires_at = clock_timestamp() + r.lease
+  where r.id = hold_run.run_id and r.fence = hold_run.fence and r.status = 'running'
+  returning r.* into run;
+  if not found then
+    raise exception using
+      errcode = 'NS409',
+      message = format('Run %s no longer holds the lease under fence %s', run_id, fence),
+      detail = 'The lease ran out, the run was finished, or another attempt took over. Nothing was changed.',
+      hint = 'Stop this attempt. The run that took over finishes the work.';
+  end if;
+  return run;
+end;
+$$;
+
+comment on function nightshift.hold_run is
+  'The fence: extends the lease and locks the run until the transaction ends, or refuses with NS409. Every write of a run calls it first, so no write can outlive its lease.';
+
+-- supabase/schema/ledger/job_states.sql
+
+-- What the ledger says of each job: when it last did its work, and what has gone wrong since.
+-- Why: the command line, the health checks and the metrics all answer "is it running?" from the same place.
+-- Locks: nightshift.runs against writes, while an index of it is built.
+
+create or replace function nightshift.job_states(as_of timestamptz)
+returns setof nightshift.job_state
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with declared as (
+    select j.name as job, nightshift.declared_since(j) as at from nightshift.jobs j
+  ),
+  names as (
+    select d.job, d.at from declared d
+    union all
+    (select distinct r.job, null::timestamptz from nightshift.runs r where r.job not in (select d.job from declared d))
+  )
+  select n.job, n.at, latest.id, success.at,
+    since.failed, since.partial, since.lost, usual.duration_ms
+  from names n
+  left join lateral (
+    select r.id from nightshift.runs r
+    where r.job = n.job and r.status <> 'skipped' and not r.dry_run and not r.input ? 'only' and r.started_at <= job_states.as_of
+    order by r.started_at desc limit 1
+  ) latest on true
+  -- A run that left something over has done its work as far as could be; partial_in_row speaks of what it left.
+  left join lateral (
+    select r.finished_at as at, r.started_at from nightshift.runs r
+    where r.job = n.job and r.status in ('succeeded', 'partial', 'continued') and not r.dry_run and not r.input ? 'only'
+      and r.finished_at <= job_states.as_of
+    order by r.started_at desc limit 1
+  ) success on true
+  left join lateral (
+    select
+      count(*) filter (where r.status = 'failed' and r.started_at > coalesce(success.started_at, '-infinity'))::integer as failed,
+      count(*) filter (
+        where (r.status = 'lost' or (r.status = 'running' and r.lease_expires_at <= job_states.as_of))
+          and r.started_at > coalesce(success.started_at, '-infinity')
+      )::integer as lost,
+      count(*) filter (where r.status in ('partial', 'continued'))::integer as partial
+    from nightshift.runs r
+    where r.job = n.job and not r.dry_run and not r.input ? 'only' and r.started_at <= job_states.as_of
+      and r.started_at > coalesce((
+        select w.started_at from nightshift.runs w
+        where w.job = n.job and w.status = 'succeeded' and not w.dry_run and not w.input ? 'only' and w.started_at <= job_states.as_of
+        order by w.started_at desc limit 1
+      ), '-infinity')
+  ) since on true
+  left join lateral (
+    select percentile_cont(0.5) within group (order by extract(epoch from l.finished_at - l.started_at)::numeric * 1000) as duration_ms
+    from (
+      select r.started_at, r.finished_at from nightshift.runs r
+      where r.job = n.job and r.status in ('succeeded', 'partial') and r.attempt = 1 and not r.dry_run and not r.input ? 'only' and r.id <> latest.id
+      order by r.started_at desc limit 20
+    ) l
+  ) usual on true;
+$$;
+
+comment on function nightshift.job_states is
+  'One row a job: those of nightshift.jobs, and any other in the ledger. last_success_at: the end of the last run that did its work as far as it could (succeeded, partial, continued). failed_in_row and lost_in_row (also a run whose lease has run out): since then. partial_in_row: since the last that succeeded. usual_duration_ms: the median of the 20 runs before the last. Dry runs do not count, nor runs of a few subjects (only): they say nothing of the rest.';
+
+-- supabase/schema/ledger/keep_time.sql
+
+-- The times of a run are those of the database's clock, for whoever is neither the owner nor service_role.
+-- Why: begin_run and resume_run take as_of and lease_seconds. No argument makes a row or a partition due early, but a run
+--      that began in the future would hold its lease for years after the token that began it was taken back.
+-- Locks: SHARE ROW EXCLUSIVE on nightshift.runs for a moment.
+
+create or replace function nightshift.keep_time()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  longest_lease constant interval := '15 minutes';
+begin
+  if caller = 'service_role' or pg_has_role(caller, (
+    select n.nspowner from pg_catalog.pg_namespace n where n.nspname = 'nightshift'
+  ), 'usage') then
+    return new;
+  end if;
+  if new.lease > longest_lease
+    -- A clock may be set back by a little between two calls.
+    or greatest(new.started_at, new.heartbeat_at, new.finished_at) > clock_timestamp() + interval '1 minute'
+    or (tg_op = 'INSERT' and new.started_at < now())
+  then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s cannot set the time of a run, nor a lease of more than %s', caller, longest_lease),
+      hint = 'Leave as_of and lease_seconds out.';
+  end if;
+  return new;
+end;
+$$;
+
+comment on function nightshift.keep_time is
+  'Trigger of nightshift.runs: refuses times that are not those of the clock, and leases of more than 15 minutes, from callers who are neither the owner of the schema nor service_role. Errors: NS422.';
+
+create or replace trigger keep_time before insert or update of status on nightshift.runs
+for each row execute function nightshift.keep_time();
+
+-- supabase/schema/ledger/list_runs.sql
+
+create or replace function nightshift.list_runs(job text default null, max_runs integer default 20)
+returns jsonb
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  select coalesce(jsonb_agg(nightshift.describe_run(r) order by r.started_at desc), '[]')
+  from (
+    select r.*
+    from nightshift.runs r
+    where r.job = list_runs.job
+      or (list_runs.job is null and not (r.job = 'health-check' and r.status = 'succeeded' and r.input @> '{"quick": true}'))
+    order by r.started_at desc
+    limit least(greatest(list_runs.max_runs, 1), 1000)
+  ) r;
+$$;
+
+comment on function nightshift.list_runs is
+  'The newest runs first, as one JSON document; of one job when job is given, else without the quick health checks that succeeded, of which there are hundreds a day. max_runs: 1 to 1000, default 20.';
+
+-- supabase/schema/ledger/mark_lost_runs.sql
+
+create or replace function nightshift.mark_lost_runs(job text, as_of timestamptz)
+returns uuid[]
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  with lost as (
+    update nightshift.runs r
+    set
+      status = 'lost',
+      finished_at = mark_lost_runs.as_of,
+      error = jsonb_build_object(
+        'code', 'NS409',
+        'message', 'The lease ran out without a heartbeat: the function died or was frozen.',
+        'hint', 'What it had done is in progress; the next run goes on from there. Look for its last log lines.'
+      )
+    where r.job = mark_lost_runs.job
+      and r.status = 'running'
+      and r.lease_expires_at <= mark_lost_runs.as_of
+    returning r.id
+  )
+  select coalesce(array_agg(lost.id), '{}') from lost;
+$$;
+
+comment on function nightshift.mark_lost_runs is
+  'Marks the running run of a job as lost when its lease has run out, and returns its id. A crash counts without anyone reporting it.';
+
+-- supabase/schema/ledger/pause.sql
+
+create or replace function nightshift.pause(reason text default null)
+returns void
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  update nightshift.settings s
+  set paused = true, paused_reason = pause.reason, paused_at = now()
+  where s.singleton;
+$$;
+
+comment on function nightshift.pause is
+  'Stops every job: a run that would begin is skipped, and a purge under way deletes no further batch. Idempotent.';
+
+-- supabase/schema/ledger/require_unpaused.sql
+
+create or replace function nightshift.require_unpaused()
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if (select s.paused from nightshift.settings s) then
+    raise exception using
+      errcode = 'NS428',
+      message = 'Nightshift is paused',
+      hint = 'select nightshift.unpause(); lets jobs run again.';
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_unpaused is 'Raises NS428 while Nightshift is paused.';
+
+-- supabase/schema/ledger/resume_run.sql
+
+create or replace function nightshift.resume_run(
+  run_id uuid,
+  attempt integer,
+  request_id uuid default gen_random_uuid(),
+  as_of timestamptz default now()
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '5s'
+set jit = off
+as $$
+declare
+  run nightshift.runs;
+  lost uuid[];
+begin
+  select r.* into run from nightshift.runs r where r.id = resume_run.run_id;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no run %s', run_id),
+      hint = 'It may have been trimmed from the ledger; start a new run instead.';
+  end if;
+
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('nightshift.begin_run:' || run.job, 0));
+  lost := nightshift.mark_lost_runs(run.job, as_of);
+
+  update nightshift.runs r
+  set
+    status = 'running',
+    attempt = r.attempt + 1,
+    request_id = resume_run.request_id,
+    fence = nextval('nightshift.fences'),
+    heartbeat_at = as_of,
+    lease_expires_at = as_of + r.lease,
+    finished_at = null
+  where r.id = resume_run.run_id
+    and r.status = 'continued'
+    and r.attempt = resume_run.attempt
+    and r.attempt < 40
+    and r.finished_at > now() - interval '6 hours'
+    and not exists (select 1 from nightshift.runs o where o.job = r.job and o.status = 'running')
+    and not (select s.paused from nightshift.settings s)
+  returning r.* into run;
+
+  if found then
+    return jsonb_build_object('outcome', 'started', 'run', nightshift.describe_run(run), 'lost', to_jsonb(lost));
+  end if;
+  select r.* into run from nightshift.runs r where r.id = resume_run.run_id;
+  return jsonb_build_object(
+    'outcome', case
+      when run.status = 'running' and run.request_id = resume_run.request_id then 'started'
+      when run.status = 'continued' and run.attempt = resume_run.attempt then 'skipped'
+      else 'duplicate'
+    end,
+    'run', nightshift.describe_run(run),
+    'lost', to_jsonb(lost)
+  );
+end;
+$$;
+
+comment on function nightshift.resume_run is
+  'Resumes a run that ended as continued, under a new fence. attempt is the attempt that asked to be continued: the same request a second time, or out of order, is a duplicate; the same request_id is the same call, whose answer was lost. Skipped also when the attempt ended more than six hours ago, or was the fortieth. Returns {outcome: started | duplicate | skipped, run, lost}. Errors: NS404.';
+
+-- supabase/schema/ledger/trim_runs.sql
+
+create or replace function nightshift.trim_runs(as_of timestamptz default now())
+returns bigint
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  with trimmed as (
+    delete from nightshift.runs r
+    where r.id in (
+      select old.id
+      from nightshift.runs old
+      cross join nightshift.settings s
+      left join nightshift.jobs j on j.name = old.job
+      -- least passes over null.
+      where old.finished_at < trim_runs.as_of - least(s.ledger_retention, j.runs_kept)
+      order by old.finished_at
+      limit 1000
+    )
+    returning 1
+  )
+  select count(*) from trimmed;
+$$;
+
+comment on function nightshift.trim_runs is
+  'Deletes at most 1,000 finished runs older than settings.ledger_retention (default 90 days), or than what nightshift.jobs says of their job (health-check: 7 days); returns how many. begin_run calls it.';
+
+-- supabase/schema/ledger/unpause.sql
+
+create or replace function nightshift.unpause()
+returns void
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  update nightshift.settings s
+  set paused = false, paused_reason = null, paused_at = null
+  where s.singleton;
+$$;
+
+comment on function nightshift.unpause is 'Lets jobs run again after nightshift.pause(). Idempotent.';
+
+-- supabase/schema/partition/add_partition_policy.sql
+
+create or replace function nightshift.add_partition_policy(
+  parent regclass,
+  every interval,
+  premake integer default 4,
+  retention interval default null,
+  retire text default 'detach',
+  grace interval default '7 days',
+  max_fraction numeric default 0.5,
+  partition_schema name default null,
+  epoch text default null,
+  enabled boolean default true
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  policy nightshift.partition_policies;
+  wrong_unit text;
+begin
+  policy.parent := add_partition_policy.parent;
+  policy.parent_name := add_partition_policy.parent::text;
+  -- '24 hours' is a day in UTC.
+  policy.every := nightshift.in_days(every);
+  policy.premake := add_partition_policy.premake;
+  policy.retention := add_partition_policy.retention;
+  policy.retire := coalesce(add_partition_policy.retire, 'detach');
+  policy.grace := coalesce(add_partition_policy.grace, '7 days');
+  policy.max_fraction := add_partition_policy.max_fraction;
+  policy.partition_schema := add_partition_policy.partition_schema;
+  policy.epoch := add_partition_policy.epoch;
+  policy.enabled := coalesce(add_partition_policy.enabled, true);
+  policy.created_at := now();
+  perform nightshift.check_partition_policy(policy);
+  perform nightshift.require_ownership(policy.parent);
+
+  insert into nightshift.partition_policies select policy.* on conflict do nothing;
+  if not found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s has a partition policy already', policy.parent),
+      hint = 'Change it with nightshift.alter_partition_policy, or remove it first with nightshift.remove_partition_policy.';
+  end if;
+  select format('as %s, %s ends in the year %s', policy.epoch, r.partition::regclass,
+      case when isfinite(r.upper) then extract(year from r.upper)::text else '10000 or later' end)
+  into wrong_unit
+  from nightshift.read_partitions(array[policy.parent::oid]) r
+  where policy.epoch is not null and r.to_bound <> 'MAXVALUE'
+    and (not isfinite(r.upper) or r.upper > '1970-01-01' and r.upper < '1971-01-01')
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('The bounds of %s do not look like %s since 1970: %s', policy.parent, policy.epoch, wrong_unit),
+      hint = format('Is it epoch => ''%s''?', case policy.epoch when 'seconds' then 'milliseconds' else 'seconds' end);
+  end if;
+  return (select s.document from nightshift.describe_partition_sets(array[policy.parent::oid]) s);
+end;
+$$;
+
+comment on function nightshift.add_partition_policy is
+  'Declares that Nightshift makes and retires the partitions of a table that is partitioned by range of a date, timestamp (read as UTC), timestamptz, uuid of version 7, or bigint (epoch: seconds or milliseconds since 1970). The caller must own the table. Partitions that are there stay as they are. every: the length of a partition: hours that divide a day, whole days, or months that divide a year, at most 5 years; bounds are in UTC. premake: how many there are after the present one, default 4, at most 100. retention: a partition that ended this long ago is retired; null, the default, keeps all. retire: detach (keep it as a table of its own, the default) or drop (when grace, default 7 days, at least 1, is over). max_fraction: a run refuses to retire more than this share of the partitions that have begun, default 0.5. partition_schema: where new ones are made, default the schema of the table. Nothing is made until the next run, or nightshift.create_missing_partitions. Returns the policy, the state of the table and warnings. Errors: NS404, NS422, each with a hint that says the fix.';
+
+-- supabase/schema/partition/alter_partition_policy.sql
+
+create or replace function nightshift.alter_partition_policy(
+  parent regclass,
+  every interval default null,
+  premake integer default null,
+  retention interval default null,
+  retire text default null,
+  grace interval default null,
+  max_fraction numeric default null,
+  partition_schema name default null,
+  enabled boolean default null
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  policy nightshift.partition_policies;
+begin
+  update nightshift.partition_policies p
+  set
+    every = coalesce(nightshift.in_days(alter_partition_policy.every), p.every),
+    premake = coalesce(alter_partition_policy.premake, p.premake),
+    retention = coalesce(alter_partition_policy.retention, p.retention),
+    retire = coalesce(alter_partition_policy.retire, p.retire),
+    grace = coalesce(alter_partition_policy.grace, p.grace),
+    max_fraction = coalesce(alter_partition_policy.max_fraction, p.max_fraction),
+    partition_schema = coalesce(alter_partition_policy.partition_schema, p.partition_schema),
+    enabled = coalesce(alter_partition_policy.enabled, p.enabled)
+  where p.parent = alter_partition_policy.parent
+  returning p.* into policy;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no partition policy', parent),
+      hint = 'Declare one with nightshift.add_partition_policy.';
+  end if;
+  perform nightshift.check_partition_policy(policy);
+  perform nightshift.require_ownership(policy.parent);
+  if retention is not null then
+    update nightshift.retired_partitions d
+    set status = 'released'
+    where d.parent = alter_partition_policy.parent and d.status = 'reattached';
+  end if;
+  return (select s.document from nightshift.describe_partition_sets(array[policy.parent::oid]) s);
+end;
+$$;
+
+comment on function nightshift.alter_partition_policy is
+  'Changes what is given (null leaves a setting as it is), validates as add_partition_policy does, and returns the policy. Another every holds for new partitions. A retention, even the same, makes partitions that were attached again by hand due again. To keep all from now on, remove the policy and add it without retention. Errors: NS404, NS422.';
+
+-- supabase/schema/partition/assess_partitions.sql
+
+-- The state of partitioned tables: what is missing, what is due, what is wrong.
+-- Why: one look at the catalogs for all tables, so that a night on which nothing is due costs next to nothing. Postgres
+--      expects far more rows than there are, and would compile the queries (jit) for longer than they run.
+-- Locks: none on those of the application.
+
+create or replace function nightshift.assess_partitions(parents oid[], as_of timestamptz default now())
+returns setof nightshift.partition_state
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+begin
+  return query
+  with part as materialized (
+    select r.* from nightshift.read_partitions(assess_partitions.parents) r
+  ),
+  clock as (
+    select
+      p.parent, p.every, p.retention,
+      assess_partitions.as_of at time zone 'UTC' as now,
+      nightshift.interval_start(p.every, assess_partitions.as_of at time zone 'UTC') as begun,
+      -- No caller can make a partition due before its time.
+      least(assess_partitions.as_of, now()) at time zone 'UTC' - p.retention as cutoff,
+      p.premake
+    from nightshift.partition_policies p
+    where p.parent::oid = any(assess_partitions.parents)
+  ),
+  -- Many partitions have the same few bounds.
+  on_grid as materialized (
+    select b.every, b.lower
+    from (select distinct c.every, r.lower from part r join clock c on c.parent::oid = r.parent where isfinite(r.lower) offset 0) b
+    where b.lower = nightshift.interval_start(b.every, b.lower)
+  ),
+  span as (
+    select
+      r.parent,
+      coalesce(range_agg(tsrange(r.lower, r.upper)) filter (where not r.is_default), '{}') as held,
+      min(case when isfinite(r.lower) then r.lower else r.upper end) as first,
+      max(r.partition) filter (where r.is_default) as default_partition,
+      (array_agg(r.partition order by r.upper desc) filter (where not r.is_default))[1] as newest,
+      count(*) filter (where not r.is_default) as partitions,
+      count(*) filter (where r.lower <= c.now) as begun_partitions,
+      array_agg(r.partition) filter (where r.pending) as pending,
+      array_agg(r.partition order by r.lower) filter (
+        where not r.is_default and (g.lower is null or r.upper <> r.lower + c.every)
+      ) as odd,
+      array_agg(r.partition order by r.upper) filter (where r.upper <= c.cutoff and not r.pending) as past
+    from part r
+    join clock c on c.parent::oid = r.parent
+    left join on_grid g on g.every = c.every and g.lower = r.lower
+    group by r.parent
+  ),
+  detached as (
+    select d.parent::oid as parent, range_agg(d.period) as held
+    from nightshift.retired_partitions d
+    join pg_catalog.pg_class c on c.oid = d.partition and not c.relispartition
+    where d.status in ('detaching', 'detached')
+    group by d.parent
+  ),
+  window_of as (
+    select
+      c.parent,
+      s.first,
+      -- What would be due at once is not made, nor more than 1,000 partitions back.
+      greatest(
+        least(s.first, c.begun),
+        nightshift.interval_start(c.every, c.cutoff),
+        c.begun - 1000 * c.every
+      ) as lower,
+      c.begun + (c.premake + 1) * c.every as upper
+    from clock c
+    left join span s on s.parent = c.parent::oid
+  ),
+  kept as (
+    select p.parent, array_agg(p.partition) as partitions
+    from (select s.parent, unnest(s.past) as partition from span s) p
+    where exists (
+      select 1 from nightshift.retired_partitions d
+      where d.partition::oid = p.partition and d.status in ('detached', 'reattached')
+    )
+    group by p.parent
+  )
+  select
+    c.parent::oid, k.column_name, k.type, c.begun, c.cutoff,
+    coalesce(s.held, '{}'),
+    -- Nor what an odd bound cuts off the interval of the cutoff: it would be due at once as well.
+    (
+      select coalesce(range_agg(m.period), '{}')
+      from unnest(tsmultirange(tsrange(w.lower, w.upper)) - coalesce(s.held, '{}') - coalesce(d.held, '{}')) m(period)
+      where (upper(m.period) <= c.cutoff) is not true
+    ),
+    tsmultirange(tsrange(least(w.first, w.lower), w.lower)) - coalesce(s.held, '{}') - coalesce(d.held, '{}'),
+    coalesce(d.held, '{}'),
+    (select upper(h.period) from unnest(s.held) h(period) where h.period @> c.now),
+    s.default_partition, s.newest, coalesce(s.newest = any(s.past), false), coalesce(s.partitions, 0)::integer, coalesce(s.begun_partitions, 0)::integer,
+    array(
+      select p.partition
+      from unnest(s.past) with ordinality p(partition, position)
+      join pg_catalog.pg_class r on r.oid = p.partition and r.relkind = 'r'
+      where p.partition <> s.newest and p.partition <> all(coalesce(o.partitions, '{}'))
+      order by p.position
+    ),
+    coalesce(o.partitions, '{}'), coalesce(s.odd, '{}'), coalesce(s.pending, '{}')
+  from clock c
+  join window_of w on w.parent = c.parent
+  left join (
+    select t.partrelid, a.attname as column_name, a.atttypid::regtype as type
+    from pg_catalog.pg_partitioned_table t
+    join pg_catalog.pg_attribute a on a.attrelid = t.partrelid and a.attnum = t.partattrs[0]
+    where t.partstrat = 'r' and t.partnatts = 1
+  ) k on k.partrelid = c.parent
+  left join span s on s.parent = c.parent::oid
+  left join detached d on d.parent = c.parent::oid
+  left join kept o on o.parent = c.parent::oid;
+end;
+$$;
+
+comment on function nightshift.assess_partitions is
+  'For tables with a policy, all times in UTC: what their partitions hold (held), what there ought to be up to the horizon and is not (missing: the present interval, premake more, and the gaps since the first partition that is not due; without what a retired partition holds, that could come back), gaps that are left (left_out: due at once, or more than 1,000 intervals back), what the detached ones held that are still there (detached), until when there is a partition without a gap (horizon; null when now has none), partitions to be retired (due: they ended before cutoff; never the newest), those due but attached again by hand (kept), off the grid of the policy (odd), or half detached (pending). Without a key the table is no longer what the policy was made for.';
+
+-- supabase/schema/partition/begin_detach.sql
+
+-- Retirement over the direct connection: DETACH ... CONCURRENTLY, between an intention and a stamp that are written down.
+-- Why: it cannot run in a transaction, and a function may die before, in and after it.
+-- Locks: ACCESS EXCLUSIVE on a partition that is half detached.
+
+create or replace function nightshift.begin_detach(run_id uuid, fence bigint, table_name text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '8s'
+set jit = off
+as $$
+declare
+  run nightshift.runs := nightshift.hold_partition_run(run_id, fence, 1000);
+  policy nightshift.partition_policies := nightshift.held_partition_policy(table_name);
+  state nightshift.partition_state;
+  due oid;
+  reason text;
+  blocked jsonb := '[]';
+begin
+  state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
+  perform nightshift.require_few_due(policy, state, run);
+  foreach due in array state.due loop
+    reason := nightshift.why_not_retire(policy, due);
+    if reason is null then
+      perform nightshift.note_detaching(policy, due, run.id);
+      return jsonb_build_object(
+        'outcome', 'ready',
+        'partition', due::regclass::text,
+        'statement', format('alter table %s detach partition %s concurrently', policy.parent, due::regclass)
+      );
+    end if;
+    blocked := blocked || jsonb_build_object('partition', due::regclass::text, 'reason', reason);
+  end loop;
+  return jsonb_build_object('outcome', 'done', 'blocked', blocked);
+end;
+$$;
+
+comment on function nightshift.begin_detach is
+  'Prepares to detach the next due partition of a table without blocking anyone: writes the intention down and returns {outcome: ready, partition, statement}, for the direct connection to execute outside of a transaction; finish_detach follows, now or in a later run. When none is left, {outcome: done, blocked: [{partition, reason}]}. Errors: as retire_partitions.';
+
+-- supabase/schema/partition/bound_of_time.sql
+
+create or replace function nightshift.bound_of_time(at timestamp, type regtype, epoch text)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select quote_literal(case bound_of_time.type
+    when 'date'::regtype then to_char(t.at, 'YYYY-MM-DD')
+    when 'timestamp'::regtype then to_char(t.at, 'YYYY-MM-DD HH24:MI:SS.US')
+    when 'timestamptz'::regtype then to_char(t.at, 'YYYY-MM-DD HH24:MI:SS.US+00')
+    when 'bigint'::regtype then trunc(
+      extract(epoch from t.at) * case bound_of_time.epoch when 'milliseconds' then 1000 else 1 end
+    )::text
+    when 'uuid'::regtype then regexp_replace(
+      -- There is no uuid of a time before 1970; the smallest of all stands for it.
+      lpad(to_hex(greatest(trunc(extract(epoch from t.at) * 1000)::bigint, 0)), 12, '0'),
+      '^(.{8})(.{4})$', '\1-\2-0000-0000-000000000000'
+    )
+  end)
+  -- Before the year 1 to_char leaves out that it is BC.
+  from (select greatest(bound_of_time.at, '0001-01-01')) t(at);
+$$;
+
+comment on function nightshift.bound_of_time is
+  'A time in UTC as a literal of the type of the key: of a uuid of version 7 the smallest one of that millisecond.';
+
+-- supabase/schema/partition/check_partition_policy.sql
+
+create or replace function nightshift.check_partition_policy(policy nightshift.partition_policies)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  key record;
+  parent record;
+  nested regclass;
+  months integer := extract(year from policy.every) * 12 + extract(month from policy.every);
+  days integer := extract(day from policy.every);
+  seconds numeric := extract(epoch from policy.every - make_interval(months => months, days => days));
+begin
+  select c.relkind, c.relpersistence, c.relowner, n.nspname, n.oid as namespace into parent
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where c.oid = policy.parent;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = 'There is no such table',
+      hint = 'Name a partitioned table, with its schema: nightshift.add_partition_policy(''public.daily_metrics'', ''1 month'').';
+  end if;
+  select k.* into key from nightshift.partition_key(policy.parent) k;
+  if key.type is null or parent.relpersistence = 't' or parent.nspname in ('pg_catalog', 'information_schema', 'nightshift') then
+    raise exception using
+      errcode = 'NS422',
+      message = case when parent.relkind = 'p' then format('%s is not partitioned by range of a single column', policy.parent)
+        else format('%s is not a partitioned table', policy.parent) end,
+      hint = 'Partition it by range of the time of its rows: create table ... partition by range (created_at). See docs/pg_partman.md for how to move the rows of a plain table.';
+  end if;
+  if key.type not in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype, 'uuid'::regtype, 'bigint'::regtype) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('The key %I of %s is of type %s', key.column_name, policy.parent, key.type),
+      hint = 'It must be a date, a timestamp, a timestamptz, a uuid of version 7, or a bigint that counts seconds or milliseconds since 1970.';
+  end if;
+  if (key.type = 'bigint'::regtype) <> (policy.epoch is not null) or policy.epoch not in ('seconds', 'milliseconds') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('epoch does not fit the key %I of %s, which is of type %s', key.column_name, policy.parent, key.type),
+      hint = 'A bigint needs epoch => ''seconds'' or epoch => ''milliseconds''; other keys need none.';
+  end if;
+  if not pg_has_role(parent.relowner, 'usage') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s belongs to %I, and %I may not change its partitions', policy.parent, parent.relowner::regrole, current_user),
+      hint = format('alter table %s owner to %I;', policy.parent, current_user);
+  end if;
+  perform nightshift.require_trusted_owner(policy.parent);
+  -- Those that Nightshift reads: to plan a query is to run what is constant in indexes and constraints of its tables.
+  perform nightshift.require_trusted_owner(t.relation)
+  from (
+    with part(relation, owner) as (
+      select c.oid, c.relowner
+      from pg_catalog.pg_inherits i
+      join pg_catalog.pg_class c on c.oid = i.inhrelid
+      where i.inhparent = policy.parent
+      union all
+      select policy.parent::oid, parent.relowner
+    )
+    select p.relation::regclass from part p where p.owner <> parent.relowner
+    union
+    -- By the triggers of foreign keys, which are indexed by the table that is referred to.
+    select o.relid
+    from part p
+    join pg_catalog.pg_trigger g on g.tgrelid = p.relation and g.tgisinternal
+    join pg_catalog.pg_constraint k on k.oid = g.tgconstraint and k.confrelid = p.relation
+    cross join lateral (select k.conrelid::regclass union select x.relid from pg_catalog.pg_partition_tree(k.conrelid) x) o(relid)
+  ) t(relation);
+  if exists (
+    select 1
+    from pg_catalog.pg_partition_ancestors(policy.parent) a(relid)
+    where a.relid <> policy.parent and (nightshift.partition_key(a.relid)).column_name = key.column_name
+  ) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is a partition itself, by the same %I, and can only hold a part of time', policy.parent, key.column_name),
+      hint = 'Declare a policy for the table that it is a partition of, with partitions that are not partitioned themselves.';
+  end if;
+  select i.inhrelid::regclass into nested
+  from pg_catalog.pg_inherits i
+  join pg_catalog.pg_class c on c.oid = i.inhrelid
+  where i.inhparent = policy.parent and c.relkind <> 'r'
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('Partition %s of %s is not a plain table: partitioned itself, or elsewhere', nested, policy.parent),
+      hint = 'Nightshift makes partitions of one level, in this database. Declare a policy for each table of the level below, where that is by time.';
+  end if;
+
+  perform nightshift.require_period('every', policy.every, 'Say how long a partition is: ''1 hour'', ''1 day'', ''1 week'', ''1 month'', ''3 months'' or ''1 year''.');
+  if (months > 0)::integer + (days > 0)::integer + (seconds > 0)::integer <> 1
+    or seconds > 0 and 86400 % seconds::integer <> 0 or seconds % 3600 <> 0
+    or months > 0 and 12 % months <> 0 and months % 12 <> 0
+  then
+    raise exception using
+      errcode = 'NS422',
+      message = format('every must be hours that divide a day, whole days, or months that divide a year, not %s', policy.every),
+      hint = 'For example ''6 hours'', ''1 day'', ''1 week'', ''1 month'', ''3 months'' or ''1 year''.';
+  end if;
+  if key.type = 'date'::regtype and seconds > 0 then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is partitioned by a date, which has no hours', policy.parent),
+      hint = 'every must be at least ''1 day''.';
+  end if;
+  if exists (
+    select 1 from pg_catalog.pg_attrdef d
+    join pg_catalog.pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
+    where d.adrelid = policy.parent and a.attname = key.column_name
+      and key.type = 'uuid'::regtype and pg_get_expr(d.adbin, d.adrelid) ~ 'gen_random_uuid|uuid_generate_v4'
+  ) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('The key %I of %s is by default a random uuid, which holds no time', key.column_name, policy.parent),
+      hint = 'It needs uuids of version 7: uuidv7() since Postgres 18, or made by the application.';
+  end if;
+  if policy.every > '5 years' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('every must be at most 5 years, not %s', policy.every),
+      hint = 'A thousand such intervals reach back as far as a timestamp can.';
+  end if;
+  if policy.premake is null or policy.premake not between 1 and 100 then
+    raise exception using
+      errcode = 'NS422',
+      message = format('premake must be from 1 to 100, not %s', coalesce(policy.premake::text, 'null')),
+      hint = 'It is how many partitions there are ahead of the one that holds now; 4 by default.';
+  end if;
+  if policy.retention is not null then
+    perform nightshift.require_period('retention', policy.retention, 'Say how long a partition stays after its end, like ''1 year''; leave it out to keep all.');
+    if policy.retention > '1000 years' then
+      raise exception using
+        errcode = 'NS422',
+        message = format('retention (%s) is longer than 1,000 years', policy.retention),
+        hint = 'Leave retention out to keep all.';
+    end if;
+    if policy.retention < policy.every then
+      raise exception using
+        errcode = 'NS422',
+        message = format('retention (%s) is shorter than a partition (%s)', policy.retention, policy.every),
+        hint = 'It counts from the end of a partition. Is it a wrong unit?';
+    end if;
+  end if;
+  if policy.retire not in ('detach', 'drop') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('retire must be detach or drop, not %s', policy.retire),
+      hint = 'detach keeps a retired partition as a table of its own; drop drops it when grace is over.';
+  end if;
+  perform nightshift.require_period('grace', policy.grace, 'Say how long a retired partition can still be had back, like ''7 days''.');
+  if policy.grace < '1 day' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('grace is only %s', policy.grace),
+      hint = 'It is the time to notice that a partition is missing: at least ''1 day'', by default ''7 days''.';
+  end if;
+  if policy.max_fraction is null or policy.max_fraction <= 0 or policy.max_fraction > 1 then
+    raise exception using
+      errcode = 'NS422',
+      message = format('max_fraction must be over 0 and at most 1, not %s', coalesce(policy.max_fraction::text, 'null')),
+      hint = 'It is the share of the partitions that one run may retire; 0.5 by default.';
+  end if;
+  if policy.partition_schema is not null and not exists (
+    select 1 from pg_catalog.pg_namespace n where n.nspname = policy.partition_schema
+  ) then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no schema %I', policy.partition_schema),
+      hint = format('create schema %I;', policy.partition_schema);
+  end if;
+  if not has_schema_privilege(coalesce(policy.partition_schema, parent.nspname), 'create') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%I may not create tables in schema %I', current_user, coalesce(policy.partition_schema, parent.nspname)),
+      hint = format('grant create on schema %I to %I;', coalesce(policy.partition_schema, parent.nspname), current_user);
+  end if;
+end;
+$$;
+
+comment on function nightshift.check_partition_policy is
+  'Raises NS404 or NS422, with the fix in the hint, unless the policy can be applied as it is.';
+
+-- supabase/schema/partition/check_partition_sizes.sql
+
+create or replace function nightshift.check_partition_sizes(parent regclass default null)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set lock_timeout = '1s'
+set jit = off
+as $$
+declare
+  parents oid[] := array(
+    select p.parent::oid from nightshift.partition_policies p
+    where check_partition_sizes.parent is null or p.parent = check_partition_sizes.parent
+  );
+begin
+  if parent is not null and parents = '{}' then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no partition policy', parent),
+      hint = 'Declare one with nightshift.add_partition_policy.';
+  end if;
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'table', r.parent::regclass::text,
+      'partition', r.partition::regclass::text,
+      'isDefault', r.is_default,
+      'from', nullif(r.lower, '-infinity') at time zone 'UTC',
+      'to', nullif(r.upper, 'infinity') at time zone 'UTC',
+      'sizeBytes', z.bytes,
+      'oversized', z.bytes > s.partition_alert_bytes,
+      'rows', greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)::bigint,
+      'deadRows', pg_stat_get_dead_tuples(c.oid),
+      'rowLevelSecurity', c.relrowsecurity,
+      'exposed', coalesce(c.oid = any(f.exposed), false)
+    ) order by r.parent::regclass::text, r.is_default, r.lower), '[]')
+    from nightshift.read_partitions(parents) r
+    join pg_catalog.pg_class c on c.oid = r.partition
+    cross join lateral pg_total_relation_size(c.oid) z(bytes)
+    cross join nightshift.settings s
+    left join nightshift.partition_faults(parents) f on f.parent = r.parent
+  );
+end;
+$$;
+
+comment on function nightshift.check_partition_sizes is
+  'Each partition of the tables with a policy, or of one of them, as one JSON array: table, partition, isDefault, from and to (null without a bound), sizeBytes with indexes, oversized (over settings.partition_alert_bytes, default 10 GB), rows and deadRows as Postgres estimates them, rowLevelSecurity, exposed (anon or authenticated reach it past the table). Errors: NS404; 55P03 when a partition is locked for more than a second.';
+
+-- supabase/schema/partition/copy_after_attach.sql
+
+create or replace function nightshift.copy_after_attach(parent regclass, model regclass, partition regclass)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  command text;
+  warnings jsonb := '[]';
+begin
+  -- The index that stands for the one of model exists only now.
+  select format('alter table %s replica identity using index %I', partition, own.relname) into command
+  from pg_catalog.pg_index x
+  left join pg_catalog.pg_inherits up on up.inhrelid = x.indexrelid
+  join pg_catalog.pg_inherits down on down.inhparent = coalesce(up.inhparent, x.indexrelid)
+  join pg_catalog.pg_index i on i.indexrelid = down.inhrelid and i.indrelid = partition
+  join pg_catalog.pg_class own on own.oid = i.indexrelid
+  join pg_catalog.pg_class c on c.oid = x.indrelid and c.relreplident = 'i'
+  where x.indrelid = coalesce(model, parent) and x.indisreplident;
+  if found then
+    execute command;
+  end if;
+
+  for command in
+    select format('alter publication %I add table only %s%s%s', p.pubname, partition,
+      (
+        select format(' (%s)', string_agg(format('%I', a.attname), ', '))
+        from unnest(r.prattrs::smallint[]) n(attnum)
+        join pg_catalog.pg_attribute a on a.attrelid = r.prrelid and a.attnum = n.attnum
+        having count(*) > 0
+      ),
+      ' where (' || pg_get_expr(r.prqual, r.prrelid) || ')'
+    )
+    from pg_catalog.pg_publication_rel r
+    join pg_catalog.pg_publication p on p.oid = r.prpubid
+    where r.prrelid = model
+  loop
+    begin
+      execute command;
+    exception
+      -- Room ahead comes first.
+      when syntax_error_or_access_rule_violation or object_not_in_prerequisite_state or feature_not_supported or invalid_parameter_value then
+        warnings := warnings || to_jsonb(format('It could not be added to a publication of its siblings. Fix, as the owner of the publication: %s;', command));
+    end;
+  end loop;
+  return warnings;
+end;
+$$;
+
+comment on function nightshift.copy_after_attach is
+  'Gives a new partition what only an attached one can have: the replica identity by an index, and the publications that its sibling model is in by itself. Returns warnings, as a JSON array.';
+
+-- supabase/schema/partition/copy_grants.sql
+
+create or replace function nightshift.copy_grants(parent regclass, partition regclass)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  command text;
+begin
+  for command in
+    -- What default privileges gave goes first.
+    select format('revoke all on %s from %s', partition, case a.grantee when 0 then 'public' else a.grantee::regrole::text end)
+    from pg_catalog.pg_class c
+    cross join lateral aclexplode(c.relacl) a
+    where c.oid = partition and a.grantee <> c.relowner
+    group by a.grantee
+    union all
+    select format('grant %s on %s to %s%s', string_agg(a.privilege_type, ', '), partition, a.grantee::regrole,
+      case when a.is_grantable then ' with grant option' else '' end)
+    from pg_catalog.pg_class c
+    cross join lateral aclexplode(c.relacl) a
+    where c.oid = parent
+      and a.grantee not in (0, c.relowner)
+      and not exists (
+        select 1 from nightshift.api_roles() r(oid) where pg_has_role(r.oid, a.grantee, 'member')
+      )
+    group by a.grantee, a.is_grantable
+  loop
+    execute command;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.copy_grants is
+  'Grants on a partition what its table grants, to all but public, the roles of the API and those that they are members of: they go through the table.';
+
+-- supabase/schema/partition/copy_settings.sql
+
+create or replace function nightshift.copy_settings(parent regclass, model regclass, partition regclass)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  command text;
+begin
+  for command in
+    select format('alter table %s alter column %I set statistics %s', partition, a.attname, a.attstattarget)
+    from pg_catalog.pg_attribute a
+    where a.attrelid = coalesce(model, parent) and a.attnum > 0 and not a.attisdropped and a.attstattarget >= 0
+    union all
+    select format('alter table %s alter column %I set (%s)', partition, a.attname, array_to_string(a.attoptions, ', '))
+    from pg_catalog.pg_attribute a
+    where a.attrelid = coalesce(model, parent) and a.attnum > 0 and not a.attisdropped and a.attoptions is not null
+    union all
+    select format('alter table %s replica identity %s', partition, case c.relreplident when 'f' then 'full' else 'nothing' end)
+    from pg_catalog.pg_class c
+    where c.oid = coalesce(model, parent) and c.relreplident in ('f', 'n')
+    union all
+    select format('alter table %s set (%s)', partition, string_agg(o.option, ', '))
+    from (
+      select unnest(c.reloptions) from pg_catalog.pg_class c where c.oid = model
+      union all
+      select 'toast.' || unnest(t.reloptions)
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_class t on t.oid = c.reltoastrelid
+      where c.oid = model
+    ) o(option)
+    having count(*) > 0
+    union all
+    select format('alter table %s enable row level security', partition)
+    from pg_catalog.pg_class c
+    where c.oid in (parent, model) and c.relrowsecurity
+    union
+    select format('alter table %s force row level security', partition)
+    from pg_catalog.pg_class c
+    where c.oid = parent and c.relforcerowsecurity
+  loop
+    execute command;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.copy_settings is
+  'Gives a new partition what it has from neither its table nor LIKE: statistics targets, column and storage options and replica identity of model, the newest of its siblings (or of the table where there is none), and row level security where the table or model has it. It gets no policies: who is to see rows goes through the table, whose policies count.';
+
+-- supabase/schema/partition/count_between.sql
+
+create or replace function nightshift.count_between(policy nightshift.partition_policies, relation regclass, bounds timestamp[])
+returns table (lower timestamp, upper timestamp, row_count bigint)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set row_security = off
+as $$
+declare
+  key record := nightshift.partition_key(policy.parent);
+  literals text[] := array(
+    select nightshift.bound_of_time(b.at, key.type, policy.epoch) from unnest(bounds) with ordinality b(at, position) order by b.position
+  );
+begin
+  return query execute format(
+    'select $1[r.bucket], $1[r.bucket + 1], r.row_count
+     from (
+       select width_bucket(r.%1$I, array[%2$s]::%3$s[]) as bucket, count(*) as row_count
+       from only %4$s r where r.%1$I >= %5$s and r.%1$I < %6$s%7$s group by 1
+     ) r',
+    key.column_name, array_to_string(literals, ', '), key.type, relation, literals[1], literals[cardinality(literals)],
+    -- A random uuid is of no time.
+    case when key.type = 'uuid'::regtype then format(' and substr(r.%I::text, 15, 1) = ''7''', key.column_name) end
+  ) using bounds;
+end;
+$$;
+
+comment on function nightshift.count_between is
+  'How many rows of a table lie from each of the bounds, in the order of time, to the next; without those where there are none.';
+
+-- supabase/schema/partition/create_missing_partitions.sql
+
+-- Room ahead: which partitions are missing, and the transaction that makes them.
+-- Why: made apart and attached, a partition costs its table a lock that neither readers nor writers meet; only rows that
+--      change partition keep everyone waiting.
+-- Locks: SHARE UPDATE EXCLUSIVE on the table, SHARE ROW EXCLUSIVE on tables that
+--        its foreign keys refer to; with a default partition ACCESS EXCLUSIVE on both, for as long as rows move.
+
+create or replace function nightshift.create_missing_partitions(
+  parent regclass,
+  as_of timestamptz default now(),
+  max_rows bigint default 50000
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set jit = off
+as $$
+declare
+  patience constant text := current_setting('lock_timeout');
+  policy nightshift.partition_policies;
+  state nightshift.partition_state;
+  todo record;
+  known record;
+  model regclass;
+  piece tsrange;
+  locked_at timestamptz;
+  made jsonb := '[]';
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('Partitions are made under the isolation level read committed, not %s', current_setting('transaction_isolation')),
+      detail = 'Under a fixed snapshot it could not see what appears before the lock.',
+      hint = 'Call it outside of a transaction, or begin one with: begin isolation level read committed;';
+  end if;
+  select p.* into policy from nightshift.partition_policies p
+  where p.parent = create_missing_partitions.parent
+  for share;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no partition policy', parent),
+      hint = 'Declare one with nightshift.add_partition_policy.';
+  end if;
+  perform nightshift.check_partition_policy(policy);
+  if patience = '0' then
+    perform set_config('lock_timeout', '2s', true);
+  end if;
+  -- From here on nobody else makes, attaches or detaches a partition; readers and writers go on.
+  execute format('lock table only %s in share update exclusive mode', policy.parent);
+  state := nightshift.assess_partitions(array[policy.parent::oid], as_of);
+  todo := nightshift.partitions_to_make(policy, state, max_rows);
+  if todo.pieces = '{}' then
+    return jsonb_build_object('created', made, 'done', todo.complete, 'lockedMs', 0);
+  end if;
+  -- Of a uuid only the first half is a time: next to an odd bound the new one has to be the very same.
+  select
+    array_agg(r.lower) as lowers, array_agg(r.upper) as uppers,
+    array_agg(r.from_bound) as from_bounds, array_agg(r.to_bound) as to_bounds
+  into known
+  from nightshift.read_partitions(case state.key_type when 'uuid'::regtype then array[policy.parent::oid] else '{}' end) r;
+  select c.oid::regclass into model
+  from pg_catalog.pg_class c
+  where c.oid in (state.newest, state.default_partition) and c.relkind = 'r'
+  order by c.oid = state.newest desc
+  limit 1;
+
+  -- Who writes or reads must not have looked up the partitions before rows change theirs: it would miss them.
+  if state.default_partition is not null then
+    perform nightshift.lock_for_change(policy.parent, state.default_partition);
+  end if;
+  locked_at := clock_timestamp();
+  foreach piece in array todo.pieces loop
+    exit when made <> '[]' and clock_timestamp() > locked_at + interval '1 second';
+    made := made || (
+      nightshift.create_partition(
+        policy, state.key_column, lower(piece),
+        coalesce(known.to_bounds[array_position(known.uppers, lower(piece))],
+          nightshift.bound_of_time(lower(piece), state.key_type, policy.epoch)),
+        coalesce(known.from_bounds[array_position(known.lowers, upper(piece))],
+          nightshift.bound_of_time(upper(piece), state.key_type, policy.epoch)),
+        model, state.default_partition
+      )
+      || jsonb_build_object('from', lower(piece) at time zone 'UTC', 'to', upper(piece) at time zone 'UTC')
+    );
+  end loop;
+  perform set_config('lock_timeout', patience, true);
+  return jsonb_build_object(
+    'created', made,
+    'done', todo.complete and cardinality(todo.pieces) = jsonb_array_length(made),
+    'lockedMs', round(extract(epoch from clock_timestamp() - locked_at) * 1000)
+  );
+end;
+$$;
+
+comment on function nightshift.create_missing_partitions is
+  'Makes the partitions of a table that its policy asks for and that are not there: the present interval, premake more, and gaps; and moves rows of a default partition to where they belong, at most about max_rows in one call (default 50,000). Harmless when repeated. For whoever owns the schema nightshift; jobs call create_partitions. Waits for locks as long as lock_timeout says, 2 s when that says for ever. Returns {created: [{partition, from, to, rows, warnings}], done, lockedMs}; not done: call it again. lockedMs: how long, in ms, the locks were held. Errors: NS404, NS422, 55P03 a lock was not to be had.';
+
+-- supabase/schema/partition/create_partition.sql
+
+-- A new partition: made apart, with all that it needs, filled from the default partition, then attached.
+-- Why: what partitions do not inherit, security above all, is there before a row can be.
+-- Locks: those that the caller takes, see lock_for_attach.
+
+create or replace function nightshift.create_partition(
+  policy nightshift.partition_policies,
+  key_column name,
+  lower timestamp,
+  from_bound text,
+  to_bound text,
+  model regclass,
+  default_partition regclass
+)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  parent record;
+  schema name;
+  partition regclass;
+  name name;
+  moved bigint := 0;
+  stage regclass;
+  columns text;
+  triggers jsonb;
+  warnings jsonb;
+begin
+  select c.relowner, n.nspname, m.amname, t.spcname into parent
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  left join pg_catalog.pg_class s on s.oid = model
+  left join pg_catalog.pg_am m on m.oid = coalesce(nullif(c.relam, 0), s.relam)
+  left join pg_catalog.pg_tablespace t on t.oid = c.reltablespace
+  where c.oid = policy.parent;
+  schema := coalesce(policy.partition_schema, parent.nspname);
+  name := nightshift.free_partition_name(policy.parent, schema, nightshift.partition_suffix(policy.every, lower));
+
+  -- Without its identity: the rows come through the table, which numbers them. Its indexes and keys come with attach.
+  execute format(
+    'create table %I.%I (like %s including defaults including constraints including generated including storage
+       including compression including statistics including comments)%s%s',
+    schema, name, policy.parent, ' using ' || quote_ident(parent.amname), ' tablespace ' || quote_ident(parent.spcname)
+  );
+  partition := format('%I.%I', schema, name)::regclass;
+  if parent.relowner <> current_user::regrole then
+    execute format('alter table %s owner to %s', partition, parent.relowner::regrole);
+  end if;
+  perform nightshift.copy_grants(policy.parent, partition);
+  perform nightshift.copy_settings(policy.parent, model, partition);
+  if default_partition is not null then
+    select string_agg(format('%I', a.attname), ', ' order by a.attnum) into columns
+    from pg_catalog.pg_attribute a
+    where a.attrelid = partition and a.attnum > 0 and not a.attisdropped and a.attgenerated = '';
+    -- A publication sends what leaves the default partition, but what enters a table that is no partition yet it does not
+    -- send, or under a name that the subscriber does not know: the subscriber would lose the rows.
+    if nightshift.is_published(default_partition) then
+      execute format('create temporary table %I (like %s) on commit drop', 'nightshift_stage_' || partition::oid, partition);
+      stage := format('pg_temp.%I', 'nightshift_stage_' || partition::oid)::regclass;
+    end if;
+    moved := nightshift.move_rows(default_partition, coalesce(stage, partition), columns, key_column, from_bound, to_bound);
+  end if;
+  execute format('alter table %s attach partition %s for values from (%s) to (%s)', policy.parent, partition, from_bound, to_bound);
+  warnings := nightshift.copy_after_attach(policy.parent, model, partition);
+  if stage is not null then
+    triggers := nightshift.mute_triggers(partition);
+    execute format('insert into %1$s (%2$s) overriding system value select %2$s from %3$s', partition, columns, stage);
+    perform nightshift.unmute_triggers(partition, triggers);
+    execute format('drop table %s', stage);
+  end if;
+  return jsonb_build_object('partition', partition::text, 'rows', moved, 'warnings', warnings);
+end;
+$$;
+
+comment on function nightshift.create_partition is
+  'Makes one partition and attaches it: like model, the newest sibling, in all that the table itself does not give it; with the rows of the default partition that belong there. The table is locked by the caller. Returns {partition, rows, warnings}.';
+
+-- supabase/schema/partition/create_partitions.sql
+
+-- Room ahead for a run: several tables in one transaction, each for itself.
+-- Why: one bad table must not stop the others, and what was done is written down with the deed.
+-- Locks: those of create_missing_partitions.
+
+create or replace function nightshift.create_partitions(
+  run_id uuid,
+  fence bigint,
+  tables text[],
+  lock_timeout_ms integer default 100,
+  max_rows bigint default 50000
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '8s'
+set jit = off
+as $$
+declare
+  stop_at constant timestamptz := clock_timestamp() + interval '1 second';
+  run nightshift.runs := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
+  name text;
+  answers jsonb := '[]';
+  answer jsonb;
+  hint text;
+begin
+  foreach name in array tables loop
+    exit when answers <> '[]' and clock_timestamp() > stop_at;
+    begin
+      if not exists (
+        select 1 from nightshift.partition_policies p where p.parent = nightshift.find_relation(name) and p.enabled
+      ) then
+        raise exception using
+          errcode = 'NS404',
+          message = format('%s has no partition policy that is switched on', name),
+          hint = 'It was removed, switched off or renamed since the run began.';
+      end if;
+      answer := nightshift.create_missing_partitions(nightshift.find_relation(name), run.started_at, max_rows)
+        || '{"outcome": "made"}';
+      perform nightshift.note_partitions(run.id, name, 'created', answer -> 'created');
+    exception
+      when lock_not_available or deadlock_detected or serialization_failure then
+        answer := '{"outcome": "busy"}';
+      when sqlstate 'NS404' or sqlstate 'NS422' or syntax_error_or_access_rule_violation or object_not_in_prerequisite_state
+        or feature_not_supported or integrity_constraint_violation or data_exception or dependent_objects_still_exist
+        or program_limit_exceeded or plpgsql_error or invalid_schema_name
+      then
+        get stacked diagnostics hint = pg_exception_hint;
+        answer := jsonb_build_object('outcome', 'failed', 'error', nightshift.describe_ddl_failure(
+          sqlstate, sqlerrm, hint, format('select nightshift.create_missing_partitions(%L);', name),
+          exists (
+            select 1 from pg_catalog.pg_partitioned_table t
+            where t.partrelid = nightshift.find_relation(name) and t.partdefid <> 0
+          )));
+    end;
+    answers := answers || (answer || jsonb_build_object('table', name));
+  end loop;
+  return answers;
+end;
+$$;
+
+comment on function nightshift.create_partitions is
+  'Makes the missing partitions of the tables, in one transaction, for a run: see create_missing_partitions. What happens to one table does not touch the others. Returns one answer a table, [{table, outcome: made, created, done, lockedMs} | {table, outcome: busy} | {table, outcome: failed, error}], for as many tables as a second allows; the rest: call again. lock_timeout_ms: how long it waits for each lock, 1 to 5000, default 100. statement_timeout 8 s. Tables with foreign keys, or with a default partition, one at a time: their locks are felt. Errors: NS409 lease lost, NS422, NS428 paused.';
+
+-- supabase/schema/partition/describe_ddl_failure.sql
+
+create or replace function nightshift.describe_ddl_failure(state text, message text, hint text, statement text, rows_moved boolean)
+returns jsonb
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'code', describe_ddl_failure.state,
+    -- Of definitions Postgres speaks freely; what fails on rows may quote one.
+    'message', case
+      when describe_ddl_failure.state ~ '^NS' or describe_ddl_failure.state ~ '^(42|55|0A|2B)' and not describe_ddl_failure.rows_moved
+        then describe_ddl_failure.message
+      else format('Postgres refused with SQLSTATE %s', describe_ddl_failure.state) end,
+    'hint', coalesce(nullif(describe_ddl_failure.hint, ''), format('To see why: %s', describe_ddl_failure.statement))
+  );
+$$;
+
+comment on function nightshift.describe_ddl_failure is 'The JSON document of an error of one table, for a report: {code, message, hint}, without row contents.';
+
+-- supabase/schema/partition/describe_partition_policy.sql
+
+create or replace function nightshift.describe_partition_policy(policy nightshift.partition_policies)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'table', policy.parent::text,
+    'every', case when policy.every < '1 day' then format('%s hours', extract(hour from policy.every)) else policy.every::text end,
+    'premake', policy.premake,
+    'roomDays', round(extract(epoch from policy.premake * policy.every) / 86400, 1),
+    'retention', policy.retention::text,
+    'retire', policy.retire,
+    'grace', policy.grace::text,
+    'maxFraction', policy.max_fraction,
+    'partitionSchema', policy.partition_schema,
+    'epoch', policy.epoch,
+    'enabled', policy.enabled
+  );
+$$;
+
+comment on function nightshift.describe_partition_policy is
+  'The JSON document of a policy; roomDays: how far ahead premake partitions reach.';
+
+-- supabase/schema/partition/describe_partition_sets.sql
+
+-- Partitioned tables in words: what a run will do, and what is wrong that it does not mend.
+-- Why: a fault that is not said, with its fix, is found by whoever it hurts.
+-- Locks: none on those of the application.
+
+create or replace function nightshift.describe_partition_sets(
+  parents oid[],
+  as_of timestamptz default now()
+)
+returns table (parent regclass, document jsonb)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+set jit = off
+set timezone = 'UTC'
+as $$
+  select
+    p.parent,
+    nightshift.describe_partition_policy(p) || case
+      when a.key_column is null then jsonb_build_object('problem', case
+        when c.oid is null then format('Its table %s is gone', p.parent_name)
+        else 'It is not partitioned by range of one column any more' end,
+        'fix', format('select nightshift.remove_partition_policy(%s);', coalesce(quote_literal(c.oid::regclass), p.parent::oid::text)))
+      else jsonb_build_object(
+        'partitions', a.partitions,
+        'horizon', a.horizon at time zone 'UTC',
+        'horizonDays', case
+          when isfinite(a.horizon) then round(extract(epoch from a.horizon - (describe_partition_sets.as_of at time zone 'UTC')) / 86400, 2)
+          when a.horizon is null then 0
+        end,
+        'missing', case when isempty(a.missing) then '[]' else (
+          select jsonb_agg(jsonb_build_object('from', i.lower at time zone 'UTC', 'to', i.upper at time zone 'UTC') order by i.lower)
+          from nightshift.intervals_of(p.every, a.missing) i
+        ) end,
+        'dueAfterwards', case when a.newest_is_past and not isempty(a.missing) then a.newest::regclass::text end,
+        'due', (select coalesce(jsonb_agg(d.partition::regclass::text order by d.position), '[]')
+          from unnest(a.due) with ordinality d(partition, position)),
+        'dueBefore', a.cutoff at time zone 'UTC',
+        -- As it will be when what is missing has been made.
+        'refusal', nightshift.why_not_retire_so_many(
+          p, cardinality(a.due) + (a.newest_is_past and not isempty(a.missing))::integer,
+          a.begun_partitions + case when isempty(a.missing) then 0 else (
+            select count(*)::integer from nightshift.intervals_of(p.every, a.missing) i
+            where i.lower <= describe_partition_sets.as_of at time zone 'UTC'
+          ) end
+        ),
+        'defaultPartition', a.default_partition::regclass::text,
+        -- Read once for all tables: there is no index by the table at the other end.
+        'hasForeignKeys', p.parent::oid in (
+          select unnest(array[k.conrelid, k.confrelid]) from pg_catalog.pg_constraint k where k.contype = 'f'
+        ),
+        'oversized', coalesce(cardinality(f.oversized), 0),
+        'warnings', nightshift.partition_warnings(
+          p, a.held, a.left_out, a.detached, a.cutoff, a.newest, a.odd, a.pending, a.kept, f.exposed, f.exposed_to, f.oversized,
+          g.usual_gap
+        )
+      ) end
+  from nightshift.assess_partitions(describe_partition_sets.parents, describe_partition_sets.as_of) a
+  join nightshift.partition_policies p on p.parent::oid = a.parent
+  left join pg_catalog.pg_class c on c.oid = p.parent
+  left join nightshift.partition_faults(describe_partition_sets.parents) f on f.parent = p.parent::oid
+  cross join nightshift.usual_gap('partition-maintenance') g(usual_gap);
+$$;
+
+comment on function nightshift.describe_partition_sets is
+  'Policies with the state of their tables, as JSON: partitions, horizon, horizonDays (null when it never ends), missing [{from, to}], due, dueAfterwards (the newest, which is due when others have been made), dueBefore (partitions that ended by then are due), refusal (why a run retires none of them, unless forced), defaultPartition, hasForeignKeys (from it or to it), oversized (how many), warnings; or problem and fix when the policy does not fit its table any more.';
+
+-- supabase/schema/partition/describe_retired.sql
+
+create or replace function nightshift.describe_retired(record nightshift.retired_partitions)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+as $$
+  select jsonb_build_object(
+    'partition', record.partition_name,
+    'from', nullif(lower(record.period), '-infinity') at time zone 'UTC',
+    'to', upper(record.period) at time zone 'UTC',
+    'sizeBytes', record.size_bytes,
+    'dropAfter', record.drop_after
+  );
+$$;
+
+comment on function nightshift.describe_retired is
+  'The JSON document of a retired partition: {partition, from, to, sizeBytes, dropAfter}.';
+
+-- supabase/schema/partition/drop_retired_partitions.sql
+
+-- Retirement, the second step: what was detached is dropped when its grace period is over, or comes back.
+-- Why: a wrong retention is noticed when data is missing; until then nothing is lost. Whether a table is still ours to drop
+--      is told by what people change when they want to keep it, looked at under the lock.
+-- Locks: ACCESS EXCLUSIVE on the dropped table and on those it refers to.
+
+create or replace function nightshift.drop_retired_partitions(
+  run_id uuid,
+  fence bigint,
+  partitions text[],
+  lock_timeout_ms integer default 100
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '8s'
+set jit = off
+as $$
+declare
+  stop_at constant timestamptz := clock_timestamp() + interval '2 seconds';
+  run nightshift.runs := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
+  name text;
+  record nightshift.retired_partitions;
+  reason text;
+  answers jsonb := '[]';
+  answer jsonb;
+begin
+  foreach name in array partitions loop
+    exit when answers <> '[]' and clock_timestamp() > stop_at;
+    answer := '{"outcome": "kept", "reason": "it is not waiting to be dropped"}';
+    begin
+      select d.* into record
+      from nightshift.retired_partitions d
+      where d.partition_name = name and d.status = 'detached' and d.drop_after is not null
+      order by d.id desc
+      limit 1
+      for update;
+      if found then
+        perform 1 from nightshift.partition_policies p where p.parent = record.parent for share;
+        -- With the table locked, nobody attaches or renames it between the look and the drop.
+        if exists (select 1 from pg_catalog.pg_class c where c.oid = record.partition and c.relkind = 'r') then
+          execute format('lock table %s in access exclusive mode', record.partition);
+        end if;
+        reason := nightshift.why_not_drop(record, run.started_at);
+        if reason is null then
+          execute format('drop table %s', record.partition);
+          update nightshift.retired_partitions d
+          set status = 'dropped', ended_at = clock_timestamp(), ended_run = run.id
+          where d.id = record.id;
+          perform nightshift.note_partitions(run.id, record.parent::text, 'dropped',
+            jsonb_build_array(jsonb_build_object('partition', name, 'sizeBytes', record.size_bytes)));
+          answer := '{"outcome": "dropped"}';
+        else
+          answer := jsonb_build_object('outcome', 'kept', 'reason', reason);
+        end if;
+      elsif exists (
+        select 1 from nightshift.retired_partitions d
+        where d.partition_name = name and d.status = 'dropped' and d.ended_run = run.id
+      ) then
+        -- The answer was lost, and the call is repeated.
+        answer := '{"outcome": "dropped"}';
+      end if;
+    exception
+      when lock_not_available or deadlock_detected then
+        answer := '{"outcome": "busy"}';
+      when dependent_objects_still_exist then
+        answer := '{"outcome": "kept", "reason": "other objects need it"}';
+      when syntax_error_or_access_rule_violation or object_not_in_prerequisite_state or feature_not_supported or plpgsql_error then
+        answer := jsonb_build_object('outcome', 'kept', 'reason', case
+          when sqlstate like 'P0%' then format('Postgres refused with SQLSTATE %s; its log has the message', sqlstate)
+          else format('Postgres says: %s', sqlerrm) end);
+    end;
+    answers := answers || (answer || jsonb_build_object('partition', name));
+  end loop;
+  return answers;
+end;
+$$;
+
+comment on function nightshift.drop_retired_partitions is
+  'Drops retired partitions whose grace period is over, each looked at again under the lock: see why_not_drop. Nothing is cascaded. Returns [{partition, outcome: dropped} | {partition, outcome: kept, reason} | {partition, outcome: busy}], for as many as two seconds allow. lock_timeout_ms: 1 to 5000, default 100; a partition with foreign keys also locks the tables that it refers to. statement_timeout 8 s. Errors: NS409, NS422, NS428 paused.';
+
+-- supabase/schema/partition/finish_detach.sql
+
+create or replace function nightshift.finish_detach(run_id uuid, fence bigint, partition text, lock_timeout_ms integer default 1000)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '8s'
+set jit = off
+as $$
+declare
+  run nightshift.runs := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
+  record nightshift.retired_partitions;
+  policy nightshift.partition_policies;
+  pending boolean;
+begin
+  select d.* into record
+  from nightshift.retired_partitions d
+  where d.partition_name = finish_detach.partition and d.status = 'detaching'
+  for update;
+  if not found then
+    select d.* into record
+    from nightshift.retired_partitions d
+    where d.partition_name = finish_detach.partition and d.status = 'detached' and d.run_id = run.id;
+    -- The answer was lost, and the call is repeated.
+    return jsonb_build_object('outcome', case when found then 'retired' else 'nothing' end);
+  end if;
+  select p.* into policy from nightshift.partition_policies p where p.parent = record.parent for share;
+  if not exists (select 1 from pg_catalog.pg_class c where c.oid = record.partition) then
+    update nightshift.retired_partitions d set status = 'gone', ended_at = clock_timestamp() where d.id = record.id;
+    return '{"outcome": "nothing"}';
+  end if;
+  if not exists (select 1 from pg_catalog.pg_class c where c.oid = record.parent)
+    or exists (select 1 from pg_catalog.pg_inherits i where i.inhrelid = record.partition and i.inhparent <> record.parent::oid)
+    or record.partition::text <> record.partition_name
+  then
+    -- People have taken it into their own hands.
+    update nightshift.retired_partitions d set status = 'gone', ended_at = clock_timestamp() where d.id = record.id;
+    return '{"outcome": "nothing"}';
+  end if;
+  select i.inhdetachpending into pending
+  from pg_catalog.pg_inherits i
+  where i.inhrelid = record.partition and i.inhparent = record.parent;
+  if pending then
+    execute format('alter table %s detach partition %s finalize', record.parent, record.partition);
+  elsif pending is not null then
+    -- It never came to it; or a run that lost its lease is frozen just before it, and no fence stops that statement.
+    delete from nightshift.retired_partitions d
+    where d.id = record.id and d.retired_at < clock_timestamp() - interval '1 day';
+    return '{"outcome": "nothing"}';
+  end if;
+  if pending is null and not exists (
+    select 1
+    from pg_catalog.pg_constraint k
+    join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = any(k.conkey)
+    where k.conrelid = record.partition and k.contype = 'c'
+      and a.attname = (nightshift.partition_key(record.parent)).column_name
+  ) then
+    -- Detached concurrently, it would have its bounds as a constraint: a person has detached it, for reasons of their own.
+    update nightshift.retired_partitions d set status = 'released', ended_at = clock_timestamp() where d.id = record.id;
+    return '{"outcome": "nothing"}';
+  end if;
+  perform nightshift.stamp_retired(policy, record.partition, run.id);
+  return '{"outcome": "retired"}';
+exception
+  when lock_not_available or deadlock_detected then
+    return '{"outcome": "busy"}';
+end;
+$$;
+
+comment on function nightshift.finish_detach is
+  'Sees to a partition that was to be detached concurrently: finishes what was interrupted and stamps it. Returns {outcome: retired}, {outcome: nothing} when it is still attached, gone, or a person has detached it, or {outcome: busy}. One that is still attached is not forgotten for a day: the statement may be under way in a session that nobody waits for any more. Errors: NS409, NS422, NS428 paused.';
+
+-- supabase/schema/partition/free_partition_name.sql
+
+create or replace function nightshift.free_partition_name(parent regclass, schema name, suffix text)
+returns name
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  base text;
+  ending text := '_' || suffix;
+  attempt integer := 1;
+begin
+  loop
+    select c.relname into base from pg_catalog.pg_class c where c.oid = parent;
+    while octet_length(base) + octet_length(ending) > 63 loop
+      base := left(base, -1);
+    end loop;
+    exit when not exists (
+      select 1
+      from pg_catalog.pg_namespace n
+      where n.nspname = schema
+        and (
+          exists (select 1 from pg_catalog.pg_class c where c.relnamespace = n.oid and c.relname = base || ending)
+          or exists (select 1 from pg_catalog.pg_type t where t.typnamespace = n.oid and t.typname = base || ending)
+        )
+    );
+    attempt := attempt + 1;
+    ending := format('_%s_%s', suffix, attempt);
+  end loop;
+  return base || ending;
+end;
+$$;
+
+comment on function nightshift.free_partition_name is
+  'The name of a new partition: that of its table, cut to fit into 63 bytes, an underscore, the suffix; with _2, _3 and so on when it is taken.';
+
+-- supabase/schema/partition/held_partition_policy.sql
+
+create or replace function nightshift.held_partition_policy(name text)
+returns nightshift.partition_policies
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  policy nightshift.partition_policies;
+begin
+  select p.* into policy
+  from nightshift.partition_policies p
+  where p.parent = nightshift.find_relation(name) and p.enabled and p.retention is not null
+  for share;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no partition policy with a retention that is switched on', name),
+      hint = 'It was removed, switched off or renamed since the run began.';
+  end if;
+  perform nightshift.check_partition_policy(policy);
+  return policy;
+end;
+$$;
+
+comment on function nightshift.held_partition_policy is
+  'The policy of a table by its name, held as it is until the transaction ends. Errors: NS404, NS422.';
+
+-- supabase/schema/partition/hold_partition_run.sql
+
+create or replace function nightshift.hold_partition_run(run_id uuid, fence bigint, lock_timeout_ms integer)
+returns nightshift.runs
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  run nightshift.runs := nightshift.hold_run(run_id, fence);
+begin
+  perform nightshift.require_unpaused();
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('Partitions change under the isolation level read committed, not %s', current_setting('transaction_isolation')),
+      detail = 'Under a fixed snapshot it could not see, under the lock, what changed before it.',
+      hint = 'alter role authenticator reset default_transaction_isolation; or the setting of the database.';
+  end if;
+  if run.dry_run then
+    raise exception using errcode = 'NS422', message = 'A dry run changes nothing', hint = 'Begin a run without dry_run.';
+  end if;
+  if lock_timeout_ms is null or lock_timeout_ms not between 1 and 5000 then
+    raise exception using
+      errcode = 'NS422',
+      message = 'lock_timeout_ms must be from 1 to 5000',
+      hint = 'It is how long others may queue behind a lock that is not to be had; begin with 100, and repeat.';
+  end if;
+  perform set_config('lock_timeout', lock_timeout_ms::text, true);
+  return run;
+end;
+$$;
+
+comment on function nightshift.hold_partition_run is
+  'What every DDL of a run begins with: the fence, the pause, and how long it may wait for a lock (until the end of the transaction). Errors: NS409, NS422, NS428.';
+
+-- supabase/schema/partition/in_days.sql
+
+create or replace function nightshift.in_days(every interval)
+returns interval
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when extract(epoch from in_days.every) % 86400 = 0 and extract(hour from in_days.every) > 0
+    then justify_hours(in_days.every) else in_days.every end;
+$$;
+
+comment on function nightshift.in_days is 'Hours that are whole days, as days: 24 hours are a day in UTC.';
+
+-- supabase/schema/partition/interval_start.sql
+
+create or replace function nightshift.interval_start(every interval, at timestamp)
+returns timestamp
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  months integer := extract(year from every) * 12 + extract(month from every);
+begin
+  if months = 0 then
+    return date_bin(every, at, '2001-01-01');
+  end if;
+  return timestamp '2001-01-01' + make_interval(months => months * floor(
+    (extract(year from at) * 12 + extract(month from at) - 24013) / months
+  )::integer);
+end;
+$$;
+
+comment on function nightshift.interval_start is
+  'The start of the interval of the grid that holds a finite time, in UTC: weeks begin on Monday, quarters and years as in the calendar.';
+
+-- supabase/schema/partition/intervals_of.sql
+
+create or replace function nightshift.intervals_of(every interval, period tsmultirange)
+returns table (lower timestamp, upper timestamp)
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+  return query
+  select greatest(lower(p.period), s.start), least(upper(p.period), s.start + intervals_of.every)
+  from unnest(intervals_of.period) p(period)
+  cross join lateral generate_series(
+    nightshift.interval_start(intervals_of.every, lower(p.period)), upper(p.period), intervals_of.every
+  ) s(start)
+  where s.start < upper(p.period)
+  order by 1;
+end;
+$$;
+
+comment on function nightshift.intervals_of is 'Cuts what is missing along the grid of a policy: the bounds of the partitions to make.';
+
+-- supabase/schema/partition/is_published.sql
+
+create or replace function nightshift.is_published(relation regclass)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with tree(relid) as (
+    select is_published.relation
+    union
+    select a.relid from pg_catalog.pg_partition_ancestors(is_published.relation) a(relid)
+  )
+  select exists (select 1 from pg_catalog.pg_publication p where p.puballtables)
+    or exists (select 1 from pg_catalog.pg_publication_rel r where r.prrelid in (select t.relid from tree t))
+    or exists (
+      select 1 from pg_catalog.pg_publication_namespace n
+      join pg_catalog.pg_class c on c.relnamespace = n.pnnspid
+      where c.oid in (select t.relid from tree t)
+    );
+$$;
+
+comment on function nightshift.is_published is 'Whether a publication sends the changes of a table, by itself or through its parents.';
+
+-- supabase/schema/partition/list_partition_policies.sql
+
+create or replace function nightshift.list_partition_policies(as_of timestamptz default now())
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set jit = off
+as $$
+declare
+  parents oid[] := array(select p.parent::oid from nightshift.partition_policies p);
+begin
+  return (
+    select coalesce(jsonb_agg(s.document || jsonb_build_object(
+      'partitionList', (
+        select coalesce(jsonb_agg(jsonb_build_object(
+          'partition', r.partition::regclass::text,
+          'from', nullif(r.lower, '-infinity') at time zone 'UTC',
+          'to', nullif(r.upper, 'infinity') at time zone 'UTC',
+          'isDefault', r.is_default,
+          'isPending', r.pending
+        ) order by r.is_default, r.lower), '[]')
+        from nightshift.read_partitions(array[s.parent::oid]) r
+      ),
+      'retired', (
+        select coalesce(jsonb_agg(jsonb_build_object(
+          'partition', d.partition_name,
+          'from', nullif(lower(d.period), '-infinity') at time zone 'UTC',
+          'to', upper(d.period) at time zone 'UTC',
+          'sizeBytes', d.size_bytes,
+          'dropAfter', d.drop_after,
+          'keptBecause', case when d.drop_after <= as_of then nightshift.why_not_drop(d, as_of) end
+        ) order by d.period), '[]')
+        from nightshift.retired_partitions d
+        where d.parent = s.parent and d.status = 'detached'
+      )
+    ) order by s.parent::text), '[]')
+    from nightshift.describe_partition_sets(parents, as_of) s
+  );
+end;
+$$;
+
+comment on function nightshift.list_partition_policies is
+  'Every policy with the state of its table (see describe_partition_sets), its partitions (partitionList: partition, from, to, isDefault, isPending: half detached) and those retired that are still there (retired: partition, from, to, sizeBytes, dropAfter, keptBecause), as one JSON array.';
+
+-- supabase/schema/partition/lock_for_change.sql
+
+create or replace function nightshift.lock_for_change(parent regclass, default_partition regclass)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- What Postgres is going to lock at the other end of foreign keys: waited for later, with the table locked already, a
+  -- writer of both would be in a deadlock.
+  others regclass[] := array(
+    select distinct o.relation::regclass
+    from pg_catalog.pg_constraint k
+    cross join lateral unnest(array[k.conrelid, k.confrelid]) o(relation)
+    where lock_for_change.parent in (k.conrelid, k.confrelid) and k.contype = 'f' and k.conparentid = 0
+      and o.relation <> lock_for_change.parent
+    order by 1
+  );
+begin
+  perform nightshift.lock_in_turn(
+    array_remove(others || parent || default_partition, null),
+    array_fill('share row exclusive'::text, array[cardinality(others)])
+      || array_fill('access exclusive'::text, array[1 + num_nonnulls(default_partition)])
+  );
+end;
+$$;
+
+comment on function nightshift.lock_for_change is
+  'Locks a table, its default partition and the tables at the other end of its foreign keys, so that rows can change partition or a partition can go. Waits no longer than lock_timeout in all.';
+
+-- supabase/schema/partition/lock_in_turn.sql
+
+create or replace function nightshift.lock_in_turn(relations regclass[], modes text[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  patience constant text := current_setting('lock_timeout');
+  give_up_at constant timestamptz := clock_timestamp() + patience::interval;
+  target record;
+begin
+  for target in select * from unnest(relations, modes) t(relation, mode) loop
+    if patience <> '0' then
+      perform set_config('lock_timeout', greatest(ceil(extract(epoch from give_up_at - clock_timestamp()) * 1000), 1)::text, true);
+    end if;
+    execute format('lock table only %s in %s mode', target.relation, target.mode);
+  end loop;
+  perform set_config('lock_timeout', patience, true);
+end;
+$$;
+
+comment on function nightshift.lock_in_turn is
+  'Locks tables one after the other, waiting for all of them together no longer than lock_timeout.';
+
+-- supabase/schema/partition/measure_default_partition.sql
+
+create or replace function nightshift.measure_default_partition(run_id uuid, fence bigint, table_name text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '8s'
+set lock_timeout = '1s'
+set row_security = off
+set timezone = 'UTC'
+set jit = off
+as $$
+declare
+  run nightshift.runs := nightshift.check_lease(run_id, fence);
+  policy nightshift.partition_policies;
+  state nightshift.partition_state;
+  total bigint := 0;
+begin
+  select p.* into policy from nightshift.partition_policies p
+  where p.parent = nightshift.find_relation(table_name);
+  state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
+  if state.default_partition is null then
+    return null;
+  end if;
+  if pg_relation_size(state.default_partition) > 0 then
+    execute format('select count(*) from only %s', state.default_partition::regclass) into total;
+  end if;
+  return (
+    select jsonb_build_object(
+      'partition', state.default_partition::regclass::text,
+      'rows', total,
+      'movableRows', least(coalesce(sum(w.row_count), 0), total),
+      'wanted', coalesce(jsonb_agg(jsonb_build_object(
+        'from', lower(w.piece) at time zone 'UTC', 'to', upper(w.piece) at time zone 'UTC', 'rows', w.row_count
+      ) order by w.piece), '[]')
+    )
+    from nightshift.partitions_wanted(policy, state) w
+  );
+end;
+$$;
+
+comment on function nightshift.measure_default_partition is
+  'The rows in the default partition of a table: {partition, rows, movableRows, wanted: [{from, to, rows}]}; null when there is none. movableRows have a place that a run makes for them (wanted: with that, all the partitions it makes); the others lie beyond the horizon (a clock was wrong?), more than 1,000 intervals back, in the time of a retired partition, or have no time at all. statement_timeout 8 s. Errors: NS409, 57014 too large to count.';
+
+-- supabase/schema/partition/move_rows.sql
+
+create or replace function nightshift.move_rows(
+  default_partition regclass,
+  target regclass,
+  columns text,
+  key_column name,
+  from_bound text,
+  to_bound text
+)
+returns bigint
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+as $$
+declare
+  period text := format('r.%1$I >= %2$s and r.%1$I < %3$s', key_column, from_bound, to_bound);
+  key record;
+  referenced boolean;
+  triggers jsonb;
+  moved bigint;
+begin
+  for key in select k.name, k.join_condition, nightshift.scan_of(k.referencing) as referencing
+    from nightshift.referencing_keys(default_partition) k
+  loop
+    -- To a foreign key a row that moves is a row that is deleted, and its references may be deleted with it.
+    execute format(
+      'select exists (select from (select * from only %s r where %s) t where exists (select from %s x where %s))',
+      default_partition, period, key.referencing, key.join_condition
+    ) into referenced;
+    if referenced then
+      raise exception using
+        errcode = 'NS422',
+        message = format('Rows of %s are referred to by foreign key %s, so they cannot move', default_partition, key.name),
+        detail = 'Nothing was moved.',
+        hint = 'Drop the foreign key, let Nightshift move the rows, and create it again as not valid; then validate it.';
+    end if;
+  end loop;
+  if exists (select 1 from pg_catalog.pg_rewrite w where w.ev_class = default_partition) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s has a rule, through which no row may move', default_partition),
+      hint = 'Drop the rule, or move the rows by hand.';
+  end if;
+  set constraints all immediate;
+  -- As far as the application is concerned, a row that moves is not deleted: its triggers are none the wiser.
+  triggers := nightshift.mute_triggers(default_partition);
+  execute format(
+    'with gone as (delete from only %1$s r where %2$s returning %3$s) insert into %4$s (%3$s) select %3$s from gone',
+    default_partition, period, columns, target
+  );
+  get diagnostics moved = row_count;
+  perform nightshift.unmute_triggers(default_partition, triggers);
+  return moved;
+end;
+$$;
+
+comment on function nightshift.move_rows is
+  'Moves the rows of a period from the default partition, which is locked, to a table that nobody else can see yet. Triggers do not fire. Returns how many. Errors: NS422 when a foreign key refers to such rows.';
+
+-- supabase/schema/partition/mute_triggers.sql
+
+create or replace function nightshift.mute_triggers(relation regclass)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  trigger record;
+  states jsonb := '{}';
+begin
+  for trigger in
+    select t.tgname, t.tgenabled from pg_catalog.pg_trigger t
+    where t.tgrelid = relation and not t.tgisinternal and t.tgenabled <> 'D'
+  loop
+    execute format('alter table %s disable trigger %I', relation, trigger.tgname);
+    states := states || jsonb_build_object(trigger.tgname, trigger.tgenabled);
+  end loop;
+  return states;
+end;
+$$;
+
+comment on function nightshift.mute_triggers is
+  'Disables the triggers of a table, but for those of foreign keys, and returns them with their states, for unmute_triggers.';
+
+-- supabase/schema/partition/note_detaching.sql
+
+create or replace function nightshift.note_detaching(policy nightshift.partition_policies, partition oid, run_id uuid)
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  -- What an earlier night wrote down and never did: since then it may have been attached with other bounds.
+  delete from nightshift.retired_partitions d where d.partition::oid = note_detaching.partition and d.status = 'detaching';
+  insert into nightshift.retired_partitions (
+    partition, partition_name, parent, parent_name, from_bound, to_bound, period, status, size_bytes, estimated_rows, run_id
+  )
+  select
+    r.partition, r.partition::regclass::text, policy.parent, policy.parent::text, r.from_bound, r.to_bound,
+    tsrange(r.lower, r.upper), 'detaching', pg_total_relation_size(r.partition),
+    nullif(greatest(c.reltuples, pg_stat_get_live_tuples(c.oid)), -1), note_detaching.run_id
+  from nightshift.read_partitions(array[policy.parent::oid]) r
+  join pg_catalog.pg_class c on c.oid = r.partition
+  where r.partition = note_detaching.partition;
+$$;
+
+comment on function nightshift.note_detaching is 'Writes down that a partition is about to be detached, with its bounds.';
+
+-- supabase/schema/partition/note_partitions.sql
+
+create or replace function nightshift.note_partitions(run_id uuid, table_name text, kind text, entries jsonb)
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  update nightshift.runs r
+  set progress = r.progress || jsonb_build_object('steps',
+    coalesce(r.progress -> 'steps', '{}') || jsonb_build_object(note_partitions.table_name,
+      coalesce(r.progress #> array['steps', note_partitions.table_name], '{}') || jsonb_build_object(note_partitions.kind,
+        coalesce(r.progress #> array['steps', note_partitions.table_name, note_partitions.kind], '[]') || note_partitions.entries)))
+  where r.id = note_partitions.run_id and note_partitions.entries <> '[]';
+$$;
+
+comment on function nightshift.note_partitions is
+  'Writes what was done to a table (kind: created, retired, dropped) into the ledger, in the transaction that does it: it is true whatever becomes of the answer.';
+
+-- supabase/schema/partition/partition_faults.sql
+
+create or replace function nightshift.partition_faults(parents oid[])
+returns table (parent oid, exposed oid[], exposed_to text, oversized oid[])
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  with part as materialized (
+    select i.inhparent as parent, c.oid as partition, c.relnamespace, c.relacl, c.relrowsecurity, c.relpages, c.reltoastrelid
+    from pg_catalog.pg_inherits i
+    join pg_catalog.pg_class c on c.oid = i.inhrelid
+    where i.inhparent = any(partition_faults.parents)
+  ),
+  -- Without a grant, on itself or on a column, it is its owner's alone: most are.
+  granted as materialized (
+    select p.parent, p.partition, p.relnamespace, false as columns
+    from part p
+    where p.relacl is not null and (
+      not p.relrowsecurity or exists (select 1 from pg_catalog.pg_policy o where o.polrelid = p.partition)
+    )
+    union all
+    select p.parent, p.partition, p.relnamespace, true
+    from part p
+    join (
+      select distinct d.objid
+      from pg_catalog.pg_shdepend d
+      where d.dbid = (select b.oid from pg_catalog.pg_database b where b.datname = current_database())
+        and d.classid = 'pg_catalog.pg_class'::regclass and d.objsubid > 0 and d.deptype = 'a'
+    ) c on c.objid = p.partition
+    where not p.relrowsecurity or exists (select 1 from pg_catalog.pg_policy o where o.polrelid = p.partition)
+  ),
+  exposed as (
+    select g.parent, g.partition, r.rolname
+    from granted g
+    join pg_catalog.pg_class t on t.oid = g.parent
+    cross join nightshift.api_roles() a(oid)
+    join pg_catalog.pg_roles r on r.oid = a.oid
+    where has_schema_privilege(r.oid, g.relnamespace, 'usage')
+      and case when g.columns then has_any_column_privilege(r.oid, g.partition, 'select, insert, update')
+        else has_table_privilege(r.oid, g.partition, 'select, insert, update, delete') end
+      and (
+        t.relrowsecurity
+        or exists (
+          select 1 from unnest(array['select', 'insert', 'update', 'delete']) v(privilege)
+          where has_table_privilege(r.oid, g.partition, v.privilege) and not has_table_privilege(r.oid, t.oid, v.privilege)
+        )
+      )
+  ),
+  -- As of their last vacuum or analyze: their files cannot be looked at without a lock.
+  oversized as (
+    select p.parent, p.partition
+    from part p
+    cross join nightshift.settings s
+    left join pg_catalog.pg_class t on t.oid = p.reltoastrelid
+    cross join lateral (select p.relpages::bigint + coalesce(t.relpages, 0)) own(pages)
+    -- The indexes are looked up where the rows, long values included, are a tenth of it.
+    where own.pages * current_setting('block_size')::bigint > s.partition_alert_bytes / 10
+      and current_setting('block_size')::bigint * (
+        own.pages
+        + (select coalesce(sum(x.relpages), 0) from pg_catalog.pg_index n join pg_catalog.pg_class x on x.oid = n.indexrelid
+          where n.indrelid = p.partition)
+      ) > s.partition_alert_bytes
+  )
+  select
+    t.parent,
+    array(select distinct e.partition from exposed e where e.parent = t.parent),
+    (select string_agg(distinct e.rolname, ' and ' order by e.rolname) from exposed e where e.parent = t.parent),
+    array(select o.partition from oversized o where o.parent = t.parent)
+  from (select parent from exposed union select parent from oversized) t;
+$$;
+
+comment on function nightshift.partition_faults is
+  'Of tables, the partitions that a role of the API can reach past the row level security or the grants of the table, policies of their own included (exposed), and those that were larger than settings.partition_alert_bytes when they were last analyzed (oversized).';
+
+-- supabase/schema/partition/partition_key.sql
+
+create or replace function nightshift.partition_key(parent regclass, out column_name name, out type regtype)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  select a.attname, a.atttypid::regtype into column_name, type
+  from pg_catalog.pg_partitioned_table t
+  join pg_catalog.pg_attribute a on a.attrelid = t.partrelid and a.attnum = t.partattrs[0]
+  where t.partrelid = partition_key.parent and t.partstrat = 'r' and t.partnatts = 1;
+end;
+$$;
+
+comment on function nightshift.partition_key is
+  'The column that a table is partitioned by, and its type; nulls unless that is by range of a single column.';
+
+-- supabase/schema/partition/partition_suffix.sql
+
+create or replace function nightshift.partition_suffix(every interval, lower timestamp)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select to_char(partition_suffix.lower, case
+    when e.months > 0 and e.months % 12 = 0 and partition_suffix.lower = date_trunc('year', partition_suffix.lower)
+      then 'YYYY'
+    when e.months = 3 and partition_suffix.lower = date_trunc('quarter', partition_suffix.lower) then 'YYYY"_q"Q'
+    when e.months > 0 and partition_suffix.lower = date_trunc('month', partition_suffix.lower) then 'YYYY_MM'
+    when e.days > 0 and e.days % 7 = 0 and partition_suffix.lower = date_trunc('week', partition_suffix.lower)
+      then 'IYYY"_w"IW'
+    when e.months + e.days > 0 and partition_suffix.lower = date_trunc('day', partition_suffix.lower) then 'YYYY_MM_DD'
+    when partition_suffix.lower = date_trunc('hour', partition_suffix.lower) then 'YYYY_MM_DD_HH24'
+    else 'YYYY_MM_DD_HH24MISS'
+  end)
+  from (
+    select
+      (extract(year from partition_suffix.every) * 12 + extract(month from partition_suffix.every))::integer,
+      extract(day from partition_suffix.every)::integer
+  ) e(months, days);
+$$;
+
+comment on function nightshift.partition_suffix is
+  'What a new partition is named after the table and an underscore, by its start: 2026, 2026_q1, 2026_01, 2026_w05 (ISO week), 2026_01_31, 2026_01_31_06; finer than the policy where the start is not on its grid.';
+
+-- supabase/schema/partition/partition_warnings.sql
+
+create or replace function nightshift.partition_warnings(
+  policy nightshift.partition_policies,
+  held tsmultirange,
+  left_out tsmultirange,
+  detached tsmultirange,
+  cutoff timestamp,
+  newest oid,
+  odd oid[],
+  pending oid[],
+  kept oid[],
+  exposed oid[],
+  exposed_to text,
+  oversized oid[],
+  usual_gap interval
+)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_agg(w.warning), '[]')
+  from (
+    select format('%s can reach %s, but not what it holds through %s. Fix: select nightshift.secure_partitions(%L);',
+      exposed_to, nightshift.name_some(exposed), policy.parent, policy.parent)
+    where cardinality(exposed) > 0
+    union all
+    select format('%s takes all rows from %s on, so no partition can be made after it. Fix: detach it, and attach it again with an end.',
+      newest::regclass, lower(r.period))
+    from unnest(held) r(period)
+    where upper_inf(r.period) or upper(r.period) = 'infinity'
+    union all
+    select format('It has no partition from %s to %s, more than 1,000 intervals ago, and none is made there.', lower(r.period), upper(r.period))
+    from unnest(left_out) r(period)
+    where cutoff is null or upper(r.period) > cutoff
+    union all
+    select format('%s: not one interval of %s in UTC from bound to bound; new partitions are fitted around.', nightshift.name_some(odd), policy.every)
+    where cardinality(odd) > 0
+    union all
+    select format('%s has the unique index %s, which new partitions will not have, because %s has none like it. Fix: create it there, with %I among its columns.',
+      newest::regclass, x.indexrelid::regclass, policy.parent, (nightshift.partition_key(policy.parent)).column_name)
+    from pg_catalog.pg_index x
+    where x.indrelid = newest and x.indisunique
+      and not exists (select 1 from pg_catalog.pg_inherits i where i.inhrelid = x.indexrelid)
+    union all
+    select format('It has no place for rows from %s to %s: that is the time of partitions that were retired, and would not be due now. To have one back: select nightshift.reattach_partition(...);',
+      lower(r.period), upper(r.period))
+    from unnest(detached) r(period)
+    where cutoff is null or upper(r.period) > cutoff
+    union all
+    select format('%s is half detached, so its rows cannot be seen through the table. %s', p.partition::regclass, case
+      when exists (
+        select 1 from nightshift.retired_partitions d where d.partition::oid = p.partition and d.status = 'detaching'
+      ) then format('The next run finishes it; to have it back: select nightshift.reattach_partition(%L);', p.partition::regclass)
+      else format('Fix: alter table %s detach partition %s finalize;', policy.parent, p.partition::regclass) end)
+    from unnest(pending) p(partition)
+    union all
+    select format('There is room for %s after the present partition, and the next run may be %s away. Fix: select nightshift.alter_partition_policy(%L, premake => %s); or a schedule that runs more often.',
+      policy.premake * policy.every, usual_gap, policy.parent,
+      ceil(extract(epoch from usual_gap) / extract(epoch from policy.every)))
+    where policy.premake * policy.every < usual_gap
+    union all
+    select format('%s: due, but attached again by hand, so left alone until nightshift.alter_partition_policy is given a retention.', nightshift.name_some(kept))
+    where cardinality(kept) > 0
+    union all
+    select format('%s: larger than %s. Shorter intervals from now on: select nightshift.alter_partition_policy(%L, every => ...);',
+      nightshift.name_some(oversized), pg_size_pretty(s.partition_alert_bytes), policy.parent)
+    from nightshift.settings s
+    where cardinality(oversized) > 0
+  ) w(warning);
+$$;
+
+comment on function nightshift.partition_warnings is
+  'What is wrong with the partitions of a table and not mended by a run, with the fix, as a JSON array of sentences.';
+
+-- supabase/schema/partition/partitions_to_make.sql
+
+create or replace function nightshift.partitions_to_make(
+  policy nightshift.partition_policies,
+  state nightshift.partition_state,
+  max_rows bigint,
+  out pieces tsrange[],
+  out complete boolean
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  choice record;
+  grain interval;
+begin
+  -- Room ahead first; then the rows of now, then the others, as many as one transaction may hold everyone up for.
+  select
+    array_agg(p.piece order by p.piece) filter (where p.row_count = 0) as empty,
+    array_agg(p.piece order by p.total) filter (where p.row_count > 0) as filled,
+    array_agg(p.piece order by p.total) filter (where p.row_count > 0 and p.total <= max_rows) as few
+  into choice
+  from (
+    select w.piece, w.row_count, sum(w.row_count) over (order by upper(w.piece) <= state.begun, w.piece) as total
+    from nightshift.partitions_wanted(policy, state) w
+  ) p;
+  pieces := coalesce(choice.empty, choice.few, '{}');
+  complete := cardinality(pieces) = coalesce(cardinality(choice.empty), 0) + coalesce(cardinality(choice.filled), 0);
+  if pieces = '{}' and choice.filled is not null then
+    -- Too many for one partition at a time: as much of it as max_rows allows, from an hour (or a day) upwards.
+    grain := case when state.key_type = 'date'::regtype then '1 day' else '1 hour' end;
+    select array[tsrange(lower(choice.filled[1]), coalesce(max(c.upper) filter (where c.total <= max_rows), min(c.upper), upper(choice.filled[1])))]
+    into pieces
+    from (
+      select n.upper, sum(n.row_count) over (order by n.lower) as total
+      from nightshift.count_between(policy, state.default_partition, array(
+        select s.at from generate_series(lower(choice.filled[1]), upper(choice.filled[1]) - grain, grain) s(at)
+        union all
+        select upper(choice.filled[1])
+      )) n
+    ) c;
+    complete := pieces = choice.filled;
+  end if;
+end;
+$$;
+
+comment on function nightshift.partitions_to_make is
+  'The periods of the partitions that one transaction makes: all that are missing or, with rows in a default partition, first those without any, then those with, up to max_rows in all; an interval that holds more than that is made in parts. complete: nothing remains after them.';
+
+-- supabase/schema/partition/partitions_wanted.sql
+
+create or replace function nightshift.partitions_wanted(policy nightshift.partition_policies, state nightshift.partition_state)
+returns table (piece tsrange, row_count bigint)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  counted tsrange[] := '{}';
+  counts bigint[] := '{}';
+  filled tsmultirange := '{}';
+  oldest timestamp;
+begin
+  if state.default_partition is not null and pg_relation_size(state.default_partition) > 0 then
+    -- Rows beyond the horizon wait for it to come to them; if a clock was wrong, it never does.
+    select array_agg(tsrange(c.lower, c.upper)), array_agg(c.row_count), range_agg(tsrange(c.lower, c.upper))
+    into counted, counts, filled
+    from nightshift.count_between(policy, state.default_partition, array(
+      select s.at
+      from generate_series(state.begun - 1000 * policy.every, state.begun + (policy.premake + 1) * policy.every, policy.every) s(at)
+      union
+      -- Where an odd partition cuts an interval, each side is counted for itself.
+      select b.at
+      from unnest(state.held + state.detached) h(period)
+      cross join lateral (values (lower(h.period)), (upper(h.period))) b(at)
+      where b.at > state.begun - 1000 * policy.every and b.at < state.begun + (policy.premake + 1) * policy.every
+      order by 1
+    )) c;
+  end if;
+  -- Once the first of these rows have their partition, what lies between it and the others is a gap.
+  oldest := case when lower(filled) is not null
+    then greatest(lower(filled), nightshift.interval_start(policy.every, state.cutoff)) end;
+  return query
+  select tsrange(i.lower, i.upper), c.row_count
+  from nightshift.intervals_of(
+    policy.every,
+    state.missing + coalesce(filled, '{}')
+      + case when oldest < state.begun then tsmultirange(tsrange(oldest, state.begun)) else '{}' end
+      - state.held - state.detached
+  ) i
+  cross join lateral (
+    select coalesce(sum(c.row_count)::bigint, 0)
+    from unnest(counted, counts) c(period, row_count)
+    where c.period && tsrange(i.lower, i.upper)
+  ) c(row_count)
+  where c.row_count > 0 or (i.upper <= state.cutoff) is not true;
+end;
+$$;
+
+comment on function nightshift.partitions_wanted is
+  'The periods of the partitions that a table lacks, those for rows of its default partition included, and how many such rows there are for each.';
+
+-- supabase/schema/partition/plan_partition_maintenance.sql
+
+-- The plan of partition maintenance: what a run will do to which table, and what there is to see.
+-- Why: one call for all tables, so that a night on which nothing is due is one look and no DDL.
+-- Locks: none on those of the application, but for measure_default_partition,
+--        which reads the partition.
+
+create or replace function nightshift.plan_partition_maintenance(run_id uuid, fence bigint, only_tables text[] default null)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  run nightshift.runs := nightshift.hold_run(run_id, fence);
+  unknown text;
+  chosen oid[];
+begin
+  select string_agg(o, ', ') into unknown
+  from unnest(only_tables) o
+  where not exists (
+    select 1 from nightshift.partition_policies p where p.parent = nightshift.find_relation(o)
+  );
+  if unknown is not null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('No partition policy for: %s', unknown),
+      detail = format('Policies exist for: %s', coalesce(
+        (select string_agg(p.parent::text, ', ' order by p.parent::text) from nightshift.partition_policies p), 'no table')),
+      hint = 'Name tables with their schema and with quotes where SQL needs them, like public."DailyMetrics".';
+  end if;
+  chosen := array(
+    select p.parent::oid from nightshift.partition_policies p
+    where p.enabled
+      and (only_tables is null or p.parent in (select nightshift.find_relation(o) from unnest(only_tables) o))
+  );
+  if not run.dry_run then
+    -- What people did meanwhile, by hand.
+    update nightshift.retired_partitions d
+    set status = case when c.oid is null then 'gone' else 'reattached' end, ended_at = clock_timestamp()
+    from nightshift.retired_partitions r
+    left join pg_catalog.pg_class c on c.oid = r.partition
+    where r.id = d.id and d.status = 'detached' and (c.oid is null or c.relispartition);
+  end if;
+
+  return jsonb_build_object(
+    'tables', (
+      select coalesce(jsonb_agg(s.document order by s.parent::text), '[]')
+      from nightshift.describe_partition_sets(chosen, run.started_at) s
+    ),
+    'drops', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'partition', d.partition_name,
+        'table', d.parent::text,
+        'sizeBytes', d.size_bytes,
+        'keptBecause', nightshift.why_not_drop(d, run.started_at),
+        'hasForeignKeys', exists (
+          select 1 from pg_catalog.pg_constraint k where k.conrelid = d.partition and k.contype = 'f'
+        )
+      ) order by d.period), '[]')
+      from nightshift.retired_partitions d
+      where d.status = 'detached' and d.drop_after <= least(run.started_at, now()) and d.parent::oid = any(chosen)
+    ),
+    'unfinished', (
+      select coalesce(jsonb_agg(jsonb_build_object('partition', d.partition_name, 'table', d.parent::text) order by d.id), '[]')
+      from nightshift.retired_partitions d
+      -- Also of a policy that was removed or switched off since.
+      where d.status = 'detaching' and (d.parent::oid = any(chosen) or only_tables is null)
+    ),
+    'disabled', (
+      select coalesce(jsonb_agg(p.parent::text order by p.parent::text), '[]')
+      from nightshift.partition_policies p
+      where not p.enabled and (only_tables is null or p.parent in (select nightshift.find_relation(o) from unnest(only_tables) o))
+    )
+  );
+end;
+$$;
+
+comment on function nightshift.plan_partition_maintenance is
+  'The tables with an enabled policy and their state (tables: see describe_partition_sets), retired partitions whose grace period is over (drops; keptBecause says why one stays), detaches that were interrupted (unfinished), and tables whose policy is switched off. only_tables: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+
+-- supabase/schema/partition/preview_retirement.sql
+
+create or replace function nightshift.preview_retirement(run_id uuid, fence bigint, table_name text)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '8s'
+set lock_timeout = '1s'
+set jit = off
+as $$
+declare
+  run nightshift.runs := nightshift.check_lease(run_id, fence);
+  policy nightshift.partition_policies;
+  state nightshift.partition_state;
+begin
+  select p.* into policy from nightshift.partition_policies p where p.parent = nightshift.find_relation(table_name);
+  state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object('partition', d.partition::regclass::text, 'reason', w.reason) order by d.position), '[]')
+    from unnest(state.due) with ordinality d(partition, position)
+    cross join lateral nightshift.why_not_retire(policy, d.partition) w(reason)
+    where w.reason is not null
+  );
+end;
+$$;
+
+comment on function nightshift.preview_retirement is
+  'For a dry run: the due partitions of a table that a run would not retire, [{partition, reason}]. Errors: NS409, 55P03.';
+
+-- supabase/schema/partition/read_partitions.sql
+
+create or replace function nightshift.read_partitions(parents oid[])
+returns table (
+  parent oid, partition oid, is_default boolean, pending boolean, from_bound text, to_bound text, lower timestamp, upper timestamp
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set jit = off
+set plan_cache_mode = force_generic_plan
+set timezone = 'UTC'
+set datestyle = 'ISO'
+as $$
+#variable_conflict use_column
+begin
+  return query
+  select
+    p.parent::oid, c.oid, e.bounds is null, i.inhdetachpending, l.from_bound, l.to_bound,
+    -- In UTC, what is printed of a date and of either kind of timestamp reads the same as a timestamp; but a date can lie
+    -- where no timestamp does.
+    case when a.atttypid = 'date'::regtype and l.from_bound <> 'MINVALUE' and trim(both '''' from l.from_bound)::date < '4713-01-01 BC' then '-infinity'
+      when a.atttypid in ('bigint'::regtype, 'uuid'::regtype) then nightshift.time_of_number(l.from_bound, a.atttypid::regtype, p.epoch)
+      else trim(both '''' from replace(l.from_bound, 'MINVALUE', '-infinity'))::timestamp end,
+    case when a.atttypid = 'date'::regtype and l.to_bound <> 'MAXVALUE' and trim(both '''' from l.to_bound)::date > '294276-01-01' then 'infinity'
+      when a.atttypid in ('bigint'::regtype, 'uuid'::regtype) then nightshift.time_of_number(l.to_bound, a.atttypid::regtype, p.epoch)
+      else trim(both '''' from replace(l.to_bound, 'MAXVALUE', 'infinity'))::timestamp end
+  from nightshift.partition_policies p
+  join pg_catalog.pg_partitioned_table t on t.partrelid = p.parent and t.partstrat = 'r' and t.partnatts = 1
+  join pg_catalog.pg_attribute a on a.attrelid = t.partrelid and a.attnum = t.partattrs[0]
+  join pg_catalog.pg_inherits i on i.inhparent = p.parent
+  join pg_catalog.pg_class c on c.oid = i.inhrelid
+  -- Without the table, which a bound does not need, pg_get_expr takes no lock on it.
+  cross join lateral (select nullif(pg_get_expr(c.relpartbound, 0), 'DEFAULT') offset 0) e(bounds)
+  cross join lateral (
+    select split_part(substr(e.bounds, 18), ') TO (', 1), rtrim(split_part(e.bounds, ') TO (', 2), ')')
+  ) l(from_bound, to_bound)
+  where p.parent::oid = any(read_partitions.parents);
+end;
+$$;
+
+comment on function nightshift.read_partitions is
+  'The partitions of tables with a policy: bounds as SQL has them, and as times in UTC; infinite without a bound, null for the default partition. pending: interrupted while being detached concurrently.';
+
+-- supabase/schema/partition/reattach_partition.sql
+
+create or replace function nightshift.reattach_partition(partition regclass)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '2s'
+set jit = off
+as $$
+declare
+  record nightshift.retired_partitions;
+  default_partition regclass;
+begin
+  select d.* into record
+  from nightshift.retired_partitions d
+  where d.partition = reattach_partition.partition and d.status in ('detached', 'detaching')
+  order by d.id desc
+  limit 1
+  for update;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('Nightshift has not retired %s', partition),
+      detail = format('Retired and still there: %s', coalesce((
+        select string_agg(d.partition_name, ', ' order by d.id) from nightshift.retired_partitions d where d.status = 'detached'
+      ), 'none')),
+      hint = 'One that was dropped is gone: restore it from a backup.';
+  end if;
+  if exists (
+    select 1 from pg_catalog.pg_inherits i
+    where i.inhrelid = partition and i.inhparent = record.parent and i.inhdetachpending
+  ) then
+    execute format('alter table %s detach partition %s finalize', record.parent, partition);
+  elsif (select c.relispartition from pg_catalog.pg_class c where c.oid = partition) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is attached to a table', partition),
+      hint = 'There is nothing to do.';
+  end if;
+  select nullif(t.partdefid, 0) into default_partition
+  from pg_catalog.pg_partitioned_table t where t.partrelid = record.parent;
+  if default_partition is null then
+    execute format('lock table only %s in share update exclusive mode', record.parent);
+  else
+    perform nightshift.lock_for_change(record.parent, default_partition);
+  end if;
+  execute format('alter table %s drop constraint if exists nightshift_retired', partition);
+  begin
+    execute format('alter table %s attach partition %s for values from (%s) to (%s)',
+      record.parent, partition, record.from_bound, record.to_bound);
+  exception
+    when check_violation then
+      raise exception using
+        errcode = 'NS422',
+        message = format('%s cannot be attached again', partition),
+        detail = format('The default partition %s has rows of its time, from %s to %s.', default_partition, lower(record.period), upper(record.period)),
+        hint = format('Move them to %s, and try again.', partition);
+    when invalid_object_definition then
+      raise exception using
+        errcode = 'NS422',
+        message = format('%s cannot be attached again', partition),
+        detail = sqlerrm,
+        hint = format('Another partition holds its time now: insert into %s select * from %s;', record.parent, partition);
+    when datatype_mismatch or undefined_column or undefined_object then
+      raise exception using
+        errcode = 'NS422',
+        message = format('%s cannot be attached again', partition),
+        detail = sqlerrm,
+        hint = format('%s has changed since: give %s the same columns and constraints.', record.parent, partition);
+  end;
+  update nightshift.retired_partitions d set status = 'reattached', ended_at = clock_timestamp() where d.id = record.id;
+  return jsonb_build_object('partition', partition::text, 'table', record.parent::text);
+end;
+$$;
+
+comment on function nightshift.reattach_partition is
+  'Makes a retired partition, or one that is half detached, part of its table again, with the bounds it had. It is not retired again until nightshift.alter_partition_policy is given a retention. Waits for locks at most 2 s; reads the partition once. It stays closed to the API: who may read it reads the table. Returns {partition, table}. Errors: NS404, NS422 its time is taken, 55P03.';
+
+-- supabase/schema/partition/remove_partition_policy.sql
+
+create or replace function nightshift.remove_partition_policy(parent regclass)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  policy nightshift.partition_policies;
+begin
+  delete from nightshift.partition_policies p where p.parent = remove_partition_policy.parent returning p.* into policy;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no partition policy', parent),
+      detail = format('Policies exist for: %s', coalesce(
+        (select string_agg(p.parent::text, ', ' order by p.parent::text) from nightshift.partition_policies p), 'no table')),
+      hint = 'Name the table with its schema. One that was dropped goes by its oid.';
+  end if;
+  return nightshift.describe_partition_policy(policy);
+end;
+$$;
+
+comment on function nightshift.remove_partition_policy is
+  'Removes the policy of a table; its partitions stay as they are, and what was detached is never dropped. Returns what was removed. Errors: NS404.';
+
+-- supabase/schema/partition/require_few_due.sql
+
+create or replace function nightshift.require_few_due(policy nightshift.partition_policies, state nightshift.partition_state, run nightshift.runs)
+returns void
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  refusal text := nightshift.why_not_retire_so_many(policy, cardinality(state.due), state.begun_partitions);
+begin
+  if refusal is not null and not coalesce((run.input ->> 'force')::boolean, false) then
+    raise exception using
+      errcode = 'NS428',
+      message = refusal,
+      detail = format('None of %s was retired.', policy.parent),
+      hint = 'If it is meant: run once with force, or raise max_fraction with nightshift.alter_partition_policy. Room ahead is made all the same.';
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_few_due is
+  'The brake: raises NS428 when a run would retire more than max_fraction of the partitions that have begun, unless it was given force.';
+
+-- supabase/schema/partition/require_period.sql
+
+create or replace function nightshift.require_period(name text, period interval, example text)
+returns void
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Each field by itself: '1 month -30 days' is positive on paper and negative in February.
+  if period is null or not isfinite(period) or period <= '0'
+    or least(
+      extract(year from period), extract(month from period), extract(day from period),
+      extract(hour from period), extract(minute from period), extract(second from period)
+    ) < 0
+  then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s must be a positive interval, not %s', name, coalesce(period::text, 'null')),
+      hint = example;
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_period is 'Raises NS422, with the example as the hint, unless the interval is positive in each of its fields.';
+
+-- supabase/schema/partition/retire_partitions.sql
+
+-- Retirement, the first step: a partition that is due is taken out of its table and written down.
+-- Why: what is detached can be had back in a moment; what is dropped cannot.
+-- Locks: ACCESS EXCLUSIVE on the table (SHARE UPDATE EXCLUSIVE over the direct
+--        connection) and on the partition, SHARE ROW EXCLUSIVE on tables at the other end of foreign keys.
+
+create or replace function nightshift.retire_partitions(
+  run_id uuid,
+  fence bigint,
+  table_name text,
+  lock_timeout_ms integer default 100
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '8s'
+set jit = off
+as $$
+declare
+  look_until constant timestamptz := clock_timestamp() + interval '1 second';
+  stop_at timestamptz;
+  run nightshift.runs := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
+  policy nightshift.partition_policies := nightshift.held_partition_policy(table_name);
+  state nightshift.partition_state;
+  due oid;
+  free oid[] := '{}';
+  reason text;
+  retired integer := 0;
+  blocked jsonb := '[]';
+  waiting boolean := false;
+begin
+  state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
+  perform nightshift.require_few_due(policy, state, run);
+  -- Before anyone has to wait.
+  foreach due in array state.due loop
+    -- As many as the time allows; the others by the next call.
+    waiting := free <> '{}' and clock_timestamp() > look_until;
+    exit when waiting;
+    reason := nightshift.why_not_retire(policy, due);
+    if reason is null then
+      free := free || due;
+    else
+      blocked := blocked || jsonb_build_object('partition', due::regclass::text, 'reason', reason);
+    end if;
+  end loop;
+  if free <> '{}' then
+    begin
+      perform nightshift.lock_for_change(policy.parent, null);
+    exception
+      when lock_not_available or deadlock_detected then
+        return jsonb_build_object('outcome', 'busy', 'blocked', blocked);
+    end;
+    state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
+  end if;
+  stop_at := clock_timestamp() + interval '1 second';
+  foreach due in array free loop
+    continue when due <> all(state.due);
+    if retired > 0 and clock_timestamp() > stop_at then
+      waiting := true;
+      exit;
+    end if;
+    begin
+      perform nightshift.note_detaching(policy, due, run.id);
+      execute format('alter table %s detach partition %s', policy.parent, due::regclass);
+      perform nightshift.stamp_retired(policy, due, run.id);
+      retired := retired + 1;
+    exception
+      when lock_not_available or deadlock_detected then
+        waiting := true;
+        exit;
+      when foreign_key_violation then
+        blocked := blocked || jsonb_build_object('partition', due::regclass::text, 'reason', 'rows of it are still needed by a foreign key');
+      when syntax_error_or_access_rule_violation or object_not_in_prerequisite_state or feature_not_supported then
+        blocked := blocked || jsonb_build_object('partition', due::regclass::text, 'reason', format('Postgres says: %s', sqlerrm));
+    end;
+  end loop;
+  return jsonb_build_object(
+    'outcome', case when waiting and retired = 0 then 'busy' when waiting then 'more' else 'retired' end,
+    'blocked', blocked
+  );
+end;
+$$;
+
+comment on function nightshift.retire_partitions is
+  'Detaches the due partitions of a table, as many as two seconds allow, and stamps them: see stamp_retired. A partition is due when it ended longer ago than retention; never the newest, never one attached again by hand. Returns {outcome: retired | more (call again) | busy (a lock was not to be had), blocked: [{partition, reason}]}. lock_timeout_ms: 1 to 5000, default 100. statement_timeout 8 s. Errors: NS404, NS409, NS422, NS428 paused, or more would go than max_fraction allows.';
+
+-- supabase/schema/partition/secure_partition.sql
+
+create or replace function nightshift.secure_partition(partition regclass)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  grantee text;
+begin
+  execute format('alter table %s enable row level security', partition);
+  for grantee in
+    select 'public'
+    union all
+    select a::regrole::text from nightshift.api_roles() a
+  loop
+    execute format('revoke all on %s from %s cascade', partition, grantee);
+  end loop;
+end;
+$$;
+
+comment on function nightshift.secure_partition is
+  'Takes a partition out of the reach of the API: row level security, and nothing granted to public and the roles of the API.';
+
+-- supabase/schema/partition/secure_partitions.sql
+
+-- How large partitions are and what they expose, and the way to close them.
+-- Why: partitions inherit neither row level security nor the lack of a grant.
+-- Locks: ACCESS EXCLUSIVE on each partition that is closed, for a moment.
+
+create or replace function nightshift.secure_partitions(parent regclass)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '1s'
+set jit = off
+as $$
+declare
+  exposed oid[] := (select f.exposed from nightshift.partition_faults(array[secure_partitions.parent::oid]) f);
+begin
+  if not exists (select 1 from pg_catalog.pg_partitioned_table t where t.partrelid = parent) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is not a partitioned table', parent),
+      hint = 'Name the table whose partitions are to be closed to the API.';
+  end if;
+  perform nightshift.secure_partition(p::regclass) from unnest(exposed) p;
+  return (select coalesce(jsonb_agg(p::regclass::text order by p::regclass::text), '[]') from unnest(exposed) p);
+end;
+$$;
+
+comment on function nightshift.secure_partitions is
+  'Enables row level security on the partitions that the API exposes past their table, and revokes what anon and authenticated may do with them; through the table all stays as it is. For whoever owns the table. Locks each of them for a moment, waiting at most 1 s. Returns their names as a JSON array. Errors: NS422.';
+
+-- supabase/schema/partition/stamp_retired.sql
+
+create or replace function nightshift.stamp_retired(policy nightshift.partition_policies, partition regclass, run_id uuid)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  record nightshift.retired_partitions;
+  key record;
+begin
+  update nightshift.retired_partitions d
+  set
+    status = 'detached',
+    retired_at = clock_timestamp(),
+    drop_after = case policy.retire when 'drop' then clock_timestamp() + policy.grace end,
+    run_id = stamp_retired.run_id
+  where d.partition = stamp_retired.partition and d.status = 'detaching'
+  returning d.* into record;
+  -- Not of the policy, which may have been removed meanwhile.
+  key := nightshift.partition_key(record.parent);
+  -- On its own it is a table like any other: out of the reach of the API, and not for rows of another time.
+  perform nightshift.secure_partition(partition);
+  execute format(
+    'alter table %s add constraint nightshift_retired check (%s) not valid', partition,
+    concat_ws(' and ',
+      format('%I is not null', key.column_name),
+      case when record.from_bound <> 'MINVALUE' then format('%I >= %s', key.column_name, record.from_bound) end,
+      format('%I < %s', key.column_name, record.to_bound))
+  );
+  perform nightshift.note_partitions(
+    stamp_retired.run_id, record.parent::text, 'retired', jsonb_build_array(nightshift.describe_retired(record))
+  );
+  return nightshift.describe_retired(record);
+end;
+$$;
+
+comment on function nightshift.stamp_retired is
+  'Writes down that a partition is detached and when it may be dropped, takes it out of the reach of the API, and marks it with the constraint nightshift_retired, which keeps rows of another time out. Without a policy, by then removed, it is kept. Returns describe_retired.';
+
+-- supabase/schema/partition/time_of_number.sql
+
+create or replace function nightshift.time_of_number(bound text, type regtype, epoch text)
+returns timestamp
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  with value(seconds) as (
+    -- Not in a WHERE: Postgres may work out the value first, and MAXVALUE is no number.
+    select case
+      when time_of_number.bound in ('MINVALUE', 'MAXVALUE') then null
+      when time_of_number.type = 'bigint'::regtype
+        then trim(both '''' from time_of_number.bound)::numeric / case time_of_number.epoch when 'milliseconds' then 1000 else 1 end
+      else ('x' || lpad(left(replace(trim(both '''' from time_of_number.bound), '-', ''), 12), 16, '0'))::bit(64)::bigint / 1000.0
+    end
+  )
+  select case
+    when time_of_number.bound = 'MINVALUE' then '-infinity'
+    when time_of_number.bound = 'MAXVALUE' then 'infinity'
+    -- Outside of the years 1 to 9999 a number is no time.
+    when v.seconds < -62135596800 then '-infinity'
+    when v.seconds >= 253402300800 then 'infinity'
+    else timestamp 'epoch' + make_interval(secs => v.seconds::double precision)
+  end
+  from value v;
+$$;
+
+comment on function nightshift.time_of_number is
+  'The time in UTC of the bound of a bigint or of a uuid of version 7, as pg_get_expr prints it; infinite for MINVALUE and MAXVALUE. epoch: what a bigint counts.';
+
+-- supabase/schema/partition/unmute_triggers.sql
+
+create or replace function nightshift.unmute_triggers(relation regclass, states jsonb)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  trigger record;
+begin
+  for trigger in select * from jsonb_each_text(states) t(name, state) loop
+    execute format('alter table %s enable %s trigger %I', relation,
+      case trigger.state when 'R' then 'replica' when 'A' then 'always' else '' end, trigger.name);
+  end loop;
+end;
+$$;
+
+comment on function nightshift.unmute_triggers is 'Enables triggers again, each as it was.';
+
+-- supabase/schema/partition/users_of.sql
+
+create or replace function nightshift.users_of(relation oid)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(distinct u.name, ', ')
+  from pg_catalog.pg_depend d
+  left join pg_catalog.pg_rewrite w on d.classid = 'pg_catalog.pg_rewrite'::regclass and w.oid = d.objid
+  left join pg_catalog.pg_constraint k on d.classid = 'pg_catalog.pg_constraint'::regclass and k.oid = d.objid
+  cross join lateral (
+    select case when w.oid is not null then pg_describe_object('pg_catalog.pg_class'::regclass, w.ev_class, 0)
+      else pg_describe_object(d.classid, d.objid, 0) end
+  ) u(name)
+  where d.refclassid = 'pg_catalog.pg_class'::regclass
+    and d.refobjid = users_of.relation
+    and d.deptype = 'n'
+    and (
+      w.ev_class <> users_of.relation
+      -- Copies of a key that refers to the partitioned table go when the partition does.
+      or k.conrelid <> users_of.relation and k.conparentid = 0
+      or d.classid = 'pg_catalog.pg_proc'::regclass
+    );
+$$;
+
+comment on function nightshift.users_of is
+  'What reads or needs a table by its name, for which it cannot be dropped: views, functions, foreign keys of other tables; null for nothing.';
+
+-- supabase/schema/partition/usual_gap.sql
+
+create or replace function nightshift.usual_gap(job text)
+returns interval
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(max(r.started_at) - min(r.started_at), '1 day')
+  from (
+    select o.started_at
+    from nightshift.runs o
+    where o.job = usual_gap.job and o.trigger = 'schedule' and o.status <> 'skipped'
+    order by o.started_at desc
+    limit 2
+  ) r
+  having count(*) <> 1
+  union all
+  select interval '1 day'
+  limit 1;
+$$;
+
+comment on function nightshift.usual_gap is 'The time between the last two scheduled runs of a job; a day while there are not two.';
+
+-- supabase/schema/partition/why_not_drop.sql
+
+create or replace function nightshift.why_not_drop(record nightshift.retired_partitions, as_of timestamptz)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when c.oid is null then 'someone else dropped it'
+    when c.relispartition then 'it is attached again'
+    when c.relkind <> 'r' or c.oid::regclass::text <> record.partition_name then 'it was renamed or replaced'
+    when exists (select 1 from pg_catalog.pg_inherits i where i.inhparent = c.oid) then 'other tables inherit from it'
+    when not exists (
+      select 1 from pg_catalog.pg_constraint k where k.conrelid = c.oid and k.conname = 'nightshift_retired'
+    ) then 'its constraint nightshift_retired was dropped'
+    when p.parent is null then 'its table has no partition policy any more'
+    when not p.enabled then 'the policy of its table is switched off'
+    when p.retire <> 'drop' then 'the policy of its table says detach'
+    when p.retention is null or upper(record.period) > least(why_not_drop.as_of, now()) at time zone 'UTC' - p.retention
+      then 'it is not due any more: retention is longer now'
+    when nightshift.users_of(c.oid) is not null then format('it is needed by %s', nightshift.users_of(c.oid))
+    when greatest(record.drop_after, record.retired_at + p.grace) > least(why_not_drop.as_of, now()) then 'its grace period is not over'
+  end
+  from (select) one
+  left join pg_catalog.pg_class c on c.oid = record.partition
+  left join nightshift.partition_policies p on p.parent = record.parent;
+$$;
+
+comment on function nightshift.why_not_drop is
+  'What speaks against dropping a retired partition now, in words; null for nothing. A table that someone has renamed, attached, or taken the constraint nightshift_retired from is no longer ours.';
+
+-- supabase/schema/partition/why_not_retire.sql
+
+create or replace function nightshift.why_not_retire(policy nightshift.partition_policies, partition regclass)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set row_security = off
+as $$
+declare
+  key record;
+  referenced boolean;
+  users text;
+begin
+  for key in
+    select k.name, k.join_condition, nightshift.scan_of(k.referencing) as referencing
+    from nightshift.referencing_keys(partition) k
+  loop
+    execute format('select exists (select from only %s t where exists (select from %s x where %s))',
+      partition, key.referencing, key.join_condition) into referenced;
+    if referenced then
+      return format('rows of it are still needed by foreign key %s', key.name);
+    end if;
+  end loop;
+  if policy.retire = 'drop' then
+    users := nightshift.users_of(partition);
+    if users is not null then
+      return format('it could not be dropped later: needed by %s', users);
+    end if;
+  end if;
+  return null;
+end;
+$$;
+
+comment on function nightshift.why_not_retire is
+  'What keeps a due partition from being retired, in words: rows that foreign keys refer to or, when it is to be dropped, views and functions that read it by name; null for nothing.';
+
+-- supabase/schema/partition/why_not_retire_so_many.sql
+
+create or replace function nightshift.why_not_retire_so_many(policy nightshift.partition_policies, due integer, begun_partitions integer)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format('%s of the %s partitions that have begun would be retired, more than max_fraction (%s) allows',
+    why_not_retire_so_many.due, why_not_retire_so_many.begun_partitions, policy.max_fraction)
+  where why_not_retire_so_many.due > policy.max_fraction * why_not_retire_so_many.begun_partitions;
+$$;
+
+comment on function nightshift.why_not_retire_so_many is
+  'The brake, in words: more are due than max_fraction of the partitions that have begun; null when not.';
+
+-- supabase/schema/refresh/add_refresh_policy.sql
+
+create or replace function nightshift.add_refresh_policy(
+  view regclass,
+  max_staleness interval default '26 hours',
+  allow_blocking boolean default false,
+  enabled boolean default true
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  policy nightshift.refresh_policies;
+begin
+  policy.view := add_refresh_policy.view;
+  policy.view_name := add_refresh_policy.view::text;
+  policy.max_staleness := add_refresh_policy.max_staleness;
+  policy.allow_blocking := coalesce(add_refresh_policy.allow_blocking, false);
+  policy.enabled := coalesce(add_refresh_policy.enabled, true);
+  policy.created_at := now();
+  perform nightshift.check_refresh_policy(policy);
+
+  perform nightshift.follow_renames();
+  if (nightshift.find_refresh_policy(policy.view_name)).view is not null then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s has a refresh policy already', policy.view),
+      hint = 'Change it with nightshift.alter_refresh_policy, or remove it first with nightshift.remove_refresh_policy.';
+  end if;
+  insert into nightshift.refresh_policies select policy.*;
+  return nightshift.describe_declared_policy(policy);
+end;
+$$;
+
+comment on function nightshift.add_refresh_policy is
+  'Declares that Nightshift keeps a materialized view up to date. The caller must be allowed to refresh it. max_staleness: how old its data may become before it counts as stale, default 26 hours (a night and two hours of slack). A schedule leaves a change alone as long as the next one will still be in time; a call by hand does not. allow_blocking: whether it may be refreshed in the way that blocks its readers, where it cannot be refreshed concurrently; default false. Returns the policy and warnings. Errors: NS404, NS422, each with a hint that says the fix.';
+
+-- supabase/schema/refresh/adopt_refresh_policies.sql
+
+create or replace function nightshift.adopt_refresh_policies(
+  schema text,
+  max_staleness interval default '26 hours',
+  allow_blocking boolean default false
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  adopted regclass[];
+begin
+  if not exists (select 1 from pg_catalog.pg_namespace n where n.nspname = adopt_refresh_policies.schema) then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no schema %s', coalesce(quote_ident(adopt_refresh_policies.schema), 'null')),
+      hint = 'Name it as it is, without quotes: nightshift.adopt_refresh_policies(''public'').';
+  end if;
+  select coalesce(array_agg(c.oid::regclass order by c.oid::regclass::text), '{}') into adopted
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = adopt_refresh_policies.schema
+    and c.relkind = 'm'
+    and (nightshift.find_refresh_policy(c.oid::regclass::text)).view is null;
+  perform nightshift.add_refresh_policy(v, adopt_refresh_policies.max_staleness, adopt_refresh_policies.allow_blocking)
+  from unnest(adopted) v;
+  -- Only now: a view that reads another one of them has nothing to be warned of.
+  return (
+    select coalesce(jsonb_agg(nightshift.describe_declared_policy(p) order by p.view_name), '[]')
+    from nightshift.refresh_policies p
+    where p.view = any(adopted)
+  );
+end;
+$$;
+
+comment on function nightshift.adopt_refresh_policies is
+  'Declares a policy for every materialized view of a schema that has none; the others keep theirs. Arguments as for add_refresh_policy. Returns the new policies with their warnings, as one JSON array. Errors: NS404, NS422.';
+
+-- supabase/schema/refresh/alter_refresh_policy.sql
+
+create or replace function nightshift.alter_refresh_policy(
+  view regclass,
+  max_staleness interval default null,
+  allow_blocking boolean default null,
+  enabled boolean default null
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  policy nightshift.refresh_policies := nightshift.find_refresh_policy(alter_refresh_policy.view::text);
+begin
+  if policy.view is null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no refresh policy', view),
+      hint = 'Declare one with nightshift.add_refresh_policy.';
+  end if;
+  update nightshift.refresh_policies p
+  set
+    max_staleness = coalesce(alter_refresh_policy.max_staleness, p.max_staleness),
+    allow_blocking = coalesce(alter_refresh_policy.allow_blocking, p.allow_blocking),
+    enabled = coalesce(alter_refresh_policy.enabled, p.enabled)
+  where p.view = policy.view
+  returning p.* into policy;
+  policy.view := alter_refresh_policy.view;
+  perform nightshift.check_refresh_policy(policy);
+  return nightshift.describe_declared_policy(policy);
+end;
+$$;
+
+comment on function nightshift.alter_refresh_policy is
+  'Changes what is given (null leaves a setting as it is), validates as add_refresh_policy does, and returns the policy. Waits while the view is being refreshed. Errors: NS404, NS422.';
+
+-- supabase/schema/refresh/assess_view.sql
+
+-- The plan of a refresh: which views need one now, and why.
+-- Why: what has changed is told by the catalogs and the counters, in one call for all views.
+-- Locks: none on those of the application.
+
+create or replace function nightshift.assess_view(
+  policy nightshift.refresh_policies,
+  force boolean default false,
+  as_of timestamptz default now(),
+  counted_until timestamptz default null
+)
+returns jsonb
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  view regclass := nightshift.view_of(policy);
+  -- Before the counters are read: a session that comes to rest in between must not be taken for counted.
+  known_at timestamptz := coalesce(assess_view.counted_until, nightshift.counted_until(as_of));
+  state jsonb;
+  change text;
+  rests_until timestamptz;
+begin
+  if view is null then
+    return jsonb_build_object('reason', 'gone', 'detail', 'neither it nor another view of its name is there');
+  end if;
+  state := nightshift.view_state(view);
+  if force then
+    return jsonb_build_object('reason', 'forced', 'detail', 'asked for by hand', 'state', state);
+  end if;
+  if not (select c.relispopulated from pg_catalog.pg_class c where c.oid = view) then
+    return jsonb_build_object('reason', 'never', 'detail', 'it holds no data', 'state', state);
+  end if;
+  if policy.state is null or policy.view <> view then
+    return jsonb_build_object('reason', 'never', 'state', state, 'detail', case
+      when policy.state is null then 'Nightshift has not refreshed it yet' else 'it was created anew' end);
+  end if;
+
+  change := nightshift.what_changed(policy.state, state);
+  if change is null then
+    known_at := greatest(policy.last_refreshed_at, known_at);
+    if as_of - known_at < policy.max_staleness then
+      return jsonb_build_object(
+        'reason', 'unchanged', 'detail', 'nothing it reads has changed', 'knownAt', known_at, 'state', state
+      );
+    end if;
+    return jsonb_build_object(
+      'reason', 'stale', 'state', state,
+      'detail', 'a transaction that is still open keeps the counters from saying whether it changed'
+    );
+  end if;
+  if as_of - coalesce(policy.data_as_of, policy.created_at) >= policy.max_staleness then
+    return jsonb_build_object('reason', 'stale', 'detail', change, 'state', state);
+  end if;
+  -- Ten calls in a second refresh once, and no view is being refreshed for more than half of the time.
+  rests_until := policy.last_refreshed_at
+    + greatest(interval '10 seconds', make_interval(secs => policy.last_refresh_ms / 1000.0));
+  if as_of < rests_until then
+    return jsonb_build_object('reason', 'recent', 'state', state, 'detail', format(
+      '%s, but it was refreshed %s s ago; from %s UTC on it is again, or with force', change,
+      extract(epoch from as_of - policy.last_refreshed_at)::integer, to_char(rests_until at time zone 'UTC', 'HH24:MI:SS')
+    ));
+  end if;
+  return jsonb_build_object('reason', 'changed', 'detail', change, 'state', state);
+end;
+$$;
+
+comment on function nightshift.assess_view is
+  'Whether a view needs a refresh: {reason, detail in words, state: see view_state}. never: no refresh of it is on record, or it holds no data; stale: it changed, or may have, and is older than max_staleness; changed; forced; and, where it needs none: unchanged (knownAt: nothing had changed until then); recent: changed, but refreshed less than 10 seconds or its last duration ago; gone. counted_until: as nightshift.counted_until had it before.';
+
+-- supabase/schema/refresh/called_functions.sql
+
+create or replace function nightshift.called_functions(query text)
+returns table (function oid, calls text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  -- Postgres records no dependency on functions of its own, so the tree of the query has to say.
+  with recursive called(function) as (
+    select m[1]::oid
+    from regexp_matches(called_functions.query, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g') m
+    union
+    select below.oid
+    from called
+    join pg_catalog.pg_proc f on f.oid = called.function
+    left join pg_catalog.pg_aggregate a on a.aggfnoid = f.oid
+    cross join lateral (
+      -- An aggregate is as trustworthy as what it is made of, a default argument or a body as what it calls.
+      select s::oid
+      from unnest(array[
+        a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn,
+        a.aggmfinalfn
+      ]) s
+      where s::oid <> 0
+      union all
+      select m[1]::oid
+      from regexp_matches(
+        concat(f.proargdefaults, f.prosqlbody), ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g'
+      ) m
+    ) below(oid)
+  )
+  select f.oid, concat(f.proargdefaults, f.prosqlbody)
+  from called
+  join pg_catalog.pg_proc f on f.oid = called.function;
+end;
+$$;
+
+comment on function nightshift.called_functions is
+  'The functions that a query calls, given its tree as pg_rewrite keeps it: also through operators, aggregates, default arguments and SQL bodies, each with the trees of its own (calls).';
+
+-- supabase/schema/refresh/check_refresh_policy.sql
+
+create or replace function nightshift.check_refresh_policy(policy nightshift.refresh_policies)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- Whoever calls, not the owner of this function: a policy gives nobody a right to refresh that they lack.
+  caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  owner oid;
+begin
+  if not exists (select 1 from pg_catalog.pg_class c where c.oid = policy.view and c.relkind = 'm') then
+    raise exception using
+      errcode = case when exists (select 1 from pg_catalog.pg_class c where c.oid = policy.view) then 'NS422' else 'NS404' end,
+      message = format('%s is not a materialized view', coalesce(policy.view::text, 'null')),
+      hint = 'Name one, with its schema: nightshift.add_refresh_policy(''public.sales_by_day'', ''26 hours'').';
+  end if;
+  select c.relowner into owner from pg_catalog.pg_class c where c.oid = policy.view;
+  if not pg_has_role(caller, owner, 'usage') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s belongs to %I, and %I may not refresh it', policy.view, owner::regrole, caller),
+      hint = 'Declare the policy as the owner of the view: on Supabase in the SQL editor or in a migration.';
+  end if;
+  -- Each field by itself: '1 month -30 days' is positive on paper and negative in February.
+  if policy.max_staleness is null
+    or not isfinite(policy.max_staleness)
+    or least(
+      extract(year from policy.max_staleness), extract(month from policy.max_staleness),
+      extract(day from policy.max_staleness), extract(hour from policy.max_staleness),
+      extract(minute from policy.max_staleness), extract(second from policy.max_staleness)
+    ) < 0
+    or policy.max_staleness <= '0'
+  then
+    raise exception using
+      errcode = 'NS422',
+      message = format('max_staleness must be a positive interval, not %s', coalesce(policy.max_staleness::text, 'null')),
+      hint = 'Say how old the data of the view may become, for example ''26 hours'' for a view refreshed every night.';
+  end if;
+end;
+$$;
+
+comment on function nightshift.check_refresh_policy is
+  'Raises NS404 or NS422, with the fix in the hint, unless the policy names a materialized view and a positive interval.';
+
+-- supabase/schema/refresh/counted.sql
+
+create or replace function nightshift.counted(relation regclass, uncounted bigint)
+returns text
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  -- TRUNCATE moves no counter, but the table to another file.
+  select concat(
+    pg_relation_filenode(counted.relation), ' ',
+    pg_stat_get_tuples_inserted(counted.relation) + pg_stat_get_tuples_updated(counted.relation)
+      + pg_stat_get_tuples_deleted(counted.relation) + counted.uncounted
+  );
+$$;
+
+comment on function nightshift.counted is
+  'What changes with every write to a table: its file node, and the number of rows ever inserted, updated and deleted. uncounted: of those, what this transaction wrote.';
+
+-- supabase/schema/refresh/counted_until.sql
+
+create or replace function nightshift.counted_until(as_of timestamptz default now())
+returns timestamptz
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  -- A session adds what it wrote to the counters when it comes to rest between transactions, and within a minute of
+  -- that even where it has to wait for others; one that is at work may still owe what it wrote just before.
+  select least(
+    counted_until.as_of, now(),
+    min(case a.state when 'disabled' then a.backend_start else least(a.xact_start, a.query_start) end)
+  ) - interval '1 minute'
+  from pg_catalog.pg_stat_activity a
+  where a.datname = current_database()
+    and a.pid <> pg_backend_pid()
+    and a.state is distinct from 'idle'
+    and a.backend_type not in ('autovacuum worker', 'walsender', 'parallel worker');
+$$;
+
+comment on function nightshift.counted_until is
+  'All rows written before this moment are in the counters that view_state reads afterwards: one minute before as_of, or one minute before the oldest transaction or statement that is still open.';
+
+-- supabase/schema/refresh/describe_declared_policy.sql
+
+create or replace function nightshift.describe_declared_policy(policy nightshift.refresh_policies)
+returns jsonb
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select nightshift.describe_refresh_policy(policy) || jsonb_build_object(
+    'warnings', nightshift.refresh_warnings(
+      policy.view, policy.allow_blocking, nightshift.view_state(policy.view) ->> 'untracked'
+    )
+  );
+$$;
+
+comment on function nightshift.describe_declared_policy is
+  'The JSON document of a policy with its warnings, as whoever declares it gets it.';
+
+-- supabase/schema/refresh/describe_refresh.sql
+
+create or replace function nightshift.describe_refresh(refresh nightshift.view_refreshes)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'outcome', refresh.status,
+    'reason', refresh.reason,
+    'detail', refresh.detail,
+    'mode', refresh.mode,
+    'startedAt', refresh.started_at,
+    'durationMs', refresh.duration_ms,
+    'rows', refresh.row_count,
+    'sizeBytes', refresh.size_bytes,
+    'deadRows', refresh.dead_rows
+  );
+$$;
+
+comment on function nightshift.describe_refresh is 'The JSON document of a refresh.';
+
+-- supabase/schema/refresh/describe_refresh_policy.sql
+
+create or replace function nightshift.describe_refresh_policy(policy nightshift.refresh_policies)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'view', coalesce(nightshift.view_of(policy)::text, policy.view_name),
+    'maxStaleness', policy.max_staleness::text,
+    'allowBlocking', policy.allow_blocking,
+    'enabled', policy.enabled,
+    'lastRefreshedAt', policy.last_refreshed_at,
+    'lastRefreshMs', policy.last_refresh_ms
+  );
+$$;
+
+comment on function nightshift.describe_refresh_policy is 'The JSON document of a policy.';
+
+-- supabase/schema/refresh/describe_view.sql
+
+create or replace function nightshift.describe_view(policy nightshift.refresh_policies, assessed jsonb, as_of timestamptz)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  target regclass := nightshift.view_of(policy);
+  entry jsonb := nightshift.describe_refresh_policy(policy) || (assessed - 'state');
+begin
+  if target is null then
+    return entry || jsonb_build_object('dependsOn', '[]'::jsonb, 'warnings', '[]'::jsonb);
+  end if;
+  return entry
+    || nightshift.refresh_way(target, policy.allow_blocking)
+    || jsonb_build_object(
+      'dataAsOf', policy.data_as_of,
+      'stalenessSeconds', greatest(extract(epoch from as_of - coalesce(policy.data_as_of, policy.created_at))::bigint, 0),
+      'maxStalenessSeconds', extract(epoch from policy.max_staleness)::bigint,
+      'dependsOn', (
+        select coalesce(jsonb_agg(v::text order by v::text), '[]')
+        from nightshift.refresh_policies p, nightshift.view_of(p) v
+        where assessed #> '{state,sources}' ? v::oid::text
+      ),
+      'usualMs', (
+        select max(l.duration_ms)
+        from (
+          select v.duration_ms
+          from nightshift.view_refreshes v
+          where v.view = target and (v.status = 'refreshed' or v.error ->> 'code' = '57014')
+          order by v.id desc
+          limit 3
+        ) l
+      ),
+      'timedOut', coalesce((
+        select v.error ->> 'code' = '57014' from nightshift.view_refreshes v where v.view = target order by v.id desc limit 1
+      ), false),
+      'warnings', nightshift.refresh_warnings(target, policy.allow_blocking, assessed #>> '{state,untracked}')
+    );
+end;
+$$;
+
+comment on function nightshift.describe_view is
+  'The policy, what assess_view and refresh_way say of its view, dataAsOf (its data is known to be that of this moment, or of a later one; null before the first refresh), stalenessSeconds (since then, or since the policy was declared), dependsOn (the views with a policy that it reads), usualMs (the longest of its last three refreshes), timedOut (the last refresh, or try of one, ran into the time limit), warnings.';
+
+-- supabase/schema/refresh/find_refresh.sql
+
+create or replace function nightshift.find_refresh(run_id uuid, view regclass)
+returns nightshift.view_refreshes
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select v.*
+  from nightshift.view_refreshes v
+  where v.run_id = find_refresh.run_id and v.view = find_refresh.view and v.status = 'refreshed';
+$$;
+
+comment on function nightshift.find_refresh is 'The refresh of a view by a run, which makes at most one; null without one.';
+
+-- supabase/schema/refresh/find_refresh_policy.sql
+
+create or replace function nightshift.find_refresh_policy(name text)
+returns nightshift.refresh_policies
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select p.*
+  from nightshift.refresh_policies p
+  where nightshift.view_of(p) = nightshift.find_view(find_refresh_policy.name)
+    or nightshift.view_of(p) is null and p.view_name = find_refresh_policy.name
+  limit 1;
+$$;
+
+comment on function nightshift.find_refresh_policy is
+  'The policy of a view named as SQL writes it or, for a view that is gone, by the name it had last; null without one.';
+
+-- supabase/schema/refresh/find_view.sql
+
+create or replace function nightshift.find_view(name text)
+returns regclass
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select c.oid::regclass
+  from pg_catalog.pg_class c
+  where c.oid = nightshift.find_relation(find_view.name) and c.relkind = 'm';
+$$;
+
+comment on function nightshift.find_view is
+  'The materialized view of a name as SQL writes it, schema included, or null.';
+
+-- supabase/schema/refresh/follow_renames.sql
+
+create or replace function nightshift.follow_renames()
+returns void
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  update nightshift.refresh_policies p
+  set view_name = c.oid::regclass::text
+  from pg_catalog.pg_class c
+  where c.oid = p.view and c.relkind = 'm' and p.view_name <> c.oid::regclass::text;
+$$;
+
+comment on function nightshift.follow_renames is 'Notes the present name of every view that has a policy.';
+
+-- supabase/schema/refresh/list_refresh_policies.sql
+
+create or replace function nightshift.list_refresh_policies(as_of timestamptz default now())
+returns jsonb
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '50s'
+set jit = off
+as $$
+  select coalesce(jsonb_agg(
+    nightshift.describe_view(
+      p, nightshift.assess_view(p, as_of => list_refresh_policies.as_of), list_refresh_policies.as_of
+    )
+    order by p.view_name
+  ), '[]')
+  from nightshift.refresh_policies p;
+$$;
+
+comment on function nightshift.list_refresh_policies is
+  'Every policy with the state of its view, as one JSON array: see describe_view.';
+
+-- supabase/schema/refresh/note_unchanged.sql
+
+create or replace function nightshift.note_unchanged(assessed jsonb)
+returns void
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  loop
+    -- A view is no newer than what it reads, so those come first: level by level, until nothing moves any more.
+    update nightshift.refresh_policies p
+    set data_as_of = n.known_at
+    from (
+      select l.view,
+        least((assessed -> l.view::oid::text ->> 'knownAt')::timestamptz, nightshift.sources_as_of(nightshift.view_of(l))) as known_at
+      from nightshift.refresh_policies l
+      where assessed -> l.view::oid::text ? 'knownAt'
+      -- One that is being refreshed is another question, and not worth waiting for.
+      for no key update skip locked
+    ) n
+    where p.view = n.view and n.known_at > coalesce(p.data_as_of, '-infinity');
+    exit when not found;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.note_unchanged is
+  'Notes of views that have not changed that they are as current as that says, and as what they read. assessed: by the oid of the view, what assess_view said.';
+
+-- supabase/schema/refresh/plan_view_refresh.sql
+
+create or replace function nightshift.plan_view_refresh(run_id uuid, fence bigint, only_views text[] default null)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '50s'
+set jit = off
+as $$
+declare
+  run nightshift.runs := nightshift.check_lease(run_id, fence);
+  counted timestamptz := nightshift.counted_until();
+  assessed jsonb;
+  unknown text;
+begin
+  select string_agg(o, ', ') into unknown
+  from unnest(only_views) o
+  where (nightshift.find_refresh_policy(o)).view is null;
+  if unknown is not null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('No refresh policy for: %s', unknown),
+      detail = format('Policies exist for: %s', coalesce(
+        (select string_agg(nightshift.describe_refresh_policy(p) ->> 'view', ', ' order by p.view_name)
+          from nightshift.refresh_policies p), 'no view')),
+      hint = 'Name views with their schema and with quotes where SQL needs them, like public."SalesByDay".';
+  end if;
+
+  select string_agg(nightshift.describe_refresh_policy(p) ->> 'view', ', ') into unknown
+  from unnest(only_views) o
+  cross join lateral nightshift.find_refresh_policy(o) p
+  where not p.enabled;
+  if unknown is not null then
+    raise exception using
+      errcode = 'NS422',
+      message = format('Switched off: %s', unknown),
+      detail = 'Nothing was refreshed.',
+      hint = 'select nightshift.alter_refresh_policy(''...'', enabled => true); switches a policy on.';
+  end if;
+
+  select jsonb_object_agg(p.view::oid, nightshift.assess_view(p, counted_until => counted))
+  into assessed
+  from nightshift.refresh_policies p;
+  if not run.dry_run then
+    perform nightshift.trim_view_refreshes();
+    perform nightshift.follow_renames();
+    perform nightshift.note_unchanged(assessed);
+  end if;
+
+  return jsonb_build_object(
+    'secondsSinceLastSchedule', (
+      select extract(epoch from run.started_at - max(r.started_at))::bigint
+      from nightshift.runs r
+      where r.job = run.job and r.trigger = 'schedule' and r.started_at < run.started_at and r.status <> 'skipped'
+    ),
+    'views', (
+      select coalesce(jsonb_agg(
+        nightshift.describe_view(p, assessed -> p.view::oid::text, now()) || jsonb_build_object(
+          'timedOutInRun', exists (
+            select 1 from nightshift.view_refreshes v
+            where v.run_id = run.id and v.view = nightshift.view_of(p) and v.error ->> 'code' = '57014'
+          ),
+          'selected', p.view in (select (nightshift.find_refresh_policy(o)).view from unnest(only_views) o),
+          'refreshed', (
+            select nightshift.describe_refresh(f)
+            from nightshift.find_refresh(run_id, nightshift.view_of(p)) f
+            where f.id is not null
+          )
+        )
+        order by p.view_name
+      ), '[]')
+      from nightshift.refresh_policies p
+    )
+  );
+end;
+$$;
+
+comment on function nightshift.plan_view_refresh is
+  '{views: every policy with the state of its view (see describe_view), whether only_views names it (selected), and what this run has refreshed already (refreshed); secondsSinceLastSchedule: from the start of the last scheduled run to that of this one, or null}. Notes how current the views without a change are. only_views: names as SQL writes them. Errors: NS404 for a name without a policy, NS422 for one that is switched off, NS409 lease lost.';
+
+-- supabase/schema/refresh/record_refresh_failure.sql
+
+create or replace function nightshift.record_refresh_failure(
+  run_id uuid,
+  fence bigint,
+  view text,
+  reason text,
+  detail text,
+  duration_ms integer,
+  error jsonb
+)
+returns void
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  run nightshift.runs := nightshift.check_lease(run_id, fence);
+  policy nightshift.refresh_policies := nightshift.find_refresh_policy(record_refresh_failure.view);
+begin
+  insert into nightshift.view_refreshes (view, view_name, run_id, status, reason, detail, started_at, duration_ms, error)
+  select coalesce(nightshift.view_of(policy), policy.view), policy.view_name, run.id, 'failed',
+    record_refresh_failure.reason, record_refresh_failure.detail,
+    clock_timestamp() - make_interval(secs => record_refresh_failure.duration_ms / 1000.0),
+    record_refresh_failure.duration_ms, record_refresh_failure.error
+  where policy.view is not null;
+end;
+$$;
+
+comment on function nightshift.record_refresh_failure is
+  'Writes down that a refresh failed: its transaction, undone, could not. error: {code, message}. Errors: NS409 lease lost.';
+
+-- supabase/schema/refresh/refresh_policy_view.sql
+
+create or replace function nightshift.refresh_policy_view(
+  policy nightshift.refresh_policies,
+  force boolean default false,
+  run_id uuid default null
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '500ms'
+as $$
+declare
+  target regclass := nightshift.view_of(policy);
+  way jsonb;
+  assessed jsonb;
+  statement text;
+  sources text;
+  sources_as_of timestamptz;
+  begun_at timestamptz;
+  record nightshift.view_refreshes;
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    -- The counters are those of now, the rows those of the snapshot: a change between the two would never be seen.
+    raise exception using
+      errcode = 'NS422',
+      message = format('A refresh needs the isolation level read committed, not %s', current_setting('transaction_isolation')),
+      hint = 'Call it outside of a transaction, or begin one with: begin isolation level read committed;';
+  end if;
+  if target is null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('The view %s is gone', policy.view_name),
+      hint = format('Create it again under its name, or: select nightshift.remove_refresh_policy(%L);', policy.view_name);
+  end if;
+  if not pg_try_advisory_xact_lock(hashtextextended('nightshift.refresh_view:' || target::oid, 0)) then
+    return jsonb_build_object('outcome', 'busy', 'detail', 'another session is refreshing it');
+  end if;
+  -- As it is now, and held: a finished refresh must not fail because the policy is locked at its end.
+  select p.* into policy from nightshift.refresh_policies p where p.view = policy.view for no key update;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no refresh policy', target),
+      hint = 'It was removed meanwhile; the view stays as it is.';
+  end if;
+  record := nightshift.find_refresh(run_id, target);
+  if record.id is not null then
+    -- The answer was lost, and the call is repeated.
+    return nightshift.describe_refresh(record);
+  end if;
+  sources_as_of := nightshift.sources_as_of(target);
+  assessed := nightshift.assess_view(policy, force, clock_timestamp());
+  if assessed ? 'knownAt' then
+    perform nightshift.note_unchanged(jsonb_build_object(policy.view::oid, assessed));
+  end if;
+  if assessed ->> 'reason' = 'recent' and exists (
+    select 1 from nightshift.view_reads(target) r
+    where r.kind = 'm' and (nightshift.find_refresh(run_id, r.relation)).id is not null
+  ) then
+    -- What it reads was refreshed by this very run.
+    assessed := assessed || jsonb_build_object('reason', 'changed');
+  end if;
+  if assessed ->> 'reason' in ('unchanged', 'recent') then
+    return jsonb_build_object('outcome', assessed ->> 'reason', 'detail', assessed ->> 'detail');
+  end if;
+  way := nightshift.refresh_way(target, policy.allow_blocking);
+  if way ? 'problem' then
+    raise exception using errcode = 'NS422', message = format('%s: %s', target, way ->> 'problem'), hint = way ->> 'fix';
+  end if;
+
+  if way ->> 'mode' = 'plain' then
+    -- Waiting for these with the view locked would make its readers wait as well.
+    select string_agg('only ' || r.relation, ', ') into sources
+    from nightshift.view_reads(target) r
+    where r.kind in ('r', 'p') and has_table_privilege(r.relation, 'select');
+    if sources is not null then
+      execute format('lock table %s in access share mode', sources);
+    end if;
+  else
+    -- No reader queues behind this lock, and an autovacuum of the view gives way only after a second.
+    perform set_config('lock_timeout', '2s', true);
+  end if;
+  statement := format(
+    'refresh materialized view %s%s', case way ->> 'mode' when 'concurrently' then 'concurrently ' else '' end, target
+  );
+  begun_at := clock_timestamp();
+  begin
+    execute statement;
+  exception
+    when lock_not_available then
+      raise;
+    when cardinality_violation or unique_violation then
+      raise exception using
+        errcode = 'NS422',
+        message = format('The query of %s returns rows that its unique index does not allow', target),
+        hint = format('Make the index as fine as the rows are, or the query as coarse. To see the rows: %s;', statement);
+    -- Whatever a query can fail with, by class: its text, of Postgres or of a function of the application, may quote a
+    -- row. Caught here, it reaches neither the caller nor the log of the server.
+    when data_exception or integrity_constraint_violation or cardinality_violation
+      or syntax_error_or_access_rule_violation or invalid_schema_name or object_not_in_prerequisite_state
+      or feature_not_supported or program_limit_exceeded or connection_exception or fdw_error or plpgsql_error
+      or external_routine_exception or external_routine_invocation_exception or system_error or internal_error
+      or sqlstate 'NS000'
+    then
+      raise exception using
+        errcode = 'NS422',
+        message = format('The query of %s fails with SQLSTATE %s', target, sqlstate),
+        hint = case
+          when sqlstate in ('42P01', '42883', '42704', '3F000')
+            then 'Since Postgres 17 every refresh runs with search_path = pg_catalog: qualify the names in the functions that the view calls, or alter function ... set search_path. '
+          when sqlstate = '42501' then 'A refresh has the rights of the owner of the view: grant them what its query needs. '
+          when sqlstate = '55000' then 'A materialized view that it reads may hold no data: refresh that first. '
+          else ''
+        end || format('To see why: %s;', statement);
+  end;
+  if nightshift.find_view(target::text) is distinct from target then
+    raise exception using errcode = '40001', message = 'The view was renamed or replaced meanwhile';
+  end if;
+
+  record.duration_ms := round(extract(epoch from clock_timestamp() - begun_at) * 1000);
+  if way ->> 'mode' = 'plain' then
+    -- Its readers wait: nothing that takes time any more.
+    record.row_count := pg_stat_get_xact_tuples_inserted(target);
+    record.dead_rows := 0;
+  else
+    execute format('select count(*) from %s', target) into record.row_count;
+    record.dead_rows := pg_stat_get_dead_tuples(target) + pg_stat_get_xact_tuples_deleted(target);
+  end if;
+  -- What reads this view must see at once, by its counters, whether it has changed.
+  perform pg_stat_force_next_flush();
+
+  insert into nightshift.view_refreshes (
+    view, view_name, run_id, status, mode, reason, detail, started_at, duration_ms, row_count, size_bytes, dead_rows
+  )
+  values (
+    target, target::text, refresh_policy_view.run_id, 'refreshed', way ->> 'mode', assessed ->> 'reason',
+    assessed ->> 'detail', begun_at, record.duration_ms, record.row_count, pg_total_relation_size(target), record.dead_rows
+  )
+  returning * into record;
+  update nightshift.refresh_policies p
+  set
+    view = target,
+    view_name = target::text,
+    state = (assessed -> 'state') || jsonb_build_object('own', nightshift.counted(target,
+      pg_stat_get_xact_tuples_inserted(target) + pg_stat_get_xact_tuples_updated(target)
+        + pg_stat_get_xact_tuples_deleted(target))),
+    data_as_of = nullif(least(begun_at, sources_as_of), '-infinity'),
+    last_refreshed_at = begun_at,
+    last_refresh_ms = record.duration_ms
+  where p.view = policy.view;
+  return nightshift.describe_refresh(record) || jsonb_build_object('modeReason', way ->> 'modeReason');
+end;
+$$;
+
+comment on function nightshift.refresh_policy_view is
+  'Refreshes the view of a policy when it needs it (or force says so), and writes the refresh down in the same transaction. Waits for a lock at most half a second, or 2 s where no reader queues behind it, and not at all for a refresh by another session of Nightshift. A run refreshes a view at most once: repeated, its call returns the first answer. Returns {outcome: refreshed, detail, mode, modeReason, startedAt, durationMs, rows, sizeBytes, deadRows}, or {outcome: unchanged | recent | busy, detail}. Errors: NS404 the view is gone; NS422 it cannot be refreshed, or its query fails; 55P03 a lock was not to be had; 40001 repeat the call.';
+
+-- supabase/schema/refresh/refresh_view.sql
+
+-- The refresh: one view at a time, each in a transaction of its own.
+-- Why: a refresh holds its locks until its transaction ends, and a view that fails must not undo the others.
+-- Locks: those of REFRESH MATERIALIZED VIEW; readers never wait for more
+--        than half a second for one that itself waits.
+
+create or replace function nightshift.refresh_view(run_id uuid, fence bigint, view text, force boolean default false)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '50s'
+as $$
+declare
+  run nightshift.runs := nightshift.check_lease(run_id, fence);
+  policy nightshift.refresh_policies := nightshift.find_refresh_policy(refresh_view.view);
+begin
+  perform nightshift.require_unpaused();
+  if policy.view is null or not policy.enabled then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no refresh policy that is switched on', refresh_view.view),
+      hint = 'It was removed or switched off, or its view dropped or renamed, since the run began.';
+  end if;
+  if run.dry_run then
+    raise exception using errcode = 'NS422', message = 'A dry run refreshes nothing', hint = 'Begin a run without dry_run.';
+  end if;
+  return nightshift.refresh_policy_view(policy, force, run.id);
+end;
+$$;
+
+comment on function nightshift.refresh_view is
+  'Refreshes one view for a run: see refresh_policy_view. Calls for different views may run side by side. statement_timeout 50 s over the API, which ends every call after 60 s. Errors: also NS409 lease lost, NS428 paused.';
+
+-- supabase/schema/refresh/refresh_warnings.sql
+
+create or replace function nightshift.refresh_warnings(view regclass, allow_blocking boolean, untracked text)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with way(document) as (select nightshift.refresh_way(refresh_warnings.view, refresh_warnings.allow_blocking))
+  select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
+  from (
+    select format('%s. Fix: %s', way.document ->> 'problem', way.document ->> 'fix')
+    from way
+    where way.document ? 'problem'
+    union all
+    select format('It reads %s, which has no refresh policy, so nobody knows how old its data is. Fix: select nightshift.add_refresh_policy(%L);',
+      r.relation, r.relation)
+    from nightshift.view_reads(refresh_warnings.view) r
+    where r.kind = 'm'
+      and not exists (
+        select 1 from nightshift.refresh_policies p where p.enabled and nightshift.view_of(p) = r.relation
+      )
+    union all
+    select format('It is refreshed every time, changed or not, because %s.', refresh_warnings.untracked)
+    where refresh_warnings.untracked is not null
+    union all
+    select format('The API exposes it to %s, and row level security cannot apply to it. Fix: revoke all on %s from anon, authenticated;',
+      string_agg(r.rolname, ' and ' order by r.rolname), refresh_warnings.view)
+    from pg_catalog.pg_roles r
+    where r.rolname in ('anon', 'authenticated')
+      and has_table_privilege(r.oid, refresh_warnings.view, 'select')
+    having count(*) > 0
+  ) w(warning);
+$$;
+
+comment on function nightshift.refresh_warnings is
+  'What will keep a view from being refreshed, keep its data older than it need be, or expose it, with the fix, as a JSON array of sentences.';
+
+-- supabase/schema/refresh/refresh_way.sql
+
+create or replace function nightshift.refresh_way(view regclass, allow_blocking boolean)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  owner oid;
+  populated boolean;
+  keyed boolean;
+  needs text;
+begin
+  select c.relowner, c.relispopulated into owner, populated
+  from pg_catalog.pg_class c where c.oid = view;
+  keyed := exists (
+    select 1
+    from pg_catalog.pg_index i
+    join pg_catalog.pg_class c on c.oid = i.indexrelid
+    join pg_catalog.pg_am m on m.oid = c.relam
+    where i.indrelid = view
+      and i.indisunique and i.indisvalid and i.indimmediate
+      and i.indpred is null and i.indexprs is null
+      and m.amname = 'btree'
+  );
+  if not pg_has_role(owner, 'usage') then
+    return jsonb_build_object(
+      'problem', format('It belongs to %I, and only its owner may refresh it', owner::regrole),
+      'fix', format('alter materialized view %s owner to %I;', view, current_user)
+    );
+  end if;
+  if populated and keyed then
+    return jsonb_build_object('mode', 'concurrently', 'modeReason', 'readers go on reading');
+  end if;
+  needs := concat_ws(' and ',
+    case when not populated then 'it holds no data yet' end, case when not keyed then 'it has no unique index on plain columns' end);
+  if allow_blocking then
+    return jsonb_build_object('mode', 'plain', 'modeReason', needs || ', and its policy allows blocking readers');
+  end if;
+  return jsonb_build_object(
+    'problem', format('It can only be refreshed in a way that blocks its readers: %s', needs),
+    'fix', case when not populated then format('refresh materialized view %s; once by hand, ', view) else '' end
+      || case when not keyed then format('create unique index on %s (<the columns that tell its rows apart>); ', view) else '' end
+      || format('or select nightshift.alter_refresh_policy(%L, allow_blocking => true);', view)
+  );
+end;
+$$;
+
+comment on function nightshift.refresh_way is
+  'How a view can be refreshed: {mode: concurrently | plain, modeReason}, or {problem, fix} when it cannot. Concurrently when it is populated and has a valid unique index on plain columns; plain, which blocks readers, only when allow_blocking says so.';
+
+-- supabase/schema/refresh/remove_refresh_policy.sql
+
+create or replace function nightshift.remove_refresh_policy(view text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  policy nightshift.refresh_policies := nightshift.find_refresh_policy(remove_refresh_policy.view);
+begin
+  if policy.view is null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no refresh policy', remove_refresh_policy.view),
+      detail = format('Policies exist for: %s', coalesce(
+        (select string_agg(nightshift.describe_refresh_policy(p) ->> 'view', ', ' order by p.view_name)
+          from nightshift.refresh_policies p), 'no view')),
+      hint = 'Name the view with its schema, and with quotes where SQL needs them. A view that is gone goes by its last name.';
+  end if;
+  delete from nightshift.refresh_policies p where p.view = policy.view;
+  return nightshift.describe_refresh_policy(policy);
+end;
+$$;
+
+comment on function nightshift.remove_refresh_policy is
+  'Removes the policy of a view, or of one that is gone by the name it had last; the view stays as it is. Waits while the view is being refreshed. Returns what was removed. Errors: NS404.';
+
+-- supabase/schema/refresh/sources_as_of.sql
+
+create or replace function nightshift.sources_as_of(view regclass)
+returns timestamptz
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when bool_and(p.data_as_of is not null) is not false
+    then coalesce(min(p.data_as_of), 'infinity') else '-infinity' end
+  from nightshift.view_reads(sources_as_of.view) r
+  left join nightshift.refresh_policies p on nightshift.view_of(p) = r.relation
+  where r.kind = 'm';
+$$;
+
+comment on function nightshift.sources_as_of is
+  'How old the data is that a view would be made from now: data_as_of of the oldest view that it reads, -infinity when that of one is not known (it has no policy, or was not refreshed yet), infinity when it reads no view.';
+
+-- supabase/schema/refresh/trim_view_refreshes.sql
+
+create or replace function nightshift.trim_view_refreshes()
+returns bigint
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  with trimmed as (
+    delete from nightshift.view_refreshes v
+    where v.id in (
+      select old.id
+      from nightshift.view_refreshes old
+      where old.started_at < now() - (select s.ledger_retention from nightshift.settings s)
+      order by old.started_at
+      limit 1000
+    )
+    returning 1
+  )
+  select count(*) from trimmed;
+$$;
+
+comment on function nightshift.trim_view_refreshes is
+  'Deletes at most 1,000 records of refreshes older than settings.ledger_retention (default 90 days); returns how many. plan_view_refresh calls it.';
+
+-- supabase/schema/refresh/view_of.sql
+
+create or replace function nightshift.view_of(policy nightshift.refresh_policies)
+returns regclass
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (select c.oid::regclass from pg_catalog.pg_class c where c.oid = policy.view and c.relkind = 'm'),
+    (
+      select v
+      from nightshift.find_view(policy.view_name) v
+      where not exists (
+        select 1 from nightshift.refresh_policies o
+        where o.view = v or o.view_name = policy.view_name and o.created_at > policy.created_at
+      )
+    )
+  );
+$$;
+
+comment on function nightshift.view_of is
+  'The view of a policy: the one it was declared for, whatever its name is now, or, when that is gone, the one that has taken its name. Null when there is neither.';
+
+-- supabase/schema/refresh/view_reads.sql
+
+create or replace function nightshift.view_reads(view regclass)
+returns table (relation regclass, kind "char")
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  with recursive reads(relation, kind, inherited) as (
+    select c.oid, c.relkind, false from pg_catalog.pg_class c where c.oid = view_reads.view
+    union
+    select c.oid, c.relkind, c.relhassubclass
+    from reads r
+    cross join lateral (
+      select d.refobjid
+      from pg_catalog.pg_rewrite w
+      join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = w.oid
+      where w.ev_class = r.relation
+        and d.refclassid = 'pg_catalog.pg_class'::regclass
+        -- A materialized view below is read as it is; what it was made from is its own affair.
+        and (r.kind = 'v' or r.relation = view_reads.view)
+      union all
+      select i.inhrelid
+      from pg_catalog.pg_inherits i
+      -- A partition whose detachment was interrupted is read no more.
+      where r.inherited and i.inhparent = r.relation and not i.inhdetachpending
+    ) below(oid)
+    join pg_catalog.pg_class c on c.oid = below.oid
+    where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and c.oid <> view_reads.view
+  )
+  select r.relation::regclass, r.kind from reads r where r.relation <> view_reads.view;
+end;
+$$;
+
+comment on function nightshift.view_reads is
+  'All that the query of a view reads, with its pg_class.relkind: through ordinary views, partitions and inheriting tables, down to tables and to other materialized views.';
+
+-- supabase/schema/refresh/view_state.sql
+
+-- What a materialized view reads, and whether any of it has changed since the view was last refreshed.
+-- Why: Postgres records neither; a night that refreshes what nobody touched costs as much as one that has to.
+-- Locks: it reads the catalogs and the statistics.
+
+create or replace function nightshift.view_state(view regclass)
+returns jsonb
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  read regclass[];
+  readers regclass[];
+  sources regclass[];
+  own_code regprocedure[];
+  clocks regprocedure[];
+  tree text;
+  trees text;
+  untracked text;
+begin
+  select
+    array_agg(r.relation),
+    array_agg(r.relation) filter (where r.kind = 'v') || view,
+    array_agg(r.relation) filter (where r.kind in ('r', 'm', 'f'))
+  into read, readers, sources
+  from nightshift.view_reads(view) r;
+  readers := coalesce(readers, array[view]);
+  select string_agg(concat(w.ev_class, w.ev_action), ',' order by w.oid) into tree
+  from pg_catalog.pg_rewrite w
+  where w.ev_class = any(readers);
+
+  select
+    concat(tree, string_agg(c.calls, '')),
+    array_agg(f.oid) filter (where f.oid >= 16384),
+    array_agg(f.oid order by f.oid desc) filter (where case
+      when f.oid >= 16384 then f.provolatile <> 'i'
+      -- Most stable functions of Postgres depend on settings alone, such as the time zone; these depend on more.
+      else f.provolatile = 'v' or f.provolatile = 's' and f.proname ~ (
+        '^(now|age|mxid_age|(statement|transaction)_timestamp|current_.*|session_user|system_user|getpgusername|version'
+        '|_?pg_.*|has_.*|inet_.*|txid_.*|to_reg.*|.*_to_xml.*|cursor_to_.*|.*_description|row_security_active|enum_.*'
+        '|format_type)$'
+      )
+    end)
+  into trees, own_code, clocks
+  from nightshift.called_functions(tree) c
+  join pg_catalog.pg_proc f on f.oid = c.function;
+
+  untracked := coalesce(
+    case when not current_setting('track_counts')::boolean then 'track_counts is off' end,
+    case when not pg_has_role('pg_read_all_stats', 'usage') then
+      format('%I may not see other sessions: grant pg_read_all_stats to %I', current_user, current_user) end,
+    (select 'it reads ' || min(format('%s %s', case c.relkind when 'f' then 'the foreign table' else 'the sequence' end, c.oid::regclass))
+      from pg_catalog.pg_class c where c.oid = any(read) and c.relkind in ('f', 'S')),
+    'it calls ' || clocks[1]::text
+      || case when clocks[1]::oid >= 16384 then ', which is not declared immutable' else '' end,
+    case when trees ~ '\{(SQLVALUEFUNCTION|NEXTVALUEEXPR) ' then 'it uses the clock or the session (current_date and the like)' end,
+    case when trees ~ '\{TABLESAMPLECLAUSE ' then 'it samples a table' end,
+    -- The text of these values is the name of something, which may change.
+    case when trees ~ ':(vartype|consttype|resulttype|funcresulttype|opresulttype) (24|220[2-6]|4089|4096|4191)\M'
+      then 'it uses names of the catalog (such as regclass)' end,
+    (select 'it reads ' || min(m[1]::oid::regclass::text) || ' of the system'
+      from regexp_matches(trees, ':relid (\d+)', 'g') m where m[1]::oid between 1 and 16383),
+    (select 'row level security applies on ' || min(source.oid::regclass::text)
+      from pg_catalog.pg_class source, pg_catalog.pg_class reader
+      where source.oid = any(read) and source.relkind in ('r', 'p') and source.relrowsecurity
+        and reader.oid = any(readers)
+        and (source.relforcerowsecurity or not pg_has_role(reader.relowner, source.relowner, 'usage'))
+        and not exists (
+          select 1 from pg_catalog.pg_roles o where o.oid = reader.relowner and (o.rolsuper or o.rolbypassrls)
+        ))
+  );
+
+  return jsonb_build_object(
+    'untracked', untracked,
+    -- Counters begin anew when statistics are reset, after a crash, and on a standby that was promoted.
+    'statistics', (
+      select concat_ws(' ', extract(epoch from pg_postmaster_start_time()), extract(epoch from d.stats_reset),
+        extract(epoch from b.stats_reset))
+      from pg_catalog.pg_stat_database d, pg_catalog.pg_stat_bgwriter b
+      where d.datname = current_database()
+    ),
+    'definition', md5(concat(
+      tree,
+      current_setting('TimeZone'), current_setting('DateStyle'),
+      (
+        select string_agg(concat(c.oid, c.relowner, c.reloptions), ',' order by c.oid)
+        from pg_catalog.pg_class c where c.oid = any(readers)
+      ),
+      -- A row as a whole, as in to_jsonb(t), carries the names of its columns.
+      (
+        select string_agg(concat(a.attrelid, ' ', a.attnum, ' ', a.attname, ' ', a.atttypid), ',' order by a.attrelid, a.attnum)
+        from pg_catalog.pg_attribute a
+        where a.attnum > 0 and not a.attisdropped and (
+          a.attrelid in (select m[1]::oid from regexp_matches(tree, ':relid (\d+)', 'g') m)
+          or a.attrelid in (select c.oid from pg_catalog.pg_class c where c.relkind = 'c')
+        )
+      ),
+      (select string_agg(concat(e.oid, ' ', e.enumlabel), ',' order by e.oid) from pg_catalog.pg_enum e),
+      case when trees ~ ':(consttype|resulttype|vartype) (3734|3769)\M' then concat(
+        (select string_agg(concat(t.oid, ' ', t.xmin), ',' order by t.oid) from pg_catalog.pg_ts_config t),
+        (select string_agg(concat(t.mapcfg, ' ', t.xmin), ',' order by t.mapcfg, t.maptokentype, t.mapseqno) from pg_catalog.pg_ts_config_map t),
+        (select string_agg(concat(t.oid, ' ', t.xmin), ',' order by t.oid) from pg_catalog.pg_ts_dict t)
+      ) end,
+      -- What a function calls in its text cannot be followed; any other one may be it.
+      case when exists (
+        select 1 from unnest(own_code) f(oid)
+        where not exists (
+          select 1 from pg_catalog.pg_depend d
+          where d.classid = 'pg_catalog.pg_proc'::regclass and d.objid = f.oid and d.deptype = 'e'
+        )
+      ) then (
+        select string_agg(concat(f.oid, ' ', f.xmin), ',' order by f.oid)
+        from pg_catalog.pg_proc f
+        join pg_catalog.pg_namespace n on n.oid = f.pronamespace
+        where f.oid >= 16384 and n.nspname not like 'pg\_temp%' and n.nspname <> 'nightshift'
+      ) end
+    )),
+    'own', nightshift.counted(view, 0),
+    'sources', (
+      select coalesce(jsonb_object_agg(s::oid, nightshift.counted(s, 0)), '{}') from unnest(sources) s
+    )
+  );
+end;
+$$;
+
+comment on function nightshift.view_state is
+  'What changes whenever the query of a view may give another result: {untracked: why nobody can tell, in words, or null: the query depends on more than the rows of local tables, or the counters are not to be had; statistics: since when the counters count; definition: a digest of the view, of the views and functions below it, and of names and settings that results can depend on; sources: by oid, what each table read has counted; own: the same of the view itself}.';
+
+-- supabase/schema/refresh/what_changed.sql
+
+create or replace function nightshift.what_changed(before jsonb, after jsonb)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when after ->> 'untracked' is not null then 'no counter can tell: ' || (after ->> 'untracked')
+    when before ->> 'untracked' is not null then 'no counter could tell when it was refreshed: ' || (before ->> 'untracked')
+    when before ->> 'definition' <> after ->> 'definition' then 'its definition, or something below it, changed'
+    when before ->> 'statistics' <> after ->> 'statistics' then 'the counters of Postgres began anew'
+    when before -> 'sources' <> after -> 'sources' then (
+      select string_agg(s.name, ', ' order by s.place) filter (where s.place <= 3)
+        || case when count(*) > 3 then format(' and %s more', count(*) - 3) else '' end
+        || ' changed'
+      from (
+        select
+          coalesce(c.oid::regclass::text, 'a table that is gone') as name,
+          row_number() over (order by c.oid::regclass::text) as place
+        from jsonb_each_text(before -> 'sources') b
+        full join jsonb_each_text(after -> 'sources') a using (key)
+        left join pg_catalog.pg_class c on c.oid = key::oid
+        where a.value is distinct from b.value
+      ) s
+    )
+    when before ->> 'own' is distinct from after ->> 'own' then 'another session refreshed it'
+  end;
+$$;
+
+comment on function nightshift.what_changed is
+  'What differs between two states of a view (see view_state), in words, or null when nothing does.';
+
+-- supabase/schema/retention/add_counts.sql
+
+create or replace function nightshift.add_counts(a jsonb, b jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_object_agg(s.key, s.total), '{}')
+  from (
+    select e.key, sum(e.value::bigint) as total
+    from (select * from jsonb_each_text(add_counts.a) union all select * from jsonb_each_text(add_counts.b)) e
+    group by e.key
+  ) s;
+$$;
+
+comment on function nightshift.add_counts is 'Adds two JSON objects of counts key by key.';
+
+-- supabase/schema/retention/add_retention_policy.sql
+
+create or replace function nightshift.add_retention_policy(
+  relation regclass,
+  drop_after interval,
+  marker_column name default 'deleted_at',
+  flag_column name default null,
+  max_fraction numeric default 0.5,
+  enabled boolean default true,
+  allow_short boolean default false
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  policy nightshift.retention_policies;
+begin
+  policy.relation := add_retention_policy.relation;
+  policy.drop_after := add_retention_policy.drop_after;
+  policy.marker_column := add_retention_policy.marker_column;
+  policy.flag_column := add_retention_policy.flag_column;
+  policy.max_fraction := add_retention_policy.max_fraction;
+  policy.enabled := coalesce(add_retention_policy.enabled, true);
+  policy.created_at := now();
+  perform nightshift.check_retention_policy(policy, allow_short);
+
+  insert into nightshift.retention_policies select policy.* on conflict do nothing;
+  if not found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s has a retention policy already', policy.relation),
+      hint = 'Change it with nightshift.alter_retention_policy, or remove it first with nightshift.remove_retention_policy.';
+  end if;
+  return nightshift.describe_retention_policy(policy)
+    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
+      || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
+end;
+$$;
+
+comment on function nightshift.add_retention_policy is
+  'Declares that rows of relation may be purged once marker_column is older than drop_after (and flag_column is true, when given). The marker is a date, timestamp (read as UTC) or timestamptz, and needs an index. drop_after: at least 1 day unless allow_short. max_fraction: the largest share of the table one run may remove, default 0.5. Returns the policy and warnings. Errors: NS404, NS422, each with a hint that says the fix.';
+
+-- supabase/schema/retention/advice_for_supabase_table.sql
+
+-- What to do instead for tables that Supabase keeps for itself: each has a way of its own.
+
+create or replace function nightshift.advice_for_supabase_table(relation regclass)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when o.name = 'storage.objects' then
+      'Remove files through the Storage API, for example supabase.storage.from(''bucket'').remove([...]): it refuses a plain delete, and a row that goes leaves its file behind. Keep deleted_at in a table of your own, beside the path of the file.'
+    when o.name = 'auth.users' then
+      'Delete users through the Auth API: supabase.auth.admin.deleteUser(id). Keep deleted_at in a table of your own that refers to auth.users.'
+    when o.name = 'auth.audit_log_entries' then
+      'Auth need not write it: Dashboard, Authentication, Audit Logs. To trim it: select cron.schedule(''trim-auth-audit-log'', ''15 3 * * *'', $delete$delete from auth.audit_log_entries where created_at < now() - interval ''90 days''$delete$);'
+    when o.schema = 'auth' then
+      'Auth removes what has expired itself. How long sessions last: Dashboard, Authentication, Sessions.'
+    when o.name = 'cron.job_run_details' then
+      'pg_cron trims it, where it is told to: select cron.schedule(''trim-cron-history'', ''0 3 * * *'', $delete$delete from cron.job_run_details where end_time < now() - interval ''7 days''$delete$);'
+    when o.schema = 'net' then
+      'pg_net removes answers itself, after pg_net.ttl (6 hours by default).'
+    when o.schema = 'realtime' then
+      'Realtime drops the partitions of messages itself, after three days.'
+    when o.name = 'supabase_functions.hooks' then
+      'select cron.schedule(''trim-hooks'', ''30 3 * * *'', $delete$delete from supabase_functions.hooks where created_at < now() - interval ''30 days''$delete$);'
+    else 'Leave it alone, or copy what you need of it into a table of your own.'
+  end
+  from (
+    select n.nspname as schema, format('%s.%s', n.nspname, c.relname) as name
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.oid = advice_for_supabase_table.relation
+      and (
+        pg_get_userbyid(c.relowner) like 'supabase\_%'
+        or exists (
+          select 1 from pg_catalog.pg_depend d
+          where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
+        )
+      )
+  ) o;
+$$;
+
+comment on function nightshift.advice_for_supabase_table is
+  'How the rows of a table that belongs to Supabase or to an extension are removed instead; null for a table of the application.';
+
+-- supabase/schema/retention/all_leaf_relations.sql
+
+create or replace function nightshift.all_leaf_relations(relation regclass)
+returns setof regclass
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select l.oid::regclass
+  from (
+    select all_leaf_relations.relation::oid
+    union
+    select t.relid::oid from pg_catalog.pg_partition_tree(all_leaf_relations.relation) t where t.isleaf
+  ) l(oid)
+  -- One by one: a thousand partitions are expected of every table, and all of pg_class would be read for those as well.
+  cross join lateral (select c.relkind from pg_catalog.pg_class c where c.oid = l.oid offset 0) c
+  where c.relkind = 'r'
+  order by l.oid;
+$$;
+
+comment on function nightshift.all_leaf_relations is
+  'The tables that really hold the rows of a table: itself, or its leaf partitions, by oid.';
+
+-- supabase/schema/retention/alter_retention_policy.sql
+
+create or replace function nightshift.alter_retention_policy(
+  relation regclass,
+  drop_after interval default null,
+  marker_column name default null,
+  flag_column name default null,
+  max_fraction numeric default null,
+  enabled boolean default null,
+  allow_short boolean default false
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  policy nightshift.retention_policies;
+begin
+  select p.* into policy
+  from nightshift.retention_policies p
+  where p.relation = alter_retention_policy.relation
+  for update;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no retention policy', relation),
+      hint = 'Declare one with nightshift.add_retention_policy.';
+  end if;
+  policy.drop_after := coalesce(alter_retention_policy.drop_after, policy.drop_after);
+  policy.marker_column := coalesce(alter_retention_policy.marker_column, policy.marker_column);
+  policy.flag_column := coalesce(alter_retention_policy.flag_column, policy.flag_column);
+  policy.max_fraction := coalesce(alter_retention_policy.max_fraction, policy.max_fraction);
+  policy.enabled := coalesce(alter_retention_policy.enabled, policy.enabled);
+
+  -- A policy can always be switched off, whatever has become of its table.
+  if policy.enabled then
+    perform nightshift.check_retention_policy(policy, allow_short or alter_retention_policy.drop_after is null);
+  end if;
+  update nightshift.retention_policies p
+  set
+    drop_after = policy.drop_after,
+    marker_column = policy.marker_column,
+    flag_column = policy.flag_column,
+    max_fraction = policy.max_fraction,
+    enabled = policy.enabled
+  where p.relation = policy.relation;
+  return nightshift.describe_retention_policy(policy)
+    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
+      || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
+end;
+$$;
+
+comment on function nightshift.alter_retention_policy is
+  'Changes what is given (null leaves a setting as it is) and validates the whole as add_retention_policy does. To drop a flag_column, remove the policy and add it anew. A run under way heeds the change from its next batch on. Returns the policy. Errors: NS404, NS422.';
+
+-- supabase/schema/retention/brake.sql
+
+create or replace function nightshift.brake(run nightshift.runs, doomed nightshift.row_set[], scope oid[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  excess record;
+begin
+  select g.relation, g.gone, g.going, floor(g.max_fraction * g.total) as allowed into excess
+  from (
+    select
+      p.relation, p.max_fraction,
+      coalesce((run.progress #>> array['steps', p.relation::text, 'rowsPurged'])::bigint, 0) as gone,
+      sum(cardinality(d.tids)) as going,
+      (run.progress #>> array['backlogs', p.relation::text, 'totalRows'])::numeric as total
+    from unnest(doomed) d
+    cross join lateral nightshift.covering_policy(d.relation, scope) p
+    group by p.relation, p.max_fraction
+  ) g
+  where g.gone + g.going > g.max_fraction * g.total
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS428',
+      message = format('%s would lose more of its rows than max_fraction allows', excess.relation),
+      detail = format('%s are gone in this run, %s more would go now, %s are allowed. This batch deleted nothing.',
+        excess.gone, excess.going, excess.allowed),
+      hint = 'The policy or the rows changed since the run began. Look with a dry run; then force, or raise max_fraction.';
+  end if;
+end;
+$$;
+
+comment on function nightshift.brake is
+  'Raises NS428 when a batch would take a table past the max_fraction of its policy, counted from the start of the run.';
+
+-- supabase/schema/retention/check_restore.sql
+
+create or replace function nightshift.check_restore(policy nightshift.retention_policies)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- Whoever calls, not the owner of the function: it gives nobody a right to change rows that they lack.
+  caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  wrong text;
+begin
+  if not has_table_privilege(caller, policy.relation, 'update') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s may not update rows of %s', caller, policy.relation),
+      hint = format('Restore as the owner of the table, or: grant update on %s to %I;', policy.relation, caller);
+  end if;
+  perform nightshift.require_trusted_owner(policy.relation);
+  perform nightshift.require_trusted_owner(c.oid::regclass)
+  from pg_catalog.pg_partition_tree(policy.relation) t
+  join pg_catalog.pg_class c on c.oid = t.relid
+  where c.relowner <> (select o.relowner from pg_catalog.pg_class o where o.oid = policy.relation);
+  -- It says so where the columns of the policy are not what they were.
+  perform nightshift.due_by_marker('r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, now());
+
+  select case
+    when a.attname = policy.marker_column and nightshift.is_set_by_default(policy.relation, a.attname)
+      then format('%I of %s is set when a row is written, and says nothing of its deletion', a.attname, policy.relation)
+    when a.attnotnull then format('%I of %s cannot be null, so a row that has one is not a deleted one', a.attname, policy.relation)
+    when a.attgenerated <> '' then format('%I of %s is generated', a.attname, policy.relation)
+  end into wrong
+  from pg_catalog.pg_attribute a
+  where a.attrelid = policy.relation and a.attname in (policy.marker_column, policy.flag_column)
+    and (
+      a.attgenerated <> ''
+      or a.attname = policy.marker_column and (a.attnotnull or nightshift.is_set_by_default(policy.relation, a.attname))
+    )
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = wrong,
+      hint = 'Rows can be restored where they are marked as deleted, by a column that is null in those that are not.';
+  end if;
+end;
+$$;
+
+comment on function nightshift.check_restore is
+  'Raises NS422, with the fix in the hint, unless the rows of a policy can be restored, and by whoever calls.';
+
+-- supabase/schema/retention/check_retention_policy.sql
+
+-- Retention policies: which rows of which table may go, and when. No policy, no deletion.
+-- Why: everything that decides whether a row is due is declared, validated and read here, once.
+
+create or replace function nightshift.check_retention_policy(policy nightshift.retention_policies, allow_short boolean)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  kind "char";
+  schema_name name;
+  due text;
+  -- Whoever calls, not the owner of this function: a policy gives nobody a right to delete that they lack.
+  caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+begin
+  select c.relkind, n.nspname into kind, schema_name
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where c.oid = policy.relation;
+
+  if policy.relation is null or not found then
+    raise exception using
+      errcode = 'NS404',
+      message = 'There is no such table',
+      hint = 'Name an existing table, with its schema: nightshift.add_retention_policy(''public.orders'', ''30 days'').';
+  end if;
+  if kind not in ('r', 'p') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is not a table', policy.relation),
+      hint = 'A retention policy needs the table that holds the rows, not a view, a materialized view or a foreign table.';
+  end if;
+  if schema_name in ('pg_catalog', 'information_schema', 'nightshift', 'supabase_migrations') or schema_name like 'pg\_t%' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s belongs to the system or is temporary', policy.relation),
+      hint = 'Declare policies on tables of your application.';
+  end if;
+  if nightshift.advice_for_supabase_table(policy.relation) is not null then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is kept by Supabase or an extension, which rely on its rows', policy.relation),
+      hint = nightshift.advice_for_supabase_table(policy.relation);
+  end if;
+  if not has_table_privilege(caller, policy.relation, 'delete') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s may not delete rows of %s', caller, policy.relation),
+      hint = format('Declare the policy as the owner of the table, or: grant delete on %s to %I;', policy.relation, caller);
+  end if;
+  perform nightshift.require_trusted_owner(policy.relation);
+  perform nightshift.require_trusted_owner(k.referencing)
+  from nightshift.leaf_relations(policy.relation) l, nightshift.referencing_keys(l) k;
+  if not (
+    has_table_privilege(policy.relation, 'select')
+    and has_table_privilege(policy.relation, 'update')
+    and has_table_privilege(policy.relation, 'delete')
+  ) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s may not select, lock and delete rows of %s', current_user, policy.relation),
+      hint = format('grant select, update, delete on %s to %I;', policy.relation, current_user);
+  end if;
+  if exists (
+    select 1 from pg_catalog.pg_rewrite w
+    where w.ev_class = policy.relation and w.ev_type = '4' and w.is_instead
+  ) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s has a rule that replaces DELETE', policy.relation),
+      hint = 'Drop the rule; a purge could delete nothing through it.';
+  end if;
+  if exists (
+    select 1
+    from nightshift.retention_policies o
+    where o.relation <> policy.relation
+      and (
+        o.relation in (select a.relid from pg_catalog.pg_partition_ancestors(policy.relation) a(relid))
+        or policy.relation in (select a.relid from pg_catalog.pg_partition_ancestors(o.relation) a(relid))
+      )
+  ) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('A partition or a parent of %s has a retention policy already', policy.relation),
+      hint = 'One policy on the partitioned table covers all of its partitions.';
+  end if;
+  if exists (
+    select 1
+    from pg_catalog.pg_partition_tree(policy.relation) t
+    join pg_catalog.pg_class c on c.oid = t.relid
+    where c.relkind = 'f'
+  ) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s has a partition that is a foreign table', policy.relation),
+      hint = 'Rows elsewhere cannot be locked and purged from here; declare the policy where they live.';
+  end if;
+
+  -- Each field by itself: '1 month -30 days' is positive on paper and negative in February.
+  if policy.drop_after is null
+    or not isfinite(policy.drop_after)
+    or least(
+      extract(year from policy.drop_after), extract(month from policy.drop_after), extract(day from policy.drop_after),
+      extract(hour from policy.drop_after), extract(minute from policy.drop_after), extract(second from policy.drop_after)
+    ) < 0
+    or policy.drop_after <= '0'
+  then
+    raise exception using
+      errcode = 'NS422',
+      message = format('drop_after must be a positive interval, not %s', coalesce(policy.drop_after::text, 'null')),
+      hint = 'Say how old a row must be to go, for example ''30 days''.';
+  end if;
+  if policy.drop_after < '1 day' and not coalesce(allow_short, false) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('drop_after is only %s', policy.drop_after),
+      detail = 'An interval under one day is more often a wrong unit than a wish.',
+      hint = 'Pass allow_short => true if it is meant.';
+  end if;
+  if policy.max_fraction is null or policy.max_fraction <= 0 or policy.max_fraction > 1 then
+    raise exception using
+      errcode = 'NS422',
+      message = format('max_fraction must be over 0 and at most 1, not %s', coalesce(policy.max_fraction::text, 'null')),
+      hint = 'It is the share of the table that one run may remove; 0.5 by default.';
+  end if;
+
+  due := nightshift.due_condition(
+    'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, now()
+  );
+  if not nightshift.marker_is_indexed(policy.relation, policy.marker_column, due) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('No index serves %I of %s', policy.marker_column, policy.relation),
+      detail = 'Without it every look for due rows reads the whole table.',
+      hint = format(
+        'create index %son %s (%I) where %s;',
+        -- Postgres cannot build an index concurrently on a partitioned table.
+        case when kind = 'p' then '' else 'concurrently ' end,
+        policy.relation, policy.marker_column,
+        case when policy.flag_column is null
+          then format('%I is not null', policy.marker_column) else format('%I', policy.flag_column) end
+      );
+  end if;
+  perform nightshift.require_no_sentinel(policy);
+end;
+$$;
+
+comment on function nightshift.check_retention_policy is
+  'Raises NS404 or NS422, with the fix in the hint, unless the policy can be applied as it is.';
+
+-- supabase/schema/retention/choose_due_rows.sql
+
+create or replace function nightshift.choose_due_rows(
+  leaf regclass,
+  due text,
+  marker_column name,
+  locking text,
+  batch_rows integer,
+  inout place jsonb,
+  out chosen tid[]
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
+set row_security = off
+set enable_seqscan = off
+as $$
+declare
+  -- Rows with one marker value that may go in one batch, where batches are not small for a reason.
+  max_ties constant integer := greatest(4 * batch_rows, case when batch_rows >= 500 then 20000 else 0 end);
+  start tid;
+  next_block bigint;
+  rows_per_page numeric;
+  found_tids tid[];
+  found_rows integer;
+  last_marker text;
+begin
+  if place ->> 'mode' = 'sweep' then
+    -- Block by block, each block once: no batch meets what an earlier one killed.
+    select greatest(1, least(291, case when c.relpages > 0 and c.reltuples > 0 then c.reltuples / c.relpages else 50 end))
+    into rows_per_page
+    from pg_catalog.pg_class c where c.oid = leaf;
+    start := coalesce(place ->> 'after', '(0,0)')::tid;
+    next_block := (start::text::point)[0]::bigint + greatest(1, round(batch_rows / rows_per_page));
+    execute format(
+      'select array_agg(r.ctid) from (
+         select r.ctid from only %s r
+         where r.ctid > %L and r.ctid < ''(%s,0)'' and r.tableoid = %s and (%s) is true %s
+         limit %s %s
+       ) r',
+      leaf, start, least(next_block, 4294967295), leaf::oid, due,
+      -- What an index walk has seen already is not looked at twice.
+      case when place ? 'floor' then format('and r.%I > %L', marker_column, place ->> 'floor') end,
+      batch_rows, locking
+    ) into chosen;
+    -- Stopped by the limit, the next batch begins in mid-page; never past the pages read, wherever a row has moved to.
+    if cardinality(chosen) >= batch_rows then
+      place := place || jsonb_build_object(
+        'after', (select least(max(c), format('(%s,0)', next_block)::tid) from unnest(chosen) c), 'leafDone', false
+      );
+    else
+      place := place || jsonb_build_object(
+        'after', format('(%s,0)', next_block),
+        'leafDone', next_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint
+      );
+    end if;
+    return;
+  end if;
+
+  -- In marker order, each marker value once: with ties, so the next batch can begin strictly after the last value.
+  execute format(
+    'select array_agg(c.ctid), count(*), max(c.marker)::text from (
+       select * from (
+         select r.ctid, r.%1$I as marker from only %2$s r where %3$s and r.%1$I > %4$L
+         order by r.%1$I fetch first %5$s rows with ties
+       ) c limit %6$s
+     ) c',
+    marker_column, leaf, due, coalesce(place ->> 'after', '-infinity'), batch_rows, max_ties + 1
+  ) into found_tids, found_rows, last_marker;
+  if found_rows > max_ties then
+    -- One value of the marker on very many rows, as after a bulk delete: no order among them to continue by.
+    place := place || jsonb_build_object(
+      'mode', 'sweep', 'after', '(0,0)', 'floor', coalesce(place ->> 'after', '-infinity'), 'leafDone', false
+    );
+    return;
+  end if;
+  execute format(
+    'select array_agg(r.ctid) from (
+       select r.ctid from only %s r where r.ctid = any($1) and r.tableoid = %s and (%s) is true %s
+     ) r',
+    leaf, leaf::oid, due, locking
+  )
+  into chosen using found_tids;
+  place := place || jsonb_build_object('after', last_marker, 'leafDone', found_rows < batch_rows);
+end;
+$$;
+
+comment on function nightshift.choose_due_rows is
+  'The next due rows of a leaf after place, about batch_rows of them, or up to 20,000 with one marker value, locked when locking says so and then known to be due under the lock. place: mode (sweep: after is the address of a row; index: after is a marker value), after, and leafDone once nothing is left behind it.';
+
+-- supabase/schema/retention/column_type.sql
+
+create or replace function nightshift.column_type(relation regclass, column_name name)
+returns regtype
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select a.atttypid::regtype
+  from pg_catalog.pg_attribute a
+  where a.attrelid = column_type.relation
+    and a.attname = column_type.column_name
+    and a.attnum > 0
+    and not a.attisdropped;
+$$;
+
+comment on function nightshift.column_type is 'The type of a live column, or null when there is no such column.';
+
+-- supabase/schema/retention/constant_default.sql
+
+create or replace function nightshift.constant_default(relation regclass, column_name name)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
+as $$
+declare
+  tree text;
+  expression text;
+  value text;
+begin
+  select d.adbin::text, pg_get_expr(d.adbin, d.adrelid) into tree, expression
+  from pg_catalog.pg_attribute a
+  join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  where a.attrelid = constant_default.relation and a.attname = constant_default.column_name and a.attgenerated = '';
+  -- current_timestamp is a node of its own; now() and its kin are functions of Postgres without arguments.
+  if tree is null or tree ~ '\{(SQLVALUEFUNCTION|NEXTVALUEEXPR)' or exists (
+    select 1
+    from nightshift.called_functions(tree) f
+    join pg_catalog.pg_proc p on p.oid = f.function
+    where p.pronamespace <> 'pg_catalog'::regnamespace or p.provolatile = 'v' or p.pronargs = 0
+  ) then
+    return null;
+  end if;
+  execute format('select (%s)::text', expression) into value;
+  return value;
+end;
+$$;
+
+comment on function nightshift.constant_default is
+  'The time that every new row gets in a column that says nothing else, in UTC, or null where there is none, or where it depends on when the row is written.';
+
+-- supabase/schema/retention/count_rows.sql
+
+create or replace function nightshift.count_rows(sets nightshift.row_set[])
+returns bigint
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(sum(cardinality(s.tids)), 0)::bigint from unnest(count_rows.sets) s;
+$$;
+
+comment on function nightshift.count_rows is 'How many rows there are in merged sets.';
+
+-- supabase/schema/retention/covering_policy.sql
+
+create or replace function nightshift.covering_policy(relation regclass, scope oid[])
+returns setof nightshift.retention_policies
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select p.*
+  from nightshift.retention_policies p
+  where p.enabled
+    and p.relation::oid = any(covering_policy.scope)
+    and (
+      p.relation = covering_policy.relation
+      or p.relation in (select a.relid from pg_catalog.pg_partition_ancestors(covering_policy.relation) a(relid))
+    );
+$$;
+
+comment on function nightshift.covering_policy is
+  'The enabled policy within scope that covers a table or partition, if any.';
+
+-- supabase/schema/retention/delete_rows.sql
+
+create or replace function nightshift.delete_rows(doomed nightshift.row_set[], scope oid[])
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+as $$
+declare
+  deletes text[];
+  deleted_rows bigint;
+  deleted jsonb;
+  expected jsonb;
+begin
+  if cardinality(doomed) = 0 then
+    return '{}';
+  end if;
+  -- The row locks hold the tables as they are from here on; a partition may have been detached just before.
+  if exists (
+    select 1 from unnest(doomed) d
+    where not exists (select 1 from nightshift.covering_policy(d.relation, scope))
+  ) then
+    raise exception using
+      errcode = 'serialization_failure',
+      message = 'A partition was detached, or a policy changed, while its rows were being chosen',
+      detail = 'Nothing was deleted.',
+      hint = 'Repeat the call.';
+  end if;
+  if exists (
+    select 1
+    from pg_catalog.pg_trigger t
+    where t.tgrelid in (select d.relation from unnest(doomed) d) and not t.tgisinternal
+  ) then
+    -- Triggers of the application were written for the application's own search path, not for ours.
+    perform set_config('search_path', (select s.trigger_search_path || ', pg_temp' from nightshift.settings s), true);
+  else
+    perform set_config('enable_seqscan', 'off', true);
+  end if;
+
+  -- Where the rows lie close together, bounds let Postgres read that stretch of the table once, three times as fast as
+  -- fetching each row by its address.
+  select
+    array_agg(format(
+      'delete from only %I.%I where ctid operator(pg_catalog.=) any(($1[%s]).tids) and tableoid operator(pg_catalog.=) %s %s',
+      n.nspname, c.relname, d.position, c.oid,
+      case when (b.last::text::point)[0] - (b.first::text::point)[0] < cardinality(d.tids) / 4
+        then format('and ctid operator(pg_catalog.>=) %L and ctid operator(pg_catalog.<=) %L', b.first, b.last) end
+    ) order by d.position),
+    jsonb_object_agg(c.oid, cardinality(d.tids))
+  into deletes, expected
+  from unnest(doomed) with ordinality d(relation, tids, position)
+  cross join lateral (select min(t) as first, max(t) as last from unnest(d.tids) t) b
+  join pg_catalog.pg_class c on c.oid = d.relation
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace;
+
+  begin
+    if cardinality(deletes) = 1 then
+      execute deletes[1] using doomed;
+      get diagnostics deleted_rows = row_count;
+      deleted := jsonb_build_object(doomed[1].relation, deleted_rows);
+    else
+      -- One statement for all tables: foreign keys are checked at its end, when rows that refer to each other are all gone.
+      execute (
+        select format(
+          'with %s select pg_catalog.jsonb_build_object(%s)',
+          string_agg(format('d%s as (%s returning 1)', d.position, deletes[d.position]), ', '),
+          string_agg(format('%L, (select pg_catalog.count(*) from d%s)', d.relation, d.position), ', ')
+        )
+        from unnest(doomed) with ordinality d(relation, tids, position)
+      ) into deleted using doomed;
+    end if;
+  exception
+    -- Our own errors are shown as they are. One that a trigger raises under a code of ours may quote a row.
+    when sqlstate 'NS000' then
+      raise exception using
+        errcode = 'NS422',
+        message = format('A trigger raised an error with SQLSTATE %s, which is Nightshift''s own', sqlstate),
+        detail = 'The batch was rolled back, with whatever the trigger did.',
+        hint = 'Let the trigger use another SQLSTATE; to see what it says, delete one of the due rows by hand.';
+  end;
+  perform set_config('search_path', 'pg_catalog, pg_temp', true);
+
+  if deleted <> expected then
+    raise exception using
+      errcode = 'NS422',
+      message = format('A trigger kept rows from being deleted: %s of %s went', deleted, expected),
+      detail = 'The batch was rolled back, with whatever the trigger did.',
+      hint = 'A BEFORE DELETE trigger that turns deletes into soft deletes must let rows go that are soft-deleted already.';
+  end if;
+  return (
+    select jsonb_object_agg(e.relation, e.n)
+    from (
+      select p.relation::text, sum(d.value::bigint) as n
+      from jsonb_each_text(deleted) d
+      cross join lateral nightshift.covering_policy(d.key::oid::regclass, scope) p
+      group by p.relation
+    ) e
+  );
+end;
+$$;
+
+comment on function nightshift.delete_rows is
+  'Deletes locked rows of any tables in one statement and returns how many, by the table of the policy. Errors: NS422, all undone, when a trigger kept a row; 40001 when a table is no longer covered.';
+
+-- supabase/schema/retention/describe_delete_triggers.sql
+
+create or replace function nightshift.describe_delete_triggers(relation regclass)
+returns setof text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format(
+    'Deletions fire %s. In a purge, current_setting(''nightshift.run_id'', true) is the id of its run; otherwise it is null or empty.',
+    string_agg(distinct format('trigger %I (%s)', t.tgname, t.tgfoid::regprocedure), ' and ')
+  )
+  from pg_catalog.pg_trigger t
+  join pg_catalog.pg_class c on c.oid = t.tgrelid
+  where t.tgrelid in (
+      select describe_delete_triggers.relation
+      union all
+      select l from nightshift.all_leaf_relations(describe_delete_triggers.relation) l
+    )
+    and not t.tgisinternal
+    -- The copies that partitions have of a trigger of their table.
+    and t.tgparentid = 0
+    and t.tgenabled <> 'D'
+    and t.tgtype & 8 = 8
+    -- A statement trigger of a partitioned table is warned of: it does not fire.
+    and (t.tgtype & 1 = 1 or c.relkind = 'r')
+  having count(*) > 0;
+$$;
+
+comment on function nightshift.describe_delete_triggers is
+  'A sentence that names the triggers of the application that a purge of the table fires, and says how they tell it from a user.';
+
+-- supabase/schema/retention/describe_retention_policy.sql
+
+create or replace function nightshift.describe_retention_policy(policy nightshift.retention_policies)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'relation', policy.relation::text,
+    'dropAfter', policy.drop_after::text,
+    'markerColumn', policy.marker_column,
+    'flagColumn', policy.flag_column,
+    'maxFraction', policy.max_fraction,
+    'enabled', policy.enabled,
+    'lastPurgedAt', policy.last_purged_at,
+    'lastPurgedRun', policy.last_purged_run,
+    'lastPurgedRows', policy.last_purged_rows
+  );
+$$;
+
+comment on function nightshift.describe_retention_policy is 'The JSON document of a policy.';
+
+-- supabase/schema/retention/due_by_marker.sql
+
+create or replace function nightshift.due_by_marker(
+  row_alias text,
+  relation regclass,
+  drop_after interval,
+  marker_column name,
+  flag_column name,
+  as_of timestamptz
+)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
+as $$
+declare
+  -- No caller can make rows due before their time.
+  cutoff timestamptz := least(as_of, now()) - drop_after;
+  marker_type regtype := nightshift.column_type(relation, marker_column);
+  flag_type regtype := nightshift.column_type(relation, flag_column);
+  bound text;
+begin
+  -- A date is a whole UTC day: its rows are due only when the day has ended before the cutoff.
+  bound := case marker_type
+    when 'timestamptz'::regtype then cutoff::text
+    when 'timestamp'::regtype then (cutoff at time zone 'UTC')::text
+    when 'date'::regtype then ((cutoff at time zone 'UTC')::date)::text
+  end;
+  if bound is null then
+    raise exception using
+      errcode = case when marker_type is null and not exists (select 1 from pg_catalog.pg_class c where c.oid = relation)
+        then 'NS404' else 'NS422' end,
+      message = case
+        when not exists (select 1 from pg_catalog.pg_class c where c.oid = relation)
+          then format('The table of a retention policy is gone (oid %s)', relation::oid)
+        when marker_type is null then format('%s has no column %I', relation, marker_column)
+        when drop_after is null then 'drop_after must not be null'
+        else format('Column %I of %s is of type %s, which is not a time', marker_column, relation, marker_type)
+      end,
+      detail = 'Nothing was deleted.',
+      hint = coalesce(
+        nightshift.hint_for_marker(relation, drop_after, marker_column),
+        'call nightshift.remove_retention_policy and declare the policy anew.'
+      );
+  end if;
+  if flag_column is not null and flag_type is distinct from 'boolean'::regtype then
+    raise exception using
+      errcode = 'NS422',
+      message = case
+        when flag_type is null then format('%s has no column %I', relation, flag_column)
+        else format('Column %I of %s is of type %s, which is not boolean', flag_column, relation, flag_type)
+      end,
+      detail = 'Nothing was deleted.',
+      hint = nightshift.hint_for_flag(relation, flag_column);
+  end if;
+  -- -infinity says "never". As a lower bound it would send the planner to the low end of the index, where the dead
+  -- entries of earlier nights are; as an inequality it does not.
+  return format('%1$s.%2$I <> %3$L and %1$s.%2$I < %4$L', row_alias, marker_column, '-infinity', bound)
+    || case when flag_column is null then '' else format(' and %s.%I', row_alias, flag_column) end;
+end;
+$$;
+
+comment on function nightshift.due_by_marker is
+  'The SQL condition for a due row, with names quoted and the cutoff, drop_after before as_of or now if that is earlier, in UTC as a literal of the marker''s type. Errors: NS404 when the table is gone, NS422 when marker or flag no longer fit.';
+
+-- supabase/schema/retention/due_condition.sql
+
+create or replace function nightshift.due_condition(
+  row_alias text,
+  relation regclass,
+  drop_after interval,
+  marker_column name,
+  flag_column name,
+  as_of timestamptz
+)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  condition text := nightshift.due_by_marker(row_alias, relation, drop_after, marker_column, flag_column, as_of);
+  alone record;
+begin
+  for alone in
+    select t.* from nightshift.partitions_to_retire(relation, as_of) t
+    where t.parent = relation or t.parent in (select a.relid from pg_catalog.pg_partition_ancestors(relation) a(relid))
+  loop
+    condition := condition || format(' and (%s) is not true', concat_ws(' and ',
+      case when alone.from_bound <> 'MINVALUE' then format('%s.%I >= %s', row_alias, alone.key_column, alone.from_bound) end,
+      format('%s.%I < %s', row_alias, alone.key_column, alone.to_bound)));
+  end loop;
+  return condition;
+end;
+$$;
+
+comment on function nightshift.due_condition is
+  'The SQL condition for a due row: due_by_marker, and not in a partition that is left to a partition policy.';
+
+-- supabase/schema/retention/find_due_referencing.sql
+
+create or replace function nightshift.find_due_referencing(
+  frontier nightshift.row_set[],
+  scope oid[],
+  as_of timestamptz,
+  locking text,
+  max_rows integer
+)
+returns nightshift.row_set[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+set enable_mergejoin = off
+set enable_hashjoin = off
+as $$
+declare
+  referenced nightshift.row_set;
+  key record;
+  tids tid[];
+  found_rows nightshift.row_set[] := '{}';
+begin
+  foreach referenced in array frontier loop
+    for key in
+      select k.join_condition, k.indexed, l.relation as referencing, p.drop_after, p.marker_column, p.flag_column
+      from nightshift.referencing_keys(referenced.relation) k
+      cross join lateral nightshift.leaf_relations(k.referencing) l(relation)
+      cross join lateral nightshift.covering_policy(l.relation, scope) p
+    loop
+      perform set_config('enable_hashjoin', (not key.indexed)::text, true);
+      perform nightshift.require_trusted_owner(key.referencing);
+      perform nightshift.hold_table(key.referencing, locking);
+      execute format(
+        'select array_agg(r.ctid) from (
+           select x.ctid from only %1$s x
+           where x.tableoid = %6$s
+             and (%2$s) is true
+             and exists (select 1 from only %3$s t where t.tableoid = %7$s and t.ctid = any($1) and %4$s)
+           limit %8$s
+           %5$s
+         ) r',
+        key.referencing,
+        nightshift.due_condition('x', key.referencing, key.drop_after, key.marker_column, key.flag_column, as_of),
+        referenced.relation::regclass, key.join_condition, locking,
+        key.referencing::oid, referenced.relation, max_rows
+      )
+      into tids using referenced.tids;
+      found_rows := found_rows || row(key.referencing, coalesce(tids, '{}'))::nightshift.row_set;
+    end loop;
+  end loop;
+  return nightshift.merge_row_sets(found_rows);
+end;
+$$;
+
+comment on function nightshift.find_due_referencing is
+  'The due rows, within scope, that refer to any row of frontier, at most max_rows for each foreign key and table; locked when locking says so.';
+
+-- supabase/schema/retention/find_inner_references.sql
+
+create or replace function nightshift.find_inner_references(doomed nightshift.row_set[])
+returns table (relation oid, tid tid, key_name text, referencing_relation oid, referencing_tid tid)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+set enable_mergejoin = off
+set enable_hashjoin = off
+as $$
+declare
+  referenced nightshift.row_set;
+  key record;
+begin
+  foreach referenced in array doomed loop
+    for key in
+      select k.name, k.join_condition, k.indexed, nightshift.scan_of(k.referencing) as referencing
+      from nightshift.referencing_keys(referenced.relation) k
+    loop
+      perform set_config('enable_hashjoin', (not key.indexed)::text, true);
+      return query execute format(
+        'select %1$s::oid, t.ctid, %2$L::text, x.tableoid, x.ctid
+         from only %3$s t
+         join %4$s x on %5$s
+         where t.tableoid = %1$s
+           and t.ctid = any($1)
+           and (x.tableoid, x.ctid) in (
+             select d.relation, r.tid from unnest($2) d cross join lateral unnest(d.tids) r(tid)
+           )',
+        referenced.relation, key.name, referenced.relation::regclass, key.referencing, key.join_condition
+      ) using referenced.tids, doomed;
+    end loop;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.find_inner_references is
+  'Which rows of doomed refer to which rows of doomed, by foreign key.';
+
+-- supabase/schema/retention/find_needed_rows.sql
+
+create or replace function nightshift.find_needed_rows(doomed nightshift.row_set[])
+returns table (relation oid, tid tid, key_name text)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+set enable_mergejoin = off
+set enable_hashjoin = off
+as $$
+declare
+  referenced nightshift.row_set;
+  key record;
+begin
+  foreach referenced in array doomed loop
+    for key in
+      select
+        k.name, k.join_condition, k.indexed,
+        k.referencing as table_name, nightshift.scan_of(k.referencing) as referencing
+      from nightshift.referencing_keys(referenced.relation) k
+    loop
+      perform set_config('enable_hashjoin', (not key.indexed)::text, true);
+      perform nightshift.require_trusted_owner(key.table_name);
+      -- NOT IN, for once: a hashed subplan filters inside the probe of x, which then stops at the first row
+      -- that is not doomed. NOT EXISTS would first subtract the doomed rows from the whole of x.
+      return query execute format(
+        'select %1$s::oid, t.ctid, %2$L::text
+         from only %3$s t
+         where t.tableoid = %1$s
+           and t.ctid = any($1)
+           and exists (
+             select 1 from %4$s x
+             where %5$s
+               and (x.tableoid, x.ctid) not in (
+                 select d.relation, r.tid from unnest($2) d cross join lateral unnest(d.tids) r(tid)
+               )
+           )',
+        referenced.relation, key.name, referenced.relation::regclass, key.referencing, key.join_condition
+      ) using referenced.tids, doomed;
+    end loop;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.find_needed_rows is
+  'The rows of doomed that a row outside of doomed refers to, by foreign key.';
+
+-- supabase/schema/retention/find_relation.sql
+
+create or replace function nightshift.find_relation(name text)
+returns regclass
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return to_regclass(name);
+exception
+  when invalid_name or syntax_error or feature_not_supported then
+    return null;
+end;
+$$;
+
+comment on function nightshift.find_relation is
+  'The table of a name as SQL writes it, schema included, or null, also where the name is malformed or names another database.';
+
+-- supabase/schema/retention/hint_for_flag.sql
+
+create or replace function nightshift.hint_for_flag(relation regclass, flag_column name)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when nightshift.column_type(hint_for_flag.relation, flag_column) is null
+      then 'flag_column names a boolean column that is true for rows that may go; leave it out if there is none.'
+    else format(
+      'alter table %1$s add column may_go boolean generated always as (%2$I = ''...'') stored; /* the condition under which a row may go; rewrites the table */',
+      hint_for_flag.relation, flag_column)
+  end;
+$$;
+
+comment on function nightshift.hint_for_flag is
+  'What to do where a column cannot be the flag of a policy: a generated column makes one of any condition on the row.';
+
+-- supabase/schema/retention/hint_for_marker.sql
+
+create or replace function nightshift.hint_for_marker(relation regclass, drop_after interval, marker_column name)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  marker_type regtype := nightshift.column_type(relation, marker_column);
+  made name := left(marker_column, 55) || '_time';
+  times text;
+  touched name;
+begin
+  select
+    string_agg(quote_ident(a.attname), ', ' order by a.attnum),
+    min(a.attname::text) filter (where a.attname ~* 'updat|modif|chang')
+  into times, touched
+  from pg_catalog.pg_attribute a
+  where a.attrelid = hint_for_marker.relation and a.attnum > 0 and not a.attisdropped
+    and a.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype);
+
+  return case
+    when marker_type is null then concat_ws(' ',
+      'Name a column of the table' || nullif(format(': %s.', times), ': .'),
+      'If the table or column was dropped or renamed, call nightshift.remove_retention_policy and declare the policy anew.')
+    when marker_type = 'boolean'::regtype and touched is not null then format(
+      'select nightshift.add_retention_policy(%1$L, %2$L, marker_column => %3$L, flag_column => %4$L); /* where %3$I moves when %4$I is set */',
+      relation, drop_after, touched, marker_column)
+    when marker_type = 'boolean'::regtype then format(
+      'alter table %s add column deleted_at timestamptz; /* to be set together with %I, which has no time */', relation, marker_column)
+    when marker_type in (
+        'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'numeric'::regtype, 'real'::regtype, 'double precision'::regtype
+      ) then format(
+      'alter table %1$s add column %2$I timestamptz generated always as (to_timestamp(nullif(%3$I, 0))) stored; '
+      || '/* for milliseconds: to_timestamp(nullif(%3$I, 0) / 1000.0); rewrites the table */ create index on %1$s (%2$I); '
+      || 'select nightshift.add_retention_policy(%4$L, %5$L, marker_column => %6$L);',
+      relation, made, marker_column, relation, drop_after, made)
+    when marker_type in ('text'::regtype, 'varchar'::regtype, 'character'::regtype) then format(
+      'alter table %1$s alter column %2$I type timestamptz using %2$I::timestamptz; /* rewrites the table */', relation, marker_column)
+    else 'marker_column names a column of type date, timestamp or timestamptz' || coalesce(': ' || times, '') || '.'
+  end;
+end;
+$$;
+
+comment on function nightshift.hint_for_marker is
+  'What to do where a column cannot be the marker of a policy: for a flag, a number, a text and a column that is not there.';
+
+-- supabase/schema/retention/hold_table.sql
+
+create or replace function nightshift.hold_table(relation regclass, locking text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- ROW EXCLUSIVE before the catalog is read: from here on nobody adds a foreign key, changes a type or swaps a name.
+  if locking <> '' then
+    execute format('lock table only %s in row exclusive mode', relation);
+  end if;
+end;
+$$;
+
+comment on function nightshift.hold_table is
+  'Keeps the definition of a table as it is until the end of the transaction, when rows of it are to be locked.';
+
+-- supabase/schema/retention/is_large.sql
+
+create or replace function nightshift.is_large(relation regclass)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  -- 8 MB are read in a few milliseconds, without an index.
+  select coalesce(sum(pg_relation_size(l)), 0) > 1000 * current_setting('block_size')::bigint
+  from nightshift.all_leaf_relations(is_large.relation) l;
+$$;
+
+comment on function nightshift.is_large is 'Whether a table, with its partitions, has more than 1,000 pages, and is not to be read as a whole again and again.';
+
+-- supabase/schema/retention/is_set_by_default.sql
+
+create or replace function nightshift.is_set_by_default(relation regclass, column_name name)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce((
+    -- What says "not deleted" as a default is null, or a time that never is.
+    select a.attgenerated = '' and pg_get_expr(d.adbin, d.adrelid) !~* '^\(*(null\M|''-?infinity'')'
+    from pg_catalog.pg_attribute a
+    join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    where a.attrelid = is_set_by_default.relation and a.attname = is_set_by_default.column_name
+  ), false);
+$$;
+
+comment on function nightshift.is_set_by_default is
+  'Whether a new row has a time in this column by its default, as created_at mostly has.';
+
+-- supabase/schema/retention/leaf_relations.sql
+
+create or replace function nightshift.leaf_relations(relation regclass)
+returns setof regclass
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  left_alone oid[] := array(select t.partition from nightshift.partitions_to_retire(relation) t);
+begin
+  return query
+  select l.leaf from nightshift.all_leaf_relations(relation) l(leaf) where l.leaf::oid <> all(left_alone) order by l.leaf::oid;
+end;
+$$;
+
+comment on function nightshift.leaf_relations is
+  'The tables that hold the rows of a table that a purge looks at, by oid: all_leaf_relations, without those that are left to a partition policy.';
+
+-- supabase/schema/retention/list_restores.sql
+
+create or replace function nightshift.list_restores(relation text default null, max_restores integer default 20)
+returns jsonb
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'at', r.at, 'relation', r.relation_name, 'restored', r.restored, 'failed', r.failed, 'reasons', r.reasons
+  ) order by r.id desc), '[]')
+  from (
+    select n.* from nightshift.restores n
+    where list_restores.relation is null or n.relation_name = list_restores.relation
+    order by n.id desc
+    limit least(greatest(list_restores.max_restores, 1), 1000)
+  ) r;
+$$;
+
+comment on function nightshift.list_restores is
+  'The newest calls of restore_rows first, as one JSON array: at, relation, restored, failed, reasons; of one table, named with its schema, when relation is given. max_restores: 1 to 1000, default 20.';
+
+-- supabase/schema/retention/list_retention_policies.sql
+
+create or replace function nightshift.list_retention_policies(as_of timestamptz default now(), budget_ms integer default 3000)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '1s'
+set jit = off
+as $$
+declare
+  policy nightshift.retention_policies;
+  policies integer := (select count(*) from nightshift.retention_policies);
+  entry jsonb;
+  entries jsonb := '[]';
+begin
+  for policy in select p.* from nightshift.retention_policies p order by p.relation::text loop
+    entry := nightshift.describe_retention_policy(policy);
+    begin
+      entry := entry
+        || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation))
+        || nightshift.measure_backlog(policy, as_of, least(300, budget_ms / policies));
+    exception
+      when sqlstate 'NS404' or sqlstate 'NS422' or insufficient_privilege or lock_not_available then
+        entry := entry || jsonb_build_object('problem', jsonb_build_object('code', sqlstate, 'message', sqlerrm));
+    end;
+    entries := entries || entry;
+  end loop;
+  return entries;
+end;
+$$;
+
+comment on function nightshift.list_retention_policies is
+  'Every policy with its backlog (dueRows of totalRows, oldestDueAt, overdueSeconds) and last purge, as one JSON array. A policy that no longer fits its table carries problem instead. budget_ms: time for counting in all, default 3000; what does not fit is estimated and flagged.';
+
+-- supabase/schema/retention/marker_is_indexed.sql
+
+create or replace function nightshift.marker_is_indexed(relation regclass, marker_column name, due text)
+returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  leaf regclass;
+begin
+  for leaf in select l from nightshift.leaf_relations(relation) l loop
+    if nightshift.is_large(leaf)
+      and nightshift.marker_walk(leaf, marker_column, due) is null
+      -- Built in this very transaction over rows it has changed, an index is of use only to later ones.
+      and not exists (
+        select 1
+        from pg_catalog.pg_index i
+        join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+        where i.indrelid = leaf and i.indcheckxmin and i.indisvalid and a.attname = marker_column
+      )
+    then
+      return false;
+    end if;
+  end loop;
+  return true;
+end;
+$$;
+
+comment on function nightshift.marker_is_indexed is
+  'Whether, on every leaf that is large, an index serves the way through the due rows: see marker_walk.';
+
+-- supabase/schema/retention/marker_walk.sql
+
+create or replace function nightshift.marker_walk(leaf regclass, marker_column name, due text)
+returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
+as $$
+declare
+  plan jsonb;
+begin
+  -- The planner is asked whether an index gives the due rows in order: it knows about partial indexes,
+  -- leading columns and expressions what a look at pg_index would have to guess.
+  execute format(
+    'explain (format json) select r.%1$I from only %2$s r where %3$s order by r.%1$I limit 1', marker_column, leaf, due
+  ) into plan;
+  if not jsonb_path_exists(plan, 'strict $.**."Node Type" ? (@ == "Sort" || @ == "Seq Scan")') then
+    return 'index';
+  end if;
+  return case when exists (
+    select 1
+    from pg_catalog.pg_index i
+    join pg_catalog.pg_class c on c.oid = i.indexrelid
+    join pg_catalog.pg_am m on m.oid = c.relam and m.amname = 'brin'
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attname = marker_column
+    where i.indrelid = leaf and i.indisvalid and i.indpred is null and a.attnum = any(i.indkey::smallint[])
+  ) then 'sweep' end;
+end;
+$$;
+
+comment on function nightshift.marker_walk is
+  'How an index serves the way through the due rows of a leaf: index (it gives them in the order of the marker), sweep (a BRIN index says which pages may have some), or null when none does.';
+
+-- supabase/schema/retention/measure_backlog.sql
+
+create or replace function nightshift.measure_backlog(
+  policy nightshift.retention_policies,
+  as_of timestamptz,
+  budget_ms integer default 300
+)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set row_security = off
+-- The cursor is read to its end more often than not: right after a purge the way past dead index entries is the longer one.
+set cursor_tuple_fraction = 1
+as $$
+declare
+  -- Below 32 MB a table is counted whole; above it about 1,000 random pages are counted instead.
+  counted_pages constant integer := 4096;
+  sampled_pages constant integer := 1000;
+  stop_at constant timestamptz := clock_timestamp() + make_interval(secs => budget_ms / 1000.0);
+  due text := nightshift.due_condition(
+    'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of
+  );
+  pages bigint;
+  percent numeric;
+  due_cursor refcursor;
+  stride integer := 500;
+  moved bigint;
+  due_rows bigint := 0;
+  due_exact boolean := true;
+  total_rows bigint;
+  sampled_due bigint;
+  oldest timestamptz;
+  -- Without a zone, times are UTC, whatever the session says.
+  in_utc constant text := case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
+    then '' else '::timestamp at time zone ''UTC''' end;
+begin
+  select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages
+  from nightshift.leaf_relations(policy.relation) l;
+  percent := case when coalesce(pages, 0) <= counted_pages then 100 else 100.0 * sampled_pages / pages end;
+
+  open due_cursor no scroll for execute format('select from %s r where %s', nightshift.scan_of(policy.relation), due);
+  loop
+    move forward stride in due_cursor;
+    get diagnostics moved = row_count;
+    due_rows := due_rows + moved;
+    exit when moved < stride;
+    stride := least(stride * 2, 20000);
+    due_exact := clock_timestamp() < stop_at;
+    exit when not due_exact;
+  end loop;
+  close due_cursor;
+
+  execute format(
+    'select count(*), count(*) filter (where %1$s), (min(r.%2$I) filter (where %1$s))%3$s from %4$s r %5$s',
+    due, policy.marker_column, in_utc, nightshift.scan_of(policy.relation),
+    case when percent < 100 then format('tablesample system (%s)', percent) else '' end
+  ) into total_rows, sampled_due, oldest;
+  total_rows := round(total_rows * 100 / percent);
+  if not due_exact then
+    due_rows := greatest(due_rows, round(sampled_due * 100 / percent));
+  end if;
+
+  -- Of very many due rows only an index in order knows the oldest; else it is that of the sample.
+  if due_rows > 0 and (due_exact or (
+    select bool_and(nightshift.marker_walk(l, policy.marker_column, due) = 'index')
+    from nightshift.leaf_relations(policy.relation) l
+  )) then
+    execute format(
+      'select min(r.%I)%s from %s r where %s', policy.marker_column, in_utc, nightshift.scan_of(policy.relation), due
+    ) into oldest;
+  end if;
+
+  return jsonb_build_object(
+    'dueRows', due_rows,
+    'dueRowsExact', due_exact,
+    'totalRows', greatest(total_rows, due_rows),
+    'totalRowsExact', percent = 100,
+    'oldestDueAt', oldest,
+    'overdueSeconds', extract(epoch from as_of - (oldest + policy.drop_after))::bigint
+  );
+end;
+$$;
+
+comment on function nightshift.measure_backlog is
+  'How many rows of a policy are due, out of how many. Due rows are counted exactly while budget_ms lasts (default 300), then estimated from about 1,000 random pages, as is the total of a table over 32 MB; the Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
+
+-- supabase/schema/retention/measure_retention_backlog.sql
+
+create or replace function nightshift.measure_retention_backlog(
+  run_id uuid,
+  fence bigint,
+  relation text,
+  again boolean default false
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '2s'
+set lock_timeout = '1s'
+set jit = off
+as $$
+declare
+  run nightshift.runs := nightshift.hold_run(run_id, fence);
+  policy nightshift.retention_policies;
+  backlog jsonb := run.progress #> array['backlogs', measure_retention_backlog.relation];
+begin
+  if backlog is not null and not again then
+    return backlog;
+  end if;
+  select p.* into policy from nightshift.retention_policies p
+  where p.relation = nightshift.find_relation(measure_retention_backlog.relation);
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no retention policy', measure_retention_backlog.relation),
+      hint = 'It was removed, or its table dropped or renamed, since the run began.';
+  end if;
+  backlog := nightshift.measure_backlog(policy, run.started_at);
+  if not again then
+    -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
+    perform nightshift.require_no_sentinel(policy);
+    if (backlog ->> 'dueRows')::bigint > 0 then
+      perform nightshift.require_replica_identity(policy.relation);
+      -- force is true, or the names of tables.
+      if run.input -> 'force' is distinct from 'true' and not coalesce(run.input -> 'force' ? policy.relation::text, false) then
+        perform nightshift.require_referencing_indexes(policy.relation);
+      end if;
+    end if;
+    update nightshift.runs r
+    set progress = r.progress || jsonb_build_object(
+      'backlogs',
+      coalesce(r.progress -> 'backlogs', '{}') || jsonb_build_object(measure_retention_backlog.relation, backlog)
+    )
+    where r.id = run.id;
+  end if;
+  return backlog;
+end;
+$$;
+
+comment on function nightshift.measure_retention_backlog is
+  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
+
+-- supabase/schema/retention/merge_row_sets.sql
+
+create or replace function nightshift.merge_row_sets(sets nightshift.row_set[])
+returns nightshift.row_set[]
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(row(m.relation, m.tids)::nightshift.row_set), '{}')
+  from (
+    select s.relation, array_agg(distinct t.tid) as tids
+    from unnest(merge_row_sets.sets) s
+    cross join lateral unnest(s.tids) t(tid)
+    group by s.relation
+  ) m;
+$$;
+
+comment on function nightshift.merge_row_sets is 'The union: one element a table, each row once, no empty elements.';
+
+-- supabase/schema/retention/next_leaf.sql
+
+create or replace function nightshift.next_leaf(relation regclass, done oid, marker_column name, due text)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  leaf regclass;
+  plan jsonb;
+  mode text;
+  due_rows bigint;
+begin
+  select l into leaf from nightshift.leaf_relations(relation) l where l::oid > done order by l::oid limit 1;
+  if leaf is null then
+    return null;
+  end if;
+  mode := coalesce(nightshift.marker_walk(leaf, marker_column, due), 'sweep');
+  if mode = 'index' then
+    -- Postgres weighs the index against reading every page; where it would read every page, we sweep.
+    execute format('explain (format json) select r.ctid from only %s r where %s', leaf, due) into plan;
+    if plan #>> '{0,Plan,Node Type}' = 'Seq Scan' then
+      -- Its statistics may be of before the last purge: where nothing is due, the index says so at once.
+      execute format('select from only %s r where %s order by r.%I limit 1', leaf, due, marker_column);
+      get diagnostics due_rows = row_count;
+      mode := case when due_rows > 0 then 'sweep' else 'index' end;
+    end if;
+  end if;
+  return jsonb_build_object('leaf', leaf::oid::bigint, 'mode', mode);
+end;
+$$;
+
+comment on function nightshift.next_leaf is
+  'Where a purge goes on after the leaf with oid done: {leaf, mode}, or null when there is no further leaf. mode is sweep where the due rows are dense or no index gives them in order, index where they are sparse or there are none.';
+
+-- supabase/schema/retention/partitions_to_retire.sql
+
+-- The purge leaves partitions that are wholly due to the partition policy of their table, for two nights.
+-- Why: detaching them costs next to nothing; deleting their rows one by one first would cost as much as all the rest.
+--      Here and elsewhere jit is off, or a function is plpgsql, because Postgres expects a thousand rows of every function,
+--      and would compile for longer than the query runs.
+
+create or replace function nightshift.partitions_to_retire(relation regclass, as_of timestamptz default now())
+returns table (parent regclass, partition oid, key_column name, from_bound text, to_bound text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  parents oid[] := array(
+    select p.parent::oid from nightshift.partition_policies p where p.enabled and p.retention is not null
+  );
+begin
+  if parents = '{}' then
+    return;
+  end if;
+  parents := array(
+    select t.relid::oid from pg_catalog.pg_partition_tree(partitions_to_retire.relation) t where t.relid::oid = any(parents)
+    union
+    select a.relid::oid from pg_catalog.pg_partition_ancestors(partitions_to_retire.relation) a(relid) where a.relid::oid = any(parents)
+  );
+  if parents = '{}' then
+    return;
+  end if;
+  return query
+  select r.parent::regclass, r.partition, a.key_column, r.from_bound, r.to_bound
+  from nightshift.assess_partitions(parents, partitions_to_retire.as_of) a
+  join nightshift.read_partitions(parents) r on r.parent = a.parent
+  -- Two nights for the retirement; what it cannot take out by then is purged as ever.
+  where r.partition = any(a.due) and r.upper > a.cutoff - interval '2 days' or r.partition = any(a.kept);
+end;
+$$;
+
+comment on function nightshift.partitions_to_retire is
+  'The partitions of a table, or around it, that a purge leaves alone: those that have been due to be retired for less than two days, and those that were attached again by hand.';
+
+-- supabase/schema/retention/plan_retention_purge.sql
+
+-- The plan of a purge: how much is due, and which policies a run covers.
+-- Why: what a run may touch is fixed when it begins, and what it would remove is measured before it removes anything.
+-- Locks: it reads.
+
+create or replace function nightshift.plan_retention_purge(run_id uuid, fence bigint, only_relations text[] default null)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  run nightshift.runs;
+  chosen regclass[];
+  unknown text;
+begin
+  run := nightshift.hold_run(run_id, fence);
+
+  select string_agg(o, ', ') into unknown
+  from unnest(only_relations) o
+  where not exists (
+    select 1 from nightshift.retention_policies p where p.relation = nightshift.find_relation(o)
+  );
+  if unknown is not null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('No retention policy for: %s', unknown),
+      detail = format('Policies exist for: %s', coalesce(
+        (select string_agg(p.relation::text, ', ' order by p.relation::text) from nightshift.retention_policies p), 'no table')),
+      hint = 'Name tables with their schema and with quotes where SQL needs them, like public."Product".';
+  end if;
+
+  select coalesce(array_agg(p.relation order by p.relation::text), '{}') into chosen
+  from nightshift.retention_policies p
+  where p.enabled
+    -- A continued run keeps to what it began with.
+    and (run.progress -> 'scope' is null or run.progress -> 'scope' @> to_jsonb(p.relation::oid::bigint))
+    and (only_relations is null or p.relation in (select nightshift.find_relation(o) from unnest(only_relations) o));
+
+  -- The scope is kept in the ledger: no batch of this run can touch a table that this plan did not name.
+  update nightshift.runs r
+  set progress = jsonb_build_object('scope', to_jsonb(chosen::oid[]::bigint[]), 'steps', '{}'::jsonb) || r.progress
+  where r.id = plan_retention_purge.run_id;
+
+  return jsonb_build_object(
+    'policies', coalesce((
+      select jsonb_agg(
+        nightshift.describe_retention_policy(p)
+        || jsonb_build_object(
+          'warnings', nightshift.retention_warnings(p.relation),
+          'referencedBy', (
+            select coalesce(jsonb_agg(distinct o.relation::text), '[]')
+            from nightshift.retention_policies o
+            where o.relation = any(chosen)
+              and o.relation <> p.relation
+              and exists (
+                select 1
+                from nightshift.leaf_relations(p.relation) l, nightshift.referencing_keys(l) k
+                where o.relation = k.referencing
+                  or o.relation in (select a.relid from pg_catalog.pg_partition_ancestors(k.referencing) a(relid))
+                  or k.referencing in (select a.relid from pg_catalog.pg_partition_ancestors(o.relation) a(relid))
+              )
+          )
+        )
+        order by p.relation::text
+      )
+      from nightshift.retention_policies p
+      where p.relation = any(chosen)
+    ), '[]'),
+    'disabled', coalesce((
+      select jsonb_agg(p.relation::text order by p.relation::text)
+      from nightshift.retention_policies p
+      where not p.enabled and (only_relations is null or p.relation in (select nightshift.find_relation(o) from unnest(only_relations) o))
+    ), '[]')
+  );
+end;
+$$;
+
+comment on function nightshift.plan_retention_purge is
+  'The enabled policies that this run covers, each with the other covered tables that refer to it (referencedBy), and the tables whose policy is disabled; fixes the former as the scope of the run. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+
+-- supabase/schema/retention/primary_key.sql
+
+create or replace function nightshift.primary_key(relation regclass, out column_name name, out type text, out equals text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  columns integer;
+begin
+  -- The type without its length: a cast to varchar(3) would cut an id short, and find another row.
+  select i.indnkeyatts, a.attname, format('%I.%I', tn.nspname, t.typname), format('operator(%I.%s)', n.nspname, o.oprname)
+  into columns, column_name, type, equals
+  from pg_catalog.pg_index i
+  join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+  join pg_catalog.pg_type t on t.oid = a.atttypid
+  join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace
+  join pg_catalog.pg_opclass c on c.oid = i.indclass[0]
+  join pg_catalog.pg_amop p on p.amopfamily = c.opcfamily and p.amoplefttype = c.opcintype
+    and p.amoprighttype = c.opcintype and p.amopstrategy = 3
+  join pg_catalog.pg_operator o on o.oid = p.amopopr
+  join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
+  where i.indrelid = primary_key.relation and i.indisprimary;
+  if columns is distinct from 1 then
+    raise exception using
+      errcode = 'NS422',
+      message = case
+        when columns is null then format('%s has no primary key', relation)
+        else format('The primary key of %s has %s columns', relation, columns)
+      end,
+      hint = 'Rows are named by the value of a primary key of one column; restore others with an update of your own.';
+  end if;
+end;
+$$;
+
+comment on function nightshift.primary_key is
+  'The column of a primary key of one column, its type and the operator that it is unique by, both as SQL writes them. Errors: NS422 when there is none.';
+
+-- supabase/schema/retention/purge_batch.sql
+
+-- One batch of the purge: choose, lock, check again, delete, account for it. One call, one transaction.
+-- Why: a row may be restored, or gain a row that refers to it, at any moment up to the lock; a function may die at any
+--      moment after it. Choosing happens under the lock, and the ledger moves in the same transaction as the rows.
+-- Locks: at run time ROW EXCLUSIVE on the purged table and on due tables that refer to it, waited for at most 1 s, and row
+--        locks on due rows, never waited for.
+
+create or replace function nightshift.purge_batch(run_id uuid, fence bigint, relation text, batch_rows integer)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set max_parallel_workers_per_gather = 0
+set statement_timeout = '5s'
+set lock_timeout = '1s'
+set jit = off
+as $$
+declare
+  started constant timestamptz := clock_timestamp();
+  run nightshift.runs;
+  scope oid[];
+  policy nightshift.retention_policies;
+  due text;
+  locking text;
+  step jsonb;
+  place jsonb;
+  leaf regclass;
+  chosen tid[];
+  seeds nightshift.row_set[] := '{}';
+  doomed nightshift.row_set[];
+  seeds_doomed bigint;
+  needed_by jsonb;
+  purged jsonb;
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception using
+      errcode = 'NS422',
+      message = 'The purge needs isolation level read committed, not ' || current_setting('transaction_isolation'),
+      detail = 'Under a fixed snapshot it could not see rows that appear after the lock.',
+      hint = 'alter role authenticator reset default_transaction_isolation; or the setting of the database.';
+  end if;
+  if batch_rows is null or batch_rows < 1 then
+    raise exception using
+      errcode = 'NS422',
+      message = 'batch_rows must be at least 1',
+      hint = 'It is about how many rows a batch looks at; begin with 1000.';
+  end if;
+
+  run := nightshift.hold_run(run_id, fence);
+  -- Triggers of the application can tell a purge from a user.
+  perform set_config('nightshift.run_id', run.id::text, true);
+  if (select s.paused from nightshift.settings s) then
+    raise exception using
+      errcode = 'NS428',
+      message = 'Nightshift is paused',
+      hint = 'select nightshift.unpause(); lets jobs delete again.';
+  end if;
+  scope := array(select s::oid from jsonb_array_elements_text(run.progress -> 'scope') s);
+  -- Held until the end: once a policy is removed or changed, no batch deletes by what it was.
+  perform 1 from nightshift.retention_policies p where p.relation::oid = any(scope) for share;
+  select p.* into policy
+  from nightshift.retention_policies p
+  where p.relation = nightshift.find_relation(purge_batch.relation) and p.enabled and p.relation::oid = any(scope);
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no enabled retention policy in the scope of this run', purge_batch.relation),
+      hint = 'It was removed, disabled or renamed since the run began; the next run follows the policies as they are then.';
+  end if;
+
+  -- Other tables may lose rows here only when their brake has been looked at, which needs their backlog.
+  scope := array(
+    select s from unnest(scope) s
+    where s = policy.relation::oid or run.progress -> 'backlogs' ? s::regclass::text
+  );
+
+  due := nightshift.due_condition(
+    'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
+  );
+  locking := case when run.dry_run then '' else 'for update skip locked' end;
+  step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "batches": 0}'::jsonb
+    || coalesce(run.progress #> array['steps', policy.relation::text], '{}');
+  place := coalesce(step -> 'place', nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
+
+  -- Leaves without due rows are passed over in one go.
+  while place <> 'null' and cardinality(seeds) = 0 and clock_timestamp() < started + interval '100 milliseconds' loop
+    leaf := (place ->> 'leaf')::oid::regclass;
+    if leaf in (select l from nightshift.leaf_relations(policy.relation) l) then
+      perform nightshift.hold_table(leaf, locking);
+      due := nightshift.due_condition(
+        'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
+      );
+      select c.place, c.chosen into place, chosen
+      from nightshift.choose_due_rows(leaf, due, policy.marker_column, locking, batch_rows, place) c;
+      if chosen is not null then
+        seeds := array[row(leaf, chosen)::nightshift.row_set];
+      end if;
+    else
+      -- Dropped or detached since the last batch: its rows are no longer ours.
+      place := place || '{"leafDone": true}';
+    end if;
+    if (place ->> 'leafDone')::boolean then
+      place := coalesce(nightshift.next_leaf(policy.relation, leaf, policy.marker_column, due), 'null');
+    end if;
+  end loop;
+
+  select r.doomed, r.seeds_doomed, r.needed_by into doomed, seeds_doomed, needed_by
+  from nightshift.resolve_references(seeds, scope, run.started_at, locking) r;
+  if not run.dry_run and not coalesce((run.input ->> 'force')::boolean, false) then
+    perform nightshift.brake(run, doomed, scope);
+  end if;
+  if run.dry_run then
+    purged := jsonb_build_object(policy.relation::text, seeds_doomed);
+  else
+    purged := nightshift.delete_rows(doomed, scope);
+  end if;
+
+  step := step || jsonb_build_object(
+    'place', place,
+    'batches', (step ->> 'batches')::bigint + 1,
+    'rowsBlocked', (step ->> 'rowsBlocked')::bigint + nightshift.count_rows(seeds) - seeds_doomed,
+    'blockedBy', nightshift.add_counts(step -> 'blockedBy', needed_by)
+  );
+  return nightshift.record_batch(run, policy.relation, step, purged) || jsonb_build_object(
+    'done', place = 'null',
+    'durationMs', round(extract(epoch from clock_timestamp() - started) * 1000, 3)
+  );
+end;
+$$;
+
+comment on function nightshift.purge_batch is
+  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run counts and deletes nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked, by foreign key. Continues where the ledger says the last committed batch stopped. Returns {rowsByRelation: purged by this batch, step: totals of this table in this run, done, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone, NS409 lease lost, NS422 policy or trigger does not fit, NS428 paused, or more would go than max_fraction allows, 40001 a partition was detached meanwhile (repeat the call).';
+
+-- supabase/schema/retention/record_batch.sql
+
+create or replace function nightshift.record_batch(run nightshift.runs, relation regclass, step jsonb, purged jsonb)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  steps jsonb := run.progress -> 'steps' || jsonb_build_object(relation::text, step);
+  entry record;
+begin
+  for entry in select p.key as relation, p.value::bigint as n from jsonb_each_text(purged) p where p.value <> '0' loop
+    steps := steps || jsonb_build_object(
+      entry.relation,
+      coalesce(steps -> entry.relation, '{}')
+        || jsonb_build_object('rowsPurged', coalesce((steps #>> array[entry.relation, 'rowsPurged'])::bigint, 0) + entry.n)
+    );
+    if not run.dry_run then
+      update nightshift.retention_policies p
+      set
+        last_purged_at = clock_timestamp(),
+        last_purged_run = run.id,
+        last_purged_rows = (steps #>> array[entry.relation, 'rowsPurged'])::bigint
+      where p.relation = nightshift.find_relation(entry.relation);
+    end if;
+  end loop;
+  update nightshift.runs r
+  set progress = r.progress || jsonb_build_object('steps', steps)
+  where r.id = run.id;
+  return jsonb_build_object('rowsByRelation', purged, 'step', steps -> relation::text);
+end;
+$$;
+
+comment on function nightshift.record_batch is
+  'Writes what a batch did into the ledger and the policies, in the transaction of the batch.';
+
+-- supabase/schema/retention/referencing_keys.sql
+
+-- What refers to a table: the foreign keys that a purge has to respect.
+-- Why: a due row may go only when every row that refers to it goes too; the catalog is read in one place.
+
+create or replace function nightshift.referencing_keys(relation regclass)
+returns table (key oid, name text, referencing regclass, join_condition text, indexed boolean)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    k.oid,
+    format('%I on %s', k.conname, k.conrelid::regclass),
+    k.conrelid::regclass,
+    c.join_condition,
+    exists (
+      select 1
+      from pg_catalog.pg_index i
+      where i.indrelid = k.conrelid
+        and i.indisvalid
+        and (
+          i.indpred is null
+          or pg_catalog.pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', (
+            select a.attname from pg_catalog.pg_attribute a where a.attrelid = k.conrelid and a.attnum = k.conkey[1]
+          ))
+        )
+        and exists (
+          select 1
+          from pg_catalog.pg_class c
+          join pg_catalog.pg_am m on m.oid = c.relam
+          where c.oid = i.indexrelid and m.amname in ('btree', 'hash')
+        )
+        -- The leading columns of the index, in any order, are the columns of the key.
+        and (
+          select array_agg(i.indkey[n] order by i.indkey[n])
+          from generate_series(0, cardinality(k.conkey) - 1) n
+        ) = (select array_agg(a order by a) from unnest(k.conkey) a)
+    )
+  from pg_catalog.pg_constraint k
+  cross join lateral (
+    select string_agg(
+      format('t.%I operator(%I.%s) x.%I', referenced.attname, n.nspname, o.oprname, referencing.attname),
+      ' and '
+    )
+    from unnest(k.conkey, k.confkey, k.conpfeqop) u(conkey, confkey, operator)
+    join pg_catalog.pg_attribute referencing on referencing.attrelid = k.conrelid and referencing.attnum = u.conkey
+    join pg_catalog.pg_attribute referenced on referenced.attrelid = k.confrelid and referenced.attnum = u.confkey
+    join pg_catalog.pg_operator o on o.oid = u.operator
+    join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
+  ) c(join_condition)
+  where k.contype = 'f'
+    -- Copies of a key that partitioning makes are covered by the key itself.
+    and k.conparentid = 0
+    and (
+      k.confrelid = referencing_keys.relation
+      or k.confrelid in (select a.relid from pg_catalog.pg_partition_ancestors(referencing_keys.relation) a(relid))
+    );
+$$;
+
+comment on function nightshift.referencing_keys is
+  'The foreign keys that refer to a table or, for a partition, to any of its parents: name for reports, referencing table, join condition between t (referenced) and x (referencing), and whether an index on the referencing side serves it.';
+
+-- supabase/schema/retention/remove_retention_policy.sql
+
+create or replace function nightshift.remove_retention_policy(relation regclass)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  policy nightshift.retention_policies;
+begin
+  delete from nightshift.retention_policies p
+  where p.relation = remove_retention_policy.relation
+  returning p.* into policy;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no retention policy', relation),
+      hint = 'select nightshift.list_retention_policies() shows what is declared.';
+  end if;
+  return nightshift.describe_retention_policy(policy);
+end;
+$$;
+
+comment on function nightshift.remove_retention_policy is
+  'Removes the policy; a run under way deletes nothing more of that table. A policy whose table is gone is removed by its oid: remove_retention_policy(12345::oid::regclass). Returns what was removed. Errors: NS404.';
+
+-- supabase/schema/retention/require_no_sentinel.sql
+
+-- A time that stands for "not deleted" is older than any retention, so every live row that has it would be due.
+-- Locks: at run time ACCESS SHARE on the table.
+
+create or replace function nightshift.require_no_sentinel(policy nightshift.retention_policies)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
+set row_security = off
+set enable_seqscan = off
+as $$
+declare
+  -- Where languages and databases begin to count, a day to both sides for the time zones, and the month after 1970 began:
+  -- seconds that were read as milliseconds end there.
+  zero_times constant text[] := array[
+    ['0001-01-01 BC', '0001-01-03'], ['1899-12-29', '1900-01-03'], ['1969-12-31', '1970-02-01']
+  ];
+  sentinel text;
+  period text[];
+  copied name := left(policy.marker_column, 55) || '_or_null';
+begin
+  -- A flag says which rows are deleted; whatever time the others have is not looked at.
+  if policy.flag_column is not null then
+    return;
+  end if;
+  sentinel := nightshift.constant_default(policy.relation, policy.marker_column);
+  if not coalesce(isfinite(sentinel::timestamptz) and sentinel::timestamptz < now() - policy.drop_after, false) then
+    sentinel := null;
+  end if;
+  foreach period slice 1 in array zero_times loop
+    exit when sentinel is not null;
+    -- One at a time, with the times in the text: so an index finds that there is none.
+    execute format(
+      'select max(r.%1$I)::text from (
+         select r.%1$I from %2$s r where r.%1$I >= %3$L and r.%1$I < %4$L limit 1000
+       ) r',
+      policy.marker_column, nightshift.scan_of(policy.relation), period[1], period[2]
+    ) into sentinel;
+  end loop;
+  if sentinel is null then
+    return;
+  end if;
+  raise exception using
+    errcode = 'NS422',
+    message = format('%s in %I of %s stands for "no time", not for when a row was deleted',
+      sentinel, policy.marker_column, policy.relation),
+    detail = 'Rows that have it would be deleted as if they had been due for decades. Nothing was deleted.',
+    hint = format(
+      'alter table %1$s add column %2$I %3$s generated always as '
+      || '(case when %4$I > %5$L then %4$I end) stored; /* the times alone; rewrites the table */ create index on %1$s (%2$I); '
+      || 'select nightshift.%6$s_retention_policy(%7$L, %8$L, marker_column => %9$L);',
+      policy.relation, copied, nightshift.column_type(policy.relation, policy.marker_column), policy.marker_column, sentinel,
+      case when exists (select 1 from nightshift.retention_policies p where p.relation = policy.relation) then 'alter' else 'add' end,
+      policy.relation, policy.drop_after, copied
+    );
+end;
+$$;
+
+comment on function nightshift.require_no_sentinel is
+  'Raises NS422, with the column that mends it in the hint, where the marker has a constant default that is due, or holds a time that programs write for "no time": year 1, 1900, the beginning of 1970.';
+
+-- supabase/schema/retention/require_referencing_indexes.sql
+
+create or replace function nightshift.require_referencing_indexes(relation regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  missing record;
+begin
+  select k.referencing, u.columns into missing
+  from nightshift.referencing_keys(relation) k
+  cross join lateral (
+    select string_agg(quote_ident(a.attname), ', ' order by c.position) as columns
+    from pg_catalog.pg_constraint f
+    cross join lateral unnest(f.conkey) with ordinality c(attnum, position)
+    join pg_catalog.pg_attribute a on a.attrelid = f.conrelid and a.attnum = c.attnum
+    where f.oid = k.key
+  ) u
+  where not k.indexed and nightshift.is_large(k.referencing)
+  order by pg_relation_size(k.referencing) desc
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s refers to %s, is large, and has no index on %s', missing.referencing, relation, missing.columns),
+      detail = 'Postgres would read it as a whole for each row that goes. Nothing was deleted.',
+      hint = format('create index concurrently on %s (%s); a run with force does without.', missing.referencing, missing.columns);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_referencing_indexes is
+  'Raises NS422, with the statement in the hint, where a large table refers to this one and no index serves the foreign key.';
+
+-- supabase/schema/retention/require_replica_identity.sql
+
+create or replace function nightshift.require_replica_identity(relation regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  without oid[] := nightshift.without_replica_identity(relation);
+begin
+  if cardinality(without) > 0 then
+    raise exception using
+      errcode = 'NS422',
+      message = format('Postgres refuses to delete from %s', nightshift.name_some(without)),
+      detail = 'A publication has its deletions, and it has no primary key or other replica identity. Nothing was deleted.',
+      hint = format('alter table %s replica identity full; or give it a primary key.', without[1]::regclass);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_replica_identity is
+  'Raises NS422 where Postgres is certain to refuse a deletion: see without_replica_identity.';
+
+-- supabase/schema/retention/resolve_references.sql
+
+-- Which due rows may go: the largest set of them that nothing outside of the set refers to.
+-- Why: whatever the ON DELETE action of a foreign key, a row that something still needs stays, and nothing is cascaded away.
+-- Locks: at run time row locks, never waited for, on due rows that refer to due rows, and ROW EXCLUSIVE on their tables.
+--
+-- Plans: batches look rows up by address and by foreign key, a few thousand at a time. A planner that assumes a cold disk
+-- would often rather read a whole table, once a batch; hence the planner settings of those functions (a hash join stays
+-- possible where a foreign key has no index), and due conditions written as `(...) is true`, which no index of the marker
+-- can answer, where the address should lead.
+
+create or replace function nightshift.resolve_references(
+  seeds nightshift.row_set[],
+  scope oid[],
+  as_of timestamptz,
+  locking text,
+  out doomed nightshift.row_set[],
+  out seeds_doomed bigint,
+  out needed_by jsonb
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- Beyond these a closure is not worth one transaction: its rows go leaf first, over several batches or nights.
+  max_rows constant integer := 20000;
+  stop_at constant timestamptz := clock_timestamp()
+    + coalesce(nullif(current_setting('statement_timeout')::interval, '0'), '5 seconds') / 2;
+  frontier nightshift.row_set[] := seeds;
+  referencing nightshift.row_set[];
+  referenced_within boolean := false;
+  spared nightshift.row_set[];
+begin
+  doomed := seeds;
+  seeds_doomed := nightshift.count_rows(seeds);
+  needed_by := '{}';
+  if not exists (select 1 from unnest(seeds) s, nightshift.referencing_keys(s.relation)) then
+    return;
+  end if;
+
+  while cardinality(frontier) > 0
+    and clock_timestamp() < stop_at
+    and nightshift.count_rows(doomed) - nightshift.count_rows(seeds) < max_rows
+  loop
+    referencing := nightshift.find_due_referencing(frontier, scope, as_of, locking, max_rows);
+    referenced_within := referenced_within or cardinality(referencing) > 0;
+    frontier := nightshift.subtract_row_sets(referencing, doomed);
+    doomed := nightshift.merge_row_sets(doomed || frontier);
+  end loop;
+
+  -- A fresh look, after the locks: whoever would refer to a locked row now waits for us, whoever did before is seen.
+  -- What a spared row refers to is spared too.
+  with recursive needed as (
+    select f.relation, f.tid, f.key_name from nightshift.find_needed_rows(doomed) f
+    union
+    select i.relation, i.tid, i.key_name
+    from needed n
+    join inner_reference i on i.referencing_relation = n.relation and i.referencing_tid = n.tid
+  ),
+  inner_reference as materialized (
+    select i.* from nightshift.find_inner_references(doomed) i where referenced_within
+  ),
+  spared_row as (
+    select distinct on (n.relation, n.tid) n.relation, n.tid, n.key_name
+    from needed n
+    order by n.relation, n.tid, n.key_name
+  ),
+  spared_seeds as (
+    select r.key_name, count(*) as seeds
+    from spared_row r
+    where (r.relation, r.tid) in (select s.relation, t.tid from unnest(seeds) s cross join lateral unnest(s.tids) t(tid))
+    group by r.key_name
+  )
+  select
+    (
+      select coalesce(array_agg(row(g.relation, g.tids)::nightshift.row_set), '{}')
+      from (select r.relation, array_agg(r.tid) as tids from spared_row r group by r.relation) g
+    ),
+    coalesce(jsonb_object_agg(k.key_name, k.seeds), '{}'),
+    seeds_doomed - coalesce(sum(k.seeds), 0)
+  into spared, needed_by, seeds_doomed
+  from spared_seeds k;
+  doomed := nightshift.subtract_row_sets(doomed, spared);
+end;
+$$;
+
+comment on function nightshift.resolve_references is
+  'Of locked due rows (seeds), those that may go, together with the due rows that refer to them, directly or not: doomed is the largest set that nothing outside of it refers to, as far as 20,000 rows and half the statement timeout reach. seeds_doomed of the seeds are in it; needed_by counts the others by foreign key.';
+
+-- supabase/schema/retention/restore_rows.sql
+
+-- Restoring rows: the mark of soft-deleted rows is taken off again, many at a time, and what could not be is kept on record.
+-- Why: one row whose unique value was taken meanwhile must not keep a thousand others from coming back, and a restore that
+--      failed is a user who is waiting.
+-- Locks: ROW EXCLUSIVE on the table and row locks on what is restored.
+
+create or replace function nightshift.restore_rows(relation regclass, ids text[])
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set row_security = off
+set statement_timeout = '8s'
+set lock_timeout = '1s'
+as $$
+declare
+  policy nightshift.retention_policies;
+  key record;
+  keys text[];
+  id text;
+  marked text;
+  lock_row text;
+  restore_row text;
+  path_of_triggers text := (select s.trigger_search_path || ', pg_temp' from nightshift.settings s);
+  is_marked boolean;
+  changed integer;
+  state text;
+  violated text;
+  restored integer := 0;
+  not_found integer := 0;
+  not_deleted integer := 0;
+  failed jsonb := '[]';
+begin
+  if ids is null or cardinality(ids) > 1000 or array_position(ids, null) is not null then
+    raise exception using
+      errcode = 'NS422',
+      message = case
+        when cardinality(ids) > 1000 then format('%s ids are more than one call restores', cardinality(ids))
+        else 'ids must be given, and none of them null'
+      end,
+      hint = 'Pass 1,000 at most, as text, and call again for the rest.';
+  end if;
+  select p.* into policy from nightshift.retention_policies p where p.relation = restore_rows.relation;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no retention policy', coalesce(relation::text, 'null')),
+      hint = 'It says how a deleted row is marked. Name the table that has one: of a partitioned table, that is the table itself.';
+  end if;
+  -- From here on nobody changes the definition of the table, or the code of its triggers.
+  perform nightshift.hold_table(policy.relation, 'for update');
+  perform nightshift.check_restore(policy);
+  select k.* into key from nightshift.primary_key(policy.relation) k;
+  begin
+    execute format('select array(select k.id::text from (select distinct i::%s as id from unnest($1) i) k order by k.id)', key.type)
+    into keys using ids;
+  exception
+    when data_exception or check_violation then
+      raise exception using
+        errcode = 'NS422',
+        message = format('One of the ids is not a value of %I of %s, which is of type %s', key.column_name, policy.relation,
+          nightshift.column_type(policy.relation, key.column_name)),
+        hint = 'Pass the values of the primary key as text. Nothing was restored.';
+  end;
+
+  -- Operators are qualified: the update runs with the search path of the triggers.
+  marked := case when policy.flag_column is not null then format('r.%I is true', policy.flag_column)
+    else format('(r.%1$I is not null and r.%1$I operator(pg_catalog.<>) ''-infinity'')', policy.marker_column) end;
+  lock_row := format('select %s from %s r where r.%I %s $1::%s for update of r',
+    marked, nightshift.scan_of(policy.relation), key.column_name, key.equals, key.type);
+  restore_row := format('update %s r set %I = null%s where r.%I %s $1::%s returning %s',
+    nightshift.scan_of(policy.relation), policy.marker_column,
+    case when policy.flag_column is null then '' else format(', %I = false', policy.flag_column) end,
+    key.column_name, key.equals, key.type, marked);
+  -- A conflict that shows only at the commit would undo all the others with it.
+  set constraints all immediate;
+
+  foreach id in array keys loop
+    begin
+      execute lock_row into is_marked using id;
+      if is_marked is null then
+        not_found := not_found + 1;
+      elsif not is_marked then
+        not_deleted := not_deleted + 1;
+      else
+        -- Triggers of the application were written for the application's own search path, not for ours.
+        perform pg_catalog.set_config('search_path', path_of_triggers, true);
+        execute restore_row into is_marked using id;
+        get diagnostics changed = row_count;
+        perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        if changed = 0 or is_marked then
+          raise exception using errcode = 'NS422', message = 'A trigger kept the row deleted';
+        end if;
+        restored := restored + 1;
+      end if;
+    exception
+      -- A trigger may raise any code there is. Each is counted and reported, and none is passed over in silence.
+      when others then
+        get stacked diagnostics state = returned_sqlstate, violated = constraint_name;
+        -- The server is in trouble, not the row.
+        if state ~ '^(53|54|57|58|XX)' then
+          raise;
+        end if;
+        if state = '55P03' then
+          -- Whoever has waited in vain once waits no more.
+          perform set_config('lock_timeout', '1ms', true);
+        end if;
+        failed := failed || jsonb_build_object('id', id, 'code', state, 'constraint', nullif(violated, ''));
+    end;
+  end loop;
+
+  perform nightshift.trim_restores();
+  insert into nightshift.restores (relation_name, restored, failed, reasons)
+  select policy.relation::text, restored, jsonb_array_length(failed), coalesce(
+    jsonb_agg(jsonb_build_object('code', g.code, 'constraint', g.violated, 'rows', g.n) order by g.n desc, g.code, g.violated), '[]')
+  from (
+    select f ->> 'code', f ->> 'constraint', count(*) from jsonb_array_elements(failed) f group by 1, 2
+  ) g(code, violated, n);
+  return jsonb_build_object('restored', restored, 'notFound', not_found, 'notDeleted', not_deleted, 'failed', failed);
+end;
+$$;
+
+comment on function nightshift.restore_rows is
+  'Takes the mark of the retention policy of a table (marker null, flag false) off the rows with these values of its primary key, given as text, at most 1,000. Each row is locked, in the order of the keys, looked at again under the lock and restored for itself, so that one that conflicts keeps no other back. Triggers fire, with settings.trigger_search_path. The caller needs UPDATE on the table; row level security does not apply. Returns {restored, notFound: how many are not there (purged already), notDeleted: how many are not marked, failed: [{id, code: the SQLSTATE, constraint}]}; 55P03: another session had it locked for a second. Makes deferred constraints immediate for the rest of the transaction. Recorded in nightshift.restores. statement_timeout 8 s. Errors, nothing restored: NS404 no policy, NS422.';
+
+-- supabase/schema/retention/retention_warnings.sql
+
+create or replace function nightshift.retention_warnings(relation regclass)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  select nightshift.warnings_of_purge(retention_warnings.relation) || coalesce((
+    select jsonb_agg(format('%s: left to the partition policy of %s.', t.names, t.parent) order by t.parent::text)
+    from (
+      select r.parent, nightshift.name_some(array_agg(r.partition order by r.partition)) as names
+      from nightshift.partitions_to_retire(retention_warnings.relation) r
+      group by r.parent
+    ) t
+  ), '[]') || coalesce((
+    select jsonb_agg(w)
+    from (
+      select nightshift.warn_of_heirs(retention_warnings.relation)
+      union all
+      select nightshift.warn_of_replica_identity(retention_warnings.relation)
+    ) w(w)
+  ), '[]');
+$$;
+
+comment on function nightshift.retention_warnings is
+  'What will make purging this table slow or surprising, with the fix, as a JSON array of sentences; and which rows are left to a partition policy.';
+
+-- supabase/schema/retention/scan_of.sql
+
+create or replace function nightshift.scan_of(relation regclass)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case c.relkind when 'p' then '' else 'only ' end || scan_of.relation::text
+  from pg_catalog.pg_class c
+  where c.oid = scan_of.relation;
+$$;
+
+comment on function nightshift.scan_of is
+  'How to name a table after FROM: with its partitions, and without tables that merely inherit from it.';
+
+-- supabase/schema/retention/subtract_row_sets.sql
+
+create or replace function nightshift.subtract_row_sets(sets nightshift.row_set[], minus nightshift.row_set[])
+returns nightshift.row_set[]
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(row(d.relation, d.tids)::nightshift.row_set), '{}')
+  from (
+    select left_over.relation, array_agg(left_over.tid) as tids
+    from (
+      select s.relation, t.tid
+      from unnest(subtract_row_sets.sets) s
+      cross join lateral unnest(s.tids) t(tid)
+      except
+      select m.relation, t.tid
+      from unnest(subtract_row_sets.minus) m
+      cross join lateral unnest(m.tids) t(tid)
+    ) left_over
+    group by left_over.relation
+  ) d;
+$$;
+
+comment on function nightshift.subtract_row_sets is 'The rows of sets that are not in minus.';
+
+-- supabase/schema/retention/trim_restores.sql
+
+create or replace function nightshift.trim_restores()
+returns bigint
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  with trimmed as (
+    delete from nightshift.restores r
+    where r.id in (
+      select old.id
+      from nightshift.restores old
+      where old.at < now() - (select s.ledger_retention from nightshift.settings s)
+      order by old.at
+      limit 1000
+    )
+    returning 1
+  )
+  select count(*) from trimmed;
+$$;
+
+comment on function nightshift.trim_restores is
+  'Deletes at most 1,000 records of restores older than settings.ledger_retention (default 90 days); returns how many. restore_rows calls it.';
+
+-- supabase/schema/retention/warn_of_heirs.sql
+
+create or replace function nightshift.warn_of_heirs(relation regclass)
+returns setof text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with recursive heirs(oid) as (
+    select i.inhrelid
+    from pg_catalog.pg_inherits i
+    join pg_catalog.pg_class c on c.oid = i.inhparent
+    where i.inhparent = warn_of_heirs.relation and c.relkind = 'r'
+    union
+    select i.inhrelid from heirs h join pg_catalog.pg_inherits i on i.inhparent = h.oid
+  )
+  select format(
+    'The rows of %s, which inherit from %s, are not purged with it: each needs a policy of its own. Fix: select nightshift.add_retention_policy(%L, %L, marker_column => %L);',
+    nightshift.name_some(array_agg(h.oid order by h.oid)), p.relation,
+    (min(h.oid::bigint)::oid)::regclass, p.drop_after, p.marker_column
+  )
+  from heirs h
+  join nightshift.retention_policies p on p.relation = warn_of_heirs.relation
+  where not exists (select 1 from nightshift.retention_policies o where o.relation = h.oid)
+  group by p.relation, p.drop_after, p.marker_column;
+$$;
+
+comment on function nightshift.warn_of_heirs is
+  'A sentence with the fix where tables inherit from one with a policy and have none themselves: a purge looks at the rows of the table alone.';
+
+-- supabase/schema/retention/warn_of_replica_identity.sql
+
+create or replace function nightshift.warn_of_replica_identity(relation regclass)
+returns setof text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format(
+    'Postgres refuses to delete from %s: a publication has its deletions, and it has no primary key or other replica identity. Fix: alter table %s replica identity full;',
+    nightshift.name_some(u.relations), (u.relations[1])::regclass
+  )
+  from nightshift.without_replica_identity(warn_of_replica_identity.relation) u(relations)
+  where cardinality(u.relations) > 0;
+$$;
+
+comment on function nightshift.warn_of_replica_identity is 'A sentence with the fix where without_replica_identity finds something.';
+
+-- supabase/schema/retention/warnings_of_purge.sql
+
+create or replace function nightshift.warnings_of_purge(relation regclass)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
+  from (
+  select format(
+    'Foreign key %s has no index on the referencing side, so each row deleted here reads that whole table. Fix: create index concurrently on %s (%s);',
+    k.name, k.referencing,
+    (
+      select string_agg(format('%I', a.attname), ', ' order by u.position)
+      from pg_catalog.pg_constraint c
+      cross join lateral unnest(c.conkey) with ordinality u(attnum, position)
+      join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = u.attnum
+      where c.oid = k.key
+    )
+  )
+  from nightshift.referencing_keys(warnings_of_purge.relation) k
+  where not k.indexed
+  union all
+  select format(
+    'Trigger %I fires once a statement on the partitioned table; a purge deletes from the partitions, where it does not fire.',
+    t.tgname
+  )
+  from pg_catalog.pg_trigger t
+  join pg_catalog.pg_class c on c.oid = t.tgrelid
+  where t.tgrelid = warnings_of_purge.relation
+    and c.relkind = 'p'
+    and not t.tgisinternal
+    and (t.tgtype & 1) = 0
+    and (t.tgtype & 8) = 8
+  ) w(warning);
+$$;
+
+comment on function nightshift.warnings_of_purge is 'What will make purging this table slow or surprising, with the fix, as a JSON array of sentences.';
+
+-- supabase/schema/retention/without_replica_identity.sql
+
+create or replace function nightshift.without_replica_identity(relation regclass)
+returns oid[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(c.oid order by c.oid), '{}')
+  from nightshift.all_leaf_relations(without_replica_identity.relation) l(leaf)
+  join pg_catalog.pg_class c on c.oid = l.leaf and c.relpersistence = 'p'
+  where not (
+      c.relreplident = 'f'
+      or exists (
+        select 1 from pg_catalog.pg_index i
+        where i.indrelid = c.oid and i.indimmediate and i.indisvalid
+          and case c.relreplident when 'i' then i.indisreplident when 'd' then i.indisprimary else false end
+      )
+    )
+    and exists (
+      select 1
+      from (
+        select c.oid::regclass
+        union all
+        select a.relid from pg_catalog.pg_partition_ancestors(c.oid) a(relid)
+      ) p(relation)
+      join pg_catalog.pg_class r on r.oid = p.relation
+      join pg_catalog.pg_publication b on b.pubdelete
+      where b.puballtables
+        or exists (select 1 from pg_catalog.pg_publication_rel t where t.prpubid = b.oid and t.prrelid = p.relation)
+        or exists (select 1 from pg_catalog.pg_publication_namespace n where n.pnpubid = b.oid and n.pnnspid = r.relnamespace)
+    );
+$$;
+
+comment on function nightshift.without_replica_identity is
+  'The tables that hold the rows of a table and from which Postgres refuses to delete: a publication has their deletions, and nothing identifies a row to its subscribers.';
+
+-- supabase/schema/health/checks/backlog_age.sql
+
+-- Health check backlog_age: how long the oldest row of each retention policy has been due.
+-- Why: whatever the ledger says, rows that are still there long after their time are rows that nothing deletes.
+-- Locks: at run time ACCESS SHARE on the tables with a policy, for a moment.
+
+create or replace function nightshift.health_backlog_age(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms'
+as $$
+declare
+  stop_at constant timestamptz := clock_timestamp() + interval '3 seconds';
+  steps constant jsonb := (
+    select coalesce(jsonb_object_agg(p.relation, p.step), '{}')
+    from nightshift.purge_steps(as_of, false, 10) p
+    where p.place = 1
+  );
+  policy nightshift.retention_policies;
+  step jsonb;
+  oldest timestamptz;
+  measure nightshift.health_measure;
+begin
+  for policy in
+    select p.* from nightshift.retention_policies p
+    -- A table that is gone is what policies_broken speaks of.
+    where p.enabled and exists (select 1 from pg_catalog.pg_class c where c.oid = p.relation)
+    order by p.relation::text
+  loop
+    measure := null;
+    measure.subject := policy.relation::text;
+    step := steps -> measure.subject;
+    begin
+      if clock_timestamp() > stop_at then
+        raise exception using errcode = 'NS424', message = 'The tables before it took all the time there was',
+          hint = 'select nightshift.list_retention_policies();';
+      end if;
+      perform nightshift.require_marker_index(policy);
+      oldest := nightshift.oldest_due(policy, as_of);
+      -- What was due before there was a policy has waited for nobody but its author.
+      measure.value := case when oldest is null then 0
+        else greatest(round(extract(epoch from as_of - greatest(oldest + policy.drop_after, policy.created_at))), 0) end;
+      measure.detail := coalesce(to_char((oldest + policy.drop_after) at time zone 'UTC',
+        '"The oldest row has been due since "YYYY-MM-DD HH24:MI" UTC."'), 'No row is due.');
+      if oldest + policy.drop_after < policy.created_at then
+        measure.detail := measure.detail || to_char(policy.created_at at time zone 'UTC',
+          '" It counts from when the policy was declared, "YYYY-MM-DD HH24:MI" UTC."');
+      end if;
+      if oldest is not null and policy.last_purged_at is null then
+        measure.detail := measure.detail || ' No purge has been here yet.';
+      end if;
+      if oldest is not null and nightshift.only_needed(step) then
+        measure.detail := measure.detail
+          || format(' The last run left only what others still need, by %s.', nightshift.describe_needs(step));
+        measure.info := 180000;
+      end if;
+      measure.fix := format('-- npm run nightshift -- run retention-purge --only %s', quote_literal(policy.relation));
+    exception
+      when lock_not_available then
+        measure.problem := 'Another session holds a lock on it.';
+      when insufficient_privilege then
+        measure.problem := format('%I may not read it.', current_user);
+        measure.fix := format('grant select on %s to %I;', policy.relation, current_user);
+      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' then
+        get stacked diagnostics measure.problem = message_text, measure.fix = pg_exception_hint;
+    end;
+    return next measure;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.health_backlog_age is
+  'Seconds that the oldest due row of an enabled retention policy has been due, at most since the policy was declared; 0 when none is. Where the last run left only rows that foreign keys keep, that is information, and no warning. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'backlog_age',
+  title => 'Age of what is due to be purged',
+  healthy => 'No row is there long after its time.',
+  why => 'Rows that are kept longer than was promised cost space, and perhaps more than that.',
+  -- Two nights and two hours; a week.
+  unit => 'seconds', warning => 180000, critical => 604800
+);
+
+-- supabase/schema/health/checks/backlog_growth.sql
+
+-- Health check backlog_growth: how many nights in a row each purge has left more than the night before.
+-- Why: a purge that works every night and still falls behind needs more time, or smaller tables; a single long night does not.
+
+create or replace function nightshift.health_backlog_growth(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with night as (
+    select s.relation, s.place, s.step, (s.step ->> 'rowsLeft')::numeric as rows_left,
+      lead((s.step ->> 'rowsLeft')::numeric) over (partition by s.relation order by s.place) as rows_before
+    from nightshift.purge_steps(health_backlog_growth.as_of, true, 4) s
+  ),
+  trend as (
+    select n.relation,
+      count(*) - 1 as comparisons,
+      min(n.place) filter (where n.rows_before is not null and n.rows_left <= n.rows_before) - 1 as grown_until,
+      string_agg(n.rows_left::text, ', ' order by n.place desc) as figures,
+      bool_or(n.place = 1 and nightshift.only_needed(n.step)) as needed,
+      string_agg(nightshift.describe_needs(n.step), '') filter (where n.place = 1) as needs
+    from night n
+    group by n.relation
+  )
+  select
+    p.relation::text,
+    coalesce(t.grown_until, t.comparisons, 0)::numeric,
+    case when t.relation is null then 'No scheduled run has reported on it yet.'
+      else format('Rows left by the last scheduled runs: %s.%s', t.figures,
+        case when t.needed then format(' All of the last are still needed, by %s.', t.needs) end) end,
+    '-- npm run nightshift -- run retention-purge',
+    case when t.needed then 3::numeric end, null::numeric, null::numeric, null::text
+  from nightshift.retention_policies p
+  left join trend t on t.relation = p.relation::text
+  where p.enabled;
+$$;
+
+comment on function nightshift.health_backlog_growth is
+  'How many times in a row, up to now, a scheduled purge left more rows of a table than the one before it, over the last four. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'backlog_growth',
+  title => 'Backlogs that grow',
+  healthy => 'No purge falls further behind from night to night.',
+  why => 'A purge that falls behind every night never catches up by itself.',
+  unit => 'times', warning => 3
+);
+
+-- supabase/schema/health/checks/blocked_sessions.sql
+
+-- Health check blocked_sessions: how long sessions of this database have waited for a lock, and for whom.
+-- Why: behind one that waits queue all that come later; ending the one in front lets all of them go.
+-- Locks: none; for those that wait it asks the lock manager who is in front of them.
+
+create or replace function nightshift.health_blocked_sessions(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform nightshift.require_statistics();
+  -- There may be very many locks, and mostly nobody waits for any.
+  if not exists (
+    select from pg_catalog.pg_stat_activity a where a.wait_event_type = 'Lock' and a.datname = current_database()
+  ) then
+    return;
+  end if;
+
+  return query
+  with recursive session as materialized (
+    select a.pid, a.datname, a.usename, a.application_name, a.state, a.query_start from pg_catalog.pg_stat_activity a
+  ),
+  waiting as materialized (
+    select l.pid, coalesce(l.waitstart, s.query_start) as since,
+      coalesce(s.application_name, '') as application_name, s.usename, l.mode,
+      case when l.database = d.oid then l.relation end as relation, l.locktype,
+      row_number() over (order by coalesce(l.waitstart, s.query_start)) as place
+    from pg_catalog.pg_locks l
+    join session s on s.pid = l.pid
+    join pg_catalog.pg_database d on d.datname = s.datname
+    where not l.granted and s.datname = current_database()
+  ),
+  -- Each answer stops the lock manager for a moment: those who have waited longest are enough to find out who is in front.
+  edge as materialized (
+    select w.pid, b.pid as blocker, f.since as blocker_waits_since
+    from waiting w
+    cross join lateral (select distinct u.pid from unnest(pg_blocking_pids(w.pid)) u(pid)) b
+    left join waiting f on f.pid = b.pid
+    where w.place <= 100
+  ),
+  next as (
+    select distinct on (e.pid) e.pid, e.blocker, e.blocker_waits_since
+    from edge e
+    order by e.pid, e.blocker_waits_since nulls first, e.blocker
+  ),
+  way as (
+    select n.pid, n.blocker, n.blocker_waits_since from next n
+    union
+    select w.pid, n.blocker, n.blocker_waits_since from way w join next n on n.pid = w.blocker
+  ),
+  front as (
+    select w.pid, w.blocker, s.state, s.pid is null as is_prepared
+    from way w
+    left join session s on s.pid = w.blocker
+    where w.blocker_waits_since is null
+  )
+  select
+    format('pid %s', w.pid),
+    greatest(round(extract(epoch from as_of - w.since)), 0),
+    format('%s as %s waits for %s on %s%s', coalesce(nullif(w.application_name, ''), 'no application name'), w.usename, w.mode,
+      coalesce(w.relation::regclass::text, 'a ' || w.locktype), '; blocked by ' || (
+        select string_agg(case e.blocker when 0 then 'a prepared transaction' else 'pid ' || e.blocker end, ', ' order by e.blocker)
+        from (select * from edge where edge.pid = w.pid order by edge.blocker_waits_since nulls first, edge.blocker limit 5) e
+      )),
+    case
+      when f.blocker = 0 then 'select gid, prepared, owner, database from pg_prepared_xacts order by prepared;'
+      -- Where nothing runs there is nothing to cancel.
+      when f.state = 'active' then format('select pg_cancel_backend(%s);', f.blocker)
+      when f.blocker is not null then format('select pg_terminate_backend(%s);', f.blocker)
+      else format('select pg_blocking_pids(%s);', w.pid)
+    end,
+    null::numeric, null::numeric, null::numeric, null::text
+  from waiting w
+  left join front f on f.pid = w.pid;
+end;
+$$;
+
+comment on function nightshift.health_blocked_sessions is
+  'Seconds that each session of this database has waited for a lock. The fix cancels, or where it is idle ends, the session in front that waits for nobody itself. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'blocked_sessions',
+  title => 'Sessions that wait for a lock',
+  healthy => 'No session waits long for a lock.',
+  why => 'Behind one that waits for a lock queue all that come after it, until the connections are used up.',
+  unit => 'seconds', warning => 300, critical => 600, quick => true
+);
+
+-- supabase/schema/health/checks/cache_hit.sql
+
+-- Health check cache_hit: how many reads of blocks found them in shared_buffers.
+-- Why: a working set that no longer fits into memory makes everything slower at once.
+
+create or replace function nightshift.health_cache_hit(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  select
+    'all tables and indexes',
+    round(100.0 * d.blks_hit / (d.blks_hit + d.blks_read), 2),
+    format('%s of %s block reads had to ask the operating system%s', d.blks_read, d.blks_hit + d.blks_read,
+      ', since ' || to_char(d.stats_reset, 'YYYY-MM-DD')),
+    'select relid::regclass, heap_blks_read + coalesce(idx_blks_read, 0) as blocks_read '
+      || 'from pg_statio_user_tables order by 2 desc limit 20;',
+    null::numeric, null::numeric, null::numeric, null::text
+  from pg_catalog.pg_stat_database d
+  -- After a start, or a reset of the statistics, fewer reads say little: nothing is in memory yet.
+  where d.datname = current_database() and d.blks_hit + d.blks_read >= 1000000;
+end;
+$$;
+
+comment on function nightshift.health_cache_hit is
+  'Reads of blocks of this database that shared_buffers served, in percent; nothing while there were fewer than 1,000,000. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'cache_hit',
+  title => 'Reads served from memory',
+  healthy => 'Nearly all that is read is in memory.',
+  why => 'What is not in memory comes from disk, a hundred times slower: more memory is needed, or an index where whole tables are read.',
+  unit => 'percent', worse => 'lower', info => 99, warning => 94
+);
+
+-- supabase/schema/health/checks/connections.sql
+
+-- Health check connections: how much of the server's pool of connections is in use.
+-- Why: at the limit every new request is refused, those of the night shift among them.
+
+create or replace function nightshift.health_connections(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform nightshift.require_statistics();
+  return query
+  select
+    'all connections',
+    round(100.0 * count(*) / room.slots, 1),
+    format('%s of %s: %s active, %s idle, %s idle in transaction', count(*), room.slots,
+      count(*) filter (where a.state = 'active'),
+      count(*) filter (where a.state = 'idle'),
+      count(*) filter (where a.state like 'idle in transaction%')),
+    'select usename, application_name, state, count(*) from pg_stat_activity where backend_type = ''client backend'' group by 1, 2, 3 order by 4 desc;',
+    null::numeric, null::numeric, null::numeric, null::text
+  from pg_catalog.pg_stat_activity a
+  cross join (
+    select current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
+      - coalesce(current_setting('reserved_connections', true)::integer, 0) as slots
+  ) room
+  where a.backend_type = 'client backend'
+  group by room.slots;
+end;
+$$;
+
+comment on function nightshift.health_connections is
+  'Client connections in percent of max_connections less those reserved (superuser_reserved_connections, reserved_connections). See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'connections',
+  title => 'Connections in use',
+  healthy => 'There is room for more connections.',
+  why => 'At the limit every new connection is refused; a pool that leaks them gets there overnight.',
+  unit => 'percent', warning => 80, critical => 95, quick => true
+);
+
+-- supabase/schema/health/checks/database_growth.sql
+
+-- Health check database_growth: by how much this database has grown in a week.
+-- Why: what grows by half in a week is a job that has gone wrong, or a disk that will be full before anyone looks.
+
+create or replace function nightshift.health_database_growth(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  this_day date := (as_of at time zone 'UTC')::date;
+  -- Less is no growth, however small the database was.
+  least_bytes constant numeric := 100 * 1024 * 1024;
+  health_check nightshift.health_checks;
+  past nightshift.database_sizes;
+  bytes numeric;
+  days integer;
+  least_percent numeric;
+begin
+  select c.* into strict health_check from nightshift.health_checks c where c.name = 'database_growth';
+  select s.* into past
+  from nightshift.database_sizes s
+  where s.measured_on < this_day
+  -- The newest that is at least a week old, or else the oldest: either way the one next to a week.
+  order by s.measured_on > this_day - 7, abs(this_day - s.measured_on - 7)
+  limit 1;
+  if not found then
+    return query select
+      'nightshift.database_sizes', 0::numeric,
+      'Not known yet: the job health-check notes the size once a day, and has not done so for a day',
+      null::text, 0::numeric, null::numeric, null::numeric, null::text;
+    return;
+  end if;
+
+  select s.bytes into bytes from nightshift.database_sizes s where s.measured_on = this_day;
+  bytes := coalesce(bytes, pg_database_size(current_database()));
+  days := this_day - past.measured_on;
+  least_percent := round(least_bytes / past.bytes * 100 * 7 / days, 1);
+  return query select
+    format('database %I', current_database()),
+    round((bytes - past.bytes) / past.bytes * 100 * 7 / days, 1),
+    format('from %s on %s to %s', pg_size_pretty(past.bytes), past.measured_on, pg_size_pretty(bytes))
+      || case when days <> 7 then format('; in %s days, extrapolated to 7', days) else '' end,
+    'select oid::regclass, pg_size_pretty(pg_total_relation_size(oid)) from pg_class '
+      || 'where relkind in (''r'', ''m'') order by relpages desc limit 20;',
+    greatest(health_check.info, least_percent), greatest(health_check.warning, least_percent), null::numeric, null::text;
+end;
+$$;
+
+comment on function nightshift.health_database_growth is
+  'Growth of this database in 7 days in percent, from nightshift.database_sizes; thresholds are never below what is 100 MB. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'database_growth',
+  title => 'Growth of the database in a week',
+  healthy => 'The database grows at a pace that leaves time.',
+  why => 'What grows this fast is a job that has gone wrong, or a disk that is full before anyone looks.',
+  unit => 'percent', info => 20, warning => 50
+);
+
+-- supabase/schema/health/checks/database_size.sql
+
+-- Health check database_size: how large this database is.
+-- Why: on a full disk it takes no more writes; only you know how large the disk is.
+-- Locks: none; it asks the file system for every file of the database, about 2 ms for each 1,000.
+
+create or replace function nightshift.health_database_size(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  select
+    format('database %I', current_database()),
+    size.bytes::numeric,
+    pg_size_pretty(size.bytes),
+    'select oid::regclass, pg_size_pretty(pg_total_relation_size(oid)) from pg_class '
+      || 'where relkind in (''r'', ''m'') order by relpages desc limit 20;',
+    null::numeric, null::numeric, null::numeric, null::text
+  from (select pg_database_size(current_database()) as bytes) size;
+end;
+$$;
+
+comment on function nightshift.health_database_size is
+  'Bytes of this database. It has no thresholds until you set them to 80 and 90 percent of your disk; of one of 8 GB: select nightshift.set_health_threshold(''database_size'', warning => 6400000000, critical => 7200000000). See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'database_size',
+  title => 'Size of the database',
+  healthy => 'It has not reached any size that you have set with set_health_threshold.',
+  why => 'A full disk makes the database read-only; set warning and critical to 80 and 90 percent of yours, for 8 GB: select nightshift.set_health_threshold(''database_size'', warning => 6400000000, critical => 7200000000).',
+  unit => 'bytes'
+);
+
+-- supabase/schema/health/checks/dead_tuples.sql
+
+-- Health check dead_tuples: dead rows against the number from which on autovacuum should have removed them.
+-- Why: they slow down every scan and keep their disk; that they are still there says that autovacuum does not come, or cannot.
+
+create or replace function nightshift.health_dead_tuples(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not current_setting('track_counts')::boolean then
+    raise exception using
+      errcode = 'NS424',
+      message = 'Postgres counts no dead rows, and vacuums nothing by itself: track_counts is off',
+      hint = 'alter system set track_counts = on; select pg_reload_conf();';
+  end if;
+
+  return query
+  with counted as materialized (
+    select c.oid, c.reltuples, c.reloptions, c.relowner, m.oid as main, m.reloptions as main_options,
+      pg_stat_get_dead_tuples(c.oid) as dead
+    from pg_catalog.pg_class c
+    left join pg_catalog.pg_class m on c.relkind = 't' and m.reltoastrelid = c.oid
+    where c.relkind in ('r', 'm', 't') and c.relpersistence <> 't'
+      -- Fewer say nothing, and most tables have fewer.
+      and pg_stat_get_dead_tuples(c.oid) >= 10000
+  ),
+  autovacuum as (
+    select t.*,
+      coalesce(o.base, current_setting('autovacuum_vacuum_threshold')::numeric) as base,
+      coalesce(o.scale, current_setting('autovacuum_vacuum_scale_factor')::numeric) as scale,
+      -- From Postgres 18 on; -1 is no maximum.
+      nullif(coalesce(o.most, current_setting('autovacuum_vacuum_max_threshold', true)::numeric), -1) as most,
+      coalesce(o.enabled, true) and current_setting('autovacuum')::boolean as enabled
+    from counted t
+    cross join lateral (
+      select
+        max(x.option_value::numeric) filter (where x.option_name = 'autovacuum_vacuum_threshold') as base,
+        max(x.option_value::numeric) filter (where x.option_name = 'autovacuum_vacuum_scale_factor') as scale,
+        max(x.option_value::numeric) filter (where x.option_name = 'autovacuum_vacuum_max_threshold') as most,
+        bool_and(x.option_value::boolean) filter (where x.option_name = 'autovacuum_enabled') as enabled
+      -- Autovacuum goes by the options of a TOAST table, and where it has none by those of its table.
+      from pg_options_to_table(coalesce(t.reloptions, t.main_options)) x
+    ) o
+  )
+  select
+    case when a.main is null then a.oid::regclass::text else format('%s (TOAST)', a.main::regclass) end,
+    round(a.dead / greatest(least(a.base + a.scale * greatest(a.reltuples, 0)::numeric, a.most), 1), 1),
+    format('%s dead and %s live rows; %s, last vacuumed by it %s', a.dead, pg_stat_get_live_tuples(a.oid),
+      case when a.enabled then 'autovacuum is on' else 'autovacuum is switched off' end,
+      coalesce(to_char(pg_stat_get_last_autovacuum_time(a.oid), 'YYYY-MM-DD HH24:MI'), 'never')),
+    format('vacuum (analyze) %s;', coalesce(a.main, a.oid)::regclass),
+    null::numeric, null::numeric, null::numeric, null::text
+  from autovacuum a
+  join pg_catalog.pg_class c on c.oid = coalesce(a.main, a.oid)
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where n.nspname not in ('pg_catalog', 'information_schema')
+    -- Nobody else may vacuum it.
+    and pg_has_role(c.relowner, 'usage');
+end;
+$$;
+
+comment on function nightshift.health_dead_tuples is
+  'Dead rows of tables, materialized views and TOAST tables that have at least 10,000, in times the number at which autovacuum comes by the settings of the table and of the server. Only those that the owner of this function may vacuum. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'dead_tuples',
+  title => 'Dead rows',
+  healthy => 'Vacuum keeps up with the dead rows.',
+  why => 'Dead rows slow down every scan and keep their disk space; so many of them mean that autovacuum does not come, or is held back by an old transaction.',
+  unit => 'times', info => 2, warning => 5
+);
+
+-- supabase/schema/health/checks/default_partition_rows.sql
+
+-- Health check default_partition_rows: rows that found no partition of their own.
+-- Why: each makes it harder to make the partition that it belongs to, and a partitioned table with all rows in one place
+--      is not partitioned.
+-- Locks: at run time ACCESS SHARE on the default partitions, for a moment.
+
+create or replace function nightshift.health_default_partition_rows(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms'
+as $$
+declare
+  stop_at constant timestamptz := clock_timestamp() + interval '3 seconds';
+  part record;
+  policy nightshift.partition_policies;
+  state nightshift.partition_state;
+  can_move boolean;
+  measure nightshift.health_measure;
+begin
+  for part in
+    select t.partrelid::regclass as parent, t.partdefid::regclass as partition, k.column_name, k.type, p as policy,
+      p.parent is not null as has_policy
+    from pg_catalog.pg_partitioned_table t
+    left join nightshift.partition_policies p on p.parent::oid = t.partrelid and p.enabled
+    join pg_catalog.pg_class c on c.oid = t.partrelid
+    cross join nightshift.partition_key(t.partrelid::regclass) k
+    where t.partdefid <> 0 and c.relpersistence <> 't' and pg_has_role(c.relowner, 'usage')
+      and not exists (
+        select 1 from pg_catalog.pg_depend d
+        where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = t.partrelid and d.deptype = 'e'
+      )
+    order by t.partrelid::regclass::text
+  loop
+    measure := null;
+    measure.subject := part.parent::text;
+    begin
+      if clock_timestamp() > stop_at then
+        raise exception using errcode = 'NS424', message = 'The tables before it took all the time there was';
+      end if;
+      -- To read a table is to run what is constant in its indexes.
+      perform nightshift.require_trusted_owner(part.parent);
+      perform nightshift.require_trusted_owner(part.partition);
+      execute format('select count(*) from (select from %s limit 10000) r', part.partition) into measure.value;
+      measure.detail := format('%s in %s.',
+        case when measure.value = 10000 then '10,000 or more' else measure.value::text end, part.partition);
+      if measure.value > 0 then
+        can_move := part.has_policy and measure.value = 10000;
+        if part.has_policy and not can_move then
+          policy := part.policy;
+          state := nightshift.assess_partitions(array[part.parent::oid], as_of);
+          can_move := exists (select from nightshift.partitions_wanted(policy, state) w where w.row_count > 0);
+        end if;
+        measure.detail := measure.detail || case
+          when can_move then ' A run moves them in steps to partitions of their own.'
+          when part.has_policy then ' No run can move them: their time is far ahead, too far back, or missing.'
+          else '' end;
+        measure.fix := case
+          when part.has_policy and not can_move then format('select * from %s limit 100;', part.partition)
+          when can_move then format('select nightshift.create_missing_partitions(%L);', part.parent)
+          when part.type in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) then
+            format('select nightshift.add_partition_policy(%L, %L);', part.parent, nightshift.usual_partition(part.parent))
+          when part.column_name is not null then
+            format('select min(%1$I), max(%1$I), count(*) from %2$s;', part.column_name, part.partition)
+          else format('select count(*) from %s;', part.partition)
+        end;
+      end if;
+    exception
+      when lock_not_available then
+        measure.problem := format('Another session holds a lock on %s.', part.partition);
+      when insufficient_privilege then
+        measure.problem := format('%I may not read %s.', current_user, part.partition);
+        measure.fix := format('grant select on %s to %I;', part.partition, current_user);
+      when sqlstate 'NS422' or sqlstate 'NS424' then
+        get stacked diagnostics measure.problem = message_text, measure.fix = pg_exception_hint;
+    end;
+    return next measure;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.health_default_partition_rows is
+  'Rows in the default partition of each partitioned table of the application, with a policy or without, counted up to 10,000. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'default_partition_rows',
+  title => 'Rows without a partition of their own',
+  healthy => 'No default partition holds rows.',
+  why => 'They are found by no pruning and retired with no partition, and keep the partition that they belong to from being made.',
+  unit => 'count', warning => 1
+);
+
+-- supabase/schema/health/checks/duplicate_indexes.sql
+
+-- Health check duplicate_indexes: indexes that another index of the same table answers for.
+-- Why: each one is written with every row, for queries that the other serves just as well.
+
+create or replace function nightshift.health_duplicate_indexes(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with alike as materialized (
+    select a.indexrelid as index, b.indexrelid as other
+    from pg_catalog.pg_index a
+    join pg_catalog.pg_index b on b.indrelid = a.indrelid and b.indkey[0] = a.indkey[0] and b.indexrelid <> a.indexrelid
+    where a.indrelid >= 16384::oid
+      and a.indisvalid and a.indisready and a.indislive and b.indisvalid and b.indisready and b.indislive
+      and a.indnkeyatts <= b.indnkeyatts
+      and not a.indisexclusion
+      and (
+        not a.indisunique
+        or (
+          b.indisunique and b.indnkeyatts = a.indnkeyatts
+          and b.indnullsnotdistinct = a.indnullsnotdistinct and (b.indimmediate or not a.indimmediate)
+        )
+      )
+      and (b.indkey::smallint[])[0:a.indnkeyatts - 1] = (a.indkey::smallint[])[0:a.indnkeyatts - 1]
+      -- With the operator classes the methods are the same too.
+      and (b.indclass::oid[])[0:a.indnkeyatts - 1] = (a.indclass::oid[])[0:]
+      and (b.indcollation::oid[])[0:a.indnkeyatts - 1] = (a.indcollation::oid[])[0:a.indnkeyatts - 1]
+      and (b.indoption::smallint[])[0:a.indnkeyatts - 1] = (a.indoption::smallint[])[0:a.indnkeyatts - 1]
+      and (a.indkey::smallint[])[a.indnkeyatts:] <@ b.indkey::smallint[]
+  ),
+  covered as materialized (
+    select a.indrelid as relation, l.index, l.other, b.indnkeyatts as other_keys, a.indnkeyatts = b.indnkeyatts as same_keys,
+      ac.relkind, ac.relpages, d.kept, d.key, d.other_kept, d.other_key
+    from alike l
+    join pg_catalog.pg_index a on a.indexrelid = l.index
+    join pg_catalog.pg_index b on b.indexrelid = l.other
+    join pg_catalog.pg_class ac on ac.oid = l.index
+    join pg_catalog.pg_class bc on bc.oid = l.other
+    join pg_catalog.pg_am m on m.oid = ac.relam
+    -- Where in its statement an expression stood is of no matter; Postgres up to 16 keeps it.
+    cross join lateral (
+      select
+        regexp_replace(a.indexprs::text, ' :location -?\d+', '', 'g'),
+        regexp_replace(b.indexprs::text, ' :location -?\d+', '', 'g'),
+        regexp_replace(a.indpred::text, ' :location -?\d+', '', 'g'),
+        regexp_replace(b.indpred::text, ' :location -?\d+', '', 'g')
+    ) e(expressions, other_expressions, predicate, other_predicate)
+    cross join lateral (
+      select
+        a.indisprimary or a.indisreplident or l.index in (select k.conindid from pg_catalog.pg_constraint k where k.contype = 'f'),
+        (select k.oid from pg_catalog.pg_constraint k where k.conrelid = a.indrelid and k.conindid = l.index and k.contype = 'u'),
+        b.indisprimary or b.indisreplident or l.other in (select k.conindid from pg_catalog.pg_constraint k where k.contype = 'f'),
+        (select k.oid from pg_catalog.pg_constraint k where k.conrelid = b.indrelid and k.conindid = l.other and k.contype = 'u')
+    ) d(kept, key, other_kept, other_key)
+    -- Parts of a partitioned index come and go with it.
+    where not ac.relispartition
+      -- A list of expressions begins with another when all but its closing bracket does.
+      and (e.expressions is null or starts_with(e.other_expressions, left(e.expressions, -1)))
+      and e.predicate is not distinct from e.other_predicate
+      -- Elsewhere than in a btree, options decide what an index can answer and how well.
+      and (
+        m.amname = 'btree'
+        or (
+          ac.reloptions is not distinct from bc.reloptions
+          and not exists (
+            select 1 from pg_catalog.pg_attribute o
+            where o.attrelid in (l.index, l.other) and o.attoptions is not null
+          )
+        )
+      )
+  ),
+  redundant as (
+    select distinct on (c.index) c.*
+    from covered c
+    -- Of two that answer for each other one stays: that which more depends on, or else the older one.
+    where not c.kept
+      and (
+        (c.other, c.index) not in (select r.index, r.other from covered r)
+        or (c.other_kept, c.other_key is not null, c.index) > (c.kept, c.key is not null, c.other)
+      )
+    order by c.index, c.other_keys desc, c.other_kept desc, c.other_key is null, c.other
+  )
+  select
+    r.index::regclass::text,
+    current_setting('block_size')::bigint * case when r.relkind = 'I' then (
+      with recursive part(index) as (
+        select r.index
+        union all
+        select i.inhrelid from part p join pg_catalog.pg_inherits i on i.inhparent = p.index
+      )
+      select sum(c.relpages) from part p join pg_catalog.pg_class c on c.oid = p.index
+    ) else r.relpages end,
+    format('on %s; %s %s', t.oid::regclass, r.other::regclass,
+      case when r.same_keys then 'is the same' else 'begins with the same columns' end),
+    case
+      when r.key is not null
+        then format('alter table %s drop constraint %I;', t.oid::regclass,
+          (select k.conname from pg_catalog.pg_constraint k where k.oid = r.key))
+      else format('drop index %s%s;', case when r.relkind <> 'I' then 'concurrently ' end, r.index::regclass)
+    end,
+    null::numeric, null::numeric, null::numeric, null::text
+  from redundant r
+  join pg_catalog.pg_class t on t.oid = r.relation
+  where t.relkind in ('r', 'm', 'p') and t.relpersistence <> 't'
+    and t.relowner in (select o from nightshift.application_owners() o)
+    and not exists (
+      select 1 from pg_catalog.pg_depend d
+      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = t.oid and d.deptype = 'e'
+    );
+$$;
+
+comment on function nightshift.health_duplicate_indexes is
+  'The size of each index that another answers for: the same or more columns in the same order, with the same method, operator classes, collations, order, expressions and predicate, and its INCLUDE columns among them. One that makes rows unique is redundant only beside one that does so on the same columns; of two that are the same, one is named. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'duplicate_indexes',
+  title => 'Indexes that repeat another',
+  healthy => 'No index repeats another.',
+  why => 'Both are written with every row and held in memory, and one of them would do.',
+  unit => 'bytes', info => 0, warning => 10485760
+);
+
+-- supabase/schema/health/checks/failed_restores.sql
+
+-- Health check failed_restores: rows that could not be restored in the last hour.
+-- Why: each is a user who wants something back, and most often another row has taken its unique value meanwhile.
+
+create or replace function nightshift.health_failed_restores(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    r.relation_name,
+    sum(r.failed)::numeric,
+    format('%s of %s rows: %s.', sum(r.failed), sum(r.failed + r.restored), coalesce((
+      select string_agg(format('%s%s (%s)', w.code, ' ' || w.violated, w.n), ', ' order by w.n desc, w.code, w.violated)
+      from (
+        select f ->> 'code' as code, f ->> 'constraint' as violated, sum((f ->> 'rows')::bigint) as n
+        from unnest(array_agg(r.reasons)) a(reasons), jsonb_array_elements(a.reasons) f
+        group by 1, 2
+      ) w
+    ), 'none failed')),
+    format('select nightshift.list_restores(%L);', r.relation_name),
+    null::numeric, null::numeric, null::numeric, null::text
+  from nightshift.restores r
+  where r.at > health_failed_restores.as_of - interval '1 hour' and r.at <= health_failed_restores.as_of
+  group by r.relation_name;
+$$;
+
+comment on function nightshift.health_failed_restores is
+  'Rows that nightshift.restore_rows could not restore in the hour before as_of, by table. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'failed_restores',
+  title => 'Restores that failed',
+  healthy => 'No restore failed in the last hour.',
+  why => 'Somebody wants these rows back, and something that was written since is in their way.',
+  unit => 'count', warning => 1, quick => true
+);
+
+-- supabase/schema/health/checks/foreign_keys_without_index.sql
+
+-- Health check foreign_keys_without_index: columns that refer to another table and are not indexed.
+-- Why: each row that is deleted there, or gets another key, reads the whole referring table.
+
+create or replace function nightshift.health_foreign_keys_without_index(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with recursive served as materialized (
+    select k.oid as key
+    from pg_catalog.pg_constraint k
+    join pg_catalog.pg_index x on x.indrelid = k.conrelid
+    where k.contype = 'f' and x.indisvalid and x.indisready
+      -- The leading columns of the index, in any order, are those of the key.
+      and (x.indkey::smallint[])[0:cardinality(k.conkey) - 1] @> k.conkey
+      and x.indnkeyatts >= cardinality(k.conkey)
+      -- Without the rows whose key is null it serves just as well.
+      and (
+        x.indpred is null
+        or substring(
+          x.indpred::text from '^\{NULLTEST :arg \{VAR :varno 1 :varattno (\d+) [^{}]*\} :nulltesttype 1 [^{}]*\}$'
+        )::smallint = any(k.conkey)
+      )
+      and exists (
+        select 1 from pg_catalog.pg_class c
+        join pg_catalog.pg_am m on m.oid = c.relam
+        where c.oid = x.indexrelid and m.amname in ('btree', 'hash')
+      )
+  ),
+  -- Each partition has a copy of the key, and may have an index of its own.
+  unserved(key, root, relation) as (
+    select k.oid, k.oid, k.conrelid
+    from pg_catalog.pg_constraint k
+    where k.contype = 'f' and k.conparentid = 0 and k.oid not in (select s.key from served s)
+      -- One that is not enforced, from Postgres 18 on, looks for nothing.
+      and coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)
+    union all
+    select k.oid, u.root, k.conrelid
+    from unserved u
+    join pg_catalog.pg_constraint k on k.conparentid = u.key and k.contype = 'f' and k.conrelid <> u.relation
+    where k.oid not in (select s.key from served s)
+  ),
+  lacking as (
+    select k.oid, k.conrelid, k.conkey, k.conname, k.confrelid, sum(case when c.relkind = 'r' then
+      greatest(c.reltuples::numeric, pg_stat_get_live_tuples(c.oid), 0) end) as rows
+    from unserved u
+    join pg_catalog.pg_constraint k on k.oid = u.root
+    join pg_catalog.pg_class c on c.oid = u.relation
+    group by k.oid
+    -- A partitioned table does without when each of its partitions has one; one without partitions has no rows.
+    having bool_or(c.relkind = 'r')
+  )
+  select
+    format('%s (%s)', t.oid::regclass, n.columns),
+    max(l.rows),
+    format('%s to %s', string_agg(format('%I', l.conname), ', ' order by l.conname),
+      string_agg(distinct l.confrelid::regclass::text, ', ')),
+    format('create index %son %s (%s);', case when t.relkind = 'r' then 'concurrently ' end, t.oid::regclass, n.columns),
+    null::numeric, null::numeric, null::numeric, null::text
+  from lacking l
+  join pg_catalog.pg_class t on t.oid = l.conrelid
+  cross join lateral (
+    select string_agg(format('%I', a.attname), ', ' order by u.position)
+    from unnest(l.conkey) with ordinality u(attnum, position)
+    join pg_catalog.pg_attribute a on a.attrelid = t.oid and a.attnum = u.attnum
+  ) n(columns)
+  where t.relpersistence <> 't'
+    and t.relowner in (select o from nightshift.application_owners() o)
+    and not exists (
+      select 1 from pg_catalog.pg_depend d
+      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = t.oid and d.deptype = 'e'
+    )
+  group by t.oid, t.relkind, n.columns;
+$$;
+
+comment on function nightshift.health_foreign_keys_without_index is
+  'For each foreign key whose columns no index serves, how many rows the referring table has, as Postgres estimates them; of a partitioned one, in the partitions without. Not those that have an index: a valid btree or hash with the columns in front, in any order, partial only where they are not null. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'foreign_keys_without_index',
+  title => 'Foreign keys without an index',
+  healthy => 'Every foreign key has an index.',
+  why => 'Whenever a referenced row is deleted or gets another key, Postgres looks for rows that refer to it, and without an index it reads the whole table.',
+  unit => 'count', info => 0, warning => 1000000
+);
+
+-- supabase/schema/health/checks/idle_in_transaction.sql
+
+-- Health check idle_in_transaction: how long sessions of this database have left a transaction open without doing anything.
+-- Why: nobody is working there, and yet it holds its locks, its connection and the vacuum.
+
+create or replace function nightshift.health_idle_in_transaction(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform nightshift.require_statistics();
+  return query
+  select
+    format('pid %s', a.pid),
+    greatest(round(extract(epoch from as_of - a.state_change)), 0),
+    format('%s as %s, %s; its transaction has been open for %s', coalesce(nullif(a.application_name, ''), 'no application name'),
+      a.usename, a.state, date_trunc('second', as_of - a.xact_start)),
+    format('select pg_terminate_backend(%s);', a.pid),
+    null::numeric, null::numeric, null::numeric, null::text
+  from pg_catalog.pg_stat_activity a
+  where a.datname = current_database() and a.backend_type = 'client backend' and a.state like 'idle in transaction%';
+end;
+$$;
+
+comment on function nightshift.health_idle_in_transaction is
+  'Seconds that each session of this database has been idle in a transaction, failed ones included. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'idle_in_transaction',
+  title => 'Sessions idle in a transaction',
+  healthy => 'No session sits idle in a transaction.',
+  why => 'A client that forgot to commit holds its locks and holds back vacuum for as long as it likes; idle_in_transaction_session_timeout ends it.',
+  unit => 'seconds', warning => 1800, critical => 3600, quick => true
+);
+
+-- supabase/schema/health/checks/inactive_replication_slots.sql
+
+-- Health check inactive_replication_slots: how much WAL is kept for replication slots that nobody reads from.
+-- Why: the server keeps all of it until the reader comes back, or the disk is full.
+
+create or replace function nightshift.health_inactive_replication_slots(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  select
+    format('slot %I', s.slot_name),
+    -- One that was invalidated, or never used, keeps nothing, but says that someone does not get what they wait for.
+    coalesce(greatest(pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn), 0), 0),
+    concat_ws('; ',
+      case s.slot_type when 'logical' then format('logical, of database %I', s.database) else s.slot_type end,
+      'wal status ' || coalesce(s.wal_status, 'none: it has never been used'),
+      -- From Postgres 17 on.
+      'inactive since ' || left(to_jsonb(s) ->> 'inactive_since', 16),
+      'holds back vacuum by ' || greatest(age(s.xmin), age(s.catalog_xmin)) || ' transactions'),
+    -- Without its slot a replica or subscriber has to be built anew: for one that is only away this would be no fix.
+    case when s.wal_status = 'lost' then format('select pg_drop_replication_slot(%L);', s.slot_name)
+      else format('select * from pg_replication_slots where slot_name = %1$L; '
+        || '/* start its reader again, or, if it is gone for good: select pg_drop_replication_slot(%1$L); */', s.slot_name) end,
+    null::numeric, null::numeric, null::numeric, null::text
+  from pg_catalog.pg_replication_slots s
+  where not s.active;
+end;
+$$;
+
+comment on function nightshift.health_inactive_replication_slots is
+  'Bytes of WAL kept for each replication slot of the server that is not active. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'inactive_replication_slots',
+  title => 'Inactive replication slots',
+  healthy => 'Every replication slot is in use.',
+  why => 'For a slot that nobody reads from the server keeps its WAL until the disk is full, and old row versions with it.',
+  unit => 'bytes', warning => 0, critical => 1073741824
+);
+
+-- supabase/schema/health/checks/invalid_indexes.sql
+
+-- Health check invalid_indexes: indexes whose build failed halfway, and partitioned ones that miss a part.
+-- Why: no query can use them, and nothing but a look at the catalog tells so.
+
+create or replace function nightshift.health_invalid_indexes(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Without it the builds of others do not show, and theirs would pass for failed ones.
+  perform nightshift.require_statistics();
+  return query
+  with invalid as materialized (
+    select x.indexrelid as index, x.indrelid as relation, x.indisunique, c.relname, c.relkind, c.relpages
+    from pg_catalog.pg_index x
+    join pg_catalog.pg_class c on c.oid = x.indexrelid
+    where x.indrelid >= 16384::oid and not (x.indisvalid and x.indisready and x.indislive)
+  ),
+  underway as materialized (
+    select p.relid as relation, null::oid as index from pg_catalog.pg_stat_progress_create_index p
+    where p.datname = current_database() and exists (select 1 from invalid)
+    union all
+    -- Of an index, only those who rebuild or drop it concurrently take this lock.
+    select null, l.relation from pg_catalog.pg_locks l
+    where l.locktype = 'relation' and l.mode = 'ShareUpdateExclusiveLock' and l.granted
+      and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+      and exists (select 1 from invalid)
+  )
+  select
+    i.index::regclass::text,
+    i.relpages::bigint::numeric * current_setting('block_size')::bigint,
+    format('on %s; ', t.oid::regclass) || case
+      when i.relkind = 'I' then p.detail
+      when i.relname ~ '_cc(new|old)\d*$' then 'left over from a reindex concurrently that did not finish'
+      when i.indisunique then 'its build did not finish, as when a value is there twice; once that is mended, create it again'
+      else 'its build did not finish'
+    end,
+    case
+      when i.relkind = 'I' then p.fix
+      -- To build a unique one again would end as before, and leave another behind.
+      when i.indisunique or i.relname ~ '_cc(new|old)\d*$' then format('drop index concurrently %s;', i.index::regclass)
+        -- What is dropped can be made again only by who still knows it.
+        || case when i.relname ~ '_cc(new|old)\d*$' then '' else ' -- then: '
+          || replace(pg_get_indexdef(i.index), ' INDEX ', ' INDEX CONCURRENTLY ') || ';' end
+      else format('reindex index concurrently %s;', i.index::regclass)
+    end,
+    null::numeric, null::numeric, null::numeric, null::text
+  from invalid i
+  join pg_catalog.pg_class t on t.oid = i.relation
+  left join lateral (
+    select s.*
+    from unnest(case i.relkind when 'I' then array[i.index] end) o(index)
+    cross join lateral nightshift.next_part_of_index(o.index) s
+  ) p on true
+  where t.relpersistence <> 't'
+    and t.relowner in (select o from nightshift.application_owners() o)
+    and not exists (select 1 from underway u where u.index = i.index or u.relation = i.relation);
+end;
+$$;
+
+comment on function nightshift.health_invalid_indexes is
+  'The size of each index that is not valid or not ready, those of long values included; not those that are being built or dropped now. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'invalid_indexes',
+  title => 'Invalid indexes',
+  healthy => 'Every index is valid.',
+  why => 'Queries pass it over as if it were not there, while most are still written with every row; a unique one guards nothing for sure.',
+  unit => 'bytes', warning => 0
+);
+
+-- supabase/schema/health/checks/job_missed.sql
+
+-- Health check job_missed: how long ago each job last did its work.
+-- Why: a schedule that fires no more fails nowhere; only the silence tells.
+
+create or replace function nightshift.health_job_missed(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    j.job,
+    round(extract(epoch from health_job_missed.as_of - coalesce(j.last_success_at, j.declared_at))),
+    concat_ws(' ',
+      case when s.paused then format('Nightshift is paused%s%s.',
+        to_char(s.paused_at at time zone 'UTC', '" since "YYYY-MM-DD HH24:MI" UTC"'), ': ' || s.paused_reason) end,
+      case when j.last_success_at is null
+        then to_char(j.declared_at at time zone 'UTC',
+          '"It has not done its work since its first policy was declared, "YYYY-MM-DD HH24:MI" UTC."')
+        else to_char(j.last_success_at at time zone 'UTC', '"It last ended with its work done "YYYY-MM-DD HH24:MI" UTC."') end,
+      'The thresholds are those of a job for every night; for one that runs once a week, say, set others of its own.'
+    ),
+    case when s.paused then 'select nightshift.unpause();' else format('-- npm run nightshift -- run %s', j.job) end,
+    null::numeric, null::numeric, null::numeric, null::text
+  from nightshift.job_states(health_job_missed.as_of) j
+  cross join nightshift.settings s
+  where j.declared_at is not null
+    -- A job of policies that has none any more has nothing to do; another is missed once it has worked.
+    or j.last_success_at is not null
+      and not exists (select 1 from nightshift.jobs d where d.name = j.job and d.policies is not null);
+$$;
+
+comment on function nightshift.health_job_missed is
+  'Seconds since a job last did its work as far as it could, or, when it never did, since its oldest policy was declared. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'job_missed',
+  title => 'Time since each job did its work',
+  healthy => 'No job is late.',
+  why => 'A job that nothing starts any more fails nowhere, and what it keeps in order grows, ages and runs out.',
+  -- A night and two hours of slack; two nights and two hours.
+  unit => 'seconds', warning => 93600, critical => 180000, quick => true
+);
+
+-- supabase/schema/health/checks/jobs_failing.sql
+
+-- Health check jobs_failing: how many runs of each job have failed, one after the other.
+-- Why: one failure may be a bad night; several are a fault that stays.
+
+create or replace function nightshift.health_jobs_failing(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    j.job,
+    j.failed_in_row::numeric,
+    case when j.failed_in_row = 0 then 'The last one did not fail.' else format('%s in a row. The last, of %s UTC, failed with %s: %s',
+      j.failed_in_row, to_char(f.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), f.error ->> 'code',
+      concat_ws('. ', f.error ->> 'message', f.error ->> 'detail', f.error ->> 'hint')) end,
+    format('-- npm run nightshift -- run %s --dry-run', j.job),
+    null::numeric, null::numeric, null::numeric, null::text
+  from nightshift.job_states(health_jobs_failing.as_of) j
+  left join lateral (
+    select r.started_at, r.error
+    from nightshift.runs r
+    where j.failed_in_row > 0 and r.job = j.job and r.status = 'failed' and not r.dry_run and not r.input ? 'only'
+      and r.started_at <= health_jobs_failing.as_of
+    order by r.started_at desc
+    limit 1
+  ) f on true;
+$$;
+
+comment on function nightshift.health_jobs_failing is
+  'Failed runs of a job since the last one that did its work. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'jobs_failing',
+  title => 'Jobs that fail',
+  healthy => 'No job failed when it last ran.',
+  why => 'A run that failed did nothing, or refused to; the next one fails likewise until someone looks.',
+  unit => 'times', warning => 1, critical => 3, quick => true
+);
+
+-- supabase/schema/health/checks/jobs_lost.sql
+
+-- Health check jobs_lost: how many runs of each job have ended without a word, one after the other.
+-- Why: a function that dies, or is killed for its memory or time, reports nothing itself.
+
+create or replace function nightshift.health_jobs_lost(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    j.job,
+    j.lost_in_row::numeric,
+    case when j.lost_in_row = 0 then 'The last one came to its end.' else format(
+      '%s in a row. The last, of %s UTC, gave its last sign of life after %s s; the log of the function says what it did then.',
+      j.lost_in_row, to_char(l.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
+      round(extract(epoch from l.heartbeat_at - l.started_at))) end,
+    format('-- npm run nightshift -- run %s', j.job),
+    null::numeric, null::numeric, null::numeric, null::text
+  from nightshift.job_states(health_jobs_lost.as_of) j
+  left join lateral (
+    select r.started_at, r.heartbeat_at
+    from nightshift.runs r
+    where j.lost_in_row > 0 and r.job = j.job and not r.dry_run and not r.input ? 'only' and r.started_at <= health_jobs_lost.as_of
+      and (r.status = 'lost' or r.status = 'running' and r.lease_expires_at <= health_jobs_lost.as_of)
+    order by r.started_at desc
+    limit 1
+  ) l on true;
+$$;
+
+comment on function nightshift.health_jobs_lost is
+  'Runs of a job since the last one that did its work whose lease ran out without an end. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'jobs_lost',
+  title => 'Jobs that die',
+  healthy => 'Every run came to its end.',
+  why => 'A function that is killed, for its memory or its time, dies at the same place again; what it had done stays done.',
+  unit => 'times', warning => 1, critical => 3, quick => true
+);
+
+-- supabase/schema/health/checks/jobs_partial.sql
+
+-- Health check jobs_partial: how many runs of each job have left something undone, one after the other.
+-- Why: one night may run out of time; a backlog that is never worked off is another matter. Rows that only foreign keys
+--      keep are neither: nobody has to get up for them.
+
+create or replace function nightshift.health_jobs_partial(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    j.job,
+    j.partial_in_row::numeric,
+    case when j.partial_in_row = 0 then 'The last one left nothing.' else format('%s in a row. The last, of %s UTC, left %s',
+      j.partial_in_row, to_char(p.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
+      coalesce(nightshift.describe_leftovers(p.report), 'work undone, and its report does not say which.')) end,
+    format('-- npm run nightshift -- run %s', j.job),
+    case when p.needed then 1::numeric end, null::numeric, null::numeric, null::text
+  from nightshift.job_states(health_jobs_partial.as_of) j
+  left join lateral (
+    select r.started_at, r.report,
+      r.status = 'partial' and r.job = 'retention-purge' and coalesce((
+        select bool_and(nightshift.only_needed(s))
+        from jsonb_path_query(r.report, '$.steps[*] ? (@.status != "succeeded")') s
+      ), false) as needed
+    from nightshift.runs r
+    where j.partial_in_row > 0 and r.job = j.job and r.status in ('partial', 'continued') and not r.dry_run and not r.input ? 'only'
+      and r.started_at <= health_jobs_partial.as_of
+    order by r.started_at desc
+    limit 1
+  ) p on true;
+$$;
+
+comment on function nightshift.health_jobs_partial is
+  'Runs of a job since the last one that succeeded that left something undone. A purge whose last run left only what foreign keys keep is worth no warning. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'jobs_partial',
+  title => 'Jobs that leave work undone',
+  healthy => 'Every job finished all of its work when it last ran.',
+  why => 'What a run leaves, the next one has to do as well; when none gets to the end, the rest is never done.',
+  unit => 'times', info => 1, warning => 2, quick => true
+);
+
+-- supabase/schema/health/checks/ledger_size.sql
+
+-- Health check ledger_size: how much space the records of Nightshift itself take.
+-- Why: what keeps a database small must not be what fills it.
+-- Locks: none but ACCESS SHARE on tables of its own, for a moment.
+
+create or replace function nightshift.health_ledger_size(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    c.oid::regclass::text,
+    pg_total_relation_size(c.oid)::numeric,
+    format('About %s rows, kept for %s; %s more wait for a vacuum.',
+      pg_stat_get_live_tuples(c.oid), s.ledger_retention, pg_stat_get_dead_tuples(c.oid)),
+    -- What was deleted gives its space back only to new rows.
+    case when s.ledger_retention > '30 days'
+      then 'update nightshift.settings set ledger_retention = ''30 days'';'
+      else format('vacuum full %s;', c.oid::regclass) end,
+    null::numeric, null::numeric, null::numeric, null::text
+  from pg_catalog.pg_class c
+  cross join nightshift.settings s
+  where c.oid in (
+    'nightshift.runs'::regclass, 'nightshift.view_refreshes'::regclass, 'nightshift.restores'::regclass
+  );
+$$;
+
+comment on function nightshift.health_ledger_size is
+  'Bytes of the tables that keep what was done (runs, view_refreshes, restores), with indexes and long values. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'ledger_size',
+  title => 'Size of the ledger',
+  healthy => 'The ledger is small.',
+  why => 'What keeps a database small should not be what fills it.',
+  unit => 'bytes', info => 104857600, warning => 1073741824
+);
+
+-- supabase/schema/health/checks/long_transactions.sql
+
+-- Health check long_transactions: how long the transactions of this database have been open.
+-- Why: one that is forgotten keeps vacuum from its work in every table, and whoever waits for its locks from theirs.
+
+create or replace function nightshift.health_long_transactions(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform nightshift.require_statistics();
+  return query
+  select
+    format('pid %s', a.pid),
+    greatest(round(extract(epoch from as_of - a.xact_start)), 0),
+    format('%s as %s, %s; %s', coalesce(nullif(a.application_name, ''), 'no application name'), a.usename, a.state,
+      concat_ws('; ', coalesce('holds back vacuum by ' || greatest(age(a.backend_xid), age(a.backend_xmin)) || ' transactions',
+        'holds back no vacuum'), 'waits for pid ' || w.blockers)),
+    -- One that waits is not the culprit, and where nothing runs there is nothing to cancel.
+    case when w.blockers is null then
+      format(case a.state when 'active' then 'select pg_cancel_backend(%s);' else 'select pg_terminate_backend(%s);' end, a.pid) end,
+    null::numeric, null::numeric, null::numeric, null::text
+  from pg_catalog.pg_stat_activity a
+  left join lateral (
+    select array_to_string(pg_blocking_pids(a.pid), ', ') as blockers where a.wait_event_type = 'Lock'
+  ) w on true
+  where a.datname = current_database() and a.backend_type = 'client backend'
+    and a.pid <> pg_backend_pid() and a.xact_start is not null
+    -- A vacuum may well take hours, and holds nothing back.
+    and not exists (select from pg_catalog.pg_stat_progress_vacuum v where v.pid = a.pid)
+  union all
+  select
+    format('prepared transaction %s', p.gid),
+    greatest(round(extract(epoch from as_of - p.prepared)), 0),
+    format('of %s; keeps its locks and holds back vacuum by %s transactions', p.owner, age(p.transaction)),
+    format('rollback prepared %L;', p.gid),
+    null, null, null, null
+  from pg_catalog.pg_prepared_xacts p
+  where p.database = current_database();
+end;
+$$;
+
+comment on function nightshift.health_long_transactions is
+  'Seconds since each transaction of a client in this database began, its own left out, and since each prepared one was prepared. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'long_transactions',
+  title => 'Long transactions',
+  healthy => 'No transaction has been open for long.',
+  why => 'While one is open, vacuum removes nothing that it might still see, in any table, and its locks stay.',
+  unit => 'seconds', info => 60, warning => 1800, critical => 3600, quick => true
+);
+
+-- supabase/schema/health/checks/nightshift_exposed.sql
+
+-- Health check nightshift_exposed: what of Nightshift itself is open to others than it should be.
+-- Why: its functions delete rows and drop partitions; the watchman has to be looked at as well.
+
+create or replace function nightshift.health_nightshift_exposed(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with home as materialized (
+    select n.oid, n.nspowner, n.nspacl from pg_catalog.pg_namespace n where n.nspname = 'nightshift'
+  ),
+  grantee(oid, name, is_runner) as materialized (
+    select 0::oid, 'public', false
+    union all
+    -- What they have through another role they have.
+    select g.oid, format('%I', g.rolname), bool_and(g.rolname = 'nightshift_runner' and a.oid = g.oid)
+    from nightshift.api_roles() a(oid)
+    join pg_catalog.pg_roles g on pg_has_role(a.oid, g.oid, 'usage') and not g.rolbypassrls and not g.rolsuper
+    group by g.oid, g.rolname
+  ),
+  thing(kind, name, acl, fault, fault_fix) as (
+    select 'schema', 'nightshift', coalesce(h.nspacl, acldefault('n', h.nspowner)), null, null
+    from home h
+    union all
+    select 'routine', p.oid::regprocedure::text, coalesce(p.proacl, acldefault('f', p.proowner)),
+      case when s.mutable then 'it has no search path of its own' end,
+      case when s.mutable then format('alter routine %s set search_path = pg_catalog, pg_temp;', p.oid::regprocedure) end
+    from home h
+    join pg_catalog.pg_proc p on p.pronamespace = h.oid
+    cross join lateral (
+      select not exists (select 1 from unnest(p.proconfig) o(setting) where starts_with(o.setting, 'search_path='))
+    ) s(mutable)
+    union all
+    select case c.relkind when 'S' then 'sequence' else 'table' end, c.oid::regclass::text,
+      coalesce(c.relacl, acldefault(case c.relkind when 'S' then 's'::"char" else 'r' end, c.relowner)) 
+        || array(
+          select x.item
+          from pg_catalog.pg_attribute t
+          cross join lateral unnest(t.attacl) x(item)
+          where t.attrelid = c.oid
+        ),
+      f.fault,
+      case f.fault
+        when 'it has no row level security' then format('alter table %s enable row level security;', c.oid::regclass)
+        when 'it reads with the rights of its owner' then format('alter view %s set (security_invoker = true);', c.oid::regclass)
+      end
+    from home h
+    join pg_catalog.pg_class c on c.relnamespace = h.oid and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+    cross join lateral (
+      select case
+        when c.relkind in ('r', 'p') and not c.relrowsecurity then 'it has no row level security'
+        when c.relkind = 'v' and not exists (
+          select 1 from unnest(c.reloptions) o(option) where o.option in (
+            'security_invoker=true', 'security_invoker=on', 'security_invoker=1', 'security_invoker=yes'
+          )
+        )
+          then 'it reads with the rights of its owner'
+      end
+    ) f(fault)
+  )
+  select
+    case t.kind when 'schema' then 'schema nightshift' else t.name end,
+    (g.grantees is not null or t.fault is not null)::integer,
+    coalesce(nullif(concat_ws('; ', g.names || ' may ' || g.privileges, t.fault), ''), 'closed'),
+    nullif(concat_ws(' ', format('revoke all on %s %s from ', t.kind, t.name) || g.grantees || ';', t.fault_fix), ''),
+    null::numeric, null::numeric, null::numeric, null::text
+  from thing t
+  cross join lateral (
+    select string_agg(distinct g.name, ', '), string_agg(distinct g.name, ' and '), string_agg(distinct lower(x.privilege_type), ', ')
+    from aclexplode(t.acl) x
+    join grantee g on g.oid = x.grantee
+    where not (g.is_runner and (t.kind, x.privilege_type) in (('schema', 'USAGE'), ('routine', 'EXECUTE')))
+  ) g(grantees, names, privileges);
+$$;
+
+comment on function nightshift.health_nightshift_exposed is
+  'For the schema nightshift and everything in it: 1 where public or a role of the Data API was granted anything on it, but for what nightshift_runner may execute, a function has no search path of its own, a table no row level security, or a view the rights of its owner; else 0. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'nightshift_exposed',
+  title => 'Nightshift itself',
+  healthy => 'Nothing of Nightshift is open to anyone but service_role, nightshift_runner and its owner.',
+  why => 'Its functions delete rows and drop partitions; someone who can call them from outside can empty the database.',
+  unit => 'count', critical => 1
+);
+
+-- supabase/schema/health/checks/oversized_partitions.sql
+
+-- Health check oversized_partitions: partitions that have outgrown what a partition is good for.
+-- Why: a partition that does not fit into memory is read, vacuumed and backed up like the large table it was to replace.
+
+create or replace function nightshift.health_oversized_partitions(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    c.oid::regclass::text,
+    (c.relpages + coalesce(t.relpages, 0) + coalesce(x.pages, 0)) * current_setting('block_size')::numeric,
+    format('of %s, with indexes, as of its last vacuum or analyze', i.inhparent::regclass),
+    case when exists (select 1 from nightshift.partition_policies p where p.parent = i.inhparent)
+      -- How long an interval should be is for people to say; this shows what the last ones came to.
+      then format('select nightshift.check_partition_sizes(%L);', i.inhparent::regclass)
+      else format('select inhrelid::regclass, pg_size_pretty(pg_total_relation_size(inhrelid)) from pg_inherits '
+        || 'where inhparent = %L::regclass order by 1;', i.inhparent::regclass) end,
+    null::numeric, s.partition_alert_bytes::numeric, null::numeric, null::text
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_inherits i on i.inhrelid = c.oid
+  cross join nightshift.settings s
+  left join pg_catalog.pg_class t on t.oid = c.reltoastrelid
+  left join lateral (
+    select sum(ic.relpages) as pages
+    from pg_catalog.pg_index ix
+    join pg_catalog.pg_class ic on ic.oid = ix.indexrelid
+    where ix.indrelid = c.oid
+  ) x on true
+  where c.relispartition and c.relkind = 'r' and c.relpersistence <> 't'
+    and c.relowner in (select o from nightshift.application_owners() o)
+    and not exists (
+      select 1 from pg_catalog.pg_depend d
+      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = i.inhparent and d.deptype = 'e'
+    );
+$$;
+
+comment on function nightshift.health_oversized_partitions is
+  'Bytes of each partition of the application with its indexes, by the pages that Postgres counted last; the threshold is settings.partition_alert_bytes. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'oversized_partitions',
+  title => 'Oversized partitions',
+  healthy => 'No partition is over the limit of settings.partition_alert_bytes.',
+  why => 'A partition that outgrows memory is as slow to read, vacuum and restore as the table it was to replace.',
+  unit => 'bytes'
+);
+
+-- supabase/schema/health/checks/partition_horizon.sql
+
+-- Health check partition_horizon: for how many days there are partitions, for each table with a partition policy.
+-- Why: at the horizon inserts fail, or pile up in the default partition, all at once and usually at midnight.
+
+create or replace function nightshift.health_partition_horizon(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+as $$
+  select
+    p.parent::text,
+    case
+      when a.horizon is null then 0
+      when isfinite(a.horizon) then round(extract(epoch from a.horizon - (health_partition_horizon.as_of at time zone 'UTC')) / 86400, 3)
+    end,
+    case
+      when a.horizon is null then 'There is no partition for the rows of now.'
+      when not isfinite(a.horizon) then format('%s takes all rows from its start on.', a.newest::regclass)
+      else to_char(a.horizon, '"There is one for every row until "YYYY-MM-DD HH24:MI" UTC."')
+    end || format(' Runs make room for %s, and come every %s.', p.premake * p.every, g.gap),
+    -- Room that ends before the next run comes is mended only by more of it.
+    case when t.room <= t.gap and t.premake_needed > p.premake
+      then format('select nightshift.alter_partition_policy(%L, premake => %s); ', p.parent, t.premake_needed) else '' end
+      || format('select nightshift.create_missing_partitions(%L);', p.parent),
+    null::numeric, w.days, least(1, w.days / 4), null::text
+  from nightshift.partition_policies p
+  join nightshift.assess_partitions(
+    array(select e.parent::oid from nightshift.partition_policies e where e.enabled), health_partition_horizon.as_of
+  ) a on a.parent = p.parent::oid
+  cross join nightshift.usual_gap('partition-maintenance') g(gap)
+  cross join lateral (
+    select extract(epoch from p.premake * p.every) / 86400, extract(epoch from g.gap) / 86400,
+      least(ceil(2 * extract(epoch from g.gap) / extract(epoch from p.every)), 100)
+  ) t(room, gap, premake_needed)
+  -- Half of the room, at most a week; and less than what is left of it when the next run is about to come.
+  cross join lateral (
+    select case when t.room > t.gap then least(7, t.room / 2, (t.room - t.gap) * 0.75) else t.room / 8 end
+  ) w(days)
+  -- A table that is gone, or that no policy fits any more, is a matter of policies_broken.
+  where a.key_column is not null;
+$$;
+
+comment on function nightshift.health_partition_horizon is
+  'Days until rows have no partition, for each enabled partition policy; null when they always have one. The warning is at 7 days, or, where runs make room for less than 14, at half of that, and later where less than that is left before the next run; critical is a quarter of it, at most a day. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'partition_horizon',
+  title => 'Partitions ahead',
+  healthy => 'Every partitioned table has room for the rows to come.',
+  why => 'At the end of the last partition inserts fail, or pile up in the default partition, from one second to the next.',
+  unit => 'days', worse => 'lower', warning => 7, critical => 1
+);
+
+-- supabase/schema/health/checks/partitions_without_rls.sql
+
+-- Health check partitions_without_rls: partitions that the Data API reaches past the table they belong to.
+-- Why: partitions inherit neither row level security nor the lack of a grant, and a partition can be asked for by its name.
+
+create or replace function nightshift.health_partitions_without_rls(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+-- The planner takes thousands of partitions for a handful.
+set enable_nestloop = off
+as $$
+  with recursive role as materialized (
+    select r.oid, r.rolname from nightshift.api_roles() a(oid) join pg_catalog.pg_roles r on r.oid = a.oid
+  ),
+  -- Without a grant, on itself or on a column, it is its owner's alone.
+  open as materialized (
+    select c.oid, c.relkind, r.oid as role, r.rolname
+    from pg_catalog.pg_class c
+    cross join role r
+    where c.relispartition and c.relkind in ('r', 'p', 'f') and not c.relrowsecurity
+      and (c.relacl is not null or c.oid in (select a.attrelid from pg_catalog.pg_attribute a where a.attacl is not null))
+      and c.relowner in (select o from nightshift.application_owners() o)
+      and has_schema_privilege(r.oid, c.relnamespace, 'usage')
+      and (
+        has_table_privilege(r.oid, c.oid, 'select, insert, update, delete')
+        or has_any_column_privilege(r.oid, c.oid, 'select, insert, update')
+      )
+  ),
+  above(partition, relation, level) as (
+    select i.inhrelid, i.inhparent, 1
+    from pg_catalog.pg_inherits i
+    where i.inhrelid in (select o.oid from open o)
+    union all
+    select a.partition, i.inhparent, a.level + 1
+    from above a
+    join pg_catalog.pg_inherits i on i.inhrelid = a.relation
+  ),
+  family as materialized (
+    select a.partition,
+      (array_agg(a.relation order by a.level))[1] as parent,
+      (array_agg(c.relrowsecurity order by a.level))[1] as parent_secured,
+      (array_agg(a.relation order by a.level) filter (where c.relrowsecurity))[1] as secured
+    from above a
+    join pg_catalog.pg_class c on c.oid = a.relation
+    group by a.partition
+  ),
+  -- What each role may do with a partition that is not secured any further up, and with all tables above it: a bit for each of
+  -- select, insert, update and delete.
+  allowed as materialized (
+    select n.relation, r.oid as role, case when has_schema_privilege(r.oid, c.relnamespace, 'usage') then
+      has_any_column_privilege(r.oid, c.oid, 'select')::integer
+      + 2 * has_any_column_privilege(r.oid, c.oid, 'insert')::integer
+      + 4 * has_any_column_privilege(r.oid, c.oid, 'update')::integer
+      + 8 * has_table_privilege(r.oid, c.oid, 'delete')::integer
+    else 0 end as rights
+    from (
+      select f.partition from family f where f.secured is null
+      union
+      select a.relation from family f join above a on a.partition = f.partition where f.secured is null
+    ) n(relation)
+    join pg_catalog.pg_class c on c.oid = n.relation
+    cross join role r
+  ),
+  allowed_above as (
+    select a.partition, l.role, bit_or(l.rights) as rights
+    from above a
+    join allowed l on l.relation = a.relation
+    group by a.partition, l.role
+  ),
+  judged as (
+    select o.oid, o.relkind, f.parent, f.parent_secured, f.secured, o.rolname,
+      f.secured is not null or h.rights & ~u.rights <> 0 as exposed
+    from open o
+    join family f on f.partition = o.oid
+    left join allowed h on h.relation = o.oid and h.role = o.role
+    left join allowed_above u on u.partition = o.oid and u.role = o.role
+  )
+  select
+    j.oid::regclass::text,
+    bool_or(j.exposed)::integer,
+    case
+      when not bool_or(j.exposed) then format('as open as %s', j.parent::regclass)
+      when j.secured is not null then format('%s can reach it past the row level security of %s',
+        string_agg(j.rolname, ' and ' order by j.rolname), j.secured::regclass)
+      else format('%s can do here what %s does not allow',
+        string_agg(j.rolname, ' and ' order by j.rolname) filter (where j.exposed), j.parent::regclass)
+    end,
+    case
+      when not bool_or(j.exposed) then null
+      when j.parent_secured and j.parent in (select p.parent from nightshift.partition_policies p)
+        then format('select nightshift.secure_partitions(%L);', j.parent::regclass)
+      else concat(
+        case when j.relkind <> 'f' then format('alter table %s enable row level security; ', j.oid::regclass) end,
+        format('revoke all on %s from public, %s;', j.oid::regclass,
+          (select string_agg(format('%I', r.rolname), ', ' order by r.rolname) from role r))
+      )
+    end,
+    null::numeric, null::numeric, null::numeric, null::text
+  from judged j
+  group by j.oid, j.relkind, j.parent, j.parent_secured, j.secured;
+$$;
+
+comment on function nightshift.health_partitions_without_rls is
+  'For each partition without row level security that a role of the Data API may read or write: 1 where a table above it has row level security, or allows less; 0 where it is no more open than its table. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'partitions_without_rls',
+  title => 'Partitions open to the API',
+  healthy => 'No partition is more open than its table.',
+  why => 'Whoever knows the name of a partition can ask the Data API for it, and sees rows that the policies of the table withhold.',
+  unit => 'count', critical => 1
+);
+
+-- supabase/schema/health/checks/paused.sql
+
+-- Health check paused: for how long nothing has been kept in order, because someone said so.
+-- Why: a pause is for an hour, and is forgotten for a month.
+
+create or replace function nightshift.health_paused(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    'all jobs', greatest(round(extract(epoch from health_paused.as_of - s.paused_at)), 0),
+    format('since %s UTC: %s', to_char(s.paused_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), coalesce(s.paused_reason, 'no reason given')),
+    'select nightshift.unpause();',
+    null::numeric, null::numeric, null::numeric, null::text
+  from nightshift.settings s
+  where s.paused;
+$$;
+
+comment on function nightshift.health_paused is
+  'Seconds since nightshift.pause() was called; nothing while jobs may run. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'paused',
+  title => 'Pause of all jobs',
+  healthy => 'Jobs may run.',
+  why => 'While it lasts nothing is purged, refreshed or partitioned, and backlogs grow.',
+  -- A pause over night is forgotten, as a rule.
+  unit => 'seconds', info => 0, warning => 86400, quick => true
+);
+
+-- supabase/schema/health/checks/policies_broken.sql
+
+-- Health check policies_broken: policies whose table or view is gone, or no longer what they were declared for.
+-- Why: a renamed column ends a purge for good, and the failure of one among forty tables is easily overlooked.
+
+create or replace function nightshift.health_policies_broken(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  policy nightshift.retention_policies;
+  unidentified oid[];
+  measure nightshift.health_measure;
+begin
+  for policy in select p.* from nightshift.retention_policies p where p.enabled loop
+    measure := null;
+    measure.subject := format('retention of %s', policy.relation);
+    measure.value := 0;
+    begin
+      perform nightshift.due_by_marker('r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of);
+      unidentified := nightshift.without_replica_identity(policy.relation);
+      if cardinality(unidentified) > 0 then
+        measure.value := 1;
+        measure.detail := format('Postgres refuses to delete from %s: a publication has its deletions, and nothing identifies its rows.',
+          nightshift.name_some(unidentified));
+        measure.fix := format('alter table %s replica identity full;', unidentified[1]::regclass);
+      end if;
+    exception
+      when sqlstate 'NS404' then
+        measure.value := 1;
+        measure.detail := sqlerrm || '.';
+        -- Without its table it has no name any more.
+        measure.fix := format('select nightshift.remove_retention_policy(%s::oid::regclass);', policy.relation::oid);
+      when sqlstate 'NS422' then
+        measure.value := 1;
+        measure.detail := sqlerrm || '. Where it has another name now, nightshift.alter_retention_policy takes it.';
+        measure.fix := format('select nightshift.remove_retention_policy(%L);', policy.relation);
+    end;
+    return next measure;
+  end loop;
+
+  return query
+  select
+    format('refresh of %s', coalesce(v.view::text, p.view_name)),
+    (v.view is null)::integer::numeric,
+    case when v.view is null then 'The view is gone, and no other has its name.' end,
+    case when v.view is null then format('select nightshift.remove_refresh_policy(%L);', p.view_name) end,
+    null::numeric, null::numeric, null::numeric, null::text
+  from nightshift.refresh_policies p
+  cross join nightshift.view_of(p) v(view)
+  where p.enabled;
+
+  return query
+  select
+    format('partitions of %s', coalesce(c.oid::regclass::text, p.parent_name)),
+    (s.document is not null)::integer::numeric,
+    s.document ->> 'problem' || '.',
+    s.document ->> 'fix',
+    null::numeric, null::numeric, null::numeric, null::text
+  from nightshift.partition_policies p
+  left join pg_catalog.pg_class c on c.oid = p.parent
+  left join nightshift.describe_partition_sets(array(
+    select b.parent::oid from nightshift.partition_policies b
+    where b.enabled and (nightshift.partition_key(b.parent)).column_name is null
+  ), as_of) s on s.parent = p.parent
+  where p.enabled;
+end;
+$$;
+
+comment on function nightshift.health_policies_broken is
+  '1 for each enabled policy, of any kind, whose table or view is gone or no longer fits it, else 0. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'policies_broken',
+  title => 'Policies that fit no more',
+  healthy => 'Every policy fits its table or view.',
+  why => 'Nothing is purged, refreshed or partitioned there any more, whatever the policy promises.',
+  unit => 'count', critical => 1, quick => true
+);
+
+-- supabase/schema/health/checks/read_only.sql
+
+-- Health check read_only: whether nothing can be written to this database.
+-- Why: Supabase takes a project out of writing when its disk is full, and reading goes on as if nothing were.
+
+create or replace function nightshift.health_read_only(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    'database ' || quote_ident(current_database()),
+    case when r.replica or r.read_only then 1 else 0 end,
+    case
+      when r.replica then 'It is a replica, or is being recovered.'
+      when r.read_only then 'Transactions are read-only by default, as when the disk is full.'
+      else 'It can be written to.'
+    end,
+    -- Where the role itself was made read-only that goes first.
+    case when r.read_only and not r.replica
+      then 'set session characteristics as transaction read write; -- free space first, then: set default_transaction_read_only = off'
+    end,
+    null::numeric, null::numeric, null::numeric, null::text
+  from (
+    select pg_is_in_recovery() as replica, current_setting('default_transaction_read_only')::boolean as read_only
+  ) r;
+$$;
+
+comment on function nightshift.health_read_only is
+  '1 when this database is a replica or its transactions are read-only by default, else 0. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'read_only',
+  title => 'Read-only database',
+  healthy => 'The database can be written to.',
+  why => 'Every write of the application fails, and those of the night shift with it, until there is space again.',
+  unit => 'count', critical => 1, quick => true
+);
+
+-- supabase/schema/health/checks/replication_lag.sql
+
+-- Health check replication_lag: how far those who replicate from this server are behind it.
+-- Why: what they have not confirmed is kept on disk here, and missing over there.
+
+create or replace function nightshift.health_replication_lag(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform nightshift.require_statistics();
+  return query
+  select
+    coalesce(format('slot %I', s.slot_name),
+      format('%s at %s', coalesce(nullif(r.application_name, ''), r.usename), coalesce(host(r.client_addr), 'this machine'))),
+    greatest(pg_wal_lsn_diff(pg_current_wal_lsn(), reached.lsn), 0),
+    concat_ws('; ',
+      coalesce(r.state || ' to ' || coalesce(nullif(r.application_name, ''), r.usename), format('read by pid %s', s.active_pid)),
+      pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), r.sent_lsn)) || ' of it not sent yet',
+      'the last confirmation took ' || date_trunc('milliseconds', coalesce(r.replay_lag, r.flush_lag))),
+    'select pid, application_name, state, sent_lsn, flush_lsn, replay_lsn, replay_lag from pg_stat_replication;',
+    null::numeric, null::numeric, null::numeric, null::text
+  from pg_catalog.pg_stat_replication r
+  full join (select * from pg_catalog.pg_replication_slots where active) s on s.active_pid = r.pid
+  cross join lateral (
+    select coalesce(r.replay_lsn, r.flush_lsn, s.confirmed_flush_lsn, s.restart_lsn, r.write_lsn, r.sent_lsn) as lsn
+  ) reached
+  -- A base backup, or one who is only just connecting, has not reached anything.
+  where reached.lsn is not null and r.state is distinct from 'backup';
+end;
+$$;
+
+comment on function nightshift.health_replication_lag is
+  'Bytes of WAL that each standby, subscriber or reader of an active slot has not confirmed. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'replication_lag',
+  title => 'Replication lag',
+  healthy => 'Everyone who replicates from here keeps up.',
+  why => 'What a replica has not confirmed is kept on disk here, and is missing from what is read there.',
+  unit => 'bytes', warning => 104857600, critical => 1073741824, quick => true
+);
+
+-- supabase/schema/health/checks/sequences.sql
+
+-- Health check sequences: how much of their numbers the sequences have used.
+-- Why: on the day an integer key runs out every insert into its table fails, and to mend it rewrites the table.
+-- Locks: access share on one sequence at a time, for as long as it takes to read, and
+--        row exclusive until the end on those that someone else could exchange for a view meanwhile.
+
+create or replace function nightshift.health_sequences(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '20ms'
+as $$
+declare
+  candidate record;
+  measure nightshift.health_measure;
+  last_value bigint;
+  share numeric;
+begin
+  for candidate in
+    with used as (
+      -- Owned: serial and identity. Or by a default alone, which does not say that the column is the narrower of the two.
+      select s.seqrelid as sequence, d.refobjid as relation, d.refobjsubid as column
+      from pg_catalog.pg_sequence s
+      join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_class'::regclass and d.objid = s.seqrelid and d.objsubid = 0
+      where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjsubid > 0 and d.deptype in ('a', 'i')
+      union
+      select s.seqrelid, f.adrelid, f.adnum
+      from pg_catalog.pg_sequence s
+      join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = s.seqrelid
+      join pg_catalog.pg_attrdef f on f.oid = d.objid
+      where d.classid = 'pg_catalog.pg_attrdef'::regclass
+    ),
+    taker as (
+      select u.sequence, u.relation, a.attname, a.attidentity <> '' as is_identity,
+        case coalesce(nullif(t.typbasetype, 0), t.oid)
+          when 'int2'::regtype then 32767 when 'int4'::regtype then 2147483647 else 9223372036854775807 end as most,
+        format_type(a.atttypid, a.atttypmod) as type
+      from used u
+      join pg_catalog.pg_attribute a on a.attrelid = u.relation and a.attnum = u.column
+      join pg_catalog.pg_type t on t.oid = a.atttypid
+      -- A partition has its columns, and their types, from its parent.
+      where a.attinhcount = 0
+    ),
+    narrowest as (
+      select k.sequence, min(k.most) as most, bool_or(k.is_identity) as is_identity,
+        string_agg(format('%s.%I (%s)', k.relation::regclass, k.attname, k.type), ', ') as columns,
+        string_agg(format('alter table %s alter column %I type bigint;', k.relation::regclass, k.attname), ' ')
+          filter (where k.most < 9223372036854775807) as widening
+      from taker k
+      group by k.sequence
+    ),
+    bounded as (
+      select s.*, n.most, n.is_identity, n.columns, n.widening, s.seqincrement > 0 as ascends,
+        case when s.seqincrement > 0 then least(s.seqmax, n.most) else greatest(s.seqmin, -n.most - 1) end::numeric as last_possible,
+        case when s.seqincrement > 0 then greatest(s.seqmin, least(s.seqstart, 0))
+          else least(s.seqmax, greatest(s.seqstart, 0)) end::numeric as first_possible
+      from pg_catalog.pg_sequence s
+      left join narrowest n on n.sequence = s.seqrelid
+    )
+    select b.*, b.seqrelid::regclass::text as name,
+      -- Where someone else may drop it, its name may soon be that of a view of theirs, whose functions would run with our rights.
+      pg_has_role(c.relowner, current_user::regrole, 'member') and pg_has_role(s.owner, current_user::regrole, 'member') as is_safe,
+      (case when b.ascends then b.seqmax else -b.seqmin - 1 end) >= b.most as column_is_first
+    from bounded b
+    join pg_catalog.pg_class c on c.oid = b.seqrelid
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    cross join lateral (
+      select case n.nspowner when 'pg_database_owner'::regrole then (
+        select d.datdba from pg_catalog.pg_database d where d.datname = current_database()
+      ) else n.nspowner end
+    ) s(owner)
+    where c.relpersistence <> 't' and n.nspname not in ('pg_catalog', 'information_schema')
+      -- Nobody uses up a bigint.
+      and b.last_possible not in (9223372036854775807, -9223372036854775808)
+      -- One that starts again at its end never runs out, unless the column is full before.
+      and not (b.seqcycle and b.last_possible = case when b.ascends then b.seqmax else b.seqmin end)
+      and b.last_possible <> b.first_possible
+  loop
+    measure := null;
+    measure.subject := candidate.name;
+    begin
+      if candidate.is_safe then
+        execute format('select s.last_value from %s s', candidate.name) into last_value;
+      elsif coalesce(has_sequence_privilege(candidate.seqrelid, 'select, usage'), true) then
+        -- By its oid: it is the sequence, or nothing. One that has given no number yet has none.
+        last_value := coalesce(pg_sequence_last_value(candidate.seqrelid), candidate.seqstart);
+      else
+        raise exception using errcode = '42501';
+      end if;
+      -- Locks last as long as the transaction does; undone, this part of it keeps none. There may be thousands of sequences.
+      raise exception using errcode = 'NS200';
+    exception
+      when sqlstate 'NS200' then
+        share := (last_value - candidate.first_possible) / (candidate.last_possible - candidate.first_possible);
+        measure.value := greatest(round(100 * share, 1), 0);
+        measure.detail := format('at %s of %s%s', last_value, candidate.last_possible, ', for ' || candidate.columns);
+        if candidate.column_is_first then
+          measure.detail := measure.detail
+            || '. The fix rewrites the table and blocks it meanwhile; columns that refer to it need bigint as well';
+          measure.fix := candidate.widening
+            || case when candidate.is_identity then ''
+              else format(' alter sequence %s as bigint %s;', candidate.name,
+                case when candidate.ascends then 'no maxvalue' else 'no minvalue' end) end;
+        else
+          measure.fix := format('alter sequence %s%s %s;', candidate.name,
+            case candidate.most when 32767 then ' as smallint' when 2147483647 then ' as integer' else ' as bigint' end,
+            case when candidate.ascends then 'no maxvalue' else 'no minvalue' end);
+        end if;
+      when lock_not_available then
+        measure.problem := 'Another session holds a lock on it.';
+      when insufficient_privilege then
+        measure.problem := format('%I may not read it.', current_user);
+        measure.fix := format('grant select on sequence %s to %I;', candidate.name, current_user);
+      when undefined_table or syntax_error or wrong_object_type or internal_error then
+        -- It was dropped just now, perhaps before its name could be read.
+        continue;
+    end;
+    return next measure;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.health_sequences is
+  'Numbers used in percent of those that the sequence, and the columns that take their values from it, can hold. Sequences with the whole range of bigint are left out. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'sequences',
+  title => 'Numbers left in sequences',
+  healthy => 'No sequence is about to run out of numbers.',
+  why => 'When an integer key is used up, every insert fails, and making room rewrites the whole table: a job for a quiet night, not for that morning.',
+  unit => 'percent', info => 50, warning => 75, critical => 90
+);
+
+-- supabase/schema/health/checks/slow_statements.sql
+
+-- Health check slow_statements: the mean time of the statements that this database runs often.
+-- Why: a statement that became slow is felt by everyone who waits for it, and is seldom the one that is suspected.
+
+create or replace function nightshift.health_slow_statements(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  home name;
+begin
+  perform nightshift.require_statistics();
+  select n.nspname into home
+  from pg_catalog.pg_extension e
+  join pg_catalog.pg_namespace n on n.oid = e.extnamespace
+  where e.extname = 'pg_stat_statements';
+  if not found then
+    raise exception using
+      errcode = 'NS424',
+      message = 'The extension pg_stat_statements is not installed',
+      hint = 'create extension pg_stat_statements with schema extensions;';
+  end if;
+
+  return query execute format(
+    $query$
+    select
+      format('statement %%s', t.queryid),
+      round((t.total_exec_time / t.calls)::numeric, 1),
+      format('%%s calls in %%s s altogether, by %%s', t.calls, round(t.total_exec_time::numeric / 1000), t.roles),
+      'select r.rolname, s.calls, s.mean_exec_time, s.query from %1$I.pg_stat_statements s'
+        || format(' join pg_roles r on r.oid = s.userid where s.queryid = %%s;', t.queryid),
+      null::numeric, null::numeric, null::numeric, null::text
+    from (
+      select s.queryid, sum(s.calls) as calls, sum(s.total_exec_time) as total_exec_time,
+        string_agg(distinct coalesce(r.rolname, 'a role that is gone'), ', ') as roles, coalesce(min(s.query), '') as text
+      from %1$I.pg_stat_statements s
+      left join pg_catalog.pg_roles r on r.oid = s.userid
+      where s.dbid = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+        and s.queryid is not null
+      group by s.queryid
+      having sum(s.calls) >= 100
+    ) t
+    -- The text is looked at to leave out what is slow by nature, and Nightshift's own; it never leaves here.
+    where t.text !~* '^\s*(vacuum|analyze|create|alter|drop|reindex|cluster|refresh|truncate|copy|import)\M'
+      and t.text !~ '\mnightshift"?\.'
+    $query$,
+    home
+  );
+exception
+  when object_not_in_prerequisite_state then
+    raise exception using
+      errcode = 'NS424',
+      message = 'pg_stat_statements is not among the shared_preload_libraries, and counts nothing',
+      hint = format('alter system set shared_preload_libraries = %s; -- and then restart the server', (
+        select string_agg(quote_literal(trim(both ' "' from l)), ', ' order by n)
+        from string_to_table(concat_ws(',', nullif(current_setting('shared_preload_libraries'), ''), 'pg_stat_statements'), ',')
+          with ordinality libraries(l, n)
+      ));
+  when undefined_column then
+    raise exception using
+      errcode = 'NS424',
+      message = 'The extension pg_stat_statements is of an old version',
+      hint = 'alter extension pg_stat_statements update;';
+end;
+$$;
+
+comment on function nightshift.health_slow_statements is
+  'Mean milliseconds of each statement that was called at least 100 times in this database, by pg_stat_statements; without DDL, COPY, VACUUM and the like, and without what names the schema nightshift. Its text is never part of it. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'slow_statements',
+  title => 'Slow statements',
+  healthy => 'No statement that runs often is slow.',
+  why => 'A statement that is slow every time costs its callers their patience and everyone else the machine; most need an index or fewer rows.',
+  unit => 'milliseconds', info => 20, warning => 500, critical => 1000
+);
+
+-- supabase/schema/health/checks/soft_deleted_share.sql
+
+-- Health check soft_deleted_share: how much of each table is deleted rows that wait for their time.
+-- Why: every query and index carries them, and when they are most of the table, retention is long or nothing is purged.
+-- Locks: at run time ACCESS SHARE on tables that were never analyzed, for a moment.
+
+create or replace function nightshift.health_soft_deleted_share(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms'
+as $$
+declare
+  policies oid[] := array(select p.relation::oid from nightshift.soft_delete_policies() p);
+  names name[] := array(
+    select c.relname
+    from unnest(policies) p(relation), nightshift.all_leaf_relations(p.relation) l(leaf), pg_catalog.pg_class c
+    where c.oid = l.leaf
+  );
+  share record;
+  measure nightshift.health_measure;
+begin
+  for share in
+    -- Once for all: pg_stats can be read by many names, but not again for each table.
+    with statistic as materialized (
+      select v.schemaname, v.tablename, v.attname, v.null_frac, m.never, m.flagged
+      from pg_catalog.pg_stats v
+      left join lateral (
+        select sum(f.freq) filter (where f.value = '-infinity') as never, sum(f.freq) filter (where f.value = 't') as flagged
+        from unnest(v.most_common_vals::text::text[], v.most_common_freqs) f(value, freq)
+      ) m on true
+      where v.tablename = any(names) and not v.inherited
+    )
+    -- Of each partition: autovacuum analyzes those, and never the table that they are part of.
+    select
+      p.relation, p.drop_after,
+      sum(c.reltuples) filter (where s.attname is not null) as rows_known,
+      sum(c.reltuples * case when p.flag_column is null then 1 - s.null_frac - coalesce(s.never, 0)
+        else coalesce(s.flagged, 0) end) as rows_deleted,
+      array_agg(c.oid) filter (where s.attname is null) as unknown_leaves
+    from nightshift.retention_policies p
+    cross join lateral nightshift.all_leaf_relations(p.relation) l(leaf)
+    cross join lateral (
+      select r.oid, r.relname, r.reltuples, n.nspname
+      from pg_catalog.pg_class r
+      join pg_catalog.pg_namespace n on n.oid = r.relnamespace
+      where r.oid = l.leaf
+      offset 0
+    ) c
+    left join statistic s on s.schemaname = c.nspname and s.tablename = c.relname
+      and s.attname = coalesce(p.flag_column, p.marker_column) and c.reltuples >= 0
+    where p.relation::oid = any(policies)
+    group by p.relation, p.drop_after
+    order by p.relation::text
+  loop
+    measure := null;
+    measure.subject := share.relation::text;
+    begin
+      if share.rows_known > 0 then
+        measure.value := round(100 * share.rows_deleted::numeric / share.rows_known::numeric, 1);
+        measure.detail := format('About %s of %s rows, as of the last analyze; each stays for %s.',
+          round(share.rows_deleted), round(share.rows_known), share.drop_after);
+        measure.fix := 'select p ->> ''relation'' as relation, p ->> ''dueRows'' as due, p ->> ''totalRows'' as total '
+          || 'from jsonb_array_elements(nightshift.list_retention_policies()) p;';
+      end if;
+      if exists (
+        select 1 from unnest(share.unknown_leaves) u(leaf)
+        where not has_table_privilege(u.leaf, 'select') or row_security_active(u.leaf)
+      ) then
+        measure.problem := format('%I may not read its statistics.', current_user);
+        measure.fix := format('grant select on %s to %I;', share.relation, current_user);
+      elsif (
+        select sum(pg_relation_size(u.leaf)) > 10000 * current_setting('block_size')::bigint from unnest(share.unknown_leaves) u(leaf)
+      ) then
+        measure.problem := 'It was never analyzed.';
+        measure.fix := format('analyze %s;', share.relation);
+      end if;
+    exception
+      when lock_not_available then
+        measure.problem := 'Another session holds a lock on it.';
+    end;
+    if measure.value is not null or measure.problem is not null then
+      return next measure;
+    end if;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.health_soft_deleted_share is
+  'Deleted rows in percent of all rows of a table, by the statistics of the planner, for policies whose marker says that a row was deleted (see soft_delete_policies). A table that was never analyzed is left out, or unknown when it has more than 10,000 pages. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'soft_deleted_share',
+  title => 'Share of deleted rows',
+  healthy => 'No table consists mostly of deleted rows.',
+  why => 'Queries and indexes carry deleted rows along until they are purged; a shorter time to keep them makes both smaller.',
+  unit => 'percent', info => 50
+);
+
+-- supabase/schema/health/checks/soft_deletes.sql
+
+-- Health check soft_deletes: how many rows were marked as deleted in the last hour.
+-- Why: a script that went wrong is found while its rows can still be restored, and not when they are purged.
+-- Locks: at run time ACCESS SHARE on the tables with a policy, for a moment.
+
+create or replace function nightshift.health_soft_deletes(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set lock_timeout = '100ms'
+as $$
+declare
+  stop_at constant timestamptz := clock_timestamp() + interval '3 seconds';
+  policy nightshift.retention_policies;
+  measure nightshift.health_measure;
+begin
+  for policy in
+    select p.* from nightshift.soft_delete_policies() p
+    -- A date does not say in which hour.
+    where nightshift.column_type(p.relation, p.marker_column) <> 'date'::regtype
+    order by p.relation::text
+  loop
+    measure := null;
+    measure.subject := policy.relation::text;
+    begin
+      if clock_timestamp() > stop_at then
+        raise exception using errcode = 'NS424', message = 'The tables before it took all the time there was';
+      end if;
+      perform nightshift.require_marker_index(policy);
+      execute format(
+        'select count(*) from (select from %s r where %s and r.%I >= %L limit 100000) n',
+        nightshift.scan_of(policy.relation),
+        nightshift.due_by_marker('r', policy.relation, '0', policy.marker_column, policy.flag_column, as_of),
+        policy.marker_column, (as_of - interval '1 hour')::text
+      ) into measure.value;
+      measure.detail := format('%s in the hour before %s UTC; they can be restored for %s.',
+        case when measure.value = 100000 then '100,000 or more' else measure.value::text end,
+        to_char(as_of, 'YYYY-MM-DD HH24:MI'), policy.drop_after);
+      measure.fix := format(
+        'select date_trunc(''minute'', %1$I) as minute, count(*) from %2$s '
+        || 'where %1$I > now() - interval ''2 hours''%3$s group by 1 order by 1;',
+        policy.marker_column, policy.relation, ' and ' || quote_ident(policy.flag_column));
+    exception
+      when lock_not_available then
+        measure.problem := 'Another session holds a lock on it.';
+      when insufficient_privilege then
+        measure.problem := format('%I may not read it.', current_user);
+        measure.fix := format('grant select on %s to %I;', policy.relation, current_user);
+      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' then
+        get stacked diagnostics measure.problem = message_text, measure.fix = pg_exception_hint;
+    end;
+    return next measure;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.health_soft_deletes is
+  'Rows marked as deleted in the hour before as_of, by table, counted up to 100,000: of policies whose marker says that a row was deleted (see soft_delete_policies); not where it is a date, which has no hours. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'soft_deletes',
+  title => 'Rows deleted in the last hour',
+  healthy => 'No more rows are being deleted than usual.',
+  why => 'A script or a user that deletes by mistake is stopped while the rows can still be restored.',
+  unit => 'count', warning => 100, quick => true
+);
+
+-- supabase/schema/health/checks/stale_views.sql
+
+-- Health check stale_views: how old the data of each view with a refresh policy is, against its budget.
+-- Why: a view that is refreshed no more answers as fast as ever, and wrongly.
+
+create or replace function nightshift.health_stale_views(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    v.view::text,
+    case when not n.unknown then a.seconds end,
+    format('Its data may be %s old. %s', p.max_staleness, case
+      when p.data_as_of is not null then to_char(p.data_as_of at time zone 'UTC', '"It is that of "YYYY-MM-DD HH24:MI" UTC."')
+      else to_char(p.created_at at time zone 'UTC',
+        '"It has not been refreshed since its policy was declared, "YYYY-MM-DD HH24:MI" UTC."') end),
+    case
+      when not u.declared then format('select nightshift.add_refresh_policy(%L);', u.source)
+      when n.unknown or a.seconds >= b.seconds then nightshift.fix_of_stale_view(p)
+    end,
+    null::numeric, b.seconds, 2 * b.seconds,
+    case when n.unknown then 'How old its data is nobody knows: ' || case
+      when not u.declared then format('it is made from %s, which has no refresh policy.', u.source)
+      when u.declared then format('it is made from %s, which has not been refreshed by its policy yet.', u.source)
+      else 'when it was refreshed, that of what it is made from was not known.' end end
+  from nightshift.refresh_policies p
+  cross join nightshift.view_of(p) v(view)
+  cross join lateral (select
+    round(greatest(extract(epoch from health_stale_views.as_of - coalesce(p.data_as_of, p.created_at)), 0))) a(seconds)
+  cross join lateral (select extract(epoch from p.max_staleness)) b(seconds)
+  cross join lateral (select p.data_as_of is null and p.last_refreshed_at is not null) n(unknown)
+  left join lateral (
+    select r.relation, o.view is not null
+    from nightshift.view_reads(v.view) r
+    left join nightshift.refresh_policies o on nightshift.view_of(o) = r.relation
+    where n.unknown and r.kind = 'm' and o.data_as_of is null
+    order by o.view is not null, r.relation::text
+    limit 1
+  ) u(source, declared) on true
+  -- That a view is gone is said by policies_broken.
+  where p.enabled and v.view is not null;
+$$;
+
+comment on function nightshift.health_stale_views is
+  'Seconds of age of the data of a view with an enabled refresh policy, as list_refresh_policies has it; before its first refresh, since the policy was declared. The warning is at its max_staleness, critical is twice that. Unknown where it is made from a view whose age is not known. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'stale_views',
+  title => 'Age of the data of views',
+  healthy => 'No view is past its max_staleness.',
+  why => 'A view that is refreshed no more answers as fast as ever, with the figures of last week.',
+  -- Those of the default of max_staleness, 26 hours; each view has its own.
+  unit => 'seconds', warning => 93600, critical => 187200
+);
+
+-- supabase/schema/health/checks/transaction_id_age.sql
+
+-- Health check transaction_id_age: how much of the supply of transaction ids has been used since rows were last frozen.
+-- Why: a server that runs out of them takes no more writes, in any of its databases, until a vacuum is through.
+
+create or replace function nightshift.health_transaction_id_age(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with supply as (select 2147483648 as ids),
+  relation as materialized (
+    select c.oid, n.nspname, c.relname, c.relpersistence, c.relpages + coalesce(t.relpages, 0) as pages,
+      greatest(age(c.relfrozenxid), age(t.relfrozenxid)) as xids,
+      greatest(mxid_age(c.relminmxid), mxid_age(t.relminmxid)) as mxids
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    left join pg_catalog.pg_class t on t.oid = c.reltoastrelid
+    where c.relkind in ('r', 'm') and c.relfrozenxid <> '0'::xid
+  ),
+  -- By default autovacuum freezes from 9.3 percent on; what is beyond has been left over. Nobody but its session can
+  -- vacuum a temporary table.
+  old as materialized (
+    select r.*, format('%I.%I', r.nspname, r.relname) as name, greatest(r.xids, r.mxids) as age
+    from relation r, supply s
+    where greatest(r.xids, r.mxids) > 0.1 * s.ids and r.relpersistence <> 't'
+  ),
+  oldest as (
+    select format('%I.%I', r.nspname, r.relname) as name, greatest(r.xids, r.mxids) as age
+    from relation r
+    order by 2 desc
+    limit 1
+  )
+  select (
+    format('database %I', d.datname),
+    round(100.0 * greatest(age(d.datfrozenxid), mxid_age(d.datminmxid)) / s.ids, 3),
+    format('%s transactions and %s multixacts of %s', age(d.datfrozenxid), mxid_age(d.datminmxid), s.ids)
+      || case when d.datname = current_database() then (select format('; the oldest table is %s', o.name) from oldest o)
+        else '; another database of this server' end,
+    case
+      when d.datname <> current_database() then format('/* in database %I */ vacuum (freeze);', d.datname)
+      else format('vacuum (freeze)%s;', (
+        select ' ' || string_agg(o.name, ', ' order by o.age desc)
+        from (select * from old order by old.age desc limit 10) o
+      ))
+    end,
+    null, null, null, null
+  )::nightshift.health_measure
+  from pg_catalog.pg_database d, supply s
+  union all
+  select (
+    o.name,
+    round(100.0 * o.age / s.ids, 3),
+    format('%s transactions and %s multixacts of %s, over %s', o.xids, o.mxids, s.ids,
+      pg_size_pretty(o.pages::bigint * current_setting('block_size')::integer)),
+    format('vacuum (freeze) %s;', o.name),
+    null, null, null, null
+  )::nightshift.health_measure
+  from old o, supply s;
+$$;
+
+comment on function nightshift.health_transaction_id_age is
+  'Age of the oldest transaction id or multixact in percent of the 2^31 there are, of each database of the server, and in this one of each table (with its TOAST) that is over 10 percent. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'transaction_id_age',
+  title => 'Age of transaction ids',
+  healthy => 'Rows are frozen in time.',
+  why => 'When the ids run out, the server refuses every write until a vacuum is through; autovacuum that cannot keep up, or is held back, gets it there.',
+  unit => 'percent', warning => 50, critical => 80
+);
+
+-- supabase/schema/health/checks/unused_indexes.sql
+
+-- Health check unused_indexes: indexes that no query has read since statistics began.
+-- Why: each one is written with every row, and keeps updates from being heap-only.
+
+create or replace function nightshift.health_unused_indexes(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with recursive part(index, root) as (
+    select c.oid, c.oid from pg_catalog.pg_class c where c.relkind = 'I' and not c.relispartition
+    union all
+    select i.inhrelid, p.root
+    from part p
+    join pg_catalog.pg_inherits i on i.inhparent = p.index
+  ),
+  -- One that makes rows unique, as that of a primary key and of a replica identity does, works without being read.
+  unread as materialized (
+    select x.indexrelid as index, c.relpages as pages
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_index x on x.indexrelid = c.oid
+    where c.relkind = 'i' and not c.relispartition
+      -- Smaller ones cost nothing.
+      and c.relpages > 16
+      and x.indrelid >= 16384::oid and not x.indisunique and not x.indisexclusion
+      and pg_stat_get_numscans(c.oid) = 0
+    union all
+    -- A partitioned index is one: it is in use when any of its parts is.
+    select p.root, sum(c.relpages)
+    from part p
+    join pg_catalog.pg_class c on c.oid = p.index
+    join pg_catalog.pg_index x on x.indexrelid = p.root
+    where not x.indisunique and not x.indisexclusion
+    group by p.root
+    having sum(c.relpages) > 16 and sum(pg_stat_get_numscans(c.oid)) = 0
+  ),
+  -- A crash empties the statistics of the tables, and is to be seen in those of the server.
+  began(at) as (
+    select coalesce(pg_stat_get_db_stat_reset_time(d.oid), pg_stat_get_bgwriter_stat_reset_time())
+    from pg_catalog.pg_database d
+    where d.datname = current_database()
+  )
+  select
+    u.index::regclass::text,
+    u.pages * current_setting('block_size')::bigint,
+    -- Nobody knows when an index was made, so this is never more than advice.
+    format('on %s; not read since statistics began, %s (%s days ago), or since it was made; what replicas read does not count',
+      t.oid::regclass, to_char(b.at, 'YYYY-MM-DD'), extract(day from health_unused_indexes.as_of - b.at)),
+    format('drop index %s%s;', case when c.relkind <> 'I' then 'concurrently ' end, c.oid::regclass),
+    null::numeric, null::numeric, null::numeric, null::text
+  from unread u
+  cross join began b
+  join pg_catalog.pg_class c on c.oid = u.index
+  join pg_catalog.pg_index x on x.indexrelid = u.index
+  join pg_catalog.pg_class t on t.oid = x.indrelid
+  where x.indisvalid and x.indislive
+    and t.relkind in ('r', 'm', 'p') and t.relpersistence <> 't'
+    and t.relowner in (select o from nightshift.application_owners() o)
+    -- What a foreign key or a retention policy relies on, however seldom: without it they would be reported.
+    and not exists (
+      select 1 from pg_catalog.pg_constraint k
+      where k.conrelid = t.oid and k.contype = 'f'
+        and (x.indkey::smallint[])[0:cardinality(k.conkey) - 1] @> k.conkey
+    )
+    and not exists (
+      select 1 from nightshift.retention_policies r
+      join pg_catalog.pg_attribute a on a.attrelid = r.relation and a.attname = r.marker_column
+      where r.relation = t.oid and a.attnum = any((x.indkey::smallint[])[0:x.indnkeyatts - 1])
+    )
+    and not exists (
+      select 1 from pg_catalog.pg_depend d
+      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = t.oid and d.deptype = 'e'
+    );
+$$;
+
+comment on function nightshift.health_unused_indexes is
+  'The size of each index over 128 kB, as of its last vacuum, that was never read; a partitioned index is one, with the size of all its parts. Not: unique ones and those that a foreign key or a retention policy relies on. Advice only: nobody knows when an index was made. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'unused_indexes',
+  title => 'Indexes nobody reads',
+  healthy => 'Every index of some size is read.',
+  why => 'Each index makes every write slower and takes disk and memory; one that no query reads gives nothing for it.',
+  unit => 'bytes', info => 10485760
+);
+
+-- supabase/schema/health/checks/views_exposed.sql
+
+-- Health check views_exposed: materialized views that the Data API can read.
+-- Why: there is no row level security on them, so each role sees what their owner saw.
+
+create or replace function nightshift.health_views_exposed(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with role as materialized (
+    select r.oid, r.rolname from nightshift.api_roles() a(oid) join pg_catalog.pg_roles r on r.oid = a.oid
+  )
+  select
+    c.oid::regclass::text,
+    (e.roles is not null)::integer,
+    coalesce('all of its rows can be read by ' || e.roles, 'out of the reach of the API'),
+    case when e.roles is not null then format('revoke all on %s from public, %s;', c.oid::regclass,
+      (select string_agg(format('%I', r.rolname), ', ' order by r.rolname) from role r)) end,
+    null::numeric, null::numeric, null::numeric, null::text
+  from pg_catalog.pg_class c
+  cross join lateral (
+    select string_agg(r.rolname, ' and ' order by r.rolname)
+    from role r
+    where has_schema_privilege(r.oid, c.relnamespace, 'usage') and has_any_column_privilege(r.oid, c.oid, 'select')
+  ) e(roles)
+  where c.relkind = 'm'
+    and c.relowner in (select o from nightshift.application_owners() o)
+    and not exists (
+      select 1 from pg_catalog.pg_depend d
+      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
+    );
+$$;
+
+comment on function nightshift.health_views_exposed is
+  '1 for each materialized view of which a role of the Data API may read a column, in a schema it may use; 0 for others. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'views_exposed',
+  title => 'Materialized views open to the API',
+  healthy => 'No materialized view can be read over the API.',
+  why => 'A materialized view has no row level security: whoever may read it sees all of its rows, also those its tables would withhold.',
+  unit => 'count', warning => 1
+);
+
+-- supabase/schema/health/checks/views_not_populated.sql
+
+-- Health check views_not_populated: materialized views that hold nothing and cannot be read.
+-- Why: a query on one is an error until it is refreshed for the first time.
+
+create or replace function nightshift.health_views_not_populated(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with recursive missing(view, source) as (
+    select c.oid, s.oid
+    from pg_catalog.pg_class c
+    cross join lateral nightshift.view_reads(c.oid) r
+    join pg_catalog.pg_class s on s.oid = r.relation
+    where c.relkind = 'm' and not c.relispopulated and r.kind = 'm' and not s.relispopulated
+  ),
+  missing_below as (
+    select m.view, m.source from missing m
+    union
+    select b.view, m.source from missing_below b join missing m on m.view = b.source
+  )
+  select
+    c.oid::regclass::text,
+    (not c.relispopulated)::integer,
+    case when c.relispopulated then 'populated'
+      when b.views is not null then format('reads what is not populated either: %s', nightshift.name_some(b.views))
+      else 'created or refreshed with no data' end,
+    case when not c.relispopulated then (
+      -- What a view reads was there before it.
+      select string_agg(format('refresh materialized view %s;', v.oid::regclass), ' ' order by v.oid)
+      from unnest(b.views || c.oid) v(oid)
+    ) end,
+    null::numeric, null::numeric, null::numeric, null::text
+  from pg_catalog.pg_class c
+  left join (
+    select m.view, array_agg(m.source order by m.source) as views from missing_below m group by m.view
+  ) b on b.view = c.oid
+  where c.relkind = 'm'
+    and c.relowner in (select o from nightshift.application_owners() o)
+    and not exists (
+      select 1 from pg_catalog.pg_depend d
+      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
+    );
+$$;
+
+comment on function nightshift.health_views_not_populated is
+  '1 for each materialized view that is not populated, 0 for others. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'views_not_populated',
+  title => 'Materialized views without data',
+  healthy => 'Every materialized view is populated.',
+  why => 'Whoever reads it gets an error, and a refresh without blocking its readers is refused until it has been refreshed once.',
+  unit => 'count', warning => 1
+);
+
+-- supabase/schema/health/job.sql
+
+-- It runs every five minutes; a week later, one such run says little.
+select nightshift.declare_job('health-check', runs_while_paused => true, runs_kept => '7 days');
+
+-- supabase/schema/partition/job.sql
+
+select nightshift.declare_job('partition-maintenance', policies => 'nightshift.partition_policies');
+
+-- supabase/schema/refresh/job.sql
+
+select nightshift.declare_job('view-refresh', policies => 'nightshift.refresh_policies');
+
+-- supabase/schema/retention/job.sql
+
+select nightshift.declare_job('retention-purge', policies => 'nightshift.retention_policies');
+
+-- supabase/schema/access/rights.sql
+
+-- Who may do what, in one place: nobody but the roles named here may use, call, read or write anything.
+-- The whole list is granted anew each time, so a grant made from elsewhere does not outlive an upgrade.
+
+revoke all on schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
+revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
+revoke all on
+  nightshift.database_sizes, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
+  nightshift.migrations, nightshift.partition_policies, nightshift.refresh_policies, nightshift.restores, nightshift.retention_policies,
+  nightshift.retired_partitions, nightshift.runs, nightshift.settings, nightshift.view_refreshes
+from public, anon, authenticated, service_role, nightshift_runner;
+revoke all on sequence
+  nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.restores_id_seq, nightshift.retired_partitions_id_seq,
+  nightshift.view_refreshes_id_seq
+from public, anon, authenticated, service_role, nightshift_runner;
+revoke all on type nightshift.partition_state from public;
+revoke all on type nightshift.row_set from public;
+
+grant usage on schema nightshift to service_role, nightshift_runner;
+
+-- Jobs, and how they and the database are. The holder of a runner's token can do nothing that tonight's run would not do.
+grant execute on function
+  nightshift.begin_detach, nightshift.begin_run, nightshift.check_health, nightshift.create_partitions,
+  nightshift.describe_installation, nightshift.describe_jobs, nightshift.drop_retired_partitions,
+  nightshift.finish_detach, nightshift.finish_run, nightshift.get_health, nightshift.get_run,
+  nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
+  nightshift.list_retention_policies, nightshift.list_runs, nightshift.measure_default_partition,
+  nightshift.measure_retention_backlog, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
+  nightshift.plan_view_refresh, nightshift.preview_retirement, nightshift.purge_batch,
+  nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.resume_run, nightshift.retire_partitions
+to service_role, nightshift_runner;
+
+-- Policies, pauses, thresholds and what undoes a run: these decide what may go, so they are for people.
+grant execute on function
+  nightshift.add_partition_policy, nightshift.add_refresh_policy, nightshift.add_retention_policy,
+  nightshift.adopt_refresh_policies, nightshift.alter_partition_policy, nightshift.alter_refresh_policy,
+  nightshift.alter_retention_policy, nightshift.check_partition_sizes, nightshift.list_restores, nightshift.pause,
+  nightshift.reattach_partition, nightshift.remove_health_threshold, nightshift.remove_partition_policy,
+  nightshift.remove_refresh_policy, nightshift.remove_retention_policy, nightshift.restore_rows,
+  nightshift.set_health_threshold, nightshift.unpause
+to service_role;
+
+reset check_function_bodies;
+
+insert into nightshift.migrations (version, checksum) values ('0.1.0', 'ec378625195b792b9cc233524396f043e0011cd0c9aadd90c5cf19986637a3fe')
+on conflict (version) do update set checksum = excluded.checksum, applied_at = now();

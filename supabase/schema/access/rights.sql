@@ -1,0 +1,40 @@
+-- Who may do what, in one place: nobody but the roles named here may use, call, read or write anything.
+-- The whole list is granted anew each time, so a grant made from elsewhere does not outlive an upgrade.
+
+revoke all on schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
+revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
+revoke all on
+  nightshift.database_sizes, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
+  nightshift.migrations, nightshift.partition_policies, nightshift.refresh_policies, nightshift.restores, nightshift.retention_policies,
+  nightshift.retired_partitions, nightshift.runs, nightshift.settings, nightshift.view_refreshes
+from public, anon, authenticated, service_role, nightshift_runner;
+revoke all on sequence
+  nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.restores_id_seq, nightshift.retired_partitions_id_seq,
+  nightshift.view_refreshes_id_seq
+from public, anon, authenticated, service_role, nightshift_runner;
+revoke all on type nightshift.partition_state from public;
+revoke all on type nightshift.row_set from public;
+
+grant usage on schema nightshift to service_role, nightshift_runner;
+
+-- Jobs, and how they and the database are. The holder of a runner's token can do nothing that tonight's run would not do.
+grant execute on function
+  nightshift.begin_detach, nightshift.begin_run, nightshift.check_health, nightshift.create_partitions,
+  nightshift.describe_installation, nightshift.describe_jobs, nightshift.drop_retired_partitions,
+  nightshift.finish_detach, nightshift.finish_run, nightshift.get_health, nightshift.get_run,
+  nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
+  nightshift.list_retention_policies, nightshift.list_runs, nightshift.measure_default_partition,
+  nightshift.measure_retention_backlog, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
+  nightshift.plan_view_refresh, nightshift.preview_retirement, nightshift.purge_batch,
+  nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.resume_run, nightshift.retire_partitions
+to service_role, nightshift_runner;
+
+-- Policies, pauses, thresholds and what undoes a run: these decide what may go, so they are for people.
+grant execute on function
+  nightshift.add_partition_policy, nightshift.add_refresh_policy, nightshift.add_retention_policy,
+  nightshift.adopt_refresh_policies, nightshift.alter_partition_policy, nightshift.alter_refresh_policy,
+  nightshift.alter_retention_policy, nightshift.check_partition_sizes, nightshift.list_restores, nightshift.pause,
+  nightshift.reattach_partition, nightshift.remove_health_threshold, nightshift.remove_partition_policy,
+  nightshift.remove_refresh_policy, nightshift.remove_retention_policy, nightshift.restore_rows,
+  nightshift.set_health_threshold, nightshift.unpause
+to service_role;

@@ -1,0 +1,37 @@
+-- Health check failed_restores: rows that could not be restored in the last hour.
+-- Why: each is a user who wants something back, and most often another row has taken its unique value meanwhile.
+
+create or replace function nightshift.health_failed_restores(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    r.relation_name,
+    sum(r.failed)::numeric,
+    format('%s of %s rows: %s.', sum(r.failed), sum(r.failed + r.restored), coalesce((
+      select string_agg(format('%s%s (%s)', w.code, ' ' || w.violated, w.n), ', ' order by w.n desc, w.code, w.violated)
+      from (
+        select f ->> 'code' as code, f ->> 'constraint' as violated, sum((f ->> 'rows')::bigint) as n
+        from unnest(array_agg(r.reasons)) a(reasons), jsonb_array_elements(a.reasons) f
+        group by 1, 2
+      ) w
+    ), 'none failed')),
+    format('select nightshift.list_restores(%L);', r.relation_name),
+    null::numeric, null::numeric, null::numeric, null::text
+  from nightshift.restores r
+  where r.at > health_failed_restores.as_of - interval '1 hour' and r.at <= health_failed_restores.as_of
+  group by r.relation_name;
+$$;
+
+comment on function nightshift.health_failed_restores is
+  'Rows that nightshift.restore_rows could not restore in the hour before as_of, by table. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'failed_restores',
+  title => 'Restores that failed',
+  healthy => 'No restore failed in the last hour.',
+  why => 'Somebody wants these rows back, and something that was written since is in their way.',
+  unit => 'count', warning => 1, quick => true
+);

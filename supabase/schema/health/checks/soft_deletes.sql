@@ -1,0 +1,67 @@
+-- Health check soft_deletes: how many rows were marked as deleted in the last hour.
+-- Why: a script that went wrong is found while its rows can still be restored, and not when they are purged.
+-- Locks: at run time ACCESS SHARE on the tables with a policy, for a moment.
+
+create or replace function nightshift.health_soft_deletes(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set lock_timeout = '100ms'
+as $$
+declare
+  stop_at constant timestamptz := clock_timestamp() + interval '3 seconds';
+  policy nightshift.retention_policies;
+  measure nightshift.health_measure;
+begin
+  for policy in
+    select p.* from nightshift.soft_delete_policies() p
+    -- A date does not say in which hour.
+    where nightshift.column_type(p.relation, p.marker_column) <> 'date'::regtype
+    order by p.relation::text
+  loop
+    measure := null;
+    measure.subject := policy.relation::text;
+    begin
+      if clock_timestamp() > stop_at then
+        raise exception using errcode = 'NS424', message = 'The tables before it took all the time there was';
+      end if;
+      perform nightshift.require_marker_index(policy);
+      execute format(
+        'select count(*) from (select from %s r where %s and r.%I >= %L limit 100000) n',
+        nightshift.scan_of(policy.relation),
+        nightshift.due_by_marker('r', policy.relation, '0', policy.marker_column, policy.flag_column, as_of),
+        policy.marker_column, (as_of - interval '1 hour')::text
+      ) into measure.value;
+      measure.detail := format('%s in the hour before %s UTC; they can be restored for %s.',
+        case when measure.value = 100000 then '100,000 or more' else measure.value::text end,
+        to_char(as_of, 'YYYY-MM-DD HH24:MI'), policy.drop_after);
+      measure.fix := format(
+        'select date_trunc(''minute'', %1$I) as minute, count(*) from %2$s '
+        || 'where %1$I > now() - interval ''2 hours''%3$s group by 1 order by 1;',
+        policy.marker_column, policy.relation, ' and ' || quote_ident(policy.flag_column));
+    exception
+      when lock_not_available then
+        measure.problem := 'Another session holds a lock on it.';
+      when insufficient_privilege then
+        measure.problem := format('%I may not read it.', current_user);
+        measure.fix := format('grant select on %s to %I;', policy.relation, current_user);
+      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' then
+        get stacked diagnostics measure.problem = message_text, measure.fix = pg_exception_hint;
+    end;
+    return next measure;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.health_soft_deletes is
+  'Rows marked as deleted in the hour before as_of, by table, counted up to 100,000: of policies whose marker says that a row was deleted (see soft_delete_policies); not where it is a date, which has no hours. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'soft_deletes',
+  title => 'Rows deleted in the last hour',
+  healthy => 'No more rows are being deleted than usual.',
+  why => 'A script or a user that deletes by mistake is stopped while the rows can still be restored.',
+  unit => 'count', warning => 100, quick => true
+);

@@ -1,0 +1,70 @@
+-- Health check transaction_id_age: how much of the supply of transaction ids has been used since rows were last frozen.
+-- Why: a server that runs out of them takes no more writes, in any of its databases, until a vacuum is through.
+
+create or replace function nightshift.health_transaction_id_age(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with supply as (select 2147483648 as ids),
+  relation as materialized (
+    select c.oid, n.nspname, c.relname, c.relpersistence, c.relpages + coalesce(t.relpages, 0) as pages,
+      greatest(age(c.relfrozenxid), age(t.relfrozenxid)) as xids,
+      greatest(mxid_age(c.relminmxid), mxid_age(t.relminmxid)) as mxids
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    left join pg_catalog.pg_class t on t.oid = c.reltoastrelid
+    where c.relkind in ('r', 'm') and c.relfrozenxid <> '0'::xid
+  ),
+  -- By default autovacuum freezes from 9.3 percent on; what is beyond has been left over. Nobody but its session can
+  -- vacuum a temporary table.
+  old as materialized (
+    select r.*, format('%I.%I', r.nspname, r.relname) as name, greatest(r.xids, r.mxids) as age
+    from relation r, supply s
+    where greatest(r.xids, r.mxids) > 0.1 * s.ids and r.relpersistence <> 't'
+  ),
+  oldest as (
+    select format('%I.%I', r.nspname, r.relname) as name, greatest(r.xids, r.mxids) as age
+    from relation r
+    order by 2 desc
+    limit 1
+  )
+  select (
+    format('database %I', d.datname),
+    round(100.0 * greatest(age(d.datfrozenxid), mxid_age(d.datminmxid)) / s.ids, 3),
+    format('%s transactions and %s multixacts of %s', age(d.datfrozenxid), mxid_age(d.datminmxid), s.ids)
+      || case when d.datname = current_database() then (select format('; the oldest table is %s', o.name) from oldest o)
+        else '; another database of this server' end,
+    case
+      when d.datname <> current_database() then format('/* in database %I */ vacuum (freeze);', d.datname)
+      else format('vacuum (freeze)%s;', (
+        select ' ' || string_agg(o.name, ', ' order by o.age desc)
+        from (select * from old order by old.age desc limit 10) o
+      ))
+    end,
+    null, null, null, null
+  )::nightshift.health_measure
+  from pg_catalog.pg_database d, supply s
+  union all
+  select (
+    o.name,
+    round(100.0 * o.age / s.ids, 3),
+    format('%s transactions and %s multixacts of %s, over %s', o.xids, o.mxids, s.ids,
+      pg_size_pretty(o.pages::bigint * current_setting('block_size')::integer)),
+    format('vacuum (freeze) %s;', o.name),
+    null, null, null, null
+  )::nightshift.health_measure
+  from old o, supply s;
+$$;
+
+comment on function nightshift.health_transaction_id_age is
+  'Age of the oldest transaction id or multixact in percent of the 2^31 there are, of each database of the server, and in this one of each table (with its TOAST) that is over 10 percent. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'transaction_id_age',
+  title => 'Age of transaction ids',
+  healthy => 'Rows are frozen in time.',
+  why => 'When the ids run out, the server refuses every write until a vacuum is through; autovacuum that cannot keep up, or is held back, gets it there.',
+  unit => 'percent', warning => 50, critical => 80
+);

@@ -1,0 +1,85 @@
+-- Health check unused_indexes: indexes that no query has read since statistics began.
+-- Why: each one is written with every row, and keeps updates from being heap-only.
+
+create or replace function nightshift.health_unused_indexes(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with recursive part(index, root) as (
+    select c.oid, c.oid from pg_catalog.pg_class c where c.relkind = 'I' and not c.relispartition
+    union all
+    select i.inhrelid, p.root
+    from part p
+    join pg_catalog.pg_inherits i on i.inhparent = p.index
+  ),
+  -- One that makes rows unique, as that of a primary key and of a replica identity does, works without being read.
+  unread as materialized (
+    select x.indexrelid as index, c.relpages as pages
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_index x on x.indexrelid = c.oid
+    where c.relkind = 'i' and not c.relispartition
+      -- Smaller ones cost nothing.
+      and c.relpages > 16
+      and x.indrelid >= 16384::oid and not x.indisunique and not x.indisexclusion
+      and pg_stat_get_numscans(c.oid) = 0
+    union all
+    -- A partitioned index is one: it is in use when any of its parts is.
+    select p.root, sum(c.relpages)
+    from part p
+    join pg_catalog.pg_class c on c.oid = p.index
+    join pg_catalog.pg_index x on x.indexrelid = p.root
+    where not x.indisunique and not x.indisexclusion
+    group by p.root
+    having sum(c.relpages) > 16 and sum(pg_stat_get_numscans(c.oid)) = 0
+  ),
+  -- A crash empties the statistics of the tables, and is to be seen in those of the server.
+  began(at) as (
+    select coalesce(pg_stat_get_db_stat_reset_time(d.oid), pg_stat_get_bgwriter_stat_reset_time())
+    from pg_catalog.pg_database d
+    where d.datname = current_database()
+  )
+  select
+    u.index::regclass::text,
+    u.pages * current_setting('block_size')::bigint,
+    -- Nobody knows when an index was made, so this is never more than advice.
+    format('on %s; not read since statistics began, %s (%s days ago), or since it was made; what replicas read does not count',
+      t.oid::regclass, to_char(b.at, 'YYYY-MM-DD'), extract(day from health_unused_indexes.as_of - b.at)),
+    format('drop index %s%s;', case when c.relkind <> 'I' then 'concurrently ' end, c.oid::regclass),
+    null::numeric, null::numeric, null::numeric, null::text
+  from unread u
+  cross join began b
+  join pg_catalog.pg_class c on c.oid = u.index
+  join pg_catalog.pg_index x on x.indexrelid = u.index
+  join pg_catalog.pg_class t on t.oid = x.indrelid
+  where x.indisvalid and x.indislive
+    and t.relkind in ('r', 'm', 'p') and t.relpersistence <> 't'
+    and t.relowner in (select o from nightshift.application_owners() o)
+    -- What a foreign key or a retention policy relies on, however seldom: without it they would be reported.
+    and not exists (
+      select 1 from pg_catalog.pg_constraint k
+      where k.conrelid = t.oid and k.contype = 'f'
+        and (x.indkey::smallint[])[0:cardinality(k.conkey) - 1] @> k.conkey
+    )
+    and not exists (
+      select 1 from nightshift.retention_policies r
+      join pg_catalog.pg_attribute a on a.attrelid = r.relation and a.attname = r.marker_column
+      where r.relation = t.oid and a.attnum = any((x.indkey::smallint[])[0:x.indnkeyatts - 1])
+    )
+    and not exists (
+      select 1 from pg_catalog.pg_depend d
+      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = t.oid and d.deptype = 'e'
+    );
+$$;
+
+comment on function nightshift.health_unused_indexes is
+  'The size of each index over 128 kB, as of its last vacuum, that was never read; a partitioned index is one, with the size of all its parts. Not: unique ones and those that a foreign key or a retention policy relies on. Advice only: nobody knows when an index was made. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'unused_indexes',
+  title => 'Indexes nobody reads',
+  healthy => 'Every index of some size is read.',
+  why => 'Each index makes every write slower and takes disk and memory; one that no query reads gives nothing for it.',
+  unit => 'bytes', info => 10485760
+);

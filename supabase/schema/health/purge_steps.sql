@@ -1,0 +1,23 @@
+create or replace function nightshift.purge_steps(as_of timestamptz, scheduled boolean, max_runs integer)
+returns table (relation text, place bigint, started_at timestamptz, step jsonb)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select s.step ->> 'relation', row_number() over (partition by s.step ->> 'relation' order by r.started_at desc),
+    r.started_at, s.step
+  from (
+    select n.started_at, n.report
+    from nightshift.runs n
+    where n.job = 'retention-purge' and n.status in ('succeeded', 'partial', 'failed', 'continued') and not n.dry_run
+      and n.report is not null and n.finished_at <= purge_steps.as_of
+      and (n.trigger = 'schedule' or not purge_steps.scheduled)
+    order by n.started_at desc
+    limit purge_steps.max_runs
+  ) r
+  -- Of a table that could not even be counted the report knows nothing.
+  cross join lateral jsonb_path_query(r.report, '$.steps[*] ? (!(exists (@.error) && @.dueRows == 0))') s(step);
+$$;
+
+comment on function nightshift.purge_steps is
+  'What the reports of the last max_runs finished real purges say of each table; place 1 is the newest. scheduled: only those that a schedule began.';

@@ -1,0 +1,38 @@
+create or replace function nightshift.require_marker_index(policy nightshift.retention_policies)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  tables oid[] := array(select t.relid from pg_catalog.pg_partition_tree(policy.relation) t) || policy.relation::oid;
+begin
+  -- To read a table is to run what is constant in its indexes.
+  perform nightshift.require_trusted_owner(c.oid::regclass) from pg_catalog.pg_class c where c.oid = any(tables);
+  if exists (
+    select 1
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = policy.marker_column
+    where c.oid = any(tables) and c.relpages > 1000 and c.relkind = 'r'
+      and not exists (
+        select 1 from pg_catalog.pg_index i
+        where i.indrelid = c.oid and i.indisvalid and i.indkey[0] = a.attnum
+          -- Partial, it serves where it is so by the marker or the flag.
+          and (
+            i.indpred is null
+            or strpos(pg_get_expr(i.indpred, c.oid), quote_ident(policy.marker_column)) > 0
+            or strpos(pg_get_expr(i.indpred, c.oid), quote_ident(policy.flag_column)) > 0
+          )
+      )
+  ) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('No index serves %I of %s, and without one it would have to be read as a whole',
+        policy.marker_column, policy.relation),
+      hint = format('create index on %s (%I);', policy.relation, policy.marker_column);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_marker_index is
+  'Raises NS422 where a look for rows by their marker would read a table, or a partition, of more than 1,000 pages as a whole.';

@@ -1,0 +1,24 @@
+create or replace function nightshift.describe_jobs(as_of timestamptz default now())
+returns jsonb
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'job', j.job,
+    'declaredAt', j.declared_at,
+    'lastRun', (select nightshift.describe_run(r) from nightshift.runs r where r.id = j.last_run) - 'report' - 'progress',
+    'lastSuccessAt', j.last_success_at,
+    'secondsSinceLastSuccess', extract(epoch from describe_jobs.as_of - coalesce(j.last_success_at, j.declared_at))::bigint,
+    'failedInRow', j.failed_in_row,
+    'partialInRow', j.partial_in_row,
+    'lostInRow', j.lost_in_row,
+    'usualDurationMs', round(j.usual_duration_ms)
+  ) order by j.job), '[]')
+  from nightshift.job_states(describe_jobs.as_of) j;
+$$;
+
+comment on function nightshift.describe_jobs is
+  'What the ledger says of each job, see job_states, as one JSON array: job, declaredAt (its oldest policy; null: it has none), lastRun, lastSuccessAt, secondsSinceLastSuccess (before the first: since declaredAt), failedInRow, partialInRow, lostInRow, usualDurationMs; null where there is nothing to say.';

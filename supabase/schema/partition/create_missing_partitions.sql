@@ -1,0 +1,98 @@
+-- Room ahead: which partitions are missing, and the transaction that makes them.
+-- Why: made apart and attached, a partition costs its table a lock that neither readers nor writers meet; only rows that
+--      change partition keep everyone waiting.
+-- Locks: SHARE UPDATE EXCLUSIVE on the table, SHARE ROW EXCLUSIVE on tables that
+--        its foreign keys refer to; with a default partition ACCESS EXCLUSIVE on both, for as long as rows move.
+
+create or replace function nightshift.create_missing_partitions(
+  parent regclass,
+  as_of timestamptz default now(),
+  max_rows bigint default 50000
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set jit = off
+as $$
+declare
+  patience constant text := current_setting('lock_timeout');
+  policy nightshift.partition_policies;
+  state nightshift.partition_state;
+  todo record;
+  known record;
+  model regclass;
+  piece tsrange;
+  locked_at timestamptz;
+  made jsonb := '[]';
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('Partitions are made under the isolation level read committed, not %s', current_setting('transaction_isolation')),
+      detail = 'Under a fixed snapshot it could not see what appears before the lock.',
+      hint = 'Call it outside of a transaction, or begin one with: begin isolation level read committed;';
+  end if;
+  select p.* into policy from nightshift.partition_policies p
+  where p.parent = create_missing_partitions.parent
+  for share;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no partition policy', parent),
+      hint = 'Declare one with nightshift.add_partition_policy.';
+  end if;
+  perform nightshift.check_partition_policy(policy);
+  if patience = '0' then
+    perform set_config('lock_timeout', '2s', true);
+  end if;
+  -- From here on nobody else makes, attaches or detaches a partition; readers and writers go on.
+  execute format('lock table only %s in share update exclusive mode', policy.parent);
+  state := nightshift.assess_partitions(array[policy.parent::oid], as_of);
+  todo := nightshift.partitions_to_make(policy, state, max_rows);
+  if todo.pieces = '{}' then
+    return jsonb_build_object('created', made, 'done', todo.complete, 'lockedMs', 0);
+  end if;
+  -- Of a uuid only the first half is a time: next to an odd bound the new one has to be the very same.
+  select
+    array_agg(r.lower) as lowers, array_agg(r.upper) as uppers,
+    array_agg(r.from_bound) as from_bounds, array_agg(r.to_bound) as to_bounds
+  into known
+  from nightshift.read_partitions(case state.key_type when 'uuid'::regtype then array[policy.parent::oid] else '{}' end) r;
+  select c.oid::regclass into model
+  from pg_catalog.pg_class c
+  where c.oid in (state.newest, state.default_partition) and c.relkind = 'r'
+  order by c.oid = state.newest desc
+  limit 1;
+
+  -- Who writes or reads must not have looked up the partitions before rows change theirs: it would miss them.
+  if state.default_partition is not null then
+    perform nightshift.lock_for_change(policy.parent, state.default_partition);
+  end if;
+  locked_at := clock_timestamp();
+  foreach piece in array todo.pieces loop
+    exit when made <> '[]' and clock_timestamp() > locked_at + interval '1 second';
+    made := made || (
+      nightshift.create_partition(
+        policy, state.key_column, lower(piece),
+        coalesce(known.to_bounds[array_position(known.uppers, lower(piece))],
+          nightshift.bound_of_time(lower(piece), state.key_type, policy.epoch)),
+        coalesce(known.from_bounds[array_position(known.lowers, upper(piece))],
+          nightshift.bound_of_time(upper(piece), state.key_type, policy.epoch)),
+        model, state.default_partition
+      )
+      || jsonb_build_object('from', lower(piece) at time zone 'UTC', 'to', upper(piece) at time zone 'UTC')
+    );
+  end loop;
+  perform set_config('lock_timeout', patience, true);
+  return jsonb_build_object(
+    'created', made,
+    'done', todo.complete and cardinality(todo.pieces) = jsonb_array_length(made),
+    'lockedMs', round(extract(epoch from clock_timestamp() - locked_at) * 1000)
+  );
+end;
+$$;
+
+comment on function nightshift.create_missing_partitions is
+  'Makes the partitions of a table that its policy asks for and that are not there: the present interval, premake more, and gaps; and moves rows of a default partition to where they belong, at most about max_rows in one call (default 50,000). Harmless when repeated. For whoever owns the schema nightshift; jobs call create_partitions. Waits for locks as long as lock_timeout says, 2 s when that says for ever. Returns {created: [{partition, from, to, rows, warnings}], done, lockedMs}; not done: call it again. lockedMs: how long, in ms, the locks were held. Errors: NS404, NS422, 55P03 a lock was not to be had.';

@@ -1,0 +1,63 @@
+-- Room ahead for a run: several tables in one transaction, each for itself.
+-- Why: one bad table must not stop the others, and what was done is written down with the deed.
+-- Locks: those of create_missing_partitions.
+
+create or replace function nightshift.create_partitions(
+  run_id uuid,
+  fence bigint,
+  tables text[],
+  lock_timeout_ms integer default 100,
+  max_rows bigint default 50000
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '8s'
+set jit = off
+as $$
+declare
+  stop_at constant timestamptz := clock_timestamp() + interval '1 second';
+  run nightshift.runs := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
+  name text;
+  answers jsonb := '[]';
+  answer jsonb;
+  hint text;
+begin
+  foreach name in array tables loop
+    exit when answers <> '[]' and clock_timestamp() > stop_at;
+    begin
+      if not exists (
+        select 1 from nightshift.partition_policies p where p.parent = nightshift.find_relation(name) and p.enabled
+      ) then
+        raise exception using
+          errcode = 'NS404',
+          message = format('%s has no partition policy that is switched on', name),
+          hint = 'It was removed, switched off or renamed since the run began.';
+      end if;
+      answer := nightshift.create_missing_partitions(nightshift.find_relation(name), run.started_at, max_rows)
+        || '{"outcome": "made"}';
+      perform nightshift.note_partitions(run.id, name, 'created', answer -> 'created');
+    exception
+      when lock_not_available or deadlock_detected or serialization_failure then
+        answer := '{"outcome": "busy"}';
+      when sqlstate 'NS404' or sqlstate 'NS422' or syntax_error_or_access_rule_violation or object_not_in_prerequisite_state
+        or feature_not_supported or integrity_constraint_violation or data_exception or dependent_objects_still_exist
+        or program_limit_exceeded or plpgsql_error or invalid_schema_name
+      then
+        get stacked diagnostics hint = pg_exception_hint;
+        answer := jsonb_build_object('outcome', 'failed', 'error', nightshift.describe_ddl_failure(
+          sqlstate, sqlerrm, hint, format('select nightshift.create_missing_partitions(%L);', name),
+          exists (
+            select 1 from pg_catalog.pg_partitioned_table t
+            where t.partrelid = nightshift.find_relation(name) and t.partdefid <> 0
+          )));
+    end;
+    answers := answers || (answer || jsonb_build_object('table', name));
+  end loop;
+  return answers;
+end;
+$$;
+
+comment on function nightshift.create_partitions is
+  'Makes the missing partitions of the tables, in one transaction, for a run: see create_missing_partitions. What happens to one table does not touch the others. Returns one answer a table, [{table, outcome: made, created, done, lockedMs} | {table, outcome: busy} | {table, outcome: failed, error}], for as many tables as a second allows; the rest: call again. lock_timeout_ms: how long it waits for each lock, 1 to 5000, default 100. statement_timeout 8 s. Tables with foreign keys, or with a default partition, one at a time: their locks are felt. Errors: NS409 lease lost, NS422, NS428 paused.';

@@ -1,0 +1,73 @@
+create or replace function nightshift.partition_warnings(
+  policy nightshift.partition_policies,
+  held tsmultirange,
+  left_out tsmultirange,
+  detached tsmultirange,
+  cutoff timestamp,
+  newest oid,
+  odd oid[],
+  pending oid[],
+  kept oid[],
+  exposed oid[],
+  exposed_to text,
+  oversized oid[],
+  usual_gap interval
+)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_agg(w.warning), '[]')
+  from (
+    select format('%s can reach %s, but not what it holds through %s. Fix: select nightshift.secure_partitions(%L);',
+      exposed_to, nightshift.name_some(exposed), policy.parent, policy.parent)
+    where cardinality(exposed) > 0
+    union all
+    select format('%s takes all rows from %s on, so no partition can be made after it. Fix: detach it, and attach it again with an end.',
+      newest::regclass, lower(r.period))
+    from unnest(held) r(period)
+    where upper_inf(r.period) or upper(r.period) = 'infinity'
+    union all
+    select format('It has no partition from %s to %s, more than 1,000 intervals ago, and none is made there.', lower(r.period), upper(r.period))
+    from unnest(left_out) r(period)
+    where cutoff is null or upper(r.period) > cutoff
+    union all
+    select format('%s: not one interval of %s in UTC from bound to bound; new partitions are fitted around.', nightshift.name_some(odd), policy.every)
+    where cardinality(odd) > 0
+    union all
+    select format('%s has the unique index %s, which new partitions will not have, because %s has none like it. Fix: create it there, with %I among its columns.',
+      newest::regclass, x.indexrelid::regclass, policy.parent, (nightshift.partition_key(policy.parent)).column_name)
+    from pg_catalog.pg_index x
+    where x.indrelid = newest and x.indisunique
+      and not exists (select 1 from pg_catalog.pg_inherits i where i.inhrelid = x.indexrelid)
+    union all
+    select format('It has no place for rows from %s to %s: that is the time of partitions that were retired, and would not be due now. To have one back: select nightshift.reattach_partition(...);',
+      lower(r.period), upper(r.period))
+    from unnest(detached) r(period)
+    where cutoff is null or upper(r.period) > cutoff
+    union all
+    select format('%s is half detached, so its rows cannot be seen through the table. %s', p.partition::regclass, case
+      when exists (
+        select 1 from nightshift.retired_partitions d where d.partition::oid = p.partition and d.status = 'detaching'
+      ) then format('The next run finishes it; to have it back: select nightshift.reattach_partition(%L);', p.partition::regclass)
+      else format('Fix: alter table %s detach partition %s finalize;', policy.parent, p.partition::regclass) end)
+    from unnest(pending) p(partition)
+    union all
+    select format('There is room for %s after the present partition, and the next run may be %s away. Fix: select nightshift.alter_partition_policy(%L, premake => %s); or a schedule that runs more often.',
+      policy.premake * policy.every, usual_gap, policy.parent,
+      ceil(extract(epoch from usual_gap) / extract(epoch from policy.every)))
+    where policy.premake * policy.every < usual_gap
+    union all
+    select format('%s: due, but attached again by hand, so left alone until nightshift.alter_partition_policy is given a retention.', nightshift.name_some(kept))
+    where cardinality(kept) > 0
+    union all
+    select format('%s: larger than %s. Shorter intervals from now on: select nightshift.alter_partition_policy(%L, every => ...);',
+      nightshift.name_some(oversized), pg_size_pretty(s.partition_alert_bytes), policy.parent)
+    from nightshift.settings s
+    where cardinality(oversized) > 0
+  ) w(warning);
+$$;
+
+comment on function nightshift.partition_warnings is
+  'What is wrong with the partitions of a table and not mended by a run, with the fix, as a JSON array of sentences.';

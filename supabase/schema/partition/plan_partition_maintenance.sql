@@ -1,0 +1,79 @@
+-- The plan of partition maintenance: what a run will do to which table, and what there is to see.
+-- Why: one call for all tables, so that a night on which nothing is due is one look and no DDL.
+-- Locks: none on those of the application, but for measure_default_partition,
+--        which reads the partition.
+
+create or replace function nightshift.plan_partition_maintenance(run_id uuid, fence bigint, only_tables text[] default null)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  run nightshift.runs := nightshift.hold_run(run_id, fence);
+  unknown text;
+  chosen oid[];
+begin
+  select string_agg(o, ', ') into unknown
+  from unnest(only_tables) o
+  where not exists (
+    select 1 from nightshift.partition_policies p where p.parent = nightshift.find_relation(o)
+  );
+  if unknown is not null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('No partition policy for: %s', unknown),
+      detail = format('Policies exist for: %s', coalesce(
+        (select string_agg(p.parent::text, ', ' order by p.parent::text) from nightshift.partition_policies p), 'no table')),
+      hint = 'Name tables with their schema and with quotes where SQL needs them, like public."DailyMetrics".';
+  end if;
+  chosen := array(
+    select p.parent::oid from nightshift.partition_policies p
+    where p.enabled
+      and (only_tables is null or p.parent in (select nightshift.find_relation(o) from unnest(only_tables) o))
+  );
+  if not run.dry_run then
+    -- What people did meanwhile, by hand.
+    update nightshift.retired_partitions d
+    set status = case when c.oid is null then 'gone' else 'reattached' end, ended_at = clock_timestamp()
+    from nightshift.retired_partitions r
+    left join pg_catalog.pg_class c on c.oid = r.partition
+    where r.id = d.id and d.status = 'detached' and (c.oid is null or c.relispartition);
+  end if;
+
+  return jsonb_build_object(
+    'tables', (
+      select coalesce(jsonb_agg(s.document order by s.parent::text), '[]')
+      from nightshift.describe_partition_sets(chosen, run.started_at) s
+    ),
+    'drops', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'partition', d.partition_name,
+        'table', d.parent::text,
+        'sizeBytes', d.size_bytes,
+        'keptBecause', nightshift.why_not_drop(d, run.started_at),
+        'hasForeignKeys', exists (
+          select 1 from pg_catalog.pg_constraint k where k.conrelid = d.partition and k.contype = 'f'
+        )
+      ) order by d.period), '[]')
+      from nightshift.retired_partitions d
+      where d.status = 'detached' and d.drop_after <= least(run.started_at, now()) and d.parent::oid = any(chosen)
+    ),
+    'unfinished', (
+      select coalesce(jsonb_agg(jsonb_build_object('partition', d.partition_name, 'table', d.parent::text) order by d.id), '[]')
+      from nightshift.retired_partitions d
+      -- Also of a policy that was removed or switched off since.
+      where d.status = 'detaching' and (d.parent::oid = any(chosen) or only_tables is null)
+    ),
+    'disabled', (
+      select coalesce(jsonb_agg(p.parent::text order by p.parent::text), '[]')
+      from nightshift.partition_policies p
+      where not p.enabled and (only_tables is null or p.parent in (select nightshift.find_relation(o) from unnest(only_tables) o))
+    )
+  );
+end;
+$$;
+
+comment on function nightshift.plan_partition_maintenance is
+  'The tables with an enabled policy and their state (tables: see describe_partition_sets), retired partitions whose grace period is over (drops; keptBecause says why one stays), detaches that were interrupted (unfinished), and tables whose policy is switched off. only_tables: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';

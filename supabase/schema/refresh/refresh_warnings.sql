@@ -1,0 +1,35 @@
+create or replace function nightshift.refresh_warnings(view regclass, allow_blocking boolean, untracked text)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with way(document) as (select nightshift.refresh_way(refresh_warnings.view, refresh_warnings.allow_blocking))
+  select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
+  from (
+    select format('%s. Fix: %s', way.document ->> 'problem', way.document ->> 'fix')
+    from way
+    where way.document ? 'problem'
+    union all
+    select format('It reads %s, which has no refresh policy, so nobody knows how old its data is. Fix: select nightshift.add_refresh_policy(%L);',
+      r.relation, r.relation)
+    from nightshift.view_reads(refresh_warnings.view) r
+    where r.kind = 'm'
+      and not exists (
+        select 1 from nightshift.refresh_policies p where p.enabled and nightshift.view_of(p) = r.relation
+      )
+    union all
+    select format('It is refreshed every time, changed or not, because %s.', refresh_warnings.untracked)
+    where refresh_warnings.untracked is not null
+    union all
+    select format('The API exposes it to %s, and row level security cannot apply to it. Fix: revoke all on %s from anon, authenticated;',
+      string_agg(r.rolname, ' and ' order by r.rolname), refresh_warnings.view)
+    from pg_catalog.pg_roles r
+    where r.rolname in ('anon', 'authenticated')
+      and has_table_privilege(r.oid, refresh_warnings.view, 'select')
+    having count(*) > 0
+  ) w(warning);
+$$;
+
+comment on function nightshift.refresh_warnings is
+  'What will keep a view from being refreshed, keep its data older than it need be, or expose it, with the fix, as a JSON array of sentences.';

@@ -1,0 +1,42 @@
+create or replace function nightshift.add_retention_policy(
+  relation regclass,
+  drop_after interval,
+  marker_column name default 'deleted_at',
+  flag_column name default null,
+  max_fraction numeric default 0.5,
+  enabled boolean default true,
+  allow_short boolean default false
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  policy nightshift.retention_policies;
+begin
+  policy.relation := add_retention_policy.relation;
+  policy.drop_after := add_retention_policy.drop_after;
+  policy.marker_column := add_retention_policy.marker_column;
+  policy.flag_column := add_retention_policy.flag_column;
+  policy.max_fraction := add_retention_policy.max_fraction;
+  policy.enabled := coalesce(add_retention_policy.enabled, true);
+  policy.created_at := now();
+  perform nightshift.check_retention_policy(policy, allow_short);
+
+  insert into nightshift.retention_policies select policy.* on conflict do nothing;
+  if not found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s has a retention policy already', policy.relation),
+      hint = 'Change it with nightshift.alter_retention_policy, or remove it first with nightshift.remove_retention_policy.';
+  end if;
+  return nightshift.describe_retention_policy(policy)
+    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
+      || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
+end;
+$$;
+
+comment on function nightshift.add_retention_policy is
+  'Declares that rows of relation may be purged once marker_column is older than drop_after (and flag_column is true, when given). The marker is a date, timestamp (read as UTC) or timestamptz, and needs an index. drop_after: at least 1 day unless allow_short. max_fraction: the largest share of the table one run may remove, default 0.5. Returns the policy and warnings. Errors: NS404, NS422, each with a hint that says the fix.';

@@ -1,0 +1,20 @@
+create or replace function nightshift.all_leaf_relations(relation regclass)
+returns setof regclass
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select l.oid::regclass
+  from (
+    select all_leaf_relations.relation::oid
+    union
+    select t.relid::oid from pg_catalog.pg_partition_tree(all_leaf_relations.relation) t where t.isleaf
+  ) l(oid)
+  -- One by one: a thousand partitions are expected of every table, and all of pg_class would be read for those as well.
+  cross join lateral (select c.relkind from pg_catalog.pg_class c where c.oid = l.oid offset 0) c
+  where c.relkind = 'r'
+  order by l.oid;
+$$;
+
+comment on function nightshift.all_leaf_relations is
+  'The tables that really hold the rows of a table: itself, or its leaf partitions, by oid.';

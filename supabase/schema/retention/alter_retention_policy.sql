@@ -1,0 +1,54 @@
+create or replace function nightshift.alter_retention_policy(
+  relation regclass,
+  drop_after interval default null,
+  marker_column name default null,
+  flag_column name default null,
+  max_fraction numeric default null,
+  enabled boolean default null,
+  allow_short boolean default false
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  policy nightshift.retention_policies;
+begin
+  select p.* into policy
+  from nightshift.retention_policies p
+  where p.relation = alter_retention_policy.relation
+  for update;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no retention policy', relation),
+      hint = 'Declare one with nightshift.add_retention_policy.';
+  end if;
+  policy.drop_after := coalesce(alter_retention_policy.drop_after, policy.drop_after);
+  policy.marker_column := coalesce(alter_retention_policy.marker_column, policy.marker_column);
+  policy.flag_column := coalesce(alter_retention_policy.flag_column, policy.flag_column);
+  policy.max_fraction := coalesce(alter_retention_policy.max_fraction, policy.max_fraction);
+  policy.enabled := coalesce(alter_retention_policy.enabled, policy.enabled);
+
+  -- A policy can always be switched off, whatever has become of its table.
+  if policy.enabled then
+    perform nightshift.check_retention_policy(policy, allow_short or alter_retention_policy.drop_after is null);
+  end if;
+  update nightshift.retention_policies p
+  set
+    drop_after = policy.drop_after,
+    marker_column = policy.marker_column,
+    flag_column = policy.flag_column,
+    max_fraction = policy.max_fraction,
+    enabled = policy.enabled
+  where p.relation = policy.relation;
+  return nightshift.describe_retention_policy(policy)
+    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
+      || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
+end;
+$$;
+
+comment on function nightshift.alter_retention_policy is
+  'Changes what is given (null leaves a setting as it is) and validates the whole as add_retention_policy does. To drop a flag_column, remove the policy and add it anew. A run under way heeds the change from its next batch on. Returns the policy. Errors: NS404, NS422.';

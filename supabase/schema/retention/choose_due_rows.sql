@@ -1,0 +1,88 @@
+create or replace function nightshift.choose_due_rows(
+  leaf regclass,
+  due text,
+  marker_column name,
+  locking text,
+  batch_rows integer,
+  inout place jsonb,
+  out chosen tid[]
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
+set row_security = off
+set enable_seqscan = off
+as $$
+declare
+  -- Rows with one marker value that may go in one batch, where batches are not small for a reason.
+  max_ties constant integer := greatest(4 * batch_rows, case when batch_rows >= 500 then 20000 else 0 end);
+  start tid;
+  next_block bigint;
+  rows_per_page numeric;
+  found_tids tid[];
+  found_rows integer;
+  last_marker text;
+begin
+  if place ->> 'mode' = 'sweep' then
+    -- Block by block, each block once: no batch meets what an earlier one killed.
+    select greatest(1, least(291, case when c.relpages > 0 and c.reltuples > 0 then c.reltuples / c.relpages else 50 end))
+    into rows_per_page
+    from pg_catalog.pg_class c where c.oid = leaf;
+    start := coalesce(place ->> 'after', '(0,0)')::tid;
+    next_block := (start::text::point)[0]::bigint + greatest(1, round(batch_rows / rows_per_page));
+    execute format(
+      'select array_agg(r.ctid) from (
+         select r.ctid from only %s r
+         where r.ctid > %L and r.ctid < ''(%s,0)'' and r.tableoid = %s and (%s) is true %s
+         limit %s %s
+       ) r',
+      leaf, start, least(next_block, 4294967295), leaf::oid, due,
+      -- What an index walk has seen already is not looked at twice.
+      case when place ? 'floor' then format('and r.%I > %L', marker_column, place ->> 'floor') end,
+      batch_rows, locking
+    ) into chosen;
+    -- Stopped by the limit, the next batch begins in mid-page; never past the pages read, wherever a row has moved to.
+    if cardinality(chosen) >= batch_rows then
+      place := place || jsonb_build_object(
+        'after', (select least(max(c), format('(%s,0)', next_block)::tid) from unnest(chosen) c), 'leafDone', false
+      );
+    else
+      place := place || jsonb_build_object(
+        'after', format('(%s,0)', next_block),
+        'leafDone', next_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint
+      );
+    end if;
+    return;
+  end if;
+
+  -- In marker order, each marker value once: with ties, so the next batch can begin strictly after the last value.
+  execute format(
+    'select array_agg(c.ctid), count(*), max(c.marker)::text from (
+       select * from (
+         select r.ctid, r.%1$I as marker from only %2$s r where %3$s and r.%1$I > %4$L
+         order by r.%1$I fetch first %5$s rows with ties
+       ) c limit %6$s
+     ) c',
+    marker_column, leaf, due, coalesce(place ->> 'after', '-infinity'), batch_rows, max_ties + 1
+  ) into found_tids, found_rows, last_marker;
+  if found_rows > max_ties then
+    -- One value of the marker on very many rows, as after a bulk delete: no order among them to continue by.
+    place := place || jsonb_build_object(
+      'mode', 'sweep', 'after', '(0,0)', 'floor', coalesce(place ->> 'after', '-infinity'), 'leafDone', false
+    );
+    return;
+  end if;
+  execute format(
+    'select array_agg(r.ctid) from (
+       select r.ctid from only %s r where r.ctid = any($1) and r.tableoid = %s and (%s) is true %s
+     ) r',
+    leaf, leaf::oid, due, locking
+  )
+  into chosen using found_tids;
+  place := place || jsonb_build_object('after', last_marker, 'leafDone', found_rows < batch_rows);
+end;
+$$;
+
+comment on function nightshift.choose_due_rows is
+  'The next due rows of a leaf after place, about batch_rows of them, or up to 20,000 with one marker value, locked when locking says so and then known to be due under the lock. place: mode (sweep: after is the address of a row; index: after is a marker value), after, and leafDone once nothing is left behind it.';

@@ -1,0 +1,20 @@
+create or replace function nightshift.describe_retention_policy(policy nightshift.retention_policies)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'relation', policy.relation::text,
+    'dropAfter', policy.drop_after::text,
+    'markerColumn', policy.marker_column,
+    'flagColumn', policy.flag_column,
+    'maxFraction', policy.max_fraction,
+    'enabled', policy.enabled,
+    'lastPurgedAt', policy.last_purged_at,
+    'lastPurgedRun', policy.last_purged_run,
+    'lastPurgedRows', policy.last_purged_rows
+  );
+$$;
+
+comment on function nightshift.describe_retention_policy is 'The JSON document of a policy.';

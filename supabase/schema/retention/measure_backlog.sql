@@ -1,0 +1,85 @@
+create or replace function nightshift.measure_backlog(
+  policy nightshift.retention_policies,
+  as_of timestamptz,
+  budget_ms integer default 300
+)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set row_security = off
+-- The cursor is read to its end more often than not: right after a purge the way past dead index entries is the longer one.
+set cursor_tuple_fraction = 1
+as $$
+declare
+  -- Below 32 MB a table is counted whole; above it about 1,000 random pages are counted instead.
+  counted_pages constant integer := 4096;
+  sampled_pages constant integer := 1000;
+  stop_at constant timestamptz := clock_timestamp() + make_interval(secs => budget_ms / 1000.0);
+  due text := nightshift.due_condition(
+    'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of
+  );
+  pages bigint;
+  percent numeric;
+  due_cursor refcursor;
+  stride integer := 500;
+  moved bigint;
+  due_rows bigint := 0;
+  due_exact boolean := true;
+  total_rows bigint;
+  sampled_due bigint;
+  oldest timestamptz;
+  -- Without a zone, times are UTC, whatever the session says.
+  in_utc constant text := case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
+    then '' else '::timestamp at time zone ''UTC''' end;
+begin
+  select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages
+  from nightshift.leaf_relations(policy.relation) l;
+  percent := case when coalesce(pages, 0) <= counted_pages then 100 else 100.0 * sampled_pages / pages end;
+
+  open due_cursor no scroll for execute format('select from %s r where %s', nightshift.scan_of(policy.relation), due);
+  loop
+    move forward stride in due_cursor;
+    get diagnostics moved = row_count;
+    due_rows := due_rows + moved;
+    exit when moved < stride;
+    stride := least(stride * 2, 20000);
+    due_exact := clock_timestamp() < stop_at;
+    exit when not due_exact;
+  end loop;
+  close due_cursor;
+
+  execute format(
+    'select count(*), count(*) filter (where %1$s), (min(r.%2$I) filter (where %1$s))%3$s from %4$s r %5$s',
+    due, policy.marker_column, in_utc, nightshift.scan_of(policy.relation),
+    case when percent < 100 then format('tablesample system (%s)', percent) else '' end
+  ) into total_rows, sampled_due, oldest;
+  total_rows := round(total_rows * 100 / percent);
+  if not due_exact then
+    due_rows := greatest(due_rows, round(sampled_due * 100 / percent));
+  end if;
+
+  -- Of very many due rows only an index in order knows the oldest; else it is that of the sample.
+  if due_rows > 0 and (due_exact or (
+    select bool_and(nightshift.marker_walk(l, policy.marker_column, due) = 'index')
+    from nightshift.leaf_relations(policy.relation) l
+  )) then
+    execute format(
+      'select min(r.%I)%s from %s r where %s', policy.marker_column, in_utc, nightshift.scan_of(policy.relation), due
+    ) into oldest;
+  end if;
+
+  return jsonb_build_object(
+    'dueRows', due_rows,
+    'dueRowsExact', due_exact,
+    'totalRows', greatest(total_rows, due_rows),
+    'totalRowsExact', percent = 100,
+    'oldestDueAt', oldest,
+    'overdueSeconds', extract(epoch from as_of - (oldest + policy.drop_after))::bigint
+  );
+end;
+$$;
+
+comment on function nightshift.measure_backlog is
+  'How many rows of a policy are due, out of how many. Due rows are counted exactly while budget_ms lasts (default 300), then estimated from about 1,000 random pages, as is the total of a table over 32 MB; the Exact flags say which. overdueSeconds: how long the oldest due row has been due.';

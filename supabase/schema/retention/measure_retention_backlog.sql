@@ -1,0 +1,54 @@
+create or replace function nightshift.measure_retention_backlog(
+  run_id uuid,
+  fence bigint,
+  relation text,
+  again boolean default false
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '2s'
+set lock_timeout = '1s'
+set jit = off
+as $$
+declare
+  run nightshift.runs := nightshift.hold_run(run_id, fence);
+  policy nightshift.retention_policies;
+  backlog jsonb := run.progress #> array['backlogs', measure_retention_backlog.relation];
+begin
+  if backlog is not null and not again then
+    return backlog;
+  end if;
+  select p.* into policy from nightshift.retention_policies p
+  where p.relation = nightshift.find_relation(measure_retention_backlog.relation);
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no retention policy', measure_retention_backlog.relation),
+      hint = 'It was removed, or its table dropped or renamed, since the run began.';
+  end if;
+  backlog := nightshift.measure_backlog(policy, run.started_at);
+  if not again then
+    -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
+    perform nightshift.require_no_sentinel(policy);
+    if (backlog ->> 'dueRows')::bigint > 0 then
+      perform nightshift.require_replica_identity(policy.relation);
+      -- force is true, or the names of tables.
+      if run.input -> 'force' is distinct from 'true' and not coalesce(run.input -> 'force' ? policy.relation::text, false) then
+        perform nightshift.require_referencing_indexes(policy.relation);
+      end if;
+    end if;
+    update nightshift.runs r
+    set progress = r.progress || jsonb_build_object(
+      'backlogs',
+      coalesce(r.progress -> 'backlogs', '{}') || jsonb_build_object(measure_retention_backlog.relation, backlog)
+    )
+    where r.id = run.id;
+  end if;
+  return backlog;
+end;
+$$;
+
+comment on function nightshift.measure_retention_backlog is
+  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';

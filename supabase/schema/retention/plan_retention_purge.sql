@@ -1,0 +1,80 @@
+-- The plan of a purge: how much is due, and which policies a run covers.
+-- Why: what a run may touch is fixed when it begins, and what it would remove is measured before it removes anything.
+-- Locks: it reads.
+
+create or replace function nightshift.plan_retention_purge(run_id uuid, fence bigint, only_relations text[] default null)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  run nightshift.runs;
+  chosen regclass[];
+  unknown text;
+begin
+  run := nightshift.hold_run(run_id, fence);
+
+  select string_agg(o, ', ') into unknown
+  from unnest(only_relations) o
+  where not exists (
+    select 1 from nightshift.retention_policies p where p.relation = nightshift.find_relation(o)
+  );
+  if unknown is not null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('No retention policy for: %s', unknown),
+      detail = format('Policies exist for: %s', coalesce(
+        (select string_agg(p.relation::text, ', ' order by p.relation::text) from nightshift.retention_policies p), 'no table')),
+      hint = 'Name tables with their schema and with quotes where SQL needs them, like public."Product".';
+  end if;
+
+  select coalesce(array_agg(p.relation order by p.relation::text), '{}') into chosen
+  from nightshift.retention_policies p
+  where p.enabled
+    -- A continued run keeps to what it began with.
+    and (run.progress -> 'scope' is null or run.progress -> 'scope' @> to_jsonb(p.relation::oid::bigint))
+    and (only_relations is null or p.relation in (select nightshift.find_relation(o) from unnest(only_relations) o));
+
+  -- The scope is kept in the ledger: no batch of this run can touch a table that this plan did not name.
+  update nightshift.runs r
+  set progress = jsonb_build_object('scope', to_jsonb(chosen::oid[]::bigint[]), 'steps', '{}'::jsonb) || r.progress
+  where r.id = plan_retention_purge.run_id;
+
+  return jsonb_build_object(
+    'policies', coalesce((
+      select jsonb_agg(
+        nightshift.describe_retention_policy(p)
+        || jsonb_build_object(
+          'warnings', nightshift.retention_warnings(p.relation),
+          'referencedBy', (
+            select coalesce(jsonb_agg(distinct o.relation::text), '[]')
+            from nightshift.retention_policies o
+            where o.relation = any(chosen)
+              and o.relation <> p.relation
+              and exists (
+                select 1
+                from nightshift.leaf_relations(p.relation) l, nightshift.referencing_keys(l) k
+                where o.relation = k.referencing
+                  or o.relation in (select a.relid from pg_catalog.pg_partition_ancestors(k.referencing) a(relid))
+                  or k.referencing in (select a.relid from pg_catalog.pg_partition_ancestors(o.relation) a(relid))
+              )
+          )
+        )
+        order by p.relation::text
+      )
+      from nightshift.retention_policies p
+      where p.relation = any(chosen)
+    ), '[]'),
+    'disabled', coalesce((
+      select jsonb_agg(p.relation::text order by p.relation::text)
+      from nightshift.retention_policies p
+      where not p.enabled and (only_relations is null or p.relation in (select nightshift.find_relation(o) from unnest(only_relations) o))
+    ), '[]')
+  );
+end;
+$$;
+
+comment on function nightshift.plan_retention_purge is
+  'The enabled policies that this run covers, each with the other covered tables that refer to it (referencedBy), and the tables whose policy is disabled; fixes the former as the scope of the run. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';

@@ -74,6 +74,10 @@ async function retireConcurrently(
       tally.blocked = answer.blocked;
       return;
     }
+    if (answer.outcome === 'lock') {
+      await retireWithLocks(context, state, tally);
+      return;
+    }
     const timeoutMs = Math.min(detachMs, deadline.remainingMs() / 2);
     const failure = await direct
       ?.execute(answer.statement, { timeoutMs, lockTimeoutMs: detachLockMs })
@@ -124,8 +128,10 @@ export async function previewRetirement(
   try {
     tally.blocked = await rpc.call('preview_retirement', args, listOfReasons, { retry: once });
   } catch (thrown) {
-    const { message } = orStop(thrown);
-    tally.warnings.push(`Whether something needs its due partitions is not known: ${message}`);
+    const error = orStop(thrown);
+    // A run would fail for the same reason.
+    if (error.code === 'NS422') tally.error ??= error;
+    else tally.warnings.push(`Whether something needs its due partitions is not known: ${error.message}`);
   }
 }
 

@@ -15,7 +15,7 @@ begin
   for leaf in select l from nightshift.leaf_relations(relation) l loop
     execute format(
       'explain (format json) select r.%1$I from only %2$s r where %3$s order by r.%1$I limit 1',
-      marker_column, leaf, due
+      marker_column, nightshift.trusted_name(leaf), due
     ) into plan;
     if jsonb_path_exists(plan, 'strict $.**."Node Type" ? (@ == "Sort" || @ == "Seq Scan")')
       -- Built in this very transaction over rows it has changed, an index is of use only to later ones.

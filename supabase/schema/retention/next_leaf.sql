@@ -12,7 +12,8 @@ begin
     return null;
   end if;
   -- Postgres weighs the index against reading every page; where it would read every page, we sweep.
-  execute format('explain (format json) select r.ctid from only %s r where %s', leaf, due) into plan;
+  execute format('explain (format json) select r.ctid from only %s r where %s', nightshift.trusted_name(leaf), due)
+  into plan;
   return jsonb_build_object(
     'leaf', leaf::oid::bigint,
     'mode', case when plan #>> '{0,Plan,Node Type}' = 'Seq Scan' then 'sweep' else 'index' end

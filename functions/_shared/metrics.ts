@@ -37,7 +37,7 @@ const units = {
   EventsUndelivered: MetricUnit.Count,
 } as const;
 
-type MetricName = keyof typeof units;
+export type MetricName = keyof typeof units;
 
 export const metricNames = Object.keys(units);
 

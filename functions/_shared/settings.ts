@@ -55,8 +55,8 @@ export function readSettings(
     ),
   );
   const parsed = schema.safeParse(ours);
-  const entrance = readAccess(ours, clock);
-  if (!parsed.success || 'problems' in entrance) {
+  const { access, problems: accessProblems } = readAccess(ours, clock);
+  if (!parsed.success || !access) {
     const names = (parsed.error?.issues ?? []).flatMap((issue) =>
       issue.code === 'unrecognized_keys' ? issue.keys : [String(issue.path[0])],
     );
@@ -67,7 +67,7 @@ export function readSettings(
           shapes[name] ?? `unknown; known are ${Object.keys(shapes).join(', ')}`,
         ]),
       ),
-      ...('problems' in entrance ? entrance.problems : {}),
+      ...accessProblems,
     };
     throw new NightshiftError(
       'NS422',
@@ -81,7 +81,7 @@ export function readSettings(
   }
   const { data } = parsed;
   return {
-    supabase: { url: data.SUPABASE_URL, ...entrance.access },
+    supabase: { url: data.SUPABASE_URL, ...access },
     databaseUrl: data.NIGHTSHIFT_DATABASE_URL,
     httpToken: data.NIGHTSHIFT_HTTP_TOKEN,
     eventBus: data.NIGHTSHIFT_EVENT_BUS,

@@ -13,6 +13,8 @@ begin
 end;
 $$;
 
+drop function if exists nightshift.next_leaf(regclass, oid, text);
+
 -- What is asked of a table that code of someone else may hang on was one function that some statements called.
 drop function if exists nightshift.require_trusted_owner;
 

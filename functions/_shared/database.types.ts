@@ -1086,6 +1086,7 @@ export type Database = {
         Args: { role_name: unknown; view: unknown }
         Returns: string
       }
+      hand_over: { Args: { owner: unknown }; Returns: undefined }
       health_backlog_age: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
@@ -1508,6 +1509,7 @@ export type Database = {
         Args: { drop_after: string; marker_column: unknown; relation: unknown }
         Returns: string
       }
+      hint_for_owner: { Args: { relation: unknown }; Returns: string }
       hold_partition_run: {
         Args: { fence: number; lock_timeout_ms: number; run_id: string }
         Returns: {
@@ -1714,6 +1716,7 @@ export type Database = {
         Returns: string
       }
       only_needed: { Args: { step: Json }; Returns: boolean }
+      other_owners: { Args: Record<PropertyKey, never>; Returns: Json }
       partition_faults: {
         Args: { parents: unknown[] }
         Returns: {
@@ -1926,6 +1929,10 @@ export type Database = {
         Returns: undefined
       }
       require_trusted_owner: { Args: { relation: unknown }; Returns: undefined }
+      require_trusted_owners: {
+        Args: { relations: unknown[] }
+        Returns: undefined
+      }
       require_unpaused: { Args: Record<PropertyKey, never>; Returns: undefined }
       resolve_references: {
         Args: {
@@ -1979,6 +1986,7 @@ export type Database = {
         }
         Returns: Json
       }
+      settle_owner: { Args: Record<PropertyKey, never>; Returns: undefined }
       soft_delete_policies: {
         Args: Record<PropertyKey, never>
         Returns: {

@@ -513,6 +513,60 @@ $$;
 comment on function nightshift.api_roles is
   'The roles that a request over the Data API can have: anon, authenticated, and others that authenticator may become; without those that row level security does not apply to, like service_role.';
 
+-- supabase/schema/access/hand_over.sql
+
+-- Whose rights the functions have, once they were installed by another role than the one that owns the application's tables.
+-- Why: a purge runs the triggers and index expressions of a table with the rights of the owner of the functions. Where that
+--      is a role above the owner of the table, as postgres is above the role that Supabase's guide makes for Prisma, the table's
+--      owner would gain what the role above it may do. Owned by the lower role, the functions run both with its rights.
+-- Locks: ACCESS EXCLUSIVE on each table of Nightshift until the end of the transaction.
+
+create or replace function nightshift.hand_over(owner name)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  database constant name := current_database();
+  may_create constant boolean := has_database_privilege(owner, database, 'create');
+begin
+  -- Postgres asks for that right at this moment only.
+  if not may_create then
+    execute format('grant create on database %I to %I', database, owner);
+  end if;
+  execute format('alter schema nightshift owner to %I', owner);
+  if not may_create then
+    execute format('revoke create on database %I from %I', database, owner);
+  end if;
+  perform nightshift.settle_owner();
+end;
+$$;
+
+comment on function nightshift.hand_over is
+  'Makes another role the owner of Nightshift: the one that owns the tables of the application. Whoever calls must own it now and be a member of that role. Policies, the ledger and who may call what stay as they are. Later migrations are applied as before: what they add is given to it, too.';
+
+-- supabase/schema/access/hint_for_owner.sql
+
+create or replace function nightshift.hint_for_owner(relation regclass)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when pg_has_role(current_user, c.relowner, 'member') then format(
+      'select nightshift.hand_over(%L); /* the functions then have the rights of %I, and nobody loses any */',
+      pg_get_userbyid(c.relowner), c.relowner::regrole)
+    else format(
+      'alter table %s owner to %I; grant all on %s to %I;', c.oid::regclass, current_user, c.oid::regclass, c.relowner::regrole)
+  end
+  from pg_catalog.pg_class c
+  where c.oid = hint_for_owner.relation;
+$$;
+
+comment on function nightshift.hint_for_owner is
+  'What lets Nightshift touch a table of another owner. A role that the owner of the functions is a member of can own them in its place: so they gain nothing, and its application goes on as before.';
+
 -- supabase/schema/access/name_some.sql
 
 create or replace function nightshift.name_some(relations oid[])
@@ -527,6 +581,34 @@ as $$
 $$;
 
 comment on function nightshift.name_some is 'The names of the first three relations, and how many more there are.';
+
+-- supabase/schema/access/other_owners.sql
+
+create or replace function nightshift.other_owners()
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'owner', o.owner, 'tables', o.tables, 'example', o.example::text, 'fix', nightshift.hint_for_owner(o.example)
+  ) order by o.owner), '[]')
+  from (
+    select pg_get_userbyid(c.relowner) as owner, count(*) as tables, (min(c.oid::bigint)::oid)::regclass as example
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't'
+      and n.nspname not in ('pg_catalog', 'information_schema', 'nightshift')
+      and not pg_has_role(c.relowner, current_user::regrole, 'member')
+      -- Others than the roles above and beside it are no affair of an application's tables.
+      and pg_has_role(current_user, c.relowner, 'member')
+      and nightshift.advice_for_supabase_table(c.oid) is null
+    group by c.relowner
+  ) o;
+$$;
+
+comment on function nightshift.other_owners is
+  'The roles below the owner of the functions that own tables which Nightshift therefore leaves alone: [{owner, tables: how many, example, fix}].';
 
 -- supabase/schema/access/require_ownership.sql
 
@@ -573,13 +655,92 @@ begin
       errcode = 'NS422',
       message = format('%s belongs to %I', relation, owner),
       detail = format('Its triggers and indexes would run with the rights of %I, which are not those of its owner.', current_user),
-      hint = format('alter table %s owner to %I;', relation, current_user);
+      hint = nightshift.hint_for_owner(relation);
   end if;
 end;
 $$;
 
 comment on function nightshift.require_trusted_owner is
   'Raises NS422 when a table belongs to someone who could gain rights by having Nightshift run the code of its triggers and indexes.';
+
+-- supabase/schema/access/require_trusted_owners.sql
+
+create or replace function nightshift.require_trusted_owners(relations oid[])
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  strangers oid[];
+begin
+  select array_agg(c.oid order by array_position(relations, c.oid)) into strangers
+  from pg_catalog.pg_class c
+  where c.oid = any(relations)
+    and c.relowner <> current_user::regrole
+    and not pg_has_role(c.relowner, current_user::regrole, 'member');
+  if strangers is not null then
+    raise exception using
+      errcode = 'NS422',
+      message = (
+        select string_agg(format('%s %s to %I', nightshift.name_some(o.tables), case when cardinality(o.tables) > 1 then 'belong' else 'belongs' end,
+          o.relowner::regrole), ', and ' order by o.relowner::regrole::text)
+        from (
+          select c.relowner, array_agg(c.oid order by array_position(strangers, c.oid)) as tables
+          from pg_catalog.pg_class c where c.oid = any(strangers) group by c.relowner
+        ) o
+      ),
+      detail = format('Triggers and indexes of theirs would run with the rights of %I, which are not those of their owner.', current_user),
+      hint = nightshift.hint_for_owner(strangers[1]);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_trusted_owners is
+  'Raises NS422, naming all of them, when tables belong to someone who could gain rights by having Nightshift run the code of their triggers and indexes.';
+
+-- supabase/schema/access/settle_owner.sql
+
+create or replace function nightshift.settle_owner()
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  owner oid;
+  statement text;
+begin
+  select n.nspowner into owner from pg_catalog.pg_namespace n where n.nspname = 'nightshift';
+  for statement in
+    select format('alter %s %s owner to %I', case c.relkind when 'S' then 'sequence' else 'table' end, c.oid::regclass, owner::regrole)
+    from pg_catalog.pg_class c
+    where c.relnamespace = 'nightshift'::regnamespace and c.relowner <> owner
+      and (
+        c.relkind = 'r'
+        -- The sequence of a column goes with its table.
+        or c.relkind = 'S' and not exists (
+          select 1 from pg_catalog.pg_depend d
+          where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype in ('a', 'i')
+        )
+      )
+    union all
+    select format('alter type %s owner to %I', t.oid::regtype, owner::regrole)
+    from pg_catalog.pg_type t
+    left join pg_catalog.pg_class c on c.oid = t.typrelid
+    where t.typnamespace = 'nightshift'::regnamespace and t.typowner <> owner
+      and (t.typtype in ('d', 'e') or c.relkind = 'c')
+    union all
+    select format('alter routine %s owner to %I', f.oid::regprocedure, owner::regrole)
+    from pg_catalog.pg_proc f
+    where f.pronamespace = 'nightshift'::regnamespace and f.proowner <> owner
+  loop
+    execute statement;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.settle_owner is
+  'Gives all that is in the schema to the owner of the schema: what a migration has added belongs to whoever applied it, and functions of two owners would act with the rights of two.';
 
 -- supabase/schema/health/application_owners.sql
 
@@ -1703,6 +1864,7 @@ begin
     'migrations', versions,
     'owner', current_user,
     'ownerSeesStatistics', pg_has_role(current_user, 'pg_read_all_stats', 'usage'),
+    'otherOwners', nightshift.other_owners(),
     'statementTimeouts', (
       select jsonb_object_agg(r.rolname, (
         select split_part(c, '=', 2)
@@ -1729,7 +1891,7 @@ end;
 $$;
 
 comment on function nightshift.describe_installation is
-  'What is installed: serverVersion, now (the clock of the server), database (the same for every way into it), migrations (the versions recorded in supabase_migrations.schema_migrations; null when that cannot be read), owner of the functions, ownerSeesStatistics, statementTimeouts of service_role and authenticator (null: none of their own), paused ({since, reason}, or null), policies (how many of each kind).';
+  'What is installed: serverVersion, now (the clock of the server), database (the same for every way into it), migrations (the versions recorded in supabase_migrations.schema_migrations; null when that cannot be read), owner of the functions, ownerSeesStatistics, otherOwners (see other_owners), statementTimeouts of service_role and authenticator (null: none of their own), paused ({since, reason}, or null), policies (how many of each kind).';
 
 -- supabase/schema/ledger/describe_jobs.sql
 
@@ -6582,9 +6744,10 @@ begin
       message = format('%s may not delete rows of %s', caller, policy.relation),
       hint = format('Declare the policy as the owner of the table, or: grant delete on %s to %I;', policy.relation, caller);
   end if;
-  perform nightshift.require_trusted_owner(policy.relation);
-  perform nightshift.require_trusted_owner(k.referencing)
-  from nightshift.leaf_relations(policy.relation) l, nightshift.referencing_keys(l) k;
+  perform nightshift.require_trusted_owners(policy.relation::oid || array(
+    select distinct k.referencing::oid
+    from nightshift.leaf_relations(policy.relation) l, nightshift.referencing_keys(l) k
+  ));
   if not (
     has_table_privilege(policy.relation, 'select')
     and has_table_privilege(policy.relation, 'update')
@@ -11266,7 +11429,14 @@ grant execute on function
   nightshift.set_health_threshold, nightshift.unpause
 to service_role;
 
+-- Last of all, since each of the above is a right of the owner to give.
+do $$
+begin
+  perform nightshift.settle_owner();
+end;
+$$;
+
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum) values ('0.1.0', 'f5a5282585a3fa89987dad63a3914aa34dcac843f07731c747f8498eb48e67c9')
+insert into nightshift.migrations (version, checksum) values ('0.1.0', 'f624a3757c16e06a8912ea90762a895f189d4826bb8fc141f43290053120b779')
 on conflict (version) do update set checksum = excluded.checksum, applied_at = now();

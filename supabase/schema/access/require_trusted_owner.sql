@@ -17,7 +17,7 @@ begin
       errcode = 'NS422',
       message = format('%s belongs to %I', relation, owner),
       detail = format('Its triggers and indexes would run with the rights of %I, which are not those of its owner.', current_user),
-      hint = format('alter table %s owner to %I;', relation, current_user);
+      hint = nightshift.hint_for_owner(relation);
   end if;
 end;
 $$;

@@ -712,7 +712,7 @@ describe.runIf(inject('suite').kind === 'local')('very many rows with one marker
       ${policy('app.items')}
     `);
     await auditDeletes(index.sql, 'app.items');
-    const places: { mode: string; page: number; gone: number }[] = [];
+    const cursors: { mode: string; page: number; gone: number }[] = [];
     const result = await runPurge(
       index,
       {},
@@ -725,7 +725,7 @@ describe.runIf(inject('suite').kind === 'local')('very many rows with one marker
               (select count(*)::int from app.deleted) as gone
             from nightshift.runs, lateral (select progress #> '{steps,app.items,place}') s (place)
             where status = 'running'`;
-          if (row?.mode) places.push({ mode: row.mode, page: row.page, gone: row.gone });
+          if (row?.mode) cursors.push({ mode: row.mode, page: row.page, gone: row.gone });
         },
       },
     );
@@ -733,7 +733,7 @@ describe.runIf(inject('suite').kind === 'local')('very many rows with one marker
     expect(result.run.status).toBe('succeeded');
     expect(stepOf(result, 'app.items')).toMatchObject({ rowsPurged: 42_000, rowsLeft: 0 });
 
-    const sweeps = places.filter(({ mode }) => mode === 'sweep');
+    const sweeps = cursors.filter(({ mode }) => mode === 'sweep');
     const pages = sweeps.map(({ page }) => page);
     expect(pages.length).toBeGreaterThan(10);
     expect(pages).toEqual(pages.toSorted((a, b) => a - b));

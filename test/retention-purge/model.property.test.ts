@@ -186,8 +186,8 @@ async function purgeWithRestores(sql: Sql, scenario: Scenario): Promise<Set<numb
     if (result.count === 1) restored.add(row.id);
   };
 
-  const [begun] = await sql`select nightshift.begin_run('retention-purge', 'cli') as claim`;
-  const { id, fence } = begun?.claim.run ?? {};
+  const [begun] = await sql`select nightshift.begin_run('retention-purge', 'cli') as begun`;
+  const { id, fence } = begun?.begun.run ?? {};
   const [planned] = await sql`select nightshift.plan_retention_purge(${id}, ${fence}) as plan`;
   const policies: { relation: string }[] = planned?.plan.policies ?? [];
   for (const { relation } of policies) {

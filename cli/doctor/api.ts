@@ -23,6 +23,7 @@ export function examineApi(
     ),
     examineVersions(api),
     examineOwner(api),
+    ...examineOtherOwners(api),
     examineTimeouts(api, environment),
     examineClock(api, times),
     none
@@ -82,6 +83,16 @@ function examineOwner({ owner, ownerSeesStatistics }: Installation): Diagnosis {
         `${owner} owns the functions and sees only its own sessions, so some health checks are unknown`,
         `grant pg_monitor to ${owner};`,
       );
+}
+
+function examineOtherOwners({ owner, otherOwners }: Installation): Diagnosis[] {
+  return otherOwners.map((other) =>
+    warning(
+      'other owners',
+      `${other.owner} owns ${count(other.tables)} tables, such as ${other.example}: with the functions owned by ${owner}, which has more rights, nothing is purged there`,
+      other.fix,
+    ),
+  );
 }
 
 function examineTimeouts(

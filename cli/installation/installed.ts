@@ -14,6 +14,12 @@ export const installation = z.object({
   migrations: z.array(z.string()).nullable(),
   owner: z.string(),
   ownerSeesStatistics: z.boolean(),
+  /** Roles below the owner of the functions that own tables, which are left alone. */
+  otherOwners: z
+    .array(
+      z.object({ owner: z.string(), tables: z.number(), example: z.string(), fix: z.string() }),
+    )
+    .default([]),
   statementTimeouts: z.record(z.string(), z.string().nullable()),
   paused: paused.nullable(),
   policies: z.object({ retention: z.number(), refresh: z.number(), partition: z.number() }),

@@ -29,6 +29,7 @@ begin
     'migrations', versions,
     'owner', current_user,
     'ownerSeesStatistics', pg_has_role(current_user, 'pg_read_all_stats', 'usage'),
+    'otherOwners', nightshift.other_owners(),
     'statementTimeouts', (
       select jsonb_object_agg(r.rolname, (
         select split_part(c, '=', 2)
@@ -55,4 +56,4 @@ end;
 $$;
 
 comment on function nightshift.describe_installation is
-  'What is installed: serverVersion, now (the clock of the server), database (the same for every way into it), migrations (the versions recorded in supabase_migrations.schema_migrations; null when that cannot be read), owner of the functions, ownerSeesStatistics, statementTimeouts of service_role and authenticator (null: none of their own), paused ({since, reason}, or null), policies (how many of each kind).';
+  'What is installed: serverVersion, now (the clock of the server), database (the same for every way into it), migrations (the versions recorded in supabase_migrations.schema_migrations; null when that cannot be read), owner of the functions, ownerSeesStatistics, otherOwners (see other_owners), statementTimeouts of service_role and authenticator (null: none of their own), paused ({since, reason}, or null), policies (how many of each kind).';

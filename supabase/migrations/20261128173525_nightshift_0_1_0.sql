@@ -601,19 +601,21 @@ begin
   cross join lateral (
     select
       format('%s belongs to %I', c.oid::regclass, c.relowner::regrole),
-      format('alter %s %s owner to %I;', case c.relkind when 'v' then 'view' when 'm' then 'materialized view' else 'table' end,
-        c.oid::regclass, current_user)
+      nightshift.hint_for_owner(c.relowner, format('alter %s %s owner to %I; grant all on %s to %I;',
+        case c.relkind when 'v' then 'view' when 'm' then 'materialized view' else 'table' end,
+        c.oid::regclass, current_user, c.oid::regclass, c.relowner::regrole))
     where not pg_has_role(c.relowner, own_role, 'usage')
     union all
     select
       format('%s is in the schema %I, which belongs to %I', c.oid::regclass, n.nspname, h.owner::regrole),
-      format('alter schema %I owner to %I;', n.nspname, current_user)
+      nightshift.hint_for_owner(h.owner, format('alter schema %I owner to %I; grant all on schema %I to %I;',
+        n.nspname, current_user, n.nspname, h.owner::regrole))
     where not pg_has_role(h.owner, own_role, 'usage')
     union all
     -- Whoever was granted TRIGGER on a table can hang a function of their own on it.
     select
       format('Trigger %I of %s calls %s, which belongs to %I', t.tgname, c.oid::regclass, p.oid::regprocedure, p.proowner::regrole),
-      format('alter function %s owner to %I;', p.oid::regprocedure, current_user)
+      nightshift.hint_for_owner(p.proowner, format('alter function %s owner to %I;', p.oid::regprocedure, current_user))
     from pg_catalog.pg_trigger t
     join pg_catalog.pg_proc p on p.oid = t.tgfoid
     join pg_catalog.pg_namespace f on f.oid = p.pronamespace
@@ -632,6 +634,57 @@ $$;
 comment on function nightshift.find_stranger is
   'Who keeps Nightshift from touching a table, in words, with the fix: someone without the rights of the owner of these functions who owns it, a partition of it, a table that it is a partition of, the schema of one of these, or a function that a trigger of one of these calls. Null for nobody.';
 
+-- supabase/schema/access/hand_over.sql
+
+-- Whose rights the functions have, once they were installed by another role than the one that owns the application's tables.
+-- Why: a purge runs the triggers and index expressions of a table with the rights of the owner of the functions. Where that
+--      is a role above the owner of the table, as postgres is above the role that Supabase's guide makes for Prisma, the table's
+--      owner would gain what the role above it may do. Owned by the lower role, the functions run both with its rights.
+-- Locks: ACCESS EXCLUSIVE on each table of Nightshift until the end of the transaction.
+
+create or replace function nightshift.hand_over(owner name)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  database constant name := current_database();
+  may_create constant boolean := has_database_privilege(owner, database, 'create');
+begin
+  -- Postgres asks for that right at this moment only.
+  if not may_create then
+    execute format('grant create on database %I to %I', database, owner);
+  end if;
+  execute format('alter schema nightshift owner to %I', owner);
+  if not may_create then
+    execute format('revoke create on database %I from %I', database, owner);
+  end if;
+  perform nightshift.settle_owner();
+end;
+$$;
+
+comment on function nightshift.hand_over is
+  'Makes another role the owner of Nightshift: the one that owns the tables of the application. Whoever calls must own it now and be a member of that role. Policies, the ledger and who may call what stay as they are. Later migrations are applied as before: what they add is given to it, too.';
+
+-- supabase/schema/access/hint_for_owner.sql
+
+create or replace function nightshift.hint_for_owner(owner oid, otherwise text)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when pg_has_role(current_user, hint_for_owner.owner, 'member') then format(
+      'select nightshift.hand_over(%L); /* the functions then have the rights of %I, and nobody loses any */',
+      pg_get_userbyid(hint_for_owner.owner), hint_for_owner.owner::regrole)
+    else hint_for_owner.otherwise
+  end;
+$$;
+
+comment on function nightshift.hint_for_owner is
+  'What lets Nightshift touch what another role owns. A role that the owner of the functions is a member of can own them in its place: so they gain nothing, and its application goes on as before. otherwise: what is said of any other role.';
+
 -- supabase/schema/access/name_some.sql
 
 create or replace function nightshift.name_some(relations oid[])
@@ -646,6 +699,34 @@ as $$
 $$;
 
 comment on function nightshift.name_some is 'The names of the first three relations, and how many more there are.';
+
+-- supabase/schema/access/other_owners.sql
+
+create or replace function nightshift.other_owners()
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'owner', o.owner, 'tables', o.tables, 'example', o.example::text, 'fix', nightshift.hint_for_owner(o.role, null)
+  ) order by o.owner), '[]')
+  from (
+    select c.relowner as role, pg_get_userbyid(c.relowner) as owner, count(*) as tables, (min(c.oid::bigint)::oid)::regclass as example
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't'
+      and n.nspname not in ('pg_catalog', 'information_schema', 'nightshift')
+      and not pg_has_role(c.relowner, current_user::regrole, 'member')
+      -- Others than the roles above and beside it are no affair of an application's tables.
+      and pg_has_role(current_user, c.relowner, 'member')
+      and nightshift.advice_for_supabase_table(c.oid) is null
+    group by c.relowner
+  ) o;
+$$;
+
+comment on function nightshift.other_owners is
+  'The roles below the owner of the functions that own tables which Nightshift therefore leaves alone: [{owner, tables: how many, example, fix}].';
 
 -- supabase/schema/access/require_checked_keys.sql
 
@@ -706,6 +787,35 @@ $$;
 
 comment on function nightshift.require_ownership is 'Raises NS422 unless whoever calls has the rights of the owner of a table.';
 
+-- supabase/schema/access/require_trusted.sql
+
+create or replace function nightshift.require_trusted(relations oid[])
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  strangers record;
+begin
+  select string_agg(s.message, ', and ' order by r.position) as messages, (array_agg(s.hint order by r.position))[1] as hint
+  into strangers
+  from unnest(relations) with ordinality r(oid, position)
+  cross join lateral nightshift.find_stranger(r.oid) s
+  where s.message is not null;
+  if strangers.messages is not null then
+    raise exception using
+      errcode = 'NS422',
+      message = strangers.messages,
+      detail = format('What is hung on them would run with the rights of %I, which their owners do not have.', current_user),
+      hint = strangers.hint;
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_trusted is
+  'Raises NS422 for all of these relations at once with which someone else could have code of theirs run; see find_stranger. What puts a name into a statement asks trusted_name.';
+
 -- supabase/schema/access/require_trusted_keys.sql
 
 create or replace function nightshift.require_trusted_keys(parent regclass)
@@ -733,6 +843,49 @@ $$;
 
 comment on function nightshift.require_trusted_keys is
   'Raises NS422 when a table that refers to a partitioned table, or to a partition of it, could have code of someone else run (see trusted_name): Postgres reads those tables, with our rights, when a partition is detached.';
+
+-- supabase/schema/access/settle_owner.sql
+
+create or replace function nightshift.settle_owner()
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  owner oid;
+  statement text;
+begin
+  select n.nspowner into owner from pg_catalog.pg_namespace n where n.nspname = 'nightshift';
+  for statement in
+    select format('alter %s %s owner to %I', case c.relkind when 'S' then 'sequence' else 'table' end, c.oid::regclass, owner::regrole)
+    from pg_catalog.pg_class c
+    where c.relnamespace = 'nightshift'::regnamespace and c.relowner <> owner
+      and (
+        c.relkind = 'r'
+        -- The sequence of a column goes with its table.
+        or c.relkind = 'S' and not exists (
+          select 1 from pg_catalog.pg_depend d
+          where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype in ('a', 'i')
+        )
+      )
+    union all
+    select format('alter type %s owner to %I', t.oid::regtype, owner::regrole)
+    from pg_catalog.pg_type t
+    left join pg_catalog.pg_class c on c.oid = t.typrelid
+    where t.typnamespace = 'nightshift'::regnamespace and t.typowner <> owner
+      and (t.typtype in ('d', 'e') or c.relkind = 'c')
+    union all
+    select format('alter routine %s owner to %I', f.oid::regprocedure, owner::regrole)
+    from pg_catalog.pg_proc f
+    where f.pronamespace = 'nightshift'::regnamespace and f.proowner <> owner
+  loop
+    execute statement;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.settle_owner is
+  'Gives all that is in the schema to the owner of the schema: what a migration has added belongs to whoever applied it, and functions of two owners would act with the rights of two.';
 
 -- supabase/schema/access/trusted_name.sql
 
@@ -1949,6 +2102,7 @@ begin
     'migrations', versions,
     'owner', current_user,
     'ownerSeesStatistics', pg_has_role(current_user, 'pg_read_all_stats', 'usage'),
+    'otherOwners', nightshift.other_owners(),
     'statementTimeouts', (
       select jsonb_object_agg(r.rolname, (
         select split_part(c, '=', 2)
@@ -1975,7 +2129,7 @@ end;
 $$;
 
 comment on function nightshift.describe_installation is
-  'What is installed: serverVersion, now (the clock of the server), database (the same for every way into it), migrations (the versions recorded in supabase_migrations.schema_migrations; null when that cannot be read), owner of the functions, ownerSeesStatistics, statementTimeouts of service_role and authenticator (null: none of their own), paused ({since, reason}, or null), policies (how many of each kind).';
+  'What is installed: serverVersion, now (the clock of the server), database (the same for every way into it), migrations (the versions recorded in supabase_migrations.schema_migrations; null when that cannot be read), owner of the functions, ownerSeesStatistics, otherOwners (see other_owners), statementTimeouts of service_role and authenticator (null: none of their own), paused ({since, reason}, or null), policies (how many of each kind).';
 
 -- supabase/schema/ledger/describe_jobs.sql
 
@@ -6843,9 +6997,10 @@ begin
       message = format('%s may not delete rows of %s', caller, policy.relation),
       hint = format('Declare the policy as the owner of the table, or: grant delete on %s to %I;', policy.relation, caller);
   end if;
-  perform nightshift.trusted_name(policy.relation);
-  perform nightshift.trusted_name(k.referencing)
-  from nightshift.leaf_relations(policy.relation) l, nightshift.referencing_keys(l) k;
+  perform nightshift.require_trusted(policy.relation::oid || array(
+    select distinct k.referencing::oid
+    from nightshift.leaf_relations(policy.relation) l, nightshift.referencing_keys(l) k
+  ));
   if not (
     has_table_privilege(policy.relation, 'select')
     and has_table_privilege(policy.relation, 'update')
@@ -11537,7 +11692,14 @@ grant execute on function
   nightshift.set_health_threshold, nightshift.unpause
 to service_role;
 
+-- Last of all, since each of the above is a right of the owner to give.
+do $$
+begin
+  perform nightshift.settle_owner();
+end;
+$$;
+
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum) values ('0.1.0', '42f821ef5703edd84ba283a032135b8663ad457ad1d43e30aac97648f1fda6ce')
+insert into nightshift.migrations (version, checksum) values ('0.1.0', '2064927f6ee3df3fe3f514f76a4090a9c155d69ed1dcb31e8eabb338650c22a9')
 on conflict (version) do update set checksum = excluded.checksum, applied_at = now();

@@ -1082,6 +1082,10 @@ export type Database = {
         Returns: Json
       }
       get_run: { Args: { run_id: string }; Returns: Json }
+      grant_of_refresh: {
+        Args: { role_name: unknown; view: unknown }
+        Returns: string
+      }
       health_backlog_age: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
@@ -1628,6 +1632,10 @@ export type Database = {
       marker_walk: {
         Args: { due: string; leaf: unknown; marker_column: unknown }
         Returns: string
+      }
+      may_refresh: {
+        Args: { role_name: unknown; view: unknown }
+        Returns: boolean
       }
       measure_backlog: {
         Args: {

@@ -10,7 +10,7 @@ import {
   type PurgeTotals,
 } from './schema.ts';
 
-/** What a run found out about one table. */
+/** The results of a run for one table. */
 export interface TableResults {
   /** From the ledger, over all attempts of the run. */
   totals: PurgeTotals;
@@ -23,7 +23,7 @@ export interface TableResults {
   error?: NightshiftError;
 }
 
-/** The truth about one table, from what the ledger and the two counts say. */
+/** Reports one table, from the ledger and the counts before and after. */
 export function stepOf(
   policy: Policy,
   results: TableResults,
@@ -74,7 +74,7 @@ function reasonLeft(
 function statusOf(step: Omit<PurgeStep, 'status'>, dryRun: boolean): PurgeStep['status'] {
   if (step.error) return 'failed';
   if (dryRun || (step.rowsLeft === 0 && !step.reason)) return 'succeeded';
-  // Rows are left, none went, and no foreign key holds them: that is no progress, whatever the cause.
+  // Rows are left, none went, and no foreign key holds them. Whatever the cause, that is no progress.
   if (step.rowsPurged === 0 && step.rowsBlocked === 0) return 'failed';
   return 'partial';
 }
@@ -106,7 +106,7 @@ export function nothingPurged(steps: readonly PurgeStep[]): NightshiftError {
   return nothingDone('No table could be purged', subjects);
 }
 
-/** Counts what this attempt did, where the report has the totals of the run. */
+/** The metrics count what this attempt did; the report has the totals of the run. */
 export function countMetrics(
   metrics: Metrics,
   { steps, rowsLeft }: PurgeReport,
@@ -126,7 +126,7 @@ export function countMetrics(
     steps.reduce((sum, step) => sum + step[count] - (earlier[step.relation] ?? noTotals)[count], 0);
   metrics.add('RowsPurged', added('rowsPurged'));
   metrics.add('RowsBlocked', added('rowsBlocked'));
-  // One table that was not counted makes the backlog unknown, and no figure is better than a low one.
+  // A table that was not counted makes the backlog unknown, and no figure is better than one that is too low.
   if (!only && allMeasured) {
     const ages = steps.map((step) => step.overdueSeconds ?? 0);
     metrics.add('BacklogRows', rowsLeft);

@@ -199,7 +199,7 @@ comment on column nightshift.settings.paused is 'While true no run begins, but f
 comment on column nightshift.settings.ledger_retention is
   'How long finished runs stay in nightshift.runs. Default 90 days; at least 1 day.';
 comment on column nightshift.settings.trigger_search_path is
-  'The search_path that triggers of the application find when a purge deletes a row. Default: public, extensions.';
+  'The search_path that triggers of the application find when a purge deletes a row and, before Postgres 17, functions in the query of a view that is refreshed. Default: public, extensions.';
 comment on column nightshift.settings.partition_alert_bytes is
   'A partition larger than this, indexes included, is reported. Default 10 GB.';
 
@@ -819,8 +819,7 @@ as $$
   select string_agg(concat(
     case
       when w.way ->> 'problem' is null then null
-      when not pg_has_role(c.relowner, 'usage') then (w.way ->> 'fix') || ' '
-      when not c.relispopulated then format('refresh materialized view %s; ', v.view)
+      when not nightshift.may_refresh(current_user, v.view) or not c.relispopulated then (w.way ->> 'fix') || ' '
       else format('select nightshift.alter_refresh_policy(%L, allow_blocking => true); ', v.view)
     end,
     format('select nightshift.refresh_policy_view(nightshift.find_refresh_policy(%L)%s);', v.view,
@@ -4972,7 +4971,11 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
 declare
-  adopted regclass[];
+  adopted oid[] := '{}';
+  view regclass;
+  left_out jsonb := '[]';
+  problem text;
+  fix text;
 begin
   if not exists (select 1 from pg_catalog.pg_namespace n where n.nspname = adopt_refresh_policies.schema) then
     raise exception using
@@ -4980,25 +4983,43 @@ begin
       message = format('There is no schema %s', coalesce(quote_ident(adopt_refresh_policies.schema), 'null')),
       hint = 'Name it as it is, without quotes: nightshift.adopt_refresh_policies(''public'').';
   end if;
-  select coalesce(array_agg(c.oid::regclass order by c.oid::regclass::text), '{}') into adopted
-  from pg_catalog.pg_class c
-  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where n.nspname = adopt_refresh_policies.schema
-    and c.relkind = 'm'
-    and (nightshift.find_refresh_policy(c.oid::regclass::text)).view is null;
-  perform nightshift.add_refresh_policy(v, adopt_refresh_policies.max_staleness, adopt_refresh_policies.allow_blocking)
-  from unnest(adopted) v;
+  for view in
+    select c.oid::regclass
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = adopt_refresh_policies.schema
+      and c.relkind = 'm'
+      and (nightshift.find_refresh_policy(c.oid::regclass::text)).view is null
+    order by c.oid::regclass::text
+  loop
+    begin
+      perform nightshift.add_refresh_policy(view, adopt_refresh_policies.max_staleness, adopt_refresh_policies.allow_blocking);
+      adopted := adopted || view::oid;
+    exception
+      when sqlstate 'NS422' then
+        get stacked diagnostics problem = message_text, fix = pg_exception_hint;
+        left_out := left_out || jsonb_build_object('view', view::text, 'problem', problem, 'fix', fix);
+    end;
+  end loop;
+  if adopted = '{}' and left_out <> '[]' then
+    raise exception using
+      errcode = 'NS422',
+      message = 'No view could be adopted: ' || problem,
+      detail = format('It is the same, or the like, for %s.',
+        (select string_agg(l ->> 'view', ', ') from jsonb_array_elements(left_out) l)),
+      hint = fix;
+  end if;
   -- Only now: a view that reads another one of them has nothing to be warned of.
   return (
     select coalesce(jsonb_agg(nightshift.describe_declared_policy(p) order by p.view_name), '[]')
     from nightshift.refresh_policies p
-    where p.view = any(adopted)
-  );
+    where p.view::oid = any(adopted)
+  ) || left_out;
 end;
 $$;
 
 comment on function nightshift.adopt_refresh_policies is
-  'Declares a policy for every materialized view of a schema that has none; the others keep theirs. Arguments as for add_refresh_policy. Returns the new policies with their warnings, as one JSON array. Errors: NS404, NS422.';
+  'Declares a policy for every materialized view of a schema that has none; the others keep theirs. Arguments as for add_refresh_policy. Returns the new policies with their warnings, as one JSON array, and after them the views that could not be adopted: {view, problem, fix}. Errors: NS404; NS422 when none could be.';
 
 -- supabase/schema/refresh/alter_refresh_policy.sql
 
@@ -5173,11 +5194,11 @@ begin
       hint = 'Name one, with its schema: nightshift.add_refresh_policy(''public.sales_by_day'', ''26 hours'').';
   end if;
   select c.relowner into owner from pg_catalog.pg_class c where c.oid = policy.view;
-  if not pg_has_role(caller, owner, 'usage') then
+  if not nightshift.may_refresh(caller, policy.view) then
     raise exception using
       errcode = 'NS422',
       message = format('%s belongs to %I, and %I may not refresh it', policy.view, owner::regrole, caller),
-      hint = 'Declare the policy as the owner of the view: on Supabase in the SQL editor or in a migration.';
+      hint = 'Declare the policy as the owner of the view, or: ' || nightshift.grant_of_refresh(caller, policy.view);
   end if;
   -- Each field by itself: '1 month -30 days' is positive on paper and negative in February.
   if policy.max_staleness is null
@@ -5416,6 +5437,23 @@ $$;
 
 comment on function nightshift.follow_renames is 'Notes the present name of every view that has a policy.';
 
+-- supabase/schema/refresh/grant_of_refresh.sql
+
+create or replace function nightshift.grant_of_refresh(role_name name, view regclass)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when current_setting('server_version_num')::integer >= 170000
+    then format('grant maintain on %s to %I;', c.oid::regclass, role_name)
+    else format('grant %I to %I;', pg_get_userbyid(c.relowner), role_name) end
+  from pg_catalog.pg_class c
+  where c.oid = grant_of_refresh.view;
+$$;
+
+comment on function nightshift.grant_of_refresh is 'The statement that lets a role refresh a view and takes nothing from anyone.';
+
 -- supabase/schema/refresh/list_refresh_policies.sql
 
 create or replace function nightshift.list_refresh_policies(as_of timestamptz default now())
@@ -5437,6 +5475,26 @@ $$;
 
 comment on function nightshift.list_refresh_policies is
   'Every policy with the state of its view, as one JSON array: see describe_view.';
+
+-- supabase/schema/refresh/may_refresh.sql
+
+create or replace function nightshift.may_refresh(role_name name, view regclass)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if pg_has_role(role_name, (select c.relowner from pg_catalog.pg_class c where c.oid = view), 'usage') then
+    return true;
+  end if;
+  -- Earlier versions do not know the word.
+  return current_setting('server_version_num')::integer >= 170000 and has_table_privilege(role_name, view, 'maintain');
+end;
+$$;
+
+comment on function nightshift.may_refresh is
+  'Whether a role may refresh a view: it has the rights of its owner, or holds MAINTAIN on it, which exists since Postgres 17.';
 
 -- supabase/schema/refresh/note_unchanged.sql
 
@@ -5671,7 +5729,12 @@ begin
   );
   begun_at := clock_timestamp();
   begin
+    -- From 17 on Postgres sets a path of its own; before, functions in the query find their names as in a refresh by hand.
+    if current_setting('server_version_num')::integer < 170000 then
+      perform set_config('search_path', (select s.trigger_search_path || ', pg_temp' from nightshift.settings s), true);
+    end if;
     execute statement;
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
   exception
     when lock_not_available then
       raise;
@@ -5693,7 +5756,10 @@ begin
         message = format('The query of %s fails with SQLSTATE %s', target, sqlstate),
         hint = case
           when sqlstate in ('42P01', '42883', '42704', '3F000')
-            then 'Since Postgres 17 every refresh runs with search_path = pg_catalog: qualify the names in the functions that the view calls, or alter function ... set search_path. '
+            then case when current_setting('server_version_num')::integer >= 170000
+              then 'Since Postgres 17 every refresh runs with search_path = pg_catalog'
+              else 'A refresh runs with the search path of nightshift.settings.trigger_search_path' end
+              || ': qualify the names in the functions that the view calls, or alter function ... set search_path. '
           when sqlstate = '42501' then 'A refresh has the rights of the owner of the view: grant them what its query needs. '
           when sqlstate = '55000' then 'A materialized view that it reads may hold no data: refresh that first. '
           else ''
@@ -5709,7 +5775,13 @@ begin
     record.row_count := pg_stat_get_xact_tuples_inserted(target);
     record.dead_rows := 0;
   else
-    execute format('select count(*) from %s', target) into record.row_count;
+    if pg_has_role((select c.relowner from pg_catalog.pg_class c where c.oid = target), current_user, 'member') then
+      execute format('select count(*) from %s', target) into record.row_count;
+    else
+      -- To read it is to run what is constant in its indexes. The refresh itself has the rights of its owner, a look has ours.
+      record.row_count := greatest(pg_stat_get_live_tuples(target)
+        + pg_stat_get_xact_tuples_inserted(target) - pg_stat_get_xact_tuples_deleted(target), 0);
+    end if;
     record.dead_rows := pg_stat_get_dead_tuples(target) + pg_stat_get_xact_tuples_deleted(target);
   end if;
   -- What reads this view must see at once, by its counters, whether it has changed.
@@ -5823,13 +5895,11 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  owner oid;
   populated boolean;
   keyed boolean;
-  needs text;
+  empty oid[];
 begin
-  select c.relowner, c.relispopulated into owner, populated
-  from pg_catalog.pg_class c where c.oid = view;
+  select c.relispopulated into populated from pg_catalog.pg_class c where c.oid = view;
   keyed := exists (
     select 1
     from pg_catalog.pg_index i
@@ -5840,31 +5910,47 @@ begin
       and i.indpred is null and i.indexprs is null
       and m.amname = 'btree'
   );
-  if not pg_has_role(owner, 'usage') then
+  if not nightshift.may_refresh(current_user, view) then
     return jsonb_build_object(
-      'problem', format('It belongs to %I, and only its owner may refresh it', owner::regrole),
-      'fix', format('alter materialized view %s owner to %I;', view, current_user)
+      'problem', format('It belongs to %I, and %I may not refresh it',
+        (select c.relowner::regrole from pg_catalog.pg_class c where c.oid = view), current_user),
+      'fix', nightshift.grant_of_refresh(current_user, view)
     );
   end if;
-  if populated and keyed then
+  -- One that has a policy is filled first.
+  empty := array(
+    select r.relation::oid
+    from nightshift.view_reads(view) r
+    join pg_catalog.pg_class c on c.oid = r.relation and c.relkind = 'm' and not c.relispopulated
+    where not exists (select 1 from nightshift.refresh_policies p where p.enabled and nightshift.view_of(p) = r.relation)
+  );
+  if cardinality(empty) > 0 then
+    return jsonb_build_object(
+      'problem', format('It reads %s, which holds no data and has no refresh policy', nightshift.name_some(empty)),
+      'fix', format('select nightshift.add_refresh_policy(%L);', empty[1]::regclass)
+    );
+  end if;
+  if not populated then
+    return jsonb_build_object('mode', 'plain', 'modeReason', 'it holds no data yet, so nobody can read it');
+  end if;
+  if keyed then
     return jsonb_build_object('mode', 'concurrently', 'modeReason', 'readers go on reading');
   end if;
-  needs := concat_ws(' and ',
-    case when not populated then 'it holds no data yet' end, case when not keyed then 'it has no unique index on plain columns' end);
   if allow_blocking then
-    return jsonb_build_object('mode', 'plain', 'modeReason', needs || ', and its policy allows blocking readers');
+    return jsonb_build_object(
+      'mode', 'plain', 'modeReason', 'it has no unique index on plain columns, and its policy allows blocking readers'
+    );
   end if;
   return jsonb_build_object(
-    'problem', format('It can only be refreshed in a way that blocks its readers: %s', needs),
-    'fix', case when not populated then format('refresh materialized view %s; once by hand, ', view) else '' end
-      || case when not keyed then format('create unique index on %s (<the columns that tell its rows apart>); ', view) else '' end
+    'problem', 'It can only be refreshed in a way that blocks its readers: it has no unique index on plain columns',
+    'fix', format('create unique index on %s (<the columns that tell its rows apart>); ', view)
       || format('or select nightshift.alter_refresh_policy(%L, allow_blocking => true);', view)
   );
 end;
 $$;
 
 comment on function nightshift.refresh_way is
-  'How a view can be refreshed: {mode: concurrently | plain, modeReason}, or {problem, fix} when it cannot. Concurrently when it is populated and has a valid unique index on plain columns; plain, which blocks readers, only when allow_blocking says so.';
+  'How a view can be refreshed: {mode: concurrently | plain, modeReason}, or {problem, fix} when it cannot. Plain when it holds no data, for nobody can read it then; concurrently when it has a valid unique index on plain columns; otherwise plain, which blocks readers, only when allow_blocking says so.';
 
 -- supabase/schema/refresh/remove_refresh_policy.sql
 
@@ -11182,5 +11268,5 @@ to service_role;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum) values ('0.1.0', 'ec378625195b792b9cc233524396f043e0011cd0c9aadd90c5cf19986637a3fe')
+insert into nightshift.migrations (version, checksum) values ('0.1.0', 'f5a5282585a3fa89987dad63a3914aa34dcac843f07731c747f8498eb48e67c9')
 on conflict (version) do update set checksum = excluded.checksum, applied_at = now();

@@ -332,7 +332,7 @@ describe('stale_views', () => {
       critical: 345_600,
       detail: expect.stringMatching(/^Its data may be 2 days old\. It has not been refreshed/),
     });
-    expect(found['app.empty']?.fix).toMatch(/^refresh materialized view app\.empty; select/);
+    expect(found['app.empty']?.fix).toMatch(/^select nightshift\.refresh_policy_view/);
     await fixAll('stale_views');
     expect(await findings('stale_views')).toEqual({});
     expect(await db.sql`select from nightshift.view_refreshes`).toHaveLength(2);

@@ -662,6 +662,7 @@ export type Database = {
           function: unknown
         }[]
       }
+      can_be_referenced: { Args: { relation: unknown }; Returns: boolean }
       check_health: {
         Args: {
           fence: number
@@ -1046,6 +1047,10 @@ export type Database = {
         }
       }
       find_relation: { Args: { name: string }; Returns: unknown }
+      find_stranger: {
+        Args: { relation: unknown }
+        Returns: Record<string, unknown>
+      }
       find_view: { Args: { name: string }; Returns: unknown }
       finish_detach: {
         Args: {
@@ -1598,6 +1603,7 @@ export type Database = {
           isSetofReturn: true
         }
       }
+      join_condition: { Args: { key: unknown }; Returns: string }
       json_number: { Args: { value: number }; Returns: number }
       last_health_levels: { Args: { as_of: string }; Returns: Json }
       leaf_relations: { Args: { relation: unknown }; Returns: unknown[] }
@@ -1855,7 +1861,6 @@ export type Database = {
         Args: { relation: unknown }
         Returns: {
           indexed: boolean
-          join_condition: string
           key: unknown
           name: string
           referencing: unknown
@@ -1888,6 +1893,10 @@ export type Database = {
       remove_partition_policy: { Args: { parent: unknown }; Returns: Json }
       remove_refresh_policy: { Args: { view: string }; Returns: Json }
       remove_retention_policy: { Args: { relation: unknown }; Returns: Json }
+      require_checked_keys: {
+        Args: { parent: unknown; partition: unknown }
+        Returns: undefined
+      }
       require_few_due: {
         Args: {
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
@@ -1925,7 +1934,7 @@ export type Database = {
         Args: Record<PropertyKey, never>
         Returns: undefined
       }
-      require_trusted_owner: { Args: { relation: unknown }; Returns: undefined }
+      require_trusted_keys: { Args: { parent: unknown }; Returns: undefined }
       require_unpaused: { Args: Record<PropertyKey, never>; Returns: undefined }
       resolve_references: {
         Args: {
@@ -2023,6 +2032,11 @@ export type Database = {
       trim_restores: { Args: Record<PropertyKey, never>; Returns: number }
       trim_runs: { Args: { as_of?: string }; Returns: number }
       trim_view_refreshes: { Args: Record<PropertyKey, never>; Returns: number }
+      trusted_name: { Args: { relation: unknown }; Returns: string }
+      trusted_operator: {
+        Args: { operator: unknown }
+        Returns: Record<string, unknown>
+      }
       unmute_triggers: {
         Args: { relation: unknown; states: Json }
         Returns: undefined

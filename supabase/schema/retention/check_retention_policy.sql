@@ -48,8 +48,8 @@ begin
       message = format('%s may not delete rows of %s', caller, policy.relation),
       hint = format('Declare the policy as the owner of the table, or: grant delete on %s to %I;', policy.relation, caller);
   end if;
-  perform nightshift.require_trusted_owner(policy.relation);
-  perform nightshift.require_trusted_owner(k.referencing)
+  perform nightshift.trusted_name(policy.relation);
+  perform nightshift.trusted_name(k.referencing)
   from nightshift.leaf_relations(policy.relation) l, nightshift.referencing_keys(l) k;
   if not (
     has_table_privilege(policy.relation, 'select')

@@ -42,8 +42,6 @@ export interface Outcome<Report> {
 export interface Job<Input extends { dryRun: boolean }, Report> {
   /** The name in the URL, in the ledger, and in the service dimension of the metrics. */
   name: string;
-  /** One sentence for people. */
-  purpose: string;
   input: z.ZodType<Input> & { shape: Record<string, unknown> };
   /** A typical input, shown in the hints of errors. */
   example: Partial<Input>;

@@ -4,7 +4,7 @@ import { timeMs } from './clock.ts';
 import { type NightshiftError, toNightshiftError } from './errors.ts';
 import type { Invocation } from './invocation.ts';
 import { failureOf, type RunDocument, runDocument } from './ledger.ts';
-import type { RunDependencies, RunResult } from './run.ts';
+import type { RunDependencies, RunResult } from './run-types.ts';
 
 /**
  * Forty attempts of a quarter of an hour are ten hours: enough for a large first backlog, and over before the next night.

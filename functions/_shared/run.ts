@@ -1,33 +1,10 @@
 import * as z from 'zod';
-import type { Bus } from './bus.ts';
-import type { Clock, Deadline } from './clock.ts';
-import type { Direct } from './direct.ts';
 import { httpStatusOf, NightshiftError, toNightshiftError } from './errors.ts';
 import type { Invocation } from './invocation.ts';
 import { inputHint, type Job, type JobContext, type Outcome, type OutcomeStatus } from './job.ts';
 import { failureOf, type RunDocument, runDocument, startAnswer } from './ledger.ts';
-import type { Log } from './log.ts';
-import type { Metrics } from './metrics.ts';
 import { publishOutcome } from './publish-outcome.ts';
-import type { Rpc } from './rpc.ts';
-
-export interface RunResult {
-  outcome: 'started' | 'duplicate' | 'skipped';
-  run: RunDocument;
-  /** Why the run failed, now or earlier, or why it cannot be continued although work is left. */
-  error?: NightshiftError;
-}
-
-export interface RunDependencies {
-  rpc: Rpc;
-  direct?: Direct | undefined;
-  clock: Clock;
-  deadline: Deadline;
-  log: Log;
-  metrics: Metrics;
-  bus?: Bus;
-  onProgress?: JobContext['onProgress'];
-}
+import type { RunDependencies, RunResult } from './run-types.ts';
 
 /**
  * Runs a job under the ledger: takes the lease or reports why it could not, works, records and counts the end, and asks

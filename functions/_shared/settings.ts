@@ -35,6 +35,8 @@ const shapes: Record<string, string> = {
     'how long an HTTP call may work before it answers 202, in ms: 3000 to 29000 (API Gateway gives up at 30 s), default 25000',
 };
 
+export const settingNames = Object.keys(shapes);
+
 export interface Settings {
   supabase: { url: string } & Access;
   /** For the direct connection. */

@@ -9,8 +9,6 @@ const callMs = 15_000;
 
 export const job: Job<HealthInput, HealthReport> = {
   name: 'health-check',
-  purpose:
-    'Looks at the database and at the other jobs, and says what is wrong and how to mend it.',
   input: healthInput,
   example: { dryRun: false, quick: true },
   run,

@@ -22,7 +22,6 @@ import {
 
 export const job: Job<PartitionInput, PartitionReport> = {
   name: 'partition-maintenance',
-  purpose: 'Makes the partitions that are needed ahead, and retires those whose time is over.',
   input: partitionInput,
   example: { dryRun: true, only: ['public.daily_metrics'], force: false },
   run,

@@ -16,7 +16,6 @@ import {
 
 export const job: Job<PurgeInput, PurgeReport> = {
   name: 'retention-purge',
-  purpose: 'Deletes the rows that their retention policies let go, in small committed batches.',
   input: purgeInput,
   example: { dryRun: true, only: ['public.orders'], force: false },
   run,

@@ -19,7 +19,6 @@ import {
 
 export const job: Job<RefreshInput, RefreshReport> = {
   name: 'view-refresh',
-  purpose: 'Refreshes the materialized views that need it, in the order of what they read.',
   input: refreshInput,
   example: { dryRun: true, only: ['public.sales_by_day'], descendants: true },
   run,

@@ -46,16 +46,17 @@ async function compose(): Promise<string> {
     .sort();
   const rest = schema.filter((path) => ![...first, ...last].includes(path));
   const isTables = (path: string) => path.endsWith('/tables.sql');
-  // A check calls a function to declare itself, so checks come after all other functions.
-  const isCheck = (path: string) => path.startsWith('schema/health/checks/');
+  // Jobs and checks declare themselves by calling a function, so they come after all others.
+  const isDeclared = (path: string) =>
+    path.endsWith('/job.sql') || path.startsWith('schema/health/checks/');
   const changes = `changes/${version}.sql`;
   const hasChanges = (await readdir(join(supabase, 'changes'))).includes(`${version}.sql`);
   const order = [
     ...first,
     ...(hasChanges ? [changes] : []),
     ...rest.filter(isTables),
-    ...rest.filter((path) => !isTables(path) && !isCheck(path)),
-    ...rest.filter(isCheck),
+    ...rest.filter((path) => !isTables(path) && !isDeclared(path)),
+    ...rest.filter(isDeclared),
     ...last,
   ];
   const parts = await Promise.all(

@@ -5,7 +5,7 @@ import { sortGeneratorMetadata } from '@supabase/postgrest-typegen';
 import { generateTypescript } from '@supabase/postgrest-typegen/generation';
 import { introspect } from '@supabase/postgrest-typegen/introspection';
 import postgres from 'postgres';
-import { migrate } from './migrate.ts';
+import { migrate } from '../../cli/installation/migrate.ts';
 import { bootstrap, startPostgres } from './postgres.ts';
 
 const SCHEMA = 'nightshift';

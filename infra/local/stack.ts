@@ -1,5 +1,5 @@
+import { loadSeed, migrate } from '../../cli/installation/migrate.ts';
 import { type Gateway, startGateway } from './gateway.ts';
-import { loadSeed, migrate } from './migrate.ts';
 import { bootstrap, type LocalPostgres, type PostgresOptions, startPostgres } from './postgres.ts';
 
 export interface StackOptions {

@@ -5,11 +5,11 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
 import getPort from 'get-port';
+import { heading, note } from '../../cli/ui.ts';
 import { type BusEvent, startEventBus } from './event-bus.ts';
 import { invoke, targetsOf } from './event-targets.ts';
 import { exampleSeeds, fillExamples } from './examples.ts';
 import { startStack } from './stack.ts';
-import { heading, note } from './ui.ts';
 
 /** Read by the command line, so that it finds the running stack; removed again at the end. */
 const environmentFile = new URL('../../.env.local', import.meta.url);

@@ -12,3 +12,5 @@ begin
   end if;
 end;
 $$;
+
+drop function if exists nightshift.next_leaf(regclass, oid, text);

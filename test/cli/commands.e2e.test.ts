@@ -7,9 +7,9 @@ import { createDatabase, type TestDatabase } from '../support/database.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Runs a script of infra/local to its end; what it printed, and how it ended. */
+/** Runs a script to its end; what it printed, and how it ended. */
 async function run(script: string, args: string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [`infra/local/${script}`, ...args], {
+  const child = spawn(process.execPath, [script, ...args], {
     cwd: root,
     env: { PATH: process.env.PATH ?? '', NO_COLOR: '1', ...env },
   });
@@ -36,18 +36,18 @@ describe('the command line', () => {
   afterAll(() => db.drop());
 
   it('says how to begin while there is no policy', async () => {
-    const { stdout, code } = await run('cli.ts', ['policies'], env);
+    const { stdout, code } = await run('cli/main.ts', ['policies'], env);
     expect(stdout).toMatch(/nothing is ever deleted[\s\S]*add_retention_policy/);
     expect(code).toBe(0);
   });
 
   it('shows a policy, purges dry and then for real, and shows the runs', async () => {
     await db.sql`select nightshift.add_retention_policy('public.orders', '30 days')`;
-    expect((await run('cli.ts', ['policies'], env)).stdout).toMatch(
+    expect((await run('cli/main.ts', ['policies'], env)).stdout).toMatch(
       /public\.orders .* 300 .* 1,000 /,
     );
 
-    const dry = await run('cli.ts', ['run', 'retention-purge', '--dry-run', '--json'], env);
+    const dry = await run('cli/main.ts', ['run', 'retention-purge', '--dry-run', '--json'], env);
     expect(dry.code).toBe(0);
     expect(JSON.parse(dry.stdout)).toMatchObject({
       status: 'succeeded',
@@ -57,25 +57,25 @@ describe('the command line', () => {
     });
     expect(await db.sql`select count(*)::integer as n from public.orders`).toEqual([{ n: 1000 }]);
 
-    const real = await run('cli.ts', ['run', 'retention-purge'], env);
+    const real = await run('cli/main.ts', ['run', 'retention-purge'], env);
     expect(real.code).toBe(0);
     expect(real.stdout).toMatch(/public\.orders .* 300 .* succeeded/);
     expect(await db.sql`select count(*)::integer as n from public.orders`).toEqual([{ n: 700 }]);
 
-    const status = await run('cli.ts', ['status', '--json'], env);
+    const status = await run('cli/main.ts', ['status', '--json'], env);
     expect(JSON.parse(status.stdout)).toMatchObject({
       jobs: expect.arrayContaining([
         expect.objectContaining({ job: 'retention-purge', state: 'on time', failedInRow: 0 }),
       ]),
       runs: [{ dryRun: false }, { dryRun: true }],
     });
-    const shown = (await run('cli.ts', ['status'], env)).stdout;
+    const shown = (await run('cli/main.ts', ['status'], env)).stdout;
     expect(shown).toMatch(/retention-purge .* on time .* ago .* 02:00:00 /);
     expect(shown).toMatch(/succeeded \(dry run\)/);
   });
 
   it('shows the health, worst first, and ends with a code for the worst', async () => {
-    const healthy = await run('cli.ts', ['health', 'connections'], env);
+    const healthy = await run('cli/main.ts', ['health', 'connections'], env);
     expect(healthy.code).toBe(0);
     expect(healthy.stdout).toMatch(/There is room for more connections/);
     for (const [level, code] of [
@@ -83,24 +83,24 @@ describe('the command line', () => {
       ['critical', 6],
     ] as const) {
       await db.sql.unsafe(`select nightshift.set_health_threshold('connections', ${level} => 0.1)`);
-      const sick = await run('cli.ts', ['health', 'connections'], env);
+      const sick = await run('cli/main.ts', ['health', 'connections'], env);
       expect(sick.code).toBe(code);
       expect(sick.stdout).toMatch(new RegExp(`${level} .* connections .* all connections`));
       expect(sick.stdout).toMatch(/select usename/);
-      const { checks } = JSON.parse((await run('cli.ts', ['health', '--json'], env)).stdout);
+      const { checks } = JSON.parse((await run('cli/main.ts', ['health', '--json'], env)).stdout);
       expect(checks[0]).toMatchObject({ name: 'connections', level });
     }
     await db.sql`select nightshift.remove_health_threshold('connections')`;
-    const unknown = await run('cli.ts', ['health', 'nothing_such'], env);
+    const unknown = await run('cli/main.ts', ['health', 'nothing_such'], env);
     expect(unknown.code).toBe(2);
     expect(unknown.stderr).toMatch(/There is no health check nothing_such[\s\S]*connections/);
   });
 
   it('examines a deployment, and fails when something is wrong with it', async () => {
-    const well = await run('cli.ts', ['doctor'], env);
+    const well = await run('cli/main.ts', ['doctor'], env);
     expect(well.code).toBe(0);
     expect(well.stdout).toMatch(/ok .* Data API/);
-    const ill = await run('cli.ts', ['doctor', '--json'], {
+    const ill = await run('cli/main.ts', ['doctor', '--json'], {
       ...env,
       SUPABASE_SECRET_KEY: 'sb_secret_wrong',
     });
@@ -119,14 +119,14 @@ describe('the command line', () => {
     ],
     ['no command', [], 2, /Usage: nightshift/],
   ])('answers %s with the fix and an exit code', async (_, args, code, message) => {
-    const result = await run('cli.ts', args, env);
+    const result = await run('cli/main.ts', args, env);
     expect(result.stderr).toMatch(message);
     expect(result.code).toBe(code);
   });
 
   it('runs nothing when npm has taken an option for itself', async () => {
     const taken = { npm_lifecycle_event: 'nightshift', npm_config_dry_run: 'true' };
-    const result = await run('cli.ts', ['run', 'retention-purge'], { ...env, ...taken });
+    const result = await run('cli/main.ts', ['run', 'retention-purge'], { ...env, ...taken });
     expect(result.stderr).toMatch(/npm took --dry-run for itself[\s\S]*Fix: Put -- before/);
     expect(result.code).toBe(2);
   });
@@ -135,14 +135,14 @@ describe('the command line', () => {
     ['postgres://a:open-sesame@127.0.0.1:1/x', /at 127\.0\.0\.1:1 could not be reached/],
     ['no url', /could not be reached/],
   ])('says of %s that it leads to no database', async (url, message) => {
-    const result = await run('cli.ts', ['migrate', '--database-url', url]);
+    const result = await run('cli/main.ts', ['migrate', '--database-url', url]);
     expect(result.stderr).toMatch(message);
     expect(result.stderr).not.toContain('open-sesame');
     expect(result.code).toBe(2);
   });
 
   it('says which settings are missing', async () => {
-    const result = await run('cli.ts', ['status'], { SUPABASE_URL: 'http://127.0.0.1:9' });
+    const result = await run('cli/main.ts', ['status'], { SUPABASE_URL: 'http://127.0.0.1:9' });
     expect(result.stderr).toMatch(/Not set, or not valid: SUPABASE_SECRET_KEY/);
     expect(result.code).toBe(2);
   });
@@ -154,14 +154,14 @@ describe('the command line', () => {
       update public.orders set deleted_at = now() - interval '40 days' where id between 301 and 310;
       insert into public.lines values (301);
     `);
-    const partial = await run('cli.ts', ['run', 'retention-purge'], env);
+    const partial = await run('cli/main.ts', ['run', 'retention-purge'], env);
     expect(partial.stdout).toMatch(
       /1 needed through foreign key lines_order_id_fkey on public\.lines/,
     );
     expect(partial.code).toBe(3);
 
     await db.sql`select nightshift.pause('moving house')`;
-    const paused = await run('cli.ts', ['run', 'retention-purge'], env);
+    const paused = await run('cli/main.ts', ['run', 'retention-purge'], env);
     expect(paused.stdout).toMatch(/Run skipped: Nightshift is paused: moving house/);
     expect(paused.code).toBe(4);
     await db.sql`select nightshift.unpause()`;
@@ -176,20 +176,22 @@ describe('the command line', () => {
       select nightshift.adopt_refresh_policies('public');
       select pg_stat_force_next_flush();
     `);
-    const plan = await run('cli.ts', ['plan', 'view-refresh'], env);
+    const plan = await run('cli/main.ts', ['plan', 'view-refresh'], env);
     expect(plan.stdout).toMatch(
       /public\.per_day: refresh concurrently, never[\s\S]*└── public\.busiest: cannot, never: .* no unique index/,
     );
-    expect((await run('cli.ts', ['plan', 'view-refresh', '--json'], env)).stdout).toMatch(/^\[/);
+    expect((await run('cli/main.ts', ['plan', 'view-refresh', '--json'], env)).stdout).toMatch(
+      /^\[/,
+    );
 
-    const partial = await run('cli.ts', ['run', 'view-refresh'], env);
+    const partial = await run('cli/main.ts', ['run', 'view-refresh'], env);
     expect(partial.stdout).toMatch(/public\.per_day .* refreshed .* never .* concurrently/);
     expect(partial.stderr).toMatch(/Fix: create unique index on public\.busiest/);
     expect(partial.code).toBe(3);
 
     await db.sql`select nightshift.alter_refresh_policy('public.busiest', allow_blocking => true)`;
     const args = ['run', 'view-refresh', '--only', 'public.busiest', '--ancestors', '--json'];
-    const whole = await run('cli.ts', args, { ...env, NIGHTSHIFT_DATABASE_URL: db.url });
+    const whole = await run('cli/main.ts', args, { ...env, NIGHTSHIFT_DATABASE_URL: db.url });
     expect(JSON.parse(whole.stdout)).toMatchObject({
       report: {
         steps: [
@@ -199,11 +201,11 @@ describe('the command line', () => {
       },
     });
     expect(whole.code).toBe(0);
-    expect((await run('cli.ts', ['policies'], env)).stdout).toMatch(
+    expect((await run('cli/main.ts', ['policies'], env)).stdout).toMatch(
       /Materialized views[\s\S]*public\.busiest .* old .* 1d 2h .* plain/,
     );
 
-    const none = await run('cli.ts', ['plan', 'retention-purge'], env);
+    const none = await run('cli/main.ts', ['plan', 'retention-purge'], env);
     expect(none.stderr).toMatch(/has no plan of its own[\s\S]*--dry-run/);
     expect(none.code).toBe(2);
   });
@@ -214,29 +216,31 @@ describe('the command line', () => {
       select nightshift.add_partition_policy('public.metrics', '1 month', premake => 2, retention => '2 months');
       select nightshift.create_missing_partitions('public.metrics', now() - interval '5 months')`);
     const plan = ['plan', 'partition-maintenance'];
-    const before = await run('cli.ts', plan, env);
+    const before = await run('cli/main.ts', plan, env);
     expect(before.stdout).toMatch(
       /public\.metrics {2}a partition every 1 mon, 2 ahead, detached 2 mons after its end\n.*\[xx=\+\+!\+\+\] /,
     );
     expect(before.stdout).toMatch(/! now, to be made {3}\+ to be made {3}x to be retired/);
-    expect(JSON.parse((await run('cli.ts', [...plan, '--json'], env)).stdout)).toMatchObject([
+    expect(JSON.parse((await run('cli/main.ts', [...plan, '--json'], env)).stdout)).toMatchObject([
       { table: 'public.metrics', partitions: 3 },
     ]);
 
-    const maintained = await run('cli.ts', ['run', 'partition-maintenance'], env);
+    const maintained = await run('cli/main.ts', ['run', 'partition-maintenance'], env);
     expect(maintained.code).toBe(0);
     expect(maintained.stdout).toMatch(/public\.metrics .* succeeded /);
-    expect((await run('cli.ts', plan, env)).stdout).toMatch(/\[~~~=+@--\] /);
-    expect((await run('cli.ts', ['policies'], env)).stdout).toMatch(/public\.metrics │ 1 mon /);
+    expect((await run('cli/main.ts', plan, env)).stdout).toMatch(/\[~~~=+@--\] /);
+    expect((await run('cli/main.ts', ['policies'], env)).stdout).toMatch(
+      /public\.metrics │ 1 mon /,
+    );
   });
 
   it('migrates a database given by its URL, twice to the same end', async () => {
     await db.sql.unsafe('drop schema nightshift cascade; drop schema supabase_migrations cascade');
-    const first = await run('cli.ts', ['migrate', '--database-url', db.url]);
+    const first = await run('cli/main.ts', ['migrate', '--database-url', db.url]);
     expect(first.stdout).toMatch(
       /applied 20261121000100_create_nightshift_schema[\s\S]*there already/,
     );
-    const second = await run('cli.ts', ['migrate', '--database-url', db.url]);
+    const second = await run('cli/main.ts', ['migrate', '--database-url', db.url]);
     expect(second.stdout).toMatch(/^0 applied/);
     expect([first.code, second.code]).toEqual([0, 0]);
     expect(first.stdout).not.toContain(new URL(db.url).password);
@@ -245,7 +249,7 @@ describe('the command line', () => {
 
 describe('npm run demo', () => {
   it('shows the whole night and exits 0', async () => {
-    const { stdout, stderr, code } = await run('demo.ts', []);
+    const { stdout, stderr, code } = await run('infra/local/demo.ts', []);
     expect(code, stderr).toBe(0);
     expect(stdout).toMatch(/\[=+\+*!\+\+\+\][\s\S]*The partitions after it[\s\S]*\[=+@---\]/);
     const [, plan, refresh, again] = stdout.split(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { statusOf } from '../../cli/commands/status.ts';
 import { timeMs } from '../../functions/_shared/clock.ts';
 import type { JobState } from '../../functions/health-check/schema.ts';
-import { statusOf } from '../../infra/local/status.ts';
 
 const noon = timeMs('2026-03-10T12:00:00Z');
 

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { decode, verify } from 'hono/jwt';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { mintToken } from '../../cli/commands/token.ts';
 import { systemClock } from '../../functions/_shared/clock.ts';
-import { mintToken } from '../../infra/local/token.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { setUpHandler } from '../support/handler.ts';
 import { asRunner } from '../support/runner.ts';
@@ -13,7 +13,7 @@ import { packageTemplate, resourcesOf } from '../support/template.ts';
 
 const suite = inject('suite');
 const canSign = suite.kind === 'local' || suite.jwtSecret !== '';
-const commandLine = fileURLToPath(new URL('../../infra/local/cli.ts', import.meta.url));
+const commandLine = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const day = 24 * 3_600_000;
 
 async function run(args: string[], env: Record<string, string>) {

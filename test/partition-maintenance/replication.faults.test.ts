@@ -1,6 +1,6 @@
 import postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { migrate } from '../../infra/local/migrate.ts';
+import { migrate } from '../../cli/installation/migrate.ts';
 import { bootstrap, type LocalPostgres, startPostgres } from '../../infra/local/postgres.ts';
 
 let server: LocalPostgres;

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { drawn, timeLine } from '../../cli/present/partition-maintenance.ts';
 import { timeMs } from '../../functions/_shared/clock.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import { lockSchedule, withLockRetries } from '../../functions/partition-maintenance/locks.ts';
@@ -29,7 +30,6 @@ import {
   type TableProgress,
   type TableState,
 } from '../../functions/partition-maintenance/schema.ts';
-import { drawn, timeLine } from '../../infra/local/present/partition-maintenance.ts';
 
 const table = (name: string, facts: Partial<TableState> = {}): TableState => ({
   table: name,

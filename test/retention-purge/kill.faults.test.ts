@@ -17,7 +17,7 @@ import {
   until,
 } from '../support/purge.ts';
 
-const commandLine = fileURLToPath(new URL('../../infra/local/cli.ts', import.meta.url));
+const commandLine = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const dueCount = 1_500;
 const orderCount = 2_500;
 

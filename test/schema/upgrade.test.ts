@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { migrate } from '../../infra/local/migrate.ts';
-import { uninstall } from '../../infra/local/uninstall.ts';
+import { migrate } from '../../cli/installation/migrate.ts';
+import { uninstall } from '../../cli/installation/uninstall.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { runPurge } from '../support/purge.ts';
 

@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { migrate } from '../../cli/installation/migrate.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { createRpc } from '../../functions/_shared/rpc.ts';
 import { startGateway } from '../../infra/local/gateway.ts';
-import { migrate } from '../../infra/local/migrate.ts';
 import { bootstrap, type LocalPostgres, startPostgres } from '../../infra/local/postgres.ts';
 import { asRunner } from '../support/runner.ts';
 

@@ -7,7 +7,7 @@ import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
 import { runJob } from '../../functions/_shared/run.ts';
-import { loadJob } from '../../infra/local/jobs.ts';
+import { loadJob } from '../../functions/registry.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { allIds, createLogs, dueLogs, letGracePass, partitionsOf } from '../support/partitions.ts';
 import { auditDeletes, deletedIds, idsOf, range, startAfresh } from '../support/purge.ts';

@@ -1,7 +1,7 @@
 import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
+import { migrate } from '../../cli/installation/migrate.ts';
 import type { Gateway } from '../../infra/local/gateway.ts';
-import { migrate } from '../../infra/local/migrate.ts';
 import { bootstrap, startPostgres } from '../../infra/local/postgres.ts';
 
 /** Where the suite runs: on a Postgres of its own, or on a real Supabase that is migrated already. */

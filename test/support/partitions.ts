@@ -5,7 +5,8 @@ import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
-import { type RunDependencies, type RunResult, runJob } from '../../functions/_shared/run.ts';
+import { runJob } from '../../functions/_shared/run.ts';
+import type { RunDependencies, RunResult } from '../../functions/_shared/run-types.ts';
 import { job } from '../../functions/partition-maintenance/job.ts';
 import { lockSchedule } from '../../functions/partition-maintenance/locks.ts';
 import type {
@@ -85,7 +86,7 @@ export async function spawnMaintenance(
 ): Promise<ChildProcess> {
   const { url, secretKey } = await db.gateway();
   const { NIGHTSHIFT_DATABASE_URL: _, ...env } = process.env;
-  const commandLine = fileURLToPath(new URL('../../infra/local/cli.ts', import.meta.url));
+  const commandLine = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
   return spawn(process.execPath, [commandLine, 'run', 'partition-maintenance'], {
     env: {
       ...env,

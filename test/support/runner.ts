@@ -1,7 +1,7 @@
+import { mintToken } from '../../cli/commands/token.ts';
 import type { Access } from '../../functions/_shared/access.ts';
 import { systemClock } from '../../functions/_shared/clock.ts';
 import type { Gateway } from '../../infra/local/gateway.ts';
-import { mintToken } from '../../infra/local/token.ts';
 import { keepSecret } from './record-output.ts';
 
 /** The way into a project with a token that was made for this day. */

@@ -1,5 +1,5 @@
 import { Cron } from 'croner';
-import { cronPattern } from '../../infra/local/schedules.ts';
+import { cronPattern } from '../../cli/schedules.ts';
 
 const unitSeconds: Record<string, number> = { minute: 60, hour: 3_600, day: 86_400 };
 

@@ -1,16 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import postgres, { type Sql } from 'postgres';
+import { migrate } from '../../cli/installation/migrate.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import type { Invocation } from '../../functions/_shared/invocation.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
-import { type RunDependencies, type RunResult, runJob } from '../../functions/_shared/run.ts';
+import { runJob } from '../../functions/_shared/run.ts';
+import type { RunDependencies, RunResult } from '../../functions/_shared/run-types.ts';
 import { job } from '../../functions/view-refresh/job.ts';
 import type { RefreshReport, RefreshStep } from '../../functions/view-refresh/schema.ts';
 import { startGateway } from '../../infra/local/gateway.ts';
-import { migrate } from '../../infra/local/migrate.ts';
 import { bootstrap, startPostgres } from '../../infra/local/postgres.ts';
 import type { TestDatabase } from './database.ts';
 import { checksum, startAfresh } from './purge.ts';
@@ -160,7 +161,7 @@ export const recordUsual = (sql: Sql, ms: number) => sql`
 export async function spawnRun(db: TestDatabase, databaseUrl?: string): Promise<ChildProcess> {
   const { url, secretKey } = await db.gateway();
   const { NIGHTSHIFT_DATABASE_URL: _, ...env } = process.env;
-  const commandLine = fileURLToPath(new URL('../../infra/local/cli.ts', import.meta.url));
+  const commandLine = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
   return spawn(process.execPath, [commandLine, 'run', 'view-refresh'], {
     env: {
       ...env,

@@ -1,6 +1,6 @@
 import { createClient } from '@supabase/supabase-js';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { loadSeed } from '../../infra/local/migrate.ts';
+import { loadSeed } from '../../cli/installation/migrate.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { isCurrent, write } from '../support/views.ts';
 

@@ -4,8 +4,8 @@
 revoke all on schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
-  nightshift.database_sizes, nightshift.health_checks, nightshift.health_thresholds, nightshift.migrations,
-  nightshift.partition_policies, nightshift.refresh_policies, nightshift.restores, nightshift.retention_policies,
+  nightshift.database_sizes, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
+  nightshift.migrations, nightshift.partition_policies, nightshift.refresh_policies, nightshift.restores, nightshift.retention_policies,
   nightshift.retired_partitions, nightshift.runs, nightshift.settings, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on sequence

@@ -64,8 +64,7 @@ begin
   select case
     when blocker is not null then jsonb_build_object(
       'reason', 'overlap', 'message', 'Another run of this job is under way.', 'runId', blocker)
-    -- The health check changes nothing, and a pause is no reason to look away.
-    when s.paused and begin_run.job <> 'health-check' then jsonb_build_object(
+    when s.paused and not exists (select 1 from nightshift.jobs j where j.name = begin_run.job and j.runs_while_paused) then jsonb_build_object(
       'reason', 'paused',
       'message', 'Nightshift is paused' || coalesce(': ' || s.paused_reason, '') || '.')
   end into skip_reason

@@ -9,13 +9,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   with declared as (
-    select 'retention-purge' as job, min(p.created_at) as at from nightshift.retention_policies p where p.enabled
-    union all
-    select 'view-refresh', min(p.created_at) from nightshift.refresh_policies p where p.enabled
-    union all
-    select 'partition-maintenance', min(p.created_at) from nightshift.partition_policies p where p.enabled
-    union all
-    select 'health-check', null
+    select j.name as job, nightshift.declared_since(j) as at from nightshift.jobs j
   ),
   names as (
     select d.job, d.at from declared d
@@ -64,4 +58,4 @@ as $$
 $$;
 
 comment on function nightshift.job_states is
-  'One row a job: the four of Nightshift, and any other in the ledger. last_success_at: the end of the last run that did its work as far as it could (succeeded, partial, continued). failed_in_row and lost_in_row (also a run whose lease has run out): since then. partial_in_row: since the last that succeeded. usual_duration_ms: the median of the 20 runs before the last. Dry runs do not count, nor runs of a few subjects (only): they say nothing of the rest.';
+  'One row a job: those of nightshift.jobs, and any other in the ledger. last_success_at: the end of the last run that did its work as far as it could (succeeded, partial, continued). failed_in_row and lost_in_row (also a run whose lease has run out): since then. partial_in_row: since the last that succeeded. usual_duration_ms: the median of the 20 runs before the last. Dry runs do not count, nor runs of a few subjects (only): they say nothing of the rest.';

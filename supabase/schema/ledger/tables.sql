@@ -35,6 +35,22 @@ alter table nightshift.settings enable row level security;
 
 insert into nightshift.settings default values on conflict (singleton) do nothing;
 
+create table if not exists nightshift.jobs (
+  name text primary key,
+  policies regclass,
+  runs_while_paused boolean not null default false,
+  runs_kept interval
+);
+
+comment on table nightshift.jobs is 'One row a job; the file job.sql of its folder writes it.';
+comment on column nightshift.jobs.policies is
+  'The table of its policies, which has the columns created_at and enabled; null for a job that has something to do without any.';
+comment on column nightshift.jobs.runs_while_paused is 'Whether it only looks, so that a pause is no reason for it to stay away.';
+comment on column nightshift.jobs.runs_kept is
+  'How long its finished runs are kept, where settings.ledger_retention is longer; null: as long as that says.';
+
+alter table nightshift.jobs enable row level security;
+
 create sequence if not exists nightshift.fences;
 
 create table if not exists nightshift.runs (

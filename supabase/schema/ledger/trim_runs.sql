@@ -8,10 +8,11 @@ as $$
     delete from nightshift.runs r
     where r.id in (
       select old.id
-      from nightshift.runs old, nightshift.settings s
-      where old.finished_at < trim_runs.as_of - s.ledger_retention
-        -- One every five minutes says little a week later.
-        or (old.job = 'health-check' and old.finished_at < trim_runs.as_of - least(s.ledger_retention, '7 days'))
+      from nightshift.runs old
+      cross join nightshift.settings s
+      left join nightshift.jobs j on j.name = old.job
+      -- least passes over null.
+      where old.finished_at < trim_runs.as_of - least(s.ledger_retention, j.runs_kept)
       order by old.finished_at
       limit 1000
     )
@@ -21,4 +22,4 @@ as $$
 $$;
 
 comment on function nightshift.trim_runs is
-  'Deletes at most 1,000 finished runs older than settings.ledger_retention (default 90 days), and those of the health check after 7 days; returns how many. begin_run calls it.';
+  'Deletes at most 1,000 finished runs older than settings.ledger_retention (default 90 days), or than what nightshift.jobs says of their job (health-check: 7 days); returns how many. begin_run calls it.';

@@ -1,0 +1,114 @@
+import { styleText } from 'node:util';
+import type { Command } from 'commander';
+import { isoTime, systemClock, timeMs } from '../../functions/_shared/clock.ts';
+import { runDocuments } from '../../functions/_shared/ledger.ts';
+import { type JobState, jobStates } from '../../functions/health-check/schema.ts';
+import { connect } from '../connect.ts';
+import { installation, inWords } from '../installation/installed.ts';
+import { nextDueMs } from '../schedules.ts';
+import { age, duration, heading, note, printJson, showRuns, table, utc } from '../ui.ts';
+
+export function addStatus(program: Command): void {
+  program
+    .command('status')
+    .description('show how each job is doing, and the latest runs')
+    .option('--stage <stage>', 'whose schedules to go by, of those in serverless.yml', 'prod')
+    .option('--json', 'print them as JSON')
+    .action(status);
+}
+
+/** A schedule may start a run a little late. */
+const graceMs = 10 * 60_000;
+
+interface JobStatus extends JobState {
+  state: string;
+  nextDueAt: string | null;
+}
+
+/** The jobs as they are, and the latest runs. */
+async function status({ stage, json }: { stage: string; json?: true }): Promise<void> {
+  const { rpc } = connect();
+  const [states, runs, { paused }] = await Promise.all([
+    rpc.call('describe_jobs', {}, jobStates),
+    rpc.call('list_runs', {}, runDocuments),
+    rpc.call('describe_installation', {}, installation),
+  ]);
+  const nowMs = systemClock.nowMs();
+  const jobs = states.map((state) => statusOf(state, nowMs, stage));
+  if (json) {
+    printJson({ paused, jobs, runs });
+    return;
+  }
+  if (paused) console.log(styleText('yellow', inWords(paused)));
+  showJobs(jobs, nowMs);
+  heading('The latest runs');
+  note('Quick health checks that succeeded are left out.');
+  showRuns(runs);
+}
+
+export function statusOf(state: JobState, nowMs: number, stage: string): JobStatus {
+  const startedMs = state.lastRun ? timeMs(state.lastRun.startedAt) : undefined;
+  const dueMs = startedMs === undefined ? undefined : nextDueMs(state.job, startedMs, stage);
+  const nextMs = dueMs !== undefined && dueMs > nowMs ? dueMs : nextDueMs(state.job, nowMs, stage);
+  return {
+    ...state,
+    state: stateOf(state, dueMs !== undefined && dueMs + graceMs < nowMs),
+    nextDueAt: nextMs === undefined ? null : isoTime(nextMs),
+  };
+}
+
+function stateOf(
+  { job, declaredAt, lastRun, lostInRow, failedInRow, partialInRow }: JobState,
+  late: boolean,
+): string {
+  if (!lastRun) return declaredAt || job === 'health-check' ? 'never ran' : 'not used';
+  if (lostInRow > 0) return 'lost';
+  if (lastRun.status === 'running') return 'running';
+  if (failedInRow > 0) return 'failed';
+  if (late) return 'late';
+  return partialInRow > 0 ? 'partial' : 'on time';
+}
+
+const colours: Record<string, 'red' | 'yellow' | 'green' | 'cyan' | 'dim'> = {
+  lost: 'red',
+  failed: 'red',
+  late: 'red',
+  'never ran': 'yellow',
+  partial: 'yellow',
+  running: 'cyan',
+  'on time': 'green',
+  'not used': 'dim',
+};
+
+function showJobs(jobs: JobStatus[], nowMs: number): void {
+  const rows = jobs.map((job) => [
+    job.job,
+    styleText(colours[job.state] ?? 'dim', inRow(job)),
+    job.lastRun ? utc(timeMs(job.lastRun.startedAt)) : '-',
+    job.lastSuccessAt ? `${age((nowMs - timeMs(job.lastSuccessAt)) / 1000)} ago` : 'never',
+    job.nextDueAt ? utc(timeMs(job.nextDueAt)) : '-',
+    took(job, nowMs),
+  ]);
+  const head = [
+    'job',
+    'state',
+    'last run (UTC)',
+    'last success',
+    'next due (UTC)',
+    'took (usually)',
+  ];
+  console.log(table(head, rows, []));
+}
+
+/** How often in a row it has been like that. */
+function inRow({ state, lostInRow, failedInRow, partialInRow }: JobStatus): string {
+  const times = { lost: lostInRow, failed: failedInRow, partial: partialInRow }[state] ?? 1;
+  return times > 1 ? `${state}, ${times} times` : state;
+}
+
+function took({ lastRun, usualDurationMs }: JobStatus, nowMs: number): string {
+  if (!lastRun) return '-';
+  const endMs = lastRun.finishedAt ? timeMs(lastRun.finishedAt) : nowMs;
+  const usual = usualDurationMs === null ? '' : ` (${duration(usualDurationMs)})`;
+  return `${duration(endMs - timeMs(lastRun.startedAt))}${usual}`;
+}

@@ -1,0 +1,37 @@
+import { styleText } from 'node:util';
+import { toNightshiftError } from '../../functions/_shared/errors.ts';
+import { installation } from '../installation/installed.ts';
+import { examineApi } from './api.ts';
+import { examineBus, examineFunctions, examineKey, examineToken } from './deployment.ts';
+import { type Diagnosis, failed, type Patient } from './diagnosis.ts';
+import { examineDirect } from './direct.ts';
+
+/** Looks at everything that a deployment needs, one thing after the other; what cannot be reached ends the way there only. */
+export async function doctor(patient: Patient): Promise<Diagnosis[]> {
+  const sentMs = patient.clock.nowMs();
+  const api = await patient.rpc
+    .call('describe_installation', {}, installation, { retry: () => false })
+    .catch(toNightshiftError);
+  const reached = 'database' in api ? api : undefined;
+  return [
+    ...('database' in api
+      ? examineApi(api, patient, { sentMs, answeredMs: patient.clock.nowMs() })
+      : [failed('Data API', api.message, api.hint)]),
+    examineKey(patient),
+    await examineDirect(patient, reached),
+    await examineBus(patient),
+    examineToken(patient),
+    ...(await examineFunctions(patient)),
+  ];
+}
+
+const colours = { ok: 'green', skipped: 'dim', warning: 'yellow', failed: 'red' } as const;
+
+/** Lines, not a table: what is found may be longer than a terminal is wide. */
+export function showDiagnosis(findings: Diagnosis[]): void {
+  const width = Math.max(...findings.map(({ subject }) => subject.length));
+  for (const { subject, level, says, fix } of findings) {
+    console.log(`${styleText(colours[level], level.padEnd(7))} ${subject.padEnd(width)}  ${says}`);
+    if (fix) console.log(`        Fix: ${fix}`);
+  }
+}

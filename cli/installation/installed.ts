@@ -1,0 +1,26 @@
+import * as z from 'zod';
+import { timeMs } from '../../functions/_shared/clock.ts';
+import { utc } from '../ui.ts';
+
+const paused = z.object({ since: z.string(), reason: z.string().nullable() });
+
+/** What nightshift.describe_installation returns. */
+export const installation = z.object({
+  serverVersion: z.string(),
+  now: z.string(),
+  /** The same for every way into the same database. */
+  database: z.string(),
+  /** Versions; null when they are not recorded. */
+  migrations: z.array(z.string()).nullable(),
+  owner: z.string(),
+  ownerSeesStatistics: z.boolean(),
+  statementTimeouts: z.record(z.string(), z.string().nullable()),
+  paused: paused.nullable(),
+  policies: z.object({ retention: z.number(), refresh: z.number(), partition: z.number() }),
+});
+export type Installation = z.output<typeof installation>;
+
+export function inWords({ since, reason }: z.output<typeof paused>): string {
+  const why = reason ? `: ${reason}` : '';
+  return `Paused since ${utc(timeMs(since))} UTC${why}. Only the health check runs. To end it: select nightshift.unpause();`;
+}

@@ -1,0 +1,94 @@
+import { styleText } from 'node:util';
+import type * as z from 'zod';
+import {
+  listedPolicies,
+  type PurgeReport,
+  type PurgeStep,
+} from '../../functions/retention-purge/schema.ts';
+import { age, coloured, count, note, showError, table } from '../ui.ts';
+import type { Presenter } from './presenter.ts';
+
+export const presenter: Presenter<PurgeReport> = {
+  title: 'Retention',
+  showReport,
+  policies: async (rpc) => {
+    const listed = await rpc.call('list_retention_policies', {}, listedPolicies);
+    return { document: listed, show: () => showPolicies(listed) };
+  },
+};
+
+function showPolicies(policies: z.output<typeof listedPolicies>): void {
+  if (policies.length === 0) {
+    console.log('No retention policies yet, so nothing is ever deleted.');
+    note("Declare one: select nightshift.add_retention_policy('public.orders', '90 days');");
+    return;
+  }
+  const rows = policies.map((policy) => [
+    policy.relation,
+    `${policy.markerColumn}${policy.flagColumn ? ` and ${policy.flagColumn}` : ''}`,
+    policy.dropAfter,
+    policy.dueRows === undefined ? '?' : count(policy.dueRows, policy.dueRowsExact),
+    policy.totalRows === undefined ? '?' : count(policy.totalRows, policy.totalRowsExact),
+    policy.overdueSeconds == null ? '-' : age(policy.overdueSeconds),
+    policy.lastPurgedAt === null
+      ? 'never'
+      : `${policy.lastPurgedAt.slice(0, 16).replace('T', ' ')} (${count(policy.lastPurgedRows ?? 0)})`,
+    policy.problem
+      ? styleText('red', 'broken')
+      : policy.enabled
+        ? 'on'
+        : styleText('yellow', 'off'),
+  ]);
+  const head = [
+    'table',
+    'marker',
+    'drop after',
+    'due',
+    'of rows',
+    'overdue',
+    'last purge (rows)',
+    'policy',
+  ];
+  console.log(table(head, rows, [3, 4]));
+  for (const policy of policies) {
+    if (policy.problem)
+      console.log(styleText('red', `${policy.relation}: ${policy.problem.message}`));
+    for (const warning of policy.warnings)
+      console.log(styleText('yellow', `${policy.relation}: ${warning}`));
+  }
+}
+
+function showReport(report: PurgeReport): void {
+  if (report.steps.length === 0) {
+    console.log('No enabled policy, so there was nothing to do.');
+    return;
+  }
+  const rows = report.steps.map((step) => [
+    step.relation,
+    count(step.dueRows, step.dueRowsExact),
+    count(step.rowsPurged),
+    count(step.rowsBlocked),
+    report.dryRun ? '-' : count(step.rowsLeft, step.rowsLeftExact),
+    count(step.batches),
+    age(step.durationMs / 1000),
+    coloured(step.status),
+  ]);
+  const purged = report.dryRun ? 'would go' : 'purged';
+  const head = ['table', 'due', purged, 'still needed', 'left', 'batches', 'took', 'status'];
+  console.log(table(head, rows, [1, 2, 3, 4, 5]));
+  for (const step of report.steps) explainStep(step);
+  for (const relation of report.disabled) note(`${relation}: policy is switched off`);
+  for (const text of report.refusals) {
+    console.log(styleText('yellow', `A real run would refuse. ${text}`));
+  }
+}
+
+function explainStep(step: PurgeStep): void {
+  if (step.reason) console.log(`${step.relation}: ${step.reason}`);
+  for (const [key, rows] of Object.entries(step.blockedBy)) {
+    note(`  ${count(rows)} needed through foreign key ${key}`);
+  }
+  for (const warning of step.warnings)
+    console.log(styleText('yellow', `${step.relation}: ${warning}`));
+  if (step.error) showError(step.error, `${step.relation}: `);
+}

@@ -1,0 +1,169 @@
+import { stripVTControlCharacters, styleText } from 'node:util';
+import { Presets, SingleBar } from 'cli-progress';
+import Table from 'cli-table3';
+import { timeMs } from '../functions/_shared/clock.ts';
+import type { ErrorDocument } from '../functions/_shared/errors.ts';
+import type { StepProgress } from '../functions/_shared/job.ts';
+import type { RunDocument } from '../functions/_shared/ledger.ts';
+
+const number = new Intl.NumberFormat('en');
+
+export function count(value: number, exact = true): string {
+  return `${exact ? '' : '~'}${number.format(value)}`;
+}
+
+const byteUnits = ['B', 'KB', 'MB', 'GB', 'TB'];
+
+export function bytes(value: number): string {
+  const unit = Math.min(Math.floor(Math.log2(Math.max(value, 1)) / 10), byteUnits.length - 1);
+  return `${(value / 1024 ** unit).toFixed(unit > 1 ? 1 : 0)} ${byteUnits[unit]}`;
+}
+
+export function printJson(document: unknown): void {
+  console.log(JSON.stringify(document, null, 2));
+}
+
+export function heading(text: string): void {
+  console.log(`\n${styleText('bold', text)}`);
+}
+
+export function note(text: string): void {
+  console.log(styleText('dim', text));
+}
+
+export function table(head: string[], rows: string[][], rightAligned: number[]): string {
+  const view = new Table({
+    head: head.map((text) => styleText('bold', text)),
+    style: { head: [], border: [], compact: true },
+    colAligns: head.map((_, column) => (rightAligned.includes(column) ? 'right' : 'left')),
+    colWidths: columnWidths([head, ...rows], process.stdout.columns ?? Number.POSITIVE_INFINITY),
+    wordWrap: true,
+  });
+  view.push(...rows);
+  return view.toString();
+}
+
+const padding = 2;
+
+/** As wide as the texts are; in a narrow window the widest columns give way, down to their longest word. */
+function columnWidths(rows: string[][], windowColumns: number): number[] {
+  const lengthOf = (column: number, pieces: RegExp) =>
+    padding +
+    Math.max(
+      ...rows.flatMap((row) =>
+        stripVTControlCharacters(row[column] ?? '')
+          .split(pieces)
+          .map((piece) => piece.length),
+      ),
+    );
+  const columns = (rows[0] ?? []).map((_, column) => column);
+  const widths = columns.map((column) => lengthOf(column, /\n/));
+  const narrowest = columns.map((column) => lengthOf(column, /\s+/));
+  const borders = columns.length + 1;
+  for (;;) {
+    const excess = widths.reduce((sum, width) => sum + width, borders) - windowColumns;
+    const [widest] = columns
+      .filter((column) => (widths[column] ?? 0) > (narrowest[column] ?? 0))
+      .toSorted((a, b) => (widths[b] ?? 0) - (widths[a] ?? 0));
+    if (excess <= 0 || widest === undefined) return widths;
+    widths[widest] = (widths[widest] ?? 0) - 1;
+  }
+}
+
+const colours = {
+  succeeded: 'green',
+  refreshed: 'green',
+  due: 'cyan',
+  blocked: 'yellow',
+  waiting: 'yellow',
+  running: 'cyan',
+  continued: 'yellow',
+  partial: 'yellow',
+  skipped: 'yellow',
+  failed: 'red',
+  lost: 'red',
+} as const;
+
+export function coloured(status: keyof typeof colours): string {
+  return styleText(colours[status], status);
+}
+
+/** Seconds as the largest two units that matter: 3d 4h, 12m 5s. */
+export function age(seconds: number): string {
+  const units: [string, number][] = [
+    ['d', 86_400],
+    ['h', 3_600],
+    ['m', 60],
+    ['s', 1],
+  ];
+  const parts: string[] = [];
+  let rest = Math.max(Math.round(seconds), 0);
+  for (const [unit, size] of units) {
+    if (rest >= size) parts.push(`${Math.floor(rest / size)}${unit}`);
+    rest %= size;
+  }
+  return parts.slice(0, 2).join(' ') || '0s';
+}
+
+/** In milliseconds while that is readable. */
+export function duration(ms: number): string {
+  return ms < 10_000 ? `${count(Math.round(ms))} ms` : age(ms / 1000);
+}
+
+/** To the second, as in 2026-01-01 02:00:00. */
+export function utc(ms: number): string {
+  return new Intl.DateTimeFormat('sv', {
+    dateStyle: 'short',
+    timeStyle: 'medium',
+    timeZone: 'UTC',
+  }).format(ms);
+}
+
+export function showRuns(runs: RunDocument[]): void {
+  if (runs.length === 0) {
+    console.log('No runs yet.');
+    return;
+  }
+  const rows = runs.map((run) => [
+    run.job,
+    coloured(run.status) + (run.dryRun ? ' (dry run)' : ''),
+    run.trigger,
+    utc(timeMs(run.startedAt)),
+    run.finishedAt === null ? '-' : duration(timeMs(run.finishedAt) - timeMs(run.startedAt)),
+    run.id,
+  ]);
+  console.log(table(['job', 'status', 'trigger', 'started (UTC)', 'took', 'run'], rows, []));
+}
+
+export function showError(error: ErrorDocument, prefix = ''): void {
+  console.error(styleText('red', `${prefix}${error.message} (${error.code})`));
+  if (error.detail) console.error(`  ${error.detail}`);
+  if (error.hint) console.error(`  Fix: ${error.hint}`);
+}
+
+/** A progress bar for each subject in turn, on a terminal only. */
+export function progressBars(): { onProgress: (progress: StepProgress) => void; stop: () => void } {
+  let bar: SingleBar | undefined;
+  let current: string | undefined;
+  return {
+    onProgress: ({ subject, unit, done, total }) => {
+      if (subject !== current) {
+        bar?.stop();
+        bar = new SingleBar(
+          {
+            format: `  ${subject.padEnd(44)} {bar} {percentage}%  {value} of {total} ${unit}`,
+            stream: process.stderr,
+            barsize: 24,
+            forceRedraw: true,
+          },
+          Presets.shades_classic,
+        );
+        bar.start(Math.max(total, done), done);
+        current = subject;
+      }
+      bar?.setTotal(Math.max(total, done));
+      bar?.update(done);
+    },
+    stop: () => bar?.stop(),
+  };
+}

@@ -1,0 +1,1 @@
+select nightshift.declare_job('partition-maintenance', policies => 'nightshift.partition_policies');

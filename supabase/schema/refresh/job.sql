@@ -1,0 +1,1 @@
+select nightshift.declare_job('view-refresh', policies => 'nightshift.refresh_policies');

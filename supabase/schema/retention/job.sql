@@ -1,0 +1,1 @@
+select nightshift.declare_job('retention-purge', policies => 'nightshift.retention_policies');

@@ -1,0 +1,42 @@
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { describeInstalled } from '../support/installed-schema.ts';
+
+const run = promisify(execFile);
+const migrations = new URL('../../supabase/migrations/', import.meta.url);
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+describe('what a release installs', () => {
+  let db: TestDatabase;
+  beforeAll(async () => {
+    db = await createDatabase();
+  });
+  afterAll(() => db.drop());
+
+  it('is what the committed snapshot says (npx vitest run test/schema/snapshot.test.ts --update)', async () => {
+    await expect(`${(await describeInstalled(db.sql)).join('\n')}\n`).toMatchFileSnapshot(
+      'snapshot.txt',
+    );
+  });
+
+  it('has bodies that Postgres accepts, once all functions are there', async () => {
+    const [newest = ''] = readdirSync(migrations).sort().reverse();
+    const text = readFileSync(new URL(newest, migrations), 'utf8');
+    const checked = text.replace('set check_function_bodies = off;', '');
+    expect(checked).not.toBe(text);
+    const before = await describeInstalled(db.sql, { bodies: true });
+    await db.sql.unsafe(checked);
+    expect(await describeInstalled(db.sql, { bodies: true })).toEqual(before);
+  });
+
+  it.each(['gen-migration', 'gen-types'])(
+    'is up to date: infra/local/%s.ts --check',
+    async (name) => {
+      await run(process.execPath, [`infra/local/${name}.ts`, '--check'], { cwd: root });
+    },
+  );
+});

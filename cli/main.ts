@@ -13,7 +13,7 @@ import { readStatus } from './commands/status.ts';
 import { mintToken } from './commands/token.ts';
 import { connect, noDeadline } from './connect.ts';
 import { doctor, showDiagnosis } from './doctor/index.ts';
-import { applyMigrations, removeFromDatabase } from './installation/commands.ts';
+import { applyMigrations, copyMigrations, removeFromDatabase } from './installation/commands.ts';
 import { lookAtHealth, showHealth } from './present/health-check.ts';
 import { presenters } from './present/index.ts';
 import { coloured, heading, progressBars, showError, utc } from './ui.ts';
@@ -265,7 +265,13 @@ program
     'direct or session-mode connection string of the database owner',
   )
   .action(applyMigrations);
-
+program
+  .command('migrations')
+  .description('for projects that are migrated with the Supabase CLI')
+  .command('copy')
+  .description('write the newest release into a migrations folder of yours, as its last migration')
+  .requiredOption('--to <folder>', 'the folder: ../my-app/supabase/migrations')
+  .action(copyMigrations);
 program
   .command('uninstall')
   .description(
@@ -293,7 +299,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 try {
   refuseOptionsTakenByNpm(
-    program.commands.flatMap(({ options }) => options.map(({ long }) => long?.slice(2) ?? '')),
+    program.commands
+      .flatMap((command) => [command, ...command.commands])
+      .flatMap(({ options }) => options.map(({ long }) => long?.slice(2) ?? '')),
   );
   await program.parseAsync();
 } catch (thrown) {

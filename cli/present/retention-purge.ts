@@ -6,7 +6,7 @@ import {
   type PurgeStep,
 } from '../../functions/retention-purge/schema.ts';
 import { age, coloured, count, note, showError, table } from '../ui.ts';
-import type { Presenter } from './index.ts';
+import type { Presenter } from './presenter.ts';
 
 export const presenter: Presenter<PurgeReport> = {
   title: 'Retention',

@@ -275,6 +275,7 @@ export type Database = {
           check_restore: undefined | null
           describe_retention_policy: Json | null
           require_marker_index: undefined | null
+          require_no_sentinel: undefined | null
         }
         Insert: {
           created_at?: string
@@ -559,6 +560,10 @@ export type Database = {
         }
         Returns: Json
       }
+      advice_for_supabase_table: {
+        Args: { relation: unknown }
+        Returns: string
+      }
       all_leaf_relations: { Args: { relation: unknown }; Returns: unknown[] }
       alter_partition_policy: {
         Args: {
@@ -740,6 +745,10 @@ export type Database = {
         Args: { column_name: unknown; relation: unknown }
         Returns: unknown
       }
+      constant_default: {
+        Args: { column_name: unknown; relation: unknown }
+        Returns: string
+      }
       copy_after_attach: {
         Args: { model: unknown; parent: unknown; partition: unknown }
         Returns: Json
@@ -870,6 +879,10 @@ export type Database = {
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
         }
         Returns: Json
+      }
+      describe_delete_triggers: {
+        Args: { relation: unknown }
+        Returns: string[]
       }
       describe_health_check: {
         Args: {
@@ -1072,6 +1085,10 @@ export type Database = {
         Returns: Json
       }
       get_run: { Args: { run_id: string }; Returns: Json }
+      grant_of_refresh: {
+        Args: { role_name: unknown; view: unknown }
+        Returns: string
+      }
       health_backlog_age: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
@@ -1486,6 +1503,14 @@ export type Database = {
           isSetofReturn: false
         }
       }
+      hint_for_flag: {
+        Args: { flag_column: unknown; relation: unknown }
+        Returns: string
+      }
+      hint_for_marker: {
+        Args: { drop_after: string; marker_column: unknown; relation: unknown }
+        Returns: string
+      }
       hold_partition_run: {
         Args: { fence: number; lock_timeout_ms: number; run_id: string }
         Returns: {
@@ -1560,6 +1585,7 @@ export type Database = {
           upper: string
         }[]
       }
+      is_large: { Args: { relation: unknown }; Returns: boolean }
       is_published: { Args: { relation: unknown }; Returns: boolean }
       is_set_by_default: {
         Args: { column_name: unknown; relation: unknown }
@@ -1606,6 +1632,14 @@ export type Database = {
         Args: { due: string; marker_column: unknown; relation: unknown }
         Returns: boolean
       }
+      marker_walk: {
+        Args: { due: string; leaf: unknown; marker_column: unknown }
+        Returns: string
+      }
+      may_refresh: {
+        Args: { role_name: unknown; view: unknown }
+        Returns: boolean
+      }
       measure_backlog: {
         Args: {
           as_of: string
@@ -1645,7 +1679,12 @@ export type Database = {
       mute_triggers: { Args: { relation: unknown }; Returns: Json }
       name_some: { Args: { relations: unknown[] }; Returns: string }
       next_leaf: {
-        Args: { done: unknown; due: string; relation: unknown }
+        Args: {
+          done: unknown
+          due: string
+          marker_column: unknown
+          relation: unknown
+        }
         Returns: Json
       }
       next_part_of_index: {
@@ -1866,9 +1905,23 @@ export type Database = {
         }
         Returns: undefined
       }
+      require_no_sentinel: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+        }
+        Returns: undefined
+      }
       require_ownership: { Args: { relation: unknown }; Returns: undefined }
       require_period: {
         Args: { example: string; name: string; period: string }
+        Returns: undefined
+      }
+      require_referencing_indexes: {
+        Args: { relation: unknown }
+        Returns: undefined
+      }
+      require_replica_identity: {
+        Args: { relation: unknown }
         Returns: undefined
       }
       require_statistics: {
@@ -1996,6 +2049,11 @@ export type Database = {
       }
       view_state: { Args: { view: unknown }; Returns: Json }
       views_below: { Args: { view: unknown }; Returns: unknown[] }
+      warn_of_heirs: { Args: { relation: unknown }; Returns: string[] }
+      warn_of_replica_identity: {
+        Args: { relation: unknown }
+        Returns: string[]
+      }
       warnings_of_purge: { Args: { relation: unknown }; Returns: Json }
       what_changed: { Args: { after: Json; before: Json }; Returns: string }
       why_not_drop: {
@@ -2019,6 +2077,10 @@ export type Database = {
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
         }
         Returns: string
+      }
+      without_replica_identity: {
+        Args: { relation: unknown }
+        Returns: unknown[]
       }
     }
     Enums: {

@@ -1,15 +1,4 @@
-import { NightshiftError } from '../_shared/errors.ts';
-import {
-  type HealthCheck,
-  type HealthDocument,
-  type HealthInput,
-  type HealthReport,
-  type Level,
-  levels,
-} from './schema.ts';
-
-/** Of each check in the report of a run; `nightshift health` has more. */
-const maxFindings = 5;
+import { type HealthCheck, type HealthDocument, type Level, levels } from './schema.ts';
 
 export function worstOf(found: readonly Level[]): Level {
   return levels[Math.max(0, ...found.map((level) => levels.indexOf(level)))] ?? 'ok';
@@ -25,30 +14,9 @@ export function countLevels(found: readonly Level[]): Record<Level, number> {
   return counts;
 }
 
-/** What a run keeps: what is not ok, without what the same check says every time. */
-export function reportOf(
-  { checks, notRun }: HealthDocument,
-  { dryRun, quick }: Pick<HealthInput, 'dryRun' | 'quick'>,
-): HealthReport {
-  const found = checks.map(({ level }) => level);
-  return {
-    dryRun,
-    quick,
-    level: worstOf(found),
-    counts: countLevels(found),
-    checks: worstFirst(checks)
-      .filter(({ level }) => level !== 'ok')
-      .map(({ name, title, level, why, unit, quick, value, findings, findingsTotal }) => ({
-        ...{ name, title, level, why, unit, quick, value, findingsTotal },
-        findings: findings.slice(0, maxFindings),
-      })),
-    notRun,
-  };
-}
-
 /**
- * What the checks come to in all. Those that did not run count as the last full run found them, or as unknown where that
- * found nothing and no time was left for them now.
+ * Counts all checks by level. A check that did not run counts as the last full run found it; without such a result it is
+ * unknown if there was no time for it now.
  */
 export function gaugesOf({ checks, notRun, lastLevels }: HealthDocument): Record<Level, number> {
   const unknown = Object.fromEntries(notRun.map((name) => [name, 'unknown' as const]));
@@ -56,28 +24,18 @@ export function gaugesOf({ checks, notRun, lastLevels }: HealthDocument): Record
   return countLevels(Object.values({ ...unknown, ...lastLevels, ...now }));
 }
 
-/** The value of the worst subject; undefined when the check did not run or could not look. */
+/** The value of the worst subject; undefined when the check did not run or is unknown. */
 export function worstValue(checks: readonly HealthCheck[], name: string): number | undefined {
   const check = checks.find((candidate) => candidate.name === name);
   if (!check || check.level === 'unknown') return undefined;
   return check.value ?? 0;
 }
 
-/** How many subjects are critical, of the 20 worst; undefined when the check did not run or could not look. */
+/** How many of the 20 worst subjects are critical; undefined when the check did not run or is unknown. */
 export function criticalFindings(checks: readonly HealthCheck[], name: string): number | undefined {
   const check = checks.find((candidate) => candidate.name === name);
   if (!check || check.level === 'unknown') return undefined;
   return check.findings.filter(({ level }) => level === 'critical').length;
-}
-
-/** A health check that could look at nothing has not done its work. */
-export function nothingChecked(checks: readonly HealthCheck[]): NightshiftError | undefined {
-  if (checks.length === 0 || checks.some(({ level }) => level !== 'unknown')) return undefined;
-  const [first] = checks[0]?.findings ?? [];
-  return new NightshiftError('NS502', 'No check could run', {
-    detail: first?.detail ?? undefined,
-    hint: first?.fix ?? 'The report says why, one by one.',
-  });
 }
 
 const words = {
@@ -89,7 +47,7 @@ const words = {
 } as const satisfies Record<Level, string>;
 export type StatusWord = (typeof words)[Level];
 
-/** One word for whoever watches from outside. */
+/** One word for monitoring from outside. */
 export function statusWord(checks: readonly HealthCheck[], notRun: readonly string[]): StatusWord {
   const found = checks.map(({ level }) => level);
   return words[worstOf(notRun.length > 0 ? [...found, 'unknown'] : found)];

@@ -1,16 +1,15 @@
 import * as z from 'zod';
 import type { ErrorDocument } from '../_shared/errors.ts';
 
-/** What a caller may ask of the purge. */
 export const purgeInput = z.strictObject({
-  /** Count what would go and why the rest stays; delete nothing. */
+  /** Count what would be deleted and why the rest stays, and delete nothing. */
   dryRun: z.boolean().default(false),
-  /** Only these tables, named as SQL writes them, schema included; all policies when left out. */
+  /** Only these tables, schema-qualified and quoted as in SQL; without it, all with a policy. */
   only: z
     .array(z.string().regex(/^[^\0]+$/, 'must not be empty or contain NUL'))
     .min(1)
     .optional(),
-  /** Purge also where a policy would remove more than its max_fraction of the table. */
+  /** Purge even if a policy would remove more than its max_fraction of the table. */
   force: z.boolean().default(false),
 });
 export type PurgeInput = z.output<typeof purgeInput>;
@@ -54,8 +53,8 @@ export const listedPolicies = z.array(
 );
 
 /**
- * What the ledger holds of one table in one run: totals over all batches, of earlier attempts too. A table can lose
- * rows before its own turn, to a cycle of references; then rowsPurged alone is there.
+ * The totals of one table over all batches and attempts of a run. A table in a cycle of references can lose rows before
+ * its own turn; until then it has rowsPurged alone.
  */
 const purgeTotals = z.object({
   rowsPurged: z.number().default(0),
@@ -89,7 +88,7 @@ export interface PurgeStep {
   rowsPurged: number;
   /** Due rows left because a row that stays refers to them. */
   rowsBlocked: number;
-  /** The same by foreign key. */
+  /** rowsBlocked by foreign key. */
   blockedBy: Record<string, number>;
   /** Due rows at the end, blocked ones included; an estimate unless rowsLeftExact. */
   rowsLeft: number;
@@ -109,8 +108,8 @@ export interface PurgeReport {
   rowsBlocked: number;
   rowsLeft: number;
   steps: PurgeStep[];
-  /** Tables whose policy is switched off. */
+  /** Tables whose policy is disabled. */
   disabled: string[];
-  /** In a dry run: what would make a real run refuse with NS428. */
+  /** In a dry run, why a real run without force would refuse with NS428. */
   refusals: string[];
 }

@@ -16,3 +16,5 @@ begin
   end if;
 end;
 $$;
+
+drop function if exists nightshift.next_leaf(regclass, oid, text);

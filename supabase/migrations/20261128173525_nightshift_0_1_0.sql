@@ -105,6 +105,8 @@ begin
 end;
 $$;
 
+drop function if exists nightshift.next_leaf(regclass, oid, text);
+
 -- supabase/schema/health/tables.sql
 
 -- Health checks, their thresholds, and what a check measures.
@@ -212,7 +214,7 @@ comment on column nightshift.settings.paused is 'While true no run begins, but f
 comment on column nightshift.settings.ledger_retention is
   'How long finished runs stay in nightshift.runs. Default 90 days; at least 1 day.';
 comment on column nightshift.settings.trigger_search_path is
-  'The search_path that triggers of the application find when a purge deletes a row. Default: public, extensions.';
+  'The search_path that triggers of the application find when a purge deletes a row and, before Postgres 17, functions in the query of a view that is refreshed. Default: public, extensions.';
 comment on column nightshift.settings.partition_alert_bytes is
   'A partition larger than this, indexes included, is reported. Default 10 GB.';
 
@@ -832,8 +834,7 @@ as $$
   select string_agg(concat(
     case
       when w.way ->> 'problem' is null then null
-      when not pg_has_role(c.relowner, 'usage') then (w.way ->> 'fix') || ' '
-      when not c.relispopulated then format('refresh materialized view %s; ', v.view)
+      when not nightshift.may_refresh(current_user, v.view) or not c.relispopulated then (w.way ->> 'fix') || ' '
       else format('select nightshift.alter_refresh_policy(%L, allow_blocking => true); ', v.view)
     end,
     format('select nightshift.refresh_policy_view(nightshift.find_refresh_policy(%L)%s);', v.view,
@@ -1438,13 +1439,19 @@ as $$
   select p.*
   from nightshift.retention_policies p
   join pg_catalog.pg_attribute a on a.attrelid = p.relation and a.attname = p.marker_column and a.attnum > 0
-  where p.enabled and (not a.attnotnull or p.flag_column is not null)
-    -- One that every new row gets, as created_at does, says when that was written.
-    and (p.flag_column is not null or not nightshift.is_set_by_default(p.relation, a.attname));
+  where p.enabled
+    and (
+      p.flag_column is not null
+      -- No catalog tells an expiry from a deletion, nor a time that a trigger fills in: only the name does.
+      or a.attname ~* 'delet|remov|trash|discard|archiv|destroy|eras|tombston'
+        and not nightshift.is_set_by_default(p.relation, a.attname)
+        -- What every row must have says "not deleted" by a time that never is.
+        and (not a.attnotnull or a.atthasdef)
+    );
 $$;
 
 comment on function nightshift.soft_delete_policies is
-  'The enabled policies whose marker says that a row was deleted: it can be null and has no time for a default, or has a flag beside it. Rows of others age by the time they were written.';
+  'The enabled policies whose marker says that a row was deleted: it has a flag beside it, or it is named for that, as deleted_at or "removedOn" are, and a row can be without it. Rows of others age by when they were written, used, or will expire.';
 
 -- supabase/schema/health/usual_partition.sql
 
@@ -4964,7 +4971,11 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
 declare
-  adopted regclass[];
+  adopted oid[] := '{}';
+  view regclass;
+  left_out jsonb := '[]';
+  problem text;
+  fix text;
 begin
   if not exists (select 1 from pg_catalog.pg_namespace n where n.nspname = adopt_refresh_policies.schema) then
     raise exception using
@@ -4972,25 +4983,43 @@ begin
       message = format('There is no schema %s', coalesce(quote_ident(adopt_refresh_policies.schema), 'null')),
       hint = 'Name it as it is, without quotes: nightshift.adopt_refresh_policies(''public'').';
   end if;
-  select coalesce(array_agg(c.oid::regclass order by c.oid::regclass::text), '{}') into adopted
-  from pg_catalog.pg_class c
-  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where n.nspname = adopt_refresh_policies.schema
-    and c.relkind = 'm'
-    and (nightshift.find_refresh_policy(c.oid::regclass::text)).view is null;
-  perform nightshift.add_refresh_policy(v, adopt_refresh_policies.max_staleness, adopt_refresh_policies.allow_blocking)
-  from unnest(adopted) v;
+  for view in
+    select c.oid::regclass
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = adopt_refresh_policies.schema
+      and c.relkind = 'm'
+      and (nightshift.find_refresh_policy(c.oid::regclass::text)).view is null
+    order by c.oid::regclass::text
+  loop
+    begin
+      perform nightshift.add_refresh_policy(view, adopt_refresh_policies.max_staleness, adopt_refresh_policies.allow_blocking);
+      adopted := adopted || view::oid;
+    exception
+      when sqlstate 'NS422' then
+        get stacked diagnostics problem = message_text, fix = pg_exception_hint;
+        left_out := left_out || jsonb_build_object('view', view::text, 'problem', problem, 'fix', fix);
+    end;
+  end loop;
+  if adopted = '{}' and left_out <> '[]' then
+    raise exception using
+      errcode = 'NS422',
+      message = 'No view could be adopted: ' || problem,
+      detail = format('It is the same, or the like, for %s.',
+        (select string_agg(l ->> 'view', ', ') from jsonb_array_elements(left_out) l)),
+      hint = fix;
+  end if;
   -- Only now: a view that reads another one of them has nothing to be warned of.
   return (
     select coalesce(jsonb_agg(nightshift.describe_declared_policy(p) order by p.view_name), '[]')
     from nightshift.refresh_policies p
-    where p.view = any(adopted)
-  );
+    where p.view::oid = any(adopted)
+  ) || left_out;
 end;
 $$;
 
 comment on function nightshift.adopt_refresh_policies is
-  'Declares a policy for every materialized view of a schema that has none; the others keep theirs. Arguments as for add_refresh_policy. Returns the new policies with their warnings, as one JSON array. Errors: NS404, NS422.';
+  'Declares a policy for every materialized view of a schema that has none; the others keep theirs. Arguments as for add_refresh_policy. Returns the new policies with their warnings, as one JSON array, and after them the views that could not be adopted: {view, problem, fix}. Errors: NS404; NS422 when none could be.';
 
 -- supabase/schema/refresh/alter_refresh_policy.sql
 
@@ -5165,11 +5194,11 @@ begin
       hint = 'Name one, with its schema: nightshift.add_refresh_policy(''public.sales_by_day'', ''26 hours'').';
   end if;
   select c.relowner into owner from pg_catalog.pg_class c where c.oid = policy.view;
-  if not pg_has_role(caller, owner, 'usage') then
+  if not nightshift.may_refresh(caller, policy.view) then
     raise exception using
       errcode = 'NS422',
       message = format('%s belongs to %I, and %I may not refresh it', policy.view, owner::regrole, caller),
-      hint = 'Declare the policy as the owner of the view: on Supabase in the SQL editor or in a migration.';
+      hint = 'Declare the policy as the owner of the view, or: ' || nightshift.grant_of_refresh(caller, policy.view);
   end if;
   -- Each field by itself: '1 month -30 days' is positive on paper and negative in February.
   if policy.max_staleness is null
@@ -5408,6 +5437,23 @@ $$;
 
 comment on function nightshift.follow_renames is 'Notes the present name of every view that has a policy.';
 
+-- supabase/schema/refresh/grant_of_refresh.sql
+
+create or replace function nightshift.grant_of_refresh(role_name name, view regclass)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when current_setting('server_version_num')::integer >= 170000
+    then format('grant maintain on %s to %I;', c.oid::regclass, role_name)
+    else format('grant %I to %I;', pg_get_userbyid(c.relowner), role_name) end
+  from pg_catalog.pg_class c
+  where c.oid = grant_of_refresh.view;
+$$;
+
+comment on function nightshift.grant_of_refresh is 'The statement that lets a role refresh a view and takes nothing from anyone.';
+
 -- supabase/schema/refresh/list_refresh_policies.sql
 
 create or replace function nightshift.list_refresh_policies(as_of timestamptz default now())
@@ -5429,6 +5475,26 @@ $$;
 
 comment on function nightshift.list_refresh_policies is
   'Every policy with the state of its view, as one JSON array: see describe_view.';
+
+-- supabase/schema/refresh/may_refresh.sql
+
+create or replace function nightshift.may_refresh(role_name name, view regclass)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if pg_has_role(role_name, (select c.relowner from pg_catalog.pg_class c where c.oid = view), 'usage') then
+    return true;
+  end if;
+  -- Earlier versions do not know the word.
+  return current_setting('server_version_num')::integer >= 170000 and has_table_privilege(role_name, view, 'maintain');
+end;
+$$;
+
+comment on function nightshift.may_refresh is
+  'Whether a role may refresh a view: it has the rights of its owner, or holds MAINTAIN on it, which exists since Postgres 17.';
 
 -- supabase/schema/refresh/note_unchanged.sql
 
@@ -5663,7 +5729,12 @@ begin
   );
   begun_at := clock_timestamp();
   begin
+    -- From 17 on Postgres sets a path of its own; before, functions in the query find their names as in a refresh by hand.
+    if current_setting('server_version_num')::integer < 170000 then
+      perform set_config('search_path', (select s.trigger_search_path || ', pg_temp' from nightshift.settings s), true);
+    end if;
     execute statement;
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
   exception
     when lock_not_available then
       raise;
@@ -5685,7 +5756,10 @@ begin
         message = format('The query of %s fails with SQLSTATE %s', target, sqlstate),
         hint = case
           when sqlstate in ('42P01', '42883', '42704', '3F000')
-            then 'Since Postgres 17 every refresh runs with search_path = pg_catalog: qualify the names in the functions that the view calls, or alter function ... set search_path. '
+            then case when current_setting('server_version_num')::integer >= 170000
+              then 'Since Postgres 17 every refresh runs with search_path = pg_catalog'
+              else 'A refresh runs with the search path of nightshift.settings.trigger_search_path' end
+              || ': qualify the names in the functions that the view calls, or alter function ... set search_path. '
           when sqlstate = '42501' then 'A refresh has the rights of the owner of the view: grant them what its query needs. '
           when sqlstate = '55000' then 'A materialized view that it reads may hold no data: refresh that first. '
           else ''
@@ -5701,7 +5775,13 @@ begin
     record.row_count := pg_stat_get_xact_tuples_inserted(target);
     record.dead_rows := 0;
   else
-    execute format('select count(*) from %s', target) into record.row_count;
+    if pg_has_role((select c.relowner from pg_catalog.pg_class c where c.oid = target), current_user, 'member') then
+      execute format('select count(*) from %s', target) into record.row_count;
+    else
+      -- To read it is to run what is constant in its indexes. The refresh itself has the rights of its owner, a look has ours.
+      record.row_count := greatest(pg_stat_get_live_tuples(target)
+        + pg_stat_get_xact_tuples_inserted(target) - pg_stat_get_xact_tuples_deleted(target), 0);
+    end if;
     record.dead_rows := pg_stat_get_dead_tuples(target) + pg_stat_get_xact_tuples_deleted(target);
   end if;
   -- What reads this view must see at once, by its counters, whether it has changed.
@@ -5815,13 +5895,11 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  owner oid;
   populated boolean;
   keyed boolean;
-  needs text;
+  empty oid[];
 begin
-  select c.relowner, c.relispopulated into owner, populated
-  from pg_catalog.pg_class c where c.oid = view;
+  select c.relispopulated into populated from pg_catalog.pg_class c where c.oid = view;
   keyed := exists (
     select 1
     from pg_catalog.pg_index i
@@ -5832,31 +5910,47 @@ begin
       and i.indpred is null and i.indexprs is null
       and m.amname = 'btree'
   );
-  if not pg_has_role(owner, 'usage') then
+  if not nightshift.may_refresh(current_user, view) then
     return jsonb_build_object(
-      'problem', format('It belongs to %I, and only its owner may refresh it', owner::regrole),
-      'fix', format('alter materialized view %s owner to %I;', view, current_user)
+      'problem', format('It belongs to %I, and %I may not refresh it',
+        (select c.relowner::regrole from pg_catalog.pg_class c where c.oid = view), current_user),
+      'fix', nightshift.grant_of_refresh(current_user, view)
     );
   end if;
-  if populated and keyed then
+  -- One that has a policy is filled first.
+  empty := array(
+    select r.relation::oid
+    from nightshift.view_reads(view) r
+    join pg_catalog.pg_class c on c.oid = r.relation and c.relkind = 'm' and not c.relispopulated
+    where not exists (select 1 from nightshift.refresh_policies p where p.enabled and nightshift.view_of(p) = r.relation)
+  );
+  if cardinality(empty) > 0 then
+    return jsonb_build_object(
+      'problem', format('It reads %s, which holds no data and has no refresh policy', nightshift.name_some(empty)),
+      'fix', format('select nightshift.add_refresh_policy(%L);', empty[1]::regclass)
+    );
+  end if;
+  if not populated then
+    return jsonb_build_object('mode', 'plain', 'modeReason', 'it holds no data yet, so nobody can read it');
+  end if;
+  if keyed then
     return jsonb_build_object('mode', 'concurrently', 'modeReason', 'readers go on reading');
   end if;
-  needs := concat_ws(' and ',
-    case when not populated then 'it holds no data yet' end, case when not keyed then 'it has no unique index on plain columns' end);
   if allow_blocking then
-    return jsonb_build_object('mode', 'plain', 'modeReason', needs || ', and its policy allows blocking readers');
+    return jsonb_build_object(
+      'mode', 'plain', 'modeReason', 'it has no unique index on plain columns, and its policy allows blocking readers'
+    );
   end if;
   return jsonb_build_object(
-    'problem', format('It can only be refreshed in a way that blocks its readers: %s', needs),
-    'fix', case when not populated then format('refresh materialized view %s; once by hand, ', view) else '' end
-      || case when not keyed then format('create unique index on %s (<the columns that tell its rows apart>); ', view) else '' end
+    'problem', 'It can only be refreshed in a way that blocks its readers: it has no unique index on plain columns',
+    'fix', format('create unique index on %s (<the columns that tell its rows apart>); ', view)
       || format('or select nightshift.alter_refresh_policy(%L, allow_blocking => true);', view)
   );
 end;
 $$;
 
 comment on function nightshift.refresh_way is
-  'How a view can be refreshed: {mode: concurrently | plain, modeReason}, or {problem, fix} when it cannot. Concurrently when it is populated and has a valid unique index on plain columns; plain, which blocks readers, only when allow_blocking says so.';
+  'How a view can be refreshed: {mode: concurrently | plain, modeReason}, or {problem, fix} when it cannot. Plain when it holds no data, for nobody can read it then; concurrently when it has a valid unique index on plain columns; otherwise plain, which blocks readers, only when allow_blocking says so.';
 
 -- supabase/schema/refresh/remove_refresh_policy.sql
 
@@ -6212,12 +6306,60 @@ begin
       hint = 'Change it with nightshift.alter_retention_policy, or remove it first with nightshift.remove_retention_policy.';
   end if;
   return nightshift.describe_retention_policy(policy)
-    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation));
+    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
+      || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
 end;
 $$;
 
 comment on function nightshift.add_retention_policy is
   'Declares that rows of relation may be purged once marker_column is older than drop_after (and flag_column is true, when given). The marker is a date, timestamp (read as UTC) or timestamptz, and needs an index. drop_after: at least 1 day unless allow_short. max_fraction: the largest share of the table one run may remove, default 0.5. Returns the policy and warnings. Errors: NS404, NS422, each with a hint that says the fix.';
+
+-- supabase/schema/retention/advice_for_supabase_table.sql
+
+-- What to do instead for tables that Supabase keeps for itself: each has a way of its own.
+
+create or replace function nightshift.advice_for_supabase_table(relation regclass)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when o.name = 'storage.objects' then
+      'Remove files through the Storage API, for example supabase.storage.from(''bucket'').remove([...]): it refuses a plain delete, and a row that goes leaves its file behind. Keep deleted_at in a table of your own, beside the path of the file.'
+    when o.name = 'auth.users' then
+      'Delete users through the Auth API: supabase.auth.admin.deleteUser(id). Keep deleted_at in a table of your own that refers to auth.users.'
+    when o.name = 'auth.audit_log_entries' then
+      'Auth need not write it: Dashboard, Authentication, Audit Logs. To trim it: select cron.schedule(''trim-auth-audit-log'', ''15 3 * * *'', $delete$delete from auth.audit_log_entries where created_at < now() - interval ''90 days''$delete$);'
+    when o.schema = 'auth' then
+      'Auth removes what has expired itself. How long sessions last: Dashboard, Authentication, Sessions.'
+    when o.name = 'cron.job_run_details' then
+      'pg_cron trims it, where it is told to: select cron.schedule(''trim-cron-history'', ''0 3 * * *'', $delete$delete from cron.job_run_details where end_time < now() - interval ''7 days''$delete$);'
+    when o.schema = 'net' then
+      'pg_net removes answers itself, after pg_net.ttl (6 hours by default).'
+    when o.schema = 'realtime' then
+      'Realtime drops the partitions of messages itself, after three days.'
+    when o.name = 'supabase_functions.hooks' then
+      'select cron.schedule(''trim-hooks'', ''30 3 * * *'', $delete$delete from supabase_functions.hooks where created_at < now() - interval ''30 days''$delete$);'
+    else 'Leave it alone, or copy what you need of it into a table of your own.'
+  end
+  from (
+    select n.nspname as schema, format('%s.%s', n.nspname, c.relname) as name
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.oid = advice_for_supabase_table.relation
+      and (
+        pg_get_userbyid(c.relowner) like 'supabase\_%'
+        or exists (
+          select 1 from pg_catalog.pg_depend d
+          where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
+        )
+      )
+  ) o;
+$$;
+
+comment on function nightshift.advice_for_supabase_table is
+  'How the rows of a table that belongs to Supabase or to an extension are removed instead; null for a table of the application.';
 
 -- supabase/schema/retention/all_leaf_relations.sql
 
@@ -6291,7 +6433,8 @@ begin
     enabled = policy.enabled
   where p.relation = policy.relation;
   return nightshift.describe_retention_policy(policy)
-    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation));
+    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
+      || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
 end;
 $$;
 
@@ -6427,6 +6570,12 @@ begin
       message = format('%s belongs to the system or is temporary', policy.relation),
       hint = 'Declare policies on tables of your application.';
   end if;
+  if nightshift.advice_for_supabase_table(policy.relation) is not null then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is kept by Supabase or an extension, which rely on its rows', policy.relation),
+      hint = nightshift.advice_for_supabase_table(policy.relation);
+  end if;
   if not has_table_privilege(caller, policy.relation, 'delete') then
     raise exception using
       errcode = 'NS422',
@@ -6526,6 +6675,7 @@ begin
           then format('%I is not null', policy.marker_column) else format('%I', policy.flag_column) end
       );
   end if;
+  perform nightshift.require_no_sentinel(policy);
 end;
 $$;
 
@@ -6640,6 +6790,42 @@ as $$
 $$;
 
 comment on function nightshift.column_type is 'The type of a live column, or null when there is no such column.';
+
+-- supabase/schema/retention/constant_default.sql
+
+create or replace function nightshift.constant_default(relation regclass, column_name name)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
+as $$
+declare
+  tree text;
+  expression text;
+  value text;
+begin
+  select d.adbin::text, pg_get_expr(d.adbin, d.adrelid) into tree, expression
+  from pg_catalog.pg_attribute a
+  join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  where a.attrelid = constant_default.relation and a.attname = constant_default.column_name and a.attgenerated = '';
+  -- current_timestamp is a node of its own; now() and its kin are functions of Postgres without arguments.
+  if tree is null or tree ~ '\{(SQLVALUEFUNCTION|NEXTVALUEEXPR)' or exists (
+    select 1
+    from nightshift.called_functions(tree) f
+    join pg_catalog.pg_proc p on p.oid = f.function
+    where p.pronamespace <> 'pg_catalog'::regnamespace or p.provolatile = 'v' or p.pronargs = 0
+  ) then
+    return null;
+  end if;
+  execute format('select (%s)::text', expression) into value;
+  return value;
+end;
+$$;
+
+comment on function nightshift.constant_default is
+  'The time that every new row gets in a column that says nothing else, in UTC, or null where there is none, or where it depends on when the row is written.';
 
 -- supabase/schema/retention/count_rows.sql
 
@@ -6779,6 +6965,38 @@ $$;
 comment on function nightshift.delete_rows is
   'Deletes locked rows of any tables in one statement and returns how many, by the table of the policy. Errors: NS422, all undone, when a trigger kept a row; 40001 when a table is no longer covered.';
 
+-- supabase/schema/retention/describe_delete_triggers.sql
+
+create or replace function nightshift.describe_delete_triggers(relation regclass)
+returns setof text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format(
+    'Deletions fire %s. In a purge, current_setting(''nightshift.run_id'', true) is the id of its run; otherwise it is null or empty.',
+    string_agg(distinct format('trigger %I (%s)', t.tgname, t.tgfoid::regprocedure), ' and ')
+  )
+  from pg_catalog.pg_trigger t
+  join pg_catalog.pg_class c on c.oid = t.tgrelid
+  where t.tgrelid in (
+      select describe_delete_triggers.relation
+      union all
+      select l from nightshift.all_leaf_relations(describe_delete_triggers.relation) l
+    )
+    and not t.tgisinternal
+    -- The copies that partitions have of a trigger of their table.
+    and t.tgparentid = 0
+    and t.tgenabled <> 'D'
+    and t.tgtype & 8 = 8
+    -- A statement trigger of a partitioned table is warned of: it does not fire.
+    and (t.tgtype & 1 = 1 or c.relkind = 'r')
+  having count(*) > 0;
+$$;
+
+comment on function nightshift.describe_delete_triggers is
+  'A sentence that names the triggers of the application that a purge of the table fires, and says how they tell it from a user.';
+
 -- supabase/schema/retention/describe_retention_policy.sql
 
 create or replace function nightshift.describe_retention_policy(policy nightshift.retention_policies)
@@ -6844,7 +7062,10 @@ begin
         else format('Column %I of %s is of type %s, which is not a time', marker_column, relation, marker_type)
       end,
       detail = 'Nothing was deleted.',
-      hint = 'marker_column names a column of type date, timestamp or timestamptz. If the table or column was dropped or renamed, call nightshift.remove_retention_policy and declare the policy anew.';
+      hint = coalesce(
+        nightshift.hint_for_marker(relation, drop_after, marker_column),
+        'call nightshift.remove_retention_policy and declare the policy anew.'
+      );
   end if;
   if flag_column is not null and flag_type is distinct from 'boolean'::regtype then
     raise exception using
@@ -6854,7 +7075,7 @@ begin
         else format('Column %I of %s is of type %s, which is not boolean', flag_column, relation, flag_type)
       end,
       detail = 'Nothing was deleted.',
-      hint = 'flag_column names a boolean column that is true for soft-deleted rows; leave it out if there is none.';
+      hint = nightshift.hint_for_flag(relation, flag_column);
   end if;
   -- -infinity says "never". As a lower bound it would send the planner to the low end of the index, where the dead
   -- entries of earlier nights are; as an inequality it does not.
@@ -7065,6 +7286,74 @@ $$;
 comment on function nightshift.find_relation is
   'The table of a name as SQL writes it, schema included, or null, also where the name is malformed or names another database.';
 
+-- supabase/schema/retention/hint_for_flag.sql
+
+create or replace function nightshift.hint_for_flag(relation regclass, flag_column name)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when nightshift.column_type(hint_for_flag.relation, flag_column) is null
+      then 'flag_column names a boolean column that is true for rows that may go; leave it out if there is none.'
+    else format(
+      'alter table %1$s add column may_go boolean generated always as (%2$I = ''...'') stored; /* the condition under which a row may go; rewrites the table */',
+      hint_for_flag.relation, flag_column)
+  end;
+$$;
+
+comment on function nightshift.hint_for_flag is
+  'What to do where a column cannot be the flag of a policy: a generated column makes one of any condition on the row.';
+
+-- supabase/schema/retention/hint_for_marker.sql
+
+create or replace function nightshift.hint_for_marker(relation regclass, drop_after interval, marker_column name)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  marker_type regtype := nightshift.column_type(relation, marker_column);
+  made name := left(marker_column, 55) || '_time';
+  times text;
+  touched name;
+begin
+  select
+    string_agg(quote_ident(a.attname), ', ' order by a.attnum),
+    min(a.attname::text) filter (where a.attname ~* 'updat|modif|chang')
+  into times, touched
+  from pg_catalog.pg_attribute a
+  where a.attrelid = hint_for_marker.relation and a.attnum > 0 and not a.attisdropped
+    and a.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype);
+
+  return case
+    when marker_type is null then concat_ws(' ',
+      'Name a column of the table' || nullif(format(': %s.', times), ': .'),
+      'If the table or column was dropped or renamed, call nightshift.remove_retention_policy and declare the policy anew.')
+    when marker_type = 'boolean'::regtype and touched is not null then format(
+      'select nightshift.add_retention_policy(%1$L, %2$L, marker_column => %3$L, flag_column => %4$L); /* where %3$I moves when %4$I is set */',
+      relation, drop_after, touched, marker_column)
+    when marker_type = 'boolean'::regtype then format(
+      'alter table %s add column deleted_at timestamptz; /* to be set together with %I, which has no time */', relation, marker_column)
+    when marker_type in (
+        'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'numeric'::regtype, 'real'::regtype, 'double precision'::regtype
+      ) then format(
+      'alter table %1$s add column %2$I timestamptz generated always as (to_timestamp(nullif(%3$I, 0))) stored; '
+      || '/* for milliseconds: to_timestamp(nullif(%3$I, 0) / 1000.0); rewrites the table */ create index on %1$s (%2$I); '
+      || 'select nightshift.add_retention_policy(%4$L, %5$L, marker_column => %6$L);',
+      relation, made, marker_column, relation, drop_after, made)
+    when marker_type in ('text'::regtype, 'varchar'::regtype, 'character'::regtype) then format(
+      'alter table %1$s alter column %2$I type timestamptz using %2$I::timestamptz; /* rewrites the table */', relation, marker_column)
+    else 'marker_column names a column of type date, timestamp or timestamptz' || coalesce(': ' || times, '') || '.'
+  end;
+end;
+$$;
+
+comment on function nightshift.hint_for_marker is
+  'What to do where a column cannot be the marker of a policy: for a flag, a number, a text and a column that is not there.';
+
 -- supabase/schema/retention/hold_table.sql
 
 create or replace function nightshift.hold_table(relation regclass, locking text)
@@ -7083,6 +7372,21 @@ $$;
 comment on function nightshift.hold_table is
   'Keeps the definition of a table as it is until the end of the transaction, when rows of it are to be locked.';
 
+-- supabase/schema/retention/is_large.sql
+
+create or replace function nightshift.is_large(relation regclass)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  -- 8 MB are read in a few milliseconds, without an index.
+  select coalesce(sum(pg_relation_size(l)), 0) > 1000 * current_setting('block_size')::bigint
+  from nightshift.all_leaf_relations(is_large.relation) l;
+$$;
+
+comment on function nightshift.is_large is 'Whether a table, with its partitions, has more than 1,000 pages, and is not to be read as a whole again and again.';
+
 -- supabase/schema/retention/is_set_by_default.sql
 
 create or replace function nightshift.is_set_by_default(relation regclass, column_name name)
@@ -7093,7 +7397,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select coalesce((
     -- What says "not deleted" as a default is null, or a time that never is.
-    select a.attgenerated = '' and pg_get_expr(d.adbin, d.adrelid) !~* '^\(*(null|''-?infinity'')\M'
+    select a.attgenerated = '' and pg_get_expr(d.adbin, d.adrelid) !~* '^\(*(null\M|''-?infinity'')'
     from pg_catalog.pg_attribute a
     join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
     where a.attrelid = is_set_by_default.relation and a.attname = is_set_by_default.column_name
@@ -7187,22 +7491,13 @@ create or replace function nightshift.marker_is_indexed(relation regclass, marke
 returns boolean
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set enable_seqscan = off
-set enable_bitmapscan = off
-set enable_sort = off
 as $$
 declare
   leaf regclass;
-  plan jsonb;
 begin
-  -- The planner is asked whether an index gives the due rows in order: it knows about partial indexes,
-  -- leading columns and expressions what a look at pg_index would have to guess.
   for leaf in select l from nightshift.leaf_relations(relation) l loop
-    execute format(
-      'explain (format json) select r.%1$I from only %2$s r where %3$s order by r.%1$I limit 1',
-      marker_column, leaf, due
-    ) into plan;
-    if jsonb_path_exists(plan, 'strict $.**."Node Type" ? (@ == "Sort" || @ == "Seq Scan")')
+    if nightshift.is_large(leaf)
+      and nightshift.marker_walk(leaf, marker_column, due) is null
       -- Built in this very transaction over rows it has changed, an index is of use only to later ones.
       and not exists (
         select 1
@@ -7219,7 +7514,42 @@ end;
 $$;
 
 comment on function nightshift.marker_is_indexed is
-  'Whether, on every leaf, an index returns the due rows in marker order.';
+  'Whether, on every leaf that is large, an index serves the way through the due rows: see marker_walk.';
+
+-- supabase/schema/retention/marker_walk.sql
+
+create or replace function nightshift.marker_walk(leaf regclass, marker_column name, due text)
+returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
+as $$
+declare
+  plan jsonb;
+begin
+  -- The planner is asked whether an index gives the due rows in order: it knows about partial indexes,
+  -- leading columns and expressions what a look at pg_index would have to guess.
+  execute format(
+    'explain (format json) select r.%1$I from only %2$s r where %3$s order by r.%1$I limit 1', marker_column, leaf, due
+  ) into plan;
+  if not jsonb_path_exists(plan, 'strict $.**."Node Type" ? (@ == "Sort" || @ == "Seq Scan")') then
+    return 'index';
+  end if;
+  return case when exists (
+    select 1
+    from pg_catalog.pg_index i
+    join pg_catalog.pg_class c on c.oid = i.indexrelid
+    join pg_catalog.pg_am m on m.oid = c.relam and m.amname = 'brin'
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attname = marker_column
+    where i.indrelid = leaf and i.indisvalid and i.indpred is null and a.attnum = any(i.indkey::smallint[])
+  ) then 'sweep' end;
+end;
+$$;
+
+comment on function nightshift.marker_walk is
+  'How an index serves the way through the due rows of a leaf: index (it gives them in the order of the marker), sweep (a BRIN index says which pages may have some), or null when none does.';
 
 -- supabase/schema/retention/measure_backlog.sql
 
@@ -7255,6 +7585,9 @@ declare
   total_rows bigint;
   sampled_due bigint;
   oldest timestamptz;
+  -- Without a zone, times are UTC, whatever the session says.
+  in_utc constant text := case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
+    then '' else '::timestamp at time zone ''UTC''' end;
 begin
   select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages
   from nightshift.leaf_relations(policy.relation) l;
@@ -7273,22 +7606,22 @@ begin
   close due_cursor;
 
   execute format(
-    'select count(*), count(*) filter (where %s) from %s r %s',
-    due, nightshift.scan_of(policy.relation), case when percent < 100 then format('tablesample system (%s)', percent) else '' end
-  ) into total_rows, sampled_due;
+    'select count(*), count(*) filter (where %1$s), (min(r.%2$I) filter (where %1$s))%3$s from %4$s r %5$s',
+    due, policy.marker_column, in_utc, nightshift.scan_of(policy.relation),
+    case when percent < 100 then format('tablesample system (%s)', percent) else '' end
+  ) into total_rows, sampled_due, oldest;
   total_rows := round(total_rows * 100 / percent);
   if not due_exact then
     due_rows := greatest(due_rows, round(sampled_due * 100 / percent));
   end if;
 
-  if due_rows > 0 then
+  -- Of very many due rows only an index in order knows the oldest; else it is that of the sample.
+  if due_rows > 0 and (due_exact or (
+    select bool_and(nightshift.marker_walk(l, policy.marker_column, due) = 'index')
+    from nightshift.leaf_relations(policy.relation) l
+  )) then
     execute format(
-      'select min(r.%1$I)%2$s from %3$s r where %4$s',
-      policy.marker_column,
-      -- Without a zone, times are UTC, whatever the session says.
-      case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
-        then '' else '::timestamp at time zone ''UTC''' end,
-      nightshift.scan_of(policy.relation), due
+      'select min(r.%I)%s from %s r where %s', policy.marker_column, in_utc, nightshift.scan_of(policy.relation), due
     ) into oldest;
   end if;
 
@@ -7340,6 +7673,15 @@ begin
   end if;
   backlog := nightshift.measure_backlog(policy, run.started_at);
   if not again then
+    -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
+    perform nightshift.require_no_sentinel(policy);
+    if (backlog ->> 'dueRows')::bigint > 0 then
+      perform nightshift.require_replica_identity(policy.relation);
+      -- force is true, or the names of tables.
+      if run.input -> 'force' is distinct from 'true' and not coalesce(run.input -> 'force' ? policy.relation::text, false) then
+        perform nightshift.require_referencing_indexes(policy.relation);
+      end if;
+    end if;
     update nightshift.runs r
     set progress = r.progress || jsonb_build_object(
       'backlogs',
@@ -7375,7 +7717,7 @@ comment on function nightshift.merge_row_sets is 'The union: one element a table
 
 -- supabase/schema/retention/next_leaf.sql
 
-create or replace function nightshift.next_leaf(relation regclass, done oid, due text)
+create or replace function nightshift.next_leaf(relation regclass, done oid, marker_column name, due text)
 returns jsonb
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -7383,22 +7725,30 @@ as $$
 declare
   leaf regclass;
   plan jsonb;
+  mode text;
+  due_rows bigint;
 begin
   select l into leaf from nightshift.leaf_relations(relation) l where l::oid > done order by l::oid limit 1;
   if leaf is null then
     return null;
   end if;
-  -- Postgres weighs the index against reading every page; where it would read every page, we sweep.
-  execute format('explain (format json) select r.ctid from only %s r where %s', leaf, due) into plan;
-  return jsonb_build_object(
-    'leaf', leaf::oid::bigint,
-    'mode', case when plan #>> '{0,Plan,Node Type}' = 'Seq Scan' then 'sweep' else 'index' end
-  );
+  mode := coalesce(nightshift.marker_walk(leaf, marker_column, due), 'sweep');
+  if mode = 'index' then
+    -- Postgres weighs the index against reading every page; where it would read every page, we sweep.
+    execute format('explain (format json) select r.ctid from only %s r where %s', leaf, due) into plan;
+    if plan #>> '{0,Plan,Node Type}' = 'Seq Scan' then
+      -- Its statistics may be of before the last purge: where nothing is due, the index says so at once.
+      execute format('select from only %s r where %s order by r.%I limit 1', leaf, due, marker_column);
+      get diagnostics due_rows = row_count;
+      mode := case when due_rows > 0 then 'sweep' else 'index' end;
+    end if;
+  end if;
+  return jsonb_build_object('leaf', leaf::oid::bigint, 'mode', mode);
 end;
 $$;
 
 comment on function nightshift.next_leaf is
-  'Where a purge goes on after the leaf with oid done: {leaf, mode}, or null when there is no further leaf. mode is sweep where the due rows are dense, index where they are sparse.';
+  'Where a purge goes on after the leaf with oid done: {leaf, mode}, or null when there is no further leaf. mode is sweep where the due rows are dense or no index gives them in order, index where they are sparse or there are none.';
 
 -- supabase/schema/retention/partitions_to_retire.sql
 
@@ -7614,6 +7964,8 @@ begin
   end if;
 
   run := nightshift.hold_run(run_id, fence);
+  -- Triggers of the application can tell a purge from a user.
+  perform set_config('nightshift.run_id', run.id::text, true);
   if (select s.paused from nightshift.settings s) then
     raise exception using
       errcode = 'NS428',
@@ -7645,7 +7997,7 @@ begin
   locking := case when run.dry_run then '' else 'for update skip locked' end;
   step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "batches": 0}'::jsonb
     || coalesce(run.progress #> array['steps', policy.relation::text], '{}');
-  place := coalesce(step -> 'place', nightshift.next_leaf(policy.relation, 0, due), 'null');
+  place := coalesce(step -> 'place', nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
 
   -- Leaves without due rows are passed over in one go.
   while place <> 'null' and cardinality(seeds) = 0 and clock_timestamp() < started + interval '100 milliseconds' loop
@@ -7665,7 +8017,7 @@ begin
       place := place || '{"leafDone": true}';
     end if;
     if (place ->> 'leafDone')::boolean then
-      place := coalesce(nightshift.next_leaf(policy.relation, leaf, due), 'null');
+      place := coalesce(nightshift.next_leaf(policy.relation, leaf, policy.marker_column, due), 'null');
     end if;
   end loop;
 
@@ -7822,6 +8174,131 @@ $$;
 
 comment on function nightshift.remove_retention_policy is
   'Removes the policy; a run under way deletes nothing more of that table. A policy whose table is gone is removed by its oid: remove_retention_policy(12345::oid::regclass). Returns what was removed. Errors: NS404.';
+
+-- supabase/schema/retention/require_no_sentinel.sql
+
+-- A time that stands for "not deleted" is older than any retention, so every live row that has it would be due.
+-- Locks: at run time ACCESS SHARE on the table.
+
+create or replace function nightshift.require_no_sentinel(policy nightshift.retention_policies)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
+set row_security = off
+set enable_seqscan = off
+as $$
+declare
+  -- Where languages and databases begin to count, a day to both sides for the time zones, and the month after 1970 began:
+  -- seconds that were read as milliseconds end there.
+  zero_times constant text[] := array[
+    ['0001-01-01 BC', '0001-01-03'], ['1899-12-29', '1900-01-03'], ['1969-12-31', '1970-02-01']
+  ];
+  sentinel text;
+  period text[];
+  copied name := left(policy.marker_column, 55) || '_or_null';
+begin
+  -- A flag says which rows are deleted; whatever time the others have is not looked at.
+  if policy.flag_column is not null then
+    return;
+  end if;
+  sentinel := nightshift.constant_default(policy.relation, policy.marker_column);
+  if not coalesce(isfinite(sentinel::timestamptz) and sentinel::timestamptz < now() - policy.drop_after, false) then
+    sentinel := null;
+  end if;
+  foreach period slice 1 in array zero_times loop
+    exit when sentinel is not null;
+    -- One at a time, with the times in the text: so an index finds that there is none.
+    execute format(
+      'select max(r.%1$I)::text from (
+         select r.%1$I from %2$s r where r.%1$I >= %3$L and r.%1$I < %4$L limit 1000
+       ) r',
+      policy.marker_column, nightshift.scan_of(policy.relation), period[1], period[2]
+    ) into sentinel;
+  end loop;
+  if sentinel is null then
+    return;
+  end if;
+  raise exception using
+    errcode = 'NS422',
+    message = format('%s in %I of %s stands for "no time", not for when a row was deleted',
+      sentinel, policy.marker_column, policy.relation),
+    detail = 'Rows that have it would be deleted as if they had been due for decades. Nothing was deleted.',
+    hint = format(
+      'alter table %1$s add column %2$I %3$s generated always as '
+      || '(case when %4$I > %5$L then %4$I end) stored; /* the times alone; rewrites the table */ create index on %1$s (%2$I); '
+      || 'select nightshift.%6$s_retention_policy(%7$L, %8$L, marker_column => %9$L);',
+      policy.relation, copied, nightshift.column_type(policy.relation, policy.marker_column), policy.marker_column, sentinel,
+      case when exists (select 1 from nightshift.retention_policies p where p.relation = policy.relation) then 'alter' else 'add' end,
+      policy.relation, policy.drop_after, copied
+    );
+end;
+$$;
+
+comment on function nightshift.require_no_sentinel is
+  'Raises NS422, with the column that mends it in the hint, where the marker has a constant default that is due, or holds a time that programs write for "no time": year 1, 1900, the beginning of 1970.';
+
+-- supabase/schema/retention/require_referencing_indexes.sql
+
+create or replace function nightshift.require_referencing_indexes(relation regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  missing record;
+begin
+  select k.referencing, u.columns into missing
+  from nightshift.referencing_keys(relation) k
+  cross join lateral (
+    select string_agg(quote_ident(a.attname), ', ' order by c.position) as columns
+    from pg_catalog.pg_constraint f
+    cross join lateral unnest(f.conkey) with ordinality c(attnum, position)
+    join pg_catalog.pg_attribute a on a.attrelid = f.conrelid and a.attnum = c.attnum
+    where f.oid = k.key
+  ) u
+  where not k.indexed and nightshift.is_large(k.referencing)
+  order by pg_relation_size(k.referencing) desc
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s refers to %s, is large, and has no index on %s', missing.referencing, relation, missing.columns),
+      detail = 'Postgres would read it as a whole for each row that goes. Nothing was deleted.',
+      hint = format('create index concurrently on %s (%s); a run with force does without.', missing.referencing, missing.columns);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_referencing_indexes is
+  'Raises NS422, with the statement in the hint, where a large table refers to this one and no index serves the foreign key.';
+
+-- supabase/schema/retention/require_replica_identity.sql
+
+create or replace function nightshift.require_replica_identity(relation regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  without oid[] := nightshift.without_replica_identity(relation);
+begin
+  if cardinality(without) > 0 then
+    raise exception using
+      errcode = 'NS422',
+      message = format('Postgres refuses to delete from %s', nightshift.name_some(without)),
+      detail = 'A publication has its deletions, and it has no primary key or other replica identity. Nothing was deleted.',
+      hint = format('alter table %s replica identity full; or give it a primary key.', without[1]::regclass);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_replica_identity is
+  'Raises NS422 where Postgres is certain to refuse a deletion: see without_replica_identity.';
 
 -- supabase/schema/retention/resolve_references.sql
 
@@ -8055,6 +8532,13 @@ as $$
       from nightshift.partitions_to_retire(retention_warnings.relation) r
       group by r.parent
     ) t
+  ), '[]') || coalesce((
+    select jsonb_agg(w)
+    from (
+      select nightshift.warn_of_heirs(retention_warnings.relation)
+      union all
+      select nightshift.warn_of_replica_identity(retention_warnings.relation)
+    ) w(w)
   ), '[]');
 $$;
 
@@ -8128,6 +8612,54 @@ $$;
 comment on function nightshift.trim_restores is
   'Deletes at most 1,000 records of restores older than settings.ledger_retention (default 90 days); returns how many. restore_rows calls it.';
 
+-- supabase/schema/retention/warn_of_heirs.sql
+
+create or replace function nightshift.warn_of_heirs(relation regclass)
+returns setof text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with recursive heirs(oid) as (
+    select i.inhrelid
+    from pg_catalog.pg_inherits i
+    join pg_catalog.pg_class c on c.oid = i.inhparent
+    where i.inhparent = warn_of_heirs.relation and c.relkind = 'r'
+    union
+    select i.inhrelid from heirs h join pg_catalog.pg_inherits i on i.inhparent = h.oid
+  )
+  select format(
+    'The rows of %s, which inherit from %s, are not purged with it: each needs a policy of its own. Fix: select nightshift.add_retention_policy(%L, %L, marker_column => %L);',
+    nightshift.name_some(array_agg(h.oid order by h.oid)), p.relation,
+    (min(h.oid::bigint)::oid)::regclass, p.drop_after, p.marker_column
+  )
+  from heirs h
+  join nightshift.retention_policies p on p.relation = warn_of_heirs.relation
+  where not exists (select 1 from nightshift.retention_policies o where o.relation = h.oid)
+  group by p.relation, p.drop_after, p.marker_column;
+$$;
+
+comment on function nightshift.warn_of_heirs is
+  'A sentence with the fix where tables inherit from one with a policy and have none themselves: a purge looks at the rows of the table alone.';
+
+-- supabase/schema/retention/warn_of_replica_identity.sql
+
+create or replace function nightshift.warn_of_replica_identity(relation regclass)
+returns setof text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format(
+    'Postgres refuses to delete from %s: a publication has its deletions, and it has no primary key or other replica identity. Fix: alter table %s replica identity full;',
+    nightshift.name_some(u.relations), (u.relations[1])::regclass
+  )
+  from nightshift.without_replica_identity(warn_of_replica_identity.relation) u(relations)
+  where cardinality(u.relations) > 0;
+$$;
+
+comment on function nightshift.warn_of_replica_identity is 'A sentence with the fix where without_replica_identity finds something.';
+
 -- supabase/schema/retention/warnings_of_purge.sql
 
 create or replace function nightshift.warnings_of_purge(relation regclass)
@@ -8167,6 +8699,43 @@ as $$
 $$;
 
 comment on function nightshift.warnings_of_purge is 'What will make purging this table slow or surprising, with the fix, as a JSON array of sentences.';
+
+-- supabase/schema/retention/without_replica_identity.sql
+
+create or replace function nightshift.without_replica_identity(relation regclass)
+returns oid[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(c.oid order by c.oid), '{}')
+  from nightshift.all_leaf_relations(without_replica_identity.relation) l(leaf)
+  join pg_catalog.pg_class c on c.oid = l.leaf and c.relpersistence = 'p'
+  where not (
+      c.relreplident = 'f'
+      or exists (
+        select 1 from pg_catalog.pg_index i
+        where i.indrelid = c.oid and i.indimmediate and i.indisvalid
+          and case c.relreplident when 'i' then i.indisreplident when 'd' then i.indisprimary else false end
+      )
+    )
+    and exists (
+      select 1
+      from (
+        select c.oid::regclass
+        union all
+        select a.relid from pg_catalog.pg_partition_ancestors(c.oid) a(relid)
+      ) p(relation)
+      join pg_catalog.pg_class r on r.oid = p.relation
+      join pg_catalog.pg_publication b on b.pubdelete
+      where b.puballtables
+        or exists (select 1 from pg_catalog.pg_publication_rel t where t.prpubid = b.oid and t.prrelid = p.relation)
+        or exists (select 1 from pg_catalog.pg_publication_namespace n where n.pnpubid = b.oid and n.pnnspid = r.relnamespace)
+    );
+$$;
+
+comment on function nightshift.without_replica_identity is
+  'The tables that hold the rows of a table and from which Postgres refuses to delete: a publication has their deletions, and nothing identifies a row to its subscribers.';
 
 -- supabase/schema/health/checks/backlog_age.sql
 
@@ -9776,6 +10345,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   policy nightshift.retention_policies;
+  unidentified oid[];
   measure nightshift.health_measure;
 begin
   for policy in select p.* from nightshift.retention_policies p where p.enabled loop
@@ -9784,6 +10354,13 @@ begin
     measure.value := 0;
     begin
       perform nightshift.due_by_marker('r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of);
+      unidentified := nightshift.without_replica_identity(policy.relation);
+      if cardinality(unidentified) > 0 then
+        measure.value := 1;
+        measure.detail := format('Postgres refuses to delete from %s: a publication has its deletions, and nothing identifies its rows.',
+          nightshift.name_some(unidentified));
+        measure.fix := format('alter table %s replica identity full;', unidentified[1]::regclass);
+      end if;
     exception
       when sqlstate 'NS404' then
         measure.value := 1;
@@ -10227,7 +10804,7 @@ end;
 $$;
 
 comment on function nightshift.health_soft_deleted_share is
-  'Deleted rows in percent of all rows of a table, by the statistics of the planner, for policies whose marker can be null or has a flag. A table that was never analyzed is left out, or unknown when it has more than 10,000 pages. See nightshift.health_checks.';
+  'Deleted rows in percent of all rows of a table, by the statistics of the planner, for policies whose marker says that a row was deleted (see soft_delete_policies). A table that was never analyzed is left out, or unknown when it has more than 10,000 pages. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'soft_deleted_share',
@@ -10297,7 +10874,7 @@ end;
 $$;
 
 comment on function nightshift.health_soft_deletes is
-  'Rows marked as deleted in the hour before as_of, by table, counted up to 100,000: of policies whose marker can be null or has a flag; not where it is a date, which has no hours. See nightshift.health_checks.';
+  'Rows marked as deleted in the hour before as_of, by table, counted up to 100,000: of policies whose marker says that a row was deleted (see soft_delete_policies); not where it is a date, which has no hours. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'soft_deletes',
@@ -10691,46 +11268,50 @@ to service_role;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '36f5bc08b2f6016351598872b9ebdfaf17695a772da6ad3655349490dcced10a', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '90fc29f3d601c11937f55d87f47d30e44c861364b650da92a7d2e169dbf51123', '{
   add_counts, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
-  all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy, api_roles,
-  application_owners, assess_health, assess_partitions, assess_view, begin_detach, begin_run, bound_of_time, brake,
-  called_functions, check_health, check_lease, check_partition_policy, check_partition_sizes, check_refresh_policy,
-  check_restore, check_retention_policy, choose_due_rows, column_type, copy_after_attach, copy_grants, copy_settings,
-  count_between, count_rows, counted, counted_until, covering_policy, create_missing_partitions, create_partition,
-  create_partitions, database_sizes, declare_health_check, declare_job, declared_since, delete_rows,
-  describe_ddl_failure, describe_declared_policy, describe_health_check, describe_installation, describe_jobs,
-  describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
-  describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
-  drop_retired_partitions, due_by_marker, due_condition, fences, find_due_referencing, find_inner_references,
-  find_needed_rows, find_refresh, find_refresh_policy, find_relation, find_view, finish_detach, finish_run,
-  fix_of_stale_view, follow_renames, free_partition_name, get_health, get_run, health_backlog_age,
-  health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks, health_connections,
-  health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
-  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
+  advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
+  api_roles, application_owners, assess_health, assess_partitions, assess_view, begin_detach, begin_run, bound_of_time,
+  brake, called_functions, check_health, check_lease, check_partition_policy, check_partition_sizes,
+  check_refresh_policy, check_restore, check_retention_policy, choose_due_rows, column_type, constant_default,
+  copy_after_attach, copy_grants, copy_settings, count_between, count_rows, counted, counted_until, covering_policy,
+  create_missing_partitions, create_partition, create_partitions, database_sizes, declare_health_check, declare_job,
+  declared_since, delete_rows, describe_ddl_failure, describe_declared_policy, describe_delete_triggers,
+  describe_health_check, describe_installation, describe_jobs, describe_leftovers, describe_needs,
+  describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
+  describe_retention_policy, describe_retired, describe_run, describe_view, drop_retired_partitions, due_by_marker,
+  due_condition, fences, find_due_referencing, find_inner_references, find_needed_rows, find_refresh,
+  find_refresh_policy, find_relation, find_view, finish_detach, finish_run, fix_of_stale_view, follow_renames,
+  free_partition_name, get_health, get_run, grant_of_refresh, health_backlog_age, health_backlog_growth,
+  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
+  health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
+  health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
   health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
   health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
   health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
   health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
   health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
   health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
-  held_partition_policy, hold_partition_run, hold_run, hold_table, in_days, index_definition, interval_start,
-  intervals_of, is_published, is_set_by_default, job_state, job_states, jobs, json_number, keep_time,
-  last_health_levels, leaf_relations, level_rank, list_partition_policies, list_refresh_policies, list_restores,
-  list_retention_policies, list_runs, lock_for_change, lock_in_turn, mark_lost_runs, marker_is_indexed,
-  measure_backlog, measure_default_partition, measure_retention_backlog, merge_row_sets, migrations, move_rows,
-  mute_triggers, name_some, next_leaf, next_part_of_index, note_detaching, note_partitions, note_unchanged, oldest_due,
-  only_needed, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
-  partition_warnings, partitions_to_make, partitions_to_retire, partitions_wanted, pause, plan_partition_maintenance,
-  plan_retention_purge, plan_view_refresh, preview_retirement, primary_key, purge_batch, purge_steps, read_partitions,
-  reattach_partition, record_batch, record_refresh_failure, referencing_keys, refresh_policies, refresh_policy_view,
-  refresh_view, refresh_warnings, refresh_way, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
-  remove_retention_policy, require_few_due, require_marker_index, require_ownership, require_period,
-  require_statistics, require_trusted_owner, require_unpaused, resolve_references, restore_rows, restores, resume_run,
-  retention_policies, retention_warnings, retire_partitions, retired_partitions, row_set, run_health_check, runs,
-  scan_of, secure_partition, secure_partitions, set_health_threshold, settings, soft_delete_policies, sources_as_of,
-  stamp_retired, subtract_row_sets, time_of_number, trim_restores, trim_runs, trim_view_refreshes, unmute_triggers,
-  unpause, users_of, usual_gap, usual_partition, view_of, view_reads, view_refreshes, view_state, views_below,
-  warnings_of_purge, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many
+  held_partition_policy, hint_for_flag, hint_for_marker, hold_partition_run, hold_run, hold_table, in_days,
+  index_definition, interval_start, intervals_of, is_large, is_published, is_set_by_default, job_state, job_states,
+  jobs, json_number, keep_time, last_health_levels, leaf_relations, level_rank, list_partition_policies,
+  list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change, lock_in_turn,
+  mark_lost_runs, marker_is_indexed, marker_walk, may_refresh, measure_backlog, measure_default_partition,
+  measure_retention_backlog, merge_row_sets, migrations, move_rows, mute_triggers, name_some, next_leaf,
+  next_part_of_index, note_detaching, note_partitions, note_unchanged, oldest_due, only_needed, partition_faults,
+  partition_key, partition_policies, partition_state, partition_suffix, partition_warnings, partitions_to_make,
+  partitions_to_retire, partitions_wanted, pause, plan_partition_maintenance, plan_retention_purge, plan_view_refresh,
+  preview_retirement, primary_key, purge_batch, purge_steps, read_partitions, reattach_partition, record_batch,
+  record_refresh_failure, referencing_keys, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings,
+  refresh_way, remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
+  require_few_due, require_marker_index, require_no_sentinel, require_ownership, require_period,
+  require_referencing_indexes, require_replica_identity, require_statistics, require_trusted_owner, require_unpaused,
+  resolve_references, restore_rows, restores, resume_run, retention_policies, retention_warnings, retire_partitions,
+  retired_partitions, row_set, run_health_check, runs, scan_of, secure_partition, secure_partitions,
+  set_health_threshold, settings, soft_delete_policies, sources_as_of, stamp_retired, subtract_row_sets,
+  time_of_number, trim_restores, trim_runs, trim_view_refreshes, unmute_triggers, unpause, users_of, usual_gap,
+  usual_partition, view_of, view_reads, view_refreshes, view_state, views_below, warn_of_heirs,
+  warn_of_replica_identity, warnings_of_purge, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
+  without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();

@@ -1,11 +1,11 @@
 import { rm } from 'node:fs/promises';
-import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { migrate } from '../../cli/installation/migrate.ts';
 import { uninstall } from '../../cli/installation/uninstall.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { applyOldMigrations, folderOfRelease } from '../support/releases.ts';
 
-describe.runIf(inject('suite').kind === 'local')('migrate', () => {
+describe('migrate', () => {
   let db: TestDatabase;
   const folders: string[] = [];
   beforeEach(async () => {

@@ -10,8 +10,8 @@ import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { createRpc } from '../../functions/_shared/rpc.ts';
 import { runJob } from '../../functions/_shared/run.ts';
+import { jobNames, loadJob } from '../../functions/registry.ts';
 import { startGateway } from '../../infra/local/gateway.ts';
-import { jobNames, loadJob } from '../../infra/local/jobs.ts';
 import { type HostedPostgres, type HostedProject, startHostedPostgres } from '../support/hosted.ts';
 import { describeInstalled } from '../support/installed-schema.ts';
 import { folderOfRelease, oldMigrationFiles } from '../support/releases.ts';
@@ -78,7 +78,7 @@ describe('an application that is migrated with the Supabase CLI', () => {
     });
     const deadline = deadlineIn(systemClock, timeoutMs);
     const statuses: Record<string, string> = {};
-    for (const name of jobNames()) {
+    for (const name of jobNames) {
       const { run } = await runJob(
         await loadJob(name),
         { trigger: 'cli', input: {} },
@@ -112,7 +112,7 @@ describe('an application that is migrated with the Supabase CLI', () => {
     expect(await installed()).toBe(snapshot);
     expect(await push()).toMatchObject(nothingToPush);
     expect(await nightShift()).toEqual(
-      Object.fromEntries(jobNames().map((name) => [name, 'succeeded'])),
+      Object.fromEntries(jobNames.map((name) => [name, 'succeeded'])),
     );
 
     const releases = await folderOfRelease({ version: '0.2.0' });
@@ -127,7 +127,7 @@ describe('an application that is migrated with the Supabase CLI', () => {
     const [kept] = await project.sql`
       select (select count(*)::integer from nightshift.retention_policies) as policies,
         (select count(*)::integer from nightshift.runs) as runs, (select count(*)::integer from public.orders) as orders`;
-    expect(kept).toEqual({ policies: 1, runs: jobNames().length, orders: 700 });
+    expect(kept).toEqual({ policies: 1, runs: jobNames.length, orders: 700 });
   });
 
   it('is advised of nothing, where the schema is exposed and new objects are for nobody', {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { migrate } from '../../cli/installation/migrate.ts';
 import { oldMigrations } from '../../cli/installation/old-migrations.ts';
 import { uninstall } from '../../cli/installation/uninstall.ts';
@@ -27,7 +27,7 @@ const earlier = [
   { files: 81, declared: [retention, refresh, partition, records] },
 ];
 
-describe.runIf(inject('suite').kind === 'local')('an upgrade from before the first release', () => {
+describe('an upgrade from before the first release', () => {
   let db: TestDatabase;
   let fresh: string[];
   beforeEach(async () => {

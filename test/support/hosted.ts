@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import postgres from 'postgres';
-import { bootstrap, startPostgres } from '../../infra/local/postgres.ts';
+import { bootstrap } from '../../infra/local/postgres.ts';
+import { startOwnServer } from './database.ts';
 import { keepSecret } from './record-output.ts';
 
 export interface HostedPostgres {
@@ -22,7 +23,7 @@ const TEMPLATE = 'hosted_template';
 
 /** A Postgres whose roles, owners and event triggers are those of a hosted Supabase project. */
 export async function startHostedPostgres(): Promise<HostedPostgres> {
-  const cluster = await startPostgres({ superuser: 'supabase_admin' });
+  const cluster = await startOwnServer({}, 'supabase_admin');
   const admin = postgres(cluster.adminUrl(), { max: 1, onnotice: () => {} });
   const password = new URL(cluster.adminUrl()).password;
   keepSecret(password);

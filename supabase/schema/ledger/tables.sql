@@ -30,7 +30,7 @@ comment on column nightshift.settings.paused is 'While true no run begins, but f
 comment on column nightshift.settings.ledger_retention is
   'How long finished runs stay in nightshift.runs. Default 90 days; at least 1 day.';
 comment on column nightshift.settings.trigger_search_path is
-  'The search_path that triggers of the application find when a purge deletes a row. Default: public, extensions.';
+  'The search_path that triggers of the application find when a purge deletes a row and, before Postgres 17, functions in the query of a view that is refreshed. Default: public, extensions.';
 comment on column nightshift.settings.partition_alert_bytes is
   'A partition larger than this, indexes included, is reported. Default 10 GB.';
 

@@ -33,7 +33,8 @@ begin
       hint = 'Change it with nightshift.alter_retention_policy, or remove it first with nightshift.remove_retention_policy.';
   end if;
   return nightshift.describe_retention_policy(policy)
-    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation));
+    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
+      || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
 end;
 $$;
 

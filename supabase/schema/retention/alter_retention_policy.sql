@@ -45,7 +45,8 @@ begin
     enabled = policy.enabled
   where p.relation = policy.relation;
   return nightshift.describe_retention_policy(policy)
-    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation));
+    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
+      || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
 end;
 $$;
 

@@ -36,6 +36,12 @@ begin
       message = format('%s belongs to the system or is temporary', policy.relation),
       hint = 'Declare policies on tables of your application.';
   end if;
+  if nightshift.advice_for_supabase_table(policy.relation) is not null then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is kept by Supabase or an extension, which rely on its rows', policy.relation),
+      hint = nightshift.advice_for_supabase_table(policy.relation);
+  end if;
   if not has_table_privilege(caller, policy.relation, 'delete') then
     raise exception using
       errcode = 'NS422',
@@ -135,6 +141,7 @@ begin
           then format('%I is not null', policy.marker_column) else format('%I', policy.flag_column) end
       );
   end if;
+  perform nightshift.require_no_sentinel(policy);
 end;
 $$;
 

@@ -30,6 +30,15 @@ begin
   end if;
   backlog := nightshift.measure_backlog(policy, run.started_at);
   if not again then
+    -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
+    perform nightshift.require_no_sentinel(policy);
+    if (backlog ->> 'dueRows')::bigint > 0 then
+      perform nightshift.require_replica_identity(policy.relation);
+      -- force is true, or the names of tables.
+      if run.input -> 'force' is distinct from 'true' and not coalesce(run.input -> 'force' ? policy.relation::text, false) then
+        perform nightshift.require_referencing_indexes(policy.relation);
+      end if;
+    end if;
     update nightshift.runs r
     set progress = r.progress || jsonb_build_object(
       'backlogs',

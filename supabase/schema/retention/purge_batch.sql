@@ -47,6 +47,8 @@ begin
   end if;
 
   run := nightshift.hold_run(run_id, fence);
+  -- Triggers of the application can tell a purge from a user.
+  perform set_config('nightshift.run_id', run.id::text, true);
   if (select s.paused from nightshift.settings s) then
     raise exception using
       errcode = 'NS428',
@@ -78,7 +80,7 @@ begin
   locking := case when run.dry_run then '' else 'for update skip locked' end;
   step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "batches": 0}'::jsonb
     || coalesce(run.progress #> array['steps', policy.relation::text], '{}');
-  place := coalesce(step -> 'place', nightshift.next_leaf(policy.relation, 0, due), 'null');
+  place := coalesce(step -> 'place', nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
 
   -- Leaves without due rows are passed over in one go.
   while place <> 'null' and cardinality(seeds) = 0 and clock_timestamp() < started + interval '100 milliseconds' loop
@@ -98,7 +100,7 @@ begin
       place := place || '{"leafDone": true}';
     end if;
     if (place ->> 'leafDone')::boolean then
-      place := coalesce(nightshift.next_leaf(policy.relation, leaf, due), 'null');
+      place := coalesce(nightshift.next_leaf(policy.relation, leaf, policy.marker_column, due), 'null');
     end if;
   end loop;
 

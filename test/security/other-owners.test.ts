@@ -60,7 +60,7 @@ describe('tables of a role below the owner of the functions', () => {
     const error = await as(boss, policy).catch((thrown) => thrown);
     expect(error).toMatchObject({
       code: 'NS422',
-      message: `app."User", app."_OrgToUser" belong to ${tenant}`,
+      message: `app."User" belongs to ${tenant}, and app."_OrgToUser" belongs to ${tenant}`,
       detail: expect.stringMatching(`with the rights of ${boss}`),
     });
     const [row] = await as(boss, 'select nightshift.describe_installation() as found');

@@ -13,19 +13,10 @@ declare
   versions jsonb;
 begin
   begin
-    -- Made by someone else, it could be a view of theirs, whose functions would run with our rights.
-    perform nightshift.require_trusted_owner(c.oid::regclass)
-    from pg_catalog.pg_class c
-    where c.oid = to_regclass('supabase_migrations.schema_migrations');
-    if exists (
-      select 1 from pg_catalog.pg_namespace n
-      where n.nspname = 'supabase_migrations' and not pg_has_role(n.nspowner, current_user::regrole, 'member')
-    ) then
-      raise exception using errcode = '42501';
-    end if;
-    execute 'select jsonb_agg(m.version order by m.version) from supabase_migrations.schema_migrations m' into versions;
+    execute format('select jsonb_agg(m.version order by m.version) from %s m',
+      nightshift.scan_of('supabase_migrations.schema_migrations')) into versions;
   exception
-    when undefined_table or insufficient_privilege or sqlstate 'NS422' then
+    when undefined_table or invalid_schema_name or insufficient_privilege or sqlstate 'NS422' then
       versions := null;
   end;
   return jsonb_build_object(

@@ -48,7 +48,7 @@ begin
       message = format('%s may not delete rows of %s', caller, policy.relation),
       hint = format('Declare the policy as the owner of the table, or: grant delete on %s to %I;', policy.relation, caller);
   end if;
-  perform nightshift.require_trusted_owners(policy.relation::oid || array(
+  perform nightshift.require_trusted(policy.relation::oid || array(
     select distinct k.referencing::oid
     from nightshift.leaf_relations(policy.relation) l, nightshift.referencing_keys(l) k
   ));

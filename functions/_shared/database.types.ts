@@ -1096,6 +1096,7 @@ export type Database = {
         Args: { role_name: unknown; view: unknown }
         Returns: string
       }
+      hand_over: { Args: { owner: unknown }; Returns: undefined }
       health_backlog_age: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
@@ -1518,6 +1519,10 @@ export type Database = {
         Args: { drop_after: string; marker_column: unknown; relation: unknown }
         Returns: string
       }
+      hint_for_owner: {
+        Args: { otherwise: string; owner: unknown }
+        Returns: string
+      }
       hold_partition_run: {
         Args: { fence: number; lock_timeout_ms: number; run_id: string }
         Returns: {
@@ -1725,6 +1730,7 @@ export type Database = {
         Returns: string
       }
       only_needed: { Args: { step: Json }; Returns: boolean }
+      other_owners: { Args: Record<PropertyKey, never>; Returns: Json }
       partition_faults: {
         Args: { parents: unknown[] }
         Returns: {
@@ -1939,6 +1945,7 @@ export type Database = {
         Args: Record<PropertyKey, never>
         Returns: undefined
       }
+      require_trusted: { Args: { relations: unknown[] }; Returns: undefined }
       require_trusted_keys: { Args: { parent: unknown }; Returns: undefined }
       require_unpaused: { Args: Record<PropertyKey, never>; Returns: undefined }
       resolve_references: {
@@ -1994,6 +2001,7 @@ export type Database = {
         }
         Returns: Json
       }
+      settle_owner: { Args: Record<PropertyKey, never>; Returns: undefined }
       soft_delete_policies: {
         Args: Record<PropertyKey, never>
         Returns: {

@@ -10,8 +10,8 @@ export const installation = z.object({
   now: z.string(),
   /** The same for every way into the same database. */
   database: z.string(),
-  /** Versions; null when they are not recorded. */
-  migrations: z.array(z.string()).nullable(),
+  /** Null when none was applied to its end; before 0.1.0 there was no such thing. */
+  release: z.object({ version: z.string(), checksum: z.string() }).nullable().default(null),
   owner: z.string(),
   ownerSeesStatistics: z.boolean(),
   /** Roles below the owner of the functions that own tables, which are left alone. */

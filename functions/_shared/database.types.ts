@@ -125,16 +125,19 @@ export type Database = {
         Row: {
           applied_at: string
           checksum: string
+          objects: string[]
           version: string
         }
         Insert: {
           applied_at?: string
           checksum: string
+          objects: string[]
           version: string
         }
         Update: {
           applied_at?: string
           checksum?: string
+          objects?: string[]
           version?: string
         }
         Relationships: []

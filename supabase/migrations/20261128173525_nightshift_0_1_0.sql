@@ -95,9 +95,6 @@ $$;
 
 drop function if exists nightshift.next_leaf(regclass, oid, text);
 
--- A policy knows the name of its table.
-alter table if exists nightshift.retention_policies add column if not exists relation_name text;
-
 -- What is asked of a table that code of someone else may hang on was one function that some statements called.
 drop function if exists nightshift.require_trusted_owner;
 
@@ -466,8 +463,7 @@ create table if not exists nightshift.retention_policies (
   created_at timestamptz not null default now(),
   last_purged_at timestamptz,
   last_purged_run uuid,
-  last_purged_rows bigint,
-  relation_name text
+  last_purged_rows bigint
 );
 
 comment on table nightshift.retention_policies is 'One row a table: rows whose marker is older than drop_after may be purged.';
@@ -476,9 +472,6 @@ comment on column nightshift.retention_policies.marker_column is
 comment on column nightshift.retention_policies.flag_column is 'A boolean column that must be true as well, or null.';
 comment on column nightshift.retention_policies.max_fraction is
   'A run that would remove more than this share of the table refuses to start, or to go on. Default 0.5.';
-
-comment on column nightshift.retention_policies.relation_name is
-  'The name it had when Nightshift last looked: a table that was dropped and created anew under this name has the policy again.';
 
 alter table nightshift.retention_policies enable row level security;
 
@@ -1096,7 +1089,6 @@ begin
     on conflict do nothing;
     delete from nightshift.database_sizes s where s.measured_on < today - 60;
   end if;
-  perform nightshift.follow_tables();
   document := nightshift.assess_health(only_checks, quick, run.started_at);
   begin
     jobs := nightshift.describe_jobs(run.started_at);
@@ -6717,14 +6709,12 @@ declare
   policy nightshift.retention_policies;
 begin
   policy.relation := add_retention_policy.relation;
-  policy.relation_name := policy.relation::text;
   policy.drop_after := add_retention_policy.drop_after;
   policy.marker_column := add_retention_policy.marker_column;
   policy.flag_column := add_retention_policy.flag_column;
   policy.max_fraction := add_retention_policy.max_fraction;
   policy.enabled := coalesce(add_retention_policy.enabled, true);
   policy.created_at := now();
-  perform nightshift.follow_tables();
   perform nightshift.check_retention_policy(policy, allow_short);
 
   insert into nightshift.retention_policies select policy.* on conflict do nothing;
@@ -6833,7 +6823,6 @@ as $$
 declare
   policy nightshift.retention_policies;
 begin
-  perform nightshift.follow_tables();
   select p.* into policy
   from nightshift.retention_policies p
   where p.relation = alter_retention_policy.relation
@@ -7238,8 +7227,8 @@ begin
   from pg_catalog.pg_attribute a
   join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
   where a.attrelid = constant_default.relation and a.attname = constant_default.column_name and a.attgenerated = '';
-  -- current_timestamp is a node of its own, now() and its kin are functions without arguments; a domain has checks of its own.
-  if tree is null or tree ~ '\{(SQLVALUEFUNCTION|NEXTVALUEEXPR|COERCETODOMAIN)' or exists (
+  -- current_timestamp is a node of its own; now() and its kin are functions of Postgres without arguments.
+  if tree is null or tree ~ '\{(SQLVALUEFUNCTION|NEXTVALUEEXPR)' or exists (
     select 1
     from nightshift.called_functions(tree) f
     join pg_catalog.pg_proc p on p.oid = f.function
@@ -7434,8 +7423,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select jsonb_build_object(
-    'relation', case when exists (select 1 from pg_catalog.pg_class c where c.oid = policy.relation)
-      then policy.relation::text else coalesce(policy.relation_name, policy.relation::text) end,
+    'relation', policy.relation::text,
     'dropAfter', policy.drop_after::text,
     'markerColumn', policy.marker_column,
     'flagColumn', policy.flag_column,
@@ -7711,46 +7699,6 @@ $$;
 comment on function nightshift.find_relation is
   'The table of a name as SQL writes it, schema included, or null, also where the name is malformed or names another database.';
 
--- supabase/schema/retention/follow_tables.sql
-
-create or replace function nightshift.follow_tables()
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  -- A database that has run full is read-only, and is looked at all the same.
-  if current_setting('transaction_read_only')::boolean then
-    return;
-  end if;
-  update nightshift.retention_policies p
-  set relation_name = c.oid::regclass::text
-  from pg_catalog.pg_class c
-  where c.oid = p.relation and p.relation_name is distinct from c.oid::regclass::text;
-
-  update nightshift.retention_policies p
-  set relation = anew.oid
-  from (
-    -- Where two policies had the same name in turn, the later one.
-    select distinct on (g.relation_name) g.relation, c.oid
-    from nightshift.retention_policies g
-    join pg_catalog.pg_class c on c.oid = nightshift.find_relation(g.relation_name) and c.relkind in ('r', 'p')
-    where not exists (select 1 from pg_catalog.pg_class l where l.oid = g.relation)
-      and not exists (
-        select 1 from nightshift.retention_policies o
-        where o.relation = c.oid
-          or o.relation in (select a.relid from pg_catalog.pg_partition_ancestors(c.oid) a(relid))
-          or c.oid in (select a.relid from pg_catalog.pg_partition_ancestors(o.relation) a(relid))
-      )
-    order by g.relation_name, g.created_at desc
-  ) anew
-  where p.relation = anew.relation;
-end;
-$$;
-
-comment on function nightshift.follow_tables is
-  'Notes the present name of every table that has a retention policy, and lets a policy whose table is gone follow it to the one that was created anew under that name.';
-
 -- supabase/schema/retention/hint_for_flag.sql
 
 create or replace function nightshift.hint_for_flag(relation regclass, flag_column name)
@@ -7955,7 +7903,6 @@ declare
   entry jsonb;
   entries jsonb := '[]';
 begin
-  perform nightshift.follow_tables();
   for policy in select p.* from nightshift.retention_policies p order by p.relation::text loop
     entry := nightshift.describe_retention_policy(policy);
     begin
@@ -8304,7 +8251,6 @@ declare
   unknown text;
 begin
   run := nightshift.hold_run(run_id, fence);
-  perform nightshift.follow_tables();
 
   select string_agg(o, ', ') into unknown
   from unnest(only_relations) o
@@ -8591,7 +8537,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select
     k.oid,
-    format('%I on %s%s', k.conname, k.conrelid::regclass, nightshift.retired_in_words(k.conrelid)),
+    format('%I on %s', k.conname, k.conrelid::regclass),
     k.conrelid::regclass,
     exists (
       select 1
@@ -8641,7 +8587,6 @@ as $$
 declare
   policy nightshift.retention_policies;
 begin
-  perform nightshift.follow_tables();
   delete from nightshift.retention_policies p
   where p.relation = remove_retention_policy.relation
   returning p.* into policy;
@@ -9027,28 +8972,6 @@ $$;
 
 comment on function nightshift.retention_warnings is
   'What will make purging this table slow or surprising, with the fix, as a JSON array of sentences; and which rows are left to a partition policy.';
-
--- supabase/schema/retention/retired_in_words.sql
-
-create or replace function nightshift.retired_in_words(relation oid)
-returns text
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
-as $$
-  select coalesce((
-    select case when r.drop_after is null then ' (a retired partition, kept until someone drops it)'
-      else format(' (a retired partition, to be dropped after %s)', to_char(r.drop_after, 'YYYY-MM-DD')) end
-    from nightshift.retired_partitions r
-    where r.partition = retired_in_words.relation and r.status = 'detached'
-    order by r.id desc
-    limit 1
-  ), '');
-$$;
-
-comment on function nightshift.retired_in_words is
-  'What to say after the name of a table that is a retired partition: until when it is there, and holds what its rows refer to. Empty for any other.';
 
 -- supabase/schema/retention/scan_of.sql
 
@@ -10853,7 +10776,7 @@ declare
 begin
   for policy in select p.* from nightshift.retention_policies p where p.enabled loop
     measure := null;
-    measure.subject := 'retention of ' || (nightshift.describe_retention_policy(policy) ->> 'relation');
+    measure.subject := format('retention of %s', policy.relation);
     measure.value := 0;
     begin
       perform nightshift.due_by_marker('r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of);
@@ -10868,7 +10791,7 @@ begin
       when sqlstate 'NS404' then
         measure.value := 1;
         measure.detail := sqlerrm || '.';
-        -- Without its table it can only be called by its number.
+        -- Without its table it has no name any more.
         measure.fix := format('select nightshift.remove_retention_policy(%s::oid::regclass);', policy.relation::oid);
       when sqlstate 'NS422' then
         measure.value := 1;
@@ -11778,5 +11701,5 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum) values ('0.1.0', '7eb6acd515fcfb0967e32a9e66714194980b3dcfcd34d8e08b291722090c3f2e')
+insert into nightshift.migrations (version, checksum) values ('0.1.0', '2064927f6ee3df3fe3f514f76a4090a9c155d69ed1dcb31e8eabb338650c22a9')
 on conflict (version) do update set checksum = excluded.checksum, applied_at = now();

@@ -125,16 +125,19 @@ export type Database = {
         Row: {
           applied_at: string
           checksum: string
+          objects: string[]
           version: string
         }
         Insert: {
           applied_at?: string
           checksum: string
+          objects: string[]
           version: string
         }
         Update: {
           applied_at?: string
           checksum?: string
+          objects?: string[]
           version?: string
         }
         Relationships: []
@@ -1091,6 +1094,7 @@ export type Database = {
         Args: { role_name: unknown; view: unknown }
         Returns: string
       }
+      hand_over: { Args: { owner: unknown }; Returns: undefined }
       health_backlog_age: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
@@ -1513,6 +1517,10 @@ export type Database = {
         Args: { drop_after: string; marker_column: unknown; relation: unknown }
         Returns: string
       }
+      hint_for_owner: {
+        Args: { otherwise: string; owner: unknown }
+        Returns: string
+      }
       hold_partition_run: {
         Args: { fence: number; lock_timeout_ms: number; run_id: string }
         Returns: {
@@ -1720,6 +1728,7 @@ export type Database = {
         Returns: string
       }
       only_needed: { Args: { step: Json }; Returns: boolean }
+      other_owners: { Args: Record<PropertyKey, never>; Returns: Json }
       partition_faults: {
         Args: { parents: unknown[] }
         Returns: {
@@ -1934,6 +1943,7 @@ export type Database = {
         Args: Record<PropertyKey, never>
         Returns: undefined
       }
+      require_trusted: { Args: { relations: unknown[] }; Returns: undefined }
       require_trusted_keys: { Args: { parent: unknown }; Returns: undefined }
       require_unpaused: { Args: Record<PropertyKey, never>; Returns: undefined }
       resolve_references: {
@@ -1988,6 +1998,7 @@ export type Database = {
         }
         Returns: Json
       }
+      settle_owner: { Args: Record<PropertyKey, never>; Returns: undefined }
       soft_delete_policies: {
         Args: Record<PropertyKey, never>
         Returns: {

@@ -10,13 +10,15 @@ import postgres from 'postgres';
 
 export interface LocalPostgres {
   port: number;
-  /** Connects as the owner of the cluster: a superuser here, which `postgres` is not on hosted Supabase. */
+  /** Connects as the superuser who owns the cluster. */
   adminUrl(database?: string): string;
   stop(): Promise<void>;
 }
 
 export interface PostgresOptions {
   settings?: Record<string, string>;
+  /** Who owns the cluster: `postgres`, which on hosted Supabase is no superuser. */
+  superuser?: string;
   /** The folder with the programs of another server than the one that is installed with us. */
   binaries?: string;
 }
@@ -54,14 +56,15 @@ const clusters = new Set<Cluster>();
 export async function startPostgres(options: PostgresOptions = {}): Promise<LocalPostgres> {
   const cluster = createCluster();
   try {
+    const { superuser = 'postgres' } = options;
     const binaries = reachable(options.binaries ?? installedBinaries(import.meta.url), cluster);
     const password = randomBytes(16).toString('hex');
-    await initialise(cluster, binaries, password);
+    await initialise(cluster, binaries, superuser, password);
     const port = await boot(cluster, binaries, { ...SETTINGS, ...options.settings });
     return {
       port,
       adminUrl: (database = 'postgres') =>
-        `postgres://postgres:${password}@127.0.0.1:${port}/${encodeURIComponent(database)}`,
+        `postgres://${superuser}:${password}@127.0.0.1:${port}/${encodeURIComponent(database)}`,
       stop: () => stop(cluster),
     };
   } catch (error) {
@@ -125,14 +128,14 @@ function everyoneMayEnter(directory: string): boolean {
   return open && (parent === directory || everyoneMayEnter(parent));
 }
 
-async function initialise(cluster: Cluster, binaries: string, password: string) {
+async function initialise(cluster: Cluster, binaries: string, superuser: string, password: string) {
   const { directory, user } = cluster;
   const passwordFile = join(directory, 'password');
   fs.writeFileSync(passwordFile, password, { mode: 0o600 });
   if (user) fs.chownSync(passwordFile, user.uid, user.gid);
   const child = run(cluster, join(binaries, 'initdb'), [
     `--pgdata=${join(directory, 'data')}`,
-    '--username=postgres',
+    `--username=${superuser}`,
     `--pwfile=${passwordFile}`,
     '--auth=password',
     '--encoding=UTF8',

@@ -1,4 +1,7 @@
--- From before the first release, when the schema was eighty-one files: what was called claim is the id of a request.
+-- From before the first release, when the schema was eighty-one files, all of them or as many as were applied before one broke off.
+
+alter table if exists nightshift.settings
+add column if not exists partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0);
 
 do $$
 begin
@@ -6,9 +9,10 @@ begin
     select from pg_catalog.pg_attribute a
     where a.attrelid = to_regclass('nightshift.runs') and a.attname = 'claim' and not a.attisdropped
   ) then
+    -- What was called claim is the id of a request.
     alter table nightshift.runs rename column claim to request_id;
-    alter index nightshift.runs_claim rename to runs_request_id;
-    drop function nightshift.begin_run, nightshift.resume_run;
+    alter index if exists nightshift.runs_claim rename to runs_request_id;
+    drop function if exists nightshift.begin_run, nightshift.resume_run;
   end if;
 end;
 $$;

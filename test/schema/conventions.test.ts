@@ -164,13 +164,10 @@ describe('the schema nightshift', () => {
   });
 
   it('can be migrated again without any change, by twenty at once', async () => {
-    const results = await Promise.all(Array.from({ length: 20 }, () => migrate(db.url)));
-    for (const { applied } of results) expect(applied).toEqual([]);
-    const [recorded] = await db.sql`
-      select count(*)::integer as n, bool_and(cardinality(statements) > 0 and name <> '') as whole
-      from supabase_migrations.schema_migrations`;
-    const files = readdirSync(new URL('../../supabase/migrations', import.meta.url));
-    expect(recorded).toEqual({ n: files.length, whole: true });
+    const before = await db.sql`select * from nightshift.migrations`;
+    expect(before).toHaveLength(1);
+    await Promise.all(Array.from({ length: 20 }, () => migrate(db.url)));
+    expect(await db.sql`select * from nightshift.migrations`).toEqual(before);
   });
 });
 

@@ -79,9 +79,12 @@ async function serve(databaseUrl: string): Promise<Gateway> {
 }
 
 /** A server that no other test shares, of the version that is tested. */
-export function startOwnServer(settings: Record<string, string> = {}): Promise<LocalPostgres> {
+export function startOwnServer(
+  settings: Record<string, string> = {},
+  superuser = 'postgres',
+): Promise<LocalPostgres> {
   const binaries = inject('binaries');
-  return startPostgres({ settings, ...(binaries ? { binaries } : {}) });
+  return startPostgres({ settings, superuser, ...(binaries ? { binaries } : {}) });
 }
 
 function trackClients(url: string) {

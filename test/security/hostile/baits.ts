@@ -22,7 +22,11 @@ const referring = (index: string, more = '') => `
   ${index}`;
 
 /** What a table that refers to a partitioned one is read by. */
-const retirement = ['preview_retirement app.metrics, dry', 'retire_partitions app.metrics', 'begin_detach app.metrics'];
+const retirement = [
+  'preview_retirement app.metrics, dry',
+  'retire_partitions app.metrics',
+  'begin_detach app.metrics',
+];
 
 export const baits: Bait[] = [
   {

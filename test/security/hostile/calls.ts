@@ -13,17 +13,25 @@ const both = (call: Omit<Call, 'dryRun'>): Call[] => [
   { ...call, name: `${call.name}, dry`, dryRun: true },
   { ...call, dryRun: false },
 ];
-const plain = (name: string, ...statements: string[]): Call => ({ name, statements: () => statements });
+const plain = (name: string, ...statements: string[]): Call => ({
+  name,
+  statements: () => statements,
+});
 
 const retentionTables = ['app.orders', 'app.messages', 'app.calm'];
 const partitionedTables = ['app.events', 'app.metrics', 'app.calm_days'];
 
 const retention: Call[] = [
   ...retentionTables.flatMap((table) => [
-    plain(`add_retention_policy ${table}`,
+    plain(
+      `add_retention_policy ${table}`,
       `select nightshift.remove_retention_policy('${table}')`,
-      `select nightshift.add_retention_policy('${table}', '30 days')`),
-    plain(`alter_retention_policy ${table}`, `select nightshift.alter_retention_policy('${table}', '31 days')`),
+      `select nightshift.add_retention_policy('${table}', '30 days')`,
+    ),
+    plain(
+      `alter_retention_policy ${table}`,
+      `select nightshift.alter_retention_policy('${table}', '31 days')`,
+    ),
     ...both({
       name: `measure_retention_backlog ${table}`,
       job: 'retention-purge',
@@ -44,16 +52,28 @@ const retention: Call[] = [
   ]),
   plain('restore_rows', `select nightshift.restore_rows('app.orders', '{1,2}')`),
   plain('list_retention_policies', 'select nightshift.list_retention_policies()'),
-  ...both({ name: 'plan_retention_purge', job: 'retention-purge', statements: (lease) => [`select nightshift.plan_retention_purge(${lease})`] }),
+  ...both({
+    name: 'plan_retention_purge',
+    job: 'retention-purge',
+    statements: (lease) => [`select nightshift.plan_retention_purge(${lease})`],
+  }),
 ];
 
 const partitions: Call[] = [
   ...partitionedTables.flatMap((table) => [
-    plain(`add_partition_policy ${table}`,
+    plain(
+      `add_partition_policy ${table}`,
       `select nightshift.remove_partition_policy('${table}')`,
-      `select nightshift.add_partition_policy('${table}', '1 year', retention => '1 year')`),
-    plain(`alter_partition_policy ${table}`, `select nightshift.alter_partition_policy('${table}', premake => 2)`),
-    plain(`create_missing_partitions ${table}`, `select nightshift.create_missing_partitions('${table}')`),
+      `select nightshift.add_partition_policy('${table}', '1 year', retention => '1 year')`,
+    ),
+    plain(
+      `alter_partition_policy ${table}`,
+      `select nightshift.alter_partition_policy('${table}', premake => 2)`,
+    ),
+    plain(
+      `create_missing_partitions ${table}`,
+      `select nightshift.create_missing_partitions('${table}')`,
+    ),
     plain(`check_partition_sizes ${table}`, `select nightshift.check_partition_sizes('${table}')`),
     plain(`secure_partitions ${table}`, `select nightshift.secure_partitions('${table}')`),
     ...both({
@@ -66,11 +86,13 @@ const partitions: Call[] = [
       job: 'partition-maintenance',
       statements: (lease) => [`select nightshift.measure_default_partition(${lease}, '${table}')`],
     }),
-    ...(['retire_partitions', 'begin_detach'] as const).map((name): Call => ({
-      name: `${name} ${table}`,
-      job: 'partition-maintenance',
-      statements: (lease) => [`select nightshift.${name}(${lease}, '${table}')`],
-    })),
+    ...(['retire_partitions', 'begin_detach'] as const).map(
+      (name): Call => ({
+        name: `${name} ${table}`,
+        job: 'partition-maintenance',
+        statements: (lease) => [`select nightshift.${name}(${lease}, '${table}')`],
+      }),
+    ),
     {
       name: `create_partitions ${table}`,
       job: 'partition-maintenance',
@@ -86,7 +108,9 @@ const partitions: Call[] = [
   {
     name: 'drop_retired_partitions',
     job: 'partition-maintenance',
-    statements: (lease) => [`select nightshift.drop_retired_partitions(${lease}, array['app.metrics_2021'])`],
+    statements: (lease) => [
+      `select nightshift.drop_retired_partitions(${lease}, array['app.metrics_2021'])`,
+    ],
   },
   plain('list_partition_policies', 'select nightshift.list_partition_policies()'),
   ...both({
@@ -97,24 +121,48 @@ const partitions: Call[] = [
 ];
 
 const views: Call[] = [
-  plain('add_refresh_policy', `select nightshift.remove_refresh_policy('app.totals')`, `select nightshift.add_refresh_policy('app.totals')`),
+  plain(
+    'add_refresh_policy',
+    `select nightshift.remove_refresh_policy('app.totals')`,
+    `select nightshift.add_refresh_policy('app.totals')`,
+  ),
   plain('alter_refresh_policy', `select nightshift.alter_refresh_policy('app.totals', '1 hour')`),
-  plain('adopt_refresh_policies', `select nightshift.remove_refresh_policy('app.totals')`, `select nightshift.adopt_refresh_policies('app')`),
+  plain(
+    'adopt_refresh_policies',
+    `select nightshift.remove_refresh_policy('app.totals')`,
+    `select nightshift.adopt_refresh_policies('app')`,
+  ),
   plain('list_refresh_policies', 'select nightshift.list_refresh_policies()'),
-  ...both({ name: 'plan_view_refresh', job: 'view-refresh', statements: (lease) => [`select nightshift.plan_view_refresh(${lease})`] }),
-  { name: 'refresh_view', job: 'view-refresh', statements: (lease) => [`select nightshift.refresh_view(${lease}, 'app.totals', true)`] },
+  ...both({
+    name: 'plan_view_refresh',
+    job: 'view-refresh',
+    statements: (lease) => [`select nightshift.plan_view_refresh(${lease})`],
+  }),
+  {
+    name: 'refresh_view',
+    job: 'view-refresh',
+    statements: (lease) => [`select nightshift.refresh_view(${lease}, 'app.totals', true)`],
+  },
   {
     name: 'record_refresh_failure',
     job: 'view-refresh',
-    statements: (lease) => [`select nightshift.record_refresh_failure(${lease}, 'app.totals', 'changed', '', 1, '{}')`],
+    statements: (lease) => [
+      `select nightshift.record_refresh_failure(${lease}, 'app.totals', 'changed', '', 1, '{}')`,
+    ],
   },
 ];
 
 const others: Call[] = [
   plain('get_health', 'select nightshift.get_health()'),
-  { name: 'check_health', job: 'health-check', statements: (lease) => [`select nightshift.check_health(${lease})`] },
-  plain('set_health_threshold',
-    `select nightshift.set_health_threshold(c.name, 'app.orders', 1) from nightshift.health_checks c`),
+  {
+    name: 'check_health',
+    job: 'health-check',
+    statements: (lease) => [`select nightshift.check_health(${lease})`],
+  },
+  plain(
+    'set_health_threshold',
+    `select nightshift.set_health_threshold(c.name, 'app.orders', 1) from nightshift.health_checks c`,
+  ),
   plain('describe_installation', 'select nightshift.describe_installation()'),
   plain('describe_jobs', 'select nightshift.describe_jobs()'),
 ];

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { baits, type Bait } from './baits.ts';
+import { type Bait, baits } from './baits.ts';
 import { type Call, calls } from './calls.ts';
 import { createWorld, type Owner, type World } from './world.ts';
 
@@ -42,7 +42,8 @@ async function makeCall({ admin, timesRun }: World, call: Call): Promise<Outcome
         select nightshift.begin_run(${call.job}, 'cli', dry_run => ${call.dryRun ?? false}) -> 'run' as run`;
       lease = `'${begun?.run.id}', ${begun?.run.fence}`;
     }
-    for (const statement of call.statements(lease)) said = JSON.stringify(await admin.unsafe(statement));
+    for (const statement of call.statements(lease))
+      said = JSON.stringify(await admin.unsafe(statement));
   } catch (error) {
     const thrown = error as { code?: string; message: string };
     code = thrown.code;
@@ -62,6 +63,8 @@ describe.each<Owner>(['a superuser', "Supabase's postgres"])('to %s', (owner) =>
   it.each(baits)('$name', async (bait) => {
     const outcomes = await makeCalls(world, bait, true);
     console.log(bait.name);
-    for (const { call, ran, code, said } of outcomes) if (ran || code || call.includes("preview")) console.log('   ', ran, call, code ?? '', said.slice(0, 300));
+    for (const { call, ran, code, said } of outcomes)
+      if (ran || code || call.includes('preview'))
+        console.log('   ', ran, call, code ?? '', said.slice(0, 300));
   });
 });

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import postgres from 'postgres';
-import { inject } from 'vitest';
 import { migrate } from '../../../cli/installation/migrate.ts';
 import { bootstrap } from '../../../infra/local/postgres.ts';
+import { sharedServer } from '../../support/shared.ts';
 
 /** Who owns Nightshift's functions and the application. */
 export type Owner = 'a superuser' | "Supabase's postgres";
@@ -24,13 +24,12 @@ export interface World {
 }
 
 export async function createWorld(kind: Owner): Promise<World> {
-  const suite = inject('suite');
-  if (suite.kind !== 'local') throw new Error('Roles are made here, so it takes a server of our own');
+  const serverUrl = await sharedServer();
   const suffix = randomBytes(4).toString('hex');
   const name = `hostile_${suffix}`;
   const mallory = `mallory_${suffix}`;
-  const server = postgres(suite.adminUrl, { max: 1, onnotice: () => {} });
-  const { username, password } = new URL(suite.adminUrl);
+  const server = postgres(serverUrl, { max: 1, onnotice: () => {} });
+  const { username, password } = new URL(serverUrl);
   const ownerName = kind === 'a superuser' ? username : `hosted_${suffix}`;
   if (kind !== 'a superuser') {
     await server.unsafe(`
@@ -39,7 +38,7 @@ export async function createWorld(kind: Owner): Promise<World> {
   }
   await server.unsafe(`create role ${mallory}`);
   await server.unsafe(`create database ${name} owner ${ownerName}`);
-  const url = new URL(suite.adminUrl);
+  const url = new URL(serverUrl);
   url.pathname = name;
   const adminUrl = url.href;
   url.username = ownerName;
@@ -54,7 +53,9 @@ export async function createWorld(kind: Owner): Promise<World> {
     owner,
     url: url.href,
     ownerName,
-    version: Math.floor(Number((await admin`show server_version_num`)[0]?.server_version_num) / 10_000),
+    version: Math.floor(
+      Number((await admin`show server_version_num`)[0]?.server_version_num) / 10_000,
+    ),
     mallory,
     timesRun: async () => {
       const [row] = await admin<{ ran: string }[]>`
@@ -67,7 +68,8 @@ export async function createWorld(kind: Owner): Promise<World> {
       await Promise.all([admin.end(), owner.end()]);
       await server.unsafe(`drop database ${name} with (force)`);
       await server.unsafe(`drop role ${mallory}`);
-      if (kind !== 'a superuser') await server.unsafe(`drop owned by ${ownerName}; drop role ${ownerName}`);
+      if (kind !== 'a superuser')
+        await server.unsafe(`drop owned by ${ownerName}; drop role ${ownerName}`);
       await server.end();
     },
   };
@@ -150,12 +152,14 @@ const application = (mallory: string) => `
 
 /** One partition past its grace, and one that was detached over the direct connection and not yet stamped. */
 async function retirePartitions(sql: postgres.Sql): Promise<void> {
-  const [begun] = await sql`select nightshift.begin_run('partition-maintenance', 'cli') -> 'run' as run`;
+  const [begun] =
+    await sql`select nightshift.begin_run('partition-maintenance', 'cli') -> 'run' as run`;
   const { id, fence } = begun?.run ?? {};
   for (const year of [2021, 2022]) {
     await sql`select nightshift.begin_detach(${id}, ${fence}, 'app.metrics')`;
     await sql.unsafe(`alter table app.metrics detach partition app.metrics_${year} concurrently`);
-    if (year === 2021) await sql`select nightshift.finish_detach(${id}, ${fence}, 'app.metrics_2021')`;
+    if (year === 2021)
+      await sql`select nightshift.finish_detach(${id}, ${fence}, 'app.metrics_2021')`;
   }
   await sql`
     update nightshift.retired_partitions

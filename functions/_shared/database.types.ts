@@ -125,16 +125,19 @@ export type Database = {
         Row: {
           applied_at: string
           checksum: string
+          objects: string[]
           version: string
         }
         Insert: {
           applied_at?: string
           checksum: string
+          objects: string[]
           version: string
         }
         Update: {
           applied_at?: string
           checksum?: string
+          objects?: string[]
           version?: string
         }
         Relationships: []
@@ -662,6 +665,7 @@ export type Database = {
           function: unknown
         }[]
       }
+      can_be_referenced: { Args: { relation: unknown }; Returns: boolean }
       check_health: {
         Args: {
           fence: number
@@ -1046,6 +1050,10 @@ export type Database = {
         }
       }
       find_relation: { Args: { name: string }; Returns: unknown }
+      find_stranger: {
+        Args: { relation: unknown }
+        Returns: Record<string, unknown>
+      }
       find_view: { Args: { name: string }; Returns: unknown }
       finish_detach: {
         Args: {
@@ -1086,6 +1094,7 @@ export type Database = {
         Args: { role_name: unknown; view: unknown }
         Returns: string
       }
+      hand_over: { Args: { owner: unknown }; Returns: undefined }
       health_backlog_age: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
@@ -1508,6 +1517,10 @@ export type Database = {
         Args: { drop_after: string; marker_column: unknown; relation: unknown }
         Returns: string
       }
+      hint_for_owner: {
+        Args: { otherwise: string; owner: unknown }
+        Returns: string
+      }
       hold_partition_run: {
         Args: { fence: number; lock_timeout_ms: number; run_id: string }
         Returns: {
@@ -1598,6 +1611,7 @@ export type Database = {
           isSetofReturn: true
         }
       }
+      join_condition: { Args: { key: unknown }; Returns: string }
       json_number: { Args: { value: number }; Returns: number }
       last_health_levels: { Args: { as_of: string }; Returns: Json }
       leaf_relations: { Args: { relation: unknown }; Returns: unknown[] }
@@ -1714,6 +1728,7 @@ export type Database = {
         Returns: string
       }
       only_needed: { Args: { step: Json }; Returns: boolean }
+      other_owners: { Args: Record<PropertyKey, never>; Returns: Json }
       partition_faults: {
         Args: { parents: unknown[] }
         Returns: {
@@ -1855,7 +1870,6 @@ export type Database = {
         Args: { relation: unknown }
         Returns: {
           indexed: boolean
-          join_condition: string
           key: unknown
           name: string
           referencing: unknown
@@ -1888,6 +1902,10 @@ export type Database = {
       remove_partition_policy: { Args: { parent: unknown }; Returns: Json }
       remove_refresh_policy: { Args: { view: string }; Returns: Json }
       remove_retention_policy: { Args: { relation: unknown }; Returns: Json }
+      require_checked_keys: {
+        Args: { parent: unknown; partition: unknown }
+        Returns: undefined
+      }
       require_few_due: {
         Args: {
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
@@ -1925,7 +1943,8 @@ export type Database = {
         Args: Record<PropertyKey, never>
         Returns: undefined
       }
-      require_trusted_owner: { Args: { relation: unknown }; Returns: undefined }
+      require_trusted: { Args: { relations: unknown[] }; Returns: undefined }
+      require_trusted_keys: { Args: { parent: unknown }; Returns: undefined }
       require_unpaused: { Args: Record<PropertyKey, never>; Returns: undefined }
       resolve_references: {
         Args: {
@@ -1979,6 +1998,7 @@ export type Database = {
         }
         Returns: Json
       }
+      settle_owner: { Args: Record<PropertyKey, never>; Returns: undefined }
       soft_delete_policies: {
         Args: Record<PropertyKey, never>
         Returns: {
@@ -2023,6 +2043,11 @@ export type Database = {
       trim_restores: { Args: Record<PropertyKey, never>; Returns: number }
       trim_runs: { Args: { as_of?: string }; Returns: number }
       trim_view_refreshes: { Args: Record<PropertyKey, never>; Returns: number }
+      trusted_name: { Args: { relation: unknown }; Returns: string }
+      trusted_operator: {
+        Args: { operator: unknown }
+        Returns: Record<string, unknown>
+      }
       unmute_triggers: {
         Args: { relation: unknown; states: Json }
         Returns: undefined

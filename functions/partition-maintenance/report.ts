@@ -47,7 +47,7 @@ export function stepOf(
     ...(error ? { error: error.describe() } : {}),
     warnings: [
       ...state.warnings,
-      ...(results.preview?.error
+      ...(results.preview?.error && results.preview.error !== error
         ? [
             `Whether something needs its due partitions is not known: ${results.preview.error.message}`,
           ]
@@ -193,13 +193,15 @@ function lastMeasurement({ measured, measuredAgain }: TableResults): Measurement
 
 function errorOf(
   { problem, fix }: TableState,
-  { finished, created, retired, dropped = [] }: TableResults,
+  { finished, created, preview, retired, dropped = [] }: TableResults,
   measured: Measurement | undefined,
 ): NightshiftError | undefined {
   if (problem) return new NightshiftError('NS422', problem, { hint: fix });
   const failed = dropped.find((drop) => drop.outcome === 'failed');
   const error = created?.error ?? finished?.error ?? retired?.error ?? failed?.error;
   if (error) return error;
+  // What does not fit in a dry run would not fit in a run.
+  if (preview?.error?.code === 'NS422') return preview.error;
   const phases = [finished, created, retired];
   if (phases.some((phase) => phase?.busy) || dropped.some(({ outcome }) => outcome === 'busy')) {
     return new NightshiftError(notLocked, 'Its locks were not to be had in time', {

@@ -76,6 +76,7 @@ async function retireConcurrently(context: JobContext, state: TableState): Promi
       const args = { ...leaseOf(run), table_name: state.table };
       const begun = await rpc.call('begin_detach', args, beginDetachAnswer, { retry: once });
       if (begun.outcome === 'done') return { ...retired, blocked: begun.blocked };
+      if (begun.outcome === 'lock') return await retireWithLocks(context, state);
       const timeoutMs = Math.min(detachMs, deadline.remainingMs() / 2);
       const failure = await direct
         ?.execute(begun.statement, { timeoutMs, lockTimeoutMs: detachLockMs })

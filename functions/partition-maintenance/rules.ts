@@ -90,6 +90,8 @@ export function explain(error: NightshiftError, state: TableState): NightshiftEr
 
 /** Rows that cannot be counted are not moved, so the table is not done. */
 export function uncounted(error: NightshiftError, state: TableState): NightshiftError {
+  // Whose table it is says more than that it was not counted.
+  if (error.code === 'NS422') return error;
   const message = `The rows of its default partition ${state.defaultPartition} could not be counted, so none were moved`;
   return new NightshiftError(error.code, message, { hint: byHand(state), cause: error });
 }

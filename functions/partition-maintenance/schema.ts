@@ -135,6 +135,7 @@ export const retireAnswer = z.object({
 export const beginDetachAnswer = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('ready'), partition: z.string(), statement: z.string() }),
   z.object({ outcome: z.literal('done'), blocked: z.array(withReason) }),
+  z.object({ outcome: z.literal('lock') }),
 ]);
 
 export const finishDetachAnswer = z.object({ outcome: z.enum(['retired', 'nothing', 'busy']) });

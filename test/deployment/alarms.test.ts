@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { cronPattern } from '../../cli/schedules.ts';
 import { jobNames } from '../../functions/registry.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { setUpDatabase } from '../support/database.ts';
 import { codeBlocks } from '../support/documents.ts';
 import { emfLinesOf, namesIn } from '../support/emf.ts';
 import { lambdaContext } from '../support/events.ts';
@@ -188,11 +188,7 @@ describe('the alarm', () => {
 });
 
 describe('the runbook', () => {
-  let db: TestDatabase;
-  beforeAll(async () => {
-    db = await createDatabase();
-  });
-  afterAll(() => db.drop());
+  const db = setUpDatabase();
 
   it('has SQL that runs as it stands', async () => {
     const statements = codeBlocks(runbook, 'sql')

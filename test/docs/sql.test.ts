@@ -1,6 +1,6 @@
 import type postgres from 'postgres';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
 import { codeBlocks, pages, plain, readPage, rowsOf, sectionOf } from '../support/documents.ts';
 
 interface Argument {
@@ -29,11 +29,7 @@ const withTable = [
   ['add_partition_policy', 'docs/partitions.md'],
 ] as const;
 
-let db: TestDatabase;
-beforeAll(async () => {
-  db = await createDatabase();
-});
-afterAll(() => db.drop());
+const db = setUpDatabase();
 
 async function argumentsOf(name: string): Promise<Argument[]> {
   return db.sql<Argument[]>`
@@ -137,12 +133,10 @@ const pagesWithSql = pages.filter(
 );
 
 describe.each(pagesWithSql)('the SQL of %s', (page) => {
-  let own: TestDatabase;
+  const own = setUpDatabase();
   beforeAll(async () => {
-    own = await createDatabase();
     await own.sql.unsafe(setUps[page] ?? '');
   });
-  afterAll(() => own.drop());
 
   it('runs as it stands, from the first statement to the last', async () => {
     const session = own.connect();

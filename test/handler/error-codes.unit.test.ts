@@ -1,11 +1,10 @@
 import { globSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { errorCodes, ownErrorCode } from '../../functions/_shared/error-codes.ts';
+import { readPage, root } from '../support/documents.ts';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
 const table = 'functions/_shared/error-codes.ts';
-const path = `${root}docs/errors.md`;
+const page = 'docs/errors.md';
 const known = Object.keys(errorCodes);
 
 /** The codes in files that match, each with the first file that has it. */
@@ -45,9 +44,8 @@ describe('the table of error codes', () => {
   });
 });
 
-describe('docs/errors.md', () => {
+describe(page, () => {
   it('has the table as it is (vitest -u writes it)', async () => {
-    const document = readFileSync(path, 'utf8');
     const rows = known.map((code) => {
       const { meaning, httpStatus, stopsRun, retryable } = ownErrorCode(code) ?? {};
       const cells = [
@@ -59,10 +57,10 @@ describe('docs/errors.md', () => {
       ];
       return `| ${cells.join(' | ')} |`;
     });
-    const updated = document.replace(
+    const updated = readPage(page).replace(
       /(\|---.*\n)(\| NS.*\n)*/,
       (_, line: string) => `${line}${rows.join('\n')}\n`,
     );
-    await expect(updated).toMatchFileSnapshot(path);
+    await expect(updated).toMatchFileSnapshot(root + page);
   });
 });

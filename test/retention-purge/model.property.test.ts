@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Sql } from 'postgres';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
 
 const actions = ['no action', 'restrict', 'cascade', 'set null', 'set default'] as const;
 const markerTypes = ['timestamptz', 'timestamp', 'date'] as const;
@@ -94,11 +94,7 @@ const scenarios = fc.integer({ min: 1, max: 4 }).chain((tableCount) => {
 });
 
 describe('what a purge removes', () => {
-  let db: TestDatabase;
-  beforeAll(async () => {
-    db = await createDatabase();
-  });
-  afterAll(() => db.drop());
+  const db = setUpDatabase();
 
   it('is exactly what the reference model says, for any schema, policies and restores', async () => {
     await fc.assert(

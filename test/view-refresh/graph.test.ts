@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
 import { startAfresh } from '../support/purge.ts';
 import {
   isCurrent,
@@ -11,11 +11,7 @@ import {
   write,
 } from '../support/views.ts';
 
-let db: TestDatabase;
-beforeAll(async () => {
-  db = await createDatabase();
-});
-afterAll(() => db.drop());
+const db = setUpDatabase();
 beforeEach(() => startAfresh(db.sql));
 
 const all = ['app.by_shop', 'app.large', 'app.small', 'app.summary', 'app.alone'];

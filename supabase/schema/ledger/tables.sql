@@ -3,11 +3,14 @@
 create table if not exists nightshift.migrations (
   version text primary key,
   checksum text not null,
+  objects text[] not null,
   applied_at timestamptz not null default now()
 );
 
 comment on table nightshift.migrations is 'One row for each release that was applied, written by its migration. The highest version is what is installed.';
 comment on column nightshift.migrations.checksum is 'SHA-256 of the text that was applied: the command line notices a file that changed afterwards.';
+comment on column nightshift.migrations.objects is
+  'Names of what the release has in the schema. Anything else in there is someone else''s, and nothing that uninstall may take along.';
 
 alter table nightshift.migrations enable row level security;
 

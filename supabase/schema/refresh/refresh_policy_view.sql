@@ -10,7 +10,7 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '500ms'
 as $$
 declare
-  target regclass := nightshift.view_of(policy);
+  target regclass;
   way jsonb;
   assessed jsonb;
   statement text;
@@ -26,23 +26,33 @@ begin
       message = format('A refresh needs the isolation level read committed, not %s', current_setting('transaction_isolation')),
       hint = 'Call it outside of a transaction, or begin one with: begin isolation level read committed;';
   end if;
-  if target is null then
-    raise exception using
-      errcode = 'NS404',
-      message = format('The view %s is gone', policy.view_name),
-      hint = format('Create it again under its name, or: select nightshift.remove_refresh_policy(%L);', policy.view_name);
-  end if;
-  if not pg_try_advisory_xact_lock(hashtextextended('nightshift.refresh_view:' || target::oid, 0)) then
-    return jsonb_build_object('outcome', 'busy', 'detail', 'another session is refreshing it');
-  end if;
-  -- As it is now, and held: a finished refresh must not fail because the policy is locked at its end.
-  select p.* into policy from nightshift.refresh_policies p where p.view = policy.view for no key update;
-  if not found then
-    raise exception using
-      errcode = 'NS404',
-      message = format('%s has no refresh policy', target),
-      hint = 'It was removed meanwhile; the view stays as it is.';
-  end if;
+  loop
+    target := nightshift.view_of(policy);
+    if target is null then
+      raise exception using
+        errcode = 'NS404',
+        message = format('The view %s is gone', policy.view_name),
+        hint = format('Create it again under its name, or: select nightshift.remove_refresh_policy(%L);', policy.view_name);
+    end if;
+    if not pg_try_advisory_xact_lock(hashtextextended('nightshift.refresh_view:' || target::oid, 0)) then
+      return jsonb_build_object('outcome', 'busy', 'detail', 'another session is refreshing it');
+    end if;
+    -- As it is now, and held: a finished refresh must not fail because the policy is locked at its end. Whoever refreshed a view
+    -- that was made anew has given the policy its new oid.
+    select p.* into policy from nightshift.refresh_policies p
+    where p.view in (policy.view, target)
+    order by p.view = target desc
+    limit 1
+    for no key update;
+    if not found then
+      raise exception using
+        errcode = 'NS404',
+        message = format('%s has no refresh policy', target),
+        hint = 'It was removed meanwhile; the view stays as it is.';
+    end if;
+    -- Otherwise the view itself was made anew meanwhile.
+    exit when nightshift.view_of(policy) = target;
+  end loop;
   record := nightshift.find_refresh(run_id, target);
   if record.id is not null then
     -- The answer was lost, and the call is repeated.
@@ -131,10 +141,10 @@ begin
     record.row_count := pg_stat_get_xact_tuples_inserted(target);
     record.dead_rows := 0;
   else
-    if pg_has_role((select c.relowner from pg_catalog.pg_class c where c.oid = target), current_user, 'member') then
-      execute format('select count(*) from %s', target) into record.row_count;
+    -- A refresh has the rights of the owner of the view, but to count its rows would take ours.
+    if (select s.message is null from nightshift.find_stranger(target) s) then
+      execute format('select count(*) from %s', nightshift.trusted_name(target)) into record.row_count;
     else
-      -- To read it is to run what is constant in its indexes. The refresh itself has the rights of its owner, a look has ours.
       record.row_count := greatest(pg_stat_get_live_tuples(target)
         + pg_stat_get_xact_tuples_inserted(target) - pg_stat_get_xact_tuples_deleted(target), 0);
     end if;

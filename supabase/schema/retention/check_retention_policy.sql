@@ -48,9 +48,10 @@ begin
       message = format('%s may not delete rows of %s', caller, policy.relation),
       hint = format('Declare the policy as the owner of the table, or: grant delete on %s to %I;', policy.relation, caller);
   end if;
-  perform nightshift.require_trusted_owner(policy.relation);
-  perform nightshift.require_trusted_owner(k.referencing)
-  from nightshift.leaf_relations(policy.relation) l, nightshift.referencing_keys(l) k;
+  perform nightshift.require_trusted(policy.relation::oid || array(
+    select distinct k.referencing::oid
+    from nightshift.leaf_relations(policy.relation) l, nightshift.referencing_keys(l) k
+  ));
   if not (
     has_table_privilege(policy.relation, 'select')
     and has_table_privilege(policy.relation, 'update')

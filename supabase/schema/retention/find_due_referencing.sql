@@ -21,13 +21,12 @@ declare
 begin
   foreach referenced in array frontier loop
     for key in
-      select k.join_condition, k.indexed, l.relation as referencing, p.drop_after, p.marker_column, p.flag_column
+      select k.key, k.indexed, l.relation as referencing, p.drop_after, p.marker_column, p.flag_column
       from nightshift.referencing_keys(referenced.relation) k
       cross join lateral nightshift.leaf_relations(k.referencing) l(relation)
       cross join lateral nightshift.covering_policy(l.relation, scope) p
     loop
       perform set_config('enable_hashjoin', (not key.indexed)::text, true);
-      perform nightshift.require_trusted_owner(key.referencing);
       perform nightshift.hold_table(key.referencing, locking);
       execute format(
         'select array_agg(r.ctid) from (
@@ -38,9 +37,9 @@ begin
            limit %8$s
            %5$s
          ) r',
-        key.referencing,
+        nightshift.trusted_name(key.referencing),
         nightshift.due_condition('x', key.referencing, key.drop_after, key.marker_column, key.flag_column, as_of),
-        referenced.relation::regclass, key.join_condition, locking,
+        nightshift.trusted_name(referenced.relation), nightshift.join_condition(key.key), locking,
         key.referencing::oid, referenced.relation, max_rows
       )
       into tids using referenced.tids;

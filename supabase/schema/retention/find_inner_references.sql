@@ -13,8 +13,7 @@ declare
 begin
   foreach referenced in array doomed loop
     for key in
-      select k.name, k.join_condition, k.indexed, nightshift.scan_of(k.referencing) as referencing
-      from nightshift.referencing_keys(referenced.relation) k
+      select k.key, k.name, k.indexed, k.referencing from nightshift.referencing_keys(referenced.relation) k
     loop
       perform set_config('enable_hashjoin', (not key.indexed)::text, true);
       return query execute format(
@@ -26,7 +25,8 @@ begin
            and (x.tableoid, x.ctid) in (
              select d.relation, r.tid from unnest($2) d cross join lateral unnest(d.tids) r(tid)
            )',
-        referenced.relation, key.name, referenced.relation::regclass, key.referencing, key.join_condition
+        referenced.relation, key.name, nightshift.trusted_name(referenced.relation), nightshift.scan_of(key.referencing),
+        nightshift.join_condition(key.key)
       ) using referenced.tids, doomed;
     end loop;
   end loop;

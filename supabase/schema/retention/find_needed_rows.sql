@@ -13,13 +13,9 @@ declare
 begin
   foreach referenced in array doomed loop
     for key in
-      select
-        k.name, k.join_condition, k.indexed,
-        k.referencing as table_name, nightshift.scan_of(k.referencing) as referencing
-      from nightshift.referencing_keys(referenced.relation) k
+      select k.key, k.name, k.indexed, k.referencing from nightshift.referencing_keys(referenced.relation) k
     loop
       perform set_config('enable_hashjoin', (not key.indexed)::text, true);
-      perform nightshift.require_trusted_owner(key.table_name);
       -- NOT IN, for once: a hashed subplan filters inside the probe of x, which then stops at the first row
       -- that is not doomed. NOT EXISTS would first subtract the doomed rows from the whole of x.
       return query execute format(
@@ -34,7 +30,8 @@ begin
                  select d.relation, r.tid from unnest($2) d cross join lateral unnest(d.tids) r(tid)
                )
            )',
-        referenced.relation, key.name, referenced.relation::regclass, key.referencing, key.join_condition
+        referenced.relation, key.name, nightshift.trusted_name(referenced.relation), nightshift.scan_of(key.referencing),
+        nightshift.join_condition(key.key)
       ) using referenced.tids, doomed;
     end loop;
   end loop;

@@ -2,7 +2,7 @@
 -- Why: a due row may go only when every row that refers to it goes too; the catalog is read in one place.
 
 create or replace function nightshift.referencing_keys(relation regclass)
-returns table (key oid, name text, referencing regclass, join_condition text, indexed boolean)
+returns table (key oid, name text, referencing regclass, indexed boolean)
 language sql
 stable
 set search_path = pg_catalog, pg_temp
@@ -11,7 +11,6 @@ as $$
     k.oid,
     format('%I on %s', k.conname, k.conrelid::regclass),
     k.conrelid::regclass,
-    c.join_condition,
     exists (
       select 1
       from pg_catalog.pg_index i
@@ -36,17 +35,6 @@ as $$
         ) = (select array_agg(a order by a) from unnest(k.conkey) a)
     )
   from pg_catalog.pg_constraint k
-  cross join lateral (
-    select string_agg(
-      format('t.%I operator(%I.%s) x.%I', referenced.attname, n.nspname, o.oprname, referencing.attname),
-      ' and '
-    )
-    from unnest(k.conkey, k.confkey, k.conpfeqop) u(conkey, confkey, operator)
-    join pg_catalog.pg_attribute referencing on referencing.attrelid = k.conrelid and referencing.attnum = u.conkey
-    join pg_catalog.pg_attribute referenced on referenced.attrelid = k.confrelid and referenced.attnum = u.confkey
-    join pg_catalog.pg_operator o on o.oid = u.operator
-    join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
-  ) c(join_condition)
   where k.contype = 'f'
     -- Copies of a key that partitioning makes are covered by the key itself.
     and k.conparentid = 0
@@ -57,4 +45,4 @@ as $$
 $$;
 
 comment on function nightshift.referencing_keys is
-  'The foreign keys that refer to a table or, for a partition, to any of its parents: name for reports, referencing table, join condition between t (referenced) and x (referencing), and whether an index on the referencing side serves it.';
+  'The foreign keys that refer to a table or, for a partition, to any of its parents: name for reports, referencing table, and whether an index on the referencing side serves it.';

@@ -4,8 +4,16 @@
 
 do $$
 declare
+  owner name := (select n.nspowner::regrole from pg_catalog.pg_namespace n where n.nspname = 'nightshift');
   newer text;
 begin
+  if owner <> current_user then
+    raise exception using
+      errcode = 'NS422',
+      message = format('The schema nightshift belongs to %I, and you are %I', owner, current_user),
+      detail = 'Nothing was changed: what it holds would have two owners, who could not call each other''s functions.',
+      hint = format('Apply this as %I. If you have not made the schema, look at what is in it first.', owner);
+  end if;
   if to_regclass('nightshift.migrations') is not null then
     execute $query$
       select m.version from nightshift.migrations m
@@ -78,7 +86,10 @@ $$;
 
 -- supabase/changes/0.1.0.sql
 
--- From before the first release, when the schema was eighty-one files: what was called claim is the id of a request.
+-- From before the first release, when the schema was eighty-one files, all of them or as many as were applied before one broke off.
+
+alter table if exists nightshift.settings
+add column if not exists partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0);
 
 do $$
 begin
@@ -86,9 +97,10 @@ begin
     select from pg_catalog.pg_attribute a
     where a.attrelid = to_regclass('nightshift.runs') and a.attname = 'claim' and not a.attisdropped
   ) then
+    -- What was called claim is the id of a request.
     alter table nightshift.runs rename column claim to request_id;
-    alter index nightshift.runs_claim rename to runs_request_id;
-    drop function nightshift.begin_run, nightshift.resume_run;
+    alter index if exists nightshift.runs_claim rename to runs_request_id;
+    drop function if exists nightshift.begin_run, nightshift.resume_run;
   end if;
 end;
 $$;
@@ -190,11 +202,14 @@ alter table nightshift.database_sizes enable row level security;
 create table if not exists nightshift.migrations (
   version text primary key,
   checksum text not null,
+  objects text[] not null,
   applied_at timestamptz not null default now()
 );
 
 comment on table nightshift.migrations is 'One row for each release that was applied, written by its migration. The highest version is what is installed.';
 comment on column nightshift.migrations.checksum is 'SHA-256 of the text that was applied: the command line notices a file that changed afterwards.';
+comment on column nightshift.migrations.objects is
+  'Names of what the release has in the schema. Anything else in there is someone else''s, and nothing that uninstall may take along.';
 
 alter table nightshift.migrations enable row level security;
 
@@ -2076,30 +2091,25 @@ comment on function nightshift.declared_since is 'When the oldest enabled policy
 
 create or replace function nightshift.describe_installation()
 returns jsonb
-language plpgsql
+language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
-declare
-  versions jsonb;
-begin
-  begin
-    execute format('select jsonb_agg(m.version order by m.version) from %s m',
-      nightshift.scan_of('supabase_migrations.schema_migrations')) into versions;
-  exception
-    when undefined_table or invalid_schema_name or insufficient_privilege or sqlstate 'NS422' then
-      versions := null;
-  end;
-  return jsonb_build_object(
+  select jsonb_build_object(
     'serverVersion', current_setting('server_version'),
     'now', clock_timestamp(),
     -- The same over the API and over a direct connection, when both lead to the same database.
     'database', md5(concat_ws(' ', pg_postmaster_start_time(), (
       select d.oid from pg_catalog.pg_database d where d.datname = current_database()
     ))),
-    'migrations', versions,
+    'release', (
+      select jsonb_build_object('version', m.version, 'checksum', m.checksum)
+      from nightshift.migrations m
+      order by string_to_array(m.version, '.')::integer[] desc
+      limit 1
+    ),
     'owner', current_user,
     'ownerSeesStatistics', pg_has_role(current_user, 'pg_read_all_stats', 'usage'),
     'otherOwners', nightshift.other_owners(),
@@ -2125,11 +2135,10 @@ begin
       'partition', (select count(*) from nightshift.partition_policies)
     )
   );
-end;
 $$;
 
 comment on function nightshift.describe_installation is
-  'What is installed: serverVersion, now (the clock of the server), database (the same for every way into it), migrations (the versions recorded in supabase_migrations.schema_migrations; null when that cannot be read), owner of the functions, ownerSeesStatistics, otherOwners (see other_owners), statementTimeouts of service_role and authenticator (null: none of their own), paused ({since, reason}, or null), policies (how many of each kind).';
+  'What is installed: serverVersion, now (the clock of the server), database (the same for every way into it), release ({version, checksum} of the newest that was applied, from nightshift.migrations; null when none was applied to its end), owner of the functions, ownerSeesStatistics, otherOwners (see other_owners), statementTimeouts of service_role and authenticator (null: none of their own), paused ({since, reason}, or null), policies (how many of each kind).';
 
 -- supabase/schema/ledger/describe_jobs.sql
 
@@ -11701,5 +11710,50 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum) values ('0.1.0', '2064927f6ee3df3fe3f514f76a4090a9c155d69ed1dcb31e8eabb338650c22a9')
-on conflict (version) do update set checksum = excluded.checksum, applied_at = now();
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'c56b3ae3d0603e7f9e17a54dbcaa306b61fa9829976025efd5425512d55359ed', '{
+  add_counts, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
+  advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
+  api_roles, application_owners, assess_health, assess_partitions, assess_view, begin_detach, begin_run, bound_of_time,
+  brake, called_functions, can_be_referenced, check_health, check_lease, check_partition_policy, check_partition_sizes,
+  check_refresh_policy, check_restore, check_retention_policy, choose_due_rows, column_type, constant_default,
+  copy_after_attach, copy_grants, copy_settings, count_between, count_rows, counted, counted_until, covering_policy,
+  create_missing_partitions, create_partition, create_partitions, database_sizes, declare_health_check, declare_job,
+  declared_since, delete_rows, describe_ddl_failure, describe_declared_policy, describe_delete_triggers,
+  describe_health_check, describe_installation, describe_jobs, describe_leftovers, describe_needs,
+  describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
+  describe_retention_policy, describe_retired, describe_run, describe_view, drop_retired_partitions, due_by_marker,
+  due_condition, fences, find_due_referencing, find_inner_references, find_needed_rows, find_refresh,
+  find_refresh_policy, find_relation, find_stranger, find_view, finish_detach, finish_run, fix_of_stale_view,
+  follow_renames, free_partition_name, get_health, get_run, grant_of_refresh, hand_over, health_backlog_age,
+  health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks, health_connections,
+  health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
+  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
+  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
+  health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
+  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
+  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
+  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
+  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
+  held_partition_policy, hint_for_flag, hint_for_marker, hint_for_owner, hold_partition_run, hold_run, hold_table,
+  in_days, index_definition, interval_start, intervals_of, is_large, is_published, is_set_by_default, job_state,
+  job_states, jobs, join_condition, json_number, keep_time, last_health_levels, leaf_relations, level_rank,
+  list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change,
+  lock_in_turn, mark_lost_runs, marker_is_indexed, marker_walk, may_refresh, measure_backlog,
+  measure_default_partition, measure_retention_backlog, merge_row_sets, migrations, move_rows, mute_triggers,
+  name_some, next_leaf, next_part_of_index, note_detaching, note_partitions, note_unchanged, oldest_due, only_needed,
+  other_owners, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
+  partition_warnings, partitions_to_make, partitions_to_retire, partitions_wanted, pause, plan_partition_maintenance,
+  plan_retention_purge, plan_view_refresh, preview_retirement, primary_key, purge_batch, purge_steps, read_partitions,
+  reattach_partition, record_batch, record_refresh_failure, referencing_keys, refresh_policies, refresh_policy_view,
+  refresh_view, refresh_warnings, refresh_way, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
+  remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_sentinel,
+  require_ownership, require_period, require_referencing_indexes, require_replica_identity, require_statistics,
+  require_trusted, require_trusted_keys, require_unpaused, resolve_references, restore_rows, restores, resume_run,
+  retention_policies, retention_warnings, retire_partitions, retired_partitions, row_set, run_health_check, runs,
+  scan_of, secure_partition, secure_partitions, set_health_threshold, settings, settle_owner, soft_delete_policies,
+  sources_as_of, stamp_retired, subtract_row_sets, time_of_number, trim_restores, trim_runs, trim_view_refreshes,
+  trusted_name, trusted_operator, unmute_triggers, unpause, users_of, usual_gap, usual_partition, view_of, view_reads,
+  view_refreshes, view_state, views_below, warn_of_heirs, warn_of_replica_identity, warnings_of_purge, what_changed,
+  why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
+}')
+on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();

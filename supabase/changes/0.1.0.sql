@@ -32,7 +32,8 @@ begin
     select from pg_catalog.pg_proc p
     where p.oid = to_regproc('nightshift.referencing_keys') and 'join_condition' = any(p.proargnames)
   ) then
-    drop function nightshift.referencing_keys;
+    -- Bodies of `begin atomic`, as there once were, depend on it; they are all made anew.
+    drop function nightshift.referencing_keys cascade;
   end if;
 end;
 $$;

@@ -120,7 +120,8 @@ begin
     select from pg_catalog.pg_proc p
     where p.oid = to_regproc('nightshift.referencing_keys') and 'join_condition' = any(p.proargnames)
   ) then
-    drop function nightshift.referencing_keys;
+    -- Bodies of `begin atomic`, as there once were, depend on it; they are all made anew.
+    drop function nightshift.referencing_keys cascade;
   end if;
 end;
 $$;
@@ -11787,7 +11788,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7e710f87a823366a48af694637c33768809a6537697098153b2409fa6d8335cc', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '2eda9f303e4f67c7bf7e7c99d64e1578d1194118a622b6ff4475ab7046f9dbb8', '{
   add_counts, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, assess_health, assess_partitions, assess_view, begin_detach, begin_run, bound_of_time,

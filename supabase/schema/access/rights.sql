@@ -13,6 +13,7 @@ revoke all on sequence
   nightshift.view_refreshes_id_seq
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on type nightshift.partition_state from public;
+revoke all on type nightshift.held_row from public;
 revoke all on type nightshift.row_set from public;
 
 grant usage on schema nightshift to service_role, nightshift_runner;

@@ -1,20 +1,13 @@
+import { readFileSync } from 'node:fs';
 import { Cron } from 'croner';
+import { parse } from 'yaml';
 import * as z from 'zod';
 import { isoTime } from '../functions/_shared/clock.ts';
-import { jobNames, parseYaml, read } from '../infra/local/jobs.ts';
+import type { Registration } from '../functions/registration.ts';
+import { jobParameters, registry } from '../functions/registry.ts';
 
 const params = z.record(z.string(), z.coerce.string());
 const serviceFile = z.object({ params: z.record(z.string(), params) });
-
-const functionFile = z.object({
-  events: z.array(
-    z.object({
-      schedule: z
-        .object({ rate: z.array(z.string()), timezone: z.string().default('UTC') })
-        .optional(),
-    }),
-  ),
-});
 
 const minuteMs = 60_000;
 const unitMs: Record<string, number> = {
@@ -29,28 +22,29 @@ interface Schedule {
 }
 
 /** When a job runs by its schedule in a stage, going by what is in the files, not by what a deployment was told. */
-export function readSchedules(job: string, stage: string): Schedule[] {
+export function readSchedules(name: string, stage: string): Schedule[] {
+  const job = registry.find((each) => each.name === name);
   // The ledger may name jobs of another version.
-  if (!jobNames().includes(job)) return [];
-  const given = paramsIn(read('serverless.yml'), stage);
-  if (given[job] === 'off' || given.schedules === 'off') return [];
-  return schedulesIn(read(`functions/${job}/function.yml`), given);
+  if (!job) return [];
+  const serviceText = readFileSync(new URL('../serverless.yml', import.meta.url), 'utf8');
+  return schedulesOf(job, paramsIn(serviceText, stage));
 }
 
 export function paramsIn(serviceText: string, stage: string): Record<string, string> {
-  const { params } = serviceFile.parse(parseYaml(serviceText));
-  return { ...params.default, ...params[stage] };
+  // CloudFormation's own tags mean nothing here.
+  const { params } = serviceFile.parse(parse(serviceText, { logLevel: 'silent' }));
+  return { ...jobParameters, ...params.default, ...params[stage] };
 }
 
-export function schedulesIn(functionText: string, given: Record<string, string>): Schedule[] {
-  const text = functionText.replace(/\$\{param:([\w-]+)\}/g, (_, name) => given[name] ?? '');
-  const { events } = functionFile.parse(parseYaml(text));
-  return events.flatMap(({ schedule }) =>
-    (schedule?.rate ?? []).map((expression) => ({
-      expression,
-      timezone: schedule?.timezone ?? 'UTC',
-    })),
-  );
+export function schedulesOf(
+  { name, schedules }: Pick<Registration, 'name' | 'schedules'>,
+  given: Record<string, string>,
+): Schedule[] {
+  if (given[name] === 'off' || given.schedules === 'off') return [];
+  return schedules.map(({ parameter }) => ({
+    expression: given[parameter] ?? '',
+    timezone: given['schedule-timezone'] ?? 'UTC',
+  }));
 }
 
 /** The first time after `afterMs` at which a schedule of the job fires. */

@@ -19,6 +19,10 @@ export function bytes(value: number): string {
   return `${(value / 1024 ** unit).toFixed(unit > 1 ? 1 : 0)} ${byteUnits[unit]}`;
 }
 
+export function printJson(document: unknown): void {
+  console.log(JSON.stringify(document, null, 2));
+}
+
 export function heading(text: string): void {
   console.log(`\n${styleText('bold', text)}`);
 }

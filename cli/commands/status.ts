@@ -1,11 +1,21 @@
 import { styleText } from 'node:util';
-import { type Clock, isoTime, timeMs } from '../../functions/_shared/clock.ts';
+import type { Command } from 'commander';
+import { isoTime, systemClock, timeMs } from '../../functions/_shared/clock.ts';
 import { runDocuments } from '../../functions/_shared/ledger.ts';
-import type { Rpc } from '../../functions/_shared/rpc.ts';
 import { type JobState, jobStates } from '../../functions/health-check/schema.ts';
+import { connect } from '../connect.ts';
 import { installation, inWords } from '../installation/installed.ts';
 import { nextDueMs } from '../schedules.ts';
-import { age, duration, heading, note, showRuns, table, utc } from '../ui.ts';
+import { age, duration, heading, note, printJson, showRuns, table, utc } from '../ui.ts';
+
+export function addStatus(program: Command): void {
+  program
+    .command('status')
+    .description('show how each job is doing, and the latest runs')
+    .option('--stage <stage>', 'whose schedules to go by, of those in serverless.yml', 'prod')
+    .option('--json', 'print them as JSON')
+    .action(status);
+}
 
 /** A schedule may start a run a little late. */
 const graceMs = 10 * 60_000;
@@ -16,23 +26,24 @@ interface JobStatus extends JobState {
 }
 
 /** The jobs as they are, and the latest runs. */
-export async function readStatus(rpc: Rpc, clock: Clock, stage: string) {
+async function status({ stage, json }: { stage: string; json?: true }): Promise<void> {
+  const { rpc } = connect();
   const [states, runs, { paused }] = await Promise.all([
     rpc.call('describe_jobs', {}, jobStates),
     rpc.call('list_runs', {}, runDocuments),
     rpc.call('describe_installation', {}, installation),
   ]);
-  const jobs = states.map((state) => statusOf(state, clock.nowMs(), stage));
-  return {
-    document: { paused, jobs, runs },
-    show: () => {
-      if (paused) console.log(styleText('yellow', inWords(paused)));
-      showJobs(jobs, clock.nowMs());
-      heading('The latest runs');
-      note('Quick health checks that succeeded are left out.');
-      showRuns(runs);
-    },
-  };
+  const nowMs = systemClock.nowMs();
+  const jobs = states.map((state) => statusOf(state, nowMs, stage));
+  if (json) {
+    printJson({ paused, jobs, runs });
+    return;
+  }
+  if (paused) console.log(styleText('yellow', inWords(paused)));
+  showJobs(jobs, nowMs);
+  heading('The latest runs');
+  note('Quick health checks that succeeded are left out.');
+  showRuns(runs);
 }
 
 export function statusOf(state: JobState, nowMs: number, stage: string): JobStatus {

@@ -1,8 +1,28 @@
+import type { Command } from 'commander';
 import { sign } from 'hono/jwt';
 import * as z from 'zod';
 import { runnerRole } from '../../functions/_shared/access.ts';
-import type { Clock } from '../../functions/_shared/clock.ts';
+import { type Clock, systemClock } from '../../functions/_shared/clock.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
+import { wholeNumber } from '../options.ts';
+import { utc } from '../ui.ts';
+
+export function addToken(program: Command): void {
+  program
+    .command('token')
+    .description(
+      'make a runner token, which may run jobs and nothing else, signed with SUPABASE_JWT_SECRET of the environment',
+    )
+    .option('--days <number>', 'how long it is good for, 1 to 365', wholeNumber, 90)
+    .action(token);
+}
+
+async function token({ days }: { days: number }): Promise<void> {
+  const minted = await mintToken(process.env, days, systemClock);
+  // On stderr, so that stdout is the token and nothing else.
+  console.error(`For the role ${runnerRole}, good until ${utc(minted.expiresAtMs)} UTC.`);
+  console.log(minted.token);
+}
 
 const dayMs = 24 * 3_600_000;
 

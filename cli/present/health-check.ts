@@ -10,7 +10,7 @@ import {
   levels,
 } from '../../functions/health-check/schema.ts';
 import { age, bytes, count, duration, note, table } from '../ui.ts';
-import type { Presenter } from './index.ts';
+import type { Presenter } from './presenter.ts';
 
 export const presenter: Presenter<HealthReport> = {
   title: 'Health',

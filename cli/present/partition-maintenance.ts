@@ -7,7 +7,7 @@ import {
   type PartitionStep,
 } from '../../functions/partition-maintenance/schema.ts';
 import { bytes, coloured, count, note, showError, table } from '../ui.ts';
-import type { Presenter } from './index.ts';
+import type { Presenter } from './presenter.ts';
 
 export const presenter: Presenter<PartitionReport> = {
   title: 'Partitioned tables',

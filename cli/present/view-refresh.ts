@@ -10,7 +10,7 @@ import {
   type ViewFacts,
 } from '../../functions/view-refresh/schema.ts';
 import { age, bytes, coloured, count, duration, note, showError, table } from '../ui.ts';
-import type { Presenter } from './index.ts';
+import type { Presenter } from './presenter.ts';
 
 const longCall = { timeoutMs: apiCallTimeoutMs, retry: () => false };
 

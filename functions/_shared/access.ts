@@ -32,7 +32,7 @@ export function readRunnerToken(token: string): { expiresAtMs: number } | undefi
 export function readAccess(
   environment: Record<string, string | undefined>,
   clock: Clock = systemClock,
-): { access: Access } | { problems: Problems } {
+): { access: Access; problems?: undefined } | { access?: undefined; problems: Problems } {
   const secretKey = environment.SUPABASE_SECRET_KEY?.trim();
   const publishableKey = environment.SUPABASE_PUBLISHABLE_KEY?.trim();
   const runnerToken = environment.NIGHTSHIFT_RUNNER_TOKEN?.trim();

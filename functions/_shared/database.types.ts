@@ -186,6 +186,60 @@ export type Database = {
         }
         Relationships: []
       }
+      purge_decisions: {
+        Row: {
+          fate: string
+          reason: string | null
+          relation: unknown
+          run_id: string
+          tid: unknown
+        }
+        Insert: {
+          fate: string
+          reason?: string | null
+          relation: unknown
+          run_id: string
+          tid: unknown
+        }
+        Update: {
+          fate?: string
+          reason?: string | null
+          relation?: unknown
+          run_id?: string
+          tid?: unknown
+        }
+        Relationships: []
+      }
+      purge_pending: {
+        Row: {
+          level: number
+          policy: unknown
+          relation: unknown
+          run_id: string
+          tid: unknown
+          turn: unknown
+          walked: boolean
+        }
+        Insert: {
+          level: number
+          policy: unknown
+          relation: unknown
+          run_id: string
+          tid: unknown
+          turn: unknown
+          walked: boolean
+        }
+        Update: {
+          level?: number
+          policy?: unknown
+          relation?: unknown
+          run_id?: string
+          tid?: unknown
+          turn?: unknown
+          walked?: boolean
+        }
+        Relationships: []
+      }
       refresh_policies: {
         Row: {
           allow_blocking: boolean
@@ -257,11 +311,40 @@ export type Database = {
         }
         Relationships: []
       }
+      retention_keys: {
+        Row: {
+          constraint_name: unknown
+          policy: unknown
+          referencing: unknown
+          role: string
+        }
+        Insert: {
+          constraint_name: unknown
+          policy: unknown
+          referencing: unknown
+          role: string
+        }
+        Update: {
+          constraint_name?: unknown
+          policy?: unknown
+          referencing?: unknown
+          role?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "retention_keys_policy_fkey"
+            columns: ["policy"]
+            referencedRelation: "retention_policies"
+            referencedColumns: ["relation"]
+          },
+        ]
+      }
       retention_policies: {
         Row: {
           created_at: string
           drop_after: string
           enabled: boolean
+          first_purge: string | null
           flag_column: unknown
           last_purged_at: string | null
           last_purged_rows: number | null
@@ -272,11 +355,13 @@ export type Database = {
           check_restore: undefined | null
           describe_retention_policy: Json | null
           require_marker_index: undefined | null
+          require_no_sentinel: undefined | null
         }
         Insert: {
           created_at?: string
           drop_after: string
           enabled?: boolean
+          first_purge?: string | null
           flag_column?: unknown
           last_purged_at?: string | null
           last_purged_rows?: number | null
@@ -289,6 +374,7 @@ export type Database = {
           created_at?: string
           drop_after?: string
           enabled?: boolean
+          first_purge?: string | null
           flag_column?: unknown
           last_purged_at?: string | null
           last_purged_rows?: number | null
@@ -379,6 +465,7 @@ export type Database = {
           status: string
           trigger: string
           describe_run: Json | null
+          forced_names: string[] | null
         }
         Insert: {
           attempt?: number
@@ -512,6 +599,10 @@ export type Database = {
     }
     Functions: {
       add_counts: { Args: { a: Json; b: Json }; Returns: Json }
+      add_key: {
+        Args: { key: unknown; policy: unknown; role: string }
+        Returns: undefined
+      }
       add_partition_policy: {
         Args: {
           enabled?: boolean
@@ -541,10 +632,14 @@ export type Database = {
           allow_short?: boolean
           drop_after: string
           enabled?: boolean
+          first_purge?: string
           flag_column?: unknown
+          keep?: string[]
           marker_column?: unknown
           max_fraction?: number
           relation: unknown
+          release?: string[]
+          with_children?: string[]
         }
         Returns: Json
       }
@@ -555,6 +650,10 @@ export type Database = {
           schema: string
         }
         Returns: Json
+      }
+      advice_for_supabase_table: {
+        Args: { relation: unknown }
+        Returns: string
       }
       all_leaf_relations: { Args: { relation: unknown }; Returns: unknown[] }
       alter_partition_policy: {
@@ -585,10 +684,14 @@ export type Database = {
           allow_short?: boolean
           drop_after?: string
           enabled?: boolean
+          first_purge?: string
           flag_column?: unknown
+          keep?: string[]
           marker_column?: unknown
           max_fraction?: number
           relation: unknown
+          release?: string[]
+          with_children?: string[]
         }
         Returns: Json
       }
@@ -596,6 +699,13 @@ export type Database = {
       application_owners: {
         Args: Record<PropertyKey, never>
         Returns: unknown[]
+      }
+      apply_brake: {
+        Args: {
+          rows_to_delete: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: undefined
       }
       assess_health: {
         Args: { as_of: string; only_checks: string[]; quick: boolean }
@@ -644,11 +754,11 @@ export type Database = {
       }
       brake: {
         Args: {
-          doomed: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          going: Json
+          policy_relation: unknown
           run: Database["nightshift"]["Tables"]["runs"]["Row"]
-          scope: unknown[]
         }
-        Returns: undefined
+        Returns: string
       }
       called_functions: {
         Args: { query: string }
@@ -703,12 +813,17 @@ export type Database = {
         Returns: undefined
       }
       check_partition_sizes: { Args: { parent?: unknown }; Returns: Json }
+      check_purgeable: {
+        Args: { relation: unknown; what: string }
+        Returns: undefined
+      }
       check_refresh_policy: {
         Args: {
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
         }
         Returns: undefined
       }
+      check_release: { Args: { key: unknown }; Returns: undefined }
       check_restore: {
         Args: {
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
@@ -722,20 +837,33 @@ export type Database = {
         }
         Returns: undefined
       }
+      child_condition: {
+        Args: {
+          as_of: string
+          child: unknown
+          depth?: number
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+        }
+        Returns: string
+      }
       choose_due_rows: {
         Args: {
           batch_rows: number
+          cursor: Json
           due: string
           leaf: unknown
           locking: string
           marker_column: unknown
-          place: Json
         }
         Returns: Record<string, unknown>
       }
       column_type: {
         Args: { column_name: unknown; relation: unknown }
         Returns: unknown
+      }
+      constant_default: {
+        Args: { column_name: unknown; relation: unknown }
+        Returns: string
       }
       copy_after_attach: {
         Args: { model: unknown; parent: unknown; partition: unknown }
@@ -761,6 +889,28 @@ export type Database = {
           upper: string
         }[]
       }
+      count_deleted: {
+        Args: { deleted: Database["nightshift"]["CompositeTypes"]["row_set"][] }
+        Returns: {
+          child: unknown
+          n: number
+          policy: unknown
+        }[]
+      }
+      count_held: {
+        Args: {
+          held: Database["nightshift"]["CompositeTypes"]["held_row"][]
+          step: Json
+        }
+        Returns: Json
+      }
+      count_released: {
+        Args: {
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run_id: string
+        }
+        Returns: Json
+      }
       count_rows: {
         Args: { sets: Database["nightshift"]["CompositeTypes"]["row_set"][] }
         Returns: number
@@ -776,6 +926,7 @@ export type Database = {
           created_at: string
           drop_after: string
           enabled: boolean
+          first_purge: string | null
           flag_column: unknown
           last_purged_at: string | null
           last_purged_rows: number | null
@@ -841,16 +992,37 @@ export type Database = {
         }
         Returns: undefined
       }
+      declare_keys: {
+        Args: {
+          keep: string[]
+          policy: unknown
+          release: string[]
+          with_children: string[]
+        }
+        Returns: undefined
+      }
       declared_since: {
         Args: { job: Database["nightshift"]["Tables"]["jobs"]["Row"] }
         Returns: string
       }
-      delete_rows: {
+      delete_closure: {
         Args: {
-          doomed: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          component: unknown[]
+          dry: boolean
+          held: Database["nightshift"]["CompositeTypes"]["held_row"][]
+          rows_to_delete: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
           scope: unknown[]
         }
-        Returns: Json
+        Returns: Record<string, unknown>
+      }
+      delete_rows: {
+        Args: {
+          rows_to_delete: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          scope: unknown[]
+        }
+        Returns: string
       }
       describe_ddl_failure: {
         Args: {
@@ -867,6 +1039,10 @@ export type Database = {
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
         }
         Returns: Json
+      }
+      describe_delete_triggers: {
+        Args: { relation: unknown }
+        Returns: string[]
       }
       describe_health_check: {
         Args: {
@@ -958,33 +1134,24 @@ export type Database = {
         }
         Returns: string
       }
-      find_due_referencing: {
-        Args: {
-          as_of: string
-          frontier: Database["nightshift"]["CompositeTypes"]["row_set"][]
-          locking: string
-          max_rows: number
-          scope: unknown[]
-        }
+      find_covered_rows: {
+        Args: { rows: Database["nightshift"]["CompositeTypes"]["row_set"][] }
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
       }
-      find_inner_references: {
-        Args: { doomed: Database["nightshift"]["CompositeTypes"]["row_set"][] }
-        Returns: {
-          key_name: string
-          referencing_relation: unknown
-          referencing_tid: unknown
-          relation: unknown
-          tid: unknown
-        }[]
-      }
+      find_key: { Args: { entry: string; policy: unknown }; Returns: unknown }
       find_needed_rows: {
-        Args: { doomed: Database["nightshift"]["CompositeTypes"]["row_set"][] }
-        Returns: {
-          key_name: string
-          relation: unknown
-          tid: unknown
-        }[]
+        Args: {
+          released: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run_id: string
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["held_row"][]
+        SetofOptions: {
+          from: "*"
+          to: "held_row"
+          isOneToOne: false
+          isSetofReturn: true
+        }
       }
       find_refresh: {
         Args: { run_id: string; view: unknown }
@@ -1033,6 +1200,13 @@ export type Database = {
         }
       }
       find_relation: { Args: { name: string }; Returns: unknown }
+      find_released_rows: {
+        Args: {
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run_id: string
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+      }
       find_view: { Args: { name: string }; Returns: unknown }
       finish_detach: {
         Args: {
@@ -1053,6 +1227,13 @@ export type Database = {
         }
         Returns: Json
       }
+      fires_triggers: {
+        Args: {
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          scope: unknown[]
+        }
+        Returns: boolean
+      }
       fix_of_stale_view: {
         Args: {
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
@@ -1060,6 +1241,11 @@ export type Database = {
         Returns: string
       }
       follow_renames: { Args: Record<PropertyKey, never>; Returns: undefined }
+      forced_names: {
+        Args: { run: Database["nightshift"]["Tables"]["runs"]["Row"] }
+        Returns: string[]
+      }
+      forget_decisions: { Args: Record<PropertyKey, never>; Returns: undefined }
       free_partition_name: {
         Args: { parent: unknown; schema: unknown; suffix: string }
         Returns: unknown
@@ -1069,6 +1255,7 @@ export type Database = {
         Returns: Json
       }
       get_run: { Args: { run_id: string }; Returns: Json }
+      gone_of: { Args: { policy: unknown; step: Json }; Returns: Json }
       health_backlog_age: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
@@ -1483,6 +1670,14 @@ export type Database = {
           isSetofReturn: false
         }
       }
+      hint_for_flag: {
+        Args: { flag_column: unknown; relation: unknown }
+        Returns: string
+      }
+      hint_for_marker: {
+        Args: { drop_after: string; marker_column: unknown; relation: unknown }
+        Returns: string
+      }
       hold_partition_run: {
         Args: { fence: number; lock_timeout_ms: number; run_id: string }
         Returns: {
@@ -1557,6 +1752,14 @@ export type Database = {
           upper: string
         }[]
       }
+      is_forced: {
+        Args: {
+          relation: unknown
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: boolean
+      }
+      is_large: { Args: { relation: unknown }; Returns: boolean }
       is_published: { Args: { relation: unknown }; Returns: boolean }
       is_set_by_default: {
         Args: { column_name: unknown; relation: unknown }
@@ -1573,6 +1776,9 @@ export type Database = {
         }
       }
       json_number: { Args: { value: number }; Returns: number }
+      key_columns: { Args: { key: unknown }; Returns: string }
+      key_in_words: { Args: { key: unknown }; Returns: string }
+      keys_in_words: { Args: { policy: unknown; role: string }; Returns: Json }
       last_health_levels: { Args: { as_of: string }; Returns: Json }
       leaf_relations: { Args: { relation: unknown }; Returns: unknown[] }
       level_rank: { Args: { level: string }; Returns: number }
@@ -1595,6 +1801,13 @@ export type Database = {
         Args: { modes: string[]; relations: unknown[] }
         Returns: undefined
       }
+      lock_rows: {
+        Args: {
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+      }
       mark_lost_runs: {
         Args: { as_of: string; job: string }
         Returns: string[]
@@ -1603,10 +1816,29 @@ export type Database = {
         Args: { due: string; marker_column: unknown; relation: unknown }
         Returns: boolean
       }
+      marker_walk: {
+        Args: { due: string; leaf: unknown; marker_column: unknown }
+        Returns: string
+      }
+      may_exceed: {
+        Args: {
+          backlog: Json
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: boolean
+      }
       measure_backlog: {
         Args: {
           as_of: string
           budget_ms?: number
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+        }
+        Returns: Json
+      }
+      measure_children: {
+        Args: {
+          as_of: string
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
         }
         Returns: Json
@@ -1624,10 +1856,6 @@ export type Database = {
         }
         Returns: Json
       }
-      merge_row_sets: {
-        Args: { sets: Database["nightshift"]["CompositeTypes"]["row_set"][] }
-        Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
-      }
       move_rows: {
         Args: {
           columns: string
@@ -1640,14 +1868,60 @@ export type Database = {
         Returns: number
       }
       mute_triggers: { Args: { relation: unknown }; Returns: Json }
+      name_refusal: {
+        Args: {
+          context: string
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          state: string
+          violated: string
+        }
+        Returns: string
+      }
       name_some: { Args: { relations: unknown[] }; Returns: string }
       next_leaf: {
-        Args: { done: unknown; due: string; relation: unknown }
+        Args: {
+          done: unknown
+          due: string
+          marker_column: unknown
+          relation: unknown
+        }
         Returns: Json
       }
       next_part_of_index: {
         Args: { index: unknown }
         Returns: Record<string, unknown>
+      }
+      next_seeds: {
+        Args: {
+          batch_rows: number
+          locking: boolean
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          step: Json
+        }
+        Returns: Record<string, unknown>
+      }
+      note_assessment: {
+        Args: {
+          finished: boolean
+          relation: unknown
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          step: Json
+        }
+        Returns: string
+      }
+      note_decisions: {
+        Args: {
+          deleted: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          fate_of_deleted: string
+          held: Database["nightshift"]["CompositeTypes"]["held_row"][]
+          in_circle: boolean
+          level: number
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          seeds: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          turn: unknown
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["held_row"][]
       }
       note_detaching: {
         Args: {
@@ -1751,6 +2025,14 @@ export type Database = {
         Args: { fence: number; only_views?: string[]; run_id: string }
         Returns: Json
       }
+      policy_members: {
+        Args: { policies: unknown[] }
+        Returns: {
+          is_child: boolean
+          member: unknown
+          policy: unknown
+        }[]
+      }
       preview_retirement: {
         Args: { fence: number; run_id: string; table_name: string }
         Returns: Json
@@ -1761,12 +2043,35 @@ export type Database = {
       }
       purge_batch: {
         Args: {
+          assess?: boolean
           batch_rows: number
+          closure_rows?: number
           fence: number
           relation: string
           run_id: string
         }
         Returns: Json
+      }
+      purge_keys: {
+        Args: { policies: unknown[] }
+        Returns: {
+          indexed: boolean
+          join_condition: string
+          key: unknown
+          name: string
+          policy: unknown
+          referenced: unknown
+          referencing: unknown
+          role: string
+        }[]
+      }
+      purge_order: {
+        Args: { policies: unknown[] }
+        Returns: {
+          component: unknown[]
+          policy: unknown
+          position: number
+        }[]
       }
       purge_steps: {
         Args: { as_of: string; max_runs: number; scheduled: boolean }
@@ -1776,6 +2081,25 @@ export type Database = {
           started_at: string
           step: Json
         }[]
+      }
+      put_off: {
+        Args: {
+          ahead: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          level: number
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          seeds: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          turn: unknown
+        }
+        Returns: undefined
+      }
+      reach_rows: {
+        Args: {
+          component: unknown[]
+          max_rows: number
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          seeds: Database["nightshift"]["CompositeTypes"]["row_set"][]
+        }
+        Returns: Record<string, unknown>
       }
       read_partitions: {
         Args: { parents: unknown[] }
@@ -1790,12 +2114,20 @@ export type Database = {
           upper: string
         }[]
       }
+      reasons_of: {
+        Args: {
+          fate: string
+          held: Database["nightshift"]["CompositeTypes"]["held_row"][]
+        }
+        Returns: Json
+      }
       reattach_partition: { Args: { partition: unknown }; Returns: Json }
       record_batch: {
         Args: {
-          purged: Json
+          deleted: Database["nightshift"]["CompositeTypes"]["row_set"][]
           relation: unknown
           run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          section: string
           step: Json
         }
         Returns: Json
@@ -1812,13 +2144,24 @@ export type Database = {
         }
         Returns: undefined
       }
+      reference_join: {
+        Args: {
+          from_referenced: boolean
+          join_condition: string
+          referenced: unknown
+          referencing: unknown
+        }
+        Returns: string
+      }
       referencing_keys: {
         Args: { relation: unknown }
         Returns: {
+          constraint_name: unknown
           indexed: boolean
           join_condition: string
           key: unknown
           name: string
+          referenced: unknown
           referencing: unknown
         }[]
       }
@@ -1842,6 +2185,11 @@ export type Database = {
         Args: { allow_blocking: boolean; view: unknown }
         Returns: Json
       }
+      refuse_key: {
+        Args: { entry: string; policy: unknown }
+        Returns: undefined
+      }
+      related_tables: { Args: { relation: unknown }; Returns: unknown[] }
       remove_health_threshold: {
         Args: { check_name: string; subject?: string }
         Returns: boolean
@@ -1863,9 +2211,23 @@ export type Database = {
         }
         Returns: undefined
       }
+      require_no_sentinel: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+        }
+        Returns: undefined
+      }
       require_ownership: { Args: { relation: unknown }; Returns: undefined }
       require_period: {
         Args: { example: string; name: string; period: string }
+        Returns: undefined
+      }
+      require_referencing_indexes: {
+        Args: { relation: unknown }
+        Returns: undefined
+      }
+      require_replica_identity: {
+        Args: { relation: unknown }
         Returns: undefined
       }
       require_statistics: {
@@ -1876,9 +2238,10 @@ export type Database = {
       require_unpaused: { Args: Record<PropertyKey, never>; Returns: undefined }
       resolve_references: {
         Args: {
-          as_of: string
-          locking: string
-          scope: unknown[]
+          component: unknown[]
+          locking: boolean
+          max_rows: number
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
           seeds: Database["nightshift"]["CompositeTypes"]["row_set"][]
         }
         Returns: Record<string, unknown>
@@ -1926,12 +2289,26 @@ export type Database = {
         }
         Returns: Json
       }
+      sets_to_remember: {
+        Args: {
+          deleted: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+        SetofOptions: {
+          from: "*"
+          to: "row_set"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       soft_delete_policies: {
         Args: Record<PropertyKey, never>
         Returns: {
           created_at: string
           drop_after: string
           enabled: boolean
+          first_purge: string | null
           flag_column: unknown
           last_purged_at: string | null
           last_purged_rows: number | null
@@ -1948,6 +2325,19 @@ export type Database = {
         }
       }
       sources_as_of: { Args: { view: unknown }; Returns: string }
+      spread_hold: {
+        Args: {
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          staying: Database["nightshift"]["CompositeTypes"]["held_row"][]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["held_row"][]
+        SetofOptions: {
+          from: "*"
+          to: "held_row"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       stamp_retired: {
         Args: {
           partition: unknown
@@ -1956,12 +2346,27 @@ export type Database = {
         }
         Returns: Json
       }
+      subtract_held: {
+        Args: {
+          held: Database["nightshift"]["CompositeTypes"]["held_row"][]
+          sets: Database["nightshift"]["CompositeTypes"]["row_set"][]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+      }
       subtract_row_sets: {
         Args: {
           minus: Database["nightshift"]["CompositeTypes"]["row_set"][]
           sets: Database["nightshift"]["CompositeTypes"]["row_set"][]
         }
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+      }
+      take_pending: {
+        Args: {
+          locking: boolean
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          turn: unknown
+        }
+        Returns: Record<string, unknown>
       }
       time_of_number: {
         Args: { bound: string; epoch: string; type: unknown }
@@ -1993,6 +2398,11 @@ export type Database = {
       }
       view_state: { Args: { view: unknown }; Returns: Json }
       views_below: { Args: { view: unknown }; Returns: unknown[] }
+      warn_of_heirs: { Args: { relation: unknown }; Returns: string[] }
+      warn_of_replica_identity: {
+        Args: { relation: unknown }
+        Returns: string[]
+      }
       warnings_of_purge: { Args: { relation: unknown }; Returns: Json }
       what_changed: { Args: { after: Json; before: Json }; Returns: string }
       why_not_drop: {
@@ -2017,6 +2427,10 @@ export type Database = {
         }
         Returns: string
       }
+      without_replica_identity: {
+        Args: { relation: unknown }
+        Returns: unknown[]
+      }
     }
     Enums: {
       [_ in never]: never
@@ -2031,6 +2445,13 @@ export type Database = {
         warning: number | null
         critical: number | null
         problem: string | null
+      }
+      held_row: {
+        policy: unknown
+        relation: unknown
+        tid: unknown
+        fate: string | null
+        reason: string | null
       }
       job_state: {
         job: string | null
@@ -2064,7 +2485,9 @@ export type Database = {
         pending: unknown[] | null
       }
       row_set: {
+        policy: unknown
         relation: unknown
+        due: boolean | null
         tids: unknown[] | null
       }
     }

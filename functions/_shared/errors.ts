@@ -84,7 +84,7 @@ const tooLarge = /^53[124]00$/;
 export const cancelledByHand = 'Someone cancelled the statement.';
 
 /** Whether to send a failed call again as it was: not after a timeout, and not for long while another session has the lock. */
-export function worthRepeating(lockAttempts: number) {
+export function retryPolicy(lockAttempts: number) {
   return (error: NightshiftError, attempt: number): boolean =>
     error.code !== timedOut &&
     !tooLarge.test(error.code) &&
@@ -97,7 +97,7 @@ export function stopsRun(error: NightshiftError): boolean {
 }
 
 /** One subject that fails must not keep the run from the others; a run that lost its lease must end. */
-export function orStop(thrown: unknown): NightshiftError {
+export function rethrowIfFatal(thrown: unknown): NightshiftError {
   const error = toNightshiftError(thrown);
   if (stopsRun(error)) throw error;
   return error;

@@ -6,7 +6,7 @@ import type { Invocation } from './invocation.ts';
 import { parseJson } from './invocation.ts';
 import { inputHint, type JobInterface } from './job.ts';
 import type { RunDocument } from './ledger.ts';
-import type { RunResult } from './run.ts';
+import type { RunResult } from './run-types.ts';
 
 /** More than any input of a job needs; refuses a mistake before it costs memory. */
 const maxBodyBytes = 64 * 1024;

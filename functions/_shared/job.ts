@@ -42,8 +42,6 @@ export interface Outcome<Report> {
 export interface Job<Input extends { dryRun: boolean }, Report> {
   /** As in the URL, the metrics' service dimension and the ledger. */
   name: string;
-  /** One sentence, in words, for people. */
-  purpose: string;
   input: z.ZodType<Input> & { shape: Record<string, unknown> };
   /** For the hints of errors: an input as people would send it. */
   example: Partial<Input>;

@@ -16,7 +16,8 @@ import type { Job } from './job.ts';
 import { createLog, type Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { createRpc, type Rpc } from './rpc.ts';
-import { type RunResult, runJob } from './run.ts';
+import { runJob } from './run.ts';
+import type { RunResult } from './run-types.ts';
 import { readSettings, type Settings } from './settings.ts';
 
 /** Kept back from Lambda's own limit, to write the end of the run. */

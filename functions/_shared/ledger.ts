@@ -38,7 +38,7 @@ export function leaseOf(run: RunDocument): { run_id: string; fence: number } {
 export const runDocuments = z.array(runDocument);
 
 /** What begin_run and resume_run answer. */
-export const claimAnswer = z.object({
+export const startAnswer = z.object({
   outcome: z.enum(['started', 'duplicate', 'skipped']),
   run: runDocument,
   lost: z.array(z.string()),

@@ -1,6 +1,6 @@
 import { MetricUnit, Metrics as PowertoolsMetrics } from '@aws-lambda-powertools/metrics';
 
-const units = {
+export const metricUnits = {
   RunSucceeded: MetricUnit.Count,
   RunFailed: MetricUnit.Count,
   RunPartial: MetricUnit.Count,
@@ -8,6 +8,7 @@ const units = {
   RunLost: MetricUnit.Count,
   RunDurationMs: MetricUnit.Milliseconds,
   RowsPurged: MetricUnit.Count,
+  ChildRowsPurged: MetricUnit.Count,
   RowsBlocked: MetricUnit.Count,
   BacklogRows: MetricUnit.Count,
   BacklogAgeSeconds: MetricUnit.Seconds,
@@ -37,9 +38,7 @@ const units = {
   EventsUndelivered: MetricUnit.Count,
 } as const;
 
-type MetricName = keyof typeof units;
-
-export const metricNames = Object.keys(units);
+export type MetricName = keyof typeof metricUnits;
 
 /** Metrics of a job, written to the log in CloudWatch's embedded metric format. */
 export interface Metrics {
@@ -62,7 +61,7 @@ export function createMetrics(job: string): Metrics {
     return metrics;
   };
   const addFor: Metrics['addFor'] = (service, name, value) =>
-    of(service).addMetric(name, units[name], value);
+    of(service).addMetric(name, metricUnits[name], value);
   return {
     add: (name, value) => addFor(job, name, value),
     addFor,

@@ -1,33 +1,10 @@
 import * as z from 'zod';
-import { announce } from './announce.ts';
-import type { Bus } from './bus.ts';
-import type { Clock, Deadline } from './clock.ts';
-import type { Direct } from './direct.ts';
 import { NightshiftError, toNightshiftError } from './errors.ts';
 import type { Invocation } from './invocation.ts';
 import { inputHint, type Job, type JobContext, type Outcome, type OutcomeStatus } from './job.ts';
-import { claimAnswer, failureOf, type RunDocument, runDocument } from './ledger.ts';
-import type { Log } from './log.ts';
-import type { Metrics } from './metrics.ts';
-import type { Rpc } from './rpc.ts';
-
-export interface RunResult {
-  outcome: 'started' | 'duplicate' | 'skipped';
-  run: RunDocument;
-  /** Why the run failed, now or when it ran, or why it will not go on although work is left. */
-  error?: NightshiftError;
-}
-
-export interface RunDependencies {
-  rpc: Rpc;
-  direct?: Direct | undefined;
-  clock: Clock;
-  deadline: Deadline;
-  log: Log;
-  metrics: Metrics;
-  bus?: Bus;
-  onProgress?: JobContext['onProgress'];
-}
+import { failureOf, type RunDocument, runDocument, startAnswer } from './ledger.ts';
+import { publishOutcome } from './publish-outcome.ts';
+import type { RunDependencies, RunResult } from './run-types.ts';
 
 /**
  * Runs a job under the ledger: takes the lease or says why not, works, writes the end of it, counts it, and asks to be
@@ -53,7 +30,7 @@ export async function runJob<Input extends { dryRun: boolean }, Report>(
   });
 
   const { resume } = invocation;
-  const notAsked = await announce({ outcome, run: ended, lost, resume }, dependencies);
+  const notAsked = await publishOutcome({ outcome, run: ended, lost, resume }, dependencies);
   const error = notAsked ?? failureOf(ended);
   return { outcome, run: ended, ...(error ? { error } : {}) };
 }
@@ -79,7 +56,7 @@ async function takeLease<Input extends { dryRun: boolean }, Report>(
       return await rpc.call(
         'resume_run',
         { run_id: runId, attempt, request_id: requestId },
-        claimAnswer,
+        startAnswer,
       );
     }
     return await rpc.call(
@@ -93,7 +70,7 @@ async function takeLease<Input extends { dryRun: boolean }, Report>(
         ...(idempotencyKey ? { idempotency_key: idempotencyKey } : {}),
         ...(requestedBy ? { requested_by: requestedBy } : {}),
       },
-      claimAnswer,
+      startAnswer,
     );
   } catch (thrown) {
     const error = toNightshiftError(thrown);

@@ -35,6 +35,8 @@ const shapes: Record<string, string> = {
     'how long an HTTP call may work before it answers 202, in ms: 3000 to 29000 (API Gateway gives up at 30 s), default 25000',
 };
 
+export const settingNames = Object.keys(shapes);
+
 export interface Settings {
   supabase: { url: string } & Access;
   /** Of the direct connection. */
@@ -55,8 +57,8 @@ export function readSettings(
     ),
   );
   const parsed = schema.safeParse(ours);
-  const entrance = readAccess(ours, clock);
-  if (!parsed.success || 'problems' in entrance) {
+  const { access, problems: accessProblems } = readAccess(ours, clock);
+  if (!parsed.success || !access) {
     const names = (parsed.error?.issues ?? []).flatMap((issue) =>
       issue.code === 'unrecognized_keys' ? issue.keys : [String(issue.path[0])],
     );
@@ -67,7 +69,7 @@ export function readSettings(
           shapes[name] ?? `unknown; known are ${Object.keys(shapes).join(', ')}`,
         ]),
       ),
-      ...('problems' in entrance ? entrance.problems : {}),
+      ...accessProblems,
     };
     throw new NightshiftError(
       'NS422',
@@ -81,7 +83,7 @@ export function readSettings(
   }
   const { data } = parsed;
   return {
-    supabase: { url: data.SUPABASE_URL, ...entrance.access },
+    supabase: { url: data.SUPABASE_URL, ...access },
     databaseUrl: data.NIGHTSHIFT_DATABASE_URL,
     httpToken: data.NIGHTSHIFT_HTTP_TOKEN,
     eventBus: data.NIGHTSHIFT_EVENT_BUS,

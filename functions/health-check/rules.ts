@@ -1,15 +1,4 @@
-import { NightshiftError } from '../_shared/errors.ts';
-import {
-  type HealthCheck,
-  type HealthDocument,
-  type HealthInput,
-  type HealthReport,
-  type Level,
-  levels,
-} from './schema.ts';
-
-/** Of each check in the report of a run; `nightshift health` has more. */
-const maxFindings = 5;
+import { type HealthCheck, type HealthDocument, type Level, levels } from './schema.ts';
 
 export function worstOf(found: readonly Level[]): Level {
   return levels[Math.max(0, ...found.map((level) => levels.indexOf(level)))] ?? 'ok';
@@ -23,27 +12,6 @@ export function countLevels(found: readonly Level[]): Record<Level, number> {
   const counts = { ok: 0, info: 0, unknown: 0, warning: 0, critical: 0 };
   for (const level of found) counts[level] += 1;
   return counts;
-}
-
-/** What a run keeps: what is not ok, without what the same check says every time. */
-export function reportOf(
-  { checks, notRun }: HealthDocument,
-  { dryRun, quick }: Pick<HealthInput, 'dryRun' | 'quick'>,
-): HealthReport {
-  const found = checks.map(({ level }) => level);
-  return {
-    dryRun,
-    quick,
-    level: worstOf(found),
-    counts: countLevels(found),
-    checks: worstFirst(checks)
-      .filter(({ level }) => level !== 'ok')
-      .map(({ name, title, level, why, unit, quick, value, findings, findingsTotal }) => ({
-        ...{ name, title, level, why, unit, quick, value, findingsTotal },
-        findings: findings.slice(0, maxFindings),
-      })),
-    notRun,
-  };
 }
 
 /**
@@ -68,16 +36,6 @@ export function criticalFindings(checks: readonly HealthCheck[], name: string): 
   const check = checks.find((candidate) => candidate.name === name);
   if (!check || check.level === 'unknown') return undefined;
   return check.findings.filter(({ level }) => level === 'critical').length;
-}
-
-/** A health check that could look at nothing has not done its work. */
-export function nothingChecked(checks: readonly HealthCheck[]): NightshiftError | undefined {
-  if (checks.length === 0 || checks.some(({ level }) => level !== 'unknown')) return undefined;
-  const [first] = checks[0]?.findings ?? [];
-  return new NightshiftError('NS502', 'No check could run', {
-    detail: first?.detail ?? undefined,
-    hint: first?.fix ?? 'The report says why, one by one.',
-  });
 }
 
 const words = {

@@ -1,84 +1,41 @@
-import { NightshiftError, orStop } from '../_shared/errors.ts';
+import { NightshiftError, rethrowIfFatal } from '../_shared/errors.ts';
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { withHeartbeats } from '../_shared/lease.ts';
 import { leaseOf, runDocument } from '../_shared/ledger.ts';
-import { createAll, measureDefaults } from './create.ts';
-import { dropAll, finishUnfinished, noteKept, previewRetirement, retire } from './retire.ts';
+import { createPartitions } from './create.ts';
+import { dropRetired } from './drop.ts';
+import { measureDefaults } from './measure.ts';
+import { countMetrics, nothingMaintained, reportOf, stepOf, stepOfPlan } from './report.ts';
+import type { TableResults } from './results.ts';
+import { finishDetaches, previewRetirement, retireAll } from './retire.ts';
+import { hasProgressed, hasWork, keptByPlan, retiresNow, runStatus } from './rules.ts';
 import {
-  countOf,
-  emptyTally,
-  hasWork,
-  nothingMaintained,
-  reportOf,
-  runStatus,
-  stepOf,
-  stepOfPlan,
-  type Tallies,
-  type Tally,
-} from './rules.ts';
-import {
-  type Deeds,
-  noDeeds,
+  noProgress,
   type PartitionInput,
   type PartitionPlan,
   type PartitionReport,
   partitionInput,
   partitionPlan,
   partitionProgress,
+  type TableProgress,
 } from './schema.ts';
-
-/** Of a policy whose horizon is measured in days at all: twice what the alarm asks for. */
-const minRoomDays = 14;
 
 export const job: Job<PartitionInput, PartitionReport> = {
   name: 'partition-maintenance',
-  purpose: 'Makes the partitions that are needed ahead, and retires those whose time is over.',
   input: partitionInput,
   example: { dryRun: true, only: ['public.daily_metrics'], force: false },
   run,
 };
 
+/** The results of all phases, by table. */
+type Results = (table: string) => TableResults;
+
 async function run(context: JobContext, input: PartitionInput): Promise<Outcome<PartitionReport>> {
-  return withHeartbeats(context, () => maintain(context, input));
-}
-
-async function maintain(
-  context: JobContext,
-  input: PartitionInput,
-): Promise<Outcome<PartitionReport>> {
-  const plan = await readPlan(context, input);
-  const byTable = new Map<string, Tally>();
-  const tallies: Tallies = (table) => {
-    const tally = byTable.get(table) ?? emptyTally();
-    byTable.set(table, tally);
-    return tally;
-  };
-  const withDefault = plan.tables.filter(({ defaultPartition }) => defaultPartition !== null);
-  const others = plan.tables.filter(({ defaultPartition }) => defaultPartition === null);
-  if (input.dryRun) {
-    await measureDefaults(context, withDefault, tallies);
-    noteKept(plan.drops, tallies);
-    for (const state of plan.tables) {
-      await previewRetirement(context, state, tallies(state.table));
-    }
-    const steps = plan.tables.map((state) => stepOfPlan(state, plan, tallies(state.table), input));
-    return { status: 'succeeded', report: reportOf(steps, { ...plan, dryRun: true }) };
-  }
-
-  for (const { partition, table } of plan.unfinished) {
-    await finishUnfinished(context, partition, tallies(table));
-  }
-  await createAll(context, others, tallies);
-  await measureDefaults(context, withDefault, tallies);
-  await createAll(context, withDefault, tallies);
-  for (const state of plan.tables) {
-    const tally = tallies(state.table);
-    // With new partitions, one that was the newest may be due.
-    const mayBeDue = state.retention !== null && tally.hasGrown;
-    if ((state.due.length > 0 || mayBeDue) && !tally.busy) await retire(context, state, tally);
-  }
-  await dropAll(context, plan, tallies);
-  return outcomeOf(context, input, plan, tallies);
+  return withHeartbeats(context, async () => {
+    const plan = await readPlan(context, input);
+    if (input.dryRun) return preview(context, plan, input);
+    return conclude(context, input, plan, await maintain(context, plan));
+  });
 }
 
 function readPlan({ rpc, run }: JobContext, { only }: PartitionInput): Promise<PartitionPlan> {
@@ -86,83 +43,89 @@ function readPlan({ rpc, run }: JobContext, { only }: PartitionInput): Promise<P
   return rpc.call('plan_partition_maintenance', args, partitionPlan);
 }
 
-/** What was done is done, and is reported, also when the state after it cannot be read. */
+async function preview(
+  context: JobContext,
+  plan: PartitionPlan,
+  input: PartitionInput,
+): Promise<Outcome<PartitionReport>> {
+  const measured = await measureDefaults(context, plan.tables);
+  const steps = [];
+  for (const state of plan.tables) {
+    const results = {
+      measured: measured.get(state.table),
+      preview: await previewRetirement(context, state),
+      dropped: keptByPlan(plan.drops).filter(({ table }) => table === state.table),
+    };
+    steps.push(stepOfPlan(state, results, plan, input));
+  }
+  return { status: 'succeeded', report: reportOf(steps, { ...plan, dryRun: true }) };
+}
+
+async function maintain(context: JobContext, plan: PartitionPlan): Promise<Results> {
+  const withDefault = plan.tables.filter(({ defaultPartition }) => defaultPartition !== null);
+  const others = plan.tables.filter(({ defaultPartition }) => defaultPartition === null);
+
+  const finished = await finishDetaches(context, plan.unfinished);
+  const created = await createPartitions(context, others);
+  const measured = await measureDefaults(context, withDefault);
+  const emptied = await createPartitions(context, withDefault, measured);
+  const worked = (table: string) => ({
+    finished: finished.get(table),
+    created: created.get(table) ?? emptied.get(table),
+    measured: measured.get(table),
+  });
+  const due = plan.tables.filter((state) => retiresNow(state, worked(state.table)));
+  const retired = await retireAll(context, due);
+  const dropped = await dropRetired(context, plan.drops);
+
+  return (table) => ({
+    ...worked(table),
+    retired: retired.get(table),
+    dropped: dropped.filter((drop) => drop.table === table),
+  });
+}
+
+async function conclude(
+  context: JobContext,
+  input: PartitionInput,
+  plan: PartitionPlan,
+  results: Results,
+): Promise<Outcome<PartitionReport>> {
+  const { run, metrics } = context;
+  const worked =
+    plan.drops.length + plan.unfinished.length > 0 ||
+    plan.tables.some((state) => hasWork(state, results(state.table)));
+  const earlier = partitionProgress.parse(run.progress).steps;
+  const progress = worked ? await readProgress(context) : earlier;
+  const after = worked ? await readAgain(context, input, plan) : plan;
+  const measuredAgain = worked ? await measureDefaults(context, after.tables) : undefined;
+
+  const steps = after.tables.map((state) => {
+    const { table } = state;
+    const result = { ...results(table), measuredAgain: measuredAgain?.get(table) };
+    return stepOf(state, result, progress[table] ?? noProgress);
+  });
+  const report = reportOf(steps, { ...after, dryRun: false });
+  countMetrics(metrics, report, { earlier, tables: after.tables, only: input.only });
+  const progressed = hasProgressed(earlier, progress);
+  const status = runStatus(steps, { progressed, attempt: run.attempt });
+  return { status, report, ...(status === 'failed' ? { error: nothingMaintained(steps) } : {}) };
+}
+
+/** What was done, by the ledger: answers that told of it may have been lost. */
+async function readProgress({ rpc, run }: JobContext): Promise<Record<string, TableProgress>> {
+  const { progress } = await rpc.call('heartbeat_run', leaseOf(run), runDocument);
+  return partitionProgress.parse(progress).steps;
+}
+
+/** The work is reported even when the state after it cannot be read. */
 async function readAgain(
   context: JobContext,
   input: PartitionInput,
   before: PartitionPlan,
 ): Promise<PartitionPlan> {
-  const after = await readPlan(context, input).catch(orStop);
+  const after = await readPlan(context, input).catch(rethrowIfFatal);
   if (!(after instanceof NightshiftError)) return after;
   context.log.warn('The state after the run could not be read', { error: after.describe() });
   return before;
-}
-
-async function outcomeOf(
-  context: JobContext,
-  input: PartitionInput,
-  plan: PartitionPlan,
-  tallies: Tallies,
-): Promise<Outcome<PartitionReport>> {
-  const { rpc, run } = context;
-  // Whatever the answers said: some may have been lost.
-  const worked =
-    plan.drops.length + plan.unfinished.length > 0 ||
-    plan.tables.some((state) => hasWork(state, tallies(state.table)));
-  const now = worked ? await rpc.call('heartbeat_run', leaseOf(run), runDocument) : run;
-  const { steps: deeds } = partitionProgress.parse(now.progress);
-  const after = worked ? await readAgain(context, input, plan) : plan;
-  if (worked) await measureDefaults(context, after.tables, tallies);
-  const steps = after.tables.map((state) =>
-    stepOf(state, tallies(state.table), deeds[state.table] ?? noDeeds),
-  );
-  const report = reportOf(steps, { ...after, dryRun: false });
-  countMetrics(context, report, after, input);
-  const before = partitionProgress.parse(run.progress).steps;
-  const total = (of: Record<string, Deeds>) =>
-    Object.values(of).reduce((sum, table) => sum + countOf(table), 0);
-  const progressed = total(deeds) > total(before);
-  const status = runStatus(steps, { progressed, attempt: run.attempt });
-  return { status, report, ...(status === 'failed' ? { error: nothingMaintained(steps) } : {}) };
-}
-
-/** What this attempt did; the report has the totals of the run. */
-function countMetrics(
-  { metrics, run }: JobContext,
-  { steps }: PartitionReport,
-  { tables }: PartitionPlan,
-  { only }: PartitionInput,
-): void {
-  const earlier = partitionProgress.parse(run.progress).steps;
-  const added = (kind: keyof Deeds) =>
-    steps.reduce(
-      (sum, step) => sum + step[kind].length - (earlier[step.table] ?? noDeeds)[kind].length,
-      0,
-    );
-  metrics.add('PartitionsCreated', added('created'));
-  metrics.add('PartitionsRetired', added('retired'));
-  metrics.add('PartitionsDropped', added('dropped'));
-  metrics.describe('tables', steps.map(({ table }) => table).join(', '));
-  // A look at a few tables says nothing of the rest.
-  if (only) return;
-  metrics.add(
-    'PartitionsOversized',
-    tables.reduce((sum, { oversized }) => sum + oversized, 0),
-  );
-  // What could not be counted is unknown, and so is the sum: no figure is better than a low one.
-  const counted = tables.every(
-    ({ table, defaultPartition }) =>
-      defaultPartition === null || steps.find((step) => step.table === table)?.defaultPartition,
-  );
-  if (counted) {
-    metrics.add(
-      'DefaultPartitionRows',
-      steps.reduce((sum, step) => sum + (step.defaultPartition?.rows ?? 0), 0),
-    );
-  }
-  // Where partitions are so short that there never is a fortnight of room, the health check measures each by its own policy.
-  const horizons = tables
-    .filter(({ roomDays = minRoomDays }) => roomDays >= minRoomDays)
-    .flatMap(({ horizonDays }) => horizonDays ?? []);
-  if (horizons.length > 0) metrics.add('PartitionHorizonDays', Math.min(...horizons));
 }

@@ -1,5 +1,5 @@
 import { type Deadline, pause } from '../_shared/clock.ts';
-import { worthRepeating } from '../_shared/errors.ts';
+import { retryPolicy } from '../_shared/errors.ts';
 
 /**
  * How long to wait for a lock, and then how long to let everyone else through: the schedule that GitLab runs its
@@ -20,7 +20,7 @@ export const lockSchedule: readonly { lockTimeoutMs: number; pauseMs: number }[]
 ];
 
 /** For calls that wait for locks: they are repeated on our schedule, with more patience each time, not as they were. */
-export const once = worthRepeating(1);
+export const once = retryPolicy(1);
 
 /** What came of asking once: done, to be asked again at once, or locked by someone else. */
 export type LockOutcome = 'done' | 'more' | 'busy';

@@ -1,11 +1,11 @@
-import { NightshiftError, notLocked, orStop, timedOut } from '../_shared/errors.ts';
+import { NightshiftError, notLocked, rethrowIfFatal, timedOut } from '../_shared/errors.ts';
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import { callFits, once, withLockRetries } from './locks.ts';
-import { detachesConcurrently, dropGroups, explain, type Tallies, type Tally } from './rules.ts';
+import type { PhaseResult, Retirement, RetirementPreview } from './results.ts';
+import { detachesConcurrently, explain } from './rules.ts';
 import {
   beginDetachAnswer,
-  dropAnswers,
   finishDetachAnswer,
   listOfReasons,
   type PartitionPlan,
@@ -13,175 +13,148 @@ import {
   type TableState,
 } from './schema.ts';
 
-/** Detaches the partitions of a table that are due, without blocking anyone where that can be. */
-export async function retire(context: JobContext, state: TableState, tally: Tally): Promise<void> {
-  try {
-    if (context.direct && detachesConcurrently(state)) {
-      await retireConcurrently(context, state, tally);
-    } else {
-      await retireWithLocks(context, state, tally);
-    }
-  } catch (thrown) {
-    tally.error ??= explain(orStop(thrown), state);
-  }
+const detachMs = 60_000;
+
+/**
+ * DETACH CONCURRENTLY marks the partition, waits for the readers of the table, and then locks the partition, where those
+ * who read it by its own name queue behind the wait. If this is too short, finish_detach goes on by the schedule for locks.
+ */
+const detachLockMs = 1_000;
+
+/** Detaches the due partitions of each table, without blocking anyone where that is possible. */
+export async function retireAll(
+  context: JobContext,
+  tables: readonly TableState[],
+): Promise<Map<string, Retirement>> {
+  const retired = new Map<string, Retirement>();
+  for (const state of tables) retired.set(state.table, await retire(context, state));
+  return retired;
+}
+
+async function retire(context: JobContext, state: TableState): Promise<Retirement> {
+  if (context.direct && detachesConcurrently(state)) return retireConcurrently(context, state);
+  return retireWithLocks(context, state);
 }
 
 async function retireWithLocks(
   { rpc, run, deadline }: JobContext,
-  { table }: TableState,
-  tally: Tally,
-): Promise<void> {
-  const left = await withLockRetries(deadline, [table], async (_, lockTimeoutMs) => {
-    const args = { ...leaseOf(run), table_name: table, lock_timeout_ms: lockTimeoutMs };
-    const answer = await rpc
-      .call('retire_partitions', args, retireAnswer, { retry: once })
-      .catch((thrown: unknown) => {
-        // What it looks at before it locks the table can be locked as well.
-        const error = orStop(thrown);
-        if (error.code !== notLocked) throw error;
-        return { outcome: 'busy' as const, blocked: [] };
-      });
-    tally.blocked = answer.blocked;
-    const outcomes = { retired: 'done', more: 'more', busy: 'busy' } as const;
-    return new Map([[table, outcomes[answer.outcome]]]);
-  });
-  tally.busy ||= left.busy.length > 0;
-  tally.outOfTime ||= left.waiting.length > 0;
-}
-
-const detachMs = 60_000;
-
-/**
- * It marks the partition, waits for whoever still reads the table, and then locks the partition: who reads that by its own
- * name waits behind it. What is not done by then is finished on the schedule for locks.
- */
-const detachLockMs = 1_000;
-
-async function retireConcurrently(
-  context: JobContext,
   state: TableState,
-  tally: Tally,
-): Promise<void> {
-  const { rpc, direct, run, deadline } = context;
-  while (true) {
-    if (!callFits(deadline.remainingMs())) {
-      tally.outOfTime = true;
-      return;
-    }
-    const args = { ...leaseOf(run), table_name: state.table };
-    const answer = await rpc.call('begin_detach', args, beginDetachAnswer, { retry: once });
-    if (answer.outcome === 'done') {
-      tally.blocked = answer.blocked;
-      return;
-    }
-    const timeoutMs = Math.min(detachMs, deadline.remainingMs() / 2);
-    const failure = await direct
-      ?.execute(answer.statement, { timeoutMs, lockTimeoutMs: detachLockMs })
-      .catch(orStop);
-    if (await finishDetach(context, answer.partition, tally)) continue;
-    // Not to be had this way: then with locks, briefly. What waited in vain would have to wait for the same again.
-    const waited =
-      failure instanceof NightshiftError && [timedOut, notLocked].includes(failure.code);
-    if (waited) tally.busy = true;
-    else await retireWithLocks(context, state, tally);
-    return;
+): Promise<Retirement> {
+  const { table } = state;
+  let blocked: Retirement['blocked'] = [];
+  try {
+    const { busy, waiting } = await withLockRetries(deadline, [table], async (_, lockTimeoutMs) => {
+      const args = { ...leaseOf(run), table_name: table, lock_timeout_ms: lockTimeoutMs };
+      const answer = await rpc
+        .call('retire_partitions', args, retireAnswer, { retry: once })
+        .catch((thrown: unknown) => {
+          // The catalogs that it reads before it locks the table can be locked as well.
+          const error = rethrowIfFatal(thrown);
+          if (error.code !== notLocked) throw error;
+          return { outcome: 'busy' as const, blocked: [] };
+        });
+      blocked = answer.blocked;
+      const outcomes = { retired: 'done', more: 'more', busy: 'busy' } as const;
+      return new Map([[table, outcomes[answer.outcome]]]);
+    });
+    return { blocked, busy: busy.length > 0, outOfTime: waiting.length > 0 };
+  } catch (thrown) {
+    return {
+      blocked,
+      busy: false,
+      outOfTime: false,
+      error: explain(rethrowIfFatal(thrown), state),
+    };
   }
 }
 
-/** Returns whether the partition is out of its table, and written down as that. */
+async function retireConcurrently(context: JobContext, state: TableState): Promise<Retirement> {
+  const { rpc, direct, run, deadline } = context;
+  const retired: Retirement = { blocked: [], busy: false, outOfTime: false };
+  try {
+    while (callFits(deadline.remainingMs())) {
+      const args = { ...leaseOf(run), table_name: state.table };
+      const begun = await rpc.call('begin_detach', args, beginDetachAnswer, { retry: once });
+      if (begun.outcome === 'done') return { ...retired, blocked: begun.blocked };
+      const timeoutMs = Math.min(detachMs, deadline.remainingMs() / 2);
+      const failure = await direct
+        ?.execute(begun.statement, { timeoutMs, lockTimeoutMs: detachLockMs })
+        .catch(rethrowIfFatal);
+      const finish = await finishDetach(context, begun.partition);
+      if (finish.isDetached) continue;
+      // Whoever was in the way of this is in the way of locks too; anything else that fails may go with brief locks.
+      const waited =
+        failure instanceof NightshiftError && [timedOut, notLocked].includes(failure.code);
+      if (waited) return { ...retired, busy: true, outOfTime: finish.outOfTime };
+      const locked = await retireWithLocks(context, state);
+      return {
+        ...locked,
+        busy: locked.busy || finish.busy,
+        outOfTime: locked.outOfTime || finish.outOfTime,
+      };
+    }
+    return { ...retired, outOfTime: true };
+  } catch (thrown) {
+    return { ...retired, error: explain(rethrowIfFatal(thrown), state) };
+  }
+}
+
+/** `isDetached`: the partition is out of its table, and the ledger knows. */
 async function finishDetach(
   { rpc, run, deadline }: JobContext,
   partition: string,
-  tally: Tally,
-): Promise<boolean> {
-  let finished = false;
-  const left = await withLockRetries(deadline, [partition], async (_, lockTimeoutMs) => {
-    const args = { ...leaseOf(run), partition, lock_timeout_ms: lockTimeoutMs };
-    const answer = await rpc.call('finish_detach', args, finishDetachAnswer, { retry: once });
-    finished = answer.outcome === 'retired';
-    return new Map([[partition, answer.outcome === 'busy' ? 'busy' : 'done']]);
-  });
-  tally.busy ||= left.busy.length > 0;
-  tally.outOfTime ||= left.waiting.length > 0;
+): Promise<PhaseResult & { isDetached: boolean }> {
+  let isDetached = false;
+  const { busy, waiting } = await withLockRetries(
+    deadline,
+    [partition],
+    async (_, lockTimeoutMs) => {
+      const args = { ...leaseOf(run), partition, lock_timeout_ms: lockTimeoutMs };
+      const answer = await rpc.call('finish_detach', args, finishDetachAnswer, { retry: once });
+      isDetached = answer.outcome === 'retired';
+      return new Map([[partition, answer.outcome === 'busy' ? 'busy' : 'done']]);
+    },
+  );
+  return { isDetached, busy: busy.length > 0, outOfTime: waiting.length > 0 };
+}
+
+/** Finishes what an earlier run left half detached; a partition that cannot be finished does not keep the run from the rest. */
+export async function finishDetaches(
+  context: JobContext,
+  unfinished: PartitionPlan['unfinished'],
+): Promise<Map<string, PhaseResult>> {
+  const finished = new Map<string, PhaseResult>();
+  for (const { partition, table } of unfinished) {
+    const before = finished.get(table) ?? { busy: false, outOfTime: false };
+    try {
+      const { busy, outOfTime } = await finishDetach(context, partition);
+      finished.set(table, {
+        ...before,
+        busy: before.busy || busy,
+        outOfTime: before.outOfTime || outOfTime,
+      });
+    } catch (thrown) {
+      const error = rethrowIfFatal(thrown);
+      // The table may have lost its policy, and with it its step in the report.
+      context.log.warn('A detach could not be finished', { partition, error: error.describe() });
+      finished.set(table, { ...before, error: before.error ?? error });
+    }
+  }
   return finished;
 }
 
-/** What is past its grace period, and stays. */
-export function noteKept(drops: PartitionPlan['drops'], tallies: Tallies): void {
-  for (const { partition, table, keptBecause } of drops) {
-    if (keptBecause !== null) tallies(table).kept.push({ partition, reason: keptBecause });
-  }
-}
-
-/** For a dry run: what would not be retired, and why. */
+/** For a dry run: which due partitions would not be retired, and why. */
 export async function previewRetirement(
   { rpc, run }: JobContext,
   { table, due }: TableState,
-  tally: Tally,
-): Promise<void> {
-  if (due.length === 0) return;
+): Promise<RetirementPreview> {
+  if (due.length === 0) return { blocked: [] };
   const args = { ...leaseOf(run), table_name: table };
   try {
-    tally.blocked = await rpc.call('preview_retirement', args, listOfReasons, { retry: once });
+    return {
+      blocked: await rpc.call('preview_retirement', args, listOfReasons, { retry: once }),
+    };
   } catch (thrown) {
-    const { message } = orStop(thrown);
-    tally.warnings.push(`Whether something needs its due partitions is not known: ${message}`);
-  }
-}
-
-/** What an earlier run left half done; one that fails keeps the run from no other. */
-export async function finishUnfinished(
-  context: JobContext,
-  partition: string,
-  tally: Tally,
-): Promise<void> {
-  try {
-    await finishDetach(context, partition, tally);
-  } catch (thrown) {
-    const error = orStop(thrown);
-    tally.error ??= error;
-    // Its table may have no policy, and so no step, any more.
-    context.log.warn('A detach could not be finished', { partition, error: error.describe() });
-  }
-}
-
-/** Drops the retired partitions whose grace period is over. */
-export async function dropAll(
-  { rpc, run, deadline }: JobContext,
-  { drops }: PartitionPlan,
-  tallies: Tallies,
-): Promise<void> {
-  const tableOf = new Map(drops.map(({ partition, table }) => [partition, table]));
-  const tallyOf = (partition: string) => tallies(tableOf.get(partition) ?? partition);
-  noteKept(drops, tallies);
-  const groups = dropGroups(drops);
-  for (let group = groups.shift(); group; group = groups.shift()) {
-    try {
-      const { busy, waiting } = await withLockRetries(deadline, group, async (partitions, ms) => {
-        const args = { ...leaseOf(run), partitions, lock_timeout_ms: ms };
-        const answers = await rpc.call('drop_retired_partitions', args, dropAnswers, {
-          retry: once,
-        });
-        for (const answer of answers) {
-          const { partition } = answer;
-          if (answer.outcome === 'kept') {
-            tallyOf(partition).kept.push({ partition, reason: answer.reason });
-          }
-        }
-        return new Map(
-          answers.map(({ partition, outcome }) => [
-            partition,
-            outcome === 'busy' ? ('busy' as const) : ('done' as const),
-          ]),
-        );
-      });
-      for (const partition of busy) tallyOf(partition).busy = true;
-      for (const partition of waiting) tallyOf(partition).outOfTime = true;
-    } catch (thrown) {
-      const error = orStop(thrown);
-      // As for creation: what fails as a whole is tried one by one.
-      if (group.length > 1) groups.push(...group.map((one) => [one]));
-      else for (const partition of group) tallyOf(partition).error ??= error;
-    }
+    return { blocked: [], error: rethrowIfFatal(thrown) };
   }
 }

@@ -52,19 +52,20 @@ const tableState = z.object({
 });
 export type TableState = z.output<typeof tableState>;
 
+const plannedDrop = z.object({
+  partition: z.string(),
+  table: z.string(),
+  sizeBytes: z.number(),
+  /** Why it stays nevertheless. */
+  keptBecause: z.string().nullable(),
+  hasForeignKeys: z.boolean(),
+});
+export type PlannedDrop = z.output<typeof plannedDrop>;
+
 export const partitionPlan = z.object({
   tables: z.array(tableState),
   /** Retired partitions whose grace period is over. */
-  drops: z.array(
-    z.object({
-      partition: z.string(),
-      table: z.string(),
-      sizeBytes: z.number(),
-      /** Why it stays nevertheless. */
-      keptBecause: z.string().nullable(),
-      hasForeignKeys: z.boolean(),
-    }),
-  ),
+  drops: z.array(plannedDrop),
   /** Partitions that were being detached concurrently when a run ended. */
   unfinished: z.array(z.object({ partition: z.string(), table: z.string() })),
   disabled: z.array(z.string()),
@@ -194,14 +195,16 @@ export interface PartitionReport {
   disabled: string[];
 }
 
-const deeds = z.object({
+const tableProgress = z.object({
   created: z.array(createdPartition).default([]),
   retired: z.array(retiredPartition).default([]),
   dropped: z.array(z.object({ partition: z.string(), sizeBytes: z.number() })).default([]),
 });
-/** What the ledger holds of one table in one run, over all its attempts: it was written with the work itself. */
-export type Deeds = z.output<typeof deeds>;
-export const noDeeds: Deeds = deeds.parse({});
+/** What a run did to one table, over all its attempts. The ledger gets it in the transaction that does the work. */
+export type TableProgress = z.output<typeof tableProgress>;
+export const noProgress: TableProgress = tableProgress.parse({});
 
 /** runs.progress of partition maintenance. */
-export const partitionProgress = z.object({ steps: z.record(z.string(), deeds).default({}) });
+export const partitionProgress = z.object({
+  steps: z.record(z.string(), tableProgress).default({}),
+});

@@ -1,7 +1,6 @@
-import { type NightshiftError, worthRepeating } from '../_shared/errors.ts';
-import { inOrder } from '../_shared/graph.ts';
+import { NightshiftError, retryPolicy, timedOut } from '../_shared/errors.ts';
 import type { OutcomeStatus } from '../_shared/job.ts';
-import type { Backlog, Policy, PurgeStep, PurgeTotals } from './schema.ts';
+import type { Policy, PurgeStep, PurgeTotals } from './schema.ts';
 
 /** Small enough for any table, and ten steps of growth away from a large batch. */
 export const firstBatchRows = 1_000;
@@ -33,19 +32,23 @@ function clampRows(rows: number): number {
   return Math.min(Math.max(Math.floor(rows), 1), maxBatchRows);
 }
 
-/** Referencing tables first, so that due parents lose their due children before their own turn. Cycles keep their order. */
-export function orderPolicies(policies: readonly Policy[]): Policy[] {
-  const byRelation = new Map(policies.map((policy) => [policy.relation, policy]));
-  return inOrder(policies, ({ referencedBy }) =>
-    referencedBy.flatMap((relation) => byRelation.get(relation) ?? []),
-  );
+/** Why the brake leaves a table alone. */
+export function braked(refusal: string): NightshiftError {
+  return new NightshiftError('NS428', refusal, {
+    detail: 'Nothing was deleted there; the other tables had their turn.',
+    hint: 'If it is meant: run once with the table named in force, or raise max_fraction with nightshift.alter_retention_policy; for a first purge also with first_purge.',
+  });
 }
 
-/** The brake: a sentence when the policy would remove more of its table than it may. */
-export function refusal(policy: Policy, { dueRows, totalRows }: Backlog): string | undefined {
-  if (totalRows === 0 || dueRows <= policy.maxFraction * totalRows) return undefined;
-  const percent = (share: number) => `${Math.round(share * 1000) / 10}%`;
-  return `${policy.relation}: ${dueRows} of ${totalRows} rows are due (${percent(dueRows / totalRows)}), more than max_fraction allows (${percent(policy.maxFraction)})`;
+/** How far a walk has come: every due row that it has met goes, or stays for a reason. */
+export function rowsDecided(totals: PurgeTotals): number {
+  return (
+    totals.rowsPurged +
+    totals.rowsBlocked +
+    totals.rowsKept +
+    totals.rowsRefused +
+    totals.rowsUndecided
+  );
 }
 
 /** Kept back to count what is left and to write the end of the run. */
@@ -58,81 +61,32 @@ export function countFits(remainingMs: number): boolean {
   return remainingMs > countMs;
 }
 
-/** Whether the next batch, were it four times slower than the last or than it should be, would end before the deadline. */
+/** Whether a batch would end before the deadline even if it took four times as long as the last one, or as it should. */
 export function batchFits(remainingMs: number, lastMs: number): boolean {
   return remainingMs > closingMs + 4 * Math.max(lastMs, targetBatchMs);
 }
 
 /** Whether to send a failed batch again as it was: not for long while its table is locked. */
-export const repeatBatch = worthRepeating(3);
+export const repeatBatch = retryPolicy(3);
 
-export interface PurgeOutcome {
-  totals: PurgeTotals;
-  dryRun: boolean;
-  outOfTime: boolean;
-  durationMs?: number;
-  before?: Backlog;
-  after?: Backlog | undefined;
-  error?: NightshiftError;
-}
-
-/** The truth about one table, from what the ledger and the two counts say. */
-export function summarize(policy: Policy, outcome: PurgeOutcome): PurgeStep {
-  const { totals, dryRun, outOfTime, before, after, error } = outcome;
-  const expectedLeft = Math.max((before?.dueRows ?? 0) - (dryRun ? 0 : totals.rowsPurged), 0);
-  const rowsLeft = after?.dueRows ?? Math.max(expectedLeft, totals.rowsBlocked);
-  const counted = after !== undefined || dryRun;
-  const reason =
-    error || dryRun ? undefined : reasonLeft(rowsLeft, totals.rowsBlocked, outOfTime, counted);
-  const step = {
-    relation: policy.relation,
-    dueRows: before?.dueRows ?? 0,
-    dueRowsExact: before?.dueRowsExact ?? false,
-    rowsPurged: totals.rowsPurged,
-    rowsBlocked: totals.rowsBlocked,
-    blockedBy: totals.blockedBy,
-    rowsLeft,
-    rowsLeftExact: after?.dueRowsExact ?? (dryRun && (before?.dueRowsExact ?? false)),
-    overdueSeconds: (after ?? before)?.overdueSeconds ?? null,
-    batches: totals.batches,
-    durationMs: Math.round(outcome.durationMs ?? 0),
-    warnings: policy.warnings,
-    ...(reason === undefined ? {} : { reason }),
-    ...(error === undefined ? {} : { error: error.describe() }),
-  };
-  return { ...step, status: stepStatus(step, dryRun) };
-}
-
-function reasonLeft(
-  rowsLeft: number,
-  rowsBlocked: number,
-  outOfTime: boolean,
-  counted: boolean,
-): string | undefined {
-  if (outOfTime) return 'time ran out; the next run goes on from here';
-  if (!counted) return 'what is left could not be counted in time';
-  if (rowsLeft === 0) return undefined;
-  const others = rowsLeft - rowsBlocked;
-  const reasons = [
-    ...(rowsBlocked > 0 ? [`${rowsBlocked} still needed by rows that stay`] : []),
-    ...(others > 0 ? [`${others} locked or changed by other sessions meanwhile`] : []),
-  ];
-  return reasons.join('; ');
-}
-
-function stepStatus(step: Omit<PurgeStep, 'status'>, dryRun: boolean): PurgeStep['status'] {
-  if (step.error) return 'failed';
-  if (dryRun || (step.rowsLeft === 0 && !step.reason)) return 'succeeded';
-  // Nothing done, and no foreign key to blame: that is no progress, whatever the cause.
-  if (step.rowsPurged === 0 && step.rowsBlocked === 0) return 'failed';
-  return 'partial';
+export function explain(error: NightshiftError, policy: Policy): NightshiftError {
+  if (error.code !== timedOut) return error;
+  return new NightshiftError(
+    timedOut,
+    `Deleting a single row of ${policy.relation} takes longer than the statement timeout`,
+    {
+      hint:
+        policy.warnings[0] ??
+        'Look for slow triggers on the table, and for tables that refer to it without an index.',
+      cause: error,
+    },
+  );
 }
 
 /** `continued` only after progress: a run that achieves nothing must not call itself again. */
 export function runStatus(
   steps: readonly PurgeStep[],
-  outOfTime: boolean,
-  progressed: boolean,
+  { outOfTime, progressed }: { outOfTime: boolean; progressed: boolean },
 ): OutcomeStatus {
   if (outOfTime && progressed) return 'continued';
   if (steps.every((step) => step.status === 'succeeded')) return 'succeeded';

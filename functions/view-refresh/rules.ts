@@ -1,13 +1,6 @@
-import {
-  cancelledByHand,
-  NightshiftError,
-  nothingDone,
-  timedOut,
-  worthRepeating,
-} from '../_shared/errors.ts';
+import { cancelledByHand, NightshiftError, retryPolicy, timedOut } from '../_shared/errors.ts';
 import type { OutcomeStatus } from '../_shared/job.ts';
-import { blockedBy, type PlannedView } from './plan.ts';
-import type { Refreshed, RefreshStep, StepReason, ViewFacts } from './schema.ts';
+import type { RefreshStep, Transport, ViewFacts } from './schema.ts';
 
 /** How long the API lets a refresh run: nightshift.refresh_view sets it, below the 60 s after which the API gives up. */
 export const apiLimitMs = 50_000;
@@ -16,7 +9,7 @@ export const apiLimitMs = 50_000;
 export const apiCallTimeoutMs = apiLimitMs + 7_000;
 
 /** A refresh that usually needs more than half of what the API allows goes past it, where that is possible. */
-export function wayOf(usualMs: number | null | undefined, hasDirect: boolean): 'api' | 'direct' {
+export function chooseTransport(usualMs: number | null | undefined, hasDirect: boolean): Transport {
   return hasDirect && (usualMs ?? 0) > apiLimitMs / 2 ? 'direct' : 'api';
 }
 
@@ -47,7 +40,7 @@ export function directTimeoutMs(remainingMs: number): number {
 }
 
 /** A lock that is not to be had in time is asked for again, with pauses outside of the transaction. */
-export const repeatRefresh = worthRepeating(4);
+export const repeatRefresh = retryPolicy(4);
 
 /**
  * `continued` after progress, or when the first attempt had too little time for any view: the next one may have more.
@@ -65,98 +58,41 @@ export function runStatus(
 }
 
 /** By which other way to try again: past a limit of the API, or around a connection that is not to be had. */
-export function otherWay(
+export function otherTransport(
   error: NightshiftError,
-  over: 'api' | 'direct',
+  transport: Transport,
   usualMs: number | null | undefined,
-): 'api' | 'direct' | undefined {
-  if (over === 'api') {
+): Transport | undefined {
+  if (transport === 'api') {
     return error.code === timedOut && error.detail !== cancelledByHand ? 'direct' : undefined;
   }
   return error.code === 'NS502' && (usualMs ?? 0) < apiLimitMs ? 'api' : undefined;
-}
-
-export function outOfTime(
-  facts: ViewFacts,
-  reason: StepReason,
-  usualMs: number | null | undefined,
-): RefreshStep {
-  const takes = usualMs ? `; it takes ${inSeconds(usualMs)} or more` : '';
-  return { ...base(facts), status: 'waiting', reason, detail: `there was no time for it${takes}` };
 }
 
 export function isReady({ status }: RefreshStep): boolean {
   return status === 'refreshed' || status === 'skipped';
 }
 
-export function heldBack({ facts }: PlannedView, read: RefreshStep): RefreshStep {
-  return read.status === 'waiting'
-    ? { ...base(facts), status: 'waiting', reason: read.reason, detail: read.detail }
-    : { ...base(facts), status: 'blocked', reason: 'blocked', detail: blockedBy(read.view) };
+export function isStale({ enabled, stalenessSeconds, maxStalenessSeconds }: ViewFacts): boolean {
+  return enabled && (stalenessSeconds ?? 0) >= (maxStalenessSeconds ?? Number.POSITIVE_INFINITY);
 }
 
-export function base({ view, warnings }: ViewFacts): Pick<RefreshStep, 'view' | 'warnings'> {
-  return { view, warnings };
-}
-
-/** The step of a view that is not refreshed now. */
-export function stepOfPlan({ facts, action, reason, detail }: PlannedView): RefreshStep {
-  const step = { ...base(facts), reason, detail };
-  switch (action) {
-    case 'refresh': {
-      const { mode, modeReason } = facts;
-      return {
-        ...step,
-        status: 'due',
-        ...(mode ? { mode } : {}),
-        ...(modeReason ? { modeReason } : {}),
-      };
-    }
-    case 'skip':
-      return { ...step, status: 'skipped' };
-    case 'blocked':
-      return { ...step, status: 'blocked' };
-    case 'done':
-      return { ...step, status: 'refreshed', ...figuresOf(facts.refreshed) };
-    case 'fail': {
-      const tooLong = facts.timedOutInRun ? 'it ran out of time earlier in this run' : detail;
-      const error = new NightshiftError(
-        reason === 'gone' ? 'NS404' : facts.timedOutInRun ? timedOut : 'NS422',
-        `${facts.view}: ${facts.problem ?? tooLong}`,
-        {
-          hint:
-            facts.fix ??
-            (facts.timedOutInRun ? timeHint : undefined) ??
-            `Create it again under its name, or: select nightshift.remove_refresh_policy('${facts.view.replaceAll("'", "''")}');`,
-        },
-      );
-      return { ...step, status: 'failed', error: error.describe() };
-    }
-  }
-}
-
-export function figuresOf(refreshed: Refreshed | null) {
-  if (!refreshed) return {};
-  const { mode, durationMs, rows, sizeBytes, deadRows } = refreshed;
-  return { mode, durationMs, rows, sizeBytes, deadRows };
-}
-
-function inSeconds(ms: number): string {
+export function inSeconds(ms: number): string {
   return `${Math.round(ms / 100) / 10} s`;
 }
 
-const timeHint =
+export const timeHint =
   'Give it the time it needs (a Lambda has at most 15 minutes), run it from the command line, or make its query cheaper.';
 
 export function explain(
   error: NightshiftError,
   view: string,
   durationMs: number,
-  over: 'api' | 'direct',
+  transport: Transport,
 ): NightshiftError {
   if (error.code !== timedOut || error.detail === cancelledByHand) return error;
   const took = inSeconds(durationMs);
-  return over === 'api'
+  return transport === 'api'
     ? new NightshiftError(
         timedOut,
         `Refreshing ${view} was stopped after ${took} by the time limit of the API`,
@@ -173,21 +109,4 @@ export function explain(
           cause: error,
         },
       );
-}
-
-export function isStale({ enabled, stalenessSeconds, maxStalenessSeconds }: ViewFacts): boolean {
-  return enabled && (stalenessSeconds ?? 0) >= (maxStalenessSeconds ?? Number.POSITIVE_INFINITY);
-}
-
-/** Before a view outgrows the API for good, it says so. */
-export function withSlowness(step: RefreshStep, after: ViewFacts[]): RefreshStep {
-  const usualMs = after.find(({ view }) => view === step.view)?.usualMs ?? 0;
-  if (usualMs <= apiLimitMs / 2) return step;
-  const warning = `Its refresh takes ${inSeconds(usualMs)} of the ${inSeconds(apiLimitMs)} that the API allows: set NIGHTSHIFT_DATABASE_URL, so that it goes over a direct connection.`;
-  return { ...step, warnings: [...step.warnings, warning] };
-}
-
-export function nothingRefreshed(steps: readonly RefreshStep[]): NightshiftError {
-  const subjects = steps.map(({ view, detail, error }) => ({ subject: view, why: detail, error }));
-  return nothingDone('No view could be refreshed', subjects);
 }

@@ -98,6 +98,9 @@ export type StepReason =
   /** Another session is refreshing it. */
   | 'busy';
 
+/** How a refresh reaches the database: over the Data API, or over the direct connection. */
+export type Transport = 'api' | 'direct';
+
 /** What the run did for one view. */
 export interface RefreshStep {
   view: string;
@@ -109,8 +112,7 @@ export interface RefreshStep {
   mode?: 'concurrently' | 'plain';
   /** Why in this mode. */
   modeReason?: string;
-  /** By which way: the API, or the direct connection. */
-  over?: 'api' | 'direct';
+  transport?: Transport;
   durationMs?: number;
   rows?: number;
   sizeBytes?: number;

@@ -1,13 +1,12 @@
 import { lookAtHealth, showHealth } from '../../cli/present/health-check.ts';
-import { presenters } from '../../cli/present/index.ts';
 import { heading, note, progressBars } from '../../cli/ui.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { createRpc } from '../../functions/_shared/rpc.ts';
 import { runJob } from '../../functions/_shared/run.ts';
+import { type JobName, loadJob, loadPresenter } from '../../functions/registry.ts';
 import { exampleSeeds, fillExamples } from './examples.ts';
-import { loadJob } from './jobs.ts';
 import { type Stack, startStack } from './stack.ts';
 
 const size = { users: 2_750, packages: 200_000, metrics: 1_000_000, products: 2_000 };
@@ -63,17 +62,19 @@ function connect({ gatewayUrl, secretKey }: Stack) {
   return { deadline, rpc: createRpc({ url: gatewayUrl, secretKey }, deadline) };
 }
 
-async function showPolicies(stack: Stack, job: string): Promise<void> {
-  const shown = await presenters[job]?.policies?.(connect(stack).rpc);
+async function showPolicies(stack: Stack, job: JobName): Promise<void> {
+  const presenter = await loadPresenter(job);
+  const shown = await presenter.policies?.(connect(stack).rpc);
   shown?.show();
 }
 
-async function showPlan(stack: Stack, job: string): Promise<void> {
-  const shown = await presenters[job]?.plan?.(connect(stack).rpc);
+async function showPlan(stack: Stack, job: JobName): Promise<void> {
+  const presenter = await loadPresenter(job);
+  const shown = await presenter.plan?.(connect(stack).rpc);
   shown?.show();
 }
 
-async function run(stack: Stack, name: string, input: { dryRun?: boolean }): Promise<void> {
+async function run(stack: Stack, name: JobName, input: { dryRun?: boolean }): Promise<void> {
   const bars = progressBars();
   const { run, error } = await runJob(
     await loadJob(name),
@@ -87,7 +88,8 @@ async function run(stack: Stack, name: string, input: { dryRun?: boolean }): Pro
     },
   ).finally(bars.stop);
   if (error) throw error;
-  presenters[name]?.showReport(run.report as never);
+  const presenter = await loadPresenter(name);
+  presenter.showReport(run.report as never);
 }
 
 await main();

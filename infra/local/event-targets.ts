@@ -1,8 +1,10 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { parse } from 'yaml';
 import * as z from 'zod';
+import { jobNames } from '../../functions/registry.ts';
 import type { BusEvent } from './event-bus.ts';
-import { jobNames, parseYaml, read } from './jobs.ts';
 
 /** As EventBridge has it, of exact values only: each field is one of those listed, and of an object each field again. */
 type Pattern = { [field: string]: string[] | Pattern };
@@ -16,11 +18,16 @@ const functionFile = z.object({
 
 /** The jobs that have a rule for the event in functions/<job>/function.yml. */
 export function targetsOf(event: BusEvent): string[] {
-  return jobNames().filter((job) =>
-    functionFile
-      .parse(parseYaml(read(`functions/${job}/function.yml`)))
-      .events.some(({ eventBridge }) => eventBridge && matches(eventBridge.pattern, event)),
+  return jobNames.filter((job) =>
+    eventsOf(job).some(({ eventBridge }) => eventBridge && matches(eventBridge.pattern, event)),
   );
+}
+
+function eventsOf(job: string) {
+  const file = new URL(`../../functions/${job}/function.yml`, import.meta.url);
+  // CloudFormation's own tags mean nothing here.
+  const definition = parse(readFileSync(file, 'utf8'), { logLevel: 'silent' });
+  return functionFile.parse(definition).events;
 }
 
 function matches(wanted: Pattern, value: unknown): boolean {

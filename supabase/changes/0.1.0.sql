@@ -39,3 +39,5 @@ begin
   end if;
 end;
 $$;
+
+drop function if exists nightshift.next_leaf(regclass, oid, text);

@@ -120,6 +120,8 @@ begin
 end;
 $$;
 
+drop function if exists nightshift.next_leaf(regclass, oid, text);
+
 -- supabase/schema/health/tables.sql
 
 -- Health checks, their thresholds, and what a check measures.
@@ -508,7 +510,7 @@ create table if not exists nightshift.purge_decisions (
   run_id uuid not null,
   relation oid not null,
   tid tid not null,
-  fate text not null check (fate in ('held', 'kept', 'undecided', 'gone', 'assessed')),
+  fate text not null check (fate in ('held', 'kept', 'refused', 'undecided', 'gone', 'assessed')),
   reason text,
   primary key (run_id, relation, tid)
 );
@@ -516,7 +518,7 @@ create table if not exists nightshift.purge_decisions (
 comment on table nightshift.purge_decisions is
   'What a run that has not ended knows of rows, so that none is walked twice: rows that stay, and in a dry run those that would be gone. It can only keep a row: what is deleted is looked at anew, under a lock.';
 comment on column nightshift.purge_decisions.fate is
-  'held, kept (the policy says that what holds it may), undecided: it stays. gone: a dry run counts it as deleted; assessed: the same, while the brake is being asked.';
+  'held, kept (the policy says that what holds it may), refused (by a trigger or constraint), undecided: it stays. gone: a dry run counts it as deleted; assessed: the same, while the brake is being asked.';
 comment on column nightshift.purge_decisions.reason is 'The foreign key, trigger or constraint that keeps it.';
 
 alter table nightshift.purge_decisions enable row level security;
@@ -1514,13 +1516,19 @@ as $$
   select p.*
   from nightshift.retention_policies p
   join pg_catalog.pg_attribute a on a.attrelid = p.relation and a.attname = p.marker_column and a.attnum > 0
-  where p.enabled and (not a.attnotnull or p.flag_column is not null)
-    -- One that every new row gets, as created_at does, says when that was written.
-    and (p.flag_column is not null or not nightshift.is_set_by_default(p.relation, a.attname));
+  where p.enabled
+    and (
+      p.flag_column is not null
+      -- No catalog tells an expiry from a deletion, nor a time that a trigger fills in: only the name does.
+      or a.attname ~* 'delet|remov|trash|discard|archiv|destroy|eras|tombston'
+        and not nightshift.is_set_by_default(p.relation, a.attname)
+        -- What every row must have says "not deleted" by a time that never is.
+        and (not a.attnotnull or a.atthasdef)
+    );
 $$;
 
 comment on function nightshift.soft_delete_policies is
-  'The enabled policies whose marker says that a row was deleted: it can be null and has no time for a default, or has a flag beside it. Rows of others age by the time they were written.';
+  'The enabled policies whose marker says that a row was deleted: it has a flag beside it, or it is named for that, as deleted_at or "removedOn" are, and a row can be without it. Rows of others age by when they were written, used, or will expire.';
 
 -- supabase/schema/health/usual_partition.sql
 
@@ -6338,12 +6346,60 @@ begin
   end if;
   perform nightshift.declare_keys(policy.relation, with_children, release, keep);
   return nightshift.describe_retention_policy(policy)
-    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation));
+    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
+      || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
 end;
 $$;
 
 comment on function nightshift.add_retention_policy is
   'Declares that rows of relation may be purged once marker_column is older than drop_after (and flag_column is true, when given). The marker is a date, timestamp (read as UTC) or timestamptz, and needs an index. drop_after: at least 1 day unless allow_short. max_fraction: the largest share of the table one run may remove, default 0.5, and first_purge => ''all'' accepts once what is due now. with_children, release, keep: tables that refer to rows of relation, or to their children, with the foreign key''s columns where there are several, like ''public.messages(sender_id)'': their rows go with the row that they refer to; their reference is set to null or default, as the ON DELETE of the key says; or they may hold what they refer to and nobody needs to be told. Whatever else refers to a due row holds it. Returns the policy and warnings. Errors: NS404, NS422, each with a hint that says the fix.';
+
+-- supabase/schema/retention/advice_for_supabase_table.sql
+
+-- What to do instead for tables that Supabase keeps for itself: each has a way of its own.
+
+create or replace function nightshift.advice_for_supabase_table(relation regclass)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when o.name = 'storage.objects' then
+      'Remove files through the Storage API, for example supabase.storage.from(''bucket'').remove([...]): it refuses a plain delete, and a row that goes leaves its file behind. Keep deleted_at in a table of your own, beside the path of the file.'
+    when o.name = 'auth.users' then
+      'Delete users through the Auth API: supabase.auth.admin.deleteUser(id). Keep deleted_at in a table of your own that refers to auth.users.'
+    when o.name = 'auth.audit_log_entries' then
+      'Auth need not write it: Dashboard, Authentication, Audit Logs. To trim it: select cron.schedule(''trim-auth-audit-log'', ''15 3 * * *'', $delete$delete from auth.audit_log_entries where created_at < now() - interval ''90 days''$delete$);'
+    when o.schema = 'auth' then
+      'Auth removes what has expired itself. How long sessions last: Dashboard, Authentication, Sessions.'
+    when o.name = 'cron.job_run_details' then
+      'pg_cron trims it, where it is told to: select cron.schedule(''trim-cron-history'', ''0 3 * * *'', $delete$delete from cron.job_run_details where end_time < now() - interval ''7 days''$delete$);'
+    when o.schema = 'net' then
+      'pg_net removes answers itself, after pg_net.ttl (6 hours by default).'
+    when o.schema = 'realtime' then
+      'Realtime drops the partitions of messages itself, after three days.'
+    when o.name = 'supabase_functions.hooks' then
+      'select cron.schedule(''trim-hooks'', ''30 3 * * *'', $delete$delete from supabase_functions.hooks where created_at < now() - interval ''30 days''$delete$);'
+    else 'Leave it alone, or copy what you need of it into a table of your own.'
+  end
+  from (
+    select n.nspname as schema, format('%s.%s', n.nspname, c.relname) as name
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.oid = advice_for_supabase_table.relation
+      and (
+        pg_get_userbyid(c.relowner) like 'supabase\_%'
+        or exists (
+          select 1 from pg_catalog.pg_depend d
+          where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
+        )
+      )
+  ) o;
+$$;
+
+comment on function nightshift.advice_for_supabase_table is
+  'How the rows of a table that belongs to Supabase or to an extension are removed instead; null for a table of the application.';
 
 -- supabase/schema/retention/all_leaf_relations.sql
 
@@ -6426,7 +6482,8 @@ begin
     perform nightshift.declare_keys(policy.relation, with_children, release, keep);
   end if;
   return nightshift.describe_retention_policy(policy)
-    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation));
+    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
+      || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
 end;
 $$;
 
@@ -6538,6 +6595,12 @@ begin
       errcode = 'NS422',
       message = format('%s belongs to the system or is temporary', relation),
       hint = 'Declare policies on tables of your application.';
+  end if;
+  if nightshift.advice_for_supabase_table(relation) is not null then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is kept by Supabase or an extension, which rely on its rows', relation),
+      hint = nightshift.advice_for_supabase_table(relation);
   end if;
   if not has_table_privilege(caller, relation, 'delete') then
     raise exception using
@@ -6773,6 +6836,7 @@ begin
           then format('%I is not null', policy.marker_column) else format('%I', policy.flag_column) end
       );
   end if;
+  perform nightshift.require_no_sentinel(policy);
 end;
 $$;
 
@@ -6933,6 +6997,42 @@ $$;
 
 comment on function nightshift.column_type is 'The type of a live column, or null when there is no such column.';
 
+-- supabase/schema/retention/constant_default.sql
+
+create or replace function nightshift.constant_default(relation regclass, column_name name)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
+as $$
+declare
+  tree text;
+  expression text;
+  value text;
+begin
+  select d.adbin::text, pg_get_expr(d.adbin, d.adrelid) into tree, expression
+  from pg_catalog.pg_attribute a
+  join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  where a.attrelid = constant_default.relation and a.attname = constant_default.column_name and a.attgenerated = '';
+  -- current_timestamp is a node of its own; now() and its kin are functions of Postgres without arguments.
+  if tree is null or tree ~ '\{(SQLVALUEFUNCTION|NEXTVALUEEXPR)' or exists (
+    select 1
+    from nightshift.called_functions(tree) f
+    join pg_catalog.pg_proc p on p.oid = f.function
+    where p.pronamespace <> 'pg_catalog'::regnamespace or p.provolatile = 'v' or p.pronargs = 0
+  ) then
+    return null;
+  end if;
+  execute format('select (%s)::text', expression) into value;
+  return value;
+end;
+$$;
+
+comment on function nightshift.constant_default is
+  'The time that every new row gets in a column that says nothing else, in UTC, or null where there is none, or where it depends on when the row is written.';
+
 -- supabase/schema/retention/count_deleted.sql
 
 create or replace function nightshift.count_deleted(deleted nightshift.row_set[])
@@ -6976,9 +7076,11 @@ as $$
     select jsonb_build_object(
       'rowsBlocked', (step ->> 'rowsBlocked')::bigint + count(*) filter (where h.fate = 'held'),
       'rowsKept', (step ->> 'rowsKept')::bigint + count(*) filter (where h.fate = 'kept'),
+      'rowsRefused', (step ->> 'rowsRefused')::bigint + count(*) filter (where h.fate = 'refused'),
       'rowsUndecided', (step ->> 'rowsUndecided')::bigint + count(*) filter (where h.fate = 'undecided'),
       'blockedBy', nightshift.add_counts(step -> 'blockedBy', nightshift.reasons_of(held, 'held')),
-      'keptBy', nightshift.add_counts(step -> 'keptBy', nightshift.reasons_of(held, 'kept'))
+      'keptBy', nightshift.add_counts(step -> 'keptBy', nightshift.reasons_of(held, 'kept')),
+      'refusedBy', nightshift.add_counts(step -> 'refusedBy', nightshift.reasons_of(held, 'refused'))
     )
     from unnest(held) h
   ) end;
@@ -7185,8 +7287,8 @@ begin
       deleted := deleted || resolved.rows_to_delete;
       released := nightshift.add_counts(released, counts);
     elsif upper(slice) - lower(slice) = 1 then
-      held := held || row(part[1].policy, part[1].relation, part[1].tids[1], 'held', refusal)::nightshift.held_row;
-      insert into nightshift.purge_decisions values (run.id, part[1].relation, part[1].tids[1], 'held', refusal);
+      held := held || row(part[1].policy, part[1].relation, part[1].tids[1], 'refused', refusal)::nightshift.held_row;
+      insert into nightshift.purge_decisions values (run.id, part[1].relation, part[1].tids[1], 'refused', refusal);
       refusals := refusals + 1;
       if refusals >= max_refusals and cardinality(deleted) = 0 then
         raise exception using
@@ -7306,6 +7408,38 @@ $$;
 comment on function nightshift.delete_rows is
   'Deletes locked rows of any tables in one statement. Returns null, or what refused (a trigger or constraint, by name; never what it said, which may quote a row) and then nothing is deleted. Errors: 40001 when a table is no longer covered, and what concerns more than single rows.';
 
+-- supabase/schema/retention/describe_delete_triggers.sql
+
+create or replace function nightshift.describe_delete_triggers(relation regclass)
+returns setof text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format(
+    'Deletions fire %s. In a purge, current_setting(''nightshift.run_id'', true) is the id of its run; otherwise it is null or empty.',
+    string_agg(distinct format('trigger %I (%s)', t.tgname, t.tgfoid::regprocedure), ' and ')
+  )
+  from pg_catalog.pg_trigger t
+  join pg_catalog.pg_class c on c.oid = t.tgrelid
+  where t.tgrelid in (
+      select describe_delete_triggers.relation
+      union all
+      select l from nightshift.all_leaf_relations(describe_delete_triggers.relation) l
+    )
+    and not t.tgisinternal
+    -- The copies that partitions have of a trigger of their table.
+    and t.tgparentid = 0
+    and t.tgenabled <> 'D'
+    and t.tgtype & 8 = 8
+    -- A statement trigger of a partitioned table is warned of: it does not fire.
+    and (t.tgtype & 1 = 1 or c.relkind = 'r')
+  having count(*) > 0;
+$$;
+
+comment on function nightshift.describe_delete_triggers is
+  'A sentence that names the triggers of the application that a purge of the table fires, and says how they tell it from a user.';
+
 -- supabase/schema/retention/describe_retention_policy.sql
 
 create or replace function nightshift.describe_retention_policy(policy nightshift.retention_policies)
@@ -7375,7 +7509,10 @@ begin
         else format('Column %I of %s is of type %s, which is not a time', marker_column, relation, marker_type)
       end,
       detail = 'Nothing was deleted.',
-      hint = 'marker_column names a column of type date, timestamp or timestamptz. If the table or column was dropped or renamed, call nightshift.remove_retention_policy and declare the policy anew.';
+      hint = coalesce(
+        nightshift.hint_for_marker(relation, drop_after, marker_column),
+        'call nightshift.remove_retention_policy and declare the policy anew.'
+      );
   end if;
   if flag_column is not null and flag_type is distinct from 'boolean'::regtype then
     raise exception using
@@ -7385,7 +7522,7 @@ begin
         else format('Column %I of %s is of type %s, which is not boolean', flag_column, relation, flag_type)
       end,
       detail = 'Nothing was deleted.',
-      hint = 'flag_column names a boolean column that is true for soft-deleted rows; leave it out if there is none.';
+      hint = nightshift.hint_for_flag(relation, flag_column);
   end if;
   -- -infinity says "never". As a lower bound it would send the planner to the low end of the index, where the dead
   -- entries of earlier nights are; as an inequality it does not.
@@ -7570,7 +7707,7 @@ begin
            where t.tableoid = %5$s and t.ctid = any($1)
              and exists (select 1 from %6$s x where %7$s and %8$s)'
         when key.indexed then
-          'select %1$s::oid, t.tableoid, t.ctid, coalesce(n.fate, %2$L), %3$L::text
+          'select %1$s::oid, t.tableoid, t.ctid, coalesce(nullif(n.fate, ''refused''), %2$L), %3$L::text
            from only %4$s t
            cross join lateral (
              select d.fate
@@ -7581,7 +7718,7 @@ begin
            ) n
            where t.tableoid = %5$s and t.ctid = any($1)'
         else
-          'select distinct on (t.ctid) %1$s::oid, t.tableoid, t.ctid, coalesce(d.fate, %2$L), %3$L::text
+          'select distinct on (t.ctid) %1$s::oid, t.tableoid, t.ctid, coalesce(nullif(d.fate, ''refused''), %2$L), %3$L::text
            from only %4$s t
            join %6$s x on %7$s
            left join nightshift.purge_decisions d on d.run_id = %9$L and d.relation = x.tableoid and d.tid = x.ctid
@@ -7695,6 +7832,22 @@ $$;
 comment on function nightshift.fires_triggers is
   'Whether triggers of the application may fire when these rows go, on their own tables or where references are released.';
 
+-- supabase/schema/retention/forced_names.sql
+
+create or replace function nightshift.forced_names(run nightshift.runs)
+returns text[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case jsonb_typeof(run.input -> 'force')
+    when 'array' then array(select jsonb_array_elements_text(run.input -> 'force'))
+    else '{}'
+  end;
+$$;
+
+comment on function nightshift.forced_names is 'The tables that the input of a run names in force.';
+
 -- supabase/schema/retention/forget_decisions.sql
 
 create or replace function nightshift.forget_decisions()
@@ -7724,6 +7877,74 @@ $$;
 
 comment on function nightshift.gone_of is 'How many rows went in a step, by table.';
 
+-- supabase/schema/retention/hint_for_flag.sql
+
+create or replace function nightshift.hint_for_flag(relation regclass, flag_column name)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when nightshift.column_type(hint_for_flag.relation, flag_column) is null
+      then 'flag_column names a boolean column that is true for rows that may go; leave it out if there is none.'
+    else format(
+      'alter table %1$s add column may_go boolean generated always as (%2$I = ''...'') stored; /* the condition under which a row may go; rewrites the table */',
+      hint_for_flag.relation, flag_column)
+  end;
+$$;
+
+comment on function nightshift.hint_for_flag is
+  'What to do where a column cannot be the flag of a policy: a generated column makes one of any condition on the row.';
+
+-- supabase/schema/retention/hint_for_marker.sql
+
+create or replace function nightshift.hint_for_marker(relation regclass, drop_after interval, marker_column name)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  marker_type regtype := nightshift.column_type(relation, marker_column);
+  made name := left(marker_column, 55) || '_time';
+  times text;
+  touched name;
+begin
+  select
+    string_agg(quote_ident(a.attname), ', ' order by a.attnum),
+    min(a.attname::text) filter (where a.attname ~* 'updat|modif|chang')
+  into times, touched
+  from pg_catalog.pg_attribute a
+  where a.attrelid = hint_for_marker.relation and a.attnum > 0 and not a.attisdropped
+    and a.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype);
+
+  return case
+    when marker_type is null then concat_ws(' ',
+      'Name a column of the table' || nullif(format(': %s.', times), ': .'),
+      'If the table or column was dropped or renamed, call nightshift.remove_retention_policy and declare the policy anew.')
+    when marker_type = 'boolean'::regtype and touched is not null then format(
+      'select nightshift.add_retention_policy(%1$L, %2$L, marker_column => %3$L, flag_column => %4$L); /* where %3$I moves when %4$I is set */',
+      relation, drop_after, touched, marker_column)
+    when marker_type = 'boolean'::regtype then format(
+      'alter table %s add column deleted_at timestamptz; /* to be set together with %I, which has no time */', relation, marker_column)
+    when marker_type in (
+        'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'numeric'::regtype, 'real'::regtype, 'double precision'::regtype
+      ) then format(
+      'alter table %1$s add column %2$I timestamptz generated always as (to_timestamp(nullif(%3$I, 0))) stored; '
+      || '/* for milliseconds: to_timestamp(nullif(%3$I, 0) / 1000.0); rewrites the table */ create index on %1$s (%2$I); '
+      || 'select nightshift.add_retention_policy(%4$L, %5$L, marker_column => %6$L);',
+      relation, made, marker_column, relation, drop_after, made)
+    when marker_type in ('text'::regtype, 'varchar'::regtype, 'character'::regtype) then format(
+      'alter table %1$s alter column %2$I type timestamptz using %2$I::timestamptz; /* rewrites the table */', relation, marker_column)
+    else 'marker_column names a column of type date, timestamp or timestamptz' || coalesce(': ' || times, '') || '.'
+  end;
+end;
+$$;
+
+comment on function nightshift.hint_for_marker is
+  'What to do where a column cannot be the marker of a policy: for a flag, a number, a text and a column that is not there.';
+
 -- supabase/schema/retention/hold_table.sql
 
 create or replace function nightshift.hold_table(relation regclass, locking text)
@@ -7751,12 +7972,26 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select exists (
-    select from jsonb_array_elements_text(case jsonb_typeof(run.input -> 'force') when 'array' then run.input -> 'force' else '[]' end) f(name)
-    where nightshift.find_relation(f.name) = is_forced.relation
+    select from unnest(nightshift.forced_names(run)) f(name) where nightshift.find_relation(f.name) = is_forced.relation
   );
 $$;
 
 comment on function nightshift.is_forced is 'Whether the input of a run names a table in force, so that the brake does not hold for it.';
+
+-- supabase/schema/retention/is_large.sql
+
+create or replace function nightshift.is_large(relation regclass)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  -- 8 MB are read in a few milliseconds, without an index.
+  select coalesce(sum(pg_relation_size(l)), 0) > 1000 * current_setting('block_size')::bigint
+  from nightshift.all_leaf_relations(is_large.relation) l;
+$$;
+
+comment on function nightshift.is_large is 'Whether a table, with its partitions, has more than 1,000 pages, and is not to be read as a whole again and again.';
 
 -- supabase/schema/retention/is_set_by_default.sql
 
@@ -7768,7 +8003,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select coalesce((
     -- What says "not deleted" as a default is null, or a time that never is.
-    select a.attgenerated = '' and pg_get_expr(d.adbin, d.adrelid) !~* '^\(*(null|''-?infinity'')\M'
+    select a.attgenerated = '' and pg_get_expr(d.adbin, d.adrelid) !~* '^\(*(null\M|''-?infinity'')'
     from pg_catalog.pg_attribute a
     join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
     where a.attrelid = is_set_by_default.relation and a.attname = is_set_by_default.column_name
@@ -7953,22 +8188,13 @@ create or replace function nightshift.marker_is_indexed(relation regclass, marke
 returns boolean
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set enable_seqscan = off
-set enable_bitmapscan = off
-set enable_sort = off
 as $$
 declare
   leaf regclass;
-  plan jsonb;
 begin
-  -- The planner is asked whether an index gives the due rows in order: it knows about partial indexes,
-  -- leading columns and expressions what a look at pg_index would have to guess.
   for leaf in select l from nightshift.leaf_relations(relation) l loop
-    execute format(
-      'explain (format json) select r.%1$I from only %2$s r where %3$s order by r.%1$I limit 1',
-      marker_column, leaf, due
-    ) into plan;
-    if jsonb_path_exists(plan, 'strict $.**."Node Type" ? (@ == "Sort" || @ == "Seq Scan")')
+    if nightshift.is_large(leaf)
+      and nightshift.marker_walk(leaf, marker_column, due) is null
       -- Built in this very transaction over rows it has changed, an index is of use only to later ones.
       and not exists (
         select 1
@@ -7985,7 +8211,42 @@ end;
 $$;
 
 comment on function nightshift.marker_is_indexed is
-  'Whether, on every leaf, an index returns the due rows in marker order.';
+  'Whether, on every leaf that is large, an index serves the way through the due rows: see marker_walk.';
+
+-- supabase/schema/retention/marker_walk.sql
+
+create or replace function nightshift.marker_walk(leaf regclass, marker_column name, due text)
+returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
+as $$
+declare
+  plan jsonb;
+begin
+  -- The planner is asked whether an index gives the due rows in order: it knows about partial indexes,
+  -- leading columns and expressions what a look at pg_index would have to guess.
+  execute format(
+    'explain (format json) select r.%1$I from only %2$s r where %3$s order by r.%1$I limit 1', marker_column, leaf, due
+  ) into plan;
+  if not jsonb_path_exists(plan, 'strict $.**."Node Type" ? (@ == "Sort" || @ == "Seq Scan")') then
+    return 'index';
+  end if;
+  return case when exists (
+    select 1
+    from pg_catalog.pg_index i
+    join pg_catalog.pg_class c on c.oid = i.indexrelid
+    join pg_catalog.pg_am m on m.oid = c.relam and m.amname = 'brin'
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attname = marker_column
+    where i.indrelid = leaf and i.indisvalid and i.indpred is null and a.attnum = any(i.indkey::smallint[])
+  ) then 'sweep' end;
+end;
+$$;
+
+comment on function nightshift.marker_walk is
+  'How an index serves the way through the due rows of a leaf: index (it gives them in the order of the marker), sweep (a BRIN index says which pages may have some), or null when none does.';
 
 -- supabase/schema/retention/may_exceed.sql
 
@@ -8048,6 +8309,9 @@ declare
   total_rows bigint;
   sampled_due bigint;
   oldest timestamptz;
+  -- Without a zone, times are UTC, whatever the session says.
+  in_utc constant text := case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
+    then '' else '::timestamp at time zone ''UTC''' end;
 begin
   select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages
   from nightshift.leaf_relations(policy.relation) l;
@@ -8066,22 +8330,22 @@ begin
   close due_cursor;
 
   execute format(
-    'select count(*), count(*) filter (where %s) from %s r %s',
-    due, nightshift.scan_of(policy.relation), case when percent < 100 then format('tablesample system (%s)', percent) else '' end
-  ) into total_rows, sampled_due;
+    'select count(*), count(*) filter (where %1$s), (min(r.%2$I) filter (where %1$s))%3$s from %4$s r %5$s',
+    due, policy.marker_column, in_utc, nightshift.scan_of(policy.relation),
+    case when percent < 100 then format('tablesample system (%s)', percent) else '' end
+  ) into total_rows, sampled_due, oldest;
   total_rows := round(total_rows * 100 / percent);
   if not due_exact then
     due_rows := greatest(due_rows, round(sampled_due * 100 / percent));
   end if;
 
-  if due_rows > 0 then
+  -- Of very many due rows only an index in order knows the oldest; else it is that of the sample.
+  if due_rows > 0 and (due_exact or (
+    select bool_and(nightshift.marker_walk(l, policy.marker_column, due) = 'index')
+    from nightshift.leaf_relations(policy.relation) l
+  )) then
     execute format(
-      'select min(r.%1$I)%2$s from %3$s r where %4$s',
-      policy.marker_column,
-      -- Without a zone, times are UTC, whatever the session says.
-      case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
-        then '' else '::timestamp at time zone ''UTC''' end,
-      nightshift.scan_of(policy.relation), due
+      'select min(r.%I)%s from %s r where %s', policy.marker_column, in_utc, nightshift.scan_of(policy.relation), due
     ) into oldest;
   end if;
 
@@ -8178,6 +8442,14 @@ begin
   end if;
   backlog := nightshift.measure_backlog(policy, run.started_at);
   if not again then
+    -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
+    perform nightshift.require_no_sentinel(policy);
+    if (backlog ->> 'dueRows')::bigint > 0 then
+      perform nightshift.require_replica_identity(policy.relation);
+      if not nightshift.is_forced(run, policy.relation) then
+        perform nightshift.require_referencing_indexes(policy.relation);
+      end if;
+    end if;
     backlog := backlog || jsonb_build_object('children', nightshift.measure_children(policy, run.started_at));
     backlog := backlog || jsonb_build_object('assess', nightshift.may_exceed(run, policy, backlog));
     update nightshift.runs r
@@ -8239,7 +8511,7 @@ comment on function nightshift.name_refusal is
 
 -- supabase/schema/retention/next_leaf.sql
 
-create or replace function nightshift.next_leaf(relation regclass, done oid, due text)
+create or replace function nightshift.next_leaf(relation regclass, done oid, marker_column name, due text)
 returns jsonb
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -8247,22 +8519,30 @@ as $$
 declare
   leaf regclass;
   plan jsonb;
+  mode text;
+  due_rows bigint;
 begin
   select l into leaf from nightshift.leaf_relations(relation) l where l::oid > done order by l::oid limit 1;
   if leaf is null then
     return null;
   end if;
-  -- Postgres weighs the index against reading every page; where it would read every page, we sweep.
-  execute format('explain (format json) select r.ctid from only %s r where %s', leaf, due) into plan;
-  return jsonb_build_object(
-    'leaf', leaf::oid::bigint,
-    'mode', case when plan #>> '{0,Plan,Node Type}' = 'Seq Scan' then 'sweep' else 'index' end
-  );
+  mode := coalesce(nightshift.marker_walk(leaf, marker_column, due), 'sweep');
+  if mode = 'index' then
+    -- Postgres weighs the index against reading every page; where it would read every page, we sweep.
+    execute format('explain (format json) select r.ctid from only %s r where %s', leaf, due) into plan;
+    if plan #>> '{0,Plan,Node Type}' = 'Seq Scan' then
+      -- Its statistics may be of before the last purge: where nothing is due, the index says so at once.
+      execute format('select from only %s r where %s order by r.%I limit 1', leaf, due, marker_column);
+      get diagnostics due_rows = row_count;
+      mode := case when due_rows > 0 then 'sweep' else 'index' end;
+    end if;
+  end if;
+  return jsonb_build_object('leaf', leaf::oid::bigint, 'mode', mode);
 end;
 $$;
 
 comment on function nightshift.next_leaf is
-  'Where a purge goes on after the leaf with oid done: {leaf, mode}, or null when there is no further leaf. mode is sweep where the due rows are dense, index where they are sparse.';
+  'Where a purge goes on after the leaf with oid done: {leaf, mode}, or null when there is no further leaf. mode is sweep where the due rows are dense or no index gives them in order, index where they are sparse or there are none.';
 
 -- supabase/schema/retention/next_seeds.sql
 
@@ -8283,7 +8563,7 @@ declare
   due text := nightshift.due_condition(
     'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
   );
-  cursor jsonb := coalesce(step -> 'cursor', nightshift.next_leaf(policy.relation, 0, due), 'null');
+  cursor jsonb := coalesce(step -> 'cursor', nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
   leaf regclass;
   chosen tid[];
   known nightshift.held_row[];
@@ -8314,7 +8594,7 @@ begin
       cursor := cursor || '{"leafDone": true}';
     end if;
     if (cursor ->> 'leafDone')::boolean then
-      cursor := coalesce(nightshift.next_leaf(policy.relation, leaf, due), 'null');
+      cursor := coalesce(nightshift.next_leaf(policy.relation, leaf, policy.marker_column, due), 'null');
     end if;
   end loop;
   step := step || jsonb_build_object('cursor', cursor);
@@ -8327,7 +8607,7 @@ comment on function nightshift.next_seeds is
 -- supabase/schema/retention/note_assessment.sql
 
 create or replace function nightshift.note_assessment(run nightshift.runs, relation regclass, step jsonb, finished boolean)
-returns boolean
+returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -8344,14 +8624,13 @@ begin
   if refusal is not null or finished then
     delete from nightshift.purge_decisions d where d.run_id = run.id and d.fate = 'assessed';
     delete from nightshift.purge_pending p where p.run_id = run.id and p.turn = note_assessment.relation::oid;
-    return true;
   end if;
-  return false;
+  return refusal;
 end;
 $$;
 
 comment on function nightshift.note_assessment is
-  'Whether an assessment is over: nothing is left to look at, or already too much would go, which is noted as a refusal.';
+  'What the brake says of an assessment so far, which is noted in the ledger; null when as much may go. Forgets what the assessment knew of rows when it is over.';
 
 -- supabase/schema/retention/note_decisions.sql
 
@@ -8476,7 +8755,7 @@ begin
   run := nightshift.hold_run(run_id, fence);
 
   select string_agg(o, ', ') into unknown
-  from unnest(only_relations) o
+  from unnest(only_relations || nightshift.forced_names(run)) o
   where not exists (
     select 1 from nightshift.retention_policies p where p.relation = nightshift.find_relation(o)
   );
@@ -8514,7 +8793,8 @@ begin
       select jsonb_agg(
         nightshift.describe_retention_policy(p)
         || jsonb_build_object(
-          'warnings', nightshift.retention_warnings(p.relation)
+          'warnings', nightshift.retention_warnings(p.relation),
+          'refusal', run.progress #> array['refusals', p.relation::text]
         )
         order by o.position, p.relation::text
       )
@@ -8531,7 +8811,7 @@ end;
 $$;
 
 comment on function nightshift.plan_retention_purge is
-  'The enabled policies that this run covers, in the order of their turns (tables that refer come before what they refer to), and the tables whose policy is disabled; fixes the former as the scope of the run. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+  'The enabled policies that this run covers, in the order of their turns (tables that refer come before what they refer to), and the tables whose policy is disabled; fixes the former as the scope of the run. refusal: what the brake said in an earlier attempt. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
 
 -- supabase/schema/retention/policy_members.sql
 
@@ -8630,6 +8910,7 @@ declare
   result record;
   deleted nightshift.row_set[] := '{}';
   finished boolean;
+  refusal text;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception using
@@ -8646,6 +8927,8 @@ begin
   end if;
 
   run := nightshift.hold_run(run_id, fence);
+  -- Triggers of the application can tell a purge from a user.
+  perform set_config('nightshift.run_id', run.id::text, true);
   if (select s.paused from nightshift.settings s) then
     raise exception using
       errcode = 'NS428',
@@ -8678,7 +8961,7 @@ begin
       and (c::oid = policy.relation::oid or run.progress -> 'backlogs' ? c::oid::regclass::text)
       and exists (select from nightshift.retention_policies p where p.relation::oid = c::oid and p.enabled)
   );
-  step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsUndecided": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
+  step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsRefused": 0, "refusedBy": {}, "rowsUndecided": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
     || coalesce(run.progress #> array[section, policy.relation::text], '{}');
 
   select t.level, t.seeds into level, seeds from nightshift.take_pending(run, policy.relation, not dry) t;
@@ -8717,13 +9000,15 @@ begin
     select from nightshift.purge_pending p where p.run_id = run.id and p.turn = policy.relation::oid
   );
   if assess then
-    finished := nightshift.note_assessment(run, policy.relation, step, finished);
+    refusal := nightshift.note_assessment(run, policy.relation, step, finished);
+    finished := finished or refusal is not null;
   elsif finished and not run.dry_run then
     update nightshift.retention_policies p set first_purge = null where p.relation = policy.relation and p.first_purge is not null;
   end if;
   return jsonb_build_object(
     'step', step,
     'done', finished,
+    'refusal', refusal,
     'rowsReached', greatest(nightshift.count_rows(array(select r from unnest(resolved.reached) r where r.due)) - nightshift.count_rows(seeds), 0),
     'durationMs', round(extract(epoch from clock_timestamp() - started) * 1000, 3)
   );
@@ -8731,7 +9016,7 @@ end;
 $$;
 
 comment on function nightshift.purge_batch is
-  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so), by foreign key, trigger or constraint. closure_rows: how many rows more may be looked at to decide a batch, default 32 times batch_rows and at least 1,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. assess: only ask whether the brake would refuse, in progress.assessments; a refusal is noted in progress.refusals. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, rowsReached: how many due rows besides the batch had to be looked at, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS428 paused, or more would go than max_fraction allows, 40001 a partition was detached meanwhile (repeat the call).';
+  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may be looked at to decide a batch, default 32 times batch_rows and at least 1,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS428 paused, or more would go than max_fraction allows, 40001 a partition was detached meanwhile (repeat the call).';
 
 -- supabase/schema/retention/purge_keys.sql
 
@@ -9166,6 +9451,131 @@ $$;
 comment on function nightshift.remove_retention_policy is
   'Removes the policy; a run under way deletes nothing more of that table. A policy whose table is gone is removed by its oid: remove_retention_policy(12345::oid::regclass). Returns what was removed. Errors: NS404.';
 
+-- supabase/schema/retention/require_no_sentinel.sql
+
+-- A time that stands for "not deleted" is older than any retention, so every live row that has it would be due.
+-- Locks: at run time ACCESS SHARE on the table.
+
+create or replace function nightshift.require_no_sentinel(policy nightshift.retention_policies)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
+set row_security = off
+set enable_seqscan = off
+as $$
+declare
+  -- Where languages and databases begin to count, a day to both sides for the time zones, and the month after 1970 began:
+  -- seconds that were read as milliseconds end there.
+  zero_times constant text[] := array[
+    ['0001-01-01 BC', '0001-01-03'], ['1899-12-29', '1900-01-03'], ['1969-12-31', '1970-02-01']
+  ];
+  sentinel text;
+  period text[];
+  copied name := left(policy.marker_column, 55) || '_or_null';
+begin
+  -- A flag says which rows are deleted; whatever time the others have is not looked at.
+  if policy.flag_column is not null then
+    return;
+  end if;
+  sentinel := nightshift.constant_default(policy.relation, policy.marker_column);
+  if not coalesce(isfinite(sentinel::timestamptz) and sentinel::timestamptz < now() - policy.drop_after, false) then
+    sentinel := null;
+  end if;
+  foreach period slice 1 in array zero_times loop
+    exit when sentinel is not null;
+    -- One at a time, with the times in the text: so an index finds that there is none.
+    execute format(
+      'select max(r.%1$I)::text from (
+         select r.%1$I from %2$s r where r.%1$I >= %3$L and r.%1$I < %4$L limit 1000
+       ) r',
+      policy.marker_column, nightshift.scan_of(policy.relation), period[1], period[2]
+    ) into sentinel;
+  end loop;
+  if sentinel is null then
+    return;
+  end if;
+  raise exception using
+    errcode = 'NS422',
+    message = format('%s in %I of %s stands for "no time", not for when a row was deleted',
+      sentinel, policy.marker_column, policy.relation),
+    detail = 'Rows that have it would be deleted as if they had been due for decades. Nothing was deleted.',
+    hint = format(
+      'alter table %1$s add column %2$I %3$s generated always as '
+      || '(case when %4$I > %5$L then %4$I end) stored; /* the times alone; rewrites the table */ create index on %1$s (%2$I); '
+      || 'select nightshift.%6$s_retention_policy(%7$L, %8$L, marker_column => %9$L);',
+      policy.relation, copied, nightshift.column_type(policy.relation, policy.marker_column), policy.marker_column, sentinel,
+      case when exists (select 1 from nightshift.retention_policies p where p.relation = policy.relation) then 'alter' else 'add' end,
+      policy.relation, policy.drop_after, copied
+    );
+end;
+$$;
+
+comment on function nightshift.require_no_sentinel is
+  'Raises NS422, with the column that mends it in the hint, where the marker has a constant default that is due, or holds a time that programs write for "no time": year 1, 1900, the beginning of 1970.';
+
+-- supabase/schema/retention/require_referencing_indexes.sql
+
+create or replace function nightshift.require_referencing_indexes(relation regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  missing record;
+begin
+  select k.referencing, u.columns into missing
+  from nightshift.referencing_keys(relation) k
+  cross join lateral (
+    select string_agg(quote_ident(a.attname), ', ' order by c.position) as columns
+    from pg_catalog.pg_constraint f
+    cross join lateral unnest(f.conkey) with ordinality c(attnum, position)
+    join pg_catalog.pg_attribute a on a.attrelid = f.conrelid and a.attnum = c.attnum
+    where f.oid = k.key
+  ) u
+  where not k.indexed and nightshift.is_large(k.referencing)
+  order by pg_relation_size(k.referencing) desc
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s refers to %s, is large, and has no index on %s', missing.referencing, relation, missing.columns),
+      detail = 'Postgres would read it as a whole for each row that goes. Nothing was deleted.',
+      hint = format('create index concurrently on %s (%s); a run with force does without.', missing.referencing, missing.columns);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_referencing_indexes is
+  'Raises NS422, with the statement in the hint, where a large table refers to this one and no index serves the foreign key.';
+
+-- supabase/schema/retention/require_replica_identity.sql
+
+create or replace function nightshift.require_replica_identity(relation regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  without oid[] := nightshift.without_replica_identity(relation);
+begin
+  if cardinality(without) > 0 then
+    raise exception using
+      errcode = 'NS422',
+      message = format('Postgres refuses to delete from %s', nightshift.name_some(without)),
+      detail = 'A publication has its deletions, and it has no primary key or other replica identity. Nothing was deleted.',
+      hint = format('alter table %s replica identity full; or give it a primary key.', without[1]::regclass);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_replica_identity is
+  'Raises NS422 where Postgres is certain to refuse a deletion: see without_replica_identity.';
+
 -- supabase/schema/retention/resolve_references.sql
 
 -- Which rows may go: the largest set of due rows, and of rows that go with them, that no other row refers to.
@@ -9418,6 +9828,13 @@ as $$
       from nightshift.partitions_to_retire(retention_warnings.relation) r
       group by r.parent
     ) t
+  ), '[]') || coalesce((
+    select jsonb_agg(w)
+    from (
+      select nightshift.warn_of_heirs(retention_warnings.relation)
+      union all
+      select nightshift.warn_of_replica_identity(retention_warnings.relation)
+    ) w(w)
   ), '[]');
 $$;
 
@@ -9624,6 +10041,54 @@ $$;
 comment on function nightshift.trim_restores is
   'Deletes at most 1,000 records of restores older than settings.ledger_retention (default 90 days); returns how many. restore_rows calls it.';
 
+-- supabase/schema/retention/warn_of_heirs.sql
+
+create or replace function nightshift.warn_of_heirs(relation regclass)
+returns setof text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with recursive heirs(oid) as (
+    select i.inhrelid
+    from pg_catalog.pg_inherits i
+    join pg_catalog.pg_class c on c.oid = i.inhparent
+    where i.inhparent = warn_of_heirs.relation and c.relkind = 'r'
+    union
+    select i.inhrelid from heirs h join pg_catalog.pg_inherits i on i.inhparent = h.oid
+  )
+  select format(
+    'The rows of %s, which inherit from %s, are not purged with it: each needs a policy of its own. Fix: select nightshift.add_retention_policy(%L, %L, marker_column => %L);',
+    nightshift.name_some(array_agg(h.oid order by h.oid)), p.relation,
+    (min(h.oid::bigint)::oid)::regclass, p.drop_after, p.marker_column
+  )
+  from heirs h
+  join nightshift.retention_policies p on p.relation = warn_of_heirs.relation
+  where not exists (select 1 from nightshift.retention_policies o where o.relation = h.oid)
+  group by p.relation, p.drop_after, p.marker_column;
+$$;
+
+comment on function nightshift.warn_of_heirs is
+  'A sentence with the fix where tables inherit from one with a policy and have none themselves: a purge looks at the rows of the table alone.';
+
+-- supabase/schema/retention/warn_of_replica_identity.sql
+
+create or replace function nightshift.warn_of_replica_identity(relation regclass)
+returns setof text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format(
+    'Postgres refuses to delete from %s: a publication has its deletions, and it has no primary key or other replica identity. Fix: alter table %s replica identity full;',
+    nightshift.name_some(u.relations), (u.relations[1])::regclass
+  )
+  from nightshift.without_replica_identity(warn_of_replica_identity.relation) u(relations)
+  where cardinality(u.relations) > 0;
+$$;
+
+comment on function nightshift.warn_of_replica_identity is 'A sentence with the fix where without_replica_identity finds something.';
+
 -- supabase/schema/retention/warnings_of_purge.sql
 
 create or replace function nightshift.warnings_of_purge(relation regclass)
@@ -9663,6 +10128,43 @@ as $$
 $$;
 
 comment on function nightshift.warnings_of_purge is 'What will make purging this table slow or surprising, with the fix, as a JSON array of sentences.';
+
+-- supabase/schema/retention/without_replica_identity.sql
+
+create or replace function nightshift.without_replica_identity(relation regclass)
+returns oid[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(c.oid order by c.oid), '{}')
+  from nightshift.all_leaf_relations(without_replica_identity.relation) l(leaf)
+  join pg_catalog.pg_class c on c.oid = l.leaf and c.relpersistence = 'p'
+  where not (
+      c.relreplident = 'f'
+      or exists (
+        select 1 from pg_catalog.pg_index i
+        where i.indrelid = c.oid and i.indimmediate and i.indisvalid
+          and case c.relreplident when 'i' then i.indisreplident when 'd' then i.indisprimary else false end
+      )
+    )
+    and exists (
+      select 1
+      from (
+        select c.oid::regclass
+        union all
+        select a.relid from pg_catalog.pg_partition_ancestors(c.oid) a(relid)
+      ) p(relation)
+      join pg_catalog.pg_class r on r.oid = p.relation
+      join pg_catalog.pg_publication b on b.pubdelete
+      where b.puballtables
+        or exists (select 1 from pg_catalog.pg_publication_rel t where t.prpubid = b.oid and t.prrelid = p.relation)
+        or exists (select 1 from pg_catalog.pg_publication_namespace n where n.pnpubid = b.oid and n.pnnspid = r.relnamespace)
+    );
+$$;
+
+comment on function nightshift.without_replica_identity is
+  'The tables that hold the rows of a table and from which Postgres refuses to delete: a publication has their deletions, and nothing identifies a row to its subscribers.';
 
 -- supabase/schema/health/checks/backlog_age.sql
 
@@ -11272,6 +11774,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   policy nightshift.retention_policies;
+  unidentified oid[];
   measure nightshift.health_measure;
 begin
   for policy in select p.* from nightshift.retention_policies p where p.enabled loop
@@ -11280,6 +11783,13 @@ begin
     measure.value := 0;
     begin
       perform nightshift.due_by_marker('r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of);
+      unidentified := nightshift.without_replica_identity(policy.relation);
+      if cardinality(unidentified) > 0 then
+        measure.value := 1;
+        measure.detail := format('Postgres refuses to delete from %s: a publication has its deletions, and nothing identifies its rows.',
+          nightshift.name_some(unidentified));
+        measure.fix := format('alter table %s replica identity full;', unidentified[1]::regclass);
+      end if;
     exception
       when sqlstate 'NS404' then
         measure.value := 1;
@@ -11723,7 +12233,7 @@ end;
 $$;
 
 comment on function nightshift.health_soft_deleted_share is
-  'Deleted rows in percent of all rows of a table, by the statistics of the planner, for policies whose marker can be null or has a flag. A table that was never analyzed is left out, or unknown when it has more than 10,000 pages. See nightshift.health_checks.';
+  'Deleted rows in percent of all rows of a table, by the statistics of the planner, for policies whose marker says that a row was deleted (see soft_delete_policies). A table that was never analyzed is left out, or unknown when it has more than 10,000 pages. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'soft_deleted_share',
@@ -11793,7 +12303,7 @@ end;
 $$;
 
 comment on function nightshift.health_soft_deletes is
-  'Rows marked as deleted in the hour before as_of, by table, counted up to 100,000: of policies whose marker can be null or has a flag; not where it is a date, which has no hours. See nightshift.health_checks.';
+  'Rows marked as deleted in the hour before as_of, by table, counted up to 100,000: of policies whose marker says that a row was deleted (see soft_delete_policies); not where it is a date, which has no hours. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'soft_deletes',
@@ -12151,8 +12661,9 @@ revoke all on schema nightshift from public, anon, authenticated, service_role, 
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
   nightshift.database_sizes, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
-  nightshift.migrations, nightshift.partition_policies, nightshift.refresh_policies, nightshift.restores, nightshift.retention_policies,
-  nightshift.retired_partitions, nightshift.runs, nightshift.settings, nightshift.view_refreshes
+  nightshift.migrations, nightshift.partition_policies, nightshift.purge_decisions, nightshift.purge_pending,
+  nightshift.refresh_policies, nightshift.restores, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
+  nightshift.runs, nightshift.settings, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on sequence
   nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.restores_id_seq, nightshift.retired_partitions_id_seq,
@@ -12188,5 +12699,5 @@ to service_role;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum) values ('0.1.0', 'e04a22680321fba5f702b2b01c053fdea12ad8ca895235c890eb167b2daf117b')
+insert into nightshift.migrations (version, checksum) values ('0.1.0', 'b9a5bc2a6fb3a935284c555c4f88741bdec01ce7f34e135394b599aafc4edb74')
 on conflict (version) do update set checksum = excluded.checksum, applied_at = now();

@@ -7,7 +7,7 @@ import { LEAST_UPPER_BOUND, originalPositionFor, TraceMap } from '@jridgewell/tr
 import { build } from 'esbuild';
 import { zipSync } from 'fflate';
 import * as z from 'zod';
-import { jobNames } from '../../infra/local/jobs.ts';
+import { jobNames } from '../../functions/registry.ts';
 import { percentile, round } from './measure.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -35,7 +35,7 @@ export async function benchColdStart(say: (text: string) => void): Promise<objec
   await mkdir(directory, { recursive: true });
   try {
     const figures: Record<string, unknown> = {};
-    for (const job of jobNames()) {
+    for (const job of jobNames) {
       say(`${job}: ${rounds} imports, each in a process of its own, and one under the profiler`);
       figures[job] = inWords(await measure(job));
     }

@@ -6,7 +6,7 @@ import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { createRpc } from '../../functions/_shared/rpc.ts';
 import { runJob } from '../../functions/_shared/run.ts';
-import { jobNames, loadJob } from '../../infra/local/jobs.ts';
+import { jobNames, loadJob } from '../../functions/registry.ts';
 import { describeSchema } from '../support/catalog.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -47,7 +47,7 @@ describe.runIf(inject('suite').kind === 'local')('uninstall', () => {
   async function nightShift(): Promise<void> {
     const { url, secretKey } = await db.gateway();
     const deadline = deadlineIn(systemClock, 60_000);
-    for (const job of jobNames()) {
+    for (const job of jobNames) {
       const { run } = await runJob(
         await loadJob(job),
         { trigger: 'cli', input: {} },

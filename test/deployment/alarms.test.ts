@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cronPattern } from '../../cli/schedules.ts';
-import { jobNames } from '../../infra/local/jobs.ts';
+import { jobNames } from '../../functions/registry.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { emfLinesOf, namesIn } from '../support/emf.ts';
 import { lambdaContext } from '../support/events.ts';
 import { setUpHandler } from '../support/handler.ts';
-import { bad, good, type Job } from '../support/nights.ts';
+import { bad, good } from '../support/nights.ts';
 import { written } from '../support/record-output.ts';
 import { longestGapSeconds } from '../support/schedules.ts';
 import {
@@ -63,7 +63,7 @@ function ringing(lines: ReturnType<typeof linesSince>): string[] {
     .map(({ AlarmName }) => AlarmName.replace(prefix, ''));
 }
 
-describe.each(jobNames() as Job[])('when %s', (job) => {
+describe.each(jobNames)('when %s', (job) => {
   const suite = setUpHandler({ POWERTOOLS_METRICS_NAMESPACE: functions[0]?.namespace }, job);
 
   it('does its work, no alarm rings', async () => {
@@ -169,7 +169,7 @@ describe('the alarm', () => {
   });
 
   it('is there for each job', () => {
-    for (const job of jobNames()) {
+    for (const job of jobNames) {
       for (const kind of ['failed', 'partial', 'missed', 'lost']) alarmOf(`${job}-${kind}`);
     }
   });
@@ -256,7 +256,7 @@ describe('a missed run', () => {
     expect(longestGapSeconds('cron(0 2 * * ? *)', 'Europe/Berlin')).toBe(25 * hour);
   });
 
-  it.each(jobNames())('of %s is noticed soon, and none is that was not due', (job) => {
+  it.each(jobNames)('of %s is noticed soon, and none is that was not due', (job) => {
     const id = Object.entries(template.Resources).find(
       ([, { Properties }]) => Properties?.FunctionName === prefix + job,
     )?.[0];

@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { jobNames } from '../../infra/local/jobs.ts';
+import { jobNames } from '../../functions/registry.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const maxZipBytes = 250 * 1024;
@@ -23,7 +23,7 @@ describe('npm run package, without AWS credentials', () => {
   }, 120_000);
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
-  it.each(jobNames())(
+  it.each(jobNames)(
     'makes one small zip of %s that loads and refuses an unknown event by name',
     async (name) => {
       const zip = join(directory, `${name}.zip`);

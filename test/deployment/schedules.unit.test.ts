@@ -5,11 +5,11 @@ import {
   nextDueMs,
   paramsIn,
   readSchedules,
-  schedulesIn,
+  schedulesOf,
 } from '../../cli/schedules.ts';
 import { utc } from '../../cli/ui.ts';
 import { timeMs } from '../../functions/_shared/clock.ts';
-import { jobNames } from '../../infra/local/jobs.ts';
+import { jobNames } from '../../functions/registry.ts';
 
 const at = (time: string) => timeMs(`${time}Z`);
 
@@ -40,7 +40,7 @@ describe('the next time of a schedule', () => {
   });
 
   it('is known of every job', () => {
-    for (const job of jobNames()) {
+    for (const job of jobNames) {
       expect(readSchedules(job, 'prod').length, job).toBeGreaterThan(0);
       expect(nextDueMs(job, at(sunday), 'prod'), job).toBeGreaterThan(at(sunday));
     }
@@ -54,21 +54,17 @@ describe('the next time of a schedule', () => {
 describe('the schedules of a stage', () => {
   const service = `
 params:
-  default: { schedules: "on", nightly: cron(0 2 * * ? *), zone: UTC }
-  prod: { nightly: cron(0 4 * * ? *), zone: Europe/Berlin }
+  default: { schedules: "on", nightly: cron(0 2 * * ? *), schedule-timezone: UTC }
+  prod: { nightly: cron(0 4 * * ? *), schedule-timezone: Europe/Berlin }
 resources: !Ref Whatever
 `;
-  const job = `
-events:
-  - schedule: { rate: ["\${param:nightly}"], timezone: "\${param:zone}", enabled: "\${self:on}" }
-  - httpApi: GET /health
-`;
+  const job = { name: 'any', schedules: [{ parameter: 'nightly' }] };
 
   it('are those of its own params, else the default ones', () => {
-    expect(schedulesIn(job, paramsIn(service, 'prod'))).toEqual([
+    expect(schedulesOf(job, paramsIn(service, 'prod'))).toEqual([
       { expression: 'cron(0 4 * * ? *)', timezone: 'Europe/Berlin' },
     ]);
-    expect(schedulesIn(job, paramsIn(service, 'dev'))).toEqual([
+    expect(schedulesOf(job, paramsIn(service, 'dev'))).toEqual([
       { expression: 'cron(0 2 * * ? *)', timezone: 'UTC' },
     ]);
   });

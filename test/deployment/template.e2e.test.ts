@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { jobNames } from '../../infra/local/jobs.ts';
+import { jobNames } from '../../functions/registry.ts';
 import { problemsOf, statementsOf } from '../support/cloudformation.ts';
 import {
   alarmsOf,
@@ -11,7 +11,7 @@ import {
   type Template,
 } from '../support/template.ts';
 
-const jobs = jobNames();
+const jobs = jobNames;
 const deadLetters = { 'Fn::GetAtt': ['DeadLetters', 'Arn'] };
 const arnOf = (id: string) => ({ 'Fn::GetAtt': [id, 'Arn'] });
 

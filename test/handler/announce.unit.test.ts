@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { announce, maxAttempts } from '../../functions/_shared/announce.ts';
 import { eventDetails, type RunEvent } from '../../functions/_shared/bus.ts';
 import { isoTime } from '../../functions/_shared/clock.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import type { RunDocument } from '../../functions/_shared/ledger.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
+import { maxAttempts, publishOutcome } from '../../functions/_shared/publish-outcome.ts';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
 
 const startMs = 1_767_232_800_000;
@@ -59,7 +59,7 @@ async function tell({
     if (!found) throw new NightshiftError('NS404', 'There is no such run');
     return found;
   };
-  const error = await announce(
+  const error = await publishOutcome(
     { outcome, run, resume, lost },
     {
       rpc: { call } as unknown as Rpc,

@@ -7,7 +7,7 @@ import {
   respondToRun,
 } from '../../functions/_shared/http.ts';
 import type { RunDocument } from '../../functions/_shared/ledger.ts';
-import type { RunResult } from '../../functions/_shared/run.ts';
+import type { RunResult } from '../../functions/_shared/run-types.ts';
 import { job } from '../../functions/retention-purge/job.ts';
 import { httpRequest, ruleEvent, schedulerInput, snsAlarm } from '../support/events.ts';
 

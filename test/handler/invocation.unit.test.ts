@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import { parseEvent } from '../../functions/_shared/invocation.ts';
 import { job } from '../../functions/retention-purge/job.ts';
+import { schedulesOf } from '../../infra/aws/schedules.ts';
 import {
   busAlarm,
   busEvent,
@@ -57,14 +57,9 @@ describe('a schedule', () => {
     expect(parse(event)).not.toHaveProperty('idempotencyKey');
   });
 
-  it('sends what function.yml says', () => {
-    const yml = readFileSync(
-      new URL('../../functions/retention-purge/function.yml', import.meta.url),
-      'utf8',
-    );
-    for (const [name, placeholder] of Object.entries(unfilledSchedulerInput())) {
-      expect(yml).toContain(`${name}: ${placeholder}`);
-    }
+  it('sends what the deployment says', () => {
+    const [event] = schedulesOf({ schedules: [{ parameter: 'nightly' }] });
+    expect(event?.schedule.input).toEqual(unfilledSchedulerInput());
   });
 
   it('may be a rule of EventBridge, which runs once for each event id', () => {

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { eventDetails } from '../../functions/_shared/bus.ts';
-import { jobNames } from '../../infra/local/jobs.ts';
+import { jobNames } from '../../functions/registry.ts';
 import { lambdaContext } from '../support/events.ts';
 import { setUpHandler } from '../support/handler.ts';
-import { good, type Job } from '../support/nights.ts';
+import { good } from '../support/nights.ts';
 import { written } from '../support/record-output.ts';
 
 const page = readFileSync(new URL('../../docs/events.md', import.meta.url), 'utf8');
@@ -33,7 +33,7 @@ const ended = (suite: ReturnType<typeof setUpHandler>) =>
     detail: z.record(z.string(), z.unknown()).parse(event.detail),
   }));
 
-describe.each(jobNames() as Job[])('a run of %s', (job) => {
+describe.each(jobNames)('a run of %s', (job) => {
   const suite = setUpHandler({}, job);
 
   it('that did its work is told with the counts that the page names', async () => {
@@ -68,7 +68,7 @@ describe('of the purge', () => {
 
   it('a run that failed is told with its code, and nothing of the row that was in the way', async () => {
     await suite.fill('app.orders', { note: 'Mrs Smith' });
-    await suite.onDelete('app.orders', `raise exception 'no: %', old.note`);
+    await suite.onDelete('app.orders', `raise exception 'no: %', old.note using errcode = '55000'`);
     await expect(suite.send({})).rejects.toMatchObject({ code: 'NS502' });
     const [{ type, detail } = { type: '', detail: {} }] = ended(suite);
     expect(type).toBe('nightshift.run.failed');

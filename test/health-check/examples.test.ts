@@ -5,8 +5,8 @@ import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { createRpc } from '../../functions/_shared/rpc.ts';
 import { runJob } from '../../functions/_shared/run.ts';
+import { jobNames, loadJob } from '../../functions/registry.ts';
 import { exampleSeeds, fillExamples } from '../../infra/local/examples.ts';
-import { loadJob } from '../../infra/local/jobs.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { readHealth } from '../support/health.ts';
 
@@ -65,12 +65,7 @@ describe('the example applications, after a night shift and an autovacuum', () =
     await db.sql`delete from public.audit_logs where occurred_at > now() + interval '1 year'`;
     const { url, secretKey } = await db.gateway();
     const deadline = deadlineIn(systemClock, 60_000);
-    for (const job of [
-      'partition-maintenance',
-      'retention-purge',
-      'view-refresh',
-      'health-check',
-    ]) {
+    for (const job of jobNames) {
       await runJob(
         await loadJob(job),
         { trigger: 'cli', input: {} },

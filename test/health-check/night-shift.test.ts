@@ -467,7 +467,7 @@ describe('default_partition_rows', () => {
 });
 
 describe('soft deletes', () => {
-  it('are those of markers that can be null or have a flag, of the last hour', async () => {
+  it('are those of markers that are named for it or have a flag, of the last hour', async () => {
     await db.sql.unsafe(`
       create table app.log (at timestamptz not null);
       create table app.flagged ("at" timestamp not null, "isDeleted" boolean);
@@ -489,6 +489,36 @@ describe('soft deletes', () => {
     expect(Object.keys(found)).toEqual(['app.flagged']);
     expect(await db.sql.unsafe(found['app.flagged']?.fix ?? '')).toHaveLength(1);
     expect(await findings('soft_deletes', '61 minutes')).toEqual({});
+  });
+
+  it.each([
+    [
+      'an expiry that has passed, or has not',
+      'expires_at',
+      `now() + (n % 20 - 10) * interval '1 minute'`,
+    ],
+    ['a time that a trigger fills in', 'created_at', 'now()'],
+    ['when a job was done', '"completedAt"', `case when n % 2 = 0 then now() end`],
+  ])('are not %s', async (_, marker, value) => {
+    await db.sql.unsafe(`
+      create table app.items (n integer, ${marker} timestamptz);
+      insert into app.items select n, ${value} from generate_series(1, 400) n;
+      create index on app.items (${marker});
+      select nightshift.add_retention_policy('app.items', '1 day', marker_column => '${marker.replaceAll('"', '')}');
+      analyze app.items;
+    `);
+    expect(await findings('soft_deletes')).toEqual({});
+    expect(await findings('soft_deleted_share')).toEqual({});
+  });
+
+  it.each(['deleted_at', '"removedOn"', 'archived_at', 'trashed'])('are %s', async (marker) => {
+    await db.sql.unsafe(`
+      create table app.items (n integer, ${marker} timestamptz not null default 'infinity');
+      insert into app.items select n, case when n <= 150 then now() else 'infinity' end from generate_series(1, 200) n;
+      create index on app.items (${marker});
+      select nightshift.add_retention_policy('app.items', '30 days', marker_column => '${marker.replaceAll('"', '')}');
+    `);
+    expect(await findings('soft_deletes')).toMatchObject({ 'app.items': { value: 150 } });
   });
 
   it('have their share from the statistics of all partitions, by flag, and without those that say never', async () => {

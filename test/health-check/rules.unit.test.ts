@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { readHealth } from '../../functions/health-check/read.ts';
+import { nothingChecked, reportOf } from '../../functions/health-check/report.ts';
 import {
   criticalFindings,
   gaugesOf,
-  nothingChecked,
-  reportOf,
   statusWord,
   worstFirst,
   worstOf,

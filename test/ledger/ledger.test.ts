@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { maxAttempts } from '../../functions/_shared/announce.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
-import { claimAnswer, type RunDocument, runDocument } from '../../functions/_shared/ledger.ts';
+import { type RunDocument, runDocument, startAnswer } from '../../functions/_shared/ledger.ts';
+import { maxAttempts } from '../../functions/_shared/publish-outcome.ts';
 import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
 import { purgedBatch, purgePlan } from '../../functions/retention-purge/schema.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
@@ -36,11 +36,11 @@ afterAll(() => db.drop());
 beforeEach(() => startAfresh(db.sql));
 
 const begin = (args: Record<string, unknown> = {}) =>
-  rpc.call('begin_run', { ...purge, ...args }, claimAnswer);
+  rpc.call('begin_run', { ...purge, ...args }, startAnswer);
 const finish = (run: RunDocument, status: string, args: Record<string, unknown> = {}) =>
   rpc.call('finish_run', { run_id: run.id, fence: run.fence, status, ...args }, runDocument);
 const resume = (runId: string, attempt: number, args: Record<string, unknown> = {}) =>
-  rpc.call('resume_run', { run_id: runId, attempt, ...args }, claimAnswer);
+  rpc.call('resume_run', { run_id: runId, attempt, ...args }, startAnswer);
 const batch = (run: RunDocument, fence = run.fence) =>
   rpc.call('purge_batch', { run_id: run.id, fence, relation: items, batch_rows: 1 }, purgedBatch);
 const plan = (run: RunDocument, fence = run.fence) =>

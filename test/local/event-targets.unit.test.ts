@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
+import { jobNames } from '../../functions/registry.ts';
 import { targetsOf } from '../../infra/local/event-targets.ts';
-import { jobNames } from '../../infra/local/jobs.ts';
 import { busEvent, continueEvent } from '../support/events.ts';
 
-it.each(jobNames().filter((job) => job !== 'health-check'))(
+it.each(jobNames.filter((job) => job !== 'health-check'))(
   'an event that continues %s goes to its function alone, as function.yml says',
   (job) => {
     expect(targetsOf(continueEvent({ job, runId: 'r' }))).toEqual([job]);

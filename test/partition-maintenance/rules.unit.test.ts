@@ -4,23 +4,30 @@ import { timeMs } from '../../functions/_shared/clock.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import { lockSchedule, withLockRetries } from '../../functions/partition-maintenance/locks.ts';
 import {
-  dropGroups,
-  emptyTally,
-  explain,
-  fewerMoveRows,
-  isFelt,
-  needsPartitions,
-  nextMoveRows,
   nothingMaintained,
-  runStatus,
   stepOf,
   stepOfPlan,
-  type Tally,
+} from '../../functions/partition-maintenance/report.ts';
+import type {
+  DropOutcome,
+  Measurement,
+  TableResults,
+} from '../../functions/partition-maintenance/results.ts';
+import {
+  dropGroups,
+  explain,
+  fewerMoveRows,
+  needsPartitions,
+  nextMoveRows,
+  retiresNow,
+  runStatus,
+  takesBlockingLocks,
 } from '../../functions/partition-maintenance/rules.ts';
 import {
-  type Deeds,
-  noDeeds,
+  noProgress,
+  type PartitionStep,
   partitionPlan,
+  type TableProgress,
   type TableState,
 } from '../../functions/partition-maintenance/schema.ts';
 
@@ -50,13 +57,13 @@ const table = (name: string, facts: Partial<TableState> = {}): TableState => ({
 
 describe('which DDL goes together', () => {
   it('is that of tables whose locks nobody feels', () => {
-    expect(isFelt(table('a'))).toBe(false);
-    expect(isFelt(table('a', { hasForeignKeys: true }))).toBe(true);
-    expect(isFelt(table('a', { defaultPartition: 'rest' }))).toBe(true);
+    expect(takesBlockingLocks(table('a'))).toBe(false);
+    expect(takesBlockingLocks(table('a', { hasForeignKeys: true }))).toBe(true);
+    expect(takesBlockingLocks(table('a', { defaultPartition: 'rest' }))).toBe(true);
     const measured = { partition: 'rest', rows: 5, movableRows: 5, wanted: [] };
-    const full = { ...emptyTally(), defaultPartition: measured };
-    expect(needsPartitions(table('a'), emptyTally())).toBe(true);
-    expect(needsPartitions(table('a', { missing: [] }), emptyTally())).toBe(false);
+    const full = { outcome: 'counted', defaultPartition: measured } as const;
+    expect(needsPartitions(table('a'), undefined)).toBe(true);
+    expect(needsPartitions(table('a', { missing: [] }), undefined)).toBe(false);
     expect(needsPartitions(table('a', { missing: [] }), full)).toBe(true);
     expect(needsPartitions(table('a', { problem: 'gone' }), full)).toBe(false);
     const drop = { table: 'a', sizeBytes: 1, keptBecause: null };
@@ -71,60 +78,110 @@ describe('which DDL goes together', () => {
 });
 
 describe('what came of a table', () => {
-  const step = ({ created = [], ...facts }: { created?: Deeds['created'] } & Partial<Tally>) =>
-    stepOf(table('a'), { ...emptyTally(), ...facts }, { ...noDeeds, created });
+  const step = (results: TableResults, created: TableProgress['created'] = []) =>
+    stepOf(table('a'), results, { ...noProgress, created });
   const made = { partition: 'p', from: null, to: null, rows: 0, warnings: [] };
+  const ended = { busy: false, outOfTime: false };
+  const busy: TableResults = { retired: { ...ended, busy: true, blocked: [] } };
+  const outOfTime: TableResults = { created: { ...ended, outOfTime: true, hasGrown: false } };
+  const failed = (error: NightshiftError): TableResults => ({ finished: { ...ended, error } });
+  const blocked = { partition: 'p', reason: 'a view' };
+  const dropped = (drop: DropOutcome): TableResults => ({
+    dropped: [{ partition: 'p', table: 'a', ...drop }],
+  });
+  const counted = (rows: number, movableRows: number): Measurement => ({
+    outcome: 'counted',
+    defaultPartition: { partition: 'rest', rows, movableRows, wanted: [] },
+  });
+  const uncounted: Measurement = {
+    outcome: 'uncounted',
+    error: new NightshiftError('57014', 'too many to count'),
+  };
 
-  it.each([
-    ['nothing to do', {}, 'succeeded'],
-    ['some made', { created: [made] }, 'succeeded'],
-    ['locked to the end', { busy: true }, 'failed'],
-    ['locked after some were made', { busy: true, created: [made] }, 'partial'],
-    ['no time', { outOfTime: true }, 'waiting'],
-    ['an error', { error: new NightshiftError('NS428', 'too many') }, 'failed'],
-    ['something needed', { blocked: [{ partition: 'p', reason: 'a view' }] }, 'partial'],
-    ['something not dropped', { kept: [{ partition: 'p', reason: 'a view' }] }, 'partial'],
-  ])('with %s', (_, facts, status) => {
-    expect(step(facts).status).toBe(status);
+  it.each<[string, TableResults, TableProgress['created'], PartitionStep['status']]>([
+    ['nothing to do', {}, [], 'succeeded'],
+    ['some made', {}, [made], 'succeeded'],
+    ['locked to the end', busy, [], 'failed'],
+    ['locked after some were made', busy, [made], 'partial'],
+    ['a drop that was locked', dropped({ outcome: 'busy' }), [], 'failed'],
+    ['no time', outOfTime, [], 'waiting'],
+    ['no time to drop', dropped({ outcome: 'outOfTime' }), [], 'waiting'],
+    ['an error', failed(new NightshiftError('NS428', 'too many')), [], 'failed'],
+    ['something needed', { retired: { ...ended, blocked: [blocked] } }, [], 'partial'],
+    ['something not dropped', dropped({ outcome: 'kept', reason: 'a view' }), [], 'partial'],
+    ['rows that nobody could count', { measured: uncounted }, [], 'failed'],
+  ])('with %s', (_, results, created, status) => {
+    expect(step(results, created).status).toBe(status);
+  });
+
+  it('is told by the error of the earliest phase, and by a lock only without an error', () => {
+    const error = new NightshiftError('NS422', 'no such column');
+    const created = { ...ended, hasGrown: false, error };
+    const drop = dropped({ outcome: 'failed', error: new NightshiftError('42501', 'no') });
+    expect(step({ ...drop, ...busy, created }).error?.code).toBe('NS422');
+    expect(step({ ...drop, ...busy }).error?.code).toBe('42501');
+    expect(step({ ...busy, measured: uncounted }).error?.code).toBe('55P03');
+  });
+
+  it('has the last count of its default partition', () => {
+    const rows = (measured: Measurement | undefined, measuredAgain: Measurement | undefined) => {
+      const { defaultPartition, status } = step({ measured, measuredAgain });
+      return [defaultPartition?.rows, status];
+    };
+    const late: Measurement = { outcome: 'outOfTime' };
+    expect(rows(counted(5, 5), counted(0, 0))).toEqual([0, 'succeeded']);
+    expect(rows(counted(5, 5), undefined)).toEqual([5, 'succeeded']);
+    expect(rows(counted(5, 5), uncounted)).toEqual([undefined, 'failed']);
+    expect(rows(counted(5, 5), late)).toEqual([undefined, 'succeeded']);
+    expect(rows(uncounted, late)).toEqual([undefined, 'failed']);
+    expect(rows(late, late)).toEqual([undefined, 'waiting']);
+    expect(rows(undefined, late)).toEqual([undefined, 'waiting']);
+  });
+
+  it('is followed by retirement when something is due or may have become so', () => {
+    const created = { ...ended, hasGrown: true };
+    const due = table('a', { due: ['p1'] });
+    expect(retiresNow(due, {})).toBe(true);
+    expect(retiresNow(due, { created: { ...created, busy: true } })).toBe(false);
+    expect(retiresNow(due, { finished: { ...ended, busy: true } })).toBe(false);
+    expect(retiresNow(table('a'), { created })).toBe(false);
+    expect(retiresNow(table('a', { retention: '1 mon' }), {})).toBe(false);
+    expect(retiresNow(table('a', { retention: '1 mon' }), { created })).toBe(true);
   });
 
   it('tells of rows that belong nowhere', () => {
-    const measured = { partition: 'rest', rows: 5, movableRows: 2, wanted: [] };
-    expect(step({ defaultPartition: measured }).warnings).toEqual([
+    expect(step({ measured: counted(5, 2) }).warnings).toEqual([
       expect.stringMatching(/^Rows of rest that belong nowhere: 3/),
     ]);
-    expect(step({ defaultPartition: { ...measured, rows: 2 } }).warnings).toEqual([]);
+    expect(step({ measured: counted(2, 2) }).warnings).toEqual([]);
   });
 
   it('is told as a brake when all that failed was braked', () => {
-    const braked = step({ error: new NightshiftError('NS428', 'too many', { hint: 'force' }) });
+    const braked = step(failed(new NightshiftError('NS428', 'too many', { hint: 'force' })));
     expect(nothingMaintained([braked, braked])).toMatchObject({ code: 'NS428', hint: 'force' });
-    expect(nothingMaintained([braked, step({ busy: true })])).toMatchObject({ code: 'NS502' });
+    expect(nothingMaintained([braked, step(busy)])).toMatchObject({ code: 'NS502' });
   });
 
   it('of a dry run is nothing to retire when the brake would hold, but by force', () => {
     const state = table('a', { due: ['p1', 'p2'], refusal: '2 of 3' });
-    const plan = { tables: [state], drops: [], unfinished: [], disabled: [] };
-    const tally = { ...emptyTally(), blocked: [{ partition: 'p2', reason: 'a view' }] };
-    const braked = stepOfPlan(state, plan, tally, { force: false });
+    const results = { preview: { blocked: [{ partition: 'p2', reason: 'a view' }] } };
+    const braked = stepOfPlan(state, results, { drops: [] }, { force: false });
     expect(braked).toMatchObject({ retired: [], warnings: [expect.stringContaining('2 of 3')] });
-    const forced = stepOfPlan(state, plan, tally, { force: true });
+    const forced = stepOfPlan(state, results, { drops: [] }, { force: true });
     expect(forced).toMatchObject({ retired: [{ partition: 'p1' }], warnings: [] });
     const grown = { ...state, dueAfterwards: 'p3' };
-    expect(stepOfPlan(grown, plan, tally, { force: true }).retired).toHaveLength(2);
+    expect(stepOfPlan(grown, results, { drops: [] }, { force: true }).retired).toHaveLength(2);
   });
 
   it('makes the status of the run', () => {
-    const steps = (...all: Parameters<typeof step>[0][]) => all.map(step);
+    const steps = (...all: TableResults[]) => all.map((results) => step(results));
     const facts = { progressed: false, attempt: 1 };
     expect(runStatus([], facts)).toBe('succeeded');
-    expect(runStatus(steps({}, { busy: true }), facts)).toBe('partial');
-    expect(runStatus(steps({ busy: true }), facts)).toBe('failed');
-    expect(runStatus(steps({ outOfTime: true }), facts)).toBe('continued');
-    expect(runStatus(steps({ outOfTime: true }), { ...facts, attempt: 2 })).toBe('failed');
-    expect(runStatus(steps({ outOfTime: true }), { progressed: true, attempt: 2 })).toBe(
-      'continued',
-    );
+    expect(runStatus(steps({}, busy), facts)).toBe('partial');
+    expect(runStatus(steps(busy), facts)).toBe('failed');
+    expect(runStatus(steps(outOfTime), facts)).toBe('continued');
+    expect(runStatus(steps(outOfTime), { ...facts, attempt: 2 })).toBe('failed');
+    expect(runStatus(steps(outOfTime), { progressed: true, attempt: 2 })).toBe('continued');
   });
 
   it('says what a timeout means, and tries fewer rows first', () => {

@@ -162,8 +162,8 @@ async function purge(sql: Sql, scenario: Scenario, { dryRun }: { dryRun: boolean
   };
 
   const [begun] =
-    await sql`select nightshift.begin_run('retention-purge', 'cli', dry_run => ${dryRun}) as claim`;
-  const { id, fence } = begun?.claim.run ?? {};
+    await sql`select nightshift.begin_run('retention-purge', 'cli', dry_run => ${dryRun}) as begun`;
+  const { id, fence } = begun?.begun.run ?? {};
   const [planned] = await sql`select nightshift.plan_retention_purge(${id}, ${fence}) as plan`;
   const policies: { relation: string }[] = planned?.plan.policies ?? [];
   for (const { relation } of policies) {

@@ -17,6 +17,10 @@ beforeAll(async () => {
     create index on public.orders (deleted_at) where deleted_at is not null;
     create index on public.orders ("removedAt") where "isDeleted";
     create index on public.orders (day);
+    -- Large, so that it needs an index, and empty.
+    alter table public.orders set (autovacuum_enabled = off);
+    insert into public.orders (id, note) select g, repeat('x', 1900) from generate_series(1, 5000) g;
+    delete from public.orders;
     create view public.active_orders as select * from public.orders where deleted_at is null;
     create materialized view public.order_count as select count(*) from public.orders;
     create table public.ruled (id integer, deleted_at timestamptz);

@@ -1,24 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
+import { stepOf, type TableResults } from '../../functions/retention-purge/report.ts';
 import {
   batchFits,
   firstBatchRows,
   halveBatchRows,
   nextBatchRows,
-  orderPolicies,
-  refusal,
   runStatus,
-  summarize,
   targetBatchMs,
 } from '../../functions/retention-purge/rules.ts';
 import { type Backlog, noTotals, type Policy } from '../../functions/retention-purge/schema.ts';
 
-const policy = (relation: string, referencedBy: string[] = []): Policy => ({
+const policy = (relation: string): Policy => ({
   relation,
   dropAfter: '30 days',
   maxFraction: 0.5,
   warnings: [],
-  referencedBy,
 });
 
 const backlog = (dueRows: number, totalRows: number): Backlog => ({
@@ -28,6 +25,7 @@ const backlog = (dueRows: number, totalRows: number): Backlog => ({
   totalRowsExact: true,
   oldestDueAt: null,
   overdueSeconds: null,
+  assess: false,
 });
 
 describe('the batch size', () => {
@@ -63,40 +61,6 @@ describe('the batch size', () => {
   });
 });
 
-describe('the order of tables', () => {
-  const names = (policies: Policy[]) => orderPolicies(policies).map(({ relation }) => relation);
-
-  it('puts a table after those that refer to it', () => {
-    expect(
-      names([policy('users', ['orders']), policy('orders', ['lines']), policy('lines')]),
-    ).toEqual(['lines', 'orders', 'users']);
-  });
-
-  it('ends on a cycle, with every table once', () => {
-    expect(names([policy('a', ['b']), policy('b', ['a']), policy('c', ['a'])]).sort()).toEqual([
-      'a',
-      'b',
-      'c',
-    ]);
-  });
-});
-
-describe('the brake', () => {
-  it('refuses more than max_fraction of the table, and names table, rows and share', () => {
-    expect(refusal(policy('public.t'), backlog(51, 100))).toMatch(
-      /public\.t: 51 of 100 .*51%.*50%/,
-    );
-  });
-
-  it('lets exactly max_fraction go', () => {
-    expect(refusal(policy('public.t'), backlog(50, 100))).toBeUndefined();
-  });
-
-  it('lets an empty table pass', () => {
-    expect(refusal(policy('public.t'), backlog(0, 0))).toBeUndefined();
-  });
-});
-
 describe('the deadline', () => {
   it('stops before a batch that might not fit', () => {
     expect(batchFits(10_000, 250)).toBe(true);
@@ -106,43 +70,46 @@ describe('the deadline', () => {
 });
 
 describe('a step', () => {
-  const summary = (over: Partial<Parameters<typeof summarize>[1]>) =>
-    summarize(policy('public.t'), {
-      totals: noTotals,
-      dryRun: false,
-      outOfTime: false,
-      before: backlog(100, 1_000),
-      after: backlog(0, 900),
-      ...over,
-    });
+  const stepWith = (results: Partial<TableResults>) =>
+    stepOf(
+      policy('public.t'),
+      {
+        totals: noTotals,
+        outOfTime: false,
+        before: backlog(100, 1_000),
+        after: backlog(0, 900),
+        ...results,
+      },
+      { dryRun: false },
+    );
 
   it('succeeds when nothing is left', () => {
-    expect(summary({ totals: { ...noTotals, rowsPurged: 100 } }).status).toBe('succeeded');
+    expect(stepWith({ totals: { ...noTotals, rowsPurged: 100 } }).status).toBe('succeeded');
   });
 
   it('fails when nothing was done and rows are left that no foreign key needs', () => {
-    const step = summary({ after: backlog(100, 1_000) });
+    const step = stepWith({ after: backlog(100, 1_000) });
     expect(step.status).toBe('failed');
     expect(step.reason).toBe('100 locked or changed by other sessions meanwhile');
   });
 
   it('is partial, never a success, when all that is left is still needed', () => {
     const totals = { ...noTotals, rowsBlocked: 100, blockedBy: { 'k on public.c': 100 } };
-    const step = summary({ totals, after: backlog(100, 1_000) });
+    const step = stepWith({ totals, after: backlog(100, 1_000) });
     expect(step.status).toBe('partial');
     expect(step.reason).toBe('100 still needed by rows that stay');
   });
 
   it('says that time ran out, with what is expected to be left', () => {
     const totals = { ...noTotals, rowsPurged: 40 };
-    const step = summary({ totals, outOfTime: true, after: undefined });
+    const step = stepWith({ totals, outOfTime: true, after: undefined });
     expect(step).toMatchObject({ status: 'partial', rowsLeft: 60, rowsLeftExact: false });
     expect(step.reason).toMatch(/time ran out/);
   });
 
   it('carries its error and no row contents', () => {
     const error = new NightshiftError('NS422', 'no such column', { hint: 'fix' });
-    expect(summary({ error })).toMatchObject({
+    expect(stepWith({ error })).toMatchObject({
       status: 'failed',
       error: { code: 'NS422', hint: 'fix' },
     });
@@ -151,18 +118,20 @@ describe('a step', () => {
 
 describe('a run', () => {
   const step = (status: 'succeeded' | 'partial' | 'failed') => ({
-    ...summarize(policy('t'), { totals: noTotals, dryRun: true, outOfTime: false }),
+    ...stepOf(policy('t'), { totals: noTotals, outOfTime: false }, { dryRun: true }),
     status,
   });
 
   it('continues only when time ran out after some progress', () => {
-    expect(runStatus([step('partial')], true, true)).toBe('continued');
-    expect(runStatus([step('failed')], true, false)).toBe('failed');
+    expect(runStatus([step('partial')], { outOfTime: true, progressed: true })).toBe('continued');
+    expect(runStatus([step('failed')], { outOfTime: true, progressed: false })).toBe('failed');
   });
 
   it('is as good as its steps', () => {
-    expect(runStatus([], false, false)).toBe('succeeded');
-    expect(runStatus([step('succeeded'), step('failed')], false, true)).toBe('partial');
-    expect(runStatus([step('failed')], false, true)).toBe('failed');
+    expect(runStatus([], { outOfTime: false, progressed: false })).toBe('succeeded');
+    expect(
+      runStatus([step('succeeded'), step('failed')], { outOfTime: false, progressed: true }),
+    ).toBe('partial');
+    expect(runStatus([step('failed')], { outOfTime: false, progressed: true })).toBe('failed');
   });
 });

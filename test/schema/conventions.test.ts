@@ -1,9 +1,8 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createClient } from '@supabase/supabase-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate } from '../../cli/installation/migrate.ts';
-import { presenters } from '../../cli/present/index.ts';
-import { jobNames, loadJob } from '../../infra/local/jobs.ts';
+import { jobNames, loadJob, loadPresenter, registry } from '../../functions/registry.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 
 /** What jobs and people call. All else is for the functions among themselves. */
@@ -179,17 +178,40 @@ describe('the schema nightshift', () => {
   });
 });
 
+/** A large job has more files, for its parts. */
+const filesOfJob = [
+  'function.yml',
+  'handler.ts',
+  'job.ts',
+  'registration.ts',
+  'report.ts',
+  'rules.ts',
+  'schema.ts',
+];
+
 describe('every function folder', () => {
-  it.each(jobNames())('%s has the same files and exports a job of its name', async (name) => {
+  it('is in the registry', () => {
+    const folders = readdirSync(new URL('../../functions', import.meta.url), {
+      withFileTypes: true,
+    })
+      .filter((entry) => entry.isDirectory() && entry.name !== '_shared')
+      .map(({ name }) => name);
+    expect(folders.sort()).toEqual(jobNames.toSorted());
+  });
+
+  it.each(jobNames)('%s has the same files and exports a job of its name', async (name) => {
     const folder = new URL(`../../functions/${name}/`, import.meta.url);
-    for (const file of ['function.yml', 'handler.ts', 'job.ts', 'rules.ts', 'schema.ts']) {
-      expect(existsSync(new URL(file, folder)), `functions/${name}/${file}`).toBe(true);
+    expect(readdirSync(folder)).toEqual(expect.arrayContaining(filesOfJob));
+    for (const file of ['report.ts', 'rules.ts']) {
+      const source = readFileSync(new URL(file, folder), 'utf8');
+      expect(source, `${file} decides and tells; it must do no I/O`).not.toMatch(/\bawait\b/);
+      expect(source).not.toMatch(/_shared\/(rpc|direct|bus)\.ts/);
     }
     const job = await loadJob(name);
     expect(job.name).toBe(name);
-    expect(job.purpose).toMatch(/\.$/);
+    expect(registry.find((each) => each.name === name)?.purpose).toMatch(/\.$/);
     expect(job.input.parse({})).toMatchObject({ dryRun: false });
     expect(job.input.parse(job.example)).toMatchObject(job.example);
-    expect(presenters[name]).toBeDefined();
+    expect(await loadPresenter(name)).toMatchObject({ title: expect.any(String) });
   });
 });

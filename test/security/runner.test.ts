@@ -2,12 +2,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'v
 import * as z from 'zod';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import type { NightshiftError } from '../../functions/_shared/errors.ts';
-import { claimAnswer } from '../../functions/_shared/ledger.ts';
+import { startAnswer } from '../../functions/_shared/ledger.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
 import { runJob } from '../../functions/_shared/run.ts';
-import { loadJob } from '../../infra/local/jobs.ts';
+import { loadJob } from '../../functions/registry.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { allIds, createLogs, dueLogs, letGracePass, partitionsOf } from '../support/partitions.ts';
 import { auditDeletes, deletedIds, idsOf, range, startAfresh } from '../support/purge.ts';
@@ -99,7 +99,7 @@ describe.runIf(canSign)('with a runner token', () => {
 });
 
 async function begin(job: string, args: object = {}) {
-  const { run } = await rpc.call('begin_run', { job, trigger: 'http', ...args }, claimAnswer);
+  const { run } = await rpc.call('begin_run', { job, trigger: 'http', ...args }, startAnswer);
   return { run_id: run.id, fence: run.fence };
 }
 
@@ -119,7 +119,7 @@ describe.runIf(canSign)('a runner token makes nothing go that no policy lets go'
 
   it('no row before its time, and not more than the brake allows', async () => {
     await db.sql.unsafe(`${orders} ${ordersPolicy}`);
-    await run('retention-purge', { force: true });
+    await run('retention-purge', { force: ['app.orders'] });
     expect(await idsOf(db.sql, 'app.orders')).toEqual(range(41, 100));
     await db.sql`update app.orders set deleted_at = now() - interval '31 days' where id <= 90`;
     const { error } = await run('retention-purge');

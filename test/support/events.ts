@@ -24,7 +24,7 @@ interface SchedulerInput {
   input?: unknown;
 }
 
-/** EventBridge Scheduler hands over the `input` of function.yml, placeholders filled in. */
+/** EventBridge Scheduler hands over the `input` of infra/aws/schedules.ts, placeholders filled in. */
 export function schedulerInput(overrides: Partial<SchedulerInput> = {}): SchedulerInput {
   return { scheduleArn, scheduledTime: '2026-01-01T02:00:00Z', ...overrides };
 }

@@ -2,6 +2,7 @@ import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { afterAll, afterEach, beforeAll, beforeEach, vi } from 'vitest';
 import type { ErrorDocument } from '../../functions/_shared/errors.ts';
 import type { RunDocument } from '../../functions/_shared/ledger.ts';
+import type { JobName } from '../../functions/registry.ts';
 import type { PurgeReport } from '../../functions/retention-purge/schema.ts';
 import type { Gateway } from '../../infra/local/gateway.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
@@ -14,13 +15,6 @@ export const token = 'open-sesame-7f3a';
 type Environment = Record<string, string | undefined>;
 type Handler = ReturnType<typeof import('../../functions/_shared/lambda.ts').createHandler>;
 
-/** Each by name, so that a fresh module is a new instance of the function. */
-const handlers = {
-  'health-check': () => import('../../functions/health-check/handler.ts'),
-  'partition-maintenance': () => import('../../functions/partition-maintenance/handler.ts'),
-  'retention-purge': () => import('../../functions/retention-purge/handler.ts'),
-  'view-refresh': () => import('../../functions/view-refresh/handler.ts'),
-} as const;
 export type PurgeRun = RunDocument & { report: PurgeReport };
 
 const slowBatchMs = 650;
@@ -48,10 +42,7 @@ interface Fill {
  * The function as it is deployed, before a database and a bus of its own: for each test an empty schema app and a new
  * instance. What `settings` says is in the environment of every instance.
  */
-export function setUpHandler(
-  settings: Environment = {},
-  job: keyof typeof handlers = 'retention-purge',
-) {
+export function setUpHandler(settings: Environment = {}, job: JobName = 'retention-purge') {
   let db: TestDatabase;
   let gateway: Gateway;
   let bus: TestBus;
@@ -94,7 +85,7 @@ export function setUpHandler(
       ...overrides,
     };
     for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
-    ({ handler } = await handlers[job]());
+    ({ handler } = await import(`../../functions/${job}/handler.ts`));
   }
 
   async function call(options: Parameters<typeof httpRequest>[0] = {}, context = lambdaContext()) {

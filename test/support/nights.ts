@@ -1,10 +1,9 @@
 import { expect, vi } from 'vitest';
-import { jobNames } from '../../infra/local/jobs.ts';
+import { type JobName, jobNames } from '../../functions/registry.ts';
 import { type setUpHandler, shortOfTime } from './handler.ts';
 import { write } from './views.ts';
 
 type Suite = ReturnType<typeof setUpHandler>;
-export type Job = NonNullable<Parameters<typeof setUpHandler>[1]>;
 
 /** What a job is put through, and which alarms ring then. */
 interface Situation {
@@ -13,7 +12,7 @@ interface Situation {
 }
 
 /** A night without trouble. */
-export const good: Record<Job, Situation['act']> = {
+export const good: Record<JobName, Situation['act']> = {
   'retention-purge': async ({ fill, send }) => {
     await fill('app.orders');
     await send({});
@@ -33,13 +32,13 @@ export const good: Record<Job, Situation['act']> = {
     await send({});
   },
   'health-check': async ({ sql, send }) => {
-    for (const job of jobNames()) await sql.unsafe(run(job, 'succeeded'));
+    for (const job of jobNames) await sql.unsafe(run(job, 'succeeded'));
     await send({ quick: true });
     await send({});
   },
 };
 
-export const bad: Record<Job, Record<string, Situation>> = {
+export const bad: Record<JobName, Record<string, Situation>> = {
   'retention-purge': {
     'rows are needed by others': {
       act: async ({ fill, sql, send }) => {
@@ -132,7 +131,7 @@ export const bad: Record<Job, Record<string, Situation>> = {
   'health-check': {
     'nights were bad and a check is critical': {
       act: async ({ sql, send }) => {
-        for (const job of ['retention-purge', 'view-refresh', 'partition-maintenance']) {
+        for (const job of jobNames.filter((name) => name !== 'health-check')) {
           await sql.unsafe(run(job, 'succeeded'));
           await sql`
             update nightshift.runs

@@ -5,7 +5,8 @@ import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
-import { type RunDependencies, type RunResult, runJob } from '../../functions/_shared/run.ts';
+import { runJob } from '../../functions/_shared/run.ts';
+import type { RunDependencies, RunResult } from '../../functions/_shared/run-types.ts';
 import { job } from '../../functions/partition-maintenance/job.ts';
 import { lockSchedule } from '../../functions/partition-maintenance/locks.ts';
 import type {

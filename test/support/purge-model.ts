@@ -146,13 +146,16 @@ export const scenarios = fc.integer({ min: 1, max: 4 }).chain((tableCount) => {
         { maxLength: 40 },
       ),
       poison: fc.oneof(
-        { weight: 3, arbitrary: fc.constant([]) },
+        { weight: 3, arbitrary: fc.constant<number[]>([]) },
         fc.array(fc.nat({ max: 39 }), { minLength: 1, maxLength: 4 }),
       ),
       batchRows: fc.integer({ min: 1, max: 6 }),
       closureRows: fc.oneof(fc.constant(null), fc.integer({ min: 1, max: 8 })),
       useIndexes: fc.boolean(),
-      restores: fc.oneof(fc.constant([]), fc.array(fc.nat({ max: 39 }), { maxLength: 8 })),
+      restores: fc.oneof(
+        fc.constant<number[]>([]),
+        fc.array(fc.nat({ max: 39 }), { maxLength: 8 }),
+      ),
     })
     .map(({ rowSeeds, wishes, poison, ...rest }): Scenario => {
       const idsOf = (t: number) => rowSeeds.flatMap((seed, id) => (seed.table === t ? [id] : []));

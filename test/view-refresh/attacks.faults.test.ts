@@ -290,6 +290,6 @@ describe('a direct connection', () => {
     const result = await withDirect(url.href, (direct) =>
       runRefresh(db, {}, { direct, deadline: { remainingMs: () => 120_000 } }),
     );
-    expect(stepOf(result, 'app.seen')).toMatchObject({ status: 'refreshed', over: 'direct' });
+    expect(stepOf(result, 'app.seen')).toMatchObject({ status: 'refreshed', transport: 'direct' });
   });
 });

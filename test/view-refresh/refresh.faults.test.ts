@@ -132,7 +132,7 @@ describe('a refresh that another session blocks', () => {
     await user`rollback`;
     const result = await run;
     await direct.close();
-    expect(stepOf(result, seen)).toMatchObject({ over: 'direct', status: 'refreshed' });
+    expect(stepOf(result, seen)).toMatchObject({ transport: 'direct', status: 'refreshed' });
   });
 });
 
@@ -144,8 +144,8 @@ describe('the direct connection', () => {
     const result = await withDirect(db.url, (direct) =>
       runRefresh(db, {}, { direct, ...enoughTime() }),
     );
-    expect(stepOf(result, seen)).toMatchObject({ status: 'refreshed', over: 'direct' });
-    expect(stepOf(result, other)).toMatchObject({ status: 'refreshed', over: 'api' });
+    expect(stepOf(result, seen)).toMatchObject({ status: 'refreshed', transport: 'direct' });
+    expect(stepOf(result, other)).toMatchObject({ status: 'refreshed', transport: 'api' });
     expect(await isCurrent(db.sql, seen)).toBe(true);
   });
 
@@ -172,7 +172,7 @@ describe('the direct connection', () => {
     const result = await withDirect(url.href, (direct) =>
       runRefresh(db, {}, { direct, ...enoughTime() }),
     );
-    expect(stepOf(result, seen)).toMatchObject({ status: 'refreshed', over: 'api' });
+    expect(stepOf(result, seen)).toMatchObject({ status: 'refreshed', transport: 'api' });
   });
 });
 
@@ -199,7 +199,7 @@ describe.runIf(isLocal)('a time limit of the API that a view does not keep', () 
       await open();
       return run;
     });
-    expect(stepOf(result, seen)).toMatchObject({ status: 'refreshed', over: 'direct' });
+    expect(stepOf(result, seen)).toMatchObject({ status: 'refreshed', transport: 'direct' });
     expect(await isCurrent(limited.sql, seen)).toBe(true);
   });
 

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { cancelledByHand, NightshiftError } from '../../functions/_shared/errors.ts';
 import { criticalPathsMs, planRefresh, type Scope } from '../../functions/view-refresh/plan.ts';
+import { stepOfPlan } from '../../functions/view-refresh/report.ts';
 import {
   apiLimitMs,
+  chooseTransport,
   directTimeoutMs,
-  otherWay,
+  otherTransport,
   refreshFits,
   repeatRefresh,
   runStatus,
-  stepOfPlan,
-  wayOf,
 } from '../../functions/view-refresh/rules.ts';
 import type { RefreshStep, ViewFacts } from '../../functions/view-refresh/schema.ts';
 
@@ -219,20 +219,20 @@ describe('the longest way', () => {
 
 describe('the way of a refresh', () => {
   it('is the direct connection for more than half of what the API allows, where there is one', () => {
-    expect(wayOf(apiLimitMs / 2, true)).toBe('api');
-    expect(wayOf(apiLimitMs / 2 + 1, true)).toBe('direct');
-    expect(wayOf(apiLimitMs, false)).toBe('api');
-    expect(wayOf(null, true)).toBe('api');
+    expect(chooseTransport(apiLimitMs / 2, true)).toBe('api');
+    expect(chooseTransport(apiLimitMs / 2 + 1, true)).toBe('direct');
+    expect(chooseTransport(apiLimitMs, false)).toBe('api');
+    expect(chooseTransport(null, true)).toBe('api');
   });
 
   it('is another when the API was too short, or the connection is not to be had', () => {
     const error = (code: string, detail?: string) => new NightshiftError(code, '', { detail });
-    expect(otherWay(error('57014'), 'api', null)).toBe('direct');
-    expect(otherWay(error('57014', cancelledByHand), 'api', null)).toBeUndefined();
-    expect(otherWay(error('NS422'), 'api', null)).toBeUndefined();
-    expect(otherWay(error('57014'), 'direct', null)).toBeUndefined();
-    expect(otherWay(error('NS502'), 'direct', apiLimitMs - 1)).toBe('api');
-    expect(otherWay(error('NS502'), 'direct', apiLimitMs)).toBeUndefined();
+    expect(otherTransport(error('57014'), 'api', null)).toBe('direct');
+    expect(otherTransport(error('57014', cancelledByHand), 'api', null)).toBeUndefined();
+    expect(otherTransport(error('NS422'), 'api', null)).toBeUndefined();
+    expect(otherTransport(error('57014'), 'direct', null)).toBeUndefined();
+    expect(otherTransport(error('NS502'), 'direct', apiLimitMs - 1)).toBe('api');
+    expect(otherTransport(error('NS502'), 'direct', apiLimitMs)).toBeUndefined();
   });
 
   it('gives a direct refresh what is left of the run, within what Postgres can count', () => {

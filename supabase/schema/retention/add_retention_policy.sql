@@ -39,7 +39,8 @@ begin
   end if;
   perform nightshift.declare_keys(policy.relation, with_children, release, keep);
   return nightshift.describe_retention_policy(policy)
-    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation));
+    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
+      || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
 end;
 $$;
 

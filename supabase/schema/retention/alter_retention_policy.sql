@@ -54,7 +54,8 @@ begin
     perform nightshift.declare_keys(policy.relation, with_children, release, keep);
   end if;
   return nightshift.describe_retention_policy(policy)
-    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation));
+    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
+      || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
 end;
 $$;
 

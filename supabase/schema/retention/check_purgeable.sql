@@ -26,6 +26,12 @@ begin
       message = format('%s belongs to the system or is temporary', relation),
       hint = 'Declare policies on tables of your application.';
   end if;
+  if nightshift.advice_for_supabase_table(relation) is not null then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is kept by Supabase or an extension, which rely on its rows', relation),
+      hint = nightshift.advice_for_supabase_table(relation);
+  end if;
   if not has_table_privilege(caller, relation, 'delete') then
     raise exception using
       errcode = 'NS422',

@@ -83,6 +83,7 @@ begin
           then format('%I is not null', policy.marker_column) else format('%I', policy.flag_column) end
       );
   end if;
+  perform nightshift.require_no_sentinel(policy);
 end;
 $$;
 

@@ -66,8 +66,8 @@ begin
       deleted := deleted || resolved.rows_to_delete;
       released := nightshift.add_counts(released, counts);
     elsif upper(slice) - lower(slice) = 1 then
-      held := held || row(part[1].policy, part[1].relation, part[1].tids[1], 'held', refusal)::nightshift.held_row;
-      insert into nightshift.purge_decisions values (run.id, part[1].relation, part[1].tids[1], 'held', refusal);
+      held := held || row(part[1].policy, part[1].relation, part[1].tids[1], 'refused', refusal)::nightshift.held_row;
+      insert into nightshift.purge_decisions values (run.id, part[1].relation, part[1].tids[1], 'refused', refusal);
       refusals := refusals + 1;
       if refusals >= max_refusals and cardinality(deleted) = 0 then
         raise exception using

@@ -38,7 +38,10 @@ begin
         else format('Column %I of %s is of type %s, which is not a time', marker_column, relation, marker_type)
       end,
       detail = 'Nothing was deleted.',
-      hint = 'marker_column names a column of type date, timestamp or timestamptz. If the table or column was dropped or renamed, call nightshift.remove_retention_policy and declare the policy anew.';
+      hint = coalesce(
+        nightshift.hint_for_marker(relation, drop_after, marker_column),
+        'call nightshift.remove_retention_policy and declare the policy anew.'
+      );
   end if;
   if flag_column is not null and flag_type is distinct from 'boolean'::regtype then
     raise exception using
@@ -48,7 +51,7 @@ begin
         else format('Column %I of %s is of type %s, which is not boolean', flag_column, relation, flag_type)
       end,
       detail = 'Nothing was deleted.',
-      hint = 'flag_column names a boolean column that is true for soft-deleted rows; leave it out if there is none.';
+      hint = nightshift.hint_for_flag(relation, flag_column);
   end if;
   -- -infinity says "never". As a lower bound it would send the planner to the low end of the index, where the dead
   -- entries of earlier nights are; as an inequality it does not.

@@ -35,7 +35,7 @@ begin
            where t.tableoid = %5$s and t.ctid = any($1)
              and exists (select 1 from %6$s x where %7$s and %8$s)'
         when key.indexed then
-          'select %1$s::oid, t.tableoid, t.ctid, coalesce(n.fate, %2$L), %3$L::text
+          'select %1$s::oid, t.tableoid, t.ctid, coalesce(nullif(n.fate, ''refused''), %2$L), %3$L::text
            from only %4$s t
            cross join lateral (
              select d.fate
@@ -46,7 +46,7 @@ begin
            ) n
            where t.tableoid = %5$s and t.ctid = any($1)'
         else
-          'select distinct on (t.ctid) %1$s::oid, t.tableoid, t.ctid, coalesce(d.fate, %2$L), %3$L::text
+          'select distinct on (t.ctid) %1$s::oid, t.tableoid, t.ctid, coalesce(nullif(d.fate, ''refused''), %2$L), %3$L::text
            from only %4$s t
            join %6$s x on %7$s
            left join nightshift.purge_decisions d on d.run_id = %9$L and d.relation = x.tableoid and d.tid = x.ctid

@@ -5,8 +5,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select exists (
-    select from jsonb_array_elements_text(case jsonb_typeof(run.input -> 'force') when 'array' then run.input -> 'force' else '[]' end) f(name)
-    where nightshift.find_relation(f.name) = is_forced.relation
+    select from unnest(nightshift.forced_names(run)) f(name) where nightshift.find_relation(f.name) = is_forced.relation
   );
 $$;
 

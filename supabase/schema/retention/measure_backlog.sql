@@ -30,6 +30,9 @@ declare
   total_rows bigint;
   sampled_due bigint;
   oldest timestamptz;
+  -- Without a zone, times are UTC, whatever the session says.
+  in_utc constant text := case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
+    then '' else '::timestamp at time zone ''UTC''' end;
 begin
   select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages
   from nightshift.leaf_relations(policy.relation) l;
@@ -48,22 +51,22 @@ begin
   close due_cursor;
 
   execute format(
-    'select count(*), count(*) filter (where %s) from %s r %s',
-    due, nightshift.scan_of(policy.relation), case when percent < 100 then format('tablesample system (%s)', percent) else '' end
-  ) into total_rows, sampled_due;
+    'select count(*), count(*) filter (where %1$s), (min(r.%2$I) filter (where %1$s))%3$s from %4$s r %5$s',
+    due, policy.marker_column, in_utc, nightshift.scan_of(policy.relation),
+    case when percent < 100 then format('tablesample system (%s)', percent) else '' end
+  ) into total_rows, sampled_due, oldest;
   total_rows := round(total_rows * 100 / percent);
   if not due_exact then
     due_rows := greatest(due_rows, round(sampled_due * 100 / percent));
   end if;
 
-  if due_rows > 0 then
+  -- Of very many due rows only an index in order knows the oldest; else it is that of the sample.
+  if due_rows > 0 and (due_exact or (
+    select bool_and(nightshift.marker_walk(l, policy.marker_column, due) = 'index')
+    from nightshift.leaf_relations(policy.relation) l
+  )) then
     execute format(
-      'select min(r.%1$I)%2$s from %3$s r where %4$s',
-      policy.marker_column,
-      -- Without a zone, times are UTC, whatever the session says.
-      case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
-        then '' else '::timestamp at time zone ''UTC''' end,
-      nightshift.scan_of(policy.relation), due
+      'select min(r.%I)%s from %s r where %s', policy.marker_column, in_utc, nightshift.scan_of(policy.relation), due
     ) into oldest;
   end if;
 

@@ -30,6 +30,14 @@ begin
   end if;
   backlog := nightshift.measure_backlog(policy, run.started_at);
   if not again then
+    -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
+    perform nightshift.require_no_sentinel(policy);
+    if (backlog ->> 'dueRows')::bigint > 0 then
+      perform nightshift.require_replica_identity(policy.relation);
+      if not nightshift.is_forced(run, policy.relation) then
+        perform nightshift.require_referencing_indexes(policy.relation);
+      end if;
+    end if;
     backlog := backlog || jsonb_build_object('children', nightshift.measure_children(policy, run.started_at));
     backlog := backlog || jsonb_build_object('assess', nightshift.may_exceed(run, policy, backlog));
     update nightshift.runs r

@@ -15,7 +15,7 @@ declare
   due text := nightshift.due_condition(
     'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
   );
-  cursor jsonb := coalesce(step -> 'cursor', nightshift.next_leaf(policy.relation, 0, due), 'null');
+  cursor jsonb := coalesce(step -> 'cursor', nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
   leaf regclass;
   chosen tid[];
   known nightshift.held_row[];
@@ -46,7 +46,7 @@ begin
       cursor := cursor || '{"leafDone": true}';
     end if;
     if (cursor ->> 'leafDone')::boolean then
-      cursor := coalesce(nightshift.next_leaf(policy.relation, leaf, due), 'null');
+      cursor := coalesce(nightshift.next_leaf(policy.relation, leaf, policy.marker_column, due), 'null');
     end if;
   end loop;
   step := step || jsonb_build_object('cursor', cursor);

@@ -1,5 +1,5 @@
 create or replace function nightshift.note_assessment(run nightshift.runs, relation regclass, step jsonb, finished boolean)
-returns boolean
+returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -16,11 +16,10 @@ begin
   if refusal is not null or finished then
     delete from nightshift.purge_decisions d where d.run_id = run.id and d.fate = 'assessed';
     delete from nightshift.purge_pending p where p.run_id = run.id and p.turn = note_assessment.relation::oid;
-    return true;
   end if;
-  return false;
+  return refusal;
 end;
 $$;
 
 comment on function nightshift.note_assessment is
-  'Whether an assessment is over: nothing is left to look at, or already too much would go, which is noted as a refusal.';
+  'What the brake says of an assessment so far, which is noted in the ledger; null when as much may go. Forgets what the assessment knew of rows when it is over.';

@@ -17,7 +17,7 @@ begin
   run := nightshift.hold_run(run_id, fence);
 
   select string_agg(o, ', ') into unknown
-  from unnest(only_relations) o
+  from unnest(only_relations || nightshift.forced_names(run)) o
   where not exists (
     select 1 from nightshift.retention_policies p where p.relation = nightshift.find_relation(o)
   );
@@ -55,7 +55,8 @@ begin
       select jsonb_agg(
         nightshift.describe_retention_policy(p)
         || jsonb_build_object(
-          'warnings', nightshift.retention_warnings(p.relation)
+          'warnings', nightshift.retention_warnings(p.relation),
+          'refusal', run.progress #> array['refusals', p.relation::text]
         )
         order by o.position, p.relation::text
       )
@@ -72,4 +73,4 @@ end;
 $$;
 
 comment on function nightshift.plan_retention_purge is
-  'The enabled policies that this run covers, in the order of their turns (tables that refer come before what they refer to), and the tables whose policy is disabled; fixes the former as the scope of the run. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+  'The enabled policies that this run covers, in the order of their turns (tables that refer come before what they refer to), and the tables whose policy is disabled; fixes the former as the scope of the run. refusal: what the brake said in an earlier attempt. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';

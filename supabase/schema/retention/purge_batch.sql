@@ -38,6 +38,7 @@ declare
   result record;
   deleted nightshift.row_set[] := '{}';
   finished boolean;
+  refusal text;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception using
@@ -54,6 +55,8 @@ begin
   end if;
 
   run := nightshift.hold_run(run_id, fence);
+  -- Triggers of the application can tell a purge from a user.
+  perform set_config('nightshift.run_id', run.id::text, true);
   if (select s.paused from nightshift.settings s) then
     raise exception using
       errcode = 'NS428',
@@ -86,7 +89,7 @@ begin
       and (c::oid = policy.relation::oid or run.progress -> 'backlogs' ? c::oid::regclass::text)
       and exists (select from nightshift.retention_policies p where p.relation::oid = c::oid and p.enabled)
   );
-  step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsUndecided": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
+  step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsRefused": 0, "refusedBy": {}, "rowsUndecided": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
     || coalesce(run.progress #> array[section, policy.relation::text], '{}');
 
   select t.level, t.seeds into level, seeds from nightshift.take_pending(run, policy.relation, not dry) t;
@@ -125,13 +128,15 @@ begin
     select from nightshift.purge_pending p where p.run_id = run.id and p.turn = policy.relation::oid
   );
   if assess then
-    finished := nightshift.note_assessment(run, policy.relation, step, finished);
+    refusal := nightshift.note_assessment(run, policy.relation, step, finished);
+    finished := finished or refusal is not null;
   elsif finished and not run.dry_run then
     update nightshift.retention_policies p set first_purge = null where p.relation = policy.relation and p.first_purge is not null;
   end if;
   return jsonb_build_object(
     'step', step,
     'done', finished,
+    'refusal', refusal,
     'rowsReached', greatest(nightshift.count_rows(array(select r from unnest(resolved.reached) r where r.due)) - nightshift.count_rows(seeds), 0),
     'durationMs', round(extract(epoch from clock_timestamp() - started) * 1000, 3)
   );
@@ -139,4 +144,4 @@ end;
 $$;
 
 comment on function nightshift.purge_batch is
-  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so), by foreign key, trigger or constraint. closure_rows: how many rows more may be looked at to decide a batch, default 32 times batch_rows and at least 1,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. assess: only ask whether the brake would refuse, in progress.assessments; a refusal is noted in progress.refusals. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, rowsReached: how many due rows besides the batch had to be looked at, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS428 paused, or more would go than max_fraction allows, 40001 a partition was detached meanwhile (repeat the call).';
+  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may be looked at to decide a batch, default 32 times batch_rows and at least 1,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS428 paused, or more would go than max_fraction allows, 40001 a partition was detached meanwhile (repeat the call).';

@@ -12,6 +12,13 @@ as $$
       from nightshift.partitions_to_retire(retention_warnings.relation) r
       group by r.parent
     ) t
+  ), '[]') || coalesce((
+    select jsonb_agg(w)
+    from (
+      select nightshift.warn_of_heirs(retention_warnings.relation)
+      union all
+      select nightshift.warn_of_replica_identity(retention_warnings.relation)
+    ) w(w)
   ), '[]');
 $$;
 

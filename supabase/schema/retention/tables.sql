@@ -45,7 +45,7 @@ create table if not exists nightshift.purge_decisions (
   run_id uuid not null,
   relation oid not null,
   tid tid not null,
-  fate text not null check (fate in ('held', 'kept', 'undecided', 'gone', 'assessed')),
+  fate text not null check (fate in ('held', 'kept', 'refused', 'undecided', 'gone', 'assessed')),
   reason text,
   primary key (run_id, relation, tid)
 );
@@ -53,7 +53,7 @@ create table if not exists nightshift.purge_decisions (
 comment on table nightshift.purge_decisions is
   'What a run that has not ended knows of rows, so that none is walked twice: rows that stay, and in a dry run those that would be gone. It can only keep a row: what is deleted is looked at anew, under a lock.';
 comment on column nightshift.purge_decisions.fate is
-  'held, kept (the policy says that what holds it may), undecided: it stays. gone: a dry run counts it as deleted; assessed: the same, while the brake is being asked.';
+  'held, kept (the policy says that what holds it may), refused (by a trigger or constraint), undecided: it stays. gone: a dry run counts it as deleted; assessed: the same, while the brake is being asked.';
 comment on column nightshift.purge_decisions.reason is 'The foreign key, trigger or constraint that keeps it.';
 
 alter table nightshift.purge_decisions enable row level security;

@@ -9,6 +9,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   policy nightshift.retention_policies;
+  unidentified oid[];
   measure nightshift.health_measure;
 begin
   for policy in select p.* from nightshift.retention_policies p where p.enabled loop
@@ -17,6 +18,13 @@ begin
     measure.value := 0;
     begin
       perform nightshift.due_by_marker('r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of);
+      unidentified := nightshift.without_replica_identity(policy.relation);
+      if cardinality(unidentified) > 0 then
+        measure.value := 1;
+        measure.detail := format('Postgres refuses to delete from %s: a publication has its deletions, and nothing identifies its rows.',
+          nightshift.name_some(unidentified));
+        measure.fix := format('alter table %s replica identity full;', unidentified[1]::regclass);
+      end if;
     exception
       when sqlstate 'NS404' then
         measure.value := 1;

@@ -86,7 +86,7 @@ end;
 $$;
 
 comment on function nightshift.health_soft_deleted_share is
-  'Deleted rows in percent of all rows of a table, by the statistics of the planner, for policies whose marker can be null or has a flag. A table that was never analyzed is left out, or unknown when it has more than 10,000 pages. See nightshift.health_checks.';
+  'Deleted rows in percent of all rows of a table, by the statistics of the planner, for policies whose marker says that a row was deleted (see soft_delete_policies). A table that was never analyzed is left out, or unknown when it has more than 10,000 pages. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'soft_deleted_share',

@@ -56,7 +56,7 @@ end;
 $$;
 
 comment on function nightshift.health_soft_deletes is
-  'Rows marked as deleted in the hour before as_of, by table, counted up to 100,000: of policies whose marker can be null or has a flag; not where it is a date, which has no hours. See nightshift.health_checks.';
+  'Rows marked as deleted in the hour before as_of, by table, counted up to 100,000: of policies whose marker says that a row was deleted (see soft_delete_policies); not where it is a date, which has no hours. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'soft_deletes',

@@ -1,8 +1,4 @@
 import type { Rpc } from '../../functions/_shared/rpc.ts';
-import { presenter as healthCheck } from './health-check.ts';
-import { presenter as partitionMaintenance } from './partition-maintenance.ts';
-import { presenter as retentionPurge } from './retention-purge.ts';
-import { presenter as viewRefresh } from './view-refresh.ts';
 
 /** A document for scripts, and the same for people. */
 interface Shown {
@@ -19,10 +15,3 @@ export interface Presenter<Report = never> {
   /** What the next run would do, where a job plans ahead. */
   plan?(rpc: Rpc): Promise<Shown>;
 }
-
-export const presenters: Record<string, Presenter> = {
-  'health-check': healthCheck,
-  'partition-maintenance': partitionMaintenance,
-  'retention-purge': retentionPurge,
-  'view-refresh': viewRefresh,
-};

@@ -4,7 +4,7 @@ import { timeMs } from './clock.ts';
 import { type NightshiftError, toNightshiftError } from './errors.ts';
 import type { Invocation } from './invocation.ts';
 import { failureOf, type RunDocument, runDocument } from './ledger.ts';
-import type { RunDependencies, RunResult } from './run.ts';
+import type { RunDependencies, RunResult } from './run-types.ts';
 
 /**
  * The cap on hops. Forty attempts of a quarter of an hour are ten hours: enough for a large first backlog, and over before
@@ -32,13 +32,13 @@ interface Ending {
  * Publishes what became of a run, and of those found lost; asks for it to be continued when time ran out. Returns why it
  * will not be, if so: any other event that is not delivered is logged and counted, and the run is none the worse.
  */
-export async function announce(
+export async function publishOutcome(
   ending: Ending,
   dependencies: RunDependencies,
 ): Promise<NightshiftError | undefined> {
   const { bus, clock, deadline, log, metrics } = dependencies;
   const { run } = ending;
-  const asks = beganHere(ending, clock.nowMs()) && run.status === 'continued';
+  const asks = startedThisAttempt(ending, clock.nowMs()) && run.status === 'continued';
   const goesOn = asks && bus !== undefined && run.attempt < maxAttempts;
   if (asks && !goesOn) {
     const why = bus ? `after ${maxAttempts} attempts` : 'without an event bus';
@@ -65,7 +65,7 @@ export async function announce(
  * nobody has resumed the run since. An event asks only for what comes after its own attempt, each attempt begins once, and
  * there are forty, so copies cannot make a chain without end; a copy of an event of ours that comes at once does not even ask.
  */
-function beganHere({ outcome, run, resume }: Ending, nowMs: number): boolean {
+function startedThisAttempt({ outcome, run, resume }: Ending, nowMs: number): boolean {
   if (outcome !== 'duplicate') return outcome === 'started';
   if (run.attempt !== (resume?.attempt ?? 0) + 1) return false;
   return !resume || nowMs - timeMs(run.finishedAt ?? '') > copiesMs;

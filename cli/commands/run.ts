@@ -1,0 +1,100 @@
+import type { Command } from 'commander';
+import * as z from 'zod';
+import { systemClock } from '../../functions/_shared/clock.ts';
+import { connectDirect } from '../../functions/_shared/direct.ts';
+import { silentLog } from '../../functions/_shared/log.ts';
+import { noMetrics } from '../../functions/_shared/metrics.ts';
+import { runJob } from '../../functions/_shared/run.ts';
+import type { RunResult } from '../../functions/_shared/run-types.ts';
+import { loadJob, loadPresenter } from '../../functions/registry.ts';
+import { connect, noDeadline } from '../connect.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { wholeNumber } from '../options.ts';
+import { coloured, printJson, progressBars, showError } from '../ui.ts';
+
+interface Options {
+  dryRun?: true;
+  only?: string[];
+  ancestors?: true;
+  descendants?: true;
+  force?: true | string[];
+  parallelism?: number;
+  json?: true;
+}
+
+export function addRun(program: Command): void {
+  program
+    .command('run <job>')
+    .description('run a job now')
+    .option('--dry-run', 'count what would be done, change nothing')
+    .option('--only <relation...>', 'only these tables or views, as SQL writes them: public.orders')
+    .option('--ancestors', 'view-refresh: with --only, also the views that those read')
+    .option('--descendants', 'view-refresh: with --only, also the views that read those')
+    .option(
+      '--force [relation...]',
+      'go on where a safety brake would refuse (retention-purge: for these tables); refresh what has not changed',
+    )
+    .option(
+      '--parallelism <number>',
+      'view-refresh: how many views at once, 1 to 8 (default 2)',
+      wholeNumber,
+    )
+    .option('--json', 'print the run as one JSON document')
+    .action(run);
+}
+
+async function run(name: string, { json, ...input }: Options): Promise<void> {
+  const job = await loadJob(name);
+  const bars = progressBars();
+  const { rpc, databaseUrl } = connect();
+  const direct = databaseUrl ? connectDirect(databaseUrl, noDeadline) : undefined;
+  let stopped = false;
+  // The first Ctrl-C lets the batch under way commit and the run be written down; a second one kills.
+  process.once('SIGINT', () => {
+    stopped = true;
+    console.error('\nStopping after what is under way; press Ctrl-C again to quit at once.');
+  });
+  const result = await runJob(
+    job,
+    { trigger: 'cli', requestedBy: process.env.USER ?? 'cli', input },
+    {
+      rpc,
+      direct,
+      clock: systemClock,
+      deadline: { remainingMs: () => (stopped ? 0 : noDeadline.remainingMs()) },
+      log: silentLog,
+      metrics: noMetrics,
+      ...(json ? {} : { onProgress: bars.onProgress }),
+    },
+  ).finally(async () => {
+    bars.stop();
+    await direct?.close();
+  });
+  if (json) printJson(result.run);
+  else await showResult(result);
+  process.exitCode = exitCodeOf(result);
+}
+
+async function showResult({ outcome, run, error }: RunResult): Promise<void> {
+  if (run.status === 'skipped') {
+    const { message } = z.object({ message: z.string() }).parse(run.report);
+    console.log(`Run skipped: ${message}`);
+    return;
+  }
+  if (error) showError(error.describe());
+  if (run.report) {
+    const presenter = await loadPresenter(run.job);
+    presenter.showReport(run.report as never);
+  }
+  console.log(
+    `Run ${run.id} ${outcome === 'duplicate' ? 'had ended' : 'ended'}: ${coloured(run.status)}`,
+  );
+}
+
+function exitCodeOf({ run }: RunResult): number {
+  if (run.status === 'succeeded') return exitCodes.ok;
+  if (run.status === 'skipped') return exitCodes.notRun;
+  return run.status === 'partial' || run.status === 'continued'
+    ? exitCodes.workLeft
+    : exitCodes.failed;
+}

@@ -1,0 +1,40 @@
+import type { Command } from 'commander';
+import { toConnectionError } from '../installation/connection-error.ts';
+import { uninstall } from '../installation/uninstall.ts';
+import { databaseUrlOption } from '../options.ts';
+import { note } from '../ui.ts';
+
+export function addUninstall(program: Command): void {
+  program
+    .command('uninstall')
+    .description(
+      'take the nightshift schema out of a database again; without --yes only say what would go',
+    )
+    .addOption(databaseUrlOption())
+    .option('--yes', 'do it')
+    .action(removeFromDatabase);
+}
+
+async function removeFromDatabase(options: { databaseUrl: string; yes?: true }) {
+  const found = await uninstall(options.databaseUrl, { confirmed: options.yes ?? false }).catch(
+    (thrown: unknown) => {
+      throw toConnectionError(thrown, options.databaseUrl);
+    },
+  );
+  const what = `the schema nightshift with ${found.policies} policies and the ledger of ${found.runs} runs`;
+  console.log(options.yes ? 'Removed:' : 'Would remove:');
+  console.log(`  ${what}`);
+  for (const name of found.retired) console.log(`  the constraint nightshift_retired of ${name}`);
+  console.log('  its lines in the migration history');
+  if (!options.yes) console.log('  the role nightshift_runner, where no other database needs it');
+  else if (found.roleStays)
+    note(
+      'The role nightshift_runner stays: another database needs it, or it is not yours to drop.',
+    );
+  else console.log('  the role nightshift_runner');
+  if (options.yes) return;
+  for (const name of [...found.dependents, ...found.strangers]) console.log(`In the way: ${name}`);
+  note(
+    'Nothing was removed. First take nightshift off the exposed schemas (Project Settings > Data API): while one is exposed that is not there, the Data API answers nothing at all. Then the same with --yes.',
+  );
+}

@@ -1,0 +1,12 @@
+import { InvalidArgumentError, Option } from 'commander';
+
+export const databaseUrlOption = () =>
+  new Option(
+    '--database-url <url>',
+    'direct or session-mode connection string of the database owner',
+  ).makeOptionMandatory();
+
+export function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It takes a whole number.');
+  return Number(text);
+}

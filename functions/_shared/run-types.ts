@@ -1,0 +1,27 @@
+import type { Bus } from './bus.ts';
+import type { Clock, Deadline } from './clock.ts';
+import type { Direct } from './direct.ts';
+import type { NightshiftError } from './errors.ts';
+import type { JobContext } from './job.ts';
+import type { RunDocument } from './ledger.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import type { Rpc } from './rpc.ts';
+
+export interface RunResult {
+  outcome: 'started' | 'duplicate' | 'skipped';
+  run: RunDocument;
+  /** Why the run failed, now or when it ran, or why it will not go on although work is left. */
+  error?: NightshiftError;
+}
+
+export interface RunDependencies {
+  rpc: Rpc;
+  direct?: Direct | undefined;
+  clock: Clock;
+  deadline: Deadline;
+  log: Log;
+  metrics: Metrics;
+  bus?: Bus;
+  onProgress?: JobContext['onProgress'];
+}

@@ -1,0 +1,76 @@
+import type { Registration } from '../registration.ts';
+
+export const registration = {
+  name: 'partition-maintenance',
+  purpose: 'Makes the partitions that are needed ahead, and retires those whose time is over.',
+  load: () => import('./job.ts'),
+  loadPresenter: () => import('../../cli/present/partition-maintenance.ts'),
+  parameters: {
+    // Before the purge, which leaves partitions alone that are about to be retired.
+    'schedule-partition-maintenance': 'cron(30 1 * * ? *)',
+    // Seconds without a run that did its work: the longest gap of the schedule and two hours; 26 hours for daily.
+    'missed-after-partition-maintenance': '93600',
+    // Of tables that have room for two weeks and more; the check partition_horizon measures shorter ones by their policy.
+    'partition-horizon-days': '7',
+    'default-partition-rows': '1',
+  },
+  schedules: [{ parameter: 'schedule-partition-maintenance' }],
+  alarms: {
+    ofRuns: {
+      failed: { says: 'The last run failed, so no partitions are made or retired.' },
+      partial: {
+        says: 'Two or more runs in a row could not make, retire or drop all partitions that they should.',
+      },
+      missed: {
+        says: 'No partition maintenance has done its work for ${param:missed-after-partition-maintenance} seconds.',
+      },
+      lost: { says: 'A run of partition maintenance died without writing down how it ended.' },
+      undelivered: {
+        says: 'The event bus did not take an event of partition maintenance, so a run with work left may wait for the next night.',
+      },
+    },
+    ofFigures: {
+      // Below it, inserts of the time to come will fail or fall into the default partition.
+      'partition-horizon': {
+        says: 'A table has partitions for less than ${param:partition-horizon-days} days to come.',
+        MetricName: 'PartitionHorizonDays',
+        Statistic: 'Minimum',
+        ComparisonOperator: 'LessThanThreshold',
+        Threshold: '${param:partition-horizon-days}',
+      },
+      'default-partition-rows': {
+        says: 'After the run default partitions still hold rows that have no place elsewhere.',
+        MetricName: 'DefaultPartitionRows',
+        Statistic: 'Minimum',
+        Threshold: '${param:default-partition-rows}',
+      },
+    },
+  },
+  dashboard: {
+    title: 'Partition maintenance',
+    row: [
+      {
+        title: 'Partitions made, retired, dropped',
+        stat: 'Sum',
+        period: 86_400,
+        metrics: [
+          ['PartitionsCreated', { label: 'made' }],
+          ['PartitionsRetired', { label: 'retired' }],
+          ['PartitionsDropped', { label: 'dropped' }],
+        ],
+      },
+      {
+        title: 'Room ahead, and rows of default partitions',
+        period: 86_400,
+        metrics: [
+          ['PartitionHorizonDays', { stat: 'Minimum', label: 'days of room' }],
+          [
+            'DefaultPartitionRows',
+            { stat: 'Maximum', label: 'rows of default partitions', yAxis: 'right' },
+          ],
+        ],
+        yAxis: { left: { min: 0 }, right: { min: 0 } },
+      },
+    ],
+  },
+} as const satisfies Registration;

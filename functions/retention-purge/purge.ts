@@ -1,0 +1,101 @@
+import { NightshiftError, rethrowIfFatal, timedOut } from '../_shared/errors.ts';
+import type { JobContext } from '../_shared/job.ts';
+import { leaseOf } from '../_shared/ledger.ts';
+import type { TableResults } from './report.ts';
+import {
+  batchFits,
+  braked,
+  countFits,
+  explain,
+  firstBatchRows,
+  halveBatchRows,
+  nextBatchRows,
+  repeatBatch,
+  rowsDecided,
+} from './rules.ts';
+import { type Backlog, backlog, type Policy, purgedBatch } from './schema.ts';
+
+/** What this attempt of the run did with one table; the totals of the run are in the ledger. */
+export type Purged = Omit<TableResults, 'totals' | 'after'> & { policy: Policy };
+
+export function measureBefore(
+  context: JobContext,
+  policy: Policy,
+): Promise<Backlog | NightshiftError> {
+  return measure(context, policy, false);
+}
+
+/** The purge is none the worse when what it left cannot be counted: the report then has an estimate. */
+export async function measureAfter(
+  context: JobContext,
+  { policy, before, outOfTime }: Purged,
+): Promise<Backlog | undefined> {
+  const { run, deadline } = context;
+  if (!before || run.dryRun || outOfTime || !countFits(deadline.remainingMs())) return undefined;
+  const after = await measure(context, policy, true);
+  return after instanceof NightshiftError ? undefined : after;
+}
+
+async function measure(
+  { rpc, run }: JobContext,
+  { relation }: Policy,
+  again: boolean,
+): Promise<Backlog | NightshiftError> {
+  const args = { ...leaseOf(run), relation, again };
+  return rpc
+    .call('measure_retention_backlog', args, backlog, { retry: repeatBatch })
+    .catch(rethrowIfFatal);
+}
+
+/**
+ * Asks the brake where much would go, and deletes batch by batch until nothing that is due can go, or the deadline is near.
+ * A dry run counts in the same way.
+ */
+export async function purgeTable(
+  context: JobContext,
+  policy: Policy,
+  before: Backlog,
+): Promise<Purged> {
+  const { clock } = context;
+  const startedMs = clock.nowMs();
+  const end =
+    (before.assess ? await walk(context, policy, before, { assess: true }) : undefined) ??
+    (await walk(context, policy, before, { assess: false }));
+  return { policy, before, durationMs: clock.nowMs() - startedMs, outOfTime: false, ...end };
+}
+
+/** One way through the table. Says why it ended, when there is nothing more to do for it. */
+async function walk(
+  { rpc, run, deadline, metrics, onProgress }: JobContext,
+  policy: Policy,
+  before: Backlog,
+  { assess }: { assess: boolean },
+): Promise<Partial<Purged> | undefined> {
+  const { relation } = policy;
+  let rows = Math.min(firstBatchRows, Math.max(before.dueRows, 1));
+  let lastMs = 0;
+  while (batchFits(deadline.remainingMs(), lastMs)) {
+    const args = { ...leaseOf(run), relation, batch_rows: rows, assess };
+    try {
+      const batch = await rpc.call('purge_batch', args, purgedBatch, { retry: repeatBatch });
+      lastMs = batch.durationMs;
+      metrics.add('BatchDurationMs', batch.durationMs);
+      onProgress({
+        subject: relation,
+        unit: 'rows',
+        done: rowsDecided(batch.step),
+        total: before.dueRows,
+      });
+      if (batch.refusal !== null) return { error: braked(batch.refusal) };
+      if (batch.done) return assess ? undefined : {};
+      // One that followed a long chain of references says little of how long the next will take.
+      if (batch.rowsReached <= rows) rows = nextBatchRows(rows, batch.durationMs);
+    } catch (thrown) {
+      const error = rethrowIfFatal(thrown);
+      const fewer: number | undefined = error.code === timedOut ? halveBatchRows(rows) : undefined;
+      if (fewer === undefined) return { error: explain(error, policy) };
+      rows = fewer;
+    }
+  }
+  return { outOfTime: true };
+}

@@ -1,0 +1,163 @@
+import { NightshiftError, nothingDone } from '../_shared/errors.ts';
+import type { Metrics } from '../_shared/metrics.ts';
+import {
+  type Backlog,
+  noTotals,
+  type Policy,
+  type PurgeInput,
+  type PurgeReport,
+  type PurgeStep,
+  type PurgeTotals,
+} from './schema.ts';
+
+const brake = 'NS428';
+
+/** What a run found out about one table. */
+export interface TableResults {
+  /** From the ledger, over all attempts of the run. */
+  totals: PurgeTotals;
+  /** The backlog before the purge; absent when it could not be counted. */
+  before?: Backlog;
+  /** The backlog after the purge; absent in a dry run, and when it could not be counted. */
+  after?: Backlog | undefined;
+  outOfTime: boolean;
+  durationMs?: number;
+  error?: NightshiftError;
+}
+
+/** The truth about one table, from what the ledger and the two counts say. */
+export function stepOf(
+  policy: Policy,
+  results: TableResults,
+  { dryRun }: Pick<PurgeInput, 'dryRun'>,
+): PurgeStep {
+  const { totals, outOfTime, before, after, error } = results;
+  const left = after?.dueRows ?? (before?.dueRows ?? 0) - (dryRun ? 0 : totals.rowsPurged);
+  const accountedFor = totals.rowsBlocked + totals.rowsRefused + totals.rowsUndecided;
+  // What may stay is not left over.
+  const rowsLeft = Math.max(left - totals.rowsKept, after ? 0 : accountedFor);
+  const counted = after !== undefined || dryRun;
+  const reason = error || dryRun ? undefined : reasonLeft(rowsLeft, totals, { outOfTime, counted });
+  const step = {
+    relation: policy.relation,
+    dueRows: before?.dueRows ?? 0,
+    dueRowsExact: before?.dueRowsExact ?? false,
+    rowsPurged: totals.rowsPurged,
+    children: totals.children,
+    released: totals.released,
+    rowsBlocked: totals.rowsBlocked,
+    blockedBy: totals.blockedBy,
+    rowsKept: totals.rowsKept,
+    keptBy: totals.keptBy,
+    rowsRefused: totals.rowsRefused,
+    refusedBy: totals.refusedBy,
+    rowsUndecided: totals.rowsUndecided,
+    rowsLeft,
+    rowsLeftExact: after?.dueRowsExact ?? (dryRun && (before?.dueRowsExact ?? false)),
+    overdueSeconds: rowsLeft === 0 ? null : ((after ?? before)?.overdueSeconds ?? null),
+    batches: totals.batches,
+    durationMs: Math.round(results.durationMs ?? 0),
+    warnings: policy.warnings,
+    ...(reason === undefined ? {} : { reason }),
+    ...(error === undefined ? {} : { error: error.describe() }),
+  };
+  return { ...step, status: statusOf(step, dryRun) };
+}
+
+function reasonLeft(
+  rowsLeft: number,
+  { rowsBlocked, rowsRefused, rowsUndecided }: PurgeTotals,
+  { outOfTime, counted }: { outOfTime: boolean; counted: boolean },
+): string | undefined {
+  if (outOfTime) return 'time ran out; the next run goes on from here';
+  if (!counted) return 'what is left could not be counted in time';
+  if (rowsLeft === 0) return undefined;
+  const others = rowsLeft - rowsBlocked - rowsRefused - rowsUndecided;
+  const reasons = [
+    ...(rowsBlocked > 0 ? [`${rowsBlocked} still needed by rows that stay`] : []),
+    ...(rowsRefused > 0 ? [`${rowsRefused} not let go by a trigger or constraint`] : []),
+    ...(rowsUndecided > 0 ? [`${rowsUndecided} not decided: too many rows refer to them`] : []),
+    ...(others > 0 ? [`${others} locked or changed by other sessions meanwhile`] : []),
+  ];
+  return reasons.join('; ');
+}
+
+function statusOf(step: Omit<PurgeStep, 'status'>, dryRun: boolean): PurgeStep['status'] {
+  // That a real run would refuse is what a dry run is to find out.
+  if (step.error) return dryRun && step.error.code === brake ? 'partial' : 'failed';
+  if (dryRun || (step.rowsLeft === 0 && !step.reason)) return 'succeeded';
+  // Rows are left, none went, and nothing is known to keep them: that is no progress, whatever the cause.
+  if (step.rowsPurged === 0 && step.rowsBlocked + step.rowsRefused + step.rowsUndecided === 0) {
+    return 'failed';
+  }
+  return 'partial';
+}
+
+export function reportOf(
+  steps: PurgeStep[],
+  { dryRun, disabled }: Pick<PurgeReport, 'dryRun' | 'disabled'>,
+): PurgeReport {
+  const sum = (pick: (step: PurgeStep) => number) =>
+    steps.reduce((total, step) => total + pick(step), 0);
+  return {
+    dryRun,
+    rowsPurged: sum((step) => step.rowsPurged),
+    childrenPurged: sum((step) => totalOf(step.children)),
+    rowsBlocked: sum((step) => step.rowsBlocked),
+    rowsKept: sum((step) => step.rowsKept),
+    rowsLeft: sum((step) => step.rowsLeft),
+    steps,
+    disabled,
+  };
+}
+
+const totalOf = (counts: Record<string, number>) =>
+  Object.values(counts).reduce((sum, count) => sum + count, 0);
+
+/** Why the run failed as a whole. */
+export function nothingPurged(steps: readonly PurgeStep[]): NightshiftError {
+  const errors = steps.flatMap(({ error }) => error ?? []);
+  const [first] = errors;
+  const isBrake = errors.length === steps.length && errors.every(({ code }) => code === brake);
+  if (first && isBrake) return new NightshiftError(brake, first.message, first);
+  const subjects = steps.map(({ relation, reason, error }) => ({
+    subject: relation,
+    why: reason ?? 'nothing was done',
+    error,
+  }));
+  return nothingDone('No table could be purged', subjects);
+}
+
+/** Counts what this attempt did, where the report has the totals of the run. */
+export function countMetrics(
+  metrics: Metrics,
+  { steps, childrenPurged, rowsLeft }: PurgeReport,
+  {
+    earlier,
+    allMeasured,
+    only,
+  }: {
+    /** What earlier attempts of the run did. */
+    earlier: Record<string, PurgeTotals>;
+    /** Whether the backlog of every table was counted. */
+    allMeasured: boolean;
+    only: PurgeInput['only'];
+  },
+): void {
+  const added = (count: 'rowsPurged' | 'rowsBlocked') =>
+    steps.reduce((sum, step) => sum + step[count] - (earlier[step.relation] ?? noTotals)[count], 0);
+  metrics.add('RowsPurged', added('rowsPurged'));
+  const childrenBefore = Object.values(earlier).map(({ children }) => totalOf(children));
+  metrics.add(
+    'ChildRowsPurged',
+    childrenPurged - childrenBefore.reduce((sum, rows) => sum + rows, 0),
+  );
+  metrics.add('RowsBlocked', added('rowsBlocked'));
+  // One table that was not counted makes the backlog unknown, and no figure is better than a low one.
+  if (!only && allMeasured) {
+    const ages = steps.map((step) => step.overdueSeconds ?? 0);
+    metrics.add('BacklogRows', rowsLeft);
+    metrics.add('BacklogAgeSeconds', Math.max(0, ...ages));
+  }
+  metrics.describe('relations', steps.map((step) => step.relation).join(', '));
+}

@@ -1,0 +1,137 @@
+import { NightshiftError, nothingDone, timedOut } from '../_shared/errors.ts';
+import type { OutcomeStatus } from '../_shared/job.ts';
+import type { Metrics } from '../_shared/metrics.ts';
+import { blockedBy, type PlannedView } from './plan.ts';
+import { apiLimitMs, inSeconds, isStale, timeHint } from './rules.ts';
+import type { Refreshed, RefreshReport, RefreshStep, StepReason, ViewFacts } from './schema.ts';
+
+type StepBase = Pick<RefreshStep, 'view' | 'warnings'>;
+
+export function baseOf({ view, warnings }: ViewFacts): StepBase {
+  return { view, warnings };
+}
+
+/** The step of a view that is not refreshed now. */
+export function stepOfPlan({ facts, action, reason, detail }: PlannedView): RefreshStep {
+  const step = { ...baseOf(facts), reason, detail };
+  switch (action) {
+    case 'refresh': {
+      const { mode, modeReason } = facts;
+      return {
+        ...step,
+        status: 'due',
+        ...(mode ? { mode } : {}),
+        ...(modeReason ? { modeReason } : {}),
+      };
+    }
+    case 'skip':
+      return { ...step, status: 'skipped' };
+    case 'blocked':
+      return { ...step, status: 'blocked' };
+    case 'done':
+      return { ...step, status: 'refreshed', ...figuresOf(facts.refreshed) };
+    case 'fail': {
+      const tooLong = facts.timedOutInRun ? 'it ran out of time earlier in this run' : detail;
+      const error = new NightshiftError(
+        reason === 'gone' ? 'NS404' : facts.timedOutInRun ? timedOut : 'NS422',
+        `${facts.view}: ${facts.problem ?? tooLong}`,
+        {
+          hint:
+            facts.fix ??
+            (facts.timedOutInRun ? timeHint : undefined) ??
+            `Create it again under its name, or: select nightshift.remove_refresh_policy('${facts.view.replaceAll("'", "''")}');`,
+        },
+      );
+      return { ...step, status: 'failed', error: error.describe() };
+    }
+  }
+}
+
+/** The step of a view that would not have been done before the deadline. */
+export function outOfTime(
+  facts: ViewFacts,
+  reason: StepReason,
+  usualMs: number | null | undefined,
+): RefreshStep {
+  const takes = usualMs ? `; it takes ${inSeconds(usualMs)} or more` : '';
+  const detail = `there was no time for it${takes}`;
+  return { ...baseOf(facts), status: 'waiting', reason, detail };
+}
+
+/** The step of a view that reads one that was not refreshed. */
+export function heldBack({ facts }: PlannedView, read: RefreshStep): RefreshStep {
+  return read.status === 'waiting'
+    ? { ...baseOf(facts), status: 'waiting', reason: read.reason, detail: read.detail }
+    : { ...baseOf(facts), status: 'blocked', reason: 'blocked', detail: blockedBy(read.view) };
+}
+
+export function figuresOf(refreshed: Refreshed | null) {
+  if (!refreshed) return {};
+  const { mode, durationMs, rows, sizeBytes, deadRows } = refreshed;
+  return { mode, durationMs, rows, sizeBytes, deadRows };
+}
+
+export function reportOf(
+  steps: readonly RefreshStep[],
+  after: readonly ViewFacts[],
+  { dryRun, hasDirect, only }: { dryRun: boolean; hasDirect: boolean; only: boolean },
+): RefreshReport {
+  const count = (is: (step: RefreshStep) => boolean) => steps.filter(is).length;
+  return {
+    dryRun,
+    viewsRefreshed: count((step) => step.status === 'refreshed'),
+    viewsUnchanged: count((step) => step.status === 'skipped' && step.reason === 'unchanged'),
+    stale: after
+      .filter(isStale)
+      .filter(({ view }) => steps.some((step) => step.view === view))
+      .map(({ view, stalenessSeconds = 0, maxStalenessSeconds = 0 }) => ({
+        view,
+        stalenessSeconds,
+        maxStalenessSeconds,
+      })),
+    steps: steps.map((step) => (hasDirect ? step : withSlowness(step, after))),
+    disabled: after.filter(({ enabled }) => !enabled && !only).map(({ view }) => view),
+  };
+}
+
+/** Warns before a view outgrows the API for good. */
+function withSlowness(step: RefreshStep, after: readonly ViewFacts[]): RefreshStep {
+  const usualMs = after.find(({ view }) => view === step.view)?.usualMs ?? 0;
+  if (usualMs <= apiLimitMs / 2) return step;
+  const warning = `Its refresh takes ${inSeconds(usualMs)} of the ${inSeconds(apiLimitMs)} that the API allows: set NIGHTSHIFT_DATABASE_URL, so that it goes over a direct connection.`;
+  return { ...step, warnings: [...step.warnings, warning] };
+}
+
+/** Why the run failed as a whole. */
+export function nothingRefreshed(steps: readonly RefreshStep[]): NightshiftError {
+  const subjects = steps.map(({ view, detail, error }) => ({ subject: view, why: detail, error }));
+  return nothingDone('No view could be refreshed', subjects);
+}
+
+/** Counts what this attempt did, where the report has the totals of the run. */
+export function countMetrics(
+  metrics: Metrics,
+  { viewsUnchanged }: RefreshReport,
+  {
+    status,
+    refreshed,
+    after,
+  }: {
+    status: OutcomeStatus;
+    refreshed: readonly RefreshStep[];
+    /** All views; absent after a look at a few, which says nothing about the rest. */
+    after: readonly ViewFacts[] | undefined;
+  },
+): void {
+  metrics.add('ViewsRefreshed', refreshed.length);
+  // A view that is skipped is skipped again in each attempt, so only the last one counts it.
+  if (status !== 'continued') metrics.add('ViewsSkippedUnchanged', viewsUnchanged);
+  for (const { durationMs } of refreshed) metrics.add('ViewRefreshMs', durationMs ?? 0);
+  metrics.describe('views', refreshed.map(({ view }) => view).join(', '));
+  if (!after) return;
+  metrics.add('ViewsStale', after.filter(isStale).length);
+  const ages = after
+    .filter(({ enabled }) => enabled)
+    .map(({ stalenessSeconds }) => stalenessSeconds ?? 0);
+  if (ages.length > 0) metrics.add('ViewStalenessSeconds', Math.max(...ages));
+}

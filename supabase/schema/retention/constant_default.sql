@@ -1,0 +1,33 @@
+create or replace function nightshift.constant_default(relation regclass, column_name name)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
+as $$
+declare
+  tree text;
+  expression text;
+  value text;
+begin
+  select d.adbin::text, pg_get_expr(d.adbin, d.adrelid) into tree, expression
+  from pg_catalog.pg_attribute a
+  join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  where a.attrelid = constant_default.relation and a.attname = constant_default.column_name and a.attgenerated = '';
+  -- current_timestamp is a node of its own; now() and its kin are functions of Postgres without arguments.
+  if tree is null or tree ~ '\{(SQLVALUEFUNCTION|NEXTVALUEEXPR)' or exists (
+    select 1
+    from nightshift.called_functions(tree) f
+    join pg_catalog.pg_proc p on p.oid = f.function
+    where p.pronamespace <> 'pg_catalog'::regnamespace or p.provolatile = 'v' or p.pronargs = 0
+  ) then
+    return null;
+  end if;
+  execute format('select (%s)::text', expression) into value;
+  return value;
+end;
+$$;
+
+comment on function nightshift.constant_default is
+  'The time that every new row gets in a column that says nothing else, in UTC, or null where there is none, or where it depends on when the row is written.';

@@ -1,0 +1,27 @@
+create or replace function nightshift.warn_of_heirs(relation regclass)
+returns setof text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with recursive heirs(oid) as (
+    select i.inhrelid
+    from pg_catalog.pg_inherits i
+    join pg_catalog.pg_class c on c.oid = i.inhparent
+    where i.inhparent = warn_of_heirs.relation and c.relkind = 'r'
+    union
+    select i.inhrelid from heirs h join pg_catalog.pg_inherits i on i.inhparent = h.oid
+  )
+  select format(
+    'The rows of %s, which inherit from %s, are not purged with it: each needs a policy of its own. Fix: select nightshift.add_retention_policy(%L, %L, marker_column => %L);',
+    nightshift.name_some(array_agg(h.oid order by h.oid)), p.relation,
+    (min(h.oid::bigint)::oid)::regclass, p.drop_after, p.marker_column
+  )
+  from heirs h
+  join nightshift.retention_policies p on p.relation = warn_of_heirs.relation
+  where not exists (select 1 from nightshift.retention_policies o where o.relation = h.oid)
+  group by p.relation, p.drop_after, p.marker_column;
+$$;
+
+comment on function nightshift.warn_of_heirs is
+  'A sentence with the fix where tables inherit from one with a policy and have none themselves: a purge looks at the rows of the table alone.';

@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { runPurge, startAfresh, stepOf } from '../support/purge.ts';
+
+/** What a purge needs an index for, and where it does without. */
+let db: TestDatabase;
+beforeAll(async () => {
+  db = await createDatabase();
+});
+beforeEach(() => startAfresh(db.sql));
+afterAll(() => db.drop());
+
+describe('a foreign key without an index', () => {
+  it.each([true, false])(
+    'of a large table is refused before the work (dry run: %s), unless forced',
+    async (dryRun) => {
+      await db.sql.unsafe(`
+      create table app.orders (id integer primary key, deleted_at timestamptz); create index on app.orders (deleted_at);
+      create table app.items (order_id integer references app.orders, note text);
+      create table app.few (order_id integer references app.orders);
+      insert into app.orders select g, case when g <= 10 then now() - interval '1 year' end from generate_series(1, 100) g;
+      insert into app.items select 50, repeat('x', 2000) from generate_series(1, 5000);
+      select nightshift.add_retention_policy('app.orders', '90 days');
+    `);
+      const result = await runPurge(db, { dryRun });
+      const { error, batches } = stepOf(result, 'app.orders');
+      expect({ code: error?.code, batches }).toEqual({ code: 'NS422', batches: 0 });
+      expect(error?.message).toMatch(
+        'app.items refers to app.orders, is large, and has no index on order_id',
+      );
+      const forced = await runPurge(db, { dryRun: true, force: ['app.orders'] });
+      expect(stepOf(forced, 'app.orders').rowsPurged).toBe(10);
+      await db.sql.unsafe(/^create index[^;]*;/.exec(error?.hint ?? '')?.[0] ?? '');
+      expect((await runPurge(db)).report.rowsPurged).toBe(10);
+    },
+  );
+});
+
+describe('the marker', () => {
+  it('needs no index in a small table', async () => {
+    await db.sql.unsafe(`
+      create table app.invites (id integer primary key, expires_at timestamptz not null);
+      insert into app.invites values (1, now() - interval '30 days'), (2, now()), (3, now());
+      select nightshift.add_retention_policy('app.invites', '7 days', 'expires_at');
+    `);
+    const { run, report } = await runPurge(db);
+    expect({ status: run.status, purged: report.rowsPurged }).toEqual({
+      status: 'succeeded',
+      purged: 1,
+    });
+  });
+
+  it.each(['timestamptz', 'timestamp'])(
+    'of a log in the order of its writing is served by a BRIN index: %s',
+    async (type) => {
+      await db.sql.unsafe(`
+      create table app.log (at ${type} not null, body text);
+      insert into app.log select now() - interval '300 days' + g * interval '10 minutes', repeat('x', 900) from generate_series(1, 40000) g;
+    `);
+      const policy = `select nightshift.add_retention_policy('app.log', '200 days', 'at')`;
+      await expect(db.sql.unsafe(policy)).rejects.toMatchObject({
+        message: /No index serves at of app.log/,
+      });
+      await db.sql.unsafe(`create index on app.log using brin (at)`);
+      await db.sql.unsafe(policy);
+      const { run, report } = await runPurge(db);
+      expect({ status: run.status, left: report.rowsLeft }).toEqual({
+        status: 'succeeded',
+        left: 0,
+      });
+      const [rows] = await db.sql`
+      select count(*) filter (where at < now() - interval '200 days')::integer as due, count(*)::integer as n from app.log`;
+      expect(rows).toEqual({ due: 0, n: 40000 - report.rowsPurged });
+    },
+  );
+});
+
+it('a walk with nothing due is one batch, whatever the statistics say', async () => {
+  await db.sql.unsafe(`
+    create table app.items (id integer primary key, deleted_at timestamptz, note text) with (autovacuum_enabled = off);
+    create index on app.items (deleted_at);
+    insert into app.items select g, now() - interval '1 year', repeat('x', 200) from generate_series(1, 50000) g;
+    analyze app.items;
+    update app.items set deleted_at = null;
+    select nightshift.add_retention_policy('app.items', '90 days');
+  `);
+  const [plan] =
+    await db.sql`explain select from app.items where deleted_at < now() - interval '90 days'`;
+  expect(plan?.['QUERY PLAN']).toMatch(/^Seq Scan/);
+  const { report } = await runPurge(db);
+  expect(stepOf({ report }, 'app.items')).toMatchObject({ status: 'succeeded', batches: 1 });
+});

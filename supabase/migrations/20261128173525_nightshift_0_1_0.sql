@@ -6873,7 +6873,7 @@ begin
       above := nightshift.due_condition(
         't', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of);
     else
-      above := format('exists (select from (select t.*) x where %s)', nightshift.child_condition(policy, key.referenced, as_of, depth + 1));
+      above := 'exists (select from (select t.*) x where ' || nightshift.child_condition(policy, key.referenced, as_of, depth + 1) || ')';
     end if;
     if above is null then
       return null;
@@ -6881,7 +6881,8 @@ begin
     condition := concat_ws(' or ', condition,
       format('exists (select from %s t where %s and %s)', nightshift.scan_of(key.referenced), key.join_condition, above));
   end loop;
-  return '(' || condition || ')';
+  -- The key that made it a child may be gone.
+  return coalesce('(' || condition || ')', 'false');
 end;
 $$;
 
@@ -12699,5 +12700,5 @@ to service_role;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum) values ('0.1.0', 'b9a5bc2a6fb3a935284c555c4f88741bdec01ce7f34e135394b599aafc4edb74')
+insert into nightshift.migrations (version, checksum) values ('0.1.0', '7a084435442038e9d5e8aaf7a8f5fe34b99dd10060d0b20cf88bd72d6638f7b5')
 on conflict (version) do update set checksum = excluded.checksum, applied_at = now();

@@ -26,7 +26,7 @@ begin
       above := nightshift.due_condition(
         't', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of);
     else
-      above := format('exists (select from (select t.*) x where %s)', nightshift.child_condition(policy, key.referenced, as_of, depth + 1));
+      above := 'exists (select from (select t.*) x where ' || nightshift.child_condition(policy, key.referenced, as_of, depth + 1) || ')';
     end if;
     if above is null then
       return null;
@@ -34,7 +34,8 @@ begin
     condition := concat_ws(' or ', condition,
       format('exists (select from %s t where %s and %s)', nightshift.scan_of(key.referenced), key.join_condition, above));
   end loop;
-  return '(' || condition || ')';
+  -- The key that made it a child may be gone.
+  return coalesce('(' || condition || ')', 'false');
 end;
 $$;
 

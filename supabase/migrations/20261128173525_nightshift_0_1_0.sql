@@ -7282,6 +7282,10 @@ begin
     );
     select r.* into resolved from nightshift.resolve_references(run, part, component, true, 1000000) r;
     held := held || resolved.held;
+    -- Known from here on, so that what comes next does not look at them again.
+    insert into nightshift.purge_decisions (run_id, relation, tid, fate, reason)
+    select run.id, h.relation, h.tid, h.fate, h.reason from unnest(resolved.held) h
+    on conflict do nothing;
     counts := nightshift.count_released(run.id, resolved.rows_to_delete);
     refusal := nightshift.delete_rows(run, resolved.rows_to_delete, scope);
     if refusal is null then
@@ -7289,7 +7293,8 @@ begin
       released := nightshift.add_counts(released, counts);
     elsif upper(slice) - lower(slice) = 1 then
       held := held || row(part[1].policy, part[1].relation, part[1].tids[1], 'refused', refusal)::nightshift.held_row;
-      insert into nightshift.purge_decisions values (run.id, part[1].relation, part[1].tids[1], 'refused', refusal);
+      insert into nightshift.purge_decisions values (run.id, part[1].relation, part[1].tids[1], 'refused', refusal)
+      on conflict do nothing;
       refusals := refusals + 1;
       if refusals >= max_refusals and cardinality(deleted) = 0 then
         raise exception using
@@ -8654,7 +8659,8 @@ declare
 begin
   -- Of two reasons for which a row may go, one was enough.
   held := array(
-    select h from unnest(held) h
+    select h
+    from (select distinct on (h.relation, h.tid) h.* from unnest(held) h order by h.relation, h.tid, h.fate, h.reason) h
     where (h.relation, h.tid) not in (select d.relation, t.tid from unnest(deleted) d cross join lateral unnest(d.tids) t(tid))
   );
   counted := array(
@@ -9228,6 +9234,7 @@ begin
     nightshift.count_rows(seeds), run.id, greatest(max_rows / 8, 1)
   )
   into reached, complete, ahead using seeds;
+  ahead := coalesce(ahead, '{}');
 end;
 $$;
 
@@ -12700,5 +12707,5 @@ to service_role;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum) values ('0.1.0', '7a084435442038e9d5e8aaf7a8f5fe34b99dd10060d0b20cf88bd72d6638f7b5')
+insert into nightshift.migrations (version, checksum) values ('0.1.0', 'f6ed5d188c4ff76605625178bbc8ea96e26923d925522ab1cc63b23fe899e315')
 on conflict (version) do update set checksum = excluded.checksum, applied_at = now();

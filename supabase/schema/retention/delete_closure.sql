@@ -60,6 +60,10 @@ begin
     );
     select r.* into resolved from nightshift.resolve_references(run, part, component, true, 1000000) r;
     held := held || resolved.held;
+    -- Known from here on, so that what comes next does not look at them again.
+    insert into nightshift.purge_decisions (run_id, relation, tid, fate, reason)
+    select run.id, h.relation, h.tid, h.fate, h.reason from unnest(resolved.held) h
+    on conflict do nothing;
     counts := nightshift.count_released(run.id, resolved.rows_to_delete);
     refusal := nightshift.delete_rows(run, resolved.rows_to_delete, scope);
     if refusal is null then
@@ -67,7 +71,8 @@ begin
       released := nightshift.add_counts(released, counts);
     elsif upper(slice) - lower(slice) = 1 then
       held := held || row(part[1].policy, part[1].relation, part[1].tids[1], 'refused', refusal)::nightshift.held_row;
-      insert into nightshift.purge_decisions values (run.id, part[1].relation, part[1].tids[1], 'refused', refusal);
+      insert into nightshift.purge_decisions values (run.id, part[1].relation, part[1].tids[1], 'refused', refusal)
+      on conflict do nothing;
       refusals := refusals + 1;
       if refusals >= max_refusals and cardinality(deleted) = 0 then
         raise exception using

@@ -17,7 +17,8 @@ declare
 begin
   -- Of two reasons for which a row may go, one was enough.
   held := array(
-    select h from unnest(held) h
+    select h
+    from (select distinct on (h.relation, h.tid) h.* from unnest(held) h order by h.relation, h.tid, h.fate, h.reason) h
     where (h.relation, h.tid) not in (select d.relation, t.tid from unnest(deleted) d cross join lateral unnest(d.tids) t(tid))
   );
   counted := array(

@@ -125,16 +125,19 @@ export type Database = {
         Row: {
           applied_at: string
           checksum: string
+          objects: string[]
           version: string
         }
         Insert: {
           applied_at?: string
           checksum: string
+          objects: string[]
           version: string
         }
         Update: {
           applied_at?: string
           checksum?: string
+          objects?: string[]
           version?: string
         }
         Relationships: []
@@ -352,6 +355,7 @@ export type Database = {
           marker_column: unknown
           max_fraction: number
           relation: unknown
+          relation_name: string | null
           check_restore: undefined | null
           describe_retention_policy: Json | null
           require_marker_index: undefined | null
@@ -369,6 +373,7 @@ export type Database = {
           marker_column: unknown
           max_fraction?: number
           relation: unknown
+          relation_name?: string | null
         }
         Update: {
           created_at?: string
@@ -382,6 +387,7 @@ export type Database = {
           marker_column?: unknown
           max_fraction?: number
           relation?: unknown
+          relation_name?: string | null
         }
         Relationships: []
       }
@@ -767,6 +773,7 @@ export type Database = {
           function: unknown
         }[]
       }
+      can_be_referenced: { Args: { relation: unknown }; Returns: boolean }
       check_health: {
         Args: {
           fence: number
@@ -934,6 +941,7 @@ export type Database = {
           marker_column: unknown
           max_fraction: number
           relation: unknown
+          relation_name: string | null
         }[]
         SetofOptions: {
           from: "*"
@@ -1207,6 +1215,10 @@ export type Database = {
         }
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
       }
+      find_stranger: {
+        Args: { relation: unknown }
+        Returns: Record<string, unknown>
+      }
       find_view: { Args: { name: string }; Returns: unknown }
       finish_detach: {
         Args: {
@@ -1241,6 +1253,7 @@ export type Database = {
         Returns: string
       }
       follow_renames: { Args: Record<PropertyKey, never>; Returns: undefined }
+      follow_tables: { Args: Record<PropertyKey, never>; Returns: undefined }
       forced_names: {
         Args: { run: Database["nightshift"]["Tables"]["runs"]["Row"] }
         Returns: string[]
@@ -1256,6 +1269,11 @@ export type Database = {
       }
       get_run: { Args: { run_id: string }; Returns: Json }
       gone_of: { Args: { policy: unknown; step: Json }; Returns: Json }
+      grant_of_refresh: {
+        Args: { role_name: unknown; view: unknown }
+        Returns: string
+      }
+      hand_over: { Args: { owner: unknown }; Returns: undefined }
       health_backlog_age: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
@@ -1678,6 +1696,10 @@ export type Database = {
         Args: { drop_after: string; marker_column: unknown; relation: unknown }
         Returns: string
       }
+      hint_for_owner: {
+        Args: { otherwise: string; owner: unknown }
+        Returns: string
+      }
       hold_partition_run: {
         Args: { fence: number; lock_timeout_ms: number; run_id: string }
         Returns: {
@@ -1775,6 +1797,7 @@ export type Database = {
           isSetofReturn: true
         }
       }
+      join_condition: { Args: { key: unknown }; Returns: string }
       json_number: { Args: { value: number }; Returns: number }
       key_columns: { Args: { key: unknown }; Returns: string }
       key_in_words: { Args: { key: unknown }; Returns: string }
@@ -1826,6 +1849,10 @@ export type Database = {
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
           run: Database["nightshift"]["Tables"]["runs"]["Row"]
         }
+        Returns: boolean
+      }
+      may_refresh: {
+        Args: { role_name: unknown; view: unknown }
         Returns: boolean
       }
       measure_backlog: {
@@ -1949,6 +1976,7 @@ export type Database = {
         Returns: string
       }
       only_needed: { Args: { step: Json }; Returns: boolean }
+      other_owners: { Args: Record<PropertyKey, never>; Returns: Json }
       partition_faults: {
         Args: { parents: unknown[] }
         Returns: {
@@ -2056,7 +2084,6 @@ export type Database = {
         Args: { policies: unknown[] }
         Returns: {
           indexed: boolean
-          join_condition: string
           key: unknown
           name: string
           policy: unknown
@@ -2145,12 +2172,7 @@ export type Database = {
         Returns: undefined
       }
       reference_join: {
-        Args: {
-          from_referenced: boolean
-          join_condition: string
-          referenced: unknown
-          referencing: unknown
-        }
+        Args: { from_referenced: boolean; key: unknown }
         Returns: string
       }
       referencing_keys: {
@@ -2158,7 +2180,6 @@ export type Database = {
         Returns: {
           constraint_name: unknown
           indexed: boolean
-          join_condition: string
           key: unknown
           name: string
           referenced: unknown
@@ -2197,6 +2218,10 @@ export type Database = {
       remove_partition_policy: { Args: { parent: unknown }; Returns: Json }
       remove_refresh_policy: { Args: { view: string }; Returns: Json }
       remove_retention_policy: { Args: { relation: unknown }; Returns: Json }
+      require_checked_keys: {
+        Args: { parent: unknown; partition: unknown }
+        Returns: undefined
+      }
       require_few_due: {
         Args: {
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
@@ -2234,7 +2259,8 @@ export type Database = {
         Args: Record<PropertyKey, never>
         Returns: undefined
       }
-      require_trusted_owner: { Args: { relation: unknown }; Returns: undefined }
+      require_trusted: { Args: { relations: unknown[] }; Returns: undefined }
+      require_trusted_keys: { Args: { parent: unknown }; Returns: undefined }
       require_unpaused: { Args: Record<PropertyKey, never>; Returns: undefined }
       resolve_references: {
         Args: {
@@ -2269,6 +2295,7 @@ export type Database = {
         }
         Returns: Json
       }
+      retired_in_words: { Args: { relation: unknown }; Returns: string }
       run_health_check: {
         Args: {
           as_of: string
@@ -2302,6 +2329,7 @@ export type Database = {
           isSetofReturn: true
         }
       }
+      settle_owner: { Args: Record<PropertyKey, never>; Returns: undefined }
       soft_delete_policies: {
         Args: Record<PropertyKey, never>
         Returns: {
@@ -2316,6 +2344,7 @@ export type Database = {
           marker_column: unknown
           max_fraction: number
           relation: unknown
+          relation_name: string | null
         }[]
         SetofOptions: {
           from: "*"
@@ -2375,6 +2404,11 @@ export type Database = {
       trim_restores: { Args: Record<PropertyKey, never>; Returns: number }
       trim_runs: { Args: { as_of?: string }; Returns: number }
       trim_view_refreshes: { Args: Record<PropertyKey, never>; Returns: number }
+      trusted_name: { Args: { relation: unknown }; Returns: string }
+      trusted_operator: {
+        Args: { operator: unknown }
+        Returns: Record<string, unknown>
+      }
       unmute_triggers: {
         Args: { relation: unknown; states: Json }
         Returns: undefined

@@ -72,7 +72,7 @@ async function conclude(
   return { status, report, ...(status === 'failed' ? { error: nothingPurged(steps) } : {}) };
 }
 
-/** Read from the ledger when all tables have had their turn, since a table can lose rows in the turn of another. */
+/** Read after all tables have had their turn, since a table can lose rows in the turn of another. */
 async function readTotals({ rpc, run }: JobContext): Promise<Record<string, PurgeTotals>> {
   const { progress } = await rpc.call('heartbeat_run', leaseOf(run), runDocument);
   return purgeProgress.parse(progress).steps;

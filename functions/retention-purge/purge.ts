@@ -15,7 +15,7 @@ import {
 } from './rules.ts';
 import { type Backlog, backlog, type Policy, purgedBatch } from './schema.ts';
 
-/** What this attempt of the run did with one table; the totals of the run are in the ledger. */
+/** What this attempt did with one table. The totals of the run are in the ledger. */
 export type Purged = Omit<TableResults, 'totals' | 'after'> & { policy: Policy };
 
 export function measureBefore(
@@ -25,7 +25,7 @@ export function measureBefore(
   return measure(context, policy, false);
 }
 
-/** The purge is none the worse when what it left cannot be counted: the report then has an estimate. */
+/** Undefined when the backlog cannot be counted; the report then estimates it. */
 export async function measureAfter(
   context: JobContext,
   { policy, before, outOfTime }: Purged,

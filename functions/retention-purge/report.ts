@@ -12,7 +12,7 @@ import {
 
 const brake = 'NS428';
 
-/** What a run found out about one table. */
+/** The results of a run for one table. */
 export interface TableResults {
   /** From the ledger, over all attempts of the run. */
   totals: PurgeTotals;
@@ -25,7 +25,7 @@ export interface TableResults {
   error?: NightshiftError;
 }
 
-/** The truth about one table, from what the ledger and the two counts say. */
+/** Reports one table, from the ledger and the counts before and after. */
 export function stepOf(
   policy: Policy,
   results: TableResults,
@@ -128,7 +128,7 @@ export function nothingPurged(steps: readonly PurgeStep[]): NightshiftError {
   return nothingDone('No table could be purged', subjects);
 }
 
-/** Counts what this attempt did, where the report has the totals of the run. */
+/** The metrics count what this attempt did; the report has the totals of the run. */
 export function countMetrics(
   metrics: Metrics,
   { steps, childrenPurged, rowsLeft }: PurgeReport,
@@ -153,7 +153,7 @@ export function countMetrics(
     childrenPurged - childrenBefore.reduce((sum, rows) => sum + rows, 0),
   );
   metrics.add('RowsBlocked', added('rowsBlocked'));
-  // One table that was not counted makes the backlog unknown, and no figure is better than a low one.
+  // A table that was not counted makes the backlog unknown, and no figure is better than one that is too low.
   if (!only && allMeasured) {
     const ages = steps.map((step) => step.overdueSeconds ?? 0);
     metrics.add('BacklogRows', rowsLeft);

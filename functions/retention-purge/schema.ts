@@ -5,7 +5,7 @@ const relationName = z.string().regex(/^[^\0]+$/, 'must not be empty or contain 
 
 /** What a caller may ask of the purge. */
 export const purgeInput = z.strictObject({
-  /** Count what would go and why the rest stays; delete nothing. */
+  /** Count what would be deleted and why the rest stays, and delete nothing. */
   dryRun: z.boolean().default(false),
   /** Only these tables, named as SQL writes them, schema included; all policies when left out. */
   only: z.array(relationName).min(1).optional(),
@@ -60,8 +60,8 @@ export const listedPolicies = z.array(
 );
 
 /**
- * What the ledger holds of one table in one run: totals over all batches, of earlier attempts too. A table can lose
- * rows before its own turn, to a cycle of references; then rowsPurged alone is there.
+ * The totals of one table over all batches and attempts of a run. A table in a cycle of references can lose rows before
+ * its own turn; until then it has rowsPurged alone.
  */
 const counts = z.record(z.string(), z.number()).default({});
 const purgeTotals = z.object({
@@ -112,7 +112,7 @@ export interface PurgeStep {
   released: Record<string, number>;
   /** Due rows left because a row that stays refers to them. */
   rowsBlocked: number;
-  /** The same by foreign key. */
+  /** rowsBlocked by foreign key. */
   blockedBy: Record<string, number>;
   /** Due rows that a row which the policy keeps refers to: nobody needs to do anything. */
   rowsKept: number;
@@ -143,6 +143,6 @@ export interface PurgeReport {
   rowsKept: number;
   rowsLeft: number;
   steps: PurgeStep[];
-  /** Tables whose policy is switched off. */
+  /** Tables whose policy is disabled. */
   disabled: string[];
 }

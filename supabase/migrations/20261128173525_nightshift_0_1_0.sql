@@ -4,8 +4,16 @@
 
 do $$
 declare
+  owner name := (select n.nspowner::regrole from pg_catalog.pg_namespace n where n.nspname = 'nightshift');
   newer text;
 begin
+  if owner <> current_user then
+    raise exception using
+      errcode = 'NS422',
+      message = format('The schema nightshift belongs to %I, and you are %I', owner, current_user),
+      detail = 'Nothing was changed: what it holds would have two owners, who could not call each other''s functions.',
+      hint = format('Apply this as %I. If you have not made the schema, look at what is in it first.', owner);
+  end if;
   if to_regclass('nightshift.migrations') is not null then
     execute $query$
       select m.version from nightshift.migrations m
@@ -78,7 +86,10 @@ $$;
 
 -- supabase/changes/0.1.0.sql
 
--- From before the first release, when the schema was eighty-one files: what was called claim is the id of a request.
+-- From before the first release, when the schema was eighty-one files, all of them or as many as were applied before one broke off.
+
+alter table if exists nightshift.settings
+add column if not exists partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0);
 
 do $$
 begin
@@ -86,9 +97,10 @@ begin
     select from pg_catalog.pg_attribute a
     where a.attrelid = to_regclass('nightshift.runs') and a.attname = 'claim' and not a.attisdropped
   ) then
+    -- What was called claim is the id of a request.
     alter table nightshift.runs rename column claim to request_id;
-    alter index nightshift.runs_claim rename to runs_request_id;
-    drop function nightshift.begin_run, nightshift.resume_run;
+    alter index if exists nightshift.runs_claim rename to runs_request_id;
+    drop function if exists nightshift.begin_run, nightshift.resume_run;
   end if;
 end;
 $$;
@@ -121,6 +133,24 @@ end;
 $$;
 
 drop function if exists nightshift.next_leaf(regclass, oid, text);
+
+-- A policy knows the name of its table.
+alter table if exists nightshift.retention_policies add column if not exists relation_name text;
+
+-- What is asked of a table that code of someone else may hang on was one function that some statements called.
+drop function if exists nightshift.require_trusted_owner;
+
+do $$
+begin
+  -- It gave the condition of a join as well, which is another question now.
+  if exists (
+    select from pg_catalog.pg_proc p
+    where p.oid = to_regproc('nightshift.referencing_keys') and 'join_condition' = any(p.proargnames)
+  ) then
+    drop function nightshift.referencing_keys;
+  end if;
+end;
+$$;
 
 -- supabase/schema/health/tables.sql
 
@@ -202,11 +232,14 @@ alter table nightshift.database_sizes enable row level security;
 create table if not exists nightshift.migrations (
   version text primary key,
   checksum text not null,
+  objects text[] not null,
   applied_at timestamptz not null default now()
 );
 
 comment on table nightshift.migrations is 'One row for each release that was applied, written by its migration. The highest version is what is installed.';
 comment on column nightshift.migrations.checksum is 'SHA-256 of the text that was applied: the command line notices a file that changed afterwards.';
+comment on column nightshift.migrations.objects is
+  'Names of what the release has in the schema. Anything else in there is someone else''s, and nothing that uninstall may take along.';
 
 alter table nightshift.migrations enable row level security;
 
@@ -226,7 +259,7 @@ comment on column nightshift.settings.paused is 'While true no run begins, but f
 comment on column nightshift.settings.ledger_retention is
   'How long finished runs stay in nightshift.runs. Default 90 days; at least 1 day.';
 comment on column nightshift.settings.trigger_search_path is
-  'The search_path that triggers of the application find when a purge deletes a row. Default: public, extensions.';
+  'The search_path that triggers of the application find when a purge deletes a row and, before Postgres 17, functions in the query of a view that is refreshed. Default: public, extensions.';
 comment on column nightshift.settings.partition_alert_bytes is
   'A partition larger than this, indexes included, is reported. Default 10 GB.';
 
@@ -476,6 +509,7 @@ create table if not exists nightshift.retention_policies (
   last_purged_at timestamptz,
   last_purged_run uuid,
   last_purged_rows bigint,
+  relation_name text,
   first_purge text check (first_purge = 'all')
 );
 
@@ -488,10 +522,13 @@ comment on column nightshift.retention_policies.max_fraction is
 comment on column nightshift.retention_policies.first_purge is
   '''all'' until a run has gone through the table once: max_fraction does not hold for what was due when the policy was declared.';
 
+comment on column nightshift.retention_policies.relation_name is
+  'The name it had when Nightshift last looked: a table that was dropped and created anew under this name has the policy again.';
+
 alter table nightshift.retention_policies enable row level security;
 
 create table if not exists nightshift.retention_keys (
-  policy regclass not null references nightshift.retention_policies (relation) on delete cascade,
+  policy regclass not null references nightshift.retention_policies (relation) on update cascade on delete cascade,
   referencing regclass not null,
   constraint_name name not null,
   role text not null check (role in ('child', 'release', 'keep')),
@@ -604,6 +641,163 @@ $$;
 comment on function nightshift.api_roles is
   'The roles that a request over the Data API can have: anon, authenticated, and others that authenticator may become; without those that row level security does not apply to, like service_role.';
 
+-- supabase/schema/access/can_be_referenced.sql
+
+create or replace function nightshift.can_be_referenced(relation regclass)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (
+    select from pg_catalog.pg_roles r
+    where r.rolcanlogin
+      and not pg_has_role(r.oid, current_user::regrole, 'usage')
+      -- Supabase's own, and the one that requests come through: they make no tables.
+      and r.rolname <> 'authenticator' and r.rolname not like 'supabase\_%'
+      and exists (
+        select from pg_catalog.pg_roles g
+        where pg_has_role(r.oid, g.oid, 'member') and has_any_column_privilege(g.oid, relation, 'references')
+      )
+  );
+end;
+$$;
+
+comment on function nightshift.can_be_referenced is
+  'Whether someone without the rights of the owner of these functions could make a foreign key to a table at this moment.';
+
+-- supabase/schema/access/find_stranger.sql
+
+-- Whose code Nightshift would run if it read, locked or changed a table.
+-- Why: to plan a query is to run what is constant in the indexes, statistics and constraints of its tables, to write a row is to run
+--      triggers, and all of that has the rights of whoever asks, which here is the owner of the functions. A partition is
+--      planned with its table and takes indexes and triggers from it, so the whole family counts; and a schema's owner can put
+--      another relation in the place of one that is known by its name.
+
+create or replace function nightshift.find_stranger(relation regclass, out message text, out hint text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  own_role constant oid := current_user::regrole;
+  database_owner oid;
+  family oid[] := array[relation];
+  level oid[] := family;
+begin
+  loop
+    level := array(
+      select i.inhparent from pg_catalog.pg_class c join pg_catalog.pg_inherits i on i.inhrelid = c.oid
+      where c.oid = any(level) and c.relispartition
+    );
+    exit when level = '{}';
+    family := family || level;
+  end loop;
+  level := array[relation];
+  loop
+    level := array(
+      select i.inhrelid from pg_catalog.pg_class c join pg_catalog.pg_inherits i on i.inhparent = c.oid
+      where c.oid = any(level) and c.relkind = 'p'
+    );
+    exit when level = '{}';
+    family := family || level;
+  end loop;
+  select d.datdba into database_owner from pg_catalog.pg_database d where d.datname = current_database();
+
+  select s.message, s.hint into message, hint
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  -- The schema public belongs to whoever owns the database.
+  cross join lateral (select case n.nspowner when 'pg_database_owner'::regrole then database_owner else n.nspowner end) h(owner)
+  cross join lateral (
+    select
+      format('%s belongs to %I', c.oid::regclass, c.relowner::regrole),
+      nightshift.hint_for_owner(c.relowner, format('alter %s %s owner to %I; grant all on %s to %I;',
+        case c.relkind when 'v' then 'view' when 'm' then 'materialized view' else 'table' end,
+        c.oid::regclass, current_user, c.oid::regclass, c.relowner::regrole))
+    where not pg_has_role(c.relowner, own_role, 'usage')
+    union all
+    select
+      format('%s is in the schema %I, which belongs to %I', c.oid::regclass, n.nspname, h.owner::regrole),
+      nightshift.hint_for_owner(h.owner, format('alter schema %I owner to %I; grant all on schema %I to %I;',
+        n.nspname, current_user, n.nspname, h.owner::regrole))
+    where not pg_has_role(h.owner, own_role, 'usage')
+    union all
+    -- Whoever was granted TRIGGER on a table can hang a function of their own on it.
+    select
+      format('Trigger %I of %s calls %s, which belongs to %I', t.tgname, c.oid::regclass, p.oid::regprocedure, p.proowner::regrole),
+      nightshift.hint_for_owner(p.proowner, format('alter function %s owner to %I;', p.oid::regprocedure, current_user))
+    from pg_catalog.pg_trigger t
+    join pg_catalog.pg_proc p on p.oid = t.tgfoid
+    join pg_catalog.pg_namespace f on f.oid = p.pronamespace
+    where c.relhastriggers and t.tgrelid = c.oid and not t.tgisinternal
+      and not pg_has_role(p.proowner, own_role, 'usage')
+      -- The webhooks of Supabase run with rights of their own, and only Supabase writes into that schema.
+      and not (p.prosecdef and f.nspname = 'supabase_functions' and pg_has_role(f.nspowner, own_role, 'usage'))
+  ) s(message, hint)
+  where c.oid = any(family)
+    -- Most of a thousand partitions are nobody else's, and that is soon seen.
+    and (c.relhastriggers or not pg_has_role(c.relowner, own_role, 'usage') or not pg_has_role(h.owner, own_role, 'usage'))
+  limit 1;
+end;
+$$;
+
+comment on function nightshift.find_stranger is
+  'Who keeps Nightshift from touching a table, in words, with the fix: someone without the rights of the owner of these functions who owns it, a partition of it, a table that it is a partition of, the schema of one of these, or a function that a trigger of one of these calls. Null for nobody.';
+
+-- supabase/schema/access/hand_over.sql
+
+-- Whose rights the functions have, once they were installed by another role than the one that owns the application's tables.
+-- Why: a purge runs the triggers and index expressions of a table with the rights of the owner of the functions. Where that
+--      is a role above the owner of the table, as postgres is above the role that Supabase's guide makes for Prisma, the table's
+--      owner would gain what the role above it may do. Owned by the lower role, the functions run both with its rights.
+-- Locks: ACCESS EXCLUSIVE on each table of Nightshift until the end of the transaction.
+
+create or replace function nightshift.hand_over(owner name)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  database constant name := current_database();
+  may_create constant boolean := has_database_privilege(owner, database, 'create');
+begin
+  -- Postgres asks for that right at this moment only.
+  if not may_create then
+    execute format('grant create on database %I to %I', database, owner);
+  end if;
+  execute format('alter schema nightshift owner to %I', owner);
+  if not may_create then
+    execute format('revoke create on database %I from %I', database, owner);
+  end if;
+  perform nightshift.settle_owner();
+end;
+$$;
+
+comment on function nightshift.hand_over is
+  'Makes another role the owner of Nightshift: the one that owns the tables of the application. Whoever calls must own it now and be a member of that role. Policies, the ledger and who may call what stay as they are. Later migrations are applied as before: what they add is given to it, too.';
+
+-- supabase/schema/access/hint_for_owner.sql
+
+create or replace function nightshift.hint_for_owner(owner oid, otherwise text)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when pg_has_role(current_user, hint_for_owner.owner, 'member') then format(
+      'select nightshift.hand_over(%L); /* the functions then have the rights of %I, and nobody loses any */',
+      pg_get_userbyid(hint_for_owner.owner), hint_for_owner.owner::regrole)
+    else hint_for_owner.otherwise
+  end;
+$$;
+
+comment on function nightshift.hint_for_owner is
+  'What lets Nightshift touch what another role owns. A role that the owner of the functions is a member of can own them in its place: so they gain nothing, and its application goes on as before. otherwise: what is said of any other role.';
+
 -- supabase/schema/access/name_some.sql
 
 create or replace function nightshift.name_some(relations oid[])
@@ -618,6 +812,69 @@ as $$
 $$;
 
 comment on function nightshift.name_some is 'The names of the first three relations, and how many more there are.';
+
+-- supabase/schema/access/other_owners.sql
+
+create or replace function nightshift.other_owners()
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'owner', o.owner, 'tables', o.tables, 'example', o.example::text, 'fix', nightshift.hint_for_owner(o.role, null)
+  ) order by o.owner), '[]')
+  from (
+    select c.relowner as role, pg_get_userbyid(c.relowner) as owner, count(*) as tables, (min(c.oid::bigint)::oid)::regclass as example
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't'
+      and n.nspname not in ('pg_catalog', 'information_schema', 'nightshift')
+      and not pg_has_role(c.relowner, current_user::regrole, 'member')
+      -- Others than the roles above and beside it are no affair of an application's tables.
+      and pg_has_role(current_user, c.relowner, 'member')
+      and nightshift.advice_for_supabase_table(c.oid) is null
+    group by c.relowner
+  ) o;
+$$;
+
+comment on function nightshift.other_owners is
+  'The roles below the owner of the functions that own tables which Nightshift therefore leaves alone: [{owner, tables: how many, example, fix}].';
+
+-- supabase/schema/access/require_checked_keys.sql
+
+create or replace function nightshift.require_checked_keys(parent regclass, partition regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  lacking record;
+begin
+  select k.conname, k.confrelid::regclass as referenced, s.message, pg_get_constraintdef(k.oid) as definition into lacking
+  from pg_catalog.pg_constraint k
+  cross join lateral nightshift.find_stranger(k.confrelid) s
+  where k.conrelid = parent and k.contype = 'f' and s.message is not null
+    and not exists (
+      select from pg_catalog.pg_constraint o
+      where o.conrelid = partition and o.contype = 'f' and o.convalidated and o.confrelid = k.confrelid
+        and pg_get_constraintdef(o.oid) = pg_get_constraintdef(k.oid)
+    )
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = lacking.message,
+      detail = format('%s lacks the foreign key %I of %s, and Postgres would read %s with the rights of %I to check it.',
+        partition, lacking.conname, parent, lacking.referenced, current_user),
+      hint = format('alter table %s add constraint %I %s;', partition, lacking.conname, lacking.definition);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_checked_keys is
+  'Raises NS422 when a table that is to be attached lacks a foreign key of the partitioned table to a table that could have code of someone else run (see find_stranger): one that it has already is not checked again.';
 
 -- supabase/schema/access/require_ownership.sql
 
@@ -643,34 +900,209 @@ $$;
 
 comment on function nightshift.require_ownership is 'Raises NS422 unless whoever calls has the rights of the owner of a table.';
 
--- supabase/schema/access/require_trusted_owner.sql
+-- supabase/schema/access/require_trusted.sql
 
-create or replace function nightshift.require_trusted_owner(relation regclass)
+create or replace function nightshift.require_trusted(relations oid[])
 returns void
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  owner name;
+  strangers record;
 begin
-  select pg_catalog.pg_get_userbyid(c.relowner) into owner
-  from pg_catalog.pg_class c
-  where c.oid = relation
-    and c.relowner <> current_user::regrole
-    and not pg_has_role(c.relowner, current_user::regrole, 'member');
-  if found then
+  select string_agg(s.message, ', and ' order by r.position) as messages, (array_agg(s.hint order by r.position))[1] as hint
+  into strangers
+  from unnest(relations) with ordinality r(oid, position)
+  cross join lateral nightshift.find_stranger(r.oid) s
+  where s.message is not null;
+  if strangers.messages is not null then
     raise exception using
       errcode = 'NS422',
-      message = format('%s belongs to %I', relation, owner),
-      detail = format('Its triggers and indexes would run with the rights of %I, which are not those of its owner.', current_user),
-      hint = format('alter table %s owner to %I;', relation, current_user);
+      message = strangers.messages,
+      detail = format('What is hung on them would run with the rights of %I, which their owners do not have.', current_user),
+      hint = strangers.hint;
   end if;
 end;
 $$;
 
-comment on function nightshift.require_trusted_owner is
-  'Raises NS422 when a table belongs to someone who could gain rights by having Nightshift run the code of its triggers and indexes.';
+comment on function nightshift.require_trusted is
+  'Raises NS422 for all of these relations at once with which someone else could have code of theirs run; see find_stranger. What puts a name into a statement asks trusted_name.';
+
+-- supabase/schema/access/require_trusted_keys.sql
+
+create or replace function nightshift.require_trusted_keys(parent regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Found by what depends on the table: a key that is not enforced has no triggers, and there is no index by the table at the other end.
+  perform nightshift.trusted_name(r.relation)
+  from (
+    select distinct k.conrelid::regclass
+    from (
+      select require_trusted_keys.parent::oid
+      union all
+      select i.inhrelid from pg_catalog.pg_inherits i where i.inhparent = require_trusted_keys.parent
+    ) p(relation)
+    join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = p.relation
+      and d.classid = 'pg_catalog.pg_constraint'::regclass
+    join pg_catalog.pg_constraint k on k.oid = d.objid and k.contype = 'f' and k.confrelid = p.relation
+  ) r(relation);
+end;
+$$;
+
+comment on function nightshift.require_trusted_keys is
+  'Raises NS422 when a table that refers to a partitioned table, or to a partition of it, could have code of someone else run (see trusted_name): Postgres reads those tables, with our rights, when a partition is detached.';
+
+-- supabase/schema/access/settle_owner.sql
+
+create or replace function nightshift.settle_owner()
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  owner oid;
+  statement text;
+begin
+  select n.nspowner into owner from pg_catalog.pg_namespace n where n.nspname = 'nightshift';
+  for statement in
+    select format('alter %s %s owner to %I', case c.relkind when 'S' then 'sequence' else 'table' end, c.oid::regclass, owner::regrole)
+    from pg_catalog.pg_class c
+    where c.relnamespace = 'nightshift'::regnamespace and c.relowner <> owner
+      and (
+        c.relkind = 'r'
+        -- The sequence of a column goes with its table.
+        or c.relkind = 'S' and not exists (
+          select 1 from pg_catalog.pg_depend d
+          where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype in ('a', 'i')
+        )
+      )
+    union all
+    select format('alter type %s owner to %I', t.oid::regtype, owner::regrole)
+    from pg_catalog.pg_type t
+    left join pg_catalog.pg_class c on c.oid = t.typrelid
+    where t.typnamespace = 'nightshift'::regnamespace and t.typowner <> owner
+      and (t.typtype in ('d', 'e') or c.relkind = 'c')
+    union all
+    select format('alter routine %s owner to %I', f.oid::regprocedure, owner::regrole)
+    from pg_catalog.pg_proc f
+    where f.pronamespace = 'nightshift'::regnamespace and f.proowner <> owner
+  loop
+    execute statement;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.settle_owner is
+  'Gives all that is in the schema to the owner of the schema: what a migration has added belongs to whoever applied it, and functions of two owners would act with the rights of two.';
+
+-- supabase/schema/access/trusted_name.sql
+
+-- The one way to a name of a relation of the application that is put into a statement.
+-- A purge asks in each batch, so what most tables are like is seen at once, and the rest is left to find_stranger.
+
+create or replace function nightshift.trusted_name(relation regclass)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  own_role constant oid := current_user::regrole;
+  member oid := relation;
+  looked_at record;
+  schema_owner oid;
+  name text;
+  kind "char";
+  is_own boolean;
+  stranger record;
+begin
+  loop
+    select c.relkind, c.relispartition, c.relhastriggers, n.nspowner, quote_ident(n.nspname) || '.' || quote_ident(c.relname) as name,
+      pg_has_role(c.relowner, own_role, 'usage') as is_own
+    into looked_at
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.oid = member;
+    if not found then
+      raise exception using
+        errcode = 'NS404',
+        message = format('The table %s is gone', relation),
+        hint = 'It was dropped just now. Repeat the call.';
+    end if;
+    name := coalesce(name, looked_at.name);
+    kind := coalesce(kind, looked_at.relkind);
+    schema_owner := looked_at.nspowner;
+    if schema_owner = 'pg_database_owner'::regrole then
+      -- The schema public belongs to whoever owns the database.
+      select d.datdba into schema_owner from pg_catalog.pg_database d where d.datname = current_database();
+    end if;
+    is_own := looked_at.is_own and pg_has_role(schema_owner, own_role, 'usage');
+    if is_own and looked_at.relhastriggers then
+      is_own := not exists (select from pg_catalog.pg_trigger t where t.tgrelid = member and not t.tgisinternal);
+    end if;
+    exit when not (looked_at.relispartition and is_own);
+    select i.inhparent into member from pg_catalog.pg_inherits i where i.inhrelid = member;
+  end loop;
+  if is_own and kind <> 'p' then
+    return name;
+  end if;
+
+  select s.* into stranger from nightshift.find_stranger(relation) s;
+  if stranger.message is not null then
+    raise exception using
+      errcode = 'NS422',
+      message = stranger.message,
+      detail = format('What is hung on it would run with the rights of %I, which that role does not have.', current_user),
+      hint = stranger.hint;
+  end if;
+  return name;
+end;
+$$;
+
+comment on function nightshift.trusted_name is
+  'The name of a relation, with its schema and quoted, for a statement that Nightshift makes. Raises NS422 when someone else could have code of theirs run by it (see find_stranger): no statement names a relation of the application in any other way. Errors: NS404 it is gone.';
+
+-- supabase/schema/access/trusted_operator.sql
+
+create or replace function nightshift.trusted_operator(operator oid, out name text, out cast_left text, out cast_right text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  own_role constant oid := current_user::regrole;
+  schema_name name;
+  schema_owner oid;
+begin
+  select format('operator(%I.%s)', n.nspname, o.oprname), n.nspname, n.nspowner,
+    case l.typtype when 'p' then '' else format('::%s', format_type(l.oid, null)) end,
+    case r.typtype when 'p' then '' else format('::%s', format_type(r.oid, null)) end
+  into name, schema_name, schema_owner, cast_left, cast_right
+  from pg_catalog.pg_operator o
+  join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
+  join pg_catalog.pg_type l on l.oid = o.oprleft
+  join pg_catalog.pg_type r on r.oid = o.oprright
+  where o.oid = operator;
+  if schema_owner = 'pg_database_owner'::regrole then
+    select d.datdba into schema_owner from pg_catalog.pg_database d where d.datname = current_database();
+  end if;
+  if not pg_has_role(schema_owner, own_role, 'usage') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('The operator %s is in the schema %I, which belongs to %I', operator::regoperator, schema_name, schema_owner::regrole),
+      detail = format('Who owns the schema can put an operator of their own in its place, which would run with the rights of %I.', current_user),
+      hint = format('alter schema %I owner to %I;', schema_name, current_user);
+  end if;
+end;
+$$;
+
+comment on function nightshift.trusted_operator is
+  'An operator by its oid, for a statement that Nightshift makes: its name with its schema, and the casts that its operands need to be of its own types (empty where it takes any), so that no other operator of its name is a better match. Errors: NS422 when its schema belongs to someone else.';
 
 -- supabase/schema/health/application_owners.sql
 
@@ -770,6 +1202,7 @@ begin
     on conflict do nothing;
     delete from nightshift.database_sizes s where s.measured_on < today - 60;
   end if;
+  perform nightshift.follow_tables();
   document := nightshift.assess_health(only_checks, quick, run.started_at);
   begin
     jobs := nightshift.describe_jobs(run.started_at);
@@ -910,8 +1343,7 @@ as $$
   select string_agg(concat(
     case
       when w.way ->> 'problem' is null then null
-      when not pg_has_role(c.relowner, 'usage') then (w.way ->> 'fix') || ' '
-      when not c.relispopulated then format('refresh materialized view %s; ', v.view)
+      when not nightshift.may_refresh(current_user, v.view) or not c.relispopulated then (w.way ->> 'fix') || ' '
       else format('select nightshift.alter_refresh_policy(%L, allow_blocking => true); ', v.view)
     end,
     format('select nightshift.refresh_policy_view(nightshift.find_refresh_policy(%L)%s);', v.view,
@@ -1147,7 +1579,7 @@ begin
   if left_alone <> '{}' then
     -- Each for itself: the way to the oldest row of the others would lead through all of those that are left alone.
     scans := array(
-      select 'only ' || l.leaf from nightshift.all_leaf_relations(policy.relation) l(leaf)
+      select nightshift.scan_of(l.leaf) from nightshift.all_leaf_relations(policy.relation) l(leaf)
       where l.leaf::oid <> all(left_alone)
     );
   end if;
@@ -1258,8 +1690,6 @@ as $$
 declare
   tables oid[] := array(select t.relid from pg_catalog.pg_partition_tree(policy.relation) t) || policy.relation::oid;
 begin
-  -- To read a table is to run what is constant in its indexes.
-  perform nightshift.require_trusted_owner(c.oid::regclass) from pg_catalog.pg_class c where c.oid = any(tables);
   if exists (
     select 1
     from pg_catalog.pg_class c
@@ -1760,41 +2190,28 @@ comment on function nightshift.declared_since is 'When the oldest enabled policy
 
 create or replace function nightshift.describe_installation()
 returns jsonb
-language plpgsql
+language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
-declare
-  versions jsonb;
-begin
-  begin
-    -- Made by someone else, it could be a view of theirs, whose functions would run with our rights.
-    perform nightshift.require_trusted_owner(c.oid::regclass)
-    from pg_catalog.pg_class c
-    where c.oid = to_regclass('supabase_migrations.schema_migrations');
-    if exists (
-      select 1 from pg_catalog.pg_namespace n
-      where n.nspname = 'supabase_migrations' and not pg_has_role(n.nspowner, current_user::regrole, 'member')
-    ) then
-      raise exception using errcode = '42501';
-    end if;
-    execute 'select jsonb_agg(m.version order by m.version) from supabase_migrations.schema_migrations m' into versions;
-  exception
-    when undefined_table or insufficient_privilege or sqlstate 'NS422' then
-      versions := null;
-  end;
-  return jsonb_build_object(
+  select jsonb_build_object(
     'serverVersion', current_setting('server_version'),
     'now', clock_timestamp(),
     -- The same over the API and over a direct connection, when both lead to the same database.
     'database', md5(concat_ws(' ', pg_postmaster_start_time(), (
       select d.oid from pg_catalog.pg_database d where d.datname = current_database()
     ))),
-    'migrations', versions,
+    'release', (
+      select jsonb_build_object('version', m.version, 'checksum', m.checksum)
+      from nightshift.migrations m
+      order by string_to_array(m.version, '.')::integer[] desc
+      limit 1
+    ),
     'owner', current_user,
     'ownerSeesStatistics', pg_has_role(current_user, 'pg_read_all_stats', 'usage'),
+    'otherOwners', nightshift.other_owners(),
     'statementTimeouts', (
       select jsonb_object_agg(r.rolname, (
         select split_part(c, '=', 2)
@@ -1817,11 +2234,10 @@ begin
       'partition', (select count(*) from nightshift.partition_policies)
     )
   );
-end;
 $$;
 
 comment on function nightshift.describe_installation is
-  'What is installed: serverVersion, now (the clock of the server), database (the same for every way into it), migrations (the versions recorded in supabase_migrations.schema_migrations; null when that cannot be read), owner of the functions, ownerSeesStatistics, statementTimeouts of service_role and authenticator (null: none of their own), paused ({since, reason}, or null), policies (how many of each kind).';
+  'What is installed: serverVersion, now (the clock of the server), database (the same for every way into it), release ({version, checksum} of the newest that was applied, from nightshift.migrations; null when none was applied to its end), owner of the functions, ownerSeesStatistics, otherOwners (see other_owners), statementTimeouts of service_role and authenticator (null: none of their own), paused ({since, reason}, or null), policies (how many of each kind).';
 
 -- supabase/schema/ledger/describe_jobs.sql
 
@@ -2572,6 +2988,10 @@ declare
 begin
   state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
   perform nightshift.require_few_due(policy, state, run);
+  -- No lock is held between this look and the deed, in which Postgres reads whatever refers to the table by then.
+  if nightshift.can_be_referenced(policy.parent) then
+    return '{"outcome": "lock"}';
+  end if;
   foreach due in array state.due loop
     reason := nightshift.why_not_retire(policy, due);
     if reason is null then
@@ -2579,7 +2999,8 @@ begin
       return jsonb_build_object(
         'outcome', 'ready',
         'partition', due::regclass::text,
-        'statement', format('alter table %s detach partition %s concurrently', policy.parent, due::regclass)
+        'statement', format('alter table %s detach partition %s concurrently',
+          nightshift.trusted_name(policy.parent), nightshift.trusted_name(due))
       );
     end if;
     blocked := blocked || jsonb_build_object('partition', due::regclass::text, 'reason', reason);
@@ -2589,7 +3010,7 @@ end;
 $$;
 
 comment on function nightshift.begin_detach is
-  'Prepares to detach the next due partition of a table without blocking anyone: writes the intention down and returns {outcome: ready, partition, statement}, for the direct connection to execute outside of a transaction; finish_detach follows, now or in a later run. When none is left, {outcome: done, blocked: [{partition, reason}]}. Errors: as retire_partitions.';
+  'Prepares to detach the next due partition of a table without blocking anyone: writes the intention down and returns {outcome: ready, partition, statement}, for the direct connection to execute outside of a transaction; finish_detach follows, now or in a later run. When none is left, {outcome: done, blocked: [{partition, reason}]}. {outcome: lock}: only retire_partitions can do it safely, since someone else could make a foreign key to the table meanwhile. Errors: as retire_partitions.';
 
 -- supabase/schema/partition/bound_of_time.sql
 
@@ -2670,27 +3091,8 @@ begin
       message = format('%s belongs to %I, and %I may not change its partitions', policy.parent, parent.relowner::regrole, current_user),
       hint = format('alter table %s owner to %I;', policy.parent, current_user);
   end if;
-  perform nightshift.require_trusted_owner(policy.parent);
-  -- Those that Nightshift reads: to plan a query is to run what is constant in indexes and constraints of its tables.
-  perform nightshift.require_trusted_owner(t.relation)
-  from (
-    with part(relation, owner) as (
-      select c.oid, c.relowner
-      from pg_catalog.pg_inherits i
-      join pg_catalog.pg_class c on c.oid = i.inhrelid
-      where i.inhparent = policy.parent
-      union all
-      select policy.parent::oid, parent.relowner
-    )
-    select p.relation::regclass from part p where p.owner <> parent.relowner
-    union
-    -- By the triggers of foreign keys, which are indexed by the table that is referred to.
-    select o.relid
-    from part p
-    join pg_catalog.pg_trigger g on g.tgrelid = p.relation and g.tgisinternal
-    join pg_catalog.pg_constraint k on k.oid = g.tgconstraint and k.confrelid = p.relation
-    cross join lateral (select k.conrelid::regclass union select x.relid from pg_catalog.pg_partition_tree(k.conrelid) x) o(relid)
-  ) t(relation);
+  perform nightshift.trusted_name(policy.parent);
+  perform nightshift.require_trusted_keys(policy.parent);
   if exists (
     select 1
     from pg_catalog.pg_partition_ancestors(policy.parent) a(relid)
@@ -2864,11 +3266,12 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  partition_name constant text := nightshift.trusted_name(partition);
   command text;
   warnings jsonb := '[]';
 begin
   -- The index that stands for the one of model exists only now.
-  select format('alter table %s replica identity using index %I', partition, own.relname) into command
+  select format('alter table %s replica identity using index %I', partition_name, own.relname) into command
   from pg_catalog.pg_index x
   left join pg_catalog.pg_inherits up on up.inhrelid = x.indexrelid
   join pg_catalog.pg_inherits down on down.inhparent = coalesce(up.inhparent, x.indexrelid)
@@ -2881,7 +3284,7 @@ begin
   end if;
 
   for command in
-    select format('alter publication %I add table only %s%s%s', p.pubname, partition,
+    select format('alter publication %I add table only %s%s%s', p.pubname, partition_name,
       (
         select format(' (%s)', string_agg(format('%I', a.attname), ', '))
         from unnest(r.prattrs::smallint[]) n(attnum)
@@ -2917,17 +3320,18 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  partition_name constant text := nightshift.trusted_name(partition);
   command text;
 begin
   for command in
     -- What default privileges gave goes first.
-    select format('revoke all on %s from %s', partition, case a.grantee when 0 then 'public' else a.grantee::regrole::text end)
+    select format('revoke all on %s from %s', partition_name, case a.grantee when 0 then 'public' else a.grantee::regrole::text end)
     from pg_catalog.pg_class c
     cross join lateral aclexplode(c.relacl) a
     where c.oid = partition and a.grantee <> c.relowner
     group by a.grantee
     union all
-    select format('grant %s on %s to %s%s', string_agg(a.privilege_type, ', '), partition, a.grantee::regrole,
+    select format('grant %s on %s to %s%s', string_agg(a.privilege_type, ', '), partition_name, a.grantee::regrole,
       case when a.is_grantable then ' with grant option' else '' end)
     from pg_catalog.pg_class c
     cross join lateral aclexplode(c.relacl) a
@@ -2954,22 +3358,23 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  partition_name constant text := nightshift.trusted_name(partition);
   command text;
 begin
   for command in
-    select format('alter table %s alter column %I set statistics %s', partition, a.attname, a.attstattarget)
+    select format('alter table %s alter column %I set statistics %s', partition_name, a.attname, a.attstattarget)
     from pg_catalog.pg_attribute a
     where a.attrelid = coalesce(model, parent) and a.attnum > 0 and not a.attisdropped and a.attstattarget >= 0
     union all
-    select format('alter table %s alter column %I set (%s)', partition, a.attname, array_to_string(a.attoptions, ', '))
+    select format('alter table %s alter column %I set (%s)', partition_name, a.attname, array_to_string(a.attoptions, ', '))
     from pg_catalog.pg_attribute a
     where a.attrelid = coalesce(model, parent) and a.attnum > 0 and not a.attisdropped and a.attoptions is not null
     union all
-    select format('alter table %s replica identity %s', partition, case c.relreplident when 'f' then 'full' else 'nothing' end)
+    select format('alter table %s replica identity %s', partition_name, case c.relreplident when 'f' then 'full' else 'nothing' end)
     from pg_catalog.pg_class c
     where c.oid = coalesce(model, parent) and c.relreplident in ('f', 'n')
     union all
-    select format('alter table %s set (%s)', partition, string_agg(o.option, ', '))
+    select format('alter table %s set (%s)', partition_name, string_agg(o.option, ', '))
     from (
       select unnest(c.reloptions) from pg_catalog.pg_class c where c.oid = model
       union all
@@ -2980,11 +3385,11 @@ begin
     ) o(option)
     having count(*) > 0
     union all
-    select format('alter table %s enable row level security', partition)
+    select format('alter table %s enable row level security', partition_name)
     from pg_catalog.pg_class c
     where c.oid in (parent, model) and c.relrowsecurity
     union
-    select format('alter table %s force row level security', partition)
+    select format('alter table %s force row level security', partition_name)
     from pg_catalog.pg_class c
     where c.oid = parent and c.relforcerowsecurity
   loop
@@ -3017,7 +3422,7 @@ begin
        select width_bucket(r.%1$I, array[%2$s]::%3$s[]) as bucket, count(*) as row_count
        from only %4$s r where r.%1$I >= %5$s and r.%1$I < %6$s%7$s group by 1
      ) r',
-    key.column_name, array_to_string(literals, ', '), key.type, relation, literals[1], literals[cardinality(literals)],
+    key.column_name, array_to_string(literals, ', '), key.type, nightshift.trusted_name(relation), literals[1], literals[cardinality(literals)],
     -- A random uuid is of no time.
     case when key.type = 'uuid'::regtype then format(' and substr(r.%I::text, 15, 1) = ''7''', key.column_name) end
   ) using bounds;
@@ -3080,6 +3485,8 @@ begin
   end if;
   -- From here on nobody else makes, attaches or detaches a partition; readers and writers go on.
   execute format('lock table only %s in share update exclusive mode', policy.parent);
+  -- What Postgres reads when a partition is attached: nobody adds to it any more.
+  perform nightshift.trusted_name(policy.parent);
   state := nightshift.assess_partitions(array[policy.parent::oid], as_of);
   todo := nightshift.partitions_to_make(policy, state, max_rows);
   if todo.pieces = '{}' then
@@ -3148,6 +3555,9 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  parent_name constant text := nightshift.trusted_name(policy.parent);
+  partition_name text;
+  foreign_keys text;
   parent record;
   schema name;
   partition regclass;
@@ -3168,15 +3578,22 @@ begin
   schema := coalesce(policy.partition_schema, parent.nspname);
   name := nightshift.free_partition_name(policy.parent, schema, nightshift.partition_suffix(policy.every, lower));
 
+  -- A key that a partition has when it is attached is not checked again, for which Postgres would read a stranger's table with our rights.
+  select string_agg(format(', constraint %I %s', k.conname, pg_get_constraintdef(k.oid)), '' order by k.oid) into foreign_keys
+  from pg_catalog.pg_constraint k
+  cross join lateral nightshift.find_stranger(k.confrelid) s
+  where k.conrelid = policy.parent and k.contype = 'f' and s.message is not null;
   -- Without its identity: the rows come through the table, which numbers them. Its indexes and keys come with attach.
   execute format(
     'create table %I.%I (like %s including defaults including constraints including generated including storage
-       including compression including statistics including comments)%s%s',
-    schema, name, policy.parent, ' using ' || quote_ident(parent.amname), ' tablespace ' || quote_ident(parent.spcname)
+       including compression including statistics including comments%s)%s%s',
+    schema, name, parent_name, foreign_keys, ' using ' || quote_ident(parent.amname), ' tablespace ' || quote_ident(parent.spcname)
   );
   partition := format('%I.%I', schema, name)::regclass;
+  partition_name := nightshift.trusted_name(partition);
+  perform nightshift.require_checked_keys(policy.parent, partition);
   if parent.relowner <> current_user::regrole then
-    execute format('alter table %s owner to %s', partition, parent.relowner::regrole);
+    execute format('alter table %s owner to %s', partition_name, parent.relowner::regrole);
   end if;
   perform nightshift.copy_grants(policy.parent, partition);
   perform nightshift.copy_settings(policy.parent, model, partition);
@@ -3187,18 +3604,19 @@ begin
     -- A publication sends what leaves the default partition, but what enters a table that is no partition yet it does not
     -- send, or under a name that the subscriber does not know: the subscriber would lose the rows.
     if nightshift.is_published(default_partition) then
-      execute format('create temporary table %I (like %s) on commit drop', 'nightshift_stage_' || partition::oid, partition);
+      execute format('create temporary table %I (like %s) on commit drop', 'nightshift_stage_' || partition::oid, partition_name);
       stage := format('pg_temp.%I', 'nightshift_stage_' || partition::oid)::regclass;
     end if;
     moved := nightshift.move_rows(default_partition, coalesce(stage, partition), columns, key_column, from_bound, to_bound);
   end if;
-  execute format('alter table %s attach partition %s for values from (%s) to (%s)', policy.parent, partition, from_bound, to_bound);
+  execute format('alter table %s attach partition %s for values from (%s) to (%s)', parent_name, partition_name, from_bound, to_bound);
   warnings := nightshift.copy_after_attach(policy.parent, model, partition);
   if stage is not null then
     triggers := nightshift.mute_triggers(partition);
-    execute format('insert into %1$s (%2$s) overriding system value select %2$s from %3$s', partition, columns, stage);
+    execute format('insert into %1$s (%2$s) overriding system value select %2$s from %3$s',
+      partition_name, columns, nightshift.trusted_name(stage));
     perform nightshift.unmute_triggers(partition, triggers);
-    execute format('drop table %s', stage);
+    execute format('drop table %s', nightshift.trusted_name(stage));
   end if;
   return jsonb_build_object('partition', partition::text, 'rows', moved, 'warnings', warnings);
 end;
@@ -3456,7 +3874,7 @@ begin
         end if;
         reason := nightshift.why_not_drop(record, run.started_at);
         if reason is null then
-          execute format('drop table %s', record.partition);
+          execute format('drop table %s', nightshift.trusted_name(record.partition));
           update nightshift.retired_partitions d
           set status = 'dropped', ended_at = clock_timestamp(), ended_run = run.id
           where d.id = record.id;
@@ -3476,6 +3894,8 @@ begin
     exception
       when lock_not_available or deadlock_detected then
         answer := '{"outcome": "busy"}';
+      when sqlstate 'NS422' then
+        answer := jsonb_build_object('outcome', 'kept', 'reason', sqlerrm);
       when dependent_objects_still_exist then
         answer := '{"outcome": "kept", "reason": "other objects need it"}';
       when syntax_error_or_access_rule_violation or object_not_in_prerequisite_state or feature_not_supported or plpgsql_error then
@@ -3536,7 +3956,8 @@ begin
   from pg_catalog.pg_inherits i
   where i.inhrelid = record.partition and i.inhparent = record.parent;
   if pending then
-    execute format('alter table %s detach partition %s finalize', record.parent, record.partition);
+    execute format('alter table %s detach partition %s finalize',
+      nightshift.trusted_name(record.parent), nightshift.trusted_name(record.partition));
   elsif pending is not null then
     -- It never came to it; or a run that lost its lease is frozen just before it, and no fence stops that statement.
     delete from nightshift.retired_partitions d
@@ -3877,7 +4298,7 @@ begin
     return null;
   end if;
   if pg_relation_size(state.default_partition) > 0 then
-    execute format('select count(*) from only %s', state.default_partition::regclass) into total;
+    execute format('select count(*) from only %s', nightshift.trusted_name(state.default_partition)) into total;
   end if;
   return (
     select jsonb_build_object(
@@ -3912,19 +4333,18 @@ set search_path = pg_catalog, pg_temp
 set row_security = off
 as $$
 declare
+  source constant text := nightshift.trusted_name(default_partition);
   period text := format('r.%1$I >= %2$s and r.%1$I < %3$s', key_column, from_bound, to_bound);
   key record;
   referenced boolean;
   triggers jsonb;
   moved bigint;
 begin
-  for key in select k.name, k.join_condition, nightshift.scan_of(k.referencing) as referencing
-    from nightshift.referencing_keys(default_partition) k
-  loop
+  for key in select k.key, k.name, k.referencing from nightshift.referencing_keys(default_partition) k loop
     -- To a foreign key a row that moves is a row that is deleted, and its references may be deleted with it.
     execute format(
       'select exists (select from (select * from only %s r where %s) t where exists (select from %s x where %s))',
-      default_partition, period, key.referencing, key.join_condition
+      source, period, nightshift.scan_of(key.referencing), nightshift.join_condition(key.key)
     ) into referenced;
     if referenced then
       raise exception using
@@ -3945,7 +4365,7 @@ begin
   triggers := nightshift.mute_triggers(default_partition);
   execute format(
     'with gone as (delete from only %1$s r where %2$s returning %3$s) insert into %4$s (%3$s) select %3$s from gone',
-    default_partition, period, columns, target
+    source, period, columns, nightshift.trusted_name(target)
   );
   get diagnostics moved = row_count;
   perform nightshift.unmute_triggers(default_partition, triggers);
@@ -3971,7 +4391,7 @@ begin
     select t.tgname, t.tgenabled from pg_catalog.pg_trigger t
     where t.tgrelid = relation and not t.tgisinternal and t.tgenabled <> 'D'
   loop
-    execute format('alter table %s disable trigger %I', relation, trigger.tgname);
+    execute format('alter table %s disable trigger %I', nightshift.trusted_name(relation), trigger.tgname);
     states := states || jsonb_build_object(trigger.tgname, trigger.tgenabled);
   end loop;
   return states;
@@ -4424,6 +4844,7 @@ declare
   state nightshift.partition_state;
 begin
   select p.* into policy from nightshift.partition_policies p where p.parent = nightshift.find_relation(table_name);
+  perform nightshift.check_partition_policy(policy);
   state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
   return (
     select coalesce(jsonb_agg(jsonb_build_object('partition', d.partition::regclass::text, 'reason', w.reason) order by d.position), '[]')
@@ -4492,6 +4913,8 @@ set lock_timeout = '2s'
 set jit = off
 as $$
 declare
+  parent_name text;
+  partition_name text;
   record nightshift.retired_partitions;
   default_partition regclass;
 begin
@@ -4510,11 +4933,12 @@ begin
       ), 'none')),
       hint = 'One that was dropped is gone: restore it from a backup.';
   end if;
+  partition_name := nightshift.trusted_name(partition);
   if exists (
     select 1 from pg_catalog.pg_inherits i
     where i.inhrelid = partition and i.inhparent = record.parent and i.inhdetachpending
   ) then
-    execute format('alter table %s detach partition %s finalize', record.parent, partition);
+    execute format('alter table %s detach partition %s finalize', nightshift.trusted_name(record.parent), partition_name);
   elsif (select c.relispartition from pg_catalog.pg_class c where c.oid = partition) then
     raise exception using
       errcode = 'NS422',
@@ -4528,10 +4952,12 @@ begin
   else
     perform nightshift.lock_for_change(record.parent, default_partition);
   end if;
-  execute format('alter table %s drop constraint if exists nightshift_retired', partition);
+  parent_name := nightshift.trusted_name(record.parent);
+  perform nightshift.require_checked_keys(record.parent, partition);
+  execute format('alter table %s drop constraint if exists nightshift_retired', partition_name);
   begin
     execute format('alter table %s attach partition %s for values from (%s) to (%s)',
-      record.parent, partition, record.from_bound, record.to_bound);
+      parent_name, partition_name, record.from_bound, record.to_bound);
   exception
     when check_violation then
       raise exception using
@@ -4692,6 +5118,8 @@ begin
       when lock_not_available or deadlock_detected then
         return jsonb_build_object('outcome', 'busy', 'blocked', blocked);
     end;
+    -- What Postgres reads when a partition is detached: nobody adds to it any more.
+    perform nightshift.require_trusted_keys(policy.parent);
     state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
   end if;
   stop_at := clock_timestamp() + interval '1 second';
@@ -4703,7 +5131,7 @@ begin
     end if;
     begin
       perform nightshift.note_detaching(policy, due, run.id);
-      execute format('alter table %s detach partition %s', policy.parent, due::regclass);
+      execute format('alter table %s detach partition %s', nightshift.trusted_name(policy.parent), nightshift.trusted_name(due));
       perform nightshift.stamp_retired(policy, due, run.id);
       retired := retired + 1;
     exception
@@ -4804,7 +5232,7 @@ begin
   -- On its own it is a table like any other: out of the reach of the API, and not for rows of another time.
   perform nightshift.secure_partition(partition);
   execute format(
-    'alter table %s add constraint nightshift_retired check (%s) not valid', partition,
+    'alter table %s add constraint nightshift_retired check (%s) not valid', nightshift.trusted_name(partition),
     concat_ws(' and ',
       format('%I is not null', key.column_name),
       case when record.from_bound <> 'MINVALUE' then format('%I >= %s', key.column_name, record.from_bound) end,
@@ -4862,7 +5290,7 @@ declare
   trigger record;
 begin
   for trigger in select * from jsonb_each_text(states) t(name, state) loop
-    execute format('alter table %s enable %s trigger %I', relation,
+    execute format('alter table %s enable %s trigger %I', nightshift.trusted_name(relation),
       case trigger.state when 'R' then 'replica' when 'A' then 'always' else '' end, trigger.name);
   end loop;
 end;
@@ -4938,7 +5366,7 @@ as $$
     when c.relkind <> 'r' or c.oid::regclass::text <> record.partition_name then 'it was renamed or replaced'
     when exists (select 1 from pg_catalog.pg_inherits i where i.inhparent = c.oid) then 'other tables inherit from it'
     when not exists (
-      select 1 from pg_catalog.pg_constraint k where k.conrelid = c.oid and k.conname = 'nightshift_retired'
+      select 1 from pg_catalog.pg_constraint k where k.conrelid = c.oid and k.conname = 'nightshift_retired' and k.contype = 'c'
     ) then 'its constraint nightshift_retired was dropped'
     when p.parent is null then 'its table has no partition policy any more'
     when not p.enabled then 'the policy of its table is switched off'
@@ -4970,12 +5398,9 @@ declare
   referenced boolean;
   users text;
 begin
-  for key in
-    select k.name, k.join_condition, nightshift.scan_of(k.referencing) as referencing
-    from nightshift.referencing_keys(partition) k
-  loop
+  for key in select k.key, k.name, k.referencing from nightshift.referencing_keys(partition) k loop
     execute format('select exists (select from only %s t where exists (select from %s x where %s))',
-      partition, key.referencing, key.join_condition) into referenced;
+      nightshift.trusted_name(partition), nightshift.scan_of(key.referencing), nightshift.join_condition(key.key)) into referenced;
     if referenced then
       return format('rows of it are still needed by foreign key %s', key.name);
     end if;
@@ -5063,7 +5488,11 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
 declare
-  adopted regclass[];
+  adopted oid[] := '{}';
+  view regclass;
+  left_out jsonb := '[]';
+  problem text;
+  fix text;
 begin
   if not exists (select 1 from pg_catalog.pg_namespace n where n.nspname = adopt_refresh_policies.schema) then
     raise exception using
@@ -5071,25 +5500,43 @@ begin
       message = format('There is no schema %s', coalesce(quote_ident(adopt_refresh_policies.schema), 'null')),
       hint = 'Name it as it is, without quotes: nightshift.adopt_refresh_policies(''public'').';
   end if;
-  select coalesce(array_agg(c.oid::regclass order by c.oid::regclass::text), '{}') into adopted
-  from pg_catalog.pg_class c
-  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where n.nspname = adopt_refresh_policies.schema
-    and c.relkind = 'm'
-    and (nightshift.find_refresh_policy(c.oid::regclass::text)).view is null;
-  perform nightshift.add_refresh_policy(v, adopt_refresh_policies.max_staleness, adopt_refresh_policies.allow_blocking)
-  from unnest(adopted) v;
+  for view in
+    select c.oid::regclass
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = adopt_refresh_policies.schema
+      and c.relkind = 'm'
+      and (nightshift.find_refresh_policy(c.oid::regclass::text)).view is null
+    order by c.oid::regclass::text
+  loop
+    begin
+      perform nightshift.add_refresh_policy(view, adopt_refresh_policies.max_staleness, adopt_refresh_policies.allow_blocking);
+      adopted := adopted || view::oid;
+    exception
+      when sqlstate 'NS422' then
+        get stacked diagnostics problem = message_text, fix = pg_exception_hint;
+        left_out := left_out || jsonb_build_object('view', view::text, 'problem', problem, 'fix', fix);
+    end;
+  end loop;
+  if adopted = '{}' and left_out <> '[]' then
+    raise exception using
+      errcode = 'NS422',
+      message = 'No view could be adopted: ' || problem,
+      detail = format('It is the same, or the like, for %s.',
+        (select string_agg(l ->> 'view', ', ') from jsonb_array_elements(left_out) l)),
+      hint = fix;
+  end if;
   -- Only now: a view that reads another one of them has nothing to be warned of.
   return (
     select coalesce(jsonb_agg(nightshift.describe_declared_policy(p) order by p.view_name), '[]')
     from nightshift.refresh_policies p
-    where p.view = any(adopted)
-  );
+    where p.view::oid = any(adopted)
+  ) || left_out;
 end;
 $$;
 
 comment on function nightshift.adopt_refresh_policies is
-  'Declares a policy for every materialized view of a schema that has none; the others keep theirs. Arguments as for add_refresh_policy. Returns the new policies with their warnings, as one JSON array. Errors: NS404, NS422.';
+  'Declares a policy for every materialized view of a schema that has none; the others keep theirs. Arguments as for add_refresh_policy. Returns the new policies with their warnings, as one JSON array, and after them the views that could not be adopted: {view, problem, fix}. Errors: NS404; NS422 when none could be.';
 
 -- supabase/schema/refresh/alter_refresh_policy.sql
 
@@ -5264,11 +5711,11 @@ begin
       hint = 'Name one, with its schema: nightshift.add_refresh_policy(''public.sales_by_day'', ''26 hours'').';
   end if;
   select c.relowner into owner from pg_catalog.pg_class c where c.oid = policy.view;
-  if not pg_has_role(caller, owner, 'usage') then
+  if not nightshift.may_refresh(caller, policy.view) then
     raise exception using
       errcode = 'NS422',
       message = format('%s belongs to %I, and %I may not refresh it', policy.view, owner::regrole, caller),
-      hint = 'Declare the policy as the owner of the view: on Supabase in the SQL editor or in a migration.';
+      hint = 'Declare the policy as the owner of the view, or: ' || nightshift.grant_of_refresh(caller, policy.view);
   end if;
   -- Each field by itself: '1 month -30 days' is positive on paper and negative in February.
   if policy.max_staleness is null
@@ -5507,6 +5954,23 @@ $$;
 
 comment on function nightshift.follow_renames is 'Notes the present name of every view that has a policy.';
 
+-- supabase/schema/refresh/grant_of_refresh.sql
+
+create or replace function nightshift.grant_of_refresh(role_name name, view regclass)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when current_setting('server_version_num')::integer >= 170000
+    then format('grant maintain on %s to %I;', c.oid::regclass, role_name)
+    else format('grant %I to %I;', pg_get_userbyid(c.relowner), role_name) end
+  from pg_catalog.pg_class c
+  where c.oid = grant_of_refresh.view;
+$$;
+
+comment on function nightshift.grant_of_refresh is 'The statement that lets a role refresh a view and takes nothing from anyone.';
+
 -- supabase/schema/refresh/list_refresh_policies.sql
 
 create or replace function nightshift.list_refresh_policies(as_of timestamptz default now())
@@ -5528,6 +5992,26 @@ $$;
 
 comment on function nightshift.list_refresh_policies is
   'Every policy with the state of its view, as one JSON array: see describe_view.';
+
+-- supabase/schema/refresh/may_refresh.sql
+
+create or replace function nightshift.may_refresh(role_name name, view regclass)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if pg_has_role(role_name, (select c.relowner from pg_catalog.pg_class c where c.oid = view), 'usage') then
+    return true;
+  end if;
+  -- Earlier versions do not know the word.
+  return current_setting('server_version_num')::integer >= 170000 and has_table_privilege(role_name, view, 'maintain');
+end;
+$$;
+
+comment on function nightshift.may_refresh is
+  'Whether a role may refresh a view: it has the rights of its owner, or holds MAINTAIN on it, which exists since Postgres 17.';
 
 -- supabase/schema/refresh/note_unchanged.sql
 
@@ -5687,7 +6171,7 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '500ms'
 as $$
 declare
-  target regclass := nightshift.view_of(policy);
+  target regclass;
   way jsonb;
   assessed jsonb;
   statement text;
@@ -5703,23 +6187,33 @@ begin
       message = format('A refresh needs the isolation level read committed, not %s', current_setting('transaction_isolation')),
       hint = 'Call it outside of a transaction, or begin one with: begin isolation level read committed;';
   end if;
-  if target is null then
-    raise exception using
-      errcode = 'NS404',
-      message = format('The view %s is gone', policy.view_name),
-      hint = format('Create it again under its name, or: select nightshift.remove_refresh_policy(%L);', policy.view_name);
-  end if;
-  if not pg_try_advisory_xact_lock(hashtextextended('nightshift.refresh_view:' || target::oid, 0)) then
-    return jsonb_build_object('outcome', 'busy', 'detail', 'another session is refreshing it');
-  end if;
-  -- As it is now, and held: a finished refresh must not fail because the policy is locked at its end.
-  select p.* into policy from nightshift.refresh_policies p where p.view = policy.view for no key update;
-  if not found then
-    raise exception using
-      errcode = 'NS404',
-      message = format('%s has no refresh policy', target),
-      hint = 'It was removed meanwhile; the view stays as it is.';
-  end if;
+  loop
+    target := nightshift.view_of(policy);
+    if target is null then
+      raise exception using
+        errcode = 'NS404',
+        message = format('The view %s is gone', policy.view_name),
+        hint = format('Create it again under its name, or: select nightshift.remove_refresh_policy(%L);', policy.view_name);
+    end if;
+    if not pg_try_advisory_xact_lock(hashtextextended('nightshift.refresh_view:' || target::oid, 0)) then
+      return jsonb_build_object('outcome', 'busy', 'detail', 'another session is refreshing it');
+    end if;
+    -- As it is now, and held: a finished refresh must not fail because the policy is locked at its end. Whoever refreshed a view
+    -- that was made anew has given the policy its new oid.
+    select p.* into policy from nightshift.refresh_policies p
+    where p.view in (policy.view, target)
+    order by p.view = target desc
+    limit 1
+    for no key update;
+    if not found then
+      raise exception using
+        errcode = 'NS404',
+        message = format('%s has no refresh policy', target),
+        hint = 'It was removed meanwhile; the view stays as it is.';
+    end if;
+    -- Otherwise the view itself was made anew meanwhile.
+    exit when nightshift.view_of(policy) = target;
+  end loop;
   record := nightshift.find_refresh(run_id, target);
   if record.id is not null then
     -- The answer was lost, and the call is repeated.
@@ -5762,7 +6256,12 @@ begin
   );
   begun_at := clock_timestamp();
   begin
+    -- From 17 on Postgres sets a path of its own; before, functions in the query find their names as in a refresh by hand.
+    if current_setting('server_version_num')::integer < 170000 then
+      perform set_config('search_path', (select s.trigger_search_path || ', pg_temp' from nightshift.settings s), true);
+    end if;
     execute statement;
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
   exception
     when lock_not_available then
       raise;
@@ -5784,7 +6283,10 @@ begin
         message = format('The query of %s fails with SQLSTATE %s', target, sqlstate),
         hint = case
           when sqlstate in ('42P01', '42883', '42704', '3F000')
-            then 'Since Postgres 17 every refresh runs with search_path = pg_catalog: qualify the names in the functions that the view calls, or alter function ... set search_path. '
+            then case when current_setting('server_version_num')::integer >= 170000
+              then 'Since Postgres 17 every refresh runs with search_path = pg_catalog'
+              else 'A refresh runs with the search path of nightshift.settings.trigger_search_path' end
+              || ': qualify the names in the functions that the view calls, or alter function ... set search_path. '
           when sqlstate = '42501' then 'A refresh has the rights of the owner of the view: grant them what its query needs. '
           when sqlstate = '55000' then 'A materialized view that it reads may hold no data: refresh that first. '
           else ''
@@ -5800,7 +6302,13 @@ begin
     record.row_count := pg_stat_get_xact_tuples_inserted(target);
     record.dead_rows := 0;
   else
-    execute format('select count(*) from %s', target) into record.row_count;
+    -- A refresh has the rights of the owner of the view, but to count its rows would take ours.
+    if (select s.message is null from nightshift.find_stranger(target) s) then
+      execute format('select count(*) from %s', nightshift.trusted_name(target)) into record.row_count;
+    else
+      record.row_count := greatest(pg_stat_get_live_tuples(target)
+        + pg_stat_get_xact_tuples_inserted(target) - pg_stat_get_xact_tuples_deleted(target), 0);
+    end if;
     record.dead_rows := pg_stat_get_dead_tuples(target) + pg_stat_get_xact_tuples_deleted(target);
   end if;
   -- What reads this view must see at once, by its counters, whether it has changed.
@@ -5914,13 +6422,11 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  owner oid;
   populated boolean;
   keyed boolean;
-  needs text;
+  empty oid[];
 begin
-  select c.relowner, c.relispopulated into owner, populated
-  from pg_catalog.pg_class c where c.oid = view;
+  select c.relispopulated into populated from pg_catalog.pg_class c where c.oid = view;
   keyed := exists (
     select 1
     from pg_catalog.pg_index i
@@ -5931,31 +6437,47 @@ begin
       and i.indpred is null and i.indexprs is null
       and m.amname = 'btree'
   );
-  if not pg_has_role(owner, 'usage') then
+  if not nightshift.may_refresh(current_user, view) then
     return jsonb_build_object(
-      'problem', format('It belongs to %I, and only its owner may refresh it', owner::regrole),
-      'fix', format('alter materialized view %s owner to %I;', view, current_user)
+      'problem', format('It belongs to %I, and %I may not refresh it',
+        (select c.relowner::regrole from pg_catalog.pg_class c where c.oid = view), current_user),
+      'fix', nightshift.grant_of_refresh(current_user, view)
     );
   end if;
-  if populated and keyed then
+  -- One that has a policy is filled first.
+  empty := array(
+    select r.relation::oid
+    from nightshift.view_reads(view) r
+    join pg_catalog.pg_class c on c.oid = r.relation and c.relkind = 'm' and not c.relispopulated
+    where not exists (select 1 from nightshift.refresh_policies p where p.enabled and nightshift.view_of(p) = r.relation)
+  );
+  if cardinality(empty) > 0 then
+    return jsonb_build_object(
+      'problem', format('It reads %s, which holds no data and has no refresh policy', nightshift.name_some(empty)),
+      'fix', format('select nightshift.add_refresh_policy(%L);', empty[1]::regclass)
+    );
+  end if;
+  if not populated then
+    return jsonb_build_object('mode', 'plain', 'modeReason', 'it holds no data yet, so nobody can read it');
+  end if;
+  if keyed then
     return jsonb_build_object('mode', 'concurrently', 'modeReason', 'readers go on reading');
   end if;
-  needs := concat_ws(' and ',
-    case when not populated then 'it holds no data yet' end, case when not keyed then 'it has no unique index on plain columns' end);
   if allow_blocking then
-    return jsonb_build_object('mode', 'plain', 'modeReason', needs || ', and its policy allows blocking readers');
+    return jsonb_build_object(
+      'mode', 'plain', 'modeReason', 'it has no unique index on plain columns, and its policy allows blocking readers'
+    );
   end if;
   return jsonb_build_object(
-    'problem', format('It can only be refreshed in a way that blocks its readers: %s', needs),
-    'fix', case when not populated then format('refresh materialized view %s; once by hand, ', view) else '' end
-      || case when not keyed then format('create unique index on %s (<the columns that tell its rows apart>); ', view) else '' end
+    'problem', 'It can only be refreshed in a way that blocks its readers: it has no unique index on plain columns',
+    'fix', format('create unique index on %s (<the columns that tell its rows apart>); ', view)
       || format('or select nightshift.alter_refresh_policy(%L, allow_blocking => true);', view)
   );
 end;
 $$;
 
 comment on function nightshift.refresh_way is
-  'How a view can be refreshed: {mode: concurrently | plain, modeReason}, or {problem, fix} when it cannot. Concurrently when it is populated and has a valid unique index on plain columns; plain, which blocks readers, only when allow_blocking says so.';
+  'How a view can be refreshed: {mode: concurrently | plain, modeReason}, or {problem, fix} when it cannot. Plain when it holds no data, for nobody can read it then; concurrently when it has a valid unique index on plain columns; otherwise plain, which blocks readers, only when allow_blocking says so.';
 
 -- supabase/schema/refresh/remove_refresh_policy.sql
 
@@ -6328,6 +6850,7 @@ declare
   policy nightshift.retention_policies;
 begin
   policy.relation := add_retention_policy.relation;
+  policy.relation_name := policy.relation::text;
   policy.drop_after := add_retention_policy.drop_after;
   policy.marker_column := add_retention_policy.marker_column;
   policy.flag_column := add_retention_policy.flag_column;
@@ -6335,6 +6858,7 @@ begin
   policy.enabled := coalesce(add_retention_policy.enabled, true);
   policy.first_purge := add_retention_policy.first_purge;
   policy.created_at := now();
+  perform nightshift.follow_tables();
   perform nightshift.check_retention_policy(policy, allow_short);
 
   insert into nightshift.retention_policies select policy.* on conflict do nothing;
@@ -6448,6 +6972,7 @@ as $$
 declare
   policy nightshift.retention_policies;
 begin
+  perform nightshift.follow_tables();
   select p.* into policy
   from nightshift.retention_policies p
   where p.relation = alter_retention_policy.relation
@@ -6608,9 +7133,9 @@ begin
       message = format('%s may not delete rows of %s', caller, relation),
       hint = format('Declare the policy as the owner of the table, or: grant delete on %s to %I;', relation, caller);
   end if;
-  perform nightshift.require_trusted_owner(relation);
-  perform nightshift.require_trusted_owner(k.referencing)
-  from nightshift.referencing_keys(relation) k;
+  perform nightshift.require_trusted(relation::oid || array(
+    select distinct k.referencing::oid from nightshift.referencing_keys(relation) k
+  ));
   if not (
     has_table_privilege(relation, 'select')
     and has_table_privilege(relation, 'update')
@@ -6677,7 +7202,7 @@ begin
       message = format('%s may not update rows of %s', caller, named.referencing),
       hint = format('Declare the policy as the owner of the table, or: grant update on %s to %I;', named.referencing, caller);
   end if;
-  perform nightshift.require_trusted_owner(named.referencing);
+  perform nightshift.require_trusted(array[named.referencing::oid]);
   select a.attname into stuck
   from pg_catalog.pg_attribute a
   left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
@@ -6716,11 +7241,7 @@ begin
       message = format('%s may not update rows of %s', caller, policy.relation),
       hint = format('Restore as the owner of the table, or: grant update on %s to %I;', policy.relation, caller);
   end if;
-  perform nightshift.require_trusted_owner(policy.relation);
-  perform nightshift.require_trusted_owner(c.oid::regclass)
-  from pg_catalog.pg_partition_tree(policy.relation) t
-  join pg_catalog.pg_class c on c.oid = t.relid
-  where c.relowner <> (select o.relowner from pg_catalog.pg_class o where o.oid = policy.relation);
+  perform nightshift.trusted_name(policy.relation);
   -- It says so where the columns of the policy are not what they were.
   perform nightshift.due_by_marker('r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, now());
 
@@ -6866,7 +7387,7 @@ begin
     return null;
   end if;
   for key in
-    select k.referenced, k.join_condition from nightshift.purge_keys(array[policy.relation::oid]) k
+    select k.referenced, k.key from nightshift.purge_keys(array[policy.relation::oid]) k
     where k.role = 'child' and k.referencing = child
   loop
     if policy.relation::oid in (select nightshift.related_tables(key.referenced)) then
@@ -6879,7 +7400,7 @@ begin
       return null;
     end if;
     condition := concat_ws(' or ', condition,
-      format('exists (select from %s t where %s and %s)', nightshift.scan_of(key.referenced), key.join_condition, above));
+      format('exists (select from %s t where %s and %s)', nightshift.scan_of(key.referenced), nightshift.join_condition(key.key), above));
   end loop;
   -- The key that made it a child may be gone.
   return coalesce('(' || condition || ')', 'false');
@@ -6908,6 +7429,7 @@ set row_security = off
 set enable_seqscan = off
 as $$
 declare
+  leaf_name constant text := nightshift.trusted_name(leaf);
   -- Rows with one marker value that may go in one batch, where batches are not small for a reason.
   max_ties constant integer := greatest(4 * batch_rows, case when batch_rows >= 500 then 20000 else 0 end);
   start tid;
@@ -6930,7 +7452,7 @@ begin
          where r.ctid > %L and r.ctid < ''(%s,0)'' and r.tableoid = %s and (%s) is true %s
          limit %s %s
        ) r',
-      leaf, start, least(next_block, 4294967295), leaf::oid, due,
+      leaf_name, start, least(next_block, 4294967295), leaf::oid, due,
       -- What an index walk has seen already is not looked at twice.
       case when cursor ? 'floor' then format('and r.%I > %L', marker_column, cursor ->> 'floor') end,
       batch_rows, locking
@@ -6957,7 +7479,7 @@ begin
          order by r.%1$I fetch first %5$s rows with ties
        ) c limit %6$s
      ) c',
-    marker_column, leaf, due, coalesce(cursor ->> 'after', '-infinity'), batch_rows, max_ties + 1
+    marker_column, leaf_name, due, coalesce(cursor ->> 'after', '-infinity'), batch_rows, max_ties + 1
   ) into found_tids, found_rows, last_marker;
   if found_rows > max_ties then
     -- One value of the marker on very many rows, as after a bulk delete: no order among them to continue by.
@@ -6970,7 +7492,7 @@ begin
     'select array_agg(r.ctid) from (
        select r.ctid from only %s r where r.ctid = any($1) and r.tableoid = %s and (%s) is true %s
      ) r',
-    leaf, leaf::oid, due, locking
+    leaf_name, leaf::oid, due, locking
   )
   into chosen using found_tids;
   cursor := cursor || jsonb_build_object('after', last_marker, 'leafDone', found_rows < batch_rows);
@@ -7017,8 +7539,8 @@ begin
   from pg_catalog.pg_attribute a
   join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
   where a.attrelid = constant_default.relation and a.attname = constant_default.column_name and a.attgenerated = '';
-  -- current_timestamp is a node of its own; now() and its kin are functions of Postgres without arguments.
-  if tree is null or tree ~ '\{(SQLVALUEFUNCTION|NEXTVALUEEXPR)' or exists (
+  -- current_timestamp is a node of its own, now() and its kin are functions without arguments; a domain has checks of its own.
+  if tree is null or tree ~ '\{(SQLVALUEFUNCTION|NEXTVALUEEXPR|COERCETODOMAIN)' or exists (
     select 1
     from nightshift.called_functions(tree) f
     join pg_catalog.pg_proc p on p.oid = f.function
@@ -7356,17 +7878,15 @@ begin
   -- fetching each row by its address.
   select
     array_agg(format(
-      'delete from only %I.%I where ctid operator(pg_catalog.=) any(($1[%s]).tids) and tableoid operator(pg_catalog.=) %s %s',
-      n.nspname, c.relname, d.position, c.oid,
+      'delete from only %s where ctid operator(pg_catalog.=) any(($1[%s]).tids) and tableoid operator(pg_catalog.=) %s %s',
+      nightshift.trusted_name(d.relation), d.position, d.relation,
       case when (b.last::text::point)[0] - (b.first::text::point)[0] < cardinality(d.tids) / 4
         then format('and ctid operator(pg_catalog.>=) %L and ctid operator(pg_catalog.<=) %L', b.first, b.last) end
     ) order by d.position),
-    jsonb_object_agg(c.oid, cardinality(d.tids))
+    jsonb_object_agg(d.relation, cardinality(d.tids))
   into deletes, expected
   from unnest(by_table) with ordinality d(policy, relation, due, tids, position)
-  cross join lateral (select min(t) as first, max(t) as last from unnest(d.tids) t) b
-  join pg_catalog.pg_class c on c.oid = d.relation
-  join pg_catalog.pg_namespace n on n.oid = c.relnamespace;
+  cross join lateral (select min(t) as first, max(t) as last from unnest(d.tids) t) b;
 
   begin
     if nightshift.fires_triggers(by_table, scope) then
@@ -7390,7 +7910,7 @@ begin
         from unnest(by_table) with ordinality d(policy, relation, due, tids, position)
       ) into deleted using by_table;
     end if;
-    -- What was put off until the commit would undo the whole batch there.
+    -- What is put off to the commit would undo the whole batch there, since Postgres 18 with our rights and the search path of the caller.
     set constraints all immediate;
     perform set_config('search_path', 'pg_catalog, pg_temp', true);
     if deleted <> expected then
@@ -7455,7 +7975,8 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select jsonb_build_object(
-    'relation', policy.relation::text,
+    'relation', case when exists (select 1 from pg_catalog.pg_class c where c.oid = policy.relation)
+      then policy.relation::text else coalesce(policy.relation_name, policy.relation::text) end,
     'dropAfter', policy.drop_after::text,
     'markerColumn', policy.marker_column,
     'flagColumn', policy.flag_column,
@@ -7590,7 +8111,7 @@ declare
   covered nightshift.row_set[];
 begin
   select string_agg(format('select %s::oid, x.tableoid, x.ctid from %s and r.policy = %s', k.policy,
-    nightshift.reference_join(k.referenced, k.referencing, k.join_condition, true), k.policy), ' union all ')
+    nightshift.reference_join(k.key, true), k.policy), ' union all ')
   into steps
   from nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
   where k.role = 'child';
@@ -7695,14 +8216,13 @@ declare
   key record;
 begin
   for key in
-    select s.policy, s.relation, s.tids, k.role, k.name, k.referencing, k.join_condition, k.indexed
+    select s.policy, s.relation, s.tids, k.role, k.key, k.name, k.referencing, k.indexed
     from unnest(rows) s
     join nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
       on k.policy = s.policy and k.referenced::oid in (select nightshift.related_tables(s.relation))
     order by s.relation, k.key
   loop
     perform set_config('enable_hashjoin', (not key.indexed)::text, true);
-    perform nightshift.require_trusted_owner(key.referencing);
     -- NOT IN, for once: a hashed subplan filters inside the probe of x, which then stops at the first row
     -- that is not among the rows. NOT EXISTS would first subtract them from the whole of x.
     return query execute format(
@@ -7732,8 +8252,8 @@ begin
              and (d.fate is null or d.fate not in (''gone'', ''assessed''))
            order by t.ctid'
       end,
-      key.policy, case key.role when 'keep' then 'kept' else 'held' end, key.name, key.relation::regclass, key.relation,
-      nightshift.scan_of(key.referencing), key.join_condition,
+      key.policy, case key.role when 'keep' then 'kept' else 'held' end, key.name, nightshift.trusted_name(key.relation), key.relation,
+      nightshift.scan_of(key.referencing), nightshift.join_condition(key.key),
       '(x.tableoid, x.ctid) not in (select d.relation, r.tid from unnest($2) d cross join lateral unnest(d.tids) r(tid))',
       run_id
     )
@@ -7781,7 +8301,7 @@ declare
   released nightshift.row_set[] := '{}';
 begin
   for key in
-    select s.relation, s.tids, k.referencing, k.join_condition, k.indexed
+    select s.relation, s.tids, k.key, k.referencing, k.indexed
     from unnest(rows) s
     join nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
       on k.policy = s.policy and k.referenced::oid in (select nightshift.related_tables(s.relation))
@@ -7800,7 +8320,7 @@ begin
            )
          group by x.tableoid
        ) g',
-      key.relation::regclass, nightshift.scan_of(key.referencing), key.join_condition, key.relation, run_id
+      nightshift.trusted_name(key.relation), nightshift.scan_of(key.referencing), nightshift.join_condition(key.key), key.relation, run_id
     ) into found_rows using key.tids;
     released := released || coalesce(found_rows, '{}');
   end loop;
@@ -7837,6 +8357,46 @@ $$;
 
 comment on function nightshift.fires_triggers is
   'Whether triggers of the application may fire when these rows go, on their own tables or where references are released.';
+
+-- supabase/schema/retention/follow_tables.sql
+
+create or replace function nightshift.follow_tables()
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- A database that has run full is read-only, and is looked at all the same.
+  if current_setting('transaction_read_only')::boolean then
+    return;
+  end if;
+  update nightshift.retention_policies p
+  set relation_name = c.oid::regclass::text
+  from pg_catalog.pg_class c
+  where c.oid = p.relation and p.relation_name is distinct from c.oid::regclass::text;
+
+  update nightshift.retention_policies p
+  set relation = anew.oid
+  from (
+    -- Where two policies had the same name in turn, the later one.
+    select distinct on (g.relation_name) g.relation, c.oid
+    from nightshift.retention_policies g
+    join pg_catalog.pg_class c on c.oid = nightshift.find_relation(g.relation_name) and c.relkind in ('r', 'p')
+    where not exists (select 1 from pg_catalog.pg_class l where l.oid = g.relation)
+      and not exists (
+        select 1 from nightshift.retention_policies o
+        where o.relation = c.oid
+          or o.relation in (select a.relid from pg_catalog.pg_partition_ancestors(c.oid) a(relid))
+          or c.oid in (select a.relid from pg_catalog.pg_partition_ancestors(o.relation) a(relid))
+      )
+    order by g.relation_name, g.created_at desc
+  ) anew
+  where p.relation = anew.relation;
+end;
+$$;
+
+comment on function nightshift.follow_tables is
+  'Notes the present name of every table that has a retention policy, and lets a policy whose table is gone follow it to the one that was created anew under that name.';
 
 -- supabase/schema/retention/forced_names.sql
 
@@ -8019,6 +8579,30 @@ $$;
 comment on function nightshift.is_set_by_default is
   'Whether a new row has a time in this column by its default, as created_at mostly has.';
 
+-- supabase/schema/retention/join_condition.sql
+
+create or replace function nightshift.join_condition(key oid)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select string_agg(format('t.%I%s %s x.%I%s', referenced.attname, o.cast_left, o.name, referencing.attname, o.cast_right), ' and ')
+    from pg_catalog.pg_constraint k
+    cross join lateral unnest(k.conkey, k.confkey, k.conpfeqop) u(conkey, confkey, operator)
+    join pg_catalog.pg_attribute referencing on referencing.attrelid = k.conrelid and referencing.attnum = u.conkey
+    join pg_catalog.pg_attribute referenced on referenced.attrelid = k.confrelid and referenced.attnum = u.confkey
+    cross join lateral nightshift.trusted_operator(u.operator) o
+    where k.oid = key
+  );
+end;
+$$;
+
+comment on function nightshift.join_condition is
+  'The SQL condition on which rows of a foreign key belong together: t is the referenced table, x the referencing one. Errors: NS422 (see trusted_operator).';
+
 -- supabase/schema/retention/key_columns.sql
 
 create or replace function nightshift.key_columns(key oid)
@@ -8129,6 +8713,7 @@ declare
   entry jsonb;
   entries jsonb := '[]';
 begin
+  perform nightshift.follow_tables();
   for policy in select p.* from nightshift.retention_policies p order by p.relation::text loop
     entry := nightshift.describe_retention_policy(policy);
     begin
@@ -8163,13 +8748,12 @@ declare
   tids tid[];
 begin
   foreach asked in array rows loop
-    perform nightshift.require_trusted_owner(asked.relation);
     perform nightshift.hold_table(asked.relation, 'for update');
     execute format(
       'select array_agg(r.ctid) from (
          select x.ctid from only %s x where x.ctid = any($1) and x.tableoid = %s %s for update skip locked
        ) r',
-      asked.relation::regclass, asked.relation,
+      nightshift.trusted_name(asked.relation), asked.relation,
       case when asked.due then (
         select format('and (%s) is true', nightshift.due_condition(
           'x', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at))
@@ -8235,7 +8819,8 @@ begin
   -- The planner is asked whether an index gives the due rows in order: it knows about partial indexes,
   -- leading columns and expressions what a look at pg_index would have to guess.
   execute format(
-    'explain (format json) select r.%1$I from only %2$s r where %3$s order by r.%1$I limit 1', marker_column, leaf, due
+    'explain (format json) select r.%1$I from only %2$s r where %3$s order by r.%1$I limit 1',
+    marker_column, nightshift.trusted_name(leaf), due
   ) into plan;
   if not jsonb_path_exists(plan, 'strict $.**."Node Type" ? (@ == "Sort" || @ == "Seq Scan")') then
     return 'index';
@@ -8524,6 +9109,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   leaf regclass;
+  leaf_name text;
   plan jsonb;
   mode text;
   due_rows bigint;
@@ -8534,11 +9120,12 @@ begin
   end if;
   mode := coalesce(nightshift.marker_walk(leaf, marker_column, due), 'sweep');
   if mode = 'index' then
+    leaf_name := nightshift.trusted_name(leaf);
     -- Postgres weighs the index against reading every page; where it would read every page, we sweep.
-    execute format('explain (format json) select r.ctid from only %s r where %s', leaf, due) into plan;
+    execute format('explain (format json) select r.ctid from only %s r where %s', leaf_name, due) into plan;
     if plan #>> '{0,Plan,Node Type}' = 'Seq Scan' then
       -- Its statistics may be of before the last purge: where nothing is due, the index says so at once.
-      execute format('select from only %s r where %s order by r.%I limit 1', leaf, due, marker_column);
+      execute format('select from only %s r where %s order by r.%I limit 1', leaf_name, due, marker_column);
       get diagnostics due_rows = row_count;
       mode := case when due_rows > 0 then 'sweep' else 'index' end;
     end if;
@@ -8760,6 +9347,7 @@ declare
   unknown text;
 begin
   run := nightshift.hold_run(run_id, fence);
+  perform nightshift.follow_tables();
 
   select string_agg(o, ', ') into unknown
   from unnest(only_relations || nightshift.forced_names(run)) o
@@ -9029,7 +9617,7 @@ comment on function nightshift.purge_batch is
 
 create or replace function nightshift.purge_keys(policies oid[])
 returns table (
-  policy oid, role text, key oid, name text, referenced regclass, referencing regclass, join_condition text, indexed boolean
+  policy oid, role text, key oid, name text, referenced regclass, referencing regclass, indexed boolean
 )
 language sql
 stable
@@ -9040,7 +9628,7 @@ as $$
     from nightshift.policy_members(policies) m
     cross join lateral nightshift.referencing_keys(m.member) r
   )
-  select k.policy, coalesce(d.role, 'hold'), k.key, k.name, k.referenced, k.referencing, k.join_condition, k.indexed
+  select k.policy, coalesce(d.role, 'hold'), k.key, k.name, k.referenced, k.referencing, k.indexed
   from keys k
   left join nightshift.retention_keys d
     on d.policy::oid = k.policy and d.referencing = k.referencing and d.constraint_name = k.constraint_name
@@ -9147,7 +9735,7 @@ declare
   steps text;
 begin
   with keys as materialized (
-    select k.*, nightshift.reference_join(k.referenced, k.referencing, k.join_condition, true) as upwards
+    select k.*, nightshift.reference_join(k.key, true) as upwards
     from nightshift.purge_keys(component) k
   ),
   members as materialized (
@@ -9176,7 +9764,7 @@ begin
     union all
     select format('select %s::oid, t.tableoid, t.ctid, %L from %s and r.policy = %s and r.kind = ''maybe'' %s %s', k.policy,
       case when m.is_child then 'maybe' else 'due' end,
-      nightshift.reference_join(k.referenced, k.referencing, k.join_condition, false), k.policy,
+      nightshift.reference_join(k.key, false), k.policy,
       case when not m.is_child then format('and t.tableoid = any(%L::oid[]) and (%s) is true',
         array(select l::oid from nightshift.leaf_relations(p.relation) l),
         nightshift.due_condition('t', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at)) end,
@@ -9308,25 +9896,27 @@ comment on function nightshift.record_batch is
 
 -- supabase/schema/retention/reference_join.sql
 
-create or replace function nightshift.reference_join(referenced regclass, referencing regclass, join_condition text, from_referenced boolean)
+create or replace function nightshift.reference_join(key oid, from_referenced boolean)
 returns text
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  -- From one known row r to those at the other end of a foreign key. The array is looked at before any table is.
+  -- From one known row r to those at the other end. The array is looked at before any table is.
   select case when from_referenced
     then format('%s t join %s x on %s where r.relation = any(%L::oid[]) and t.tableoid = r.relation and t.ctid = r.tid',
-      nightshift.scan_of(referenced), nightshift.scan_of(referencing), join_condition,
-      array(select l::oid from nightshift.all_leaf_relations(referenced) l))
+      nightshift.scan_of(c.confrelid), nightshift.scan_of(c.conrelid), nightshift.join_condition(c.oid),
+      array(select l::oid from nightshift.all_leaf_relations(c.confrelid) l))
     else format('%s x join %s t on %s where r.relation = any(%L::oid[]) and x.tableoid = r.relation and x.ctid = r.tid',
-      nightshift.scan_of(referencing), nightshift.scan_of(referenced), join_condition,
-      array(select l::oid from nightshift.all_leaf_relations(referencing) l))
-  end;
+      nightshift.scan_of(c.conrelid), nightshift.scan_of(c.confrelid), nightshift.join_condition(c.oid),
+      array(select l::oid from nightshift.all_leaf_relations(c.conrelid) l))
+  end
+  from pg_catalog.pg_constraint c
+  where c.oid = reference_join.key;
 $$;
 
 comment on function nightshift.reference_join is
-  'The FROM and WHERE that lead from a row r (relation, tid) through a foreign key: from the referenced row t to those that refer to it, x, or the other way.';
+  'The FROM and WHERE that lead from a row r (relation, tid) through a foreign key: from the referenced row t to those that refer to it, x, or the other way. Errors: NS422 (see trusted_name).';
 
 -- supabase/schema/retention/referencing_keys.sql
 
@@ -9334,20 +9924,17 @@ comment on function nightshift.reference_join is
 -- Why: a due row may go only when every row that refers to it goes too; the catalog is read in one place.
 
 create or replace function nightshift.referencing_keys(relation regclass)
-returns table (
-  key oid, name text, constraint_name name, referenced regclass, referencing regclass, join_condition text, indexed boolean
-)
+returns table (key oid, name text, constraint_name name, referenced regclass, referencing regclass, indexed boolean)
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
   select
     k.oid,
-    format('%I on %s', k.conname, k.conrelid::regclass),
+    format('%I on %s%s', k.conname, k.conrelid::regclass, nightshift.retired_in_words(k.conrelid)),
     k.conname,
     k.confrelid::regclass,
     k.conrelid::regclass,
-    c.join_condition,
     exists (
       select 1
       from pg_catalog.pg_index i
@@ -9372,17 +9959,6 @@ as $$
         ) = (select array_agg(a order by a) from unnest(k.conkey) a)
     )
   from pg_catalog.pg_constraint k
-  cross join lateral (
-    select string_agg(
-      format('t.%I operator(%I.%s) x.%I', referenced.attname, n.nspname, o.oprname, referencing.attname),
-      ' and '
-    )
-    from unnest(k.conkey, k.confkey, k.conpfeqop) u(conkey, confkey, operator)
-    join pg_catalog.pg_attribute referencing on referencing.attrelid = k.conrelid and referencing.attnum = u.conkey
-    join pg_catalog.pg_attribute referenced on referenced.attrelid = k.confrelid and referenced.attnum = u.confkey
-    join pg_catalog.pg_operator o on o.oid = u.operator
-    join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
-  ) c(join_condition)
   where k.contype = 'f'
     -- Copies of a key that partitioning makes are covered by the key itself.
     and k.conparentid = 0
@@ -9390,7 +9966,7 @@ as $$
 $$;
 
 comment on function nightshift.referencing_keys is
-  'The foreign keys that refer to a table, to any of its partitions or to what it is a partition of: name for reports, both tables, join condition between t (referenced) and x (referencing), and whether an index on the referencing side serves it.';
+  'The foreign keys that refer to a table, to any of its partitions or to what it is a partition of: name for reports, both tables, and whether an index on the referencing side serves it.';
 
 -- supabase/schema/retention/refuse_key.sql
 
@@ -9443,6 +10019,7 @@ as $$
 declare
   policy nightshift.retention_policies;
 begin
+  perform nightshift.follow_tables();
   delete from nightshift.retention_policies p
   where p.relation = remove_retention_policy.relation
   returning p.* into policy;
@@ -9849,21 +10426,44 @@ $$;
 comment on function nightshift.retention_warnings is
   'What will make purging this table slow or surprising, with the fix, as a JSON array of sentences; and which rows are left to a partition policy.';
 
--- supabase/schema/retention/scan_of.sql
+-- supabase/schema/retention/retired_in_words.sql
 
-create or replace function nightshift.scan_of(relation regclass)
+create or replace function nightshift.retired_in_words(relation oid)
 returns text
 language sql
 stable
 set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
 as $$
-  select case c.relkind when 'p' then '' else 'only ' end || scan_of.relation::text
-  from pg_catalog.pg_class c
-  where c.oid = scan_of.relation;
+  select coalesce((
+    select case when r.drop_after is null then ' (a retired partition, kept until someone drops it)'
+      else format(' (a retired partition, to be dropped after %s)', to_char(r.drop_after, 'YYYY-MM-DD')) end
+    from nightshift.retired_partitions r
+    where r.partition = retired_in_words.relation and r.status = 'detached'
+    order by r.id desc
+    limit 1
+  ), '');
+$$;
+
+comment on function nightshift.retired_in_words is
+  'What to say after the name of a table that is a retired partition: until when it is there, and holds what its rows refer to. Empty for any other.';
+
+-- supabase/schema/retention/scan_of.sql
+
+create or replace function nightshift.scan_of(relation regclass)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case (select c.relkind from pg_catalog.pg_class c where c.oid = relation) when 'p' then '' else 'only ' end
+    || nightshift.trusted_name(relation);
+end;
 $$;
 
 comment on function nightshift.scan_of is
-  'How to name a table after FROM: with its partitions, and without tables that merely inherit from it.';
+  'How to name a table after FROM: with its partitions, and without tables that merely inherit from it. Errors: NS404, NS422 (see trusted_name).';
 
 -- supabase/schema/retention/sets_to_remember.sql
 
@@ -9918,7 +10518,7 @@ begin
   select string_agg(format(
     'select %s::oid, t.tableoid, t.ctid, %s, %L from %s', k.policy,
     case k.role when 'keep' then 'case r.fate when ''held'' then ''kept'' else r.fate end' else 'r.fate' end, k.name,
-    nightshift.reference_join(k.referenced, k.referencing, k.join_condition, false)
+    nightshift.reference_join(k.key, false)
   ), ' union all ')
   into steps
   from nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
@@ -10697,10 +11297,7 @@ begin
       if clock_timestamp() > stop_at then
         raise exception using errcode = 'NS424', message = 'The tables before it took all the time there was';
       end if;
-      -- To read a table is to run what is constant in its indexes.
-      perform nightshift.require_trusted_owner(part.parent);
-      perform nightshift.require_trusted_owner(part.partition);
-      execute format('select count(*) from (select from %s limit 10000) r', part.partition) into measure.value;
+      execute format('select count(*) from (select from %s limit 10000) r', nightshift.scan_of(part.partition)) into measure.value;
       measure.detail := format('%s in %s.',
         case when measure.value = 10000 then '10,000 or more' else measure.value::text end, part.partition);
       if measure.value > 0 then
@@ -11787,7 +12384,7 @@ declare
 begin
   for policy in select p.* from nightshift.retention_policies p where p.enabled loop
     measure := null;
-    measure.subject := format('retention of %s', policy.relation);
+    measure.subject := 'retention of ' || (nightshift.describe_retention_policy(policy) ->> 'relation');
     measure.value := 0;
     begin
       perform nightshift.due_by_marker('r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of);
@@ -11802,7 +12399,7 @@ begin
       when sqlstate 'NS404' then
         measure.value := 1;
         measure.detail := sqlerrm || '.';
-        -- Without its table it has no name any more.
+        -- Without its table it can only be called by its number.
         measure.fix := format('select nightshift.remove_retention_policy(%s::oid::regclass);', policy.relation::oid);
       when sqlstate 'NS422' then
         measure.value := 1;
@@ -11999,7 +12596,7 @@ begin
     )
     select b.*, b.seqrelid::regclass::text as name,
       -- Where someone else may drop it, its name may soon be that of a view of theirs, whose functions would run with our rights.
-      pg_has_role(c.relowner, current_user::regrole, 'member') and pg_has_role(s.owner, current_user::regrole, 'member') as is_safe,
+      pg_has_role(c.relowner, current_user::regrole, 'usage') and pg_has_role(s.owner, current_user::regrole, 'usage') as is_safe,
       (case when b.ascends then b.seqmax else -b.seqmin - 1 end) >= b.most as column_is_first
     from bounded b
     join pg_catalog.pg_class c on c.oid = b.seqrelid
@@ -12020,7 +12617,7 @@ begin
     measure.subject := candidate.name;
     begin
       if candidate.is_safe then
-        execute format('select s.last_value from %s s', candidate.name) into last_value;
+        execute format('select s.last_value from %s s', nightshift.trusted_name(candidate.seqrelid)) into last_value;
       elsif coalesce(has_sequence_privilege(candidate.seqrelid, 'select, usage'), true) then
         -- By its oid: it is the sequence, or nothing. One that has given no number yet has none.
         last_value := coalesce(pg_sequence_last_value(candidate.seqrelid), candidate.seqstart);
@@ -12051,7 +12648,7 @@ begin
       when insufficient_privilege then
         measure.problem := format('%I may not read it.', current_user);
         measure.fix := format('grant select on sequence %s to %I;', candidate.name, current_user);
-      when undefined_table or syntax_error or wrong_object_type or internal_error then
+      when undefined_table or syntax_error or wrong_object_type or internal_error or sqlstate 'NS404' or sqlstate 'NS422' then
         -- It was dropped just now, perhaps before its name could be read.
         continue;
     end;
@@ -12109,7 +12706,7 @@ begin
     from (
       select s.queryid, sum(s.calls) as calls, sum(s.total_exec_time) as total_exec_time,
         string_agg(distinct coalesce(r.rolname, 'a role that is gone'), ', ') as roles, coalesce(min(s.query), '') as text
-      from %1$I.pg_stat_statements s
+      from %2$s s
       left join pg_catalog.pg_roles r on r.oid = s.userid
       where s.dbid = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
         and s.queryid is not null
@@ -12120,7 +12717,7 @@ begin
     where t.text !~* '^\s*(vacuum|analyze|create|alter|drop|reindex|cluster|refresh|truncate|copy|import)\M'
       and t.text !~ '\mnightshift"?\.'
     $query$,
-    home
+    home, nightshift.trusted_name(to_regclass(format('%I.pg_stat_statements', home)))
   );
 exception
   when object_not_in_prerequisite_state then
@@ -12705,7 +13302,65 @@ grant execute on function
   nightshift.set_health_threshold, nightshift.unpause
 to service_role;
 
+-- Last of all, since each of the above is a right of the owner to give.
+do $$
+begin
+  perform nightshift.settle_owner();
+end;
+$$;
+
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum) values ('0.1.0', 'f6ed5d188c4ff76605625178bbc8ea96e26923d925522ab1cc63b23fe899e315')
-on conflict (version) do update set checksum = excluded.checksum, applied_at = now();
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'c0cc31eae34dbfd027f1b8eed1fc2873fb3c7694c089dfc7f92d76f9bb745e65', '{
+  add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
+  advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
+  api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,
+  bound_of_time, brake, called_functions, can_be_referenced, check_health, check_lease, check_partition_policy,
+  check_partition_sizes, check_purgeable, check_refresh_policy, check_release, check_restore, check_retention_policy,
+  child_condition, choose_due_rows, column_type, constant_default, copy_after_attach, copy_grants, copy_settings,
+  count_between, count_deleted, count_held, count_released, count_rows, counted, counted_until, covering_policy,
+  create_missing_partitions, create_partition, create_partitions, database_sizes, declare_health_check, declare_job,
+  declare_keys, declared_since, delete_closure, delete_rows, describe_ddl_failure, describe_declared_policy,
+  describe_delete_triggers, describe_health_check, describe_installation, describe_jobs, describe_leftovers,
+  describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
+  describe_retention_policy, describe_retired, describe_run, describe_view, drop_retired_partitions, due_by_marker,
+  due_condition, fences, find_covered_rows, find_key, find_needed_rows, find_refresh, find_refresh_policy,
+  find_relation, find_released_rows, find_stranger, find_view, finish_detach, finish_run, fires_triggers,
+  fix_of_stale_view, follow_renames, follow_tables, forced_names, forget_decisions, free_partition_name, get_health,
+  get_run, gone_of, grant_of_refresh, hand_over, health_backlog_age, health_backlog_growth, health_blocked_sessions,
+  health_cache_hit, health_checks, health_connections, health_database_growth, health_database_size,
+  health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores,
+  health_foreign_keys_without_index, health_idle_in_transaction, health_inactive_replication_slots,
+  health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost, health_jobs_partial,
+  health_ledger_size, health_level, health_long_transactions, health_measure, health_nightshift_exposed,
+  health_oversized_partitions, health_partition_horizon, health_partitions_without_rls, health_paused,
+  health_policies_broken, health_read_only, health_replication_lag, health_sequences, health_slow_statements,
+  health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds, health_transaction_id_age,
+  health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run, held_partition_policy,
+  held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_partition_run, hold_run, hold_table, in_days,
+  index_definition, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state,
+  job_states, jobs, join_condition, json_number, keep_time, key_columns, key_in_words, keys_in_words,
+  last_health_levels, leaf_relations, level_rank, list_partition_policies, list_refresh_policies, list_restores,
+  list_retention_policies, list_runs, lock_for_change, lock_in_turn, lock_rows, mark_lost_runs, marker_is_indexed,
+  marker_walk, may_exceed, may_refresh, measure_backlog, measure_children, measure_default_partition,
+  measure_retention_backlog, migrations, move_rows, mute_triggers, name_refusal, name_some, next_leaf,
+  next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching, note_partitions, note_unchanged,
+  oldest_due, only_needed, other_owners, partition_faults, partition_key, partition_policies, partition_state,
+  partition_suffix, partition_warnings, partitions_to_make, partitions_to_retire, partitions_wanted, pause,
+  plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members, preview_retirement, primary_key,
+  purge_batch, purge_decisions, purge_keys, purge_order, purge_pending, purge_steps, put_off, reach_rows,
+  read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure, reference_join,
+  referencing_keys, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
+  related_tables, remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
+  require_checked_keys, require_few_due, require_marker_index, require_no_sentinel, require_ownership, require_period,
+  require_referencing_indexes, require_replica_identity, require_statistics, require_trusted, require_trusted_keys,
+  require_unpaused, resolve_references, restore_rows, restores, resume_run, retention_keys, retention_policies,
+  retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set, run_health_check, runs,
+  scan_of, secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings, settle_owner,
+  soft_delete_policies, sources_as_of, spread_hold, stamp_retired, subtract_held, subtract_row_sets, take_pending,
+  time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers,
+  unpause, users_of, usual_gap, usual_partition, view_of, view_reads, view_refreshes, view_state, views_below,
+  warn_of_heirs, warn_of_replica_identity, warnings_of_purge, what_changed, why_not_drop, why_not_retire,
+  why_not_retire_so_many, without_replica_identity
+}')
+on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();

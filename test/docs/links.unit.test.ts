@@ -41,6 +41,17 @@ describe.each(pages)('%s', (page) => {
     expect(dead).toEqual([]);
   });
 
+  it('names no file that there is not', () => {
+    const named = readPage(page).matchAll(
+      /`((?:cli|docs|functions|infra|supabase|test)\/[\w./-]*\w)`/g,
+    );
+    const missing = [...named]
+      .map(([, path]) => path)
+      // The threat model names tests by their path in test/.
+      .filter((path) => !existsSync(`${root}${path}`) && !existsSync(`${root}test/${path}`));
+    expect(missing).toEqual([]);
+  });
+
   it('names no npm script that there is not', () => {
     const { scripts } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
     const named = readPage(page).matchAll(/npm run (?:-s )?([a-z][\w:-]*)/g);

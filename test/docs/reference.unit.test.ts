@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { metricUnits } from '../../functions/_shared/metrics.ts';
 import { readSettings, settingNames } from '../../functions/_shared/settings.ts';
-import { jobNames, loadJob } from '../../infra/local/jobs.ts';
+import { jobNames, loadJob } from '../../functions/registry.ts';
 import { plain, readPage, root, rowsOf, sectionOf } from '../support/documents.ts';
 
 const sourcesOf = (folder: string) =>
@@ -42,7 +42,7 @@ describe('docs/metrics.md', () => {
   });
 
   it('says who writes each', () => {
-    const jobs = jobNames().map((job) => [job, sourcesOf(job)] as const);
+    const jobs = jobNames.map((job) => [job, sourcesOf(job)] as const);
     const shared = sourcesOf('_shared');
     for (const { Metric: name, 'Written by': documented } of rows) {
       const writer = jobs.find(([, source]) => source.includes(`'${name}'`));
@@ -63,7 +63,7 @@ function membersOf(job: string, ending: string): string[] | undefined {
   return found?.members.map((member) => member.name?.getText(file) ?? '');
 }
 
-describe.each(jobNames())('docs/reports.md on %s', (job) => {
+describe.each(jobNames)('docs/reports.md on %s', (job) => {
   const page = sectionOf(readPage('docs/reports.md'), job);
   it.each([
     ['report', 'Report'],
@@ -75,7 +75,7 @@ describe.each(jobNames())('docs/reports.md on %s', (job) => {
   });
 });
 
-describe.each(jobNames())('docs/runs.md on %s', (name) => {
+describe.each(jobNames)('docs/runs.md on %s', (name) => {
   it('has each field of its input with its default', async () => {
     const { input } = await loadJob(name);
     if (!(input instanceof z.ZodObject)) throw new Error(`The input of ${name} is no object`);

@@ -83,7 +83,7 @@ describe('an invoke', () => {
   });
 
   it('that fails and is tried again is one run', async () => {
-    await fill('app.orders', { due: 30, fresh: 10 });
+    await fill('app.orders', { due: 900, fresh: 300 });
     const before = await countRuns();
     const context = lambdaContext();
     for (let attempt = 1; attempt <= 3; attempt += 1) {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startGateway } from '../../infra/local/gateway.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { createDatabase, setUpDatabase, type TestDatabase } from '../support/database.ts';
 import {
   auditDeletes,
   checksum,
@@ -14,12 +14,7 @@ import {
   until,
 } from '../support/purge.ts';
 
-let db: TestDatabase;
-beforeAll(async () => {
-  db = await createDatabase();
-  await db.gateway();
-});
-afterAll(() => db.drop());
+const db = setUpDatabase();
 beforeEach(() => startAfresh(db.sql));
 
 const due = "now() - interval '40 days'";
@@ -516,15 +511,13 @@ describe('row level security', () => {
     expect(await idsOf(db.sql, 'app.items')).toEqual([]);
   });
 
-  it.runIf(inject('suite').kind === 'local')(
-    'that holds for the owner of the functions is an error, never a purge of nothing',
-    async () => {
-      const bound = await createDatabase();
-      const role = `bound_${randomBytes(6).toString('hex')}`;
-      try {
-        await startAfresh(bound.sql);
-        await createItems(bound.sql);
-        await bound.sql.unsafe(`
+  it('that holds for the owner of the functions is an error, never a purge of nothing', async () => {
+    const bound = await createDatabase();
+    const role = `bound_${randomBytes(6).toString('hex')}`;
+    try {
+      await startAfresh(bound.sql);
+      await createItems(bound.sql);
+      await bound.sql.unsafe(`
           create role ${role} nologin;
           alter table app.items owner to ${role};
           grant usage on schema app to ${role};
@@ -545,19 +538,18 @@ describe('row level security', () => {
             grant usage on schema nightshift to ${role};
           end $$;
         `);
-        const result = await runPurge(bound);
-        expect(result.run.status).toBe('failed');
-        expect(stepOf(result, 'app.items')).toMatchObject({
-          status: 'failed',
-          error: { code: '42501', hint: expect.stringContaining('row level security') },
-        });
-        expect((await idsOf(bound.sql, 'app.items')).length).toBe(4);
-      } finally {
-        await bound.drop();
-        await db.sql.unsafe(`drop role if exists ${role}`);
-      }
-    },
-  );
+      const result = await runPurge(bound);
+      expect(result.run.status).toBe('failed');
+      expect(stepOf(result, 'app.items')).toMatchObject({
+        status: 'failed',
+        error: { code: '42501', hint: expect.stringContaining('row level security') },
+      });
+      expect((await idsOf(bound.sql, 'app.items')).length).toBe(4);
+    } finally {
+      await bound.drop();
+      await db.sql.unsafe(`drop role if exists ${role}`);
+    }
+  });
 });
 
 describe('a dry run', () => {
@@ -590,31 +582,28 @@ describe('a dry run', () => {
   const physically = () =>
     Promise.all(tables.map((t) => checksum(db.sql, `(select ctid, xmin, xmax, r.* from ${t} r)`)));
 
-  it.runIf(inject('suite').kind === 'local')(
-    'writes nothing to the tables, not even a lock',
-    async () => {
-      await createShop();
-      const before = await physically();
-      const policies = await checksum(db.sql, 'nightshift.retention_policies');
-      const counters = () => db.sql`
+  it('writes nothing to the tables, not even a lock', async () => {
+    await createShop();
+    const before = await physically();
+    const policies = await checksum(db.sql, 'nightshift.retention_policies');
+    const counters = () => db.sql`
       select relname, n_tup_ins, n_tup_upd, n_tup_del
       from pg_stat_user_tables where schemaname = 'app' order by relname`;
-      await db.sql`select pg_stat_force_next_flush()`;
-      await until('the counters show what was inserted', async () => {
-        return (await counters()).every((row) => Number(row.n_tup_ins) >= 60);
-      });
-      const countersBefore = await counters();
+    await db.sql`select pg_stat_force_next_flush()`;
+    await until('the counters show what was inserted', async () => {
+      return (await counters()).every((row) => Number(row.n_tup_ins) >= 60);
+    });
+    const countersBefore = await counters();
 
-      const gateway = await startGateway({ databaseUrl: db.url, schemas: ['nightshift'] });
-      const result = await runPurge(db, { dryRun: true }, { gateway, batchRows: 10 });
-      // The server adds up what a connection did when it ends.
-      await gateway.close();
-      expect(result.report.rowsPurged).toBeGreaterThan(0);
-      expect(await physically()).toEqual(before);
-      expect(await checksum(db.sql, 'nightshift.retention_policies')).toBe(policies);
-      expect(await counters()).toEqual(countersBefore);
-    },
-  );
+    const gateway = await startGateway({ databaseUrl: db.url, schemas: ['nightshift'] });
+    const result = await runPurge(db, { dryRun: true }, { gateway, batchRows: 10 });
+    // The server adds up what a connection did when it ends.
+    await gateway.close();
+    expect(result.report.rowsPurged).toBeGreaterThan(0);
+    expect(await physically()).toEqual(before);
+    expect(await checksum(db.sql, 'nightshift.retention_policies')).toBe(policies);
+    expect(await counters()).toEqual(countersBefore);
+  });
 
   it('counts exactly what the real run then deletes and leaves', async () => {
     await createShop();
@@ -648,15 +637,12 @@ describe('a dry run', () => {
   });
 });
 
-describe.runIf(inject('suite').kind === 'local')('very many rows with one marker', () => {
-  let index: TestDatabase;
+describe('very many rows with one marker', () => {
+  const index = setUpDatabase();
   beforeAll(async () => {
-    index = await createDatabase();
     const [database] = await index.sql`select current_database() as name`;
     await index.sql.unsafe(`alter database "${database?.name}" set enable_seqscan = off`);
-    await index.gateway();
   });
-  afterAll(() => index.drop());
 
   it('among others with markers of their own drain, and no batch goes back', async () => {
     await startAfresh(index.sql);

@@ -1,14 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
 import { runPurge, startAfresh, stepOf } from '../support/purge.ts';
 
 /** What a purge needs an index for, and where it does without. */
-let db: TestDatabase;
-beforeAll(async () => {
-  db = await createDatabase();
-});
+const db = setUpDatabase();
 beforeEach(() => startAfresh(db.sql));
-afterAll(() => db.drop());
 
 describe('a foreign key without an index', () => {
   it.each([true, false])(

@@ -1,15 +1,11 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
 import { readCheck } from '../support/health.ts';
 import { runPurge, startAfresh, stepOf } from '../support/purge.ts';
 
 /** Policies that would purge nothing, or what is still wanted: said, with the fix, when they are declared. */
-let db: TestDatabase;
-beforeAll(async () => {
-  db = await createDatabase();
-});
+const db = setUpDatabase();
 beforeEach(() => startAfresh(db.sql));
-afterAll(() => db.drop());
 
 interface Refusal {
   code: string;

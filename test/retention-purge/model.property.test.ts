@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Sql } from 'postgres';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
 import {
   contentAfter,
   neverTooLarge,
@@ -14,11 +14,7 @@ import {
 const tableNames = ['plain', 'Mixed Case', 'quo"ted', 'naïve-表'];
 
 describe('what a purge removes', () => {
-  let db: TestDatabase;
-  beforeAll(async () => {
-    db = await createDatabase();
-  });
-  afterAll(() => db.drop());
+  const db = setUpDatabase();
 
   it(
     'is exactly what the reference model and the dry run say, for any schema, policies, triggers and restores',

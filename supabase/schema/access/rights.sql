@@ -40,3 +40,10 @@ grant execute on function
   nightshift.remove_refresh_policy, nightshift.remove_retention_policy, nightshift.restore_rows,
   nightshift.set_health_threshold, nightshift.unpause
 to service_role;
+
+-- Last of all, since each of the above is a right of the owner to give.
+do $$
+begin
+  perform nightshift.settle_owner();
+end;
+$$;

@@ -18,7 +18,7 @@ begin
   if left_alone <> '{}' then
     -- Each for itself: the way to the oldest row of the others would lead through all of those that are left alone.
     scans := array(
-      select 'only ' || l.leaf from nightshift.all_leaf_relations(policy.relation) l(leaf)
+      select nightshift.scan_of(l.leaf) from nightshift.all_leaf_relations(policy.relation) l(leaf)
       where l.leaf::oid <> all(left_alone)
     );
   end if;

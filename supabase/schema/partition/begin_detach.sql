@@ -20,6 +20,10 @@ declare
 begin
   state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
   perform nightshift.require_few_due(policy, state, run);
+  -- No lock is held between this look and the deed, in which Postgres reads whatever refers to the table by then.
+  if nightshift.can_be_referenced(policy.parent) then
+    return '{"outcome": "lock"}';
+  end if;
   foreach due in array state.due loop
     reason := nightshift.why_not_retire(policy, due);
     if reason is null then
@@ -27,7 +31,8 @@ begin
       return jsonb_build_object(
         'outcome', 'ready',
         'partition', due::regclass::text,
-        'statement', format('alter table %s detach partition %s concurrently', policy.parent, due::regclass)
+        'statement', format('alter table %s detach partition %s concurrently',
+          nightshift.trusted_name(policy.parent), nightshift.trusted_name(due))
       );
     end if;
     blocked := blocked || jsonb_build_object('partition', due::regclass::text, 'reason', reason);
@@ -37,4 +42,4 @@ end;
 $$;
 
 comment on function nightshift.begin_detach is
-  'Prepares to detach the next due partition of a table without blocking anyone: writes the intention down and returns {outcome: ready, partition, statement}, for the direct connection to execute outside of a transaction; finish_detach follows, now or in a later run. When none is left, {outcome: done, blocked: [{partition, reason}]}. Errors: as retire_partitions.';
+  'Prepares to detach the next due partition of a table without blocking anyone: writes the intention down and returns {outcome: ready, partition, statement}, for the direct connection to execute outside of a transaction; finish_detach follows, now or in a later run. When none is left, {outcome: done, blocked: [{partition, reason}]}. {outcome: lock}: only retire_partitions can do it safely, since someone else could make a foreign key to the table meanwhile. Errors: as retire_partitions.';

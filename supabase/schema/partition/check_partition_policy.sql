@@ -47,27 +47,8 @@ begin
       message = format('%s belongs to %I, and %I may not change its partitions', policy.parent, parent.relowner::regrole, current_user),
       hint = format('alter table %s owner to %I;', policy.parent, current_user);
   end if;
-  perform nightshift.require_trusted_owner(policy.parent);
-  -- Those that Nightshift reads: to plan a query is to run what is constant in indexes and constraints of its tables.
-  perform nightshift.require_trusted_owner(t.relation)
-  from (
-    with part(relation, owner) as (
-      select c.oid, c.relowner
-      from pg_catalog.pg_inherits i
-      join pg_catalog.pg_class c on c.oid = i.inhrelid
-      where i.inhparent = policy.parent
-      union all
-      select policy.parent::oid, parent.relowner
-    )
-    select p.relation::regclass from part p where p.owner <> parent.relowner
-    union
-    -- By the triggers of foreign keys, which are indexed by the table that is referred to.
-    select o.relid
-    from part p
-    join pg_catalog.pg_trigger g on g.tgrelid = p.relation and g.tgisinternal
-    join pg_catalog.pg_constraint k on k.oid = g.tgconstraint and k.confrelid = p.relation
-    cross join lateral (select k.conrelid::regclass union select x.relid from pg_catalog.pg_partition_tree(k.conrelid) x) o(relid)
-  ) t(relation);
+  perform nightshift.trusted_name(policy.parent);
+  perform nightshift.require_trusted_keys(policy.parent);
   if exists (
     select 1
     from pg_catalog.pg_partition_ancestors(policy.parent) a(relid)

@@ -4,11 +4,12 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  partition_name constant text := nightshift.trusted_name(partition);
   command text;
   warnings jsonb := '[]';
 begin
   -- The index that stands for the one of model exists only now.
-  select format('alter table %s replica identity using index %I', partition, own.relname) into command
+  select format('alter table %s replica identity using index %I', partition_name, own.relname) into command
   from pg_catalog.pg_index x
   left join pg_catalog.pg_inherits up on up.inhrelid = x.indexrelid
   join pg_catalog.pg_inherits down on down.inhparent = coalesce(up.inhparent, x.indexrelid)
@@ -21,7 +22,7 @@ begin
   end if;
 
   for command in
-    select format('alter publication %I add table only %s%s%s', p.pubname, partition,
+    select format('alter publication %I add table only %s%s%s', p.pubname, partition_name,
       (
         select format(' (%s)', string_agg(format('%I', a.attname), ', '))
         from unnest(r.prattrs::smallint[]) n(attnum)

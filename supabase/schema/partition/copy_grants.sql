@@ -4,17 +4,18 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  partition_name constant text := nightshift.trusted_name(partition);
   command text;
 begin
   for command in
     -- What default privileges gave goes first.
-    select format('revoke all on %s from %s', partition, case a.grantee when 0 then 'public' else a.grantee::regrole::text end)
+    select format('revoke all on %s from %s', partition_name, case a.grantee when 0 then 'public' else a.grantee::regrole::text end)
     from pg_catalog.pg_class c
     cross join lateral aclexplode(c.relacl) a
     where c.oid = partition and a.grantee <> c.relowner
     group by a.grantee
     union all
-    select format('grant %s on %s to %s%s', string_agg(a.privilege_type, ', '), partition, a.grantee::regrole,
+    select format('grant %s on %s to %s%s', string_agg(a.privilege_type, ', '), partition_name, a.grantee::regrole,
       case when a.is_grantable then ' with grant option' else '' end)
     from pg_catalog.pg_class c
     cross join lateral aclexplode(c.relacl) a

@@ -4,22 +4,23 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  partition_name constant text := nightshift.trusted_name(partition);
   command text;
 begin
   for command in
-    select format('alter table %s alter column %I set statistics %s', partition, a.attname, a.attstattarget)
+    select format('alter table %s alter column %I set statistics %s', partition_name, a.attname, a.attstattarget)
     from pg_catalog.pg_attribute a
     where a.attrelid = coalesce(model, parent) and a.attnum > 0 and not a.attisdropped and a.attstattarget >= 0
     union all
-    select format('alter table %s alter column %I set (%s)', partition, a.attname, array_to_string(a.attoptions, ', '))
+    select format('alter table %s alter column %I set (%s)', partition_name, a.attname, array_to_string(a.attoptions, ', '))
     from pg_catalog.pg_attribute a
     where a.attrelid = coalesce(model, parent) and a.attnum > 0 and not a.attisdropped and a.attoptions is not null
     union all
-    select format('alter table %s replica identity %s', partition, case c.relreplident when 'f' then 'full' else 'nothing' end)
+    select format('alter table %s replica identity %s', partition_name, case c.relreplident when 'f' then 'full' else 'nothing' end)
     from pg_catalog.pg_class c
     where c.oid = coalesce(model, parent) and c.relreplident in ('f', 'n')
     union all
-    select format('alter table %s set (%s)', partition, string_agg(o.option, ', '))
+    select format('alter table %s set (%s)', partition_name, string_agg(o.option, ', '))
     from (
       select unnest(c.reloptions) from pg_catalog.pg_class c where c.oid = model
       union all
@@ -30,11 +31,11 @@ begin
     ) o(option)
     having count(*) > 0
     union all
-    select format('alter table %s enable row level security', partition)
+    select format('alter table %s enable row level security', partition_name)
     from pg_catalog.pg_class c
     where c.oid in (parent, model) and c.relrowsecurity
     union
-    select format('alter table %s force row level security', partition)
+    select format('alter table %s force row level security', partition_name)
     from pg_catalog.pg_class c
     where c.oid = parent and c.relforcerowsecurity
   loop

@@ -17,7 +17,7 @@ begin
        select width_bucket(r.%1$I, array[%2$s]::%3$s[]) as bucket, count(*) as row_count
        from only %4$s r where r.%1$I >= %5$s and r.%1$I < %6$s%7$s group by 1
      ) r',
-    key.column_name, array_to_string(literals, ', '), key.type, relation, literals[1], literals[cardinality(literals)],
+    key.column_name, array_to_string(literals, ', '), key.type, nightshift.trusted_name(relation), literals[1], literals[cardinality(literals)],
     -- A random uuid is of no time.
     case when key.type = 'uuid'::regtype then format(' and substr(r.%I::text, 15, 1) = ''7''', key.column_name) end
   ) using bounds;

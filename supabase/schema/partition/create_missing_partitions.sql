@@ -49,6 +49,8 @@ begin
   end if;
   -- From here on nobody else makes, attaches or detaches a partition; readers and writers go on.
   execute format('lock table only %s in share update exclusive mode', policy.parent);
+  -- What Postgres reads when a partition is attached: nobody adds to it any more.
+  perform nightshift.trusted_name(policy.parent);
   state := nightshift.assess_partitions(array[policy.parent::oid], as_of);
   todo := nightshift.partitions_to_make(policy, state, max_rows);
   if todo.pieces = '{}' then

@@ -16,6 +16,9 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  parent_name constant text := nightshift.trusted_name(policy.parent);
+  partition_name text;
+  foreign_keys text;
   parent record;
   schema name;
   partition regclass;
@@ -36,15 +39,22 @@ begin
   schema := coalesce(policy.partition_schema, parent.nspname);
   name := nightshift.free_partition_name(policy.parent, schema, nightshift.partition_suffix(policy.every, lower));
 
+  -- A key that a partition has when it is attached is not checked again, for which Postgres would read a stranger's table with our rights.
+  select string_agg(format(', constraint %I %s', k.conname, pg_get_constraintdef(k.oid)), '' order by k.oid) into foreign_keys
+  from pg_catalog.pg_constraint k
+  cross join lateral nightshift.find_stranger(k.confrelid) s
+  where k.conrelid = policy.parent and k.contype = 'f' and s.message is not null;
   -- Without its identity: the rows come through the table, which numbers them. Its indexes and keys come with attach.
   execute format(
     'create table %I.%I (like %s including defaults including constraints including generated including storage
-       including compression including statistics including comments)%s%s',
-    schema, name, policy.parent, ' using ' || quote_ident(parent.amname), ' tablespace ' || quote_ident(parent.spcname)
+       including compression including statistics including comments%s)%s%s',
+    schema, name, parent_name, foreign_keys, ' using ' || quote_ident(parent.amname), ' tablespace ' || quote_ident(parent.spcname)
   );
   partition := format('%I.%I', schema, name)::regclass;
+  partition_name := nightshift.trusted_name(partition);
+  perform nightshift.require_checked_keys(policy.parent, partition);
   if parent.relowner <> current_user::regrole then
-    execute format('alter table %s owner to %s', partition, parent.relowner::regrole);
+    execute format('alter table %s owner to %s', partition_name, parent.relowner::regrole);
   end if;
   perform nightshift.copy_grants(policy.parent, partition);
   perform nightshift.copy_settings(policy.parent, model, partition);
@@ -55,18 +65,19 @@ begin
     -- A publication sends what leaves the default partition, but what enters a table that is no partition yet it does not
     -- send, or under a name that the subscriber does not know: the subscriber would lose the rows.
     if nightshift.is_published(default_partition) then
-      execute format('create temporary table %I (like %s) on commit drop', 'nightshift_stage_' || partition::oid, partition);
+      execute format('create temporary table %I (like %s) on commit drop', 'nightshift_stage_' || partition::oid, partition_name);
       stage := format('pg_temp.%I', 'nightshift_stage_' || partition::oid)::regclass;
     end if;
     moved := nightshift.move_rows(default_partition, coalesce(stage, partition), columns, key_column, from_bound, to_bound);
   end if;
-  execute format('alter table %s attach partition %s for values from (%s) to (%s)', policy.parent, partition, from_bound, to_bound);
+  execute format('alter table %s attach partition %s for values from (%s) to (%s)', parent_name, partition_name, from_bound, to_bound);
   warnings := nightshift.copy_after_attach(policy.parent, model, partition);
   if stage is not null then
     triggers := nightshift.mute_triggers(partition);
-    execute format('insert into %1$s (%2$s) overriding system value select %2$s from %3$s', partition, columns, stage);
+    execute format('insert into %1$s (%2$s) overriding system value select %2$s from %3$s',
+      partition_name, columns, nightshift.trusted_name(stage));
     perform nightshift.unmute_triggers(partition, triggers);
-    execute format('drop table %s', stage);
+    execute format('drop table %s', nightshift.trusted_name(stage));
   end if;
   return jsonb_build_object('partition', partition::text, 'rows', moved, 'warnings', warnings);
 end;

@@ -43,7 +43,7 @@ begin
         end if;
         reason := nightshift.why_not_drop(record, run.started_at);
         if reason is null then
-          execute format('drop table %s', record.partition);
+          execute format('drop table %s', nightshift.trusted_name(record.partition));
           update nightshift.retired_partitions d
           set status = 'dropped', ended_at = clock_timestamp(), ended_run = run.id
           where d.id = record.id;
@@ -63,6 +63,8 @@ begin
     exception
       when lock_not_available or deadlock_detected then
         answer := '{"outcome": "busy"}';
+      when sqlstate 'NS422' then
+        answer := jsonb_build_object('outcome', 'kept', 'reason', sqlerrm);
       when dependent_objects_still_exist then
         answer := '{"outcome": "kept", "reason": "other objects need it"}';
       when syntax_error_or_access_rule_violation or object_not_in_prerequisite_state or feature_not_supported or plpgsql_error then

@@ -40,7 +40,8 @@ begin
   from pg_catalog.pg_inherits i
   where i.inhrelid = record.partition and i.inhparent = record.parent;
   if pending then
-    execute format('alter table %s detach partition %s finalize', record.parent, record.partition);
+    execute format('alter table %s detach partition %s finalize',
+      nightshift.trusted_name(record.parent), nightshift.trusted_name(record.partition));
   elsif pending is not null then
     -- It never came to it; or a run that lost its lease is frozen just before it, and no fence stops that statement.
     delete from nightshift.retired_partitions d

@@ -22,7 +22,7 @@ begin
     return null;
   end if;
   if pg_relation_size(state.default_partition) > 0 then
-    execute format('select count(*) from only %s', state.default_partition::regclass) into total;
+    execute format('select count(*) from only %s', nightshift.trusted_name(state.default_partition)) into total;
   end if;
   return (
     select jsonb_build_object(

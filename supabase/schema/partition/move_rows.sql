@@ -12,19 +12,18 @@ set search_path = pg_catalog, pg_temp
 set row_security = off
 as $$
 declare
+  source constant text := nightshift.trusted_name(default_partition);
   period text := format('r.%1$I >= %2$s and r.%1$I < %3$s', key_column, from_bound, to_bound);
   key record;
   referenced boolean;
   triggers jsonb;
   moved bigint;
 begin
-  for key in select k.name, k.join_condition, nightshift.scan_of(k.referencing) as referencing
-    from nightshift.referencing_keys(default_partition) k
-  loop
+  for key in select k.key, k.name, k.referencing from nightshift.referencing_keys(default_partition) k loop
     -- To a foreign key a row that moves is a row that is deleted, and its references may be deleted with it.
     execute format(
       'select exists (select from (select * from only %s r where %s) t where exists (select from %s x where %s))',
-      default_partition, period, key.referencing, key.join_condition
+      source, period, nightshift.scan_of(key.referencing), nightshift.join_condition(key.key)
     ) into referenced;
     if referenced then
       raise exception using
@@ -45,7 +44,7 @@ begin
   triggers := nightshift.mute_triggers(default_partition);
   execute format(
     'with gone as (delete from only %1$s r where %2$s returning %3$s) insert into %4$s (%3$s) select %3$s from gone',
-    default_partition, period, columns, target
+    source, period, columns, nightshift.trusted_name(target)
   );
   get diagnostics moved = row_count;
   perform nightshift.unmute_triggers(default_partition, triggers);

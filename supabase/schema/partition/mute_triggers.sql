@@ -11,7 +11,7 @@ begin
     select t.tgname, t.tgenabled from pg_catalog.pg_trigger t
     where t.tgrelid = relation and not t.tgisinternal and t.tgenabled <> 'D'
   loop
-    execute format('alter table %s disable trigger %I', relation, trigger.tgname);
+    execute format('alter table %s disable trigger %I', nightshift.trusted_name(relation), trigger.tgname);
     states := states || jsonb_build_object(trigger.tgname, trigger.tgenabled);
   end loop;
   return states;

@@ -14,6 +14,7 @@ declare
   state nightshift.partition_state;
 begin
   select p.* into policy from nightshift.partition_policies p where p.parent = nightshift.find_relation(table_name);
+  perform nightshift.check_partition_policy(policy);
   state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
   return (
     select coalesce(jsonb_agg(jsonb_build_object('partition', d.partition::regclass::text, 'reason', w.reason) order by d.position), '[]')

@@ -7,6 +7,8 @@ set lock_timeout = '2s'
 set jit = off
 as $$
 declare
+  parent_name text;
+  partition_name text;
   record nightshift.retired_partitions;
   default_partition regclass;
 begin
@@ -25,11 +27,12 @@ begin
       ), 'none')),
       hint = 'One that was dropped is gone: restore it from a backup.';
   end if;
+  partition_name := nightshift.trusted_name(partition);
   if exists (
     select 1 from pg_catalog.pg_inherits i
     where i.inhrelid = partition and i.inhparent = record.parent and i.inhdetachpending
   ) then
-    execute format('alter table %s detach partition %s finalize', record.parent, partition);
+    execute format('alter table %s detach partition %s finalize', nightshift.trusted_name(record.parent), partition_name);
   elsif (select c.relispartition from pg_catalog.pg_class c where c.oid = partition) then
     raise exception using
       errcode = 'NS422',
@@ -43,10 +46,12 @@ begin
   else
     perform nightshift.lock_for_change(record.parent, default_partition);
   end if;
-  execute format('alter table %s drop constraint if exists nightshift_retired', partition);
+  parent_name := nightshift.trusted_name(record.parent);
+  perform nightshift.require_checked_keys(record.parent, partition);
+  execute format('alter table %s drop constraint if exists nightshift_retired', partition_name);
   begin
     execute format('alter table %s attach partition %s for values from (%s) to (%s)',
-      record.parent, partition, record.from_bound, record.to_bound);
+      parent_name, partition_name, record.from_bound, record.to_bound);
   exception
     when check_violation then
       raise exception using

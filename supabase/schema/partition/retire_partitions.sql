@@ -50,6 +50,8 @@ begin
       when lock_not_available or deadlock_detected then
         return jsonb_build_object('outcome', 'busy', 'blocked', blocked);
     end;
+    -- What Postgres reads when a partition is detached: nobody adds to it any more.
+    perform nightshift.require_trusted_keys(policy.parent);
     state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
   end if;
   stop_at := clock_timestamp() + interval '1 second';
@@ -61,7 +63,7 @@ begin
     end if;
     begin
       perform nightshift.note_detaching(policy, due, run.id);
-      execute format('alter table %s detach partition %s', policy.parent, due::regclass);
+      execute format('alter table %s detach partition %s', nightshift.trusted_name(policy.parent), nightshift.trusted_name(due));
       perform nightshift.stamp_retired(policy, due, run.id);
       retired := retired + 1;
     exception

@@ -20,7 +20,7 @@ begin
   -- On its own it is a table like any other: out of the reach of the API, and not for rows of another time.
   perform nightshift.secure_partition(partition);
   execute format(
-    'alter table %s add constraint nightshift_retired check (%s) not valid', partition,
+    'alter table %s add constraint nightshift_retired check (%s) not valid', nightshift.trusted_name(partition),
     concat_ws(' and ',
       format('%I is not null', key.column_name),
       case when record.from_bound <> 'MINVALUE' then format('%I >= %s', key.column_name, record.from_bound) end,

@@ -7,7 +7,7 @@ declare
   trigger record;
 begin
   for trigger in select * from jsonb_each_text(states) t(name, state) loop
-    execute format('alter table %s enable %s trigger %I', relation,
+    execute format('alter table %s enable %s trigger %I', nightshift.trusted_name(relation),
       case trigger.state when 'R' then 'replica' when 'A' then 'always' else '' end, trigger.name);
   end loop;
 end;

@@ -10,7 +10,7 @@ as $$
     when c.relkind <> 'r' or c.oid::regclass::text <> record.partition_name then 'it was renamed or replaced'
     when exists (select 1 from pg_catalog.pg_inherits i where i.inhparent = c.oid) then 'other tables inherit from it'
     when not exists (
-      select 1 from pg_catalog.pg_constraint k where k.conrelid = c.oid and k.conname = 'nightshift_retired'
+      select 1 from pg_catalog.pg_constraint k where k.conrelid = c.oid and k.conname = 'nightshift_retired' and k.contype = 'c'
     ) then 'its constraint nightshift_retired was dropped'
     when p.parent is null then 'its table has no partition policy any more'
     when not p.enabled then 'the policy of its table is switched off'

@@ -10,12 +10,9 @@ declare
   referenced boolean;
   users text;
 begin
-  for key in
-    select k.name, k.join_condition, nightshift.scan_of(k.referencing) as referencing
-    from nightshift.referencing_keys(partition) k
-  loop
+  for key in select k.key, k.name, k.referencing from nightshift.referencing_keys(partition) k loop
     execute format('select exists (select from only %s t where exists (select from %s x where %s))',
-      partition, key.referencing, key.join_condition) into referenced;
+      nightshift.trusted_name(partition), nightshift.scan_of(key.referencing), nightshift.join_condition(key.key)) into referenced;
     if referenced then
       return format('rows of it are still needed by foreign key %s', key.name);
     end if;

@@ -10,7 +10,7 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '500ms'
 as $$
 declare
-  target regclass := nightshift.view_of(policy);
+  target regclass;
   way jsonb;
   assessed jsonb;
   statement text;
@@ -26,23 +26,33 @@ begin
       message = format('A refresh needs the isolation level read committed, not %s', current_setting('transaction_isolation')),
       hint = 'Call it outside of a transaction, or begin one with: begin isolation level read committed;';
   end if;
-  if target is null then
-    raise exception using
-      errcode = 'NS404',
-      message = format('The view %s is gone', policy.view_name),
-      hint = format('Create it again under its name, or: select nightshift.remove_refresh_policy(%L);', policy.view_name);
-  end if;
-  if not pg_try_advisory_xact_lock(hashtextextended('nightshift.refresh_view:' || target::oid, 0)) then
-    return jsonb_build_object('outcome', 'busy', 'detail', 'another session is refreshing it');
-  end if;
-  -- As it is now, and held: a finished refresh must not fail because the policy is locked at its end.
-  select p.* into policy from nightshift.refresh_policies p where p.view = policy.view for no key update;
-  if not found then
-    raise exception using
-      errcode = 'NS404',
-      message = format('%s has no refresh policy', target),
-      hint = 'It was removed meanwhile; the view stays as it is.';
-  end if;
+  loop
+    target := nightshift.view_of(policy);
+    if target is null then
+      raise exception using
+        errcode = 'NS404',
+        message = format('The view %s is gone', policy.view_name),
+        hint = format('Create it again under its name, or: select nightshift.remove_refresh_policy(%L);', policy.view_name);
+    end if;
+    if not pg_try_advisory_xact_lock(hashtextextended('nightshift.refresh_view:' || target::oid, 0)) then
+      return jsonb_build_object('outcome', 'busy', 'detail', 'another session is refreshing it');
+    end if;
+    -- As it is now, and held: a finished refresh must not fail because the policy is locked at its end. Whoever refreshed a view
+    -- that was made anew has given the policy its new oid.
+    select p.* into policy from nightshift.refresh_policies p
+    where p.view in (policy.view, target)
+    order by p.view = target desc
+    limit 1
+    for no key update;
+    if not found then
+      raise exception using
+        errcode = 'NS404',
+        message = format('%s has no refresh policy', target),
+        hint = 'It was removed meanwhile; the view stays as it is.';
+    end if;
+    -- Otherwise the view itself was made anew meanwhile.
+    exit when nightshift.view_of(policy) = target;
+  end loop;
   record := nightshift.find_refresh(run_id, target);
   if record.id is not null then
     -- The answer was lost, and the call is repeated.
@@ -85,7 +95,12 @@ begin
   );
   begun_at := clock_timestamp();
   begin
+    -- From 17 on Postgres sets a path of its own; before, functions in the query find their names as in a refresh by hand.
+    if current_setting('server_version_num')::integer < 170000 then
+      perform set_config('search_path', (select s.trigger_search_path || ', pg_temp' from nightshift.settings s), true);
+    end if;
     execute statement;
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
   exception
     when lock_not_available then
       raise;
@@ -107,7 +122,10 @@ begin
         message = format('The query of %s fails with SQLSTATE %s', target, sqlstate),
         hint = case
           when sqlstate in ('42P01', '42883', '42704', '3F000')
-            then 'Since Postgres 17 every refresh runs with search_path = pg_catalog: qualify the names in the functions that the view calls, or alter function ... set search_path. '
+            then case when current_setting('server_version_num')::integer >= 170000
+              then 'Since Postgres 17 every refresh runs with search_path = pg_catalog'
+              else 'A refresh runs with the search path of nightshift.settings.trigger_search_path' end
+              || ': qualify the names in the functions that the view calls, or alter function ... set search_path. '
           when sqlstate = '42501' then 'A refresh has the rights of the owner of the view: grant them what its query needs. '
           when sqlstate = '55000' then 'A materialized view that it reads may hold no data: refresh that first. '
           else ''
@@ -123,7 +141,13 @@ begin
     record.row_count := pg_stat_get_xact_tuples_inserted(target);
     record.dead_rows := 0;
   else
-    execute format('select count(*) from %s', target) into record.row_count;
+    -- A refresh has the rights of the owner of the view, but to count its rows would take ours.
+    if (select s.message is null from nightshift.find_stranger(target) s) then
+      execute format('select count(*) from %s', nightshift.trusted_name(target)) into record.row_count;
+    else
+      record.row_count := greatest(pg_stat_get_live_tuples(target)
+        + pg_stat_get_xact_tuples_inserted(target) - pg_stat_get_xact_tuples_deleted(target), 0);
+    end if;
     record.dead_rows := pg_stat_get_dead_tuples(target) + pg_stat_get_xact_tuples_deleted(target);
   end if;
   -- What reads this view must see at once, by its counters, whether it has changed.

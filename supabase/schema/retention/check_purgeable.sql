@@ -38,9 +38,9 @@ begin
       message = format('%s may not delete rows of %s', caller, relation),
       hint = format('Declare the policy as the owner of the table, or: grant delete on %s to %I;', relation, caller);
   end if;
-  perform nightshift.require_trusted_owner(relation);
-  perform nightshift.require_trusted_owner(k.referencing)
-  from nightshift.referencing_keys(relation) k;
+  perform nightshift.require_trusted(relation::oid || array(
+    select distinct k.referencing::oid from nightshift.referencing_keys(relation) k
+  ));
   if not (
     has_table_privilege(relation, 'select')
     and has_table_privilege(relation, 'update')

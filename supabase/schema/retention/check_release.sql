@@ -26,7 +26,7 @@ begin
       message = format('%s may not update rows of %s', caller, named.referencing),
       hint = format('Declare the policy as the owner of the table, or: grant update on %s to %I;', named.referencing, caller);
   end if;
-  perform nightshift.require_trusted_owner(named.referencing);
+  perform nightshift.require_trusted(array[named.referencing::oid]);
   select a.attname into stuck
   from pg_catalog.pg_attribute a
   left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum

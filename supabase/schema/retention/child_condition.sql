@@ -19,7 +19,7 @@ begin
     return null;
   end if;
   for key in
-    select k.referenced, k.join_condition from nightshift.purge_keys(array[policy.relation::oid]) k
+    select k.referenced, k.key from nightshift.purge_keys(array[policy.relation::oid]) k
     where k.role = 'child' and k.referencing = child
   loop
     if policy.relation::oid in (select nightshift.related_tables(key.referenced)) then
@@ -32,7 +32,7 @@ begin
       return null;
     end if;
     condition := concat_ws(' or ', condition,
-      format('exists (select from %s t where %s and %s)', nightshift.scan_of(key.referenced), key.join_condition, above));
+      format('exists (select from %s t where %s and %s)', nightshift.scan_of(key.referenced), nightshift.join_condition(key.key), above));
   end loop;
   -- The key that made it a child may be gone.
   return coalesce('(' || condition || ')', 'false');

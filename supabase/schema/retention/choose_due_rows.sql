@@ -15,6 +15,7 @@ set row_security = off
 set enable_seqscan = off
 as $$
 declare
+  leaf_name constant text := nightshift.trusted_name(leaf);
   -- Rows with one marker value that may go in one batch, where batches are not small for a reason.
   max_ties constant integer := greatest(4 * batch_rows, case when batch_rows >= 500 then 20000 else 0 end);
   start tid;
@@ -37,7 +38,7 @@ begin
          where r.ctid > %L and r.ctid < ''(%s,0)'' and r.tableoid = %s and (%s) is true %s
          limit %s %s
        ) r',
-      leaf, start, least(next_block, 4294967295), leaf::oid, due,
+      leaf_name, start, least(next_block, 4294967295), leaf::oid, due,
       -- What an index walk has seen already is not looked at twice.
       case when cursor ? 'floor' then format('and r.%I > %L', marker_column, cursor ->> 'floor') end,
       batch_rows, locking
@@ -64,7 +65,7 @@ begin
          order by r.%1$I fetch first %5$s rows with ties
        ) c limit %6$s
      ) c',
-    marker_column, leaf, due, coalesce(cursor ->> 'after', '-infinity'), batch_rows, max_ties + 1
+    marker_column, leaf_name, due, coalesce(cursor ->> 'after', '-infinity'), batch_rows, max_ties + 1
   ) into found_tids, found_rows, last_marker;
   if found_rows > max_ties then
     -- One value of the marker on very many rows, as after a bulk delete: no order among them to continue by.
@@ -77,7 +78,7 @@ begin
     'select array_agg(r.ctid) from (
        select r.ctid from only %s r where r.ctid = any($1) and r.tableoid = %s and (%s) is true %s
      ) r',
-    leaf, leaf::oid, due, locking
+    leaf_name, leaf::oid, due, locking
   )
   into chosen using found_tids;
   cursor := cursor || jsonb_build_object('after', last_marker, 'leafDone', found_rows < batch_rows);

@@ -38,17 +38,15 @@ begin
   -- fetching each row by its address.
   select
     array_agg(format(
-      'delete from only %I.%I where ctid operator(pg_catalog.=) any(($1[%s]).tids) and tableoid operator(pg_catalog.=) %s %s',
-      n.nspname, c.relname, d.position, c.oid,
+      'delete from only %s where ctid operator(pg_catalog.=) any(($1[%s]).tids) and tableoid operator(pg_catalog.=) %s %s',
+      nightshift.trusted_name(d.relation), d.position, d.relation,
       case when (b.last::text::point)[0] - (b.first::text::point)[0] < cardinality(d.tids) / 4
         then format('and ctid operator(pg_catalog.>=) %L and ctid operator(pg_catalog.<=) %L', b.first, b.last) end
     ) order by d.position),
-    jsonb_object_agg(c.oid, cardinality(d.tids))
+    jsonb_object_agg(d.relation, cardinality(d.tids))
   into deletes, expected
   from unnest(by_table) with ordinality d(policy, relation, due, tids, position)
-  cross join lateral (select min(t) as first, max(t) as last from unnest(d.tids) t) b
-  join pg_catalog.pg_class c on c.oid = d.relation
-  join pg_catalog.pg_namespace n on n.oid = c.relnamespace;
+  cross join lateral (select min(t) as first, max(t) as last from unnest(d.tids) t) b;
 
   begin
     if nightshift.fires_triggers(by_table, scope) then
@@ -72,7 +70,7 @@ begin
         from unnest(by_table) with ordinality d(policy, relation, due, tids, position)
       ) into deleted using by_table;
     end if;
-    -- What was put off until the commit would undo the whole batch there.
+    -- What is put off to the commit would undo the whole batch there, since Postgres 18 with our rights and the search path of the caller.
     set constraints all immediate;
     perform set_config('search_path', 'pg_catalog, pg_temp', true);
     if deleted <> expected then

@@ -12,7 +12,7 @@ declare
   covered nightshift.row_set[];
 begin
   select string_agg(format('select %s::oid, x.tableoid, x.ctid from %s and r.policy = %s', k.policy,
-    nightshift.reference_join(k.referenced, k.referencing, k.join_condition, true), k.policy), ' union all ')
+    nightshift.reference_join(k.key, true), k.policy), ' union all ')
   into steps
   from nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
   where k.role = 'child';

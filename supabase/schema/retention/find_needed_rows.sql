@@ -17,14 +17,13 @@ declare
   key record;
 begin
   for key in
-    select s.policy, s.relation, s.tids, k.role, k.name, k.referencing, k.join_condition, k.indexed
+    select s.policy, s.relation, s.tids, k.role, k.key, k.name, k.referencing, k.indexed
     from unnest(rows) s
     join nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
       on k.policy = s.policy and k.referenced::oid in (select nightshift.related_tables(s.relation))
     order by s.relation, k.key
   loop
     perform set_config('enable_hashjoin', (not key.indexed)::text, true);
-    perform nightshift.require_trusted_owner(key.referencing);
     -- NOT IN, for once: a hashed subplan filters inside the probe of x, which then stops at the first row
     -- that is not among the rows. NOT EXISTS would first subtract them from the whole of x.
     return query execute format(
@@ -54,8 +53,8 @@ begin
              and (d.fate is null or d.fate not in (''gone'', ''assessed''))
            order by t.ctid'
       end,
-      key.policy, case key.role when 'keep' then 'kept' else 'held' end, key.name, key.relation::regclass, key.relation,
-      nightshift.scan_of(key.referencing), key.join_condition,
+      key.policy, case key.role when 'keep' then 'kept' else 'held' end, key.name, nightshift.trusted_name(key.relation), key.relation,
+      nightshift.scan_of(key.referencing), nightshift.join_condition(key.key),
       '(x.tableoid, x.ctid) not in (select d.relation, r.tid from unnest($2) d cross join lateral unnest(d.tids) r(tid))',
       run_id
     )

@@ -13,7 +13,7 @@ declare
   released nightshift.row_set[] := '{}';
 begin
   for key in
-    select s.relation, s.tids, k.referencing, k.join_condition, k.indexed
+    select s.relation, s.tids, k.key, k.referencing, k.indexed
     from unnest(rows) s
     join nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
       on k.policy = s.policy and k.referenced::oid in (select nightshift.related_tables(s.relation))
@@ -32,7 +32,7 @@ begin
            )
          group by x.tableoid
        ) g',
-      key.relation::regclass, nightshift.scan_of(key.referencing), key.join_condition, key.relation, run_id
+      nightshift.trusted_name(key.relation), nightshift.scan_of(key.referencing), nightshift.join_condition(key.key), key.relation, run_id
     ) into found_rows using key.tids;
     released := released || coalesce(found_rows, '{}');
   end loop;

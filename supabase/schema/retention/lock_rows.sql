@@ -11,13 +11,12 @@ declare
   tids tid[];
 begin
   foreach asked in array rows loop
-    perform nightshift.require_trusted_owner(asked.relation);
     perform nightshift.hold_table(asked.relation, 'for update');
     execute format(
       'select array_agg(r.ctid) from (
          select x.ctid from only %s x where x.ctid = any($1) and x.tableoid = %s %s for update skip locked
        ) r',
-      asked.relation::regclass, asked.relation,
+      nightshift.trusted_name(asked.relation), asked.relation,
       case when asked.due then (
         select format('and (%s) is true', nightshift.due_condition(
           'x', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at))

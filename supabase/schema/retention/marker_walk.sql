@@ -12,7 +12,8 @@ begin
   -- The planner is asked whether an index gives the due rows in order: it knows about partial indexes,
   -- leading columns and expressions what a look at pg_index would have to guess.
   execute format(
-    'explain (format json) select r.%1$I from only %2$s r where %3$s order by r.%1$I limit 1', marker_column, leaf, due
+    'explain (format json) select r.%1$I from only %2$s r where %3$s order by r.%1$I limit 1',
+    marker_column, nightshift.trusted_name(leaf), due
   ) into plan;
   if not jsonb_path_exists(plan, 'strict $.**."Node Type" ? (@ == "Sort" || @ == "Seq Scan")') then
     return 'index';

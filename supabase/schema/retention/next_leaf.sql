@@ -5,6 +5,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   leaf regclass;
+  leaf_name text;
   plan jsonb;
   mode text;
   due_rows bigint;
@@ -15,11 +16,12 @@ begin
   end if;
   mode := coalesce(nightshift.marker_walk(leaf, marker_column, due), 'sweep');
   if mode = 'index' then
+    leaf_name := nightshift.trusted_name(leaf);
     -- Postgres weighs the index against reading every page; where it would read every page, we sweep.
-    execute format('explain (format json) select r.ctid from only %s r where %s', leaf, due) into plan;
+    execute format('explain (format json) select r.ctid from only %s r where %s', leaf_name, due) into plan;
     if plan #>> '{0,Plan,Node Type}' = 'Seq Scan' then
       -- Its statistics may be of before the last purge: where nothing is due, the index says so at once.
-      execute format('select from only %s r where %s order by r.%I limit 1', leaf, due, marker_column);
+      execute format('select from only %s r where %s order by r.%I limit 1', leaf_name, due, marker_column);
       get diagnostics due_rows = row_count;
       mode := case when due_rows > 0 then 'sweep' else 'index' end;
     end if;

@@ -1,6 +1,6 @@
 create or replace function nightshift.purge_keys(policies oid[])
 returns table (
-  policy oid, role text, key oid, name text, referenced regclass, referencing regclass, join_condition text, indexed boolean
+  policy oid, role text, key oid, name text, referenced regclass, referencing regclass, indexed boolean
 )
 language sql
 stable
@@ -11,7 +11,7 @@ as $$
     from nightshift.policy_members(policies) m
     cross join lateral nightshift.referencing_keys(m.member) r
   )
-  select k.policy, coalesce(d.role, 'hold'), k.key, k.name, k.referenced, k.referencing, k.join_condition, k.indexed
+  select k.policy, coalesce(d.role, 'hold'), k.key, k.name, k.referenced, k.referencing, k.indexed
   from keys k
   left join nightshift.retention_keys d
     on d.policy::oid = k.policy and d.referencing = k.referencing and d.constraint_name = k.constraint_name

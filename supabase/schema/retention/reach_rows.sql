@@ -26,7 +26,7 @@ declare
   steps text;
 begin
   with keys as materialized (
-    select k.*, nightshift.reference_join(k.referenced, k.referencing, k.join_condition, true) as upwards
+    select k.*, nightshift.reference_join(k.key, true) as upwards
     from nightshift.purge_keys(component) k
   ),
   members as materialized (
@@ -55,7 +55,7 @@ begin
     union all
     select format('select %s::oid, t.tableoid, t.ctid, %L from %s and r.policy = %s and r.kind = ''maybe'' %s %s', k.policy,
       case when m.is_child then 'maybe' else 'due' end,
-      nightshift.reference_join(k.referenced, k.referencing, k.join_condition, false), k.policy,
+      nightshift.reference_join(k.key, false), k.policy,
       case when not m.is_child then format('and t.tableoid = any(%L::oid[]) and (%s) is true',
         array(select l::oid from nightshift.leaf_relations(p.relation) l),
         nightshift.due_condition('t', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at)) end,

@@ -2,20 +2,17 @@
 -- Why: a due row may go only when every row that refers to it goes too; the catalog is read in one place.
 
 create or replace function nightshift.referencing_keys(relation regclass)
-returns table (
-  key oid, name text, constraint_name name, referenced regclass, referencing regclass, join_condition text, indexed boolean
-)
+returns table (key oid, name text, constraint_name name, referenced regclass, referencing regclass, indexed boolean)
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
   select
     k.oid,
-    format('%I on %s', k.conname, k.conrelid::regclass),
+    format('%I on %s%s', k.conname, k.conrelid::regclass, nightshift.retired_in_words(k.conrelid)),
     k.conname,
     k.confrelid::regclass,
     k.conrelid::regclass,
-    c.join_condition,
     exists (
       select 1
       from pg_catalog.pg_index i
@@ -40,17 +37,6 @@ as $$
         ) = (select array_agg(a order by a) from unnest(k.conkey) a)
     )
   from pg_catalog.pg_constraint k
-  cross join lateral (
-    select string_agg(
-      format('t.%I operator(%I.%s) x.%I', referenced.attname, n.nspname, o.oprname, referencing.attname),
-      ' and '
-    )
-    from unnest(k.conkey, k.confkey, k.conpfeqop) u(conkey, confkey, operator)
-    join pg_catalog.pg_attribute referencing on referencing.attrelid = k.conrelid and referencing.attnum = u.conkey
-    join pg_catalog.pg_attribute referenced on referenced.attrelid = k.confrelid and referenced.attnum = u.confkey
-    join pg_catalog.pg_operator o on o.oid = u.operator
-    join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
-  ) c(join_condition)
   where k.contype = 'f'
     -- Copies of a key that partitioning makes are covered by the key itself.
     and k.conparentid = 0
@@ -58,4 +44,4 @@ as $$
 $$;
 
 comment on function nightshift.referencing_keys is
-  'The foreign keys that refer to a table, to any of its partitions or to what it is a partition of: name for reports, both tables, join condition between t (referenced) and x (referencing), and whether an index on the referencing side serves it.';
+  'The foreign keys that refer to a table, to any of its partitions or to what it is a partition of: name for reports, both tables, and whether an index on the referencing side serves it.';

@@ -13,7 +13,7 @@ begin
   select string_agg(format(
     'select %s::oid, t.tableoid, t.ctid, %s, %L from %s', k.policy,
     case k.role when 'keep' then 'case r.fate when ''held'' then ''kept'' else r.fate end' else 'r.fate' end, k.name,
-    nightshift.reference_join(k.referenced, k.referencing, k.join_condition, false)
+    nightshift.reference_join(k.key, false)
   ), ' union all ')
   into steps
   from nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k

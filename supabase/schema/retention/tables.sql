@@ -11,6 +11,7 @@ create table if not exists nightshift.retention_policies (
   last_purged_at timestamptz,
   last_purged_run uuid,
   last_purged_rows bigint,
+  relation_name text,
   first_purge text check (first_purge = 'all')
 );
 
@@ -23,10 +24,13 @@ comment on column nightshift.retention_policies.max_fraction is
 comment on column nightshift.retention_policies.first_purge is
   '''all'' until a run has gone through the table once: max_fraction does not hold for what was due when the policy was declared.';
 
+comment on column nightshift.retention_policies.relation_name is
+  'The name it had when Nightshift last looked: a table that was dropped and created anew under this name has the policy again.';
+
 alter table nightshift.retention_policies enable row level security;
 
 create table if not exists nightshift.retention_keys (
-  policy regclass not null references nightshift.retention_policies (relation) on delete cascade,
+  policy regclass not null references nightshift.retention_policies (relation) on update cascade on delete cascade,
   referencing regclass not null,
   constraint_name name not null,
   role text not null check (role in ('child', 'release', 'keep')),

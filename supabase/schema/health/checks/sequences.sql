@@ -59,7 +59,7 @@ begin
     )
     select b.*, b.seqrelid::regclass::text as name,
       -- Where someone else may drop it, its name may soon be that of a view of theirs, whose functions would run with our rights.
-      pg_has_role(c.relowner, current_user::regrole, 'member') and pg_has_role(s.owner, current_user::regrole, 'member') as is_safe,
+      pg_has_role(c.relowner, current_user::regrole, 'usage') and pg_has_role(s.owner, current_user::regrole, 'usage') as is_safe,
       (case when b.ascends then b.seqmax else -b.seqmin - 1 end) >= b.most as column_is_first
     from bounded b
     join pg_catalog.pg_class c on c.oid = b.seqrelid
@@ -80,7 +80,7 @@ begin
     measure.subject := candidate.name;
     begin
       if candidate.is_safe then
-        execute format('select s.last_value from %s s', candidate.name) into last_value;
+        execute format('select s.last_value from %s s', nightshift.trusted_name(candidate.seqrelid)) into last_value;
       elsif coalesce(has_sequence_privilege(candidate.seqrelid, 'select, usage'), true) then
         -- By its oid: it is the sequence, or nothing. One that has given no number yet has none.
         last_value := coalesce(pg_sequence_last_value(candidate.seqrelid), candidate.seqstart);
@@ -111,7 +111,7 @@ begin
       when insufficient_privilege then
         measure.problem := format('%I may not read it.', current_user);
         measure.fix := format('grant select on sequence %s to %I;', candidate.name, current_user);
-      when undefined_table or syntax_error or wrong_object_type or internal_error then
+      when undefined_table or syntax_error or wrong_object_type or internal_error or sqlstate 'NS404' or sqlstate 'NS422' then
         -- It was dropped just now, perhaps before its name could be read.
         continue;
     end;

@@ -34,7 +34,7 @@ begin
     from (
       select s.queryid, sum(s.calls) as calls, sum(s.total_exec_time) as total_exec_time,
         string_agg(distinct coalesce(r.rolname, 'a role that is gone'), ', ') as roles, coalesce(min(s.query), '') as text
-      from %1$I.pg_stat_statements s
+      from %2$s s
       left join pg_catalog.pg_roles r on r.oid = s.userid
       where s.dbid = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
         and s.queryid is not null
@@ -45,7 +45,7 @@ begin
     where t.text !~* '^\s*(vacuum|analyze|create|alter|drop|reindex|cluster|refresh|truncate|copy|import)\M'
       and t.text !~ '\mnightshift"?\.'
     $query$,
-    home
+    home, nightshift.trusted_name(to_regclass(format('%I.pg_stat_statements', home)))
   );
 exception
   when object_not_in_prerequisite_state then

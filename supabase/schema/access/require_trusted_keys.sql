@@ -1,0 +1,25 @@
+create or replace function nightshift.require_trusted_keys(parent regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Found by what depends on the table: a key that is not enforced has no triggers, and there is no index by the table at the other end.
+  perform nightshift.trusted_name(r.relation)
+  from (
+    select distinct k.conrelid::regclass
+    from (
+      select require_trusted_keys.parent::oid
+      union all
+      select i.inhrelid from pg_catalog.pg_inherits i where i.inhparent = require_trusted_keys.parent
+    ) p(relation)
+    join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = p.relation
+      and d.classid = 'pg_catalog.pg_constraint'::regclass
+    join pg_catalog.pg_constraint k on k.oid = d.objid and k.contype = 'f' and k.confrelid = p.relation
+  ) r(relation);
+end;
+$$;
+
+comment on function nightshift.require_trusted_keys is
+  'Raises NS422 when a table that refers to a partitioned table, or to a partition of it, could have code of someone else run (see trusted_name): Postgres reads those tables, with our rights, when a partition is detached.';

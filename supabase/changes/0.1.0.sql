@@ -25,7 +25,8 @@ begin
     select from pg_catalog.pg_proc p
     where p.oid = to_regproc('nightshift.referencing_keys') and 'join_condition' = any(p.proargnames)
   ) then
-    drop function nightshift.referencing_keys;
+    -- Their bodies were not strings then.
+    drop function nightshift.retention_warnings, nightshift.warnings_of_purge, nightshift.referencing_keys;
   end if;
 end;
 $$;

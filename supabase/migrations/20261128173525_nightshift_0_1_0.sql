@@ -105,7 +105,8 @@ begin
     select from pg_catalog.pg_proc p
     where p.oid = to_regproc('nightshift.referencing_keys') and 'join_condition' = any(p.proargnames)
   ) then
-    drop function nightshift.referencing_keys;
+    -- Their bodies were not strings then.
+    drop function nightshift.retention_warnings, nightshift.warnings_of_purge, nightshift.referencing_keys;
   end if;
 end;
 $$;
@@ -814,13 +815,15 @@ declare
   schema_owner oid;
 begin
   select format('operator(%I.%s)', n.nspname, o.oprname), n.nspname, n.nspowner,
-    case l.typtype when 'p' then '' else format('::%s', format_type(l.oid, null)) end,
-    case r.typtype when 'p' then '' else format('::%s', format_type(r.oid, null)) end
+    case l.typtype when 'p' then '' else format('::%I.%I', ln.nspname, l.typname) end,
+    case r.typtype when 'p' then '' else format('::%I.%I', rn.nspname, r.typname) end
   into name, schema_name, schema_owner, cast_left, cast_right
   from pg_catalog.pg_operator o
   join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
   join pg_catalog.pg_type l on l.oid = o.oprleft
+  join pg_catalog.pg_namespace ln on ln.oid = l.typnamespace
   join pg_catalog.pg_type r on r.oid = o.oprright
+  join pg_catalog.pg_namespace rn on rn.oid = r.typnamespace
   where o.oid = operator;
   if schema_owner = 'pg_database_owner'::regrole then
     select d.datdba into schema_owner from pg_catalog.pg_database d where d.datname = current_database();
@@ -6993,21 +6996,25 @@ begin
   join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
   where a.attrelid = constant_default.relation and a.attname = constant_default.column_name and a.attgenerated = '';
   -- current_timestamp is a node of its own; now() and its kin are functions of Postgres without arguments.
+  -- A type of the application may have checks.
   if tree is null or tree ~ '\{(SQLVALUEFUNCTION|NEXTVALUEEXPR)' or exists (
     select 1
     from nightshift.called_functions(tree) f
     join pg_catalog.pg_proc p on p.oid = f.function
     where p.pronamespace <> 'pg_catalog'::regnamespace or p.provolatile = 'v' or p.pronargs = 0
+  ) or exists (
+    select from regexp_matches(tree, ':(?:const|result|funcresult|opresult)type (\d+)', 'g') m where m[1]::oid >= 16384
   ) then
     return null;
   end if;
+  perform nightshift.trusted_name(relation);
   execute format('select (%s)::text', expression) into value;
   return value;
 end;
 $$;
 
 comment on function nightshift.constant_default is
-  'The time that every new row gets in a column that says nothing else, in UTC, or null where there is none, or where it depends on when the row is written.';
+  'The time that every new row gets in a column that says nothing else, in UTC, or null where there is none, or where it depends on when the row is written. Errors: NS404, NS422 (see trusted_name).';
 
 -- supabase/schema/retention/count_rows.sql
 
@@ -8090,8 +8097,10 @@ as $$
 declare
   columns integer;
 begin
-  -- The type without its length: a cast to varchar(3) would cut an id short, and find another row.
-  select i.indnkeyatts, a.attname, format('%I.%I', tn.nspname, t.typname), format('operator(%I.%s)', n.nspname, o.oprname)
+  -- The type that the operator takes, without a length: a cast to varchar(3) would cut an id short, and find another row; and one to
+  -- a domain would run its checks, which may be anyone's.
+  select i.indnkeyatts, a.attname,
+    case o.cast_right when '' then format('%I.%I', tn.nspname, t.typname) else substr(o.cast_right, 3) end, concat(o.cast_left, ' ', o.name)
   into columns, column_name, type, equals
   from pg_catalog.pg_index i
   join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
@@ -8100,8 +8109,7 @@ begin
   join pg_catalog.pg_opclass c on c.oid = i.indclass[0]
   join pg_catalog.pg_amop p on p.amopfamily = c.opcfamily and p.amoplefttype = c.opcintype
     and p.amoprighttype = c.opcintype and p.amopstrategy = 3
-  join pg_catalog.pg_operator o on o.oid = p.amopopr
-  join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
+  cross join lateral nightshift.trusted_operator(p.amopopr) o
   where i.indrelid = primary_key.relation and i.indisprimary;
   if columns is distinct from 1 then
     raise exception using
@@ -8116,7 +8124,7 @@ end;
 $$;
 
 comment on function nightshift.primary_key is
-  'The column of a primary key of one column, its type and the operator that it is unique by, both as SQL writes them. Errors: NS422 when there is none.';
+  'The column of a primary key of one column, the type of its values, and what to write between the column and a value to compare them as its index does. Errors: NS422 when there is none (and see trusted_operator).';
 
 -- supabase/schema/retention/purge_batch.sql
 
@@ -8652,9 +8660,9 @@ begin
   -- Operators are qualified: the update runs with the search path of the triggers.
   marked := case when policy.flag_column is not null then format('r.%I is true', policy.flag_column)
     else format('(r.%1$I is not null and r.%1$I operator(pg_catalog.<>) ''-infinity'')', policy.marker_column) end;
-  lock_row := format('select %s from %s r where r.%I %s $1::%s for update of r',
+  lock_row := format('select %s from %s r where r.%I%s $1::%s for update of r',
     marked, nightshift.scan_of(policy.relation), key.column_name, key.equals, key.type);
-  restore_row := format('update %s r set %I = null%s where r.%I %s $1::%s returning %s',
+  restore_row := format('update %s r set %I = null%s where r.%I%s $1::%s returning %s',
     nightshift.scan_of(policy.relation), policy.marker_column,
     case when policy.flag_column is null then '' else format(', %I = false', policy.flag_column) end,
     key.column_name, key.equals, key.type, marked);
@@ -11459,5 +11467,5 @@ to service_role;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum) values ('0.1.0', '4ead9635983a9e19d3cfad659f2f6da18e653c8e50e6ff48f652ac0fd8a2a68d')
+insert into nightshift.migrations (version, checksum) values ('0.1.0', '29df6a34bd50b33776a7edb4cdf99aa82e990f443097aeef8f9695fab30796d2')
 on conflict (version) do update set checksum = excluded.checksum, applied_at = now();

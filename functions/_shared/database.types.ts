@@ -272,6 +272,7 @@ export type Database = {
           marker_column: unknown
           max_fraction: number
           relation: unknown
+          relation_name: string | null
           check_restore: undefined | null
           describe_retention_policy: Json | null
           require_marker_index: undefined | null
@@ -288,6 +289,7 @@ export type Database = {
           marker_column: unknown
           max_fraction?: number
           relation: unknown
+          relation_name?: string | null
         }
         Update: {
           created_at?: string
@@ -300,6 +302,7 @@ export type Database = {
           marker_column?: unknown
           max_fraction?: number
           relation?: unknown
+          relation_name?: string | null
         }
         Relationships: []
       }
@@ -796,6 +799,7 @@ export type Database = {
           marker_column: unknown
           max_fraction: number
           relation: unknown
+          relation_name: string | null
         }[]
         SetofOptions: {
           from: "*"
@@ -1081,6 +1085,7 @@ export type Database = {
         Returns: string
       }
       follow_renames: { Args: Record<PropertyKey, never>; Returns: undefined }
+      follow_tables: { Args: Record<PropertyKey, never>; Returns: undefined }
       free_partition_name: {
         Args: { parent: unknown; schema: unknown; suffix: string }
         Returns: unknown
@@ -1978,6 +1983,7 @@ export type Database = {
         }
         Returns: Json
       }
+      retired_in_words: { Args: { relation: unknown }; Returns: string }
       run_health_check: {
         Args: {
           as_of: string
@@ -2012,6 +2018,7 @@ export type Database = {
           marker_column: unknown
           max_fraction: number
           relation: unknown
+          relation_name: string | null
         }[]
         SetofOptions: {
           from: "*"

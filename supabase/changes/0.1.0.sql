@@ -19,6 +19,9 @@ $$;
 
 drop function if exists nightshift.next_leaf(regclass, oid, text);
 
+-- A policy knows the name of its table.
+alter table if exists nightshift.retention_policies add column if not exists relation_name text;
+
 -- What is asked of a table that code of someone else may hang on was one function that some statements called.
 drop function if exists nightshift.require_trusted_owner;
 

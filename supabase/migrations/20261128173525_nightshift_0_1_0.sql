@@ -107,6 +107,9 @@ $$;
 
 drop function if exists nightshift.next_leaf(regclass, oid, text);
 
+-- A policy knows the name of its table.
+alter table if exists nightshift.retention_policies add column if not exists relation_name text;
+
 -- What is asked of a table that code of someone else may hang on was one function that some statements called.
 drop function if exists nightshift.require_trusted_owner;
 
@@ -478,7 +481,8 @@ create table if not exists nightshift.retention_policies (
   created_at timestamptz not null default now(),
   last_purged_at timestamptz,
   last_purged_run uuid,
-  last_purged_rows bigint
+  last_purged_rows bigint,
+  relation_name text
 );
 
 comment on table nightshift.retention_policies is 'One row a table: rows whose marker is older than drop_after may be purged.';
@@ -487,6 +491,9 @@ comment on column nightshift.retention_policies.marker_column is
 comment on column nightshift.retention_policies.flag_column is 'A boolean column that must be true as well, or null.';
 comment on column nightshift.retention_policies.max_fraction is
   'A run that would remove more than this share of the table refuses to start, or to go on. Default 0.5.';
+
+comment on column nightshift.retention_policies.relation_name is
+  'The name it had when Nightshift last looked: a table that was dropped and created anew under this name has the policy again.';
 
 alter table nightshift.retention_policies enable row level security;
 
@@ -1104,6 +1111,7 @@ begin
     on conflict do nothing;
     delete from nightshift.database_sizes s where s.measured_on < today - 60;
   end if;
+  perform nightshift.follow_tables();
   document := nightshift.assess_health(only_checks, quick, run.started_at);
   begin
     jobs := nightshift.describe_jobs(run.started_at);
@@ -6718,12 +6726,14 @@ declare
   policy nightshift.retention_policies;
 begin
   policy.relation := add_retention_policy.relation;
+  policy.relation_name := policy.relation::text;
   policy.drop_after := add_retention_policy.drop_after;
   policy.marker_column := add_retention_policy.marker_column;
   policy.flag_column := add_retention_policy.flag_column;
   policy.max_fraction := add_retention_policy.max_fraction;
   policy.enabled := coalesce(add_retention_policy.enabled, true);
   policy.created_at := now();
+  perform nightshift.follow_tables();
   perform nightshift.check_retention_policy(policy, allow_short);
 
   insert into nightshift.retention_policies select policy.* on conflict do nothing;
@@ -6832,6 +6842,7 @@ as $$
 declare
   policy nightshift.retention_policies;
 begin
+  perform nightshift.follow_tables();
   select p.* into policy
   from nightshift.retention_policies p
   where p.relation = alter_retention_policy.relation
@@ -7236,8 +7247,8 @@ begin
   from pg_catalog.pg_attribute a
   join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
   where a.attrelid = constant_default.relation and a.attname = constant_default.column_name and a.attgenerated = '';
-  -- current_timestamp is a node of its own; now() and its kin are functions of Postgres without arguments.
-  if tree is null or tree ~ '\{(SQLVALUEFUNCTION|NEXTVALUEEXPR)' or exists (
+  -- current_timestamp is a node of its own, now() and its kin are functions without arguments; a domain has checks of its own.
+  if tree is null or tree ~ '\{(SQLVALUEFUNCTION|NEXTVALUEEXPR|COERCETODOMAIN)' or exists (
     select 1
     from nightshift.called_functions(tree) f
     join pg_catalog.pg_proc p on p.oid = f.function
@@ -7432,7 +7443,8 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select jsonb_build_object(
-    'relation', policy.relation::text,
+    'relation', case when exists (select 1 from pg_catalog.pg_class c where c.oid = policy.relation)
+      then policy.relation::text else coalesce(policy.relation_name, policy.relation::text) end,
     'dropAfter', policy.drop_after::text,
     'markerColumn', policy.marker_column,
     'flagColumn', policy.flag_column,
@@ -7708,6 +7720,46 @@ $$;
 comment on function nightshift.find_relation is
   'The table of a name as SQL writes it, schema included, or null, also where the name is malformed or names another database.';
 
+-- supabase/schema/retention/follow_tables.sql
+
+create or replace function nightshift.follow_tables()
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- A database that has run full is read-only, and is looked at all the same.
+  if current_setting('transaction_read_only')::boolean then
+    return;
+  end if;
+  update nightshift.retention_policies p
+  set relation_name = c.oid::regclass::text
+  from pg_catalog.pg_class c
+  where c.oid = p.relation and p.relation_name is distinct from c.oid::regclass::text;
+
+  update nightshift.retention_policies p
+  set relation = anew.oid
+  from (
+    -- Where two policies had the same name in turn, the later one.
+    select distinct on (g.relation_name) g.relation, c.oid
+    from nightshift.retention_policies g
+    join pg_catalog.pg_class c on c.oid = nightshift.find_relation(g.relation_name) and c.relkind in ('r', 'p')
+    where not exists (select 1 from pg_catalog.pg_class l where l.oid = g.relation)
+      and not exists (
+        select 1 from nightshift.retention_policies o
+        where o.relation = c.oid
+          or o.relation in (select a.relid from pg_catalog.pg_partition_ancestors(c.oid) a(relid))
+          or c.oid in (select a.relid from pg_catalog.pg_partition_ancestors(o.relation) a(relid))
+      )
+    order by g.relation_name, g.created_at desc
+  ) anew
+  where p.relation = anew.relation;
+end;
+$$;
+
+comment on function nightshift.follow_tables is
+  'Notes the present name of every table that has a retention policy, and lets a policy whose table is gone follow it to the one that was created anew under that name.';
+
 -- supabase/schema/retention/hint_for_flag.sql
 
 create or replace function nightshift.hint_for_flag(relation regclass, flag_column name)
@@ -7912,6 +7964,7 @@ declare
   entry jsonb;
   entries jsonb := '[]';
 begin
+  perform nightshift.follow_tables();
   for policy in select p.* from nightshift.retention_policies p order by p.relation::text loop
     entry := nightshift.describe_retention_policy(policy);
     begin
@@ -8260,6 +8313,7 @@ declare
   unknown text;
 begin
   run := nightshift.hold_run(run_id, fence);
+  perform nightshift.follow_tables();
 
   select string_agg(o, ', ') into unknown
   from unnest(only_relations) o
@@ -8546,7 +8600,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select
     k.oid,
-    format('%I on %s', k.conname, k.conrelid::regclass),
+    format('%I on %s%s', k.conname, k.conrelid::regclass, nightshift.retired_in_words(k.conrelid)),
     k.conrelid::regclass,
     exists (
       select 1
@@ -8596,6 +8650,7 @@ as $$
 declare
   policy nightshift.retention_policies;
 begin
+  perform nightshift.follow_tables();
   delete from nightshift.retention_policies p
   where p.relation = remove_retention_policy.relation
   returning p.* into policy;
@@ -8981,6 +9036,28 @@ $$;
 
 comment on function nightshift.retention_warnings is
   'What will make purging this table slow or surprising, with the fix, as a JSON array of sentences; and which rows are left to a partition policy.';
+
+-- supabase/schema/retention/retired_in_words.sql
+
+create or replace function nightshift.retired_in_words(relation oid)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+as $$
+  select coalesce((
+    select case when r.drop_after is null then ' (a retired partition, kept until someone drops it)'
+      else format(' (a retired partition, to be dropped after %s)', to_char(r.drop_after, 'YYYY-MM-DD')) end
+    from nightshift.retired_partitions r
+    where r.partition = retired_in_words.relation and r.status = 'detached'
+    order by r.id desc
+    limit 1
+  ), '');
+$$;
+
+comment on function nightshift.retired_in_words is
+  'What to say after the name of a table that is a retired partition: until when it is there, and holds what its rows refer to. Empty for any other.';
 
 -- supabase/schema/retention/scan_of.sql
 
@@ -10785,7 +10862,7 @@ declare
 begin
   for policy in select p.* from nightshift.retention_policies p where p.enabled loop
     measure := null;
-    measure.subject := format('retention of %s', policy.relation);
+    measure.subject := 'retention of ' || (nightshift.describe_retention_policy(policy) ->> 'relation');
     measure.value := 0;
     begin
       perform nightshift.due_by_marker('r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of);
@@ -10800,7 +10877,7 @@ begin
       when sqlstate 'NS404' then
         measure.value := 1;
         measure.detail := sqlerrm || '.';
-        -- Without its table it has no name any more.
+        -- Without its table it can only be called by its number.
         measure.fix := format('select nightshift.remove_retention_policy(%s::oid::regclass);', policy.relation::oid);
       when sqlstate 'NS422' then
         measure.value := 1;
@@ -11710,7 +11787,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'c56b3ae3d0603e7f9e17a54dbcaa306b61fa9829976025efd5425512d55359ed', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7e710f87a823366a48af694637c33768809a6537697098153b2409fa6d8335cc', '{
   add_counts, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, assess_health, assess_partitions, assess_view, begin_detach, begin_run, bound_of_time,
@@ -11724,9 +11801,9 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   describe_retention_policy, describe_retired, describe_run, describe_view, drop_retired_partitions, due_by_marker,
   due_condition, fences, find_due_referencing, find_inner_references, find_needed_rows, find_refresh,
   find_refresh_policy, find_relation, find_stranger, find_view, finish_detach, finish_run, fix_of_stale_view,
-  follow_renames, free_partition_name, get_health, get_run, grant_of_refresh, hand_over, health_backlog_age,
-  health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks, health_connections,
-  health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
+  follow_renames, follow_tables, free_partition_name, get_health, get_run, grant_of_refresh, hand_over,
+  health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
+  health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
   health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
   health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
   health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
@@ -11749,11 +11826,11 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_sentinel,
   require_ownership, require_period, require_referencing_indexes, require_replica_identity, require_statistics,
   require_trusted, require_trusted_keys, require_unpaused, resolve_references, restore_rows, restores, resume_run,
-  retention_policies, retention_warnings, retire_partitions, retired_partitions, row_set, run_health_check, runs,
-  scan_of, secure_partition, secure_partitions, set_health_threshold, settings, settle_owner, soft_delete_policies,
-  sources_as_of, stamp_retired, subtract_row_sets, time_of_number, trim_restores, trim_runs, trim_view_refreshes,
-  trusted_name, trusted_operator, unmute_triggers, unpause, users_of, usual_gap, usual_partition, view_of, view_reads,
-  view_refreshes, view_state, views_below, warn_of_heirs, warn_of_replica_identity, warnings_of_purge, what_changed,
-  why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
+  retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set,
+  run_health_check, runs, scan_of, secure_partition, secure_partitions, set_health_threshold, settings, settle_owner,
+  soft_delete_policies, sources_as_of, stamp_retired, subtract_row_sets, time_of_number, trim_restores, trim_runs,
+  trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers, unpause, users_of, usual_gap, usual_partition,
+  view_of, view_reads, view_refreshes, view_state, views_below, warn_of_heirs, warn_of_replica_identity,
+  warnings_of_purge, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();

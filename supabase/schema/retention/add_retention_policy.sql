@@ -17,12 +17,14 @@ declare
   policy nightshift.retention_policies;
 begin
   policy.relation := add_retention_policy.relation;
+  policy.relation_name := policy.relation::text;
   policy.drop_after := add_retention_policy.drop_after;
   policy.marker_column := add_retention_policy.marker_column;
   policy.flag_column := add_retention_policy.flag_column;
   policy.max_fraction := add_retention_policy.max_fraction;
   policy.enabled := coalesce(add_retention_policy.enabled, true);
   policy.created_at := now();
+  perform nightshift.follow_tables();
   perform nightshift.check_retention_policy(policy, allow_short);
 
   insert into nightshift.retention_policies select policy.* on conflict do nothing;

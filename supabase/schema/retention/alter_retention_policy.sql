@@ -16,6 +16,7 @@ as $$
 declare
   policy nightshift.retention_policies;
 begin
+  perform nightshift.follow_tables();
   select p.* into policy
   from nightshift.retention_policies p
   where p.relation = alter_retention_policy.relation

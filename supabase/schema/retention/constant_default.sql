@@ -15,8 +15,8 @@ begin
   from pg_catalog.pg_attribute a
   join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
   where a.attrelid = constant_default.relation and a.attname = constant_default.column_name and a.attgenerated = '';
-  -- current_timestamp is a node of its own; now() and its kin are functions of Postgres without arguments.
-  if tree is null or tree ~ '\{(SQLVALUEFUNCTION|NEXTVALUEEXPR)' or exists (
+  -- current_timestamp is a node of its own, now() and its kin are functions without arguments; a domain has checks of its own.
+  if tree is null or tree ~ '\{(SQLVALUEFUNCTION|NEXTVALUEEXPR|COERCETODOMAIN)' or exists (
     select 1
     from nightshift.called_functions(tree) f
     join pg_catalog.pg_proc p on p.oid = f.function

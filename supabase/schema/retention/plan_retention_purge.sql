@@ -15,6 +15,7 @@ declare
   unknown text;
 begin
   run := nightshift.hold_run(run_id, fence);
+  perform nightshift.follow_tables();
 
   select string_agg(o, ', ') into unknown
   from unnest(only_relations) o

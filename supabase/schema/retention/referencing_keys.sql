@@ -9,7 +9,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select
     k.oid,
-    format('%I on %s', k.conname, k.conrelid::regclass),
+    format('%I on %s%s', k.conname, k.conrelid::regclass, nightshift.retired_in_words(k.conrelid)),
     k.conrelid::regclass,
     exists (
       select 1

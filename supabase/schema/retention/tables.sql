@@ -10,7 +10,8 @@ create table if not exists nightshift.retention_policies (
   created_at timestamptz not null default now(),
   last_purged_at timestamptz,
   last_purged_run uuid,
-  last_purged_rows bigint
+  last_purged_rows bigint,
+  relation_name text
 );
 
 comment on table nightshift.retention_policies is 'One row a table: rows whose marker is older than drop_after may be purged.';
@@ -19,6 +20,9 @@ comment on column nightshift.retention_policies.marker_column is
 comment on column nightshift.retention_policies.flag_column is 'A boolean column that must be true as well, or null.';
 comment on column nightshift.retention_policies.max_fraction is
   'A run that would remove more than this share of the table refuses to start, or to go on. Default 0.5.';
+
+comment on column nightshift.retention_policies.relation_name is
+  'The name it had when Nightshift last looked: a table that was dropped and created anew under this name has the policy again.';
 
 alter table nightshift.retention_policies enable row level security;
 

@@ -17,6 +17,33 @@ begin
 end;
 $$;
 
+-- Policies that know of children, and a purge that remembers what it decided.
+
+do $$
+begin
+  if to_regclass('nightshift.retention_policies') is not null and to_regclass('nightshift.retention_keys') is null then
+    drop type nightshift.row_set cascade;
+    drop function nightshift.add_retention_policy, nightshift.alter_retention_policy, nightshift.purge_batch,
+      nightshift.choose_due_rows, nightshift.referencing_keys, nightshift.brake, nightshift.record_batch;
+    alter table nightshift.retention_policies
+      add column first_purge text check (first_purge = 'all');
+  end if;
+end;
+$$;
+
+-- A dry run takes no lease.
+
+do $$
+begin
+  if exists (
+    select from pg_catalog.pg_indexes i
+    where i.schemaname = 'nightshift' and i.indexname = 'runs_one_running' and i.indexdef not like '%dry_run%'
+  ) then
+    drop index nightshift.runs_one_running;
+  end if;
+end;
+$$;
+
 drop function if exists nightshift.next_leaf(regclass, oid, text);
 
 -- A policy knows the name of its table.
@@ -32,7 +59,8 @@ begin
     select from pg_catalog.pg_proc p
     where p.oid = to_regproc('nightshift.referencing_keys') and 'join_condition' = any(p.proargnames)
   ) then
-    drop function nightshift.referencing_keys;
+    -- Bodies of `begin atomic`, as there once were, depend on it; they are all made anew.
+    drop function nightshift.referencing_keys cascade;
   end if;
 end;
 $$;

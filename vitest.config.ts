@@ -2,16 +2,20 @@ import { defineConfig } from 'vitest/config';
 
 /** The end of a test file's name says which lane it is in: `rules.unit.test.ts`; one without such an end is in `database`. */
 const lane = (name: string, include: string, exclude: string[] = []) => ({
-  extends: true as const,
-  test: { name, include: [`test/**/*${include}`], exclude },
+  test: {
+    name,
+    include: [`test/**/*${include}`],
+    exclude,
+    setupFiles: ['test/support/record-output.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
 });
 
 export default defineConfig({
   test: {
+    maxWorkers: 3,
     globalSetup: 'test/support/global-setup.ts',
-    setupFiles: ['test/support/record-output.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
     projects: [
       lane('unit', '.unit.test.ts'),
       lane('database', '.test.ts', ['**/*.{unit,faults,e2e}.test.ts']),

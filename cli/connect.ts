@@ -25,12 +25,12 @@ export function connect(deadline = noDeadline): Connection {
     Object.assign(process.env, parseEnv(readFileSync(localEnvironment, 'utf8')));
   }
   const { SUPABASE_URL: url, NIGHTSHIFT_DATABASE_URL: databaseUrl } = process.env;
-  const entrance = readAccess(process.env);
+  const { access, problems: accessProblems } = readAccess(process.env);
   const problems = {
     ...(url ? {} : { SUPABASE_URL: 'the URL of the project' }),
-    ...('problems' in entrance ? entrance.problems : {}),
+    ...accessProblems,
   };
-  if (!url || 'problems' in entrance) {
+  if (!url || !access) {
     throw new NightshiftError(
       'NS422',
       `Not set, or not valid: ${Object.keys(problems).join(' and ')}`,
@@ -54,5 +54,5 @@ export function connect(deadline = noDeadline): Connection {
       URL.parse(databaseUrl)?.host ?? 'NIGHTSHIFT_DATABASE_URL is not a connection string';
     console.error(`Direct connection: ${host}`);
   }
-  return { rpc: createRpc({ url, ...entrance.access }, deadline), databaseUrl };
+  return { rpc: createRpc({ url, ...access }, deadline), databaseUrl };
 }

@@ -4,6 +4,7 @@ import { jobNames } from '../functions/registry.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addHealth } from './commands/health.ts';
 import { addMigrate } from './commands/migrate.ts';
+import { addMigrations } from './commands/migrations.ts';
 import { addPlan } from './commands/plan.ts';
 import { addPolicies } from './commands/policies.ts';
 import { addRun } from './commands/run.ts';
@@ -34,6 +35,7 @@ addDoctor(program);
 addPolicies(program);
 addPlan(program);
 addMigrate(program);
+addMigrations(program);
 addUninstall(program);
 addToken(program);
 
@@ -63,7 +65,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 try {
   refuseOptionsTakenByNpm(
-    program.commands.flatMap(({ options }) => options.map(({ long }) => long?.slice(2) ?? '')),
+    program.commands
+      .flatMap((command) => [command, ...command.commands])
+      .flatMap(({ options }) => options.map(({ long }) => long?.slice(2) ?? '')),
   );
   await program.parseAsync();
 } catch (thrown) {

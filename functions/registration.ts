@@ -2,16 +2,15 @@ import type { Presenter } from '../cli/present/presenter.ts';
 import type { Job } from './_shared/job.ts';
 import type { MetricName } from './_shared/metrics.ts';
 
-/** What is to be known of a job beside what it does: how it is deployed, watched and shown. */
+/** Everything about a job except its work: how it is deployed, watched and shown. */
 export interface Registration {
-  /** As in the URL, the ledger and the metrics. Its folder, and the parameter that switches it on and off, have the same name. */
+  /** The name in the URL, the ledger and the metrics, of its folder, and of the parameter that switches it on and off. */
   name: string;
-  /** One sentence, in words, for people. */
+  /** One sentence for people. */
   purpose: string;
   load(): Promise<{ job: Job<{ dryRun: boolean }, unknown> }>;
-  /** How the command line shows it. */
   loadPresenter(): Promise<{ presenter: Presenter }>;
-  /** Of its deployment, each with its default: `--param name=value`. docs/deploy.md says what for. */
+  /** The parameters of its deployment with their defaults; docs/deploy.md explains them. */
   parameters: Record<string, string>;
   schedules: readonly Schedule[];
   alarms: JobAlarms;
@@ -19,20 +18,20 @@ export interface Registration {
 }
 
 interface Schedule {
-  /** Which of the parameters says when: a cron or a rate of EventBridge Scheduler. */
+  /** The parameter that holds the cron or rate expression of EventBridge Scheduler. */
   parameter: string;
-  /** What a run by this schedule is told; nothing by default. */
+  /** The input of the runs that it starts, {} by default. */
   input?: object;
 }
 
-/** An alarm: why it rings, and where it differs from the others of its kind (infra/aws/alarms.ts). */
+/** Why an alarm rings, and how it differs from others of its kind (see infra/aws/alarms.ts). */
 export interface Alarm extends Partial<AlarmProperties> {
   says: string;
-  /** Its heading in docs/runbook.md, unless it has the name of the alarm. */
+  /** Its heading in docs/runbook.md; the name of the alarm by default. */
   runbook?: string;
 }
 
-/** In the words of CloudFormation. Parameters may be in them, as osls writes them. */
+/** Properties as CloudFormation names them. The values may refer to parameters of osls. */
 interface AlarmProperties {
   MetricName: MetricName;
   Statistic: 'Maximum' | 'Minimum';
@@ -48,34 +47,35 @@ interface AlarmProperties {
   TreatMissingData: 'ignore' | 'notBreaching' | 'breaching';
 }
 
-/** What every job has an alarm on. */
+/** Every job has an alarm on each of these. */
 export type AlarmKind = 'failed' | 'partial' | 'missed' | 'lost';
 
 interface JobAlarms {
   ofRuns: Record<AlarmKind, Alarm> & {
-    /** Where a run may have to be continued. */
+    /** For jobs whose runs may have to be continued. */
     undelivered?: Alarm;
   };
-  /** On its own figures, by the name of the alarm. */
+  /** Alarms on the job's own metrics, by name. */
   ofFigures: Record<string, Alarm & Pick<AlarmProperties, 'MetricName' | 'Threshold'>>;
 }
 
-/** What the dashboard shows of a job beside its runs. */
+/** What the dashboard shows about a job besides its runs. */
 interface DashboardPart {
-  /** Of the job, in titles and, in small letters, in legends. */
+  /** The name of the job in titles, and in lower case in legends. */
   title: string;
-  /** A row of its own. */
+  /** The job's own row. */
   row: readonly Widget[];
-  /** Beside what is shown of all jobs together: how all is now, and how long things take. */
+  /** Widgets for the shared row on the present state. */
   overview?: readonly Widget[];
+  /** Widgets for the shared row on durations. */
   durations?: readonly Widget[];
 }
 
-/** A graph, in the words of CloudWatch. */
+/** A graph, with properties as CloudWatch names them. */
 export interface Widget {
   title: string;
   stacked?: boolean;
-  /** Of all its metrics, unless they have their own. */
+  /** The statistic of all metrics that do not have their own. */
   stat?: string;
   /** Seconds. */
   period: number;

@@ -8,8 +8,8 @@ import { registration as retentionPurge } from './retention-purge/registration.t
 import { registration as viewRefresh } from './view-refresh/registration.ts';
 
 /**
- * All jobs there are, in the order of a night. A new one is a folder beside this file and a line here: its deployment, the
- * command line, the local stack and the tests go by this list.
+ * All jobs, in the order of a night. To add one, add a folder and a line here: the deployment, the command line, the local
+ * stack and the tests use this list.
  */
 const jobs = [partitionMaintenance, retentionPurge, viewRefresh, healthCheck] as const;
 
@@ -35,7 +35,7 @@ export async function loadPresenter(name: string): Promise<Presenter> {
   return (await findJob(name).loadPresenter()).presenter;
 }
 
-/** Of all jobs, each with its default; `on` deploys a job. */
+/** The parameters of all jobs with their defaults; `on` deploys a job. */
 export const jobParameters: Record<string, string> = Object.assign(
   {},
   ...registry.map(({ name, parameters }) => ({ [name]: 'on', ...parameters })),

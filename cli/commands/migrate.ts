@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import { toConnectionError } from '../installation/connection-error.ts';
-import { migrate } from '../installation/migrate.ts';
+import { type Migrated, migrate } from '../installation/migrate.ts';
 import { databaseUrlOption } from '../options.ts';
 import { note } from '../ui.ts';
 
@@ -19,9 +19,24 @@ async function applyMigrations(options: { databaseUrl: string }) {
       hint: 'Pass the connection string; in a workflow, set the secret DATABASE_URL of the environment.',
     });
   }
-  const { applied, skipped } = await migrate(options.databaseUrl).catch((thrown: unknown) => {
+  const migrated = await migrate(options.databaseUrl).catch((thrown: unknown) => {
     throw toConnectionError(thrown, options.databaseUrl);
   });
-  for (const name of applied) console.log(`applied ${name}`);
-  note(`${applied.length} applied, ${skipped.length} there already`);
+  console.log(inWords(migrated));
+  if (migrated.linesTakenOver > 0) {
+    note(
+      `${migrated.linesTakenOver} lines of before 0.1.0 left the history of the Supabase CLI: what is installed stands in nightshift.migrations. If a migrations folder of yours has copies of those files, delete them.`,
+    );
+  }
+}
+
+function inWords({ release: { version, checksum }, before }: Migrated): string {
+  if (before === undefined) return `Installed ${version}.`;
+  if (before === 'unrecorded') {
+    return `Mended: there was a schema from before 0.1.0, or one that broke off while it was made. It is ${version} now, and what was declared stays.`;
+  }
+  if (before.version !== version) return `Upgraded ${before.version} to ${version}.`;
+  return before.checksum === checksum
+    ? `${version} is there already.`
+    : `Applied ${version} again: its file is not the one that was applied before.`;
 }

@@ -22,17 +22,25 @@ async function removeFromDatabase(options: { databaseUrl: string; yes?: true }) 
     },
   );
   const what = `the schema nightshift with ${found.policies} policies and the ledger of ${found.runs} runs`;
+  if (found.unrecorded) {
+    console.log('What is there is from before 0.1.0, or broke off while it was made.');
+  }
   console.log(options.yes ? 'Removed:' : 'Would remove:');
   console.log(`  ${what}`);
   for (const name of found.retired) console.log(`  the constraint nightshift_retired of ${name}`);
-  console.log('  its lines in the migration history');
+  console.log('  its lines in the history of the Supabase CLI, if there are any');
   if (!options.yes) console.log('  the role nightshift_runner, where no other database needs it');
   else if (found.roleStays)
     note(
       'The role nightshift_runner stays: another database needs it, or it is not yours to drop.',
     );
   else console.log('  the role nightshift_runner');
-  if (options.yes) return;
+  if (options.yes) {
+    note(
+      'If a migrations folder of yours has a copy of a release, delete it: the next supabase db push would install it again.',
+    );
+    return;
+  }
   for (const name of [...found.dependents, ...found.strangers]) console.log(`In the way: ${name}`);
   note(
     'Nothing was removed. First take nightshift off the exposed schemas (Project Settings > Data API): while one is exposed that is not there, the Data API answers nothing at all. Then the same with --yes.',

@@ -1,6 +1,6 @@
-import { readdirSync } from 'node:fs';
 import { timeMs } from '../../functions/_shared/clock.ts';
 import { type Installation, inWords } from '../installation/installed.ts';
+import { compareVersions, newestRelease } from '../installation/release.ts';
 import { count } from '../ui.ts';
 import { type Diagnosis, failed, ok, type Patient, warning } from './diagnosis.ts';
 
@@ -9,11 +9,11 @@ const usualTimeoutMs = 8_000;
 const tolerableSkewMs = 5_000;
 
 /** What the database says of itself over the Data API. */
-export function examineApi(
+export async function examineApi(
   api: Installation,
   { environment }: Patient,
   times: { sentMs: number; answeredMs: number },
-): Diagnosis[] {
+): Promise<Diagnosis[]> {
   const { retention, refresh, partition } = api.policies;
   const none = retention + refresh + partition === 0;
   return [
@@ -21,8 +21,9 @@ export function examineApi(
       'Data API',
       `Postgres ${api.serverVersion} answers, with this key, in ${count(times.answeredMs - times.sentMs)} ms`,
     ),
-    examineVersions(api),
+    await examineRelease(api),
     examineOwner(api),
+    ...examineOtherOwners(api),
     examineTimeouts(api, environment),
     examineClock(api, times),
     none
@@ -41,37 +42,36 @@ export function examineApi(
   ];
 }
 
-function examineVersions({ migrations }: Installation): Diagnosis {
+async function examineRelease({ release }: Installation): Promise<Diagnosis> {
   const subject = 'versions';
-  if (migrations === null) {
-    return warning(
-      subject,
-      'What was installed here is not recorded',
-      'Apply supabase/migrations with: npm run nightshift -- migrate --database-url ...',
-    );
-  }
-  const ours = readdirSync(new URL('../../supabase/migrations', import.meta.url)).map(
-    (file) => file.split('_')[0] ?? '',
-  );
-  const missing = ours.filter((version) => !migrations.includes(version));
-  if (missing.length > 0) {
+  const ours = await newestRelease();
+  const migrate = 'npm run nightshift -- migrate --database-url ..., then deploy';
+  if (release === null) {
     return failed(
       subject,
-      `The database lacks ${missing.length} of the migrations of this version, from ${missing[0]} on`,
-      'npm run nightshift -- migrate --database-url ..., then deploy',
+      'None was applied to its end: the schema is from before 0.1.0, or broke off while it was made',
+      migrate,
     );
   }
-  const newest = ours.at(-1) ?? '';
-  const newer = migrations.filter(
-    (version) => version > newest && version.startsWith(newest.slice(0, 8)),
-  );
-  return newer.length > 0
-    ? warning(
-        subject,
-        `The database has ${newer.length} migrations that this version does not know`,
-        'Update this checkout, and deploy it.',
-      )
-    : ok(subject, `All ${ours.length} migrations are there`);
+  const { version, checksum } = release;
+  const order = compareVersions(version, ours.version);
+  if (order < 0) {
+    return failed(
+      subject,
+      `The database has ${version}, and this checkout ${ours.version}`,
+      migrate,
+    );
+  }
+  if (order > 0) {
+    return warning(
+      subject,
+      `The database has ${version}, which is newer than this checkout of ${ours.version}`,
+      'Update this checkout, and deploy it.',
+    );
+  }
+  return checksum === ours.checksum
+    ? ok(subject, `${version} is installed, as it is here`)
+    : warning(subject, `${version} is installed from another file than the one here`, migrate);
 }
 
 function examineOwner({ owner, ownerSeesStatistics }: Installation): Diagnosis {
@@ -82,6 +82,16 @@ function examineOwner({ owner, ownerSeesStatistics }: Installation): Diagnosis {
         `${owner} owns the functions and sees only its own sessions, so some health checks are unknown`,
         `grant pg_monitor to ${owner};`,
       );
+}
+
+function examineOtherOwners({ owner, otherOwners }: Installation): Diagnosis[] {
+  return otherOwners.map((other) =>
+    warning(
+      'other owners',
+      `${other.owner} owns ${count(other.tables)} tables, such as ${other.example}: with the functions owned by ${owner}, which has more rights, nothing is purged there`,
+      other.fix,
+    ),
+  );
 }
 
 function examineTimeouts(

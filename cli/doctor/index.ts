@@ -15,7 +15,7 @@ export async function doctor(patient: Patient): Promise<Diagnosis[]> {
   const reached = 'database' in api ? api : undefined;
   return [
     ...('database' in api
-      ? examineApi(api, patient, { sentMs, answeredMs: patient.clock.nowMs() })
+      ? await examineApi(api, patient, { sentMs, answeredMs: patient.clock.nowMs() })
       : [failed('Data API', api.message, api.hint)]),
     examineKey(patient),
     await examineDirect(patient, reached),

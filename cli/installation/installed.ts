@@ -10,10 +10,16 @@ export const installation = z.object({
   now: z.string(),
   /** The same for every way into the same database. */
   database: z.string(),
-  /** Versions; null when they are not recorded. */
-  migrations: z.array(z.string()).nullable(),
+  /** Null when none was applied to its end; before 0.1.0 there was no such thing. */
+  release: z.object({ version: z.string(), checksum: z.string() }).nullable().default(null),
   owner: z.string(),
   ownerSeesStatistics: z.boolean(),
+  /** Roles below the owner of the functions that own tables, which are left alone. */
+  otherOwners: z
+    .array(
+      z.object({ owner: z.string(), tables: z.number(), example: z.string(), fix: z.string() }),
+    )
+    .default([]),
   statementTimeouts: z.record(z.string(), z.string().nullable()),
   paused: paused.nullable(),
   policies: z.object({ retention: z.number(), refresh: z.number(), partition: z.number() }),

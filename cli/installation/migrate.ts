@@ -2,37 +2,57 @@ import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import { encryption } from '../../functions/_shared/direct.ts';
+import { NightshiftError } from '../../functions/_shared/errors.ts';
+import { lockInstallation, type Recorded, readRecorded, removeFromHistory } from './recorded.ts';
+import { compareVersions, newestRelease, type Release } from './release.ts';
 
-const MIGRATIONS = fileURLToPath(new URL('../../supabase/migrations/', import.meta.url));
 const SEEDS = fileURLToPath(new URL('../../supabase/seeds/', import.meta.url));
-/** Any number, as long as every run of migrations in a database uses the same one. */
-const LOCK_KEY = 6_174_203_411;
 
-interface Migration {
-  file: string;
-  text: string;
-  version: string;
-  checksum: string;
+export interface Migrated {
+  release: Release;
+  /** What was there before. */
+  before: Recorded;
+  /** Lines that left the history of the Supabase CLI, since their files are no more. */
+  linesTakenOver: number;
 }
 
-/**
- * Applies the releases that this database does not have, in the order of their versions. Each writes itself down in
- * `nightshift.migrations`, whoever applies it.
- */
+/** Brings a database to the newest release, whatever it has of Nightshift, or leaves it as it is. */
 export async function migrate(
   databaseUrl: string,
-  { directory = MIGRATIONS }: { directory?: string } = {},
-): Promise<{ applied: string[]; skipped: string[] }> {
-  const migrations = await readMigrations(directory);
-  const applied: string[] = [];
-  const skipped: string[] = [];
-  await withClient(databaseUrl, async (sql) => {
-    for (const migration of migrations) {
-      const isNew = await sql.begin((transaction) => apply(transaction, migration));
-      (isNew ? applied : skipped).push(migration.file);
-    }
-  });
-  return { applied, skipped };
+  { folder }: { folder?: string } = {},
+): Promise<Migrated> {
+  const release = await newestRelease(folder);
+  return withClient(databaseUrl, (sql) =>
+    sql.begin(async (transaction) => {
+      await lockInstallation(transaction);
+      const before = await readRecorded(transaction);
+      if (!isCurrent(before, release)) await applyRelease(transaction, release);
+      const linesTakenOver = await removeFromHistory(transaction, { releases: false });
+      return { release, before, linesTakenOver };
+    }),
+  );
+}
+
+function isCurrent(recorded: Recorded, { version, checksum }: Release): boolean {
+  if (typeof recorded !== 'object') return false;
+  if (compareVersions(recorded.version, version) > 0) {
+    throw new NightshiftError(
+      'NS409',
+      `Nightshift ${recorded.version} is installed, which is newer than this checkout of ${version}`,
+      {
+        detail: 'Nothing was changed.',
+        hint: 'Update this checkout, and deploy its functions: git pull',
+      },
+    );
+  }
+  return recorded.version === version && recorded.checksum === checksum;
+}
+
+export async function applyRelease(
+  sql: postgres.TransactionSql,
+  { file, text }: Release,
+): Promise<void> {
+  await execute(sql, file, text);
 }
 
 /** Runs `supabase/seeds/<name>.sql`. */
@@ -48,28 +68,13 @@ export async function loadSeed(databaseUrl: string, name: string): Promise<void>
   );
 }
 
-async function apply(sql: postgres.TransactionSql, { file, text, version, checksum }: Migration) {
-  await lock(sql);
-  const [history] = await sql`select to_regclass('nightshift.migrations') is not null as there`;
-  if (history?.there) {
-    const known = await sql`
-      select from nightshift.migrations where version = ${version} and checksum = ${checksum}`;
-    if (known.length > 0) return false;
-  }
-  await execute(sql, file, text);
-  return true;
-}
-
-async function lock(sql: postgres.TransactionSql) {
-  await sql`select pg_advisory_xact_lock(${LOCK_KEY})`;
-}
-
 async function execute(sql: postgres.TransactionSql, file: string, text: string) {
   try {
     await sql.unsafe(text);
   } catch (cause) {
     if (!(cause instanceof postgres.PostgresError)) throw cause;
-    const { message, code, position, where, hint } = cause;
+    const { message, code, position, where, detail, hint } = cause;
+    if (code.startsWith('NS')) throw new NightshiftError(code, message, { detail, hint, cause });
     const line = position && text.slice(0, Number(position)).split('\n').length;
     const details = [
       `${file}${line ? `:${line}` : ''} failed: ${message} (${code})`,
@@ -80,27 +85,13 @@ async function execute(sql: postgres.TransactionSql, file: string, text: string)
   }
 }
 
-/** The last statement of a migration has its version and checksum. */
-async function readMigrations(directory: string): Promise<Migration[]> {
-  const files = (await readdir(directory)).filter((file) => file.endsWith('.sql')).sort();
-  return Promise.all(
-    files.map(async (file) => {
-      const text = await readFile(`${directory}/${file}`, 'utf8');
-      const record =
-        /insert into nightshift\.migrations \(version, checksum\) values \('(?<version>[^']+)', '(?<checksum>[^']+)'\)/;
-      const { version, checksum } = record.exec(text)?.groups ?? {};
-      if (!version || !checksum) {
-        throw new Error(`${file} is no migration of Nightshift: it does not write itself down.`);
-      }
-      return { file, text, version, checksum };
-    }),
-  );
-}
-
-async function withClient(databaseUrl: string, run: (sql: postgres.Sql) => Promise<unknown>) {
+async function withClient<Result>(
+  databaseUrl: string,
+  run: (sql: postgres.Sql) => Promise<Result>,
+): Promise<Result> {
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => {}, ...encryption(databaseUrl) });
   try {
-    await run(sql);
+    return await run(sql);
   } finally {
     await sql.end();
   }

@@ -1,14 +1,25 @@
-import { readdir, readFile } from 'node:fs/promises';
 import postgres from 'postgres';
 import { encryption } from '../../functions/_shared/direct.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
+import { applyRelease } from './migrate.ts';
+import { lockInstallation, readRecorded, removeFromHistory } from './recorded.ts';
+import { newestRelease } from './release.ts';
 
-const migrations = new URL('../../supabase/migrations/', import.meta.url);
+interface InSchema {
+  type: string;
+  identity: string;
+  name: string;
+  ours: boolean;
+}
 
 interface Leftovers {
+  /** No release was recorded: it was from before the first, or had broken off while it was made. */
+  unrecorded: boolean;
   /** What of it is in the way: objects of the application that use it. */
   dependents: string[];
-  /** In the way as well: tables, views and functions in the schema that no migration made. */
+  /** What releases made in the schema. */
+  objects: InSchema[];
+  /** In the way as well: whatever is in the schema that no release made. */
   strangers: string[];
   /** Tables that carry a constraint of ours since they were retired. */
   retired: string[];
@@ -22,41 +33,51 @@ interface Leftovers {
 
 /**
  * Takes Nightshift out of a database, in one transaction: the schema, what it put on retired partitions, its lines in the
- * migration history, and the role of the runner where no other database needs it. Without `confirmed` it only says what would
- * go. Refuses while a job runs, and where something of the application uses the schema or is in it, which would go with it.
+ * history of the Supabase CLI, and the role of the runner where no other database needs it. Without `confirmed` it only says
+ * what would go. Refuses while a job runs, and where something of the application uses the schema or is in it, which would go
+ * with it.
  */
 export async function uninstall(
   databaseUrl: string,
   { confirmed }: { confirmed: boolean },
 ): Promise<Leftovers> {
-  const files = await readdir(migrations);
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => {}, ...encryption(databaseUrl) });
+  const onlyLooking = new Error();
+  let found: Leftovers | undefined;
   try {
-    return await sql.begin(async (transaction) => {
+    await sql.begin(async (transaction) => {
       await transaction`set local lock_timeout = '5s'`;
+      const unrecorded = await makeWhole(transaction);
       if (confirmed) await stopLedger(transaction);
-      const found = await look(transaction, await namesMadeBy(files));
-      if (confirmed) {
-        refuse(found);
-        found.roleStays = await remove(transaction, found, files);
-      }
-      return found;
+      found = { unrecorded, ...(await look(transaction)) };
+      if (!confirmed) throw onlyLooking;
+      refuse(found);
+      found.roleStays = await remove(transaction, found);
     });
+  } catch (thrown) {
+    if (thrown !== onlyLooking) throw thrown;
   } finally {
     await sql.end();
   }
+  return found as Leftovers;
 }
 
-async function namesMadeBy(files: string[]): Promise<string[]> {
-  const texts = await Promise.all(files.map((file) => readFile(new URL(file, migrations), 'utf8')));
-  const made = /(?:create (?:or replace )?(?:table|view|function) nightshift\.| rename to )(\w+)/g;
-  return texts.flatMap((text) => [...text.matchAll(made)].map(([, name = '']) => name));
+/** What was left half made would have to be told apart table by table; once it is whole, it goes like any other. */
+async function makeWhole(sql: postgres.TransactionSql): Promise<boolean> {
+  await lockInstallation(sql);
+  const recorded = await readRecorded(sql);
+  if (recorded === undefined) {
+    throw new NightshiftError('NS404', 'There is no schema nightshift in this database', {
+      hint: 'It was never installed here, or is gone already. Check the connection string.',
+    });
+  }
+  if (recorded === 'unrecorded') await applyRelease(sql, await newestRelease());
+  return recorded === 'unrecorded';
 }
 
 /** Nothing begins or ends while this is decided. */
 async function stopLedger(sql: postgres.TransactionSql): Promise<void> {
-  const lock = `do $$ begin if to_regclass('nightshift.runs') is not null then lock table nightshift.runs; end if; end $$`;
-  await sql.unsafe(lock).catch((thrown: unknown) => {
+  await sql`lock table nightshift.runs`.catch((thrown: unknown) => {
     if (!(thrown instanceof postgres.PostgresError) || thrown.code !== '55P03') throw thrown;
     throw new NightshiftError('NS409', 'Something is at work in the ledger, most likely a run', {
       detail: 'Nothing was removed.',
@@ -65,13 +86,7 @@ async function stopLedger(sql: postgres.TransactionSql): Promise<void> {
   });
 }
 
-async function look(sql: postgres.TransactionSql, ours: string[]): Promise<Leftovers> {
-  const [there] = await sql`select to_regnamespace('nightshift') is not null as there`;
-  if (!there?.there) {
-    throw new NightshiftError('NS404', 'There is no schema nightshift in this database', {
-      hint: 'It was never installed here, or is gone already. Check the connection string.',
-    });
-  }
+async function look(sql: postgres.TransactionSql): Promise<Omit<Leftovers, 'unrecorded'>> {
   const dependents = await sql<{ name: string }[]>`
     select distinct pg_describe_object(d.classid, d.objid, 0) as name
     from pg_depend d
@@ -84,16 +99,19 @@ async function look(sql: postgres.TransactionSql, ours: string[]): Promise<Lefto
     ) home
     where d.deptype = 'n' and used.schema = 'nightshift' and home not in ('nightshift', 'pg_toast')
     order by 1`;
-  const strangers = await sql<{ name: string }[]>`
-    select pg_describe_object(i.classid, i.objid, 0) as name
-    from (
-      select 'pg_class'::regclass, oid, relname from pg_class
-      where relnamespace = 'nightshift'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f')
-      union all
-      select 'pg_proc'::regclass, oid, proname from pg_proc where pronamespace = 'nightshift'::regnamespace
-    ) i(classid, objid, name)
-    where i.name <> all(${ours})
-    order by 1`;
+  // All that is in a schema depends on it. What belongs to a table in there, such as its identity's sequence, goes with that.
+  const objects = await sql<InSchema[]>`
+    select o.type, o.identity, pg_describe_object(d.classid, d.objid, 0) as name, exists (
+      select from nightshift.migrations m where split_part(split_part(o.identity, '.', 2), '(', 1) = any(m.objects)
+    ) as ours
+    from pg_depend d
+    cross join lateral pg_identify_object(d.classid, d.objid, 0) o
+    where d.refclassid = 'pg_namespace'::regclass and d.refobjid = 'nightshift'::regnamespace
+      and not exists (
+        select from pg_depend a join pg_class c on a.refclassid = 'pg_class'::regclass and c.oid = a.refobjid
+        where a.classid = d.classid and a.objid = d.objid and a.deptype in ('a', 'i') and c.relnamespace = 'nightshift'::regnamespace
+      )
+    order by 1, 2`;
   const retired = await sql<{ name: string }[]>`
     select conrelid::regclass::text as name from pg_constraint
     where conname = 'nightshift_retired' and contype = 'c' order by 1`;
@@ -106,7 +124,8 @@ async function look(sql: postgres.TransactionSql, ours: string[]): Promise<Lefto
       (select count(*) from nightshift.runs)::integer as runs`;
   return {
     dependents: dependents.map(({ name }) => name),
-    strangers: strangers.map(({ name }) => name),
+    objects: objects.filter(({ ours }) => ours),
+    strangers: objects.filter(({ ours }) => !ours).map(({ name }) => name),
     retired: retired.map(({ name }) => name),
     running: running.map(({ job }) => job),
     policies: counted?.policies ?? 0,
@@ -128,9 +147,9 @@ function refuse({ dependents, strangers, running }: Leftovers): void {
     });
   }
   if (strangers.length > 0) {
-    throw new NightshiftError('NS422', 'The schema nightshift holds what no migration made', {
+    throw new NightshiftError('NS422', 'The schema nightshift holds what no release made', {
       detail: `${strangers.join(', ')}. Nothing was removed.`,
-      hint: 'If it is yours, such as partitions of a policy with partition_schema, move it first: alter table ... set schema. If it came with a later version of Nightshift, update this checkout.',
+      hint: 'If it is yours, such as partitions of a policy with partition_schema, move it first: alter table ... set schema.',
     });
   }
 }
@@ -138,21 +157,13 @@ function refuse({ dependents, strangers, running }: Leftovers): void {
 /** Returns whether the role of the runner had to stay. */
 async function remove(
   sql: postgres.TransactionSql,
-  { retired }: Leftovers,
-  files: string[],
+  { retired, objects }: Leftovers,
 ): Promise<boolean> {
   for (const name of retired) {
     await sql.unsafe(`alter table ${name} drop constraint nightshift_retired`);
   }
-  await sql`drop schema nightshift cascade`;
-  const [history] = await sql`
-    select to_regclass('supabase_migrations.schema_migrations') is not null as there`;
-  if (history?.there) {
-    // By name as well: a migration of the application may have the same version.
-    await sql`
-      delete from supabase_migrations.schema_migrations
-      where concat_ws('_', version, name) || '.sql' in ${sql(files)}`;
-  }
+  await dropSchema(sql, objects);
+  await removeFromHistory(sql, { releases: true });
   return await sql
     .savepoint((attempt) => attempt`drop role if exists nightshift_runner`)
     .then(() => false)
@@ -163,4 +174,32 @@ async function remove(
       }
       return true;
     });
+}
+
+/** Never with cascade: what someone has made since it was looked at is not ours, and stops this. */
+async function dropSchema(sql: postgres.TransactionSql, objects: InSchema[]): Promise<void> {
+  const triggers = await sql<{ statement: string }[]>`
+    select format('drop trigger %I on %s', t.tgname, t.tgrelid::regclass) as statement
+    from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_proc p on p.oid = t.tgfoid
+    where not t.tgisinternal and c.relnamespace = 'nightshift'::regnamespace and p.pronamespace = c.relnamespace`;
+  const drops = ['function', 'table', 'type', 'sequence'].map((type) => {
+    const all = objects.filter((object) => object.type === type);
+    return `drop ${type} ${all.map(({ identity }) => identity).join(', ')}`;
+  });
+  try {
+    for (const statement of [...triggers.map((trigger) => trigger.statement), ...drops]) {
+      await sql.unsafe(statement);
+    }
+    await sql`drop schema nightshift`;
+  } catch (thrown) {
+    // Dependents that were not there, or a lock that did not come.
+    if (!(thrown instanceof postgres.PostgresError) || !/^(2BP01|55P03)$/.test(thrown.code)) {
+      throw thrown;
+    }
+    throw new NightshiftError('NS409', 'Someone is at work in the schema nightshift', {
+      detail: `${thrown.detail ?? thrown.message}. Nothing was removed.`,
+      hint: 'Look again at what is there: the same without --yes.',
+      cause: thrown,
+    });
+  }
 }

@@ -1,10 +1,10 @@
 import * as z from 'zod';
 import { type Clock, systemClock } from './clock.ts';
 
-/** The role that a runner token names: it may run jobs, and nothing else. */
+/** The role that a runner token names. It may run jobs and nothing else. */
 export const runnerRole = 'nightshift_runner';
 
-/** One of the two ways into a project: the key that may do anything, or a token that may only run Nightshift. */
+/** A project is accessed with the secret key, which may do anything, or with a token that may only run Nightshift. */
 export type Access = { secretKey: string } | { publishableKey: string; runnerToken: string };
 
 export const accessShapes = {
@@ -18,7 +18,7 @@ type Problems = Partial<Record<keyof typeof accessShapes, string>>;
 
 const claims = z.object({ role: z.literal(runnerRole), exp: z.number() });
 
-/** What a token says of itself; only the project can tell whether it is genuine. Undefined: it is no runner token. */
+/** Reads a token without verifying it, which only the project can do. Undefined when it is not a runner token. */
 export function readRunnerToken(token: string): { expiresAtMs: number } | undefined {
   try {
     const payload = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString();
@@ -28,7 +28,7 @@ export function readRunnerToken(token: string): { expiresAtMs: number } | undefi
   }
 }
 
-/** Takes exactly one way in from the environment, or says of each variable what is wrong with it. */
+/** Reads exactly one kind of access from the environment, or says what is wrong with each variable. */
 export function readAccess(
   environment: Record<string, string | undefined>,
   clock: Clock = systemClock,

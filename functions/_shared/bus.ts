@@ -6,7 +6,7 @@ import { triggers } from './ledger.ts';
 
 export const eventSource = 'nightshift';
 
-/** Of a run that ended. Nothing here ever quotes a row. */
+/** What every event about an ended run carries. Nothing here ever quotes a row. */
 const endedRun = {
   version: z.literal(1),
   job: z.string(),
@@ -17,9 +17,9 @@ const endedRun = {
   finishedAt: z.iso.datetime({ offset: true }),
 };
 
-/** The detail of each event, by its detail-type; docs/events.md says what a member means and when its version grows. */
+/** The detail of each event by its detail-type. docs/events.md explains each member, and when the version grows. */
 export const eventDetails = {
-  /** To ourselves: resume this run, if nobody has since this attempt ended. */
+  /** Sent to ourselves: resume this run, unless someone has since this attempt ended. */
   'nightshift.run.continue': z.object({
     version: z.literal(1),
     job: z.string(),
@@ -50,13 +50,13 @@ interface Undelivered {
 }
 
 export interface Bus {
-  /** Publishes at most ten events, all that PutEvents takes at once; returns those that were not taken in time. */
+  /** Publishes up to ten events, the limit of PutEvents. Returns those that were not accepted in time. */
   publish(events: readonly RunEvent[], timeoutMs: number): Promise<Undelivered[]>;
 }
 
 export function createBus(
   busName: string,
-  // What is refused is sent again here, entry by entry.
+  // Retries happen here, entry by entry.
   client = new EventBridgeClient({ maxAttempts: 1 }),
 ): Bus {
   return {
@@ -72,7 +72,7 @@ export function createBus(
         }));
         try {
           const answer = await client.send(new PutEventsCommand({ Entries }), { abortSignal });
-          // PutEvents answers 200 also when it took nothing; its answers are in the order of the entries.
+          // PutEvents answers 200 even when it accepted nothing. Its results are in the order of the entries.
           left = left.flatMap(({ event }, n) => {
             const { EventId, ErrorCode = 'no error code given' } = answer.Entries?.[n] ?? {};
             return EventId ? [] : [{ event, why: ErrorCode }];
@@ -85,12 +85,12 @@ export function createBus(
       };
       const retries = { retries: 3, minTimeout: 200, randomize: true, signal: abortSignal };
       await pRetry(put, retries).catch(() => {});
-      return left.map(({ event, why }) => ({ event, error: notTaken(event.type, why) }));
+      return left.map(({ event, why }) => ({ event, error: notAccepted(event.type, why) }));
     },
   };
 }
 
-function notTaken(type: EventType, detail: string): NightshiftError {
+function notAccepted(type: EventType, detail: string): NightshiftError {
   return new NightshiftError('NS503', `The event bus did not take ${type}`, {
     detail,
     hint: 'Check NIGHTSHIFT_EVENT_BUS and events:PutEvents in the role. The next scheduled run takes up the work that is left.',

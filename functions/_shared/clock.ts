@@ -16,12 +16,11 @@ export function deadlineIn(clock: Clock, budgetMs: number): Deadline {
   return { remainingMs: () => endMs - clock.nowMs() };
 }
 
-/** Lets time pass. */
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Milliseconds since the epoch of an ISO 8601 time, as the database writes it. */
+/** Parses an ISO 8601 time, as the database writes it. */
 export function timeMs(iso: string): number {
   return Date.parse(iso);
 }

@@ -4,11 +4,11 @@ import type { Deadline } from './clock.ts';
 import { fromRpcFailure, NightshiftError } from './errors.ts';
 import { type Functions, parseAnswer, type Retry, type RpcName, retrying } from './rpc.ts';
 
-/** A connection past the API, for calls that take longer than it allows. Connects when first used. */
+/** A direct connection to Postgres, for calls that take longer than the API allows. It connects on first use. */
 export interface Direct {
   /**
-   * Calls a function of schema nightshift in a transaction of its own. `timeoutMs` is asked before each attempt for
-   * what its statement may take; what `retry` allows is repeated, as over the API. Throws NightshiftError.
+   * Calls a function of schema nightshift in a transaction of its own. `timeoutMs` is called before each attempt and
+   * returns its statement timeout. Transient failures are retried as `retry` allows. Throws NightshiftError.
    */
   call<Name extends RpcName, Schema extends z.ZodType>(
     name: Name,
@@ -17,19 +17,19 @@ export interface Direct {
     options: { timeoutMs: () => number; retry: Retry },
   ): Promise<z.output<Schema>>;
   /**
-   * Runs one statement of Nightshift's own making outside of a transaction, such as DETACH PARTITION CONCURRENTLY. Not
-   * repeated: what became of it has to be looked at first. Throws NightshiftError.
+   * Runs one statement outside a transaction, such as DETACH PARTITION CONCURRENTLY. The statement must come from
+   * Nightshift itself. It is not retried, because the caller has to see first what became of it. Throws NightshiftError.
    */
   execute(statement: string, options: { timeoutMs: number; lockTimeoutMs: number }): Promise<void>;
   close(): Promise<void>;
 }
 
 const closeTimeoutSeconds = 1;
-/** How much longer than its time limit the server may be silent before the connection counts as dead. */
+/** How long the server may stay silent past the time limit before the connection counts as dead. */
 const silenceMs = 5_000;
 const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
-/** Encrypted, unless the connection string says otherwise or leads to this machine. */
+/** Connections are encrypted, unless the connection string says otherwise or leads to this machine. */
 export function encryption(databaseUrl: string): { ssl?: 'require' } {
   const { hostname, searchParams } = new URL(databaseUrl);
   return searchParams.has('sslmode') || loopback.test(hostname) ? {} : { ssl: 'require' };
@@ -75,7 +75,7 @@ export function connectDirect(databaseUrl: string, deadline: Deadline): Direct {
         await session.unsafe('reset statement_timeout; reset lock_timeout').simple();
         session.release();
       } catch (thrown) {
-        // What was cut is no connection any more: handed back, the next to use it would never be answered.
+        // A connection that was cut must not go back to the pool: its next user would never get an answer.
         if (isPostgresError(thrown)) {
           await session.unsafe('reset statement_timeout; reset lock_timeout').simple();
           session.release();
@@ -88,8 +88,8 @@ export function connectDirect(databaseUrl: string, deadline: Deadline): Direct {
 }
 
 /**
- * All statements in one message are one transaction that the server begins and commits by itself: a client that freezes
- * meanwhile leaves no transaction open with its locks, and a pooler in transaction mode has nothing to tear apart.
+ * Statements in one message form one transaction, which the server begins and commits by itself. A client that freezes
+ * meanwhile leaves no open transaction with locks, and a pooler in transaction mode cannot split it.
  */
 function oneMessage(name: RpcName, args: object, timeoutMs: number): string {
   const list = Object.entries(args).map(([key, value]) => `${key} => ${literal(value)}`);
@@ -99,7 +99,7 @@ function oneMessage(name: RpcName, args: object, timeoutMs: number): string {
     select nightshift.${name}(${list.join(', ')}) as answer`;
 }
 
-/** Text, numbers, booleans and JSON objects; an array would be JSON where SQL wants an array, so it is none of them. */
+/** For text, numbers, booleans and JSON objects. An array would become JSON where SQL expects an array, so it is refused. */
 function literal(value: unknown): string {
   if (value === null) return 'null';
   if (value === undefined || Array.isArray(value))
@@ -115,17 +115,17 @@ function silence(ms: number): Promise<never> {
   });
 }
 
-/** SQLSTATEs that are about the connection, not about the call. */
+/** SQLSTATEs about the connection rather than the call. */
 const refused = /^(28...|3D000)$/;
 const cut = /^(57P..|08...)$/;
 
-/** An error after which the connection lives on. */
+/** The connection survives such an error. */
 function isPostgresError(thrown: unknown): thrown is postgres.PostgresError {
   return thrown instanceof postgres.PostgresError && thrown.severity !== 'FATAL';
 }
 
 function toDirectError(name: string, thrown: unknown): unknown {
-  // A pooler says so, with a SQLSTATE of its own, when it knows no such project.
+  // A pooler that does not know the project answers like Postgres, with a SQLSTATE.
   if (isPostgresError(thrown) && !refused.test(thrown.code) && !cut.test(thrown.code)) {
     const { code, message, detail, hint } = thrown;
     return fromRpcFailure(name, { code, message, details: detail, hint }, 400);

@@ -1,8 +1,10 @@
+import { ownErrorCode } from './error-codes.ts';
+
 /**
  * An error that says what happened, what it means and what to do.
  *
- * `code` is one of ours (NS400 ... NS503), a SQLSTATE, or a PGRST code. `message`, `detail` and `hint` never carry
- * row contents: what Postgres says of rows stays in the Postgres log.
+ * `code` is one of ours (see error-codes.ts), a SQLSTATE, or a code of PostgREST. `message`, `detail` and `hint` never
+ * carry row contents, which stay in the Postgres log.
  */
 export class NightshiftError extends Error {
   override readonly name = 'NightshiftError';
@@ -25,10 +27,10 @@ export class NightshiftError extends Error {
     this.code = code;
     this.detail = options.detail;
     this.hint = options.hint;
-    this.retryable = options.retryable ?? false;
+    this.retryable = options.retryable ?? ownErrorCode(code)?.retryable ?? false;
   }
 
-  /** What may be logged, stored in the ledger and shown: no stack, no cause. */
+  /** What may be logged, stored and shown: no stack and no cause. */
   describe(): ErrorDocument {
     return {
       code: this.code,
@@ -54,12 +56,12 @@ export function toNightshiftError(error: unknown): NightshiftError {
   });
 }
 
-/** SQLSTATEs and classes after which the same call may succeed. Timeouts are among them: the work was rolled back. */
+/** The same call may succeed after these. A timeout is among them, since the work was rolled back. */
 const transientSqlStates = /^(40001|40P01|55P03|57014|57P01|57P02|57P03|53...|08...)$/;
 const transientGatewayCodes = new Set(['PGRST000', 'PGRST001', 'PGRST002', 'PGRST003']);
 const transientHttpStatuses = new Set([429, 502, 503, 504]);
 
-/** Why a run failed as a whole: each subject with its own reason, and the first fix there is. */
+/** The error of a run in which every subject failed: it has the reason of each, and the first hint there is. */
 export function nothingDone(
   message: string,
   steps: readonly { subject: string; why: string; error?: ErrorDocument | undefined }[],
@@ -72,18 +74,18 @@ export function nothingDone(
   });
 }
 
-/** SQLSTATE query_canceled: the statement timeout, here. The work was rolled back. */
+/** SQLSTATE query_canceled, which is the statement timeout here. */
 export const timedOut = '57014';
-/** SQLSTATE lock_not_available: the lock timeout. */
+/** SQLSTATE lock_not_available, the lock timeout. */
 export const notLocked = '55P03';
 
-/** The disk, the memory or a limit of the server is too small for it: the same again is as large. */
+/** The disk, the memory or a limit of the server is too small, and would be for the next try. */
 const tooLarge = /^53[124]00$/;
 
-/** The detail of a 57014 that was no timeout: someone used pg_cancel_backend. */
+/** The detail of a 57014 that was not a timeout: someone used pg_cancel_backend. */
 export const cancelledByHand = 'Someone cancelled the statement.';
 
-/** Whether to send a failed call again as it was: not after a timeout, and not for long while another session has the lock. */
+/** Decides whether to retry a call unchanged: not after a timeout, and with `lockAttempts` attempts in all for a lock. */
 export function retryPolicy(lockAttempts: number) {
   return (error: NightshiftError, attempt: number): boolean =>
     error.code !== timedOut &&
@@ -91,12 +93,17 @@ export function retryPolicy(lockAttempts: number) {
     (error.code !== notLocked || attempt < lockAttempts);
 }
 
-/** After these nothing else of the run can succeed: another attempt holds the lease, or Supabase cannot be reached. */
-export function stopsRun(error: NightshiftError): boolean {
-  return /^(NS409|NS503|PGRST00\d|08...|57P0\d)$/.test(error.code);
+/** Whether nothing else in the run can succeed: another attempt holds the lease, or Supabase cannot be reached. */
+export function stopsRun({ code }: NightshiftError): boolean {
+  return ownErrorCode(code)?.stopsRun ?? /^(PGRST00\d|08...|57P0\d)$/.test(code);
 }
 
-/** One subject that fails must not keep the run from the others; a run that lost its lease must end. */
+/** The status of an HTTP response, and of a code that is not ours whether a retry may help. */
+export function httpStatusOf({ code, retryable }: NightshiftError): number {
+  return ownErrorCode(code)?.httpStatus ?? (retryable ? 503 : 500);
+}
+
+/** A subject that fails must not stop the others, but a run that lost its lease must end. */
 export function rethrowIfFatal(thrown: unknown): NightshiftError {
   const error = toNightshiftError(thrown);
   if (stopsRun(error)) throw error;
@@ -110,31 +117,27 @@ export interface RpcFailure {
   hint?: string | null | undefined;
 }
 
-/** Turns what supabase-js reports of a failed call into an error that is safe to log and says whether to retry. */
+/** Turns a failure that supabase-js reports into an error that is safe to log and knows whether to retry. */
 export function fromRpcFailure(call: string, failure: RpcFailure, status: number): NightshiftError {
-  const code = failure.code || (status === 0 ? 'NS503' : `HTTP${status}`);
-  const retryable =
-    status === 0 ||
-    transientSqlStates.test(code) ||
-    transientGatewayCodes.has(code) ||
-    transientHttpStatuses.has(status);
-  if (code.startsWith('NS') && status !== 0) {
-    return new NightshiftError(code, failure.message, {
-      detail: failure.details ?? undefined,
-      hint: failure.hint ?? undefined,
-      retryable,
-    });
-  }
   if (status === 0) {
     return new NightshiftError('NS503', `Supabase could not be reached in ${call}`, {
       detail: networkReason(failure.message),
       hint: 'Check SUPABASE_URL, and that the project is running and reachable from here.',
-      retryable,
     });
   }
+  const code = failure.code || `HTTP${status}`;
+  if (code.startsWith('NS')) {
+    return new NightshiftError(code, failure.message, {
+      detail: failure.details ?? undefined,
+      hint: failure.hint ?? undefined,
+    });
+  }
+  const retryable =
+    transientSqlStates.test(code) ||
+    transientGatewayCodes.has(code) ||
+    transientHttpStatuses.has(status);
   const known = knownFailures[code] ?? (status === 401 ? unauthorized : undefined);
-  // What Postgres says may quote a row, under any SQLSTATE: a trigger can raise what it likes, also in the name of the
-  // gateway.
+  // A message from the database may quote a row whatever its code: a trigger can raise any code, even one of PostgREST.
   const message =
     known?.message ??
     (code.startsWith('PGRST')
@@ -145,7 +148,7 @@ export function fromRpcFailure(call: string, failure: RpcFailure, status: number
   return new NightshiftError(code, message, { detail, hint: known?.hint, retryable });
 }
 
-/** The kind of network failure (ECONNREFUSED, a timeout), without addresses or anything else the platform adds. */
+/** The kind of network failure, such as ECONNREFUSED, without the addresses that the platform adds. */
 function networkReason(message: string): string {
   return (
     /E[A-Z]{4,}|TimeoutError|AbortError|fetch failed/.exec(message)?.[0] ?? 'the connection failed'

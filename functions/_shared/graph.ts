@@ -1,6 +1,6 @@
 /**
- * The items, and all that `before` names for any of them, each after what it names for it. Else in the order given, as
- * far as one goes; a circle keeps the order in which it is met.
+ * A topological sort: the items and everything they depend on, each after what `before` names for it. Otherwise the given
+ * order is kept. A cycle is cut where it is first met.
  */
 export function inOrder<Item>(
   items: Iterable<Item>,

@@ -1,14 +1,14 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import * as z from 'zod';
-import { NightshiftError } from './errors.ts';
+import { httpStatusOf, NightshiftError } from './errors.ts';
 import type { Invocation } from './invocation.ts';
 import { parseJson } from './invocation.ts';
 import { inputHint, type JobInterface } from './job.ts';
 import type { RunDocument } from './ledger.ts';
 import type { RunResult } from './run-types.ts';
 
-/** More than any input of a job needs; refuses a mistake before it costs memory. */
+/** More than any job's input needs. A mistake is refused before it costs memory. */
 const maxBodyBytes = 64 * 1024;
 
 const httpRequest = z.object({
@@ -29,7 +29,7 @@ export function asHttpRequest(event: unknown): HttpRequest | undefined {
   return httpRequest.safeParse(event).data;
 }
 
-/** Reads `POST /jobs/<job>/runs`: who may, what they want. Throws NS400, NS401, NS404 or NS413. */
+/** Authenticates and reads `POST /jobs/<job>/runs`. Throws NS400, NS401, NS404 or NS413. */
 export function parseHttpRequest(
   request: HttpRequest,
   job: JobInterface,
@@ -70,11 +70,11 @@ export function parseHttpRequest(
 
 export function asksFor(request: HttpRequest, method: string, route: string): boolean {
   const { http, stage } = request.requestContext;
-  // A stage other than $default is a prefix of the path.
+  // API Gateway prefixes the path with any stage other than $default.
   return http.method === method && (http.path === route || http.path === `/${stage}${route}`);
 }
 
-/** Whether the caller showed the token; one who shows a wrong one is refused with NS401. */
+/** Whether the caller sent the token. A wrong token is refused with NS401. */
 export function isTrusted(request: HttpRequest, token: string | undefined): boolean {
   const { authorization } = headersOf(request);
   if (authorization === undefined) return false;
@@ -90,7 +90,7 @@ function headersOf({ headers }: HttpRequest): Record<string, string | undefined>
 
 function requireToken(authorization: string | undefined, token: string | undefined): void {
   const presented = /^Bearer +(.+)$/i.exec(authorization ?? '')?.[1] ?? '';
-  // Digests are of one length, so the comparison takes the same time whatever was presented.
+  // Digests have the same length, so the comparison takes the same time whatever was presented.
   const same = timingSafeEqual(digest(presented), digest(token ?? ''));
   if (!token || !same) {
     throw new NightshiftError('NS401', 'A valid bearer token is needed', {
@@ -105,7 +105,7 @@ function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
 
-/** 200 when the run is done, 202 when it goes on, a problem when it did not or could not run. */
+/** 200 when the run has ended, 202 when it continues, and a problem when it failed or did not start. */
 export function respondToRun({
   outcome,
   run,
@@ -113,8 +113,8 @@ export function respondToRun({
 }: RunResult): APIGatewayProxyStructuredResultV2 {
   if (error) return respondToError(error, run);
   if (outcome === 'skipped') return respondToError(skipped(run), run);
-  const goesOn = run.status === 'running' || run.status === 'continued';
-  return json(goesOn ? 202 : 200, 'application/json', {
+  const continues = run.status === 'running' || run.status === 'continued';
+  return json(continues ? 202 : 200, 'application/json', {
     runId: run.id,
     status: run.status,
     duplicate: outcome === 'duplicate',
@@ -147,8 +147,7 @@ export function respondToError(
   error: NightshiftError,
   run?: RunDocument,
 ): APIGatewayProxyStructuredResultV2 {
-  const ours = /^NS(4\d\d|50\d)$/.exec(error.code);
-  const status = ours ? Number(ours[1]) : error.retryable ? 503 : 500;
+  const status = httpStatusOf(error);
   const response = json(status, 'application/problem+json', {
     type: `urn:nightshift:problem:${error.code}`,
     title: error.message,

@@ -4,31 +4,31 @@ import { NightshiftError } from './errors.ts';
 import type { JobInterface } from './job.ts';
 import type { RunDocument } from './ledger.ts';
 
-/** What an event asks for, whoever sent it. */
+/** A request for a run, whatever event it came in. */
 export interface Invocation {
   trigger: RunDocument['trigger'];
-  /** The same key is the same request: it runs once. */
+  /** Requests with the same key are the same request, which runs once. */
   idempotencyKey?: string;
   /** Who or what asked, for the ledger: an ARN, an alarm's name, a request id. */
   requestedBy?: string;
-  /** Not yet validated; the job's own schema does that. */
+  /** Not validated yet: the schema of the job does that. */
   input: unknown;
   resume?: { runId: string; attempt: number };
 }
 
-/** An event that is understood and needs no run, such as an alarm that went back to OK. */
+/** An event that needs no run, such as an alarm that went back to OK. */
 export interface Ignored {
   ignored: string;
 }
 
-/** The input that serverless.yml gives EventBridge Scheduler; the placeholders are filled in by the scheduler. */
+/** The input that function.yml sets for EventBridge Scheduler, which fills in the placeholders. */
 const schedulerEvent = z.strictObject({
   scheduleArn: z.string(),
   scheduledTime: z.string(),
   input: z.unknown().optional(),
 });
 
-/** CloudWatch calling a function straight. */
+/** An alarm that invokes the function directly. */
 const directAlarm = z.object({
   source: z.literal('aws.cloudwatch'),
   alarmArn: z.string(),
@@ -57,14 +57,14 @@ const alarmDetail = z.object({ alarmName: z.string(), state: z.object({ value: z
 
 const snsAlarm = z.object({ AlarmName: z.string(), NewStateValue: z.string() });
 
-/** Reads any event but HTTP. What it does not know it refuses by name: a silent no-op would look like a quiet night. */
+/** Reads every event but HTTP. An unknown event is an error, since ignoring it would look like a quiet night. */
 export function parseEvent(
   event: unknown,
   job: JobInterface,
   requestId: string,
 ): Invocation | Ignored {
   if (isPlainInput(event, job)) {
-    // It has no id of its own; when Lambda tries it again, it is the same request.
+    // A plain input has no id. Lambda's request id stays the same when it retries.
     return { trigger: 'event', requestedBy: 'invoke', idempotencyKey: requestId, input: event };
   }
 
@@ -88,14 +88,14 @@ export function parseEvent(
   });
 }
 
-/** The job's own input and nothing else, as `aws lambda invoke` sends it. */
+/** Whether the event is just the input of the job, as `aws lambda invoke` sends it. */
 function isPlainInput(event: unknown, { input }: JobInterface): boolean {
   const object = z.record(z.string(), z.unknown()).safeParse(event);
   return object.success && Object.keys(object.data).every((key) => key in input.shape);
 }
 
 function fromScheduler(event: z.output<typeof schedulerEvent>): Invocation {
-  // A local scheduler leaves the placeholders as they are; then there is no key to go by.
+  // A local scheduler leaves the placeholders as they are, so there is no idempotency key.
   const filled = !event.scheduleArn.startsWith('<') && !event.scheduledTime.startsWith('<');
   return {
     trigger: 'schedule',
@@ -151,7 +151,7 @@ function fromEventBridge(
   });
 }
 
-/** Names an event by its own labels and keys, never by its values. */
+/** Describes an event by its type and keys, never by its values. */
 function nameOf(event: unknown): string {
   if (event === null || typeof event !== 'object') return event === null ? 'null' : typeof event;
   if (Array.isArray(event)) return 'an array';

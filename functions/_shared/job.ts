@@ -7,32 +7,32 @@ import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Rpc } from './rpc.ts';
 
-/** All that a job may use; nothing in a job reaches for a global. */
+/** Everything that a job may use. Nothing in a job reaches for a global. */
 export interface JobContext {
   rpc: Rpc;
-  /** For statements that do not fit into the time limit of the API; absent unless it is configured. */
+  /** For statements that take longer than the API allows; absent unless configured. */
   direct?: Direct | undefined;
   run: RunDocument;
   clock: Clock;
   deadline: Deadline;
   log: Log;
   metrics: Metrics;
-  /** Told whenever a part is done; for progress bars. */
+  /** Called after each part of the work, for progress bars. */
   onProgress: (progress: StepProgress) => void;
 }
 
 export interface StepProgress {
   subject: string;
-  /** What is counted: rows, views. */
+  /** What is counted, such as rows or views. */
   unit: string;
   done: number;
-  /** What there is to do in all, as far as known. */
+  /** The whole amount, as far as it is known. */
   total: number;
 }
 
 export type OutcomeStatus = 'continued' | 'succeeded' | 'partial' | 'failed';
 
-/** What a job returns. `continued` says that time ran out with work left; `error` says why all of it failed. */
+/** What a job returns. `continued` means that time ran out with work left; `error` is why all of it failed. */
 export interface Outcome<Report> {
   status: OutcomeStatus;
   report: Report;
@@ -40,15 +40,15 @@ export interface Outcome<Report> {
 }
 
 export interface Job<Input extends { dryRun: boolean }, Report> {
-  /** As in the URL, the metrics' service dimension and the ledger. */
+  /** The name in the URL, in the ledger, and in the service dimension of the metrics. */
   name: string;
   input: z.ZodType<Input> & { shape: Record<string, unknown> };
-  /** For the hints of errors: an input as people would send it. */
+  /** A typical input, shown in the hints of errors. */
   example: Partial<Input>;
   run(context: JobContext, input: Input): Promise<Outcome<Report>>;
 }
 
-/** What the readers of events need to know of a job. */
+/** What reading an event requires of a job. */
 export interface JobInterface {
   name: string;
   input: { shape: Record<string, unknown> };

@@ -20,15 +20,14 @@ import { runJob } from './run.ts';
 import type { RunResult } from './run-types.ts';
 import { readSettings, type Settings } from './settings.ts';
 
-/** Kept back from Lambda's own limit, to write the end of the run. */
+/** Reserved before Lambda's own limit, to record the end of the run. */
 const reserveMs = 2_000;
 
-/** A GET that a function answers, beside running its job. */
+/** A GET request that a function answers besides running its job. */
 export interface Endpoint {
   path: string;
-  /** How long the caller waits. */
   budgetMs: number;
-  /** `trusted`: the caller showed the token. Must not throw for what is wrong with the database. */
+  /** `trusted`: the caller sent the token. Must not throw because of trouble in the database. */
   answer(tools: {
     rpc: Rpc;
     clock: Clock;
@@ -40,10 +39,10 @@ export interface Endpoint {
 type Answer = APIGatewayProxyStructuredResultV2 | RunResult['run'] | { ignored: string };
 
 /**
- * Makes the Lambda handler of a job. HTTP callers get a response; every other trigger gets the run, and a run that
- * failed is thrown, so that Lambda counts an error and hands the event to whatever it is set up to do on failure. Its
- * retries of one event find the same run and do not work twice. A job that needs the direct connection says how to make
- * one, so that the bundles of the others do without.
+ * Makes the Lambda handler of a job. HTTP callers get a response. Every other trigger gets the run, and a failed run is
+ * thrown, so that Lambda counts an error, retries, and sends the event to the dead letters in the end. A retry finds the
+ * run of the same event and does no work twice. `connectDirect` is passed in by the jobs that need it, so that the
+ * driver stays out of the other bundles.
  */
 export function createHandler<Input extends { dryRun: boolean }, Report>(
   job: Job<Input, Report>,
@@ -60,7 +59,7 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
   let settings: Settings | undefined;
   let bus: Bus | undefined;
 
-  /** Tells an HTTP caller nothing of what is configured here; whoever reads the log learns which setting to mend. */
+  /** An HTTP caller learns nothing about the configuration. The log says which setting to fix. */
   function settingsForHttp(): Settings {
     try {
       settings ??= readSettings(process.env);

@@ -4,8 +4,8 @@ import { leaseOf, runDocument } from './ledger.ts';
 const heartbeatMs = 20_000;
 
 /**
- * Keeps the lease of a run alive while it works, for work whose calls last longer than a lease. A beat that fails is not
- * reported: the next beat or the next write will meet the same trouble, and a lease that is lost refuses every write.
+ * Keeps the lease of a run alive during calls that take longer than a lease lasts. A failed heartbeat is not reported:
+ * the next write meets the same trouble, and is refused if the lease was lost.
  */
 export async function withHeartbeats<Result>(
   { rpc, run }: JobContext,

@@ -19,7 +19,7 @@ export const runDocument = z.object({
   error: z.unknown(),
 });
 
-/** runs.error, as NightshiftError describes itself. */
+/** runs.error, as written by NightshiftError.describe. */
 export const storedError: z.ZodType<ErrorDocument> = z.object({
   code: z.string(),
   message: z.string(),
@@ -30,21 +30,21 @@ export const storedError: z.ZodType<ErrorDocument> = z.object({
 /** A row of the ledger, as nightshift.describe_run writes it. */
 export type RunDocument = z.output<typeof runDocument>;
 
-/** What every write of a run carries: a stale fence is refused. */
+/** Every write of a run carries its fence, and a stale fence is refused. */
 export function leaseOf(run: RunDocument): { run_id: string; fence: number } {
   return { run_id: run.id, fence: run.fence };
 }
 
 export const runDocuments = z.array(runDocument);
 
-/** What begin_run and resume_run answer. */
+/** The answer of begin_run and resume_run. */
 export const startAnswer = z.object({
   outcome: z.enum(['started', 'duplicate', 'skipped']),
   run: runDocument,
   lost: z.array(z.string()),
 });
 
-/** Why a run failed, as the ledger has it. */
+/** Why a run failed, according to the ledger. */
 export function failureOf(run: RunDocument): NightshiftError | undefined {
   if (run.status !== 'failed' && run.status !== 'lost') return undefined;
   const stored = storedError.safeParse(run.error).data;

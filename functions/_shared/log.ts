@@ -1,6 +1,6 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 
-/** Structured logging. Fields hold names, counts and codes; never a secret, never the contents of a row. */
+/** Structured logging. Fields hold names, counts and codes, never a secret or the contents of a row. */
 export interface Log {
   info(message: string, fields?: Record<string, unknown>): void;
   warn(message: string, fields?: Record<string, unknown>): void;

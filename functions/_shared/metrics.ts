@@ -1,6 +1,6 @@
 import { MetricUnit, Metrics as PowertoolsMetrics } from '@aws-lambda-powertools/metrics';
 
-const units = {
+export const metricUnits = {
   RunSucceeded: MetricUnit.Count,
   RunFailed: MetricUnit.Count,
   RunPartial: MetricUnit.Count,
@@ -8,6 +8,7 @@ const units = {
   RunLost: MetricUnit.Count,
   RunDurationMs: MetricUnit.Milliseconds,
   RowsPurged: MetricUnit.Count,
+  ChildRowsPurged: MetricUnit.Count,
   RowsBlocked: MetricUnit.Count,
   BacklogRows: MetricUnit.Count,
   BacklogAgeSeconds: MetricUnit.Seconds,
@@ -37,23 +38,21 @@ const units = {
   EventsUndelivered: MetricUnit.Count,
 } as const;
 
-export type MetricName = keyof typeof units;
+export type MetricName = keyof typeof metricUnits;
 
-export const metricNames = Object.keys(units);
-
-/** Metrics of a job, written to the log in CloudWatch's embedded metric format. */
+/** Metrics of a job, written to the log in CloudWatch's embedded metric format (EMF). */
 export interface Metrics {
   add(name: MetricName, value: number): void;
-  /** Of another job than the one that runs: what the health check sees of it from outside. */
+  /** A metric of another job: the health check reports on all of them. */
   addFor(job: string, name: MetricName, value: number): void;
-  /** Facts beside the metrics that are no dimensions, such as relation names. */
+  /** Metadata beside the metrics, such as the names of relations: as dimensions they would be billed. */
   describe(key: string, value: string): void;
   flush(): void;
 }
 
-/** The only dimension is `service`, the job: each value of a dimension is a metric that is billed. */
+/** The only dimension is `service`, the job, since CloudWatch bills each value of a dimension as a metric. */
 export function createMetrics(job: string): Metrics {
-  // Two stages in one account must not count as one: serverless.yml gives each a namespace of its own.
+  // serverless.yml gives each stage a namespace, so that two stages in one account are not counted as one.
   const namespace = process.env.POWERTOOLS_METRICS_NAMESPACE || 'Nightshift';
   const pending = new Map<string, PowertoolsMetrics>();
   const of = (serviceName: string) => {
@@ -62,7 +61,7 @@ export function createMetrics(job: string): Metrics {
     return metrics;
   };
   const addFor: Metrics['addFor'] = (service, name, value) =>
-    of(service).addMetric(name, units[name], value);
+    of(service).addMetric(name, metricUnits[name], value);
   return {
     add: (name, value) => addFor(job, name, value),
     addFor,

@@ -7,15 +7,15 @@ import { failureOf, type RunDocument, runDocument } from './ledger.ts';
 import type { RunDependencies, RunResult } from './run-types.ts';
 
 /**
- * The cap on hops. Forty attempts of a quarter of an hour are ten hours: enough for a large first backlog, and over before
- * the next night begins. The brake on loops is the jobs' own: an attempt that got nothing done does not end as continued.
+ * Forty attempts of a quarter of an hour are ten hours: enough for a large first backlog, and over before the next night.
+ * This is not what stops loops: an attempt that achieved nothing does not end as continued.
  */
 export const maxAttempts = 40;
 
-/** Lambda tries an invocation that failed again after a minute; what comes sooner is a copy. */
+/** Lambda retries a failed invocation after a minute. An event that comes again sooner is a duplicate delivery. */
 const copiesMs = 30_000;
 
-/** A bus that does not answer must not keep an HTTP caller, nor reach into what Lambda has left. */
+/** A bus that does not answer must not keep an HTTP caller waiting, nor use up the time that Lambda has left. */
 const longestMs = 4_000;
 const reserveMs = 1_500;
 
@@ -29,8 +29,8 @@ interface Ending {
 }
 
 /**
- * Publishes what became of a run, and of those found lost; asks for it to be continued when time ran out. Returns why it
- * will not be, if so: any other event that is not delivered is logged and counted, and the run is none the worse.
+ * Publishes the end of a run and of the runs that were found lost, and asks for a continuation when time ran out.
+ * Returns an error only when that request could not be delivered. Other undelivered events are logged and counted.
  */
 export async function publishOutcome(
   ending: Ending,
@@ -38,16 +38,16 @@ export async function publishOutcome(
 ): Promise<NightshiftError | undefined> {
   const { bus, clock, deadline, log, metrics } = dependencies;
   const { run } = ending;
-  const asks = startedThisAttempt(ending, clock.nowMs()) && run.status === 'continued';
-  const goesOn = asks && bus !== undefined && run.attempt < maxAttempts;
-  if (asks && !goesOn) {
+  const hasWorkLeft = startedThisAttempt(ending, clock.nowMs()) && run.status === 'continued';
+  const continues = hasWorkLeft && bus !== undefined && run.attempt < maxAttempts;
+  if (hasWorkLeft && !continues) {
     const why = bus ? `after ${maxAttempts} attempts` : 'without an event bus';
     log.warn(`Work is left; ${why} the next scheduled run takes it up`, { runId: run.id });
   }
   if (!bus) return undefined;
 
-  const events: RunEvent[] = goesOn ? [continuationOf(run)] : [];
-  if (ending.outcome === 'started' && !goesOn) events.push(...endOf(run));
+  const events: RunEvent[] = continues ? [continuationOf(run)] : [];
+  if (ending.outcome === 'started' && !continues) events.push(...endOf(run));
   events.push(...(await endsOf(ending.lost, dependencies)));
   if (events.length === 0) return undefined;
   const timeoutMs = Math.min(Math.max(deadline.remainingMs(), 0) + reserveMs, longestMs);
@@ -61,9 +61,9 @@ export async function publishOutcome(
 }
 
 /**
- * Whether this event began the attempt that the run is at. When it comes again, the first time may have failed to ask: then
- * nobody has resumed the run since. An event asks only for what comes after its own attempt, each attempt begins once, and
- * there are forty, so copies cannot make a chain without end; a copy of an event of ours that comes at once does not even ask.
+ * Whether this event started the attempt that the run is at, and so may ask for the next one. A retried event counts too:
+ * its first delivery may have failed to ask, and nobody has resumed the run since. Duplicates cannot start an endless
+ * chain, because an event asks only for the attempt after its own, each attempt starts once, and there are forty.
  */
 function startedThisAttempt({ outcome, run, resume }: Ending, nowMs: number): boolean {
   if (outcome !== 'duplicate') return outcome === 'started';
@@ -77,7 +77,7 @@ function continuationOf({ job, id, attempt }: RunDocument): RunEvent {
 
 const figures = z.record(z.string(), z.unknown());
 
-/** The figures at the top of a report, and those of a health check by level. */
+/** The numbers at the top level of a report, and a health check's counts by level. */
 function countsOf(report: unknown): Record<string, number> {
   const top = figures.safeParse(report).data ?? {};
   const all = { ...top, ...figures.safeParse(top.counts).data };
@@ -86,7 +86,7 @@ function countsOf(report: unknown): Record<string, number> {
   );
 }
 
-/** Nothing of a dry run: whoever waits for an event waits for what was really done. */
+/** A dry run publishes nothing: subscribers wait for work that was really done. */
 function endOf(run: RunDocument): RunEvent[] {
   const { job, id: runId, trigger, status, attempt, startedAt, finishedAt } = run;
   if (run.dryRun || finishedAt === null) return [];
@@ -103,7 +103,7 @@ function endOf(run: RunDocument): RunEvent[] {
   return [];
 }
 
-/** A defect has the words of whoever threw it, which may be anything: those stay in the ledger. */
+/** The message of a defect comes from wherever it was thrown and may say anything, so it stays in the ledger. */
 function outward({ code, message }: NightshiftError) {
   if (code === 'NS500') return { code, message: 'A defect; the ledger has the message' };
   return { code, message: message.slice(0, maxMessageLength) };

@@ -18,9 +18,9 @@ interface CallOptions {
 
 export interface Rpc {
   /**
-   * Calls a function of schema nightshift and parses its answer. A transient failure is retried with jittered
-   * back-off while the deadline allows; `retry` narrows which ones. `timeoutMs` is for one attempt, its way there and
-   * back included. Throws NightshiftError.
+   * Calls a function of schema nightshift and parses its answer. Transient failures are retried with jittered back-off
+   * while the deadline allows; `retry` narrows which ones. `timeoutMs` limits one attempt, round trip included. Throws
+   * NightshiftError.
    */
   call<Name extends RpcName, Schema extends z.ZodType>(
     name: Name,
@@ -30,7 +30,7 @@ export interface Rpc {
   ): Promise<z.output<Schema>>;
 }
 
-/** As long as the API lets a statement of service_role run (8 s), and the way there and back. */
+/** The API lets a statement of service_role run for 8 s; the rest is for the round trip. */
 const defaultTimeoutMs = 15_000;
 
 export function createRpc(project: { url: string } & Access, deadline: Deadline): Rpc {
@@ -58,7 +58,7 @@ export function createRpc(project: { url: string } & Access, deadline: Deadline)
   };
 }
 
-/** Repeats what failed for a passing reason, with jittered pauses, while the deadline allows and `retry` agrees. */
+/** Retries transient failures with jittered pauses, while the deadline allows and `retry` agrees. */
 export function retrying<Answer>(
   attempt: () => Promise<Answer>,
   deadline: Deadline,
@@ -69,7 +69,7 @@ export function retrying<Answer>(
     minTimeout: 200,
     maxTimeout: 5_000,
     randomize: true,
-    // Even past the deadline there is time in reserve to write down how the run ended.
+    // Even past the deadline there is time reserved to record the end of the run.
     maxRetryTime: Math.max(deadline.remainingMs(), 2_000),
     shouldRetry: ({ error, attemptNumber }) =>
       error instanceof NightshiftError && error.retryable && retry(error, attemptNumber),

@@ -11,7 +11,7 @@ import type { Rpc } from './rpc.ts';
 export interface RunResult {
   outcome: 'started' | 'duplicate' | 'skipped';
   run: RunDocument;
-  /** Why the run failed, now or when it ran, or why it will not go on although work is left. */
+  /** Why the run failed, now or earlier, or why it cannot be continued although work is left. */
   error?: NightshiftError;
 }
 

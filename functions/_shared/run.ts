@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { NightshiftError, toNightshiftError } from './errors.ts';
+import { httpStatusOf, NightshiftError, toNightshiftError } from './errors.ts';
 import type { Invocation } from './invocation.ts';
 import { inputHint, type Job, type JobContext, type Outcome, type OutcomeStatus } from './job.ts';
 import { failureOf, type RunDocument, runDocument, startAnswer } from './ledger.ts';
@@ -7,8 +7,8 @@ import { publishOutcome } from './publish-outcome.ts';
 import type { RunDependencies, RunResult } from './run-types.ts';
 
 /**
- * Runs a job under the ledger: takes the lease or says why not, works, writes the end of it, counts it, and asks to be
- * continued when time ran out. Throws only when the ledger itself cannot be reached or the input is not valid.
+ * Runs a job under the ledger: takes the lease or reports why it could not, works, records and counts the end, and asks
+ * for a continuation when time ran out. Throws only when the ledger cannot be reached or the input is not valid.
  */
 export async function runJob<Input extends { dryRun: boolean }, Report>(
   job: Job<Input, Report>,
@@ -30,8 +30,8 @@ export async function runJob<Input extends { dryRun: boolean }, Report>(
   });
 
   const { resume } = invocation;
-  const notAsked = await publishOutcome({ outcome, run: ended, lost, resume }, dependencies);
-  const error = notAsked ?? failureOf(ended);
+  const undelivered = await publishOutcome({ outcome, run: ended, lost, resume }, dependencies);
+  const error = undelivered ?? failureOf(ended);
   return { outcome, run: ended, ...(error ? { error } : {}) };
 }
 
@@ -47,7 +47,7 @@ async function takeLease<Input extends { dryRun: boolean }, Report>(
   { resume, trigger, input: given, idempotencyKey, requestedBy }: Invocation,
   { rpc, metrics }: RunDependencies,
 ) {
-  // Chosen here, so that a repeated call whose first answer was lost is known to be the same.
+  // Chosen here, so that the ledger recognizes the retry of a call whose answer was lost.
   const requestId = crypto.randomUUID();
   const input = resume ? undefined : parseInput(job, given);
   try {
@@ -74,8 +74,8 @@ async function takeLease<Input extends { dryRun: boolean }, Report>(
     );
   } catch (thrown) {
     const error = toNightshiftError(thrown);
-    // A night on which the ledger could not be asked must not look like one without a run; a bad request is no run.
-    if (!/^NS4/.test(error.code)) metrics.add('RunFailed', 1);
+    // A night without a reachable ledger must not look like one without a run. A bad request is not a run.
+    if (httpStatusOf(error) >= 500) metrics.add('RunFailed', 1);
     throw error;
   }
 }
@@ -92,7 +92,7 @@ function parseInput<Input extends { dryRun: boolean }, Report>(
   });
 }
 
-/** Does the job and writes the end of it; returns the run as the ledger has it then. */
+/** Does the work and records its end. Returns the run as the ledger then has it. */
 async function work<Input extends { dryRun: boolean }, Report>(
   job: Job<Input, Report>,
   run: RunDocument,
@@ -117,11 +117,11 @@ async function work<Input extends { dryRun: boolean }, Report>(
       runDocument,
     )
     .catch((thrown: unknown) => {
-      // The ledger will call it lost, whatever the job achieved.
+      // The ledger will mark the run as lost, whatever it achieved.
       metrics.add('RunFailed', 1);
       throw thrown;
     });
-  // A dry run has kept nothing clean: it must not quiet an alarm that waits for success.
+  // A dry run did no work, so it must not quiet an alarm that waits for success.
   if (!run.dryRun) {
     metrics.add('RunDurationMs', clock.nowMs() - startedMs);
     metrics.add(metricOfStatus[outcome.status], 1);

@@ -3,13 +3,13 @@ import { type Access, accessShapes, readAccess } from './access.ts';
 import type { Clock } from './clock.ts';
 import { NightshiftError } from './errors.ts';
 
-/** An empty value is no value; white space around one is a slip of copying. */
+/** An empty value counts as unset, and white space around a value is a copying mistake. */
 const schema = z.strictObject({
   SUPABASE_URL: z
     .string()
     .trim()
     .pipe(z.url({ protocol: /^https?$/ })),
-  // What these three have to be together, access.ts says.
+  // access.ts checks these three together.
   SUPABASE_SECRET_KEY: z.string().optional(),
   SUPABASE_PUBLISHABLE_KEY: z.string().optional(),
   NIGHTSHIFT_RUNNER_TOKEN: z.string().optional(),
@@ -35,16 +35,18 @@ const shapes: Record<string, string> = {
     'how long an HTTP call may work before it answers 202, in ms: 3000 to 29000 (API Gateway gives up at 30 s), default 25000',
 };
 
+export const settingNames = Object.keys(shapes);
+
 export interface Settings {
   supabase: { url: string } & Access;
-  /** Of the direct connection. */
+  /** For the direct connection. */
   databaseUrl: string | undefined;
   httpToken: string | undefined;
   eventBus: string | undefined;
   httpBudgetMs: number;
 }
 
-/** Reads the environment once, strictly: a missing, ill-typed or unknown setting is an error that says the fix. */
+/** Reads the environment strictly: a missing, malformed or unknown setting is an error that says the fix. */
 export function readSettings(
   environment: Record<string, string | undefined>,
   clock?: Clock,

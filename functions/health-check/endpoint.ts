@@ -5,10 +5,10 @@ import type { Endpoint } from '../_shared/lambda.ts';
 import { type StatusWord, statusWord, worstFirst } from './rules.ts';
 import { type HealthCheck, healthDocument } from './schema.ts';
 
-/** Whoever has no token may ask as often as they like; the database is asked at most this often, by one instance. */
-const strangersAnswerMs = 5_000;
+/** Callers without the token may ask at any rate, but each instance queries the database for them only this often. */
+const untrustedCacheMs = 5_000;
 
-/** An answer that comes later than this is as good as none: the database counts as out of reach. */
+/** Without an answer by then the database counts as unreachable. */
 const budgetMs = 10_000;
 
 interface Health {
@@ -20,18 +20,18 @@ interface Health {
     error?: ReturnType<NightshiftError['describe']>;
   };
   checks: HealthCheck[];
-  /** Those for which a slow one left no time; left out when there are none. */
+  /** Checks for which a slow one left no time; absent if there are none. */
   notRun?: string[];
 }
 
 let last: { status: StatusWord; atMs: number } | undefined;
 
-/** `GET /health`: one round trip to the database. 503 when something is critical, or the database cannot be asked. */
+/** `GET /health` makes one round trip to the database. It answers 503 if a check is critical or the database is unreachable. */
 export const endpoint: Endpoint = {
   path: '/health',
   budgetMs,
   async answer({ rpc, clock, log, trusted }) {
-    if (!trusted && last && clock.nowMs() - last.atMs < strangersAnswerMs) {
+    if (!trusted && last && clock.nowMs() - last.atMs < untrustedCacheMs) {
       return respond({ status: last.status });
     }
     const startedMs = clock.nowMs();

@@ -4,7 +4,7 @@ import { readHealth } from './read.ts';
 import { countMetrics, nothingChecked, reportOf } from './report.ts';
 import { type HealthInput, type HealthReport, healthDocument, healthInput } from './schema.ts';
 
-/** What one call may take, its way there and back included. */
+/** The longest that one call takes, round trip included. */
 const callMs = 15_000;
 
 export const job: Job<HealthInput, HealthReport> = {
@@ -26,7 +26,7 @@ async function run(
     input,
     () => deadline.remainingMs() > callMs,
   );
-  // A look at a few checks says nothing about the rest.
+  // A run of a few checks says nothing about the rest.
   if (!input.dryRun && !input.only) countMetrics(metrics, document);
   const report = reportOf(document, input);
   const error = nothingChecked(document.checks);

@@ -7,11 +7,11 @@ export const registration = {
   load: () => import('./job.ts'),
   loadPresenter: () => import('../../cli/present/health-check.ts'),
   parameters: {
-    // On the fives, so that it never meets the full look: whoever comes second would be skipped.
+    // At multiples of five minutes, so that it never meets the full check: the second of two is skipped.
     'schedule-health-check': 'cron(0/5 * * * ? *)',
-    // After the night shift, of which it reports.
+    // After the other jobs of the night, on which it reports.
     'schedule-health-check-full': 'cron(2 5 * * ? *)',
-    // It looks every five minutes; half an hour rides out a restart of the database.
+    // It runs every five minutes. Half an hour outlasts a restart of the database.
     'missed-after-health-check': '1800',
     'soft-deletes-per-hour': '100',
   },
@@ -19,10 +19,10 @@ export const registration = {
     { parameter: 'schedule-health-check', input: { quick: true } },
     { parameter: 'schedule-health-check-full' },
   ],
-  // It always ends in one go, so nothing is undelivered.
+  // It is never continued, so no event can be undelivered.
   alarms: {
     ofRuns: {
-      // It looks again in five minutes, so one failure is no news: two of three are.
+      // It runs again in five minutes, so the alarm waits for two failures of three.
       failed: {
         says: 'The health check fails again and again, most likely because the database cannot be reached.',
         runbook: 'health-check-failed',
@@ -30,14 +30,14 @@ export const registration = {
         EvaluationPeriods: 3,
         DatapointsToAlarm: 2,
       },
-      // Twelve looks are an hour; a busy database may well be too slow for two.
+      // Twelve runs are an hour, in which a busy database may be too slow for two.
       partial: {
         says: 'For an hour the health check had no time for all of its checks.',
         runbook: 'health-check-partial',
         Threshold: 12,
       },
-      // Who watches the others must be watched by its silence. Short periods, because CloudWatch waits for some more of them
-      // before it believes that data is missing.
+      // The health check watches the others, so its own silence has to ring. The periods are short because CloudWatch waits
+      // for several of them before it counts data as missing.
       missed: {
         says: 'Nobody looks. The health check has been silent for half an hour, so the other alarms know nothing new.',
         runbook: 'health-check-missed',
@@ -64,14 +64,14 @@ export const registration = {
         MetricName: 'FailedRestores',
         Threshold: 1,
       },
-      // Minimum: at every look of a quarter of an hour. ChecksWarning has no alarm: a warning can wait for whoever reads the dashboard.
+      // The minimum means every run of a quarter of an hour. ChecksWarning has no alarm, since warnings can wait for a look at the dashboard.
       'checks-critical': {
         says: 'A health check has found something critical, and still does.',
         MetricName: 'ChecksCritical',
         Statistic: 'Minimum',
         Threshold: 1,
       },
-      // At every look of a day: a lock or a timeout passes, a missing right does not.
+      // The alarm waits for every run of a day: a lock or a timeout passes, a missing privilege does not.
       'checks-unknown': {
         says: 'For a day a health check has been unable to look.',
         MetricName: 'ChecksUnknown',

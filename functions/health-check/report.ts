@@ -10,10 +10,10 @@ import {
 } from './rules.ts';
 import type { HealthCheck, HealthDocument, HealthInput, HealthReport } from './schema.ts';
 
-/** Of each check in the report of a run; `nightshift health` has more. */
+/** The report of a run keeps this many per check; `nightshift health` shows more. */
 const maxFindings = 5;
 
-/** What a run keeps: everything that is not ok, without the texts that a check repeats every time. */
+/** Keeps what is not ok, without the texts that a check repeats every time. */
 export function reportOf(
   { checks, notRun }: HealthDocument,
   { dryRun, quick }: Pick<HealthInput, 'dryRun' | 'quick'>,
@@ -34,7 +34,7 @@ export function reportOf(
   };
 }
 
-/** Why the run failed as a whole: a health check that could look at nothing has not done its work. */
+/** A run in which every check is unknown has not done its work. */
 export function nothingChecked(checks: readonly HealthCheck[]): NightshiftError | undefined {
   if (checks.length === 0 || checks.some(({ level }) => level !== 'unknown')) return undefined;
   const [first] = checks[0]?.findings ?? [];
@@ -51,7 +51,7 @@ export function countMetrics(metrics: Metrics, document: HealthDocument): void {
   metrics.add('ChecksCritical', gauges.critical);
   metrics.add('ChecksUnknown', gauges.unknown);
   if (databaseBytes !== undefined) metrics.add('DatabaseBytes', databaseBytes);
-  // A check that could not measure has no figure, which is better than a wrong one.
+  // No figure is better than a wrong one, so a check that could not measure has none.
   for (const [name, check] of [
     ['SoftDeletesPerHour', 'soft_deletes'],
     ['FailedRestores', 'failed_restores'],
@@ -63,7 +63,7 @@ export function countMetrics(metrics: Metrics, document: HealthDocument): void {
   if (slow !== undefined) metrics.add('SlowStatements', slow);
   for (const state of jobs ?? []) {
     const { job, secondsSinceLastSuccess } = state;
-    // There is nothing to say about a job that has no policy and never ran.
+    // A job that has no policy and never ran has no metrics.
     if (secondsSinceLastSuccess === null && !state.lastRun) continue;
     if (secondsSinceLastSuccess !== null) {
       metrics.addFor(job, 'SecondsSinceLastSuccess', secondsSinceLastSuccess);

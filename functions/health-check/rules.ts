@@ -15,8 +15,8 @@ export function countLevels(found: readonly Level[]): Record<Level, number> {
 }
 
 /**
- * What the checks come to in all. Those that did not run count as the last full run found them, or as unknown where that
- * found nothing and no time was left for them now.
+ * Counts all checks by level. A check that did not run counts as the last full run found it; without such a result it is
+ * unknown if there was no time for it now.
  */
 export function gaugesOf({ checks, notRun, lastLevels }: HealthDocument): Record<Level, number> {
   const unknown = Object.fromEntries(notRun.map((name) => [name, 'unknown' as const]));
@@ -24,14 +24,14 @@ export function gaugesOf({ checks, notRun, lastLevels }: HealthDocument): Record
   return countLevels(Object.values({ ...unknown, ...lastLevels, ...now }));
 }
 
-/** The value of the worst subject; undefined when the check did not run or could not look. */
+/** The value of the worst subject; undefined when the check did not run or is unknown. */
 export function worstValue(checks: readonly HealthCheck[], name: string): number | undefined {
   const check = checks.find((candidate) => candidate.name === name);
   if (!check || check.level === 'unknown') return undefined;
   return check.value ?? 0;
 }
 
-/** How many subjects are critical, of the 20 worst; undefined when the check did not run or could not look. */
+/** How many of the 20 worst subjects are critical; undefined when the check did not run or is unknown. */
 export function criticalFindings(checks: readonly HealthCheck[], name: string): number | undefined {
   const check = checks.find((candidate) => candidate.name === name);
   if (!check || check.level === 'unknown') return undefined;
@@ -47,7 +47,7 @@ const words = {
 } as const satisfies Record<Level, string>;
 export type StatusWord = (typeof words)[Level];
 
-/** One word for whoever watches from outside. */
+/** One word for monitoring from outside. */
 export function statusWord(checks: readonly HealthCheck[], notRun: readonly string[]): StatusWord {
   const found = checks.map(({ level }) => level);
   return words[worstOf(notRun.length > 0 ? [...found, 'unknown'] : found)];

@@ -1,16 +1,15 @@
 import * as z from 'zod';
 import { storedError } from '../_shared/ledger.ts';
 
-/** What a caller may ask of the health check. */
 export const healthInput = z.strictObject({
-  /** Look, but count no metrics and keep no figures. */
+  /** Run the checks, but write no metrics and keep no figures. */
   dryRun: z.boolean().default(false),
-  /** Only these checks; all when left out. */
+  /** Only these checks; without it, all. */
   only: z
     .array(z.string().regex(/^[a-z_]+$/, 'must be the name of a check'))
     .min(1)
     .optional(),
-  /** Only what is cheap and changes within minutes. */
+  /** Only the checks that are cheap and change within minutes. */
   quick: z.boolean().default(false),
 });
 export type HealthInput = z.output<typeof healthInput>;
@@ -26,12 +25,12 @@ const thresholds = {
 };
 
 const finding = z.object({
-  /** Null when the check as a whole could not run. */
+  /** Null when the whole check could not run. */
   subject: z.string().nullable(),
   level: z.enum(levels),
   value: z.number().nullable(),
   detail: z.string().nullable(),
-  /** SQL that mends it, or a first step towards that. */
+  /** SQL that fixes it, or the first step towards that. */
   fix: z.string().nullable(),
   ...thresholds,
 });
@@ -40,7 +39,7 @@ export type HealthFinding = z.output<typeof finding>;
 const healthCheck = z.object({
   name: z.string(),
   title: z.string(),
-  /** What to say when nothing is wrong. */
+  /** The sentence to show when nothing is wrong. */
   healthy: z.string(),
   why: z.string(),
   unit: z.enum(['percent', 'bytes', 'seconds', 'milliseconds', 'days', 'times', 'count']),
@@ -48,15 +47,15 @@ const healthCheck = z.object({
   worse: z.enum(['higher', 'lower']),
   quick: z.boolean(),
   ...thresholds,
-  /** Its thresholds were all taken away: nothing is ever a finding. */
+  /** All its thresholds were removed, so nothing is ever a finding. */
   off: z.boolean(),
   level: z.enum(levels),
-  /** Of the worst subject, which is the next. */
+  /** The value of the worst subject, which is named next. */
   value: z.number().nullable(),
   subject: z.string().nullable(),
   /** How many subjects there are. */
   measured: z.number(),
-  /** The worst, at most 20 of findingsTotal. */
+  /** The worst 20 of findingsTotal. */
   findings: z.array(finding),
   findingsTotal: z.number(),
   durationMs: z.number(),
@@ -65,7 +64,7 @@ export type HealthCheck = z.output<typeof healthCheck>;
 
 const jobState = z.object({
   job: z.string(),
-  /** When its oldest policy was declared; null: it has none. */
+  /** When its oldest policy was declared; null when it has none. */
   declaredAt: z.string().nullable(),
   lastRun: z
     .object({
@@ -79,7 +78,7 @@ const jobState = z.object({
     })
     .nullable(),
   lastSuccessAt: z.string().nullable(),
-  /** Before the first success, since the job was declared. */
+  /** Before the first success, the seconds since the job was declared. */
   secondsSinceLastSuccess: z.number().nullable(),
   failedInRow: z.number(),
   partialInRow: z.number(),
@@ -94,13 +93,13 @@ export const healthDocument = z.object({
   at: z.string(),
   serverVersion: z.string(),
   checks: z.array(healthCheck),
-  /** No time was left for these. */
+  /** Checks for which no time was left. */
   notRun: z.array(z.string()),
-  /** Of a quick run: the levels that the last full one found in the other checks; those that were ok are left out. */
+  /** In a quick run, the levels that the last full run found for the other checks, without those that were ok. */
   lastLevels: z.record(z.string(), z.enum(levels)).default({}),
-  /** Of a run; null when the ledger is locked. */
+  /** Only in a run; null when the ledger is locked. */
   jobs: jobStates.nullish(),
-  /** Of a run. */
+  /** Only in a run. */
   databaseBytes: z.number().optional(),
 });
 export type HealthDocument = z.output<typeof healthDocument>;
@@ -108,15 +107,15 @@ export type HealthDocument = z.output<typeof healthDocument>;
 export interface HealthReport {
   dryRun: boolean;
   quick: boolean;
-  /** The worst there is. */
+  /** The worst level of all checks. */
   level: Level;
-  /** How many checks came to which level. */
+  /** The number of checks by level. */
   counts: Record<Level, number>;
-  /** Those that are not ok, worst first, each with its worst findings. */
+  /** The checks that are not ok, worst first, each with its worst findings. */
   checks: Pick<
     HealthCheck,
     'name' | 'title' | 'level' | 'why' | 'unit' | 'quick' | 'value' | 'findings' | 'findingsTotal'
   >[];
-  /** No time was left for these. */
+  /** Checks for which no time was left. */
   notRun: string[];
 }

@@ -42,7 +42,7 @@ export async function createPartitions(
   try {
     await createTables(context, together, { choose: (names) => names, record, settle });
   } catch (thrown) {
-    // A transaction that fails as a whole is repeated table by table: one table must not stop the others.
+    // One table must not stop the others, so a shared transaction that fails is repeated table by table.
     rethrowIfFatal(thrown);
     alone.unshift(...together);
   }

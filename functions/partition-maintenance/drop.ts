@@ -6,7 +6,7 @@ import type { DropOutcome, DropResult } from './results.ts';
 import { dropGroups, keptByPlan } from './rules.ts';
 import { dropAnswers, type PlannedDrop } from './schema.ts';
 
-/** Drops the retired partitions whose grace period is over, and says of each that stays why it does. */
+/** Drops the retired partitions whose grace period is over, and reports why others stay. */
 export async function dropRetired(
   context: JobContext,
   drops: readonly PlannedDrop[],
@@ -24,7 +24,7 @@ export async function dropRetired(
       for (const [partition, answer] of answers) record(partition, answer);
     } catch (thrown) {
       const error = rethrowIfFatal(thrown);
-      // As with creation, a transaction that fails as a whole is repeated one by one.
+      // One partition must not stop the others, so a shared transaction that fails is repeated one by one.
       if (group.length > 1) groups.push(...group.map((one) => [one]));
       else for (const partition of group) record(partition, { outcome: 'failed', error });
     }

@@ -27,7 +27,6 @@ export const job: Job<PartitionInput, PartitionReport> = {
   run,
 };
 
-/** The results of all phases, by table. */
 type Results = (table: string) => TableResults;
 
 async function run(context: JobContext, input: PartitionInput): Promise<Outcome<PartitionReport>> {
@@ -112,7 +111,7 @@ async function conclude(
   return { status, report, ...(status === 'failed' ? { error: nothingMaintained(steps) } : {}) };
 }
 
-/** What was done, by the ledger: answers that told of it may have been lost. */
+/** The ledger knows what was done even when the answers that said so were lost. */
 async function readProgress({ rpc, run }: JobContext): Promise<Record<string, TableProgress>> {
   const { progress } = await rpc.call('heartbeat_run', leaseOf(run), runDocument);
   return partitionProgress.parse(progress).steps;

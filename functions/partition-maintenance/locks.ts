@@ -2,8 +2,9 @@ import { type Deadline, pause } from '../_shared/clock.ts';
 import { retryPolicy } from '../_shared/errors.ts';
 
 /**
- * How long to wait for a lock, and then how long to let everyone else through: the schedule that GitLab runs its
- * migrations with, and once more: an autovacuum gives way only after a second. A transaction of 15 seconds is outlasted.
+ * How long to wait for a lock each time, and how long to let everyone else through before the next try. It is GitLab's
+ * schedule for migrations plus a last, longer try, because an autovacuum gives way only after a second. It outlasts a
+ * transaction of 15 seconds.
  */
 export const lockSchedule: readonly { lockTimeoutMs: number; pauseMs: number }[] = [
   { lockTimeoutMs: 100, pauseMs: 50 },
@@ -19,20 +20,19 @@ export const lockSchedule: readonly { lockTimeoutMs: number; pauseMs: number }[]
   { lockTimeoutMs: 1_500, pauseMs: 0 },
 ];
 
-/** For calls that wait for locks: they are repeated on our schedule, with more patience each time, not as they were. */
+/** Lock timeouts are repeated by the schedule above, not by the RPC client. */
 export const once = retryPolicy(1);
 
-/** What came of asking once: done, to be asked again at once, or locked by someone else. */
 export type LockOutcome = 'done' | 'more' | 'busy';
 
-/** What a call is given: half of it for the way there and back, and to write the end of the run. */
+/** What a call needs: half of it for the round trip and for recording the end of the run. */
 const callMs = 5_000;
 
 export function callFits(remainingMs: number): boolean {
   return remainingMs > callMs;
 }
 
-/** To count the rows of a default partition: as long as its statement may take, and the way there and back. */
+/** What counting a default partition needs: its statement timeout and the round trip. */
 const countMs = 10_000;
 
 export function countFits(remainingMs: number): boolean {
@@ -40,8 +40,9 @@ export function countFits(remainingMs: number): boolean {
 }
 
 /**
- * Works through subjects, as many a call as it takes; those that are locked come again, with pauses in between. A call answers for as
- * many of its subjects as it got to. Returns what is left: locked to the end, or not reached before the deadline.
+ * Calls until every subject is done, and comes back to locked ones by the schedule. A call may answer for only some of
+ * its subjects: those it leaves out, and those with more to do, are called again at once. Returns the subjects that
+ * stayed locked to the end, and those that the deadline left waiting.
  */
 export async function withLockRetries(
   deadline: Deadline,
@@ -56,7 +57,7 @@ export async function withLockRetries(
       if (!callFits(deadline.remainingMs())) return { busy, waiting: rest };
       const outcomes = await call(rest, lockTimeoutMs);
       busy.push(...rest.filter((subject) => outcomes.get(subject) === 'busy'));
-      // Who wants more goes to the back: everyone has room before anyone is emptied.
+      // Subjects with more to do go to the back, so that each gets its turn before any gets a second one.
       rest = [
         ...rest.filter((subject) => !outcomes.has(subject)),
         ...rest.filter((subject) => outcomes.get(subject) === 'more'),

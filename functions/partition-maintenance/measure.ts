@@ -6,7 +6,7 @@ import type { Measurement } from './results.ts';
 import { uncounted } from './rules.ts';
 import { defaultPartition, type TableState } from './schema.ts';
 
-/** Counts the rows of every default partition, and the partitions that a run creates for them. */
+/** Counts the rows of every default partition, and the partitions that they need. */
 export async function measureDefaults(
   { rpc, run, deadline }: JobContext,
   tables: readonly TableState[],

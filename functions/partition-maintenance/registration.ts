@@ -6,11 +6,11 @@ export const registration = {
   load: () => import('./job.ts'),
   loadPresenter: () => import('../../cli/present/partition-maintenance.ts'),
   parameters: {
-    // Before the purge, which leaves partitions alone that are about to be retired.
+    // Before the purge, which leaves alone the partitions that are about to be retired.
     'schedule-partition-maintenance': 'cron(30 1 * * ? *)',
-    // Seconds without a run that did its work: the longest gap of the schedule and two hours; 26 hours for daily.
+    // Seconds since a run last did its work: the longest gap of the schedule plus two hours, 26 hours for a daily one.
     'missed-after-partition-maintenance': '93600',
-    // Of tables that have room for two weeks and more; the check partition_horizon measures shorter ones by their policy.
+    // For tables whose policy reaches two weeks ahead or more. The check partition_horizon measures the others by their policy.
     'partition-horizon-days': '7',
     'default-partition-rows': '1',
   },
@@ -30,7 +30,7 @@ export const registration = {
       },
     },
     ofFigures: {
-      // Below it, inserts of the time to come will fail or fall into the default partition.
+      // Beyond the horizon, inserts fail or go to the default partition.
       'partition-horizon': {
         says: 'A table has partitions for less than ${param:partition-horizon-days} days to come.',
         MetricName: 'PartitionHorizonDays',

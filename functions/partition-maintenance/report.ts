@@ -14,13 +14,12 @@ import {
   type TableState,
 } from './schema.ts';
 
-/** A safety brake refused. */
 const brake = 'NS428';
 
-/** Twice what the alarm asks for. The health check measures policies that never reach so far by their own premake. */
+/** Twice what the alarm requires. Policies that never reach this far are left to the health check. */
 const minRoomDays = 14;
 
-/** The truth about one table: its state at the end, what the run did, and what kept the run from doing the rest. */
+/** Reports one table: its state at the end, what the run did, and what kept it from doing the rest. */
 export function stepOf(
   state: TableState,
   results: TableResults,
@@ -64,7 +63,7 @@ export function stepOf(
   return { ...step, status: blocked.length > 0 || kept.length > 0 ? 'partial' : 'succeeded' };
 }
 
-/** A step of a dry run: all that a run would do. */
+/** Reports one table of a dry run: what a run would do. */
 export function stepOfPlan(
   state: TableState,
   results: TableResults,
@@ -135,7 +134,7 @@ export function nothingMaintained(steps: readonly PartitionStep[]): NightshiftEr
   return nothingDone('No table could be maintained', subjects);
 }
 
-/** Counts what this attempt did, where the report has the totals of the run. */
+/** The metrics count what this attempt did; the report has the totals of the run. */
 export function countMetrics(
   metrics: Metrics,
   { steps }: PartitionReport,
@@ -159,13 +158,13 @@ export function countMetrics(
   metrics.add('PartitionsRetired', added('retired'));
   metrics.add('PartitionsDropped', added('dropped'));
   metrics.describe('tables', steps.map(({ table }) => table).join(', '));
-  // A look at a few tables says nothing about the rest.
+  // A run for a few tables says nothing about the rest.
   if (only) return;
   metrics.add(
     'PartitionsOversized',
     tables.reduce((sum, { oversized }) => sum + oversized, 0),
   );
-  // One table that could not be counted makes the sum unknown, and no figure is better than a low one.
+  // A table that could not be counted makes the sum unknown, and no figure is better than one that is too low.
   const counted = tables.every(
     ({ table, defaultPartition }) =>
       defaultPartition === null || steps.find((step) => step.table === table)?.defaultPartition,
@@ -183,8 +182,8 @@ export function countMetrics(
 }
 
 /**
- * The count after the work, or else the one before it. A table that was counted once and not again for lack of time
- * has an unknown number of rows; it is not out of time, since all its work was done.
+ * Prefers the count after the work. Without time for it the number of rows is unknown, but a table that was counted
+ * before its work is not out of time.
  */
 function lastMeasurement({ measured, measuredAgain }: TableResults): Measurement | undefined {
   if (measuredAgain?.outcome !== 'outOfTime') return measuredAgain ?? measured;

@@ -1,7 +1,7 @@
 import type { NightshiftError } from '../_shared/errors.ts';
 import type { DefaultPartition, PartitionStep } from './schema.ts';
 
-/** How a phase ended for one table. What the phase did is in the ledger: see TableProgress. */
+/** How a phase ended for one table. The ledger holds what the phase did: see TableProgress. */
 export interface PhaseResult {
   error?: NightshiftError;
   /** Another session held a lock to the end. */
@@ -14,7 +14,7 @@ export interface Creation extends PhaseResult {
   hasGrown: boolean;
 }
 
-/** What is in the default partition of a table; null when it has gone since the plan. */
+/** The count of a default partition, which is null when the partition is gone since the plan was made. */
 export type Measurement =
   | { outcome: 'counted'; defaultPartition: DefaultPartition | null }
   | { outcome: 'uncounted'; error: NightshiftError }
@@ -27,7 +27,7 @@ export interface Retirement extends PhaseResult {
 
 export interface RetirementPreview {
   blocked: PartitionStep['blocked'];
-  /** Why it is not known which of them stay. */
+  /** Why `blocked` is not known. */
   error?: NightshiftError;
 }
 
@@ -39,15 +39,15 @@ export type DropOutcome =
 /** What became of a partition whose grace period is over. */
 export type DropResult = { partition: string; table: string } & DropOutcome;
 
-/** The night of one table, phase by phase; a phase that had nothing to do for it has no result. */
+/** The results of a run for one table, phase by phase. A phase with nothing to do for the table has no result. */
 export interface TableResults {
   finished?: PhaseResult | undefined;
   created?: Creation | undefined;
   measured?: Measurement | undefined;
-  /** Of a dry run, in place of `retired`. */
+  /** In a dry run, instead of `retired`. */
   preview?: RetirementPreview | undefined;
   retired?: Retirement | undefined;
   dropped?: DropResult[] | undefined;
-  /** The default partition once more, after all the work. */
+  /** The count of the default partition after all the work. */
   measuredAgain?: Measurement | undefined;
 }

@@ -16,8 +16,8 @@ import {
 const detachMs = 60_000;
 
 /**
- * DETACH CONCURRENTLY marks the partition, waits for the readers of the table, and then locks the partition, where those
- * who read it by its own name queue behind the wait. If this is too short, finish_detach goes on by the schedule for locks.
+ * DETACH CONCURRENTLY waits for readers of the table and then locks the partition, so anyone who reads the partition by
+ * its own name queues behind it. If this is too short, finish_detach tries again by the lock schedule.
  */
 const detachLockMs = 1_000;
 
@@ -48,7 +48,7 @@ async function retireWithLocks(
       const answer = await rpc
         .call('retire_partitions', args, retireAnswer, { retry: once })
         .catch((thrown: unknown) => {
-          // The catalogs that it reads before it locks the table can be locked as well.
+          // What it reads before it locks the table can be locked as well.
           const error = rethrowIfFatal(thrown);
           if (error.code !== notLocked) throw error;
           return { outcome: 'busy' as const, blocked: [] };
@@ -83,7 +83,7 @@ async function retireConcurrently(context: JobContext, state: TableState): Promi
         .catch(rethrowIfFatal);
       const finish = await finishDetach(context, begun.partition);
       if (finish.isDetached) continue;
-      // Whoever was in the way of this is in the way of locks too; anything else that fails may go with brief locks.
+      // A session that outlasted this wait would outlast the next. Any other failure may succeed with brief locks.
       const waited =
         failure instanceof NightshiftError && [timedOut, notLocked].includes(failure.code);
       if (waited) return { ...retired, busy: true, outOfTime: finish.outOfTime };
@@ -100,7 +100,7 @@ async function retireConcurrently(context: JobContext, state: TableState): Promi
   }
 }
 
-/** `isDetached`: the partition is out of its table, and the ledger knows. */
+/** `isDetached` means that the partition is out of its table and recorded as retired. */
 async function finishDetach(
   { rpc, run, deadline }: JobContext,
   partition: string,
@@ -119,7 +119,7 @@ async function finishDetach(
   return { isDetached, busy: busy.length > 0, outOfTime: waiting.length > 0 };
 }
 
-/** Finishes what an earlier run left half detached; a partition that cannot be finished does not keep the run from the rest. */
+/** Finishes partitions that an earlier run left half detached. One that fails must not stop the rest of the run. */
 export async function finishDetaches(
   context: JobContext,
   unfinished: PartitionPlan['unfinished'],
@@ -136,7 +136,7 @@ export async function finishDetaches(
       });
     } catch (thrown) {
       const error = rethrowIfFatal(thrown);
-      // The table may have lost its policy, and with it its step in the report.
+      // Without a policy the table has no step in the report, so the log has to say it.
       context.log.warn('A detach could not be finished', { partition, error: error.describe() });
       finished.set(table, { ...before, error: before.error ?? error });
     }
@@ -144,7 +144,7 @@ export async function finishDetaches(
   return finished;
 }
 
-/** For a dry run: which due partitions would not be retired, and why. */
+/** For a dry run: finds the due partitions that would stay, and why. */
 export async function previewRetirement(
   { rpc, run }: JobContext,
   { table, due }: TableState,

@@ -10,12 +10,12 @@ export function needsPartitions(
   return !problem && missing.length + movableRows(measured) > 0;
 }
 
-/** Whether other sessions notice the locks that new partitions of this table take. */
+/** Whether other sessions have to wait for the locks that new partitions of this table take. */
 export function takesBlockingLocks({ hasForeignKeys, defaultPartition }: TableState): boolean {
   return hasForeignKeys || defaultPartition !== null;
 }
 
-/** New partitions may make the one that was the newest due. A table that is still locked is left to the next run. */
+/** New partitions may make the former newest one due. A table that is still locked is left to the next run. */
 export function retiresNow(
   { retention, due }: TableState,
   { finished, created }: TableResults,
@@ -36,7 +36,7 @@ function movableRows(measured: Measurement | undefined): number {
   return measured?.outcome === 'counted' ? (measured.defaultPartition?.movableRows ?? 0) : 0;
 }
 
-/** Which retired partitions are dropped in one transaction. */
+/** Groups the retired partitions that are dropped in one transaction. */
 export function dropGroups(drops: readonly PlannedDrop[]): string[][] {
   const free = drops.filter(({ keptBecause }) => keptBecause === null);
   const together = free.filter((drop) => !drop.hasForeignKeys).map(({ partition }) => partition);
@@ -44,31 +44,30 @@ export function dropGroups(drops: readonly PlannedDrop[]): string[][] {
   return together.length > 0 ? [together, ...alone] : alone;
 }
 
-/** Retired partitions that stay although their grace period is over. */
 export function keptByPlan(drops: readonly PlannedDrop[]): DropResult[] {
   return drops.flatMap(({ partition, table, keptBecause }) =>
     keptBecause === null ? [] : { partition, table, outcome: 'kept', reason: keptBecause },
   );
 }
 
-/** Postgres refuses it beside a default partition. With foreign keys it would block others with locks that know no limit. */
+/** Postgres refuses it for a table with a default partition. With foreign keys, its locks would block others without limit. */
 export function detachesConcurrently(state: TableState): boolean {
   return state.defaultPartition === null && !state.hasForeignKeys;
 }
 
-/** About half a second of locks, on a small machine. */
+/** Takes about half a second of locks on a small machine. */
 export const firstMoveRows = 50_000;
 
-/** How long a step that moves rows may keep everyone else waiting. */
+/** How long moving rows may keep everyone else waiting. */
 const targetLockMs = 1_000;
 
-/** The next step's rows from what the last one's took: at most twice as many. */
+/** Adapts the number of rows to the time of the last move, and at most doubles it. */
 export function nextMoveRows(rows: number, lockedMs: number): number {
   const growth = Math.min(targetLockMs / Math.max(lockedMs, 1), 2);
   return Math.min(Math.max(Math.floor(rows * growth), 1_000), 1_000_000);
 }
 
-/** After a timeout; undefined when so few rows cannot be the reason. */
+/** The number of rows after a timeout; undefined when there were too few to be the reason. */
 export function fewerMoveRows(rows: number): number | undefined {
   return rows > 1_000 ? Math.floor(rows / 4) : undefined;
 }
@@ -89,7 +88,7 @@ export function explain(error: NightshiftError, state: TableState): NightshiftEr
   );
 }
 
-/** Rows that cannot be counted are not moved either, so the table is not done. */
+/** Rows that cannot be counted are not moved, so the table is not done. */
 export function uncounted(error: NightshiftError, state: TableState): NightshiftError {
   // Whose table it is says more than that it was not counted.
   if (error.code === 'NS422') return error;
@@ -101,12 +100,12 @@ function byHand({ table }: TableState): string {
   return `In a quiet hour, until it says done: set statement_timeout = 0; select nightshift.create_missing_partitions('${table.replaceAll("'", "''")}', max_rows => 10000000);`;
 }
 
-/** How many partitions came or went. */
+/** The number of partitions that were created, retired or dropped. */
 export function countOf({ created, retired, dropped }: TableProgress): number {
   return created.length + retired.length + dropped.length;
 }
 
-/** Whether this attempt did anything beyond what the ledger already knew. */
+/** Whether this attempt did anything. */
 export function hasProgressed(
   earlier: Record<string, TableProgress>,
   now: Record<string, TableProgress>,
@@ -117,8 +116,8 @@ export function hasProgressed(
 }
 
 /**
- * `continued` after progress, or when the first attempt had too little time for anything, since the next may have more.
- * A run that achieves nothing must not call itself again and again.
+ * A run out of time continues after progress, or when the first attempt had too little time for anything, since the next
+ * may have more. A run that achieves nothing must not call itself again and again.
  */
 export function runStatus(
   steps: readonly PartitionStep[],

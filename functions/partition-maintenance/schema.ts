@@ -1,16 +1,15 @@
 import * as z from 'zod';
 import type { ErrorDocument } from '../_shared/errors.ts';
 
-/** What a caller may ask of the maintenance. */
 export const partitionInput = z.strictObject({
-  /** Say what would be made, retired and dropped; change nothing. */
+  /** Report what would be created, retired and dropped, and change nothing. */
   dryRun: z.boolean().default(false),
-  /** Only these partitioned tables, named as SQL writes them, schema included; all policies when left out. */
+  /** Only these partitioned tables, schema-qualified and quoted as in SQL; without it, all with a policy. */
   only: z
     .array(z.string().regex(/^[^\0]+$/, 'must not be empty or contain NUL'))
     .min(1)
     .optional(),
-  /** Retire also where a policy would lose more than its max_fraction of the partitions. */
+  /** Retire even if a policy would lose more than its max_fraction of the partitions. */
   force: z.boolean().default(false),
 });
 export type PartitionInput = z.output<typeof partitionInput>;
@@ -21,31 +20,31 @@ const tableState = z.object({
   table: z.string(),
   every: z.string(),
   premake: z.number(),
-  /** How far ahead that many partitions reach; absent where the migrations are older. */
+  /** How far ahead that many partitions reach; absent if the schema in the database is older. */
   roomDays: z.number().optional(),
   retention: z.string().nullable(),
   retire: z.enum(['detach', 'drop']),
   grace: z.string(),
   enabled: z.boolean(),
-  /** Why the policy does not fit its table any more; all that follows is missing then. */
+  /** Why the policy no longer fits its table. Everything below is missing then. */
   problem: z.string().optional(),
   fix: z.string().optional(),
   partitions: z.number().default(0),
-  /** Until when there is a partition without a gap; null when there is none for now. */
+  /** The end of the partitions that follow each other without a gap from now; null without one for now. */
   horizon: z.string().nullable().default(null),
-  /** The same in days from now; null when it never ends. */
+  /** The horizon in days from now; null when the last partition has no end. */
   horizonDays: z.number().nullable().default(0),
   missing: z.array(period).default([]),
   /** Partitions to be retired. */
   due: z.array(z.string()).default([]),
-  /** The newest, which is due when others have been made. */
+  /** The newest partition, if it becomes due once others are created. */
   dueAfterwards: z.string().nullable().default(null),
-  /** Why a run retires none of them, unless it is forced. */
+  /** Why a run without force retires none of them. */
   refusal: z.string().nullable().default(null),
-  /** Partitions that ended by then are due. */
+  /** Partitions that ended before this time are due. */
   dueBefore: z.string().nullable().default(null),
   defaultPartition: z.string().nullable().default(null),
-  /** From it or to it. */
+  /** Foreign keys from or to the table. */
   hasForeignKeys: z.boolean().default(false),
   oversized: z.number().default(0),
   warnings: z.array(z.string()).default([]),
@@ -56,7 +55,7 @@ const plannedDrop = z.object({
   partition: z.string(),
   table: z.string(),
   sizeBytes: z.number(),
-  /** Why it stays nevertheless. */
+  /** Why it is not dropped, if it is not. */
   keptBecause: z.string().nullable(),
   hasForeignKeys: z.boolean(),
 });
@@ -66,7 +65,7 @@ export const partitionPlan = z.object({
   tables: z.array(tableState),
   /** Retired partitions whose grace period is over. */
   drops: z.array(plannedDrop),
-  /** Partitions that were being detached concurrently when a run ended. */
+  /** Partitions that an earlier run left half detached. */
   unfinished: z.array(z.object({ partition: z.string(), table: z.string() })),
   disabled: z.array(z.string()),
 });
@@ -78,7 +77,7 @@ export const listedPolicies = z.array(
       period.extend({
         partition: z.string(),
         isDefault: z.boolean(),
-        /** Half detached: its rows cannot be seen through the table. */
+        /** Half detached: its rows are not visible through the table. */
         isPending: z.boolean(),
       }),
     ),
@@ -119,7 +118,7 @@ export const createAnswers = z.array(
         outcome: z.literal('made'),
         created: z.array(createdPartition),
         done: z.boolean(),
-        /** How long everyone had to wait, where there is a default partition. */
+        /** How long other sessions had to wait, if there is a default partition. */
         lockedMs: z.number(),
       }),
       z.object({ outcome: z.literal('busy') }),
@@ -155,30 +154,30 @@ export const defaultPartition = z
   .object({
     partition: z.string(),
     rows: z.number(),
-    /** Those that have a place, which a run makes for them. */
+    /** Rows that fit into a partition which a run would create. */
     movableRows: z.number(),
-    /** All the partitions that a run makes. */
+    /** All partitions that a run would create. */
     wanted: z.array(period.extend({ rows: z.number() })),
   })
   .nullable();
 export type DefaultPartition = NonNullable<z.output<typeof defaultPartition>>;
 
-/** What the run did for one table; a dry run, what it would do. */
+/** What the run did for one table, or would do if it is a dry run. */
 export interface PartitionStep {
   table: string;
-  /** waiting: time ran out before it was done. */
+  /** `waiting` means that time ran out. */
   status: 'succeeded' | 'partial' | 'failed' | 'waiting';
-  /** Without a name in a dry run. */
+  /** Partitions have no name in a dry run. */
   created: { partition?: string; from: string | null; to: string | null; rows: number }[];
   retired: { partition: string; dropAfter?: string | null; sizeBytes?: number }[];
-  /** Due, and still attached. */
+  /** Due partitions that are still attached. */
   blocked: { partition: string; reason: string }[];
   dropped: { partition: string; sizeBytes: number }[];
-  /** Their grace period is over, and they are still there. */
+  /** Retired partitions that stay although their grace period is over. */
   kept: { partition: string; reason: string }[];
   horizon: string | null;
   horizonDays: number | null;
-  /** Intervals up to the horizon, and gaps, that are still without a partition. */
+  /** The number of intervals that still have no partition. */
   missing: number;
   defaultPartition: Omit<DefaultPartition, 'wanted'> | null;
   error?: ErrorDocument;
@@ -192,7 +191,7 @@ export interface PartitionReport {
   partitionsDropped: number;
   rowsMoved: number;
   steps: PartitionStep[];
-  /** Tables whose policy is switched off. */
+  /** Tables whose policy is disabled. */
   disabled: string[];
 }
 
@@ -201,7 +200,7 @@ const tableProgress = z.object({
   retired: z.array(retiredPartition).default([]),
   dropped: z.array(z.object({ partition: z.string(), sizeBytes: z.number() })).default([]),
 });
-/** What a run did to one table, over all its attempts. The ledger gets it in the transaction that does the work. */
+/** What a run did to one table, over all its attempts. It is recorded in the transaction that does the work. */
 export type TableProgress = z.output<typeof tableProgress>;
 export const noProgress: TableProgress = tableProgress.parse({});
 

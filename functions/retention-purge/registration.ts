@@ -7,9 +7,9 @@ export const registration = {
   loadPresenter: () => import('../../cli/present/retention-purge.ts'),
   parameters: {
     'schedule-retention-purge': 'cron(0 2 * * ? *)',
-    // Seconds without a run that did its work: the longest gap of the schedule and two hours; 26 hours for daily.
+    // Seconds since a run last did its work: the longest gap of the schedule plus two hours, 26 hours for a daily one.
     'missed-after-retention-purge': '93600',
-    // Three days: three nights were not enough.
+    // Three days, so that three nights were not enough.
     'backlog-age-seconds': '259200',
   },
   schedules: [{ parameter: 'schedule-retention-purge' }],
@@ -26,7 +26,7 @@ export const registration = {
       },
     },
     ofFigures: {
-      // Minimum: of two attempts of one run within a quarter of an hour, the later left less.
+      // The minimum, since the later of two attempts within a quarter of an hour leaves less.
       'backlog-age': {
         says: 'After the purge there is still a row that has been due for more than ${param:backlog-age-seconds} seconds.',
         MetricName: 'BacklogAgeSeconds',

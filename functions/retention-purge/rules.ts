@@ -1,21 +1,20 @@
 import { NightshiftError, retryPolicy, timedOut } from '../_shared/errors.ts';
-import { inOrder } from '../_shared/graph.ts';
 import type { OutcomeStatus } from '../_shared/job.ts';
-import type { Backlog, Policy, PurgeStep } from './schema.ts';
+import type { Policy, PurgeStep, PurgeTotals } from './schema.ts';
 
-/** Small enough for any table, and ten steps of growth away from a large batch. */
+/** Small enough for any table; ten batches later it can be large. */
 export const firstBatchRows = 1_000;
 
-/** A batch of a quarter second holds its locks too briefly for a user to notice. */
+/** Users do not notice locks that are held for a quarter of a second. */
 export const targetBatchMs = 250;
 
-/** Keeps a batch's list of row addresses within three MB of the server's memory. */
+/** Keeps the row addresses of a batch within 3 MB of the server's memory. */
 const maxBatchRows = 500_000;
 
 /**
- * The next batch size from the last one's duration: within 90 to 95% of the target nothing changes; otherwise it moves
- * towards 95%, downwards at once, upwards by at most a fifth; while far below the target it doubles or quadruples, which
- * even a cost that grows with the size leaves short of it.
+ * Adapts the batch size to the duration of the last batch. Between 90 and 95% of the target it stays. Otherwise it moves
+ * towards 95%: downwards at once, upwards by at most a fifth. Far below the target it doubles or quadruples, which does
+ * not overshoot even if the cost grows faster than the size.
  */
 export function nextBatchRows(rows: number, durationMs: number): number {
   const efficiency = durationMs / targetBatchMs;
@@ -24,7 +23,7 @@ export function nextBatchRows(rows: number, durationMs: number): number {
   return clampRows(rows * Math.min(0.95 / efficiency, growth));
 }
 
-/** After a timeout; undefined when even a single row takes too long. */
+/** The batch size after a timeout; undefined when even a single row takes too long. */
 export function halveBatchRows(rows: number): number | undefined {
   return rows > 1 ? clampRows(rows / 2) : undefined;
 }
@@ -33,25 +32,29 @@ function clampRows(rows: number): number {
   return Math.min(Math.max(Math.floor(rows), 1), maxBatchRows);
 }
 
-/** Referencing tables first, so that due parents lose their due children before their own turn. Cycles keep their order. */
-export function orderPolicies(policies: readonly Policy[]): Policy[] {
-  const byRelation = new Map(policies.map((policy) => [policy.relation, policy]));
-  return inOrder(policies, ({ referencedBy }) =>
-    referencedBy.flatMap((relation) => byRelation.get(relation) ?? []),
+/** Why the brake leaves a table alone. */
+export function braked(refusal: string): NightshiftError {
+  return new NightshiftError('NS428', refusal, {
+    detail: 'Nothing was deleted there; the other tables had their turn.',
+    hint: 'If it is meant: run once with the table named in force, or raise max_fraction with nightshift.alter_retention_policy; for a first purge also with first_purge.',
+  });
+}
+
+/** How far a walk has come: every due row that it has met goes, or stays for a reason. */
+export function rowsDecided(totals: PurgeTotals): number {
+  return (
+    totals.rowsPurged +
+    totals.rowsBlocked +
+    totals.rowsKept +
+    totals.rowsRefused +
+    totals.rowsUndecided
   );
 }
 
-/** The brake: a sentence when the policy would remove more of its table than it may. */
-export function refusal(policy: Policy, { dueRows, totalRows }: Backlog): string | undefined {
-  if (totalRows === 0 || dueRows <= policy.maxFraction * totalRows) return undefined;
-  const percent = (share: number) => `${Math.round(share * 1000) / 10}%`;
-  return `${policy.relation}: ${dueRows} of ${totalRows} rows are due (${percent(dueRows / totalRows)}), more than max_fraction allows (${percent(policy.maxFraction)})`;
-}
-
-/** Kept back to count what is left and to write the end of the run. */
+/** Reserved to count what is left and to record the end of the run. */
 const closingMs = 1_000;
 
-/** The statement timeout of a count. */
+/** The statement timeout of measure_retention_backlog. */
 const countMs = 2_000;
 
 export function countFits(remainingMs: number): boolean {
@@ -63,7 +66,7 @@ export function batchFits(remainingMs: number, lastMs: number): boolean {
   return remainingMs > closingMs + 4 * Math.max(lastMs, targetBatchMs);
 }
 
-/** Whether to send a failed batch again as it was: not for long while its table is locked. */
+/** A lock timeout is retried twice; then the table counts as locked. */
 export const repeatBatch = retryPolicy(3);
 
 export function explain(error: NightshiftError, policy: Policy): NightshiftError {
@@ -80,7 +83,7 @@ export function explain(error: NightshiftError, policy: Policy): NightshiftError
   );
 }
 
-/** `continued` only after progress: a run that achieves nothing must not call itself again. */
+/** A run out of time continues only after progress: one that achieves nothing must not call itself again. */
 export function runStatus(
   steps: readonly PurgeStep[],
   { outOfTime, progressed }: { outOfTime: boolean; progressed: boolean },

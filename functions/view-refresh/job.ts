@@ -24,7 +24,6 @@ export const job: Job<RefreshInput, RefreshReport> = {
   run,
 };
 
-/** Beyond the default, since assessing many views takes long. */
 const longCall = { timeoutMs: apiCallTimeoutMs };
 
 async function run(context: JobContext, input: RefreshInput): Promise<Outcome<RefreshReport>> {
@@ -81,7 +80,7 @@ function scopeOf({ direct }: JobContext, { dryRun, only }: RefreshInput) {
   return { dryRun, only: only !== undefined, hasDirect: direct !== undefined };
 }
 
-/** The work is reported even when the age of the views after it cannot be read. */
+/** The work is reported even when the age of the views cannot be read afterwards. */
 async function readAgain({ rpc, log }: JobContext): Promise<ViewFacts[] | undefined> {
   const after = await rpc
     .call('list_refresh_policies', {}, listOfViewFacts, longCall)
@@ -91,7 +90,7 @@ async function readAgain({ rpc, log }: JobContext): Promise<ViewFacts[] | undefi
   return undefined;
 }
 
-/** Starts each view as soon as all that it reads is done, as many at once as asked for; the steps are in the order of the plan. */
+/** Starts each view as soon as every view that it reads is done. The steps are in the order of the plan. */
 async function refreshAll(
   context: JobContext,
   planned: PlannedView[],
@@ -99,7 +98,7 @@ async function refreshAll(
 ): Promise<RefreshStep[]> {
   const queue = new PQueue({ concurrency: parallelism });
   const budgetMs = context.deadline.remainingMs();
-  const ways = criticalPathsMs(planned);
+  const pathsMs = criticalPathsMs(planned);
   const total = planned.filter(({ action }) => action === 'refresh').length;
   const steps = new Map<string, Promise<RefreshStep>>();
   let done = 0;
@@ -121,11 +120,11 @@ async function refreshAll(
     if (view.action !== 'refresh') return stepOfPlan(view);
     const notReady = above.find((read) => read && !isReady(read));
     if (notReady) return heldBack(view, notReady);
-    return queue.add(() => work(view), { priority: ways.get(view.facts.view) ?? 0 });
+    return queue.add(() => work(view), { priority: pathsMs.get(view.facts.view) ?? 0 });
   };
   for (const view of planned) steps.set(view.facts.view, step(view));
 
-  // What is under way ends before the run does: a refresh left alone would outlive it.
+  // Refreshes under way must end before the run does.
   const settled = await Promise.allSettled(steps.values());
   if (stopped) throw stopped;
   return settled.map((result) => {

@@ -3,7 +3,7 @@ import type { StepReason, ViewFacts } from './schema.ts';
 
 export interface PlannedView {
   facts: ViewFacts;
-  /** 0 for views that read no other view of the plan, else one more than the deepest of those they read. */
+  /** 0 for a view that reads no other view of the plan, otherwise one more than the highest level it reads. */
   level: number;
   /** The views of the plan that it reads. */
   reads: string[];
@@ -19,15 +19,15 @@ export interface Scope {
   descendants: boolean;
   force: boolean;
   /**
-   * How long until the next scheduled run, going by the last one. A schedule leaves a change alone when that will be in
-   * time as well; whoever asks by hand wants it now.
+   * The expected time until the next scheduled run; null unless this run is scheduled. A scheduled run skips a change
+   * that the next one will still catch in time.
    */
   nextRunSeconds: number | null;
 }
 
 type Decision = Pick<PlannedView, 'action' | 'reason' | 'detail'>;
 
-/** What to do with which view and why, each after all that it reads. */
+/** Decides what to do with each view and why, in the order of what they read. */
 export function planRefresh(views: readonly ViewFacts[], scope: Scope): PlannedView[] {
   const enabled = views.filter((view) => view.enabled);
   const byName = new Map(enabled.map((view) => [view.view, view]));
@@ -51,7 +51,7 @@ export function planRefresh(views: readonly ViewFacts[], scope: Scope): PlannedV
   return [...planned.values()];
 }
 
-/** The views that `only` names and, where asked for, all that they read or that read them. */
+/** The views named by `only`, with their ancestors or descendants if requested. */
 function choose(
   views: readonly ViewFacts[],
   readBy: (view: ViewFacts) => ViewFacts[],
@@ -66,7 +66,7 @@ function choose(
   ]);
 }
 
-/** A view that is skipped may still be behind: by what it reads and nobody asked for. */
+/** A skipped view may still be out of date because of a view that it reads and that `only` left out. */
 function mention(leftOut: ViewFacts | undefined, decision: Decision): Decision {
   if (!leftOut || decision.action !== 'skip') return decision;
   const note = `but ${leftOut.view}, which it reads, has to be: add ancestors`;
@@ -93,7 +93,7 @@ function decide(
   return need.action === 'refresh' && impossible ? { ...need, action: 'fail' } : need;
 }
 
-/** By view: how long until it, or any view that is made from it, is older than it may be. */
+/** How long until each view, or any view that reads it, exceeds its max_staleness. */
 function slacksSeconds(ordered: readonly ViewFacts[]): Map<string, number> {
   const slacks = new Map<string, number>();
   for (const {
@@ -138,15 +138,14 @@ export function blockedBy(view: string): string {
   return `blocked by ${view}, which it reads and which was not refreshed`;
 }
 
-/** By view: how long it takes, as far as known, from its start to the end of the last that reads it. The longest goes first. */
+/** How long it takes from the start of each view to the end of the last view that reads it. The longest path goes first. */
 export function criticalPathsMs(planned: readonly PlannedView[]): Map<string, number> {
-  const ways = new Map<string, number>();
-  // From the end of the plan, where nothing is read any more.
+  const pathsMs = new Map<string, number>();
   for (const { facts, reads } of planned.toReversed()) {
-    const own = (ways.get(facts.view) ?? 0) + (facts.usualMs ?? 0);
-    // One that ran out of time may do so again, and comes when the others are done.
-    ways.set(facts.view, facts.timedOut ? -1 : own);
-    for (const read of reads) ways.set(read, Math.max(ways.get(read) ?? 0, own));
+    const own = (pathsMs.get(facts.view) ?? 0) + (facts.usualMs ?? 0);
+    // A view that ran out of time may do so again, so it goes last.
+    pathsMs.set(facts.view, facts.timedOut ? -1 : own);
+    for (const read of reads) pathsMs.set(read, Math.max(pathsMs.get(read) ?? 0, own));
   }
-  return ways;
+  return pathsMs;
 }

@@ -17,7 +17,7 @@ import {
 } from './rules.ts';
 import { type RefreshStep, refreshAnswer, type Transport } from './schema.ts';
 
-/** Refreshes one view, and returns its step whatever comes of it. */
+/** Refreshes one view. A failure is part of the step it returns, and is recorded. */
 export async function refreshView(
   context: JobContext,
   { facts, reason, detail }: PlannedView,
@@ -37,7 +37,7 @@ export async function refreshView(
       const error = rethrowIfFatal(thrown);
       const other = direct && otherTransport(error, transport, usualMs);
       if (!other) throw error;
-      // A short budget has not enough left for what the API was too short for; the next attempt has more.
+      // What took too long for the API does not fit into a short budget; the next attempt has more time.
       if (other === 'direct' && !fits(apiLimitMs)) return undefined;
       transport = other;
       return call();
@@ -96,7 +96,7 @@ async function callRefresh(
   const call = () =>
     rpc.call('refresh_view', args, refreshAnswer, { retry, timeoutMs: apiCallTimeoutMs });
   let answer = await call();
-  // The session that is refreshing it may be that of our own call, whose answer was lost.
+  // The view may be busy with our own call, whose answer was lost.
   const giveUpMs = clock.nowMs() + (answerLost ? apiLimitMs : 0);
   while (answer.outcome === 'busy' && clock.nowMs() < giveUpMs) {
     await pause(500);
@@ -121,7 +121,7 @@ async function recordFailure(
     duration_ms: Math.round(failed.durationMs),
     error: { code: error.code, message: error.message },
   };
-  // The report has it as well; without the record the rest of the run is none the worse.
+  // The report has the failure too, so a record that cannot be written must not stop the run.
   await rpc
     .call('record_refresh_failure', args, z.unknown(), { retry: () => false })
     .catch(rethrowIfFatal);

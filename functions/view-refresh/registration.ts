@@ -8,7 +8,7 @@ export const registration = {
   parameters: {
     // After the purge, which may change what the views show.
     'schedule-view-refresh': 'cron(30 2 * * ? *)',
-    // Seconds without a run that did its work: the longest gap of the schedule and two hours; 26 hours for daily.
+    // Seconds since a run last did its work: the longest gap of the schedule plus two hours, 26 hours for a daily one.
     'missed-after-view-refresh': '93600',
   },
   schedules: [{ parameter: 'schedule-view-refresh' }],

@@ -11,7 +11,7 @@ export function baseOf({ view, warnings }: ViewFacts): StepBase {
   return { view, warnings };
 }
 
-/** The step of a view that is not refreshed now. */
+/** Reports a view that is not refreshed now. */
 export function stepOfPlan({ facts, action, reason, detail }: PlannedView): RefreshStep {
   const step = { ...baseOf(facts), reason, detail };
   switch (action) {
@@ -47,7 +47,7 @@ export function stepOfPlan({ facts, action, reason, detail }: PlannedView): Refr
   }
 }
 
-/** The step of a view that would not have been done before the deadline. */
+/** Reports a view whose refresh would not end before the deadline. */
 export function outOfTime(
   facts: ViewFacts,
   reason: StepReason,
@@ -58,7 +58,7 @@ export function outOfTime(
   return { ...baseOf(facts), status: 'waiting', reason, detail };
 }
 
-/** The step of a view that reads one that was not refreshed. */
+/** Reports a view that reads one that was not refreshed. */
 export function heldBack({ facts }: PlannedView, read: RefreshStep): RefreshStep {
   return read.status === 'waiting'
     ? { ...baseOf(facts), status: 'waiting', reason: read.reason, detail: read.detail }
@@ -94,7 +94,7 @@ export function reportOf(
   };
 }
 
-/** Warns before a view outgrows the API for good. */
+/** Warns before a refresh takes longer than the API allows. */
 function withSlowness(step: RefreshStep, after: readonly ViewFacts[]): RefreshStep {
   const usualMs = after.find(({ view }) => view === step.view)?.usualMs ?? 0;
   if (usualMs <= apiLimitMs / 2) return step;
@@ -108,7 +108,7 @@ export function nothingRefreshed(steps: readonly RefreshStep[]): NightshiftError
   return nothingDone('No view could be refreshed', subjects);
 }
 
-/** Counts what this attempt did, where the report has the totals of the run. */
+/** The metrics count what this attempt did; the report has the totals of the run. */
 export function countMetrics(
   metrics: Metrics,
   { viewsUnchanged }: RefreshReport,
@@ -119,12 +119,12 @@ export function countMetrics(
   }: {
     status: OutcomeStatus;
     refreshed: readonly RefreshStep[];
-    /** All views; absent after a look at a few, which says nothing about the rest. */
+    /** All views; absent when the run was for a few, which says nothing about the rest. */
     after: readonly ViewFacts[] | undefined;
   },
 ): void {
   metrics.add('ViewsRefreshed', refreshed.length);
-  // A view that is skipped is skipped again in each attempt, so only the last one counts it.
+  // Each attempt skips the unchanged views again, so only the last one counts them.
   if (status !== 'continued') metrics.add('ViewsSkippedUnchanged', viewsUnchanged);
   for (const { durationMs } of refreshed) metrics.add('ViewRefreshMs', durationMs ?? 0);
   metrics.describe('views', refreshed.map(({ view }) => view).join(', '));

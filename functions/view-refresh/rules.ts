@@ -2,49 +2,49 @@ import { cancelledByHand, NightshiftError, retryPolicy, timedOut } from '../_sha
 import type { OutcomeStatus } from '../_shared/job.ts';
 import type { RefreshStep, Transport, ViewFacts } from './schema.ts';
 
-/** How long the API lets a refresh run: nightshift.refresh_view sets it, below the 60 s after which the API gives up. */
+/** The statement timeout of nightshift.refresh_view, below the 60 s after which the API ends a call. */
 export const apiLimitMs = 50_000;
 
-/** The API ends every call after 60 s; by then Postgres has given up, unless nothing answers at all. */
+/** Leaves Postgres time to report its timeout, and still ends before the API does. */
 export const apiCallTimeoutMs = apiLimitMs + 7_000;
 
-/** A refresh that usually needs more than half of what the API allows goes past it, where that is possible. */
+/** A refresh that usually needs more than half of what the API allows takes the direct connection, if there is one. */
 export function chooseTransport(usualMs: number | null | undefined, hasDirect: boolean): Transport {
   return hasDirect && (usualMs ?? 0) > apiLimitMs / 2 ? 'direct' : 'api';
 }
 
-/** Kept back to write the end of the run. */
+/** Reserved to record the end of the run. */
 const closingMs = 1_000;
 
-/** From this budget on an invocation has all the time that there is; a shorter one, of HTTP, can hand over to a longer. */
+/** A shorter budget comes from HTTP, where a longer invocation can continue the run. */
 const longBudgetMs = 60_000;
 
 /**
- * Whether a view that takes half as long again as it usually does would be done before the deadline. At the beginning of a
- * long budget anything may try: it gets no better chance.
+ * Whether a view would be done before the deadline even if it took half as long again as usual. At the beginning of a
+ * long budget every view may try, since no later attempt has more time.
  */
 export function refreshFits(
   { remainingMs, budgetMs }: { remainingMs: number; budgetMs: number },
   usualMs: number | null | undefined,
 ): boolean {
   const isLong = budgetMs >= longBudgetMs;
-  // Nobody knows how long a first refresh takes; over HTTP it is tried all the same, and the caller may hang up.
+  // How long a first refresh takes is unknown. Over HTTP it is tried all the same, and the caller may hang up.
   const neededMs = usualMs == null ? (isLong ? apiLimitMs : 0) : 1.5 * usualMs;
   const enoughMs = isLong ? Math.min(neededMs, budgetMs / 2) : neededMs;
   return remainingMs > closingMs + enoughMs;
 }
 
-/** What a refresh over the direct connection may take. */
+/** The statement timeout of a refresh over the direct connection. */
 export function directTimeoutMs(remainingMs: number): number {
   return Math.max(Math.min(remainingMs, 2 ** 31 - 1) - closingMs, closingMs);
 }
 
-/** A lock that is not to be had in time is asked for again, with pauses outside of the transaction. */
+/** A lock timeout is retried three times, with pauses outside the transaction. */
 export const repeatRefresh = retryPolicy(4);
 
 /**
- * `continued` after progress, or when the first attempt had too little time for any view: the next one may have more.
- * A run that achieves nothing must not call itself again and again.
+ * A run out of time continues after progress, or when the first attempt had too little time for any view, since the next
+ * may have more. A run that achieves nothing must not call itself again and again.
  */
 export function runStatus(
   steps: readonly RefreshStep[],
@@ -57,7 +57,7 @@ export function runStatus(
   return bad.length === steps.length ? 'failed' : 'partial';
 }
 
-/** By which other way to try again: past a limit of the API, or around a connection that is not to be had. */
+/** The transport for another try: direct after a timeout of the API, the API when the direct connection failed. */
 export function otherTransport(
   error: NightshiftError,
   transport: Transport,

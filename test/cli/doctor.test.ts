@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Diagnosis } from '../../cli/doctor/diagnosis.ts';
 import { doctor } from '../../cli/doctor/index.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
@@ -11,7 +11,6 @@ import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { busName, startTestBus, type TestBus } from '../support/event-bus.ts';
 
 const token = 'a-token-that-is-long-enough-0123';
-const isLocal = inject('suite').kind === 'local';
 
 let db: TestDatabase;
 let gateway: Gateway;
@@ -107,24 +106,41 @@ describe('the doctor', () => {
     expect(found['Data API']).toMatchObject({ level: 'failed', fix: expect.stringMatching(fix) });
   });
 
-  it.runIf(isLocal)('tells a database that lacks migrations from one that has more', async () => {
+  it('compares the release of the database with the one here', async () => {
     const { sql } = db;
-    const [last] = await sql`
-      delete from supabase_migrations.schema_migrations
-      where version = (select max(version) from supabase_migrations.schema_migrations) returning *`;
-    expect((await examine()).versions).toMatchObject({
-      level: 'failed',
-      says: expect.stringContaining('lacks 1 of the migrations'),
-    });
-    await sql`insert into supabase_migrations.schema_migrations ${sql(last ?? {})}`;
-    const newer = String(BigInt(String(last?.version)) + 1n);
-    await sql`insert into supabase_migrations.schema_migrations (version) values (${newer})`;
-    expect((await examine()).versions).toMatchObject({ level: 'warning' });
-    await sql`delete from supabase_migrations.schema_migrations where version = ${newer}`;
+    const [installed] = await sql`select * from nightshift.migrations`;
     expect((await examine()).versions).toMatchObject({ level: 'ok' });
+    const record = async (version: string, checksum: string) => {
+      await sql`delete from nightshift.migrations`;
+      await sql`insert into nightshift.migrations ${sql({ ...installed, version, checksum })}`;
+      return (await examine()).versions;
+    };
+    try {
+      expect(await record('0.0.9', '')).toMatchObject({
+        level: 'failed',
+        says: 'The database has 0.0.9, and this checkout 0.1.0',
+      });
+      expect(await record('0.10.0', '')).toMatchObject({
+        level: 'warning',
+        says: 'The database has 0.10.0, which is newer than this checkout of 0.1.0',
+      });
+      expect(await record('0.1.0', 'another')).toMatchObject({
+        level: 'warning',
+        says: '0.1.0 is installed from another file than the one here',
+      });
+      await sql`delete from nightshift.migrations`;
+      expect((await examine()).versions).toMatchObject({
+        level: 'failed',
+        says: expect.stringContaining('None was applied to its end'),
+        fix: expect.stringContaining('migrate'),
+      });
+    } finally {
+      await sql`delete from nightshift.migrations`;
+      await sql`insert into nightshift.migrations ${sql({ ...installed })}`;
+    }
   });
 
-  it.runIf(isLocal)('tells a role whose statements end too soon', async () => {
+  it('tells a role whose statements end too soon', async () => {
     const database = new URL(db.url).pathname.slice(1);
     await db.sql`alter role service_role in database ${db.sql(database)} set statement_timeout = '2s'`;
     try {
@@ -157,7 +173,7 @@ describe('the doctor', () => {
     await db.sql`select nightshift.unpause()`;
   });
 
-  it.runIf(isLocal)('tells a direct connection that does not do', async () => {
+  it('tells a direct connection that does not do', async () => {
     const other = await createDatabase();
     const changed = (change: (url: URL) => void) => {
       const url = new URL(db.url);

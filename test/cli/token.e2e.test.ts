@@ -3,16 +3,14 @@ import { generateKeyPairSync } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { decode, verify } from 'hono/jwt';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { mintToken } from '../../cli/commands/token.ts';
 import { systemClock } from '../../functions/_shared/clock.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { setUpDatabase } from '../support/database.ts';
 import { setUpHandler } from '../support/handler.ts';
 import { asRunner } from '../support/runner.ts';
 import { packageTemplate, resourcesOf } from '../support/template.ts';
 
-const suite = inject('suite');
-const canSign = suite.kind === 'local' || suite.jwtSecret !== '';
 const commandLine = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const day = 24 * 3_600_000;
 
@@ -63,11 +61,10 @@ describe('nightshift token', () => {
   });
 });
 
-describe.runIf(canSign)('the command line with a token', () => {
-  let db: TestDatabase;
+describe('the command line with a token', () => {
+  const db = setUpDatabase();
   let tokenFor: (days: number, ageDays?: number) => Promise<Record<string, string>>;
   beforeAll(async () => {
-    db = await createDatabase();
     const { url, publishableKey, jwtSecret } = await db.gateway();
     tokenFor = async (days, ageDays = 0) => {
       const clock = { nowMs: () => systemClock.nowMs() - ageDays * day };
@@ -79,7 +76,6 @@ describe.runIf(canSign)('the command line with a token', () => {
       };
     };
   });
-  afterAll(() => db.drop());
 
   it('runs jobs and shows what there is', async () => {
     const env = await tokenFor(90);
@@ -108,7 +104,7 @@ describe.runIf(canSign)('the command line with a token', () => {
   });
 });
 
-describe.runIf(canSign)('a function with a token', () => {
+describe('a function with a token', () => {
   const tools = setUpHandler();
   const { call, coldStart } = tools;
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { migrate } from '../../cli/installation/migrate.ts';
 import { uninstall } from '../../cli/installation/uninstall.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
@@ -36,7 +36,7 @@ const application = `
   analyze;
 `;
 
-describe.runIf(inject('suite').kind === 'local')('uninstall', () => {
+describe('uninstall', () => {
   let db: TestDatabase;
   beforeEach(async () => {
     db = await createDatabase();
@@ -78,9 +78,8 @@ describe.runIf(inject('suite').kind === 'local')('uninstall', () => {
     expect(await rowsOf(db)).toBe(rows);
     const [left] = await db.sql`
       select to_regnamespace('nightshift') as schema,
-        (select count(*)::integer from supabase_migrations.schema_migrations) as versions,
         (select count(*)::integer from pg_event_trigger where evtname like 'nightshift%') as triggers`;
-    expect(left).toEqual({ schema: null, versions: 0, triggers: 0 });
+    expect(left).toEqual({ schema: null, triggers: 0 });
   });
 
   it('leaves partitions that were made, and takes its constraint off those that were retired', async () => {
@@ -166,19 +165,75 @@ describe.runIf(inject('suite').kind === 'local')('uninstall', () => {
     expect(dependents).toEqual([expect.stringContaining(kind)]);
   });
 
-  it('leaves a migration of the application in the history that has the same version', async () => {
-    await db.sql`
-      update supabase_migrations.schema_migrations set name = 'mine' where version = '20261121000100'`;
+  it('takes its lines out of the history of the Supabase CLI, and leaves those of the application', async () => {
+    await db.sql.unsafe(`
+      create schema supabase_migrations;
+      create table supabase_migrations.schema_migrations (version text primary key, statements text[], name text);
+      insert into supabase_migrations.schema_migrations (version, name) values
+        ('20261121000100', 'mine'), ('20261121000200', 'create_run_ledger'),
+        ('20270101000000', 'nightshift_0_1_0'), ('20270101000001', 'call_nightshift_0_1_0'), ('20270101000002', null);
+    `);
     await uninstall(db.url, { confirmed: true });
-    const left = await db.sql`select version, name from supabase_migrations.schema_migrations`;
-    expect(left).toEqual([{ version: '20261121000100', name: 'mine' }]);
+    const left =
+      await db.sql`select version, name from supabase_migrations.schema_migrations order by 1`;
+    expect(left).toEqual([
+      { version: '20261121000100', name: 'mine' },
+      { version: '20270101000001', name: 'call_nightshift_0_1_0' },
+      { version: '20270101000002', name: null },
+    ]);
+  });
+
+  it.each([
+    ['sequence', 'create sequence nightshift.mine'],
+    ['type', "create type nightshift.mine as enum ('a')"],
+    ['materialized view', 'create materialized view nightshift."runs.mine" as select 1 as n'],
+    [
+      'foreign table',
+      'create foreign data wrapper w; create server s foreign data wrapper w; create foreign table nightshift.mine () server s',
+    ],
+  ])('refuses where a %s is in the schema that no release made', async (kind, statement) => {
+    await db.sql.unsafe(statement);
+    await expect(uninstall(db.url, { confirmed: true })).rejects.toMatchObject({
+      code: 'NS422',
+      detail: expect.stringMatching(new RegExp(`^${kind} nightshift\\.`)),
+    });
+  });
+
+  it('leaves everything when something is made in the schema while it is at work', async () => {
+    const other = db.connect();
+    const waiting = async () => {
+      const [found] = await db.sql`
+        select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query = 'drop schema nightshift'`;
+      return found !== undefined;
+    };
+    await other`begin`;
+    await other`create table nightshift.late as select 1 as n`;
+    const removed = uninstall(db.url, { confirmed: true }).catch((thrown: unknown) => thrown);
+    await vi.waitUntil(waiting, { timeout: 20_000 });
+    await other`commit`;
+    expect(await removed).toMatchObject({
+      code: 'NS409',
+      detail: expect.stringContaining('table nightshift.late'),
+    });
+    await db.sql`select nightshift.list_runs() from nightshift.late`;
+  });
+
+  it('takes along what an earlier release made, and this one no longer has', async () => {
+    await db.sql.unsafe(`
+      create function nightshift.earlier() returns integer language sql as 'select 1';
+      create table nightshift.earlier_table (n integer generated always as identity);
+      insert into nightshift.migrations (version, checksum, objects) values ('0.0.9', '', '{earlier, earlier_table}');
+    `);
+    await uninstall(db.url, { confirmed: true });
+    expect(await db.sql`select to_regnamespace('nightshift') as schema`).toEqual([
+      { schema: null },
+    ]);
   });
 
   it('can be followed by an installation, and a second one says that there is nothing', async () => {
     await uninstall(db.url, { confirmed: true });
     await expect(uninstall(db.url, { confirmed: true })).rejects.toMatchObject({ code: 'NS404' });
-    const { applied } = await migrate(db.url);
-    expect(applied.length).toBeGreaterThan(40);
+    expect((await migrate(db.url)).before).toBeUndefined();
     await db.sql`select nightshift.add_retention_policy('public.orders', '30 days')`;
   });
 });

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { cronPattern } from '../../cli/schedules.ts';
 import { jobNames } from '../../functions/registry.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { setUpDatabase } from '../support/database.ts';
+import { codeBlocks } from '../support/documents.ts';
 import { emfLinesOf, namesIn } from '../support/emf.ts';
 import { lambdaContext } from '../support/events.ts';
 import { setUpHandler } from '../support/handler.ts';
@@ -187,19 +188,11 @@ describe('the alarm', () => {
 });
 
 describe('the runbook', () => {
-  let db: TestDatabase;
-  beforeAll(async () => {
-    db = await createDatabase();
-  });
-  afterAll(() => db.drop());
+  const db = setUpDatabase();
 
   it('has SQL that runs as it stands', async () => {
-    const blocks = runbook
-      .split(/\n(?! {4}.*\S)/)
-      .join('\n\n')
-      .matchAll(/(?:^ {4}.*\n)+/gm);
-    const statements = [...blocks]
-      .flatMap(([block]) => block.split(';'))
+    const statements = codeBlocks(runbook, 'sql')
+      .flatMap((block) => block.split(';'))
       .map((statement) => statement.replace(/ *--.*/g, '').trim())
       .filter((statement) => statement.startsWith('select') && !statement.includes('<'));
     expect(statements.length).toBeGreaterThan(8);

@@ -1,13 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { jobNames } from '../../functions/registry.ts';
 import { problemsOf, statementsOf } from '../support/cloudformation.ts';
+import { shellSecrets } from '../support/packaging.ts';
 import {
   alarmsOf,
   packageStage,
   packageTemplate,
   type Resource,
   resourcesOf,
-  shellSecrets,
   type Template,
 } from '../support/template.ts';
 

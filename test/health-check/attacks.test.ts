@@ -1,14 +1,10 @@
 import postgres from 'postgres';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
 import { holdTransaction, readCheck, readHealth } from '../support/health.ts';
 import { startAfresh, until } from '../support/purge.ts';
 
-let db: TestDatabase;
-beforeAll(async () => {
-  db = await createDatabase();
-});
-afterAll(() => db.drop());
+const db = setUpDatabase();
 beforeEach(() => startAfresh(db.sql));
 
 const levels = async (at = 'now()') => {
@@ -18,10 +14,8 @@ const levels = async (at = 'now()') => {
 
 describe('a health check', () => {
   // The roles of a server outlive a test.
-  it.skipIf(inject('suite').kind === 'remote')(
-    'runs no code of whoever exchanges a sequence for a view meanwhile',
-    async () => {
-      await db.sql.unsafe(`
+  it('runs no code of whoever exchanges a sequence for a view meanwhile', async () => {
+    await db.sql.unsafe(`
         create role health_mallory login password 'secret';
         create schema mallory authorization health_mallory;
         set role health_mallory;
@@ -30,44 +24,43 @@ describe('a health check', () => {
         create sequence mallory.marks;
         create function mallory.mark() returns bigint language sql volatile as $$ select nextval('mallory.marks') $$;
         reset role`);
-      const url = new URL(db.url);
-      url.username = 'health_mallory';
-      url.password = 'secret';
-      const mallory = postgres(url.href, { max: 1, onnotice: () => {} });
-      try {
-        // Whichever is read first, the other is exchanged while it is waited for.
-        for (const [locked, other] of [
-          ['one', 'two'],
-          ['two', 'one'],
-        ]) {
-          await db.sql`alter function nightshift.health_sequences(timestamptz) set lock_timeout = '2s'`;
-          const release = await holdTransaction(
-            db,
-            `alter sequence mallory.${locked} rename to gone`,
-          );
-          const check = readCheck(db.sql, 'sequences');
-          await until('it waits, or has passed', async () => {
-            const waits = await db.sql`select from pg_locks where not granted`;
-            return waits.length > 0;
-          });
-          await mallory.unsafe(
-            `drop sequence mallory.${other}; create view mallory.${other} as select mallory.mark() as last_value`,
-          );
-          await release();
-          await check;
-          await mallory.unsafe(
-            `drop view mallory.${other}; create sequence mallory.${other} as integer`,
-          );
-        }
-        const [marks] = await db.sql`select is_called from mallory.marks`;
-        expect(marks?.is_called).toBe(false);
-      } finally {
-        await mallory.end();
-        await db.sql`alter function nightshift.health_sequences(timestamptz) set lock_timeout = '20ms'`;
-        await db.sql.unsafe('drop owned by health_mallory cascade; drop role health_mallory');
+    const url = new URL(db.url);
+    url.username = 'health_mallory';
+    url.password = 'secret';
+    const mallory = postgres(url.href, { max: 1, onnotice: () => {} });
+    try {
+      // Whichever is read first, the other is exchanged while it is waited for.
+      for (const [locked, other] of [
+        ['one', 'two'],
+        ['two', 'one'],
+      ]) {
+        await db.sql`alter function nightshift.health_sequences(timestamptz) set lock_timeout = '2s'`;
+        const release = await holdTransaction(
+          db,
+          `alter sequence mallory.${locked} rename to gone`,
+        );
+        const check = readCheck(db.sql, 'sequences');
+        await until('it waits, or has passed', async () => {
+          const waits = await db.sql`select from pg_locks where not granted`;
+          return waits.length > 0;
+        });
+        await mallory.unsafe(
+          `drop sequence mallory.${other}; create view mallory.${other} as select mallory.mark() as last_value`,
+        );
+        await release();
+        await check;
+        await mallory.unsafe(
+          `drop view mallory.${other}; create sequence mallory.${other} as integer`,
+        );
       }
-    },
-  );
+      const [marks] = await db.sql`select is_called from mallory.marks`;
+      expect(marks?.is_called).toBe(false);
+    } finally {
+      await mallory.end();
+      await db.sql`alter function nightshift.health_sequences(timestamptz) set lock_timeout = '20ms'`;
+      await db.sql.unsafe('drop owned by health_mallory cascade; drop role health_mallory');
+    }
+  });
 
   it('keeps no lock on a table once it has looked', async () => {
     await db.sql`create table app.docs (id int primary key, deleted_at timestamptz)`;
@@ -132,30 +125,6 @@ describe('a health check', () => {
     expect(checks[0]?.findings[0]).toMatchObject({ level: 'info', critical: null });
     await db.sql`select nightshift.remove_health_threshold('connections')`;
   });
-});
-
-describe('what is installed', () => {
-  it.skipIf(inject('suite').kind === 'remote')(
-    'is not read from a list that belongs to someone else',
-    async () => {
-      const recorded = async () => {
-        const [row] =
-          await db.sql`select nightshift.describe_installation() -> 'migrations' as versions`;
-        return row?.versions;
-      };
-      await db.sql`create schema if not exists supabase_migrations`;
-      await db.sql`create table if not exists supabase_migrations.schema_migrations (version text primary key)`;
-      expect(await recorded()).not.toBeUndefined();
-      await db.sql`create role health_stranger`;
-      await db.sql`alter schema supabase_migrations owner to health_stranger`;
-      expect(await recorded()).toBeNull();
-      await db.sql`alter schema supabase_migrations owner to current_user`;
-      await db.sql`alter table supabase_migrations.schema_migrations owner to health_stranger`;
-      expect(await recorded()).toBeNull();
-      await db.sql`alter table supabase_migrations.schema_migrations owner to current_user`;
-      await db.sql`drop role health_stranger`;
-    },
-  );
 });
 
 describe('what the last full look found', () => {

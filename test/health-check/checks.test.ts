@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { HealthCheck, HealthFinding } from '../../functions/health-check/schema.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { setUpDatabase } from '../support/database.ts';
 import { obstruct, ownedByCommoner, readCheck, readHealth } from '../support/health.ts';
 import { nightShiftScenarios } from '../support/health-scenarios/night-shift.ts';
 import { partitionScenarios } from '../support/health-scenarios/partitions.ts';
@@ -17,15 +17,12 @@ const scenarios = [
   ...policyScenarios,
   ...partitionScenarios,
 ];
-const isLocal = inject('suite').kind === 'local';
 
-let db: TestDatabase;
+const db = setUpDatabase();
 beforeAll(async () => {
-  db = await createDatabase();
-  if (isLocal) await ownedByCommoner(db);
+  await ownedByCommoner(db);
   await db.sql`create schema app`;
 });
-afterAll(() => db.drop());
 
 describe('every health check', () => {
   it('has a scenario here, and a function of its name', async () => {
@@ -73,7 +70,7 @@ describe.each(scenarios)('$check', (scenario) => {
     expect(findingIn(await readCheck(db.sql, check, ahead))).toBeUndefined();
   });
 
-  it.runIf(isLocal)('is unknown, and says why, when it cannot run', async () => {
+  it('is unknown, and says why, when it cannot run', async () => {
     const undo = await obstruct(db, scenario);
     try {
       const { level, findings } = await readCheck(db.sql, check, ahead);

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { HealthCheck } from '../../functions/health-check/schema.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { setUpDatabase } from '../support/database.ts';
 import { readHealth } from '../support/health.ts';
 import { sicknesses } from '../support/sick-database.ts';
 
@@ -11,13 +11,11 @@ const document = readFileSync(path, 'utf8');
 const { checkRows, comparison } = tablesOf(document);
 
 describe('docs/health-checks.md', () => {
-  let db: TestDatabase;
+  const db = setUpDatabase();
   let checks: HealthCheck[];
   beforeAll(async () => {
-    db = await createDatabase();
     checks = (await readHealth(db.sql)).checks;
   });
-  afterAll(() => db.drop());
 
   it('has units and thresholds as they are (vitest -u writes them)', async () => {
     let updated = document;

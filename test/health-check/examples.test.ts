@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { loadSeed } from '../../cli/installation/migrate.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
@@ -7,7 +7,7 @@ import { createRpc } from '../../functions/_shared/rpc.ts';
 import { runJob } from '../../functions/_shared/run.ts';
 import { jobNames, loadJob } from '../../functions/registry.ts';
 import { exampleSeeds, fillExamples } from '../../infra/local/examples.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { setUpDatabase, type TestDatabase } from '../support/database.ts';
 import { readHealth } from '../support/health.ts';
 
 /** Of the whole server, which other tests use as well. */
@@ -27,9 +27,8 @@ async function aboveInfo(db: TestDatabase): Promise<string[]> {
 }
 
 describe('an application on its first day, before any run', () => {
-  let db: TestDatabase;
+  const db = setUpDatabase();
   beforeAll(async () => {
-    db = await createDatabase();
     await db.sql.unsafe(`
       create table public.orders (id bigint generated always as identity primary key, name text unique, deleted_at timestamptz);
       create index on public.orders (deleted_at) where deleted_at is not null;
@@ -48,7 +47,6 @@ describe('an application on its first day, before any run', () => {
       select nightshift.create_missing_partitions('public.metrics');
     `);
   });
-  afterAll(() => db.drop());
 
   it('has no finding above info', async () => {
     expect(await aboveInfo(db)).toEqual([]);
@@ -56,9 +54,8 @@ describe('an application on its first day, before any run', () => {
 });
 
 describe('the example applications, after a night shift and an autovacuum', () => {
-  let db: TestDatabase;
+  const db = setUpDatabase();
   beforeAll(async () => {
-    db = await createDatabase();
     for (const seed of exampleSeeds) await loadSeed(db.url, seed);
     await fillExamples(db.url, { users: 100, packages: 2_000, metrics: 20_000, products: 200 });
     // The seed has an entry of a clock that was wrong, which no run moves.
@@ -80,7 +77,6 @@ describe('the example applications, after a night shift and an autovacuum', () =
     }
     await db.sql`vacuum analyze`;
   });
-  afterAll(() => db.drop());
 
   it('have no finding above info', async () => {
     expect(await aboveInfo(db)).toEqual([]);

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { metricNames } from '../../functions/_shared/metrics.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { describe, expect, it } from 'vitest';
+import { metricUnits } from '../../functions/_shared/metrics.ts';
+import { setUpDatabase } from '../support/database.ts';
 import { readHealth } from '../support/health.ts';
 
 const root = new URL('../../', import.meta.url);
@@ -14,11 +14,7 @@ const rows = readFileSync(new URL('docs/requirements.md', root), 'utf8')
 const namesIn = (cell = '') => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name ?? '');
 
 describe('docs/requirements.md', () => {
-  let db: TestDatabase;
-  beforeAll(async () => {
-    db = await createDatabase();
-  });
-  afterAll(() => db.drop());
+  const db = setUpDatabase();
 
   it('names checks, metrics and tests that there are', async () => {
     const { checks } = await readHealth(db.sql);
@@ -26,7 +22,7 @@ describe('docs/requirements.md', () => {
     expect(rows.length).toBeGreaterThan(10);
     for (const [, asked, , check, metric, test] of rows) {
       for (const name of namesIn(check)) expect(checkNames, asked).toContain(name);
-      for (const name of namesIn(metric)) expect(metricNames, asked).toContain(name);
+      for (const name of namesIn(metric)) expect(Object.keys(metricUnits), asked).toContain(name);
       const tests = namesIn(test);
       expect(tests.length, asked).toBeGreaterThan(0);
       for (const name of tests) {

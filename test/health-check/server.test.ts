@@ -1,13 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
 import { holdTransaction, readCheck } from '../support/health.ts';
 import { startAfresh, until } from '../support/purge.ts';
 
-let db: TestDatabase;
-beforeAll(async () => {
-  db = await createDatabase();
-});
-afterAll(() => db.drop());
+const db = setUpDatabase();
 beforeEach(() => startAfresh(db.sql));
 
 interface Measure {
@@ -77,28 +73,25 @@ describe('blocked sessions', () => {
   });
 });
 
-it.runIf(inject('suite').kind === 'local')(
-  'a prepared transaction is a long one, and in front of who waits for it',
-  async () => {
-    await db.sql`create table app.a ()`;
-    const gid = `it's "prepared" ${new URL(db.url).pathname}`;
-    const literal = `'${gid.replace("'", "''")}'`;
-    const waiting = db.connect();
-    await waiting.unsafe(`begin; lock table app.a; prepare transaction ${literal}`);
-    const answer = waiting`select from app.a`.execute();
-    await until('it waits', async () => (await measure('blocked_sessions')).length === 1);
-    expect(await measure('blocked_sessions')).toMatchObject([
-      { detail: expect.stringMatching(/blocked by a prepared transaction$/) },
-    ]);
+it('a prepared transaction is a long one, and in front of who waits for it', async () => {
+  await db.sql`create table app.a ()`;
+  const gid = `it's "prepared" ${new URL(db.url).pathname}`;
+  const literal = `'${gid.replace("'", "''")}'`;
+  const waiting = db.connect();
+  await waiting.unsafe(`begin; lock table app.a; prepare transaction ${literal}`);
+  const answer = waiting`select from app.a`.execute();
+  await until('it waits', async () => (await measure('blocked_sessions')).length === 1);
+  expect(await measure('blocked_sessions')).toMatchObject([
+    { detail: expect.stringMatching(/blocked by a prepared transaction$/) },
+  ]);
 
-    const { findings } = await readCheck(db.sql, 'long_transactions', '2 hours');
-    const found = findings.find(({ subject }) => subject === `prepared transaction ${gid}`);
-    expect(found).toMatchObject({ level: 'critical', fix: `rollback prepared ${literal};` });
-    await db.sql.unsafe(found?.fix ?? '');
-    await answer;
-    await waiting.end();
-  },
-);
+  const { findings } = await readCheck(db.sql, 'long_transactions', '2 hours');
+  const found = findings.find(({ subject }) => subject === `prepared transaction ${gid}`);
+  expect(found).toMatchObject({ level: 'critical', fix: `rollback prepared ${literal};` });
+  await db.sql.unsafe(found?.fix ?? '');
+  await answer;
+  await waiting.end();
+});
 
 it('leaves a vacuum alone however long it takes', async () => {
   await db.sql.unsafe(`

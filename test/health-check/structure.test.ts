@@ -1,15 +1,11 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { HealthFinding } from '../../functions/health-check/schema.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { createDatabase, setUpDatabase } from '../support/database.ts';
 import { readCheck, readHealth } from '../support/health.ts';
 import { makeSick, sicknesses } from '../support/sick-database.ts';
 
-let db: TestDatabase;
-beforeAll(async () => {
-  db = await createDatabase();
-});
+const db = setUpDatabase();
 beforeEach(() => run('drop schema if exists app cascade; create schema app'));
-afterAll(() => db.drop());
 
 const run = (statements: string) => db.sql.unsafe(statements);
 

@@ -1,13 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
 import { readCheck } from '../support/health.ts';
 
-let db: TestDatabase;
-beforeAll(async () => {
-  db = await createDatabase();
-});
+const db = setUpDatabase();
 beforeEach(() => db.sql`delete from nightshift.health_thresholds`);
-afterAll(() => db.drop());
 
 async function set(check: string, arguments_ = ''): Promise<Record<string, unknown>> {
   const [row] = await db.sql.unsafe(

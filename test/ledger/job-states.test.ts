@@ -1,13 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { runDocuments } from '../../functions/_shared/ledger.ts';
 import { jobStates } from '../../functions/health-check/schema.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { setUpDatabase } from '../support/database.ts';
 
-let db: TestDatabase;
-beforeAll(async () => {
-  db = await createDatabase();
-});
-afterAll(() => db.drop());
+const db = setUpDatabase();
 beforeEach(() => db.sql`truncate nightshift.runs`);
 
 /** Noon of a day that all of this is seen from. */

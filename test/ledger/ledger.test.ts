@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { type RunDocument, runDocument, startAnswer } from '../../functions/_shared/ledger.ts';
 import { maxAttempts } from '../../functions/_shared/publish-outcome.ts';
 import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
 import { purgedBatch, purgePlan } from '../../functions/retention-purge/schema.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { setUpDatabase } from '../support/database.ts';
 import {
   auditDeletes,
   checksum,
@@ -26,13 +26,11 @@ const noon = '2031-01-01T12:00:00+00:00';
 const afterNoon = (seconds: number) =>
   `2031-01-01T12:${String(Math.floor(seconds / 60)).padStart(2, '0')}:${String(seconds % 60).padStart(2, '0')}+00:00`;
 
-let db: TestDatabase;
+const db = setUpDatabase();
 let rpc: Rpc;
 beforeAll(async () => {
-  db = await createDatabase();
   rpc = createRpc(await db.gateway(), deadlineIn(systemClock, 60_000));
 });
-afterAll(() => db.drop());
 beforeEach(() => startAfresh(db.sql));
 
 const begin = (args: Record<string, unknown> = {}) =>

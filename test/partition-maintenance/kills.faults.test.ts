@@ -1,7 +1,7 @@
 import { once } from 'node:events';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { Direct } from '../../functions/_shared/direct.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { setUpDatabase } from '../support/database.ts';
 import { withDirect } from '../support/direct.ts';
 import {
   allIds,
@@ -21,19 +21,13 @@ import {
 } from '../support/partitions.ts';
 import { apiIsIdle, expireLease, startAfresh, until } from '../support/purge.ts';
 
-const isLocal = inject('suite').kind === 'local';
 const [d10 = '', d9 = ''] = dueLogs;
 const retiring = ", retention => '8 days', retire => 'drop'";
 /** How many calls a night takes. */
 const nightCalls = 12;
 const died = new Error('The process died.');
 
-let db: TestDatabase;
-beforeAll(async () => {
-  db = await createDatabase();
-  await db.gateway();
-});
-afterAll(() => db.drop());
+const db = setUpDatabase();
 beforeEach(() => startAfresh(db.sql));
 
 /** A run whose process dies before its nth call: nothing of it is sent from then on. Returns what it called. */
@@ -105,7 +99,7 @@ describe('a process that dies', () => {
     },
   );
 
-  it.runIf(isLocal).each([
+  it.each([
     ['CREATE TABLE', 'ends'],
     ['CREATE TABLE', 'is cut as well'],
     ['ALTER TABLE', 'is cut as well'],
@@ -129,7 +123,7 @@ describe('a process that dies', () => {
   });
 });
 
-describe.runIf(isLocal)('a connection of the API that is cut', () => {
+describe('a connection of the API that is cut', () => {
   it('between any two calls is made again', async () => {
     const before = await createNight();
     let calls = 0;
@@ -158,7 +152,7 @@ describe.runIf(isLocal)('a connection of the API that is cut', () => {
   );
 });
 
-describe.runIf(isLocal)('a detach over the direct connection', () => {
+describe('a detach over the direct connection', () => {
   const isPending = async () =>
     (
       await db.sql`select from pg_inherits where inhparent = 'app.logs'::regclass and inhdetachpending`

@@ -1,6 +1,6 @@
 import type { Sql } from 'postgres';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
 import {
   allIds,
   createLogs,
@@ -16,12 +16,7 @@ import {
 } from '../support/partitions.ts';
 import { range, startAfresh, until } from '../support/purge.ts';
 
-let db: TestDatabase;
-beforeAll(async () => {
-  db = await createDatabase();
-  await db.gateway();
-});
-afterAll(() => db.drop());
+const db = setUpDatabase();
 beforeEach(() => startAfresh(db.sql));
 
 const retiring = ", retention => '8 days'";

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Sql } from 'postgres';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import {
   expected,
@@ -77,7 +77,7 @@ async function contents(sql: Sql, table: string) {
 }
 
 // It changes the settings of the whole database.
-describe.runIf(inject('suite').kind === 'local')('after a run', () => {
+describe('after a run', () => {
   let databases: { db: TestDatabase; utc: Sql }[] = [];
   beforeAll(async () => {
     const starting = sessions.map(async ([zone, ...settings]) => {

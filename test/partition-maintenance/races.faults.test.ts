@@ -1,6 +1,6 @@
 import type { Sql } from 'postgres';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
 import { withDirect } from '../support/direct.ts';
 import {
   allIds,
@@ -16,16 +16,10 @@ import {
 } from '../support/partitions.ts';
 import { expireLease, startAfresh, until } from '../support/purge.ts';
 
-const isLocal = inject('suite').kind === 'local';
 const [d10 = ''] = dueLogs;
 const retiring = ", retention => '8 days', retire => 'drop'";
 
-let db: TestDatabase;
-beforeAll(async () => {
-  db = await createDatabase();
-  await db.gateway();
-});
-afterAll(() => db.drop());
+const db = setUpDatabase();
 beforeEach(() => startAfresh(db.sql));
 
 const beginRun = async () => {
@@ -225,7 +219,7 @@ describe('a retired partition that is about to be dropped', () => {
     expect(await statusOf()).not.toBe('dropped');
   });
 
-  it.runIf(isLocal).each([
+  it.each([
     ['attach it again', reattach, 'NS404'],
     ['rename it', `alter table ${d10} rename to logs_kept`, '42P01'],
   ])(

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
 import { withDirect } from '../support/direct.ts';
 import {
   allIds,
@@ -17,12 +17,7 @@ import { startAfresh, until } from '../support/purge.ts';
 const [d10, d9] = dueLogs;
 const retiring = ", retention => '8 days', retire => 'drop'";
 
-let db: TestDatabase;
-beforeAll(async () => {
-  db = await createDatabase();
-  await db.gateway();
-});
-afterAll(() => db.drop());
+const db = setUpDatabase();
 beforeEach(() => startAfresh(db.sql));
 
 /** Rows of another table that refer to rows of a day. */

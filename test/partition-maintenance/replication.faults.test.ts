@@ -1,12 +1,13 @@
 import postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { migrate } from '../../cli/installation/migrate.ts';
-import { bootstrap, type LocalPostgres, startPostgres } from '../../infra/local/postgres.ts';
+import { bootstrap, type LocalPostgres } from '../../infra/local/postgres.ts';
+import { startOwnServer } from '../support/database.ts';
 
 let server: LocalPostgres;
 let sql: postgres.Sql;
 beforeAll(async () => {
-  server = await startPostgres({ settings: { wal_level: 'logical', synchronous_commit: 'on' } });
+  server = await startOwnServer({ wal_level: 'logical', synchronous_commit: 'on' });
   const url = server.adminUrl();
   await bootstrap(url);
   await migrate(url);

@@ -1,15 +1,11 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
 import { withDirect } from '../support/direct.ts';
 import { partitionsOf, runMaintenance, stepOf } from '../support/partitions.ts';
 import { checksum, runPurge, startAfresh, stepOf as stepOfPurge } from '../support/purge.ts';
 
 const asOf = '2026-03-15T12:00:00Z';
-let db: TestDatabase;
-beforeAll(async () => {
-  db = await createDatabase();
-});
-afterAll(() => db.drop());
+const db = setUpDatabase();
 
 /** A year of months up to asOf, a row in the middle of each. */
 beforeEach(async () => {

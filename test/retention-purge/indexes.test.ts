@@ -1,14 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
 import { runPurge, startAfresh, stepOf } from '../support/purge.ts';
 
 /** What a purge needs an index for, and where it does without. */
-let db: TestDatabase;
-beforeAll(async () => {
-  db = await createDatabase();
-});
+const db = setUpDatabase();
 beforeEach(() => startAfresh(db.sql));
-afterAll(() => db.drop());
 
 describe('a foreign key without an index', () => {
   it.each([true, false])(
@@ -28,7 +24,7 @@ describe('a foreign key without an index', () => {
       expect(error?.message).toMatch(
         'app.items refers to app.orders, is large, and has no index on order_id',
       );
-      const forced = await runPurge(db, { dryRun: true, force: true });
+      const forced = await runPurge(db, { dryRun: true, force: ['app.orders'] });
       expect(stepOf(forced, 'app.orders').rowsPurged).toBe(10);
       await db.sql.unsafe(/^create index[^;]*;/.exec(error?.hint ?? '')?.[0] ?? '');
       expect((await runPurge(db)).report.rowsPurged).toBe(10);

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
 import {
   apiIsIdle,
   auditDeletes,
@@ -21,14 +21,8 @@ const commandLine = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 const dueCount = 1_500;
 const orderCount = 2_500;
 
-let db: TestDatabase;
+const db = setUpDatabase();
 let child: ChildProcess | undefined;
-beforeAll(async () => {
-  db = await createDatabase();
-  // Before the process is started, so that its time to start is not on the clock of a test.
-  await db.gateway();
-});
-afterAll(() => db.drop());
 beforeEach(async () => {
   await startAfresh(db.sql);
   await createOrders();
@@ -129,21 +123,18 @@ describe('a run whose process is killed in mid-batch', () => {
     expect(await wholeState()).toEqual(before);
   });
 
-  it.runIf(inject('suite').kind === 'local')(
-    'leaves nothing behind that keeps the killed batch half done',
-    async () => {
-      const run = await startRun();
-      await midRun();
-      await db.sql`
+  it('leaves nothing behind that keeps the killed batch half done', async () => {
+    const run = await startRun();
+    await midRun();
+    await db.sql`
       select pg_terminate_backend(pid) from pg_stat_activity
       where datname = current_database() and usename = 'authenticator'`;
-      run.kill('SIGKILL');
-      await once(run, 'close');
-      await until('the server is done with what is left', () => apiIsIdle(db.sql));
-      const died = await ledgerOf('running');
-      expect(died?.rows_purged).toBe((await deletedIds(db.sql)).length);
-    },
-  );
+    run.kill('SIGKILL');
+    await once(run, 'close');
+    await until('the server is done with what is left', () => apiIsIdle(db.sql));
+    const died = await ledgerOf('running');
+    expect(died?.rows_purged).toBe((await deletedIds(db.sql)).length);
+  });
 });
 
 describe('Ctrl-C on the command line', () => {

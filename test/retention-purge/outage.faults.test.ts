@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { startGateway } from '../../infra/local/gateway.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { setUpDatabase, type TestDatabase } from '../support/database.ts';
 import {
   apiIsIdle,
   auditDeletes,
@@ -16,9 +16,6 @@ import {
   stopPausing,
   until,
 } from '../support/purge.ts';
-
-/** These tests stop gateways and change settings of the database, which is theirs only on a local Postgres. */
-const describeLocally = describe.skipIf(inject('suite').kind === 'remote');
 
 const items = 'app.items';
 const orders = 'app.orders';
@@ -66,14 +63,11 @@ function deadlineOf(remainingMs: number) {
   };
 }
 
-describeLocally('a statement timeout of 200 ms', () => {
-  let db: TestDatabase;
+describe('a statement timeout of 200 ms', () => {
+  const db = setUpDatabase();
   beforeAll(async () => {
-    db = await createDatabase();
     await db.sql`alter function nightshift.purge_batch set statement_timeout = '200ms'`;
-    await db.gateway();
   });
-  afterAll(() => db.drop());
   beforeEach(() => startAfresh(db.sql));
 
   it('does not keep a backlog from draining that takes longer as a whole', async () => {
@@ -126,13 +120,8 @@ describeLocally('a statement timeout of 200 ms', () => {
   });
 });
 
-describeLocally('an outage', () => {
-  let db: TestDatabase;
-  beforeAll(async () => {
-    db = await createDatabase();
-    await db.gateway();
-  });
-  afterAll(() => db.drop());
+describe('an outage', () => {
+  const db = setUpDatabase();
   beforeEach(() => startAfresh(db.sql));
 
   const startOwnGateway = (schemas = ['public', 'nightshift']) =>
@@ -253,12 +242,7 @@ describeLocally('an outage', () => {
 });
 
 describe('locks of other sessions', () => {
-  let db: TestDatabase;
-  beforeAll(async () => {
-    db = await createDatabase();
-    await db.gateway();
-  });
-  afterAll(() => db.drop());
+  const db = setUpDatabase();
   beforeEach(() => startAfresh(db.sql));
 
   const waitingLock = (...modes: string[]) =>
@@ -342,12 +326,7 @@ describe('locks of other sessions', () => {
 });
 
 describe('a deadline', () => {
-  let db: TestDatabase;
-  beforeAll(async () => {
-    db = await createDatabase();
-    await db.gateway();
-  });
-  afterAll(() => db.drop());
+  const db = setUpDatabase();
   beforeEach(() => startAfresh(db.sql));
 
   it('that comes in mid-run ends it as continued, and resuming finishes, each row once', async () => {

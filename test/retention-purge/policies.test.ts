@@ -300,7 +300,7 @@ describe('listing policies', () => {
     );
     const { data } = await api.rpc('list_retention_policies');
     expect(data).toMatchObject([
-      { relation: doomed?.oid, problem: { code: 'NS404' } },
+      { relation: 'public.doomed', problem: { code: 'NS404' } },
       { relation: 'public.parts', dueRows: 0 },
       {
         relation: 'public.renamed',

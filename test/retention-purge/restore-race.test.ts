@@ -1,6 +1,6 @@
 import type { Sql } from 'postgres';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
 import {
   auditDeletes,
   batchUnderWay,
@@ -18,11 +18,7 @@ const items = 'app.items';
 const due = range(1, 6);
 const live = range(101, 106);
 
-let db: TestDatabase;
-beforeAll(async () => {
-  db = await createDatabase();
-});
-afterAll(() => db.drop());
+const db = setUpDatabase();
 beforeEach(() => startAfresh(db.sql));
 
 const ways = ['sweep', 'index'] as const;
@@ -83,7 +79,7 @@ describe.each(ways)('a row restored while the purge walks by %s', (way) => {
         beforeBatch: async (nth) => {
           if (nth === 1) return;
           const [row] = await db.sql`
-            select progress #>> '{steps,app.items,place,mode}' as mode
+            select progress #>> '{steps,app.items,cursor,mode}' as mode
             from nightshift.runs where status = 'running'`;
           modes.add(row?.mode);
           expect(await deletedIds(db.sql)).toEqual(range(1, Math.min(nth - 1, 6)));

@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
 import { describeInstalled } from '../support/installed-schema.ts';
 
 const run = promisify(execFile);
@@ -11,11 +11,7 @@ const migrations = new URL('../../supabase/migrations/', import.meta.url);
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 describe('what a release installs', () => {
-  let db: TestDatabase;
-  beforeAll(async () => {
-    db = await createDatabase();
-  });
-  afterAll(() => db.drop());
+  const db = setUpDatabase();
 
   it('is what the committed snapshot says (npx vitest run test/schema/snapshot.test.ts --update)', async () => {
     await expect(`${(await describeInstalled(db.sql)).join('\n')}\n`).toMatchFileSnapshot(

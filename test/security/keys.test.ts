@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { sign } from 'hono/jwt';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../functions/_shared/clock.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { setUpDatabase } from '../support/database.ts';
 import { startAfresh } from '../support/purge.ts';
 import { asRunner } from '../support/runner.ts';
 
@@ -89,10 +89,9 @@ const lines: Record<string, { withPolicy?: true; act: (holder: Holder) => Result
   'call the functions behind those that are called': { act: (holder) => holder.rpc('trim_runs') },
 };
 
-let db: TestDatabase;
+const db = setUpDatabase();
 let holders: Record<string, Holder>;
 beforeAll(async () => {
-  db = await createDatabase();
   await db.sql.unsafe(`
     create table public.orders (id integer primary key, note text, deleted_at timestamptz);
     create index on public.orders (deleted_at);
@@ -111,7 +110,6 @@ beforeAll(async () => {
     'database owner': inSql(),
   };
 });
-afterAll(() => db.drop());
 beforeEach(async () => {
   await startAfresh(db.sql);
   await db.sql.unsafe(`
@@ -182,8 +180,7 @@ const [[, ...keys] = [], , ...rows] = document
       .map((cell) => cell.trim()),
   );
 
-const suite = inject('suite');
-describe.runIf(suite.kind === 'local')('docs/keys.md', () => {
+describe('docs/keys.md', () => {
   it('has a line for all that is tried here, and a column for each key', () => {
     expect(rows.map(([line]) => line)).toEqual(Object.keys(lines));
     expect(keys).toEqual(Object.keys(holders));

@@ -6,7 +6,8 @@ import { migrate } from '../../cli/installation/migrate.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { createRpc } from '../../functions/_shared/rpc.ts';
 import { startGateway } from '../../infra/local/gateway.ts';
-import { bootstrap, type LocalPostgres, startPostgres } from '../../infra/local/postgres.ts';
+import { bootstrap, type LocalPostgres } from '../../infra/local/postgres.ts';
+import { startOwnServer } from '../support/database.ts';
 import { asRunner } from '../support/runner.ts';
 
 const databases = Array.from({ length: 8 }, (_, nth) => `project_${nth}`);
@@ -22,7 +23,7 @@ const asHosted = (database: string) => {
 };
 
 beforeAll(async () => {
-  cluster = await startPostgres();
+  cluster = await startOwnServer();
   const { password } = new URL(cluster.adminUrl());
   admin = postgres(cluster.adminUrl(), { max: 1, onnotice: () => {} });
   await admin.unsafe(`create role hosted login createrole password '${password}'`);

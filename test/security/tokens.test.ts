@@ -1,20 +1,17 @@
 import { sign } from 'hono/jwt';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../functions/_shared/clock.ts';
 import type { Gateway } from '../../infra/local/gateway.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { setUpDatabase } from '../support/database.ts';
 
-const suite = inject('suite');
 const runner = { role: 'nightshift_runner' };
 const inMs = (ms: number) => ({ exp: Math.floor((systemClock.nowMs() + ms) / 1_000) });
 
-let db: TestDatabase;
+const db = setUpDatabase();
 let gateway: Gateway;
 beforeAll(async () => {
-  db = await createDatabase();
   gateway = await db.gateway();
 });
-afterAll(() => db.drop());
 
 const signed = (claims: object, secret = gateway.jwtSecret) =>
   sign({ ...inMs(60_000), ...claims }, secret, 'HS256');
@@ -28,7 +25,7 @@ async function listRuns(headers: { apikey?: string; authorization?: string }): P
   return status;
 }
 
-describe.runIf(suite.kind === 'local' || suite.jwtSecret !== '')('a request', () => {
+describe('a request', () => {
   const withToken = async (token: Promise<string>, apikey = gateway.publishableKey) =>
     listRuns({ apikey, authorization: `Bearer ${await token}` });
 

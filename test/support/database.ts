@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
-import { inject } from 'vitest';
+import { afterAll, beforeAll, inject } from 'vitest';
 import { type Gateway, startGateway } from '../../infra/local/gateway.ts';
-import type { Suite } from './global-setup.ts';
+import { type LocalPostgres, startPostgres } from '../../infra/local/postgres.ts';
 import { keepSecret } from './record-output.ts';
+import { sharedServer, templateDatabase } from './shared.ts';
 
-const SCHEMAS = ['public', 'nightshift'];
 const LEAVE_TIMEOUT_MS = 2_000;
 
 export interface TestDatabase {
@@ -20,37 +20,44 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** A migrated database for one test file; on a real Supabase, the one database that all files share. */
-export async function createDatabase(): Promise<TestDatabase> {
-  const suite = inject('suite');
-  const database = await (suite.kind === 'remote' ? sharedDatabase(suite) : ownDatabase(suite));
-  keepSecret(database.url, new URL(database.url).password);
+/** A migrated database for the tests of one file, or of one `describe`. */
+export function setUpDatabase(): TestDatabase {
+  let db: TestDatabase;
+  beforeAll(async () => {
+    db = await createDatabase();
+  });
+  afterAll(() => db.drop());
   return {
-    ...database,
-    gateway: async () => {
-      const gateway = await database.gateway();
-      keepSecret(gateway.secretKey, gateway.jwtSecret);
-      return gateway;
+    get url() {
+      return db.url;
     },
+    get sql() {
+      return db.sql;
+    },
+    gateway: () => db.gateway(),
+    connect: () => db.connect(),
+    drop: () => db.drop(),
   };
 }
 
-async function ownDatabase({
-  adminUrl,
-  template,
-}: Extract<Suite, { kind: 'local' }>): Promise<TestDatabase> {
+/** A migrated database, for a test that drops it itself. */
+export async function createDatabase(): Promise<TestDatabase> {
+  const adminUrl = await sharedServer();
   const name = `test_${randomBytes(6).toString('hex')}`;
-  await withAdmin(adminUrl, (sql) => sql`create database ${sql(name)} template ${sql(template)}`);
+  await withAdmin(
+    adminUrl,
+    (sql) => sql`create database ${sql(name)} template ${sql(templateDatabase)}`,
+  );
   const url = new URL(adminUrl);
   url.pathname = name;
-  const databaseUrl = url.href;
-  const clients = trackClients(databaseUrl);
+  keepSecret(url.href, url.password);
+  const clients = trackClients(url.href);
   let gateway: Promise<Gateway> | undefined;
 
   return {
-    url: databaseUrl,
+    url: url.href,
     sql: clients.connect(4),
-    gateway: () => (gateway ??= startGateway({ databaseUrl, schemas: SCHEMAS })),
+    gateway: () => (gateway ??= serve(url.href)),
     connect: () => clients.connect(1),
     drop: async () => {
       await (await gateway)?.close();
@@ -65,22 +72,19 @@ async function ownDatabase({
   };
 }
 
-function sharedDatabase({
-  databaseUrl,
-  url,
-  secretKey,
-  publishableKey,
-  jwtSecret,
-}: Extract<Suite, { kind: 'remote' }>): TestDatabase {
-  const clients = trackClients(databaseUrl);
-  const gateway = { url, secretKey, publishableKey, jwtSecret, close: async () => {} };
-  return {
-    url: databaseUrl,
-    sql: clients.connect(4),
-    gateway: async () => gateway,
-    connect: () => clients.connect(1),
-    drop: () => clients.end(),
-  };
+async function serve(databaseUrl: string): Promise<Gateway> {
+  const gateway = await startGateway({ databaseUrl, schemas: ['public', 'nightshift'] });
+  keepSecret(gateway.secretKey, gateway.jwtSecret);
+  return gateway;
+}
+
+/** A server that no other test shares, of the version that is tested. */
+export function startOwnServer(
+  settings: Record<string, string> = {},
+  superuser = 'postgres',
+): Promise<LocalPostgres> {
+  const binaries = inject('binaries');
+  return startPostgres({ settings, superuser, ...(binaries ? { binaries } : {}) });
 }
 
 function trackClients(url: string) {

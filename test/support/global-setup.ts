@@ -1,63 +1,86 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { migrate } from '../../cli/installation/migrate.ts';
-import type { Gateway } from '../../infra/local/gateway.ts';
-import { bootstrap, startPostgres } from '../../infra/local/postgres.ts';
+import { bootstrap, type LocalPostgres, startPostgres } from '../../infra/local/postgres.ts';
 
-/** Where the suite runs: on a Postgres of its own, or on a real Supabase that is migrated already. */
-export type Suite =
-  | { kind: 'local'; adminUrl: string; template: string }
-  | ({ kind: 'remote'; databaseUrl: string } & Pick<
-      Gateway,
-      'url' | 'secretKey' | 'publishableKey' | 'jwtSecret'
-    >);
+import { packageInto } from './packaging.ts';
+import { binariesOf } from './postgres-major.ts';
+import { templateDatabase } from './shared.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    suite: Suite;
+    /** Where test files ask for what they share. */
+    sharedUrl: string;
+    /** Of the Postgres that PG asks for; undefined is the one that is installed. */
+    binaries: string | undefined;
   }
 }
 
-const TEMPLATE = 'nightshift_template';
-
+/**
+ * Test files run in processes of their own. What they share is made here, in the process that outlives them, when the first
+ * of them asks for it: the unit tests start no server, and nothing is made twice.
+ */
 export default async function setup(project: TestProject) {
-  const remote = remoteSuite();
-  if (remote) {
-    project.provide('suite', remote);
-    return;
+  const binaries = await binariesOf(process.env.PG);
+  const directory = await mkdtemp(join(tmpdir(), 'nightshift-tests-'));
+  const servers: LocalPostgres[] = [];
+
+  async function startServer(): Promise<string> {
+    const settings = { max_prepared_transactions: '5' };
+    const server = await startPostgres({ settings, ...(binaries ? { binaries } : {}) });
+    servers.push(server);
+    await createTemplate(server);
+    return server.adminUrl();
   }
-  const cluster = await startPostgres({ settings: { max_prepared_transactions: '5' } });
-  try {
-    await createTemplate(cluster.adminUrl(), cluster.adminUrl(TEMPLATE));
-  } catch (error) {
-    await cluster.stop();
-    throw error;
-  }
-  project.provide('suite', { kind: 'local', adminUrl: cluster.adminUrl(), template: TEMPLATE });
-  return () => cluster.stop();
+
+  const made = new Map<string, Promise<string>>();
+  const make = (wanted: string): Promise<string> => {
+    const [what, ...details] = JSON.parse(wanted);
+    return what === 'server'
+      ? startServer()
+      : packageInto(join(directory, `package-${made.size}`), details);
+  };
+  const shared = createServer(async (request, response) => {
+    const wanted = await text(request);
+    const making = made.get(wanted) ?? make(wanted);
+    made.set(wanted, making);
+    await making.then(
+      (answer) => response.end(answer),
+      (error) => response.writeHead(500).end(String(error)),
+    );
+  });
+  shared.listen(0, '127.0.0.1');
+  await once(shared, 'listening');
+  const { port } = shared.address() as AddressInfo;
+  project.provide('sharedUrl', `http://127.0.0.1:${port}`);
+  project.provide('binaries', binaries);
+
+  return async () => {
+    shared.close();
+    shared.closeAllConnections();
+    await Promise.allSettled(made.values());
+    await Promise.all(servers.map((server) => server.stop()));
+    await rm(directory, { recursive: true, force: true });
+  };
 }
 
-async function createTemplate(adminUrl: string, templateUrl: string) {
-  const sql = postgres(adminUrl, { max: 1, onnotice: () => {} });
+async function createTemplate(server: LocalPostgres) {
+  const sql = postgres(server.adminUrl(), { max: 1, onnotice: () => {} });
   try {
-    await sql`create database ${sql(TEMPLATE)}`;
-    await bootstrap(templateUrl);
-    await migrate(templateUrl);
+    await sql`create database ${sql(templateDatabase)}`;
+    const url = server.adminUrl(templateDatabase);
+    await bootstrap(url);
+    await migrate(url);
     // A single connection to the template would make every copy of it fail.
-    await sql`alter database ${sql(TEMPLATE)} with is_template true allow_connections false`;
+    await sql`alter database ${sql(templateDatabase)} with is_template true allow_connections false`;
   } finally {
     await sql.end();
   }
-}
-
-function remoteSuite(): Suite | undefined {
-  const {
-    SUPABASE_URL: url,
-    SUPABASE_SECRET_KEY: secretKey,
-    SUPABASE_PUBLISHABLE_KEY: publishableKey = '',
-    SUPABASE_JWT_SECRET: jwtSecret = '',
-    NIGHTSHIFT_DATABASE_URL: databaseUrl,
-  } = process.env;
-  if (!url || !secretKey || !databaseUrl) return undefined;
-  return { kind: 'remote', databaseUrl, url, secretKey, publishableKey, jwtSecret };
 }

@@ -1,13 +1,6 @@
-import { execFile } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const sources = ['serverless.yml', 'package.json', 'tsconfig.json', 'functions', 'infra/aws'];
+import { packaged } from './shared.ts';
 
 /** A metric by what tells it from all others. */
 export interface MetricId {
@@ -62,45 +55,14 @@ export interface Template {
   Outputs: Record<string, unknown>;
 }
 
-/** What a shell that deploys may have exported, and no template may hold. */
-export const shellSecrets = {
-  SUPABASE_URL: 'https://canary.supabase.co',
-  SUPABASE_SECRET_KEY: 'sb_secret_canary',
-  NIGHTSHIFT_DATABASE_URL: 'postgres://canary@db.canary.supabase.co/postgres',
-  NIGHTSHIFT_HTTP_TOKEN: 'canary-token',
-};
-
 /** What would be deployed as prod. */
 export const packageTemplate = (...parameters: string[]) => packageStage('prod', ...parameters);
 
-const packaged = new Map<string, Promise<Template>>();
-
-export function packageStage(stage: string, ...parameters: string[]): Promise<Template> {
-  const key = [stage, ...parameters].join(' ');
-  const template = packaged.get(key) ?? packageOnce(stage, parameters);
-  packaged.set(key, template);
-  return template;
-}
-
-/** From a copy: packaging leaves files beside serverless.yml, where others do the same. */
-async function packageOnce(stage: string, parameters: string[]): Promise<Template> {
-  const directory = await mkdtemp(join(tmpdir(), 'nightshift-template-'));
-  try {
-    await Promise.all(
-      sources.map((path) => cp(join(root, path), join(directory, path), { recursive: true })),
-    );
-    await symlink(join(root, 'node_modules'), join(directory, 'node_modules'));
-    const osls = createRequire(import.meta.url).resolve('osls/bin/serverless.js');
-    const options = parameters.flatMap((parameter) => ['--param', parameter]);
-    await promisify(execFile)(process.execPath, [osls, 'package', '--stage', stage, ...options], {
-      cwd: directory,
-      env: { ...process.env, ...shellSecrets },
-    });
-    const path = join(directory, '.serverless', 'cloudformation-template-update-stack.json');
-    return JSON.parse(await readFile(path, 'utf8'));
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
+export async function packageStage(stage: string, ...parameters: string[]): Promise<Template> {
+  const folder = await packaged(stage, ...parameters);
+  return JSON.parse(
+    await readFile(join(folder, 'cloudformation-template-update-stack.json'), 'utf8'),
+  );
 }
 
 export function resourcesOf({ Resources }: Template, type: string): Resource[] {

@@ -12,8 +12,8 @@ import type { RunDependencies, RunResult } from '../../functions/_shared/run-typ
 import { job } from '../../functions/view-refresh/job.ts';
 import type { RefreshReport, RefreshStep } from '../../functions/view-refresh/schema.ts';
 import { startGateway } from '../../infra/local/gateway.ts';
-import { bootstrap, startPostgres } from '../../infra/local/postgres.ts';
-import type { TestDatabase } from './database.ts';
+import { bootstrap } from '../../infra/local/postgres.ts';
+import { startOwnServer, type TestDatabase } from './database.ts';
 import { checksum, startAfresh } from './purge.ts';
 
 const BUDGET_MS = 25_000;
@@ -175,8 +175,8 @@ export async function spawnRun(db: TestDatabase, databaseUrl?: string): Promise<
 }
 
 /** A migrated database on a server that no other test shares. */
-export async function startOwnServer(settings: Record<string, string>): Promise<TestDatabase> {
-  const server = await startPostgres({ settings });
+export async function createOwnDatabase(settings: Record<string, string>): Promise<TestDatabase> {
+  const server = await startOwnServer(settings);
   const url = server.adminUrl();
   await bootstrap(url);
   await migrate(url);

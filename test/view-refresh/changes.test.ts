@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
 import { startAfresh } from '../support/purge.ts';
 import {
   isCurrent,
@@ -11,11 +11,7 @@ import {
   write,
 } from '../support/views.ts';
 
-let db: TestDatabase;
-beforeAll(async () => {
-  db = await createDatabase();
-});
-afterAll(() => db.drop());
+const db = setUpDatabase();
 
 const sources = `
   create table app.items (id integer, day date default '2026-01-01', note text default 'x');
@@ -194,9 +190,7 @@ describe('what the query of a view depends on', () => {
   }, 60_000);
   afterAll(() => db.sql.unsafe('drop schema app cascade; drop role reader_of_views'));
 
-  it
-    .skipIf(inject('suite').kind === 'remote')
-    .each(cases.filter(([, , view]) => view.includes('untracked')))(
+  it.each(cases.filter(([, , view]) => view.includes('untracked')))(
     '%s: it always counts as changed',
     (_, __, view) => {
       expect(outcomes(again)[view]).toBe('refreshed: changed');

@@ -1,17 +1,15 @@
 import { createClient } from '@supabase/supabase-js';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { loadSeed } from '../../cli/installation/migrate.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { setUpDatabase } from '../support/database.ts';
 import { isCurrent, write } from '../support/views.ts';
 
-let db: TestDatabase;
+const db = setUpDatabase();
 beforeAll(async () => {
-  db = await createDatabase();
   for (const seed of ['coaching', 'generate']) await loadSeed(db.url, seed);
   await db.sql`select nightshift_example.fill_coaching(40, 100, 500)`;
   await db.sql`select nightshift.adopt_refresh_policies('public')`;
 });
-afterAll(() => db.drop());
 
 it('the coaching app refreshes all views in one call, each after those it reads', async () => {
   await write(

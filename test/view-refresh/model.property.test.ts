@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
 import { startAfresh } from '../support/purge.ts';
 import { isCurrent, letPass, runRefresh, write } from '../support/views.ts';
 
@@ -109,12 +109,7 @@ function statementOf({ how, table, n }: Write, attached: boolean): string {
 }
 
 describe('after a run', () => {
-  let db: TestDatabase;
-  beforeAll(async () => {
-    db = await createDatabase();
-    await db.gateway();
-  });
-  afterAll(() => db.drop());
+  const db = setUpDatabase();
 
   it('every view, refreshed or not, is what its query returns, whatever was written before', async () => {
     const seen = { refreshed: 0, skipped: 0 };

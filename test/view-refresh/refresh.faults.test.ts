@@ -1,22 +1,13 @@
 import { once } from 'node:events';
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  beforeEach,
-  describe,
-  expect,
-  inject,
-  it,
-  vi,
-} from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { connectDirect } from '../../functions/_shared/direct.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { setUpDatabase } from '../support/database.ts';
 import { withDirect } from '../support/direct.ts';
 import { apiIsIdle, expireLease, until } from '../support/purge.ts';
 import {
   closeGate,
+  createOwnDatabase,
   createTwoViews,
   isCurrent,
   letPass,
@@ -28,7 +19,6 @@ import {
   runRefresh,
   seen,
   spawnRun,
-  startOwnServer,
   stepOf,
   viewOf,
   write,
@@ -47,15 +37,9 @@ vi.mock('node:child_process', async (original) => {
   return { ...real, spawn: spy };
 });
 
-const isLocal = inject('suite').kind === 'local';
 const enoughTime = () => ({ deadline: deadlineIn(systemClock, 300_000) });
 
-let db: TestDatabase;
-beforeAll(async () => {
-  db = await createDatabase();
-  await db.gateway();
-});
-afterAll(() => db.drop());
+const db = setUpDatabase();
 
 const seenFailed = { [seen]: 'failed: changed', [other]: 'refreshed: changed' };
 
@@ -176,14 +160,12 @@ describe('the direct connection', () => {
   });
 });
 
-describe.runIf(isLocal)('a time limit of the API that a view does not keep', () => {
-  let limited: TestDatabase;
+describe('a time limit of the API that a view does not keep', () => {
+  const limited = setUpDatabase();
   let open: () => Promise<void>;
   beforeAll(async () => {
-    limited = await createDatabase();
     await limited.sql`alter function nightshift.refresh_view set statement_timeout = '300ms'`;
   });
-  afterAll(() => limited.drop());
   beforeEach(async () => {
     await createTwoViews(limited);
     open = await closeGate(limited);
@@ -291,9 +273,9 @@ describe('in mid-refresh', () => {
   });
 });
 
-describe.runIf(isLocal)('rows that the unique index of a view does not allow', () => {
+describe('rows that the unique index of a view does not allow', () => {
   it('are quoted nowhere, not even in the log of the server', async () => {
-    const own = await startOwnServer({ log_min_messages: 'debug1' });
+    const own = await createOwnDatabase({ log_min_messages: 'debug1' });
     const { sql } = own;
     try {
       await createTwoViews(own);

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
 import { startAfresh, until } from '../support/purge.ts';
 import {
   closeGate,
@@ -13,11 +13,7 @@ import {
   write,
 } from '../support/views.ts';
 
-let db: TestDatabase;
-beforeAll(async () => {
-  db = await createDatabase();
-});
-afterAll(() => db.drop());
+const db = setUpDatabase();
 
 const table = 'create table app.items (id integer); insert into app.items values (1);';
 const view = (name: string, policy = '') => viewOf(name, 'select id from app.items', 'id', policy);

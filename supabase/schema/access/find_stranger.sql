@@ -43,19 +43,21 @@ begin
   cross join lateral (
     select
       format('%s belongs to %I', c.oid::regclass, c.relowner::regrole),
-      format('alter %s %s owner to %I;', case c.relkind when 'v' then 'view' when 'm' then 'materialized view' else 'table' end,
-        c.oid::regclass, current_user)
+      nightshift.hint_for_owner(c.relowner, format('alter %s %s owner to %I; grant all on %s to %I;',
+        case c.relkind when 'v' then 'view' when 'm' then 'materialized view' else 'table' end,
+        c.oid::regclass, current_user, c.oid::regclass, c.relowner::regrole))
     where not pg_has_role(c.relowner, own_role, 'usage')
     union all
     select
       format('%s is in the schema %I, which belongs to %I', c.oid::regclass, n.nspname, h.owner::regrole),
-      format('alter schema %I owner to %I;', n.nspname, current_user)
+      nightshift.hint_for_owner(h.owner, format('alter schema %I owner to %I; grant all on schema %I to %I;',
+        n.nspname, current_user, n.nspname, h.owner::regrole))
     where not pg_has_role(h.owner, own_role, 'usage')
     union all
     -- Whoever was granted TRIGGER on a table can hang a function of their own on it.
     select
       format('Trigger %I of %s calls %s, which belongs to %I', t.tgname, c.oid::regclass, p.oid::regprocedure, p.proowner::regrole),
-      format('alter function %s owner to %I;', p.oid::regprocedure, current_user)
+      nightshift.hint_for_owner(p.proowner, format('alter function %s owner to %I;', p.oid::regprocedure, current_user))
     from pg_catalog.pg_trigger t
     join pg_catalog.pg_proc p on p.oid = t.tgfoid
     join pg_catalog.pg_namespace f on f.oid = p.pronamespace

@@ -22,6 +22,7 @@ begin
     on conflict do nothing;
     delete from nightshift.database_sizes s where s.measured_on < today - 60;
   end if;
+  perform nightshift.follow_tables();
   document := nightshift.assess_health(only_checks, quick, run.started_at);
   begin
     jobs := nightshift.describe_jobs(run.started_at);

@@ -8,8 +8,7 @@ as $$
   select string_agg(concat(
     case
       when w.way ->> 'problem' is null then null
-      when not pg_has_role(c.relowner, 'usage') then (w.way ->> 'fix') || ' '
-      when not c.relispopulated then format('refresh materialized view %s; ', v.view)
+      when not nightshift.may_refresh(current_user, v.view) or not c.relispopulated then (w.way ->> 'fix') || ' '
       else format('select nightshift.alter_refresh_policy(%L, allow_blocking => true); ', v.view)
     end,
     format('select nightshift.refresh_policy_view(nightshift.find_refresh_policy(%L)%s);', v.view,

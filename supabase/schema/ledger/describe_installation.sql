@@ -3,32 +3,28 @@
 
 create or replace function nightshift.describe_installation()
 returns jsonb
-language plpgsql
+language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
-declare
-  versions jsonb;
-begin
-  begin
-    execute format('select jsonb_agg(m.version order by m.version) from %s m',
-      nightshift.scan_of('supabase_migrations.schema_migrations')) into versions;
-  exception
-    when undefined_table or invalid_schema_name or insufficient_privilege or sqlstate 'NS422' then
-      versions := null;
-  end;
-  return jsonb_build_object(
+  select jsonb_build_object(
     'serverVersion', current_setting('server_version'),
     'now', clock_timestamp(),
     -- The same over the API and over a direct connection, when both lead to the same database.
     'database', md5(concat_ws(' ', pg_postmaster_start_time(), (
       select d.oid from pg_catalog.pg_database d where d.datname = current_database()
     ))),
-    'migrations', versions,
+    'release', (
+      select jsonb_build_object('version', m.version, 'checksum', m.checksum)
+      from nightshift.migrations m
+      order by string_to_array(m.version, '.')::integer[] desc
+      limit 1
+    ),
     'owner', current_user,
     'ownerSeesStatistics', pg_has_role(current_user, 'pg_read_all_stats', 'usage'),
+    'otherOwners', nightshift.other_owners(),
     'statementTimeouts', (
       select jsonb_object_agg(r.rolname, (
         select split_part(c, '=', 2)
@@ -51,8 +47,7 @@ begin
       'partition', (select count(*) from nightshift.partition_policies)
     )
   );
-end;
 $$;
 
 comment on function nightshift.describe_installation is
-  'What is installed: serverVersion, now (the clock of the server), database (the same for every way into it), migrations (the versions recorded in supabase_migrations.schema_migrations; null when that cannot be read), owner of the functions, ownerSeesStatistics, statementTimeouts of service_role and authenticator (null: none of their own), paused ({since, reason}, or null), policies (how many of each kind).';
+  'What is installed: serverVersion, now (the clock of the server), database (the same for every way into it), release ({version, checksum} of the newest that was applied, from nightshift.migrations; null when none was applied to its end), owner of the functions, ownerSeesStatistics, otherOwners (see other_owners), statementTimeouts of service_role and authenticator (null: none of their own), paused ({since, reason}, or null), policies (how many of each kind).';

@@ -3,11 +3,14 @@
 create table if not exists nightshift.migrations (
   version text primary key,
   checksum text not null,
+  objects text[] not null,
   applied_at timestamptz not null default now()
 );
 
 comment on table nightshift.migrations is 'One row for each release that was applied, written by its migration. The highest version is what is installed.';
 comment on column nightshift.migrations.checksum is 'SHA-256 of the text that was applied: the command line notices a file that changed afterwards.';
+comment on column nightshift.migrations.objects is
+  'Names of what the release has in the schema. Anything else in there is someone else''s, and nothing that uninstall may take along.';
 
 alter table nightshift.migrations enable row level security;
 
@@ -27,7 +30,7 @@ comment on column nightshift.settings.paused is 'While true no run begins, but f
 comment on column nightshift.settings.ledger_retention is
   'How long finished runs stay in nightshift.runs. Default 90 days; at least 1 day.';
 comment on column nightshift.settings.trigger_search_path is
-  'The search_path that triggers of the application find when a purge deletes a row. Default: public, extensions.';
+  'The search_path that triggers of the application find when a purge deletes a row and, before Postgres 17, functions in the query of a view that is refreshed. Default: public, extensions.';
 comment on column nightshift.settings.partition_alert_bytes is
   'A partition larger than this, indexes included, is reported. Default 10 GB.';
 
@@ -88,7 +91,7 @@ comment on column nightshift.runs.progress is
 create unique index if not exists runs_idempotency_key on nightshift.runs (job, trigger, idempotency_key)
 where idempotency_key is not null;
 create unique index if not exists runs_request_id on nightshift.runs (request_id);
-create unique index if not exists runs_one_running on nightshift.runs (job) where status = 'running';
+create unique index if not exists runs_one_running on nightshift.runs (job) where status = 'running' and not dry_run;
 create index if not exists runs_started_at on nightshift.runs (started_at);
 create index if not exists runs_finished_at on nightshift.runs (finished_at);
 create index if not exists runs_job_started_at on nightshift.runs (job, started_at);

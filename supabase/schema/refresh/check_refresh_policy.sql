@@ -15,11 +15,11 @@ begin
       hint = 'Name one, with its schema: nightshift.add_refresh_policy(''public.sales_by_day'', ''26 hours'').';
   end if;
   select c.relowner into owner from pg_catalog.pg_class c where c.oid = policy.view;
-  if not pg_has_role(caller, owner, 'usage') then
+  if not nightshift.may_refresh(caller, policy.view) then
     raise exception using
       errcode = 'NS422',
       message = format('%s belongs to %I, and %I may not refresh it', policy.view, owner::regrole, caller),
-      hint = 'Declare the policy as the owner of the view: on Supabase in the SQL editor or in a migration.';
+      hint = 'Declare the policy as the owner of the view, or: ' || nightshift.grant_of_refresh(caller, policy.view);
   end if;
   -- Each field by itself: '1 month -30 days' is positive on paper and negative in February.
   if policy.max_staleness is null

@@ -95,7 +95,12 @@ begin
   );
   begun_at := clock_timestamp();
   begin
+    -- From 17 on Postgres sets a path of its own; before, functions in the query find their names as in a refresh by hand.
+    if current_setting('server_version_num')::integer < 170000 then
+      perform set_config('search_path', (select s.trigger_search_path || ', pg_temp' from nightshift.settings s), true);
+    end if;
     execute statement;
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
   exception
     when lock_not_available then
       raise;
@@ -117,7 +122,10 @@ begin
         message = format('The query of %s fails with SQLSTATE %s', target, sqlstate),
         hint = case
           when sqlstate in ('42P01', '42883', '42704', '3F000')
-            then 'Since Postgres 17 every refresh runs with search_path = pg_catalog: qualify the names in the functions that the view calls, or alter function ... set search_path. '
+            then case when current_setting('server_version_num')::integer >= 170000
+              then 'Since Postgres 17 every refresh runs with search_path = pg_catalog'
+              else 'A refresh runs with the search path of nightshift.settings.trigger_search_path' end
+              || ': qualify the names in the functions that the view calls, or alter function ... set search_path. '
           when sqlstate = '42501' then 'A refresh has the rights of the owner of the view: grant them what its query needs. '
           when sqlstate = '55000' then 'A materialized view that it reads may hold no data: refresh that first. '
           else ''
@@ -137,8 +145,8 @@ begin
     if (select s.message is null from nightshift.find_stranger(target) s) then
       execute format('select count(*) from %s', nightshift.trusted_name(target)) into record.row_count;
     else
-      record.row_count := pg_stat_get_live_tuples(target)
-        + pg_stat_get_xact_tuples_inserted(target) - pg_stat_get_xact_tuples_deleted(target);
+      record.row_count := greatest(pg_stat_get_live_tuples(target)
+        + pg_stat_get_xact_tuples_inserted(target) - pg_stat_get_xact_tuples_deleted(target), 0);
     end if;
     record.dead_rows := pg_stat_get_dead_tuples(target) + pg_stat_get_xact_tuples_deleted(target);
   end if;

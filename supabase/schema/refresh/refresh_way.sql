@@ -5,13 +5,11 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  owner oid;
   populated boolean;
   keyed boolean;
-  needs text;
+  empty oid[];
 begin
-  select c.relowner, c.relispopulated into owner, populated
-  from pg_catalog.pg_class c where c.oid = view;
+  select c.relispopulated into populated from pg_catalog.pg_class c where c.oid = view;
   keyed := exists (
     select 1
     from pg_catalog.pg_index i
@@ -22,28 +20,44 @@ begin
       and i.indpred is null and i.indexprs is null
       and m.amname = 'btree'
   );
-  if not pg_has_role(owner, 'usage') then
+  if not nightshift.may_refresh(current_user, view) then
     return jsonb_build_object(
-      'problem', format('It belongs to %I, and only its owner may refresh it', owner::regrole),
-      'fix', format('alter materialized view %s owner to %I;', view, current_user)
+      'problem', format('It belongs to %I, and %I may not refresh it',
+        (select c.relowner::regrole from pg_catalog.pg_class c where c.oid = view), current_user),
+      'fix', nightshift.grant_of_refresh(current_user, view)
     );
   end if;
-  if populated and keyed then
+  -- One that has a policy is filled first.
+  empty := array(
+    select r.relation::oid
+    from nightshift.view_reads(view) r
+    join pg_catalog.pg_class c on c.oid = r.relation and c.relkind = 'm' and not c.relispopulated
+    where not exists (select 1 from nightshift.refresh_policies p where p.enabled and nightshift.view_of(p) = r.relation)
+  );
+  if cardinality(empty) > 0 then
+    return jsonb_build_object(
+      'problem', format('It reads %s, which holds no data and has no refresh policy', nightshift.name_some(empty)),
+      'fix', format('select nightshift.add_refresh_policy(%L);', empty[1]::regclass)
+    );
+  end if;
+  if not populated then
+    return jsonb_build_object('mode', 'plain', 'modeReason', 'it holds no data yet, so nobody can read it');
+  end if;
+  if keyed then
     return jsonb_build_object('mode', 'concurrently', 'modeReason', 'readers go on reading');
   end if;
-  needs := concat_ws(' and ',
-    case when not populated then 'it holds no data yet' end, case when not keyed then 'it has no unique index on plain columns' end);
   if allow_blocking then
-    return jsonb_build_object('mode', 'plain', 'modeReason', needs || ', and its policy allows blocking readers');
+    return jsonb_build_object(
+      'mode', 'plain', 'modeReason', 'it has no unique index on plain columns, and its policy allows blocking readers'
+    );
   end if;
   return jsonb_build_object(
-    'problem', format('It can only be refreshed in a way that blocks its readers: %s', needs),
-    'fix', case when not populated then format('refresh materialized view %s; once by hand, ', view) else '' end
-      || case when not keyed then format('create unique index on %s (<the columns that tell its rows apart>); ', view) else '' end
+    'problem', 'It can only be refreshed in a way that blocks its readers: it has no unique index on plain columns',
+    'fix', format('create unique index on %s (<the columns that tell its rows apart>); ', view)
       || format('or select nightshift.alter_refresh_policy(%L, allow_blocking => true);', view)
   );
 end;
 $$;
 
 comment on function nightshift.refresh_way is
-  'How a view can be refreshed: {mode: concurrently | plain, modeReason}, or {problem, fix} when it cannot. Concurrently when it is populated and has a valid unique index on plain columns; plain, which blocks readers, only when allow_blocking says so.';
+  'How a view can be refreshed: {mode: concurrently | plain, modeReason}, or {problem, fix} when it cannot. Plain when it holds no data, for nobody can read it then; concurrently when it has a valid unique index on plain columns; otherwise plain, which blocks readers, only when allow_blocking says so.';

@@ -17,7 +17,7 @@ begin
   where a.attrelid = constant_default.relation and a.attname = constant_default.column_name and a.attgenerated = '';
   -- current_timestamp is a node of its own; now() and its kin are functions of Postgres without arguments.
   -- A type of the application may have checks.
-  if tree is null or tree ~ '\{(SQLVALUEFUNCTION|NEXTVALUEEXPR)' or exists (
+  if tree is null or tree ~ '\{(SQLVALUEFUNCTION|NEXTVALUEEXPR|COERCETODOMAIN)' or exists (
     select 1
     from nightshift.called_functions(tree) f
     join pg_catalog.pg_proc p on p.oid = f.function

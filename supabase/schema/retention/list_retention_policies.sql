@@ -12,6 +12,7 @@ declare
   entry jsonb;
   entries jsonb := '[]';
 begin
+  perform nightshift.follow_tables();
   for policy in select p.* from nightshift.retention_policies p order by p.relation::text loop
     entry := nightshift.describe_retention_policy(policy);
     begin

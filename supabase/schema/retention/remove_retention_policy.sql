@@ -8,6 +8,7 @@ as $$
 declare
   policy nightshift.retention_policies;
 begin
+  perform nightshift.follow_tables();
   delete from nightshift.retention_policies p
   where p.relation = remove_retention_policy.relation
   returning p.* into policy;

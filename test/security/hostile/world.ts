@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import postgres from 'postgres';
-import { inject } from 'vitest';
 import { migrate } from '../../../cli/installation/migrate.ts';
 import { bootstrap } from '../../../infra/local/postgres.ts';
+import { sharedServer } from '../../support/shared.ts';
 
 /** Who owns Nightshift's functions and the application. */
 export type Owner = 'a superuser' | "Supabase's postgres";
@@ -28,14 +28,13 @@ export interface World {
 }
 
 export async function createWorld(kind: Owner): Promise<World> {
-  const suite = inject('suite');
-  if (suite.kind !== 'local')
-    throw new Error('Roles are made here, so it takes a server of our own');
+  const serverUrl = await sharedServer();
+  throw new Error('Roles are made here, so it takes a server of our own');
   const suffix = randomBytes(4).toString('hex');
   const name = `hostile_${suffix}`;
   const mallory = `mallory_${suffix}`;
-  const server = postgres(suite.adminUrl, { max: 1, onnotice: () => {} });
-  const { username, password } = new URL(suite.adminUrl);
+  const server = postgres(serverUrl, { max: 1, onnotice: () => {} });
+  const { username, password } = new URL(serverUrl);
   const ownerName = kind === 'a superuser' ? username : `hosted_${suffix}`;
   if (kind !== 'a superuser') {
     await server.unsafe(`
@@ -46,7 +45,7 @@ export async function createWorld(kind: Owner): Promise<World> {
   // As Supabase's guides have it for the role of an application; with it the owner may do what a superuser may.
   if (kind !== 'a superuser') await server.unsafe(`grant ${mallory} to ${ownerName}`);
   await server.unsafe(`create database ${name} owner ${ownerName}`);
-  const url = new URL(suite.adminUrl);
+  const url = new URL(serverUrl);
   url.pathname = name;
   const adminUrl = url.href;
   url.username = ownerName;

@@ -14,7 +14,7 @@ declare
 begin
   for policy in select p.* from nightshift.retention_policies p where p.enabled loop
     measure := null;
-    measure.subject := format('retention of %s', policy.relation);
+    measure.subject := 'retention of ' || (nightshift.describe_retention_policy(policy) ->> 'relation');
     measure.value := 0;
     begin
       perform nightshift.due_by_marker('r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of);
@@ -29,7 +29,7 @@ begin
       when sqlstate 'NS404' then
         measure.value := 1;
         measure.detail := sqlerrm || '.';
-        -- Without its table it has no name any more.
+        -- Without its table it can only be called by its number.
         measure.fix := format('select nightshift.remove_retention_policy(%s::oid::regclass);', policy.relation::oid);
       when sqlstate 'NS422' then
         measure.value := 1;

@@ -1,0 +1,61 @@
+interface ErrorCode {
+  /** The status of an HTTP response; null when the code never leaves the database. */
+  httpStatus: number | null;
+  /** Nothing else in the run can succeed after this error. */
+  stopsRun?: true;
+  /** The same call may succeed a moment later. */
+  retryable?: true;
+  /** For docs/errors.md, which a test keeps equal to this table. */
+  meaning: string;
+}
+
+/** All error codes of our own, in TypeScript and as SQLSTATEs. */
+export const errorCodes = {
+  NS000: {
+    httpStatus: null,
+    meaning: 'stands in SQL for the class of all these codes and is never raised',
+  },
+  NS200: {
+    httpStatus: null,
+    meaning: 'releases the locks of a health check that has its answer, and is caught at once',
+  },
+  NS400: { httpStatus: 400, meaning: 'the body is malformed or the event is unknown' },
+  NS401: { httpStatus: 401, meaning: 'the bearer token is missing or wrong' },
+  NS404: { httpStatus: 404, meaning: 'there is no such policy, table, view, check, run or route' },
+  NS409: {
+    httpStatus: 409,
+    stopsRun: true,
+    meaning:
+      'another run is under way, the lease was lost, or a newer release is already installed',
+  },
+  NS413: { httpStatus: 413, meaning: 'the body is larger than 64 KB' },
+  NS422: { httpStatus: 422, meaning: 'a policy, a table, an input or a setting is not valid' },
+  NS424: {
+    httpStatus: null,
+    meaning: 'a health check lacks statistics, a privilege or time, so its result is unknown',
+  },
+  NS428: {
+    httpStatus: 428,
+    meaning: 'a safety brake: too much would go, or Nightshift is paused',
+  },
+  NS500: {
+    httpStatus: 500,
+    meaning: 'a defect in Nightshift, or a deployment whose settings or version do not fit',
+  },
+  NS502: {
+    httpStatus: 502,
+    meaning:
+      'no table, view or check could be worked on and the report says why, or the direct connection failed',
+  },
+  NS503: {
+    httpStatus: 503,
+    stopsRun: true,
+    retryable: true,
+    meaning: 'Supabase or the event bus could not be reached',
+  },
+} as const satisfies Record<`NS${number}`, ErrorCode>;
+
+/** Undefined for a SQLSTATE of Postgres and for a code of PostgREST. */
+export function ownErrorCode(code: string): ErrorCode | undefined {
+  return (errorCodes as Record<string, ErrorCode>)[code];
+}

@@ -1,0 +1,29 @@
+-- Whose rights the functions have, once they were installed by another role than the one that owns the application's tables.
+-- Why: a purge runs the triggers and index expressions of a table with the rights of the owner of the functions. Where that
+--      is a role above the owner of the table, as postgres is above the role that Supabase's guide makes for Prisma, the table's
+--      owner would gain what the role above it may do. Owned by the lower role, the functions run both with its rights.
+-- Locks: ACCESS EXCLUSIVE on each table of Nightshift until the end of the transaction.
+
+create or replace function nightshift.hand_over(owner name)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  database constant name := current_database();
+  may_create constant boolean := has_database_privilege(owner, database, 'create');
+begin
+  -- Postgres asks for that right at this moment only.
+  if not may_create then
+    execute format('grant create on database %I to %I', database, owner);
+  end if;
+  execute format('alter schema nightshift owner to %I', owner);
+  if not may_create then
+    execute format('revoke create on database %I from %I', database, owner);
+  end if;
+  perform nightshift.settle_owner();
+end;
+$$;
+
+comment on function nightshift.hand_over is
+  'Makes another role the owner of Nightshift: the one that owns the tables of the application. Whoever calls must own it now and be a member of that role. Policies, the ledger and who may call what stay as they are. Later migrations are applied as before: what they add is given to it, too.';

@@ -1,0 +1,144 @@
+import { rm } from 'node:fs/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { migrate } from '../../cli/installation/migrate.ts';
+import { uninstall } from '../../cli/installation/uninstall.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { applyOldMigrations, folderOfRelease } from '../support/releases.ts';
+
+describe('migrate', () => {
+  let db: TestDatabase;
+  const folders: string[] = [];
+  beforeEach(async () => {
+    db = await createDatabase();
+  });
+  afterEach(async () => {
+    await db.drop();
+    for (const folder of folders.splice(0)) await rm(folder, { recursive: true });
+  });
+
+  async function releaseWith(change: Parameters<typeof folderOfRelease>[0]): Promise<string> {
+    const folder = await folderOfRelease(change);
+    folders.push(folder);
+    return folder;
+  }
+  const recorded = () => db.sql`
+    select version, cardinality(objects) > 100 as whole from nightshift.migrations order by version`;
+  const history = () => db.sql`
+    select concat_ws('_', version, name) as line from supabase_migrations.schema_migrations order by 1`;
+
+  it('leaves a release as it is that is there, and writes nothing into the history of the Supabase CLI', async () => {
+    const [applied] = await db.sql`select applied_at from nightshift.migrations`;
+    expect(await migrate(db.url)).toMatchObject({
+      before: { version: '0.1.0' },
+      linesTakenOver: 0,
+    });
+    expect(await db.sql`select applied_at from nightshift.migrations`).toEqual([applied]);
+    expect(await db.sql`select to_regnamespace('supabase_migrations') as schema`).toEqual([
+      { schema: null },
+    ]);
+  });
+
+  it('notices a file that changed after it was applied, and applies it again', async () => {
+    await db.sql`drop function nightshift.list_runs`;
+    const folder = await releaseWith({ statement: '-- changed' });
+    const { before, release } = await migrate(db.url, { folder });
+    expect(before).toMatchObject({ version: release.version });
+    expect(before).not.toMatchObject({ checksum: release.checksum });
+    expect(await db.sql`select checksum from nightshift.migrations`).toEqual([
+      { checksum: release.checksum },
+    ]);
+    await db.sql`select nightshift.list_runs()`;
+  });
+
+  it('brings a database to a later release, and refuses to bring it back', async () => {
+    await db.sql`select nightshift.pause('kept')`;
+    const later = await releaseWith({ version: '0.10.0' });
+    expect(await migrate(db.url, { folder: later })).toMatchObject({
+      before: { version: '0.1.0' },
+      release: { version: '0.10.0' },
+    });
+    expect(await recorded()).toEqual([
+      { version: '0.1.0', whole: true },
+      { version: '0.10.0', whole: true },
+    ]);
+    expect(await db.sql`select paused_reason from nightshift.settings`).toEqual([
+      { paused_reason: 'kept' },
+    ]);
+
+    const between = await releaseWith({ version: '0.9.0' });
+    await expect(migrate(db.url, { folder: between })).rejects.toMatchObject({
+      code: 'NS409',
+      message: expect.stringContaining(
+        '0.10.0 is installed, which is newer than this checkout of 0.9.0',
+      ),
+    });
+    await expect(migrate(db.url)).rejects.toMatchObject({
+      code: 'NS409',
+      hint: expect.stringContaining('Update'),
+    });
+    expect(await recorded()).toHaveLength(2);
+  });
+
+  it('takes the lines of before 0.1.0 out of the history, and leaves those of the application', async () => {
+    await uninstall(db.url, { confirmed: true });
+    await applyOldMigrations(db.sql, 81);
+    await db.sql`
+      update supabase_migrations.schema_migrations set name = 'mine' where version = '20261121000200'`;
+    await db.sql`
+      insert into supabase_migrations.schema_migrations (version, name) values ('20261201000000', 'nightshift_0_1_0')`;
+    expect((await migrate(db.url)).linesTakenOver).toBe(80);
+    expect(await history()).toEqual([
+      { line: '20261121000200_mine' },
+      { line: '20261201000000_nightshift_0_1_0' },
+    ]);
+    expect((await migrate(db.url)).linesTakenOver).toBe(0);
+  });
+
+  it('knows a history without names', async () => {
+    await db.sql`create schema supabase_migrations`;
+    await db.sql`create table supabase_migrations.schema_migrations (version text primary key)`;
+    await db.sql`insert into supabase_migrations.schema_migrations values ('20261121000200')`;
+    expect((await migrate(db.url)).linesTakenOver).toBe(0);
+  });
+
+  it('neither deletes from a history of someone else nor reads a record of theirs', async () => {
+    await applyOldMigrations(db.sql, 0);
+    await db.sql.unsafe(`
+      create role migrate_stranger;
+      create table public.acted (as_whom text);
+      grant insert on public.acted to public;
+      create function public.act() returns trigger language plpgsql as $$ begin insert into public.acted values (current_user); return old; end $$;
+      insert into supabase_migrations.schema_migrations (version, name) values ('20261121000100', 'create_nightshift_schema');
+      create trigger act before delete on supabase_migrations.schema_migrations for each row execute function public.act();
+      alter table supabase_migrations.schema_migrations owner to migrate_stranger;
+    `);
+    try {
+      expect((await migrate(db.url)).linesTakenOver).toBe(0);
+      await db.sql`alter schema nightshift owner to migrate_stranger`;
+      await expect(migrate(db.url)).rejects.toMatchObject({
+        code: 'NS422',
+        message: 'The schema nightshift belongs to migrate_stranger, and you are postgres',
+      });
+      await expect(uninstall(db.url, { confirmed: true })).rejects.toMatchObject({ code: 'NS422' });
+      expect(await db.sql`select * from public.acted`).toEqual([]);
+    } finally {
+      await db.sql.unsafe('drop owned by migrate_stranger cascade; drop role migrate_stranger');
+    }
+  });
+
+  it('is refused by the release itself, whoever applies it, where the schema is of someone else or newer', async () => {
+    const { text } = (await migrate(db.url)).release;
+    await db.sql`insert into nightshift.migrations (version, checksum, objects) values ('0.10.0', '', '{}')`;
+    await expect(db.sql.unsafe(text)).rejects.toMatchObject({
+      code: 'NS409',
+      hint: expect.stringContaining('repair'),
+    });
+    await db.sql`create role migrate_stranger`;
+    try {
+      await db.sql`alter schema nightshift owner to migrate_stranger`;
+      await expect(db.sql.unsafe(text)).rejects.toMatchObject({ code: 'NS422' });
+    } finally {
+      await db.sql.unsafe('drop owned by migrate_stranger cascade; drop role migrate_stranger');
+    }
+  });
+});

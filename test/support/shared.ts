@@ -1,0 +1,20 @@
+import { inject } from 'vitest';
+
+/** On each shared server: a migrated database to copy. */
+export const templateDatabase = 'nightshift_template';
+
+/** One for each worker, so that a test file has roles, slots, sessions and statistics to itself while it runs. */
+export const sharedServer = (): Promise<string> => ask('server', process.env.VITEST_POOL_ID ?? '');
+
+/** The folder with what osls makes of a stage and parameters. */
+export const packaged = (...args: string[]): Promise<string> => ask('package', ...args);
+
+async function ask(...wanted: string[]): Promise<string> {
+  const answer = await fetch(inject('sharedUrl'), {
+    method: 'POST',
+    body: JSON.stringify(wanted),
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(text);
+  return text;
+}

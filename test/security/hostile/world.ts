@@ -13,7 +13,7 @@ export interface World {
   admin: postgres.Sql;
   /** A connection of the owner. */
   connect(): postgres.Sql;
-  url: string;
+  adminUrl: string;
   version: number;
   ownerName: string;
   /** Puts the names of the roles in the place of <owner> and <mallory>. */
@@ -60,7 +60,7 @@ export async function createWorld(kind: Owner): Promise<World> {
   const world: World = {
     admin,
     connect,
-    url: url.href,
+    adminUrl,
     ownerName,
     nameRoles: (text) => text.replaceAll('<mallory>', mallory).replaceAll('<owner>', ownerName),
     has: ({ from = 0, until = Number.POSITIVE_INFINITY }) => version >= from && version <= until,

@@ -1,5 +1,21 @@
 -- From before the first release, when the schema was eighty-one files, all of them or as many as were applied before one broke off.
 
+-- Bodies of begin atomic hold on to what they name, so that none of it could be dropped. All of them come back as strings.
+do $$
+declare
+  atomic constant text := (
+    select string_agg(p.oid::regprocedure::text, ', ')
+    from pg_catalog.pg_proc p
+    where p.pronamespace = to_regnamespace('nightshift') and p.prosqlbody is not null
+      and 'search_path=pg_catalog, pg_temp' = any(p.proconfig)
+  );
+begin
+  if atomic is not null then
+    execute 'drop function ' || atomic;
+  end if;
+end;
+$$;
+
 alter table if exists nightshift.settings
 add column if not exists partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0);
 

@@ -17,7 +17,7 @@ interface Options {
   only?: string[];
   ancestors?: true;
   descendants?: true;
-  force?: true;
+  force?: true | string[];
   parallelism?: number;
   json?: true;
 }
@@ -30,7 +30,10 @@ export function addRun(program: Command): void {
     .option('--only <relation...>', 'only these tables or views, as SQL writes them: public.orders')
     .option('--ancestors', 'view-refresh: with --only, also the views that those read')
     .option('--descendants', 'view-refresh: with --only, also the views that read those')
-    .option('--force', 'go on where a safety brake would refuse; refresh what has not changed')
+    .option(
+      '--force [relation...]',
+      'go on where a safety brake would refuse (retention-purge: for these tables); refresh what has not changed',
+    )
     .option(
       '--parallelism <number>',
       'view-refresh: how many views at once, 1 to 8 (default 2)',

@@ -51,6 +51,14 @@ function showPolicies(policies: z.output<typeof listedPolicies>): void {
   ];
   console.log(table(head, rows, [3, 4]));
   for (const policy of policies) {
+    const keys = {
+      'with children': policy.withChildren,
+      releases: policy.release,
+      keeps: policy.keep,
+    };
+    for (const [what, names] of Object.entries(keys)) {
+      if (names.length > 0) note(`${policy.relation}: ${what} ${names.join(', ')}`);
+    }
     if (policy.problem)
       console.log(styleText('red', `${policy.relation}: ${policy.problem.message}`));
     for (const warning of policy.warnings)
@@ -67,6 +75,7 @@ function showReport(report: PurgeReport): void {
     step.relation,
     count(step.dueRows, step.dueRowsExact),
     count(step.rowsPurged),
+    count(childrenOf(step)),
     count(step.rowsBlocked),
     report.dryRun ? '-' : count(step.rowsLeft, step.rowsLeftExact),
     count(step.batches),
@@ -74,13 +83,24 @@ function showReport(report: PurgeReport): void {
     coloured(step.status),
   ]);
   const purged = report.dryRun ? 'would go' : 'purged';
-  const head = ['table', 'due', purged, 'still needed', 'left', 'batches', 'took', 'status'];
-  console.log(table(head, rows, [1, 2, 3, 4, 5]));
+  const head = [
+    'table',
+    'due',
+    purged,
+    'children',
+    'still needed',
+    'left',
+    'batches',
+    'took',
+    'status',
+  ];
+  console.log(table(head, rows, [1, 2, 3, 4, 5, 6]));
   for (const step of report.steps) explainStep(step);
   for (const relation of report.disabled) note(`${relation}: policy is switched off`);
-  for (const text of report.refusals) {
-    console.log(styleText('yellow', `A real run would refuse. ${text}`));
-  }
+}
+
+function childrenOf({ children }: PurgeStep): number {
+  return Object.values(children).reduce((sum, rows) => sum + rows, 0);
 }
 
 function explainStep(step: PurgeStep): void {
@@ -88,7 +108,20 @@ function explainStep(step: PurgeStep): void {
   for (const [key, rows] of Object.entries(step.blockedBy)) {
     note(`  ${count(rows)} needed through foreign key ${key}`);
   }
+  for (const [refuser, rows] of Object.entries(step.refusedBy)) {
+    note(`  ${count(rows)} not let go by ${refuser}`);
+  }
+  for (const [key, rows] of Object.entries(step.keptBy)) {
+    note(`${step.relation}: ${count(rows)} kept, as the policy says, through foreign key ${key}`);
+  }
+  for (const [relation, rows] of Object.entries(step.children)) {
+    note(`${step.relation}: ${count(rows)} of ${relation} went with them`);
+  }
+  for (const [relation, rows] of Object.entries(step.released)) {
+    note(`${step.relation}: ${count(rows)} of ${relation} no longer refer to them`);
+  }
   for (const warning of step.warnings)
     console.log(styleText('yellow', `${step.relation}: ${warning}`));
   if (step.error) showError(step.error, `${step.relation}: `);
+  if (step.error?.code === 'NS428') note(`  --force ${step.relation}`);
 }

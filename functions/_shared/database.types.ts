@@ -189,6 +189,60 @@ export type Database = {
         }
         Relationships: []
       }
+      purge_decisions: {
+        Row: {
+          fate: string
+          reason: string | null
+          relation: unknown
+          run_id: string
+          tid: unknown
+        }
+        Insert: {
+          fate: string
+          reason?: string | null
+          relation: unknown
+          run_id: string
+          tid: unknown
+        }
+        Update: {
+          fate?: string
+          reason?: string | null
+          relation?: unknown
+          run_id?: string
+          tid?: unknown
+        }
+        Relationships: []
+      }
+      purge_pending: {
+        Row: {
+          level: number
+          policy: unknown
+          relation: unknown
+          run_id: string
+          tid: unknown
+          turn: unknown
+          walked: boolean
+        }
+        Insert: {
+          level: number
+          policy: unknown
+          relation: unknown
+          run_id: string
+          tid: unknown
+          turn: unknown
+          walked: boolean
+        }
+        Update: {
+          level?: number
+          policy?: unknown
+          relation?: unknown
+          run_id?: string
+          tid?: unknown
+          turn?: unknown
+          walked?: boolean
+        }
+        Relationships: []
+      }
       refresh_policies: {
         Row: {
           allow_blocking: boolean
@@ -260,11 +314,40 @@ export type Database = {
         }
         Relationships: []
       }
+      retention_keys: {
+        Row: {
+          constraint_name: unknown
+          policy: unknown
+          referencing: unknown
+          role: string
+        }
+        Insert: {
+          constraint_name: unknown
+          policy: unknown
+          referencing: unknown
+          role: string
+        }
+        Update: {
+          constraint_name?: unknown
+          policy?: unknown
+          referencing?: unknown
+          role?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "retention_keys_policy_fkey"
+            columns: ["policy"]
+            referencedRelation: "retention_policies"
+            referencedColumns: ["relation"]
+          },
+        ]
+      }
       retention_policies: {
         Row: {
           created_at: string
           drop_after: string
           enabled: boolean
+          first_purge: string | null
           flag_column: unknown
           last_purged_at: string | null
           last_purged_rows: number | null
@@ -282,6 +365,7 @@ export type Database = {
           created_at?: string
           drop_after: string
           enabled?: boolean
+          first_purge?: string | null
           flag_column?: unknown
           last_purged_at?: string | null
           last_purged_rows?: number | null
@@ -295,6 +379,7 @@ export type Database = {
           created_at?: string
           drop_after?: string
           enabled?: boolean
+          first_purge?: string | null
           flag_column?: unknown
           last_purged_at?: string | null
           last_purged_rows?: number | null
@@ -386,6 +471,7 @@ export type Database = {
           status: string
           trigger: string
           describe_run: Json | null
+          forced_names: string[] | null
         }
         Insert: {
           attempt?: number
@@ -519,6 +605,10 @@ export type Database = {
     }
     Functions: {
       add_counts: { Args: { a: Json; b: Json }; Returns: Json }
+      add_key: {
+        Args: { key: unknown; policy: unknown; role: string }
+        Returns: undefined
+      }
       add_partition_policy: {
         Args: {
           enabled?: boolean
@@ -548,10 +638,14 @@ export type Database = {
           allow_short?: boolean
           drop_after: string
           enabled?: boolean
+          first_purge?: string
           flag_column?: unknown
+          keep?: string[]
           marker_column?: unknown
           max_fraction?: number
           relation: unknown
+          release?: string[]
+          with_children?: string[]
         }
         Returns: Json
       }
@@ -596,10 +690,14 @@ export type Database = {
           allow_short?: boolean
           drop_after?: string
           enabled?: boolean
+          first_purge?: string
           flag_column?: unknown
+          keep?: string[]
           marker_column?: unknown
           max_fraction?: number
           relation: unknown
+          release?: string[]
+          with_children?: string[]
         }
         Returns: Json
       }
@@ -607,6 +705,13 @@ export type Database = {
       application_owners: {
         Args: Record<PropertyKey, never>
         Returns: unknown[]
+      }
+      apply_brake: {
+        Args: {
+          rows_to_delete: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: undefined
       }
       assess_health: {
         Args: { as_of: string; only_checks: string[]; quick: boolean }
@@ -655,11 +760,11 @@ export type Database = {
       }
       brake: {
         Args: {
-          doomed: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          going: Json
+          policy_relation: unknown
           run: Database["nightshift"]["Tables"]["runs"]["Row"]
-          scope: unknown[]
         }
-        Returns: undefined
+        Returns: string
       }
       called_functions: {
         Args: { query: string }
@@ -715,12 +820,17 @@ export type Database = {
         Returns: undefined
       }
       check_partition_sizes: { Args: { parent?: unknown }; Returns: Json }
+      check_purgeable: {
+        Args: { relation: unknown; what: string }
+        Returns: undefined
+      }
       check_refresh_policy: {
         Args: {
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
         }
         Returns: undefined
       }
+      check_release: { Args: { key: unknown }; Returns: undefined }
       check_restore: {
         Args: {
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
@@ -734,14 +844,23 @@ export type Database = {
         }
         Returns: undefined
       }
+      child_condition: {
+        Args: {
+          as_of: string
+          child: unknown
+          depth?: number
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+        }
+        Returns: string
+      }
       choose_due_rows: {
         Args: {
           batch_rows: number
+          cursor: Json
           due: string
           leaf: unknown
           locking: string
           marker_column: unknown
-          place: Json
         }
         Returns: Record<string, unknown>
       }
@@ -777,6 +896,28 @@ export type Database = {
           upper: string
         }[]
       }
+      count_deleted: {
+        Args: { deleted: Database["nightshift"]["CompositeTypes"]["row_set"][] }
+        Returns: {
+          child: unknown
+          n: number
+          policy: unknown
+        }[]
+      }
+      count_held: {
+        Args: {
+          held: Database["nightshift"]["CompositeTypes"]["held_row"][]
+          step: Json
+        }
+        Returns: Json
+      }
+      count_released: {
+        Args: {
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run_id: string
+        }
+        Returns: Json
+      }
       count_rows: {
         Args: { sets: Database["nightshift"]["CompositeTypes"]["row_set"][] }
         Returns: number
@@ -792,6 +933,7 @@ export type Database = {
           created_at: string
           drop_after: string
           enabled: boolean
+          first_purge: string | null
           flag_column: unknown
           last_purged_at: string | null
           last_purged_rows: number | null
@@ -858,16 +1000,37 @@ export type Database = {
         }
         Returns: undefined
       }
+      declare_keys: {
+        Args: {
+          keep: string[]
+          policy: unknown
+          release: string[]
+          with_children: string[]
+        }
+        Returns: undefined
+      }
       declared_since: {
         Args: { job: Database["nightshift"]["Tables"]["jobs"]["Row"] }
         Returns: string
       }
-      delete_rows: {
+      delete_closure: {
         Args: {
-          doomed: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          component: unknown[]
+          dry: boolean
+          held: Database["nightshift"]["CompositeTypes"]["held_row"][]
+          rows_to_delete: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
           scope: unknown[]
         }
-        Returns: Json
+        Returns: Record<string, unknown>
+      }
+      delete_rows: {
+        Args: {
+          rows_to_delete: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          scope: unknown[]
+        }
+        Returns: string
       }
       describe_ddl_failure: {
         Args: {
@@ -979,33 +1142,24 @@ export type Database = {
         }
         Returns: string
       }
-      find_due_referencing: {
-        Args: {
-          as_of: string
-          frontier: Database["nightshift"]["CompositeTypes"]["row_set"][]
-          locking: string
-          max_rows: number
-          scope: unknown[]
-        }
+      find_covered_rows: {
+        Args: { rows: Database["nightshift"]["CompositeTypes"]["row_set"][] }
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
       }
-      find_inner_references: {
-        Args: { doomed: Database["nightshift"]["CompositeTypes"]["row_set"][] }
-        Returns: {
-          key_name: string
-          referencing_relation: unknown
-          referencing_tid: unknown
-          relation: unknown
-          tid: unknown
-        }[]
-      }
+      find_key: { Args: { entry: string; policy: unknown }; Returns: unknown }
       find_needed_rows: {
-        Args: { doomed: Database["nightshift"]["CompositeTypes"]["row_set"][] }
-        Returns: {
-          key_name: string
-          relation: unknown
-          tid: unknown
-        }[]
+        Args: {
+          released: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run_id: string
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["held_row"][]
+        SetofOptions: {
+          from: "*"
+          to: "held_row"
+          isOneToOne: false
+          isSetofReturn: true
+        }
       }
       find_refresh: {
         Args: { run_id: string; view: unknown }
@@ -1054,6 +1208,13 @@ export type Database = {
         }
       }
       find_relation: { Args: { name: string }; Returns: unknown }
+      find_released_rows: {
+        Args: {
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run_id: string
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+      }
       find_stranger: {
         Args: { relation: unknown }
         Returns: Record<string, unknown>
@@ -1078,6 +1239,13 @@ export type Database = {
         }
         Returns: Json
       }
+      fires_triggers: {
+        Args: {
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          scope: unknown[]
+        }
+        Returns: boolean
+      }
       fix_of_stale_view: {
         Args: {
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
@@ -1086,6 +1254,11 @@ export type Database = {
       }
       follow_renames: { Args: Record<PropertyKey, never>; Returns: undefined }
       follow_tables: { Args: Record<PropertyKey, never>; Returns: undefined }
+      forced_names: {
+        Args: { run: Database["nightshift"]["Tables"]["runs"]["Row"] }
+        Returns: string[]
+      }
+      forget_decisions: { Args: Record<PropertyKey, never>; Returns: undefined }
       free_partition_name: {
         Args: { parent: unknown; schema: unknown; suffix: string }
         Returns: unknown
@@ -1095,6 +1268,7 @@ export type Database = {
         Returns: Json
       }
       get_run: { Args: { run_id: string }; Returns: Json }
+      gone_of: { Args: { policy: unknown; step: Json }; Returns: Json }
       grant_of_refresh: {
         Args: { role_name: unknown; view: unknown }
         Returns: string
@@ -1600,6 +1774,13 @@ export type Database = {
           upper: string
         }[]
       }
+      is_forced: {
+        Args: {
+          relation: unknown
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: boolean
+      }
       is_large: { Args: { relation: unknown }; Returns: boolean }
       is_published: { Args: { relation: unknown }; Returns: boolean }
       is_set_by_default: {
@@ -1618,6 +1799,9 @@ export type Database = {
       }
       join_condition: { Args: { key: unknown }; Returns: string }
       json_number: { Args: { value: number }; Returns: number }
+      key_columns: { Args: { key: unknown }; Returns: string }
+      key_in_words: { Args: { key: unknown }; Returns: string }
+      keys_in_words: { Args: { policy: unknown; role: string }; Returns: Json }
       last_health_levels: { Args: { as_of: string }; Returns: Json }
       leaf_relations: { Args: { relation: unknown }; Returns: unknown[] }
       level_rank: { Args: { level: string }; Returns: number }
@@ -1640,6 +1824,13 @@ export type Database = {
         Args: { modes: string[]; relations: unknown[] }
         Returns: undefined
       }
+      lock_rows: {
+        Args: {
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+      }
       mark_lost_runs: {
         Args: { as_of: string; job: string }
         Returns: string[]
@@ -1652,6 +1843,14 @@ export type Database = {
         Args: { due: string; leaf: unknown; marker_column: unknown }
         Returns: string
       }
+      may_exceed: {
+        Args: {
+          backlog: Json
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: boolean
+      }
       may_refresh: {
         Args: { role_name: unknown; view: unknown }
         Returns: boolean
@@ -1660,6 +1859,13 @@ export type Database = {
         Args: {
           as_of: string
           budget_ms?: number
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+        }
+        Returns: Json
+      }
+      measure_children: {
+        Args: {
+          as_of: string
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
         }
         Returns: Json
@@ -1677,10 +1883,6 @@ export type Database = {
         }
         Returns: Json
       }
-      merge_row_sets: {
-        Args: { sets: Database["nightshift"]["CompositeTypes"]["row_set"][] }
-        Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
-      }
       move_rows: {
         Args: {
           columns: string
@@ -1693,6 +1895,15 @@ export type Database = {
         Returns: number
       }
       mute_triggers: { Args: { relation: unknown }; Returns: Json }
+      name_refusal: {
+        Args: {
+          context: string
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          state: string
+          violated: string
+        }
+        Returns: string
+      }
       name_some: { Args: { relations: unknown[] }; Returns: string }
       next_leaf: {
         Args: {
@@ -1706,6 +1917,38 @@ export type Database = {
       next_part_of_index: {
         Args: { index: unknown }
         Returns: Record<string, unknown>
+      }
+      next_seeds: {
+        Args: {
+          batch_rows: number
+          locking: boolean
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          step: Json
+        }
+        Returns: Record<string, unknown>
+      }
+      note_assessment: {
+        Args: {
+          finished: boolean
+          relation: unknown
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          step: Json
+        }
+        Returns: string
+      }
+      note_decisions: {
+        Args: {
+          deleted: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          fate_of_deleted: string
+          held: Database["nightshift"]["CompositeTypes"]["held_row"][]
+          in_circle: boolean
+          level: number
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          seeds: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          turn: unknown
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["held_row"][]
       }
       note_detaching: {
         Args: {
@@ -1810,6 +2053,14 @@ export type Database = {
         Args: { fence: number; only_views?: string[]; run_id: string }
         Returns: Json
       }
+      policy_members: {
+        Args: { policies: unknown[] }
+        Returns: {
+          is_child: boolean
+          member: unknown
+          policy: unknown
+        }[]
+      }
       preview_retirement: {
         Args: { fence: number; run_id: string; table_name: string }
         Returns: Json
@@ -1820,12 +2071,34 @@ export type Database = {
       }
       purge_batch: {
         Args: {
+          assess?: boolean
           batch_rows: number
+          closure_rows?: number
           fence: number
           relation: string
           run_id: string
         }
         Returns: Json
+      }
+      purge_keys: {
+        Args: { policies: unknown[] }
+        Returns: {
+          indexed: boolean
+          key: unknown
+          name: string
+          policy: unknown
+          referenced: unknown
+          referencing: unknown
+          role: string
+        }[]
+      }
+      purge_order: {
+        Args: { policies: unknown[] }
+        Returns: {
+          component: unknown[]
+          policy: unknown
+          position: number
+        }[]
       }
       purge_steps: {
         Args: { as_of: string; max_runs: number; scheduled: boolean }
@@ -1835,6 +2108,25 @@ export type Database = {
           started_at: string
           step: Json
         }[]
+      }
+      put_off: {
+        Args: {
+          ahead: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          level: number
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          seeds: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          turn: unknown
+        }
+        Returns: undefined
+      }
+      reach_rows: {
+        Args: {
+          component: unknown[]
+          max_rows: number
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          seeds: Database["nightshift"]["CompositeTypes"]["row_set"][]
+        }
+        Returns: Record<string, unknown>
       }
       read_partitions: {
         Args: { parents: unknown[] }
@@ -1849,12 +2141,20 @@ export type Database = {
           upper: string
         }[]
       }
+      reasons_of: {
+        Args: {
+          fate: string
+          held: Database["nightshift"]["CompositeTypes"]["held_row"][]
+        }
+        Returns: Json
+      }
       reattach_partition: { Args: { partition: unknown }; Returns: Json }
       record_batch: {
         Args: {
-          purged: Json
+          deleted: Database["nightshift"]["CompositeTypes"]["row_set"][]
           relation: unknown
           run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          section: string
           step: Json
         }
         Returns: Json
@@ -1871,12 +2171,18 @@ export type Database = {
         }
         Returns: undefined
       }
+      reference_join: {
+        Args: { from_referenced: boolean; key: unknown }
+        Returns: string
+      }
       referencing_keys: {
         Args: { relation: unknown }
         Returns: {
+          constraint_name: unknown
           indexed: boolean
           key: unknown
           name: string
+          referenced: unknown
           referencing: unknown
         }[]
       }
@@ -1900,6 +2206,11 @@ export type Database = {
         Args: { allow_blocking: boolean; view: unknown }
         Returns: Json
       }
+      refuse_key: {
+        Args: { entry: string; policy: unknown }
+        Returns: undefined
+      }
+      related_tables: { Args: { relation: unknown }; Returns: unknown[] }
       remove_health_threshold: {
         Args: { check_name: string; subject?: string }
         Returns: boolean
@@ -1953,9 +2264,10 @@ export type Database = {
       require_unpaused: { Args: Record<PropertyKey, never>; Returns: undefined }
       resolve_references: {
         Args: {
-          as_of: string
-          locking: string
-          scope: unknown[]
+          component: unknown[]
+          locking: boolean
+          max_rows: number
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
           seeds: Database["nightshift"]["CompositeTypes"]["row_set"][]
         }
         Returns: Record<string, unknown>
@@ -2004,6 +2316,19 @@ export type Database = {
         }
         Returns: Json
       }
+      sets_to_remember: {
+        Args: {
+          deleted: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+        SetofOptions: {
+          from: "*"
+          to: "row_set"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       settle_owner: { Args: Record<PropertyKey, never>; Returns: undefined }
       soft_delete_policies: {
         Args: Record<PropertyKey, never>
@@ -2011,6 +2336,7 @@ export type Database = {
           created_at: string
           drop_after: string
           enabled: boolean
+          first_purge: string | null
           flag_column: unknown
           last_purged_at: string | null
           last_purged_rows: number | null
@@ -2028,6 +2354,19 @@ export type Database = {
         }
       }
       sources_as_of: { Args: { view: unknown }; Returns: string }
+      spread_hold: {
+        Args: {
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          staying: Database["nightshift"]["CompositeTypes"]["held_row"][]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["held_row"][]
+        SetofOptions: {
+          from: "*"
+          to: "held_row"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       stamp_retired: {
         Args: {
           partition: unknown
@@ -2036,12 +2375,27 @@ export type Database = {
         }
         Returns: Json
       }
+      subtract_held: {
+        Args: {
+          held: Database["nightshift"]["CompositeTypes"]["held_row"][]
+          sets: Database["nightshift"]["CompositeTypes"]["row_set"][]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+      }
       subtract_row_sets: {
         Args: {
           minus: Database["nightshift"]["CompositeTypes"]["row_set"][]
           sets: Database["nightshift"]["CompositeTypes"]["row_set"][]
         }
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+      }
+      take_pending: {
+        Args: {
+          locking: boolean
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          turn: unknown
+        }
+        Returns: Record<string, unknown>
       }
       time_of_number: {
         Args: { bound: string; epoch: string; type: unknown }
@@ -2126,6 +2480,13 @@ export type Database = {
         critical: number | null
         problem: string | null
       }
+      held_row: {
+        policy: unknown
+        relation: unknown
+        tid: unknown
+        fate: string | null
+        reason: string | null
+      }
       job_state: {
         job: string | null
         declared_at: string | null
@@ -2158,7 +2519,9 @@ export type Database = {
         pending: unknown[] | null
       }
       row_set: {
+        policy: unknown
         relation: unknown
+        due: boolean | null
         tids: unknown[] | null
       }
     }

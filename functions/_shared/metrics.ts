@@ -8,6 +8,7 @@ export const metricUnits = {
   RunLost: MetricUnit.Count,
   RunDurationMs: MetricUnit.Milliseconds,
   RowsPurged: MetricUnit.Count,
+  ChildRowsPurged: MetricUnit.Count,
   RowsBlocked: MetricUnit.Count,
   BacklogRows: MetricUnit.Count,
   BacklogAgeSeconds: MetricUnit.Seconds,

@@ -3,7 +3,7 @@ import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { leaseOf, runDocument } from '../_shared/ledger.ts';
 import { measureAfter, measureBefore, type Purged, purgeTable } from './purge.ts';
 import { countMetrics, nothingPurged, reportOf, stepOf } from './report.ts';
-import { orderPolicies, refusal, runStatus } from './rules.ts';
+import { braked, runStatus } from './rules.ts';
 import {
   noTotals,
   type PurgeInput,
@@ -17,7 +17,7 @@ import {
 export const job: Job<PurgeInput, PurgeReport> = {
   name: 'retention-purge',
   input: purgeInput,
-  example: { dryRun: true, only: ['public.orders'], force: false },
+  example: { dryRun: true, only: ['public.orders'], force: [] },
   run,
 };
 
@@ -27,37 +27,27 @@ async function run(context: JobContext, input: PurgeInput): Promise<Outcome<Purg
   const plan = await rpc.call('plan_retention_purge', args, purgePlan);
 
   const measured = [];
-  for (const policy of orderPolicies(plan.policies)) {
+  for (const policy of plan.policies) {
     measured.push({ policy, before: await measureBefore(context, policy) });
   }
-  const refusals = measured.flatMap(({ policy, before }) =>
-    before instanceof NightshiftError ? [] : (refusal(policy, before) ?? []),
-  );
-  if (refusals.length > 0 && !input.dryRun && !input.force) throw braked(refusals);
-
   const purged: Purged[] = [];
   for (const { policy, before } of measured) {
     purged.push(
       before instanceof NightshiftError
         ? { policy, error: before, outOfTime: false, durationMs: 0 }
-        : await purgeTable(context, policy, before),
+        : policy.refusal
+          ? { policy, before, error: braked(policy.refusal), outOfTime: false, durationMs: 0 }
+          : await purgeTable(context, policy, before),
     );
   }
-  return conclude(context, input, purged, { disabled: plan.disabled, refusals });
-}
-
-function braked(refusals: string[]): NightshiftError {
-  return new NightshiftError('NS428', 'The run would remove more than a policy allows', {
-    detail: `${refusals.join('. ')}. Nothing was deleted.`,
-    hint: 'Look with a dry run. If it is meant: run once with force, or raise max_fraction with nightshift.alter_retention_policy. To purge the other tables meanwhile, name them in only.',
-  });
+  return conclude(context, input, purged, plan.disabled);
 }
 
 async function conclude(
   context: JobContext,
   input: PurgeInput,
   purged: readonly Purged[],
-  plan: Pick<PurgeReport, 'disabled' | 'refusals'>,
+  disabled: string[],
 ): Promise<Outcome<PurgeReport>> {
   const { run, metrics } = context;
   const earlier = purgeProgress.parse(run.progress).steps;
@@ -70,7 +60,7 @@ async function conclude(
       stepOf(policy, { ...table, totals: totals[policy.relation] ?? noTotals, after }, input),
     );
   }
-  const report = reportOf(steps, { ...plan, dryRun: input.dryRun });
+  const report = reportOf(steps, { disabled, dryRun: input.dryRun });
   const allMeasured = purged.every(({ before }) => before);
   if (!input.dryRun) countMetrics(metrics, report, { earlier, allMeasured, only: input.only });
   const status = runStatus(steps, {

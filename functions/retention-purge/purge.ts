@@ -4,12 +4,14 @@ import { leaseOf } from '../_shared/ledger.ts';
 import type { TableResults } from './report.ts';
 import {
   batchFits,
+  braked,
   countFits,
   explain,
   firstBatchRows,
   halveBatchRows,
   nextBatchRows,
   repeatBatch,
+  rowsDecided,
 } from './rules.ts';
 import { type Backlog, backlog, type Policy, purgedBatch } from './schema.ts';
 
@@ -45,24 +47,35 @@ async function measure(
     .catch(rethrowIfFatal);
 }
 
-/** Deletes in batches until no due row can go, or the deadline is near. In a dry run the batches only count. */
+/**
+ * Asks the brake where much would go, and deletes batch by batch until nothing that is due can go, or the deadline is near.
+ * A dry run counts in the same way.
+ */
 export async function purgeTable(
-  { rpc, run, clock, deadline, metrics, onProgress }: JobContext,
+  context: JobContext,
   policy: Policy,
   before: Backlog,
 ): Promise<Purged> {
-  const { relation } = policy;
+  const { clock } = context;
   const startedMs = clock.nowMs();
-  const purged = (end: { outOfTime: boolean; error?: NightshiftError }): Purged => ({
-    policy,
-    before,
-    durationMs: clock.nowMs() - startedMs,
-    ...end,
-  });
+  const end =
+    (before.assess ? await walk(context, policy, before, { assess: true }) : undefined) ??
+    (await walk(context, policy, before, { assess: false }));
+  return { policy, before, durationMs: clock.nowMs() - startedMs, outOfTime: false, ...end };
+}
+
+/** One way through the table. Says why it ended, when there is nothing more to do for it. */
+async function walk(
+  { rpc, run, deadline, metrics, onProgress }: JobContext,
+  policy: Policy,
+  before: Backlog,
+  { assess }: { assess: boolean },
+): Promise<Partial<Purged> | undefined> {
+  const { relation } = policy;
   let rows = Math.min(firstBatchRows, Math.max(before.dueRows, 1));
   let lastMs = 0;
   while (batchFits(deadline.remainingMs(), lastMs)) {
-    const args = { ...leaseOf(run), relation, batch_rows: rows };
+    const args = { ...leaseOf(run), relation, batch_rows: rows, assess };
     try {
       const batch = await rpc.call('purge_batch', args, purgedBatch, { retry: repeatBatch });
       lastMs = batch.durationMs;
@@ -70,17 +83,19 @@ export async function purgeTable(
       onProgress({
         subject: relation,
         unit: 'rows',
-        done: batch.step.rowsPurged + batch.step.rowsBlocked,
+        done: rowsDecided(batch.step),
         total: before.dueRows,
       });
-      if (batch.done) return purged({ outOfTime: false });
-      rows = nextBatchRows(rows, batch.durationMs);
+      if (batch.refusal !== null) return { error: braked(batch.refusal) };
+      if (batch.done) return assess ? undefined : {};
+      // One that followed a long chain of references says little of how long the next will take.
+      if (batch.rowsReached <= rows) rows = nextBatchRows(rows, batch.durationMs);
     } catch (thrown) {
       const error = rethrowIfFatal(thrown);
       const fewer: number | undefined = error.code === timedOut ? halveBatchRows(rows) : undefined;
-      if (fewer === undefined) return purged({ outOfTime: false, error: explain(error, policy) });
+      if (fewer === undefined) return { error: explain(error, policy) };
       rows = fewer;
     }
   }
-  return purged({ outOfTime: true });
+  return { outOfTime: true };
 }

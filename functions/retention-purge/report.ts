@@ -1,4 +1,4 @@
-import { type NightshiftError, nothingDone } from '../_shared/errors.ts';
+import { NightshiftError, nothingDone } from '../_shared/errors.ts';
 import type { Metrics } from '../_shared/metrics.ts';
 import {
   type Backlog,
@@ -9,6 +9,8 @@ import {
   type PurgeStep,
   type PurgeTotals,
 } from './schema.ts';
+
+const brake = 'NS428';
 
 /** The results of a run for one table. */
 export interface TableResults {
@@ -30,21 +32,29 @@ export function stepOf(
   { dryRun }: Pick<PurgeInput, 'dryRun'>,
 ): PurgeStep {
   const { totals, outOfTime, before, after, error } = results;
-  const expectedLeft = Math.max((before?.dueRows ?? 0) - (dryRun ? 0 : totals.rowsPurged), 0);
-  const rowsLeft = after?.dueRows ?? Math.max(expectedLeft, totals.rowsBlocked);
+  const left = after?.dueRows ?? (before?.dueRows ?? 0) - (dryRun ? 0 : totals.rowsPurged);
+  const accountedFor = totals.rowsBlocked + totals.rowsRefused + totals.rowsUndecided;
+  // What may stay is not left over.
+  const rowsLeft = Math.max(left - totals.rowsKept, after ? 0 : accountedFor);
   const counted = after !== undefined || dryRun;
-  const reason =
-    error || dryRun ? undefined : reasonLeft(rowsLeft, totals.rowsBlocked, outOfTime, counted);
+  const reason = error || dryRun ? undefined : reasonLeft(rowsLeft, totals, { outOfTime, counted });
   const step = {
     relation: policy.relation,
     dueRows: before?.dueRows ?? 0,
     dueRowsExact: before?.dueRowsExact ?? false,
     rowsPurged: totals.rowsPurged,
+    children: totals.children,
+    released: totals.released,
     rowsBlocked: totals.rowsBlocked,
     blockedBy: totals.blockedBy,
+    rowsKept: totals.rowsKept,
+    keptBy: totals.keptBy,
+    rowsRefused: totals.rowsRefused,
+    refusedBy: totals.refusedBy,
+    rowsUndecided: totals.rowsUndecided,
     rowsLeft,
     rowsLeftExact: after?.dueRowsExact ?? (dryRun && (before?.dueRowsExact ?? false)),
-    overdueSeconds: (after ?? before)?.overdueSeconds ?? null,
+    overdueSeconds: rowsLeft === 0 ? null : ((after ?? before)?.overdueSeconds ?? null),
     batches: totals.batches,
     durationMs: Math.round(results.durationMs ?? 0),
     warnings: policy.warnings,
@@ -56,48 +66,60 @@ export function stepOf(
 
 function reasonLeft(
   rowsLeft: number,
-  rowsBlocked: number,
-  outOfTime: boolean,
-  counted: boolean,
+  { rowsBlocked, rowsRefused, rowsUndecided }: PurgeTotals,
+  { outOfTime, counted }: { outOfTime: boolean; counted: boolean },
 ): string | undefined {
   if (outOfTime) return 'time ran out; the next run goes on from here';
   if (!counted) return 'what is left could not be counted in time';
   if (rowsLeft === 0) return undefined;
-  const others = rowsLeft - rowsBlocked;
+  const others = rowsLeft - rowsBlocked - rowsRefused - rowsUndecided;
   const reasons = [
     ...(rowsBlocked > 0 ? [`${rowsBlocked} still needed by rows that stay`] : []),
+    ...(rowsRefused > 0 ? [`${rowsRefused} not let go by a trigger or constraint`] : []),
+    ...(rowsUndecided > 0 ? [`${rowsUndecided} not decided: too many rows refer to them`] : []),
     ...(others > 0 ? [`${others} locked or changed by other sessions meanwhile`] : []),
   ];
   return reasons.join('; ');
 }
 
 function statusOf(step: Omit<PurgeStep, 'status'>, dryRun: boolean): PurgeStep['status'] {
-  if (step.error) return 'failed';
+  // That a real run would refuse is what a dry run is to find out.
+  if (step.error) return dryRun && step.error.code === brake ? 'partial' : 'failed';
   if (dryRun || (step.rowsLeft === 0 && !step.reason)) return 'succeeded';
-  // Rows are left, none went, and no foreign key holds them. Whatever the cause, that is no progress.
-  if (step.rowsPurged === 0 && step.rowsBlocked === 0) return 'failed';
+  // Rows are left, none went, and nothing is known to keep them: that is no progress, whatever the cause.
+  if (step.rowsPurged === 0 && step.rowsBlocked + step.rowsRefused + step.rowsUndecided === 0) {
+    return 'failed';
+  }
   return 'partial';
 }
 
 export function reportOf(
   steps: PurgeStep[],
-  { dryRun, disabled, refusals }: Pick<PurgeReport, 'dryRun' | 'disabled' | 'refusals'>,
+  { dryRun, disabled }: Pick<PurgeReport, 'dryRun' | 'disabled'>,
 ): PurgeReport {
   const sum = (pick: (step: PurgeStep) => number) =>
     steps.reduce((total, step) => total + pick(step), 0);
   return {
     dryRun,
     rowsPurged: sum((step) => step.rowsPurged),
+    childrenPurged: sum((step) => totalOf(step.children)),
     rowsBlocked: sum((step) => step.rowsBlocked),
+    rowsKept: sum((step) => step.rowsKept),
     rowsLeft: sum((step) => step.rowsLeft),
     steps,
     disabled,
-    refusals: dryRun ? refusals : [],
   };
 }
 
+const totalOf = (counts: Record<string, number>) =>
+  Object.values(counts).reduce((sum, count) => sum + count, 0);
+
 /** Why the run failed as a whole. */
 export function nothingPurged(steps: readonly PurgeStep[]): NightshiftError {
+  const errors = steps.flatMap(({ error }) => error ?? []);
+  const [first] = errors;
+  const isBrake = errors.length === steps.length && errors.every(({ code }) => code === brake);
+  if (first && isBrake) return new NightshiftError(brake, first.message, first);
   const subjects = steps.map(({ relation, reason, error }) => ({
     subject: relation,
     why: reason ?? 'nothing was done',
@@ -109,7 +131,7 @@ export function nothingPurged(steps: readonly PurgeStep[]): NightshiftError {
 /** The metrics count what this attempt did; the report has the totals of the run. */
 export function countMetrics(
   metrics: Metrics,
-  { steps, rowsLeft }: PurgeReport,
+  { steps, childrenPurged, rowsLeft }: PurgeReport,
   {
     earlier,
     allMeasured,
@@ -125,6 +147,11 @@ export function countMetrics(
   const added = (count: 'rowsPurged' | 'rowsBlocked') =>
     steps.reduce((sum, step) => sum + step[count] - (earlier[step.relation] ?? noTotals)[count], 0);
   metrics.add('RowsPurged', added('rowsPurged'));
+  const childrenBefore = Object.values(earlier).map(({ children }) => totalOf(children));
+  metrics.add(
+    'ChildRowsPurged',
+    childrenPurged - childrenBefore.reduce((sum, rows) => sum + rows, 0),
+  );
   metrics.add('RowsBlocked', added('rowsBlocked'));
   // A table that was not counted makes the backlog unknown, and no figure is better than one that is too low.
   if (!only && allMeasured) {

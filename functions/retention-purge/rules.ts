@@ -1,7 +1,6 @@
 import { NightshiftError, retryPolicy, timedOut } from '../_shared/errors.ts';
-import { inOrder } from '../_shared/graph.ts';
 import type { OutcomeStatus } from '../_shared/job.ts';
-import type { Backlog, Policy, PurgeStep } from './schema.ts';
+import type { Policy, PurgeStep, PurgeTotals } from './schema.ts';
 
 /** Small enough for any table; ten batches later it can be large. */
 export const firstBatchRows = 1_000;
@@ -33,19 +32,23 @@ function clampRows(rows: number): number {
   return Math.min(Math.max(Math.floor(rows), 1), maxBatchRows);
 }
 
-/** Puts referencing tables first, so that due parents lose their due children before their own turn. */
-export function orderPolicies(policies: readonly Policy[]): Policy[] {
-  const byRelation = new Map(policies.map((policy) => [policy.relation, policy]));
-  return inOrder(policies, ({ referencedBy }) =>
-    referencedBy.flatMap((relation) => byRelation.get(relation) ?? []),
-  );
+/** Why the brake leaves a table alone. */
+export function braked(refusal: string): NightshiftError {
+  return new NightshiftError('NS428', refusal, {
+    detail: 'Nothing was deleted there; the other tables had their turn.',
+    hint: 'If it is meant: run once with the table named in force, or raise max_fraction with nightshift.alter_retention_policy; for a first purge also with first_purge.',
+  });
 }
 
-/** The safety brake: says why a policy that would remove too much of its table is refused. */
-export function refusal(policy: Policy, { dueRows, totalRows }: Backlog): string | undefined {
-  if (totalRows === 0 || dueRows <= policy.maxFraction * totalRows) return undefined;
-  const percent = (share: number) => `${Math.round(share * 1000) / 10}%`;
-  return `${policy.relation}: ${dueRows} of ${totalRows} rows are due (${percent(dueRows / totalRows)}), more than max_fraction allows (${percent(policy.maxFraction)})`;
+/** How far a walk has come: every due row that it has met goes, or stays for a reason. */
+export function rowsDecided(totals: PurgeTotals): number {
+  return (
+    totals.rowsPurged +
+    totals.rowsBlocked +
+    totals.rowsKept +
+    totals.rowsRefused +
+    totals.rowsUndecided
+  );
 }
 
 /** Reserved to count what is left and to record the end of the run. */

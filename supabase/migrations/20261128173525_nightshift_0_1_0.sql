@@ -89,20 +89,45 @@ $$;
 
 -- supabase/changes/0.1.0.sql
 
--- From before the first release, when the schema was eighty-one files, all of them or as many as were applied before one broke off.
+-- From before the first release, when the schema was eighty-one files: all of them, or as many as were applied before one broke off.
 
--- Bodies of begin atomic hold on to what they name, so that none of it could be dropped. All of them come back as strings.
 do $$
 declare
-  atomic constant text := (
-    select string_agg(p.oid::regprocedure::text, ', ')
-    from pg_catalog.pg_proc p
-    where p.pronamespace = to_regnamespace('nightshift') and p.prosqlbody is not null
-      and 'search_path=pg_catalog, pg_temp' = any(p.proconfig)
-  );
+  recorded boolean := false;
+  statement text;
 begin
-  if atomic is not null then
-    execute 'drop function ' || atomic;
+  if to_regclass('nightshift.migrations') is not null then
+    execute 'select exists (select from nightshift.migrations)' into recorded;
+  end if;
+  if recorded or to_regnamespace('nightshift') is null then
+    return;
+  end if;
+  -- Functions hold no data, and many have changed what they take or return; all are made anew. Together, since some depend on
+  -- each other, and not with cascade: what else depends on them is someone else's.
+  for statement in
+    select format('drop trigger %I on %s', t.tgname, c.oid::regclass)
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_trigger t on t.tgrelid = c.oid
+    join pg_catalog.pg_proc p on p.oid = t.tgfoid
+    where c.relnamespace = 'nightshift'::regnamespace and p.pronamespace = c.relnamespace and not t.tgisinternal
+    union all
+    select 'drop function ' || string_agg(p.oid::regprocedure::text, ', ')
+    from pg_catalog.pg_proc p
+    where p.pronamespace = 'nightshift'::regnamespace and 'search_path=pg_catalog, pg_temp' = any(p.proconfig)
+    having count(*) > 0
+  loop
+    execute statement;
+  end loop;
+  drop type if exists nightshift.row_set, nightshift.partition_state, nightshift.job_state, nightshift.health_measure;
+  -- A dry run takes no lease.
+  drop index if exists nightshift.runs_one_running;
+  -- What was called claim is the id of a request.
+  if exists (
+    select from pg_catalog.pg_attribute a
+    where a.attrelid = to_regclass('nightshift.runs') and a.attname = 'claim' and not a.attisdropped
+  ) then
+    alter table nightshift.runs rename column claim to request_id;
+    alter index if exists nightshift.runs_claim rename to runs_request_id;
   end if;
 end;
 $$;
@@ -110,39 +135,9 @@ $$;
 alter table if exists nightshift.settings
 add column if not exists partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0);
 
-do $$
-begin
-  if exists (
-    select from pg_catalog.pg_attribute a
-    where a.attrelid = to_regclass('nightshift.runs') and a.attname = 'claim' and not a.attisdropped
-  ) then
-    -- What was called claim is the id of a request.
-    alter table nightshift.runs rename column claim to request_id;
-    alter index if exists nightshift.runs_claim rename to runs_request_id;
-    drop function if exists nightshift.begin_run, nightshift.resume_run;
-  end if;
-end;
-$$;
-
-drop function if exists nightshift.next_leaf(regclass, oid, text);
-
--- A policy knows the name of its table.
-alter table if exists nightshift.retention_policies add column if not exists relation_name text;
-
--- What is asked of a table that code of someone else may hang on was one function that some statements called.
-drop function if exists nightshift.require_trusted_owner;
-
-do $$
-begin
-  -- It gave the condition of a join as well, which is another question now.
-  if exists (
-    select from pg_catalog.pg_proc p
-    where p.oid = to_regproc('nightshift.referencing_keys') and 'join_condition' = any(p.proargnames)
-  ) then
-    drop function nightshift.referencing_keys;
-  end if;
-end;
-$$;
+alter table if exists nightshift.retention_policies
+add column if not exists relation_name text,
+add column if not exists first_purge text check (first_purge = 'all');
 
 -- supabase/schema/health/tables.sql
 
@@ -312,7 +307,7 @@ comment on column nightshift.runs.progress is
 create unique index if not exists runs_idempotency_key on nightshift.runs (job, trigger, idempotency_key)
 where idempotency_key is not null;
 create unique index if not exists runs_request_id on nightshift.runs (request_id);
-create unique index if not exists runs_one_running on nightshift.runs (job) where status = 'running';
+create unique index if not exists runs_one_running on nightshift.runs (job) where status = 'running' and not dry_run;
 create index if not exists runs_started_at on nightshift.runs (started_at);
 create index if not exists runs_finished_at on nightshift.runs (finished_at);
 create index if not exists runs_job_started_at on nightshift.runs (job, started_at);
@@ -501,7 +496,8 @@ create table if not exists nightshift.retention_policies (
   last_purged_at timestamptz,
   last_purged_run uuid,
   last_purged_rows bigint,
-  relation_name text
+  relation_name text,
+  first_purge text check (first_purge = 'all')
 );
 
 comment on table nightshift.retention_policies is 'One row a table: rows whose marker is older than drop_after may be purged.';
@@ -509,23 +505,86 @@ comment on column nightshift.retention_policies.marker_column is
   'A date, timestamp or timestamptz column: when the row was soft-deleted, or any other time it ages by.';
 comment on column nightshift.retention_policies.flag_column is 'A boolean column that must be true as well, or null.';
 comment on column nightshift.retention_policies.max_fraction is
-  'A run that would remove more than this share of the table refuses to start, or to go on. Default 0.5.';
+  'A run leaves a table alone when it would remove more than this share of it, or of a table of its children. Default 0.5.';
+comment on column nightshift.retention_policies.first_purge is
+  '''all'' until a run has gone through the table once: max_fraction does not hold for what was due when the policy was declared.';
 
 comment on column nightshift.retention_policies.relation_name is
   'The name it had when Nightshift last looked: a table that was dropped and created anew under this name has the policy again.';
 
 alter table nightshift.retention_policies enable row level security;
 
+create table if not exists nightshift.retention_keys (
+  policy regclass not null references nightshift.retention_policies (relation) on update cascade on delete cascade,
+  referencing regclass not null,
+  constraint_name name not null,
+  role text not null check (role in ('child', 'release', 'keep')),
+  primary key (policy, referencing, constraint_name)
+);
+
+comment on table nightshift.retention_keys is
+  'What a policy says of foreign keys that refer to its rows, or to rows that go with them. A key without a row here keeps what it refers to.';
+comment on column nightshift.retention_keys.referencing is 'The table that refers.';
+comment on column nightshift.retention_keys.role is
+  'child: rows that refer go too. release: their reference is set to null or default, as the ON DELETE of the key says. keep: they hold what they refer to, and nobody needs to be told.';
+
+alter table nightshift.retention_keys enable row level security;
+
+create table if not exists nightshift.purge_decisions (
+  run_id uuid not null,
+  relation oid not null,
+  tid tid not null,
+  fate text not null check (fate in ('held', 'kept', 'refused', 'undecided', 'gone', 'assessed')),
+  reason text,
+  primary key (run_id, relation, tid)
+);
+
+comment on table nightshift.purge_decisions is
+  'What a run that has not ended knows of rows, so that none is walked twice: rows that stay, and in a dry run those that would be gone. It can only keep a row: what is deleted is looked at anew, under a lock.';
+comment on column nightshift.purge_decisions.fate is
+  'held, kept (the policy says that what holds it may), refused (by a trigger or constraint), undecided: it stays. gone: a dry run counts it as deleted; assessed: the same, while the brake is being asked.';
+comment on column nightshift.purge_decisions.reason is 'The foreign key, trigger or constraint that keeps it.';
+
+alter table nightshift.purge_decisions enable row level security;
+
+create table if not exists nightshift.purge_pending (
+  run_id uuid not null,
+  turn oid not null,
+  relation oid not null,
+  tid tid not null,
+  policy oid not null,
+  level integer not null,
+  walked boolean not null,
+  primary key (run_id, turn, relation, tid)
+);
+
+comment on table nightshift.purge_pending is
+  'Due rows that wait until rows that refer to them are decided, because all of it at once was too much for one batch. The highest level is taken up first.';
+comment on column nightshift.purge_pending.turn is 'The table whose turn it was; its own rows, or others that refer to them.';
+comment on column nightshift.purge_pending.walked is 'Whether the cursor has passed the row, so that it is counted when it is decided.';
+
+alter table nightshift.purge_pending enable row level security;
+
 do $$
 begin
-  create type nightshift.row_set as (relation oid, tids tid[]);
+  create type nightshift.row_set as (policy oid, relation oid, due boolean, tids tid[]);
 exception
   when duplicate_object then null;
 end;
 $$;
 
 comment on type nightshift.row_set is
-  'Physical rows of one table: the table that holds them, and where in it. Good for one transaction; sets of several tables travel as an array with one element a table.';
+  'Physical rows of one table and why they may go: policy, and whether they are due by it or its children. Good for one transaction; sets of several tables travel as an array.';
+
+do $$
+begin
+  create type nightshift.held_row as (policy oid, relation oid, tid tid, fate text, reason text);
+exception
+  when duplicate_object then null;
+end;
+$$;
+
+comment on type nightshift.held_row is 'A row that stays after all, with the fate and reason of nightshift.purge_decisions.';
 
 create table if not exists nightshift.restores (
   id bigint generated always as identity primary key,
@@ -1008,13 +1067,15 @@ declare
   schema_owner oid;
 begin
   select format('operator(%I.%s)', n.nspname, o.oprname), n.nspname, n.nspowner,
-    case l.typtype when 'p' then '' else format('::%s', format_type(l.oid, null)) end,
-    case r.typtype when 'p' then '' else format('::%s', format_type(r.oid, null)) end
+    case l.typtype when 'p' then '' else format('::%I.%I', ln.nspname, l.typname) end,
+    case r.typtype when 'p' then '' else format('::%I.%I', rn.nspname, r.typname) end
   into name, schema_name, schema_owner, cast_left, cast_right
   from pg_catalog.pg_operator o
   join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
   join pg_catalog.pg_type l on l.oid = o.oprleft
+  join pg_catalog.pg_namespace ln on ln.oid = l.typnamespace
   join pg_catalog.pg_type r on r.oid = o.oprright
+  join pg_catalog.pg_namespace rn on rn.oid = r.typnamespace
   where o.oid = operator;
   if schema_owner = 'pg_database_owner'::regrole then
     select d.datdba into schema_owner from pg_catalog.pg_database d where d.datname = current_database();
@@ -2006,7 +2067,7 @@ begin
   perform nightshift.trim_runs(least(as_of, now()));
 
   select r.id into blocker from nightshift.runs r
-  where r.job = begin_run.job and r.status = 'running';
+  where r.job = begin_run.job and r.status = 'running' and not r.dry_run and not coalesce(begin_run.dry_run, false);
   select case
     when blocker is not null then jsonb_build_object(
       'reason', 'overlap', 'message', 'Another run of this job is under way.', 'runId', blocker)
@@ -2042,7 +2103,7 @@ end;
 $$;
 
 comment on function nightshift.begin_run is
-  'Begins a run of a job, or says why not. Returns {outcome, run, lost}: started (the caller holds the lease; pass run.id and run.fence to every write), duplicate (idempotency_key was seen; run is the earlier one), skipped (another run holds a live lease, or Nightshift is paused, which does not keep the health check; recorded). A run whose lease ran out is marked lost first. request_id: chosen by the caller, so that a call whose answer was lost can be repeated and gets the same answer. An idempotency key counts within its job and trigger; a skipped run does not use it up. lease_seconds: seconds without a heartbeat until the run counts as lost, default 60. Errors: NS422, also for a key that was used with another input.';
+  'Begins a run of a job, or says why not. Returns {outcome, run, lost}: started (the caller holds the lease; pass run.id and run.fence to every write), duplicate (idempotency_key was seen; run is the earlier one), skipped (another run holds a live lease, or Nightshift is paused, which does not keep the health check; recorded). A dry run takes no lease: it waits for nobody, and nobody waits for it. A run whose lease ran out is marked lost first. request_id: chosen by the caller, so that a call whose answer was lost can be repeated and gets the same answer. An idempotency key counts within its job and trigger; a skipped run does not use it up. lease_seconds: seconds without a heartbeat until the run counts as lost, default 60. Errors: NS422, also for a key that was used with another input.';
 
 -- supabase/schema/ledger/check_lease.sql
 
@@ -2579,7 +2640,7 @@ begin
     and r.attempt = resume_run.attempt
     and r.attempt < 40
     and r.finished_at > now() - interval '6 hours'
-    and not exists (select 1 from nightshift.runs o where o.job = r.job and o.status = 'running')
+    and (r.dry_run or not exists (select 1 from nightshift.runs o where o.job = r.job and o.status = 'running' and not o.dry_run))
     and not (select s.paused from nightshift.settings s)
   returning r.* into run;
 
@@ -6724,6 +6785,35 @@ $$;
 
 comment on function nightshift.add_counts is 'Adds two JSON objects of counts key by key.';
 
+-- supabase/schema/retention/add_key.sql
+
+create or replace function nightshift.add_key(policy regclass, key oid, role text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  named record;
+begin
+  select c.conrelid::regclass as referencing, c.conname into named from pg_catalog.pg_constraint c where c.oid = add_key.key;
+  if role = 'child' then
+    perform nightshift.check_purgeable(named.referencing, 'with_children');
+  elsif role = 'release' then
+    perform nightshift.check_release(key);
+  end if;
+  insert into nightshift.retention_keys values (policy, named.referencing, named.conname, role) on conflict do nothing;
+  if not found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is named twice', nightshift.key_in_words(key)),
+      hint = 'Its rows can go with the row that they refer to, or let it go, or keep it: one of the three.';
+  end if;
+end;
+$$;
+
+comment on function nightshift.add_key is
+  'Notes the role of a foreign key in a policy. Errors: NS422 when its rows cannot be deleted or released, or it has a role already.';
+
 -- supabase/schema/retention/add_retention_policy.sql
 
 create or replace function nightshift.add_retention_policy(
@@ -6733,7 +6823,11 @@ create or replace function nightshift.add_retention_policy(
   flag_column name default null,
   max_fraction numeric default 0.5,
   enabled boolean default true,
-  allow_short boolean default false
+  allow_short boolean default false,
+  with_children text[] default null,
+  release text[] default null,
+  keep text[] default null,
+  first_purge text default null
 )
 returns jsonb
 language plpgsql
@@ -6751,6 +6845,7 @@ begin
   policy.flag_column := add_retention_policy.flag_column;
   policy.max_fraction := add_retention_policy.max_fraction;
   policy.enabled := coalesce(add_retention_policy.enabled, true);
+  policy.first_purge := add_retention_policy.first_purge;
   policy.created_at := now();
   perform nightshift.follow_tables();
   perform nightshift.check_retention_policy(policy, allow_short);
@@ -6762,6 +6857,7 @@ begin
       message = format('%s has a retention policy already', policy.relation),
       hint = 'Change it with nightshift.alter_retention_policy, or remove it first with nightshift.remove_retention_policy.';
   end if;
+  perform nightshift.declare_keys(policy.relation, with_children, release, keep);
   return nightshift.describe_retention_policy(policy)
     || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
       || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
@@ -6769,7 +6865,7 @@ end;
 $$;
 
 comment on function nightshift.add_retention_policy is
-  'Declares that rows of relation may be purged once marker_column is older than drop_after (and flag_column is true, when given). The marker is a date, timestamp (read as UTC) or timestamptz, and needs an index. drop_after: at least 1 day unless allow_short. max_fraction: the largest share of the table one run may remove, default 0.5. Returns the policy and warnings. Errors: NS404, NS422, each with a hint that says the fix.';
+  'Declares that rows of relation may be purged once marker_column is older than drop_after (and flag_column is true, when given). The marker is a date, timestamp (read as UTC) or timestamptz, and needs an index. drop_after: at least 1 day unless allow_short. max_fraction: the largest share of the table one run may remove, default 0.5, and first_purge => ''all'' accepts once what is due now. with_children, release, keep: tables that refer to rows of relation, or to their children, with the foreign key''s columns where there are several, like ''public.messages(sender_id)'': their rows go with the row that they refer to; their reference is set to null or default, as the ON DELETE of the key says; or they may hold what they refer to and nobody needs to be told. Whatever else refers to a due row holds it. Returns the policy and warnings. Errors: NS404, NS422, each with a hint that says the fix.';
 
 -- supabase/schema/retention/advice_for_supabase_table.sql
 
@@ -6850,7 +6946,11 @@ create or replace function nightshift.alter_retention_policy(
   flag_column name default null,
   max_fraction numeric default null,
   enabled boolean default null,
-  allow_short boolean default false
+  allow_short boolean default false,
+  with_children text[] default null,
+  release text[] default null,
+  keep text[] default null,
+  first_purge text default null
 )
 returns jsonb
 language plpgsql
@@ -6877,6 +6977,7 @@ begin
   policy.flag_column := coalesce(alter_retention_policy.flag_column, policy.flag_column);
   policy.max_fraction := coalesce(alter_retention_policy.max_fraction, policy.max_fraction);
   policy.enabled := coalesce(alter_retention_policy.enabled, policy.enabled);
+  policy.first_purge := coalesce(alter_retention_policy.first_purge, policy.first_purge);
 
   -- A policy can always be switched off, whatever has become of its table.
   if policy.enabled then
@@ -6888,8 +6989,12 @@ begin
     marker_column = policy.marker_column,
     flag_column = policy.flag_column,
     max_fraction = policy.max_fraction,
-    enabled = policy.enabled
+    enabled = policy.enabled,
+    first_purge = policy.first_purge
   where p.relation = policy.relation;
+  if policy.enabled or with_children is not null or release is not null or keep is not null then
+    perform nightshift.declare_keys(policy.relation, with_children, release, keep);
+  end if;
   return nightshift.describe_retention_policy(policy)
     || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
       || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
@@ -6897,44 +7002,214 @@ end;
 $$;
 
 comment on function nightshift.alter_retention_policy is
-  'Changes what is given (null leaves a setting as it is) and validates the whole as add_retention_policy does. To drop a flag_column, remove the policy and add it anew. A run under way heeds the change from its next batch on. Returns the policy. Errors: NS404, NS422.';
+  'Changes what is given (null leaves a setting as it is, an empty array takes with_children, release or keep back) and validates the whole as add_retention_policy does. To drop a flag_column, remove the policy and add it anew. A run under way heeds the change from its next batch on. Returns the policy. Errors: NS404, NS422.';
 
--- supabase/schema/retention/brake.sql
+-- supabase/schema/retention/apply_brake.sql
 
-create or replace function nightshift.brake(run nightshift.runs, doomed nightshift.row_set[], scope oid[])
+create or replace function nightshift.apply_brake(run nightshift.runs, rows_to_delete nightshift.row_set[])
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  excess record;
+  excess text;
 begin
-  select g.relation, g.gone, g.going, floor(g.max_fraction * g.total) as allowed into excess
+  select b.excess into excess
   from (
-    select
-      p.relation, p.max_fraction,
-      coalesce((run.progress #>> array['steps', p.relation::text, 'rowsPurged'])::bigint, 0) as gone,
-      sum(cardinality(d.tids)) as going,
-      (run.progress #>> array['backlogs', p.relation::text, 'totalRows'])::numeric as total
-    from unnest(doomed) d
-    cross join lateral nightshift.covering_policy(d.relation, scope) p
-    group by p.relation, p.max_fraction
+    select c.policy, jsonb_object_agg(coalesce(c.child, p.relation)::text, c.n) as going, run.progress #> array['steps', p.relation::text] as step
+    from nightshift.count_deleted(rows_to_delete) c
+    join nightshift.retention_policies p on p.relation::oid = c.policy
+    group by c.policy, p.relation
   ) g
-  where g.gone + g.going > g.max_fraction * g.total
+  cross join lateral nightshift.brake(run, g.policy, nightshift.add_counts(g.going, nightshift.gone_of(g.policy, g.step))) b(excess)
+  where b.excess is not null
   limit 1;
   if found then
     raise exception using
       errcode = 'NS428',
-      message = format('%s would lose more of its rows than max_fraction allows', excess.relation),
-      detail = format('%s are gone in this run, %s more would go now, %s are allowed. This batch deleted nothing.',
-        excess.gone, excess.going, excess.allowed),
-      hint = 'The policy or the rows changed since the run began. Look with a dry run; then force, or raise max_fraction.';
+      message = excess,
+      detail = 'Counted with what is gone in this run. This batch deleted nothing.',
+      hint = 'The policy or the rows changed since the run began. Look with a dry run; then name the table in force, or raise max_fraction.';
   end if;
 end;
 $$;
 
-comment on function nightshift.brake is
+comment on function nightshift.apply_brake is
   'Raises NS428 when a batch would take a table past the max_fraction of its policy, counted from the start of the run.';
+
+-- supabase/schema/retention/brake.sql
+
+create or replace function nightshift.brake(run nightshift.runs, policy_relation oid, going jsonb)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  policy nightshift.retention_policies;
+  backlog jsonb;
+  excess record;
+begin
+  select p.* into policy from nightshift.retention_policies p where p.relation::oid = policy_relation;
+  -- A first purge is accepted once, whatever it takes.
+  if policy.first_purge = 'all' or nightshift.is_forced(run, policy.relation) then
+    return null;
+  end if;
+  backlog := run.progress #> array['backlogs', policy.relation::text];
+  select g.relation, g.n, g.total, round(100.0 * g.n / g.total, 1) as percent into excess
+  from (
+    select e.key as relation, e.value::bigint as n,
+      case e.key
+        when policy.relation::text then (backlog ->> 'totalRows')::bigint
+        else (backlog #>> array['children', e.key, 'totalRows'])::bigint
+      end as total
+    from jsonb_each_text(going) e
+  ) g
+  -- Of a small table a large share is soon due.
+  where g.total >= 1000 and g.n > policy.max_fraction * g.total
+  order by g.n::numeric / g.total desc, g.relation
+  limit 1;
+  if not found then
+    return null;
+  end if;
+  return format('%s: %s of %s rows would go (%s%%), more than max_fraction of %s allows (%s%%)',
+    excess.relation, excess.n, excess.total, trim_scale(excess.percent), policy.relation, trim_scale(round(policy.max_fraction * 100, 1)));
+end;
+$$;
+
+comment on function nightshift.brake is
+  'A sentence when so many rows of a policy''s table or of its children, by table, are more than its max_fraction allows; null when they may go: within the limit, forced, accepted as a first purge, or of a table of fewer than 1,000 rows.';
+
+-- supabase/schema/retention/check_purgeable.sql
+
+create or replace function nightshift.check_purgeable(relation regclass, what text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  kind "char";
+  schema_name name;
+  -- Whoever calls, not the owner of this function: a policy gives nobody a right to delete that they lack.
+  caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+begin
+  select c.relkind, n.nspname into kind, schema_name
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where c.oid = relation;
+  if kind not in ('r', 'p') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is not a table', relation),
+      hint = what || ' needs the table that holds the rows, not a view, a materialized view or a foreign table.';
+  end if;
+  if schema_name in ('pg_catalog', 'information_schema', 'nightshift', 'supabase_migrations') or schema_name like 'pg\_t%' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s belongs to the system or is temporary', relation),
+      hint = 'Declare policies on tables of your application.';
+  end if;
+  if nightshift.advice_for_supabase_table(relation) is not null then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is kept by Supabase or an extension, which rely on its rows', relation),
+      hint = nightshift.advice_for_supabase_table(relation);
+  end if;
+  if not has_table_privilege(caller, relation, 'delete') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s may not delete rows of %s', caller, relation),
+      hint = format('Declare the policy as the owner of the table, or: grant delete on %s to %I;', relation, caller);
+  end if;
+  perform nightshift.require_trusted(relation::oid || array(
+    select distinct k.referencing::oid from nightshift.referencing_keys(relation) k
+  ));
+  if not (
+    has_table_privilege(relation, 'select')
+    and has_table_privilege(relation, 'update')
+    and has_table_privilege(relation, 'delete')
+  ) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s may not select, lock and delete rows of %s', current_user, relation),
+      hint = format('grant select, update, delete on %s to %I;', relation, current_user);
+  end if;
+  if exists (
+    select 1 from pg_catalog.pg_rewrite w
+    where w.ev_class = relation and w.ev_type = '4' and w.is_instead
+  ) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s has a rule that replaces DELETE', relation),
+      hint = 'Drop the rule; a purge could delete nothing through it.';
+  end if;
+  if exists (
+    select 1
+    from pg_catalog.pg_partition_tree(relation) t
+    join pg_catalog.pg_class c on c.oid = t.relid
+    where c.relkind = 'f'
+  ) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s has a partition that is a foreign table', relation),
+      hint = 'Rows elsewhere cannot be locked and purged from here; declare the policy where they live.';
+  end if;
+end;
+$$;
+
+comment on function nightshift.check_purgeable is
+  'Raises NS422, with the fix in the hint, unless rows of a table can be purged, and by whoever calls.';
+
+-- supabase/schema/retention/check_release.sql
+
+create or replace function nightshift.check_release(key oid)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  named record;
+  -- Whoever calls, not the owner of this function: a policy gives nobody a right to change rows that they lack.
+  caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  stuck name;
+begin
+  select c.conrelid::regclass as referencing, c.confdeltype as action, c.conkey, nullif(c.confdelsetcols, '{}') as set_columns
+  into named
+  from pg_catalog.pg_constraint c where c.oid = key;
+  if named.action not in ('n', 'd') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('The foreign key %s does not say what becomes of a reference', nightshift.key_in_words(key)),
+      detail = 'release sets a reference to null or default as the ON DELETE of its key says, and this one says neither.',
+      hint = 'Add the key anew with on delete set null, if its columns may be null, or use with_children or keep.';
+  end if;
+  if not has_table_privilege(caller, named.referencing, 'update') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s may not update rows of %s', caller, named.referencing),
+      hint = format('Declare the policy as the owner of the table, or: grant update on %s to %I;', named.referencing, caller);
+  end if;
+  perform nightshift.require_trusted(array[named.referencing::oid]);
+  select a.attname into stuck
+  from pg_catalog.pg_attribute a
+  left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  where a.attrelid = named.referencing and a.attnotnull
+    and a.attnum = any(coalesce(named.set_columns, named.conkey))
+    and (named.action = 'n' or d.oid is null)
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%I of %s cannot be null, so its reference cannot be released', stuck, named.referencing),
+      hint = format('alter table %s alter %I drop not null; or use with_children or keep.', named.referencing, stuck);
+  end if;
+end;
+$$;
+
+comment on function nightshift.check_release is
+  'Raises NS422, with the fix in the hint, unless the references of a foreign key can be set to null or default, and by whoever calls.';
 
 -- supabase/schema/retention/check_restore.sql
 
@@ -6995,70 +7270,16 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  kind "char";
-  schema_name name;
+  kind constant "char" := (select c.relkind from pg_catalog.pg_class c where c.oid = policy.relation);
   due text;
-  -- Whoever calls, not the owner of this function: a policy gives nobody a right to delete that they lack.
-  caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
 begin
-  select c.relkind, n.nspname into kind, schema_name
-  from pg_catalog.pg_class c
-  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where c.oid = policy.relation;
-
-  if policy.relation is null or not found then
+  if kind is null then
     raise exception using
       errcode = 'NS404',
       message = 'There is no such table',
       hint = 'Name an existing table, with its schema: nightshift.add_retention_policy(''public.orders'', ''30 days'').';
   end if;
-  if kind not in ('r', 'p') then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s is not a table', policy.relation),
-      hint = 'A retention policy needs the table that holds the rows, not a view, a materialized view or a foreign table.';
-  end if;
-  if schema_name in ('pg_catalog', 'information_schema', 'nightshift', 'supabase_migrations') or schema_name like 'pg\_t%' then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s belongs to the system or is temporary', policy.relation),
-      hint = 'Declare policies on tables of your application.';
-  end if;
-  if nightshift.advice_for_supabase_table(policy.relation) is not null then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s is kept by Supabase or an extension, which rely on its rows', policy.relation),
-      hint = nightshift.advice_for_supabase_table(policy.relation);
-  end if;
-  if not has_table_privilege(caller, policy.relation, 'delete') then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s may not delete rows of %s', caller, policy.relation),
-      hint = format('Declare the policy as the owner of the table, or: grant delete on %s to %I;', policy.relation, caller);
-  end if;
-  perform nightshift.require_trusted(policy.relation::oid || array(
-    select distinct k.referencing::oid
-    from nightshift.leaf_relations(policy.relation) l, nightshift.referencing_keys(l) k
-  ));
-  if not (
-    has_table_privilege(policy.relation, 'select')
-    and has_table_privilege(policy.relation, 'update')
-    and has_table_privilege(policy.relation, 'delete')
-  ) then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s may not select, lock and delete rows of %s', current_user, policy.relation),
-      hint = format('grant select, update, delete on %s to %I;', policy.relation, current_user);
-  end if;
-  if exists (
-    select 1 from pg_catalog.pg_rewrite w
-    where w.ev_class = policy.relation and w.ev_type = '4' and w.is_instead
-  ) then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s has a rule that replaces DELETE', policy.relation),
-      hint = 'Drop the rule; a purge could delete nothing through it.';
-  end if;
+  perform nightshift.check_purgeable(policy.relation, 'A retention policy');
   if exists (
     select 1
     from nightshift.retention_policies o
@@ -7073,18 +7294,6 @@ begin
       message = format('A partition or a parent of %s has a retention policy already', policy.relation),
       hint = 'One policy on the partitioned table covers all of its partitions.';
   end if;
-  if exists (
-    select 1
-    from pg_catalog.pg_partition_tree(policy.relation) t
-    join pg_catalog.pg_class c on c.oid = t.relid
-    where c.relkind = 'f'
-  ) then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s has a partition that is a foreign table', policy.relation),
-      hint = 'Rows elsewhere cannot be locked and purged from here; declare the policy where they live.';
-  end if;
-
   -- Each field by itself: '1 month -30 days' is positive on paper and negative in February.
   if policy.drop_after is null
     or not isfinite(policy.drop_after)
@@ -7113,6 +7322,13 @@ begin
       hint = 'It is the share of the table that one run may remove; 0.5 by default.';
   end if;
 
+  if policy.first_purge <> 'all' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('first_purge can only be ''all'', not %L', policy.first_purge),
+      hint = 'It accepts once what is due when the policy is declared, whatever max_fraction says; leave it out otherwise.';
+  end if;
+
   due := nightshift.due_condition(
     'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, now()
   );
@@ -7137,6 +7353,52 @@ $$;
 comment on function nightshift.check_retention_policy is
   'Raises NS404 or NS422, with the fix in the hint, unless the policy can be applied as it is.';
 
+-- supabase/schema/retention/child_condition.sql
+
+create or replace function nightshift.child_condition(
+  policy nightshift.retention_policies,
+  child regclass,
+  as_of timestamptz,
+  depth integer default 0
+)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  key record;
+  above text;
+  condition text;
+begin
+  -- More levels than there are tables: they go round in a circle.
+  if depth > (select count(*) from nightshift.retention_keys k where k.policy = child_condition.policy.relation) then
+    return null;
+  end if;
+  for key in
+    select k.referenced, k.key from nightshift.purge_keys(array[policy.relation::oid]) k
+    where k.role = 'child' and k.referencing = child
+  loop
+    if policy.relation::oid in (select nightshift.related_tables(key.referenced)) then
+      above := nightshift.due_condition(
+        't', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of);
+    else
+      above := 'exists (select from (select t.*) x where ' || nightshift.child_condition(policy, key.referenced, as_of, depth + 1) || ')';
+    end if;
+    if above is null then
+      return null;
+    end if;
+    condition := concat_ws(' or ', condition,
+      format('exists (select from %s t where %s and %s)', nightshift.scan_of(key.referenced), nightshift.join_condition(key.key), above));
+  end loop;
+  -- The key that made it a child may be gone.
+  return coalesce('(' || condition || ')', 'false');
+end;
+$$;
+
+comment on function nightshift.child_condition is
+  'The SQL condition, for rows x of a table of children, that they lead to a due row; null when children refer to each other in a circle.';
+
 -- supabase/schema/retention/choose_due_rows.sql
 
 create or replace function nightshift.choose_due_rows(
@@ -7145,7 +7407,7 @@ create or replace function nightshift.choose_due_rows(
   marker_column name,
   locking text,
   batch_rows integer,
-  inout place jsonb,
+  inout cursor jsonb,
   out chosen tid[]
 )
 language plpgsql
@@ -7166,12 +7428,12 @@ declare
   found_rows integer;
   last_marker text;
 begin
-  if place ->> 'mode' = 'sweep' then
+  if cursor ->> 'mode' = 'sweep' then
     -- Block by block, each block once: no batch meets what an earlier one killed.
     select greatest(1, least(291, case when c.relpages > 0 and c.reltuples > 0 then c.reltuples / c.relpages else 50 end))
     into rows_per_page
     from pg_catalog.pg_class c where c.oid = leaf;
-    start := coalesce(place ->> 'after', '(0,0)')::tid;
+    start := coalesce(cursor ->> 'after', '(0,0)')::tid;
     next_block := (start::text::point)[0]::bigint + greatest(1, round(batch_rows / rows_per_page));
     execute format(
       'select array_agg(r.ctid) from (
@@ -7181,16 +7443,16 @@ begin
        ) r',
       leaf_name, start, least(next_block, 4294967295), leaf::oid, due,
       -- What an index walk has seen already is not looked at twice.
-      case when place ? 'floor' then format('and r.%I > %L', marker_column, place ->> 'floor') end,
+      case when cursor ? 'floor' then format('and r.%I > %L', marker_column, cursor ->> 'floor') end,
       batch_rows, locking
     ) into chosen;
     -- Stopped by the limit, the next batch begins in mid-page; never past the pages read, wherever a row has moved to.
     if cardinality(chosen) >= batch_rows then
-      place := place || jsonb_build_object(
+      cursor := cursor || jsonb_build_object(
         'after', (select least(max(c), format('(%s,0)', next_block)::tid) from unnest(chosen) c), 'leafDone', false
       );
     else
-      place := place || jsonb_build_object(
+      cursor := cursor || jsonb_build_object(
         'after', format('(%s,0)', next_block),
         'leafDone', next_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint
       );
@@ -7206,12 +7468,12 @@ begin
          order by r.%1$I fetch first %5$s rows with ties
        ) c limit %6$s
      ) c',
-    marker_column, leaf_name, due, coalesce(place ->> 'after', '-infinity'), batch_rows, max_ties + 1
+    marker_column, leaf_name, due, coalesce(cursor ->> 'after', '-infinity'), batch_rows, max_ties + 1
   ) into found_tids, found_rows, last_marker;
   if found_rows > max_ties then
     -- One value of the marker on very many rows, as after a bulk delete: no order among them to continue by.
-    place := place || jsonb_build_object(
-      'mode', 'sweep', 'after', '(0,0)', 'floor', coalesce(place ->> 'after', '-infinity'), 'leafDone', false
+    cursor := cursor || jsonb_build_object(
+      'mode', 'sweep', 'after', '(0,0)', 'floor', coalesce(cursor ->> 'after', '-infinity'), 'leafDone', false
     );
     return;
   end if;
@@ -7222,12 +7484,12 @@ begin
     leaf_name, leaf::oid, due, locking
   )
   into chosen using found_tids;
-  place := place || jsonb_build_object('after', last_marker, 'leafDone', found_rows < batch_rows);
+  cursor := cursor || jsonb_build_object('after', last_marker, 'leafDone', found_rows < batch_rows);
 end;
 $$;
 
 comment on function nightshift.choose_due_rows is
-  'The next due rows of a leaf after place, about batch_rows of them, or up to 20,000 with one marker value, locked when locking says so and then known to be due under the lock. place: mode (sweep: after is the address of a row; index: after is a marker value), after, and leafDone once nothing is left behind it.';
+  'The next due rows of a leaf after cursor, about batch_rows of them, or up to 20,000 with one marker value, locked when locking says so and then known to be due under the lock. cursor: mode (sweep: after is the address of a row; index: after is a marker value), after, and leafDone once nothing is left behind it.';
 
 -- supabase/schema/retention/column_type.sql
 
@@ -7266,22 +7528,112 @@ begin
   from pg_catalog.pg_attribute a
   join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
   where a.attrelid = constant_default.relation and a.attname = constant_default.column_name and a.attgenerated = '';
-  -- current_timestamp is a node of its own, now() and its kin are functions without arguments; a domain has checks of its own.
+  -- current_timestamp is a node of its own; now() and its kin are functions of Postgres without arguments.
+  -- A type of the application may have checks.
   if tree is null or tree ~ '\{(SQLVALUEFUNCTION|NEXTVALUEEXPR|COERCETODOMAIN)' or exists (
     select 1
     from nightshift.called_functions(tree) f
     join pg_catalog.pg_proc p on p.oid = f.function
     where p.pronamespace <> 'pg_catalog'::regnamespace or p.provolatile = 'v' or p.pronargs = 0
+  ) or exists (
+    select from regexp_matches(tree, ':(?:const|result|funcresult|opresult)type (\d+)', 'g') m where m[1]::oid >= 16384
   ) then
     return null;
   end if;
+  perform nightshift.trusted_name(relation);
   execute format('select (%s)::text', expression) into value;
   return value;
 end;
 $$;
 
 comment on function nightshift.constant_default is
-  'The time that every new row gets in a column that says nothing else, in UTC, or null where there is none, or where it depends on when the row is written.';
+  'The time that every new row gets in a column that says nothing else, in UTC, or null where there is none, or where it depends on when the row is written. Errors: NS404, NS422 (see trusted_name).';
+
+-- supabase/schema/retention/count_deleted.sql
+
+create or replace function nightshift.count_deleted(deleted nightshift.row_set[])
+returns table (policy oid, child regclass, n bigint)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with counted as (
+    -- A row that may go for two reasons counts once: as due, where it is.
+    select distinct on (d.relation, t.tid) d.policy, d.relation, d.due
+    from unnest(deleted) d cross join lateral unnest(d.tids) t(tid)
+    order by d.relation, t.tid, d.due desc, d.policy
+  ),
+  grouped as (
+    select c.policy, c.relation, c.due, count(*) as n from counted c group by c.policy, c.relation, c.due
+  )
+  select g.policy, m.member, sum(g.n)::bigint
+  from grouped g
+  left join lateral (
+    select m.member
+    from nightshift.policy_members(array[g.policy]) m
+    where m.is_child and not g.due and g.relation in (select nightshift.related_tables(m.member))
+    limit 1
+  ) m on true
+  group by g.policy, m.member;
+$$;
+
+comment on function nightshift.count_deleted is
+  'How many rows go by each policy: of its own table (child is null), and of each table of children.';
+
+-- supabase/schema/retention/count_held.sql
+
+create or replace function nightshift.count_held(step jsonb, held nightshift.held_row[])
+returns jsonb
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when cardinality(held) = 0 then step else step || (
+    select jsonb_build_object(
+      'rowsBlocked', (step ->> 'rowsBlocked')::bigint + count(*) filter (where h.fate = 'held'),
+      'rowsKept', (step ->> 'rowsKept')::bigint + count(*) filter (where h.fate = 'kept'),
+      'rowsRefused', (step ->> 'rowsRefused')::bigint + count(*) filter (where h.fate = 'refused'),
+      'rowsUndecided', (step ->> 'rowsUndecided')::bigint + count(*) filter (where h.fate = 'undecided'),
+      'blockedBy', nightshift.add_counts(step -> 'blockedBy', nightshift.reasons_of(held, 'held')),
+      'keptBy', nightshift.add_counts(step -> 'keptBy', nightshift.reasons_of(held, 'kept')),
+      'refusedBy', nightshift.add_counts(step -> 'refusedBy', nightshift.reasons_of(held, 'refused'))
+    )
+    from unnest(held) h
+  ) end;
+$$;
+
+comment on function nightshift.count_held is 'Adds rows that stay to the totals of a step.';
+
+-- supabase/schema/retention/count_released.sql
+
+create or replace function nightshift.count_released(run_id uuid, rows nightshift.row_set[])
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  tables regclass[] := array(
+    select distinct k.referencing
+    from nightshift.retention_keys k
+    where k.role = 'release' and k.policy::oid in (select s.policy from unnest(rows) s)
+  );
+begin
+  if tables = '{}' then
+    return '{}';
+  end if;
+  return coalesce((
+    select jsonb_object_agg(t.relation::text, t.n)
+    from (
+      select t.relation, sum(cardinality(r.tids)) as n
+      from unnest(nightshift.find_released_rows(run_id, rows)) r
+      join unnest(tables) t(relation) on r.relation in (select nightshift.related_tables(t.relation))
+      group by t.relation
+    ) t
+  ), '{}');
+end;
+$$;
+
+comment on function nightshift.count_released is 'How many rows lose their reference to one of rows, by table.';
 
 -- supabase/schema/retention/count_rows.sql
 
@@ -7317,27 +7669,191 @@ $$;
 comment on function nightshift.covering_policy is
   'The enabled policy within scope that covers a table or partition, if any.';
 
+-- supabase/schema/retention/declare_keys.sql
+
+-- What a policy says of the foreign keys that refer to its rows: children that go along, references that are released, and
+-- rows that may stay. What is not named holds its row, and ON DELETE implies nothing.
+
+create or replace function nightshift.declare_keys(policy regclass, with_children text[], release text[], keep text[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  given record;
+  entries text[];
+  left_over text[];
+  entry text;
+  found_key record;
+begin
+  -- Children first: the other two may name what refers to them.
+  for given in
+    select g.role, g.entries
+    from (values (1, 'child', with_children), (2, 'release', release), (3, 'keep', keep)) g(position, role, entries)
+    where g.entries is not null
+    order by g.position
+  loop
+    delete from nightshift.retention_keys k where k.policy = declare_keys.policy and k.role = given.role;
+    entries := given.entries;
+    -- A child may be the child of one that is named after it.
+    while cardinality(entries) > 0 loop
+      left_over := '{}';
+      foreach entry in array entries loop
+        select k.* into found_key from nightshift.find_key(policy, entry) k;
+        if found_key.key is null then
+          left_over := left_over || entry;
+        else
+          perform nightshift.add_key(policy, found_key.key, given.role);
+        end if;
+      end loop;
+      if cardinality(left_over) = cardinality(entries) then
+        perform nightshift.refuse_key(policy, left_over[1]);
+      end if;
+      entries := left_over;
+    end loop;
+  end loop;
+  -- Taken back, a child may leave others that refer to nothing of the policy any more.
+  select k.referencing into found_key
+  from nightshift.retention_keys k
+  where k.policy = declare_keys.policy
+    and not exists (
+      select from nightshift.purge_keys(array[declare_keys.policy::oid]) p
+      where p.referencing = k.referencing and p.role = k.role
+    )
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s no longer refers to rows that go by the policy of %s', found_key.referencing, policy),
+      hint = 'Give with_children, release and keep together, without the tables that do not belong to it any more.';
+  end if;
+end;
+$$;
+
+comment on function nightshift.declare_keys is
+  'Replaces what a policy says of foreign keys, as far as it is given. Errors: NS422, with the fix in the hint, for a table that does not refer to these rows, has several keys to them, or whose rows cannot be deleted or released.';
+
+-- supabase/schema/retention/delete_closure.sql
+
+create or replace function nightshift.delete_closure(
+  run nightshift.runs,
+  scope oid[],
+  component oid[],
+  dry boolean,
+  rows_to_delete nightshift.row_set[],
+  inout held nightshift.held_row[],
+  out deleted nightshift.row_set[],
+  out released jsonb
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- After so many, without one that went, it is not single rows that cannot go.
+  max_refusals constant integer := 32;
+  refusals integer := 0;
+  refusal text;
+  counts jsonb;
+  due_rows nightshift.held_row[];
+  slices int4range[];
+  slice int4range;
+  part nightshift.row_set[];
+  resolved record;
+  middle integer;
+begin
+  deleted := '{}';
+  released := nightshift.count_released(run.id, rows_to_delete);
+  if not dry then
+    refusal := nightshift.delete_rows(run, rows_to_delete, scope);
+  end if;
+  if refusal is null then
+    deleted := rows_to_delete;
+    return;
+  end if;
+
+  -- Halve until the rows that cannot go stand alone. Those seen last come first: what refers to others goes before them.
+  released := '{}';
+  due_rows := array(
+    select row(r.policy, r.relation, t.tid, 'held', null)::nightshift.held_row
+    from unnest(rows_to_delete) r
+    cross join lateral unnest(r.tids) with ordinality t(tid, position)
+    where r.due
+    order by t.position
+  );
+  slices := array[int4range(1, cardinality(due_rows), '[]')];
+  while cardinality(slices) > 0 loop
+    slice := slices[cardinality(slices)];
+    slices := trim_array(slices, 1);
+    part := array(
+      select row(g.policy, g.relation, true, g.tids)::nightshift.row_set
+      from (
+        select d.policy, d.relation, array_agg(d.tid) as tids
+        from unnest(due_rows[lower(slice):upper(slice) - 1]) d
+        -- Gone, or known to stay, with what was tried before.
+        where (d.relation, d.tid) not in (select r.relation, t.tid from unnest(deleted) r cross join lateral unnest(r.tids) t(tid))
+          and (d.relation, d.tid) not in (select h.relation, h.tid from unnest(held) h)
+        group by d.policy, d.relation
+      ) g
+    );
+    select r.* into resolved from nightshift.resolve_references(run, part, component, true, 1000000) r;
+    held := held || resolved.held;
+    -- Known from here on, so that what comes next does not look at them again.
+    insert into nightshift.purge_decisions (run_id, relation, tid, fate, reason)
+    select run.id, h.relation, h.tid, h.fate, h.reason from unnest(resolved.held) h
+    on conflict do nothing;
+    counts := nightshift.count_released(run.id, resolved.rows_to_delete);
+    refusal := nightshift.delete_rows(run, resolved.rows_to_delete, scope);
+    if refusal is null then
+      deleted := deleted || resolved.rows_to_delete;
+      released := nightshift.add_counts(released, counts);
+    elsif upper(slice) - lower(slice) = 1 then
+      held := held || row(part[1].policy, part[1].relation, part[1].tids[1], 'refused', refusal)::nightshift.held_row;
+      insert into nightshift.purge_decisions values (run.id, part[1].relation, part[1].tids[1], 'refused', refusal)
+      on conflict do nothing;
+      refusals := refusals + 1;
+      if refusals >= max_refusals and cardinality(deleted) = 0 then
+        raise exception using
+          errcode = 'NS422',
+          message = format('No row of %s could be deleted: %s refused each of %s that were tried', part[1].relation::regclass, refusal, refusals),
+          detail = 'The batch was rolled back, with whatever the trigger did.',
+          hint = 'A BEFORE DELETE trigger that turns deletes into soft deletes must let rows go that are soft-deleted already. To see what it says, delete one of the due rows by hand.';
+      end if;
+    else
+      middle := (lower(slice) + upper(slice)) / 2;
+      slices := slices || int4range(lower(slice), middle) || int4range(middle, upper(slice));
+    end if;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.delete_closure is
+  'Deletes what resolve_references says may go; a dry run only counts it. What refuses is found by halving and joins what is held, and the rest goes. released: how many references were set to null or default, by table. Errors: those of delete_rows, and NS422 when every row refuses.';
+
 -- supabase/schema/retention/delete_rows.sql
 
-create or replace function nightshift.delete_rows(doomed nightshift.row_set[], scope oid[])
-returns jsonb
+create or replace function nightshift.delete_rows(run nightshift.runs, rows_to_delete nightshift.row_set[], scope oid[])
+returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set row_security = off
 as $$
 declare
+  by_table nightshift.row_set[];
   deletes text[];
   deleted_rows bigint;
   deleted jsonb;
   expected jsonb;
+  state text;
+  violated text;
+  context text;
 begin
-  if cardinality(doomed) = 0 then
-    return '{}';
+  if cardinality(rows_to_delete) = 0 then
+    return null;
   end if;
   -- The row locks hold the tables as they are from here on; a partition may have been detached just before.
   if exists (
-    select 1 from unnest(doomed) d
-    where not exists (select 1 from nightshift.covering_policy(d.relation, scope))
+    select 1 from unnest(rows_to_delete) d
+    where d.due and not exists (select 1 from nightshift.covering_policy(d.relation, scope) p where p.relation::oid = d.policy)
   ) then
     raise exception using
       errcode = 'serialization_failure',
@@ -7345,16 +7861,11 @@ begin
       detail = 'Nothing was deleted.',
       hint = 'Repeat the call.';
   end if;
-  if exists (
-    select 1
-    from pg_catalog.pg_trigger t
-    where t.tgrelid in (select d.relation from unnest(doomed) d) and not t.tgisinternal
-  ) then
-    -- Triggers of the application were written for the application's own search path, not for ours.
-    perform set_config('search_path', (select s.trigger_search_path || ', pg_temp' from nightshift.settings s), true);
-  else
-    perform set_config('enable_seqscan', 'off', true);
-  end if;
+  by_table := array(
+    select row(null, d.relation, null, array_agg(distinct t.tid))::nightshift.row_set
+    from unnest(rows_to_delete) d cross join lateral unnest(d.tids) t(tid)
+    group by d.relation
+  );
 
   -- Where the rows lie close together, bounds let Postgres read that stretch of the table once, three times as fast as
   -- fetching each row by its address.
@@ -7367,14 +7878,20 @@ begin
     ) order by d.position),
     jsonb_object_agg(d.relation, cardinality(d.tids))
   into deletes, expected
-  from unnest(doomed) with ordinality d(relation, tids, position)
+  from unnest(by_table) with ordinality d(policy, relation, due, tids, position)
   cross join lateral (select min(t) as first, max(t) as last from unnest(d.tids) t) b;
 
   begin
+    if nightshift.fires_triggers(by_table, scope) then
+      -- Triggers of the application were written for the application's own search path, not for ours.
+      perform set_config('search_path', (select s.trigger_search_path || ', pg_temp' from nightshift.settings s), true);
+    else
+      perform set_config('enable_seqscan', 'off', true);
+    end if;
     if cardinality(deletes) = 1 then
-      execute deletes[1] using doomed;
+      execute deletes[1] using by_table;
       get diagnostics deleted_rows = row_count;
-      deleted := jsonb_build_object(doomed[1].relation, deleted_rows);
+      deleted := jsonb_build_object(by_table[1].relation, deleted_rows);
     else
       -- One statement for all tables: foreign keys are checked at its end, when rows that refer to each other are all gone.
       execute (
@@ -7383,43 +7900,32 @@ begin
           string_agg(format('d%s as (%s returning 1)', d.position, deletes[d.position]), ', '),
           string_agg(format('%L, (select pg_catalog.count(*) from d%s)', d.relation, d.position), ', ')
         )
-        from unnest(doomed) with ordinality d(relation, tids, position)
-      ) into deleted using doomed;
+        from unnest(by_table) with ordinality d(policy, relation, due, tids, position)
+      ) into deleted using by_table;
     end if;
-    -- Since Postgres 18 a trigger that is put off to the commit has our rights there as well, with the search path of the caller.
+    -- What is put off to the commit would undo the whole batch there, since Postgres 18 with our rights and the search path of the caller.
     set constraints all immediate;
+    perform set_config('search_path', 'pg_catalog, pg_temp', true);
+    if deleted <> expected then
+      raise exception using errcode = 'NS422', message = 'A trigger kept a row from being deleted';
+    end if;
   exception
-    -- Our own errors are shown as they are. One that a trigger raises under a code of ours may quote a row.
-    when sqlstate 'NS000' then
-      raise exception using
-        errcode = 'NS422',
-        message = format('A trigger raised an error with SQLSTATE %s, which is Nightshift''s own', sqlstate),
-        detail = 'The batch was rolled back, with whatever the trigger did.',
-        hint = 'Let the trigger use another SQLSTATE; to see what it says, delete one of the due rows by hand.';
+    -- A trigger may raise any code there is, and only the rows can tell which of them it means.
+    when others then
+      get stacked diagnostics
+        state = returned_sqlstate, violated = constraint_name, context = pg_exception_context;
+      -- The server is in trouble or another session in the way, or no row of this table could go.
+      if state ~ '^(25|40|53|54|55|57|58|XX)' or state = '42501' and context !~ 'function (?!nightshift\.)' then
+        raise;
+      end if;
+      return nightshift.name_refusal(by_table, state, violated, context);
   end;
-  perform set_config('search_path', 'pg_catalog, pg_temp', true);
-
-  if deleted <> expected then
-    raise exception using
-      errcode = 'NS422',
-      message = format('A trigger kept rows from being deleted: %s of %s went', deleted, expected),
-      detail = 'The batch was rolled back, with whatever the trigger did.',
-      hint = 'A BEFORE DELETE trigger that turns deletes into soft deletes must let rows go that are soft-deleted already.';
-  end if;
-  return (
-    select jsonb_object_agg(e.relation, e.n)
-    from (
-      select p.relation::text, sum(d.value::bigint) as n
-      from jsonb_each_text(deleted) d
-      cross join lateral nightshift.covering_policy(d.key::oid::regclass, scope) p
-      group by p.relation
-    ) e
-  );
+  return null;
 end;
 $$;
 
 comment on function nightshift.delete_rows is
-  'Deletes locked rows of any tables in one statement and returns how many, by the table of the policy. Errors: NS422, all undone, when a trigger kept a row; 40001 when a table is no longer covered.';
+  'Deletes locked rows of any tables in one statement. Returns null, or what refused (a trigger or constraint, by name; never what it said, which may quote a row) and then nothing is deleted. Errors: 40001 when a table is no longer covered, and what concerns more than single rows.';
 
 -- supabase/schema/retention/describe_delete_triggers.sql
 
@@ -7469,6 +7975,10 @@ as $$
     'flagColumn', policy.flag_column,
     'maxFraction', policy.max_fraction,
     'enabled', policy.enabled,
+    'firstPurge', policy.first_purge,
+    'withChildren', nightshift.keys_in_words(policy.relation, 'child'),
+    'release', nightshift.keys_in_words(policy.relation, 'release'),
+    'keep', nightshift.keys_in_words(policy.relation, 'keep'),
     'lastPurgedAt', policy.last_purged_at,
     'lastPurgedRun', policy.last_purged_run,
     'lastPurgedRows', policy.last_purged_rows
@@ -7578,15 +8088,9 @@ $$;
 comment on function nightshift.due_condition is
   'The SQL condition for a due row: due_by_marker, and not in a partition that is left to a partition policy.';
 
--- supabase/schema/retention/find_due_referencing.sql
+-- supabase/schema/retention/find_covered_rows.sql
 
-create or replace function nightshift.find_due_referencing(
-  frontier nightshift.row_set[],
-  scope oid[],
-  as_of timestamptz,
-  locking text,
-  max_rows integer
-)
+create or replace function nightshift.find_covered_rows(rows nightshift.row_set[])
 returns nightshift.row_set[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -7596,89 +8100,102 @@ set enable_mergejoin = off
 set enable_hashjoin = off
 as $$
 declare
-  referenced nightshift.row_set;
-  key record;
-  tids tid[];
-  found_rows nightshift.row_set[] := '{}';
+  steps text;
+  covered nightshift.row_set[];
 begin
-  foreach referenced in array frontier loop
-    for key in
-      select k.key, k.indexed, l.relation as referencing, p.drop_after, p.marker_column, p.flag_column
-      from nightshift.referencing_keys(referenced.relation) k
-      cross join lateral nightshift.leaf_relations(k.referencing) l(relation)
-      cross join lateral nightshift.covering_policy(l.relation, scope) p
-    loop
-      perform set_config('enable_hashjoin', (not key.indexed)::text, true);
-      perform nightshift.hold_table(key.referencing, locking);
-      execute format(
-        'select array_agg(r.ctid) from (
-           select x.ctid from only %1$s x
-           where x.tableoid = %6$s
-             and (%2$s) is true
-             and exists (select 1 from only %3$s t where t.tableoid = %7$s and t.ctid = any($1) and %4$s)
-           limit %8$s
-           %5$s
-         ) r',
-        nightshift.trusted_name(key.referencing),
-        nightshift.due_condition('x', key.referencing, key.drop_after, key.marker_column, key.flag_column, as_of),
-        nightshift.trusted_name(referenced.relation), nightshift.join_condition(key.key), locking,
-        key.referencing::oid, referenced.relation, max_rows
-      )
-      into tids using referenced.tids;
-      found_rows := found_rows || row(key.referencing, coalesce(tids, '{}'))::nightshift.row_set;
-    end loop;
-  end loop;
-  return nightshift.merge_row_sets(found_rows);
+  select string_agg(format('select %s::oid, x.tableoid, x.ctid from %s and r.policy = %s', k.policy,
+    nightshift.reference_join(k.key, true), k.policy), ' union all ')
+  into steps
+  from nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
+  where k.role = 'child';
+  if steps is null then
+    return array(select r from unnest(rows) r where r.due);
+  end if;
+  execute format(
+    'with recursive inside as materialized (
+       select s.policy, s.relation, t.tid, s.due from unnest($1) s cross join lateral unnest(s.tids) t(tid)
+     ),
+     covered(policy, relation, tid) as (
+       select i.policy, i.relation, i.tid from inside i where i.due
+       union
+       select f.policy, f.relation, f.tid
+       from covered r cross join lateral (%s) f(policy, relation, tid)
+       where ((f.policy, f.relation, f.tid) in (select i.policy, i.relation, i.tid from inside i where i.due is not true)) is true
+     )
+     select array_agg(row(g.policy, g.relation, g.due, g.tids)::nightshift.row_set)
+     from (
+       select c.policy, c.relation, k.due, array_agg(c.tid) as tids
+       from covered c
+       cross join lateral (
+         select (c.policy, c.relation, c.tid) in (select i.policy, i.relation, i.tid from inside i where i.due)
+       ) k(due)
+       group by c.policy, c.relation, k.due
+     ) g',
+    steps
+  ) into covered using rows;
+  return coalesce(covered, '{}');
 end;
 $$;
 
-comment on function nightshift.find_due_referencing is
-  'The due rows, within scope, that refer to any row of frontier, at most max_rows for each foreign key and table; locked when locking says so.';
+comment on function nightshift.find_covered_rows is
+  'Those of rows that their policies let go: due ones, and children that lead to a due one through others of them.';
 
--- supabase/schema/retention/find_inner_references.sql
+-- supabase/schema/retention/find_key.sql
 
-create or replace function nightshift.find_inner_references(doomed nightshift.row_set[])
-returns table (relation oid, tid tid, key_name text, referencing_relation oid, referencing_tid tid)
+create or replace function nightshift.find_key(policy regclass, entry text, out key oid)
 language plpgsql
+stable
 set search_path = pg_catalog, pg_temp
-set row_security = off
-set enable_seqscan = off
-set enable_mergejoin = off
-set enable_hashjoin = off
 as $$
 declare
-  referenced nightshift.row_set;
-  key record;
+  named regclass := nightshift.find_relation(entry);
+  columns text;
+  fitting oid[];
 begin
-  foreach referenced in array doomed loop
-    for key in
-      select k.key, k.name, k.indexed, k.referencing from nightshift.referencing_keys(referenced.relation) k
-    loop
-      perform set_config('enable_hashjoin', (not key.indexed)::text, true);
-      return query execute format(
-        'select %1$s::oid, t.ctid, %2$L::text, x.tableoid, x.ctid
-         from only %3$s t
-         join %4$s x on %5$s
-         where t.tableoid = %1$s
-           and t.ctid = any($1)
-           and (x.tableoid, x.ctid) in (
-             select d.relation, r.tid from unnest($2) d cross join lateral unnest(d.tids) r(tid)
-           )',
-        referenced.relation, key.name, nightshift.trusted_name(referenced.relation), nightshift.scan_of(key.referencing),
-        nightshift.join_condition(key.key)
-      ) using referenced.tids, doomed;
-    end loop;
-  end loop;
+  if named is null then
+    -- As in public.messages(sender_id): the columns of one key of several.
+    named := nightshift.find_relation(substring(entry from '^(.*)\(.*\)\s*$'));
+    columns := regexp_replace(substring(entry from '\(([^()]*)\)\s*$'), '\s*,\s*', ', ', 'g');
+  end if;
+  if named is null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no table %s', coalesce(entry, 'null')),
+      hint = 'Name tables with their schema and with quotes where SQL needs them, and the columns of a foreign key of several like public.messages(sender_id).';
+  end if;
+  fitting := array(
+    select k.key
+    from nightshift.purge_keys(array[policy::oid]) k
+    where k.referencing = named
+      and case
+        when columns is null then k.referenced::oid not in (select nightshift.related_tables(named))
+        else nightshift.key_columns(k.key) = btrim(columns)
+      end
+    order by k.key
+  );
+  if cardinality(fitting) > 1 then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s refers to rows of the policy of %s in several ways', named, policy),
+      hint = 'Name the foreign keys that are meant by their columns: ' || (
+        select string_agg(format('%L', nightshift.key_in_words(f)), ', ') from unnest(fitting) f
+      );
+  end if;
+  key := fitting[1];
 end;
 $$;
 
-comment on function nightshift.find_inner_references is
-  'Which rows of doomed refer to which rows of doomed, by foreign key.';
+comment on function nightshift.find_key is
+  'The foreign key that an entry of with_children, release or keep names, among those that refer to rows of the policy or of its children; null when there is none. A table that refers to itself means that only where its columns are given. Errors: NS404 no such table, NS422 several keys.';
 
 -- supabase/schema/retention/find_needed_rows.sql
 
-create or replace function nightshift.find_needed_rows(doomed nightshift.row_set[])
-returns table (relation oid, tid tid, key_name text)
+create or replace function nightshift.find_needed_rows(
+  run_id uuid,
+  rows nightshift.row_set[],
+  released nightshift.row_set[]
+)
+returns setof nightshift.held_row
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set row_security = off
@@ -7687,38 +8204,59 @@ set enable_mergejoin = off
 set enable_hashjoin = off
 as $$
 declare
-  referenced nightshift.row_set;
+  -- Only a run that knows of rows has to ask for each what it knows.
+  knows constant boolean := exists (select from nightshift.purge_decisions d where d.run_id = find_needed_rows.run_id);
   key record;
 begin
-  foreach referenced in array doomed loop
-    for key in
-      select k.key, k.name, k.indexed, k.referencing from nightshift.referencing_keys(referenced.relation) k
-    loop
-      perform set_config('enable_hashjoin', (not key.indexed)::text, true);
-      -- NOT IN, for once: a hashed subplan filters inside the probe of x, which then stops at the first row
-      -- that is not doomed. NOT EXISTS would first subtract the doomed rows from the whole of x.
-      return query execute format(
-        'select %1$s::oid, t.ctid, %2$L::text
-         from only %3$s t
-         where t.tableoid = %1$s
-           and t.ctid = any($1)
-           and exists (
-             select 1 from %4$s x
-             where %5$s
-               and (x.tableoid, x.ctid) not in (
-                 select d.relation, r.tid from unnest($2) d cross join lateral unnest(d.tids) r(tid)
-               )
-           )',
-        referenced.relation, key.name, nightshift.trusted_name(referenced.relation), nightshift.scan_of(key.referencing),
-        nightshift.join_condition(key.key)
-      ) using referenced.tids, doomed;
-    end loop;
+  for key in
+    select s.policy, s.relation, s.tids, k.role, k.key, k.name, k.referencing, k.indexed
+    from unnest(rows) s
+    join nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
+      on k.policy = s.policy and k.referenced::oid in (select nightshift.related_tables(s.relation))
+    order by s.relation, k.key
+  loop
+    perform set_config('enable_hashjoin', (not key.indexed)::text, true);
+    -- NOT IN, for once: a hashed subplan filters inside the probe of x, which then stops at the first row
+    -- that is not among the rows. NOT EXISTS would first subtract them from the whole of x.
+    return query execute format(
+      case
+        when not knows then
+          'select %1$s::oid, t.tableoid, t.ctid, %2$L::text, %3$L::text
+           from only %4$s t
+           where t.tableoid = %5$s and t.ctid = any($1)
+             and exists (select 1 from %6$s x where %7$s and %8$s)'
+        when key.indexed then
+          'select %1$s::oid, t.tableoid, t.ctid, coalesce(nullif(n.fate, ''refused''), %2$L), %3$L::text
+           from only %4$s t
+           cross join lateral (
+             select d.fate
+             from %6$s x
+             left join nightshift.purge_decisions d on d.run_id = %9$L and d.relation = x.tableoid and d.tid = x.ctid
+             where %7$s and %8$s and (d.fate is null or d.fate not in (''gone'', ''assessed''))
+             limit 1
+           ) n
+           where t.tableoid = %5$s and t.ctid = any($1)'
+        else
+          'select distinct on (t.ctid) %1$s::oid, t.tableoid, t.ctid, coalesce(nullif(d.fate, ''refused''), %2$L), %3$L::text
+           from only %4$s t
+           join %6$s x on %7$s
+           left join nightshift.purge_decisions d on d.run_id = %9$L and d.relation = x.tableoid and d.tid = x.ctid
+           where t.tableoid = %5$s and t.ctid = any($1) and %8$s
+             and (d.fate is null or d.fate not in (''gone'', ''assessed''))
+           order by t.ctid'
+      end,
+      key.policy, case key.role when 'keep' then 'kept' else 'held' end, key.name, nightshift.trusted_name(key.relation), key.relation,
+      nightshift.scan_of(key.referencing), nightshift.join_condition(key.key),
+      '(x.tableoid, x.ctid) not in (select d.relation, r.tid from unnest($2) d cross join lateral unnest(d.tids) r(tid))',
+      run_id
+    )
+    using key.tids, case key.role when 'release' then rows || released else rows end;
   end loop;
 end;
 $$;
 
 comment on function nightshift.find_needed_rows is
-  'The rows of doomed that a row outside of doomed refers to, by foreign key.';
+  'Those of rows that a row outside of them refers to, with the foreign key and what it makes of them (held, kept, or undecided like the row that refers). Rows whose reference is to be released do not count, nor those that a dry run has seen go.';
 
 -- supabase/schema/retention/find_relation.sql
 
@@ -7738,6 +8276,80 @@ $$;
 
 comment on function nightshift.find_relation is
   'The table of a name as SQL writes it, schema included, or null, also where the name is malformed or names another database.';
+
+-- supabase/schema/retention/find_released_rows.sql
+
+create or replace function nightshift.find_released_rows(run_id uuid, rows nightshift.row_set[])
+returns nightshift.row_set[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+set enable_mergejoin = off
+set enable_hashjoin = off
+as $$
+declare
+  key record;
+  found_rows nightshift.row_set[];
+  released nightshift.row_set[] := '{}';
+begin
+  for key in
+    select s.relation, s.tids, k.key, k.referencing, k.indexed
+    from unnest(rows) s
+    join nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
+      on k.policy = s.policy and k.referenced::oid in (select nightshift.related_tables(s.relation))
+    where k.role = 'release'
+  loop
+    perform set_config('enable_hashjoin', (not key.indexed)::text, true);
+    execute format(
+      'select array_agg(row(null, g.relation, false, g.tids)::nightshift.row_set)
+       from (
+         select x.tableoid as relation, array_agg(x.ctid) as tids
+         from only %s t join %s x on %s
+         where t.tableoid = %s and t.ctid = any($1)
+           and not exists (
+             select from nightshift.purge_decisions d
+             where d.run_id = %L and d.relation = x.tableoid and d.tid = x.ctid and d.fate in (''gone'', ''assessed'')
+           )
+         group by x.tableoid
+       ) g',
+      nightshift.trusted_name(key.relation), nightshift.scan_of(key.referencing), nightshift.join_condition(key.key), key.relation, run_id
+    ) into found_rows using key.tids;
+    released := released || coalesce(found_rows, '{}');
+  end loop;
+  return nightshift.subtract_row_sets(released, rows);
+end;
+$$;
+
+comment on function nightshift.find_released_rows is
+  'The rows whose reference to one of rows is set to null or default when that one goes, as its policy says.';
+
+-- supabase/schema/retention/fires_triggers.sql
+
+create or replace function nightshift.fires_triggers(rows nightshift.row_set[], scope oid[])
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select exists (
+    select 1
+    from pg_catalog.pg_trigger t
+    where not t.tgisinternal
+      and (
+        t.tgrelid in (select r.relation from unnest(rows) r)
+        or t.tgrelid in (
+          select l.oid
+          from nightshift.retention_keys k
+          cross join lateral nightshift.related_tables(k.referencing) l(oid)
+          where k.policy::oid = any(scope) and k.role = 'release'
+        )
+      )
+  );
+$$;
+
+comment on function nightshift.fires_triggers is
+  'Whether triggers of the application may fire when these rows go, on their own tables or where references are released.';
 
 -- supabase/schema/retention/follow_tables.sql
 
@@ -7778,6 +8390,51 @@ $$;
 
 comment on function nightshift.follow_tables is
   'Notes the present name of every table that has a retention policy, and lets a policy whose table is gone follow it to the one that was created anew under that name.';
+
+-- supabase/schema/retention/forced_names.sql
+
+create or replace function nightshift.forced_names(run nightshift.runs)
+returns text[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case jsonb_typeof(run.input -> 'force')
+    when 'array' then array(select jsonb_array_elements_text(run.input -> 'force'))
+    else '{}'
+  end;
+$$;
+
+comment on function nightshift.forced_names is 'The tables that the input of a run names in force.';
+
+-- supabase/schema/retention/forget_decisions.sql
+
+create or replace function nightshift.forget_decisions()
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  delete from nightshift.purge_decisions d
+  where not exists (select from nightshift.runs r where r.id = d.run_id and r.status in ('running', 'continued'));
+  delete from nightshift.purge_pending p
+  where not exists (select from nightshift.runs r where r.id = p.run_id and r.status in ('running', 'continued'));
+$$;
+
+comment on function nightshift.forget_decisions is 'Deletes what runs that have ended knew of rows.';
+
+-- supabase/schema/retention/gone_of.sql
+
+create or replace function nightshift.gone_of(policy oid, step jsonb)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(step -> 'children', '{}')
+    || jsonb_build_object(gone_of.policy::regclass::text, coalesce((step ->> 'rowsPurged')::bigint, 0));
+$$;
+
+comment on function nightshift.gone_of is 'How many rows went in a step, by table.';
 
 -- supabase/schema/retention/hint_for_flag.sql
 
@@ -7865,6 +8522,21 @@ $$;
 comment on function nightshift.hold_table is
   'Keeps the definition of a table as it is until the end of the transaction, when rows of it are to be locked.';
 
+-- supabase/schema/retention/is_forced.sql
+
+create or replace function nightshift.is_forced(run nightshift.runs, relation regclass)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select exists (
+    select from unnest(nightshift.forced_names(run)) f(name) where nightshift.find_relation(f.name) = is_forced.relation
+  );
+$$;
+
+comment on function nightshift.is_forced is 'Whether the input of a run names a table in force, so that the brake does not hold for it.';
+
 -- supabase/schema/retention/is_large.sql
 
 create or replace function nightshift.is_large(relation regclass)
@@ -7923,6 +8595,57 @@ $$;
 
 comment on function nightshift.join_condition is
   'The SQL condition on which rows of a foreign key belong together: t is the referenced table, x the referencing one. Errors: NS422 (see trusted_operator).';
+
+-- supabase/schema/retention/key_columns.sql
+
+create or replace function nightshift.key_columns(key oid)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(format('%I', a.attname), ', ' order by u.position)
+  from pg_catalog.pg_constraint c
+  cross join lateral unnest(c.conkey) with ordinality u(attnum, position)
+  join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = u.attnum
+  where c.oid = key_columns.key;
+$$;
+
+comment on function nightshift.key_columns is 'The referencing columns of a foreign key, as SQL writes them.';
+
+-- supabase/schema/retention/key_in_words.sql
+
+create or replace function nightshift.key_in_words(key oid)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format('%s(%s)', c.conrelid::regclass, nightshift.key_columns(c.oid))
+  from pg_catalog.pg_constraint c
+  where c.oid = key_in_words.key;
+$$;
+
+comment on function nightshift.key_in_words is 'A foreign key as with_children, release and keep name it: public.messages(sender_id).';
+
+-- supabase/schema/retention/keys_in_words.sql
+
+create or replace function nightshift.keys_in_words(policy regclass, role text)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_agg(w.key order by w.key), '[]')
+  from (
+    select coalesce(nightshift.key_in_words(c.oid), format('%s (constraint %I is gone)', k.referencing, k.constraint_name))
+    from nightshift.retention_keys k
+    left join pg_catalog.pg_constraint c on c.conrelid = k.referencing and c.conname = k.constraint_name and c.contype = 'f'
+    where k.policy = keys_in_words.policy and k.role = keys_in_words.role
+  ) w(key);
+$$;
+
+comment on function nightshift.keys_in_words is 'The foreign keys with a role in a policy, as a JSON array of what with_children, release and keep take.';
 
 -- supabase/schema/retention/leaf_relations.sql
 
@@ -8003,6 +8726,45 @@ $$;
 comment on function nightshift.list_retention_policies is
   'Every policy with its backlog (dueRows of totalRows, oldestDueAt, overdueSeconds) and last purge, as one JSON array. A policy that no longer fits its table carries problem instead. budget_ms: time for counting in all, default 3000; what does not fit is estimated and flagged.';
 
+-- supabase/schema/retention/lock_rows.sql
+
+create or replace function nightshift.lock_rows(run nightshift.runs, rows nightshift.row_set[])
+returns nightshift.row_set[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+as $$
+declare
+  asked nightshift.row_set;
+  locked nightshift.row_set[] := '{}';
+  tids tid[];
+begin
+  foreach asked in array rows loop
+    perform nightshift.hold_table(asked.relation, 'for update');
+    execute format(
+      'select array_agg(r.ctid) from (
+         select x.ctid from only %s x where x.ctid = any($1) and x.tableoid = %s %s for update skip locked
+       ) r',
+      nightshift.trusted_name(asked.relation), asked.relation,
+      case when asked.due then (
+        select format('and (%s) is true', nightshift.due_condition(
+          'x', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at))
+        from nightshift.retention_policies p where p.relation::oid = asked.policy
+      ) end
+    ) into tids using asked.tids;
+    if tids is not null then
+      asked.tids := tids;
+      locked := locked || asked;
+    end if;
+  end loop;
+  return locked;
+end;
+$$;
+
+comment on function nightshift.lock_rows is
+  'Locks rows where they are, passing over those that others hold or that have changed, and returns them; due ones are known to be due under the lock.';
+
 -- supabase/schema/retention/marker_is_indexed.sql
 
 create or replace function nightshift.marker_is_indexed(relation regclass, marker_column name, due text)
@@ -8069,6 +8831,33 @@ $$;
 
 comment on function nightshift.marker_walk is
   'How an index serves the way through the due rows of a leaf: index (it gives them in the order of the marker), sweep (a BRIN index says which pages may have some), or null when none does.';
+
+-- supabase/schema/retention/may_exceed.sql
+
+create or replace function nightshift.may_exceed(run nightshift.runs, policy nightshift.retention_policies, backlog jsonb)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select policy.first_purge is distinct from 'all'
+    and not nightshift.is_forced(run, policy.relation)
+    and exists (
+      select
+      from (
+        select (backlog ->> 'totalRows')::numeric, (backlog ->> 'dueRows')::numeric, 1.0
+        union all
+        -- A sample may be some way off.
+        select (c.value ->> 'totalRows')::numeric, (c.value ->> 'dueRows')::numeric,
+          case when (c.value ->> 'totalRowsExact')::boolean then 1.0 else 0.8 end
+        from jsonb_each(backlog -> 'children') c
+      ) m(total, due, share)
+      where m.total >= 1000 and coalesce(m.due > m.share * policy.max_fraction * m.total, true)
+    );
+$$;
+
+comment on function nightshift.may_exceed is
+  'Whether what is due, and what goes with it, may be more than the max_fraction of a policy allows, so that it has to be counted what would really go.';
 
 -- supabase/schema/retention/measure_backlog.sql
 
@@ -8158,6 +8947,51 @@ $$;
 comment on function nightshift.measure_backlog is
   'How many rows of a policy are due, out of how many. Due rows are counted exactly while budget_ms lasts (default 300), then estimated from about 1,000 random pages, as is the total of a table over 32 MB; the Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
 
+-- supabase/schema/retention/measure_children.sql
+
+create or replace function nightshift.measure_children(policy nightshift.retention_policies, as_of timestamptz)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set row_security = off
+as $$
+declare
+  -- As of the backlog: a table over 32 MB is sampled.
+  counted_pages constant integer := 4096;
+  sampled_pages constant integer := 1000;
+  child record;
+  condition text;
+  pages bigint;
+  percent numeric;
+  total_rows bigint;
+  due_rows bigint;
+  measured jsonb := '{}';
+begin
+  for child in
+    select m.member from nightshift.policy_members(array[policy.relation::oid]) m where m.is_child order by m.member::oid
+  loop
+    select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages
+    from nightshift.all_leaf_relations(child.member) l;
+    percent := case when coalesce(pages, 0) <= counted_pages then 100 else 100.0 * sampled_pages / pages end;
+    condition := nightshift.child_condition(policy, child.member, as_of);
+    execute format(
+      'select count(*), count(*) filter (where %s) from %s x %s', coalesce(condition, 'false'),
+      nightshift.scan_of(child.member), case when percent < 100 then format('tablesample system (%s)', percent) else '' end
+    ) into total_rows, due_rows;
+    measured := measured || jsonb_build_object(child.member::text, jsonb_build_object(
+      'totalRows', round(total_rows * 100 / percent),
+      'totalRowsExact', percent = 100,
+      'dueRows', case when condition is not null then round(due_rows * 100 / percent) end
+    ));
+  end loop;
+  return measured;
+end;
+$$;
+
+comment on function nightshift.measure_children is
+  'Of each table of children of a policy, how many rows it has (exactly below 32 MB) and how many refer to due rows, held or not; null where they refer to each other.';
+
 -- supabase/schema/retention/measure_retention_backlog.sql
 
 create or replace function nightshift.measure_retention_backlog(
@@ -8196,11 +9030,12 @@ begin
     perform nightshift.require_no_sentinel(policy);
     if (backlog ->> 'dueRows')::bigint > 0 then
       perform nightshift.require_replica_identity(policy.relation);
-      -- force is true, or the names of tables.
-      if run.input -> 'force' is distinct from 'true' and not coalesce(run.input -> 'force' ? policy.relation::text, false) then
+      if not nightshift.is_forced(run, policy.relation) then
         perform nightshift.require_referencing_indexes(policy.relation);
       end if;
     end if;
+    backlog := backlog || jsonb_build_object('children', nightshift.measure_children(policy, run.started_at));
+    backlog := backlog || jsonb_build_object('assess', nightshift.may_exceed(run, policy, backlog));
     update nightshift.runs r
     set progress = r.progress || jsonb_build_object(
       'backlogs',
@@ -8213,26 +9048,50 @@ end;
 $$;
 
 comment on function nightshift.measure_retention_backlog is
-  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
+  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
 
--- supabase/schema/retention/merge_row_sets.sql
+-- supabase/schema/retention/name_refusal.sql
 
-create or replace function nightshift.merge_row_sets(sets nightshift.row_set[])
-returns nightshift.row_set[]
+create or replace function nightshift.name_refusal(rows nightshift.row_set[], state text, violated text, context text)
+returns text
 language sql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(array_agg(row(m.relation, m.tids)::nightshift.row_set), '{}')
-  from (
-    select s.relation, array_agg(distinct t.tid) as tids
-    from unnest(merge_row_sets.sets) s
-    cross join lateral unnest(s.tids) t(tid)
-    group by s.relation
-  ) m;
+  select coalesce(
+    -- A trigger can put anything into the fields of an error: only names that are in the catalog are passed on.
+    (
+      select format('constraint %I on %s', c.conname, c.conrelid::regclass)
+      from pg_catalog.pg_constraint c
+      where c.conname = violated and c.conrelid <> 0 and state like '23%'
+      order by c.conrelid in (select r.relation from unnest(rows) r) desc, c.oid
+      limit 1
+    ),
+    (
+      select format('trigger %I on %s (line %s of %s)', t.tgname, t.tgrelid::regclass, m.line, p.proname)
+      from regexp_matches(context, '^PL/pgSQL function (?:[^\n]*\.)?"?([^\n."(]+)"?\([^\n]*\) line (\d+) at', 'gn')
+        with ordinality f(match, position)
+      cross join lateral (select f.match[1] as name, f.match[2] as line) m
+      join pg_catalog.pg_proc p on p.proname = m.name
+      join pg_catalog.pg_trigger t on t.tgfoid = p.oid and not t.tgisinternal
+      order by t.tgrelid in (select r.relation from unnest(rows) r) desc, f.position, t.tgname
+      limit 1
+    ),
+    (
+      select format('trigger %s on %s', string_agg(format('%I', t.tgname), ' or ' order by t.tgname), t.tgrelid::regclass)
+      from pg_catalog.pg_trigger t
+      where t.tgrelid in (select r.relation from unnest(rows) r) and not t.tgisinternal
+        and (t.tgtype & 8) = 8 and (state <> 'NS422' or (t.tgtype & 3) = 3)
+      group by t.tgrelid
+      order by t.tgrelid
+      limit 1
+    ),
+    format('error %s', state)
+  );
 $$;
 
-comment on function nightshift.merge_row_sets is 'The union: one element a table, each row once, no empty elements.';
+comment on function nightshift.name_refusal is
+  'What refused to let rows go, by the name that the catalog has for it: a constraint, or a trigger with the line of its function.';
 
 -- supabase/schema/retention/next_leaf.sql
 
@@ -8270,6 +9129,155 @@ $$;
 
 comment on function nightshift.next_leaf is
   'Where a purge goes on after the leaf with oid done: {leaf, mode}, or null when there is no further leaf. mode is sweep where the due rows are dense or no index gives them in order, index where they are sparse or there are none.';
+
+-- supabase/schema/retention/next_seeds.sql
+
+create or replace function nightshift.next_seeds(
+  run nightshift.runs,
+  policy nightshift.retention_policies,
+  inout step jsonb,
+  batch_rows integer,
+  locking boolean,
+  out seeds nightshift.row_set[]
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  stop_at constant timestamptz := clock_timestamp() + interval '100 milliseconds';
+  lock_clause constant text := case when locking then 'for update skip locked' else '' end;
+  due text := nightshift.due_condition(
+    'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
+  );
+  cursor jsonb := coalesce(step -> 'cursor', nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
+  leaf regclass;
+  chosen tid[];
+  known nightshift.held_row[];
+begin
+  seeds := '{}';
+  -- Leaves without due rows are passed over in one go.
+  while cursor <> 'null' and cardinality(seeds) = 0 and clock_timestamp() < stop_at loop
+    leaf := (cursor ->> 'leaf')::oid::regclass;
+    if leaf in (select l from nightshift.leaf_relations(policy.relation) l) then
+      perform nightshift.hold_table(leaf, lock_clause);
+      due := nightshift.due_condition(
+        'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
+      );
+      select c.cursor, c.chosen into cursor, chosen
+      from nightshift.choose_due_rows(leaf, due, policy.marker_column, lock_clause, batch_rows, cursor) c;
+      -- Decided before, with rows that refer to them: counted here, and not walked a second time.
+      known := array(
+        select row(policy.relation, d.relation, d.tid, d.fate, d.reason)::nightshift.held_row
+        from nightshift.purge_decisions d
+        where d.run_id = run.id and d.relation = leaf::oid and d.tid = any(chosen)
+      );
+      step := nightshift.count_held(step, known);
+      seeds := nightshift.subtract_held(
+        case when chosen is null then '{}' else array[row(policy.relation, leaf, true, chosen)::nightshift.row_set] end, known
+      );
+    else
+      -- Dropped or detached since the last batch: its rows are no longer ours.
+      cursor := cursor || '{"leafDone": true}';
+    end if;
+    if (cursor ->> 'leafDone')::boolean then
+      cursor := coalesce(nightshift.next_leaf(policy.relation, leaf, policy.marker_column, due), 'null');
+    end if;
+  end loop;
+  step := step || jsonb_build_object('cursor', cursor);
+end;
+$$;
+
+comment on function nightshift.next_seeds is
+  'The next due rows of a policy after step.cursor, at most about batch_rows, locked where locking says so, without those that the run has decided; these are counted in step.';
+
+-- supabase/schema/retention/note_assessment.sql
+
+create or replace function nightshift.note_assessment(run nightshift.runs, relation regclass, step jsonb, finished boolean)
+returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  refusal constant text := nightshift.brake(run, relation, nightshift.gone_of(relation, step));
+begin
+  if refusal is not null then
+    update nightshift.runs r
+    set progress = r.progress || jsonb_build_object(
+      'refusals', coalesce(r.progress -> 'refusals', '{}') || jsonb_build_object(relation::text, refusal)
+    )
+    where r.id = run.id;
+  end if;
+  if refusal is not null or finished then
+    delete from nightshift.purge_decisions d where d.run_id = run.id and d.fate = 'assessed';
+    delete from nightshift.purge_pending p where p.run_id = run.id and p.turn = note_assessment.relation::oid;
+  end if;
+  return refusal;
+end;
+$$;
+
+comment on function nightshift.note_assessment is
+  'What the brake says of an assessment so far, which is noted in the ledger; null when as much may go. Forgets what the assessment knew of rows when it is over.';
+
+-- supabase/schema/retention/note_decisions.sql
+
+create or replace function nightshift.note_decisions(
+  run nightshift.runs,
+  turn regclass,
+  level integer,
+  seeds nightshift.row_set[],
+  deleted nightshift.row_set[],
+  held nightshift.held_row[],
+  in_circle boolean,
+  fate_of_deleted text
+)
+returns nightshift.held_row[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  counted nightshift.held_row[];
+begin
+  -- Of two reasons for which a row may go, one was enough.
+  held := array(
+    select h
+    from (select distinct on (h.relation, h.tid) h.* from unnest(held) h order by h.relation, h.tid, h.fate, h.reason) h
+    where (h.relation, h.tid) not in (select d.relation, t.tid from unnest(deleted) d cross join lateral unnest(d.tids) t(tid))
+  );
+  counted := array(
+    select row(h.policy, h.relation, h.tid, h.fate, h.reason)::nightshift.held_row
+    from unnest(held) h
+    where case when level is null
+      then (h.relation, h.tid) in (select s.relation, t.tid from unnest(seeds) s cross join lateral unnest(s.tids) t(tid))
+      else (h.relation, h.tid) in (
+        select p.relation, p.tid from nightshift.purge_pending p where p.run_id = run.id and p.turn = note_decisions.turn::oid and p.walked)
+      end
+  );
+  if in_circle or exists (select from unnest(held) h where h.fate = 'undecided') then
+    insert into nightshift.purge_decisions (run_id, relation, tid, fate, reason)
+    select run.id, h.relation, h.tid, h.fate, h.reason from unnest(held) h
+    on conflict do nothing;
+  end if;
+  if fate_of_deleted is not null then
+    insert into nightshift.purge_decisions (run_id, relation, tid, fate)
+    select run.id, d.relation, t.tid, fate_of_deleted
+    from nightshift.sets_to_remember(run, deleted) d cross join lateral unnest(d.tids) t(tid)
+    order by d.relation, t.tid
+    on conflict do nothing;
+  end if;
+  if level is not null then
+    delete from nightshift.purge_pending p
+    where p.run_id = run.id and p.turn = note_decisions.turn::oid
+      and (
+        p.level = note_decisions.level
+        or (p.relation, p.tid) in (select h.relation, h.tid from unnest(held) h)
+      );
+  end if;
+  return counted;
+end;
+$$;
+
+comment on function nightshift.note_decisions is
+  'Remembers what a batch decided, as far as the run can meet the rows again: those that stay where references may run in a circle, and what a dry run counts as gone. Returns the rows of held that the cursor has passed, which are to be counted now.';
 
 -- supabase/schema/retention/partitions_to_retire.sql
 
@@ -8335,7 +9343,7 @@ begin
   perform nightshift.follow_tables();
 
   select string_agg(o, ', ') into unknown
-  from unnest(only_relations) o
+  from unnest(only_relations || nightshift.forced_names(run)) o
   where not exists (
     select 1 from nightshift.retention_policies p where p.relation = nightshift.find_relation(o)
   );
@@ -8357,8 +9365,16 @@ begin
 
   -- The scope is kept in the ledger: no batch of this run can touch a table that this plan did not name.
   update nightshift.runs r
-  set progress = jsonb_build_object('scope', to_jsonb(chosen::oid[]::bigint[]), 'steps', '{}'::jsonb) || r.progress
+  set progress = jsonb_build_object(
+    'scope', to_jsonb(chosen::oid[]::bigint[]),
+    'components', (
+      select coalesce(jsonb_object_agg(o.policy::text, to_jsonb(o.component::bigint[])), '{}')
+      from nightshift.purge_order(chosen) o where cardinality(o.component) > 0
+    ),
+    'steps', '{}'::jsonb
+  ) || r.progress
   where r.id = plan_retention_purge.run_id;
+  perform nightshift.forget_decisions();
 
   return jsonb_build_object(
     'policies', coalesce((
@@ -8366,24 +9382,12 @@ begin
         nightshift.describe_retention_policy(p)
         || jsonb_build_object(
           'warnings', nightshift.retention_warnings(p.relation),
-          'referencedBy', (
-            select coalesce(jsonb_agg(distinct o.relation::text), '[]')
-            from nightshift.retention_policies o
-            where o.relation = any(chosen)
-              and o.relation <> p.relation
-              and exists (
-                select 1
-                from nightshift.leaf_relations(p.relation) l, nightshift.referencing_keys(l) k
-                where o.relation = k.referencing
-                  or o.relation in (select a.relid from pg_catalog.pg_partition_ancestors(k.referencing) a(relid))
-                  or k.referencing in (select a.relid from pg_catalog.pg_partition_ancestors(o.relation) a(relid))
-              )
-          )
+          'refusal', run.progress #> array['refusals', p.relation::text]
         )
-        order by p.relation::text
+        order by o.position, p.relation::text
       )
-      from nightshift.retention_policies p
-      where p.relation = any(chosen)
+      from nightshift.purge_order(chosen) o
+      join nightshift.retention_policies p on p.relation::oid = o.policy
     ), '[]'),
     'disabled', coalesce((
       select jsonb_agg(p.relation::text order by p.relation::text)
@@ -8395,7 +9399,24 @@ end;
 $$;
 
 comment on function nightshift.plan_retention_purge is
-  'The enabled policies that this run covers, each with the other covered tables that refer to it (referencedBy), and the tables whose policy is disabled; fixes the former as the scope of the run. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+  'The enabled policies that this run covers, in the order of their turns (tables that refer come before what they refer to), and the tables whose policy is disabled; fixes the former as the scope of the run. refusal: what the brake said in an earlier attempt. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+
+-- supabase/schema/retention/policy_members.sql
+
+create or replace function nightshift.policy_members(policies oid[])
+returns table (policy oid, member regclass, is_child boolean)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select p.relation::oid, p.relation, false
+  from nightshift.retention_policies p where p.relation::oid = any(policies)
+  union
+  select k.policy::oid, k.referencing, true
+  from nightshift.retention_keys k where k.policy::oid = any(policies) and k.role = 'child';
+$$;
+
+comment on function nightshift.policy_members is 'The tables that lose rows by these policies: their own, and those of children.';
 
 -- supabase/schema/retention/primary_key.sql
 
@@ -8407,8 +9428,10 @@ as $$
 declare
   columns integer;
 begin
-  -- The type without its length: a cast to varchar(3) would cut an id short, and find another row.
-  select i.indnkeyatts, a.attname, format('%I.%I', tn.nspname, t.typname), format('operator(%I.%s)', n.nspname, o.oprname)
+  -- The type that the operator takes, without a length: a cast to varchar(3) would cut an id short, and find another row; and one to
+  -- a domain would run its checks, which may be anyone's.
+  select i.indnkeyatts, a.attname,
+    case o.cast_right when '' then format('%I.%I', tn.nspname, t.typname) else substr(o.cast_right, 3) end, concat(o.cast_left, ' ', o.name)
   into columns, column_name, type, equals
   from pg_catalog.pg_index i
   join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
@@ -8417,8 +9440,7 @@ begin
   join pg_catalog.pg_opclass c on c.oid = i.indclass[0]
   join pg_catalog.pg_amop p on p.amopfamily = c.opcfamily and p.amoplefttype = c.opcintype
     and p.amoprighttype = c.opcintype and p.amopstrategy = 3
-  join pg_catalog.pg_operator o on o.oid = p.amopopr
-  join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
+  cross join lateral nightshift.trusted_operator(p.amopopr) o
   where i.indrelid = primary_key.relation and i.indisprimary;
   if columns is distinct from 1 then
     raise exception using
@@ -8433,7 +9455,7 @@ end;
 $$;
 
 comment on function nightshift.primary_key is
-  'The column of a primary key of one column, its type and the operator that it is unique by, both as SQL writes them. Errors: NS422 when there is none.';
+  'The column of a primary key of one column, the type of its values, and what to write between the column and a value to compare them as its index does. Errors: NS422 when there is none (and see trusted_operator).';
 
 -- supabase/schema/retention/purge_batch.sql
 
@@ -8443,7 +9465,14 @@ comment on function nightshift.primary_key is
 -- Locks: at run time ROW EXCLUSIVE on the purged table and on due tables that refer to it, waited for at most 1 s, and row
 --        locks on due rows, never waited for.
 
-create or replace function nightshift.purge_batch(run_id uuid, fence bigint, relation text, batch_rows integer)
+create or replace function nightshift.purge_batch(
+  run_id uuid,
+  fence bigint,
+  relation text,
+  batch_rows integer,
+  assess boolean default false,
+  closure_rows integer default null
+)
 returns jsonb
 language plpgsql
 security definer
@@ -8456,20 +9485,21 @@ set jit = off
 as $$
 declare
   started constant timestamptz := clock_timestamp();
+  max_rows constant integer := coalesce(closure_rows, greatest(32 * batch_rows, 1000));
+  section constant text := case when assess then 'assessments' else 'steps' end;
   run nightshift.runs;
   scope oid[];
+  component oid[];
   policy nightshift.retention_policies;
-  due text;
-  locking text;
+  dry boolean;
   step jsonb;
-  place jsonb;
-  leaf regclass;
-  chosen tid[];
-  seeds nightshift.row_set[] := '{}';
-  doomed nightshift.row_set[];
-  seeds_doomed bigint;
-  needed_by jsonb;
-  purged jsonb;
+  level integer;
+  seeds nightshift.row_set[];
+  resolved record;
+  result record;
+  deleted nightshift.row_set[] := '{}';
+  finished boolean;
+  refusal text;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception using
@@ -8478,11 +9508,11 @@ begin
       detail = 'Under a fixed snapshot it could not see rows that appear after the lock.',
       hint = 'alter role authenticator reset default_transaction_isolation; or the setting of the database.';
   end if;
-  if batch_rows is null or batch_rows < 1 then
+  if batch_rows is null or batch_rows < 1 or max_rows < 1 then
     raise exception using
       errcode = 'NS422',
-      message = 'batch_rows must be at least 1',
-      hint = 'It is about how many rows a batch looks at; begin with 1000.';
+      message = 'batch_rows and closure_rows must be at least 1',
+      hint = 'batch_rows is about how many rows a batch looks at; begin with 1000, and leave closure_rows out.';
   end if;
 
   run := nightshift.hold_run(run_id, fence);
@@ -8494,9 +9524,16 @@ begin
       message = 'Nightshift is paused',
       hint = 'select nightshift.unpause(); lets jobs delete again.';
   end if;
-  scope := array(select s::oid from jsonb_array_elements_text(run.progress -> 'scope') s);
-  -- Held until the end: once a policy is removed or changed, no batch deletes by what it was.
-  perform 1 from nightshift.retention_policies p where p.relation::oid = any(scope) for share;
+  dry := run.dry_run or assess;
+  -- What the brake has refused stays, and keeps what it refers to.
+  scope := array(
+    select s::oid from jsonb_array_elements_text(run.progress -> 'scope') s
+    where not coalesce(run.progress -> 'refusals' ? s::oid::regclass::text, false)
+  );
+  if not run.dry_run then
+    -- Held until the end: once a policy is removed or changed, no batch deletes by what it was.
+    perform 1 from nightshift.retention_policies p where p.relation::oid = any(scope) for share;
+  end if;
   select p.* into policy
   from nightshift.retention_policies p
   where p.relation = nightshift.find_relation(purge_batch.relation) and p.enabled and p.relation::oid = any(scope);
@@ -8506,105 +9543,374 @@ begin
       message = format('%s has no enabled retention policy in the scope of this run', purge_batch.relation),
       hint = 'It was removed, disabled or renamed since the run began; the next run follows the policies as they are then.';
   end if;
-
-  -- Other tables may lose rows here only when their brake has been looked at, which needs their backlog.
-  scope := array(
-    select s from unnest(scope) s
-    where s = policy.relation::oid or run.progress -> 'backlogs' ? s::regclass::text
+  -- Other tables lose rows here only when their brake can be asked, which needs their backlog.
+  component := array(
+    select c::oid from jsonb_array_elements_text(run.progress #> array['components', policy.relation::oid::text]) c
+    where c::oid = any(scope)
+      and (c::oid = policy.relation::oid or run.progress -> 'backlogs' ? c::oid::regclass::text)
+      and exists (select from nightshift.retention_policies p where p.relation::oid = c::oid and p.enabled)
   );
+  step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsRefused": 0, "refusedBy": {}, "rowsUndecided": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
+    || coalesce(run.progress #> array[section, policy.relation::text], '{}');
 
-  due := nightshift.due_condition(
-    'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
-  );
-  locking := case when run.dry_run then '' else 'for update skip locked' end;
-  step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "batches": 0}'::jsonb
-    || coalesce(run.progress #> array['steps', policy.relation::text], '{}');
-  place := coalesce(step -> 'place', nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
-
-  -- Leaves without due rows are passed over in one go.
-  while place <> 'null' and cardinality(seeds) = 0 and clock_timestamp() < started + interval '100 milliseconds' loop
-    leaf := (place ->> 'leaf')::oid::regclass;
-    if leaf in (select l from nightshift.leaf_relations(policy.relation) l) then
-      perform nightshift.hold_table(leaf, locking);
-      due := nightshift.due_condition(
-        'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
-      );
-      select c.place, c.chosen into place, chosen
-      from nightshift.choose_due_rows(leaf, due, policy.marker_column, locking, batch_rows, place) c;
-      if chosen is not null then
-        seeds := array[row(leaf, chosen)::nightshift.row_set];
-      end if;
-    else
-      -- Dropped or detached since the last batch: its rows are no longer ours.
-      place := place || '{"leafDone": true}';
-    end if;
-    if (place ->> 'leafDone')::boolean then
-      place := coalesce(nightshift.next_leaf(policy.relation, leaf, policy.marker_column, due), 'null');
-    end if;
-  end loop;
-
-  select r.doomed, r.seeds_doomed, r.needed_by into doomed, seeds_doomed, needed_by
-  from nightshift.resolve_references(seeds, scope, run.started_at, locking) r;
-  if not run.dry_run and not coalesce((run.input ->> 'force')::boolean, false) then
-    perform nightshift.brake(run, doomed, scope);
+  select t.level, t.seeds into level, seeds from nightshift.take_pending(run, policy.relation, not dry) t;
+  if level is null then
+    select n.step, n.seeds into step, seeds from nightshift.next_seeds(run, policy, step, batch_rows, not dry) n;
   end if;
-  if run.dry_run then
-    purged := jsonb_build_object(policy.relation::text, seeds_doomed);
-  else
-    purged := nightshift.delete_rows(doomed, scope);
+  select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, max_rows) r;
+  if not resolved.complete and nightshift.count_rows(seeds) = 1 then
+    -- It cannot be made any smaller, so it may take all that a statement has time for.
+    select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, 8 * max_rows) r;
+    if not resolved.complete then
+      resolved.rows_to_delete := '{}';
+      resolved.held := array[row(seeds[1].policy, seeds[1].relation, seeds[1].tids[1], 'undecided', null)::nightshift.held_row];
+    end if;
+  elsif not resolved.complete then
+    perform nightshift.put_off(run, policy.relation, level, seeds, resolved.ahead);
+    resolved.rows_to_delete := null;
   end if;
 
-  step := step || jsonb_build_object(
-    'place', place,
-    'batches', (step ->> 'batches')::bigint + 1,
-    'rowsBlocked', (step ->> 'rowsBlocked')::bigint + nightshift.count_rows(seeds) - seeds_doomed,
-    'blockedBy', nightshift.add_counts(step -> 'blockedBy', needed_by)
+  if resolved.rows_to_delete is not null then
+    if not dry then
+      perform nightshift.apply_brake(run, resolved.rows_to_delete);
+    end if;
+    select d.* into result
+    from nightshift.delete_closure(run, scope, component, dry, resolved.rows_to_delete, resolved.held) d;
+    deleted := result.deleted;
+    step := nightshift.count_held(step, nightshift.note_decisions(
+      run, policy.relation, level, seeds, deleted, result.held, cardinality(component) > 0,
+      case when assess then 'assessed' when dry then 'gone' end
+    ));
+    step := step || jsonb_build_object('released', nightshift.add_counts(step -> 'released', result.released));
+  end if;
+  step := step || jsonb_build_object('batches', (step ->> 'batches')::bigint + 1);
+  step := nightshift.record_batch(run, policy.relation, section, step, deleted);
+  finished := step -> 'cursor' = 'null' and not exists (
+    select from nightshift.purge_pending p where p.run_id = run.id and p.turn = policy.relation::oid
   );
-  return nightshift.record_batch(run, policy.relation, step, purged) || jsonb_build_object(
-    'done', place = 'null',
+  if assess then
+    refusal := nightshift.note_assessment(run, policy.relation, step, finished);
+    finished := finished or refusal is not null;
+  elsif finished and not run.dry_run then
+    update nightshift.retention_policies p set first_purge = null where p.relation = policy.relation and p.first_purge is not null;
+  end if;
+  return jsonb_build_object(
+    'step', step,
+    'done', finished,
+    'refusal', refusal,
+    'rowsReached', greatest(nightshift.count_rows(array(select r from unnest(resolved.reached) r where r.due)) - nightshift.count_rows(seeds), 0),
     'durationMs', round(extract(epoch from clock_timestamp() - started) * 1000, 3)
   );
 end;
 $$;
 
 comment on function nightshift.purge_batch is
-  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run counts and deletes nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked, by foreign key. Continues where the ledger says the last committed batch stopped. Returns {rowsByRelation: purged by this batch, step: totals of this table in this run, done, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone, NS409 lease lost, NS422 policy or trigger does not fit, NS428 paused, or more would go than max_fraction allows, 40001 a partition was detached meanwhile (repeat the call).';
+  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may be looked at to decide a batch, default 32 times batch_rows and at least 1,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS428 paused, or more would go than max_fraction allows, 40001 a partition was detached meanwhile (repeat the call).';
+
+-- supabase/schema/retention/purge_keys.sql
+
+create or replace function nightshift.purge_keys(policies oid[])
+returns table (
+  policy oid, role text, key oid, name text, referenced regclass, referencing regclass, indexed boolean
+)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with keys as (
+    select distinct on (m.policy, r.key) m.policy, r.*
+    from nightshift.policy_members(policies) m
+    cross join lateral nightshift.referencing_keys(m.member) r
+  )
+  select k.policy, coalesce(d.role, 'hold'), k.key, k.name, k.referenced, k.referencing, k.indexed
+  from keys k
+  left join nightshift.retention_keys d
+    on d.policy::oid = k.policy and d.referencing = k.referencing and d.constraint_name = k.constraint_name
+  order by k.policy, k.key;
+$$;
+
+comment on function nightshift.purge_keys is
+  'The foreign keys that refer to rows which go by these policies, children included, and what each policy says of them: child, release, keep, or hold where it says nothing.';
+
+-- supabase/schema/retention/purge_order.sql
+
+create or replace function nightshift.purge_order(policies oid[])
+returns table (policy oid, "position" bigint, component oid[])
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  with recursive waits as materialized (
+    -- What is referred to comes after what refers to it and may go itself.
+    select distinct k.policy as later, m.policy as earlier
+    from nightshift.purge_keys(policies) k
+    join (
+      select m.policy, r.relation
+      from nightshift.policy_members(policies) m cross join lateral nightshift.related_tables(m.member) r(relation)
+    ) m on m.relation = k.referencing
+    where k.role in ('hold', 'keep')
+  ),
+  reaches as (
+    select w.later, w.earlier from waits w
+    union
+    select r.later, w.earlier from reaches r join waits w on w.later = r.earlier
+  )
+  select p.policy, (select count(*) from reaches r where r.later = p.policy),
+    array(
+      select r.earlier from reaches r
+      where r.later = p.policy and exists (select 1 from reaches b where b.later = r.earlier and b.earlier = p.policy)
+      order by r.earlier
+    )
+  from unnest(policies) p(policy);
+$$;
+
+comment on function nightshift.purge_order is
+  'In which order policies have their turn (ascending position): tables that refer come first, so that what is left of them then, stays. component: the policies, itself among them, whose rows may refer to each other in a circle, and which are decided together; empty where there is no circle.';
+
+-- supabase/schema/retention/put_off.sql
+
+create or replace function nightshift.put_off(
+  run nightshift.runs,
+  turn regclass,
+  level integer,
+  seeds nightshift.row_set[],
+  ahead nightshift.row_set[]
+)
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  -- The seeds wait for what refers to them; when nothing else is due there, all but a quarter of them wait for the rest.
+  insert into nightshift.purge_pending as p (run_id, turn, relation, tid, policy, level, walked)
+  select distinct on (r.relation, r.tid) run.id, turn::oid, r.relation, r.tid, r.policy, r.level, r.walked
+  from (
+    select s.relation, t.tid, s.policy, true as walked,
+      coalesce(put_off.level, 1) + case
+        when cardinality(ahead) = 0 and 4 * (row_number() over () - 1) < nightshift.count_rows(seeds) then 1 else 0 end as level
+    from unnest(seeds) s cross join lateral unnest(s.tids) t(tid)
+    union all
+    select a.relation, t.tid, a.policy, false, coalesce(put_off.level, 1) + 1
+    from unnest(ahead) a cross join lateral unnest(a.tids) t(tid)
+  ) r
+  on conflict (run_id, turn, relation, tid) do update set level = excluded.level;
+$$;
+
+comment on function nightshift.put_off is
+  'Remembers rows that are too many to decide at once: those ahead are taken up first, or a quarter of the seeds when nothing is ahead.';
+
+-- supabase/schema/retention/reach_rows.sql
+
+create or replace function nightshift.reach_rows(
+  run nightshift.runs,
+  seeds nightshift.row_set[],
+  component oid[],
+  max_rows integer,
+  out reached nightshift.row_set[],
+  out complete boolean,
+  out ahead nightshift.row_set[]
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+set enable_mergejoin = off
+set enable_hashjoin = off
+as $$
+declare
+  -- Only a run that knows of rows has to ask for each what it knows.
+  unknown constant text := case
+    when exists (select from nightshift.purge_decisions d where d.run_id = run.id) then format(
+      'and not exists (select from nightshift.purge_decisions d where d.run_id = %L and d.relation = x.tableoid and d.tid = x.ctid)',
+      run.id
+    )
+    else ''
+  end;
+  steps text;
+begin
+  with keys as materialized (
+    select k.*, nightshift.reference_join(k.key, true) as upwards
+    from nightshift.purge_keys(component) k
+  ),
+  members as materialized (
+    select m.*, array(select nightshift.related_tables(m.member)) as related from nightshift.policy_members(component) m
+  )
+  select string_agg(b.step, ' union all ') into steps
+  from (
+    -- Children go with the row that they refer to.
+    select format('select %s::oid, x.tableoid, x.ctid, ''child'' from %s and r.policy = %s %s', k.policy, k.upwards, k.policy, unknown)
+    from keys k where k.role = 'child'
+    union all
+    -- A row that refers may be due itself.
+    select format('select %s::oid, x.tableoid, x.ctid, ''due'' from %s and r.policy = %s and x.tableoid = any(%L::oid[]) and (%s) is true %s',
+      p.relation::oid, k.upwards, k.policy, array(select l::oid from nightshift.leaf_relations(p.relation) l),
+      nightshift.due_condition('x', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at), unknown)
+    from keys k
+    join members m on not m.is_child and k.referencing::oid = any(m.related)
+    join nightshift.retention_policies p on p.relation = m.member
+    where k.role in ('hold', 'keep')
+    union all
+    -- Or the child of another row that is due: then that one comes into it too.
+    select format('select %s::oid, x.tableoid, x.ctid, ''maybe'' from %s and r.policy = %s %s', m.policy, k.upwards, k.policy, unknown)
+    from keys k
+    join members m on m.is_child and k.referencing::oid = any(m.related)
+    where k.role in ('hold', 'keep')
+    union all
+    select format('select %s::oid, t.tableoid, t.ctid, %L from %s and r.policy = %s and r.kind = ''maybe'' %s %s', k.policy,
+      case when m.is_child then 'maybe' else 'due' end,
+      nightshift.reference_join(k.key, false), k.policy,
+      case when not m.is_child then format('and t.tableoid = any(%L::oid[]) and (%s) is true',
+        array(select l::oid from nightshift.leaf_relations(p.relation) l),
+        nightshift.due_condition('t', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at)) end,
+      replace(unknown, 'x.', 't.'))
+    from keys k
+    join members m on m.policy = k.policy and k.referenced::oid = any(m.related)
+    join nightshift.retention_policies p on p.relation::oid = k.policy
+    where k.role = 'child'
+      and exists (
+        select from keys h join members c on c.is_child and h.referencing::oid = any(c.related) where h.role in ('hold', 'keep')
+      )
+  ) b(step);
+
+  reached := seeds;
+  complete := true;
+  ahead := '{}';
+  if steps is null then
+    return;
+  end if;
+  execute format(
+    'with recursive reached(policy, relation, tid, kind) as (
+       select s.policy, s.relation, t.tid, ''due'' from unnest($1) s cross join lateral unnest(s.tids) t(tid)
+       union
+       select f.policy, f.relation, f.tid, f.kind
+       from reached r cross join lateral (%s) f(policy, relation, tid, kind)
+     ),
+     numbered as materialized (
+       select r.*, row_number() over () as n from (select * from reached limit %s) r
+     )
+     select
+       (
+         select array_agg(row(g.policy, g.relation, g.due, g.tids)::nightshift.row_set)
+         from (
+           select n.policy, n.relation, k.due, array_agg(n.tid order by n.n) as tids
+           from numbered n
+           cross join lateral (select case n.kind when ''due'' then true when ''child'' then false end) k(due)
+           group by n.policy, n.relation, k.due
+         ) g
+       ),
+       (select count(*) <= %s from numbered),
+       (
+         select array_agg(row(g.policy, g.relation, true, g.tids)::nightshift.row_set)
+         from (
+           select l.policy, l.relation, array_agg(l.tid) as tids
+           from (
+             select n.* from numbered n
+             where n.kind = ''due'' and n.n > %s
+               and (n.relation, n.tid) not in (select p.relation, p.tid from nightshift.purge_pending p where p.run_id = %L)
+             order by n.n desc limit %s
+           ) l
+           group by l.policy, l.relation
+         ) g
+       )',
+    steps, nightshift.count_rows(seeds) + max_rows + 1, nightshift.count_rows(seeds) + max_rows,
+    nightshift.count_rows(seeds), run.id, greatest(max_rows / 8, 1)
+  )
+  into reached, complete, ahead using seeds;
+  ahead := coalesce(ahead, '{}');
+end;
+$$;
+
+comment on function nightshift.reach_rows is
+  'The rows that would have to go with seeds: children, and due rows of the policies in component that refer to them, directly or not, each seen once. due is null for rows that may be children of a due row. Not complete when there are more than max_rows besides the seeds; ahead is then the due rows seen last.';
+
+-- supabase/schema/retention/reasons_of.sql
+
+create or replace function nightshift.reasons_of(held nightshift.held_row[], fate text)
+returns jsonb
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_object_agg(g.reason, g.n), '{}')
+  from (
+    select h.reason, count(*) as n from unnest(held) h where h.fate = reasons_of.fate and h.reason is not null group by h.reason
+  ) g;
+$$;
+
+comment on function nightshift.reasons_of is 'How many rows of one fate there are, by what keeps them.';
 
 -- supabase/schema/retention/record_batch.sql
 
-create or replace function nightshift.record_batch(run nightshift.runs, relation regclass, step jsonb, purged jsonb)
+create or replace function nightshift.record_batch(
+  run nightshift.runs,
+  relation regclass,
+  section text,
+  step jsonb,
+  deleted nightshift.row_set[]
+)
 returns jsonb
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  steps jsonb := run.progress -> 'steps' || jsonb_build_object(relation::text, step);
+  steps jsonb := coalesce(run.progress -> section, '{}') || jsonb_build_object(relation::text, step);
   entry record;
+  counted jsonb;
 begin
-  for entry in select p.key as relation, p.value::bigint as n from jsonb_each_text(purged) p where p.value <> '0' loop
-    steps := steps || jsonb_build_object(
-      entry.relation,
-      coalesce(steps -> entry.relation, '{}')
-        || jsonb_build_object('rowsPurged', coalesce((steps #>> array[entry.relation, 'rowsPurged'])::bigint, 0) + entry.n)
-    );
-    if not run.dry_run then
+  for entry in
+    select p.relation, c.policy, c.child, c.n
+    from nightshift.count_deleted(deleted) c
+    join nightshift.retention_policies p on p.relation::oid = c.policy
+  loop
+    counted := coalesce(steps -> entry.relation::text, '{}');
+    counted := counted || case
+      when entry.child is null then jsonb_build_object('rowsPurged', coalesce((counted ->> 'rowsPurged')::bigint, 0) + entry.n)
+      else jsonb_build_object('children', nightshift.add_counts(
+        coalesce(counted -> 'children', '{}'), jsonb_build_object(entry.child::text, entry.n)))
+    end;
+    steps := steps || jsonb_build_object(entry.relation::text, counted);
+    if section = 'steps' and not run.dry_run and entry.child is null then
       update nightshift.retention_policies p
       set
         last_purged_at = clock_timestamp(),
         last_purged_run = run.id,
-        last_purged_rows = (steps #>> array[entry.relation, 'rowsPurged'])::bigint
-      where p.relation = nightshift.find_relation(entry.relation);
+        last_purged_rows = (counted ->> 'rowsPurged')::bigint
+      where p.relation = entry.relation;
     end if;
   end loop;
   update nightshift.runs r
-  set progress = r.progress || jsonb_build_object('steps', steps)
+  set progress = r.progress || jsonb_build_object(section, steps)
   where r.id = run.id;
-  return jsonb_build_object('rowsByRelation', purged, 'step', steps -> relation::text);
+  return steps -> relation::text;
 end;
 $$;
 
 comment on function nightshift.record_batch is
-  'Writes what a batch did into the ledger and the policies, in the transaction of the batch.';
+  'Writes what a batch did into a section of the ledger (steps, or assessments) and into the policies, in the transaction of the batch. Returns the step of the table whose turn it is.';
+
+-- supabase/schema/retention/reference_join.sql
+
+create or replace function nightshift.reference_join(key oid, from_referenced boolean)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  -- From one known row r to those at the other end. The array is looked at before any table is.
+  select case when from_referenced
+    then format('%s t join %s x on %s where r.relation = any(%L::oid[]) and t.tableoid = r.relation and t.ctid = r.tid',
+      nightshift.scan_of(c.confrelid), nightshift.scan_of(c.conrelid), nightshift.join_condition(c.oid),
+      array(select l::oid from nightshift.all_leaf_relations(c.confrelid) l))
+    else format('%s x join %s t on %s where r.relation = any(%L::oid[]) and x.tableoid = r.relation and x.ctid = r.tid',
+      nightshift.scan_of(c.conrelid), nightshift.scan_of(c.confrelid), nightshift.join_condition(c.oid),
+      array(select l::oid from nightshift.all_leaf_relations(c.conrelid) l))
+  end
+  from pg_catalog.pg_constraint c
+  where c.oid = reference_join.key;
+$$;
+
+comment on function nightshift.reference_join is
+  'The FROM and WHERE that lead from a row r (relation, tid) through a foreign key: from the referenced row t to those that refer to it, x, or the other way. Errors: NS422 (see trusted_name).';
 
 -- supabase/schema/retention/referencing_keys.sql
 
@@ -8612,7 +9918,7 @@ comment on function nightshift.record_batch is
 -- Why: a due row may go only when every row that refers to it goes too; the catalog is read in one place.
 
 create or replace function nightshift.referencing_keys(relation regclass)
-returns table (key oid, name text, referencing regclass, indexed boolean)
+returns table (key oid, name text, constraint_name name, referenced regclass, referencing regclass, indexed boolean)
 language sql
 stable
 set search_path = pg_catalog, pg_temp
@@ -8620,6 +9926,8 @@ as $$
   select
     k.oid,
     format('%I on %s%s', k.conname, k.conrelid::regclass, nightshift.retired_in_words(k.conrelid)),
+    k.conname,
+    k.confrelid::regclass,
     k.conrelid::regclass,
     exists (
       select 1
@@ -8648,14 +9956,50 @@ as $$
   where k.contype = 'f'
     -- Copies of a key that partitioning makes are covered by the key itself.
     and k.conparentid = 0
-    and (
-      k.confrelid = referencing_keys.relation
-      or k.confrelid in (select a.relid from pg_catalog.pg_partition_ancestors(referencing_keys.relation) a(relid))
-    );
+    and k.confrelid in (select r from nightshift.related_tables(referencing_keys.relation) r);
 $$;
 
 comment on function nightshift.referencing_keys is
-  'The foreign keys that refer to a table or, for a partition, to any of its parents: name for reports, referencing table, and whether an index on the referencing side serves it.';
+  'The foreign keys that refer to a table, to any of its partitions or to what it is a partition of: name for reports, both tables, and whether an index on the referencing side serves it.';
+
+-- supabase/schema/retention/refuse_key.sql
+
+create or replace function nightshift.refuse_key(policy regclass, entry text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception using
+    errcode = 'NS422',
+    message = format('%s does not refer to rows of %s, nor to children that are named', entry, policy),
+    hint = 'These refer to them: ' || coalesce((
+      select string_agg(format('%L', nightshift.key_in_words(k.key)), ', ' order by k.name)
+      from nightshift.purge_keys(array[policy::oid]) k
+    ), 'none') || '.';
+end;
+$$;
+
+comment on function nightshift.refuse_key is
+  'Raises NS422 for an entry of with_children, release or keep that names no foreign key to rows of the policy, and lists those there are.';
+
+-- supabase/schema/retention/related_tables.sql
+
+create or replace function nightshift.related_tables(relation regclass)
+returns setof oid
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select related_tables.relation::oid
+  union
+  select t.relid::oid from pg_catalog.pg_partition_tree(related_tables.relation) t
+  union
+  select a.relid::oid from pg_catalog.pg_partition_ancestors(related_tables.relation) a(relid);
+$$;
+
+comment on function nightshift.related_tables is 'A table, its partitions at every level, and what it is a partition of.';
 
 -- supabase/schema/retention/remove_retention_policy.sql
 
@@ -8813,9 +10157,10 @@ comment on function nightshift.require_replica_identity is
 
 -- supabase/schema/retention/resolve_references.sql
 
--- Which due rows may go: the largest set of them that nothing outside of the set refers to.
+-- Which rows may go: the largest set of due rows, and of rows that go with them, that no other row refers to.
 -- Why: whatever the ON DELETE action of a foreign key, a row that something still needs stays, and nothing is cascaded away.
--- Locks: at run time row locks, never waited for, on due rows that refer to due rows, and ROW EXCLUSIVE on their tables.
+-- Locks: at run time row locks, never waited for, on the rows that are to go and on those whose reference is released, and
+--        ROW EXCLUSIVE on their tables.
 --
 -- Plans: batches look rows up by address and by foreign key, a few thousand at a time. A planner that assumes a cold disk
 -- would often rather read a whole table, once a batch; hence the planner settings of those functions (a hash join stays
@@ -8823,82 +10168,101 @@ comment on function nightshift.require_replica_identity is
 -- can answer, where the address should lead.
 
 create or replace function nightshift.resolve_references(
+  run nightshift.runs,
   seeds nightshift.row_set[],
-  scope oid[],
-  as_of timestamptz,
-  locking text,
-  out doomed nightshift.row_set[],
-  out seeds_doomed bigint,
-  out needed_by jsonb
+  component oid[],
+  locking boolean,
+  max_rows integer,
+  out rows_to_delete nightshift.row_set[],
+  out held nightshift.held_row[],
+  out released nightshift.row_set[],
+  out reached nightshift.row_set[],
+  out complete boolean,
+  out ahead nightshift.row_set[]
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Beyond these a closure is not worth one transaction: its rows go leaf first, over several batches or nights.
-  max_rows constant integer := 20000;
-  stop_at constant timestamptz := clock_timestamp()
-    + coalesce(nullif(current_setting('statement_timeout')::interval, '0'), '5 seconds') / 2;
-  frontier nightshift.row_set[] := seeds;
-  referencing nightshift.row_set[];
-  referenced_within boolean := false;
-  spared nightshift.row_set[];
+  policies constant oid[] := array(select distinct s.policy from unnest(seeds) s union select unnest(component));
+  has_children constant boolean := exists (
+    select from nightshift.retention_keys k where k.policy::oid = any(policies) and k.role = 'child'
+  );
+  has_releases constant boolean := exists (
+    select from nightshift.retention_keys k where k.policy::oid = any(policies) and k.role = 'release'
+  );
+  others nightshift.row_set[];
+  due_rows nightshift.row_set[];
+  found_rows nightshift.held_row[];
+  left_rows nightshift.row_set[];
 begin
-  doomed := seeds;
-  seeds_doomed := nightshift.count_rows(seeds);
-  needed_by := '{}';
-  if not exists (select 1 from unnest(seeds) s, nightshift.referencing_keys(s.relation)) then
-    return;
+  reached := seeds;
+  rows_to_delete := seeds;
+  held := '{}';
+  released := '{}';
+  complete := true;
+  ahead := '{}';
+  if cardinality(component) > 0 or has_children then
+    select r.* into reached, complete, ahead from nightshift.reach_rows(run, seeds, policies, max_rows) r;
+    rows_to_delete := reached;
+    if not complete then
+      return;
+    end if;
+    if exists (select from unnest(rows_to_delete) r where r.due is null) then
+      rows_to_delete := nightshift.find_covered_rows(rows_to_delete);
+    end if;
+    if locking then
+      others := nightshift.subtract_row_sets(rows_to_delete, seeds);
+      rows_to_delete := seeds || nightshift.lock_rows(run, others);
+    end if;
+  end if;
+  if has_releases then
+    released := nightshift.find_released_rows(run.id, rows_to_delete);
+    if locking then
+      released := nightshift.lock_rows(run, released);
+    end if;
   end if;
 
-  while cardinality(frontier) > 0
-    and clock_timestamp() < stop_at
-    and nightshift.count_rows(doomed) - nightshift.count_rows(seeds) < max_rows
-  loop
-    referencing := nightshift.find_due_referencing(frontier, scope, as_of, locking, max_rows);
-    referenced_within := referenced_within or cardinality(referencing) > 0;
-    frontier := nightshift.subtract_row_sets(referencing, doomed);
-    doomed := nightshift.merge_row_sets(doomed || frontier);
-  end loop;
-
   -- A fresh look, after the locks: whoever would refer to a locked row now waits for us, whoever did before is seen.
-  -- What a spared row refers to is spared too.
-  with recursive needed as (
-    select f.relation, f.tid, f.key_name from nightshift.find_needed_rows(doomed) f
-    union
-    select i.relation, i.tid, i.key_name
-    from needed n
-    join inner_reference i on i.referencing_relation = n.relation and i.referencing_tid = n.tid
-  ),
-  inner_reference as materialized (
-    select i.* from nightshift.find_inner_references(doomed) i where referenced_within
-  ),
-  spared_row as (
-    select distinct on (n.relation, n.tid) n.relation, n.tid, n.key_name
-    from needed n
-    order by n.relation, n.tid, n.key_name
-  ),
-  spared_seeds as (
-    select r.key_name, count(*) as seeds
-    from spared_row r
-    where (r.relation, r.tid) in (select s.relation, t.tid from unnest(seeds) s cross join lateral unnest(s.tids) t(tid))
-    group by r.key_name
-  )
-  select
-    (
-      select coalesce(array_agg(row(g.relation, g.tids)::nightshift.row_set), '{}')
-      from (select r.relation, array_agg(r.tid) as tids from spared_row r group by r.relation) g
-    ),
-    coalesce(jsonb_object_agg(k.key_name, k.seeds), '{}'),
-    seeds_doomed - coalesce(sum(k.seeds), 0)
-  into spared, needed_by, seeds_doomed
-  from spared_seeds k;
-  doomed := nightshift.subtract_row_sets(doomed, spared);
+  found_rows := array(select f from nightshift.find_needed_rows(run.id, rows_to_delete, released) f);
+  if cardinality(found_rows) = 0 and not has_children then
+    return;
+  end if;
+  due_rows := array(select r from unnest(rows_to_delete) r where r.due);
+  loop
+    held := held || found_rows;
+    left_rows := nightshift.subtract_held(rows_to_delete, found_rows);
+    if has_children then
+      left_rows := nightshift.find_covered_rows(left_rows);
+    end if;
+    exit when nightshift.count_rows(left_rows) = nightshift.count_rows(rows_to_delete);
+    -- What a row that stays refers to, stays.
+    found_rows := array(
+      select s from nightshift.spread_hold(left_rows, array(
+        select row(o.policy, o.relation, t.tid, coalesce(h.fate, 'held'), h.reason)::nightshift.held_row
+        from unnest(nightshift.subtract_row_sets(rows_to_delete, left_rows)) o
+        cross join lateral unnest(o.tids) t(tid)
+        left join unnest(held) h on h.policy = o.policy and h.relation = o.relation and h.tid = t.tid
+      )) s
+    );
+    rows_to_delete := left_rows;
+  end loop;
+  held := array(
+    select h::nightshift.held_row
+    from (
+      select distinct on (h.policy, h.relation, h.tid) h.*
+      from unnest(held) h
+      where (h.policy, h.relation, h.tid) in (
+        select d.policy, d.relation, t.tid from unnest(due_rows) d cross join lateral unnest(d.tids) t(tid)
+      )
+      order by h.policy, h.relation, h.tid, array_position(array['held', 'undecided', 'kept'], h.fate), h.reason
+    ) h
+  );
 end;
 $$;
 
 comment on function nightshift.resolve_references is
-  'Of locked due rows (seeds), those that may go, together with the due rows that refer to them, directly or not: doomed is the largest set that nothing outside of it refers to, as far as 20,000 rows and half the statement timeout reach. seeds_doomed of the seeds are in it; needed_by counts the others by foreign key.';
+  'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the rows whose reference is then set to null or default. held: those that stay, with what keeps them. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';
 
 -- supabase/schema/retention/restore_rows.sql
 
@@ -8970,9 +10334,9 @@ begin
   -- Operators are qualified: the update runs with the search path of the triggers.
   marked := case when policy.flag_column is not null then format('r.%I is true', policy.flag_column)
     else format('(r.%1$I is not null and r.%1$I operator(pg_catalog.<>) ''-infinity'')', policy.marker_column) end;
-  lock_row := format('select %s from %s r where r.%I %s $1::%s for update of r',
+  lock_row := format('select %s from %s r where r.%I%s $1::%s for update of r',
     marked, nightshift.scan_of(policy.relation), key.column_name, key.equals, key.type);
-  restore_row := format('update %s r set %I = null%s where r.%I %s $1::%s returning %s',
+  restore_row := format('update %s r set %I = null%s where r.%I%s $1::%s returning %s',
     nightshift.scan_of(policy.relation), policy.marker_column,
     case when policy.flag_column is null then '' else format(', %I = false', policy.flag_column) end,
     key.column_name, key.equals, key.type, marked);
@@ -9095,6 +10459,112 @@ $$;
 comment on function nightshift.scan_of is
   'How to name a table after FROM: with its partitions, and without tables that merely inherit from it. Errors: NS404, NS422 (see trusted_name).';
 
+-- supabase/schema/retention/sets_to_remember.sql
+
+create or replace function nightshift.sets_to_remember(run nightshift.runs, deleted nightshift.row_set[])
+returns setof nightshift.row_set
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with policies as materialized (
+    select array(select s::oid from jsonb_array_elements_text(run.progress -> 'scope') s) as scope
+  ),
+  tables as materialized (
+    select d.relation, array(select nightshift.related_tables(d.relation)) as related
+    from unnest(deleted) d group by d.relation
+  ),
+  keys as materialized (
+    select distinct k.key, k.referencing from policies p cross join lateral nightshift.purge_keys(p.scope) k
+  ),
+  members as materialized (
+    select m.* from policies p cross join lateral nightshift.policy_members(p.scope) m
+  )
+  select d.*
+  from unnest(deleted) d
+  join tables t on t.relation = d.relation
+  cross join lateral (select count(*) from keys k where k.referencing::oid = any(t.related)) k(n)
+  cross join lateral (
+    select count(*) filter (where m.is_child) > 0, count(*) filter (where not m.is_child) > 0
+    from members m where m.member::oid = any(t.related)
+  ) m(is_child, is_due)
+  -- Rows that refer to nothing, or to one row only which they go with, are not met again.
+  where k.n > 1 or m.is_due and (k.n = 1 or m.is_child);
+$$;
+
+comment on function nightshift.sets_to_remember is
+  'Those of the rows that a dry run counts as gone and can meet again: from another row that they refer to, or on its way through the table.';
+
+-- supabase/schema/retention/spread_hold.sql
+
+create or replace function nightshift.spread_hold(rows nightshift.row_set[], staying nightshift.held_row[])
+returns setof nightshift.held_row
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+set enable_mergejoin = off
+set enable_hashjoin = off
+as $$
+declare
+  steps text;
+begin
+  select string_agg(format(
+    'select %s::oid, t.tableoid, t.ctid, %s, %L from %s', k.policy,
+    case k.role when 'keep' then 'case r.fate when ''held'' then ''kept'' else r.fate end' else 'r.fate' end, k.name,
+    nightshift.reference_join(k.key, false)
+  ), ' union all ')
+  into steps
+  from nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
+  where k.role <> 'release';
+  if steps is null then
+    return;
+  end if;
+  return query execute format(
+    'with recursive inside as materialized (
+       select s.policy, s.relation, t.tid from unnest($1) s cross join lateral unnest(s.tids) t(tid)
+     ),
+     shared as materialized (
+       select i.relation, i.tid from inside i group by i.relation, i.tid having count(*) > 1
+     ),
+     stays(policy, relation, tid, fate, reason, alone) as (
+       select s.policy, s.relation, s.tid, s.fate, s.reason, true from unnest($2) s
+       union
+       select f.policy, f.relation, f.tid, f.fate, f.reason,
+         -- A row that may go for two reasons stays only when both are gone.
+         (f.relation, f.tid) not in (select s.relation, s.tid from shared s)
+       from stays r cross join lateral (%s) f(policy, relation, tid, fate, reason)
+       where r.alone and ((f.policy, f.relation, f.tid) in (select i.policy, i.relation, i.tid from inside i)) is true
+     )
+     select s.policy, s.relation, s.tid, s.fate, s.reason from stays s',
+    steps
+  ) using rows, staying;
+end;
+$$;
+
+comment on function nightshift.spread_hold is
+  'What follows when rows stay: they, and those of rows that they refer to, directly or not, with the foreign key.';
+
+-- supabase/schema/retention/subtract_held.sql
+
+create or replace function nightshift.subtract_held(sets nightshift.row_set[], held nightshift.held_row[])
+returns nightshift.row_set[]
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(row(d.policy, d.relation, d.due, d.tids)::nightshift.row_set), '{}')
+  from (
+    select s.policy, s.relation, s.due, array_agg(t.tid order by t.position) as tids
+    from unnest(subtract_held.sets) s
+    cross join lateral unnest(s.tids) with ordinality t(tid, position)
+    where (s.policy, s.relation, t.tid) not in (select h.policy, h.relation, h.tid from unnest(subtract_held.held) h)
+    group by s.policy, s.relation, s.due
+  ) d;
+$$;
+
+comment on function nightshift.subtract_held is 'Those of sets that are not held, each under its policy, in the same order.';
+
 -- supabase/schema/retention/subtract_row_sets.sql
 
 create or replace function nightshift.subtract_row_sets(sets nightshift.row_set[], minus nightshift.row_set[])
@@ -9103,23 +10573,50 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(array_agg(row(d.relation, d.tids)::nightshift.row_set), '{}')
+  select coalesce(array_agg(row(d.policy, d.relation, d.due, d.tids)::nightshift.row_set), '{}')
   from (
-    select left_over.relation, array_agg(left_over.tid) as tids
-    from (
-      select s.relation, t.tid
-      from unnest(subtract_row_sets.sets) s
-      cross join lateral unnest(s.tids) t(tid)
-      except
-      select m.relation, t.tid
-      from unnest(subtract_row_sets.minus) m
-      cross join lateral unnest(m.tids) t(tid)
-    ) left_over
-    group by left_over.relation
+    select s.policy, s.relation, s.due, array_agg(distinct t.tid) as tids
+    from unnest(subtract_row_sets.sets) s
+    cross join lateral unnest(s.tids) t(tid)
+    where (s.relation, t.tid) not in (
+      select m.relation, r.tid from unnest(subtract_row_sets.minus) m cross join lateral unnest(m.tids) r(tid)
+    )
+    group by s.policy, s.relation, s.due
   ) d;
 $$;
 
-comment on function nightshift.subtract_row_sets is 'The rows of sets that are not in minus.';
+comment on function nightshift.subtract_row_sets is 'Those of sets that are not in minus, whatever the policies say.';
+
+-- supabase/schema/retention/take_pending.sql
+
+create or replace function nightshift.take_pending(run nightshift.runs, turn regclass, locking boolean, out level integer, out seeds nightshift.row_set[])
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  select max(p.level) into level
+  from nightshift.purge_pending p where p.run_id = run.id and p.turn = take_pending.turn::oid;
+  seeds := array(
+    select row(g.policy, g.relation, true, g.tids)::nightshift.row_set
+    from (
+      select p.policy, p.relation, array_agg(p.tid) as tids
+      from nightshift.purge_pending p
+      where p.run_id = run.id and p.turn = take_pending.turn::oid and p.level = take_pending.level
+        and not exists (
+          select from nightshift.purge_decisions d
+          where d.run_id = run.id and d.relation = p.relation and d.tid = p.tid
+        )
+      group by p.policy, p.relation
+    ) g
+  );
+  if locking then
+    seeds := nightshift.lock_rows(run, seeds);
+  end if;
+end;
+$$;
+
+comment on function nightshift.take_pending is
+  'The rows that wait in this turn and are to be taken up next, locked where locking says so and then known to be due; level is null when none wait.';
 
 -- supabase/schema/retention/trim_restores.sql
 
@@ -11763,14 +13260,16 @@ revoke all on schema nightshift from public, anon, authenticated, service_role, 
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
   nightshift.database_sizes, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
-  nightshift.migrations, nightshift.partition_policies, nightshift.refresh_policies, nightshift.restores, nightshift.retention_policies,
-  nightshift.retired_partitions, nightshift.runs, nightshift.settings, nightshift.view_refreshes
+  nightshift.migrations, nightshift.partition_policies, nightshift.purge_decisions, nightshift.purge_pending,
+  nightshift.refresh_policies, nightshift.restores, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
+  nightshift.runs, nightshift.settings, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on sequence
   nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.restores_id_seq, nightshift.retired_partitions_id_seq,
   nightshift.view_refreshes_id_seq
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on type nightshift.partition_state from public;
+revoke all on type nightshift.held_row from public;
 revoke all on type nightshift.row_set from public;
 
 grant usage on schema nightshift to service_role, nightshift_runner;
@@ -11806,50 +13305,56 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '4aa6bf39809c3194d163a1cfbb2b132867d692a23ff6203e0e158d9db5f64f37', '{
-  add_counts, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'b317776b6763cefe71e0758607db1454a73783b6707b396ecdf6a97238272bfb', '{
+  add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
-  api_roles, application_owners, assess_health, assess_partitions, assess_view, begin_detach, begin_run, bound_of_time,
-  brake, called_functions, can_be_referenced, check_health, check_lease, check_partition_policy, check_partition_sizes,
-  check_refresh_policy, check_restore, check_retention_policy, choose_due_rows, column_type, constant_default,
-  copy_after_attach, copy_grants, copy_settings, count_between, count_rows, counted, counted_until, covering_policy,
+  api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,
+  bound_of_time, brake, called_functions, can_be_referenced, check_health, check_lease, check_partition_policy,
+  check_partition_sizes, check_purgeable, check_refresh_policy, check_release, check_restore, check_retention_policy,
+  child_condition, choose_due_rows, column_type, constant_default, copy_after_attach, copy_grants, copy_settings,
+  count_between, count_deleted, count_held, count_released, count_rows, counted, counted_until, covering_policy,
   create_missing_partitions, create_partition, create_partitions, database_sizes, declare_health_check, declare_job,
-  declared_since, delete_rows, describe_ddl_failure, describe_declared_policy, describe_delete_triggers,
-  describe_health_check, describe_installation, describe_jobs, describe_leftovers, describe_needs,
-  describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
+  declare_keys, declared_since, delete_closure, delete_rows, describe_ddl_failure, describe_declared_policy,
+  describe_delete_triggers, describe_health_check, describe_installation, describe_jobs, describe_leftovers,
+  describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
   describe_retention_policy, describe_retired, describe_run, describe_view, drop_retired_partitions, due_by_marker,
-  due_condition, fences, find_due_referencing, find_inner_references, find_needed_rows, find_refresh,
-  find_refresh_policy, find_relation, find_stranger, find_view, finish_detach, finish_run, fix_of_stale_view,
-  follow_renames, follow_tables, free_partition_name, get_health, get_run, grant_of_refresh, hand_over,
-  health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
-  health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
-  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
-  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
-  health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
-  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
-  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
-  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
-  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
-  held_partition_policy, hint_for_flag, hint_for_marker, hint_for_owner, hold_partition_run, hold_run, hold_table,
-  in_days, index_definition, interval_start, intervals_of, is_large, is_published, is_set_by_default, job_state,
-  job_states, jobs, join_condition, json_number, keep_time, last_health_levels, leaf_relations, level_rank,
-  list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change,
-  lock_in_turn, mark_lost_runs, marker_is_indexed, marker_walk, may_refresh, measure_backlog,
-  measure_default_partition, measure_retention_backlog, merge_row_sets, migrations, move_rows, mute_triggers,
-  name_some, next_leaf, next_part_of_index, note_detaching, note_partitions, note_unchanged, oldest_due, only_needed,
-  other_owners, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
-  partition_warnings, partitions_to_make, partitions_to_retire, partitions_wanted, pause, plan_partition_maintenance,
-  plan_retention_purge, plan_view_refresh, preview_retirement, primary_key, purge_batch, purge_steps, read_partitions,
-  reattach_partition, record_batch, record_refresh_failure, referencing_keys, refresh_policies, refresh_policy_view,
-  refresh_view, refresh_warnings, refresh_way, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
-  remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_sentinel,
-  require_ownership, require_period, require_referencing_indexes, require_replica_identity, require_statistics,
-  require_trusted, require_trusted_keys, require_unpaused, resolve_references, restore_rows, restores, resume_run,
-  retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set,
-  run_health_check, runs, scan_of, secure_partition, secure_partitions, set_health_threshold, settings, settle_owner,
-  soft_delete_policies, sources_as_of, stamp_retired, subtract_row_sets, time_of_number, trim_restores, trim_runs,
-  trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers, unpause, users_of, usual_gap, usual_partition,
-  view_of, view_reads, view_refreshes, view_state, views_below, warn_of_heirs, warn_of_replica_identity,
-  warnings_of_purge, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
+  due_condition, fences, find_covered_rows, find_key, find_needed_rows, find_refresh, find_refresh_policy,
+  find_relation, find_released_rows, find_stranger, find_view, finish_detach, finish_run, fires_triggers,
+  fix_of_stale_view, follow_renames, follow_tables, forced_names, forget_decisions, free_partition_name, get_health,
+  get_run, gone_of, grant_of_refresh, hand_over, health_backlog_age, health_backlog_growth, health_blocked_sessions,
+  health_cache_hit, health_checks, health_connections, health_database_growth, health_database_size,
+  health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores,
+  health_foreign_keys_without_index, health_idle_in_transaction, health_inactive_replication_slots,
+  health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost, health_jobs_partial,
+  health_ledger_size, health_level, health_long_transactions, health_measure, health_nightshift_exposed,
+  health_oversized_partitions, health_partition_horizon, health_partitions_without_rls, health_paused,
+  health_policies_broken, health_read_only, health_replication_lag, health_sequences, health_slow_statements,
+  health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds, health_transaction_id_age,
+  health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run, held_partition_policy,
+  held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_partition_run, hold_run, hold_table, in_days,
+  index_definition, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state,
+  job_states, jobs, join_condition, json_number, keep_time, key_columns, key_in_words, keys_in_words,
+  last_health_levels, leaf_relations, level_rank, list_partition_policies, list_refresh_policies, list_restores,
+  list_retention_policies, list_runs, lock_for_change, lock_in_turn, lock_rows, mark_lost_runs, marker_is_indexed,
+  marker_walk, may_exceed, may_refresh, measure_backlog, measure_children, measure_default_partition,
+  measure_retention_backlog, migrations, move_rows, mute_triggers, name_refusal, name_some, next_leaf,
+  next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching, note_partitions, note_unchanged,
+  oldest_due, only_needed, other_owners, partition_faults, partition_key, partition_policies, partition_state,
+  partition_suffix, partition_warnings, partitions_to_make, partitions_to_retire, partitions_wanted, pause,
+  plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members, preview_retirement, primary_key,
+  purge_batch, purge_decisions, purge_keys, purge_order, purge_pending, purge_steps, put_off, reach_rows,
+  read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure, reference_join,
+  referencing_keys, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
+  related_tables, remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
+  require_checked_keys, require_few_due, require_marker_index, require_no_sentinel, require_ownership, require_period,
+  require_referencing_indexes, require_replica_identity, require_statistics, require_trusted, require_trusted_keys,
+  require_unpaused, resolve_references, restore_rows, restores, resume_run, retention_keys, retention_policies,
+  retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set, run_health_check, runs,
+  scan_of, secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings, settle_owner,
+  soft_delete_policies, sources_as_of, spread_hold, stamp_retired, subtract_held, subtract_row_sets, take_pending,
+  time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers,
+  unpause, users_of, usual_gap, usual_partition, view_of, view_reads, view_refreshes, view_state, views_below,
+  warn_of_heirs, warn_of_replica_identity, warnings_of_purge, what_changed, why_not_drop, why_not_retire,
+  why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();

@@ -12,7 +12,7 @@ const batchMs: number[] = [];
 const startedMs = performance.now();
 const { run } = await runJob(
   job,
-  { trigger: 'cli', requestedBy: 'bench', input: { force: true } },
+  { trigger: 'cli', requestedBy: 'bench', input: { force: ['public.bench'] } },
   {
     rpc: createRpc({ url, secretKey }, deadline),
     clock: systemClock,

@@ -80,7 +80,7 @@ describe('docs/README.md', () => {
 });
 
 describe('README.md', () => {
-  const lines = readPage('README.md').split('\n');
+  const lines = readPage('README.md').trimEnd().split('\n');
 
   it('is short enough to be read, and fits a terminal of 100 columns', () => {
     expect(lines.length).toBeLessThanOrEqual(160);

@@ -68,7 +68,7 @@ describe('of the purge', () => {
 
   it('a run that failed is told with its code, and nothing of the row that was in the way', async () => {
     await suite.fill('app.orders', { note: 'Mrs Smith' });
-    await suite.onDelete('app.orders', `raise exception 'no: %', old.note`);
+    await suite.onDelete('app.orders', `raise exception 'no: %', old.note using errcode = '55000'`);
     await expect(suite.send({})).rejects.toMatchObject({ code: 'NS502' });
     const [{ type, detail } = { type: '', detail: {} }] = ended(suite);
     expect(type).toBe('nightshift.run.failed');

@@ -83,7 +83,7 @@ describe('an invoke', () => {
   });
 
   it('that fails and is tried again is one run', async () => {
-    await fill('app.orders', { due: 30, fresh: 10 });
+    await fill('app.orders', { due: 900, fresh: 300 });
     const before = await countRuns();
     const context = lambdaContext();
     for (let attempt = 1; attempt <= 3; attempt += 1) {
@@ -117,19 +117,19 @@ describe('an invoke', () => {
 
 describe('a failure is thrown, and so is its repetition', () => {
   it('of a run that the brake stopped', async () => {
-    await fill('app.orders', { due: 30, fresh: 10 });
+    await fill('app.orders', { due: 900, fresh: 300 });
     const event = ruleEvent({ id: 'too-much' });
     const refusal = {
       name: 'NightshiftError',
       code: 'NS428',
-      message: 'The run would remove more than a policy allows',
-      detail: expect.stringContaining('app.orders: 30 of 40 rows'),
+      message: expect.stringContaining('app.orders: 900 of 1200 rows'),
+      detail: expect.stringContaining('Nothing was deleted'),
       hint: expect.stringContaining('force'),
     };
     await expect(send(event)).rejects.toMatchObject(refusal);
     await expect(send(event)).rejects.toMatchObject(refusal);
     expect(await runs('too-much')).toMatchObject([{ status: 'failed', error: { code: 'NS428' } }]);
-    expect(await idsOf(suite.sql, 'app.orders')).toHaveLength(40);
+    expect(await idsOf(suite.sql, 'app.orders')).toHaveLength(1_200);
   });
 
   it('of a run in which every table failed, with the report in the ledger', async () => {
@@ -160,7 +160,7 @@ describe('a failure is thrown, and so is its repetition', () => {
     const event = ruleEvent({ id: `died, found: ${found}` });
     await suite.sql`
       select nightshift.begin_run(
-        'retention-purge', 'schedule', ${event.id}, input => '{"dryRun": false, "force": false}',
+        'retention-purge', 'schedule', ${event.id}, input => '{"dryRun": false, "force": []}',
         as_of => now() - interval '10 minutes')`;
     if (found) expect(await send({})).toMatchObject({ status: 'succeeded' });
     await expect(send(event)).rejects.toMatchObject({

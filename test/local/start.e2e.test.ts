@@ -153,7 +153,7 @@ describe('a run over HTTP', () => {
     const { detail } = await problem(await purge({ only: ['app.carts'] }), 'NS428');
     expect(detail).toMatch(/app\.carts: 60 of 100 rows are due .* Nothing was deleted/);
     expect(await rowsIn('app.carts')).toBe(100);
-    expect((await purge({ only: ['app.carts'], force: true })).status).toBe(200);
+    expect((await purge({ only: ['app.carts'], force: ['app.carts'] })).status).toBe(200);
     expect(await rowsIn('app.carts')).toBe(40);
   });
 

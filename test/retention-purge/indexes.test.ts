@@ -24,7 +24,7 @@ describe('a foreign key without an index', () => {
       expect(error?.message).toMatch(
         'app.items refers to app.orders, is large, and has no index on order_id',
       );
-      const forced = await runPurge(db, { dryRun: true, force: true });
+      const forced = await runPurge(db, { dryRun: true, force: ['app.orders'] });
       expect(stepOf(forced, 'app.orders').rowsPurged).toBe(10);
       await db.sql.unsafe(/^create index[^;]*;/.exec(error?.hint ?? '')?.[0] ?? '');
       expect((await runPurge(db)).report.rowsPurged).toBe(10);

@@ -79,7 +79,7 @@ describe.each(ways)('a row restored while the purge walks by %s', (way) => {
         beforeBatch: async (nth) => {
           if (nth === 1) return;
           const [row] = await db.sql`
-            select progress #>> '{steps,app.items,place,mode}' as mode
+            select progress #>> '{steps,app.items,cursor,mode}' as mode
             from nightshift.runs where status = 'running'`;
           modes.add(row?.mode);
           expect(await deletedIds(db.sql)).toEqual(range(1, Math.min(nth - 1, 6)));

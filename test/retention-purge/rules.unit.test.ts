@@ -6,19 +6,16 @@ import {
   firstBatchRows,
   halveBatchRows,
   nextBatchRows,
-  orderPolicies,
-  refusal,
   runStatus,
   targetBatchMs,
 } from '../../functions/retention-purge/rules.ts';
 import { type Backlog, noTotals, type Policy } from '../../functions/retention-purge/schema.ts';
 
-const policy = (relation: string, referencedBy: string[] = []): Policy => ({
+const policy = (relation: string): Policy => ({
   relation,
   dropAfter: '30 days',
   maxFraction: 0.5,
   warnings: [],
-  referencedBy,
 });
 
 const backlog = (dueRows: number, totalRows: number): Backlog => ({
@@ -28,6 +25,7 @@ const backlog = (dueRows: number, totalRows: number): Backlog => ({
   totalRowsExact: true,
   oldestDueAt: null,
   overdueSeconds: null,
+  assess: false,
 });
 
 describe('the batch size', () => {
@@ -60,40 +58,6 @@ describe('the batch size', () => {
   it('halves on a timeout, down to one row and no further', () => {
     expect(halveBatchRows(1_000)).toBe(500);
     expect(halveBatchRows(1)).toBeUndefined();
-  });
-});
-
-describe('the order of tables', () => {
-  const names = (policies: Policy[]) => orderPolicies(policies).map(({ relation }) => relation);
-
-  it('puts a table after those that refer to it', () => {
-    expect(
-      names([policy('users', ['orders']), policy('orders', ['lines']), policy('lines')]),
-    ).toEqual(['lines', 'orders', 'users']);
-  });
-
-  it('ends on a cycle, with every table once', () => {
-    expect(names([policy('a', ['b']), policy('b', ['a']), policy('c', ['a'])]).sort()).toEqual([
-      'a',
-      'b',
-      'c',
-    ]);
-  });
-});
-
-describe('the brake', () => {
-  it('refuses more than max_fraction of the table, and names table, rows and share', () => {
-    expect(refusal(policy('public.t'), backlog(51, 100))).toMatch(
-      /public\.t: 51 of 100 .*51%.*50%/,
-    );
-  });
-
-  it('lets exactly max_fraction go', () => {
-    expect(refusal(policy('public.t'), backlog(50, 100))).toBeUndefined();
-  });
-
-  it('lets an empty table pass', () => {
-    expect(refusal(policy('public.t'), backlog(0, 0))).toBeUndefined();
   });
 });
 

@@ -115,7 +115,7 @@ describe('a runner token makes nothing go that no policy lets go', () => {
 
   it('no row before its time, and not more than the brake allows', async () => {
     await db.sql.unsafe(`${orders} ${ordersPolicy}`);
-    await run('retention-purge', { force: true });
+    await run('retention-purge', { force: ['app.orders'] });
     expect(await idsOf(db.sql, 'app.orders')).toEqual(range(41, 100));
     await db.sql`update app.orders set deleted_at = now() - interval '31 days' where id <= 90`;
     const { error } = await run('retention-purge');

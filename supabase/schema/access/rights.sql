@@ -5,14 +5,16 @@ revoke all on schema nightshift from public, anon, authenticated, service_role, 
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
   nightshift.database_sizes, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
-  nightshift.migrations, nightshift.partition_policies, nightshift.refresh_policies, nightshift.restores, nightshift.retention_policies,
-  nightshift.retired_partitions, nightshift.runs, nightshift.settings, nightshift.view_refreshes
+  nightshift.migrations, nightshift.partition_policies, nightshift.purge_decisions, nightshift.purge_pending,
+  nightshift.refresh_policies, nightshift.restores, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
+  nightshift.runs, nightshift.settings, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on sequence
   nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.restores_id_seq, nightshift.retired_partitions_id_seq,
   nightshift.view_refreshes_id_seq
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on type nightshift.partition_state from public;
+revoke all on type nightshift.held_row from public;
 revoke all on type nightshift.row_set from public;
 
 grant usage on schema nightshift to service_role, nightshift_runner;

@@ -9,13 +9,15 @@ declare
   schema_owner oid;
 begin
   select format('operator(%I.%s)', n.nspname, o.oprname), n.nspname, n.nspowner,
-    case l.typtype when 'p' then '' else format('::%s', format_type(l.oid, null)) end,
-    case r.typtype when 'p' then '' else format('::%s', format_type(r.oid, null)) end
+    case l.typtype when 'p' then '' else format('::%I.%I', ln.nspname, l.typname) end,
+    case r.typtype when 'p' then '' else format('::%I.%I', rn.nspname, r.typname) end
   into name, schema_name, schema_owner, cast_left, cast_right
   from pg_catalog.pg_operator o
   join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
   join pg_catalog.pg_type l on l.oid = o.oprleft
+  join pg_catalog.pg_namespace ln on ln.oid = l.typnamespace
   join pg_catalog.pg_type r on r.oid = o.oprright
+  join pg_catalog.pg_namespace rn on rn.oid = r.typnamespace
   where o.oid = operator;
   if schema_owner = 'pg_database_owner'::regrole then
     select d.datdba into schema_owner from pg_catalog.pg_database d where d.datname = current_database();

@@ -60,7 +60,7 @@ begin
   perform nightshift.trim_runs(least(as_of, now()));
 
   select r.id into blocker from nightshift.runs r
-  where r.job = begin_run.job and r.status = 'running';
+  where r.job = begin_run.job and r.status = 'running' and not r.dry_run and not coalesce(begin_run.dry_run, false);
   select case
     when blocker is not null then jsonb_build_object(
       'reason', 'overlap', 'message', 'Another run of this job is under way.', 'runId', blocker)
@@ -96,4 +96,4 @@ end;
 $$;
 
 comment on function nightshift.begin_run is
-  'Begins a run of a job, or says why not. Returns {outcome, run, lost}: started (the caller holds the lease; pass run.id and run.fence to every write), duplicate (idempotency_key was seen; run is the earlier one), skipped (another run holds a live lease, or Nightshift is paused, which does not keep the health check; recorded). A run whose lease ran out is marked lost first. request_id: chosen by the caller, so that a call whose answer was lost can be repeated and gets the same answer. An idempotency key counts within its job and trigger; a skipped run does not use it up. lease_seconds: seconds without a heartbeat until the run counts as lost, default 60. Errors: NS422, also for a key that was used with another input.';
+  'Begins a run of a job, or says why not. Returns {outcome, run, lost}: started (the caller holds the lease; pass run.id and run.fence to every write), duplicate (idempotency_key was seen; run is the earlier one), skipped (another run holds a live lease, or Nightshift is paused, which does not keep the health check; recorded). A dry run takes no lease: it waits for nobody, and nobody waits for it. A run whose lease ran out is marked lost first. request_id: chosen by the caller, so that a call whose answer was lost can be repeated and gets the same answer. An idempotency key counts within its job and trigger; a skipped run does not use it up. lease_seconds: seconds without a heartbeat until the run counts as lost, default 60. Errors: NS422, also for a key that was used with another input.';

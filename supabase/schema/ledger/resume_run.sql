@@ -40,7 +40,7 @@ begin
     and r.attempt = resume_run.attempt
     and r.attempt < 40
     and r.finished_at > now() - interval '6 hours'
-    and not exists (select 1 from nightshift.runs o where o.job = r.job and o.status = 'running')
+    and (r.dry_run or not exists (select 1 from nightshift.runs o where o.job = r.job and o.status = 'running' and not o.dry_run))
     and not (select s.paused from nightshift.settings s)
   returning r.* into run;
 

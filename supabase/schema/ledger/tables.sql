@@ -91,7 +91,7 @@ comment on column nightshift.runs.progress is
 create unique index if not exists runs_idempotency_key on nightshift.runs (job, trigger, idempotency_key)
 where idempotency_key is not null;
 create unique index if not exists runs_request_id on nightshift.runs (request_id);
-create unique index if not exists runs_one_running on nightshift.runs (job) where status = 'running';
+create unique index if not exists runs_one_running on nightshift.runs (job) where status = 'running' and not dry_run;
 create index if not exists runs_started_at on nightshift.runs (started_at);
 create index if not exists runs_finished_at on nightshift.runs (finished_at);
 create index if not exists runs_job_started_at on nightshift.runs (job, started_at);

@@ -5,7 +5,11 @@ create or replace function nightshift.alter_retention_policy(
   flag_column name default null,
   max_fraction numeric default null,
   enabled boolean default null,
-  allow_short boolean default false
+  allow_short boolean default false,
+  with_children text[] default null,
+  release text[] default null,
+  keep text[] default null,
+  first_purge text default null
 )
 returns jsonb
 language plpgsql
@@ -32,6 +36,7 @@ begin
   policy.flag_column := coalesce(alter_retention_policy.flag_column, policy.flag_column);
   policy.max_fraction := coalesce(alter_retention_policy.max_fraction, policy.max_fraction);
   policy.enabled := coalesce(alter_retention_policy.enabled, policy.enabled);
+  policy.first_purge := coalesce(alter_retention_policy.first_purge, policy.first_purge);
 
   -- A policy can always be switched off, whatever has become of its table.
   if policy.enabled then
@@ -43,8 +48,12 @@ begin
     marker_column = policy.marker_column,
     flag_column = policy.flag_column,
     max_fraction = policy.max_fraction,
-    enabled = policy.enabled
+    enabled = policy.enabled,
+    first_purge = policy.first_purge
   where p.relation = policy.relation;
+  if policy.enabled or with_children is not null or release is not null or keep is not null then
+    perform nightshift.declare_keys(policy.relation, with_children, release, keep);
+  end if;
   return nightshift.describe_retention_policy(policy)
     || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
       || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
@@ -52,4 +61,4 @@ end;
 $$;
 
 comment on function nightshift.alter_retention_policy is
-  'Changes what is given (null leaves a setting as it is) and validates the whole as add_retention_policy does. To drop a flag_column, remove the policy and add it anew. A run under way heeds the change from its next batch on. Returns the policy. Errors: NS404, NS422.';
+  'Changes what is given (null leaves a setting as it is, an empty array takes with_children, release or keep back) and validates the whole as add_retention_policy does. To drop a flag_column, remove the policy and add it anew. A run under way heeds the change from its next batch on. Returns the policy. Errors: NS404, NS422.';

@@ -1,34 +1,40 @@
-create or replace function nightshift.brake(run nightshift.runs, doomed nightshift.row_set[], scope oid[])
-returns void
+create or replace function nightshift.brake(run nightshift.runs, policy_relation oid, going jsonb)
+returns text
 language plpgsql
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  policy nightshift.retention_policies;
+  backlog jsonb;
   excess record;
 begin
-  select g.relation, g.gone, g.going, floor(g.max_fraction * g.total) as allowed into excess
-  from (
-    select
-      p.relation, p.max_fraction,
-      coalesce((run.progress #>> array['steps', p.relation::text, 'rowsPurged'])::bigint, 0) as gone,
-      sum(cardinality(d.tids)) as going,
-      (run.progress #>> array['backlogs', p.relation::text, 'totalRows'])::numeric as total
-    from unnest(doomed) d
-    cross join lateral nightshift.covering_policy(d.relation, scope) p
-    group by p.relation, p.max_fraction
-  ) g
-  where g.gone + g.going > g.max_fraction * g.total
-  limit 1;
-  if found then
-    raise exception using
-      errcode = 'NS428',
-      message = format('%s would lose more of its rows than max_fraction allows', excess.relation),
-      detail = format('%s are gone in this run, %s more would go now, %s are allowed. This batch deleted nothing.',
-        excess.gone, excess.going, excess.allowed),
-      hint = 'The policy or the rows changed since the run began. Look with a dry run; then force, or raise max_fraction.';
+  select p.* into policy from nightshift.retention_policies p where p.relation::oid = policy_relation;
+  -- A first purge is accepted once, whatever it takes.
+  if policy.first_purge = 'all' or nightshift.is_forced(run, policy.relation) then
+    return null;
   end if;
+  backlog := run.progress #> array['backlogs', policy.relation::text];
+  select g.relation, g.n, g.total, round(100.0 * g.n / g.total, 1) as percent into excess
+  from (
+    select e.key as relation, e.value::bigint as n,
+      case e.key
+        when policy.relation::text then (backlog ->> 'totalRows')::bigint
+        else (backlog #>> array['children', e.key, 'totalRows'])::bigint
+      end as total
+    from jsonb_each_text(going) e
+  ) g
+  -- Of a small table a large share is soon due.
+  where g.total >= 1000 and g.n > policy.max_fraction * g.total
+  order by g.n::numeric / g.total desc, g.relation
+  limit 1;
+  if not found then
+    return null;
+  end if;
+  return format('%s: %s of %s rows would go (%s%%), more than max_fraction of %s allows (%s%%)',
+    excess.relation, excess.n, excess.total, trim_scale(excess.percent), policy.relation, trim_scale(round(policy.max_fraction * 100, 1)));
 end;
 $$;
 
 comment on function nightshift.brake is
-  'Raises NS428 when a batch would take a table past the max_fraction of its policy, counted from the start of the run.';
+  'A sentence when so many rows of a policy''s table or of its children, by table, are more than its max_fraction allows; null when they may go: within the limit, forced, accepted as a first purge, or of a table of fewer than 1,000 rows.';

@@ -7,70 +7,16 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  kind "char";
-  schema_name name;
+  kind constant "char" := (select c.relkind from pg_catalog.pg_class c where c.oid = policy.relation);
   due text;
-  -- Whoever calls, not the owner of this function: a policy gives nobody a right to delete that they lack.
-  caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
 begin
-  select c.relkind, n.nspname into kind, schema_name
-  from pg_catalog.pg_class c
-  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where c.oid = policy.relation;
-
-  if policy.relation is null or not found then
+  if kind is null then
     raise exception using
       errcode = 'NS404',
       message = 'There is no such table',
       hint = 'Name an existing table, with its schema: nightshift.add_retention_policy(''public.orders'', ''30 days'').';
   end if;
-  if kind not in ('r', 'p') then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s is not a table', policy.relation),
-      hint = 'A retention policy needs the table that holds the rows, not a view, a materialized view or a foreign table.';
-  end if;
-  if schema_name in ('pg_catalog', 'information_schema', 'nightshift', 'supabase_migrations') or schema_name like 'pg\_t%' then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s belongs to the system or is temporary', policy.relation),
-      hint = 'Declare policies on tables of your application.';
-  end if;
-  if nightshift.advice_for_supabase_table(policy.relation) is not null then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s is kept by Supabase or an extension, which rely on its rows', policy.relation),
-      hint = nightshift.advice_for_supabase_table(policy.relation);
-  end if;
-  if not has_table_privilege(caller, policy.relation, 'delete') then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s may not delete rows of %s', caller, policy.relation),
-      hint = format('Declare the policy as the owner of the table, or: grant delete on %s to %I;', policy.relation, caller);
-  end if;
-  perform nightshift.require_trusted(policy.relation::oid || array(
-    select distinct k.referencing::oid
-    from nightshift.leaf_relations(policy.relation) l, nightshift.referencing_keys(l) k
-  ));
-  if not (
-    has_table_privilege(policy.relation, 'select')
-    and has_table_privilege(policy.relation, 'update')
-    and has_table_privilege(policy.relation, 'delete')
-  ) then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s may not select, lock and delete rows of %s', current_user, policy.relation),
-      hint = format('grant select, update, delete on %s to %I;', policy.relation, current_user);
-  end if;
-  if exists (
-    select 1 from pg_catalog.pg_rewrite w
-    where w.ev_class = policy.relation and w.ev_type = '4' and w.is_instead
-  ) then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s has a rule that replaces DELETE', policy.relation),
-      hint = 'Drop the rule; a purge could delete nothing through it.';
-  end if;
+  perform nightshift.check_purgeable(policy.relation, 'A retention policy');
   if exists (
     select 1
     from nightshift.retention_policies o
@@ -85,18 +31,6 @@ begin
       message = format('A partition or a parent of %s has a retention policy already', policy.relation),
       hint = 'One policy on the partitioned table covers all of its partitions.';
   end if;
-  if exists (
-    select 1
-    from pg_catalog.pg_partition_tree(policy.relation) t
-    join pg_catalog.pg_class c on c.oid = t.relid
-    where c.relkind = 'f'
-  ) then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s has a partition that is a foreign table', policy.relation),
-      hint = 'Rows elsewhere cannot be locked and purged from here; declare the policy where they live.';
-  end if;
-
   -- Each field by itself: '1 month -30 days' is positive on paper and negative in February.
   if policy.drop_after is null
     or not isfinite(policy.drop_after)
@@ -123,6 +57,13 @@ begin
       errcode = 'NS422',
       message = format('max_fraction must be over 0 and at most 1, not %s', coalesce(policy.max_fraction::text, 'null')),
       hint = 'It is the share of the table that one run may remove; 0.5 by default.';
+  end if;
+
+  if policy.first_purge <> 'all' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('first_purge can only be ''all'', not %L', policy.first_purge),
+      hint = 'It accepts once what is due when the policy is declared, whatever max_fraction says; leave it out otherwise.';
   end if;
 
   due := nightshift.due_condition(

@@ -4,7 +4,7 @@ create or replace function nightshift.choose_due_rows(
   marker_column name,
   locking text,
   batch_rows integer,
-  inout place jsonb,
+  inout cursor jsonb,
   out chosen tid[]
 )
 language plpgsql
@@ -25,12 +25,12 @@ declare
   found_rows integer;
   last_marker text;
 begin
-  if place ->> 'mode' = 'sweep' then
+  if cursor ->> 'mode' = 'sweep' then
     -- Block by block, each block once: no batch meets what an earlier one killed.
     select greatest(1, least(291, case when c.relpages > 0 and c.reltuples > 0 then c.reltuples / c.relpages else 50 end))
     into rows_per_page
     from pg_catalog.pg_class c where c.oid = leaf;
-    start := coalesce(place ->> 'after', '(0,0)')::tid;
+    start := coalesce(cursor ->> 'after', '(0,0)')::tid;
     next_block := (start::text::point)[0]::bigint + greatest(1, round(batch_rows / rows_per_page));
     execute format(
       'select array_agg(r.ctid) from (
@@ -40,16 +40,16 @@ begin
        ) r',
       leaf_name, start, least(next_block, 4294967295), leaf::oid, due,
       -- What an index walk has seen already is not looked at twice.
-      case when place ? 'floor' then format('and r.%I > %L', marker_column, place ->> 'floor') end,
+      case when cursor ? 'floor' then format('and r.%I > %L', marker_column, cursor ->> 'floor') end,
       batch_rows, locking
     ) into chosen;
     -- Stopped by the limit, the next batch begins in mid-page; never past the pages read, wherever a row has moved to.
     if cardinality(chosen) >= batch_rows then
-      place := place || jsonb_build_object(
+      cursor := cursor || jsonb_build_object(
         'after', (select least(max(c), format('(%s,0)', next_block)::tid) from unnest(chosen) c), 'leafDone', false
       );
     else
-      place := place || jsonb_build_object(
+      cursor := cursor || jsonb_build_object(
         'after', format('(%s,0)', next_block),
         'leafDone', next_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint
       );
@@ -65,12 +65,12 @@ begin
          order by r.%1$I fetch first %5$s rows with ties
        ) c limit %6$s
      ) c',
-    marker_column, leaf_name, due, coalesce(place ->> 'after', '-infinity'), batch_rows, max_ties + 1
+    marker_column, leaf_name, due, coalesce(cursor ->> 'after', '-infinity'), batch_rows, max_ties + 1
   ) into found_tids, found_rows, last_marker;
   if found_rows > max_ties then
     -- One value of the marker on very many rows, as after a bulk delete: no order among them to continue by.
-    place := place || jsonb_build_object(
-      'mode', 'sweep', 'after', '(0,0)', 'floor', coalesce(place ->> 'after', '-infinity'), 'leafDone', false
+    cursor := cursor || jsonb_build_object(
+      'mode', 'sweep', 'after', '(0,0)', 'floor', coalesce(cursor ->> 'after', '-infinity'), 'leafDone', false
     );
     return;
   end if;
@@ -81,9 +81,9 @@ begin
     leaf_name, leaf::oid, due, locking
   )
   into chosen using found_tids;
-  place := place || jsonb_build_object('after', last_marker, 'leafDone', found_rows < batch_rows);
+  cursor := cursor || jsonb_build_object('after', last_marker, 'leafDone', found_rows < batch_rows);
 end;
 $$;
 
 comment on function nightshift.choose_due_rows is
-  'The next due rows of a leaf after place, about batch_rows of them, or up to 20,000 with one marker value, locked when locking says so and then known to be due under the lock. place: mode (sweep: after is the address of a row; index: after is a marker value), after, and leafDone once nothing is left behind it.';
+  'The next due rows of a leaf after cursor, about batch_rows of them, or up to 20,000 with one marker value, locked when locking says so and then known to be due under the lock. cursor: mode (sweep: after is the address of a row; index: after is a marker value), after, and leafDone once nothing is left behind it.';

@@ -1,22 +1,26 @@
-create or replace function nightshift.delete_rows(doomed nightshift.row_set[], scope oid[])
-returns jsonb
+create or replace function nightshift.delete_rows(run nightshift.runs, rows_to_delete nightshift.row_set[], scope oid[])
+returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set row_security = off
 as $$
 declare
+  by_table nightshift.row_set[];
   deletes text[];
   deleted_rows bigint;
   deleted jsonb;
   expected jsonb;
+  state text;
+  violated text;
+  context text;
 begin
-  if cardinality(doomed) = 0 then
-    return '{}';
+  if cardinality(rows_to_delete) = 0 then
+    return null;
   end if;
   -- The row locks hold the tables as they are from here on; a partition may have been detached just before.
   if exists (
-    select 1 from unnest(doomed) d
-    where not exists (select 1 from nightshift.covering_policy(d.relation, scope))
+    select 1 from unnest(rows_to_delete) d
+    where d.due and not exists (select 1 from nightshift.covering_policy(d.relation, scope) p where p.relation::oid = d.policy)
   ) then
     raise exception using
       errcode = 'serialization_failure',
@@ -24,16 +28,11 @@ begin
       detail = 'Nothing was deleted.',
       hint = 'Repeat the call.';
   end if;
-  if exists (
-    select 1
-    from pg_catalog.pg_trigger t
-    where t.tgrelid in (select d.relation from unnest(doomed) d) and not t.tgisinternal
-  ) then
-    -- Triggers of the application were written for the application's own search path, not for ours.
-    perform set_config('search_path', (select s.trigger_search_path || ', pg_temp' from nightshift.settings s), true);
-  else
-    perform set_config('enable_seqscan', 'off', true);
-  end if;
+  by_table := array(
+    select row(null, d.relation, null, array_agg(distinct t.tid))::nightshift.row_set
+    from unnest(rows_to_delete) d cross join lateral unnest(d.tids) t(tid)
+    group by d.relation
+  );
 
   -- Where the rows lie close together, bounds let Postgres read that stretch of the table once, three times as fast as
   -- fetching each row by its address.
@@ -46,14 +45,20 @@ begin
     ) order by d.position),
     jsonb_object_agg(d.relation, cardinality(d.tids))
   into deletes, expected
-  from unnest(doomed) with ordinality d(relation, tids, position)
+  from unnest(by_table) with ordinality d(policy, relation, due, tids, position)
   cross join lateral (select min(t) as first, max(t) as last from unnest(d.tids) t) b;
 
   begin
+    if nightshift.fires_triggers(by_table, scope) then
+      -- Triggers of the application were written for the application's own search path, not for ours.
+      perform set_config('search_path', (select s.trigger_search_path || ', pg_temp' from nightshift.settings s), true);
+    else
+      perform set_config('enable_seqscan', 'off', true);
+    end if;
     if cardinality(deletes) = 1 then
-      execute deletes[1] using doomed;
+      execute deletes[1] using by_table;
       get diagnostics deleted_rows = row_count;
-      deleted := jsonb_build_object(doomed[1].relation, deleted_rows);
+      deleted := jsonb_build_object(by_table[1].relation, deleted_rows);
     else
       -- One statement for all tables: foreign keys are checked at its end, when rows that refer to each other are all gone.
       execute (
@@ -62,40 +67,29 @@ begin
           string_agg(format('d%s as (%s returning 1)', d.position, deletes[d.position]), ', '),
           string_agg(format('%L, (select pg_catalog.count(*) from d%s)', d.relation, d.position), ', ')
         )
-        from unnest(doomed) with ordinality d(relation, tids, position)
-      ) into deleted using doomed;
+        from unnest(by_table) with ordinality d(policy, relation, due, tids, position)
+      ) into deleted using by_table;
     end if;
-    -- Since Postgres 18 a trigger that is put off to the commit has our rights there as well, with the search path of the caller.
+    -- What is put off to the commit would undo the whole batch there, since Postgres 18 with our rights and the search path of the caller.
     set constraints all immediate;
+    perform set_config('search_path', 'pg_catalog, pg_temp', true);
+    if deleted <> expected then
+      raise exception using errcode = 'NS422', message = 'A trigger kept a row from being deleted';
+    end if;
   exception
-    -- Our own errors are shown as they are. One that a trigger raises under a code of ours may quote a row.
-    when sqlstate 'NS000' then
-      raise exception using
-        errcode = 'NS422',
-        message = format('A trigger raised an error with SQLSTATE %s, which is Nightshift''s own', sqlstate),
-        detail = 'The batch was rolled back, with whatever the trigger did.',
-        hint = 'Let the trigger use another SQLSTATE; to see what it says, delete one of the due rows by hand.';
+    -- A trigger may raise any code there is, and only the rows can tell which of them it means.
+    when others then
+      get stacked diagnostics
+        state = returned_sqlstate, violated = constraint_name, context = pg_exception_context;
+      -- The server is in trouble or another session in the way, or no row of this table could go.
+      if state ~ '^(25|40|53|54|55|57|58|XX)' or state = '42501' and context !~ 'function (?!nightshift\.)' then
+        raise;
+      end if;
+      return nightshift.name_refusal(by_table, state, violated, context);
   end;
-  perform set_config('search_path', 'pg_catalog, pg_temp', true);
-
-  if deleted <> expected then
-    raise exception using
-      errcode = 'NS422',
-      message = format('A trigger kept rows from being deleted: %s of %s went', deleted, expected),
-      detail = 'The batch was rolled back, with whatever the trigger did.',
-      hint = 'A BEFORE DELETE trigger that turns deletes into soft deletes must let rows go that are soft-deleted already.';
-  end if;
-  return (
-    select jsonb_object_agg(e.relation, e.n)
-    from (
-      select p.relation::text, sum(d.value::bigint) as n
-      from jsonb_each_text(deleted) d
-      cross join lateral nightshift.covering_policy(d.key::oid::regclass, scope) p
-      group by p.relation
-    ) e
-  );
+  return null;
 end;
 $$;
 
 comment on function nightshift.delete_rows is
-  'Deletes locked rows of any tables in one statement and returns how many, by the table of the policy. Errors: NS422, all undone, when a trigger kept a row; 40001 when a table is no longer covered.';
+  'Deletes locked rows of any tables in one statement. Returns null, or what refused (a trigger or constraint, by name; never what it said, which may quote a row) and then nothing is deleted. Errors: 40001 when a table is no longer covered, and what concerns more than single rows.';

@@ -12,6 +12,10 @@ as $$
     'flagColumn', policy.flag_column,
     'maxFraction', policy.max_fraction,
     'enabled', policy.enabled,
+    'firstPurge', policy.first_purge,
+    'withChildren', nightshift.keys_in_words(policy.relation, 'child'),
+    'release', nightshift.keys_in_words(policy.relation, 'release'),
+    'keep', nightshift.keys_in_words(policy.relation, 'keep'),
     'lastPurgedAt', policy.last_purged_at,
     'lastPurgedRun', policy.last_purged_run,
     'lastPurgedRows', policy.last_purged_rows

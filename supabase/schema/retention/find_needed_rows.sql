@@ -1,5 +1,9 @@
-create or replace function nightshift.find_needed_rows(doomed nightshift.row_set[])
-returns table (relation oid, tid tid, key_name text)
+create or replace function nightshift.find_needed_rows(
+  run_id uuid,
+  rows nightshift.row_set[],
+  released nightshift.row_set[]
+)
+returns setof nightshift.held_row
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set row_security = off
@@ -8,35 +12,56 @@ set enable_mergejoin = off
 set enable_hashjoin = off
 as $$
 declare
-  referenced nightshift.row_set;
+  -- Only a run that knows of rows has to ask for each what it knows.
+  knows constant boolean := exists (select from nightshift.purge_decisions d where d.run_id = find_needed_rows.run_id);
   key record;
 begin
-  foreach referenced in array doomed loop
-    for key in
-      select k.key, k.name, k.indexed, k.referencing from nightshift.referencing_keys(referenced.relation) k
-    loop
-      perform set_config('enable_hashjoin', (not key.indexed)::text, true);
-      -- NOT IN, for once: a hashed subplan filters inside the probe of x, which then stops at the first row
-      -- that is not doomed. NOT EXISTS would first subtract the doomed rows from the whole of x.
-      return query execute format(
-        'select %1$s::oid, t.ctid, %2$L::text
-         from only %3$s t
-         where t.tableoid = %1$s
-           and t.ctid = any($1)
-           and exists (
-             select 1 from %4$s x
-             where %5$s
-               and (x.tableoid, x.ctid) not in (
-                 select d.relation, r.tid from unnest($2) d cross join lateral unnest(d.tids) r(tid)
-               )
-           )',
-        referenced.relation, key.name, nightshift.trusted_name(referenced.relation), nightshift.scan_of(key.referencing),
-        nightshift.join_condition(key.key)
-      ) using referenced.tids, doomed;
-    end loop;
+  for key in
+    select s.policy, s.relation, s.tids, k.role, k.key, k.name, k.referencing, k.indexed
+    from unnest(rows) s
+    join nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
+      on k.policy = s.policy and k.referenced::oid in (select nightshift.related_tables(s.relation))
+    order by s.relation, k.key
+  loop
+    perform set_config('enable_hashjoin', (not key.indexed)::text, true);
+    -- NOT IN, for once: a hashed subplan filters inside the probe of x, which then stops at the first row
+    -- that is not among the rows. NOT EXISTS would first subtract them from the whole of x.
+    return query execute format(
+      case
+        when not knows then
+          'select %1$s::oid, t.tableoid, t.ctid, %2$L::text, %3$L::text
+           from only %4$s t
+           where t.tableoid = %5$s and t.ctid = any($1)
+             and exists (select 1 from %6$s x where %7$s and %8$s)'
+        when key.indexed then
+          'select %1$s::oid, t.tableoid, t.ctid, coalesce(nullif(n.fate, ''refused''), %2$L), %3$L::text
+           from only %4$s t
+           cross join lateral (
+             select d.fate
+             from %6$s x
+             left join nightshift.purge_decisions d on d.run_id = %9$L and d.relation = x.tableoid and d.tid = x.ctid
+             where %7$s and %8$s and (d.fate is null or d.fate not in (''gone'', ''assessed''))
+             limit 1
+           ) n
+           where t.tableoid = %5$s and t.ctid = any($1)'
+        else
+          'select distinct on (t.ctid) %1$s::oid, t.tableoid, t.ctid, coalesce(nullif(d.fate, ''refused''), %2$L), %3$L::text
+           from only %4$s t
+           join %6$s x on %7$s
+           left join nightshift.purge_decisions d on d.run_id = %9$L and d.relation = x.tableoid and d.tid = x.ctid
+           where t.tableoid = %5$s and t.ctid = any($1) and %8$s
+             and (d.fate is null or d.fate not in (''gone'', ''assessed''))
+           order by t.ctid'
+      end,
+      key.policy, case key.role when 'keep' then 'kept' else 'held' end, key.name, nightshift.trusted_name(key.relation), key.relation,
+      nightshift.scan_of(key.referencing), nightshift.join_condition(key.key),
+      '(x.tableoid, x.ctid) not in (select d.relation, r.tid from unnest($2) d cross join lateral unnest(d.tids) r(tid))',
+      run_id
+    )
+    using key.tids, case key.role when 'release' then rows || released else rows end;
   end loop;
 end;
 $$;
 
 comment on function nightshift.find_needed_rows is
-  'The rows of doomed that a row outside of doomed refers to, by foreign key.';
+  'Those of rows that a row outside of them refers to, with the foreign key and what it makes of them (held, kept, or undecided like the row that refers). Rows whose reference is to be released do not count, nor those that a dry run has seen go.';

@@ -34,11 +34,12 @@ begin
     perform nightshift.require_no_sentinel(policy);
     if (backlog ->> 'dueRows')::bigint > 0 then
       perform nightshift.require_replica_identity(policy.relation);
-      -- force is true, or the names of tables.
-      if run.input -> 'force' is distinct from 'true' and not coalesce(run.input -> 'force' ? policy.relation::text, false) then
+      if not nightshift.is_forced(run, policy.relation) then
         perform nightshift.require_referencing_indexes(policy.relation);
       end if;
     end if;
+    backlog := backlog || jsonb_build_object('children', nightshift.measure_children(policy, run.started_at));
+    backlog := backlog || jsonb_build_object('assess', nightshift.may_exceed(run, policy, backlog));
     update nightshift.runs r
     set progress = r.progress || jsonb_build_object(
       'backlogs',
@@ -51,4 +52,4 @@ end;
 $$;
 
 comment on function nightshift.measure_retention_backlog is
-  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
+  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';

@@ -18,7 +18,7 @@ begin
   perform nightshift.follow_tables();
 
   select string_agg(o, ', ') into unknown
-  from unnest(only_relations) o
+  from unnest(only_relations || nightshift.forced_names(run)) o
   where not exists (
     select 1 from nightshift.retention_policies p where p.relation = nightshift.find_relation(o)
   );
@@ -40,8 +40,16 @@ begin
 
   -- The scope is kept in the ledger: no batch of this run can touch a table that this plan did not name.
   update nightshift.runs r
-  set progress = jsonb_build_object('scope', to_jsonb(chosen::oid[]::bigint[]), 'steps', '{}'::jsonb) || r.progress
+  set progress = jsonb_build_object(
+    'scope', to_jsonb(chosen::oid[]::bigint[]),
+    'components', (
+      select coalesce(jsonb_object_agg(o.policy::text, to_jsonb(o.component::bigint[])), '{}')
+      from nightshift.purge_order(chosen) o where cardinality(o.component) > 0
+    ),
+    'steps', '{}'::jsonb
+  ) || r.progress
   where r.id = plan_retention_purge.run_id;
+  perform nightshift.forget_decisions();
 
   return jsonb_build_object(
     'policies', coalesce((
@@ -49,24 +57,12 @@ begin
         nightshift.describe_retention_policy(p)
         || jsonb_build_object(
           'warnings', nightshift.retention_warnings(p.relation),
-          'referencedBy', (
-            select coalesce(jsonb_agg(distinct o.relation::text), '[]')
-            from nightshift.retention_policies o
-            where o.relation = any(chosen)
-              and o.relation <> p.relation
-              and exists (
-                select 1
-                from nightshift.leaf_relations(p.relation) l, nightshift.referencing_keys(l) k
-                where o.relation = k.referencing
-                  or o.relation in (select a.relid from pg_catalog.pg_partition_ancestors(k.referencing) a(relid))
-                  or k.referencing in (select a.relid from pg_catalog.pg_partition_ancestors(o.relation) a(relid))
-              )
-          )
+          'refusal', run.progress #> array['refusals', p.relation::text]
         )
-        order by p.relation::text
+        order by o.position, p.relation::text
       )
-      from nightshift.retention_policies p
-      where p.relation = any(chosen)
+      from nightshift.purge_order(chosen) o
+      join nightshift.retention_policies p on p.relation::oid = o.policy
     ), '[]'),
     'disabled', coalesce((
       select jsonb_agg(p.relation::text order by p.relation::text)
@@ -78,4 +74,4 @@ end;
 $$;
 
 comment on function nightshift.plan_retention_purge is
-  'The enabled policies that this run covers, each with the other covered tables that refer to it (referencedBy), and the tables whose policy is disabled; fixes the former as the scope of the run. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+  'The enabled policies that this run covers, in the order of their turns (tables that refer come before what they refer to), and the tables whose policy is disabled; fixes the former as the scope of the run. refusal: what the brake said in an earlier attempt. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';

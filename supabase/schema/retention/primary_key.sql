@@ -6,8 +6,10 @@ as $$
 declare
   columns integer;
 begin
-  -- The type without its length: a cast to varchar(3) would cut an id short, and find another row.
-  select i.indnkeyatts, a.attname, format('%I.%I', tn.nspname, t.typname), format('operator(%I.%s)', n.nspname, o.oprname)
+  -- The type that the operator takes, without a length: a cast to varchar(3) would cut an id short, and find another row; and one to
+  -- a domain would run its checks, which may be anyone's.
+  select i.indnkeyatts, a.attname,
+    case o.cast_right when '' then format('%I.%I', tn.nspname, t.typname) else substr(o.cast_right, 3) end, concat(o.cast_left, ' ', o.name)
   into columns, column_name, type, equals
   from pg_catalog.pg_index i
   join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
@@ -16,8 +18,7 @@ begin
   join pg_catalog.pg_opclass c on c.oid = i.indclass[0]
   join pg_catalog.pg_amop p on p.amopfamily = c.opcfamily and p.amoplefttype = c.opcintype
     and p.amoprighttype = c.opcintype and p.amopstrategy = 3
-  join pg_catalog.pg_operator o on o.oid = p.amopopr
-  join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
+  cross join lateral nightshift.trusted_operator(p.amopopr) o
   where i.indrelid = primary_key.relation and i.indisprimary;
   if columns is distinct from 1 then
     raise exception using
@@ -32,4 +33,4 @@ end;
 $$;
 
 comment on function nightshift.primary_key is
-  'The column of a primary key of one column, its type and the operator that it is unique by, both as SQL writes them. Errors: NS422 when there is none.';
+  'The column of a primary key of one column, the type of its values, and what to write between the column and a value to compare them as its index does. Errors: NS422 when there is none (and see trusted_operator).';

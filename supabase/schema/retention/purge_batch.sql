@@ -4,7 +4,14 @@
 -- Locks: at run time ROW EXCLUSIVE on the purged table and on due tables that refer to it, waited for at most 1 s, and row
 --        locks on due rows, never waited for.
 
-create or replace function nightshift.purge_batch(run_id uuid, fence bigint, relation text, batch_rows integer)
+create or replace function nightshift.purge_batch(
+  run_id uuid,
+  fence bigint,
+  relation text,
+  batch_rows integer,
+  assess boolean default false,
+  closure_rows integer default null
+)
 returns jsonb
 language plpgsql
 security definer
@@ -17,20 +24,21 @@ set jit = off
 as $$
 declare
   started constant timestamptz := clock_timestamp();
+  max_rows constant integer := coalesce(closure_rows, greatest(32 * batch_rows, 1000));
+  section constant text := case when assess then 'assessments' else 'steps' end;
   run nightshift.runs;
   scope oid[];
+  component oid[];
   policy nightshift.retention_policies;
-  due text;
-  locking text;
+  dry boolean;
   step jsonb;
-  place jsonb;
-  leaf regclass;
-  chosen tid[];
-  seeds nightshift.row_set[] := '{}';
-  doomed nightshift.row_set[];
-  seeds_doomed bigint;
-  needed_by jsonb;
-  purged jsonb;
+  level integer;
+  seeds nightshift.row_set[];
+  resolved record;
+  result record;
+  deleted nightshift.row_set[] := '{}';
+  finished boolean;
+  refusal text;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception using
@@ -39,11 +47,11 @@ begin
       detail = 'Under a fixed snapshot it could not see rows that appear after the lock.',
       hint = 'alter role authenticator reset default_transaction_isolation; or the setting of the database.';
   end if;
-  if batch_rows is null or batch_rows < 1 then
+  if batch_rows is null or batch_rows < 1 or max_rows < 1 then
     raise exception using
       errcode = 'NS422',
-      message = 'batch_rows must be at least 1',
-      hint = 'It is about how many rows a batch looks at; begin with 1000.';
+      message = 'batch_rows and closure_rows must be at least 1',
+      hint = 'batch_rows is about how many rows a batch looks at; begin with 1000, and leave closure_rows out.';
   end if;
 
   run := nightshift.hold_run(run_id, fence);
@@ -55,9 +63,16 @@ begin
       message = 'Nightshift is paused',
       hint = 'select nightshift.unpause(); lets jobs delete again.';
   end if;
-  scope := array(select s::oid from jsonb_array_elements_text(run.progress -> 'scope') s);
-  -- Held until the end: once a policy is removed or changed, no batch deletes by what it was.
-  perform 1 from nightshift.retention_policies p where p.relation::oid = any(scope) for share;
+  dry := run.dry_run or assess;
+  -- What the brake has refused stays, and keeps what it refers to.
+  scope := array(
+    select s::oid from jsonb_array_elements_text(run.progress -> 'scope') s
+    where not coalesce(run.progress -> 'refusals' ? s::oid::regclass::text, false)
+  );
+  if not run.dry_run then
+    -- Held until the end: once a policy is removed or changed, no batch deletes by what it was.
+    perform 1 from nightshift.retention_policies p where p.relation::oid = any(scope) for share;
+  end if;
   select p.* into policy
   from nightshift.retention_policies p
   where p.relation = nightshift.find_relation(purge_batch.relation) and p.enabled and p.relation::oid = any(scope);
@@ -67,66 +82,66 @@ begin
       message = format('%s has no enabled retention policy in the scope of this run', purge_batch.relation),
       hint = 'It was removed, disabled or renamed since the run began; the next run follows the policies as they are then.';
   end if;
-
-  -- Other tables may lose rows here only when their brake has been looked at, which needs their backlog.
-  scope := array(
-    select s from unnest(scope) s
-    where s = policy.relation::oid or run.progress -> 'backlogs' ? s::regclass::text
+  -- Other tables lose rows here only when their brake can be asked, which needs their backlog.
+  component := array(
+    select c::oid from jsonb_array_elements_text(run.progress #> array['components', policy.relation::oid::text]) c
+    where c::oid = any(scope)
+      and (c::oid = policy.relation::oid or run.progress -> 'backlogs' ? c::oid::regclass::text)
+      and exists (select from nightshift.retention_policies p where p.relation::oid = c::oid and p.enabled)
   );
+  step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsRefused": 0, "refusedBy": {}, "rowsUndecided": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
+    || coalesce(run.progress #> array[section, policy.relation::text], '{}');
 
-  due := nightshift.due_condition(
-    'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
-  );
-  locking := case when run.dry_run then '' else 'for update skip locked' end;
-  step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "batches": 0}'::jsonb
-    || coalesce(run.progress #> array['steps', policy.relation::text], '{}');
-  place := coalesce(step -> 'place', nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
-
-  -- Leaves without due rows are passed over in one go.
-  while place <> 'null' and cardinality(seeds) = 0 and clock_timestamp() < started + interval '100 milliseconds' loop
-    leaf := (place ->> 'leaf')::oid::regclass;
-    if leaf in (select l from nightshift.leaf_relations(policy.relation) l) then
-      perform nightshift.hold_table(leaf, locking);
-      due := nightshift.due_condition(
-        'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
-      );
-      select c.place, c.chosen into place, chosen
-      from nightshift.choose_due_rows(leaf, due, policy.marker_column, locking, batch_rows, place) c;
-      if chosen is not null then
-        seeds := array[row(leaf, chosen)::nightshift.row_set];
-      end if;
-    else
-      -- Dropped or detached since the last batch: its rows are no longer ours.
-      place := place || '{"leafDone": true}';
-    end if;
-    if (place ->> 'leafDone')::boolean then
-      place := coalesce(nightshift.next_leaf(policy.relation, leaf, policy.marker_column, due), 'null');
-    end if;
-  end loop;
-
-  select r.doomed, r.seeds_doomed, r.needed_by into doomed, seeds_doomed, needed_by
-  from nightshift.resolve_references(seeds, scope, run.started_at, locking) r;
-  if not run.dry_run and not coalesce((run.input ->> 'force')::boolean, false) then
-    perform nightshift.brake(run, doomed, scope);
+  select t.level, t.seeds into level, seeds from nightshift.take_pending(run, policy.relation, not dry) t;
+  if level is null then
+    select n.step, n.seeds into step, seeds from nightshift.next_seeds(run, policy, step, batch_rows, not dry) n;
   end if;
-  if run.dry_run then
-    purged := jsonb_build_object(policy.relation::text, seeds_doomed);
-  else
-    purged := nightshift.delete_rows(doomed, scope);
+  select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, max_rows) r;
+  if not resolved.complete and nightshift.count_rows(seeds) = 1 then
+    -- It cannot be made any smaller, so it may take all that a statement has time for.
+    select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, 8 * max_rows) r;
+    if not resolved.complete then
+      resolved.rows_to_delete := '{}';
+      resolved.held := array[row(seeds[1].policy, seeds[1].relation, seeds[1].tids[1], 'undecided', null)::nightshift.held_row];
+    end if;
+  elsif not resolved.complete then
+    perform nightshift.put_off(run, policy.relation, level, seeds, resolved.ahead);
+    resolved.rows_to_delete := null;
   end if;
 
-  step := step || jsonb_build_object(
-    'place', place,
-    'batches', (step ->> 'batches')::bigint + 1,
-    'rowsBlocked', (step ->> 'rowsBlocked')::bigint + nightshift.count_rows(seeds) - seeds_doomed,
-    'blockedBy', nightshift.add_counts(step -> 'blockedBy', needed_by)
+  if resolved.rows_to_delete is not null then
+    if not dry then
+      perform nightshift.apply_brake(run, resolved.rows_to_delete);
+    end if;
+    select d.* into result
+    from nightshift.delete_closure(run, scope, component, dry, resolved.rows_to_delete, resolved.held) d;
+    deleted := result.deleted;
+    step := nightshift.count_held(step, nightshift.note_decisions(
+      run, policy.relation, level, seeds, deleted, result.held, cardinality(component) > 0,
+      case when assess then 'assessed' when dry then 'gone' end
+    ));
+    step := step || jsonb_build_object('released', nightshift.add_counts(step -> 'released', result.released));
+  end if;
+  step := step || jsonb_build_object('batches', (step ->> 'batches')::bigint + 1);
+  step := nightshift.record_batch(run, policy.relation, section, step, deleted);
+  finished := step -> 'cursor' = 'null' and not exists (
+    select from nightshift.purge_pending p where p.run_id = run.id and p.turn = policy.relation::oid
   );
-  return nightshift.record_batch(run, policy.relation, step, purged) || jsonb_build_object(
-    'done', place = 'null',
+  if assess then
+    refusal := nightshift.note_assessment(run, policy.relation, step, finished);
+    finished := finished or refusal is not null;
+  elsif finished and not run.dry_run then
+    update nightshift.retention_policies p set first_purge = null where p.relation = policy.relation and p.first_purge is not null;
+  end if;
+  return jsonb_build_object(
+    'step', step,
+    'done', finished,
+    'refusal', refusal,
+    'rowsReached', greatest(nightshift.count_rows(array(select r from unnest(resolved.reached) r where r.due)) - nightshift.count_rows(seeds), 0),
     'durationMs', round(extract(epoch from clock_timestamp() - started) * 1000, 3)
   );
 end;
 $$;
 
 comment on function nightshift.purge_batch is
-  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run counts and deletes nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked, by foreign key. Continues where the ledger says the last committed batch stopped. Returns {rowsByRelation: purged by this batch, step: totals of this table in this run, done, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone, NS409 lease lost, NS422 policy or trigger does not fit, NS428 paused, or more would go than max_fraction allows, 40001 a partition was detached meanwhile (repeat the call).';
+  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may be looked at to decide a batch, default 32 times batch_rows and at least 1,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS428 paused, or more would go than max_fraction allows, 40001 a partition was detached meanwhile (repeat the call).';

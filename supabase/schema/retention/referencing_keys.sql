@@ -2,7 +2,7 @@
 -- Why: a due row may go only when every row that refers to it goes too; the catalog is read in one place.
 
 create or replace function nightshift.referencing_keys(relation regclass)
-returns table (key oid, name text, referencing regclass, indexed boolean)
+returns table (key oid, name text, constraint_name name, referenced regclass, referencing regclass, indexed boolean)
 language sql
 stable
 set search_path = pg_catalog, pg_temp
@@ -10,6 +10,8 @@ as $$
   select
     k.oid,
     format('%I on %s%s', k.conname, k.conrelid::regclass, nightshift.retired_in_words(k.conrelid)),
+    k.conname,
+    k.confrelid::regclass,
     k.conrelid::regclass,
     exists (
       select 1
@@ -38,11 +40,8 @@ as $$
   where k.contype = 'f'
     -- Copies of a key that partitioning makes are covered by the key itself.
     and k.conparentid = 0
-    and (
-      k.confrelid = referencing_keys.relation
-      or k.confrelid in (select a.relid from pg_catalog.pg_partition_ancestors(referencing_keys.relation) a(relid))
-    );
+    and k.confrelid in (select r from nightshift.related_tables(referencing_keys.relation) r);
 $$;
 
 comment on function nightshift.referencing_keys is
-  'The foreign keys that refer to a table or, for a partition, to any of its parents: name for reports, referencing table, and whether an index on the referencing side serves it.';
+  'The foreign keys that refer to a table, to any of its partitions or to what it is a partition of: name for reports, both tables, and whether an index on the referencing side serves it.';

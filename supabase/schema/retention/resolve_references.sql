@@ -1,6 +1,7 @@
--- Which due rows may go: the largest set of them that nothing outside of the set refers to.
+-- Which rows may go: the largest set of due rows, and of rows that go with them, that no other row refers to.
 -- Why: whatever the ON DELETE action of a foreign key, a row that something still needs stays, and nothing is cascaded away.
--- Locks: at run time row locks, never waited for, on due rows that refer to due rows, and ROW EXCLUSIVE on their tables.
+-- Locks: at run time row locks, never waited for, on the rows that are to go and on those whose reference is released, and
+--        ROW EXCLUSIVE on their tables.
 --
 -- Plans: batches look rows up by address and by foreign key, a few thousand at a time. A planner that assumes a cold disk
 -- would often rather read a whole table, once a batch; hence the planner settings of those functions (a hash join stays
@@ -8,79 +9,98 @@
 -- can answer, where the address should lead.
 
 create or replace function nightshift.resolve_references(
+  run nightshift.runs,
   seeds nightshift.row_set[],
-  scope oid[],
-  as_of timestamptz,
-  locking text,
-  out doomed nightshift.row_set[],
-  out seeds_doomed bigint,
-  out needed_by jsonb
+  component oid[],
+  locking boolean,
+  max_rows integer,
+  out rows_to_delete nightshift.row_set[],
+  out held nightshift.held_row[],
+  out released nightshift.row_set[],
+  out reached nightshift.row_set[],
+  out complete boolean,
+  out ahead nightshift.row_set[]
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Beyond these a closure is not worth one transaction: its rows go leaf first, over several batches or nights.
-  max_rows constant integer := 20000;
-  stop_at constant timestamptz := clock_timestamp()
-    + coalesce(nullif(current_setting('statement_timeout')::interval, '0'), '5 seconds') / 2;
-  frontier nightshift.row_set[] := seeds;
-  referencing nightshift.row_set[];
-  referenced_within boolean := false;
-  spared nightshift.row_set[];
+  policies constant oid[] := array(select distinct s.policy from unnest(seeds) s union select unnest(component));
+  has_children constant boolean := exists (
+    select from nightshift.retention_keys k where k.policy::oid = any(policies) and k.role = 'child'
+  );
+  has_releases constant boolean := exists (
+    select from nightshift.retention_keys k where k.policy::oid = any(policies) and k.role = 'release'
+  );
+  others nightshift.row_set[];
+  due_rows nightshift.row_set[];
+  found_rows nightshift.held_row[];
+  left_rows nightshift.row_set[];
 begin
-  doomed := seeds;
-  seeds_doomed := nightshift.count_rows(seeds);
-  needed_by := '{}';
-  if not exists (select 1 from unnest(seeds) s, nightshift.referencing_keys(s.relation)) then
-    return;
+  reached := seeds;
+  rows_to_delete := seeds;
+  held := '{}';
+  released := '{}';
+  complete := true;
+  ahead := '{}';
+  if cardinality(component) > 0 or has_children then
+    select r.* into reached, complete, ahead from nightshift.reach_rows(run, seeds, policies, max_rows) r;
+    rows_to_delete := reached;
+    if not complete then
+      return;
+    end if;
+    if exists (select from unnest(rows_to_delete) r where r.due is null) then
+      rows_to_delete := nightshift.find_covered_rows(rows_to_delete);
+    end if;
+    if locking then
+      others := nightshift.subtract_row_sets(rows_to_delete, seeds);
+      rows_to_delete := seeds || nightshift.lock_rows(run, others);
+    end if;
+  end if;
+  if has_releases then
+    released := nightshift.find_released_rows(run.id, rows_to_delete);
+    if locking then
+      released := nightshift.lock_rows(run, released);
+    end if;
   end if;
 
-  while cardinality(frontier) > 0
-    and clock_timestamp() < stop_at
-    and nightshift.count_rows(doomed) - nightshift.count_rows(seeds) < max_rows
-  loop
-    referencing := nightshift.find_due_referencing(frontier, scope, as_of, locking, max_rows);
-    referenced_within := referenced_within or cardinality(referencing) > 0;
-    frontier := nightshift.subtract_row_sets(referencing, doomed);
-    doomed := nightshift.merge_row_sets(doomed || frontier);
-  end loop;
-
   -- A fresh look, after the locks: whoever would refer to a locked row now waits for us, whoever did before is seen.
-  -- What a spared row refers to is spared too.
-  with recursive needed as (
-    select f.relation, f.tid, f.key_name from nightshift.find_needed_rows(doomed) f
-    union
-    select i.relation, i.tid, i.key_name
-    from needed n
-    join inner_reference i on i.referencing_relation = n.relation and i.referencing_tid = n.tid
-  ),
-  inner_reference as materialized (
-    select i.* from nightshift.find_inner_references(doomed) i where referenced_within
-  ),
-  spared_row as (
-    select distinct on (n.relation, n.tid) n.relation, n.tid, n.key_name
-    from needed n
-    order by n.relation, n.tid, n.key_name
-  ),
-  spared_seeds as (
-    select r.key_name, count(*) as seeds
-    from spared_row r
-    where (r.relation, r.tid) in (select s.relation, t.tid from unnest(seeds) s cross join lateral unnest(s.tids) t(tid))
-    group by r.key_name
-  )
-  select
-    (
-      select coalesce(array_agg(row(g.relation, g.tids)::nightshift.row_set), '{}')
-      from (select r.relation, array_agg(r.tid) as tids from spared_row r group by r.relation) g
-    ),
-    coalesce(jsonb_object_agg(k.key_name, k.seeds), '{}'),
-    seeds_doomed - coalesce(sum(k.seeds), 0)
-  into spared, needed_by, seeds_doomed
-  from spared_seeds k;
-  doomed := nightshift.subtract_row_sets(doomed, spared);
+  found_rows := array(select f from nightshift.find_needed_rows(run.id, rows_to_delete, released) f);
+  if cardinality(found_rows) = 0 and not has_children then
+    return;
+  end if;
+  due_rows := array(select r from unnest(rows_to_delete) r where r.due);
+  loop
+    held := held || found_rows;
+    left_rows := nightshift.subtract_held(rows_to_delete, found_rows);
+    if has_children then
+      left_rows := nightshift.find_covered_rows(left_rows);
+    end if;
+    exit when nightshift.count_rows(left_rows) = nightshift.count_rows(rows_to_delete);
+    -- What a row that stays refers to, stays.
+    found_rows := array(
+      select s from nightshift.spread_hold(left_rows, array(
+        select row(o.policy, o.relation, t.tid, coalesce(h.fate, 'held'), h.reason)::nightshift.held_row
+        from unnest(nightshift.subtract_row_sets(rows_to_delete, left_rows)) o
+        cross join lateral unnest(o.tids) t(tid)
+        left join unnest(held) h on h.policy = o.policy and h.relation = o.relation and h.tid = t.tid
+      )) s
+    );
+    rows_to_delete := left_rows;
+  end loop;
+  held := array(
+    select h::nightshift.held_row
+    from (
+      select distinct on (h.policy, h.relation, h.tid) h.*
+      from unnest(held) h
+      where (h.policy, h.relation, h.tid) in (
+        select d.policy, d.relation, t.tid from unnest(due_rows) d cross join lateral unnest(d.tids) t(tid)
+      )
+      order by h.policy, h.relation, h.tid, array_position(array['held', 'undecided', 'kept'], h.fate), h.reason
+    ) h
+  );
 end;
 $$;
 
 comment on function nightshift.resolve_references is
-  'Of locked due rows (seeds), those that may go, together with the due rows that refer to them, directly or not: doomed is the largest set that nothing outside of it refers to, as far as 20,000 rows and half the statement timeout reach. seeds_doomed of the seeds are in it; needed_by counts the others by foreign key.';
+  'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the rows whose reference is then set to null or default. held: those that stay, with what keeps them. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';

@@ -66,9 +66,9 @@ begin
   -- Operators are qualified: the update runs with the search path of the triggers.
   marked := case when policy.flag_column is not null then format('r.%I is true', policy.flag_column)
     else format('(r.%1$I is not null and r.%1$I operator(pg_catalog.<>) ''-infinity'')', policy.marker_column) end;
-  lock_row := format('select %s from %s r where r.%I %s $1::%s for update of r',
+  lock_row := format('select %s from %s r where r.%I%s $1::%s for update of r',
     marked, nightshift.scan_of(policy.relation), key.column_name, key.equals, key.type);
-  restore_row := format('update %s r set %I = null%s where r.%I %s $1::%s returning %s',
+  restore_row := format('update %s r set %I = null%s where r.%I%s $1::%s returning %s',
     nightshift.scan_of(policy.relation), policy.marker_column,
     case when policy.flag_column is null then '' else format(', %I = false', policy.flag_column) end,
     key.column_name, key.equals, key.type, marked);

@@ -4,20 +4,16 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(array_agg(row(d.relation, d.tids)::nightshift.row_set), '{}')
+  select coalesce(array_agg(row(d.policy, d.relation, d.due, d.tids)::nightshift.row_set), '{}')
   from (
-    select left_over.relation, array_agg(left_over.tid) as tids
-    from (
-      select s.relation, t.tid
-      from unnest(subtract_row_sets.sets) s
-      cross join lateral unnest(s.tids) t(tid)
-      except
-      select m.relation, t.tid
-      from unnest(subtract_row_sets.minus) m
-      cross join lateral unnest(m.tids) t(tid)
-    ) left_over
-    group by left_over.relation
+    select s.policy, s.relation, s.due, array_agg(distinct t.tid) as tids
+    from unnest(subtract_row_sets.sets) s
+    cross join lateral unnest(s.tids) t(tid)
+    where (s.relation, t.tid) not in (
+      select m.relation, r.tid from unnest(subtract_row_sets.minus) m cross join lateral unnest(m.tids) r(tid)
+    )
+    group by s.policy, s.relation, s.due
   ) d;
 $$;
 
-comment on function nightshift.subtract_row_sets is 'The rows of sets that are not in minus.';
+comment on function nightshift.subtract_row_sets is 'Those of sets that are not in minus, whatever the policies say.';

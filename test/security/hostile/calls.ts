@@ -2,169 +2,148 @@
 export interface Call {
   /** The function, and what tells this call of it from others. */
   name: string;
+  /** The function alone. */
+  function: string;
+  /** The table it is about; it is made for what is hung around that table only. */
+  table?: string;
   /** A run of this job holds the lease. */
   job?: 'retention-purge' | 'partition-maintenance' | 'view-refresh' | 'health-check';
-  dryRun?: boolean;
+  dryRun: boolean;
   /** SQL; `lease` stands for the first two arguments. */
   statements: (lease: string) => string[];
 }
 
-const both = (call: Omit<Call, 'dryRun'>): Call[] => [
-  { ...call, name: `${call.name}, dry`, dryRun: true },
-  { ...call, dryRun: false },
-];
-const plain = (name: string, ...statements: string[]): Call => ({
-  name,
-  statements: () => statements,
-});
+interface Options extends Partial<Pick<Call, 'table' | 'job' | 'dryRun'>> {
+  statements?: Call['statements'];
+}
 
-const retentionTables = ['app.orders', 'app.messages', 'app.calm'];
-const partitionedTables = ['app.events', 'app.metrics', 'app.calm_days'];
+/** A call of the function with these arguments, after those of the lease if it is made for a run. */
+function call(name: string, args: string, { statements, ...options }: Options = {}): Call {
+  const { table, job, dryRun = false } = options;
+  return {
+    name: [name, table, dryRun && 'dry'].filter(Boolean).join(' '),
+    function: name,
+    dryRun,
+    ...options,
+    statements: (lease) => [
+      ...(statements?.(lease) ?? []),
+      `select nightshift.${name}(${[job && lease, args].filter(Boolean).join(', ')})`,
+    ],
+  };
+}
 
-const retention: Call[] = [
-  ...retentionTables.flatMap((table) => [
-    plain(
-      `add_retention_policy ${table}`,
-      `select nightshift.remove_retention_policy('${table}')`,
-      `select nightshift.add_retention_policy('${table}', '30 days')`,
-    ),
-    plain(
-      `alter_retention_policy ${table}`,
-      `select nightshift.alter_retention_policy('${table}', '31 days')`,
-    ),
-    ...both({
-      name: `measure_retention_backlog ${table}`,
-      job: 'retention-purge',
-      statements: (lease) => [`select nightshift.measure_retention_backlog(${lease}, '${table}')`],
+const dryAndReal = (name: string, args: string, options: Options): Call[] =>
+  [true, false].map((dryRun) => call(name, args, { ...options, dryRun }));
+
+const onPurgedTable = (table: string): Call[] => {
+  const name = `'${table}'`;
+  const purge = { table, job: 'retention-purge' } as const;
+  return [
+    call('add_retention_policy', `${name}, '30 days'`, {
+      table,
+      statements: () => [`select nightshift.remove_retention_policy(${name})`],
     }),
-    ...both({
-      name: `purge_batch ${table}`,
-      job: 'retention-purge',
+    call('alter_retention_policy', `${name}, '31 days'`, { table }),
+    ...dryAndReal('measure_retention_backlog', name, purge),
+    ...dryAndReal('purge_batch', `${name}, 1000`, {
+      ...purge,
       statements: (lease) => [
         `select nightshift.plan_retention_purge(${lease})`,
-        // As its job does, but for what the measuring alone may run.
+        // Without measuring, which may run something by itself.
         `update nightshift.runs set progress = progress || jsonb_build_object('backlogs', (
-          select jsonb_object_agg(t, '{"totalRows": 1000}'::jsonb) from unnest(array['${[...retentionTables, 'app.lines'].join("','")}']) t
+          select jsonb_object_agg(p.relation::text, '{"totalRows": 1000}'::jsonb) from nightshift.retention_policies p
         ))`,
-        `select nightshift.purge_batch(${lease}, '${table}', 1000)`,
       ],
     }),
-  ]),
-  plain('restore_rows', `select nightshift.restore_rows('app.orders', '{1,2}')`),
-  plain('list_retention_policies', 'select nightshift.list_retention_policies()'),
-  ...both({
-    name: 'plan_retention_purge',
-    job: 'retention-purge',
-    statements: (lease) => [`select nightshift.plan_retention_purge(${lease})`],
-  }),
-];
+    call('restore_rows', `${name}, '{1,2}'`, { table }),
+  ];
+};
 
-const partitions: Call[] = [
-  ...partitionedTables.flatMap((table) => [
-    plain(
-      `add_partition_policy ${table}`,
-      `select nightshift.remove_partition_policy('${table}')`,
-      `select nightshift.add_partition_policy('${table}', '1 year', retention => '1 year')`,
-    ),
-    plain(
-      `alter_partition_policy ${table}`,
-      `select nightshift.alter_partition_policy('${table}', premake => 2)`,
-    ),
-    plain(
-      `create_missing_partitions ${table}`,
-      `select nightshift.create_missing_partitions('${table}')`,
-    ),
-    plain(`check_partition_sizes ${table}`, `select nightshift.check_partition_sizes('${table}')`),
-    plain(`secure_partitions ${table}`, `select nightshift.secure_partitions('${table}')`),
-    ...both({
-      name: `preview_retirement ${table}`,
-      job: 'partition-maintenance',
-      statements: (lease) => [`select nightshift.preview_retirement(${lease}, '${table}')`],
+const onPartitionedTable = (table: string): Call[] => {
+  const name = `'${table}'`;
+  const maintenance = { table, job: 'partition-maintenance' } as const;
+  return [
+    call('add_partition_policy', `${name}, '1 year', retention => '1 year'`, {
+      table,
+      statements: () => [`select nightshift.remove_partition_policy(${name})`],
     }),
-    ...both({
-      name: `measure_default_partition ${table}`,
-      job: 'partition-maintenance',
-      statements: (lease) => [`select nightshift.measure_default_partition(${lease}, '${table}')`],
-    }),
-    ...(['retire_partitions', 'begin_detach'] as const).map(
-      (name): Call => ({
-        name: `${name} ${table}`,
-        job: 'partition-maintenance',
-        statements: (lease) => [`select nightshift.${name}(${lease}, '${table}')`],
-      }),
-    ),
-    {
-      name: `create_partitions ${table}`,
-      job: 'partition-maintenance',
-      statements: (lease) => [`select nightshift.create_partitions(${lease}, array['${table}'])`],
-    } satisfies Call,
-  ]),
-  plain('reattach_partition', `select nightshift.reattach_partition('app.metrics_2021')`),
-  {
-    name: 'finish_detach',
+    call('alter_partition_policy', `${name}, premake => 2`, { table }),
+    call('create_missing_partitions', name, { table }),
+    call('check_partition_sizes', name, { table }),
+    call('secure_partitions', name, { table }),
+    ...dryAndReal('preview_retirement', name, maintenance),
+    ...dryAndReal('measure_default_partition', name, maintenance),
+    call('create_partitions', `array[${name}]`, maintenance),
+    call('retire_partitions', name, maintenance),
+    call('begin_detach', name, maintenance),
+  ];
+};
+
+const onRetiredPartitions: Call[] = [
+  call('reattach_partition', "'app.metrics_2021'", { table: 'app.metrics' }),
+  call('finish_detach', "'app.metrics_2022'", {
+    table: 'app.metrics',
     job: 'partition-maintenance',
-    statements: (lease) => [`select nightshift.finish_detach(${lease}, 'app.metrics_2022')`],
-  },
-  {
-    name: 'drop_retired_partitions',
+  }),
+  call('drop_retired_partitions', "array['app.metrics_2021']", {
+    table: 'app.metrics',
     job: 'partition-maintenance',
-    statements: (lease) => [
-      `select nightshift.drop_retired_partitions(${lease}, array['app.metrics_2021'])`,
-    ],
-  },
-  plain('list_partition_policies', 'select nightshift.list_partition_policies()'),
-  ...both({
-    name: 'plan_partition_maintenance',
-    job: 'partition-maintenance',
-    statements: (lease) => [`select nightshift.plan_partition_maintenance(${lease})`],
   }),
 ];
 
-const views: Call[] = [
-  plain(
-    'add_refresh_policy',
-    `select nightshift.remove_refresh_policy('app.totals')`,
-    `select nightshift.add_refresh_policy('app.totals')`,
-  ),
-  plain('alter_refresh_policy', `select nightshift.alter_refresh_policy('app.totals', '1 hour')`),
-  plain(
-    'adopt_refresh_policies',
-    `select nightshift.remove_refresh_policy('app.totals')`,
-    `select nightshift.adopt_refresh_policies('app')`,
-  ),
-  plain('list_refresh_policies', 'select nightshift.list_refresh_policies()'),
-  ...both({
-    name: 'plan_view_refresh',
-    job: 'view-refresh',
-    statements: (lease) => [`select nightshift.plan_view_refresh(${lease})`],
+const onView: Call[] = [
+  call('add_refresh_policy', "'app.totals'", {
+    table: 'app.totals',
+    statements: () => ["select nightshift.remove_refresh_policy('app.totals')"],
   }),
-  {
-    name: 'refresh_view',
+  call('alter_refresh_policy', "'app.totals', '1 hour'", { table: 'app.totals' }),
+  call('adopt_refresh_policies', "'app'", {
+    table: 'app.totals',
+    statements: () => ["select nightshift.remove_refresh_policy('app.totals')"],
+  }),
+  call('refresh_view', "'app.totals', true", { table: 'app.totals', job: 'view-refresh' }),
+  call('record_refresh_failure', "'app.totals', 'changed', '', 1, '{}'", {
+    table: 'app.totals',
     job: 'view-refresh',
-    statements: (lease) => [`select nightshift.refresh_view(${lease}, 'app.totals', true)`],
-  },
-  {
-    name: 'record_refresh_failure',
-    job: 'view-refresh',
-    statements: (lease) => [
-      `select nightshift.record_refresh_failure(${lease}, 'app.totals', 'changed', '', 1, '{}')`,
-    ],
-  },
+  }),
 ];
 
-const others: Call[] = [
-  plain('get_health', 'select nightshift.get_health()'),
-  {
-    name: 'check_health',
-    job: 'health-check',
-    statements: (lease) => [`select nightshift.check_health(${lease})`],
-  },
-  plain(
-    'set_health_threshold',
-    `select nightshift.set_health_threshold(c.name, 'app.orders', 1) from nightshift.health_checks c`,
-  ),
-  plain('describe_installation', 'select nightshift.describe_installation()'),
-  plain('describe_jobs', 'select nightshift.describe_jobs()'),
+/** About whatever there is. */
+const onAll: Call[] = [
+  call('list_retention_policies', ''),
+  ...dryAndReal('plan_retention_purge', '', { job: 'retention-purge' }),
+  call('list_partition_policies', ''),
+  ...dryAndReal('plan_partition_maintenance', '', { job: 'partition-maintenance' }),
+  call('list_refresh_policies', ''),
+  ...dryAndReal('plan_view_refresh', '', { job: 'view-refresh' }),
+  call('get_health', ''),
+  call('check_health', "array['default_partition_rows', 'backlog_age']", { job: 'health-check' }),
+  call('set_health_threshold', "'soft_deletes', 'app.orders', 1"),
+  call('describe_installation', ''),
+  call('describe_jobs', ''),
 ];
 
-export const calls: Call[] = [...retention, ...partitions, ...views, ...others];
+export const calls: Call[] = [
+  ...['app.orders', 'app.messages'].flatMap(onPurgedTable),
+  ...['app.events', 'app.metrics'].flatMap(onPartitionedTable),
+  ...onRetiredPartitions,
+  ...onView,
+  ...onAll,
+];
+
+/** Functions that are called from outside and look at nothing but tables of Nightshift. */
+export const withoutTables = [
+  'begin_run',
+  'finish_run',
+  'get_run',
+  'heartbeat_run',
+  'list_restores',
+  'list_runs',
+  'pause',
+  'remove_health_threshold',
+  'remove_partition_policy',
+  'remove_refresh_policy',
+  'remove_retention_policy',
+  'resume_run',
+  'unpause',
+];

@@ -1,0 +1,61 @@
+-- What a policy says of the foreign keys that refer to its rows: children that go along, references that are released, and
+-- rows that may stay. What is not named holds its row, and ON DELETE implies nothing.
+
+create or replace function nightshift.declare_keys(policy regclass, with_children text[], release text[], keep text[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  given record;
+  entries text[];
+  left_over text[];
+  entry text;
+  found_key record;
+begin
+  -- Children first: the other two may name what refers to them.
+  for given in
+    select g.role, g.entries
+    from (values (1, 'child', with_children), (2, 'release', release), (3, 'keep', keep)) g(position, role, entries)
+    where g.entries is not null
+    order by g.position
+  loop
+    delete from nightshift.retention_keys k where k.policy = declare_keys.policy and k.role = given.role;
+    entries := given.entries;
+    -- A child may be the child of one that is named after it.
+    while cardinality(entries) > 0 loop
+      left_over := '{}';
+      foreach entry in array entries loop
+        select k.* into found_key from nightshift.find_key(policy, entry) k;
+        if found_key.key is null then
+          left_over := left_over || entry;
+        else
+          perform nightshift.add_key(policy, found_key.key, given.role);
+        end if;
+      end loop;
+      if cardinality(left_over) = cardinality(entries) then
+        perform nightshift.refuse_key(policy, left_over[1]);
+      end if;
+      entries := left_over;
+    end loop;
+  end loop;
+  -- Taken back, a child may leave others that refer to nothing of the policy any more.
+  select k.referencing into found_key
+  from nightshift.retention_keys k
+  where k.policy = declare_keys.policy
+    and not exists (
+      select from nightshift.purge_keys(array[declare_keys.policy::oid]) p
+      where p.referencing = k.referencing and p.role = k.role
+    )
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s no longer refers to rows that go by the policy of %s', found_key.referencing, policy),
+      hint = 'Give with_children, release and keep together, without the tables that do not belong to it any more.';
+  end if;
+end;
+$$;
+
+comment on function nightshift.declare_keys is
+  'Replaces what a policy says of foreign keys, as far as it is given. Errors: NS422, with the fix in the hint, for a table that does not refer to these rows, has several keys to them, or whose rows cannot be deleted or released.';

@@ -1,0 +1,45 @@
+create or replace function nightshift.find_key(policy regclass, entry text, out key oid)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  named regclass := nightshift.find_relation(entry);
+  columns text;
+  fitting oid[];
+begin
+  if named is null then
+    -- As in public.messages(sender_id): the columns of one key of several.
+    named := nightshift.find_relation(substring(entry from '^(.*)\(.*\)\s*$'));
+    columns := regexp_replace(substring(entry from '\(([^()]*)\)\s*$'), '\s*,\s*', ', ', 'g');
+  end if;
+  if named is null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no table %s', coalesce(entry, 'null')),
+      hint = 'Name tables with their schema and with quotes where SQL needs them, and the columns of a foreign key of several like public.messages(sender_id).';
+  end if;
+  fitting := array(
+    select k.key
+    from nightshift.purge_keys(array[policy::oid]) k
+    where k.referencing = named
+      and case
+        when columns is null then k.referenced::oid not in (select nightshift.related_tables(named))
+        else nightshift.key_columns(k.key) = btrim(columns)
+      end
+    order by k.key
+  );
+  if cardinality(fitting) > 1 then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s refers to rows of the policy of %s in several ways', named, policy),
+      hint = 'Name the foreign keys that are meant by their columns: ' || (
+        select string_agg(format('%L', nightshift.key_in_words(f)), ', ') from unnest(fitting) f
+      );
+  end if;
+  key := fitting[1];
+end;
+$$;
+
+comment on function nightshift.find_key is
+  'The foreign key that an entry of with_children, release or keep names, among those that refer to rows of the policy or of its children; null when there is none. A table that refers to itself means that only where its columns are given. Errors: NS404 no such table, NS422 several keys.';

@@ -1,0 +1,44 @@
+create or replace function nightshift.find_released_rows(run_id uuid, rows nightshift.row_set[])
+returns nightshift.row_set[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+set enable_mergejoin = off
+set enable_hashjoin = off
+as $$
+declare
+  key record;
+  found_rows nightshift.row_set[];
+  released nightshift.row_set[] := '{}';
+begin
+  for key in
+    select s.relation, s.tids, k.key, k.referencing, k.indexed
+    from unnest(rows) s
+    join nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
+      on k.policy = s.policy and k.referenced::oid in (select nightshift.related_tables(s.relation))
+    where k.role = 'release'
+  loop
+    perform set_config('enable_hashjoin', (not key.indexed)::text, true);
+    execute format(
+      'select array_agg(row(null, g.relation, false, g.tids)::nightshift.row_set)
+       from (
+         select x.tableoid as relation, array_agg(x.ctid) as tids
+         from only %s t join %s x on %s
+         where t.tableoid = %s and t.ctid = any($1)
+           and not exists (
+             select from nightshift.purge_decisions d
+             where d.run_id = %L and d.relation = x.tableoid and d.tid = x.ctid and d.fate in (''gone'', ''assessed'')
+           )
+         group by x.tableoid
+       ) g',
+      nightshift.trusted_name(key.relation), nightshift.scan_of(key.referencing), nightshift.join_condition(key.key), key.relation, run_id
+    ) into found_rows using key.tids;
+    released := released || coalesce(found_rows, '{}');
+  end loop;
+  return nightshift.subtract_row_sets(released, rows);
+end;
+$$;
+
+comment on function nightshift.find_released_rows is
+  'The rows whose reference to one of rows is set to null or default when that one goes, as its policy says.';

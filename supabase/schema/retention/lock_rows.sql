@@ -1,0 +1,36 @@
+create or replace function nightshift.lock_rows(run nightshift.runs, rows nightshift.row_set[])
+returns nightshift.row_set[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+as $$
+declare
+  asked nightshift.row_set;
+  locked nightshift.row_set[] := '{}';
+  tids tid[];
+begin
+  foreach asked in array rows loop
+    perform nightshift.hold_table(asked.relation, 'for update');
+    execute format(
+      'select array_agg(r.ctid) from (
+         select x.ctid from only %s x where x.ctid = any($1) and x.tableoid = %s %s for update skip locked
+       ) r',
+      nightshift.trusted_name(asked.relation), asked.relation,
+      case when asked.due then (
+        select format('and (%s) is true', nightshift.due_condition(
+          'x', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at))
+        from nightshift.retention_policies p where p.relation::oid = asked.policy
+      ) end
+    ) into tids using asked.tids;
+    if tids is not null then
+      asked.tids := tids;
+      locked := locked || asked;
+    end if;
+  end loop;
+  return locked;
+end;
+$$;
+
+comment on function nightshift.lock_rows is
+  'Locks rows where they are, passing over those that others hold or that have changed, and returns them; due ones are known to be due under the lock.';

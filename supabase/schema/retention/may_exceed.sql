@@ -1,0 +1,24 @@
+create or replace function nightshift.may_exceed(run nightshift.runs, policy nightshift.retention_policies, backlog jsonb)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select policy.first_purge is distinct from 'all'
+    and not nightshift.is_forced(run, policy.relation)
+    and exists (
+      select
+      from (
+        select (backlog ->> 'totalRows')::numeric, (backlog ->> 'dueRows')::numeric, 1.0
+        union all
+        -- A sample may be some way off.
+        select (c.value ->> 'totalRows')::numeric, (c.value ->> 'dueRows')::numeric,
+          case when (c.value ->> 'totalRowsExact')::boolean then 1.0 else 0.8 end
+        from jsonb_each(backlog -> 'children') c
+      ) m(total, due, share)
+      where m.total >= 1000 and coalesce(m.due > m.share * policy.max_fraction * m.total, true)
+    );
+$$;
+
+comment on function nightshift.may_exceed is
+  'Whether what is due, and what goes with it, may be more than the max_fraction of a policy allows, so that it has to be counted what would really go.';

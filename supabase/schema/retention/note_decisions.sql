@@ -1,0 +1,58 @@
+create or replace function nightshift.note_decisions(
+  run nightshift.runs,
+  turn regclass,
+  level integer,
+  seeds nightshift.row_set[],
+  deleted nightshift.row_set[],
+  held nightshift.held_row[],
+  in_circle boolean,
+  fate_of_deleted text
+)
+returns nightshift.held_row[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  counted nightshift.held_row[];
+begin
+  -- Of two reasons for which a row may go, one was enough.
+  held := array(
+    select h
+    from (select distinct on (h.relation, h.tid) h.* from unnest(held) h order by h.relation, h.tid, h.fate, h.reason) h
+    where (h.relation, h.tid) not in (select d.relation, t.tid from unnest(deleted) d cross join lateral unnest(d.tids) t(tid))
+  );
+  counted := array(
+    select row(h.policy, h.relation, h.tid, h.fate, h.reason)::nightshift.held_row
+    from unnest(held) h
+    where case when level is null
+      then (h.relation, h.tid) in (select s.relation, t.tid from unnest(seeds) s cross join lateral unnest(s.tids) t(tid))
+      else (h.relation, h.tid) in (
+        select p.relation, p.tid from nightshift.purge_pending p where p.run_id = run.id and p.turn = note_decisions.turn::oid and p.walked)
+      end
+  );
+  if in_circle or exists (select from unnest(held) h where h.fate = 'undecided') then
+    insert into nightshift.purge_decisions (run_id, relation, tid, fate, reason)
+    select run.id, h.relation, h.tid, h.fate, h.reason from unnest(held) h
+    on conflict do nothing;
+  end if;
+  if fate_of_deleted is not null then
+    insert into nightshift.purge_decisions (run_id, relation, tid, fate)
+    select run.id, d.relation, t.tid, fate_of_deleted
+    from nightshift.sets_to_remember(run, deleted) d cross join lateral unnest(d.tids) t(tid)
+    order by d.relation, t.tid
+    on conflict do nothing;
+  end if;
+  if level is not null then
+    delete from nightshift.purge_pending p
+    where p.run_id = run.id and p.turn = note_decisions.turn::oid
+      and (
+        p.level = note_decisions.level
+        or (p.relation, p.tid) in (select h.relation, h.tid from unnest(held) h)
+      );
+  end if;
+  return counted;
+end;
+$$;
+
+comment on function nightshift.note_decisions is
+  'Remembers what a batch decided, as far as the run can meet the rows again: those that stay where references may run in a circle, and what a dry run counts as gone. Returns the rows of held that the cursor has passed, which are to be counted now.';

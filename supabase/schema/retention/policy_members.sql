@@ -1,0 +1,14 @@
+create or replace function nightshift.policy_members(policies oid[])
+returns table (policy oid, member regclass, is_child boolean)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select p.relation::oid, p.relation, false
+  from nightshift.retention_policies p where p.relation::oid = any(policies)
+  union
+  select k.policy::oid, k.referencing, true
+  from nightshift.retention_keys k where k.policy::oid = any(policies) and k.role = 'child';
+$$;
+
+comment on function nightshift.policy_members is 'The tables that lose rows by these policies: their own, and those of children.';

@@ -1,0 +1,22 @@
+create or replace function nightshift.purge_keys(policies oid[])
+returns table (
+  policy oid, role text, key oid, name text, referenced regclass, referencing regclass, indexed boolean
+)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with keys as (
+    select distinct on (m.policy, r.key) m.policy, r.*
+    from nightshift.policy_members(policies) m
+    cross join lateral nightshift.referencing_keys(m.member) r
+  )
+  select k.policy, coalesce(d.role, 'hold'), k.key, k.name, k.referenced, k.referencing, k.indexed
+  from keys k
+  left join nightshift.retention_keys d
+    on d.policy::oid = k.policy and d.referencing = k.referencing and d.constraint_name = k.constraint_name
+  order by k.policy, k.key;
+$$;
+
+comment on function nightshift.purge_keys is
+  'The foreign keys that refer to rows which go by these policies, children included, and what each policy says of them: child, release, keep, or hold where it says nothing.';

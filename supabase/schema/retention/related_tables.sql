@@ -1,0 +1,14 @@
+create or replace function nightshift.related_tables(relation regclass)
+returns setof oid
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select related_tables.relation::oid
+  union
+  select t.relid::oid from pg_catalog.pg_partition_tree(related_tables.relation) t
+  union
+  select a.relid::oid from pg_catalog.pg_partition_ancestors(related_tables.relation) a(relid);
+$$;
+
+comment on function nightshift.related_tables is 'A table, its partitions at every level, and what it is a partition of.';

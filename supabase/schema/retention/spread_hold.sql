@@ -1,0 +1,47 @@
+create or replace function nightshift.spread_hold(rows nightshift.row_set[], staying nightshift.held_row[])
+returns setof nightshift.held_row
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+set enable_mergejoin = off
+set enable_hashjoin = off
+as $$
+declare
+  steps text;
+begin
+  select string_agg(format(
+    'select %s::oid, t.tableoid, t.ctid, %s, %L from %s', k.policy,
+    case k.role when 'keep' then 'case r.fate when ''held'' then ''kept'' else r.fate end' else 'r.fate' end, k.name,
+    nightshift.reference_join(k.key, false)
+  ), ' union all ')
+  into steps
+  from nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
+  where k.role <> 'release';
+  if steps is null then
+    return;
+  end if;
+  return query execute format(
+    'with recursive inside as materialized (
+       select s.policy, s.relation, t.tid from unnest($1) s cross join lateral unnest(s.tids) t(tid)
+     ),
+     shared as materialized (
+       select i.relation, i.tid from inside i group by i.relation, i.tid having count(*) > 1
+     ),
+     stays(policy, relation, tid, fate, reason, alone) as (
+       select s.policy, s.relation, s.tid, s.fate, s.reason, true from unnest($2) s
+       union
+       select f.policy, f.relation, f.tid, f.fate, f.reason,
+         -- A row that may go for two reasons stays only when both are gone.
+         (f.relation, f.tid) not in (select s.relation, s.tid from shared s)
+       from stays r cross join lateral (%s) f(policy, relation, tid, fate, reason)
+       where r.alone and ((f.policy, f.relation, f.tid) in (select i.policy, i.relation, i.tid from inside i)) is true
+     )
+     select s.policy, s.relation, s.tid, s.fate, s.reason from stays s',
+    steps
+  ) using rows, staying;
+end;
+$$;
+
+comment on function nightshift.spread_hold is
+  'What follows when rows stay: they, and those of rows that they refer to, directly or not, with the foreign key.';

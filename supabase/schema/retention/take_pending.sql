@@ -1,0 +1,28 @@
+create or replace function nightshift.take_pending(run nightshift.runs, turn regclass, locking boolean, out level integer, out seeds nightshift.row_set[])
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  select max(p.level) into level
+  from nightshift.purge_pending p where p.run_id = run.id and p.turn = take_pending.turn::oid;
+  seeds := array(
+    select row(g.policy, g.relation, true, g.tids)::nightshift.row_set
+    from (
+      select p.policy, p.relation, array_agg(p.tid) as tids
+      from nightshift.purge_pending p
+      where p.run_id = run.id and p.turn = take_pending.turn::oid and p.level = take_pending.level
+        and not exists (
+          select from nightshift.purge_decisions d
+          where d.run_id = run.id and d.relation = p.relation and d.tid = p.tid
+        )
+      group by p.policy, p.relation
+    ) g
+  );
+  if locking then
+    seeds := nightshift.lock_rows(run, seeds);
+  end if;
+end;
+$$;
+
+comment on function nightshift.take_pending is
+  'The rows that wait in this turn and are to be taken up next, locked where locking says so and then known to be due; level is null when none wait.';

@@ -1,0 +1,214 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
+import { idsOf, range, runPurge, startAfresh, stepOf } from '../support/purge.ts';
+
+const db = setUpDatabase();
+beforeEach(() => startAfresh(db.sql));
+
+/** Sixty thousand take a minute on a small machine: they are for the night. */
+const nightly = Boolean(process.env.NIGHTLY);
+
+async function createChain(due: number): Promise<void> {
+  await db.sql.unsafe(`
+    create table app.state_rev (id bigint primary key, prev_id bigint, deleted_at timestamptz, body text);
+    insert into app.state_rev
+    select g, case when g in (1, ${due + 1}) then null else g - 1 end,
+      case when g <= ${due} then now() - interval '400 days' + g * interval '1 minute' end, repeat('x', 100)
+    from generate_series(1, ${3 * due}) g;
+    create index on app.state_rev (deleted_at) where deleted_at is not null;
+    create index on app.state_rev (prev_id);
+    alter table app.state_rev add foreign key (prev_id) references app.state_rev;
+    analyze app.state_rev;
+    select nightshift.add_retention_policy('app.state_rev', '90 days');
+  `);
+}
+
+describe('a chain of references, all of it due', () => {
+  it.each(nightly ? [500, 1_500, 4_000, 60_000] : [500, 1_500, 4_000])(
+    'goes as a whole, and so says the dry run: %d rows',
+    async (due) => {
+      await createChain(due);
+      const dry = await runPurge(db, { dryRun: true });
+      const real = await runPurge(db);
+      for (const result of [dry, real]) {
+        expect(stepOf(result, 'app.state_rev')).toMatchObject({
+          status: 'succeeded',
+          rowsPurged: due,
+          rowsBlocked: 0,
+          rowsUndecided: 0,
+        });
+      }
+      expect(stepOf(real, 'app.state_rev').rowsLeft).toBe(0);
+    },
+    120_000,
+  );
+});
+
+describe('chains of which the newest row stays', () => {
+  it('stay, each row looked at once: batches do not grow with their length', async () => {
+    await db.sql.unsafe(`
+      create table app.revision (id int primary key, parent int references app.revision, at timestamptz not null);
+      insert into app.revision
+      select d * 1000 + r, case when r > 1 then d * 1000 + r - 1 end, now() - interval '1 day' - (60 - r) * interval '10 days'
+      from generate_series(1, 100) d, generate_series(1, 60) r;
+      create index on app.revision (at);
+      create index on app.revision (parent);
+      analyze app.revision;
+      select nightshift.add_retention_policy('app.revision', '180 days', 'at', max_fraction => 1);
+    `);
+    const dry = await runPurge(db, { dryRun: true });
+    const real = await runPurge(db);
+    for (const result of [dry, real]) {
+      const step = stepOf(result, 'app.revision');
+      expect(step).toMatchObject({
+        rowsPurged: 0,
+        rowsBlocked: 4200,
+        blockedBy: { 'revision_parent_fkey on app.revision': 4200 },
+      });
+      expect(step.batches).toBeLessThan(20);
+    }
+  });
+});
+
+describe('due children of due parents, more than one batch can look at', () => {
+  it('are counted by the dry run as they go in the run', async () => {
+    await db.sql.unsafe(`
+      create table app.p (id bigint primary key, deleted_at timestamptz);
+      create table app.c (id bigint primary key, p_id bigint references app.p on delete cascade, deleted_at timestamptz);
+      insert into app.p select i, case when i % 3 = 0 then now() - interval '90 days' end from generate_series(1, 6000) i;
+      insert into app.c select p.id * 100 + n, p.id, p.deleted_at from app.p, generate_series(1, 30) n;
+      create index on app.p (deleted_at);
+      create index on app.c (deleted_at);
+      create index on app.c (p_id);
+      analyze app.p, app.c;
+      select nightshift.add_retention_policy('app.p', '30 days');
+      select nightshift.add_retention_policy('app.c', '30 days');
+    `);
+    const dry = await runPurge(db, { dryRun: true });
+    const real = await runPurge(db);
+    for (const result of [dry, real]) {
+      expect(stepOf(result, 'app.p').rowsPurged).toBe(2_000);
+      expect(stepOf(result, 'app.c').rowsPurged).toBe(60_000);
+    }
+  }, 120_000);
+});
+
+/** One run with a limit of its own on what a batch may look at. Returns the step of the only policy. */
+async function purgeLookingAt(
+  closureRows: number,
+  { dryRun, batchRows = 10 }: { dryRun: boolean; batchRows?: number },
+) {
+  const [begun] = await db.sql`
+    select nightshift.begin_run('retention-purge', 'cli', dry_run => ${dryRun}) -> 'run' as run`;
+  const { id, fence } = begun?.run ?? {};
+  const [planned] = await db.sql`
+    select nightshift.plan_retention_purge(${id}, ${fence}) #>> '{policies,0,relation}' as relation`;
+  const { relation } = planned ?? {};
+  await db.sql`select nightshift.measure_retention_backlog(${id}, ${fence}, ${relation})`;
+  for (let batches = 0; ; batches++) {
+    const [answer] = await db.sql`
+      select nightshift.purge_batch(${id}, ${fence}, ${relation}, ${batchRows}, closure_rows => ${closureRows}) as batch`;
+    expect(batches).toBeLessThan(2_000);
+    if (!answer?.batch.done) continue;
+    await db.sql`select nightshift.finish_run(${id}, ${fence}, 'succeeded')`;
+    return answer.batch.step;
+  }
+}
+
+describe('a closure that is too large for one batch', () => {
+  const nodes = (parentOf: string, count = 400) => `
+    create table app.nodes (id integer primary key, parent_id integer, deleted_at timestamptz);
+    insert into app.nodes select id, ${parentOf}, now() - interval '40 days' + id * interval '1 second'
+    from generate_series(1, ${count}) id;
+    alter table app.nodes add foreign key (parent_id) references app.nodes;
+    create index on app.nodes (deleted_at);
+    create index on app.nodes (parent_id);
+    select nightshift.add_retention_policy('app.nodes', '30 days', max_fraction => 1);
+  `;
+
+  it.each([
+    ['a chain', 'nullif(id - 1, 0)'],
+    ['a chain the other way', 'case when id < 400 then id + 1 end'],
+    ['a broad tree', 'nullif(id / 7, 0)'],
+  ])('is taken up from its far end, and all of it goes: %s', async (_, parentOf) => {
+    await db.sql.unsafe(nodes(parentOf));
+    expect(await purgeLookingAt(30, { dryRun: true })).toMatchObject({ rowsPurged: 400 });
+    expect(await purgeLookingAt(30, { dryRun: false })).toMatchObject({ rowsPurged: 400 });
+    expect(await idsOf(db.sql, 'app.nodes')).toEqual([]);
+  });
+
+  it('is taken up from its far end, and all of it stays where that is needed', async () => {
+    await db.sql.unsafe(`${nodes('nullif(id - 1, 0)')} insert into app.nodes values (1000, 400)`);
+    expect(await purgeLookingAt(30, { dryRun: true })).toMatchObject({ rowsBlocked: 400 });
+    expect(await purgeLookingAt(30, { dryRun: false })).toMatchObject({ rowsBlocked: 400 });
+  });
+
+  it('and cannot be divided is undecided, which is not to say needed', async () => {
+    await db.sql.unsafe(nodes('1 + id % 40', 40));
+    const step = await purgeLookingAt(4, { dryRun: false });
+    expect(step).toMatchObject({ rowsPurged: 0, rowsBlocked: 0, rowsUndecided: 40 });
+    expect(await idsOf(db.sql, 'app.nodes')).toEqual(range(1, 40));
+    expect(await purgeLookingAt(6, { dryRun: false })).toMatchObject({ rowsPurged: 40 });
+  });
+
+  it('because of very many children is halved, and one parent gets all that a statement has time for', async () => {
+    await db.sql.unsafe(`
+      create table app.orders (id integer primary key, deleted_at timestamptz);
+      create table app.items (id integer primary key, order_id integer references app.orders);
+      insert into app.orders select id, now() - interval '40 days' + id * interval '1 second' from generate_series(1, 8) id;
+      insert into app.items select id, 1 + id % 8 from generate_series(1, 800) id;
+      create index on app.orders (deleted_at);
+      create index on app.items (order_id);
+      select nightshift.add_retention_policy('app.orders', '30 days', max_fraction => 1, with_children => array['app.items']);
+    `);
+    expect(await purgeLookingAt(30, { dryRun: true })).toMatchObject({ rowsPurged: 8 });
+    expect(await purgeLookingAt(30, { dryRun: false })).toMatchObject({
+      rowsPurged: 8,
+      children: { 'app.items': 800 },
+    });
+  });
+});
+
+describe('a row that cannot go, in the middle of a chain', () => {
+  it('is found, and keeps what it refers to; what refers to it goes', async () => {
+    await createChain(600);
+    await db.sql.unsafe(`
+      create function app.guard() returns trigger language plpgsql as
+        $$ begin if old.id = 300 then raise exception 'legal hold'; end if; return old; end $$;
+      create trigger g before delete on app.state_rev for each row execute function app.guard();
+    `);
+    const result = await runPurge(db);
+    expect(stepOf(result, 'app.state_rev')).toMatchObject({
+      status: 'partial',
+      rowsPurged: 300,
+      rowsRefused: 1,
+      refusedBy: { 'trigger g on app.state_rev (line 1 of guard)': 1 },
+      rowsBlocked: 299,
+    });
+  });
+});
+
+describe('one row of very many that cannot go', () => {
+  it('is stepped over, and the rest goes', async () => {
+    await db.sql.unsafe(`
+      create table app.t1 (id bigint generated always as identity primary key, hold boolean default false, deleted_at timestamptz);
+      insert into app.t1 (deleted_at, hold)
+      select now() - interval '200 days' + g * interval '1 second', g = 500 from generate_series(1, 20000) g;
+      insert into app.t1 (deleted_at) select null from generate_series(1, 60000);
+      create index on app.t1 (deleted_at) where deleted_at is not null;
+      create function app.guard() returns trigger language plpgsql as
+        $$ begin if old.hold then raise exception 'legal hold'; end if; return old; end $$;
+      create trigger g before delete on app.t1 for each row execute function app.guard();
+      analyze app.t1;
+      select nightshift.add_retention_policy('app.t1', '90 days');
+    `);
+    const result = await runPurge(db);
+    expect(result.run.status).toBe('partial');
+    expect(stepOf(result, 'app.t1')).toMatchObject({
+      rowsPurged: 19_999,
+      rowsRefused: 1,
+      refusedBy: { 'trigger g on app.t1 (line 1 of guard)': 1 },
+      rowsLeft: 1,
+    });
+  }, 60_000);
+});

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { Sql } from 'postgres';
 import { describe, expect, it } from 'vitest';
 import { setUpDatabase } from '../support/database.ts';
+import { propertyRuns } from '../support/property.ts';
 
 const actions = ['no action', 'restrict', 'cascade', 'set null', 'set default'] as const;
 const markerTypes = ['timestamptz', 'timestamp', 'date'] as const;
@@ -93,26 +94,32 @@ const scenarios = fc.integer({ min: 1, max: 4 }).chain((tableCount) => {
     });
 });
 
+const { numRuns, timeoutMs } = propertyRuns(40);
+
 describe('what a purge removes', () => {
   const db = setUpDatabase();
 
-  it('is exactly what the reference model says, for any schema, policies and restores', async () => {
-    await fc.assert(
-      fc.asyncProperty(scenarios, async (scenario) => {
-        await build(db.sql, scenario);
-        const before = await contents(db.sql, scenario);
-        const restored = await purgeWithRestores(db.sql, scenario);
-        const expected = shouldGo(scenario, restored);
-        const survivors = [...before].filter(([id]) => !expected.has(id));
-        const after = await contents(db.sql, scenario);
-        expect([...after.keys()]).toEqual(survivors.map(([id]) => id));
-        for (const [id, row] of survivors) {
-          if (!restored.has(id)) expect(after.get(id)).toBe(row);
-        }
-      }),
-      { numRuns: Number(process.env.PROPERTY_RUNS ?? 120) },
-    );
-  }, 240_000);
+  it(
+    'is exactly what the reference model says, for any schema, policies and restores',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(scenarios, async (scenario) => {
+          await build(db.sql, scenario);
+          const before = await contents(db.sql, scenario);
+          const restored = await purgeWithRestores(db.sql, scenario);
+          const expected = shouldGo(scenario, restored);
+          const survivors = [...before].filter(([id]) => !expected.has(id));
+          const after = await contents(db.sql, scenario);
+          expect([...after.keys()]).toEqual(survivors.map(([id]) => id));
+          for (const [id, row] of survivors) {
+            if (!restored.has(id)) expect(after.get(id)).toBe(row);
+          }
+        }),
+        { numRuns },
+      );
+    },
+    timeoutMs,
+  );
 });
 
 const name = (table: number) => `"case"."${tableNames[table]?.replaceAll('"', '""')}"`;

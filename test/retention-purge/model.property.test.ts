@@ -10,8 +10,11 @@ import {
   scenarios,
   shouldGo,
 } from '../support/purge-model.ts';
+import { propertyRuns } from '../support/property.ts';
 
 const tableNames = ['plain', 'Mixed Case', 'quo"ted', 'naïve-表'];
+
+const { numRuns, timeoutMs } = propertyRuns(120);
 
 describe('what a purge removes', () => {
   const db = setUpDatabase();
@@ -45,10 +48,10 @@ describe('what a purge removes', () => {
           const undisturbed = real.restored.size === 0 && scenario.rows.every((row) => !row.poison);
           if (undisturbed) expect(countsOf(dry.steps)).toEqual(countsOf(real.steps));
         }),
-        { numRuns: Number(process.env.PROPERTY_RUNS ?? 120) },
+        { numRuns },
       );
     },
-    Number(process.env.PROPERTY_RUNS ?? 120) * 2_000,
+    timeoutMs,
   );
 });
 

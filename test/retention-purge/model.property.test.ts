@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { Sql } from 'postgres';
 import { describe, expect, it } from 'vitest';
 import { setUpDatabase } from '../support/database.ts';
+import { propertyRuns } from '../support/property.ts';
 import {
   contentAfter,
   neverTooLarge,
@@ -10,7 +11,6 @@ import {
   scenarios,
   shouldGo,
 } from '../support/purge-model.ts';
-import { propertyRuns } from '../support/property.ts';
 
 const tableNames = ['plain', 'Mixed Case', 'quo"ted', 'naïve-表'];
 

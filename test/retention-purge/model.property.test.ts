@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { Sql } from 'postgres';
 import { describe, expect, it } from 'vitest';
 import { setUpDatabase } from '../support/database.ts';
+import { propertyRuns } from '../support/property.ts';
 import {
   contentAfter,
   neverTooLarge,
@@ -12,6 +13,8 @@ import {
 } from '../support/purge-model.ts';
 
 const tableNames = ['plain', 'Mixed Case', 'quo"ted', 'naïve-表'];
+
+const { numRuns, timeoutMs } = propertyRuns(120);
 
 describe('what a purge removes', () => {
   const db = setUpDatabase();
@@ -45,10 +48,10 @@ describe('what a purge removes', () => {
           const undisturbed = real.restored.size === 0 && scenario.rows.every((row) => !row.poison);
           if (undisturbed) expect(countsOf(dry.steps)).toEqual(countsOf(real.steps));
         }),
-        { numRuns: Number(process.env.PROPERTY_RUNS ?? 120) },
+        { numRuns },
       );
     },
-    Number(process.env.PROPERTY_RUNS ?? 120) * 2_000,
+    timeoutMs,
   );
 });
 

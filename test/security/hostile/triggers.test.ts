@@ -1,0 +1,93 @@
+import postgres from 'postgres';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createWorld, type World } from './world.ts';
+
+let world: World;
+beforeAll(async () => {
+  world = await createWorld("Supabase's postgres");
+});
+afterAll(() => world.drop());
+
+/** Purges one batch of app.orders as the Data API does, in a session that has this search path, after the statements; all is undone but the marks. */
+async function purgeAfter(statements: string, searchPath = '"$user", public'): Promise<string> {
+  const { admin, nameRoles } = world;
+  const session = postgres(world.adminUrl, { max: 1, onnotice: () => {} });
+  await admin.unsafe(nameRoles(statements));
+  await world.timesRun();
+  try {
+    await session`set role service_role`;
+    await session`select set_config('search_path', ${searchPath}, false)`;
+    const [begun] = await session`
+      select nightshift.begin_run('retention-purge', 'cli') -> 'run' as run`;
+    const { id, fence } = begun?.run ?? {};
+    await session`select nightshift.plan_retention_purge(${id}, ${fence})`;
+    await session`select nightshift.measure_retention_backlog(${id}, ${fence}, 'app.orders')`;
+    const [row] = await session`
+      select nightshift.purge_batch(${id}, ${fence}, 'app.orders', 1000) -> 'rowsByRelation' as purged`;
+    return JSON.stringify(row?.purged);
+  } catch (error) {
+    return (error as Error).message;
+  } finally {
+    await session.end();
+  }
+}
+
+beforeEach(() =>
+  world.admin.unsafe(`
+    drop trigger if exists bait on app.orders; drop schema if exists supabase_functions cascade;
+    update nightshift.runs set status = 'lost', finished_at = now() where status = 'running';
+    insert into app.orders select n, now() - interval '40 days' from generate_series(1001, 1005) n
+    on conflict do nothing`),
+);
+
+describe('the function of a trigger', () => {
+  const webhook = (security: string) => `
+    create schema supabase_functions;
+    create function supabase_functions.http_request() returns trigger language plpgsql ${security} as 'begin return old; end';
+    alter function supabase_functions.http_request() owner to <mallory>;
+    create trigger bait before delete on app.orders for each row execute function supabase_functions.http_request()`;
+
+  it('may belong to Supabase where it runs with rights of its own, as the webhooks do', async () => {
+    expect(await purgeAfter(webhook('security definer'))).toContain('app.orders');
+  });
+
+  it.each([
+    ['with ours', webhook('security invoker')],
+    [
+      'from a schema of someone else',
+      `${webhook('security definer')}; alter schema supabase_functions owner to <mallory>`,
+    ],
+  ])('may not %s', async (_, statements) => {
+    expect(await purgeAfter(statements)).toMatch(
+      /^Trigger bait of app.orders calls .*, which belongs to mallory/,
+    );
+    expect(await world.timesRun()).toBe(0);
+  });
+});
+
+describe('a trigger that is put off to the commit', () => {
+  const putOff = `
+    create or replace function mallory.note() returns boolean language sql as 'select mallory.mark()';
+    create or replace function app.tell() returns trigger language plpgsql as 'begin perform note(); return null; end';
+    create or replace function public.note() returns boolean language sql as 'select true';
+    alter function app.tell() owner to <owner>; alter function public.note() owner to <owner>;
+    create constraint trigger bait after delete on app.orders deferrable initially deferred for each row execute function app.tell()`;
+
+  it('finds the search path of triggers, not that of the caller', async () => {
+    expect(await purgeAfter(putOff, 'mallory, public')).toContain('app.orders');
+    expect(await world.timesRun()).toBe(0);
+  });
+
+  it('would have our rights there since Postgres 18', async () => {
+    const [row] = await world.admin`
+      select pg_get_functiondef('nightshift.delete_rows'::regproc) as definition`;
+    const definition: string = row?.definition;
+    try {
+      await world.admin.unsafe(definition.replace('set constraints all immediate;', ''));
+      expect(await purgeAfter(putOff, 'mallory, public')).toContain('app.orders');
+      expect((await world.timesRun()) > 0).toBe(world.version >= 18);
+    } finally {
+      await world.admin.unsafe(definition);
+    }
+  });
+});

@@ -1,0 +1,156 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { executedIn, insertedInto } from '../support/dynamic-sql.ts';
+
+const schema = new URL('../../supabase/schema/', import.meta.url);
+const files = readdirSync(schema, { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.sql'))
+  .sort();
+const textOf = (path: string) => readFileSync(new URL(path, schema), 'utf8');
+
+/** What gives a name only where nobody else can have code of theirs run by it. */
+const guards = ['trusted_name', 'scan_of', 'join_condition'].map((name) => `nightshift.${name}(`);
+
+/** Whether a value is a name from the guard, or a variable that holds one. */
+function isGuarded(value: string, text: string): boolean {
+  if (guards.some((guard) => value.startsWith(guard))) return true;
+  if (!/^[a-z_]+$/.test(value)) return false;
+  const assigned = [...text.matchAll(new RegExp(`\\b${value}\\b[a-z ]*:=\\s*([^;]+);`, 'g'))];
+  return (
+    assigned.length > 0 &&
+    assigned.every(([, from = '']) => guards.some((guard) => from.startsWith(guard)))
+  );
+}
+
+/** What is put into statements and is no relation. */
+const noRelations: Record<string, string> = {
+  "' tablespace ' || quote_ident(parent.spcname)": 'a tablespace',
+  "' using ' || quote_ident(parent.amname)": 'an access method',
+  "' where (' || pg_get_expr(r.prqual, r.prrelid) || ')'":
+    'the row filter of a publication, in which Postgres allows only functions of its own',
+  "'health_' || health_check.name": 'a function of ours',
+  'a.attstattarget': 'a number',
+  'a.grantee::regrole': 'a role',
+  "array_to_string(a.attoptions, ', ')": 'options of a column',
+  "array_to_string(literals, ', ')": 'literals from bound_of_time',
+  batch_rows: 'a number',
+  "case a.grantee when 0 then 'public' else a.grantee::regrole::text end": 'a role',
+  "case c.relreplident when 'f' then 'full' else 'nothing' end": 'a word',
+  "case trigger.state when 'R' then 'replica' when 'A' then 'always' else '' end": 'a word',
+  "case way ->> 'mode' when 'concurrently' then 'concurrently ' else '' end": 'a word',
+  "case when a.is_grantable then ' with grant option' else '' end": 'a word',
+  "case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype then '' else '::timestamp at time zone ''UTC''' end":
+    'a word',
+  columns: 'names of columns, quoted',
+  'd.position': 'a number',
+  'deletes[d.position]': 'one of the statements that are looked at here',
+  due: 'a condition on columns, from due_condition or due_by_marker',
+  foreign_keys: 'definitions by Postgres of keys of the partitioned table, whose owner is trusted',
+  from_bound: 'a literal from bound_of_time',
+  grantee: 'a role',
+  in_utc: 'a word',
+  'key.equals': 'an operator from trusted_operator',
+  'key.referencing::oid': 'a number',
+  'key.type': 'a type',
+  'leaf::oid': 'a number',
+  'least(next_block, 4294967295)': 'a number',
+  'literals[1]': 'a literal from bound_of_time',
+  'literals[cardinality(literals)]': 'a literal from bound_of_time',
+  locking: 'a word',
+  marked: 'a condition on columns, quoted',
+  max_rows: 'a number',
+  'max_ties + 1': 'a number',
+  "nightshift.due_by_marker('r', policy.relation, '0', policy.marker_column, policy.flag_column, as_of)":
+    'a condition on columns',
+  "nightshift.due_condition('x', key.referencing, key.drop_after, key.marker_column, key.flag_column, as_of)":
+    'a condition on columns',
+  'parent.relowner::regrole': 'a role',
+  percent: 'a number',
+  period: 'a condition on the key column, quoted',
+  'record.from_bound': 'a literal that Postgres has printed',
+  'record.to_bound': 'a literal that Postgres has printed',
+  "string_agg(a.privilege_type, ', ')": 'words',
+  "string_agg(o.option, ', ')": 'options of a table',
+  'target.mode': 'a word',
+  to_bound: 'a literal from bound_of_time',
+};
+
+/** What may name any relation, and why it is safe there. */
+const safeHere: Record<string, Record<string, string>> = {
+  'health/checks/slow_statements.sql': { home: 'part of a text that is shown' },
+  'health/oldest_due.sql': { scan: 'one of several from scan_of' },
+  'ledger/declared_since.sql': { 'job.policies': 'a table of ours, declared with the job' },
+  'partition/create_missing_partitions.sql': { 'policy.parent': 'LOCK TABLE runs nothing' },
+  'partition/create_partition.sql': {
+    "'nightshift_stage_' || partition::oid": 'made by this statement',
+    name: 'made by this statement',
+    schema: 'made by this statement, and the guard is asked for its name afterwards',
+  },
+  'partition/drop_retired_partitions.sql': { 'record.partition': 'LOCK TABLE runs nothing' },
+  'partition/lock_in_turn.sql': { 'target.relation': 'LOCK TABLE runs nothing' },
+  'partition/reattach_partition.sql': { 'record.parent': 'LOCK TABLE runs nothing' },
+  'partition/secure_partition.sql': { partition: 'rights are set, and nothing is run' },
+  'refresh/refresh_policy_view.sql': {
+    sources: 'LOCK TABLE runs nothing',
+    target: 'REFRESH has the rights of the owner of the view',
+  },
+  'retention/constant_default.sql': {
+    expression: 'the default of a table that the guard was asked for just before',
+  },
+  'retention/delete_rows.sql': { 'd.relation': 'a number' },
+  'retention/find_due_referencing.sql': { 'referenced.relation': 'a number' },
+  'retention/find_inner_references.sql': { 'referenced.relation': 'a number' },
+  'retention/find_needed_rows.sql': { 'referenced.relation': 'a number' },
+  'retention/hold_table.sql': { relation: 'LOCK TABLE runs nothing' },
+};
+
+/** What is put into the statements of a function and may be a relation of the application that the guard was not asked for. */
+function unguardedIn(text: string): string[] {
+  const unguarded = executedIn(text)
+    .flatMap(insertedInto)
+    .filter((value) => !(value in noRelations) && !isGuarded(value, text));
+  return [...new Set(unguarded)].toSorted();
+}
+
+describe('a statement that Nightshift makes', () => {
+  const dynamic = files.filter((path) => executedIn(textOf(path)).length > 0);
+
+  it.each(dynamic)('in %s names relations of the application through the guard', (path) => {
+    expect(unguardedIn(textOf(path))).toEqual(Object.keys(safeHere[path] ?? {}).toSorted());
+  });
+
+  it('is listed as an exception only where it is made', () => {
+    expect(Object.keys(safeHere).filter((path) => !dynamic.includes(path))).toEqual([]);
+    const inserted = new Set(
+      dynamic.flatMap((path) => executedIn(textOf(path)).flatMap(insertedInto)),
+    );
+    expect(Object.keys(noRelations).filter((value) => !inserted.has(value))).toEqual([]);
+  });
+
+  it.each([
+    ['at once', "execute format('select from %s r', relation);"],
+    ['by its number', "execute format('select from only %2$s r where %1$s', due, leaf);"],
+    ['as a name', "execute format('select from %I.%I r', schema, relation);"],
+    ['from a variable', "command := format('drop table %s', relation); execute command;"],
+    ['from a query', "select format('lock table %s', relation) into command; execute command;"],
+    [
+      'from a loop',
+      "for command in select format('analyze %s', c.oid::regclass) from c loop execute command; end loop;",
+    ],
+    ['in a cursor', "open rows for execute format('select from %s', relation);"],
+    ['put together by hand', "execute 'select from ' || relation;"],
+    [
+      'over the direct connection',
+      "return jsonb_build_object('statement', format('alter table %s', relation));",
+    ],
+    [
+      'with a guard that is not always asked',
+      `
+      name := nightshift.trusted_name(relation);
+      name := relation::text;
+      execute format('select from %s', name);`,
+    ],
+  ])('is found when it names one past the guard: %s', (_, body) => {
+    expect(unguardedIn(`as $$\nbegin\n${body}\nend;\n$$;`)).not.toEqual([]);
+  });
+});

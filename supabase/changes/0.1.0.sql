@@ -22,11 +22,11 @@ $$;
 do $$
 begin
   if to_regclass('nightshift.retention_policies') is not null and to_regclass('nightshift.retention_keys') is null then
-    drop type nightshift.row_set cascade;
-    drop function nightshift.add_retention_policy, nightshift.alter_retention_policy, nightshift.purge_batch,
-      nightshift.choose_due_rows, nightshift.referencing_keys, nightshift.brake, nightshift.record_batch;
+    drop type if exists nightshift.row_set cascade;
+    drop function if exists nightshift.add_retention_policy, nightshift.alter_retention_policy, nightshift.purge_batch,
+      nightshift.choose_due_rows, nightshift.referencing_keys, nightshift.brake, nightshift.record_batch cascade;
     alter table nightshift.retention_policies
-      add column first_purge text check (first_purge = 'all');
+      add column if not exists first_purge text check (first_purge = 'all');
   end if;
 end;
 $$;

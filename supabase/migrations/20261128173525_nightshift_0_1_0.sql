@@ -110,11 +110,11 @@ $$;
 do $$
 begin
   if to_regclass('nightshift.retention_policies') is not null and to_regclass('nightshift.retention_keys') is null then
-    drop type nightshift.row_set cascade;
-    drop function nightshift.add_retention_policy, nightshift.alter_retention_policy, nightshift.purge_batch,
-      nightshift.choose_due_rows, nightshift.referencing_keys, nightshift.brake, nightshift.record_batch;
+    drop type if exists nightshift.row_set cascade;
+    drop function if exists nightshift.add_retention_policy, nightshift.alter_retention_policy, nightshift.purge_batch,
+      nightshift.choose_due_rows, nightshift.referencing_keys, nightshift.brake, nightshift.record_batch cascade;
     alter table nightshift.retention_policies
-      add column first_purge text check (first_purge = 'all');
+      add column if not exists first_purge text check (first_purge = 'all');
   end if;
 end;
 $$;
@@ -13319,7 +13319,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '115906e024a39da38e7eeb702b7ea4d6e10672327b13a6622a4bb72a59a3302b', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '62a826703b00a43050ce1d86a145c5b85fdaefeec2244a029ff12b5301d1c405', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,

@@ -29,8 +29,10 @@ export async function runPurge(
   input: unknown = {},
   { gateway, idempotencyKey, resume, batchRows, beforeBatch, ...overrides }: PurgeOptions = {},
 ): Promise<RunResult & { report: PurgeReport }> {
+  // The time of the run begins when there is someone to ask.
+  const api = gateway ?? (await db.gateway());
   const deadline = overrides.deadline ?? deadlineIn(systemClock, BUDGET_MS);
-  const rpc = createRpc(gateway ?? (await db.gateway()), deadline);
+  const rpc = createRpc(api, deadline);
   const result = await runJob(
     job,
     {

@@ -7,14 +7,15 @@ const lane = (name: string, include: string, exclude: string[] = []) => ({
     include: [`test/**/*${include}`],
     exclude,
     setupFiles: ['test/support/record-output.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });
 
 export default defineConfig({
   test: {
     maxWorkers: 3,
+    teardownTimeout: 60_000,
     globalSetup: 'test/support/global-setup.ts',
     projects: [
       lane('unit', '.unit.test.ts'),

@@ -1,12 +1,8 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import { encryption } from '../../functions/_shared/direct.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import { lockInstallation, type Recorded, readRecorded, removeFromHistory } from './recorded.ts';
 import { compareVersions, newestRelease, type Release } from './release.ts';
-
-const SEEDS = fileURLToPath(new URL('../../supabase/seeds/', import.meta.url));
 
 export interface Migrated {
   release: Release;
@@ -55,16 +51,10 @@ export async function applyRelease(
   await execute(sql, file, text);
 }
 
-/** Runs `supabase/seeds/<name>.sql`. */
-export async function loadSeed(databaseUrl: string, name: string): Promise<void> {
-  const files = await readdir(SEEDS);
-  if (!files.includes(`${name}.sql`)) {
-    const names = files.filter((file) => file.endsWith('.sql')).map((file) => file.slice(0, -4));
-    throw new Error(`There is no seed '${name}'. Seeds: ${names.join(', ') || 'none'}.`);
-  }
-  const text = await readFile(`${SEEDS}/${name}.sql`, 'utf8');
-  await withClient(databaseUrl, (sql) =>
-    sql.begin((transaction) => execute(transaction, `${name}.sql`, text)),
+/** Runs a file of SQL in one transaction; an error names the line of the file. */
+export function runScript(databaseUrl: string, file: string, text: string): Promise<void> {
+  return withClient(databaseUrl, (sql) =>
+    sql.begin((transaction) => execute(transaction, file, text)),
   );
 }
 

@@ -18,15 +18,16 @@ export type Recorded = Pick<Release, 'version' | 'checksum'> | 'unrecorded' | un
 
 /** What was installed last, by its own account. Refuses to read what someone else has put in its place. */
 export async function readRecorded(sql: Sql): Promise<Recorded> {
-  const [schema] = await sql<{ owner: string; name: string; known: boolean }[]>`
-    select n.nspowner::regrole::text as owner, current_user::regrole::text as name, to_regclass('nightshift.migrations') is not null as known
+  const [schema] = await sql<{ owner: string; name: string; trusted: boolean; known: boolean }[]>`
+    select pg_get_userbyid(n.nspowner) as owner, current_user as name, pg_has_role(n.nspowner, 'member') as trusted,
+      to_regclass('nightshift.migrations') is not null as known
     from pg_namespace n where n.nspname = 'nightshift'`;
   if (!schema) return undefined;
-  const { owner, name, known } = schema;
-  if (owner !== name) {
+  const { owner, name, trusted, known } = schema;
+  if (!trusted) {
     throw new NightshiftError(
       'NS422',
-      `The schema nightshift belongs to ${owner}, and you are ${name}`,
+      `The schema nightshift belongs to ${owner}, whose rights ${name} does not have`,
       {
         detail: 'Nothing was changed.',
         hint: `Connect as ${owner}. If you have not made the schema, look at what is in it first.`,

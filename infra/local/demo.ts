@@ -1,3 +1,4 @@
+import { parseArgs } from 'node:util';
 import { lookAtHealth, showHealth } from '../../cli/present/health-check.ts';
 import { heading, note, progressBars } from '../../cli/ui.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
@@ -9,7 +10,17 @@ import { type JobName, loadJob, loadPresenter } from '../../functions/registry.t
 import { exampleSeeds, fillExamples } from './examples.ts';
 import { type Stack, startStack } from './stack.ts';
 
-const size = { users: 2_750, packages: 200_000, metrics: 1_000_000, products: 2_000 };
+const { values: options } = parseArgs({
+  // How many of the rows there are: npm run demo -- --scale 0.1 is the same night with a tenth of the data.
+  options: { scale: { type: 'string', default: '1' } },
+});
+const scale = Number(options.scale);
+const size = {
+  users: 2_750 * scale,
+  packages: 200_000 * scale,
+  metrics: 1_000_000 * scale,
+  products: 2_000 * scale,
+};
 
 async function main() {
   heading(

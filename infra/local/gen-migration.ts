@@ -86,14 +86,17 @@ function header(): string {
 
 do $$
 declare
-  owner name := (select n.nspowner::regrole from pg_catalog.pg_namespace n where n.nspname = 'nightshift');
+  owner name := (
+    select pg_get_userbyid(n.nspowner) from pg_catalog.pg_namespace n
+    where n.nspname = 'nightshift' and not pg_has_role(n.nspowner, 'member')
+  );
   newer text;
 begin
-  if owner <> current_user then
+  if owner is not null then
     raise exception using
       errcode = 'NS422',
-      message = format('The schema nightshift belongs to %I, and you are %I', owner, current_user),
-      detail = 'Nothing was changed: what it holds would have two owners, who could not call each other''s functions.',
+      message = format('The schema nightshift belongs to %I, whose rights %I does not have', owner, current_user),
+      detail = 'Nothing was changed.',
       hint = format('Apply this as %I. If you have not made the schema, look at what is in it first.', owner);
   end if;
   if to_regclass('nightshift.migrations') is not null then

@@ -1,6 +1,7 @@
-import { loadSeed, migrate } from '../../cli/installation/migrate.ts';
+import { migrate } from '../../cli/installation/migrate.ts';
 import { type Gateway, startGateway } from './gateway.ts';
 import { bootstrap, type LocalPostgres, type PostgresOptions, startPostgres } from './postgres.ts';
+import { loadSeed } from './seeds.ts';
 
 export interface StackOptions {
   /** Names of files in `supabase/seeds`, without their ending. */

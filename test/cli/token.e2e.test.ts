@@ -9,7 +9,7 @@ import { systemClock } from '../../functions/_shared/clock.ts';
 import { setUpDatabase } from '../support/database.ts';
 import { setUpHandler } from '../support/handler.ts';
 import { asRunner } from '../support/runner.ts';
-import { packageTemplate, resourcesOf } from '../support/template.ts';
+import { packageTemplate, resourcesOf, tuned } from '../support/template.ts';
 
 const commandLine = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const day = 24 * 3_600_000;
@@ -131,7 +131,7 @@ it('is what the functions get with key=runner, and then no secret key', async ()
   const reference = (name: string) =>
     `{{resolve:secretsmanager:nightshift/prod:SecretString:${name}}}`;
   for (const { Properties } of resourcesOf(
-    await packageTemplate('key=runner'),
+    await packageTemplate(...tuned),
     'AWS::Lambda::Function',
   )) {
     expect(Properties.Environment.Variables).toMatchObject({
@@ -140,4 +140,4 @@ it('is what the functions get with key=runner, and then no secret key', async ()
       NIGHTSHIFT_RUNNER_TOKEN: reference('NIGHTSHIFT_RUNNER_TOKEN'),
     });
   }
-}, 60_000);
+});

@@ -104,7 +104,8 @@ const setUps: Record<string, string> = {
   'docs/retention.md': `
     create table public.orders (id bigint primary key, deleted_at timestamptz);
     create table public.activity_logs (id bigint primary key, created_at timestamptz);
-    create table public."Product" (id bigint primary key, "deletedAt" timestamptz, "isDeleted" boolean);`,
+    create table public."Product" (id bigint primary key, "deletedAt" timestamptz, "isDeleted" boolean);
+    create table public.jobs (id bigint primary key, status text, finished_at timestamptz);`,
   'docs/pg_partman.md': `
     create table public.users (id bigint primary key);
     create table public.events (

@@ -143,6 +143,7 @@ describe('a run over HTTP', () => {
   it('gets something done in the smallest budget that may be set', async () => {
     await suite.coldStart({ NIGHTSHIFT_HTTP_BUDGET_MS: '3000' });
     await fill('app.orders');
+    suite.slowDown();
     expect((await call()).body).toMatchObject({ report: { rowsPurged: 10 } });
   });
 });

@@ -1,5 +1,4 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loadSeed } from '../../cli/installation/migrate.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
@@ -7,6 +6,7 @@ import { createRpc } from '../../functions/_shared/rpc.ts';
 import { runJob } from '../../functions/_shared/run.ts';
 import { jobNames, loadJob } from '../../functions/registry.ts';
 import { exampleSeeds, fillExamples } from '../../infra/local/examples.ts';
+import { loadSeed } from '../../infra/local/seeds.ts';
 import { setUpDatabase, type TestDatabase } from '../support/database.ts';
 import { readHealth } from '../support/health.ts';
 

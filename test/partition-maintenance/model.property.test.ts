@@ -16,6 +16,7 @@ import {
   seeds,
 } from '../support/partition-model.ts';
 import { runMaintenance } from '../support/partitions.ts';
+import { propertyRuns } from '../support/property.ts';
 import { checksum, startAfresh } from '../support/purge.ts';
 
 const sessions = [
@@ -76,6 +77,8 @@ async function contents(sql: Sql, table: string) {
   };
 }
 
+const { numRuns, timeoutMs } = propertyRuns(15);
+
 // It changes the settings of the whole database.
 describe('after a run', () => {
   let databases: { db: TestDatabase; utc: Sql }[] = [];
@@ -103,54 +106,62 @@ describe('after a run', () => {
   });
   afterAll(() => Promise.all(databases.map(({ db }) => db.drop())));
 
-  it('there is room ahead without a gap, and every row is where it belongs', async () => {
-    const seen = { created: 0, moved: 0, retired: 0 };
-    await fc.assert(
-      fc.asyncProperty(seeds, async (seed) => {
-        const { db, utc } = databases[seed.session] ?? {};
-        if (!db || !utc) throw new Error('no such session');
-        const scenario = scenarioOf(seed);
-        const { from, horizon, made, all, retired } = expected(seed, scenario);
-        await build(utc, seed, scenario);
-        await declare(db.sql, seed);
-        const earlier = await contents(utc, seed.table);
+  it(
+    'there is room ahead without a gap, and every row is where it belongs',
+    async () => {
+      const seen = { created: 0, moved: 0, retired: 0 };
+      await fc.assert(
+        fc.asyncProperty(seeds, async (seed) => {
+          const { db, utc } = databases[seed.session] ?? {};
+          if (!db || !utc) throw new Error('no such session');
+          const scenario = scenarioOf(seed);
+          const { from, horizon, made, all, retired } = expected(seed, scenario);
+          await build(utc, seed, scenario);
+          await declare(db.sql, seed);
+          const earlier = await contents(utc, seed.table);
 
-        const asOf = `${print(seed.now)}Z`;
-        const first = await runMaintenance(db, {}, { asOf });
-        const after = await contents(utc, seed.table);
-        const [step] = first.report.steps;
-        expect([first.run.status, step?.error, step?.missing]).toEqual(['succeeded', undefined, 0]);
-        expect(after.bounds).toEqual({
-          ...(seed.hasDefault ? { rest: 'DEFAULT' } : {}),
-          ...Object.fromEntries(all.map((part) => [part.name, scenario.boundsOf(part)])),
-          ...Object.fromEntries(retired.map(({ name }) => [name, null])),
-        });
-        const home = ({ at }: Row) => (at !== null && holderOf(all, at)?.name) || 'rest';
-        expect(after.homes).toEqual(
-          Object.fromEntries(scenario.rows.map((row) => [row.id, home(row)])),
-        );
-        expect(after.sum).toBe(earlier.sum);
+          const asOf = `${print(seed.now)}Z`;
+          const first = await runMaintenance(db, {}, { asOf });
+          const after = await contents(utc, seed.table);
+          const [step] = first.report.steps;
+          expect([first.run.status, step?.error, step?.missing]).toEqual([
+            'succeeded',
+            undefined,
+            0,
+          ]);
+          expect(after.bounds).toEqual({
+            ...(seed.hasDefault ? { rest: 'DEFAULT' } : {}),
+            ...Object.fromEntries(all.map((part) => [part.name, scenario.boundsOf(part)])),
+            ...Object.fromEntries(retired.map(({ name }) => [name, null])),
+          });
+          const home = ({ at }: Row) => (at !== null && holderOf(all, at)?.name) || 'rest';
+          expect(after.homes).toEqual(
+            Object.fromEntries(scenario.rows.map((row) => [row.id, home(row)])),
+          );
+          expect(after.sum).toBe(earlier.sum);
 
-        // Of the model itself: whatever it says, nothing is uncovered.
-        const left = all.filter((part) => !retired.includes(part));
-        let covered = Math.max(from, left[0]?.from ?? 0);
-        for (const part of left) if (part.from <= covered) covered = Math.max(covered, part.to);
-        expect(covered).toBeGreaterThanOrEqual(horizon);
+          // Of the model itself: whatever it says, nothing is uncovered.
+          const left = all.filter((part) => !retired.includes(part));
+          let covered = Math.max(from, left[0]?.from ?? 0);
+          for (const part of left) if (part.from <= covered) covered = Math.max(covered, part.to);
+          expect(covered).toBeGreaterThanOrEqual(horizon);
 
-        const second = await runMaintenance(db, {}, { asOf });
-        const counts = ({
-          report: { partitionsCreated, partitionsRetired, partitionsDropped, rowsMoved },
-        }: typeof first) => [partitionsCreated, partitionsRetired, partitionsDropped, rowsMoved];
-        const moved = scenario.rows.filter((row) => earlier.homes[row.id] !== home(row)).length;
-        expect(counts(first)).toEqual([made.length, retired.length, 0, moved]);
-        expect(counts(second)).toEqual([0, 0, 0, 0]);
-        expect(await contents(utc, seed.table)).toEqual(after);
-        seen.created += made.length;
-        seen.moved += moved;
-        seen.retired += retired.length;
-      }),
-      { numRuns: Number(process.env.PROPERTY_RUNS ?? 60) },
-    );
-    expect(Math.min(...Object.values(seen))).toBeGreaterThan(0);
-  }, 240_000);
+          const second = await runMaintenance(db, {}, { asOf });
+          const counts = ({
+            report: { partitionsCreated, partitionsRetired, partitionsDropped, rowsMoved },
+          }: typeof first) => [partitionsCreated, partitionsRetired, partitionsDropped, rowsMoved];
+          const moved = scenario.rows.filter((row) => earlier.homes[row.id] !== home(row)).length;
+          expect(counts(first)).toEqual([made.length, retired.length, 0, moved]);
+          expect(counts(second)).toEqual([0, 0, 0, 0]);
+          expect(await contents(utc, seed.table)).toEqual(after);
+          seen.created += made.length;
+          seen.moved += moved;
+          seen.retired += retired.length;
+        }),
+        { numRuns },
+      );
+      expect(Math.min(...Object.values(seen))).toBeGreaterThan(0);
+    },
+    timeoutMs,
+  );
 });

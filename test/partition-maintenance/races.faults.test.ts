@@ -12,9 +12,8 @@ import {
   openTransaction,
   partitionsOf,
   runMaintenance,
-  waiting,
 } from '../support/partitions.ts';
-import { expireLease, startAfresh, until } from '../support/purge.ts';
+import { expireLease, startAfresh, until, waiting } from '../support/purge.ts';
 
 const [d10 = ''] = dueLogs;
 const retiring = ", retention => '8 days', retire => 'drop'";

@@ -10,9 +10,8 @@ import {
   partitionsOf,
   runMaintenance,
   stepOf,
-  waiting,
 } from '../support/partitions.ts';
-import { startAfresh, until } from '../support/purge.ts';
+import { startAfresh, until, waiting } from '../support/purge.ts';
 
 const [d10, d9] = dueLogs;
 const retiring = ", retention => '8 days', retire => 'drop'";

@@ -1,11 +1,11 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { startGateway } from '../../infra/local/gateway.ts';
 import { setUpDatabase, type TestDatabase } from '../support/database.ts';
+import { endless } from '../support/deadline.ts';
 import {
   apiIsIdle,
   auditDeletes,
-  batchUnderWay,
+  closeGate,
   deletedIds,
   expireLease,
   idsOf,
@@ -13,15 +13,14 @@ import {
   runPurge,
   startAfresh,
   stepOf,
-  stopPausing,
   until,
 } from '../support/purge.ts';
 
 const items = 'app.items';
 const orders = 'app.orders';
 
-/** Due rows, ten to a page, that go one after the other with a pause after each. */
-async function createTable(db: TestDatabase, relation: string, rows: number, pauseMs = 0) {
+/** Due rows, ten to a page. */
+async function createTable(db: TestDatabase, relation: string, rows: number) {
   await db.sql.unsafe(`
     create table ${relation} (
       id integer primary key, deleted_at timestamptz, filler text not null default repeat('x', 700)
@@ -32,8 +31,17 @@ async function createTable(db: TestDatabase, relation: string, rows: number, pau
     analyze ${relation};
     select nightshift.add_retention_policy('${relation}', '30 days', max_fraction => 1);
   `);
-  await auditDeletes(db.sql, relation, pauseMs);
+  await auditDeletes(db.sql, relation);
 }
+
+/** Makes rows slow to delete: all of a table, or those of which a condition is true. */
+const slowDown = (db: TestDatabase, relation: string, ms: number, condition = 'true') =>
+  db.sql.unsafe(`
+    create function app.take_time() returns trigger language plpgsql as $$
+    begin perform pg_catalog.pg_sleep(${ms} / 1000.0); return null; end $$;
+    create trigger slow after delete on ${relation} for each row when (${condition})
+    execute function app.take_time();
+  `);
 
 async function runningRun(db: TestDatabase) {
   const [run] = await db.sql`
@@ -41,12 +49,6 @@ async function runningRun(db: TestDatabase) {
     from nightshift.runs where status = 'running'`;
   return run;
 }
-
-/** Returns with a batch of app.items under way after two others. */
-const midRun = (db: TestDatabase) =>
-  until('two batches are done and a third is under way', async () => {
-    return ((await runningRun(db))?.rows_purged ?? 0) >= 100 && (await batchUnderWay(db.sql));
-  });
 
 const dropConnections = (db: TestDatabase) => db.sql`
   select pg_terminate_backend(pid) from pg_stat_activity
@@ -71,7 +73,8 @@ describe('a statement timeout of 200 ms', () => {
   beforeEach(() => startAfresh(db.sql));
 
   it('does not keep a backlog from draining that takes longer as a whole', async () => {
-    await createTable(db, items, 600, 1);
+    await createTable(db, items, 600);
+    await slowDown(db, items, 1);
     const result = await runPurge(db);
     expect(result.run.status).toBe('succeeded');
     expect(stepOf(result, items)).toMatchObject({ dueRows: 600, rowsPurged: 600, rowsLeft: 0 });
@@ -82,9 +85,7 @@ describe('a statement timeout of 200 ms', () => {
   it('ends the step of a table with one row that is slower, with a hint, and goes on with others', async () => {
     await createTable(db, items, 30);
     await createTable(db, orders, 5);
-    await db.sql`
-      create trigger slow after delete on app.items for each row when (old.id = 25)
-      execute function app.audit_delete(400)`;
+    await slowDown(db, items, 400, 'old.id = 25');
     let batches = 0;
     const result = await runPurge(db, {}, { beforeBatch: () => ++batches });
     expect(result.run.status).toBe('partial');
@@ -113,7 +114,8 @@ describe('a statement timeout of 200 ms', () => {
   });
 
   it('does not keep a page from draining whose rows together take longer', async () => {
-    await createTable(db, items, 8, 60);
+    await createTable(db, items, 8);
+    await slowDown(db, items, 60);
     const result = await runPurge(db);
     expect(stepOf(result, items).error).toBeUndefined();
     expect(await deletedIds(db.sql)).toEqual(range(1, 8));
@@ -141,12 +143,13 @@ describe('an outage', () => {
   });
 
   it('of the gateway in mid-batch ends the run; the ledger is true, and the next run finishes', async () => {
-    await createTable(db, items, 300, 1);
+    await createTable(db, items, 300);
+    const gate = await closeGate(db, items, 120);
     const gateway = await startOwnGateway();
     const { deadline, runOut } = deadlineOf(2_100);
     const [ended] = await Promise.allSettled([
       runPurge(db, {}, { gateway, deadline, batchRows: 50 }),
-      midRun(db).then(runOut).then(gateway.close),
+      gate.reached().then(runOut).then(gateway.close).then(gate.open),
     ]);
     expect(ended).toMatchObject({ status: 'rejected', reason: { code: 'NS503' } });
     await until('the server has let go', () => apiIsIdle(db.sql));
@@ -154,7 +157,6 @@ describe('an outage', () => {
     const died = await runningRun(db);
     expect(died?.rows_purged).toBe((await deletedIds(db.sql)).length);
     await expireLease(db.sql);
-    await stopPausing(db.sql, items);
     const next = await runPurge(db);
     expect(next.run.status).toBe('succeeded');
     expect(next.report.rowsPurged).toBe(300 - died?.rows_purged);
@@ -162,10 +164,14 @@ describe('an outage', () => {
   });
 
   it('of the database connections in mid-batch is retried, and no row is counted twice', async () => {
-    await createTable(db, items, 200, 1);
+    await createTable(db, items, 200);
+    const gate = await closeGate(db, items, 120);
     const [result] = await Promise.all([
       runPurge(db, {}, { batchRows: 50 }),
-      midRun(db).then(() => dropConnections(db)),
+      gate
+        .reached()
+        .then(() => dropConnections(db))
+        .then(gate.open),
     ]);
     expect(result.run.status).toBe('succeeded');
     expect(stepOf(result, items)).toMatchObject({ dueRows: 200, rowsPurged: 200, rowsLeft: 0 });
@@ -184,18 +190,21 @@ describe('an outage', () => {
   });
 
   it('of the database for longer than the retries ends the run, and the next one finishes', async () => {
-    await createTable(db, items, 200, 1);
+    await createTable(db, items, 200);
+    const gate = await closeGate(db, items, 120);
     const [database] = await db.sql`select current_database() as name`;
     const limitConnections = (limit: number) =>
       db.sql.unsafe(`alter database "${database?.name}" connection limit ${limit}`);
     const { deadline, runOut } = deadlineOf(2_100);
     const [ended] = await Promise.allSettled([
       runPurge(db, {}, { deadline, batchRows: 50 }),
-      midRun(db)
+      gate
+        .reached()
         .then(runOut)
         // The limit does not hold for the owner of the cluster, and so not for the connections of this test.
         .then(() => limitConnections(0))
-        .then(() => dropConnections(db)),
+        .then(() => dropConnections(db))
+        .then(gate.open),
     ]);
     await limitConnections(-1);
     expect(ended).toMatchObject({
@@ -205,7 +214,6 @@ describe('an outage', () => {
     await until('the server has let go', () => apiIsIdle(db.sql));
     expect((await runningRun(db))?.rows_purged).toBe((await deletedIds(db.sql)).length);
     await expireLease(db.sql);
-    await stopPausing(db.sql, items);
     expect((await runPurge(db)).run.status).toBe('succeeded');
     expect(await deletedIds(db.sql)).toEqual(range(1, 200));
   });
@@ -259,7 +267,7 @@ describe('locks of other sessions', () => {
     const user = db.connect();
     await user`begin`;
     await user`lock table app.items in access exclusive mode`;
-    const result = await runPurge(db, {}, { deadline: deadlineIn(systemClock, 10_000) });
+    const result = await runPurge(db, {}, { deadline: endless(10_000) });
     await user`rollback`;
     expect(stepOf(result, items)).toMatchObject({ status: 'failed', error: { code: '55P03' } });
     expect(stepOf(result, orders)).toMatchObject({ status: 'succeeded', rowsPurged: 20 });
@@ -330,20 +338,13 @@ describe('a deadline', () => {
   beforeEach(() => startAfresh(db.sql));
 
   it('that comes in mid-run ends it as continued, and resuming finishes, each row once', async () => {
-    await createTable(db, items, 600, 1);
+    await createTable(db, items, 600);
     await createTable(db, orders, 5);
-    // Batches fit while two seconds are left, so the work lasts 400 ms from the first batch on.
-    let deadline = deadlineIn(systemClock, 60_000);
+    const { deadline, runOut } = deadlineOf(60_000);
     const first = await runPurge(
       db,
       {},
-      {
-        deadline: { remainingMs: () => deadline.remainingMs() },
-        batchRows: 50,
-        beforeBatch: (nth) => {
-          if (nth === 1) deadline = deadlineIn(systemClock, 2_400);
-        },
-      },
+      { deadline, batchRows: 50, beforeBatch: (nth) => nth === 5 && runOut() },
     );
     expect(first.run.status).toBe('continued');
     const goneSoFar = (await deletedIds(db.sql)).length;
@@ -356,7 +357,6 @@ describe('a deadline', () => {
       reason: 'time ran out; the next run goes on from here',
     });
 
-    await stopPausing(db.sql, items);
     const { id, attempt } = first.run;
     const second = await runPurge(db, {}, { resume: { runId: id, attempt } });
     expect(second.run).toMatchObject({ id, attempt: 2, status: 'succeeded' });
@@ -369,7 +369,7 @@ describe('a deadline', () => {
 
   it('too near for one batch makes the run failed, so that it does not call itself for ever', async () => {
     await createTable(db, items, 20);
-    const result = await runPurge(db, {}, { deadline: deadlineIn(systemClock, 1_000) });
+    const result = await runPurge(db, {}, { deadline: endless(1_000) });
     expect(result.run.status).toBe('failed');
     expect(stepOf(result, items)).toMatchObject({ rowsPurged: 0, rowsLeft: 20 });
     expect(await deletedIds(db.sql)).toEqual([]);

@@ -3,8 +3,8 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { setUpDatabase } from '../support/database.ts';
 import {
   auditDeletes,
-  batchUnderWay,
   checksum,
+  closeGate,
   deletedIds,
   idsOf,
   range,
@@ -12,6 +12,7 @@ import {
   startAfresh,
   stepOf,
   until,
+  waiting,
 } from '../support/purge.ts';
 
 const items = 'app.items';
@@ -406,18 +407,19 @@ describe.each(actions)('a child that appears just before the batch, on delete %s
 describe('a child that comes too late', () => {
   it('is refused by its foreign key when the batch holds the parent', async () => {
     await createFamily('cascade');
-    await db.sql`
-      create trigger slow after delete on app.parents for each row when (old.id = 2)
-      execute function app.audit_delete(400)`;
+    const gate = await closeGate(db, 'app.parents', 2);
     const purging = runPurge(db, {}, { batchRows: 1 });
     const user = db.connect();
-    await until('the batch deletes parent 2', async () => {
-      const parent = await db.sql`select from app.parents where id = 2 for key share skip locked`;
-      return parent.length === 0 && (await batchUnderWay(db.sql));
-    });
-    await expect(
+    await gate.reached();
+    const refused = expect(
       user`insert into app.children (id, parent_id) values (1, 2)`,
     ).rejects.toMatchObject({ code: '23503' });
+    await until(
+      'the child waits for the batch',
+      async () => (await waiting(db.sql, 'insert into app.children')) > 0,
+    );
+    await gate.open();
+    await refused;
     await purging;
     expect(await idsOf(db.sql, 'app.parents')).toEqual([0]);
   });

@@ -96,15 +96,14 @@ describe('an upgrade from before the first release', () => {
   it.each([0, 2, 81])('is removed as well after %i files', async (files) => {
     await applyOldMigrations(db.sql, files);
     if (files === 0) await db.sql`create schema nightshift`;
-    const before =
-      await db.sql`select oid from pg_proc where pronamespace = 'nightshift'::regnamespace`;
+    const functions = () =>
+      db.sql`select oid from pg_proc where pronamespace = 'nightshift'::regnamespace order by oid`;
+    const before = await functions();
     expect(await uninstall(db.url, { confirmed: false })).toMatchObject({
       unrecorded: true,
       strangers: [],
     });
-    expect(
-      await db.sql`select oid from pg_proc where pronamespace = 'nightshift'::regnamespace`,
-    ).toEqual(before);
+    expect(await functions()).toEqual(before);
 
     await uninstall(db.url, { confirmed: true });
     const [left] = await db.sql`

@@ -36,8 +36,7 @@ afterAll(async () => {
 });
 
 async function roleFile(): Promise<string> {
-  const file = '../../supabase/migrations/20261121004100_create_nightshift_runner.sql';
-  return readFile(new URL(file, import.meta.url), 'utf8');
+  return readFile(new URL('../../supabase/schema/access/runner.sql', import.meta.url), 'utf8');
 }
 
 const grants = () => admin`

@@ -12,8 +12,8 @@ export interface TestBus {
   readonly names: Set<string>;
   /** Takes none of the next `entries` entries, as under throttling. */
   failNext(entries: number): void;
-  /** Answers every PutEvents with 500 until it is told otherwise. */
-  breakDown(): void;
+  /** Answers the next calls of PutEvents with 500, or all of them until it is told otherwise. */
+  breakDown(calls?: number): void;
   /** Forgets what was delivered, and every failure that was asked for. */
   reset(): void;
   close(): Promise<void>;
@@ -28,12 +28,13 @@ export async function startTestBus(): Promise<TestBus> {
   const names = new Set<string>();
   let offered = 0;
   let toFail = 0;
-  let broken = false;
+  let toBreak = 0;
   const bus = await startEventBus({
     name: busName,
     onEvent: (event) => delivered.push(event),
     refuse: ({ EventBusName }) => {
-      if (broken) throw new Error('broken');
+      toBreak -= 1;
+      if (toBreak >= 0) throw new Error('broken');
       offered += 1;
       names.add(EventBusName);
       toFail -= 1;
@@ -53,15 +54,15 @@ export async function startTestBus(): Promise<TestBus> {
     failNext: (entries) => {
       toFail = entries;
     },
-    breakDown: () => {
-      broken = true;
+    breakDown: (calls = Number.POSITIVE_INFINITY) => {
+      toBreak = calls;
     },
     reset: () => {
       delivered.length = 0;
       names.clear();
       offered = 0;
       toFail = 0;
-      broken = false;
+      toBreak = 0;
     },
   };
 }

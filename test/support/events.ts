@@ -6,6 +6,7 @@ import type {
   S3Event,
   SNSEvent,
 } from 'aws-lambda';
+import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 
 // Complete events as AWS sends them. What a test is about goes into the argument; the rest stays as it is in the field.
 
@@ -292,7 +293,7 @@ export function s3Event(key: string): S3Event {
 
 /** The remaining time counts down from `remainingMs`, as Lambda's does. */
 export function lambdaContext({ remainingMs = 900_000 } = {}): Context {
-  const startedMs = performance.now();
+  const deadline = deadlineIn(systemClock, remainingMs);
   const deprecated = () => {
     throw new Error('Not part of any runtime that is still offered.');
   };
@@ -305,7 +306,7 @@ export function lambdaContext({ remainingMs = 900_000 } = {}): Context {
     awsRequestId: crypto.randomUUID(),
     logGroupName: '/aws/lambda/nightshift-dev-retention-purge',
     logStreamName: '2026/01/01/[$LATEST]58419525dade4d17a495dceeeed44708',
-    getRemainingTimeInMillis: () => Math.round(startedMs + remainingMs - performance.now()),
+    getRemainingTimeInMillis: deadline.remainingMs,
     done: deprecated,
     fail: deprecated,
     succeed: deprecated,

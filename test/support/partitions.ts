@@ -1,21 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Sql } from 'postgres';
-import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
+import { systemClock } from '../../functions/_shared/clock.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
 import { runJob } from '../../functions/_shared/run.ts';
 import type { RunDependencies, RunResult } from '../../functions/_shared/run-types.ts';
 import { job } from '../../functions/partition-maintenance/job.ts';
-import { lockSchedule } from '../../functions/partition-maintenance/locks.ts';
 import type {
   PartitionReport,
   PartitionStep,
 } from '../../functions/partition-maintenance/schema.ts';
 import type { TestDatabase } from './database.ts';
+import { endless } from './deadline.ts';
+import { startTraffic, type Traffic } from './traffic.ts';
 
-const BUDGET_MS = 60_000;
+const budgetMs = 60_000;
 
 interface MaintenanceOptions extends Partial<RunDependencies> {
   /** The clock of the database, for this run. */
@@ -31,7 +32,7 @@ export async function runMaintenance(
   input: unknown = {},
   { asOf, resume, beforeCall, ...overrides }: MaintenanceOptions = {},
 ): Promise<RunResult & { report: PartitionReport }> {
-  const deadline = overrides.deadline ?? deadlineIn(systemClock, BUDGET_MS);
+  const deadline = overrides.deadline ?? endless(budgetMs);
   const rpc = createRpc(await db.gateway(), deadline);
   const result = await runJob(
     job,
@@ -161,15 +162,6 @@ export async function letGracePass(sql: Sql): Promise<void> {
     set retired_at = retired_at - interval '30 days', drop_after = drop_after - interval '30 days'`;
 }
 
-/** Sessions that wait for a lock, by what they do. */
-export async function waiting(sql: Sql, query: string): Promise<number> {
-  const [row] = await sql<{ count: number }[]>`
-    select count(*)::int as count from pg_stat_activity
-    where datname = current_database() and wait_event_type = 'Lock' and pid <> pg_backend_pid()
-      and query ilike ${`%${query}%`}`;
-  return row?.count ?? 0;
-}
-
 /** A transaction of another session that has executed a statement and stays open. */
 export async function openTransaction(db: TestDatabase, statement: string): Promise<Sql> {
   const session = db.connect();
@@ -214,37 +206,9 @@ export async function closeGate(
   };
 }
 
-/** What a slow machine adds to a wait. */
-export const slackMs = 500;
-/** As long as anyone may have to wait behind a run. */
-export const longestWaitMs =
-  Math.max(...lockSchedule.map(({ lockTimeoutMs }) => lockTimeoutMs)) + slackMs;
-
-const ordinary = [
-  'select from app.logs',
-  'update app.logs set note = note where id = 20001 and at > app.day(0)',
-];
-
-/** Each statement in a session of its own, again and again while work is under way; returns the longest wait. */
-export async function othersDuring(
-  db: TestDatabase,
-  work: Promise<unknown>,
-  statements: string[] = ordinary,
-): Promise<number> {
-  let running = true;
-  const end = () => {
-    running = false;
-  };
-  work.then(end, end);
-  const waits = statements.map(async (statement) => {
-    const session = db.connect();
-    let longestMs = 0;
-    while (running) {
-      const startedMs = performance.now();
-      await session.unsafe(statement);
-      longestMs = Math.max(longestMs, performance.now() - startedMs);
-    }
-    return longestMs;
-  });
-  return Math.max(...(await Promise.all(waits)));
-}
+/** An application that reads and writes the table. */
+export const startLogging = (db: TestDatabase): Traffic =>
+  startTraffic(db, [
+    'select from app.logs',
+    'update app.logs set note = note where id = 20001 and at > app.day(0)',
+  ]);

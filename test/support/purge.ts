@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Sql } from 'postgres';
-import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
+import { systemClock } from '../../functions/_shared/clock.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
@@ -10,8 +10,9 @@ import { job } from '../../functions/retention-purge/job.ts';
 import type { PurgeReport, PurgeStep } from '../../functions/retention-purge/schema.ts';
 import type { Gateway } from '../../infra/local/gateway.ts';
 import type { TestDatabase } from './database.ts';
+import { endless } from './deadline.ts';
 
-const BUDGET_MS = 20_000;
+const budgetMs = 20_000;
 
 interface PurgeOptions extends Partial<RunDependencies> {
   gateway?: Pick<Gateway, 'url' | 'secretKey'>;
@@ -29,7 +30,7 @@ export async function runPurge(
   input: unknown = {},
   { gateway, idempotencyKey, resume, batchRows, beforeBatch, ...overrides }: PurgeOptions = {},
 ): Promise<RunResult & { report: PurgeReport }> {
-  const deadline = overrides.deadline ?? deadlineIn(systemClock, BUDGET_MS);
+  const deadline = overrides.deadline ?? endless(budgetMs);
   const rpc = createRpc(gateway ?? (await db.gateway()), deadline);
   const result = await runJob(
     job,
@@ -93,25 +94,49 @@ export async function startAfresh(sql: Sql): Promise<void> {
   `);
 }
 
-/** Writes each row deleted from a table into app.deleted, after an optional pause per row. */
-export async function auditDeletes(sql: Sql, relation: string, pauseMs = 0): Promise<void> {
+/** Writes each row deleted from a table into app.deleted. */
+export async function auditDeletes(sql: Sql, relation: string): Promise<void> {
   await sql.unsafe(`
     create table if not exists app.deleted (relation text not null, id bigint not null);
     create or replace function app.audit_delete() returns trigger language plpgsql set search_path = '' as $$
     begin
-      perform pg_catalog.pg_sleep(tg_argv[0]::double precision / 1000);
       insert into app.deleted values (tg_table_name, old.id);
       return null;
     end $$;
     create trigger audit_delete after delete on ${relation}
-    for each row execute function app.audit_delete(${pauseMs});
+    for each row execute function app.audit_delete();
   `);
 }
 
-/** Takes the pause per row away again. */
-export async function stopPausing(sql: Sql, relation: string): Promise<void> {
-  await sql.unsafe(`drop trigger audit_delete on ${relation}`);
-  await auditDeletes(sql, relation);
+/** Stops the purge of a table in the middle of a batch, when it comes to a row, until the gate is opened. */
+export async function closeGate(
+  db: TestDatabase,
+  relation: string,
+  id: number,
+): Promise<{ reached(): Promise<void>; open(): Promise<void> }> {
+  await db.sql.unsafe(`
+    create function app.wait_at_gate() returns trigger language plpgsql set lock_timeout = 0 as $$
+    begin
+      perform pg_catalog.pg_advisory_xact_lock_shared(4343);
+      return old;
+    end $$;
+    create trigger gate before delete on ${relation} for each row when (old.id = ${id})
+    execute function app.wait_at_gate();
+  `);
+  const keeper = db.connect();
+  await keeper`select pg_advisory_lock(4343)`;
+  return {
+    reached: () =>
+      until('the purge is at the gate', async () => {
+        const waiting = await db.sql`
+          select from pg_locks where locktype = 'advisory' and not granted and objid = 4343
+            and database = (select oid from pg_database where datname = current_database())`;
+        return waiting.length > 0;
+      }),
+    open: async () => {
+      await keeper`select pg_advisory_unlock(4343)`;
+    },
+  };
 }
 
 /** The ids that were deleted from audited tables, in order; one that went twice is there twice. */
@@ -141,7 +166,7 @@ export function range(first: number, last: number): number[] {
 export async function until(
   what: string,
   ask: () => Promise<boolean>,
-  timeoutMs = 10_000,
+  timeoutMs = 60_000,
 ): Promise<void> {
   const giveUpAt = performance.now() + timeoutMs;
   while (!(await ask())) {
@@ -150,13 +175,21 @@ export async function until(
   }
 }
 
-/** Whether the Data API has a batch under way in this database, that began at most youngerThanMs ago. */
-export async function batchUnderWay(sql: Sql, youngerThanMs = 60_000): Promise<boolean> {
+/** Sessions that wait for a lock, by what they do. */
+export async function waiting(sql: Sql, query: string): Promise<number> {
+  const [row] = await sql<{ count: number }[]>`
+    select count(*)::int as count from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock' and pid <> pg_backend_pid()
+      and query ilike ${`%${query}%`}`;
+  return row?.count ?? 0;
+}
+
+/** Whether the Data API has a batch under way in this database. */
+export async function batchUnderWay(sql: Sql): Promise<boolean> {
   const rows = await sql`
     select from pg_stat_activity
     where datname = current_database() and state = 'active' and pid <> pg_backend_pid()
-      and query like '%purge_batch%'
-      and query_start > clock_timestamp() - make_interval(secs => ${youngerThanMs / 1000})`;
+      and query like '%purge_batch%'`;
   return rows.length > 0;
 }
 

@@ -1,24 +1,35 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { copyCheckout } from './checkout.ts';
 
-/** Of the checkout. */
-export const root = fileURLToPath(new URL('../..', import.meta.url));
+export interface Process {
+  pid: number;
+  parent: number;
+  /** When it began: another one may get its number later. */
+  begun: string;
+}
 
 export interface Started {
+  /** Of the copy of the checkout that it runs in. */
+  root: string;
   urls: Record<'gateway' | 'database' | 'functions' | 'lambda' | 'bus', URL>;
   output(): string;
   /** Waits until the output has so many places that match. */
   seen(pattern: RegExp, times?: number): Promise<void>;
-  /** Itself and what it started, and so on, by their ids. */
-  processes(): Promise<number[]>;
+  /** Itself and what it started, and so on. */
+  processes(): Promise<Process[]>;
   /** Sends it what Ctrl-C sends, unless it has ended, and returns its exit code. */
   interrupt(): Promise<number | null>;
 }
 
-/** Runs `npm start` until it is ready. One at a time: it leaves the keys where the command line looks for them. */
+/** Runs `npm start` until it is ready. In a copy of the checkout, because it leaves the keys where every command line looks. */
 export async function start(args: string[], env: Record<string, string>): Promise<Started> {
+  const root = await mkdtemp(join(tmpdir(), 'nightshift-start-'));
+  await copyCheckout(root);
   const child = spawn(process.execPath, ['infra/local/start.ts', ...args], {
     cwd: root,
     env: { ...process.env, NO_COLOR: '1', ...env },
@@ -53,6 +64,7 @@ export async function start(args: string[], env: Record<string, string>): Promis
   const urlOf = (label: string) =>
     new URL(new RegExp(`${label} +(\\w+://[^\\s,]+)`).exec(output)?.[1] ?? '');
   return {
+    root,
     urls: {
       gateway: urlOf('Data API'),
       database: urlOf('Postgres'),
@@ -64,30 +76,41 @@ export async function start(args: string[], env: Record<string, string>): Promis
     seen,
     processes: () => familyOf(child.pid ?? 0),
     interrupt: async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
-      child.kill('SIGINT');
-      const [code] = await once(child, 'exit');
-      return code;
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill('SIGINT');
+        await once(child, 'exit');
+      }
+      return child.exitCode;
     },
   };
 }
 
-async function familyOf(pid: number): Promise<number[]> {
+async function familyOf(pid: number): Promise<Process[]> {
   const all = await runningProcesses();
-  const childrenOf = (parent: number): number[] =>
-    all
-      .filter((each) => each.parent === parent)
-      .flatMap((each) => [each.pid, ...childrenOf(each.pid)]);
-  return [pid, ...childrenOf(pid)];
+  const childrenOf = (parent: number): Process[] =>
+    all.filter((each) => each.parent === parent).flatMap((each) => [each, ...childrenOf(each.pid)]);
+  return [...all.filter((each) => each.pid === pid), ...childrenOf(pid)];
+}
+
+/** Those of them that still run. */
+export async function survivorsOf(processes: Process[]): Promise<Process[]> {
+  const running = await runningProcesses();
+  return processes.filter(({ pid, begun }) =>
+    running.some((each) => each.pid === pid && each.begun === begun),
+  );
 }
 
 /** Those that ended and were not yet asked for their exit code are left out. */
-export async function runningProcesses(): Promise<{ pid: number; parent: number }[]> {
-  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=,stat=']);
+async function runningProcesses(): Promise<Process[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=,stat=,lstart=']);
   return stdout
     .trim()
     .split('\n')
     .map((line) => line.trim().split(/ +/))
     .filter(([, , state]) => !state?.startsWith('Z'))
-    .map(([pid, parent]) => ({ pid: Number(pid), parent: Number(parent) }));
+    .map(([pid, parent, , ...begun]) => ({
+      pid: Number(pid),
+      parent: Number(parent),
+      begun: begun.join(' '),
+    }));
 }

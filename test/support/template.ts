@@ -55,6 +55,26 @@ export interface Template {
   Outputs: Record<string, unknown>;
 }
 
+/** What tests package: few variants, because each takes seconds, so each sets what goes together. */
+export const withAllSwitches = [
+  'alarm-triggers=on',
+  'database-capacity-bytes=8000000000',
+  'direct=on',
+];
+export const withoutExtras = [
+  'alarms=off',
+  'dashboard=off',
+  'schedules=off',
+  'reserved-concurrency=off',
+];
+export const tuned = [
+  'schedule-retention-purge=cron(0 4 ? * 1 *)',
+  'schedule-timezone=Europe/Berlin',
+  'http-rate=1',
+  'log-retention-days=14',
+  'key=runner',
+];
+
 /** What would be deployed as prod. */
 export const packageTemplate = (...parameters: string[]) => packageStage('prod', ...parameters);
 

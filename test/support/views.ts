@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import postgres, { type Sql } from 'postgres';
 import { migrate } from '../../cli/installation/migrate.ts';
-import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
+import { systemClock } from '../../functions/_shared/clock.ts';
 import type { Invocation } from '../../functions/_shared/invocation.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
@@ -14,9 +14,10 @@ import type { RefreshReport, RefreshStep } from '../../functions/view-refresh/sc
 import { startGateway } from '../../infra/local/gateway.ts';
 import { bootstrap } from '../../infra/local/postgres.ts';
 import { startOwnServer, type TestDatabase } from './database.ts';
+import { endless } from './deadline.ts';
 import { checksum, startAfresh } from './purge.ts';
 
-const BUDGET_MS = 25_000;
+const budgetMs = 25_000;
 
 interface RefreshOptions extends Partial<RunDependencies> {
   trigger?: Invocation['trigger'];
@@ -31,7 +32,7 @@ export async function runRefresh(
   input: unknown = {},
   { trigger = 'cli', resume, beforeRefresh, ...overrides }: RefreshOptions = {},
 ): Promise<RunResult & { report: RefreshReport }> {
-  const deadline = overrides.deadline ?? deadlineIn(systemClock, BUDGET_MS);
+  const deadline = overrides.deadline ?? endless(budgetMs);
   const rpc = createRpc(await db.gateway(), deadline);
   const result = await runJob(
     job,

@@ -1,6 +1,6 @@
 import { createClient } from '@supabase/supabase-js';
 import { beforeAll, expect, it } from 'vitest';
-import { loadSeed } from '../../cli/installation/migrate.ts';
+import { loadSeed } from '../../infra/local/seeds.ts';
 import { setUpDatabase } from '../support/database.ts';
 import { isCurrent, write } from '../support/views.ts';
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { setUpDatabase } from '../support/database.ts';
+import { propertyRuns } from '../support/property.ts';
 import { startAfresh } from '../support/purge.ts';
 import { isCurrent, letPass, runRefresh, write } from '../support/views.ts';
 
@@ -108,40 +109,46 @@ function statementOf({ how, table, n }: Write, attached: boolean): string {
   }
 }
 
+const { numRuns, timeoutMs } = propertyRuns(8);
+
 describe('after a run', () => {
   const db = setUpDatabase();
 
-  it('every view, refreshed or not, is what its query returns, whatever was written before', async () => {
-    const seen = { refreshed: 0, skipped: 0 };
-    await fc.assert(
-      fc.asyncProperty(views, rounds, async (graph, then) => {
-        await startAfresh(db.sql);
-        await write(db.sql, createStatements(graph));
-        let attached = true;
-        for (const { writes, first, parallelism } of [
-          { writes: [], first: null, parallelism: 2 },
-          ...then,
-        ]) {
-          for (const one of writes) {
-            await write(db.sql, statementOf(one, attached));
-            if (one.how === 'attach or detach') attached = !attached;
-          }
-          await letPass(db.sql);
-          if (first !== null) {
-            await runRefresh(db, { only: [nameOf(9 - first)], force: true });
+  it(
+    'every view, refreshed or not, is what its query returns, whatever was written before',
+    async () => {
+      const seen = { refreshed: 0, skipped: 0 };
+      await fc.assert(
+        fc.asyncProperty(views, rounds, async (graph, then) => {
+          await startAfresh(db.sql);
+          await write(db.sql, createStatements(graph));
+          let attached = true;
+          for (const { writes, first, parallelism } of [
+            { writes: [], first: null, parallelism: 2 },
+            ...then,
+          ]) {
+            for (const one of writes) {
+              await write(db.sql, statementOf(one, attached));
+              if (one.how === 'attach or detach') attached = !attached;
+            }
             await letPass(db.sql);
+            if (first !== null) {
+              await runRefresh(db, { only: [nameOf(9 - first)], force: true });
+              await letPass(db.sql);
+            }
+            const result = await runRefresh(db, { parallelism });
+            expect(result.run.status).toBe('succeeded');
+            for (const { view, status } of result.report.steps) {
+              expect([view, status, await isCurrent(db.sql, view)]).toEqual([view, status, true]);
+              if (status === 'refreshed' || status === 'skipped') seen[status]++;
+            }
           }
-          const result = await runRefresh(db, { parallelism });
-          expect(result.run.status).toBe('succeeded');
-          for (const { view, status } of result.report.steps) {
-            expect([view, status, await isCurrent(db.sql, view)]).toEqual([view, status, true]);
-            if (status === 'refreshed' || status === 'skipped') seen[status]++;
-          }
-        }
-      }),
-      { numRuns: Number(process.env.PROPERTY_RUNS ?? 40) },
-    );
-    expect(seen.refreshed).toBeGreaterThan(0);
-    expect(seen.skipped).toBeGreaterThan(0);
-  }, 240_000);
+        }),
+        { numRuns },
+      );
+      expect(seen.refreshed).toBeGreaterThan(0);
+      expect(seen.skipped).toBeGreaterThan(0);
+    },
+    timeoutMs,
+  );
 });

@@ -1700,6 +1700,10 @@ export type Database = {
         Args: { otherwise: string; owner: unknown }
         Returns: string
       }
+      hold_cascades: {
+        Args: { rows: Database["nightshift"]["CompositeTypes"]["row_set"][] }
+        Returns: undefined
+      }
       hold_partition_run: {
         Args: { fence: number; lock_timeout_ms: number; run_id: string }
         Returns: {

@@ -1142,6 +1142,16 @@ export type Database = {
         }
         Returns: string
       }
+      explain_attach_failure: {
+        Args: {
+          constraint_name: string
+          record: Database["nightshift"]["Tables"]["retired_partitions"]["Row"]
+          said: string
+          state: string
+          table_name: string
+        }
+        Returns: Record<string, unknown>
+      }
       find_covered_rows: {
         Args: { rows: Database["nightshift"]["CompositeTypes"]["row_set"][] }
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
@@ -1770,6 +1780,10 @@ export type Database = {
       }
       in_days: { Args: { every: string }; Returns: string }
       index_definition: { Args: { index: unknown }; Returns: string }
+      indexed_as: {
+        Args: { column_name: unknown; relation: unknown }
+        Returns: string
+      }
       interval_start: { Args: { at: string; every: string }; Returns: string }
       intervals_of: {
         Args: { every: string; period: unknown }

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { Sql } from 'postgres';
 import { describe, expect, it } from 'vitest';
 import { setUpDatabase } from '../support/database.ts';
+import { propertyRuns } from '../support/property.ts';
 import {
   contentAfter,
   neverTooLarge,
@@ -10,11 +11,10 @@ import {
   scenarios,
   shouldGo,
 } from '../support/purge-model.ts';
-import { propertyRuns } from '../support/property.ts';
 
 const tableNames = ['plain', 'Mixed Case', 'quo"ted', 'naïve-表'];
 
-const { numRuns, timeoutMs } = propertyRuns(120);
+const { numRuns, timeoutMs } = propertyRuns(40);
 
 describe('what a purge removes', () => {
   const db = setUpDatabase();

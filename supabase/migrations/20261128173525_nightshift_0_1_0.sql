@@ -6860,7 +6860,7 @@ begin
   perform nightshift.declare_keys(policy.relation, with_children, release, keep);
   return nightshift.describe_retention_policy(policy)
     || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
-      || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
+      || coalesce((select jsonb_agg(t) from nightshift.policy_members(array[policy.relation::oid]) m, nightshift.describe_delete_triggers(m.member) t), '[]'));
 end;
 $$;
 
@@ -6997,7 +6997,7 @@ begin
   end if;
   return nightshift.describe_retention_policy(policy)
     || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
-      || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
+      || coalesce((select jsonb_agg(t) from nightshift.policy_members(array[policy.relation::oid]) m, nightshift.describe_delete_triggers(m.member) t), '[]'));
 end;
 $$;
 
@@ -7866,6 +7866,7 @@ begin
     from unnest(rows_to_delete) d cross join lateral unnest(d.tids) t(tid)
     group by d.relation
   );
+  perform nightshift.hold_cascades(by_table);
 
   -- Where the rows lie close together, bounds let Postgres read that stretch of the table once, three times as fast as
   -- fetching each row by its address.
@@ -8504,6 +8505,33 @@ $$;
 comment on function nightshift.hint_for_marker is
   'What to do where a column cannot be the marker of a policy: for a flag, a number, a text and a column that is not there.';
 
+-- supabase/schema/retention/hold_cascades.sql
+
+create or replace function nightshift.hold_cascades(rows nightshift.row_set[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  referencing regclass;
+begin
+  for referencing in
+    select distinct k.conrelid
+    from unnest(rows) r
+    join pg_catalog.pg_trigger t on t.tgrelid = r.relation and t.tgisinternal
+    join pg_catalog.pg_constraint k on k.oid = t.tgconstraint and k.contype = 'f' and k.confrelid = t.tgrelid
+    where k.confdeltype in ('c', 'n', 'd')
+  loop
+    -- As Postgres is about to lock it. From here on nobody hangs a trigger there, which would have our rights.
+    execute format('lock table %s in row exclusive mode', referencing);
+    perform nightshift.trusted_name(referencing);
+  end loop;
+end;
+$$;
+
+comment on function nightshift.hold_cascades is
+  'Holds the tables that a deletion of rows cascades to until the end of the transaction, once nobody else could have code of theirs run there. Errors: NS422 (see trusted_name).';
+
 -- supabase/schema/retention/hold_table.sql
 
 create or replace function nightshift.hold_table(relation regclass, locking text)
@@ -9029,9 +9057,9 @@ begin
     -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
     perform nightshift.require_no_sentinel(policy);
     if (backlog ->> 'dueRows')::bigint > 0 then
-      perform nightshift.require_replica_identity(policy.relation);
+      perform nightshift.require_replica_identity(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
       if not nightshift.is_forced(run, policy.relation) then
-        perform nightshift.require_referencing_indexes(policy.relation);
+        perform nightshift.require_referencing_indexes(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
       end if;
     end if;
     backlog := backlog || jsonb_build_object('children', nightshift.measure_children(policy, run.started_at));
@@ -10412,7 +10440,8 @@ as $$
     from (
       select nightshift.warn_of_heirs(retention_warnings.relation)
       union all
-      select nightshift.warn_of_replica_identity(retention_warnings.relation)
+      select nightshift.warn_of_replica_identity(m.member)
+      from nightshift.policy_members(array[retention_warnings.relation::oid]) m
     ) w(w)
   ), '[]');
 $$;
@@ -12382,7 +12411,9 @@ begin
     measure.value := 0;
     begin
       perform nightshift.due_by_marker('r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of);
-      unidentified := nightshift.without_replica_identity(policy.relation);
+      unidentified := array(
+        select u from nightshift.policy_members(array[policy.relation::oid]) m, unnest(nightshift.without_replica_identity(m.member)) u
+      );
       if cardinality(unidentified) > 0 then
         measure.value := 1;
         measure.detail := format('Postgres refuses to delete from %s: a publication has its deletions, and nothing identifies its rows.',
@@ -13305,7 +13336,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'b317776b6763cefe71e0758607db1454a73783b6707b396ecdf6a97238272bfb', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '6ff7ef6774075beb1b31517c03b53e5325c303c38629bd7c04e6ffdf75d4680e', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,
@@ -13331,9 +13362,9 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   health_policies_broken, health_read_only, health_replication_lag, health_sequences, health_slow_statements,
   health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds, health_transaction_id_age,
   health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run, held_partition_policy,
-  held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_partition_run, hold_run, hold_table, in_days,
-  index_definition, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state,
-  job_states, jobs, join_condition, json_number, keep_time, key_columns, key_in_words, keys_in_words,
+  held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run, hold_run, hold_table,
+  in_days, index_definition, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default,
+  job_state, job_states, jobs, join_condition, json_number, keep_time, key_columns, key_in_words, keys_in_words,
   last_health_levels, leaf_relations, level_rank, list_partition_policies, list_refresh_policies, list_restores,
   list_retention_policies, list_runs, lock_for_change, lock_in_turn, lock_rows, mark_lost_runs, marker_is_indexed,
   marker_walk, may_exceed, may_refresh, measure_backlog, measure_children, measure_default_partition,

@@ -51,7 +51,7 @@ describe('what the ledger says of a job', () => {
     await ran(1, 'failed');
     expect(await stateOf()).toMatchObject({ secondsSinceLastSuccess: 7_200, failedInRow: 1 });
     await db.sql`drop table public.t`;
-    await db.sql`truncate nightshift.retention_policies`;
+    await db.sql`delete from nightshift.retention_policies`;
   });
 
   it.each(['succeeded', 'partial', 'continued'])(

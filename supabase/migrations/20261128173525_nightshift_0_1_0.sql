@@ -6925,7 +6925,7 @@ begin
   perform nightshift.declare_keys(policy.relation, with_children, release, keep);
   return nightshift.describe_retention_policy(policy)
     || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
-      || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
+      || coalesce((select jsonb_agg(t) from nightshift.policy_members(array[policy.relation::oid]) m, nightshift.describe_delete_triggers(m.member) t), '[]'));
 end;
 $$;
 
@@ -7062,7 +7062,7 @@ begin
   end if;
   return nightshift.describe_retention_policy(policy)
     || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
-      || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
+      || coalesce((select jsonb_agg(t) from nightshift.policy_members(array[policy.relation::oid]) m, nightshift.describe_delete_triggers(m.member) t), '[]'));
 end;
 $$;
 
@@ -9144,9 +9144,9 @@ begin
     -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
     perform nightshift.require_no_sentinel(policy);
     if (backlog ->> 'dueRows')::bigint > 0 then
-      perform nightshift.require_replica_identity(policy.relation);
+      perform nightshift.require_replica_identity(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
       if not nightshift.is_forced(run, policy.relation) then
-        perform nightshift.require_referencing_indexes(policy.relation);
+        perform nightshift.require_referencing_indexes(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
       end if;
     end if;
     backlog := backlog || jsonb_build_object('children', nightshift.measure_children(policy, run.started_at));
@@ -10527,7 +10527,8 @@ as $$
     from (
       select nightshift.warn_of_heirs(retention_warnings.relation)
       union all
-      select nightshift.warn_of_replica_identity(retention_warnings.relation)
+      select nightshift.warn_of_replica_identity(m.member)
+      from nightshift.policy_members(array[retention_warnings.relation::oid]) m
     ) w(w)
   ), '[]');
 $$;
@@ -12497,7 +12498,9 @@ begin
     measure.value := 0;
     begin
       perform nightshift.due_by_marker('r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of);
-      unidentified := nightshift.without_replica_identity(policy.relation);
+      unidentified := array(
+        select u from nightshift.policy_members(array[policy.relation::oid]) m, unnest(nightshift.without_replica_identity(m.member)) u
+      );
       if cardinality(unidentified) > 0 then
         measure.value := 1;
         measure.detail := format('Postgres refuses to delete from %s: a publication has its deletions, and nothing identifies its rows.',
@@ -13420,7 +13423,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'de71a832fb5542174902bb1e6121fad375ccf5a306a5274e734bdd8e101f27a8', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '56fb88b3f8e937b13aab1a683276386fdb02440100a789f233dafd7308ec8119', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,

@@ -312,18 +312,6 @@ const onTheTableItself: Bait[] = [
     served: ['refresh_view app.totals'],
   },
   {
-    name: 'the list of migrations, given away',
-    table: 'supabase_migrations.schema_migrations',
-    before: `
-      create schema supabase_migrations; grant create, usage on schema supabase_migrations to <mallory>;
-      alter schema supabase_migrations owner to <owner>;
-      create table supabase_migrations.schema_migrations (version text, name text);
-      alter table supabase_migrations.schema_migrations owner to <mallory>`,
-    hang: `create index on supabase_migrations.schema_migrations (name) where ${evil}`,
-    runsIn: ['describe_installation'],
-    served: ['describe_installation'],
-  },
-  {
     name: 'a domain that a primary key is of',
     table: 'app.orders',
     before: `grant references on app.orders to <mallory>`,

@@ -1993,6 +1993,7 @@ export type Database = {
         }
         Returns: string
       }
+      only_kept: { Args: { step: Json }; Returns: boolean }
       only_needed: { Args: { step: Json }; Returns: boolean }
       other_owners: { Args: Record<PropertyKey, never>; Returns: Json }
       partition_faults: {

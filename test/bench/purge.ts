@@ -6,6 +6,7 @@ import postgres from 'postgres';
 import * as z from 'zod';
 import { type Stack, startStack } from '../../infra/local/stack.ts';
 import { percentile, round, timed } from './measure.ts';
+import { benchReferences } from './purge-references.ts';
 
 const rows = 1_000_000;
 const rowsOfSmallRun = 100_000;
@@ -42,7 +43,9 @@ export interface PurgeFigures {
 }
 
 /** Every way gets the same rows, freshly loaded and vacuumed, on the same server in the same run. */
-export async function benchPurge(say: (text: string) => void): Promise<PurgeFigures> {
+export async function benchPurge(
+  say: (text: string) => void,
+): Promise<PurgeFigures & Record<string, number>> {
   const stack = await startStack({ setUp: createSchema });
   const sql = postgres(stack.databaseUrl, { max: 1, onnotice() {} });
   try {
@@ -74,6 +77,8 @@ export async function benchPurge(say: (text: string) => void): Promise<PurgeFigu
     say(`Nightshift on ${rowsOfSmallRun} rows, for memory`);
     await load(sql, rowsOfSmallRun);
     const small = await runProcess(stack);
+    await sql`select nightshift.remove_retention_policy('public.bench')`;
+    const references = await benchReferences(stack, sql, say);
 
     const perSecond = (count: number, ms: number) => Math.round((count / ms) * 1000);
     return {
@@ -94,6 +99,7 @@ export async function benchPurge(say: (text: string) => void): Promise<PurgeFigu
       lastToFirstTenth: round(perRow.last / perRow.first),
       peakMegabytesAt100kRows: round(small.peakBytes / 2 ** 20),
       peakMegabytesAt1mRows: round(ours.peakBytes / 2 ** 20),
+      ...references,
     };
   } finally {
     await sql.end();
@@ -219,11 +225,13 @@ async function fixedBatches(sql: postgres.Sql): Promise<{ first: number; last: n
   const { id, fence } = begun?.run ?? {};
   await sql`select nightshift.plan_retention_purge(${id}, ${fence})`;
   const costs: number[] = [];
+  let purgedBefore = 0;
   for (let done = false; !done; ) {
     const [answer] =
       await sql`select nightshift.purge_batch(${id}, ${fence}, 'public.bench', ${fixedBatchRows}) as batch`;
-    const { rowsByRelation, durationMs } = answer?.batch ?? {};
-    costs.push((durationMs * 1000) / rowsByRelation['public.bench']);
+    const { step, durationMs } = answer?.batch ?? {};
+    costs.push((durationMs * 1000) / (step.rowsPurged - purgedBefore));
+    purgedBefore = step.rowsPurged;
     done = answer?.batch.done;
   }
   await sql`select nightshift.finish_run(${id}, ${fence}, 'succeeded')`;

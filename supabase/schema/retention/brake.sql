@@ -10,8 +10,8 @@ declare
   excess record;
 begin
   select p.* into policy from nightshift.retention_policies p where p.relation::oid = policy_relation;
-  -- A first purge is accepted once, whatever it takes.
-  if policy.first_purge = 'all' or nightshift.is_forced(run, policy.relation) then
+  -- A first purge is accepted once, whatever it takes. A table that grows meanwhile can lose more rows than it had.
+  if policy.first_purge = 'all' or policy.max_fraction = 1 or nightshift.is_forced(run, policy.relation) then
     return null;
   end if;
   backlog := run.progress #> array['backlogs', policy.relation::text];

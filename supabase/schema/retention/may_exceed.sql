@@ -5,6 +5,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select policy.first_purge is distinct from 'all'
+    and policy.max_fraction < 1
     and not nightshift.is_forced(run, policy.relation)
     and exists (
       select

@@ -49,6 +49,10 @@ begin
       if oldest is not null and policy.last_purged_at is null then
         measure.detail := measure.detail || ' No purge has been here yet.';
       end if;
+      if oldest is not null and nightshift.only_kept(step) then
+        measure.value := 0;
+        measure.detail := measure.detail || ' The last run left only what may stay, as the policy says.';
+      end if;
       if oldest is not null and nightshift.only_needed(step) then
         measure.detail := measure.detail
           || format(' The last run left only what others still need, by %s.', nightshift.describe_needs(step));

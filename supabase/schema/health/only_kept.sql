@@ -1,0 +1,14 @@
+create or replace function nightshift.only_kept(step jsonb)
+returns boolean
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    not only_kept.step ? 'error' and (only_kept.step ->> 'rowsLeft')::bigint = 0 and (only_kept.step ->> 'rowsKept')::bigint > 0,
+    false
+  );
+$$;
+
+comment on function nightshift.only_kept is
+  'Whether, by the report of a purge, all due rows that are still there of a table are kept as its policy says.';

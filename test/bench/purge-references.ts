@@ -1,0 +1,135 @@
+import type postgres from 'postgres';
+import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
+import { silentLog } from '../../functions/_shared/log.ts';
+import { noMetrics } from '../../functions/_shared/metrics.ts';
+import { createRpc } from '../../functions/_shared/rpc.ts';
+import { runJob } from '../../functions/_shared/run.ts';
+import { job } from '../../functions/retention-purge/job.ts';
+import type { PurgeReport } from '../../functions/retention-purge/schema.ts';
+import type { Stack } from '../../infra/local/stack.ts';
+import { round, timed } from './measure.ts';
+
+interface Scenario {
+  name: string;
+  tables: string;
+  policy: string;
+  /** What a person would write instead. */
+  plain: string;
+  rowsPurged: number;
+}
+
+const isDue = "deleted_at < now() - interval '30 days'";
+const parents = (due: number) => `
+  create table refs.parents (id bigint primary key, deleted_at timestamptz, payload text);
+  insert into refs.parents
+  select i, case when i <= ${due} then now() - interval '40 days' - i * interval '1 second' end, repeat('x', 100)
+  from generate_series(1, 200000) i;
+  create index on refs.parents (deleted_at);
+`;
+/** Rows that refer to parents that are not due. */
+const holders = (name: string) => `
+  create table refs.${name} (id bigint primary key, parent_id bigint references refs.parents);
+  insert into refs.${name} select i, 100000 + i from generate_series(1, 100000) i;
+  create index on refs.${name} (parent_id);
+`;
+const policy =
+  "select nightshift.add_retention_policy('refs.parents', '30 days', max_fraction => 1";
+
+const scenarios: Scenario[] = [
+  {
+    name: 'oneKey',
+    tables: parents(100_000) + holders('first'),
+    policy: `${policy})`,
+    plain: `delete from refs.parents where ${isDue}`,
+    rowsPurged: 100_000,
+  },
+  {
+    name: 'twoKeys',
+    tables: parents(100_000) + holders('first') + holders('second'),
+    policy: `${policy})`,
+    plain: `delete from refs.parents where ${isDue}`,
+    rowsPurged: 100_000,
+  },
+  {
+    name: 'children',
+    tables: `${parents(50_000)}
+      create table refs.children (id bigint primary key, parent_id bigint references refs.parents);
+      insert into refs.children select i, 1 + i % 200000 from generate_series(1, 600000) i;
+      create index on refs.children (parent_id);
+    `,
+    policy: `${policy}, with_children => array['refs.children'])`,
+    plain: `
+      with gone as (
+        delete from refs.children c using refs.parents p where p.id = c.parent_id and p.${isDue}
+      )
+      delete from refs.parents where ${isDue}`,
+    rowsPurged: 50_000,
+  },
+  {
+    name: 'chain',
+    tables: `${parents(60_000)}
+      alter table refs.parents add column previous bigint references refs.parents;
+      update refs.parents set previous = nullif(id - 1, 0) where id <= 60000;
+      create index on refs.parents (previous);
+    `,
+    policy: `${policy})`,
+    plain: `delete from refs.parents where ${isDue}`,
+    rowsPurged: 60_000,
+  },
+  {
+    name: 'nothingDue',
+    tables: parents(0) + holders('first'),
+    policy: `${policy})`,
+    plain: `delete from refs.parents where ${isDue}`,
+    rowsPurged: 0,
+  },
+];
+
+/** How long a purge takes where rows refer to each other, and what share that is of a plain DELETE of the same rows. */
+export async function benchReferences(
+  stack: Stack,
+  sql: postgres.Sql,
+  say: (text: string) => void,
+): Promise<Record<string, number>> {
+  const figures: Record<string, number> = {};
+  for (const scenario of scenarios) {
+    say(`foreign keys: ${scenario.name}`);
+    await load(sql, scenario);
+    const plainMs = await timed(() => sql.unsafe(scenario.plain));
+    await load(sql, scenario);
+    const nightshiftMs = await timed(() => purge(stack, scenario));
+    figures[`${scenario.name}PlainMs`] = Math.round(plainMs);
+    figures[`${scenario.name}NightshiftMs`] = Math.round(nightshiftMs);
+    figures[`${scenario.name}ShareOfPlain`] = round(plainMs / nightshiftMs);
+    await sql`drop schema refs cascade`;
+    await sql`select nightshift.remove_retention_policy(relation) from nightshift.retention_policies where relation_name like 'refs.%'`;
+  }
+  return figures;
+}
+
+async function load(sql: postgres.Sql, { tables, policy }: Scenario): Promise<void> {
+  await sql.unsafe('drop schema if exists refs cascade; create schema refs');
+  await sql`delete from nightshift.retention_policies where relation_name like 'refs.%'`;
+  await sql.unsafe(tables);
+  await sql.unsafe(policy);
+  await sql`vacuum analyze`;
+}
+
+async function purge({ gatewayUrl, secretKey }: Stack, { rowsPurged }: Scenario): Promise<void> {
+  const deadline = deadlineIn(systemClock, 600_000);
+  const { run } = await runJob(
+    job,
+    { trigger: 'cli', requestedBy: 'bench', input: { only: ['refs.parents'] } },
+    {
+      rpc: createRpc({ url: gatewayUrl, secretKey }, deadline),
+      clock: systemClock,
+      deadline,
+      log: silentLog,
+      metrics: noMetrics,
+    },
+  );
+  const report = run.report as PurgeReport | null;
+  if (run.status !== 'succeeded' || report?.rowsPurged !== rowsPurged) {
+    throw new Error(`The purge ended ${run.status} after ${report?.rowsPurged} rows.`);
+  }
+}

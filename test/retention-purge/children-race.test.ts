@@ -1,0 +1,97 @@
+import type { Sql } from 'postgres';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
+import { auditDeletes, idsOf, range, runPurge, startAfresh, stepOf } from '../support/purge.ts';
+
+const db = setUpDatabase();
+const oneByOne = { batchRows: 1 };
+
+/** Six due orders, purged one a batch in the order of their ids, with five items each: those of order 5 are 4, 10, 16, 22, 28. */
+async function createOrders(action: string): Promise<void> {
+  await db.sql.unsafe(`
+    create table app.orders (id integer primary key, deleted_at timestamptz);
+    create table app.items (id integer primary key, order_id integer references app.orders on delete ${action}, note text);
+    insert into app.orders
+    select id, case when id <= 6 then now() - interval '40 days' + id * interval '1 minute' end from generate_series(1, 7) id;
+    insert into app.items select id, 1 + id % 6 from generate_series(0, 29) id;
+    create index on app.orders (deleted_at);
+    create index on app.items (order_id);
+    select nightshift.add_retention_policy('app.orders', '30 days', max_fraction => 1, with_children => array['app.items']);
+  `);
+  await auditDeletes(db.sql, 'app.orders');
+}
+
+const itemsOfFive = range(0, 29).filter((id) => id % 6 === 4);
+
+/** Opens a transaction in a session of its own and leaves it open. */
+async function inOpenTransaction(statement: string): Promise<Sql> {
+  const session = db.connect();
+  await session`begin`;
+  await session.unsafe(statement);
+  return session;
+}
+
+describe.each(['no action', 'restrict', 'cascade'])(
+  'an order with items, on delete %s',
+  (action) => {
+    beforeEach(async () => {
+      await startAfresh(db.sql);
+      await createOrders(action);
+    });
+
+    it('that is restored between two batches keeps its items', async () => {
+      await runPurge(
+        db,
+        {},
+        {
+          ...oneByOne,
+          beforeBatch: (nth) =>
+            nth === 3 && db.sql`update app.orders set deleted_at = null where id = 5`,
+        },
+      );
+      expect(await idsOf(db.sql, 'app.orders')).toEqual([5, 7]);
+      expect(await idsOf(db.sql, 'app.items')).toEqual(itemsOfFive);
+    });
+
+    it('that is being restored keeps its items', async () => {
+      const user = await inOpenTransaction('update app.orders set deleted_at = null where id = 5');
+      await runPurge(db, {}, oneByOne);
+      await user`commit`;
+      expect(await idsOf(db.sql, 'app.orders')).toEqual([5, 7]);
+      expect(await idsOf(db.sql, 'app.items')).toEqual(itemsOfFive);
+    });
+
+    it('of which someone changes one stays, with all of them', async () => {
+      const user = await inOpenTransaction("update app.items set note = 'x' where id = 4");
+      const result = await runPurge(db, {}, oneByOne);
+      await user`commit`;
+      expect(await idsOf(db.sql, 'app.items')).toEqual(itemsOfFive);
+      expect(stepOf(result, 'app.orders')).toMatchObject({
+        rowsPurged: 5,
+        blockedBy: { 'items_order_id_fkey on app.items': 1 },
+      });
+    });
+
+    it('that is given one more stays while that is not committed, and takes it along when it is', async () => {
+      const user = await inOpenTransaction('insert into app.items values (100, 5)');
+      await runPurge(db, {}, oneByOne);
+      await user`commit`;
+      expect(await idsOf(db.sql, 'app.items')).toEqual([...itemsOfFive, 100]);
+      await runPurge(db, {}, oneByOne);
+      expect(await idsOf(db.sql, 'app.orders')).toEqual([7]);
+      expect(await idsOf(db.sql, 'app.items')).toEqual([]);
+    });
+
+    it('loses none that was moved to an order that stays', async () => {
+      await runPurge(
+        db,
+        {},
+        {
+          ...oneByOne,
+          beforeBatch: (nth) => nth === 2 && db.sql`update app.items set order_id = 7 where id = 4`,
+        },
+      );
+      expect(await idsOf(db.sql, 'app.items')).toEqual([4]);
+    });
+  },
+);

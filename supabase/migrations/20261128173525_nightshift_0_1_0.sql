@@ -1590,6 +1590,23 @@ $$;
 comment on function nightshift.oldest_due is
   'The marker of the oldest due row, by the index alone, or null; rows in partitions that wait for their retirement do not count.';
 
+-- supabase/schema/health/only_kept.sql
+
+create or replace function nightshift.only_kept(step jsonb)
+returns boolean
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    not only_kept.step ? 'error' and (only_kept.step ->> 'rowsLeft')::bigint = 0 and (only_kept.step ->> 'rowsKept')::bigint > 0,
+    false
+  );
+$$;
+
+comment on function nightshift.only_kept is
+  'Whether, by the report of a purge, all due rows that are still there of a table are kept as its policy says.';
+
 -- supabase/schema/health/only_needed.sql
 
 create or replace function nightshift.only_needed(step jsonb)
@@ -7116,8 +7133,8 @@ declare
   excess record;
 begin
   select p.* into policy from nightshift.retention_policies p where p.relation::oid = policy_relation;
-  -- A first purge is accepted once, whatever it takes.
-  if policy.first_purge = 'all' or nightshift.is_forced(run, policy.relation) then
+  -- A first purge is accepted once, whatever it takes. A table that grows meanwhile can lose more rows than it had.
+  if policy.first_purge = 'all' or policy.max_fraction = 1 or nightshift.is_forced(run, policy.relation) then
     return null;
   end if;
   backlog := run.progress #> array['backlogs', policy.relation::text];
@@ -8956,6 +8973,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select policy.first_purge is distinct from 'all'
+    and policy.max_fraction < 1
     and not nightshift.is_forced(run, policy.relation)
     and exists (
       select
@@ -10936,6 +10954,10 @@ begin
       end if;
       if oldest is not null and policy.last_purged_at is null then
         measure.detail := measure.detail || ' No purge has been here yet.';
+      end if;
+      if oldest is not null and nightshift.only_kept(step) then
+        measure.value := 0;
+        measure.detail := measure.detail || ' The last run left only what may stay, as the policy says.';
       end if;
       if oldest is not null and nightshift.only_needed(step) then
         measure.detail := measure.detail
@@ -13423,7 +13445,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '56fb88b3f8e937b13aab1a683276386fdb02440100a789f233dafd7308ec8119', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '29883e9c2e2c8ae5c3756efc8cdd8c34517e15ea233fdafbd5075eef8a6729a4', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,
@@ -13457,22 +13479,22 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   mark_lost_runs, marker_is_indexed, marker_walk, may_exceed, may_refresh, measure_backlog, measure_children,
   measure_default_partition, measure_retention_backlog, migrations, move_rows, mute_triggers, name_refusal, name_some,
   next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching, note_partitions,
-  note_unchanged, oldest_due, only_needed, other_owners, partition_faults, partition_key, partition_policies,
-  partition_state, partition_suffix, partition_warnings, partitions_to_make, partitions_to_retire, partitions_wanted,
-  pause, plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members, preview_retirement,
-  primary_key, purge_batch, purge_decisions, purge_keys, purge_order, purge_pending, purge_steps, put_off, reach_rows,
-  read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure, reference_join,
-  referencing_keys, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
-  related_tables, remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
-  require_checked_keys, require_few_due, require_marker_index, require_no_sentinel, require_ownership, require_period,
-  require_referencing_indexes, require_replica_identity, require_statistics, require_trusted, require_trusted_keys,
-  require_unpaused, resolve_references, restore_rows, restores, resume_run, retention_keys, retention_policies,
-  retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set, run_health_check, runs,
-  scan_of, secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings, settle_owner,
-  soft_delete_policies, sources_as_of, spread_hold, stamp_retired, subtract_held, subtract_row_sets, take_pending,
-  time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers,
-  unpause, users_of, usual_gap, usual_partition, view_of, view_reads, view_refreshes, view_state, views_below,
-  warn_of_heirs, warn_of_replica_identity, warnings_of_purge, what_changed, why_not_drop, why_not_retire,
-  why_not_retire_so_many, without_replica_identity
+  note_unchanged, oldest_due, only_kept, only_needed, other_owners, partition_faults, partition_key,
+  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_to_make, partitions_to_retire,
+  partitions_wanted, pause, plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members,
+  preview_retirement, primary_key, purge_batch, purge_decisions, purge_keys, purge_order, purge_pending, purge_steps,
+  put_off, reach_rows, read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure,
+  reference_join, referencing_keys, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way,
+  refuse_key, related_tables, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
+  remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_sentinel,
+  require_ownership, require_period, require_referencing_indexes, require_replica_identity, require_statistics,
+  require_trusted, require_trusted_keys, require_unpaused, resolve_references, restore_rows, restores, resume_run,
+  retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions,
+  row_set, run_health_check, runs, scan_of, secure_partition, secure_partitions, set_health_threshold,
+  sets_to_remember, settings, settle_owner, soft_delete_policies, sources_as_of, spread_hold, stamp_retired,
+  subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes,
+  trusted_name, trusted_operator, unmute_triggers, unpause, users_of, usual_gap, usual_partition, view_of, view_reads,
+  view_refreshes, view_state, views_below, warn_of_heirs, warn_of_replica_identity, warnings_of_purge, what_changed,
+  why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();

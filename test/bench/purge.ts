@@ -219,11 +219,13 @@ async function fixedBatches(sql: postgres.Sql): Promise<{ first: number; last: n
   const { id, fence } = begun?.run ?? {};
   await sql`select nightshift.plan_retention_purge(${id}, ${fence})`;
   const costs: number[] = [];
+  let purged = 0;
   for (let done = false; !done; ) {
     const [answer] =
       await sql`select nightshift.purge_batch(${id}, ${fence}, 'public.bench', ${fixedBatchRows}) as batch`;
-    const { rowsByRelation, durationMs } = answer?.batch ?? {};
-    costs.push((durationMs * 1000) / rowsByRelation['public.bench']);
+    const { step, durationMs } = answer?.batch ?? {};
+    costs.push((durationMs * 1000) / (step.rowsPurged - purged));
+    purged = step.rowsPurged;
     done = answer?.batch.done;
   }
   await sql`select nightshift.finish_run(${id}, ${fence}, 'succeeded')`;

@@ -1,4 +1,11 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { HeaviestFirst } from './test/support/heaviest-first.ts';
+
+/** Tests start Node hundreds of times: what one process has compiled, the next takes from here. */
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(
+  new URL('node_modules/.cache/nightshift/compiled', import.meta.url),
+);
 
 /** The end of a test file's name says which lane it is in: `rules.unit.test.ts`; one without such an end is in `database`. */
 const lane = (name: string, include: string, exclude: string[] = []) => ({
@@ -7,6 +14,7 @@ const lane = (name: string, include: string, exclude: string[] = []) => ({
     include: [`test/**/*${include}`],
     exclude,
     setupFiles: ['test/support/record-output.ts'],
+    // For what hangs: nothing is judged by how long it takes.
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },
@@ -14,8 +22,10 @@ const lane = (name: string, include: string, exclude: string[] = []) => ({
 
 export default defineConfig({
   test: {
-    maxWorkers: 3,
+    // More than a small machine has cores, because tests also wait: for locks, for retries, for the minute of a schedule.
+    maxWorkers: 4,
     teardownTimeout: 60_000,
+    sequence: { sequencer: HeaviestFirst },
     globalSetup: 'test/support/global-setup.ts',
     projects: [
       lane('unit', '.unit.test.ts'),

@@ -55,7 +55,7 @@ export async function uninstall(
       found.roleStays = await remove(transaction, found);
     });
   } catch (thrown) {
-    if (thrown !== onlyLooking) throw thrown;
+    if (thrown !== onlyLooking) throw toBusy(thrown);
   } finally {
     await sql.end();
   }
@@ -186,20 +186,20 @@ async function dropSchema(sql: postgres.TransactionSql, objects: InSchema[]): Pr
     const all = objects.filter((object) => object.type === type);
     return `drop ${type} ${all.map(({ identity }) => identity).join(', ')}`;
   });
-  try {
-    for (const statement of [...triggers.map((trigger) => trigger.statement), ...drops]) {
-      await sql.unsafe(statement);
-    }
-    await sql`drop schema nightshift`;
-  } catch (thrown) {
-    // Dependents that were not there, or a lock that did not come.
-    if (!(thrown instanceof postgres.PostgresError) || !/^(2BP01|55P03)$/.test(thrown.code)) {
-      throw thrown;
-    }
-    throw new NightshiftError('NS409', 'Someone is at work in the schema nightshift', {
-      detail: `${thrown.detail ?? thrown.message}. Nothing was removed.`,
-      hint: 'Look again at what is there: the same without --yes.',
-      cause: thrown,
-    });
+  for (const statement of [...triggers.map((trigger) => trigger.statement), ...drops]) {
+    await sql.unsafe(statement);
   }
+  await sql`drop schema nightshift`;
+}
+
+/** A lock that did not come, or something that depends on what is dropped, and was not there a moment before. */
+function toBusy(thrown: unknown): unknown {
+  if (!(thrown instanceof postgres.PostgresError) || !/^(2BP01|55P03)$/.test(thrown.code)) {
+    return thrown;
+  }
+  return new NightshiftError('NS409', 'Someone is at work in the schema nightshift', {
+    detail: `${thrown.detail ?? thrown.message}. Nothing was removed.`,
+    hint: 'Wait until that has ended, and look again at what is there: the same without --yes.',
+    cause: thrown,
+  });
 }

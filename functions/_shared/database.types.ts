@@ -1142,6 +1142,16 @@ export type Database = {
         }
         Returns: string
       }
+      explain_attach_failure: {
+        Args: {
+          constraint_name: string
+          record: Database["nightshift"]["Tables"]["retired_partitions"]["Row"]
+          said: string
+          state: string
+          table_name: string
+        }
+        Returns: Record<string, unknown>
+      }
       find_covered_rows: {
         Args: { rows: Database["nightshift"]["CompositeTypes"]["row_set"][] }
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
@@ -1700,6 +1710,10 @@ export type Database = {
         Args: { otherwise: string; owner: unknown }
         Returns: string
       }
+      hold_cascades: {
+        Args: { rows: Database["nightshift"]["CompositeTypes"]["row_set"][] }
+        Returns: undefined
+      }
       hold_partition_run: {
         Args: { fence: number; lock_timeout_ms: number; run_id: string }
         Returns: {
@@ -1766,6 +1780,10 @@ export type Database = {
       }
       in_days: { Args: { every: string }; Returns: string }
       index_definition: { Args: { index: unknown }; Returns: string }
+      indexed_as: {
+        Args: { column_name: unknown; relation: unknown }
+        Returns: string
+      }
       interval_start: { Args: { at: string; every: string }; Returns: string }
       intervals_of: {
         Args: { every: string; period: unknown }

@@ -1677,6 +1677,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  marker constant text := nightshift.indexed_as(policy.relation, policy.marker_column);
   tables oid[] := array(select t.relid from pg_catalog.pg_partition_tree(policy.relation) t) || policy.relation::oid;
 begin
   if exists (
@@ -1685,13 +1686,16 @@ begin
     join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = policy.marker_column
     where c.oid = any(tables) and c.relpages > 1000 and c.relkind = 'r'
       and not exists (
-        select 1 from pg_catalog.pg_index i
-        where i.indrelid = c.oid and i.indisvalid and i.indkey[0] = a.attnum
+        select 1
+        from pg_catalog.pg_index i
+        cross join lateral pg_get_indexdef(i.indexrelid, 1, false) x("column")
+        where i.indrelid = c.oid and i.indisvalid
+          and (i.indkey[0] = a.attnum or marker in (x."column", format('(%s)', x."column")))
           -- Partial, it serves where it is so by the marker or the flag.
           and (
             i.indpred is null
-            or strpos(pg_get_expr(i.indpred, c.oid), quote_ident(policy.marker_column)) > 0
-            or strpos(pg_get_expr(i.indpred, c.oid), quote_ident(policy.flag_column)) > 0
+            or strpos(pg_get_expr(i.indpred, c.oid), trim(marker, '()')) > 0
+            or strpos(pg_get_expr(i.indpred, c.oid), trim(nightshift.indexed_as(policy.relation, policy.flag_column), '()')) > 0
           )
       )
   ) then
@@ -1699,7 +1703,7 @@ begin
       errcode = 'NS422',
       message = format('No index serves %I of %s, and without one it would have to be read as a whole',
         policy.marker_column, policy.relation),
-      hint = format('create index on %s (%I);', policy.relation, policy.marker_column);
+      hint = format('create index on %s (%s);', policy.relation, marker);
   end if;
 end;
 $$;
@@ -3901,6 +3905,67 @@ $$;
 comment on function nightshift.drop_retired_partitions is
   'Drops retired partitions whose grace period is over, each looked at again under the lock: see why_not_drop. Nothing is cascaded. Returns [{partition, outcome: dropped} | {partition, outcome: kept, reason} | {partition, outcome: busy}], for as many as two seconds allow. lock_timeout_ms: 1 to 5000, default 100; a partition with foreign keys also locks the tables that it refers to. statement_timeout 8 s. Errors: NS409, NS422, NS428 paused.';
 
+-- supabase/schema/partition/explain_attach_failure.sql
+
+create or replace function nightshift.explain_attach_failure(
+  record nightshift.retired_partitions,
+  state text,
+  said text,
+  table_name text,
+  constraint_name text,
+  out detail text,
+  out hint text
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  unchecked name;
+  default_partition regclass;
+begin
+  select t.partdefid into default_partition
+  from pg_catalog.pg_partitioned_table t
+  join pg_catalog.pg_class c on c.oid = t.partdefid
+  where t.partrelid = record.parent and c.relname = table_name;
+  -- Since Postgres 18 NOT NULL is a constraint, which can be there without having been checked.
+  select k.conname into unchecked
+  from pg_catalog.pg_constraint k
+  where k.conrelid = record.partition and k.contype = 'n' and not k.convalidated
+  limit 1;
+  if state = '23514' and default_partition is not null then
+    detail := format('The default partition %s has rows of its time, from %s to %s.', default_partition, lower(record.period), upper(record.period));
+    hint := format('Move them to %s, and try again.', record.partition);
+  elsif state = '23514' then
+    detail := format('It has rows of another time than its own, from %s to %s.', lower(record.period), upper(record.period));
+    hint := format('Move them to %s, and try again.', record.parent);
+  elsif state like '23%' then
+    -- What Postgres says of a row may quote it.
+    detail := format('%s has gained %s, which rows of %s do not satisfy.', record.parent,
+      coalesce(format('a constraint like %s', nullif(constraint_name, '')), 'a NOT NULL'), record.partition);
+    hint := format('Mend those rows, and try again; or read them from %s, which stays a table of its own.', record.partition);
+  elsif unchecked is not null and said like '%NOT VALID%' then
+    detail := said;
+    hint := format('alter table %s validate constraint %I; and try again.', record.partition, unchecked);
+  elsif state = '42P16' then
+    detail := said;
+    hint := format('Postgres does not recognise a key without overlaps, and makes it anew: %s and try again.', (
+      select format('alter table %s drop constraint %I;', record.partition, k.conname)
+      from pg_catalog.pg_constraint k where k.conrelid = record.partition and k.contype = 'p'
+    ));
+  elsif state = '42P17' then
+    detail := said;
+    hint := format('Another partition holds its time now: insert into %s select * from %s;', record.parent, record.partition);
+  else
+    detail := said;
+    hint := format('%s has changed since: give %s the same columns and constraints.', record.parent, record.partition);
+  end if;
+end;
+$$;
+
+comment on function nightshift.explain_attach_failure is
+  'Why Postgres did not attach a retired partition again, and what to do, without contents of rows. state, said, table_name, constraint_name: of its error.';
+
 -- supabase/schema/partition/finish_detach.sql
 
 create or replace function nightshift.finish_detach(run_id uuid, fence bigint, partition text, lock_timeout_ms integer default 1000)
@@ -4906,6 +4971,9 @@ declare
   partition_name text;
   record nightshift.retired_partitions;
   default_partition regclass;
+  failed_table text;
+  violated text;
+  explained record;
 begin
   select d.* into record
   from nightshift.retired_partitions d
@@ -4948,24 +5016,16 @@ begin
     execute format('alter table %s attach partition %s for values from (%s) to (%s)',
       parent_name, partition_name, record.from_bound, record.to_bound);
   exception
-    when check_violation then
+    when integrity_constraint_violation or invalid_object_definition or invalid_table_definition or datatype_mismatch
+      or undefined_column or undefined_object
+    then
+      get stacked diagnostics failed_table = table_name, violated = constraint_name;
+      select e.* into explained from nightshift.explain_attach_failure(record, sqlstate, sqlerrm, failed_table, violated) e;
       raise exception using
         errcode = 'NS422',
         message = format('%s cannot be attached again', partition),
-        detail = format('The default partition %s has rows of its time, from %s to %s.', default_partition, lower(record.period), upper(record.period)),
-        hint = format('Move them to %s, and try again.', partition);
-    when invalid_object_definition then
-      raise exception using
-        errcode = 'NS422',
-        message = format('%s cannot be attached again', partition),
-        detail = sqlerrm,
-        hint = format('Another partition holds its time now: insert into %s select * from %s;', record.parent, partition);
-    when datatype_mismatch or undefined_column or undefined_object then
-      raise exception using
-        errcode = 'NS422',
-        message = format('%s cannot be attached again', partition),
-        detail = sqlerrm,
-        hint = format('%s has changed since: give %s the same columns and constraints.', record.parent, partition);
+        detail = explained.detail,
+        hint = explained.hint;
   end;
   update nightshift.retired_partitions d set status = 'reattached', ended_at = clock_timestamp() where d.id = record.id;
   return jsonb_build_object('partition', partition::text, 'table', record.parent::text);
@@ -6160,6 +6220,7 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '500ms'
 as $$
 declare
+  known nightshift.refresh_policies;
   target regclass;
   way jsonb;
   assessed jsonb;
@@ -6179,6 +6240,11 @@ begin
   loop
     target := nightshift.view_of(policy);
     if target is null then
+      -- Whoever has just refreshed a view that was made anew has given the policy its new oid.
+      known := policy;
+      policy := nightshift.find_refresh_policy(known.view_name);
+      continue when policy.view <> known.view;
+      policy := known;
       raise exception using
         errcode = 'NS404',
         message = format('The view %s is gone', policy.view_name),
@@ -6187,8 +6253,7 @@ begin
     if not pg_try_advisory_xact_lock(hashtextextended('nightshift.refresh_view:' || target::oid, 0)) then
       return jsonb_build_object('outcome', 'busy', 'detail', 'another session is refreshing it');
     end if;
-    -- As it is now, and held: a finished refresh must not fail because the policy is locked at its end. Whoever refreshed a view
-    -- that was made anew has given the policy its new oid.
+    -- As it is now, and held: a finished refresh must not fail because the policy is locked at its end.
     select p.* into policy from nightshift.refresh_policies p
     where p.view in (policy.view, target)
     order by p.view = target desc
@@ -6860,7 +6925,7 @@ begin
   perform nightshift.declare_keys(policy.relation, with_children, release, keep);
   return nightshift.describe_retention_policy(policy)
     || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
-      || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
+      || coalesce((select jsonb_agg(t) from nightshift.policy_members(array[policy.relation::oid]) m, nightshift.describe_delete_triggers(m.member) t), '[]'));
 end;
 $$;
 
@@ -6997,7 +7062,7 @@ begin
   end if;
   return nightshift.describe_retention_policy(policy)
     || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
-      || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
+      || coalesce((select jsonb_agg(t) from nightshift.policy_members(array[policy.relation::oid]) m, nightshift.describe_delete_triggers(m.member) t), '[]'));
 end;
 $$;
 
@@ -7338,12 +7403,12 @@ begin
       message = format('No index serves %I of %s', policy.marker_column, policy.relation),
       detail = 'Without it every look for due rows reads the whole table.',
       hint = format(
-        'create index %son %s (%I) where %s;',
+        'create index %son %s (%s) where %s;',
         -- Postgres cannot build an index concurrently on a partitioned table.
         case when kind = 'p' then '' else 'concurrently ' end,
-        policy.relation, policy.marker_column,
-        case when policy.flag_column is null
-          then format('%I is not null', policy.marker_column) else format('%I', policy.flag_column) end
+        policy.relation, nightshift.indexed_as(policy.relation, policy.marker_column),
+        case when policy.flag_column is null then nightshift.indexed_as(policy.relation, policy.marker_column) || ' is not null'
+          else nightshift.indexed_as(policy.relation, policy.flag_column) end
       );
   end if;
   perform nightshift.require_no_sentinel(policy);
@@ -7866,6 +7931,7 @@ begin
     from unnest(rows_to_delete) d cross join lateral unnest(d.tids) t(tid)
     group by d.relation
   );
+  perform nightshift.hold_cascades(by_table);
 
   -- Where the rows lie close together, bounds let Postgres read that stretch of the table once, three times as fast as
   -- fetching each row by its address.
@@ -8504,6 +8570,33 @@ $$;
 comment on function nightshift.hint_for_marker is
   'What to do where a column cannot be the marker of a policy: for a flag, a number, a text and a column that is not there.';
 
+-- supabase/schema/retention/hold_cascades.sql
+
+create or replace function nightshift.hold_cascades(rows nightshift.row_set[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  referencing regclass;
+begin
+  for referencing in
+    select distinct k.conrelid
+    from unnest(rows) r
+    join pg_catalog.pg_trigger t on t.tgrelid = r.relation and t.tgisinternal
+    join pg_catalog.pg_constraint k on k.oid = t.tgconstraint and k.contype = 'f' and k.confrelid = t.tgrelid
+    where k.confdeltype in ('c', 'n', 'd')
+  loop
+    -- As Postgres is about to lock it. From here on nobody hangs a trigger there, which would have our rights.
+    execute format('lock table %s in row exclusive mode', referencing);
+    perform nightshift.trusted_name(referencing);
+  end loop;
+end;
+$$;
+
+comment on function nightshift.hold_cascades is
+  'Holds the tables that a deletion of rows cascades to until the end of the transaction, once nobody else could have code of theirs run there. Errors: NS422 (see trusted_name).';
+
 -- supabase/schema/retention/hold_table.sql
 
 create or replace function nightshift.hold_table(relation regclass, locking text)
@@ -8521,6 +8614,28 @@ $$;
 
 comment on function nightshift.hold_table is
   'Keeps the definition of a table as it is until the end of the transaction, when rows of it are to be locked.';
+
+-- supabase/schema/retention/indexed_as.sql
+
+create or replace function nightshift.indexed_as(relation regclass, column_name name)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Postgres makes no index on a virtual generated column, but uses one on its expression.
+  return coalesce((
+    select format('(%s)', pg_get_expr(d.adbin, d.adrelid))
+    from pg_catalog.pg_attribute a
+    join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    where a.attrelid = relation and a.attname = column_name and a.attgenerated = 'v'
+  ), quote_ident(column_name));
+end;
+$$;
+
+comment on function nightshift.indexed_as is
+  'What to create an index on so that it serves a column: the column, or the expression of one that is generated and not stored.';
 
 -- supabase/schema/retention/is_forced.sql
 
@@ -9029,9 +9144,9 @@ begin
     -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
     perform nightshift.require_no_sentinel(policy);
     if (backlog ->> 'dueRows')::bigint > 0 then
-      perform nightshift.require_replica_identity(policy.relation);
+      perform nightshift.require_replica_identity(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
       if not nightshift.is_forced(run, policy.relation) then
-        perform nightshift.require_referencing_indexes(policy.relation);
+        perform nightshift.require_referencing_indexes(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
       end if;
     end if;
     backlog := backlog || jsonb_build_object('children', nightshift.measure_children(policy, run.started_at));
@@ -10412,7 +10527,8 @@ as $$
     from (
       select nightshift.warn_of_heirs(retention_warnings.relation)
       union all
-      select nightshift.warn_of_replica_identity(retention_warnings.relation)
+      select nightshift.warn_of_replica_identity(m.member)
+      from nightshift.policy_members(array[retention_warnings.relation::oid]) m
     ) w(w)
   ), '[]');
 $$;
@@ -12382,7 +12498,9 @@ begin
     measure.value := 0;
     begin
       perform nightshift.due_by_marker('r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of);
-      unidentified := nightshift.without_replica_identity(policy.relation);
+      unidentified := array(
+        select u from nightshift.policy_members(array[policy.relation::oid]) m, unnest(nightshift.without_replica_identity(m.member)) u
+      );
       if cardinality(unidentified) > 0 then
         measure.value := 1;
         measure.detail := format('Postgres refuses to delete from %s: a publication has its deletions, and nothing identifies its rows.',
@@ -13305,7 +13423,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'b317776b6763cefe71e0758607db1454a73783b6707b396ecdf6a97238272bfb', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '56fb88b3f8e937b13aab1a683276386fdb02440100a789f233dafd7308ec8119', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,
@@ -13318,31 +13436,31 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   describe_delete_triggers, describe_health_check, describe_installation, describe_jobs, describe_leftovers,
   describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
   describe_retention_policy, describe_retired, describe_run, describe_view, drop_retired_partitions, due_by_marker,
-  due_condition, fences, find_covered_rows, find_key, find_needed_rows, find_refresh, find_refresh_policy,
-  find_relation, find_released_rows, find_stranger, find_view, finish_detach, finish_run, fires_triggers,
-  fix_of_stale_view, follow_renames, follow_tables, forced_names, forget_decisions, free_partition_name, get_health,
-  get_run, gone_of, grant_of_refresh, hand_over, health_backlog_age, health_backlog_growth, health_blocked_sessions,
-  health_cache_hit, health_checks, health_connections, health_database_growth, health_database_size,
-  health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores,
-  health_foreign_keys_without_index, health_idle_in_transaction, health_inactive_replication_slots,
-  health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost, health_jobs_partial,
-  health_ledger_size, health_level, health_long_transactions, health_measure, health_nightshift_exposed,
-  health_oversized_partitions, health_partition_horizon, health_partitions_without_rls, health_paused,
-  health_policies_broken, health_read_only, health_replication_lag, health_sequences, health_slow_statements,
-  health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds, health_transaction_id_age,
-  health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run, held_partition_policy,
-  held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_partition_run, hold_run, hold_table, in_days,
-  index_definition, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state,
-  job_states, jobs, join_condition, json_number, keep_time, key_columns, key_in_words, keys_in_words,
-  last_health_levels, leaf_relations, level_rank, list_partition_policies, list_refresh_policies, list_restores,
-  list_retention_policies, list_runs, lock_for_change, lock_in_turn, lock_rows, mark_lost_runs, marker_is_indexed,
-  marker_walk, may_exceed, may_refresh, measure_backlog, measure_children, measure_default_partition,
-  measure_retention_backlog, migrations, move_rows, mute_triggers, name_refusal, name_some, next_leaf,
-  next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching, note_partitions, note_unchanged,
-  oldest_due, only_needed, other_owners, partition_faults, partition_key, partition_policies, partition_state,
-  partition_suffix, partition_warnings, partitions_to_make, partitions_to_retire, partitions_wanted, pause,
-  plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members, preview_retirement, primary_key,
-  purge_batch, purge_decisions, purge_keys, purge_order, purge_pending, purge_steps, put_off, reach_rows,
+  due_condition, explain_attach_failure, fences, find_covered_rows, find_key, find_needed_rows, find_refresh,
+  find_refresh_policy, find_relation, find_released_rows, find_stranger, find_view, finish_detach, finish_run,
+  fires_triggers, fix_of_stale_view, follow_renames, follow_tables, forced_names, forget_decisions,
+  free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over, health_backlog_age,
+  health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks, health_connections,
+  health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
+  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
+  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
+  health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
+  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
+  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
+  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
+  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
+  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run,
+  hold_run, hold_table, in_days, index_definition, indexed_as, interval_start, intervals_of, is_forced, is_large,
+  is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time, key_columns,
+  key_in_words, keys_in_words, last_health_levels, leaf_relations, level_rank, list_partition_policies,
+  list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change, lock_in_turn, lock_rows,
+  mark_lost_runs, marker_is_indexed, marker_walk, may_exceed, may_refresh, measure_backlog, measure_children,
+  measure_default_partition, measure_retention_backlog, migrations, move_rows, mute_triggers, name_refusal, name_some,
+  next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching, note_partitions,
+  note_unchanged, oldest_due, only_needed, other_owners, partition_faults, partition_key, partition_policies,
+  partition_state, partition_suffix, partition_warnings, partitions_to_make, partitions_to_retire, partitions_wanted,
+  pause, plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members, preview_retirement,
+  primary_key, purge_batch, purge_decisions, purge_keys, purge_order, purge_pending, purge_steps, put_off, reach_rows,
   read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure, reference_join,
   referencing_keys, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
   related_tables, remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readdir, rmdir } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -233,6 +233,25 @@ describe('the command line', () => {
     expect((await run('cli/main.ts', ['policies'], env)).stdout).toMatch(
       /public\.metrics │ 1 mon /,
     );
+  });
+
+  it('copies the release into a folder, named from where npm was called', async () => {
+    const application = await mkdtemp(join(tmpdir(), 'nightshift-application-'));
+    const copy = ['migrations', 'copy', '--to', 'migrations'];
+    const missing = await run('cli/main.ts', copy, { INIT_CWD: application });
+    expect(missing.stderr).toMatch(/There is no folder .*migrations[\s\S]*Fix: .*--to/);
+    expect(missing.code).toBe(2);
+    await mkdir(join(application, 'migrations'));
+    const first = await run('cli/main.ts', copy, { INIT_CWD: application });
+    const [file] = await readdir(join(application, 'migrations'));
+    const path = join(application, 'migrations', String(file));
+    expect(first.stdout).toBe(
+      `Wrote ${path}\nApply it with the rest of your migrations: supabase db push\n`,
+    );
+    const second = await run('cli/main.ts', copy, { INIT_CWD: application });
+    expect(second.stdout).toBe(`${path} is there already.\n`);
+    expect([first.code, second.code]).toEqual([0, 0]);
+    await rm(application, { recursive: true });
   });
 
   it('migrates a database given by its URL, twice to the same end', async () => {

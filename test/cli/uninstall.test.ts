@@ -218,6 +218,17 @@ describe('uninstall', () => {
     await db.sql`select nightshift.list_runs() from nightshift.late`;
   });
 
+  it('says so while another migrate or uninstall is at work', async () => {
+    const other = db.connect();
+    await other`begin`;
+    await other`select pg_advisory_xact_lock(6174203411)`;
+    await expect(uninstall(db.url, { confirmed: false })).rejects.toMatchObject({
+      code: 'NS409',
+      message: 'Someone is at work in the schema nightshift',
+    });
+    await other`rollback`;
+  });
+
   it('takes along what an earlier release made, and this one no longer has', async () => {
     await db.sql.unsafe(`
       create function nightshift.earlier() returns integer language sql as 'select 1';

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import * as z from 'zod';
+import { versions } from '../support/postgres-major.ts';
 
 const root = new URL('../../', import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
@@ -12,6 +13,7 @@ const workflow = z
     jobs: z.record(
       z.string(),
       z.object({
+        strategy: z.object({ matrix: z.record(z.string(), z.array(z.string())) }).optional(),
         steps: z.array(z.object({ run: z.string().optional(), uses: z.string().optional() })),
       }),
     ),
@@ -27,6 +29,10 @@ describe('the workflow for adopters', () => {
       .split('\n')
       .filter((line) => line.startsWith('npm '));
     expect(commandsOf('check')).toEqual(ci);
+  });
+
+  it('tests on each version of Postgres that tests can run on', () => {
+    expect(workflow.jobs.postgres?.strategy?.matrix.postgres).toEqual(Object.keys(versions));
   });
 
   it('calls scripts that there are, brings the database up to date first, and deploys the stage', () => {

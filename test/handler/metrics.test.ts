@@ -174,7 +174,7 @@ describe('what a run counts', () => {
   it('is what each attempt did, when there are two; the report has what the run did', async () => {
     await fill('app.orders', { due: 1_600, fresh: 2_000 });
     await suite.sql`
-      create table app.lines as select n as order_id from generate_series(100, 1_600, 100) n`;
+      create table app.lines as select n as order_id from generate_series(100, 1600, 100) n`;
     await suite.sql`create index on app.lines (order_id)`;
     await suite.sql`alter table app.lines add foreign key (order_id) references app.orders`;
     suite.slowDown();

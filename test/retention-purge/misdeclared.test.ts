@@ -260,6 +260,28 @@ describe('a published table that Postgres deletes nothing from', () => {
     },
   );
 
+  it('is looked for among the children of a policy, too', async () => {
+    await db.sql.unsafe(`
+      create table app.orders (id integer primary key, deleted_at timestamptz);
+      create table app.items (order_id integer references app.orders, note text);
+      insert into app.orders select g, case when g = 1 then now() - interval '1 year' end from generate_series(1, 9) g;
+      create publication p for table app.items;
+    `);
+    try {
+      const warnings = await add(`'app.orders', '90 days', with_children => array['app.items']`);
+      expect(warnings.join()).toMatch('Postgres refuses to delete from app.items:');
+      expect(stepOf(await runPurge(db), 'app.orders').error?.hint).toMatch(
+        'alter table app.items replica identity full;',
+      );
+      const findings = (await readCheck(db.sql, 'policies_broken')).findings;
+      expect(findings.filter(({ level }) => level !== 'ok')).toMatchObject([
+        { fix: 'alter table app.items replica identity full;' },
+      ]);
+    } finally {
+      await db.sql`drop publication p`;
+    }
+  });
+
   it('is no table with a primary key, whose deletions are not published, or that is not logged', async () => {
     await db.sql.unsafe(`
       create table app.keyed (at timestamptz primary key);

@@ -14,7 +14,7 @@ import {
 
 const tableNames = ['plain', 'Mixed Case', 'quo"ted', 'naïve-表'];
 
-const { numRuns, timeoutMs } = propertyRuns(120);
+const { numRuns, timeoutMs } = propertyRuns(40);
 
 describe('what a purge removes', () => {
   const db = setUpDatabase();

@@ -251,6 +251,10 @@ describe('an outage', () => {
 
 describe('locks of other sessions', () => {
   const db = setUpDatabase();
+  // It reads the schema when it starts, which a locked table would keep it from.
+  beforeAll(async () => {
+    await db.gateway();
+  });
   beforeEach(() => startAfresh(db.sql));
 
   const waitingLock = (...modes: string[]) =>

@@ -35,33 +35,56 @@ function bodyOf(sql: string): string {
   return /as \$\$\n(.*?)\n\$\$;/s.exec(sql)?.[1] ?? '';
 }
 
-/** All that a function executes as text, with how the variables that are executed came about, and what it hands out to be executed. */
+/** The statements of a body, as far as semicolons and the beginnings of loops part them. */
+function statementsOf(body: string, start = 0): string[] {
+  const end = endOf(body, start, ';');
+  const pieces = body.slice(start, end).split(/\bloop\b/);
+  return end >= body.length ? pieces : [...pieces, ...statementsOf(body, end + 1)];
+}
+
+/** All that a function executes as text, and what it hands out to be executed. */
 export function executedIn(sql: string): string[] {
   const body = withoutComments(bodyOf(sql));
-  const executed = [...body.matchAll(/\bexecute\b\s*/g)].map(({ index, 0: { length } }) =>
-    body.slice(index + length, endOf(body, index + length, ';')),
-  );
-  const handedOut = [...body.matchAll(/'statement',\s*/g)].map(({ index, 0: { length } }) =>
-    body.slice(index + length, endOf(body, index + length, ',)')),
-  );
-  const variables = executed.flatMap((text) => /^([a-z_]+)\b(?!\()/.exec(text)?.[1] ?? []);
-  const made = [...new Set(variables)].flatMap((name) =>
-    [
-      ...body.matchAll(new RegExp(`\\b${name}\\s*:=|\\bfor ${name} in\\b`, 'g')),
-      ...body.matchAll(new RegExp(`\\bselect\\b(?:(?!\\bselect\\b)[^;])*?\\binto ${name}\\b`, 'g')),
-    ].map(({ index }) => body.slice(index, endOf(body, index, ';'))),
-  );
-  return [...executed, ...handedOut, ...made];
+  const after = (pattern: RegExp, ends: string) =>
+    [...body.matchAll(pattern)].map(({ index, 0: { length } }) =>
+      body.slice(index + length, endOf(body, index + length, ends)),
+    );
+  return [...after(/\bexecute\b\s*/g, ';'), ...after(/'statement',\s*/g, ',)')];
+}
+
+/**
+ * What is put into the statements that a function makes, as it is or as the name of a relation, by way of all variables that are put
+ * together with format().
+ */
+export function insertedBy(sql: string): string[] {
+  const statements = statementsOf(withoutComments(bodyOf(sql)));
+  const makingOf = (name: string) =>
+    statements.filter((statement) =>
+      new RegExp(`\\b${name}\\b[a-z_ ]*:=|\\bfor ${name} in\\b|\\binto ${name}\\b`).test(statement),
+    );
+  const inserted = new Set<string>();
+  const looked = new Set<string>();
+  const texts = executedIn(sql);
+  for (let text = texts.shift(); text !== undefined; text = texts.shift()) {
+    const executed = /^([a-z_]+)(?:\[\d+\])?\s*(?:into|using|$)/.exec(text)?.[1];
+    for (const value of executed ? [executed] : insertedInto(text)) {
+      const making = /^[a-z_]+$/.test(value) ? makingOf(value) : [];
+      const isMade = making.some((statement) => statement.includes('format('));
+      if (!isMade) inserted.add(value);
+      if (isMade && !looked.has(value)) texts.push(...making);
+      looked.add(value);
+    }
+  }
+  return [...inserted].toSorted();
 }
 
 /**
  * What the calls of format() in a text put into it as it is, or as the name of a relation. A text that is put together in another
  * way stands for itself.
  */
-export function insertedInto(text: string): string[] {
+function insertedInto(text: string): string[] {
   const calls = [...text.matchAll(/\bformat\(/g)];
-  const isVariable = /^[a-z_]+(\[\d+\])?\s*(into|using|$)/.test(text);
-  if (calls.length === 0) return isVariable ? [] : [tidy(text)];
+  if (calls.length === 0) return [tidy(text)];
   return calls.flatMap(({ index, 0: { length } }) => {
     const [pattern = '', ...values] = listFrom(text, index + length);
     let next = 0;

@@ -2,7 +2,7 @@ import { installedBinaries } from '../../infra/local/postgres.ts';
 import { otherVersion } from './other-version.ts';
 
 /** The others than the one that is a dependency, each exactly, so that a failure is the same tomorrow. */
-const versions: Record<string, string> = {
+export const versions: Record<string, string> = {
   15: '15.18.0-beta.17',
   16: '16.14.0-beta.17',
   18: '18.4.0-beta.17',

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 
-export const actions = ['no action', 'restrict', 'cascade', 'set null', 'set default'] as const;
-export const markerTypes = ['timestamptz', 'timestamp', 'date'] as const;
-export const roles = ['hold', 'child', 'release', 'keep'] as const;
+const actions = ['no action', 'restrict', 'cascade', 'set null', 'set default'] as const;
+const markerTypes = ['timestamptz', 'timestamp', 'date'] as const;
+const roles = ['hold', 'child', 'release', 'keep'] as const;
 export type Role = (typeof roles)[number];
 
 export interface Row {
@@ -16,7 +16,7 @@ export interface Row {
   refs: (number | null)[];
 }
 
-export interface Key {
+interface Key {
   from: number;
   to: number;
   action: (typeof actions)[number];

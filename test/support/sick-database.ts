@@ -192,7 +192,8 @@ const ledger = `
     now() - (4 - n) * interval '1 day', now() - (4 - n) * interval '1 day' + interval '1 minute'
   from (values ('view-refresh', 'failed'), ('partition-maintenance', 'lost'), ('health-check', 'partial')) r(job, status),
     generate_series(1, 3) n;
-  create table sick.bulk (id integer, note text storage external);
+  create table sick.bulk (id integer, note text);
+  alter table sick.bulk alter note set storage external;
   insert into sick.bulk select n, repeat('x', 8000) from generate_series(1, 15000) n;
   insert into nightshift.database_sizes values (current_date - 7, 1000000);
 `;

@@ -207,6 +207,28 @@ describe('a view that is not what it was', () => {
     expect((await runRefresh(db)).run.status).toBe('succeeded');
   });
 
+  it('is not gone to a run that has read its policy before another refreshed the new one', async () => {
+    await write(db.sql, viewOf('app.anew', 'select id from app.items'));
+    const recreate = () =>
+      db.sql.unsafe(
+        'drop materialized view app.anew; create materialized view app.anew as select id from app.items',
+      );
+    await db.sql`create table app.read as select * from nightshift.refresh_policies where view_name = 'app.anew'`;
+    await recreate();
+    const refresh = async (policy: string) => {
+      const [row] = await db.sql.unsafe(
+        `select nightshift.refresh_policy_view(${policy}, true) as answer`,
+      );
+      return row?.answer.outcome;
+    };
+    await db.sql`update nightshift.refresh_policies set allow_blocking = true`;
+    expect(await refresh("nightshift.find_refresh_policy('app.anew')")).toBe('refreshed');
+    const asRead = '(select row(r.*)::nightshift.refresh_policies from app.read r)';
+    expect(await refresh(asRead)).toBe('refreshed');
+    await db.sql`drop materialized view app.anew`;
+    await expect(refresh(asRead)).rejects.toMatchObject({ code: 'NS404' });
+  });
+
   it('has its policy again when it is created anew under its name', async () => {
     await write(
       db.sql,

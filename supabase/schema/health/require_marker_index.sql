@@ -5,6 +5,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  marker constant text := nightshift.indexed_as(policy.relation, policy.marker_column);
   tables oid[] := array(select t.relid from pg_catalog.pg_partition_tree(policy.relation) t) || policy.relation::oid;
 begin
   if exists (
@@ -13,13 +14,16 @@ begin
     join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = policy.marker_column
     where c.oid = any(tables) and c.relpages > 1000 and c.relkind = 'r'
       and not exists (
-        select 1 from pg_catalog.pg_index i
-        where i.indrelid = c.oid and i.indisvalid and i.indkey[0] = a.attnum
+        select 1
+        from pg_catalog.pg_index i
+        cross join lateral pg_get_indexdef(i.indexrelid, 1, false) x("column")
+        where i.indrelid = c.oid and i.indisvalid
+          and (i.indkey[0] = a.attnum or marker in (x."column", format('(%s)', x."column")))
           -- Partial, it serves where it is so by the marker or the flag.
           and (
             i.indpred is null
-            or strpos(pg_get_expr(i.indpred, c.oid), quote_ident(policy.marker_column)) > 0
-            or strpos(pg_get_expr(i.indpred, c.oid), quote_ident(policy.flag_column)) > 0
+            or strpos(pg_get_expr(i.indpred, c.oid), trim(marker, '()')) > 0
+            or strpos(pg_get_expr(i.indpred, c.oid), trim(nightshift.indexed_as(policy.relation, policy.flag_column), '()')) > 0
           )
       )
   ) then
@@ -27,7 +31,7 @@ begin
       errcode = 'NS422',
       message = format('No index serves %I of %s, and without one it would have to be read as a whole',
         policy.marker_column, policy.relation),
-      hint = format('create index on %s (%I);', policy.relation, policy.marker_column);
+      hint = format('create index on %s (%s);', policy.relation, marker);
   end if;
 end;
 $$;

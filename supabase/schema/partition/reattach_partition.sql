@@ -11,6 +11,9 @@ declare
   partition_name text;
   record nightshift.retired_partitions;
   default_partition regclass;
+  failed_table text;
+  violated text;
+  explained record;
 begin
   select d.* into record
   from nightshift.retired_partitions d
@@ -53,24 +56,16 @@ begin
     execute format('alter table %s attach partition %s for values from (%s) to (%s)',
       parent_name, partition_name, record.from_bound, record.to_bound);
   exception
-    when check_violation then
+    when integrity_constraint_violation or invalid_object_definition or invalid_table_definition or datatype_mismatch
+      or undefined_column or undefined_object
+    then
+      get stacked diagnostics failed_table = table_name, violated = constraint_name;
+      select e.* into explained from nightshift.explain_attach_failure(record, sqlstate, sqlerrm, failed_table, violated) e;
       raise exception using
         errcode = 'NS422',
         message = format('%s cannot be attached again', partition),
-        detail = format('The default partition %s has rows of its time, from %s to %s.', default_partition, lower(record.period), upper(record.period)),
-        hint = format('Move them to %s, and try again.', partition);
-    when invalid_object_definition then
-      raise exception using
-        errcode = 'NS422',
-        message = format('%s cannot be attached again', partition),
-        detail = sqlerrm,
-        hint = format('Another partition holds its time now: insert into %s select * from %s;', record.parent, partition);
-    when datatype_mismatch or undefined_column or undefined_object then
-      raise exception using
-        errcode = 'NS422',
-        message = format('%s cannot be attached again', partition),
-        detail = sqlerrm,
-        hint = format('%s has changed since: give %s the same columns and constraints.', record.parent, partition);
+        detail = explained.detail,
+        hint = explained.hint;
   end;
   update nightshift.retired_partitions d set status = 'reattached', ended_at = clock_timestamp() where d.id = record.id;
   return jsonb_build_object('partition', partition::text, 'table', record.parent::text);

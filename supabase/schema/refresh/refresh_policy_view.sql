@@ -10,6 +10,7 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '500ms'
 as $$
 declare
+  known nightshift.refresh_policies;
   target regclass;
   way jsonb;
   assessed jsonb;
@@ -29,6 +30,11 @@ begin
   loop
     target := nightshift.view_of(policy);
     if target is null then
+      -- Whoever has just refreshed a view that was made anew has given the policy its new oid.
+      known := policy;
+      policy := nightshift.find_refresh_policy(known.view_name);
+      continue when policy.view <> known.view;
+      policy := known;
       raise exception using
         errcode = 'NS404',
         message = format('The view %s is gone', policy.view_name),
@@ -37,8 +43,7 @@ begin
     if not pg_try_advisory_xact_lock(hashtextextended('nightshift.refresh_view:' || target::oid, 0)) then
       return jsonb_build_object('outcome', 'busy', 'detail', 'another session is refreshing it');
     end if;
-    -- As it is now, and held: a finished refresh must not fail because the policy is locked at its end. Whoever refreshed a view
-    -- that was made anew has given the policy its new oid.
+    -- As it is now, and held: a finished refresh must not fail because the policy is locked at its end.
     select p.* into policy from nightshift.refresh_policies p
     where p.view in (policy.view, target)
     order by p.view = target desc

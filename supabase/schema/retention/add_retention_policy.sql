@@ -42,7 +42,7 @@ begin
   perform nightshift.declare_keys(policy.relation, with_children, release, keep);
   return nightshift.describe_retention_policy(policy)
     || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
-      || coalesce((select jsonb_agg(t) from nightshift.describe_delete_triggers(policy.relation) t), '[]'));
+      || coalesce((select jsonb_agg(t) from nightshift.policy_members(array[policy.relation::oid]) m, nightshift.describe_delete_triggers(m.member) t), '[]'));
 end;
 $$;
 

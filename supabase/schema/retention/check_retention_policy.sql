@@ -75,12 +75,12 @@ begin
       message = format('No index serves %I of %s', policy.marker_column, policy.relation),
       detail = 'Without it every look for due rows reads the whole table.',
       hint = format(
-        'create index %son %s (%I) where %s;',
+        'create index %son %s (%s) where %s;',
         -- Postgres cannot build an index concurrently on a partitioned table.
         case when kind = 'p' then '' else 'concurrently ' end,
-        policy.relation, policy.marker_column,
-        case when policy.flag_column is null
-          then format('%I is not null', policy.marker_column) else format('%I', policy.flag_column) end
+        policy.relation, nightshift.indexed_as(policy.relation, policy.marker_column),
+        case when policy.flag_column is null then nightshift.indexed_as(policy.relation, policy.marker_column) || ' is not null'
+          else nightshift.indexed_as(policy.relation, policy.flag_column) end
       );
   end if;
   perform nightshift.require_no_sentinel(policy);

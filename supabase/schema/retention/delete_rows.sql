@@ -33,6 +33,7 @@ begin
     from unnest(rows_to_delete) d cross join lateral unnest(d.tids) t(tid)
     group by d.relation
   );
+  perform nightshift.hold_cascades(by_table);
 
   -- Where the rows lie close together, bounds let Postgres read that stretch of the table once, three times as fast as
   -- fetching each row by its address.

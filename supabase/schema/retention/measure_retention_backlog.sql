@@ -33,9 +33,9 @@ begin
     -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
     perform nightshift.require_no_sentinel(policy);
     if (backlog ->> 'dueRows')::bigint > 0 then
-      perform nightshift.require_replica_identity(policy.relation);
+      perform nightshift.require_replica_identity(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
       if not nightshift.is_forced(run, policy.relation) then
-        perform nightshift.require_referencing_indexes(policy.relation);
+        perform nightshift.require_referencing_indexes(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
       end if;
     end if;
     backlog := backlog || jsonb_build_object('children', nightshift.measure_children(policy, run.started_at));

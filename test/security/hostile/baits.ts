@@ -375,7 +375,6 @@ const triggers: Bait[] = [
   {
     name: 'a trigger on a table that is cascaded to',
     table: 'app.orders',
-    until: 17,
     before: 'grant trigger on app.lines to <mallory>',
     hang: 'create trigger bait after delete on app.lines for each statement execute function mallory.fire()',
     runsIn: ['purge_batch app.orders'],

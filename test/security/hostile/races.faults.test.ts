@@ -97,6 +97,20 @@ describe('what is hung on a table while a call waits for its lock is seen', () =
       },
     ],
     [
+      'a trigger on a table that a deletion cascades to',
+      {
+        given: 'grant trigger on app.lines to <mallory>',
+        meanwhile:
+          'create trigger bait after delete on app.lines for each statement execute function mallory.fire()',
+        job: 'retention-purge',
+        call: (lease) => `
+          select nightshift.plan_retention_purge(${lease});
+          update nightshift.runs set progress = progress || '{"backlogs": {"app.orders": {"totalRows": 100}}}';
+          select nightshift.purge_batch(${lease}, 'app.orders', 1000)`,
+        undo: 'drop trigger bait on app.lines; revoke trigger on app.lines from <mallory>',
+      },
+    ],
+    [
       'a view in the place of a table, by the owner of its schema',
       {
         given: `

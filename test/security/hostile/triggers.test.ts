@@ -8,8 +8,11 @@ beforeAll(async () => {
 });
 afterAll(() => world.drop());
 
-/** Purges one batch of app.orders as the Data API does, in a session that has this search path, after the statements; all is undone but the marks. */
-async function purgeAfter(statements: string, searchPath = '"$user", public'): Promise<string> {
+/** Purges one batch of app.orders as the Data API does, in a session that has this search path, once these statements are executed. */
+async function purgeAfter(
+  statements: string,
+  searchPath = '"$user", public',
+): Promise<{ purged: number; error?: string }> {
   const { admin, nameRoles } = world;
   const session = postgres(world.adminUrl, { max: 1, onnotice: () => {} });
   await admin.unsafe(nameRoles(statements));
@@ -23,10 +26,10 @@ async function purgeAfter(statements: string, searchPath = '"$user", public'): P
     await session`select nightshift.plan_retention_purge(${id}, ${fence})`;
     await session`select nightshift.measure_retention_backlog(${id}, ${fence}, 'app.orders')`;
     const [row] = await session`
-      select nightshift.purge_batch(${id}, ${fence}, 'app.orders', 1000) -> 'rowsByRelation' as purged`;
-    return JSON.stringify(row?.purged);
+      select (nightshift.purge_batch(${id}, ${fence}, 'app.orders', 1000) #>> '{step,rowsPurged}')::integer as purged`;
+    return { purged: row?.purged };
   } catch (error) {
-    return (error as Error).message;
+    return { purged: 0, error: (error as Error).message };
   } finally {
     await session.end();
   }
@@ -48,7 +51,7 @@ describe('the function of a trigger', () => {
     create trigger bait before delete on app.orders for each row execute function supabase_functions.http_request()`;
 
   it('may belong to Supabase where it runs with rights of its own, as the webhooks do', async () => {
-    expect(await purgeAfter(webhook('security definer'))).toContain('app.orders');
+    expect((await purgeAfter(webhook('security definer'))).purged).toBeGreaterThan(0);
   });
 
   it.each([
@@ -58,9 +61,12 @@ describe('the function of a trigger', () => {
       `${webhook('security definer')}; alter schema supabase_functions owner to <mallory>`,
     ],
   ])('may not %s', async (_, statements) => {
-    expect(await purgeAfter(statements)).toMatch(
-      /^Trigger bait of app.orders calls .*, which belongs to mallory/,
-    );
+    expect(await purgeAfter(statements)).toEqual({
+      purged: 0,
+      error: expect.stringMatching(
+        /^Trigger bait of app.orders calls .*, which belongs to mallory/,
+      ),
+    });
     expect(await world.timesRun()).toBe(0);
   });
 });
@@ -74,7 +80,7 @@ describe('a trigger that is put off to the commit', () => {
     create constraint trigger bait after delete on app.orders deferrable initially deferred for each row execute function app.tell()`;
 
   it('finds the search path of triggers, not that of the caller', async () => {
-    expect(await purgeAfter(putOff, 'mallory, public')).toContain('app.orders');
+    expect((await purgeAfter(putOff, 'mallory, public')).purged).toBeGreaterThan(0);
     expect(await world.timesRun()).toBe(0);
   });
 
@@ -84,7 +90,7 @@ describe('a trigger that is put off to the commit', () => {
     const definition: string = row?.definition;
     try {
       await world.admin.unsafe(definition.replace('set constraints all immediate;', ''));
-      expect(await purgeAfter(putOff, 'mallory, public')).toContain('app.orders');
+      expect((await purgeAfter(putOff, 'mallory, public')).purged).toBeGreaterThan(0);
       expect((await world.timesRun()) > 0).toBe(world.version >= 18);
     } finally {
       await world.admin.unsafe(definition);

@@ -42,7 +42,7 @@ export const policyScenarios: HealthScenario[] = [
   },
   {
     check: 'policies_broken',
-    finding: { subject: /^retention of \d+$/, level: 'critical', detail: /is gone/ },
+    finding: { subject: /^retention of app\.gone$/, level: 'critical', detail: /is gone/ },
     sicken: async ({ sql }) => {
       await createSoftDeleted(sql, 'app.gone', 1);
       await sql`drop table app.gone`;

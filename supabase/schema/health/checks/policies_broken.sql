@@ -18,7 +18,9 @@ begin
     measure.value := 0;
     begin
       perform nightshift.due_by_marker('r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of);
-      unidentified := nightshift.without_replica_identity(policy.relation);
+      unidentified := array(
+        select u from nightshift.policy_members(array[policy.relation::oid]) m, unnest(nightshift.without_replica_identity(m.member)) u
+      );
       if cardinality(unidentified) > 0 then
         measure.value := 1;
         measure.detail := format('Postgres refuses to delete from %s: a publication has its deletions, and nothing identifies its rows.',

@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto';
+import { Command } from 'commander';
+import postgres from 'postgres';
+import * as z from 'zod';
+import { encryption } from '../../functions/_shared/direct.ts';
+import { NightshiftError, toNightshiftError } from '../../functions/_shared/errors.ts';
+import type { Rpc } from '../../functions/_shared/rpc.ts';
+import { connect } from '../connect.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { toConnectionError } from '../installation/connection-error.ts';
+import { installation, inWords } from '../installation/installed.ts';
+import { databaseUrlOption } from '../options.ts';
+import { heading, note, showError } from '../ui.ts';
+import { applicationIn, create, remove, traces } from './application.ts';
+import { trials } from './trials.ts';
+
+const program = new Command('smoke')
+  .description(
+    'Tries Nightshift on a project that has it: each job, on tables of its own, which are gone at the end.',
+  )
+  .addOption(databaseUrlOption())
+  .action(smoke);
+
+async function smoke({ databaseUrl }: { databaseUrl: string }): Promise<void> {
+  const { rpc } = connect();
+  const application = applicationIn(`nightshift_smoke_${randomBytes(4).toString('hex')}`);
+  const sql = postgres(databaseUrl, { max: 1, onnotice: () => {}, ...encryption(databaseUrl) });
+  let stopped = false;
+  process.once('SIGINT', () => {
+    stopped = true;
+    console.error('\nStopping after what is under way, and taking everything away.');
+  });
+  try {
+    await requireSameDatabase(sql, rpc).catch((thrown: unknown) => {
+      throw toConnectionError(thrown, databaseUrl);
+    });
+    note(`Everything is made in the schema ${application.schema}, and runs name its tables only.`);
+    await create(sql, application);
+    for (const [what, attempt] of Object.entries(trials(sql, rpc, application))) {
+      if (stopped) throw new NightshiftError('NS409', 'Stopped before the end');
+      console.log(`ok  ${what}: ${await attempt()}`);
+    }
+    heading('Nightshift works here.');
+  } finally {
+    await remove(sql, application);
+    await confirmGone(sql, application.schema);
+    await sql.end({ timeout: 5 });
+  }
+}
+
+/** What the API and the connection say of the database: that it is the same, that Nightshift is there, and not paused. */
+async function requireSameDatabase(sql: postgres.Sql, rpc: Rpc): Promise<void> {
+  const api = await rpc.call('describe_installation', {}, installation);
+  const [row] = await sql`select nightshift.describe_installation() as installation`;
+  const direct = z.object({ installation }).parse(row).installation;
+  if (api.database !== direct.database) {
+    throw new NightshiftError('NS422', 'SUPABASE_URL and --database-url lead to two databases', {
+      hint: 'Copy both from the same project.',
+    });
+  }
+  if (api.paused) throw new NightshiftError('NS428', inWords(api.paused));
+}
+
+async function confirmGone(sql: postgres.Sql, schema: string): Promise<void> {
+  const left = Object.entries(await traces(sql, schema));
+  if (left.length === 0) {
+    note(`Dropped the schema ${schema}, its policies, and what the ledger had of these runs.`);
+    return;
+  }
+  const where = left.map(([table, rows]) => `${rows} in ${table}`).join(', ');
+  throw new NightshiftError('NS500', `Rows that name ${schema} were left behind: ${where}`, {
+    hint: 'Delete them by hand, and report this.',
+  });
+}
+
+try {
+  await program.parseAsync();
+} catch (thrown) {
+  const error = toNightshiftError(thrown);
+  showError(error.describe());
+  process.exitCode = error.code === 'NS422' ? exitCodes.usage : exitCodes.failed;
+}

@@ -1,0 +1,24 @@
+create or replace function nightshift.hold_cascades(rows nightshift.row_set[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  referencing regclass;
+begin
+  for referencing in
+    select distinct k.conrelid
+    from unnest(rows) r
+    join pg_catalog.pg_trigger t on t.tgrelid = r.relation and t.tgisinternal
+    join pg_catalog.pg_constraint k on k.oid = t.tgconstraint and k.contype = 'f' and k.confrelid = t.tgrelid
+    where k.confdeltype in ('c', 'n', 'd')
+  loop
+    -- As Postgres is about to lock it. From here on nobody hangs a trigger there, which would have our rights.
+    execute format('lock table %s in row exclusive mode', referencing);
+    perform nightshift.trusted_name(referencing);
+  end loop;
+end;
+$$;
+
+comment on function nightshift.hold_cascades is
+  'Holds the tables that a deletion of rows cascades to until the end of the transaction, once nobody else could have code of theirs run there. Errors: NS422 (see trusted_name).';

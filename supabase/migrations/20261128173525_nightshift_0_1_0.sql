@@ -701,7 +701,7 @@ begin
   cross join lateral (
     select
       format('%s belongs to %I', c.oid::regclass, c.relowner::regrole),
-      nightshift.hint_for_owner(c.relowner, format('alter %s %s owner to %I; grant all on %s to %I;',
+      nightshift.hint_for_owner(c.relowner, format('alter %s %s owner to %I; grant select, insert, update, delete on %s to %I;',
         case c.relkind when 'v' then 'view' when 'm' then 'materialized view' else 'table' end,
         c.oid::regclass, current_user, c.oid::regclass, c.relowner::regrole))
     where not pg_has_role(c.relowner, own_role, 'usage')
@@ -13445,7 +13445,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '29883e9c2e2c8ae5c3756efc8cdd8c34517e15ea233fdafbd5075eef8a6729a4', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ea00fe3f2c467d64d1fe6703795e1c7ba53de27dec571cc993fa8cb1401470b2', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,

@@ -123,7 +123,7 @@ describe('tables of a role below the owner of the functions', () => {
       const error = await as(boss, policy).catch((thrown) => thrown);
       expect(error).toMatchObject({
         code: 'NS422',
-        hint: `alter table app.bait owner to ${tenant}; grant all on app.bait to stranger_of_boss;`,
+        hint: `alter table app.bait owner to ${tenant}; grant select, insert, update, delete on app.bait to stranger_of_boss;`,
       });
     } finally {
       await db.sql.unsafe('drop owned by stranger_of_boss cascade; drop role stranger_of_boss');

@@ -43,7 +43,7 @@ begin
   cross join lateral (
     select
       format('%s belongs to %I', c.oid::regclass, c.relowner::regrole),
-      nightshift.hint_for_owner(c.relowner, format('alter %s %s owner to %I; grant all on %s to %I;',
+      nightshift.hint_for_owner(c.relowner, format('alter %s %s owner to %I; grant select, insert, update, delete on %s to %I;',
         case c.relkind when 'v' then 'view' when 'm' then 'materialized view' else 'table' end,
         c.oid::regclass, current_user, c.oid::regclass, c.relowner::regrole))
     where not pg_has_role(c.relowner, own_role, 'usage')

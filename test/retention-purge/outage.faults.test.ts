@@ -251,6 +251,10 @@ describe('an outage', () => {
 
 describe('locks of other sessions', () => {
   const db = setUpDatabase();
+  // Once a table is locked, the gateway could not read the schema any more to start.
+  beforeAll(async () => {
+    await db.gateway();
+  });
   // It reads the schema when it starts, which a locked table would keep it from.
   beforeAll(async () => {
     await db.gateway();

@@ -92,6 +92,8 @@ describe('what is hung on a table while a call waits for its lock is seen', () =
         call: (lease) => `
           select nightshift.plan_retention_purge(${lease});
           update nightshift.runs set progress = progress || '{"backlogs": {"app.orders": {"totalRows": 100}}}';
+          select nightshift.purge_batch(${lease}, 'app.orders', 1000);
+          -- A batch that waited long for the lock leaves the table to the next one.
           select nightshift.purge_batch(${lease}, 'app.orders', 1000)`,
         undo: 'drop trigger bait on app.orders; revoke trigger on app.orders from <mallory>',
       },
@@ -106,6 +108,8 @@ describe('what is hung on a table while a call waits for its lock is seen', () =
         call: (lease) => `
           select nightshift.plan_retention_purge(${lease});
           update nightshift.runs set progress = progress || '{"backlogs": {"app.orders": {"totalRows": 100}}}';
+          select nightshift.purge_batch(${lease}, 'app.orders', 1000);
+          -- A batch that waited long for the lock leaves the table to the next one.
           select nightshift.purge_batch(${lease}, 'app.orders', 1000)`,
         undo: 'drop trigger bait on app.lines; revoke trigger on app.lines from <mallory>',
       },

@@ -155,8 +155,10 @@ describe('a run over HTTP', () => {
 
   it('answers 428 when more would go than a policy allows, unless it is meant', async () => {
     await createTable('app.carts', { due: 600, kept: 400 });
-    const { detail } = await problem(await purge({ only: ['app.carts'] }), 'NS428');
-    expect(detail).toMatch(/app\.carts: 600 of 1000 rows would go .* Nothing was deleted/);
+    const { title, detail } = await problem(await purge({ only: ['app.carts'] }), 'NS428');
+    expect(`${title} ${detail}`).toMatch(
+      /app\.carts: 600 of 1000 rows would go .* Nothing was deleted/,
+    );
     expect(await rowsIn('app.carts')).toBe(1000);
     expect((await purge({ only: ['app.carts'], force: ['app.carts'] })).status).toBe(200);
     expect(await rowsIn('app.carts')).toBe(400);

@@ -19,6 +19,8 @@ const stage = 'local';
 const { values: options } = parseArgs({
   options: {
     twice: { type: 'boolean', default: false },
+    // Of the functions; when it is taken, another one is found.
+    port: { type: 'string', default: '3000' },
     // As of a deployment; docs/deploy.md has them.
     param: { type: 'string', multiple: true, default: [] },
   },
@@ -33,7 +35,7 @@ await fillExamples(stack.databaseUrl, size);
 const busName = `nightshift-${stage}`;
 const bus = await startEventBus({ name: busName, onEvent: deliver });
 const token = randomBytes(24).toString('base64url');
-const httpPort = await getPort({ host: '127.0.0.1', port: 3000 });
+const httpPort = await getPort({ host: '127.0.0.1', port: Number(options.port) });
 const lambdaPort = await getPort({ host: '127.0.0.1' });
 const settings = {
   SUPABASE_URL: stack.gatewayUrl,

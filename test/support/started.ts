@@ -4,6 +4,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import getPort from 'get-port';
 import { copyCheckout } from './checkout.ts';
 
 export interface Process {
@@ -30,7 +31,9 @@ export interface Started {
 export async function start(args: string[], env: Record<string, string>): Promise<Started> {
   const root = await mkdtemp(join(tmpdir(), 'nightshift-start-'));
   await copyCheckout(root);
-  const child = spawn(process.execPath, ['infra/local/start.ts', ...args], {
+  // Not the usual one, which somebody else may be about to take as well.
+  const port = await getPort({ host: '127.0.0.1' });
+  const child = spawn(process.execPath, ['infra/local/start.ts', `--port=${port}`, ...args], {
     cwd: root,
     env: { ...process.env, NO_COLOR: '1', ...env },
   });

@@ -6,6 +6,7 @@ import { decode, verify } from 'hono/jwt';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { mintToken } from '../../cli/commands/token.ts';
 import { systemClock } from '../../functions/_shared/clock.ts';
+import { bareEnvironment } from '../support/bare-environment.ts';
 import { setUpDatabase } from '../support/database.ts';
 import { setUpHandler } from '../support/handler.ts';
 import { asRunner } from '../support/runner.ts';
@@ -15,7 +16,7 @@ const commandLine = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 const day = 24 * 3_600_000;
 
 async function run(args: string[], env: Record<string, string>) {
-  const options = { env: { PATH: process.env.PATH ?? '', NO_COLOR: '1', ...env } };
+  const options = { env: { ...bareEnvironment, ...env } };
   return promisify(execFile)(process.execPath, [commandLine, ...args], options).then(
     (output) => ({ ...output, code: 0 }),
     ({ stdout, stderr, code }: { stdout: string; stderr: string; code: number }) => ({

@@ -9,11 +9,13 @@ const heaviest = [
   'local/start.e2e.test.ts',
   'cli/commands.e2e.test.ts',
   'partition-maintenance/kills.faults.test.ts',
+  'security/hostile/matrix.faults.test.ts',
   'view-refresh/refresh.faults.test.ts',
   'partition-maintenance/live-traffic.faults.test.ts',
   'deployment/template.e2e.test.ts',
-  'deployment/alarms.test.ts',
   'retention-purge/outage.faults.test.ts',
+  'retention-purge/restore-race.test.ts',
+  'cli/supabase-cli.e2e.test.ts',
 ].map((name) => fileURLToPath(new URL(name, folder)));
 
 export class HeaviestFirst extends BaseSequencer {

@@ -10875,8 +10875,12 @@ set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(array_agg(c.oid order by c.oid), '{}')
   from nightshift.all_leaf_relations(without_replica_identity.relation) l(leaf)
-  join pg_catalog.pg_class c on c.oid = l.leaf and c.relpersistence = 'p'
-  where not (
+  -- One by one: who joins here would ask of every table of the database what it is published by.
+  cross join lateral (
+    select c.oid, c.relreplident from pg_catalog.pg_class c where c.oid = l.leaf and c.relpersistence = 'p' offset 0
+  ) c
+  where exists (select 1 from pg_catalog.pg_publication b where b.pubdelete)
+    and not (
       c.relreplident = 'f'
       or exists (
         select 1 from pg_catalog.pg_index i
@@ -10887,15 +10891,21 @@ as $$
     and exists (
       select 1
       from (
-        select c.oid::regclass
+        select c.oid
         union all
-        select a.relid from pg_catalog.pg_partition_ancestors(c.oid) a(relid)
+        select a.relid::oid from pg_catalog.pg_partition_ancestors(c.oid) a(relid)
       ) p(relation)
-      join pg_catalog.pg_class r on r.oid = p.relation
-      join pg_catalog.pg_publication b on b.pubdelete
-      where b.puballtables
-        or exists (select 1 from pg_catalog.pg_publication_rel t where t.prpubid = b.oid and t.prrelid = p.relation)
-        or exists (select 1 from pg_catalog.pg_publication_namespace n where n.pnpubid = b.oid and n.pnnspid = r.relnamespace)
+      cross join pg_catalog.pg_publication b
+      where b.pubdelete
+        and (
+          b.puballtables
+          or exists (select 1 from pg_catalog.pg_publication_rel t where t.prpubid = b.oid and t.prrelid = p.relation)
+          or exists (
+            select 1 from pg_catalog.pg_publication_namespace n
+            where n.pnpubid = b.oid
+              and n.pnnspid = (select r.relnamespace from pg_catalog.pg_class r where r.oid = p.relation)
+          )
+        )
     );
 $$;
 
@@ -13445,7 +13455,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ea00fe3f2c467d64d1fe6703795e1c7ba53de27dec571cc993fa8cb1401470b2', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'db0903cf8156545fb6ee88b895ce75daf9cd967af591b2b6892c542d1055be01', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,

@@ -6,8 +6,12 @@ set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(array_agg(c.oid order by c.oid), '{}')
   from nightshift.all_leaf_relations(without_replica_identity.relation) l(leaf)
-  join pg_catalog.pg_class c on c.oid = l.leaf and c.relpersistence = 'p'
-  where not (
+  -- One by one: who joins here would ask of every table of the database what it is published by.
+  cross join lateral (
+    select c.oid, c.relreplident from pg_catalog.pg_class c where c.oid = l.leaf and c.relpersistence = 'p' offset 0
+  ) c
+  where exists (select 1 from pg_catalog.pg_publication b where b.pubdelete)
+    and not (
       c.relreplident = 'f'
       or exists (
         select 1 from pg_catalog.pg_index i
@@ -18,15 +22,21 @@ as $$
     and exists (
       select 1
       from (
-        select c.oid::regclass
+        select c.oid
         union all
-        select a.relid from pg_catalog.pg_partition_ancestors(c.oid) a(relid)
+        select a.relid::oid from pg_catalog.pg_partition_ancestors(c.oid) a(relid)
       ) p(relation)
-      join pg_catalog.pg_class r on r.oid = p.relation
-      join pg_catalog.pg_publication b on b.pubdelete
-      where b.puballtables
-        or exists (select 1 from pg_catalog.pg_publication_rel t where t.prpubid = b.oid and t.prrelid = p.relation)
-        or exists (select 1 from pg_catalog.pg_publication_namespace n where n.pnpubid = b.oid and n.pnnspid = r.relnamespace)
+      cross join pg_catalog.pg_publication b
+      where b.pubdelete
+        and (
+          b.puballtables
+          or exists (select 1 from pg_catalog.pg_publication_rel t where t.prpubid = b.oid and t.prrelid = p.relation)
+          or exists (
+            select 1 from pg_catalog.pg_publication_namespace n
+            where n.pnpubid = b.oid
+              and n.pnnspid = (select r.relnamespace from pg_catalog.pg_class r where r.oid = p.relation)
+          )
+        )
     );
 $$;
 

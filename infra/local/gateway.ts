@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
-import type { GatewaySettings } from './gateway.worker.ts';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import type { GatewayAnswer, GatewayRequest, GatewaySettings } from './gateway.worker.ts';
 
 export interface GatewayOptions {
   /** The owner's connection string; the gateway itself logs in as `authenticator` with the same password. */
@@ -23,11 +23,7 @@ export interface Gateway {
 
 const CLOSE_TIMEOUT_MS = 5_000;
 
-/**
- * Serves the Supabase Data API for one database. It reads the schema once: start it after migrating.
- * It runs in a worker whose output is dropped, because the library prints every database error, and with
- * it the contents of rows.
- */
+/** Serves the Supabase Data API for one database. It reads the schema once: start it after migrating. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const settings: GatewaySettings = {
     databaseUrl: options.databaseUrl,
@@ -36,52 +32,52 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     secretKey: options.secretKey ?? key('sb_secret'),
     jwtSecret: options.jwtSecret ?? randomBytes(32).toString('hex'),
   };
-  const worker = new Worker(new URL('./gateway.worker.ts', import.meta.url), {
+  const { port1: channel, port2 } = new MessageChannel();
+  worker ??= startWorker();
+  worker.postMessage({ settings, channel: port2 } satisfies GatewayRequest, [port2]);
+  const [answer] = (await once(channel, 'message')) as [GatewayAnswer];
+  if ('error' in answer) throw answer.error;
+
+  let closed: Promise<void> | undefined;
+  return {
+    url: `http://127.0.0.1:${answer.port}`,
+    publishableKey: settings.publishableKey,
+    secretKey: settings.secretKey,
+    jwtSecret: settings.jwtSecret,
+    close: () => (closed ??= close(channel)),
+  };
+}
+
+let worker: Worker | undefined;
+
+/** One for all gateways of a process. It ends with the process, and keeps none alive. */
+function startWorker(): Worker {
+  const started = new Worker(new URL('./gateway.worker.ts', import.meta.url), {
     name: 'supabase-gateway',
-    workerData: settings,
     stdout: true,
     stderr: true,
     // No variable of ours may change what is served, and no loader of a test runner what is run.
     env: {},
     execArgv: [],
   });
-  worker.stdout.resume();
-  worker.stderr.resume();
-  const port = await started(worker);
-
-  let closed: Promise<void> | undefined;
-  worker.on('error', (cause) => {
-    closed = Promise.resolve();
+  started.on('error', (cause) => {
     throw new Error('The local Supabase gateway crashed.', { cause });
   });
-  worker.on('exit', (code) => {
-    if (closed) return;
-    closed = Promise.resolve();
+  started.on('exit', (code) => {
     throw new Error(`The local Supabase gateway ended with exit code ${code}.`);
   });
-  return {
-    url: `http://127.0.0.1:${port}`,
-    publishableKey: settings.publishableKey,
-    secretKey: settings.secretKey,
-    jwtSecret: settings.jwtSecret,
-    close: () => (closed ??= close(worker)),
-  };
+  started.unref();
+  return started;
 }
 
-async function close(worker: Worker) {
-  const exited = once(worker, 'exit');
-  worker.postMessage('close');
-  const stuck = setTimeout(() => worker.terminate(), CLOSE_TIMEOUT_MS);
-  await exited;
-  clearTimeout(stuck);
-}
-
-function started(worker: Worker): Promise<number> {
-  return new Promise((resolve, reject) => {
-    worker.once('message', resolve);
-    worker.once('error', reject);
-    worker.once('exit', () => reject(new Error('The local Supabase gateway did not start.')));
+/** What is not closed in time ends with the process. */
+async function close(channel: MessagePort): Promise<void> {
+  channel.postMessage('close');
+  const signal = AbortSignal.timeout(CLOSE_TIMEOUT_MS);
+  await once(channel, 'message', { signal }).catch((error) => {
+    if (!signal.aborted) throw error;
   });
+  channel.close();
 }
 
 function key(prefix: string): string {

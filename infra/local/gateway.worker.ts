@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort } from 'node:worker_threads';
 import { serve } from '@hono/node-server';
 import {
   type ApiKeyType,
@@ -18,6 +19,14 @@ export interface GatewaySettings {
   secretKey: string;
   jwtSecret: string;
 }
+
+export interface GatewayRequest {
+  settings: GatewaySettings;
+  channel: MessagePort;
+}
+
+/** The port that it listens on, or why it does not. Whatever is said to it after that closes it. */
+export type GatewayAnswer = { port: number } | { error: unknown };
 
 type Database = Parameters<Parameters<PostgresConnection['withContext']>[1]>[0];
 type Client = PostgresConnection['driver'];
@@ -307,14 +316,30 @@ async function serveGateway({ databaseUrl, schemas, ...keys }: GatewaySettings) 
         ? app.fetch(request, { peerAddress: null })
         : new Response('Only the Data API is served here.', { status: 404 }),
   });
-  server.once('listening', () => parentPort?.postMessage((server.address() as AddressInfo).port));
-
-  parentPort?.once('message', async () => {
-    server.close();
-    if ('closeAllConnections' in server) server.closeAllConnections();
-    await connection.close();
-    process.exit();
-  });
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: async () => {
+      server.close();
+      if ('closeAllConnections' in server) server.closeAllConnections();
+      await connection.close();
+    },
+  };
 }
 
-await serveGateway(workerData);
+// The library prints every database error, and with it the contents of rows.
+process.stdout.write = process.stderr.write = () => true;
+
+parentPort?.on('message', async ({ settings, channel }: GatewayRequest) => {
+  const answer = (message: GatewayAnswer | 'closed') => channel.postMessage(message);
+  try {
+    const { port, close } = await serveGateway(settings);
+    channel.once('message', async () => {
+      await close();
+      answer('closed');
+    });
+    answer({ port });
+  } catch (error) {
+    answer({ error });
+  }
+});

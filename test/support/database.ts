@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
 import { afterAll, beforeAll, inject } from 'vitest';
-import { type Gateway, startGateway } from '../../infra/local/gateway.ts';
+import type { Gateway } from '../../infra/local/gateway.ts';
 import { type LocalPostgres, startPostgres } from '../../infra/local/postgres.ts';
 import { keepSecret } from './record-output.ts';
-import { sharedServer, templateDatabase } from './shared.ts';
+import { closeGateway, sharedGateway, sharedServer, templateDatabase } from './shared.ts';
 
 const LEAVE_TIMEOUT_MS = 2_000;
 
@@ -73,9 +73,9 @@ export async function createDatabase(): Promise<TestDatabase> {
 }
 
 async function serve(databaseUrl: string): Promise<Gateway> {
-  const gateway = await startGateway({ databaseUrl, schemas: ['public', 'nightshift'] });
+  const gateway = await sharedGateway(databaseUrl);
   keepSecret(gateway.secretKey, gateway.jwtSecret);
-  return gateway;
+  return { ...gateway, close: async () => void (await closeGateway(databaseUrl)) };
 }
 
 /** A server that no other test shares, of the version that is tested. */

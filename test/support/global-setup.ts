@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers';
 import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { migrate } from '../../cli/installation/migrate.ts';
+import { type Gateway, startGateway } from '../../infra/local/gateway.ts';
 import { bootstrap, type LocalPostgres, startPostgres } from '../../infra/local/postgres.ts';
 
 import { packageInto } from './packaging.ts';
@@ -40,12 +41,28 @@ export default async function setup(project: TestProject) {
     return server.adminUrl();
   }
 
+  const gateways = new Map<string, Gateway>();
+
+  /** Here it is loaded once, where each test file would load it anew. */
+  async function serve(databaseUrl: string): Promise<string> {
+    const gateway = await startGateway({ databaseUrl, schemas: ['public', 'nightshift'] });
+    gateways.set(databaseUrl, gateway);
+    return JSON.stringify(gateway);
+  }
+
+  async function stopServing(databaseUrl: string): Promise<string> {
+    await gateways.get(databaseUrl)?.close();
+    gateways.delete(databaseUrl);
+    return '';
+  }
+
   const made = new Map<string, Promise<string>>();
   const make = (wanted: string): Promise<string> => {
     const [what, ...details] = JSON.parse(wanted);
-    return what === 'server'
-      ? startServer()
-      : packageInto(join(directory, `package-${made.size}`), details);
+    if (what === 'server') return startServer();
+    if (what === 'gateway') return serve(details[0]);
+    if (what === 'no gateway') return stopServing(details[0]);
+    return packageInto(join(directory, `package-${made.size}`), details);
   };
   const shared = createServer(async (request, response) => {
     const wanted = await text(request);
@@ -66,6 +83,7 @@ export default async function setup(project: TestProject) {
     shared.close();
     shared.closeAllConnections();
     await Promise.allSettled(made.values());
+    await Promise.all(Array.from(gateways.values(), (gateway) => gateway.close()));
     await Promise.all(servers.map((server) => server.stop()));
     await rm(directory, { recursive: true, force: true });
   };

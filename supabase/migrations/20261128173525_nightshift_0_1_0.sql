@@ -5732,8 +5732,8 @@ begin
     union
     select below.oid
     from called
-    join pg_catalog.pg_proc f on f.oid = called.function
-    left join pg_catalog.pg_aggregate a on a.aggfnoid = f.oid
+    cross join lateral (select f.* from pg_catalog.pg_proc f where f.oid = called.function offset 0) f
+    left join lateral (select a.* from pg_catalog.pg_aggregate a where a.aggfnoid = f.oid offset 0) a on true
     cross join lateral (
       -- An aggregate is as trustworthy as what it is made of, a default argument or a body as what it calls.
       select s::oid
@@ -5751,7 +5751,7 @@ begin
   )
   select f.oid, concat(f.proargdefaults, f.prosqlbody)
   from called
-  join pg_catalog.pg_proc f on f.oid = called.function;
+  cross join lateral (select f.* from pg_catalog.pg_proc f where f.oid = called.function offset 0) f;
 end;
 $$;
 
@@ -6732,7 +6732,7 @@ begin
     end)
   into trees, own_code, clocks
   from nightshift.called_functions(tree) c
-  join pg_catalog.pg_proc f on f.oid = c.function;
+  cross join lateral (select f.* from pg_catalog.pg_proc f where f.oid = c.function offset 0) f;
 
   untracked := coalesce(
     case when not current_setting('track_counts')::boolean then 'track_counts is off' end,
@@ -6778,11 +6778,13 @@ begin
       -- A row as a whole, as in to_jsonb(t), carries the names of its columns.
       (
         select string_agg(concat(a.attrelid, ' ', a.attnum, ' ', a.attname, ' ', a.atttypid), ',' order by a.attrelid, a.attnum)
-        from pg_catalog.pg_attribute a
-        where a.attnum > 0 and not a.attisdropped and (
-          a.attrelid in (select m[1]::oid from regexp_matches(tree, ':relid (\d+)', 'g') m)
-          or a.attrelid in (select c.oid from pg_catalog.pg_class c where c.relkind = 'c')
-        )
+        from (
+          select m[1]::oid from regexp_matches(tree, ':relid (\d+)', 'g') m
+          union
+          select c.oid from pg_catalog.pg_class c where c.relkind = 'c'
+        ) r(oid)
+        cross join lateral (select a.* from pg_catalog.pg_attribute a where a.attrelid = r.oid offset 0) a
+        where a.attnum > 0 and not a.attisdropped
       ),
       (select string_agg(concat(e.oid, ' ', e.enumlabel), ',' order by e.oid) from pg_catalog.pg_enum e),
       case when trees ~ ':(consttype|resulttype|vartype) (3734|3769)\M' then concat(
@@ -6853,16 +6855,20 @@ comment on function nightshift.what_changed is
 
 create or replace function nightshift.add_counts(a jsonb, b jsonb)
 returns jsonb
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(jsonb_object_agg(s.key, s.total), '{}')
-  from (
-    select e.key, sum(e.value::bigint) as total
-    from (select * from jsonb_each_text(add_counts.a) union all select * from jsonb_each_text(add_counts.b)) e
-    group by e.key
-  ) s;
+begin
+  return (
+    select coalesce(jsonb_object_agg(s.key, s.total), '{}')
+    from (
+      select e.key, sum(e.value::bigint) as total
+      from (select * from jsonb_each_text(add_counts.a) union all select * from jsonb_each_text(add_counts.b)) e
+      group by e.key
+    ) s
+  );
+end;
 $$;
 
 comment on function nightshift.add_counts is 'Adds two JSON objects of counts key by key.';
@@ -7000,10 +7006,13 @@ comment on function nightshift.advice_for_supabase_table is
 
 create or replace function nightshift.all_leaf_relations(relation regclass)
 returns setof regclass
-language sql
+language plpgsql
 stable
+rows 10
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select l.oid::regclass
   from (
     select all_leaf_relations.relation::oid
@@ -7014,6 +7023,7 @@ as $$
   cross join lateral (select c.relkind from pg_catalog.pg_class c where c.oid = l.oid offset 0) c
   where c.relkind = 'r'
   order by l.oid;
+end;
 $$;
 
 comment on function nightshift.all_leaf_relations is
@@ -7577,16 +7587,20 @@ comment on function nightshift.choose_due_rows is
 
 create or replace function nightshift.column_type(relation regclass, column_name name)
 returns regtype
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select a.atttypid::regtype
-  from pg_catalog.pg_attribute a
-  where a.attrelid = column_type.relation
-    and a.attname = column_type.column_name
-    and a.attnum > 0
-    and not a.attisdropped;
+begin
+  return (
+    select a.atttypid::regtype
+    from pg_catalog.pg_attribute a
+    where a.attrelid = column_type.relation
+      and a.attname = column_type.column_name
+      and a.attnum > 0
+      and not a.attisdropped
+  );
+end;
 $$;
 
 comment on function nightshift.column_type is 'The type of a live column, or null when there is no such column.';
@@ -7635,10 +7649,13 @@ comment on function nightshift.constant_default is
 
 create or replace function nightshift.count_deleted(deleted nightshift.row_set[])
 returns table (policy oid, child regclass, n bigint)
-language sql
+language plpgsql
 stable
+rows 5
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with counted as (
     -- A row that may go for two reasons counts once: as due, where it is.
     select distinct on (d.relation, t.tid) d.policy, d.relation, d.due
@@ -7657,6 +7674,7 @@ as $$
     limit 1
   ) m on true
   group by g.policy, m.member;
+end;
 $$;
 
 comment on function nightshift.count_deleted is
@@ -7666,11 +7684,15 @@ comment on function nightshift.count_deleted is
 
 create or replace function nightshift.count_held(step jsonb, held nightshift.held_row[])
 returns jsonb
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case when cardinality(held) = 0 then step else step || (
+begin
+  if cardinality(held) = 0 then
+    return step;
+  end if;
+  return step || (
     select jsonb_build_object(
       'rowsBlocked', (step ->> 'rowsBlocked')::bigint + count(*) filter (where h.fate = 'held'),
       'rowsKept', (step ->> 'rowsKept')::bigint + count(*) filter (where h.fate = 'kept'),
@@ -7681,7 +7703,8 @@ as $$
       'refusedBy', nightshift.add_counts(step -> 'refusedBy', nightshift.reasons_of(held, 'refused'))
     )
     from unnest(held) h
-  ) end;
+  );
+end;
 $$;
 
 comment on function nightshift.count_held is 'Adds rows that stay to the totals of a step.';
@@ -7734,10 +7757,13 @@ comment on function nightshift.count_rows is 'How many rows there are in merged 
 
 create or replace function nightshift.covering_policy(relation regclass, scope oid[])
 returns setof nightshift.retention_policies
-language sql
+language plpgsql
 stable
+rows 1
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select p.*
   from nightshift.retention_policies p
   where p.enabled
@@ -7746,6 +7772,7 @@ as $$
       p.relation = covering_policy.relation
       or p.relation in (select a.relid from pg_catalog.pg_partition_ancestors(covering_policy.relation) a(relid))
     );
+end;
 $$;
 
 comment on function nightshift.covering_policy is
@@ -8411,24 +8438,25 @@ comment on function nightshift.find_released_rows is
 
 create or replace function nightshift.fires_triggers(rows nightshift.row_set[], scope oid[])
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select exists (
+begin
+  return exists (
     select 1
-    from pg_catalog.pg_trigger t
-    where not t.tgisinternal
-      and (
-        t.tgrelid in (select r.relation from unnest(rows) r)
-        or t.tgrelid in (
-          select l.oid
-          from nightshift.retention_keys k
-          cross join lateral nightshift.related_tables(k.referencing) l(oid)
-          where k.policy::oid = any(scope) and k.role = 'release'
-        )
-      )
+    from (
+      select r.relation from unnest(rows) r
+      union
+      select l.oid
+      from nightshift.retention_keys k
+      cross join lateral nightshift.related_tables(k.referencing) l(oid)
+      where k.policy::oid = any(scope) and k.role = 'release'
+    ) w(relation)
+    -- One by one, by the index: a database has many triggers, most of them those of its foreign keys.
+    cross join lateral (select from pg_catalog.pg_trigger t where t.tgrelid = w.relation and not t.tgisinternal offset 0) t
   );
+end;
 $$;
 
 comment on function nightshift.fires_triggers is
@@ -8764,17 +8792,21 @@ comment on function nightshift.key_in_words is 'A foreign key as with_children, 
 
 create or replace function nightshift.keys_in_words(policy regclass, role text)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(jsonb_agg(w.key order by w.key), '[]')
-  from (
-    select coalesce(nightshift.key_in_words(c.oid), format('%s (constraint %I is gone)', k.referencing, k.constraint_name))
-    from nightshift.retention_keys k
-    left join pg_catalog.pg_constraint c on c.conrelid = k.referencing and c.conname = k.constraint_name and c.contype = 'f'
-    where k.policy = keys_in_words.policy and k.role = keys_in_words.role
-  ) w(key);
+begin
+  return (
+    select coalesce(jsonb_agg(w.key order by w.key), '[]')
+    from (
+      select coalesce(nightshift.key_in_words(c.oid), format('%s (constraint %I is gone)', k.referencing, k.constraint_name))
+      from nightshift.retention_keys k
+      left join pg_catalog.pg_constraint c on c.conrelid = k.referencing and c.conname = k.constraint_name and c.contype = 'f'
+      where k.policy = keys_in_words.policy and k.role = keys_in_words.role
+    ) w(key)
+  );
+end;
 $$;
 
 comment on function nightshift.keys_in_words is 'The foreign keys with a role in a policy, as a JSON array of what with_children, release and keep take.';
@@ -9538,15 +9570,19 @@ comment on function nightshift.plan_retention_purge is
 
 create or replace function nightshift.policy_members(policies oid[])
 returns table (policy oid, member regclass, is_child boolean)
-language sql
+language plpgsql
 stable
+rows 5
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select p.relation::oid, p.relation, false
   from nightshift.retention_policies p where p.relation::oid = any(policies)
   union
   select k.policy::oid, k.referencing, true
   from nightshift.retention_keys k where k.policy::oid = any(policies) and k.role = 'child';
+end;
 $$;
 
 comment on function nightshift.policy_members is 'The tables that lose rows by these policies: their own, and those of children.';
@@ -9746,10 +9782,13 @@ create or replace function nightshift.purge_keys(policies oid[])
 returns table (
   policy oid, role text, key oid, name text, referenced regclass, referencing regclass, indexed boolean
 )
-language sql
+language plpgsql
 stable
+rows 10
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with keys as (
     select distinct on (m.policy, r.key) m.policy, r.*
     from nightshift.policy_members(policies) m
@@ -9760,6 +9799,7 @@ as $$
   left join nightshift.retention_keys d
     on d.policy::oid = k.policy and d.referencing = k.referencing and d.constraint_name = k.constraint_name
   order by k.policy, k.key;
+end;
 $$;
 
 comment on function nightshift.purge_keys is
@@ -10052,10 +10092,13 @@ comment on function nightshift.reference_join is
 
 create or replace function nightshift.referencing_keys(relation regclass)
 returns table (key oid, name text, constraint_name name, referenced regclass, referencing regclass, indexed boolean)
-language sql
+language plpgsql
 stable
+rows 10
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     k.oid,
     format('%I on %s%s', k.conname, k.conrelid::regclass, nightshift.retired_in_words(k.conrelid)),
@@ -10085,11 +10128,20 @@ as $$
           from generate_series(0, cardinality(k.conkey) - 1) n
         ) = (select array_agg(a order by a) from unnest(k.conkey) a)
     )
-  from pg_catalog.pg_constraint k
+  from (
+    -- Constraints have no index by the table that they refer to, dependencies have one.
+    select distinct d.objid
+    from nightshift.related_tables(referencing_keys.relation) r(oid)
+    join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = r.oid
+    where d.classid = 'pg_catalog.pg_constraint'::regclass
+  ) d
+  cross join lateral (select k.* from pg_catalog.pg_constraint k where k.oid = d.objid offset 0) k
   where k.contype = 'f'
     -- Copies of a key that partitioning makes are covered by the key itself.
     and k.conparentid = 0
+    -- The keys that the table itself has depend on it as well.
     and k.confrelid in (select r from nightshift.related_tables(referencing_keys.relation) r);
+end;
 $$;
 
 comment on function nightshift.referencing_keys is
@@ -10121,15 +10173,19 @@ comment on function nightshift.refuse_key is
 
 create or replace function nightshift.related_tables(relation regclass)
 returns setof oid
-language sql
+language plpgsql
 stable
+rows 10
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select related_tables.relation::oid
   union
   select t.relid::oid from pg_catalog.pg_partition_tree(related_tables.relation) t
   union
   select a.relid::oid from pg_catalog.pg_partition_ancestors(related_tables.relation) a(relid);
+end;
 $$;
 
 comment on function nightshift.related_tables is 'A table, its partitions at every level, and what it is a partition of.';
@@ -10683,18 +10739,22 @@ comment on function nightshift.spread_hold is
 
 create or replace function nightshift.subtract_held(sets nightshift.row_set[], held nightshift.held_row[])
 returns nightshift.row_set[]
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(array_agg(row(d.policy, d.relation, d.due, d.tids)::nightshift.row_set), '{}')
-  from (
-    select s.policy, s.relation, s.due, array_agg(t.tid order by t.position) as tids
-    from unnest(subtract_held.sets) s
-    cross join lateral unnest(s.tids) with ordinality t(tid, position)
-    where (s.policy, s.relation, t.tid) not in (select h.policy, h.relation, h.tid from unnest(subtract_held.held) h)
-    group by s.policy, s.relation, s.due
-  ) d;
+begin
+  return (
+    select coalesce(array_agg(row(d.policy, d.relation, d.due, d.tids)::nightshift.row_set), '{}')
+    from (
+      select s.policy, s.relation, s.due, array_agg(t.tid order by t.position) as tids
+      from unnest(subtract_held.sets) s
+      cross join lateral unnest(s.tids) with ordinality t(tid, position)
+      where (s.policy, s.relation, t.tid) not in (select h.policy, h.relation, h.tid from unnest(subtract_held.held) h)
+      group by s.policy, s.relation, s.due
+    ) d
+  );
+end;
 $$;
 
 comment on function nightshift.subtract_held is 'Those of sets that are not held, each under its policy, in the same order.';
@@ -13455,7 +13515,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'db0903cf8156545fb6ee88b895ce75daf9cd967af591b2b6892c542d1055be01', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bfcad5d170560947ed415e41e925251e98abebf193d0607fe841b558eeb47b6f', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,

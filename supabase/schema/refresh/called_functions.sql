@@ -13,8 +13,8 @@ begin
     union
     select below.oid
     from called
-    join pg_catalog.pg_proc f on f.oid = called.function
-    left join pg_catalog.pg_aggregate a on a.aggfnoid = f.oid
+    cross join lateral (select f.* from pg_catalog.pg_proc f where f.oid = called.function offset 0) f
+    left join lateral (select a.* from pg_catalog.pg_aggregate a where a.aggfnoid = f.oid offset 0) a on true
     cross join lateral (
       -- An aggregate is as trustworthy as what it is made of, a default argument or a body as what it calls.
       select s::oid
@@ -32,7 +32,7 @@ begin
   )
   select f.oid, concat(f.proargdefaults, f.prosqlbody)
   from called
-  join pg_catalog.pg_proc f on f.oid = called.function;
+  cross join lateral (select f.* from pg_catalog.pg_proc f where f.oid = called.function offset 0) f;
 end;
 $$;
 

@@ -43,7 +43,7 @@ begin
     end)
   into trees, own_code, clocks
   from nightshift.called_functions(tree) c
-  join pg_catalog.pg_proc f on f.oid = c.function;
+  cross join lateral (select f.* from pg_catalog.pg_proc f where f.oid = c.function offset 0) f;
 
   untracked := coalesce(
     case when not current_setting('track_counts')::boolean then 'track_counts is off' end,
@@ -89,11 +89,13 @@ begin
       -- A row as a whole, as in to_jsonb(t), carries the names of its columns.
       (
         select string_agg(concat(a.attrelid, ' ', a.attnum, ' ', a.attname, ' ', a.atttypid), ',' order by a.attrelid, a.attnum)
-        from pg_catalog.pg_attribute a
-        where a.attnum > 0 and not a.attisdropped and (
-          a.attrelid in (select m[1]::oid from regexp_matches(tree, ':relid (\d+)', 'g') m)
-          or a.attrelid in (select c.oid from pg_catalog.pg_class c where c.relkind = 'c')
-        )
+        from (
+          select m[1]::oid from regexp_matches(tree, ':relid (\d+)', 'g') m
+          union
+          select c.oid from pg_catalog.pg_class c where c.relkind = 'c'
+        ) r(oid)
+        cross join lateral (select a.* from pg_catalog.pg_attribute a where a.attrelid = r.oid offset 0) a
+        where a.attnum > 0 and not a.attisdropped
       ),
       (select string_agg(concat(e.oid, ' ', e.enumlabel), ',' order by e.oid) from pg_catalog.pg_enum e),
       case when trees ~ ':(consttype|resulttype|vartype) (3734|3769)\M' then concat(

@@ -1,9 +1,12 @@
 create or replace function nightshift.all_leaf_relations(relation regclass)
 returns setof regclass
-language sql
+language plpgsql
 stable
+rows 10
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select l.oid::regclass
   from (
     select all_leaf_relations.relation::oid
@@ -14,6 +17,7 @@ as $$
   cross join lateral (select c.relkind from pg_catalog.pg_class c where c.oid = l.oid offset 0) c
   where c.relkind = 'r'
   order by l.oid;
+end;
 $$;
 
 comment on function nightshift.all_leaf_relations is

@@ -1,9 +1,12 @@
 create or replace function nightshift.count_deleted(deleted nightshift.row_set[])
 returns table (policy oid, child regclass, n bigint)
-language sql
+language plpgsql
 stable
+rows 5
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with counted as (
     -- A row that may go for two reasons counts once: as due, where it is.
     select distinct on (d.relation, t.tid) d.policy, d.relation, d.due
@@ -22,6 +25,7 @@ as $$
     limit 1
   ) m on true
   group by g.policy, m.member;
+end;
 $$;
 
 comment on function nightshift.count_deleted is

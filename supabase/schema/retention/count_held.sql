@@ -1,10 +1,14 @@
 create or replace function nightshift.count_held(step jsonb, held nightshift.held_row[])
 returns jsonb
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case when cardinality(held) = 0 then step else step || (
+begin
+  if cardinality(held) = 0 then
+    return step;
+  end if;
+  return step || (
     select jsonb_build_object(
       'rowsBlocked', (step ->> 'rowsBlocked')::bigint + count(*) filter (where h.fate = 'held'),
       'rowsKept', (step ->> 'rowsKept')::bigint + count(*) filter (where h.fate = 'kept'),
@@ -15,7 +19,8 @@ as $$
       'refusedBy', nightshift.add_counts(step -> 'refusedBy', nightshift.reasons_of(held, 'refused'))
     )
     from unnest(held) h
-  ) end;
+  );
+end;
 $$;
 
 comment on function nightshift.count_held is 'Adds rows that stay to the totals of a step.';

@@ -2,10 +2,13 @@ create or replace function nightshift.purge_keys(policies oid[])
 returns table (
   policy oid, role text, key oid, name text, referenced regclass, referencing regclass, indexed boolean
 )
-language sql
+language plpgsql
 stable
+rows 10
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with keys as (
     select distinct on (m.policy, r.key) m.policy, r.*
     from nightshift.policy_members(policies) m
@@ -16,6 +19,7 @@ as $$
   left join nightshift.retention_keys d
     on d.policy::oid = k.policy and d.referencing = k.referencing and d.constraint_name = k.constraint_name
   order by k.policy, k.key;
+end;
 $$;
 
 comment on function nightshift.purge_keys is

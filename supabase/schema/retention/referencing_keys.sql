@@ -3,10 +3,13 @@
 
 create or replace function nightshift.referencing_keys(relation regclass)
 returns table (key oid, name text, constraint_name name, referenced regclass, referencing regclass, indexed boolean)
-language sql
+language plpgsql
 stable
+rows 10
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     k.oid,
     format('%I on %s%s', k.conname, k.conrelid::regclass, nightshift.retired_in_words(k.conrelid)),
@@ -36,11 +39,20 @@ as $$
           from generate_series(0, cardinality(k.conkey) - 1) n
         ) = (select array_agg(a order by a) from unnest(k.conkey) a)
     )
-  from pg_catalog.pg_constraint k
+  from (
+    -- Constraints have no index by the table that they refer to, dependencies have one.
+    select distinct d.objid
+    from nightshift.related_tables(referencing_keys.relation) r(oid)
+    join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = r.oid
+    where d.classid = 'pg_catalog.pg_constraint'::regclass
+  ) d
+  cross join lateral (select k.* from pg_catalog.pg_constraint k where k.oid = d.objid offset 0) k
   where k.contype = 'f'
     -- Copies of a key that partitioning makes are covered by the key itself.
     and k.conparentid = 0
+    -- The keys that the table itself has depend on it as well.
     and k.confrelid in (select r from nightshift.related_tables(referencing_keys.relation) r);
+end;
 $$;
 
 comment on function nightshift.referencing_keys is

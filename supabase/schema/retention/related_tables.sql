@@ -1,14 +1,18 @@
 create or replace function nightshift.related_tables(relation regclass)
 returns setof oid
-language sql
+language plpgsql
 stable
+rows 10
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select related_tables.relation::oid
   union
   select t.relid::oid from pg_catalog.pg_partition_tree(related_tables.relation) t
   union
   select a.relid::oid from pg_catalog.pg_partition_ancestors(related_tables.relation) a(relid);
+end;
 $$;
 
 comment on function nightshift.related_tables is 'A table, its partitions at every level, and what it is a partition of.';

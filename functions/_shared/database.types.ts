@@ -942,11 +942,11 @@ export type Database = {
           max_fraction: number
           relation: unknown
           relation_name: string | null
-        }[]
+        }
         SetofOptions: {
           from: "*"
           to: "retention_policies"
-          isOneToOne: false
+          isOneToOne: true
           isSetofReturn: true
         }
       }

@@ -2261,6 +2261,10 @@ export type Database = {
         }
         Returns: undefined
       }
+      require_nothing_queued: {
+        Args: Record<PropertyKey, never>
+        Returns: undefined
+      }
       require_ownership: { Args: { relation: unknown }; Returns: undefined }
       require_period: {
         Args: { example: string; name: string; period: string }
@@ -2433,6 +2437,7 @@ export type Database = {
         Returns: undefined
       }
       unpause: { Args: Record<PropertyKey, never>; Returns: undefined }
+      untrusted_in_condition: { Args: { trigger: unknown }; Returns: string }
       users_of: { Args: { relation: unknown }; Returns: string }
       usual_gap: { Args: { job: string }; Returns: string }
       usual_partition: { Args: { parent: unknown }; Returns: string }

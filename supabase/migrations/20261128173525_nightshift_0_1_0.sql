@@ -723,6 +723,14 @@ begin
       and not pg_has_role(p.proowner, own_role, 'usage')
       -- The webhooks of Supabase run with rights of their own, and only Supabase writes into that schema.
       and not (p.prosecdef and f.nspname = 'supabase_functions' and pg_has_role(f.nspowner, own_role, 'usage'))
+    union all
+    -- And its condition is worked out with our rights, whosever the function is.
+    select
+      format('The condition of trigger %I of %s uses %s', t.tgname, c.oid::regclass, u.used),
+      format('drop trigger %I on %s; /* and create it without: its function can look at the same */', t.tgname, c.oid::regclass)
+    from pg_catalog.pg_trigger t
+    cross join lateral nightshift.untrusted_in_condition(t.oid) u(used)
+    where c.relhastriggers and t.tgrelid = c.oid and not t.tgisinternal and t.tgqual is not null and u.used is not null
   ) s(message, hint)
   where c.oid = any(family)
     -- Most of a thousand partitions are nobody else's, and that is soon seen.
@@ -732,7 +740,7 @@ end;
 $$;
 
 comment on function nightshift.find_stranger is
-  'Who keeps Nightshift from touching a table, in words, with the fix: someone without the rights of the owner of these functions who owns it, a partition of it, a table that it is a partition of, the schema of one of these, or a function that a trigger of one of these calls. Null for nobody.';
+  'Who keeps Nightshift from touching a table, in words, with the fix: someone without the rights of the owner of these functions who owns it, a partition of it, a table that it is a partition of, the schema of one of these, or a function that a trigger of one of these, or its condition, calls. Null for nobody.';
 
 -- supabase/schema/access/hand_over.sql
 
@@ -862,6 +870,40 @@ $$;
 
 comment on function nightshift.require_checked_keys is
   'Raises NS422 when a table that is to be attached lacks a foreign key of the partitioned table to a table that could have code of someone else run (see find_stranger): one that it has already is not checked again.';
+
+-- supabase/schema/access/require_nothing_queued.sql
+
+create or replace function nightshift.require_nothing_queued()
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  stranger text;
+begin
+  -- A row that is written has a transaction id assigned. Nothing was queued without one.
+  if pg_current_xact_id_if_assigned() is null or pg_has_role(caller, current_user, 'usage') then
+    return;
+  end if;
+  select s.message into stranger
+  from (select distinct t.tgrelid from pg_catalog.pg_trigger t where t.tgdeferrable) t
+  cross join lateral nightshift.find_stranger(t.tgrelid) s
+  where s.message is not null
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = 'The transaction has written something before this call',
+      detail = format('A deferred trigger that it has queued would run with the rights of %I: %s.', current_user, stranger),
+      hint = 'Call it at the beginning of a transaction.';
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_nothing_queued is
+  'Raises NS422 when the caller could have queued a deferred trigger of someone without the rights of the owner of these functions. Before Postgres 18, set constraints runs it with the rights of whoever says that, so each function that does asks this before it writes anything.';
 
 -- supabase/schema/access/require_ownership.sql
 
@@ -1092,6 +1134,59 @@ $$;
 
 comment on function nightshift.trusted_operator is
   'An operator by its oid, for a statement that Nightshift makes: its name with its schema, and the casts that its operands need to be of its own types (empty where it takes any), so that no other operator of its name is a better match. Errors: NS422 when its schema belongs to someone else.';
+
+-- supabase/schema/access/untrusted_in_condition.sql
+
+create or replace function nightshift.untrusted_in_condition(trigger oid)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  own_role constant oid := current_user::regrole;
+  tree constant text := (select t.tgqual::text from pg_catalog.pg_trigger t where t.oid = untrusted_in_condition.trigger);
+  used text;
+begin
+  -- Who has made a trigger stands nowhere, so a condition counts as made by anyone: what it calls must be of someone who is trusted, and
+  -- must not be able to run what it is given.
+  select case when r.is_own then format('%s, which may run any code that it is given', f.function::regprocedure)
+    else format('%s, which belongs to %I', f.function::regprocedure, p.proowner::regrole) end
+  into used
+  from nightshift.called_functions(tree) f
+  join pg_catalog.pg_proc p on p.oid = f.function
+  cross join lateral (select pg_has_role(p.proowner, own_role, 'usage')) r(is_own)
+  where not (r.is_own and case
+    when p.pronamespace = 'pg_catalog'::regnamespace
+      then p.proname = 'pg_trigger_depth' or p.provolatile <> 'v' and p.proname !~ '_to_xml'
+    else p.provolatile <> 'v' or p.pronargs = 0
+  end)
+  limit 1;
+  if found then
+    return used;
+  end if;
+  -- Types above all: a domain has checks, and casts are looked up by the type.
+  select format('%s, which belongs to %I', pg_describe_object(d.refclassid, d.refobjid, 0), o.owner::regrole) into used
+  from pg_catalog.pg_trigger t
+  join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_trigger'::regclass and d.objid = t.oid and d.refobjid <> t.tgfoid
+  cross join lateral (
+    select coalesce(
+      (select y.typowner from pg_catalog.pg_type y where d.refclassid = 'pg_catalog.pg_type'::regclass and y.oid = d.refobjid),
+      (
+        select s.refobjid from pg_catalog.pg_shdepend s
+        where s.dbid = (select b.oid from pg_catalog.pg_database b where b.datname = current_database())
+          and s.classid = d.refclassid and s.objid = d.refobjid and s.objsubid = 0 and s.deptype = 'o'
+      )
+    )
+  ) o(owner)
+  where t.oid = untrusted_in_condition.trigger and not pg_has_role(o.owner, own_role, 'usage')
+  limit 1;
+  return used;
+end;
+$$;
+
+comment on function nightshift.untrusted_in_condition is
+  'What in the WHEN of a trigger could be code of someone without the rights of the owner of these functions, in words; null for nothing.';
 
 -- supabase/schema/health/application_owners.sql
 
@@ -3657,12 +3752,14 @@ set jit = off
 as $$
 declare
   stop_at constant timestamptz := clock_timestamp() + interval '1 second';
-  run nightshift.runs := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
+  run nightshift.runs;
   name text;
   answers jsonb := '[]';
   answer jsonb;
   hint text;
 begin
+  perform nightshift.require_nothing_queued();
+  run := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
   foreach name in array tables loop
     exit when answers <> '[]' and clock_timestamp() > stop_at;
     begin
@@ -7806,7 +7903,7 @@ begin
   if found then
     raise exception using
       errcode = 'NS422',
-      message = format('%s no longer refers to rows that go by the policy of %s', found_key.referencing, policy),
+      message = format('%s no longer refers to rows that go by the policy of %s, or not as it says', found_key.referencing, policy),
       hint = 'Give with_children, release and keep together, without the tables that do not belong to it any more.';
   end if;
 end;
@@ -9634,6 +9731,7 @@ declare
   finished boolean;
   refusal text;
 begin
+  perform nightshift.require_nothing_queued();
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception using
       errcode = 'NS422',
@@ -9755,8 +9853,12 @@ as $$
     from nightshift.policy_members(policies) m
     cross join lateral nightshift.referencing_keys(m.member) r
   )
-  select k.policy, coalesce(d.role, 'hold'), k.key, k.name, k.referenced, k.referencing, k.indexed
+  select k.policy,
+    -- A key of the same name that was made anew may delete what it should release.
+    case when d.role = 'release' and c.confdeltype not in ('n', 'd') then 'hold' else coalesce(d.role, 'hold') end,
+    k.key, k.name, k.referenced, k.referencing, k.indexed
   from keys k
+  join pg_catalog.pg_constraint c on c.oid = k.key
   left join nightshift.retention_keys d
     on d.policy::oid = k.policy and d.referencing = k.referencing and d.constraint_name = k.constraint_name
   order by k.policy, k.key;
@@ -10424,6 +10526,7 @@ declare
   restore_row text;
   path_of_triggers text := (select s.trigger_search_path || ', pg_temp' from nightshift.settings s);
   is_marked boolean;
+  leaf regclass;
   changed integer;
   state text;
   violated text;
@@ -10432,6 +10535,7 @@ declare
   not_deleted integer := 0;
   failed jsonb := '[]';
 begin
+  perform nightshift.require_nothing_queued();
   if ids is null or cardinality(ids) > 1000 or array_position(ids, null) is not null then
     raise exception using
       errcode = 'NS422',
@@ -10467,7 +10571,7 @@ begin
   -- Operators are qualified: the update runs with the search path of the triggers.
   marked := case when policy.flag_column is not null then format('r.%I is true', policy.flag_column)
     else format('(r.%1$I is not null and r.%1$I operator(pg_catalog.<>) ''-infinity'')', policy.marker_column) end;
-  lock_row := format('select %s from %s r where r.%I%s $1::%s for update of r',
+  lock_row := format('select %s, r.tableoid from %s r where r.%I%s $1::%s for update of r',
     marked, nightshift.scan_of(policy.relation), key.column_name, key.equals, key.type);
   restore_row := format('update %s r set %I = null%s where r.%I%s $1::%s returning %s',
     nightshift.scan_of(policy.relation), policy.marker_column,
@@ -10478,12 +10582,15 @@ begin
 
   foreach id in array keys loop
     begin
-      execute lock_row into is_marked using id;
+      execute lock_row into is_marked, leaf using id;
       if is_marked is null then
         not_found := not_found + 1;
       elsif not is_marked then
         not_deleted := not_deleted + 1;
       else
+        -- Until now nobody was kept from hanging a trigger on the partition alone.
+        perform nightshift.hold_table(leaf, 'for update');
+        perform nightshift.trusted_name(leaf);
         -- Triggers of the application were written for the application's own search path, not for ours.
         perform pg_catalog.set_config('search_path', path_of_triggers, true);
         execute restore_row into is_marked using id;
@@ -13455,7 +13562,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'db0903cf8156545fb6ee88b895ce75daf9cd967af591b2b6892c542d1055be01', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'a8de0538e50c89896e7dfd9a43d0ce066e8c751b25bcb692a4bcb6d86722a8e5', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,
@@ -13497,14 +13604,15 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   reference_join, referencing_keys, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way,
   refuse_key, related_tables, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
   remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_sentinel,
-  require_ownership, require_period, require_referencing_indexes, require_replica_identity, require_statistics,
-  require_trusted, require_trusted_keys, require_unpaused, resolve_references, restore_rows, restores, resume_run,
-  retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions,
-  row_set, run_health_check, runs, scan_of, secure_partition, secure_partitions, set_health_threshold,
-  sets_to_remember, settings, settle_owner, soft_delete_policies, sources_as_of, spread_hold, stamp_retired,
-  subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes,
-  trusted_name, trusted_operator, unmute_triggers, unpause, users_of, usual_gap, usual_partition, view_of, view_reads,
-  view_refreshes, view_state, views_below, warn_of_heirs, warn_of_replica_identity, warnings_of_purge, what_changed,
-  why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
+  require_nothing_queued, require_ownership, require_period, require_referencing_indexes, require_replica_identity,
+  require_statistics, require_trusted, require_trusted_keys, require_unpaused, resolve_references, restore_rows,
+  restores, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
+  retired_partitions, row_set, run_health_check, runs, scan_of, secure_partition, secure_partitions,
+  set_health_threshold, sets_to_remember, settings, settle_owner, soft_delete_policies, sources_as_of, spread_hold,
+  stamp_retired, subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs,
+  trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers, unpause, untrusted_in_condition, users_of,
+  usual_gap, usual_partition, view_of, view_reads, view_refreshes, view_state, views_below, warn_of_heirs,
+  warn_of_replica_identity, warnings_of_purge, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
+  without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();

@@ -229,6 +229,30 @@ describe('release', () => {
   });
 });
 
+describe('a released key that was made anew under its name', () => {
+  it.each(['cascade', 'no action', 'restrict'])(
+    'with on delete %s holds its row',
+    async (action) => {
+      await db.sql.unsafe(`
+      create table app.users (id integer primary key, deleted_at timestamptz);
+      create table app.audit (id integer primary key, user_id integer references app.users on delete set null);
+      insert into app.users select id, ${due} from generate_series(1, 3) id;
+      insert into app.audit select id, id from generate_series(1, 2) id;
+      create index on app.users (deleted_at);
+      create index on app.audit (user_id);
+      select nightshift.add_retention_policy('app.users', '30 days', max_fraction => 1, release => array['app.audit']);
+      alter table app.audit drop constraint audit_user_id_fkey,
+        add constraint audit_user_id_fkey foreign key (user_id) references app.users on delete ${action};
+    `);
+      expect(stepOf(await runPurge(db), 'app.users')).toMatchObject({
+        rowsPurged: 1,
+        blockedBy: { 'audit_user_id_fkey on app.audit': 2 },
+      });
+      expect(await idsOf(db.sql, 'app.audit')).toEqual([1, 2]);
+    },
+  );
+});
+
 describe('keep', () => {
   it('lets rows stay without a word: the run succeeds, and says how many and through which key', async () => {
     await createOrders(", keep => array['app.items']");

@@ -40,6 +40,7 @@ declare
   finished boolean;
   refusal text;
 begin
+  perform nightshift.require_nothing_queued();
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception using
       errcode = 'NS422',

@@ -2,6 +2,10 @@
 -- Generated from supabase/changes and supabase/schema by `npm run gen:migration`. Do not edit.
 -- It may be applied again: what is there already stays, and functions and rights are set anew.
 
+-- In any other schema of the search path, anyone may have made a function or an operator that fits better.
+select pg_catalog.set_config('nightshift.search_path', pg_catalog.current_setting('search_path'), false);
+set search_path = pg_catalog, pg_temp;
+
 do $$
 declare
   owner name := (
@@ -13562,7 +13566,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'a8de0538e50c89896e7dfd9a43d0ce066e8c751b25bcb692a4bcb6d86722a8e5', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '4b3cf0fd391f45e6c5d7f991642ce666c7c8c17781712081dd0acf4fafb0c394', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,
@@ -13616,3 +13620,5 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
+
+select set_config('search_path', current_setting('nightshift.search_path'), false);

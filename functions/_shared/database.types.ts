@@ -1220,6 +1220,7 @@ export type Database = {
       find_relation: { Args: { name: string }; Returns: unknown }
       find_released_rows: {
         Args: {
+          max_rows?: number
           rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
           run_id: string
         }

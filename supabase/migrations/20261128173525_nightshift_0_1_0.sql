@@ -8463,7 +8463,7 @@ comment on function nightshift.find_relation is
 
 -- supabase/schema/retention/find_released_rows.sql
 
-create or replace function nightshift.find_released_rows(run_id uuid, rows nightshift.row_set[])
+create or replace function nightshift.find_released_rows(run_id uuid, rows nightshift.row_set[], max_rows integer default null)
 returns nightshift.row_set[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -8473,6 +8473,8 @@ set enable_mergejoin = off
 set enable_hashjoin = off
 as $$
 declare
+  -- Those that go themselves are found as well, and subtracted at the end.
+  most constant bigint := max_rows + nightshift.count_rows(rows);
   key record;
   found_rows nightshift.row_set[];
   released nightshift.row_set[] := '{}';
@@ -8488,16 +8490,21 @@ begin
     execute format(
       'select array_agg(row(null, g.relation, false, g.tids)::nightshift.row_set)
        from (
-         select x.tableoid as relation, array_agg(x.ctid) as tids
-         from only %s t join %s x on %s
-         where t.tableoid = %s and t.ctid = any($1)
-           and not exists (
-             select from nightshift.purge_decisions d
-             where d.run_id = %L and d.relation = x.tableoid and d.tid = x.ctid and d.fate in (''gone'', ''assessed'')
-           )
-         group by x.tableoid
+         select r.relation, array_agg(r.tid) as tids
+         from (
+           select x.tableoid as relation, x.ctid as tid
+           from only %s t join %s x on %s
+           where t.tableoid = %s and t.ctid = any($1)
+             and not exists (
+               select from nightshift.purge_decisions d
+               where d.run_id = %L and d.relation = x.tableoid and d.tid = x.ctid and d.fate in (''gone'', ''assessed'')
+             )
+           limit %s
+         ) r
+         group by r.relation
        ) g',
-      nightshift.trusted_name(key.relation), nightshift.scan_of(key.referencing), nightshift.join_condition(key.key), key.relation, run_id
+      nightshift.trusted_name(key.relation), nightshift.scan_of(key.referencing), nightshift.join_condition(key.key), key.relation, run_id,
+      coalesce(most::text, 'all')
     ) into found_rows using key.tids;
     released := released || coalesce(found_rows, '{}');
   end loop;
@@ -8506,7 +8513,7 @@ end;
 $$;
 
 comment on function nightshift.find_released_rows is
-  'The rows whose reference to one of rows is set to null or default when that one goes, as its policy says.';
+  'The rows whose reference to one of rows is set to null or default when that one goes, as its policy says. With max_rows, no more than are needed to tell that there are as many.';
 
 -- supabase/schema/retention/fires_triggers.sql
 
@@ -9719,7 +9726,7 @@ set jit = off
 as $$
 declare
   started constant timestamptz := clock_timestamp();
-  max_rows constant integer := coalesce(closure_rows, greatest(32 * batch_rows, 1000));
+  max_rows constant integer := coalesce(closure_rows, greatest(32 * batch_rows, 8000));
   section constant text := case when assess then 'assessments' else 'steps' end;
   run nightshift.runs;
   scope oid[];
@@ -9840,7 +9847,7 @@ end;
 $$;
 
 comment on function nightshift.purge_batch is
-  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may be looked at to decide a batch, default 32 times batch_rows and at least 1,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS428 paused, or more would go than max_fraction allows, 40001 a partition was detached meanwhile (repeat the call).';
+  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may go with a batch, and be released by it, to be decided at once, default 32 times batch_rows and at least 8,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS428 paused, or more would go than max_fraction allows, 40001 a partition was detached meanwhile (repeat the call).';
 
 -- supabase/schema/retention/purge_keys.sql
 
@@ -10456,7 +10463,11 @@ begin
     end if;
   end if;
   if has_releases then
-    released := nightshift.find_released_rows(run.id, rows_to_delete);
+    released := nightshift.find_released_rows(run.id, rows_to_delete, max_rows + 1);
+    complete := nightshift.count_rows(released) <= max_rows;
+    if not complete then
+      return;
+    end if;
     if locking then
       released := nightshift.lock_rows(run, released);
     end if;
@@ -13566,7 +13577,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '4b3cf0fd391f45e6c5d7f991642ce666c7c8c17781712081dd0acf4fafb0c394', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '6055515cb8c22d999b27ed43320d435e5971fbf0a9a967c9e107688574b253ba', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,

@@ -169,6 +169,57 @@ describe('a closure that is too large for one batch', () => {
   });
 });
 
+describe('references that are released', () => {
+  const users = (of: string) => `
+    create table app.users (id integer primary key, deleted_at timestamptz);
+    create table app.audit (id integer primary key, user_id integer references app.users on delete set null);
+    insert into app.users select id, now() - interval '40 days' + id * interval '1 second' from generate_series(1, 8) id;
+    insert into app.audit select id, ${of} from generate_series(1, 80) id;
+    create index on app.users (deleted_at);
+    create index on app.audit (user_id);
+    select nightshift.add_retention_policy('app.users', '30 days', max_fraction => 1, release => array['app.audit']);
+  `;
+
+  it.each([true, false])(
+    'count like rows that go with theirs: too many are divided, dry run: %s',
+    async (dryRun) => {
+      await db.sql.unsafe(users('1 + id % 8'));
+      expect(await purgeLookingAt(12, { dryRun })).toMatchObject({
+        rowsPurged: 8,
+        released: { 'app.audit': 80 },
+      });
+    },
+  );
+
+  it('of one row, and too many for a batch, leave that one undecided, and the others go', async () => {
+    await db.sql.unsafe(users('1'));
+    expect(await purgeLookingAt(9, { dryRun: true })).toMatchObject({
+      rowsPurged: 7,
+      rowsUndecided: 1,
+    });
+    expect(await purgeLookingAt(9, { dryRun: false })).toMatchObject({
+      rowsPurged: 7,
+      rowsUndecided: 1,
+    });
+    expect(await idsOf(db.sql, 'app.users')).toEqual([1]);
+    expect(await purgeLookingAt(10, { dryRun: false })).toMatchObject({ rowsPurged: 1 });
+  });
+
+  it('that take longer than a statement may leave their row, and not those behind it', async () => {
+    await db.sql.unsafe(`
+      ${users('1')}
+      delete from app.users where id > 2;
+      create function app.dawdle() returns trigger language plpgsql as $$ begin perform pg_catalog.pg_sleep(0.1); return new; end $$;
+      create trigger dawdle before update on app.audit for each row execute function app.dawdle();
+    `);
+    expect(stepOf(await runPurge(db), 'app.users')).toMatchObject({
+      rowsPurged: 1,
+      rowsUndecided: 1,
+    });
+    expect(await idsOf(db.sql, 'app.users')).toEqual([1]);
+  }, 60_000);
+});
+
 describe('a row that cannot go, in the middle of a chain', () => {
   it('is found, and keeps what it refers to; what refers to it goes', async () => {
     await createChain(600);

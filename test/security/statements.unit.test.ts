@@ -43,6 +43,7 @@ const noRelations: Record<string, string> = {
   "case when a.is_grantable then ' with grant option' else '' end": 'a word',
   "case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype then '' else '::timestamp at time zone ''UTC''' end":
     'a word',
+  "coalesce(most::text, 'all')": 'a number',
   columns: 'names of columns, quoted',
   'd.position': 'a number',
   'deletes[d.position]': 'one of the statements that are looked at here',

@@ -124,6 +124,29 @@ describe('a deferred trigger that the caller has queued before', () => {
   });
 });
 
+describe('a function that fits better in a schema of the search path of triggers', () => {
+  it.each([
+    ['one table', "'{}'"],
+    ['a table with its children', "'{app.lines}'"],
+  ])('is not called where rows of %s go', async (_, children) => {
+    const { purged } = await purgeAfter(`
+      grant create on schema public to <mallory>;
+      set role <mallory>;
+      create or replace function public.jsonb_build_object(oid, bigint) returns jsonb language plpgsql as 'begin perform mallory.mark(); return pg_catalog.jsonb_build_object($1, $2); end';
+      create or replace function public.format(text, bigint, text) returns text language plpgsql as 'begin perform mallory.mark(); return pg_catalog.format($1, $2, $3); end';
+      create or replace function public.format(text, oid, bigint) returns text language plpgsql as 'begin perform mallory.mark(); return pg_catalog.format($1, $2, $3); end';
+      reset role;
+      create or replace function app.pass() returns trigger language plpgsql as 'begin return old; end';
+      alter function app.pass owner to <owner>;
+      create trigger bait before delete on app.orders for each row execute function app.pass();
+      set role <owner>;
+      select nightshift.alter_retention_policy('app.orders', max_fraction => 1, with_children => ${children});
+      reset role`);
+    expect(purged).toBeGreaterThan(0);
+    expect(await world.timesRun()).toBe(0);
+  });
+});
+
 describe('a trigger that is put off to the commit', () => {
   const putOff = `
     create or replace function mallory.note() returns boolean language sql as 'select mallory.mark()';

@@ -9098,7 +9098,7 @@ as $$
         union all
         -- A sample may be some way off.
         select (c.value ->> 'totalRows')::numeric, (c.value ->> 'dueRows')::numeric,
-          case when (c.value ->> 'totalRowsExact')::boolean then 1.0 else 0.8 end
+          case when (c.value ->> 'dueRowsExact')::boolean then 1.0 else 0.8 end
         from jsonb_each(backlog -> 'children') c
       ) m(total, due, share)
       where m.total >= 1000 and coalesce(m.due > m.share * policy.max_fraction * m.total, true)
@@ -9206,15 +9206,19 @@ set search_path = pg_catalog, pg_temp
 set row_security = off
 as $$
 declare
-  -- As of the backlog: a table over 32 MB is sampled.
-  counted_pages constant integer := 4096;
+  children constant integer := (select count(*) from nightshift.policy_members(array[policy.relation::oid]) m where m.is_child);
+  -- Rows are counted as those of the backlog are: a table over 32 MB is sampled, or a smaller one of many.
+  counted_pages constant integer := greatest(least(4096, 16384 / greatest(children, 1)), 1000);
   sampled_pages constant integer := 1000;
+  -- To look what a row refers to takes many times as long: 8 MB of all tables together say which share is due.
+  looked_at_pages constant integer := greatest(1000 / greatest(children, 1), 50);
   child record;
   condition text;
   pages bigint;
   percent numeric;
-  total_rows bigint;
-  due_rows bigint;
+  total_rows numeric;
+  due_percent numeric;
+  due_share numeric;
   measured jsonb := '{}';
 begin
   for child in
@@ -9223,15 +9227,18 @@ begin
     select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages
     from nightshift.all_leaf_relations(child.member) l;
     percent := case when coalesce(pages, 0) <= counted_pages then 100 else 100.0 * sampled_pages / pages end;
+    due_percent := case when coalesce(pages, 0) <= looked_at_pages then 100 else 100.0 * looked_at_pages / pages end;
+    execute format('select count(*) from %s x %s', nightshift.scan_of(child.member),
+      case when percent < 100 then format('tablesample system (%s)', percent) else '' end) into total_rows;
+    total_rows := round(total_rows * 100 / percent);
     condition := nightshift.child_condition(policy, child.member, as_of);
-    execute format(
-      'select count(*), count(*) filter (where %s) from %s x %s', coalesce(condition, 'false'),
-      nightshift.scan_of(child.member), case when percent < 100 then format('tablesample system (%s)', percent) else '' end
-    ) into total_rows, due_rows;
+    execute format('select avg(case when %s then 1 else 0 end) from %s x %s', coalesce(condition, 'false'), nightshift.scan_of(child.member),
+      case when due_percent < 100 then format('tablesample system (%s)', due_percent) else '' end) into due_share;
     measured := measured || jsonb_build_object(child.member::text, jsonb_build_object(
-      'totalRows', round(total_rows * 100 / percent),
+      'totalRows', total_rows,
       'totalRowsExact', percent = 100,
-      'dueRows', case when condition is not null then round(due_rows * 100 / percent) end
+      'dueRows', case when condition is not null then round(total_rows * coalesce(due_share, 0)) end,
+      'dueRowsExact', due_percent = 100
     ));
   end loop;
   return measured;
@@ -9239,7 +9246,7 @@ end;
 $$;
 
 comment on function nightshift.measure_children is
-  'Of each table of children of a policy, how many rows it has (exactly below 32 MB) and how many refer to due rows, held or not; null where they refer to each other.';
+  'Of each table of children of a policy, how many rows it has (exactly below 32 MB, of up to four tables) and how many refer to due rows, held or not (exactly where all tables together are below 8 MB); null where they refer to each other.';
 
 -- supabase/schema/retention/measure_retention_backlog.sql
 
@@ -13585,7 +13592,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '73332f9980d895d18eafbe8a09e21019b75de09ddab055256b6ffd2688e44458', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'b0a83c88910bb37af5a1465666c942e56cb649c62ea105a5365a15ee8c06449f', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,

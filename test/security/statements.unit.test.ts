@@ -49,6 +49,7 @@ const noRelations: Record<string, string> = {
   'deletes[d.position]': 'one of the statements that are looked at here',
   "coalesce(condition, 'false')": 'a condition from child_condition',
   due: 'a condition on columns, from due_condition or due_by_marker',
+  due_percent: 'a number',
   from_bound: 'a literal from bound_of_time',
   in_utc: 'a word',
   'key.equals': 'an operator from trusted_operator',

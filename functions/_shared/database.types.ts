@@ -1220,7 +1220,7 @@ export type Database = {
       find_relation: { Args: { name: string }; Returns: unknown }
       find_released_rows: {
         Args: {
-          max_rows?: number
+          max_rows: number
           rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
           run_id: string
         }
@@ -2417,6 +2417,7 @@ export type Database = {
         Args: {
           locking: boolean
           run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          scope: unknown[]
           turn: unknown
         }
         Returns: Record<string, unknown>

@@ -7808,7 +7808,7 @@ begin
     select jsonb_object_agg(t.relation::text, t.n)
     from (
       select t.relation, sum(cardinality(r.tids)) as n
-      from unnest(nightshift.find_released_rows(run_id, rows)) r
+      from unnest(nightshift.find_released_rows(run_id, rows, null)) r
       join unnest(tables) t(relation) on r.relation in (select nightshift.related_tables(t.relation))
       group by t.relation
     ) t
@@ -8471,7 +8471,7 @@ comment on function nightshift.find_relation is
 
 -- supabase/schema/retention/find_released_rows.sql
 
-create or replace function nightshift.find_released_rows(run_id uuid, rows nightshift.row_set[], max_rows integer default null)
+create or replace function nightshift.find_released_rows(run_id uuid, rows nightshift.row_set[], max_rows integer)
 returns nightshift.row_set[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -8521,7 +8521,7 @@ end;
 $$;
 
 comment on function nightshift.find_released_rows is
-  'The rows whose reference to one of rows is set to null or default when that one goes, as its policy says. With max_rows, no more than are needed to tell that there are as many.';
+  'The rows whose reference to one of rows is set to null or default when that one goes, as its policy says. With max_rows (null for all), no more than are needed to tell that there are as many.';
 
 -- supabase/schema/retention/fires_triggers.sql
 
@@ -9810,7 +9810,7 @@ begin
   step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsRefused": 0, "refusedBy": {}, "rowsUndecided": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
     || coalesce(run.progress #> array[section, policy.relation::text], '{}');
 
-  select t.level, t.seeds into level, seeds from nightshift.take_pending(run, policy.relation, not dry) t;
+  select t.level, t.seeds into level, seeds from nightshift.take_pending(run, scope, policy.relation, not dry) t;
   if level is null then
     select n.step, n.seeds into step, seeds from nightshift.next_seeds(run, policy, step, batch_rows, not dry) n;
   end if;
@@ -10860,7 +10860,14 @@ comment on function nightshift.subtract_row_sets is 'Those of sets that are not 
 
 -- supabase/schema/retention/take_pending.sql
 
-create or replace function nightshift.take_pending(run nightshift.runs, turn regclass, locking boolean, out level integer, out seeds nightshift.row_set[])
+create or replace function nightshift.take_pending(
+  run nightshift.runs,
+  scope oid[],
+  turn regclass,
+  locking boolean,
+  out level integer,
+  out seeds nightshift.row_set[]
+)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -10873,6 +10880,8 @@ begin
       select p.policy, p.relation, array_agg(p.tid) as tids
       from nightshift.purge_pending p
       where p.run_id = run.id and p.turn = take_pending.turn::oid and p.level = take_pending.level
+        -- Of a policy that was removed or switched off meanwhile, none goes any more.
+        and exists (select from nightshift.covering_policy(p.relation, scope) c where c.relation::oid = p.policy)
         and not exists (
           select from nightshift.purge_decisions d
           where d.run_id = run.id and d.relation = p.relation and d.tid = p.tid
@@ -13592,7 +13601,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'b0a83c88910bb37af5a1465666c942e56cb649c62ea105a5365a15ee8c06449f', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '14455d269c82babe2c77d9661acc2033e88ceb4a694870f63959eb63c755d4f5', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,

@@ -169,6 +169,40 @@ describe('a closure that is too large for one batch', () => {
   });
 });
 
+describe('rows that wait for the turn of another table', () => {
+  it('are left alone when the policy of that one is switched off meanwhile', async () => {
+    await db.sql.unsafe(`
+      create table app.a (id integer primary key, b_id integer, deleted_at timestamptz);
+      create table app.b (id integer primary key, a_id integer, deleted_at timestamptz);
+      insert into app.a select id, id - 1, now() - interval '40 days' + id * interval '1 second' from generate_series(1, 100) id;
+      insert into app.b select id, id, now() - interval '40 days' + id * interval '1 second' from generate_series(0, 100) id;
+      update app.b set a_id = null where id = 0;
+      alter table app.a add foreign key (b_id) references app.b;
+      alter table app.b add foreign key (a_id) references app.a;
+      create index on app.a (deleted_at); create index on app.a (b_id);
+      create index on app.b (deleted_at); create index on app.b (a_id);
+      select nightshift.add_retention_policy('app.a', '30 days', max_fraction => 1), nightshift.add_retention_policy('app.b', '30 days', max_fraction => 1);
+    `);
+    const [begun] = await db.sql`
+      select nightshift.begin_run('retention-purge', 'cli') -> 'run' as run`;
+    const { id, fence } = begun?.run ?? {};
+    await db.sql`select nightshift.plan_retention_purge(${id}, ${fence})`;
+    for (const table of ['app.a', 'app.b'])
+      await db.sql`select nightshift.measure_retention_backlog(${id}, ${fence}, ${table})`;
+    const batch = () =>
+      db.sql`select nightshift.purge_batch(${id}, ${fence}, 'app.a', 10, closure_rows => 30) as batch`;
+    await batch();
+    const waiting = await db.sql`
+      select from nightshift.purge_pending p where p.policy = 'app.b'::regclass`;
+    expect(waiting.length).toBeGreaterThan(0);
+    await db.sql`select nightshift.alter_retention_policy('app.b', enabled => false)`;
+    for (let done = false; !done; ) done = (await batch())[0]?.batch.done;
+    expect(await idsOf(db.sql, 'app.b')).toEqual(range(0, 100));
+    expect(await idsOf(db.sql, 'app.a')).toEqual(range(1, 100));
+    await db.sql`select nightshift.finish_run(${id}, ${fence}, 'succeeded')`;
+  });
+});
+
 describe('references that are released', () => {
   const users = (of: string) => `
     create table app.users (id integer primary key, deleted_at timestamptz);

@@ -1,4 +1,4 @@
-create or replace function nightshift.find_released_rows(run_id uuid, rows nightshift.row_set[], max_rows integer default null)
+create or replace function nightshift.find_released_rows(run_id uuid, rows nightshift.row_set[], max_rows integer)
 returns nightshift.row_set[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -48,4 +48,4 @@ end;
 $$;
 
 comment on function nightshift.find_released_rows is
-  'The rows whose reference to one of rows is set to null or default when that one goes, as its policy says. With max_rows, no more than are needed to tell that there are as many.';
+  'The rows whose reference to one of rows is set to null or default when that one goes, as its policy says. With max_rows (null for all), no more than are needed to tell that there are as many.';

@@ -70,6 +70,27 @@ describe.each([
   });
 });
 
+it('children are counted, and of a large table only a share of the pages is asked what it refers to', async () => {
+  await db.sql.unsafe(`
+    create table app.orders (id integer primary key, deleted_at timestamptz);
+    create table app.items (id integer primary key, order_id integer not null references app.orders) with (fillfactor = 10);
+    create table app.notes (id integer primary key, order_id integer not null references app.orders);
+    insert into app.orders select id, ${due} from generate_series(1, 10) id;
+    insert into app.items select id, 1 + id % 10 from generate_series(1, 20000) id;
+    insert into app.notes select id, 1 + id % 10 from generate_series(1, 10) id;
+    create index on app.orders (deleted_at);
+    create index on app.items (order_id);
+    create index on app.notes (order_id);
+    select nightshift.add_retention_policy('app.orders', '30 days', with_children => '{app.items,app.notes}');
+  `);
+  const [row] = await db.sql`
+    select nightshift.measure_children(p, now()) as measured from nightshift.retention_policies p`;
+  expect(row?.measured).toEqual({
+    'app.items': { totalRows: 20_000, totalRowsExact: true, dueRows: 20_000, dueRowsExact: false },
+    'app.notes': { totalRows: 10, totalRowsExact: true, dueRows: 10, dueRowsExact: true },
+  });
+});
+
 describe('a child that something else needs', () => {
   it('keeps its parent, and the parent its other children', async () => {
     await createOrders(", with_children => array['app.items']");
@@ -227,6 +248,30 @@ describe('release', () => {
     expect(await idsOf(db.sql, 'app.users')).toEqual([2]);
     expect(await db.sql`select user_id from app.audit where id = 20`).toEqual([{ user_id: 2 }]);
   });
+});
+
+describe('a released key that was made anew under its name', () => {
+  it.each(['cascade', 'no action', 'restrict'])(
+    'with on delete %s holds its row',
+    async (action) => {
+      await db.sql.unsafe(`
+      create table app.users (id integer primary key, deleted_at timestamptz);
+      create table app.audit (id integer primary key, user_id integer references app.users on delete set null);
+      insert into app.users select id, ${due} from generate_series(1, 3) id;
+      insert into app.audit select id, id from generate_series(1, 2) id;
+      create index on app.users (deleted_at);
+      create index on app.audit (user_id);
+      select nightshift.add_retention_policy('app.users', '30 days', max_fraction => 1, release => array['app.audit']);
+      alter table app.audit drop constraint audit_user_id_fkey,
+        add constraint audit_user_id_fkey foreign key (user_id) references app.users on delete ${action};
+    `);
+      expect(stepOf(await runPurge(db), 'app.users')).toMatchObject({
+        rowsPurged: 1,
+        blockedBy: { 'audit_user_id_fkey on app.audit': 2 },
+      });
+      expect(await idsOf(db.sql, 'app.audit')).toEqual([1, 2]);
+    },
+  );
 });
 
 describe('keep', () => {

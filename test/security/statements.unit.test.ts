@@ -43,11 +43,13 @@ const noRelations: Record<string, string> = {
   "case when a.is_grantable then ' with grant option' else '' end": 'a word',
   "case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype then '' else '::timestamp at time zone ''UTC''' end":
     'a word',
+  "coalesce(most::text, 'all')": 'a number',
   columns: 'names of columns, quoted',
   'd.position': 'a number',
   'deletes[d.position]': 'one of the statements that are looked at here',
   "coalesce(condition, 'false')": 'a condition from child_condition',
   due: 'a condition on columns, from due_condition or due_by_marker',
+  due_percent: 'a number',
   from_bound: 'a literal from bound_of_time',
   in_utc: 'a word',
   'key.equals': 'an operator from trusted_operator',

@@ -51,7 +51,7 @@ begin
   if found then
     raise exception using
       errcode = 'NS422',
-      message = format('%s no longer refers to rows that go by the policy of %s', found_key.referencing, policy),
+      message = format('%s no longer refers to rows that go by the policy of %s, or not as it says', found_key.referencing, policy),
       hint = 'Give with_children, release and keep together, without the tables that do not belong to it any more.';
   end if;
 end;

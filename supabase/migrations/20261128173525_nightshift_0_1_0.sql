@@ -7767,6 +7767,7 @@ declare
   left_over text[];
   entry text;
   found_key record;
+  found_keys oid[];
 begin
   -- Children first: the other two may name what refers to them.
   for given in
@@ -7777,17 +7778,20 @@ begin
   loop
     delete from nightshift.retention_keys k where k.policy = declare_keys.policy and k.role = given.role;
     entries := given.entries;
-    -- A child may be the child of one that is named after it.
+    -- Level by level, whatever the order of the names: a child may be the child of one that is named after it, and one that
+    -- refers to these rows and to children of theirs goes with these.
     while cardinality(entries) > 0 loop
       left_over := '{}';
+      found_keys := '{}';
       foreach entry in array entries loop
         select k.* into found_key from nightshift.find_key(policy, entry) k;
         if found_key.key is null then
           left_over := left_over || entry;
         else
-          perform nightshift.add_key(policy, found_key.key, given.role);
+          found_keys := found_keys || found_key.key;
         end if;
       end loop;
+      perform nightshift.add_key(policy, k, given.role) from unnest(found_keys) k;
       if cardinality(left_over) = cardinality(entries) then
         perform nightshift.refuse_key(policy, left_over[1]);
       end if;
@@ -13455,7 +13459,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'db0903cf8156545fb6ee88b895ce75daf9cd967af591b2b6892c542d1055be01', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '0c154caff2ce8e65d59adca2c2a71a0b1ac8e628eb078834f119f6ac08a6d6d2', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,

@@ -7895,6 +7895,7 @@ declare
   left_over text[];
   entry text;
   found_key record;
+  found_keys oid[];
 begin
   -- Children first: the other two may name what refers to them.
   for given in
@@ -7905,17 +7906,20 @@ begin
   loop
     delete from nightshift.retention_keys k where k.policy = declare_keys.policy and k.role = given.role;
     entries := given.entries;
-    -- A child may be the child of one that is named after it.
+    -- Level by level, whatever the order of the names: a child may be the child of one that is named after it, and one that
+    -- refers to these rows and to children of theirs goes with these.
     while cardinality(entries) > 0 loop
       left_over := '{}';
+      found_keys := '{}';
       foreach entry in array entries loop
         select k.* into found_key from nightshift.find_key(policy, entry) k;
         if found_key.key is null then
           left_over := left_over || entry;
         else
-          perform nightshift.add_key(policy, found_key.key, given.role);
+          found_keys := found_keys || found_key.key;
         end if;
       end loop;
+      perform nightshift.add_key(policy, k, given.role) from unnest(found_keys) k;
       if cardinality(left_over) = cardinality(entries) then
         perform nightshift.refuse_key(policy, left_over[1]);
       end if;
@@ -9957,7 +9961,8 @@ as $$
     union
     select r.later, w.earlier from reaches r join waits w on w.later = r.earlier
   )
-  select p.policy, (select count(*) from reaches r where r.later = p.policy),
+  -- Itself left out, or a table that refers to itself would come beside what it refers to.
+  select p.policy, (select count(*) from reaches r where r.later = p.policy and r.earlier <> p.policy),
     array(
       select r.earlier from reaches r
       where r.later = p.policy and exists (select 1 from reaches b where b.later = r.earlier and b.earlier = p.policy)
@@ -13661,7 +13666,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'c673b3691c7dc57ca99a4a2a3bbfa201f9fe17c337f5dcb57a598b043cca3a64', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f5427796e118eca7f61ab7d93b3aefbe61b3fb4ea1e08df1bc176ca449220688', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,

@@ -327,6 +327,28 @@ describe('what a policy says of foreign keys', () => {
     expect(await idsOf(db.sql, 'app.messages')).toEqual([3]);
   });
 
+  it.each([
+    ['app.items', 'app.notes'],
+    ['app.notes', 'app.items'],
+  ])(
+    'is of the key nearest to the policy, in whatever order tables are named: %s, %s',
+    async (...tables) => {
+      await createOrders('');
+      await db.sql.unsafe(`
+      alter table app.notes add order_id integer references app.orders;
+      create index on app.notes (order_id);
+      update app.notes n set order_id = i.order_id from app.items i where i.id = n.item_id;
+    `);
+      const [{ policy }] = await db.sql<[{ policy: Record<string, unknown> }]>`
+      select nightshift.alter_retention_policy('app.orders', with_children => ${tables}) as policy`;
+      expect(policy.withChildren).toEqual(['app.items(order_id)', 'app.notes(order_id)']);
+      expect(stepOf(await runPurge(db), 'app.orders')).toMatchObject({
+        rowsPurged: 5,
+        children: { 'app.items': 15, 'app.notes': 15 },
+      });
+    },
+  );
+
   it('can be one thing for one key and another for the next', async () => {
     await createMessages();
     await db.sql`

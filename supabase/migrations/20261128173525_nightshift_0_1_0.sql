@@ -7757,14 +7757,20 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
-  with counted as (
+  with sets as (
+    select d.*, count(*) over (partition by d.relation) as sets_of_relation from unnest(deleted) d
+  ),
+  counted as (
     -- A row that may go for two reasons counts once: as due, where it is.
-    select distinct on (d.relation, t.tid) d.policy, d.relation, d.due
-    from unnest(deleted) d cross join lateral unnest(d.tids) t(tid)
-    order by d.relation, t.tid, d.due desc, d.policy
+    select distinct on (s.relation, t.tid) s.policy, s.relation, s.due
+    from sets s cross join lateral unnest(s.tids) t(tid)
+    where s.sets_of_relation > 1
+    order by s.relation, t.tid, s.due desc, s.policy
   ),
   grouped as (
     select c.policy, c.relation, c.due, count(*) as n from counted c group by c.policy, c.relation, c.due
+    union all
+    select s.policy, s.relation, s.due, cardinality(s.tids) from sets s where s.sets_of_relation = 1
   )
   select g.policy, m.member, sum(g.n)::bigint
   from grouped g
@@ -8078,9 +8084,18 @@ begin
       hint = 'Repeat the call.';
   end if;
   by_table := array(
-    select row(null, d.relation, null, array_agg(distinct t.tid))::nightshift.row_set
-    from unnest(rows_to_delete) d cross join lateral unnest(d.tids) t(tid)
-    group by d.relation
+    select row(null, s.relation, null, case s.sets
+      when 1 then (rows_to_delete[s.position]).tids
+      -- A row may go for two reasons.
+      else array(
+        select distinct t.tid from unnest(rows_to_delete) d cross join lateral unnest(d.tids) t(tid)
+        where d.relation = s.relation
+      ) end)::nightshift.row_set
+    from (
+      select d.relation, count(*) as sets, min(d.position) as position
+      from unnest(rows_to_delete) with ordinality d(policy, relation, due, tids, position)
+      group by d.relation
+    ) s
   );
   perform nightshift.hold_cascades(by_table);
 
@@ -10122,6 +10137,7 @@ begin
     nightshift.count_rows(seeds), run.id, greatest(max_rows / 8, 1)
   )
   into reached, complete, ahead using seeds;
+  reached := coalesce(reached, '{}');
   ahead := coalesce(ahead, '{}');
 end;
 $$;
@@ -10886,6 +10902,9 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if cardinality(held) = 0 then
+    return sets;
+  end if;
   return (
     select coalesce(array_agg(row(d.policy, d.relation, d.due, d.tids)::nightshift.row_set), '{}')
     from (
@@ -13666,7 +13685,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f5427796e118eca7f61ab7d93b3aefbe61b3fb4ea1e08df1bc176ca449220688', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '6fcf3844712598dd2e9a0cf8ec60a637b43a5793b97d9655e1b844da250efa04', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,

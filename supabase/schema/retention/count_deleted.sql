@@ -7,14 +7,20 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
-  with counted as (
+  with sets as (
+    select d.*, count(*) over (partition by d.relation) as sets_of_relation from unnest(deleted) d
+  ),
+  counted as (
     -- A row that may go for two reasons counts once: as due, where it is.
-    select distinct on (d.relation, t.tid) d.policy, d.relation, d.due
-    from unnest(deleted) d cross join lateral unnest(d.tids) t(tid)
-    order by d.relation, t.tid, d.due desc, d.policy
+    select distinct on (s.relation, t.tid) s.policy, s.relation, s.due
+    from sets s cross join lateral unnest(s.tids) t(tid)
+    where s.sets_of_relation > 1
+    order by s.relation, t.tid, s.due desc, s.policy
   ),
   grouped as (
     select c.policy, c.relation, c.due, count(*) as n from counted c group by c.policy, c.relation, c.due
+    union all
+    select s.policy, s.relation, s.due, cardinality(s.tids) from sets s where s.sets_of_relation = 1
   )
   select g.policy, m.member, sum(g.n)::bigint
   from grouped g

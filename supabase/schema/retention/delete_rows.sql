@@ -31,9 +31,18 @@ begin
       hint = 'Repeat the call.';
   end if;
   by_table := array(
-    select row(null, d.relation, null, array_agg(distinct t.tid))::nightshift.row_set
-    from unnest(rows_to_delete) d cross join lateral unnest(d.tids) t(tid)
-    group by d.relation
+    select row(null, s.relation, null, case s.sets
+      when 1 then (rows_to_delete[s.position]).tids
+      -- A row may go for two reasons.
+      else array(
+        select distinct t.tid from unnest(rows_to_delete) d cross join lateral unnest(d.tids) t(tid)
+        where d.relation = s.relation
+      ) end)::nightshift.row_set
+    from (
+      select d.relation, count(*) as sets, min(d.position) as position
+      from unnest(rows_to_delete) with ordinality d(policy, relation, due, tids, position)
+      group by d.relation
+    ) s
   );
   perform nightshift.hold_cascades(by_table);
 

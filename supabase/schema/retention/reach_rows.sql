@@ -113,6 +113,7 @@ begin
     nightshift.count_rows(seeds), run.id, greatest(max_rows / 8, 1)
   )
   into reached, complete, ahead using seeds;
+  reached := coalesce(reached, '{}');
   ahead := coalesce(ahead, '{}');
 end;
 $$;

@@ -5,6 +5,9 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if cardinality(held) = 0 then
+    return sets;
+  end if;
   return (
     select coalesce(array_agg(row(d.policy, d.relation, d.due, d.tids)::nightshift.row_set), '{}')
     from (

@@ -6,7 +6,7 @@ import { examineBus, examineFunctions, examineKey, examineToken } from './deploy
 import { type Diagnosis, failed, type Patient } from './diagnosis.ts';
 import { examineDirect } from './direct.ts';
 
-/** Looks at everything that a deployment needs, one thing after the other; what cannot be reached ends the way there only. */
+/** Examines everything that a deployment needs, one thing after another. What cannot be reached does not stop the rest. */
 export async function doctor(patient: Patient): Promise<Diagnosis[]> {
   const sentMs = patient.clock.nowMs();
   const api = await patient.rpc

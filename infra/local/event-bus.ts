@@ -33,9 +33,9 @@ export interface BusEvent {
 export interface EventBusOptions {
   /** The one bus that there is. */
   name: string;
-  /** Is given each event that was taken. */
+  /** Called with each event that the bus accepts. */
   onEvent: (event: BusEvent) => void;
-  /** The error code of an entry that is not to be taken; when it throws, the bus is broken. */
+  /** Returns the error code of an entry to refuse. If it throws, the bus answers as if it were broken. */
   refuse?: (entry: Entry) => string | undefined;
 }
 

@@ -19,9 +19,9 @@ const stage = 'local';
 const { values: options } = parseArgs({
   options: {
     twice: { type: 'boolean', default: false },
-    // Of the functions; when it is taken, another one is found.
+    // The port of the functions. If it is taken, another one is used.
     port: { type: 'string', default: '3000' },
-    // As of a deployment; docs/deploy.md has them.
+    // Parameters as of a deployment; docs/deploy.md lists them.
     param: { type: 'string', multiple: true, default: [] },
   },
 });
@@ -55,7 +55,7 @@ process.on('exit', () => {
   rmSync(bundles, { recursive: true, force: true });
 });
 
-/** For the functions only; the key that signs what they send to the bus is looked at by nobody. */
+/** For the functions only. The local bus accepts any key that signs what they send. */
 const eventSettings = {
   NIGHTSHIFT_EVENT_BUS: busName,
   AWS_ENDPOINT_URL_EVENTBRIDGE: bus.url,
@@ -138,7 +138,7 @@ function deliver(event: BusEvent): void {
     const functionName = `nightshift-${stage}-${job}`;
     invoke({ lambdaUrl: `http://127.0.0.1:${lambdaPort}`, functionName }, event)
       .then((end) => note(`Event ${event.id} to ${functionName}: ${end}`))
-      // Of the functions only their end can break a call.
+      // A call breaks only when the functions are being stopped.
       .catch(() => {});
   }
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { newestRelease } from '../../cli/installation/release.ts';
 import { bareEnvironment } from '../support/bare-environment.ts';
 import { setUpDatabase } from '../support/database.ts';
 
@@ -257,10 +258,11 @@ describe('the command line', () => {
 
   it('migrates a database given by its URL, twice to the same end', async () => {
     await db.sql.unsafe('drop schema nightshift cascade');
+    const { version } = await newestRelease();
     const first = await run('cli/main.ts', ['migrate', '--database-url', db.url]);
-    expect(first.stdout).toBe('Installed 0.1.0.\n');
+    expect(first.stdout).toBe(`Installed ${version}.\n`);
     const second = await run('cli/main.ts', ['migrate', '--database-url', db.url]);
-    expect(second.stdout).toBe('0.1.0 is there already.\n');
+    expect(second.stdout).toBe(`${version} is there already.\n`);
     expect([first.code, second.code]).toEqual([0, 0]);
     expect(first.stdout).not.toContain(new URL(db.url).password);
   });

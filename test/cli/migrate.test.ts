@@ -1,9 +1,12 @@
 import { rm } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { migrate } from '../../cli/installation/migrate.ts';
+import { newestRelease } from '../../cli/installation/release.ts';
 import { uninstall } from '../../cli/installation/uninstall.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { applyOldMigrations, folderOfRelease } from '../support/releases.ts';
+
+const { version } = await newestRelease();
 
 describe('migrate', () => {
   let db: TestDatabase;
@@ -29,7 +32,7 @@ describe('migrate', () => {
   it('leaves a release as it is that is there, and writes nothing into the history of the Supabase CLI', async () => {
     const [applied] = await db.sql`select applied_at from nightshift.migrations`;
     expect(await migrate(db.url)).toMatchObject({
-      before: { version: '0.1.0' },
+      before: { version },
       linesTakenOver: 0,
     });
     expect(await db.sql`select applied_at from nightshift.migrations`).toEqual([applied]);
@@ -52,24 +55,24 @@ describe('migrate', () => {
 
   it('brings a database to a later release, and refuses to bring it back', async () => {
     await db.sql`select nightshift.pause('kept')`;
-    const later = await releaseWith({ version: '0.10.0' });
+    const later = await releaseWith({ version: '99.10.0' });
     expect(await migrate(db.url, { folder: later })).toMatchObject({
-      before: { version: '0.1.0' },
-      release: { version: '0.10.0' },
+      before: { version },
+      release: { version: '99.10.0' },
     });
     expect(await recorded()).toEqual([
-      { version: '0.1.0', whole: true },
-      { version: '0.10.0', whole: true },
+      { version, whole: true },
+      { version: '99.10.0', whole: true },
     ]);
     expect(await db.sql`select paused_reason from nightshift.settings`).toEqual([
       { paused_reason: 'kept' },
     ]);
 
-    const between = await releaseWith({ version: '0.9.0' });
+    const between = await releaseWith({ version: '99.9.0' });
     await expect(migrate(db.url, { folder: between })).rejects.toMatchObject({
       code: 'NS409',
       message: expect.stringContaining(
-        '0.10.0 is installed, which is newer than this checkout of 0.9.0',
+        '99.10.0 is installed, which is newer than this checkout of 99.9.0',
       ),
     });
     await expect(migrate(db.url)).rejects.toMatchObject({
@@ -205,7 +208,7 @@ describe('migrate', () => {
 
   it('is refused by the release itself, whoever applies it, where a newer one is installed', async () => {
     const { text } = (await migrate(db.url)).release;
-    await db.sql`insert into nightshift.migrations (version, checksum, objects) values ('0.10.0', '', '{}')`;
+    await db.sql`insert into nightshift.migrations (version, checksum, objects) values ('99.10.0', '', '{}')`;
     await expect(db.sql.unsafe(text)).rejects.toMatchObject({
       code: 'NS409',
       hint: expect.stringContaining('repair'),

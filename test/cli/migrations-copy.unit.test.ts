@@ -9,7 +9,9 @@ import { folderOfRelease, oldMigrationFiles } from '../support/releases.ts';
 
 const at = (time: string) => ({ nowMs: () => timeMs(time) });
 const today = at('2027-03-04T05:06:07Z');
-const copied = '20270304050607_nightshift_0_1_0.sql';
+const { version, text } = await newestRelease();
+const name = `nightshift_${version.replaceAll('.', '_')}.sql`;
+const copied = `20270304050607_${name}`;
 
 describe('migrations copy', () => {
   let folder: string;
@@ -26,7 +28,7 @@ describe('migrations copy', () => {
   it('writes the newest release under the time of copying, and nothing when it is called again', async () => {
     await write('20250101000000_first.sql');
     expect(await copyRelease(folder, today)).toEqual({ file: copied, written: true, oldFiles: [] });
-    expect(await readFile(join(folder, copied), 'utf8')).toBe((await newestRelease()).text);
+    expect(await readFile(join(folder, copied), 'utf8')).toBe(text);
 
     const later = at('2027-05-01T00:00:00Z');
     expect(await copyRelease(folder, later)).toEqual({
@@ -40,17 +42,17 @@ describe('migrations copy', () => {
   it('adds a later release, behind what the application made since, and leaves the earlier one', async () => {
     await copyRelease(folder, today);
     await write('20270401000000_mine.sql');
-    const releases = await folderOfRelease({ version: '0.2.0' });
+    const releases = await folderOfRelease({ version: '99.0.0' });
     folders.push(releases);
     const { file } = await copyRelease(folder, at('2027-05-01T00:00:00Z'), { releases });
-    expect(file).toBe('20270501000000_nightshift_0_2_0.sql');
+    expect(file).toBe('20270501000000_nightshift_99_0_0.sql');
     expect(await readdir(folder)).toEqual([copied, '20270401000000_mine.sql', file]);
   });
 
   it('comes after a migration whose version is of a later time than now', async () => {
     await write('20990101000000_mine.sql');
     await write('notes.txt');
-    expect((await copyRelease(folder, today)).file).toBe('20990101000001_nightshift_0_1_0.sql');
+    expect((await copyRelease(folder, today)).file).toBe(`20990101000001_${name}`);
   });
 
   it('leaves a copy alone that was changed, and says so', async () => {
@@ -58,7 +60,7 @@ describe('migrations copy', () => {
     await write(file, 'select 2;');
     await expect(copyRelease(folder, today)).rejects.toMatchObject({
       code: 'NS409',
-      message: `${copied} is there, and is not 0.1.0 as it is here`,
+      message: `${copied} is there, and is not ${version} as it is here`,
     });
     expect(await readFile(join(folder, file), 'utf8')).toBe('select 2;');
   });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { copyRelease } from '../../cli/installation/copy.ts';
 import { migrate } from '../../cli/installation/migrate.ts';
+import { newestRelease } from '../../cli/installation/release.ts';
 import { uninstall } from '../../cli/installation/uninstall.ts';
 import { deadlineIn, systemClock, timeMs } from '../../functions/_shared/clock.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
@@ -115,14 +116,14 @@ describe('an application that is migrated with the Supabase CLI', () => {
       Object.fromEntries(jobNames.map((name) => [name, 'succeeded'])),
     );
 
-    const releases = await folderOfRelease({ version: '0.2.0' });
+    const releases = await folderOfRelease({ version: '99.0.0' });
     await copyRelease(migrations, at('2027-01-01T00:00:00Z'), { releases });
     await rm(releases, { recursive: true });
     expect(await push()).toMatchObject(pushed);
     expect(await installed()).toBe(snapshot);
     expect(await project.sql`select version from nightshift.migrations order by 1`).toEqual([
-      { version: '0.1.0' },
-      { version: '0.2.0' },
+      { version: (await newestRelease()).version },
+      { version: '99.0.0' },
     ]);
     const [kept] = await project.sql`
       select (select count(*)::integer from nightshift.retention_policies) as policies,

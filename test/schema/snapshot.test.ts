@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { newestRelease } from '../../cli/installation/release.ts';
 import { setUpDatabase } from '../support/database.ts';
 import { describeInstalled } from '../support/installed-schema.ts';
 
 const run = promisify(execFile);
-const migrations = new URL('../../supabase/migrations/', import.meta.url);
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 describe('what a release installs', () => {
@@ -20,8 +19,7 @@ describe('what a release installs', () => {
   });
 
   it('has bodies that Postgres accepts, once all functions are there', async () => {
-    const [newest = ''] = readdirSync(migrations).sort().reverse();
-    const text = readFileSync(new URL(newest, migrations), 'utf8');
+    const { text } = await newestRelease();
     const checked = text.replace('set check_function_bodies = off;', '');
     expect(checked).not.toBe(text);
     const before = await describeInstalled(db.sql, { bodies: true });

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { migrate } from '../../cli/installation/migrate.ts';
 import { oldMigrations } from '../../cli/installation/old-migrations.ts';
@@ -27,7 +28,9 @@ const earlier = [
   { files: 81, declared: [retention, refresh, partition, records] },
 ];
 
-describe('an upgrade from before the first release', () => {
+const releases = new URL('../../supabase/migrations/', import.meta.url);
+
+describe('an upgrade', () => {
   let db: TestDatabase;
   let fresh: string[];
   beforeEach(async () => {
@@ -64,7 +67,7 @@ describe('an upgrade from before the first release', () => {
   });
 
   it.each(earlier)(
-    'with $files files of it keeps what was declared and what was done, and works',
+    'from $files files of before the first release keeps what was declared and what was done, and works',
     async ({ files, declared }) => {
       await applyOldMigrations(db.sql, files);
       for (const statements of declared) await db.sql.unsafe(statements);
@@ -82,6 +85,19 @@ describe('an upgrade from before the first release', () => {
       expect(await rows()).toMatchObject(before);
       expect(await describeInstalled(db.sql, { bodies: true })).toEqual(fresh);
       expect((await runPurge(db)).report).toMatchObject({ rowsPurged: 300, rowsLeft: 0 });
+    },
+  );
+
+  it.each(readdirSync(releases))(
+    'from %s keeps what was done, and is like a new one',
+    async (file) => {
+      await db.sql.unsafe(readFileSync(new URL(file, releases), 'utf8'));
+      await db.sql.unsafe(retention);
+      await db.sql`select nightshift.begin_run('retention-purge', 'cli')`;
+      const before = await rows();
+      await migrate(db.url);
+      expect(await rows()).toMatchObject(before);
+      expect(await describeInstalled(db.sql, { bodies: true })).toEqual(fresh);
     },
   );
 

@@ -10,7 +10,6 @@ import type { TestProject } from 'vitest/node';
 import { migrate } from '../../cli/installation/migrate.ts';
 import { type Gateway, startGateway } from '../../infra/local/gateway.ts';
 import { bootstrap, type LocalPostgres, startPostgres } from '../../infra/local/postgres.ts';
-
 import { packageInto } from './packaging.ts';
 import { binariesOf } from './postgres-major.ts';
 import { templateDatabase } from './shared.ts';

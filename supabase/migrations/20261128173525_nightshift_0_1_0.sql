@@ -7458,8 +7458,18 @@ begin
     return null;
   end if;
   for key in
-    select k.referenced, k.key from nightshift.purge_keys(array[policy.relation::oid]) k
-    where k.role = 'child' and k.referencing = child
+    -- As purge_keys has them, of this one child: its looks at all tables of a policy add up where there are forty.
+    select c.oid as key, c.confrelid::regclass as referenced
+    from nightshift.retention_keys k
+    join pg_catalog.pg_constraint c
+      on c.conrelid = k.referencing and c.conname = k.constraint_name and c.contype = 'f' and c.conparentid = 0
+    where k.policy = child_condition.policy.relation and k.role = 'child' and k.referencing = child
+      and exists (
+        select
+        from nightshift.related_tables(c.confrelid) r
+        join nightshift.policy_members(array[child_condition.policy.relation::oid]) m on m.member::oid = r
+      )
+    order by c.oid
   loop
     if policy.relation::oid in (select nightshift.related_tables(key.referenced)) then
       above := nightshift.due_condition(
@@ -9196,6 +9206,17 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(
+    -- A row that a trigger kept still refers to what went with it, which Postgres notices first.
+    (
+      select format('trigger %s on %s', string_agg(format('%I', t.tgname), ' or ' order by t.tgname), t.tgrelid::regclass)
+      from pg_catalog.pg_constraint c
+      join pg_catalog.pg_trigger t on t.tgrelid = c.conrelid and not t.tgisinternal and (t.tgtype & 11) = 11
+      where c.conname = violated and c.contype = 'f' and state in ('23503', '23001')
+        and c.conrelid in (select r.relation from unnest(rows) r)
+      group by t.tgrelid
+      order by t.tgrelid
+      limit 1
+    ),
     -- A trigger can put anything into the fields of an error: only names that are in the catalog are passed on.
     (
       select format('constraint %I on %s', c.conname, c.conrelid::regclass)
@@ -10386,21 +10407,21 @@ begin
     rows_to_delete := left_rows;
   end loop;
   held := array(
-    select h::nightshift.held_row
+    select row(h.policy, h.relation, h.tid, h.fate, h.reason)::nightshift.held_row
     from (
       select distinct on (h.policy, h.relation, h.tid) h.*
-      from unnest(held) h
+      from unnest(held) with ordinality h(policy, relation, tid, fate, reason, position)
       where (h.policy, h.relation, h.tid) in (
         select d.policy, d.relation, t.tid from unnest(due_rows) d cross join lateral unnest(d.tids) t(tid)
       )
-      order by h.policy, h.relation, h.tid, array_position(array['held', 'undecided', 'kept'], h.fate), h.reason
+      order by h.policy, h.relation, h.tid, array_position(array['held', 'undecided', 'kept'], h.fate), h.position
     ) h
   );
 end;
 $$;
 
 comment on function nightshift.resolve_references is
-  'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the rows whose reference is then set to null or default. held: those that stay, with what keeps them. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';
+  'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the rows whose reference is then set to null or default. held: those that stay, with what keeps them, the nearest where it is several. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';
 
 -- supabase/schema/retention/restore_rows.sql
 
@@ -10649,8 +10670,10 @@ declare
   steps text;
 begin
   select string_agg(format(
-    'select %s::oid, t.tableoid, t.ctid, %s, %L from %s', k.policy,
-    case k.role when 'keep' then 'case r.fate when ''held'' then ''kept'' else r.fate end' else 'r.fate' end, k.name,
+    'select %s::oid, t.tableoid, t.ctid, %s, %s from %s', k.policy,
+    case k.role when 'keep' then 'case r.fate when ''held'' then ''kept'' else r.fate end' else 'r.fate' end,
+    -- A child would go along: what keeps the child is the reason.
+    format(case k.role when 'child' then 'coalesce(r.reason, %L)' else '%L' end, k.name),
     nightshift.reference_join(k.key, false)
   ), ' union all ')
   into steps
@@ -10682,7 +10705,7 @@ end;
 $$;
 
 comment on function nightshift.spread_hold is
-  'What follows when rows stay: they, and those of rows that they refer to, directly or not, with the foreign key.';
+  'What follows when rows stay: they, and those of rows that they refer to, directly or not, with the foreign key; above a child that is the one which keeps the child.';
 
 -- supabase/schema/retention/subtract_held.sql
 
@@ -13460,7 +13483,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ec4b1649326209a904388f2f861761d1ee86e64af61bde8fd79256f0eb6a5dcd', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'd95e6b0ccea6a21c19f65f00249e982e2e87466499233d2b8e9200be95b21878', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,

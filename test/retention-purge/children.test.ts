@@ -82,9 +82,22 @@ describe('a child that something else needs', () => {
       rowsPurged: 4,
       children: { 'app.items': 12 },
       rowsBlocked: 1,
-      blockedBy: { 'items_order_id_fkey on app.items': 1 },
+      blockedBy: { 'notes_item_id_fkey on app.notes': 1 },
     });
     expect(await checksum(db.sql, 'app.items', 'order_id = 5')).toBe(before);
+  });
+
+  it('or a trigger on it, which has its name although Postgres speaks of a foreign key', async () => {
+    await createOrders(", with_children => array['app.items', 'app.notes']", 'restrict');
+    await db.sql.unsafe(`
+      create function app.keep() returns trigger language plpgsql as $$ begin return case when old.id <> 0 then old end; end $$;
+      create trigger "keep it" before delete on app.notes for each row execute function app.keep();
+    `);
+    expect(stepOf(await runPurge(db), 'app.orders')).toMatchObject({
+      rowsPurged: 4,
+      rowsRefused: 1,
+      refusedBy: { 'trigger "keep it" on app.notes': 1 },
+    });
   });
 
   it('is implied by nothing: without with_children ON DELETE CASCADE deletes nothing', async () => {

@@ -108,6 +108,43 @@ describe('a child that something else needs', () => {
   });
 });
 
+describe('a shop whose order items have no marker', () => {
+  it('keeps the orders that have some, and loses all that are due, with their items, once the policy names them', async () => {
+    await db.sql.unsafe(`
+      create table app.orders (id bigint generated always as identity primary key, deleted_at timestamptz);
+      create table app.order_items (id bigint generated always as identity primary key, order_id bigint not null references app.orders);
+      select setseed(0.5);
+      insert into app.orders (deleted_at)
+      select case when random() < 0.5 then now() - interval '60 days' - random() * interval '240 days' end from generate_series(1, 20000);
+      insert into app.order_items (order_id) select 1 + (random() * 19999)::int from generate_series(1, 50000);
+      create index on app.orders (deleted_at) where deleted_at is not null;
+      create index on app.order_items (order_id);
+      analyze app.orders, app.order_items;
+      select nightshift.add_retention_policy('app.orders', '90 days');
+    `);
+    const [due] = await db.sql`
+      with due as (select o.id, count(i.id)::integer as items from app.orders o left join app.order_items i on i.order_id = o.id
+        where o.deleted_at < now() - interval '90 days' group by o.id)
+      select count(*) filter (where items > 0)::integer as held, count(*)::integer as orders, sum(items)::integer as items from due`;
+    const alone = await runPurge(db, { dryRun: true });
+    expect(stepOf(alone, 'app.orders')).toMatchObject({
+      rowsPurged: due?.orders - due?.held,
+      blockedBy: { 'order_items_order_id_fkey on app.order_items': due?.held },
+    });
+    await db.sql`select nightshift.alter_retention_policy('app.orders', with_children => array['app.order_items'])`;
+    const dry = await runPurge(db, { dryRun: true });
+    const real = await runPurge(db);
+    for (const result of [dry, real]) {
+      expect(stepOf(result, 'app.orders')).toMatchObject({
+        status: 'succeeded',
+        rowsPurged: due?.orders,
+        children: { 'app.order_items': due?.items },
+      });
+    }
+    expect(real.report.rowsLeft).toBe(0);
+  });
+});
+
 describe('a join table of two parents', () => {
   it('goes with either', async () => {
     await db.sql.unsafe(`

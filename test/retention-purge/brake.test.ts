@@ -99,11 +99,16 @@ describe('the brake', () => {
       create index on app.items (deleted_at);
       create index on app.runs (item_id);
       select nightshift.add_retention_policy('app.items', '30 days');
+      create table app.others (id integer primary key, deleted_at timestamptz);
+      insert into app.others select id, case when id <= 100 then ${due} end from generate_series(1, 1000) id;
+      create index on app.others (deleted_at);
+      select nightshift.add_retention_policy('app.others', '30 days');
     `);
     const dry = await runPurge(db, { dryRun: true });
     const real = await runPurge(db);
     for (const result of [dry, real]) {
       expect(stepOf(result, 'app.items')).toMatchObject({ rowsPurged: 100, rowsBlocked: 7900 });
+      expect(stepOf(result, 'app.others')).toMatchObject({ rowsPurged: 100, rowsBlocked: 0 });
     }
     expect(real.run.status).toBe('partial');
   });
@@ -125,6 +130,27 @@ describe('the brake', () => {
       message: expect.stringMatching(/^app\.items: 1\d+ of 2000 rows would go/),
     });
     expect([await count('app.orders'), await count('app.items')]).toEqual([2000, 2000]);
+  });
+
+  it('does not let rows of the table that it leaves alone free what they refer to', async () => {
+    await createTables();
+    await db.sql.unsafe(`
+      alter table app.items add order_id integer references app.orders;
+      update app.items set order_id = id where id <= 50;
+      create index on app.items (order_id);
+    `);
+    const dry = await runPurge(db, { dryRun: true });
+    const real = await runPurge(db);
+    for (const result of [dry, real]) {
+      expect(stepOf(result, 'app.items')).toMatchObject({
+        rowsPurged: 0,
+        error: { code: 'NS428' },
+      });
+      expect(stepOf(result, 'app.orders')).toMatchObject({
+        rowsPurged: 950,
+        blockedBy: { 'items_order_id_fkey on app.items': 50 },
+      });
+    }
   });
 
   it('says nothing of tables of fewer than 1,000 rows', async () => {

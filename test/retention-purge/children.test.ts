@@ -103,9 +103,22 @@ describe('a child that something else needs', () => {
       rowsPurged: 4,
       children: { 'app.items': 12 },
       rowsBlocked: 1,
-      blockedBy: { 'items_order_id_fkey on app.items': 1 },
+      blockedBy: { 'notes_item_id_fkey on app.notes': 1 },
     });
     expect(await checksum(db.sql, 'app.items', 'order_id = 5')).toBe(before);
+  });
+
+  it('or a trigger on it, which has its name although Postgres speaks of a foreign key', async () => {
+    await createOrders(", with_children => array['app.items', 'app.notes']", 'restrict');
+    await db.sql.unsafe(`
+      create function app.keep() returns trigger language plpgsql as $$ begin return case when old.id <> 0 then old end; end $$;
+      create trigger "keep it" before delete on app.notes for each row execute function app.keep();
+    `);
+    expect(stepOf(await runPurge(db), 'app.orders')).toMatchObject({
+      rowsPurged: 4,
+      rowsRefused: 1,
+      refusedBy: { 'trigger "keep it" on app.notes': 1 },
+    });
   });
 
   it('is implied by nothing: without with_children ON DELETE CASCADE deletes nothing', async () => {
@@ -113,6 +126,43 @@ describe('a child that something else needs', () => {
     const result = await runPurge(db);
     expect(stepOf(result, 'app.orders')).toMatchObject({ rowsPurged: 0, rowsBlocked: 5 });
     expect(await idsOf(db.sql, 'app.items')).toEqual(range(0, 29));
+  });
+});
+
+describe('a shop whose order items have no marker', () => {
+  it('keeps the orders that have some, and loses all that are due, with their items, once the policy names them', async () => {
+    await db.sql.unsafe(`
+      create table app.orders (id bigint generated always as identity primary key, deleted_at timestamptz);
+      create table app.order_items (id bigint generated always as identity primary key, order_id bigint not null references app.orders);
+      select setseed(0.5);
+      insert into app.orders (deleted_at)
+      select case when random() < 0.5 then now() - interval '60 days' - random() * interval '240 days' end from generate_series(1, 20000);
+      insert into app.order_items (order_id) select 1 + (random() * 19999)::int from generate_series(1, 50000);
+      create index on app.orders (deleted_at) where deleted_at is not null;
+      create index on app.order_items (order_id);
+      analyze app.orders, app.order_items;
+      select nightshift.add_retention_policy('app.orders', '90 days');
+    `);
+    const [due] = await db.sql`
+      with due as (select o.id, count(i.id)::integer as items from app.orders o left join app.order_items i on i.order_id = o.id
+        where o.deleted_at < now() - interval '90 days' group by o.id)
+      select count(*) filter (where items > 0)::integer as held, count(*)::integer as orders, sum(items)::integer as items from due`;
+    const alone = await runPurge(db, { dryRun: true });
+    expect(stepOf(alone, 'app.orders')).toMatchObject({
+      rowsPurged: due?.orders - due?.held,
+      blockedBy: { 'order_items_order_id_fkey on app.order_items': due?.held },
+    });
+    await db.sql`select nightshift.alter_retention_policy('app.orders', with_children => array['app.order_items'])`;
+    const dry = await runPurge(db, { dryRun: true });
+    const real = await runPurge(db);
+    for (const result of [dry, real]) {
+      expect(stepOf(result, 'app.orders')).toMatchObject({
+        status: 'succeeded',
+        rowsPurged: due?.orders,
+        children: { 'app.order_items': due?.items },
+      });
+    }
+    expect(real.report.rowsLeft).toBe(0);
   });
 });
 

@@ -19,8 +19,18 @@ begin
     return null;
   end if;
   for key in
-    select k.referenced, k.key from nightshift.purge_keys(array[policy.relation::oid]) k
-    where k.role = 'child' and k.referencing = child
+    -- As purge_keys has them, of this one child: its looks at all tables of a policy add up where there are forty.
+    select c.oid as key, c.confrelid::regclass as referenced
+    from nightshift.retention_keys k
+    join pg_catalog.pg_constraint c
+      on c.conrelid = k.referencing and c.conname = k.constraint_name and c.contype = 'f' and c.conparentid = 0
+    where k.policy = child_condition.policy.relation and k.role = 'child' and k.referencing = child
+      and exists (
+        select
+        from nightshift.related_tables(c.confrelid) r
+        join nightshift.policy_members(array[child_condition.policy.relation::oid]) m on m.member::oid = r
+      )
+    order by c.oid
   loop
     if policy.relation::oid in (select nightshift.related_tables(key.referenced)) then
       above := nightshift.due_condition(

@@ -5,6 +5,17 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(
+    -- A row that a trigger kept still refers to what went with it, which Postgres notices first.
+    (
+      select format('trigger %s on %s', string_agg(format('%I', t.tgname), ' or ' order by t.tgname), t.tgrelid::regclass)
+      from pg_catalog.pg_constraint c
+      join pg_catalog.pg_trigger t on t.tgrelid = c.conrelid and not t.tgisinternal and (t.tgtype & 11) = 11
+      where c.conname = violated and c.contype = 'f' and state in ('23503', '23001')
+        and c.conrelid in (select r.relation from unnest(rows) r)
+      group by t.tgrelid
+      order by t.tgrelid
+      limit 1
+    ),
     -- A trigger can put anything into the fields of an error: only names that are in the catalog are passed on.
     (
       select format('constraint %I on %s', c.conname, c.conrelid::regclass)

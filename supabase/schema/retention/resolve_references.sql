@@ -93,18 +93,18 @@ begin
     rows_to_delete := left_rows;
   end loop;
   held := array(
-    select h::nightshift.held_row
+    select row(h.policy, h.relation, h.tid, h.fate, h.reason)::nightshift.held_row
     from (
       select distinct on (h.policy, h.relation, h.tid) h.*
-      from unnest(held) h
+      from unnest(held) with ordinality h(policy, relation, tid, fate, reason, position)
       where (h.policy, h.relation, h.tid) in (
         select d.policy, d.relation, t.tid from unnest(due_rows) d cross join lateral unnest(d.tids) t(tid)
       )
-      order by h.policy, h.relation, h.tid, array_position(array['held', 'undecided', 'kept'], h.fate), h.reason
+      order by h.policy, h.relation, h.tid, array_position(array['held', 'undecided', 'kept'], h.fate), h.position
     ) h
   );
 end;
 $$;
 
 comment on function nightshift.resolve_references is
-  'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the rows whose reference is then set to null or default. held: those that stay, with what keeps them. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';
+  'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the rows whose reference is then set to null or default. held: those that stay, with what keeps them, the nearest where it is several. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';

@@ -82,7 +82,7 @@ describe('a child that something else needs', () => {
       rowsPurged: 4,
       children: { 'app.items': 12 },
       rowsBlocked: 1,
-      blockedBy: { 'items_order_id_fkey on app.items': 1 },
+      blockedBy: { 'notes_item_id_fkey on app.notes': 1 },
     });
     expect(await checksum(db.sql, 'app.items', 'order_id = 5')).toBe(before);
   });

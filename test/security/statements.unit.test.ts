@@ -47,6 +47,7 @@ const noRelations: Record<string, string> = {
   'd.position': 'a number',
   'deletes[d.position]': 'one of the statements that are looked at here',
   "coalesce(condition, 'false')": 'a condition from child_condition',
+  "coalesce(goes, 'false')": 'a condition on columns, from own_due_condition',
   due: 'a condition on columns, from due_condition or due_by_marker',
   from_bound: 'a literal from bound_of_time',
   in_utc: 'a word',
@@ -57,6 +58,11 @@ const noRelations: Record<string, string> = {
   'literals[1]': 'a literal from bound_of_time',
   'literals[cardinality(literals)]': 'a literal from bound_of_time',
   locking: 'a word',
+  max_found: 'a number',
+  max_looked_at: 'a number',
+  max_read: 'a number',
+  max_sampled: 'a number',
+  max_taken: 'a number',
   'max_ties + 1': 'a number',
   "nightshift.due_by_marker('r', policy.relation, '0', policy.marker_column, policy.flag_column, as_of)":
     'a condition on columns',
@@ -127,6 +133,10 @@ const safeHere: Record<string, Record<string, string>> = {
   'retention/hold_cascades.sql': { referencing: 'LOCK TABLE runs nothing' },
   'retention/hold_table.sql': { relation: 'LOCK TABLE runs nothing' },
   'retention/lock_rows.sql': { 'asked.relation': 'a number' },
+  'retention/measure_references.sql': {
+    above: 'a statement that is made here, for the key above',
+    'walk := walks ->> tree.key::text': 'one of several that are made here',
+  },
   'retention/reach_rows.sql': { 'k.upwards': 'from reference_join' },
 };
 

@@ -2240,6 +2240,7 @@ export type Database = {
           key: unknown
           name: string
           own_policy: boolean
+          referenced: unknown
           referencing: unknown
           role: string
           under: unknown
@@ -2380,6 +2381,15 @@ export type Database = {
           health_check: Database["nightshift"]["Tables"]["health_checks"]["Row"]
         }
         Returns: Json
+      }
+      sample_due_rows: {
+        Args: {
+          as_of: string
+          due_rows: number
+          max_sampled: number
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+        }
+        Returns: Record<string, unknown>
       }
       scan_of: { Args: { relation: unknown }; Returns: string }
       secure_partition: { Args: { partition: unknown }; Returns: undefined }

@@ -9316,8 +9316,9 @@ set enable_mergejoin = off
 set enable_hashjoin = off
 as $$
 declare
-  -- A share of them is right within 5 of 100, and as many lookups take milliseconds.
-  max_sampled constant integer := 500;
+  -- A share of 500 is right within 5 of 100, and as many lookups take milliseconds. Each looks into all partitions.
+  max_sampled constant integer := greatest(20, least(500, 50000 / greatest(1, (
+    select count(*) from nightshift.all_leaf_relations(policy.relation)))));
   -- Rows with very many children are not counted to the end.
   max_found constant integer := 20000;
   stop_at constant timestamptz := clock_timestamp() + make_interval(secs => budget_ms / 1000.0);
@@ -9325,9 +9326,6 @@ declare
   tids tid[];
   sampled integer;
   tree record;
-  due constant text := nightshift.due_condition(
-    't', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of
-  );
   above text;
   goes text;
   is_hold boolean;
@@ -9345,15 +9343,13 @@ declare
   held bigint[] := '{}';
   seen bigint;
   going numeric;
+  is_sample boolean;
   all_seen boolean;
   keys jsonb := '{}';
 begin
-  execute format(
-    'select array_agg(s.relation), array_agg(s.tid) from (select t.tableoid as relation, t.ctid as tid from %s t where %s limit %s) s',
-    nightshift.scan_of(policy.relation), due, max_sampled
-  ) into relations, tids;
-  sampled := coalesce(cardinality(relations), 0);
-  all_seen := sampled < max_sampled;
+  select s.* into relations, tids, all_seen from nightshift.sample_due_rows(policy, due_rows, as_of, max_sampled) s;
+  sampled := coalesce(cardinality(tids), 0);
+  is_sample := not all_seen;
   if all_seen then
     due_rows := sampled;
   end if;
@@ -9364,8 +9360,9 @@ begin
       then 'select s.n, s.relation, s.tid from unnest($1, $2) with ordinality s(relation, tid, n) where s.n <> all($3)'
       else sources ->> tree.under::text end;
     -- Without an index each row reads the whole table, so a few do, of a small one.
-    max_read := case when tree.indexed then max_found
-      else greatest(20, least(max_found, 10000 / greatest(nightshift.pages_of(tree.referencing), 1))) end;
+    max_read := greatest(20, least(max_found, case when tree.indexed then 100000 / (
+        select count(*) from (select nightshift.all_leaf_relations(tree.referenced) union all select nightshift.all_leaf_relations(tree.referencing)) l
+      ) else 10000 / greatest(nightshift.pages_of(tree.referencing), 1) end));
     continue when above is null or not tree.indexed and nightshift.is_large(tree.referencing);
     is_hold := tree.role in ('hold', 'keep');
     goes := case when is_hold then '(' || nightshift.own_due_condition(tree.referencing, as_of) || ') is true' end;
@@ -9399,7 +9396,7 @@ begin
   -- Who holds rows comes first: children go only with rows that nobody holds.
   for tree in
     select t.*, t.role in ('hold', 'keep') as is_hold
-    from nightshift.reference_tree(policy.relation) with ordinality t(key, under, role, own_policy, name, referencing, indexed, place)
+    from nightshift.reference_tree(policy.relation) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
     order by t.role in ('hold', 'keep') desc, t.place
   loop
     walk := walks ->> tree.key::text;
@@ -9425,7 +9422,7 @@ begin
         when not tree.is_hold and going = 0 then 0
         when not tree.is_hold and seen > 0 then round(going * found_rows / seen)
       end,
-      'rowsExact', is_whole and sampled < max_sampled and (tree.is_hold or all_seen)
+      'rowsExact', is_whole and not is_sample and (tree.is_hold or all_seen)
     ));
   end loop;
 
@@ -9443,7 +9440,7 @@ begin
         'createIndex', case when not t.indexed then nightshift.index_for_key(t.key) end,
         'fix', case when t.role = 'hold' then nightshift.settle_key(policy.relation, t.key) end
       ) || (keys -> t.key::text) order by t.place)
-      from nightshift.reference_tree(policy.relation) with ordinality t(key, under, role, own_policy, name, referencing, indexed, place)
+      from nightshift.reference_tree(policy.relation) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
       left join nightshift.reference_tree(policy.relation) u on u.key = t.under
     ), '[]')
   );
@@ -10475,7 +10472,7 @@ comment on function nightshift.reference_join is
 -- supabase/schema/retention/reference_tree.sql
 
 create or replace function nightshift.reference_tree(policy regclass)
-returns table (key oid, under oid, role text, own_policy boolean, name text, referencing regclass, indexed boolean)
+returns table (key oid, under oid, role text, own_policy boolean, name text, referenced regclass, referencing regclass, indexed boolean)
 language plpgsql
 stable
 rows 10
@@ -10516,6 +10513,7 @@ begin
         where p.enabled and p.relation::oid in (select nightshift.related_tables(found_key.referencing))
       );
       name := found_key.name;
+      referenced := found_key.referenced;
       referencing := found_key.referencing;
       indexed := found_key.indexed;
       return next;
@@ -11106,6 +11104,59 @@ $$;
 
 comment on function nightshift.retired_in_words is
   'What to say after the name of a table that is a retired partition: until when it is there, and holds what its rows refer to. Empty for any other.';
+
+-- supabase/schema/retention/sample_due_rows.sql
+
+create or replace function nightshift.sample_due_rows(
+  policy nightshift.retention_policies,
+  due_rows bigint,
+  as_of timestamptz,
+  max_sampled integer,
+  out relations oid[],
+  out tids tid[],
+  out is_all boolean
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+as $$
+declare
+  -- So many are walked by the index of the marker, in milliseconds.
+  max_walked constant integer := 20000;
+  sampled_pages constant integer := 1000;
+  due constant text := nightshift.due_condition(
+    't', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of
+  );
+  percent numeric;
+begin
+  is_all := false;
+  -- Not the first ones: the oldest are those that earlier runs had to leave.
+  if due_rows > max_walked then
+    percent := least(100, 100.0 * sampled_pages / greatest(nightshift.pages_of(policy.relation), 1));
+    execute format(
+      'select array_agg(s.relation), array_agg(s.tid)
+       from (select t.tableoid as relation, t.ctid as tid from %s t tablesample system (%s) where %s order by random() limit %s) s',
+      nightshift.scan_of(policy.relation), percent, due, max_sampled
+    ) into relations, tids;
+  end if;
+  -- Too few are due for pages at random to have them.
+  if coalesce(cardinality(tids), 0) < least(100, max_sampled) then
+    execute format(
+      'select array_agg(s.relation), array_agg(s.tid)
+       from (
+         select w.* from (select t.tableoid as relation, t.ctid as tid from %s t where %s limit %s) w order by random() limit %s
+       ) s',
+      nightshift.scan_of(policy.relation), due, max_walked, max_sampled
+    ) into relations, tids;
+    is_all := coalesce(cardinality(tids), 0) < max_sampled;
+  end if;
+end;
+$$;
+
+comment on function nightshift.sample_due_rows is
+  'Where some due rows of a policy are, at most max_sampled, at random as far as that is quick; is_all when these are all of them. due_rows: how many there are, about.';
 
 -- supabase/schema/retention/scan_of.sql
 
@@ -14046,7 +14097,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '3c6e0034827d4a03f5aaade6e4e433c2562969851adfbcece6a0b021ba9a6f45', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '84a1a2ba2677e36ab6daf5ce0976a819490cb2b25fd2bf7236e4131605a9181f', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,
@@ -14093,9 +14144,9 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   require_ownership, require_period, require_referencing_indexes, require_replica_identity, require_statistics,
   require_trusted, require_trusted_keys, require_unpaused, resolve_references, restore_rows, restores, resume_run,
   retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions,
-  row_set, run_by_hand, run_health_check, runs, scan_of, secure_partition, secure_partitions, set_health_threshold,
-  sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies, sources_as_of, spread_hold,
-  stamp_retired, subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs,
+  row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, secure_partition, secure_partitions,
+  set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies, sources_as_of,
+  spread_hold, stamp_retired, subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs,
   trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers, unpause, users_of, usual_gap, usual_partition,
   view_of, view_reads, view_refreshes, view_state, views_below, warn_of_heirs, warn_of_replica_identity,
   warnings_of_purge, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity

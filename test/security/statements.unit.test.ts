@@ -64,6 +64,7 @@ const noRelations: Record<string, string> = {
   max_sampled: 'a number',
   max_taken: 'a number',
   'max_ties + 1': 'a number',
+  max_walked: 'a number',
   "nightshift.due_by_marker('r', policy.relation, '0', policy.marker_column, policy.flag_column, as_of)":
     'a condition on columns',
   "nightshift.due_condition( 'x', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at)":

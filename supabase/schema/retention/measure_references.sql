@@ -17,8 +17,9 @@ set enable_mergejoin = off
 set enable_hashjoin = off
 as $$
 declare
-  -- A share of them is right within 5 of 100, and as many lookups take milliseconds.
-  max_sampled constant integer := 500;
+  -- A share of 500 is right within 5 of 100, and as many lookups take milliseconds. Each looks into all partitions.
+  max_sampled constant integer := greatest(20, least(500, 50000 / greatest(1, (
+    select count(*) from nightshift.all_leaf_relations(policy.relation)))));
   -- Rows with very many children are not counted to the end.
   max_found constant integer := 20000;
   stop_at constant timestamptz := clock_timestamp() + make_interval(secs => budget_ms / 1000.0);
@@ -26,9 +27,6 @@ declare
   tids tid[];
   sampled integer;
   tree record;
-  due constant text := nightshift.due_condition(
-    't', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of
-  );
   above text;
   goes text;
   is_hold boolean;
@@ -46,15 +44,13 @@ declare
   held bigint[] := '{}';
   seen bigint;
   going numeric;
+  is_sample boolean;
   all_seen boolean;
   keys jsonb := '{}';
 begin
-  execute format(
-    'select array_agg(s.relation), array_agg(s.tid) from (select t.tableoid as relation, t.ctid as tid from %s t where %s limit %s) s',
-    nightshift.scan_of(policy.relation), due, max_sampled
-  ) into relations, tids;
-  sampled := coalesce(cardinality(relations), 0);
-  all_seen := sampled < max_sampled;
+  select s.* into relations, tids, all_seen from nightshift.sample_due_rows(policy, due_rows, as_of, max_sampled) s;
+  sampled := coalesce(cardinality(tids), 0);
+  is_sample := not all_seen;
   if all_seen then
     due_rows := sampled;
   end if;
@@ -65,8 +61,9 @@ begin
       then 'select s.n, s.relation, s.tid from unnest($1, $2) with ordinality s(relation, tid, n) where s.n <> all($3)'
       else sources ->> tree.under::text end;
     -- Without an index each row reads the whole table, so a few do, of a small one.
-    max_read := case when tree.indexed then max_found
-      else greatest(20, least(max_found, 10000 / greatest(nightshift.pages_of(tree.referencing), 1))) end;
+    max_read := greatest(20, least(max_found, case when tree.indexed then 100000 / (
+        select count(*) from (select nightshift.all_leaf_relations(tree.referenced) union all select nightshift.all_leaf_relations(tree.referencing)) l
+      ) else 10000 / greatest(nightshift.pages_of(tree.referencing), 1) end));
     continue when above is null or not tree.indexed and nightshift.is_large(tree.referencing);
     is_hold := tree.role in ('hold', 'keep');
     goes := case when is_hold then '(' || nightshift.own_due_condition(tree.referencing, as_of) || ') is true' end;
@@ -100,7 +97,7 @@ begin
   -- Who holds rows comes first: children go only with rows that nobody holds.
   for tree in
     select t.*, t.role in ('hold', 'keep') as is_hold
-    from nightshift.reference_tree(policy.relation) with ordinality t(key, under, role, own_policy, name, referencing, indexed, place)
+    from nightshift.reference_tree(policy.relation) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
     order by t.role in ('hold', 'keep') desc, t.place
   loop
     walk := walks ->> tree.key::text;
@@ -126,7 +123,7 @@ begin
         when not tree.is_hold and going = 0 then 0
         when not tree.is_hold and seen > 0 then round(going * found_rows / seen)
       end,
-      'rowsExact', is_whole and sampled < max_sampled and (tree.is_hold or all_seen)
+      'rowsExact', is_whole and not is_sample and (tree.is_hold or all_seen)
     ));
   end loop;
 
@@ -144,7 +141,7 @@ begin
         'createIndex', case when not t.indexed then nightshift.index_for_key(t.key) end,
         'fix', case when t.role = 'hold' then nightshift.settle_key(policy.relation, t.key) end
       ) || (keys -> t.key::text) order by t.place)
-      from nightshift.reference_tree(policy.relation) with ordinality t(key, under, role, own_policy, name, referencing, indexed, place)
+      from nightshift.reference_tree(policy.relation) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
       left join nightshift.reference_tree(policy.relation) u on u.key = t.under
     ), '[]')
   );

@@ -1,5 +1,5 @@
 create or replace function nightshift.reference_tree(policy regclass)
-returns table (key oid, under oid, role text, own_policy boolean, name text, referencing regclass, indexed boolean)
+returns table (key oid, under oid, role text, own_policy boolean, name text, referenced regclass, referencing regclass, indexed boolean)
 language plpgsql
 stable
 rows 10
@@ -40,6 +40,7 @@ begin
         where p.enabled and p.relation::oid in (select nightshift.related_tables(found_key.referencing))
       );
       name := found_key.name;
+      referenced := found_key.referenced;
       referencing := found_key.referencing;
       indexed := found_key.indexed;
       return next;

@@ -8,9 +8,10 @@ process.env.NODE_COMPILE_CACHE ??= fileURLToPath(
 );
 
 /** The end of a test file's name says which lane it is in: `rules.unit.test.ts`; one without such an end is in `database`. */
-const lane = (name: string, include: string, exclude: string[] = []) => ({
+const lane = (name: string, include: string, exclude: string[] = [], isolate = true) => ({
   test: {
     name,
+    isolate,
     include: [`test/**/*${include}`],
     exclude,
     setupFiles: ['test/support/record-output.ts'],
@@ -28,7 +29,7 @@ export default defineConfig({
     sequence: { sequencer: HeaviestFirst },
     globalSetup: 'test/support/global-setup.ts',
     projects: [
-      lane('unit', '.unit.test.ts'),
+      lane('unit', '.unit.test.ts', [], false),
       lane('database', '.test.ts', ['**/*.{unit,faults,e2e}.test.ts']),
       lane('faults', '.faults.test.ts'),
       lane('e2e', '.e2e.test.ts'),

@@ -8,8 +8,9 @@ type Sql = postgres.TransactionSql;
 /** Any number, as long as all that changes what is installed in a database uses the same one. */
 const lockKey = 6_174_203_411;
 
-/** One change of what is installed at a time. */
+/** One change of what is installed at a time, in which names mean what Postgres has: anyone may make an operator that fits better elsewhere. */
 export async function lockInstallation(sql: Sql): Promise<void> {
+  await sql`set local search_path = pg_catalog, pg_temp`;
   await sql`select pg_advisory_xact_lock(${lockKey})`;
 }
 

@@ -113,8 +113,10 @@ async function look(sql: postgres.TransactionSql): Promise<Omit<Leftovers, 'unre
       )
     order by 1, 2`;
   const retired = await sql<{ name: string }[]>`
-    select conrelid::regclass::text as name from pg_constraint
-    where conname = 'nightshift_retired' and contype = 'c' order by 1`;
+    select k.conrelid::regclass::text as name from pg_constraint k join pg_class c on c.oid = k.conrelid
+    where k.conname = 'nightshift_retired' and k.contype = 'c' and k.coninhcount = 0
+      and pg_has_role(c.relowner, current_user, 'usage')
+    order by 1`;
   const running = await sql<{ job: string }[]>`
     select job from nightshift.runs where status = 'running' and lease_expires_at > now() order by job`;
   const [counted] = await sql<{ policies: number; runs: number }[]>`

@@ -1238,6 +1238,7 @@ export type Database = {
       find_relation: { Args: { name: string }; Returns: unknown }
       find_released_rows: {
         Args: {
+          max_rows: number
           rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
           run_id: string
         }
@@ -2320,6 +2321,10 @@ export type Database = {
         }
         Returns: undefined
       }
+      require_nothing_queued: {
+        Args: Record<PropertyKey, never>
+        Returns: undefined
+      }
       require_ownership: { Args: { relation: unknown }; Returns: undefined }
       require_period: {
         Args: { example: string; name: string; period: string }
@@ -2482,6 +2487,7 @@ export type Database = {
         Args: {
           locking: boolean
           run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          scope: unknown[]
           turn: unknown
         }
         Returns: Record<string, unknown>
@@ -2503,6 +2509,7 @@ export type Database = {
         Returns: undefined
       }
       unpause: { Args: Record<PropertyKey, never>; Returns: undefined }
+      untrusted_in_condition: { Args: { trigger: unknown }; Returns: string }
       users_of: { Args: { relation: unknown }; Returns: string }
       usual_gap: { Args: { job: string }; Returns: string }
       usual_partition: { Args: { parent: unknown }; Returns: string }

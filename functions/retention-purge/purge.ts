@@ -74,10 +74,18 @@ async function walk(
   const { relation } = policy;
   let rows = Math.min(firstBatchRows, Math.max(before.dueRows, 1));
   let lastMs = 0;
+  let leavesUndecided = false;
   while (batchFits(deadline.remainingMs(), lastMs)) {
-    const args = { ...leaseOf(run), relation, batch_rows: rows, assess };
+    const args = {
+      ...leaseOf(run),
+      relation,
+      batch_rows: rows,
+      assess,
+      ...(leavesUndecided ? { closure_rows: 1 } : {}),
+    };
     try {
       const batch = await rpc.call('purge_batch', args, purgedBatch, { retry: repeatBatch });
+      leavesUndecided = false;
       lastMs = batch.durationMs;
       metrics.add('BatchDurationMs', batch.durationMs);
       onProgress({
@@ -93,8 +101,14 @@ async function walk(
     } catch (thrown) {
       const error = rethrowIfFatal(thrown);
       const fewer: number | undefined = error.code === timedOut ? halveBatchRows(rows) : undefined;
-      if (fewer === undefined) return { error: explain(error, policy) };
-      rows = fewer;
+      if (fewer !== undefined) {
+        rows = fewer;
+      } else if (error.code === timedOut && !leavesUndecided) {
+        // A row with which so much goes, or is released, that there is no time for it: it must not keep those behind it.
+        leavesUndecided = true;
+      } else {
+        return { error: explain(error, policy) };
+      }
     }
   }
   return { outOfTime: true };

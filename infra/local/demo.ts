@@ -6,7 +6,10 @@ import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { createRpc } from '../../functions/_shared/rpc.ts';
 import { runJob } from '../../functions/_shared/run.ts';
+import type { PartitionReport } from '../../functions/partition-maintenance/schema.ts';
 import { type JobName, loadJob, loadPresenter } from '../../functions/registry.ts';
+import type { PurgeReport } from '../../functions/retention-purge/schema.ts';
+import type { RefreshReport } from '../../functions/view-refresh/schema.ts';
 import { exampleSeeds, fillExamples } from './examples.ts';
 import { type Stack, startStack } from './stack.ts';
 
@@ -39,30 +42,32 @@ async function main() {
     );
     await showPlan(stack, 'partition-maintenance');
     heading('The night shift: the partitions');
-    await run(stack, 'partition-maintenance', {});
+    const partitions = (await run(stack, 'partition-maintenance', {})) as PartitionReport;
     heading('The partitions after it');
     await showPlan(stack, 'partition-maintenance');
 
     heading('The plan of the materialized views');
     await showPlan(stack, 'view-refresh');
     heading('The night shift: the refresh');
-    await run(stack, 'view-refresh', {});
+    const views = (await run(stack, 'view-refresh', {})) as RefreshReport;
     heading('The same again: nothing has changed, so nothing is refreshed');
     await run(stack, 'view-refresh', {});
 
     heading('The rows that are due');
     await showPolicies(stack, 'retention-purge');
     heading('The night shift: the purge');
-    await run(stack, 'retention-purge', {});
+    const purge = (await run(stack, 'retention-purge', {})) as PurgeReport;
     heading('The next night, as a dry run: nothing is written');
     await run(stack, 'retention-purge', { dryRun: true });
-    note('What is left is still needed by rows that stay; each line above names the foreign key.');
 
     heading('The health of the database and of the night shift');
     showHealth(await lookAtHealth(connect(stack).rpc));
     note(
       'The row without a partition has the time of a clock that was wrong. Dead rows wait for autovacuum, which comes every minute.',
     );
+
+    heading('What the night did');
+    for (const line of inWords(partitions, views, purge)) note(line);
   } finally {
     await stack.stop();
   }
@@ -85,7 +90,7 @@ async function showPlan(stack: Stack, job: JobName): Promise<void> {
   shown?.show();
 }
 
-async function run(stack: Stack, name: JobName, input: { dryRun?: boolean }): Promise<void> {
+async function run(stack: Stack, name: JobName, input: { dryRun?: boolean }): Promise<unknown> {
   const bars = progressBars();
   const { run, error } = await runJob(
     await loadJob(name),
@@ -101,6 +106,24 @@ async function run(stack: Stack, name: JobName, input: { dryRun?: boolean }): Pr
   if (error) throw error;
   const presenter = await loadPresenter(name);
   presenter.showReport(run.report as never);
+  return run.report;
+}
+
+function inWords(
+  partitions: PartitionReport,
+  views: RefreshReport,
+  purge: PurgeReport,
+): readonly string[] {
+  const count = (n: number) => n.toLocaleString('en');
+  const released = purge.steps.flatMap((step) => Object.values(step.released));
+  return [
+    `Partitions: ${partitions.partitionsCreated} made ahead, ${count(partitions.rowsMoved)} rows moved into theirs, ${partitions.partitionsRetired} past their time retired.`,
+    `Views: ${views.viewsRefreshed} refreshed, each after those that it reads.`,
+    `Rows: ${count(purge.rowsPurged)} that were due are gone, and ${count(purge.childrenPurged)} of other tables with them, because a policy says so.`,
+    `${count(released.reduce((sum, n) => sum + n, 0))} workouts outlived the plan that they came from, and name it no longer.`,
+    `${count(purge.rowsKept)} ended subscriptions stay for their payments, which the policy keeps: nobody has to do anything.`,
+    `${count(purge.rowsBlocked)} deleted packages stay because somebody still subscribes to them: no policy allows to take that away, so nothing did.`,
+  ];
 }
 
 await main();

@@ -10,20 +10,26 @@ export interface ExampleSize {
 /** The example applications, as `seeds` of the stack; `fillExamples` gives them rows and policies. */
 export const exampleSeeds = ['coaching', 'catalog', 'generate'];
 
-/** Coaches may undelete within a year; a product can be restored for thirty days; logs age by themselves, and metrics by the month. */
+/**
+ * Coaches may undelete within a year; a product can be restored for thirty days; logs age by themselves, and metrics by the
+ * month. Likes and what joins a product to its assets go with what they belong to, a workout outlives its plan, and what
+ * was paid for is kept. A package that somebody still subscribes to stays, because nothing here says otherwise.
+ */
 const policies = `
-  select nightshift.add_retention_policy('public.professional_packages', '1 year');
-  select nightshift.add_retention_policy('public.professional_package_subscriptions', '1 year');
+  select nightshift.add_retention_policy('public.professional_packages', '1 year',
+    with_children => array['public.package_likes']);
+  select nightshift.add_retention_policy('public.professional_package_subscriptions', '1 year',
+    keep => array['public.payments']);
   select nightshift.add_retention_policy('public.coach_clients', '1 year');
   select nightshift.add_retention_policy('public.user_targets', '1 year');
-  select nightshift.add_retention_policy('public.coach_plans', '1 year');
+  select nightshift.add_retention_policy('public.coach_plans', '1 year', release => array['public.user_workouts']);
   select nightshift.add_retention_policy('public.user_workouts', '1 year');
   select nightshift.add_retention_policy('public.activity_logs', '90 days',
-    marker_column => 'created_at', max_fraction => 0.9);
-  select nightshift.add_retention_policy('public."Product"', '30 days',
-    marker_column => 'deletedAt', flag_column => 'isDeleted');
-  select nightshift.add_retention_policy('public."Asset"', '30 days',
-    marker_column => 'deletedAt', flag_column => 'isDeleted');
+    marker_column => 'created_at', first_purge => 'all');
+  select nightshift.add_retention_policy('public."Product"', '30 days', marker_column => 'deletedAt',
+    flag_column => 'isDeleted', with_children => array['public."ProductAsset"', 'public."ProductAttribute"']);
+  select nightshift.add_retention_policy('public."Asset"', '30 days', marker_column => 'deletedAt',
+    flag_column => 'isDeleted', with_children => array['public."ProductAsset"']);
   select nightshift.adopt_refresh_policies('public');
   select nightshift.add_partition_policy('public.daily_metrics', '1 month', retention => '10 months', retire => 'drop');
   select nightshift.add_partition_policy('public.audit_logs', '1 month', premake => 3);

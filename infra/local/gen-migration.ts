@@ -84,6 +84,10 @@ function header(): string {
 -- Generated from supabase/changes and supabase/schema by \`${command}\`. Do not edit.
 -- It may be applied again: what is there already stays, and functions and rights are set anew.
 
+-- In any other schema of the search path, anyone may have made a function or an operator that fits better.
+select pg_catalog.set_config('nightshift.search_path', pg_catalog.current_setting('search_path'), false);
+set search_path = pg_catalog, pg_temp;
+
 do $$
 declare
   owner name := (
@@ -128,5 +132,7 @@ function record(checksum: string, objects: string[]): string {
 insert into nightshift.migrations (version, checksum, objects) values ('${version}', '${checksum}', '{
 ${list}}')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
+
+select set_config('search_path', current_setting('nightshift.search_path'), false);
 `;
 }

@@ -2,6 +2,10 @@
 -- Generated from supabase/changes and supabase/schema by `npm run gen:migration`. Do not edit.
 -- It may be applied again: what is there already stays, and functions and rights are set anew.
 
+-- In any other schema of the search path, anyone may have made a function or an operator that fits better.
+select pg_catalog.set_config('nightshift.search_path', pg_catalog.current_setting('search_path'), false);
+set search_path = pg_catalog, pg_temp;
+
 do $$
 declare
   owner name := (
@@ -724,6 +728,14 @@ begin
       and not pg_has_role(p.proowner, own_role, 'usage')
       -- The webhooks of Supabase run with rights of their own, and only Supabase writes into that schema.
       and not (p.prosecdef and f.nspname = 'supabase_functions' and pg_has_role(f.nspowner, own_role, 'usage'))
+    union all
+    -- And its condition is worked out with our rights, whosever the function is.
+    select
+      format('The condition of trigger %I of %s uses %s', t.tgname, c.oid::regclass, u.used),
+      format('drop trigger %I on %s; /* and create it without: its function can look at the same */', t.tgname, c.oid::regclass)
+    from pg_catalog.pg_trigger t
+    cross join lateral nightshift.untrusted_in_condition(t.oid) u(used)
+    where c.relhastriggers and t.tgrelid = c.oid and not t.tgisinternal and t.tgqual is not null and u.used is not null
   ) s(message, hint)
   where c.oid = any(family)
     -- Most of a thousand partitions are nobody else's, and that is soon seen.
@@ -733,7 +745,7 @@ end;
 $$;
 
 comment on function nightshift.find_stranger is
-  'Who keeps Nightshift from touching a table, in words, with the fix: someone without the rights of the owner of these functions who owns it, a partition of it, a table that it is a partition of, the schema of one of these, or a function that a trigger of one of these calls. Null for nobody.';
+  'Who keeps Nightshift from touching a table, in words, with the fix: someone without the rights of the owner of these functions who owns it, a partition of it, a table that it is a partition of, the schema of one of these, or a function that a trigger of one of these, or its condition, calls. Null for nobody.';
 
 -- supabase/schema/access/hand_over.sql
 
@@ -863,6 +875,40 @@ $$;
 
 comment on function nightshift.require_checked_keys is
   'Raises NS422 when a table that is to be attached lacks a foreign key of the partitioned table to a table that could have code of someone else run (see find_stranger): one that it has already is not checked again.';
+
+-- supabase/schema/access/require_nothing_queued.sql
+
+create or replace function nightshift.require_nothing_queued()
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  stranger text;
+begin
+  -- A row that is written has a transaction id assigned. Nothing was queued without one.
+  if pg_current_xact_id_if_assigned() is null or pg_has_role(caller, current_user, 'usage') then
+    return;
+  end if;
+  select s.message into stranger
+  from (select distinct t.tgrelid from pg_catalog.pg_trigger t where t.tgdeferrable) t
+  cross join lateral nightshift.find_stranger(t.tgrelid) s
+  where s.message is not null
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = 'The transaction has written something before this call',
+      detail = format('A deferred trigger that it has queued would run with the rights of %I: %s.', current_user, stranger),
+      hint = 'Call it at the beginning of a transaction.';
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_nothing_queued is
+  'Raises NS422 when the caller could have queued a deferred trigger of someone without the rights of the owner of these functions. Before Postgres 18, set constraints runs it with the rights of whoever says that, so each function that does asks this before it writes anything.';
 
 -- supabase/schema/access/require_ownership.sql
 
@@ -1093,6 +1139,59 @@ $$;
 
 comment on function nightshift.trusted_operator is
   'An operator by its oid, for a statement that Nightshift makes: its name with its schema, and the casts that its operands need to be of its own types (empty where it takes any), so that no other operator of its name is a better match. Errors: NS422 when its schema belongs to someone else.';
+
+-- supabase/schema/access/untrusted_in_condition.sql
+
+create or replace function nightshift.untrusted_in_condition(trigger oid)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  own_role constant oid := current_user::regrole;
+  tree constant text := (select t.tgqual::text from pg_catalog.pg_trigger t where t.oid = untrusted_in_condition.trigger);
+  used text;
+begin
+  -- Who has made a trigger stands nowhere, so a condition counts as made by anyone: what it calls must be of someone who is trusted, and
+  -- must not be able to run what it is given.
+  select case when r.is_own then format('%s, which may run any code that it is given', f.function::regprocedure)
+    else format('%s, which belongs to %I', f.function::regprocedure, p.proowner::regrole) end
+  into used
+  from nightshift.called_functions(tree) f
+  join pg_catalog.pg_proc p on p.oid = f.function
+  cross join lateral (select pg_has_role(p.proowner, own_role, 'usage')) r(is_own)
+  where not (r.is_own and case
+    when p.pronamespace = 'pg_catalog'::regnamespace
+      then p.proname = 'pg_trigger_depth' or p.provolatile <> 'v' and p.proname !~ '_to_xml'
+    else p.provolatile <> 'v' or p.pronargs = 0
+  end)
+  limit 1;
+  if found then
+    return used;
+  end if;
+  -- Types above all: a domain has checks, and casts are looked up by the type.
+  select format('%s, which belongs to %I', pg_describe_object(d.refclassid, d.refobjid, 0), o.owner::regrole) into used
+  from pg_catalog.pg_trigger t
+  join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_trigger'::regclass and d.objid = t.oid and d.refobjid <> t.tgfoid
+  cross join lateral (
+    select coalesce(
+      (select y.typowner from pg_catalog.pg_type y where d.refclassid = 'pg_catalog.pg_type'::regclass and y.oid = d.refobjid),
+      (
+        select s.refobjid from pg_catalog.pg_shdepend s
+        where s.dbid = (select b.oid from pg_catalog.pg_database b where b.datname = current_database())
+          and s.classid = d.refclassid and s.objid = d.refobjid and s.objsubid = 0 and s.deptype = 'o'
+      )
+    )
+  ) o(owner)
+  where t.oid = untrusted_in_condition.trigger and not pg_has_role(o.owner, own_role, 'usage')
+  limit 1;
+  return used;
+end;
+$$;
+
+comment on function nightshift.untrusted_in_condition is
+  'What in the WHEN of a trigger could be code of someone without the rights of the owner of these functions, in words; null for nothing.';
 
 -- supabase/schema/health/application_owners.sql
 
@@ -3715,12 +3814,14 @@ set jit = off
 as $$
 declare
   stop_at constant timestamptz := clock_timestamp() + interval '1 second';
-  run nightshift.runs := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
+  run nightshift.runs;
   name text;
   answers jsonb := '[]';
   answer jsonb;
   hint text;
 begin
+  perform nightshift.require_nothing_queued();
+  run := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
   foreach name in array tables loop
     exit when answers <> '[]' and clock_timestamp() > stop_at;
     begin
@@ -7806,7 +7907,7 @@ begin
     select jsonb_object_agg(t.relation::text, t.n)
     from (
       select t.relation, sum(cardinality(r.tids)) as n
-      from unnest(nightshift.find_released_rows(run_id, rows)) r
+      from unnest(nightshift.find_released_rows(run_id, rows, null)) r
       join unnest(tables) t(relation) on r.relation in (select nightshift.related_tables(t.relation))
       group by t.relation
     ) t
@@ -7870,6 +7971,7 @@ declare
   left_over text[];
   entry text;
   found_key record;
+  found_keys oid[];
 begin
   -- Children first: the other two may name what refers to them.
   for given in
@@ -7880,17 +7982,20 @@ begin
   loop
     delete from nightshift.retention_keys k where k.policy = declare_keys.policy and k.role = given.role;
     entries := given.entries;
-    -- A child may be the child of one that is named after it.
+    -- Level by level, whatever the order of the names: a child may be the child of one that is named after it, and one that
+    -- refers to these rows and to children of theirs goes with these.
     while cardinality(entries) > 0 loop
       left_over := '{}';
+      found_keys := '{}';
       foreach entry in array entries loop
         select k.* into found_key from nightshift.find_key(policy, entry) k;
         if found_key.key is null then
           left_over := left_over || entry;
         else
-          perform nightshift.add_key(policy, found_key.key, given.role);
+          found_keys := found_keys || found_key.key;
         end if;
       end loop;
+      perform nightshift.add_key(policy, k, given.role) from unnest(found_keys) k;
       if cardinality(left_over) = cardinality(entries) then
         perform nightshift.refuse_key(policy, left_over[1]);
       end if;
@@ -7909,7 +8014,7 @@ begin
   if found then
     raise exception using
       errcode = 'NS422',
-      message = format('%s no longer refers to rows that go by the policy of %s', found_key.referencing, policy),
+      message = format('%s no longer refers to rows that go by the policy of %s, or not as it says', found_key.referencing, policy),
       hint = 'Give with_children, release and keep together, without the tables that do not belong to it any more.';
   end if;
 end;
@@ -8023,6 +8128,8 @@ as $$
 declare
   by_table nightshift.row_set[];
   deletes text[];
+  of_one_table boolean;
+  together text;
   deleted_rows bigint;
   deleted jsonb;
   expected jsonb;
@@ -8065,31 +8172,37 @@ begin
   from unnest(by_table) with ordinality d(policy, relation, due, tids, position)
   cross join lateral (select min(t) as first, max(t) as last from unnest(d.tids) t) b;
 
+  of_one_table := cardinality(deletes) = 1;
+  -- One statement for all tables: foreign keys are checked at its end, when rows that refer to each other are all gone.
+  together := (
+    select format(
+      'with %s select pg_catalog.jsonb_build_object(%s)',
+      string_agg(format('d%s as (%s returning 1)', d.position, deletes[d.position]), ', '),
+      string_agg(format('%L, (select pg_catalog.count(*) from d%s)', d.relation, d.position), ', ')
+    )
+    from unnest(by_table) with ordinality d(policy, relation, due, tids, position)
+  );
+
   begin
     if nightshift.fires_triggers(by_table, scope) then
-      -- Triggers of the application were written for the application's own search path, not for ours.
+      -- Triggers of the application were written for the application's own search path, not for ours. Until it is ours again we
+      -- call nothing of Postgres by its name alone: in that path, anyone may have made a function that fits better.
       perform set_config('search_path', (select s.trigger_search_path || ', pg_temp' from nightshift.settings s), true);
     else
       perform set_config('enable_seqscan', 'off', true);
     end if;
-    if cardinality(deletes) = 1 then
+    if of_one_table then
       execute deletes[1] using by_table;
       get diagnostics deleted_rows = row_count;
-      deleted := jsonb_build_object(by_table[1].relation, deleted_rows);
     else
-      -- One statement for all tables: foreign keys are checked at its end, when rows that refer to each other are all gone.
-      execute (
-        select format(
-          'with %s select pg_catalog.jsonb_build_object(%s)',
-          string_agg(format('d%s as (%s returning 1)', d.position, deletes[d.position]), ', '),
-          string_agg(format('%L, (select pg_catalog.count(*) from d%s)', d.relation, d.position), ', ')
-        )
-        from unnest(by_table) with ordinality d(policy, relation, due, tids, position)
-      ) into deleted using by_table;
+      execute together into deleted using by_table;
     end if;
     -- What is put off to the commit would undo the whole batch there, since Postgres 18 with our rights and the search path of the caller.
     set constraints all immediate;
-    perform set_config('search_path', 'pg_catalog, pg_temp', true);
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    if of_one_table then
+      deleted := jsonb_build_object(by_table[1].relation, deleted_rows);
+    end if;
     if deleted <> expected then
       raise exception using errcode = 'NS422', message = 'A trigger kept a row from being deleted';
     end if;
@@ -8510,7 +8623,7 @@ comment on function nightshift.find_relation is
 
 -- supabase/schema/retention/find_released_rows.sql
 
-create or replace function nightshift.find_released_rows(run_id uuid, rows nightshift.row_set[])
+create or replace function nightshift.find_released_rows(run_id uuid, rows nightshift.row_set[], max_rows integer)
 returns nightshift.row_set[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -8520,6 +8633,8 @@ set enable_mergejoin = off
 set enable_hashjoin = off
 as $$
 declare
+  -- Those that go themselves are found as well, and subtracted at the end.
+  most constant bigint := max_rows + nightshift.count_rows(rows);
   key record;
   found_rows nightshift.row_set[];
   released nightshift.row_set[] := '{}';
@@ -8535,16 +8650,21 @@ begin
     execute format(
       'select array_agg(row(null, g.relation, false, g.tids)::nightshift.row_set)
        from (
-         select x.tableoid as relation, array_agg(x.ctid) as tids
-         from only %s t join %s x on %s
-         where t.tableoid = %s and t.ctid = any($1)
-           and not exists (
-             select from nightshift.purge_decisions d
-             where d.run_id = %L and d.relation = x.tableoid and d.tid = x.ctid and d.fate in (''gone'', ''assessed'')
-           )
-         group by x.tableoid
+         select r.relation, array_agg(r.tid) as tids
+         from (
+           select x.tableoid as relation, x.ctid as tid
+           from only %s t join %s x on %s
+           where t.tableoid = %s and t.ctid = any($1)
+             and not exists (
+               select from nightshift.purge_decisions d
+               where d.run_id = %L and d.relation = x.tableoid and d.tid = x.ctid and d.fate in (''gone'', ''assessed'')
+             )
+           limit %s
+         ) r
+         group by r.relation
        ) g',
-      nightshift.trusted_name(key.relation), nightshift.scan_of(key.referencing), nightshift.join_condition(key.key), key.relation, run_id
+      nightshift.trusted_name(key.relation), nightshift.scan_of(key.referencing), nightshift.join_condition(key.key), key.relation, run_id,
+      coalesce(most::text, 'all')
     ) into found_rows using key.tids;
     released := released || coalesce(found_rows, '{}');
   end loop;
@@ -8553,7 +8673,7 @@ end;
 $$;
 
 comment on function nightshift.find_released_rows is
-  'The rows whose reference to one of rows is set to null or default when that one goes, as its policy says.';
+  'The rows whose reference to one of rows is set to null or default when that one goes, as its policy says. With max_rows (null for all), no more than are needed to tell that there are as many.';
 
 -- supabase/schema/retention/fires_triggers.sql
 
@@ -9152,7 +9272,7 @@ as $$
         union all
         -- A sample may be some way off.
         select (c.value ->> 'totalRows')::numeric, (c.value ->> 'dueRows')::numeric,
-          case when (c.value ->> 'totalRowsExact')::boolean then 1.0 else 0.8 end
+          case when (c.value ->> 'dueRowsExact')::boolean then 1.0 else 0.8 end
         from jsonb_each(backlog -> 'children') c
       ) m(total, due, share)
       where m.total >= 1000 and coalesce(m.due > m.share * policy.max_fraction * m.total, true)
@@ -9260,15 +9380,19 @@ set search_path = pg_catalog, pg_temp
 set row_security = off
 as $$
 declare
-  -- As of the backlog: a table over 32 MB is sampled.
-  counted_pages constant integer := 4096;
+  children constant integer := (select count(*) from nightshift.policy_members(array[policy.relation::oid]) m where m.is_child);
+  -- Rows are counted as those of the backlog are: a table over 32 MB is sampled, or a smaller one of many.
+  counted_pages constant integer := greatest(least(4096, 16384 / greatest(children, 1)), 1000);
   sampled_pages constant integer := 1000;
+  -- To look what a row refers to takes many times as long: 8 MB of all tables together say which share is due.
+  looked_at_pages constant integer := greatest(1000 / greatest(children, 1), 50);
   child record;
   condition text;
   pages bigint;
   percent numeric;
-  total_rows bigint;
-  due_rows bigint;
+  total_rows numeric;
+  due_percent numeric;
+  due_share numeric;
   measured jsonb := '{}';
 begin
   for child in
@@ -9277,15 +9401,18 @@ begin
     select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages
     from nightshift.all_leaf_relations(child.member) l;
     percent := case when coalesce(pages, 0) <= counted_pages then 100 else 100.0 * sampled_pages / pages end;
+    due_percent := case when coalesce(pages, 0) <= looked_at_pages then 100 else 100.0 * looked_at_pages / pages end;
+    execute format('select count(*) from %s x %s', nightshift.scan_of(child.member),
+      case when percent < 100 then format('tablesample system (%s)', percent) else '' end) into total_rows;
+    total_rows := round(total_rows * 100 / percent);
     condition := nightshift.child_condition(policy, child.member, as_of);
-    execute format(
-      'select count(*), count(*) filter (where %s) from %s x %s', coalesce(condition, 'false'),
-      nightshift.scan_of(child.member), case when percent < 100 then format('tablesample system (%s)', percent) else '' end
-    ) into total_rows, due_rows;
+    execute format('select avg(case when %s then 1 else 0 end) from %s x %s', coalesce(condition, 'false'), nightshift.scan_of(child.member),
+      case when due_percent < 100 then format('tablesample system (%s)', due_percent) else '' end) into due_share;
     measured := measured || jsonb_build_object(child.member::text, jsonb_build_object(
-      'totalRows', round(total_rows * 100 / percent),
+      'totalRows', total_rows,
       'totalRowsExact', percent = 100,
-      'dueRows', case when condition is not null then round(due_rows * 100 / percent) end
+      'dueRows', case when condition is not null then round(total_rows * coalesce(due_share, 0)) end,
+      'dueRowsExact', due_percent = 100
     ));
   end loop;
   return measured;
@@ -9293,7 +9420,7 @@ end;
 $$;
 
 comment on function nightshift.measure_children is
-  'Of each table of children of a policy, how many rows it has (exactly below 32 MB) and how many refer to due rows, held or not; null where they refer to each other.';
+  'Of each table of children of a policy, how many rows it has (exactly below 32 MB, of up to four tables) and how many refer to due rows, held or not (exactly where all tables together are below 8 MB); null where they refer to each other.';
 
 -- supabase/schema/retention/measure_references.sql
 
@@ -10038,7 +10165,7 @@ set jit = off
 as $$
 declare
   started constant timestamptz := clock_timestamp();
-  max_rows constant integer := coalesce(closure_rows, greatest(32 * batch_rows, 1000));
+  max_rows constant integer := coalesce(closure_rows, greatest(32 * batch_rows, 8000));
   section constant text := case when assess then 'assessments' else 'steps' end;
   run nightshift.runs;
   scope oid[];
@@ -10054,6 +10181,7 @@ declare
   finished boolean;
   refusal text;
 begin
+  perform nightshift.require_nothing_queued();
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception using
       errcode = 'NS422',
@@ -10106,7 +10234,7 @@ begin
   step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsRefused": 0, "refusedBy": {}, "rowsUndecided": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
     || coalesce(run.progress #> array[section, policy.relation::text], '{}');
 
-  select t.level, t.seeds into level, seeds from nightshift.take_pending(run, policy.relation, not dry) t;
+  select t.level, t.seeds into level, seeds from nightshift.take_pending(run, scope, policy.relation, not dry) t;
   if level is null then
     select n.step, n.seeds into step, seeds from nightshift.next_seeds(run, policy, step, batch_rows, not dry) n;
   end if;
@@ -10158,7 +10286,7 @@ end;
 $$;
 
 comment on function nightshift.purge_batch is
-  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may be looked at to decide a batch, default 32 times batch_rows and at least 1,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS428 paused, or more would go than max_fraction allows, 40001 a partition was detached meanwhile (repeat the call).';
+  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may go with a batch, and be released by it, to be decided at once, default 32 times batch_rows and at least 8,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS428 paused, or more would go than max_fraction allows, 40001 a partition was detached meanwhile (repeat the call).';
 
 -- supabase/schema/retention/purge_keys.sql
 
@@ -10178,8 +10306,12 @@ begin
     from nightshift.policy_members(policies) m
     cross join lateral nightshift.referencing_keys(m.member) r
   )
-  select k.policy, coalesce(d.role, 'hold'), k.key, k.name, k.referenced, k.referencing, k.indexed
+  select k.policy,
+    -- A key of the same name that was made anew may delete what it should release.
+    case when d.role = 'release' and c.confdeltype not in ('n', 'd') then 'hold' else coalesce(d.role, 'hold') end,
+    k.key, k.name, k.referenced, k.referencing, k.indexed
   from keys k
+  join pg_catalog.pg_constraint c on c.oid = k.key
   left join nightshift.retention_keys d
     on d.policy::oid = k.policy and d.referencing = k.referencing and d.constraint_name = k.constraint_name
   order by k.policy, k.key;
@@ -10213,7 +10345,8 @@ as $$
     union
     select r.later, w.earlier from reaches r join waits w on w.later = r.earlier
   )
-  select p.policy, (select count(*) from reaches r where r.later = p.policy),
+  -- Itself left out, or a table that refers to itself would come beside what it refers to.
+  select p.policy, (select count(*) from reaches r where r.later = p.policy and r.earlier <> p.policy),
     array(
       select r.earlier from reaches r
       where r.later = p.policy and exists (select 1 from reaches b where b.later = r.earlier and b.earlier = p.policy)
@@ -10865,7 +10998,11 @@ begin
     end if;
   end if;
   if has_releases then
-    released := nightshift.find_released_rows(run.id, rows_to_delete);
+    released := nightshift.find_released_rows(run.id, rows_to_delete, max_rows + 1);
+    complete := nightshift.count_rows(released) <= max_rows;
+    if not complete then
+      return;
+    end if;
     if locking then
       released := nightshift.lock_rows(run, released);
     end if;
@@ -10953,6 +11090,7 @@ declare
   restore_row text;
   path_of_triggers text := (select s.trigger_search_path || ', pg_temp' from nightshift.settings s);
   is_marked boolean;
+  leaf regclass;
   changed integer;
   state text;
   violated text;
@@ -10961,6 +11099,7 @@ declare
   not_deleted integer := 0;
   failed jsonb := '[]';
 begin
+  perform nightshift.require_nothing_queued();
   if ids is null or cardinality(ids) > 1000 or array_position(ids, null) is not null then
     raise exception using
       errcode = 'NS422',
@@ -10996,7 +11135,7 @@ begin
   -- Operators are qualified: the update runs with the search path of the triggers.
   marked := case when policy.flag_column is not null then format('r.%I is true', policy.flag_column)
     else format('(r.%1$I is not null and r.%1$I operator(pg_catalog.<>) ''-infinity'')', policy.marker_column) end;
-  lock_row := format('select %s from %s r where r.%I%s $1::%s for update of r',
+  lock_row := format('select %s, r.tableoid from %s r where r.%I%s $1::%s for update of r',
     marked, nightshift.scan_of(policy.relation), key.column_name, key.equals, key.type);
   restore_row := format('update %s r set %I = null%s where r.%I%s $1::%s returning %s',
     nightshift.scan_of(policy.relation), policy.marker_column,
@@ -11007,12 +11146,15 @@ begin
 
   foreach id in array keys loop
     begin
-      execute lock_row into is_marked using id;
+      execute lock_row into is_marked, leaf using id;
       if is_marked is null then
         not_found := not_found + 1;
       elsif not is_marked then
         not_deleted := not_deleted + 1;
       else
+        -- Until now nobody was kept from hanging a trigger on the partition alone.
+        perform nightshift.hold_table(leaf, 'for update');
+        perform nightshift.trusted_name(leaf);
         -- Triggers of the application were written for the application's own search path, not for ours.
         perform pg_catalog.set_config('search_path', path_of_triggers, true);
         execute restore_row into is_marked using id;
@@ -11368,7 +11510,14 @@ comment on function nightshift.subtract_row_sets is 'Those of sets that are not 
 
 -- supabase/schema/retention/take_pending.sql
 
-create or replace function nightshift.take_pending(run nightshift.runs, turn regclass, locking boolean, out level integer, out seeds nightshift.row_set[])
+create or replace function nightshift.take_pending(
+  run nightshift.runs,
+  scope oid[],
+  turn regclass,
+  locking boolean,
+  out level integer,
+  out seeds nightshift.row_set[]
+)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -11381,6 +11530,8 @@ begin
       select p.policy, p.relation, array_agg(p.tid) as tids
       from nightshift.purge_pending p
       where p.run_id = run.id and p.turn = take_pending.turn::oid and p.level = take_pending.level
+        -- Of a policy that was removed or switched off meanwhile, none goes any more.
+        and exists (select from nightshift.covering_policy(p.relation, scope) c where c.relation::oid = p.policy)
         and not exists (
           select from nightshift.purge_decisions d
           where d.run_id = run.id and d.relation = p.relation and d.tid = p.tid
@@ -14097,7 +14248,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '84a1a2ba2677e36ab6daf5ce0976a819490cb2b25fd2bf7236e4131605a9181f', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e9801b6b5f0b48538385ea27adaa326fef9a83e1d85abb7e4486453a39b240b1', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,
@@ -14141,14 +14292,17 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   referencing_keys, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
   related_tables, remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
   remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_sentinel,
-  require_ownership, require_period, require_referencing_indexes, require_replica_identity, require_statistics,
-  require_trusted, require_trusted_keys, require_unpaused, resolve_references, restore_rows, restores, resume_run,
-  retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions,
-  row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, secure_partition, secure_partitions,
-  set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies, sources_as_of,
-  spread_hold, stamp_retired, subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs,
-  trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers, unpause, users_of, usual_gap, usual_partition,
-  view_of, view_reads, view_refreshes, view_state, views_below, warn_of_heirs, warn_of_replica_identity,
-  warnings_of_purge, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
+  require_nothing_queued, require_ownership, require_period, require_referencing_indexes, require_replica_identity,
+  require_statistics, require_trusted, require_trusted_keys, require_unpaused, resolve_references, restore_rows,
+  restores, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
+  retired_partitions, row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, secure_partition,
+  secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies,
+  sources_as_of, spread_hold, stamp_retired, subtract_held, subtract_row_sets, take_pending, time_of_number,
+  trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers, unpause,
+  untrusted_in_condition, users_of, usual_gap, usual_partition, view_of, view_reads, view_refreshes, view_state,
+  views_below, warn_of_heirs, warn_of_replica_identity, warnings_of_purge, what_changed, why_not_drop, why_not_retire,
+  why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
+
+select set_config('search_path', current_setting('nightshift.search_path'), false);

@@ -317,6 +317,18 @@ describe('npm run demo', () => {
     expect(stdout).toMatch(
       /The rows that are due[\s\S]*shift: the purge[\s\S]*needed through foreign key[\s\S]*as a dry run/,
     );
+    const [, purge, , words] = stdout.split(/shift: the purge|as a dry run|What the night did/);
+    for (const table of ['Product', 'Asset']) {
+      expect(purge).toMatch(
+        new RegExp(`"${table}" +│ +(\\d+) │ +\\1 │ +\\d+ │ +0 │ +0 .* succeeded`),
+      );
+    }
+    expect(
+      words
+        ?.trim()
+        .split('\n')
+        .map((line) => /\d[\d,]*/.exec(line)?.[0]),
+    ).not.toContain('0');
     expect(await readdir(directory)).toEqual([]);
     const { stdout: left } = await promisify(execFile)('ps', ['-A', '-o', 'args']);
     expect(left).not.toContain(directory);

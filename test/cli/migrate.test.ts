@@ -147,6 +147,34 @@ describe('migrate', () => {
       expect(await db.sql`select * from public.acted`).toEqual([{ as_whom: boss }]);
     });
 
+    it('calls none of their functions and operators, whatever schemas the search path has', async () => {
+      const { text } = (await migrate(asBoss())).release;
+      await db.sql.unsafe(`
+        create table public.acted (as_whom text);
+        grant insert on public.acted to public;
+        grant create on schema public to ${stranger};
+        set role ${stranger};
+        create function public.pg_has_role(text, text, text) returns boolean language plpgsql as $$
+        begin
+          insert into public.acted values (current_user);
+          return true;
+        end $$;
+        create function public.same(oid, regclass) returns boolean language sql as $$ select public.pg_has_role('', '', '') $$;
+        create function public.same(oid, regnamespace) returns boolean language sql as $$ select public.pg_has_role('', '', '') $$;
+        create operator public.= (leftarg = oid, rightarg = regclass, function = public.same);
+        create operator public.= (leftarg = oid, rightarg = regnamespace, function = public.same);
+        reset role;
+        delete from nightshift.migrations;
+      `);
+      await migrate(asBoss());
+      await uninstall(asBoss(), { confirmed: false });
+      const session = db.connect();
+      await session`set role ${session(boss)}`;
+      await session.unsafe(text);
+      expect(await db.sql`select * from public.acted`).toEqual([]);
+      expect(await session`show search_path`).toEqual([{ search_path: '"$user", public' }]);
+    });
+
     it('refuses a schema that is theirs, and so does uninstall, and the release whoever applies it', async () => {
       const { text } = (await migrate(asBoss())).release;
       await db.sql`alter schema nightshift owner to ${db.sql(stranger)}`;

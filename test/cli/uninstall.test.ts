@@ -93,12 +93,29 @@ describe('uninstall', () => {
       db.sql`select conname from pg_constraint where conrelid = 'public."Log 2020"'::regclass and contype = 'c'`;
     expect(await constraints()).toEqual([{ conname: 'nightshift_retired' }]);
     const found = await uninstall(db.url, { confirmed: true });
-    expect(found.retired).toEqual(['"Log 2020"']);
+    expect(found.retired).toEqual(['public."Log 2020"']);
     expect(await constraints()).toEqual([]);
     expect(await db.sql`select note from public."Log 2020"`).toEqual([{ note: 'kept' }]);
     const [made] = await db.sql`
       select count(*)::integer as n from pg_inherits where inhparent = 'public."Log"'::regclass`;
     expect(made?.n).toBeGreaterThanOrEqual(5);
+  });
+
+  it('leaves a constraint of that name alone on what someone else owns, and what has it from its parent', async () => {
+    await db.sql.unsafe(`
+      create table public.parent (id integer constraint nightshift_retired check (id > 0));
+      create table public.child () inherits (public.parent);
+      create role uninstall_stranger;
+      create table public.theirs (id integer constraint nightshift_retired check (id > 0));
+      alter table public.theirs owner to uninstall_stranger;
+    `);
+    try {
+      const found = await uninstall(db.url, { confirmed: true });
+      expect(found.retired).toEqual(['public.parent']);
+    } finally {
+      await db.sql`drop owned by uninstall_stranger`;
+      await db.sql`drop role uninstall_stranger`;
+    }
   });
 
   it('only says what would go, unless it is told to', async () => {
@@ -111,7 +128,7 @@ describe('uninstall', () => {
     await db.sql`create view public.runs as select nightshift.list_runs() as runs`;
     await expect(uninstall(db.url, { confirmed: true })).rejects.toMatchObject({
       code: 'NS422',
-      detail: expect.stringMatching(/view runs/),
+      detail: expect.stringMatching(/view public.runs/),
     });
     await db.sql`drop view public.runs`;
     await db.sql`select nightshift.begin_run('retention-purge', 'cli')`;

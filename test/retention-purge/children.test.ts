@@ -70,6 +70,27 @@ describe.each([
   });
 });
 
+it('children are counted, and of a large table only a share of the pages is asked what it refers to', async () => {
+  await db.sql.unsafe(`
+    create table app.orders (id integer primary key, deleted_at timestamptz);
+    create table app.items (id integer primary key, order_id integer not null references app.orders) with (fillfactor = 10);
+    create table app.notes (id integer primary key, order_id integer not null references app.orders);
+    insert into app.orders select id, ${due} from generate_series(1, 10) id;
+    insert into app.items select id, 1 + id % 10 from generate_series(1, 20000) id;
+    insert into app.notes select id, 1 + id % 10 from generate_series(1, 10) id;
+    create index on app.orders (deleted_at);
+    create index on app.items (order_id);
+    create index on app.notes (order_id);
+    select nightshift.add_retention_policy('app.orders', '30 days', with_children => '{app.items,app.notes}');
+  `);
+  const [row] = await db.sql`
+    select nightshift.measure_children(p, now()) as measured from nightshift.retention_policies p`;
+  expect(row?.measured).toEqual({
+    'app.items': { totalRows: 20_000, totalRowsExact: true, dueRows: 20_000, dueRowsExact: false },
+    'app.notes': { totalRows: 10, totalRowsExact: true, dueRows: 10, dueRowsExact: true },
+  });
+});
+
 describe('a child that something else needs', () => {
   it('keeps its parent, and the parent its other children', async () => {
     await createOrders(", with_children => array['app.items']");
@@ -229,6 +250,30 @@ describe('release', () => {
   });
 });
 
+describe('a released key that was made anew under its name', () => {
+  it.each(['cascade', 'no action', 'restrict'])(
+    'with on delete %s holds its row',
+    async (action) => {
+      await db.sql.unsafe(`
+      create table app.users (id integer primary key, deleted_at timestamptz);
+      create table app.audit (id integer primary key, user_id integer references app.users on delete set null);
+      insert into app.users select id, ${due} from generate_series(1, 3) id;
+      insert into app.audit select id, id from generate_series(1, 2) id;
+      create index on app.users (deleted_at);
+      create index on app.audit (user_id);
+      select nightshift.add_retention_policy('app.users', '30 days', max_fraction => 1, release => array['app.audit']);
+      alter table app.audit drop constraint audit_user_id_fkey,
+        add constraint audit_user_id_fkey foreign key (user_id) references app.users on delete ${action};
+    `);
+      expect(stepOf(await runPurge(db), 'app.users')).toMatchObject({
+        rowsPurged: 1,
+        blockedBy: { 'audit_user_id_fkey on app.audit': 2 },
+      });
+      expect(await idsOf(db.sql, 'app.audit')).toEqual([1, 2]);
+    },
+  );
+});
+
 describe('keep', () => {
   it('lets rows stay without a word: the run succeeds, and says how many and through which key', async () => {
     await createOrders(", keep => array['app.items']");
@@ -281,6 +326,28 @@ describe('what a policy says of foreign keys', () => {
     });
     expect(await idsOf(db.sql, 'app.messages')).toEqual([3]);
   });
+
+  it.each([
+    ['app.items', 'app.notes'],
+    ['app.notes', 'app.items'],
+  ])(
+    'is of the key nearest to the policy, in whatever order tables are named: %s, %s',
+    async (...tables) => {
+      await createOrders('');
+      await db.sql.unsafe(`
+      alter table app.notes add order_id integer references app.orders;
+      create index on app.notes (order_id);
+      update app.notes n set order_id = i.order_id from app.items i where i.id = n.item_id;
+    `);
+      const [{ policy }] = await db.sql<[{ policy: Record<string, unknown> }]>`
+      select nightshift.alter_retention_policy('app.orders', with_children => ${tables}) as policy`;
+      expect(policy.withChildren).toEqual(['app.items(order_id)', 'app.notes(order_id)']);
+      expect(stepOf(await runPurge(db), 'app.orders')).toMatchObject({
+        rowsPurged: 5,
+        children: { 'app.items': 15, 'app.notes': 15 },
+      });
+    },
+  );
 
   it('can be one thing for one key and another for the next', async () => {
     await createMessages();

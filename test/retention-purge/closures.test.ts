@@ -169,6 +169,91 @@ describe('a closure that is too large for one batch', () => {
   });
 });
 
+describe('rows that wait for the turn of another table', () => {
+  it('are left alone when the policy of that one is switched off meanwhile', async () => {
+    await db.sql.unsafe(`
+      create table app.a (id integer primary key, b_id integer, deleted_at timestamptz);
+      create table app.b (id integer primary key, a_id integer, deleted_at timestamptz);
+      insert into app.a select id, id - 1, now() - interval '40 days' + id * interval '1 second' from generate_series(1, 100) id;
+      insert into app.b select id, id, now() - interval '40 days' + id * interval '1 second' from generate_series(0, 100) id;
+      update app.b set a_id = null where id = 0;
+      alter table app.a add foreign key (b_id) references app.b;
+      alter table app.b add foreign key (a_id) references app.a;
+      create index on app.a (deleted_at); create index on app.a (b_id);
+      create index on app.b (deleted_at); create index on app.b (a_id);
+      select nightshift.add_retention_policy('app.a', '30 days', max_fraction => 1), nightshift.add_retention_policy('app.b', '30 days', max_fraction => 1);
+    `);
+    const [begun] = await db.sql`
+      select nightshift.begin_run('retention-purge', 'cli') -> 'run' as run`;
+    const { id, fence } = begun?.run ?? {};
+    await db.sql`select nightshift.plan_retention_purge(${id}, ${fence})`;
+    for (const table of ['app.a', 'app.b'])
+      await db.sql`select nightshift.measure_retention_backlog(${id}, ${fence}, ${table})`;
+    const batch = () =>
+      db.sql`select nightshift.purge_batch(${id}, ${fence}, 'app.a', 10, closure_rows => 30) as batch`;
+    await batch();
+    const waiting = await db.sql`
+      select from nightshift.purge_pending p where p.policy = 'app.b'::regclass`;
+    expect(waiting.length).toBeGreaterThan(0);
+    await db.sql`select nightshift.alter_retention_policy('app.b', enabled => false)`;
+    for (let done = false; !done; ) done = (await batch())[0]?.batch.done;
+    expect(await idsOf(db.sql, 'app.b')).toEqual(range(0, 100));
+    expect(await idsOf(db.sql, 'app.a')).toEqual(range(1, 100));
+    await db.sql`select nightshift.finish_run(${id}, ${fence}, 'succeeded')`;
+  });
+});
+
+describe('references that are released', () => {
+  const users = (of: string) => `
+    create table app.users (id integer primary key, deleted_at timestamptz);
+    create table app.audit (id integer primary key, user_id integer references app.users on delete set null);
+    insert into app.users select id, now() - interval '40 days' + id * interval '1 second' from generate_series(1, 8) id;
+    insert into app.audit select id, ${of} from generate_series(1, 80) id;
+    create index on app.users (deleted_at);
+    create index on app.audit (user_id);
+    select nightshift.add_retention_policy('app.users', '30 days', max_fraction => 1, release => array['app.audit']);
+  `;
+
+  it.each([true, false])(
+    'count like rows that go with theirs: too many are divided, dry run: %s',
+    async (dryRun) => {
+      await db.sql.unsafe(users('1 + id % 8'));
+      expect(await purgeLookingAt(12, { dryRun })).toMatchObject({
+        rowsPurged: 8,
+        released: { 'app.audit': 80 },
+      });
+    },
+  );
+
+  it('of one row, and too many for a batch, leave that one undecided, and the others go', async () => {
+    await db.sql.unsafe(users('1'));
+    expect(await purgeLookingAt(9, { dryRun: true })).toMatchObject({
+      rowsPurged: 7,
+      rowsUndecided: 1,
+    });
+    expect(await purgeLookingAt(9, { dryRun: false })).toMatchObject({
+      rowsPurged: 7,
+      rowsUndecided: 1,
+    });
+    expect(await idsOf(db.sql, 'app.users')).toEqual([1]);
+    expect(await purgeLookingAt(10, { dryRun: false })).toMatchObject({ rowsPurged: 1 });
+  });
+
+  it('that take longer than a statement may leave their row, and not those behind it', async () => {
+    await db.sql.unsafe(`
+      ${users('1')}
+      delete from app.users where id > 2;
+      create function app.dawdle() returns trigger language plpgsql as $$ begin perform pg_catalog.pg_sleep(0.1); return new; end $$;
+      create trigger dawdle before update on app.audit for each row execute function app.dawdle();
+    `);
+    expect(stepOf(await runPurge(db), 'app.users')).toMatchObject({
+      rowsPurged: 1,
+      rowsUndecided: 1,
+    });
+    expect(await idsOf(db.sql, 'app.users')).toEqual([1]);
+  }, 60_000);
+});
+
 describe('a row that cannot go, in the middle of a chain', () => {
   it('is found, and keeps what it refers to; what refers to it goes', async () => {
     await createChain(600);

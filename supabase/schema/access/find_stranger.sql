@@ -65,6 +65,14 @@ begin
       and not pg_has_role(p.proowner, own_role, 'usage')
       -- The webhooks of Supabase run with rights of their own, and only Supabase writes into that schema.
       and not (p.prosecdef and f.nspname = 'supabase_functions' and pg_has_role(f.nspowner, own_role, 'usage'))
+    union all
+    -- And its condition is worked out with our rights, whosever the function is.
+    select
+      format('The condition of trigger %I of %s uses %s', t.tgname, c.oid::regclass, u.used),
+      format('drop trigger %I on %s; /* and create it without: its function can look at the same */', t.tgname, c.oid::regclass)
+    from pg_catalog.pg_trigger t
+    cross join lateral nightshift.untrusted_in_condition(t.oid) u(used)
+    where c.relhastriggers and t.tgrelid = c.oid and not t.tgisinternal and t.tgqual is not null and u.used is not null
   ) s(message, hint)
   where c.oid = any(family)
     -- Most of a thousand partitions are nobody else's, and that is soon seen.
@@ -74,4 +82,4 @@ end;
 $$;
 
 comment on function nightshift.find_stranger is
-  'Who keeps Nightshift from touching a table, in words, with the fix: someone without the rights of the owner of these functions who owns it, a partition of it, a table that it is a partition of, the schema of one of these, or a function that a trigger of one of these calls. Null for nobody.';
+  'Who keeps Nightshift from touching a table, in words, with the fix: someone without the rights of the owner of these functions who owns it, a partition of it, a table that it is a partition of, the schema of one of these, or a function that a trigger of one of these, or its condition, calls. Null for nobody.';

@@ -18,12 +18,14 @@ set jit = off
 as $$
 declare
   stop_at constant timestamptz := clock_timestamp() + interval '1 second';
-  run nightshift.runs := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
+  run nightshift.runs;
   name text;
   answers jsonb := '[]';
   answer jsonb;
   hint text;
 begin
+  perform nightshift.require_nothing_queued();
+  run := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
   foreach name in array tables loop
     exit when answers <> '[]' and clock_timestamp() > stop_at;
     begin

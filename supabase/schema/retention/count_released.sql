@@ -17,7 +17,7 @@ begin
     select jsonb_object_agg(t.relation::text, t.n)
     from (
       select t.relation, sum(cardinality(r.tids)) as n
-      from unnest(nightshift.find_released_rows(run_id, rows)) r
+      from unnest(nightshift.find_released_rows(run_id, rows, null)) r
       join unnest(tables) t(relation) on r.relation in (select nightshift.related_tables(t.relation))
       group by t.relation
     ) t

@@ -12,6 +12,7 @@ declare
   left_over text[];
   entry text;
   found_key record;
+  found_keys oid[];
 begin
   -- Children first: the other two may name what refers to them.
   for given in
@@ -22,17 +23,20 @@ begin
   loop
     delete from nightshift.retention_keys k where k.policy = declare_keys.policy and k.role = given.role;
     entries := given.entries;
-    -- A child may be the child of one that is named after it.
+    -- Level by level, whatever the order of the names: a child may be the child of one that is named after it, and one that
+    -- refers to these rows and to children of theirs goes with these.
     while cardinality(entries) > 0 loop
       left_over := '{}';
+      found_keys := '{}';
       foreach entry in array entries loop
         select k.* into found_key from nightshift.find_key(policy, entry) k;
         if found_key.key is null then
           left_over := left_over || entry;
         else
-          perform nightshift.add_key(policy, found_key.key, given.role);
+          found_keys := found_keys || found_key.key;
         end if;
       end loop;
+      perform nightshift.add_key(policy, k, given.role) from unnest(found_keys) k;
       if cardinality(left_over) = cardinality(entries) then
         perform nightshift.refuse_key(policy, left_over[1]);
       end if;
@@ -51,7 +55,7 @@ begin
   if found then
     raise exception using
       errcode = 'NS422',
-      message = format('%s no longer refers to rows that go by the policy of %s', found_key.referencing, policy),
+      message = format('%s no longer refers to rows that go by the policy of %s, or not as it says', found_key.referencing, policy),
       hint = 'Give with_children, release and keep together, without the tables that do not belong to it any more.';
   end if;
 end;

@@ -7,6 +7,8 @@ as $$
 declare
   by_table nightshift.row_set[];
   deletes text[];
+  of_one_table boolean;
+  together text;
   deleted_rows bigint;
   deleted jsonb;
   expected jsonb;
@@ -49,31 +51,37 @@ begin
   from unnest(by_table) with ordinality d(policy, relation, due, tids, position)
   cross join lateral (select min(t) as first, max(t) as last from unnest(d.tids) t) b;
 
+  of_one_table := cardinality(deletes) = 1;
+  -- One statement for all tables: foreign keys are checked at its end, when rows that refer to each other are all gone.
+  together := (
+    select format(
+      'with %s select pg_catalog.jsonb_build_object(%s)',
+      string_agg(format('d%s as (%s returning 1)', d.position, deletes[d.position]), ', '),
+      string_agg(format('%L, (select pg_catalog.count(*) from d%s)', d.relation, d.position), ', ')
+    )
+    from unnest(by_table) with ordinality d(policy, relation, due, tids, position)
+  );
+
   begin
     if nightshift.fires_triggers(by_table, scope) then
-      -- Triggers of the application were written for the application's own search path, not for ours.
+      -- Triggers of the application were written for the application's own search path, not for ours. Until it is ours again we
+      -- call nothing of Postgres by its name alone: in that path, anyone may have made a function that fits better.
       perform set_config('search_path', (select s.trigger_search_path || ', pg_temp' from nightshift.settings s), true);
     else
       perform set_config('enable_seqscan', 'off', true);
     end if;
-    if cardinality(deletes) = 1 then
+    if of_one_table then
       execute deletes[1] using by_table;
       get diagnostics deleted_rows = row_count;
-      deleted := jsonb_build_object(by_table[1].relation, deleted_rows);
     else
-      -- One statement for all tables: foreign keys are checked at its end, when rows that refer to each other are all gone.
-      execute (
-        select format(
-          'with %s select pg_catalog.jsonb_build_object(%s)',
-          string_agg(format('d%s as (%s returning 1)', d.position, deletes[d.position]), ', '),
-          string_agg(format('%L, (select pg_catalog.count(*) from d%s)', d.relation, d.position), ', ')
-        )
-        from unnest(by_table) with ordinality d(policy, relation, due, tids, position)
-      ) into deleted using by_table;
+      execute together into deleted using by_table;
     end if;
     -- What is put off to the commit would undo the whole batch there, since Postgres 18 with our rights and the search path of the caller.
     set constraints all immediate;
-    perform set_config('search_path', 'pg_catalog, pg_temp', true);
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    if of_one_table then
+      deleted := jsonb_build_object(by_table[1].relation, deleted_rows);
+    end if;
     if deleted <> expected then
       raise exception using errcode = 'NS422', message = 'A trigger kept a row from being deleted';
     end if;

@@ -14,7 +14,7 @@ as $$
         union all
         -- A sample may be some way off.
         select (c.value ->> 'totalRows')::numeric, (c.value ->> 'dueRows')::numeric,
-          case when (c.value ->> 'totalRowsExact')::boolean then 1.0 else 0.8 end
+          case when (c.value ->> 'dueRowsExact')::boolean then 1.0 else 0.8 end
         from jsonb_each(backlog -> 'children') c
       ) m(total, due, share)
       where m.total >= 1000 and coalesce(m.due > m.share * policy.max_fraction * m.total, true)

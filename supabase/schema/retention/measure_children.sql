@@ -6,15 +6,19 @@ set search_path = pg_catalog, pg_temp
 set row_security = off
 as $$
 declare
-  -- As of the backlog: a table over 32 MB is sampled.
-  counted_pages constant integer := 4096;
+  children constant integer := (select count(*) from nightshift.policy_members(array[policy.relation::oid]) m where m.is_child);
+  -- Rows are counted as those of the backlog are: a table over 32 MB is sampled, or a smaller one of many.
+  counted_pages constant integer := greatest(least(4096, 16384 / greatest(children, 1)), 1000);
   sampled_pages constant integer := 1000;
+  -- To look what a row refers to takes many times as long: 8 MB of all tables together say which share is due.
+  looked_at_pages constant integer := greatest(1000 / greatest(children, 1), 50);
   child record;
   condition text;
   pages bigint;
   percent numeric;
-  total_rows bigint;
-  due_rows bigint;
+  total_rows numeric;
+  due_percent numeric;
+  due_share numeric;
   measured jsonb := '{}';
 begin
   for child in
@@ -23,15 +27,18 @@ begin
     select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages
     from nightshift.all_leaf_relations(child.member) l;
     percent := case when coalesce(pages, 0) <= counted_pages then 100 else 100.0 * sampled_pages / pages end;
+    due_percent := case when coalesce(pages, 0) <= looked_at_pages then 100 else 100.0 * looked_at_pages / pages end;
+    execute format('select count(*) from %s x %s', nightshift.scan_of(child.member),
+      case when percent < 100 then format('tablesample system (%s)', percent) else '' end) into total_rows;
+    total_rows := round(total_rows * 100 / percent);
     condition := nightshift.child_condition(policy, child.member, as_of);
-    execute format(
-      'select count(*), count(*) filter (where %s) from %s x %s', coalesce(condition, 'false'),
-      nightshift.scan_of(child.member), case when percent < 100 then format('tablesample system (%s)', percent) else '' end
-    ) into total_rows, due_rows;
+    execute format('select avg(case when %s then 1 else 0 end) from %s x %s', coalesce(condition, 'false'), nightshift.scan_of(child.member),
+      case when due_percent < 100 then format('tablesample system (%s)', due_percent) else '' end) into due_share;
     measured := measured || jsonb_build_object(child.member::text, jsonb_build_object(
-      'totalRows', round(total_rows * 100 / percent),
+      'totalRows', total_rows,
       'totalRowsExact', percent = 100,
-      'dueRows', case when condition is not null then round(due_rows * 100 / percent) end
+      'dueRows', case when condition is not null then round(total_rows * coalesce(due_share, 0)) end,
+      'dueRowsExact', due_percent = 100
     ));
   end loop;
   return measured;
@@ -39,4 +46,4 @@ end;
 $$;
 
 comment on function nightshift.measure_children is
-  'Of each table of children of a policy, how many rows it has (exactly below 32 MB) and how many refer to due rows, held or not; null where they refer to each other.';
+  'Of each table of children of a policy, how many rows it has (exactly below 32 MB, of up to four tables) and how many refer to due rows, held or not (exactly where all tables together are below 8 MB); null where they refer to each other.';

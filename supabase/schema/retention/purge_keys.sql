@@ -14,8 +14,12 @@ begin
     from nightshift.policy_members(policies) m
     cross join lateral nightshift.referencing_keys(m.member) r
   )
-  select k.policy, coalesce(d.role, 'hold'), k.key, k.name, k.referenced, k.referencing, k.indexed
+  select k.policy,
+    -- A key of the same name that was made anew may delete what it should release.
+    case when d.role = 'release' and c.confdeltype not in ('n', 'd') then 'hold' else coalesce(d.role, 'hold') end,
+    k.key, k.name, k.referenced, k.referencing, k.indexed
   from keys k
+  join pg_catalog.pg_constraint c on c.oid = k.key
   left join nightshift.retention_keys d
     on d.policy::oid = k.policy and d.referencing = k.referencing and d.constraint_name = k.constraint_name
   order by k.policy, k.key;

@@ -20,7 +20,8 @@ as $$
     union
     select r.later, w.earlier from reaches r join waits w on w.later = r.earlier
   )
-  select p.policy, (select count(*) from reaches r where r.later = p.policy),
+  -- Itself left out, or a table that refers to itself would come beside what it refers to.
+  select p.policy, (select count(*) from reaches r where r.later = p.policy and r.earlier <> p.policy),
     array(
       select r.earlier from reaches r
       where r.later = p.policy and exists (select 1 from reaches b where b.later = r.earlier and b.earlier = p.policy)

@@ -59,7 +59,11 @@ begin
     end if;
   end if;
   if has_releases then
-    released := nightshift.find_released_rows(run.id, rows_to_delete);
+    released := nightshift.find_released_rows(run.id, rows_to_delete, max_rows + 1);
+    complete := nightshift.count_rows(released) <= max_rows;
+    if not complete then
+      return;
+    end if;
     if locking then
       released := nightshift.lock_rows(run, released);
     end if;

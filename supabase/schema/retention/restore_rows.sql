@@ -23,6 +23,7 @@ declare
   restore_row text;
   path_of_triggers text := (select s.trigger_search_path || ', pg_temp' from nightshift.settings s);
   is_marked boolean;
+  leaf regclass;
   changed integer;
   state text;
   violated text;
@@ -31,6 +32,7 @@ declare
   not_deleted integer := 0;
   failed jsonb := '[]';
 begin
+  perform nightshift.require_nothing_queued();
   if ids is null or cardinality(ids) > 1000 or array_position(ids, null) is not null then
     raise exception using
       errcode = 'NS422',
@@ -66,7 +68,7 @@ begin
   -- Operators are qualified: the update runs with the search path of the triggers.
   marked := case when policy.flag_column is not null then format('r.%I is true', policy.flag_column)
     else format('(r.%1$I is not null and r.%1$I operator(pg_catalog.<>) ''-infinity'')', policy.marker_column) end;
-  lock_row := format('select %s from %s r where r.%I%s $1::%s for update of r',
+  lock_row := format('select %s, r.tableoid from %s r where r.%I%s $1::%s for update of r',
     marked, nightshift.scan_of(policy.relation), key.column_name, key.equals, key.type);
   restore_row := format('update %s r set %I = null%s where r.%I%s $1::%s returning %s',
     nightshift.scan_of(policy.relation), policy.marker_column,
@@ -77,12 +79,15 @@ begin
 
   foreach id in array keys loop
     begin
-      execute lock_row into is_marked using id;
+      execute lock_row into is_marked, leaf using id;
       if is_marked is null then
         not_found := not_found + 1;
       elsif not is_marked then
         not_deleted := not_deleted + 1;
       else
+        -- Until now nobody was kept from hanging a trigger on the partition alone.
+        perform nightshift.hold_table(leaf, 'for update');
+        perform nightshift.trusted_name(leaf);
         -- Triggers of the application were written for the application's own search path, not for ours.
         perform pg_catalog.set_config('search_path', path_of_triggers, true);
         execute restore_row into is_marked using id;

@@ -1,4 +1,11 @@
-create or replace function nightshift.take_pending(run nightshift.runs, turn regclass, locking boolean, out level integer, out seeds nightshift.row_set[])
+create or replace function nightshift.take_pending(
+  run nightshift.runs,
+  scope oid[],
+  turn regclass,
+  locking boolean,
+  out level integer,
+  out seeds nightshift.row_set[]
+)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -11,6 +18,8 @@ begin
       select p.policy, p.relation, array_agg(p.tid) as tids
       from nightshift.purge_pending p
       where p.run_id = run.id and p.turn = take_pending.turn::oid and p.level = take_pending.level
+        -- Of a policy that was removed or switched off meanwhile, none goes any more.
+        and exists (select from nightshift.covering_policy(p.relation, scope) c where c.relation::oid = p.policy)
         and not exists (
           select from nightshift.purge_decisions d
           where d.run_id = run.id and d.relation = p.relation and d.tid = p.tid

@@ -360,6 +360,29 @@ const triggers: Bait[] = [
     hang: 'create trigger bait before delete or update on app.orders for each row execute function mallory.fire()',
     runsIn: ['purge_batch app.orders', 'restore_rows app.orders'],
   },
+  ...[
+    ['the condition of a trigger whose function is of Postgres', 'mallory.evil(old.id)'],
+    [
+      'the condition of a trigger that has Postgres run a text',
+      `query_to_xml('select ${evil}', true, true, '') is not null`,
+    ],
+    [
+      'the condition of a trigger that is of a domain',
+      'old.id::mallory.checked is not null',
+      `create domain mallory.checked as integer check (mallory.evil(value));`,
+    ],
+  ].map(
+    ([name = '', condition, first = '']): Bait => ({
+      name,
+      table: 'app.orders',
+      before: 'grant trigger on app.orders to <mallory>',
+      hang: `
+        ${first}
+        create trigger "bait of <mallory>" before delete or update on app.orders for each row when (${condition})
+        execute function suppress_redundant_updates_trigger()`,
+      runsIn: ['purge_batch app.orders', 'restore_rows app.orders'],
+    }),
+  ),
   {
     name: 'a trigger on a table that is cascaded to',
     table: 'app.orders',

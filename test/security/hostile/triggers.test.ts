@@ -71,6 +71,82 @@ describe('the function of a trigger', () => {
   });
 });
 
+describe('the condition of a trigger', () => {
+  it.each([
+    ['pg_trigger_depth() = 0'],
+    [
+      "old.note is distinct from 'x' and old.deleted_at < now() and current_setting('a.b', true) is null",
+    ],
+    ['app.is_old(old.deleted_at) and not app.is_away()'],
+  ])('may be %s', async (condition) => {
+    const purge = purgeAfter(`
+      create or replace function app.is_old(timestamptz) returns boolean language sql stable as 'select $1 < now()';
+      create or replace function app.is_away() returns boolean language sql as 'select false';
+      create or replace function app.pass() returns trigger language plpgsql as 'begin return old; end';
+      alter function app.is_old owner to <owner>; alter function app.is_away owner to <owner>; alter function app.pass owner to <owner>;
+      create trigger bait before delete on app.orders for each row when (${condition}) execute function app.pass()`);
+    expect((await purge).purged).toBeGreaterThan(0);
+  });
+});
+
+describe('a deferred trigger that the caller has queued before', () => {
+  it.each([
+    "purge_batch(gen_random_uuid(), 1, 'app.orders', 1000)",
+    "create_partitions(gen_random_uuid(), 1, '{app.events}')",
+    "restore_rows('app.orders', '{1}')",
+  ])('is not run by %s', async (call) => {
+    const { admin, nameRoles } = world;
+    await admin.unsafe(
+      nameRoles(`
+        drop table if exists mallory.queue;
+        set role <mallory>;
+        create table mallory.queue (id integer);
+        create constraint trigger bait after insert on mallory.queue deferrable initially deferred
+          for each row execute function mallory.fire();
+        grant insert on mallory.queue to service_role;
+        reset role;
+        grant usage on schema app to service_role; grant update on app.orders to service_role`),
+    );
+    const session = postgres(world.adminUrl, { max: 1, onnotice: () => {} });
+    await world.timesRun();
+    try {
+      await session`set role service_role`;
+      await session`begin`;
+      await session`insert into mallory.queue values (1)`;
+      await expect(session.unsafe(`select nightshift.${call}`)).rejects.toMatchObject({
+        code: 'NS422',
+        detail: expect.stringContaining(world.mallory),
+      });
+    } finally {
+      await session.end();
+    }
+    expect(await world.timesRun()).toBe(0);
+  });
+});
+
+describe('a function that fits better in a schema of the search path of triggers', () => {
+  it.each([
+    ['one table', "'{}'"],
+    ['a table with its children', "'{app.lines}'"],
+  ])('is not called where rows of %s go', async (_, children) => {
+    const { purged } = await purgeAfter(`
+      grant create on schema public to <mallory>;
+      set role <mallory>;
+      create or replace function public.jsonb_build_object(oid, bigint) returns jsonb language plpgsql as 'begin perform mallory.mark(); return pg_catalog.jsonb_build_object($1, $2); end';
+      create or replace function public.format(text, bigint, text) returns text language plpgsql as 'begin perform mallory.mark(); return pg_catalog.format($1, $2, $3); end';
+      create or replace function public.format(text, oid, bigint) returns text language plpgsql as 'begin perform mallory.mark(); return pg_catalog.format($1, $2, $3); end';
+      reset role;
+      create or replace function app.pass() returns trigger language plpgsql as 'begin return old; end';
+      alter function app.pass owner to <owner>;
+      create trigger bait before delete on app.orders for each row execute function app.pass();
+      set role <owner>;
+      select nightshift.alter_retention_policy('app.orders', max_fraction => 1, with_children => ${children});
+      reset role`);
+    expect(purged).toBeGreaterThan(0);
+    expect(await world.timesRun()).toBe(0);
+  });
+});
+
 describe('a trigger that is put off to the commit', () => {
   const putOff = `
     create or replace function mallory.note() returns boolean language sql as 'select mallory.mark()';

@@ -3,6 +3,7 @@ import { Presets, SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
 import { timeMs } from '../functions/_shared/clock.ts';
 import type { ErrorDocument } from '../functions/_shared/errors.ts';
+import type { Fix } from '../functions/_shared/fix.ts';
 import type { StepProgress } from '../functions/_shared/job.ts';
 import type { RunDocument } from '../functions/_shared/ledger.ts';
 
@@ -41,6 +42,37 @@ export function table(head: string[], rows: string[][], rightAligned: number[]):
   });
   view.push(...rows);
   return view.toString();
+}
+
+/** Lines of at most 100 columns, or as many as the window has, broken where SQL may be: outside of quotes. */
+export function wrapped(text: string, indent = ''): string {
+  const widest = Math.min(process.stdout.columns ?? 100, 100);
+  const lines: string[] = [];
+  let line = indent;
+  for (const [word] of text.matchAll(/(?:'[^']*'|"[^"]*"|\S)+/g)) {
+    const longer = line.trim() === '' ? line + word : `${line} ${word}`;
+    if (stripVTControlCharacters(longer).length <= widest || line.trim() === '') {
+      line = longer;
+    } else {
+      lines.push(line);
+      line = `${indent}  ${word}`;
+    }
+  }
+  return [...lines, line].join('\n');
+}
+
+/** A fix, and what it offers in a comment as another way. */
+export function showFix(fix: string, indent: string): void {
+  const [call = '', otherWay] = fix.split(' -- ');
+  console.log(wrapped(`Fix: ${styleText('cyan', call)}`, indent));
+  if (otherWay) note(wrapped(otherWay, indent));
+}
+
+/** What to do about what a step left undone. */
+export function showFixes(fixes: readonly Fix[], except: readonly string[] = []): void {
+  for (const { subject, fix } of fixes) {
+    if (!except.includes(subject)) console.log(wrapped(`${subject}: ${styleText('cyan', fix)}`));
+  }
 }
 
 const padding = 2;

@@ -8,7 +8,7 @@ export function addPlan(program: Command): void {
   program
     .command('plan <job>')
     .description(
-      'show what a run would do and why, without one: a tree of the views, a time line of the partitions',
+      'show what a run would do and why, without one: who refers to due rows, a tree of the views, a time line of the partitions',
     )
     .option('--json', 'print it as JSON')
     .action(plan);

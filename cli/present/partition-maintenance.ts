@@ -6,7 +6,7 @@ import {
   type PartitionReport,
   type PartitionStep,
 } from '../../functions/partition-maintenance/schema.ts';
-import { bytes, coloured, count, note, showError, table } from '../ui.ts';
+import { bytes, coloured, count, note, showError, showFixes, table } from '../ui.ts';
 import type { Presenter } from './presenter.ts';
 
 export const presenter: Presenter<PartitionReport> = {
@@ -204,8 +204,7 @@ function explainStep(step: PartitionStep, dryRun: boolean): void {
   for (const [deed, partitions] of deeds) {
     if (partitions.length > 0) note(`${step.table}: ${deed}: ${some(partitions)}`);
   }
-  if (step.status === 'waiting')
-    note(`${step.table}: time ran out; the next run goes on from here`);
+  if (step.status === 'waiting') note(`${step.table}: time ran out`);
   const last = step.retired.at(-1);
   if (last?.dropAfter) {
     note(
@@ -215,6 +214,7 @@ function explainStep(step: PartitionStep, dryRun: boolean): void {
   for (const { partition, reason } of [...step.blocked, ...step.kept]) {
     console.log(styleText('yellow', `${partition}: ${reason}`));
   }
+  showFixes(step.fixes);
   const { partition, movableRows = 0 } = step.defaultPartition ?? {};
   if (movableRows > 0) {
     note(`${partition}: ${count(movableRows)} rows to be moved to partitions of their own`);

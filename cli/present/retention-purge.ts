@@ -4,9 +4,11 @@ import {
   listedPolicies,
   type PurgeReport,
   type PurgeStep,
+  plannedPolicies,
 } from '../../functions/retention-purge/schema.ts';
-import { age, coloured, count, note, showError, table } from '../ui.ts';
+import { age, coloured, count, note, showError, showFix, showFixes, table } from '../ui.ts';
 import type { Presenter } from './presenter.ts';
+import { showPlan } from './purge-plan.ts';
 
 export const presenter: Presenter<PurgeReport> = {
   title: 'Retention',
@@ -14,6 +16,10 @@ export const presenter: Presenter<PurgeReport> = {
   policies: async (rpc) => {
     const listed = await rpc.call('list_retention_policies', {}, listedPolicies);
     return { document: listed, show: () => showPolicies(listed) };
+  },
+  plan: async (rpc) => {
+    const planned = await rpc.call('preview_retention_purge', {}, plannedPolicies);
+    return { document: planned, show: () => showPlan(planned) };
   },
 };
 
@@ -105,12 +111,20 @@ function childrenOf({ children }: PurgeStep): number {
 
 function explainStep(step: PurgeStep): void {
   if (step.reason) console.log(`${step.relation}: ${step.reason}`);
+  const showFixOf = (subject: string) => {
+    for (const { fix } of step.fixes.filter((found) => found.subject === subject)) {
+      showFix(fix, '    ');
+    }
+  };
   for (const [key, rows] of Object.entries(step.blockedBy)) {
     note(`  ${count(rows)} needed through foreign key ${key}`);
+    showFixOf(key);
   }
   for (const [refuser, rows] of Object.entries(step.refusedBy)) {
     note(`  ${count(rows)} not let go by ${refuser}`);
+    showFixOf(refuser);
   }
+  showFixes(step.fixes, [...Object.keys(step.blockedBy), ...Object.keys(step.refusedBy)]);
   for (const [key, rows] of Object.entries(step.keptBy)) {
     note(`${step.relation}: ${count(rows)} kept, as the policy says, through foreign key ${key}`);
   }
@@ -124,4 +138,9 @@ function explainStep(step: PurgeStep): void {
     console.log(styleText('yellow', `${step.relation}: ${warning}`));
   if (step.error) showError(step.error, `${step.relation}: `);
   if (step.error?.code === 'NS428') note(`  --force ${step.relation}`);
+  if (step.leftOut.length > 0) {
+    const left = step.leftOut.join(' ');
+    note(`${step.relation}: not in this run, though they refer to it and have policies: ${left}`);
+    note(`  --only ${step.relation} ${left}`);
+  }
 }

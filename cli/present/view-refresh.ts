@@ -9,7 +9,7 @@ import {
   type StepReason,
   type ViewFacts,
 } from '../../functions/view-refresh/schema.ts';
-import { age, bytes, coloured, count, duration, note, showError, table } from '../ui.ts';
+import { age, bytes, coloured, count, duration, note, showError, showFixes, table } from '../ui.ts';
 import type { Presenter } from './presenter.ts';
 
 const longCall = { timeoutMs: apiCallTimeoutMs, retry: () => false };
@@ -120,6 +120,7 @@ const selfEvident = new Set<StepReason>(['unchanged', 'never', 'forced']);
 function explainStep(step: RefreshStep): void {
   if (step.error) showError(step.error);
   else if (!selfEvident.has(step.reason)) note(`${step.view}: ${step.detail}`);
+  showFixes(step.fixes);
   showWarnings(step.view, step.warnings);
 }
 

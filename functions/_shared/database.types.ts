@@ -357,6 +357,8 @@ export type Database = {
           relation: unknown
           relation_name: string | null
           check_restore: undefined | null
+          describe_declaration: Json | null
+          describe_holders: Json | null
           describe_retention_policy: Json | null
           require_marker_index: undefined | null
           require_no_sentinel: undefined | null
@@ -766,6 +768,10 @@ export type Database = {
         }
         Returns: string
       }
+      call_for_role: {
+        Args: { key: unknown; policy: unknown; role: string }
+        Returns: string
+      }
       called_functions: {
         Args: { query: string }
         Returns: {
@@ -1042,6 +1048,12 @@ export type Database = {
         }
         Returns: Json
       }
+      describe_declaration: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+        }
+        Returns: Json
+      }
       describe_declared_policy: {
         Args: {
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
@@ -1055,6 +1067,12 @@ export type Database = {
       describe_health_check: {
         Args: {
           health_check: Database["nightshift"]["Tables"]["health_checks"]["Row"]
+        }
+        Returns: Json
+      }
+      describe_holders: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
         }
         Returns: Json
       }
@@ -1257,12 +1275,14 @@ export type Database = {
         }
         Returns: boolean
       }
+      fix_of_leftovers: { Args: { report: Json }; Returns: string }
       fix_of_stale_view: {
         Args: {
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
         }
         Returns: string
       }
+      fix_of_step: { Args: { step: Json }; Returns: string }
       follow_renames: { Args: Record<PropertyKey, never>; Returns: undefined }
       follow_tables: { Args: Record<PropertyKey, never>; Returns: undefined }
       forced_names: {
@@ -1781,6 +1801,7 @@ export type Database = {
       }
       in_days: { Args: { every: string }; Returns: string }
       index_definition: { Args: { index: unknown }; Returns: string }
+      index_for_key: { Args: { key: unknown }; Returns: string }
       indexed_as: {
         Args: { column_name: unknown; relation: unknown }
         Returns: string
@@ -1893,6 +1914,15 @@ export type Database = {
         Args: { fence: number; run_id: string; table_name: string }
         Returns: Json
       }
+      measure_references: {
+        Args: {
+          as_of: string
+          budget_ms: number
+          due_rows: number
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+        }
+        Returns: Json
+      }
       measure_retention_backlog: {
         Args: {
           again?: boolean
@@ -1997,6 +2027,11 @@ export type Database = {
       only_kept: { Args: { step: Json }; Returns: boolean }
       only_needed: { Args: { step: Json }; Returns: boolean }
       other_owners: { Args: Record<PropertyKey, never>; Returns: Json }
+      own_due_condition: {
+        Args: { as_of: string; relation: unknown }
+        Returns: string
+      }
+      pages_of: { Args: { relation: unknown }; Returns: number }
       partition_faults: {
         Args: { parents: unknown[] }
         Returns: {
@@ -2080,6 +2115,10 @@ export type Database = {
           member: unknown
           policy: unknown
         }[]
+      }
+      preview_retention_purge: {
+        Args: { as_of?: string; budget_ms?: number }
+        Returns: Json
       }
       preview_retirement: {
         Args: { fence: number; run_id: string; table_name: string }
@@ -2195,6 +2234,19 @@ export type Database = {
         Args: { from_referenced: boolean; key: unknown }
         Returns: string
       }
+      reference_tree: {
+        Args: { policy: unknown }
+        Returns: {
+          indexed: boolean
+          key: unknown
+          name: string
+          own_policy: boolean
+          referenced: unknown
+          referencing: unknown
+          role: string
+          under: unknown
+        }[]
+      }
       referencing_keys: {
         Args: { relation: unknown }
         Returns: {
@@ -2231,6 +2283,13 @@ export type Database = {
         Returns: undefined
       }
       related_tables: { Args: { relation: unknown }; Returns: unknown[] }
+      remember_held: {
+        Args: {
+          held: Database["nightshift"]["CompositeTypes"]["held_row"][]
+          run_id: string
+        }
+        Returns: undefined
+      }
       remove_health_threshold: {
         Args: { check_name: string; subject?: string }
         Returns: boolean
@@ -2320,12 +2379,22 @@ export type Database = {
         Returns: Json
       }
       retired_in_words: { Args: { relation: unknown }; Returns: string }
+      run_by_hand: { Args: { policies: unknown }; Returns: string }
       run_health_check: {
         Args: {
           as_of: string
           health_check: Database["nightshift"]["Tables"]["health_checks"]["Row"]
         }
         Returns: Json
+      }
+      sample_due_rows: {
+        Args: {
+          as_of: string
+          due_rows: number
+          max_sampled: number
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+        }
+        Returns: Record<string, unknown>
       }
       scan_of: { Args: { relation: unknown }; Returns: string }
       secure_partition: { Args: { partition: unknown }; Returns: undefined }
@@ -2353,6 +2422,7 @@ export type Database = {
           isSetofReturn: true
         }
       }
+      settle_key: { Args: { key: unknown; policy: unknown }; Returns: string }
       settle_owner: { Args: Record<PropertyKey, never>; Returns: undefined }
       soft_delete_policies: {
         Args: Record<PropertyKey, never>

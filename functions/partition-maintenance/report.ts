@@ -1,5 +1,6 @@
 import { timeMs } from '../_shared/clock.ts';
 import { NightshiftError, nothingDone, notLocked } from '../_shared/errors.ts';
+import { type Fix, fixesOfError, nextRunGoesOn } from '../_shared/fix.ts';
 import type { Metrics } from '../_shared/metrics.ts';
 import type { Measurement, TableResults } from './results.ts';
 import { countOf } from './rules.ts';
@@ -58,9 +59,32 @@ export function stepOf(
       ...warningsOf(counted),
     ],
   };
-  if (ranOutOfTime(results, measured)) return { ...step, status: 'waiting' };
-  if (error) return { ...step, status: countOf(progress) > 0 ? 'partial' : 'failed' };
-  return { ...step, status: blocked.length > 0 || kept.length > 0 ? 'partial' : 'succeeded' };
+  const outOfTime = ranOutOfTime(results, measured);
+  const fixes = fixesOf(step, outOfTime);
+  if (outOfTime) return { ...step, fixes, status: 'waiting' };
+  if (error) return { ...step, fixes, status: countOf(progress) > 0 ? 'partial' : 'failed' };
+  const isPartial = blocked.length > 0 || kept.length > 0;
+  return { ...step, fixes, status: isPartial ? 'partial' : 'succeeded' };
+}
+
+/** What to do about what is left undone. */
+function fixesOf(
+  { table, error, blocked, kept }: Omit<PartitionStep, 'fixes' | 'status'>,
+  outOfTime: boolean,
+): Fix[] {
+  const name = `'${table.replaceAll("'", "''")}'`;
+  return [
+    ...(outOfTime ? [{ subject: table, fix: nextRunGoesOn }] : []),
+    ...(error ? fixesOfError(table, error) : []),
+    ...blocked.map(({ partition }) => ({
+      subject: partition,
+      fix: `Do away with what needs it, and the next run retires it; or keep partitions longer: select nightshift.alter_partition_policy(${name}, retention => '...');`,
+    })),
+    ...kept.map(({ partition }) => ({
+      subject: partition,
+      fix: `Mend what its reason says, and the next run drops it; or, if nobody needs it: drop table ${partition};`,
+    })),
+  ];
 }
 
 /** Reports one table of a dry run: what a run would do. */

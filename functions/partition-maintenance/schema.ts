@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { ErrorDocument } from '../_shared/errors.ts';
+import type { Fix } from '../_shared/fix.ts';
 
 export const partitionInput = z.strictObject({
   /** Report what would be created, retired and dropped, and change nothing. */
@@ -181,6 +182,8 @@ export interface PartitionStep {
   missing: number;
   defaultPartition: Omit<DefaultPartition, 'wanted'> | null;
   error?: ErrorDocument;
+  /** What to do about what is left undone; an error has it in its hint. */
+  fixes: Fix[];
   warnings: string[];
 }
 

@@ -1,5 +1,6 @@
 import { NightshiftError, nothingDone } from '../_shared/errors.ts';
 import type { Metrics } from '../_shared/metrics.ts';
+import { fixesOf } from './fixes.ts';
 import {
   type Backlog,
   noTotals,
@@ -57,11 +58,20 @@ export function stepOf(
     overdueSeconds: rowsLeft === 0 ? null : ((after ?? before)?.overdueSeconds ?? null),
     batches: totals.batches,
     durationMs: Math.round(results.durationMs ?? 0),
+    leftOut: [
+      ...new Set(policy.keys.filter(({ leftOut }) => leftOut).map(({ table }) => table)),
+    ].toSorted(),
     warnings: policy.warnings,
     ...(reason === undefined ? {} : { reason }),
     ...(error === undefined ? {} : { error: error.describe() }),
   };
-  return { ...step, status: statusOf(step, dryRun) };
+  // In a dry run all that could go is still there.
+  const others = dryRun ? 0 : rowsLeft - accountedFor;
+  return {
+    ...step,
+    fixes: fixesOf(policy, step, { outOfTime, counted, others }),
+    status: statusOf(step, dryRun),
+  };
 }
 
 function reasonLeft(
@@ -82,7 +92,7 @@ function reasonLeft(
   return reasons.join('; ');
 }
 
-function statusOf(step: Omit<PurgeStep, 'status'>, dryRun: boolean): PurgeStep['status'] {
+function statusOf(step: Omit<PurgeStep, 'status' | 'fixes'>, dryRun: boolean): PurgeStep['status'] {
   // That a real run would refuse is what a dry run is to find out.
   if (step.error) return dryRun && step.error.code === brake ? 'partial' : 'failed';
   if (dryRun || (step.rowsLeft === 0 && !step.reason)) return 'succeeded';

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { ErrorDocument } from '../_shared/errors.ts';
+import type { Fix } from '../_shared/fix.ts';
 
 const relationName = z.string().regex(/^[^\0]+$/, 'must not be empty or contain NUL');
 
@@ -19,6 +20,18 @@ const policy = z.object({
   dropAfter: z.string(),
   maxFraction: z.number(),
   warnings: z.array(z.string()),
+  /** The foreign keys that refer to rows that go by it. */
+  keys: z.array(
+    z.object({
+      key: z.string(),
+      /** The table that refers. */
+      table: z.string(),
+      /** What to do when it holds rows; null where the policy says that it may. */
+      fix: z.string().nullable(),
+      /** Rows that refer have a policy, which this run leaves out. */
+      leftOut: z.boolean(),
+    }),
+  ),
   /** What the brake said of it in an earlier attempt of the run. */
   refusal: z.string().nullish(),
 });
@@ -42,22 +55,51 @@ export const backlog = z.object({
 });
 export type Backlog = z.output<typeof backlog>;
 
-export const listedPolicies = z.array(
-  policy.omit({ refusal: true }).extend({
-    markerColumn: z.string(),
-    flagColumn: z.string().nullable(),
-    /** Foreign keys whose rows go along, are released, or may keep what they refer to: public.items(order_id). */
-    withChildren: z.array(z.string()),
-    release: z.array(z.string()),
-    keep: z.array(z.string()),
-    enabled: z.boolean(),
-    lastPurgedAt: z.string().nullable(),
-    lastPurgedRows: z.number().nullable(),
-    problem: z.object({ code: z.string(), message: z.string() }).optional(),
-    warnings: z.array(z.string()).default([]),
-    ...backlog.partial().shape,
+const listedPolicy = policy.omit({ refusal: true, keys: true }).extend({
+  markerColumn: z.string(),
+  flagColumn: z.string().nullable(),
+  /** Foreign keys whose rows go along, are released, or may keep what they refer to: public.items(order_id). */
+  withChildren: z.array(z.string()),
+  release: z.array(z.string()),
+  keep: z.array(z.string()),
+  enabled: z.boolean(),
+  lastPurgedAt: z.string().nullable(),
+  lastPurgedRows: z.number().nullable(),
+  problem: z.object({ code: z.string(), message: z.string() }).optional(),
+  warnings: z.array(z.string()).default([]),
+  ...backlog.partial().shape,
+});
+export const listedPolicies = z.array(listedPolicy);
+
+const plannedKey = z.object({
+  key: z.string(),
+  /** The table that refers, and the columns with which it does. */
+  table: z.string(),
+  columns: z.string(),
+  /** The key that leads to the children that it refers to; null when it refers to the table itself. */
+  under: z.string().nullable(),
+  role: z.enum(['child', 'release', 'keep', 'hold']),
+  /** Whether rows that refer may go by a policy of their own. */
+  ownPolicy: z.boolean(),
+  /** Rows that go along or are released, or due rows that are held; null where that cannot be known quickly. */
+  rows: z.number().nullable(),
+  rowsExact: z.boolean(),
+  /** The statement that makes the missing index. */
+  createIndex: z.string().nullable(),
+  fix: z.string().nullable(),
+});
+export type PlannedKey = z.output<typeof plannedKey>;
+
+/** What would become of each policy's rows. */
+export const plannedPolicies = z.array(
+  listedPolicy.extend({
+    /** Due rows that nobody holds; missing when the policy is off or has a problem. */
+    goes: z.number().optional(),
+    goesExact: z.boolean().default(false),
+    keys: z.array(plannedKey).default([]),
   }),
 );
+export type PlannedPolicy = z.output<typeof plannedPolicies>[number];
 
 /**
  * The totals of one table over all batches and attempts of a run. A table in a cycle of references can lose rows before
@@ -112,7 +154,7 @@ export interface PurgeStep {
   released: Record<string, number>;
   /** Due rows left because a row that stays refers to them. */
   rowsBlocked: number;
-  /** rowsBlocked by foreign key. */
+  /** By foreign key; a row that several keep counts for each. */
   blockedBy: Record<string, number>;
   /** Due rows that a row which the policy keeps refers to: nobody needs to do anything. */
   rowsKept: number;
@@ -131,6 +173,10 @@ export interface PurgeStep {
   /** Why rows are left, in words. */
   reason?: string;
   error?: ErrorDocument;
+  /** What to do about rows that are left, and in a dry run about those that would be. */
+  fixes: Fix[];
+  /** Tables that refer to it and have a policy, which the run was not asked to go by. */
+  leftOut: string[];
   warnings: string[];
 }
 

@@ -1,14 +1,15 @@
 import { NightshiftError, nothingDone, timedOut } from '../_shared/errors.ts';
+import { type Fix, fixesOfError, nextRunGoesOn } from '../_shared/fix.ts';
 import type { OutcomeStatus } from '../_shared/job.ts';
 import type { Metrics } from '../_shared/metrics.ts';
 import { blockedBy, type PlannedView } from './plan.ts';
 import { apiLimitMs, inSeconds, isStale, timeHint } from './rules.ts';
 import type { Refreshed, RefreshReport, RefreshStep, StepReason, ViewFacts } from './schema.ts';
 
-type StepBase = Pick<RefreshStep, 'view' | 'warnings'>;
+type StepBase = Pick<RefreshStep, 'view' | 'fixes' | 'warnings'>;
 
 export function baseOf({ view, warnings }: ViewFacts): StepBase {
-  return { view, warnings };
+  return { view, fixes: [], warnings };
 }
 
 /** Reports a view that is not refreshed now. */
@@ -89,9 +90,23 @@ export function reportOf(
         stalenessSeconds,
         maxStalenessSeconds,
       })),
-    steps: steps.map((step) => (hasDirect ? step : withSlowness(step, after))),
+    steps: steps
+      .map((step) => ({ ...step, fixes: fixesOf(step) }))
+      .map((step) => (hasDirect ? step : withSlowness(step, after))),
     disabled: after.filter(({ enabled }) => !enabled && !only).map(({ view }) => view),
   };
+}
+
+/** What to do about a view that was not refreshed. */
+function fixesOf({ view, status, reason, error }: RefreshStep): Fix[] {
+  if (error) return fixesOfError(view, error);
+  if (status === 'waiting') return [{ subject: view, fix: `${nextRunGoesOn} ${timeHint}` }];
+  if (status !== 'blocked') return [];
+  const fix =
+    reason === 'busy'
+      ? 'Another session is refreshing it; the next run looks again.'
+      : 'Mend the view that it reads first, whose own step says how; then this one follows.';
+  return [{ subject: view, fix }];
 }
 
 /** Warns before a refresh takes longer than the API allows. */

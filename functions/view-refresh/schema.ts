@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { ErrorDocument } from '../_shared/errors.ts';
+import type { Fix } from '../_shared/fix.ts';
 
 export const refreshInput = z
   .strictObject({
@@ -118,6 +119,8 @@ export interface RefreshStep {
   /** Dead rows that the refresh left in the view, for autovacuum. */
   deadRows?: number;
   error?: ErrorDocument;
+  /** What to do when it was not refreshed; an error has it in its hint. */
+  fixes: Fix[];
   warnings: string[];
 }
 

@@ -547,7 +547,7 @@ comment on table nightshift.purge_decisions is
   'What a run that has not ended knows of rows, so that none is walked twice: rows that stay, and in a dry run those that would be gone. It can only keep a row: what is deleted is looked at anew, under a lock.';
 comment on column nightshift.purge_decisions.fate is
   'held, kept (the policy says that what holds it may), refused (by a trigger or constraint), undecided: it stays. gone: a dry run counts it as deleted; assessed: the same, while the brake is being asked.';
-comment on column nightshift.purge_decisions.reason is 'The foreign key, trigger or constraint that keeps it.';
+comment on column nightshift.purge_decisions.reason is 'The foreign keys, one a line, the trigger or the constraint that keep it.';
 
 alter table nightshift.purge_decisions enable row level security;
 
@@ -588,7 +588,8 @@ exception
 end;
 $$;
 
-comment on type nightshift.held_row is 'A row that stays after all, with the fate and reason of nightshift.purge_decisions.';
+comment on type nightshift.held_row is
+  'A row that stays after all, with the fate of nightshift.purge_decisions and one reason; a row with several is there once for each.';
 
 create table if not exists nightshift.restores (
   id bigint generated always as identity primary key,
@@ -1419,6 +1420,30 @@ $$;
 
 comment on function nightshift.describe_needs is 'The foreign keys that kept rows from a purge, and how many each.';
 
+-- supabase/schema/health/fix_of_leftovers.sql
+
+create or replace function nightshift.fix_of_leftovers(report jsonb)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(f.fix, E'\n' order by f.place)
+  from (
+    select nightshift.fix_of_step(e.step) as fix, min(e.place) as place
+    from jsonb_path_query(
+      fix_of_leftovers.report,
+      '$.steps[*] ? (!(@.status == "succeeded" || @.status == "refreshed" || @.status == "skipped"))'
+    ) with ordinality e(step, place)
+    group by 1
+    order by place
+    limit 3
+  ) f;
+$$;
+
+comment on function nightshift.fix_of_leftovers is
+  'What to do about what a run left undone, by its report: the first fix of each step, three at most, one a line; null when the report does not say.';
+
 -- supabase/schema/health/fix_of_stale_view.sql
 
 create or replace function nightshift.fix_of_stale_view(policy nightshift.refresh_policies)
@@ -1446,6 +1471,25 @@ as $$
 $$;
 
 comment on function nightshift.fix_of_stale_view is 'SQL that refreshes a view of a policy, after those that it is made from, and keeps a record of it.';
+
+-- supabase/schema/health/fix_of_step.sql
+
+create or replace function nightshift.fix_of_step(step jsonb)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  -- What is no SQL is said as a comment.
+  select case when f.fix ~ '^(select|create|alter|drop|grant|vacuum|set) ' then f.fix else '-- ' || f.fix end
+  from (
+    select coalesce(fix_of_step.step #>> '{error,hint}', fix_of_step.step #>> '{fixes,0,fix}') as fix
+  ) f
+  where f.fix is not null;
+$$;
+
+comment on function nightshift.fix_of_step is
+  'What to do first about what a step of a run left, by its report: SQL or a comment; null when the report does not say.';
 
 -- supabase/schema/health/get_health.sql
 
@@ -1738,7 +1782,8 @@ as $$
   from (
     select n.started_at, n.report
     from nightshift.runs n
-    where n.job = 'retention-purge' and n.status in ('succeeded', 'partial', 'failed', 'continued') and not n.dry_run
+    where n.job = (select j.name from nightshift.jobs j where j.policies = 'nightshift.retention_policies'::regclass)
+      and n.status in ('succeeded', 'partial', 'failed', 'continued') and not n.dry_run
       and n.report is not null and n.finished_at <= purge_steps.as_of
       and (n.trigger = 'schedule' or not purge_steps.scheduled)
     order by n.started_at desc
@@ -1853,6 +1898,19 @@ $$;
 
 comment on function nightshift.require_statistics is
   'Raises NS424 where Postgres would show only a part of the sessions and statements, which looks healthier than it is.';
+
+-- supabase/schema/health/run_by_hand.sql
+
+create or replace function nightshift.run_by_hand(policies regclass)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format('-- npm run nightshift -- run %s', j.name) from nightshift.jobs j where j.policies = run_by_hand.policies;
+$$;
+
+comment on function nightshift.run_by_hand is 'How to run by hand the job that goes by a table of policies.';
 
 -- supabase/schema/health/run_health_check.sql
 
@@ -7047,14 +7105,12 @@ begin
       hint = 'Change it with nightshift.alter_retention_policy, or remove it first with nightshift.remove_retention_policy.';
   end if;
   perform nightshift.declare_keys(policy.relation, with_children, release, keep);
-  return nightshift.describe_retention_policy(policy)
-    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
-      || coalesce((select jsonb_agg(t) from nightshift.policy_members(array[policy.relation::oid]) m, nightshift.describe_delete_triggers(m.member) t), '[]'));
+  return nightshift.describe_declaration(policy);
 end;
 $$;
 
 comment on function nightshift.add_retention_policy is
-  'Declares that rows of relation may be purged once marker_column is older than drop_after (and flag_column is true, when given). The marker is a date, timestamp (read as UTC) or timestamptz, and needs an index. drop_after: at least 1 day unless allow_short. max_fraction: the largest share of the table one run may remove, default 0.5, and first_purge => ''all'' accepts once what is due now. with_children, release, keep: tables that refer to rows of relation, or to their children, with the foreign key''s columns where there are several, like ''public.messages(sender_id)'': their rows go with the row that they refer to; their reference is set to null or default, as the ON DELETE of the key says; or they may hold what they refer to and nobody needs to be told. Whatever else refers to a due row holds it. Returns the policy and warnings. Errors: NS404, NS422, each with a hint that says the fix.';
+  'Declares that rows of relation may be purged once marker_column is older than drop_after (and flag_column is true, when given). The marker is a date, timestamp (read as UTC) or timestamptz, and needs an index. drop_after: at least 1 day unless allow_short. max_fraction: the largest share of the table one run may remove, default 0.5, and first_purge => ''all'' accepts once what is due now. with_children, release, keep: tables that refer to rows of relation, or to their children, with the foreign key''s columns where there are several, like ''public.messages(sender_id)'': their rows go with the row that they refer to; their reference is set to null or default, as the ON DELETE of the key says; or they may hold what they refer to and nobody needs to be told. Whatever else refers to a due row holds it. Returns the policy, warnings, and holders: tables that refer to its rows and of which it says nothing, each with how many due rows it would hold now (an estimate unless rowsExact) and the call that settles it. Errors: NS404, NS422, each with a hint that says the fix.';
 
 -- supabase/schema/retention/advice_for_supabase_table.sql
 
@@ -7188,14 +7244,12 @@ begin
   if policy.enabled or with_children is not null or release is not null or keep is not null then
     perform nightshift.declare_keys(policy.relation, with_children, release, keep);
   end if;
-  return nightshift.describe_retention_policy(policy)
-    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
-      || coalesce((select jsonb_agg(t) from nightshift.policy_members(array[policy.relation::oid]) m, nightshift.describe_delete_triggers(m.member) t), '[]'));
+  return nightshift.describe_declaration(policy);
 end;
 $$;
 
 comment on function nightshift.alter_retention_policy is
-  'Changes what is given (null leaves a setting as it is, an empty array takes with_children, release or keep back) and validates the whole as add_retention_policy does. To drop a flag_column, remove the policy and add it anew. A run under way heeds the change from its next batch on. Returns the policy. Errors: NS404, NS422.';
+  'Changes what is given (null leaves a setting as it is, an empty array takes with_children, release or keep back) and validates the whole as add_retention_policy does. To drop a flag_column, remove the policy and add it anew. A run under way heeds the change from its next batch on. Returns what add_retention_policy does. Errors: NS404, NS422.';
 
 -- supabase/schema/retention/apply_brake.sql
 
@@ -7272,6 +7326,28 @@ $$;
 
 comment on function nightshift.brake is
   'A sentence when so many rows of a policy''s table or of its children, by table, are more than its max_fraction allows; null when they may go: within the limit, forced, accepted as a first purge, or of a table of fewer than 1,000 rows.';
+
+-- supabase/schema/retention/call_for_role.sql
+
+create or replace function nightshift.call_for_role(policy regclass, key oid, role text)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  -- What is given replaces what there is, so the call repeats that.
+  select format('select nightshift.alter_retention_policy(%L, %s => array[%s]);', policy,
+    case call_for_role.role when 'child' then 'with_children' else call_for_role.role end,
+    string_agg(quote_literal(e.entry), ', ' order by e.entry))
+  from (
+    select jsonb_array_elements_text(nightshift.keys_in_words(call_for_role.policy, call_for_role.role))
+    union
+    select nightshift.key_in_words(call_for_role.key)
+  ) e(entry);
+$$;
+
+comment on function nightshift.call_for_role is
+  'The call that gives a foreign key a role in a policy (child, release or keep) and leaves the others as they are.';
 
 -- supabase/schema/retention/check_purgeable.sql
 
@@ -7569,8 +7645,18 @@ begin
     return null;
   end if;
   for key in
-    select k.referenced, k.key from nightshift.purge_keys(array[policy.relation::oid]) k
-    where k.role = 'child' and k.referencing = child
+    -- As purge_keys has them, of this one child: its looks at all tables of a policy add up where there are forty.
+    select c.oid as key, c.confrelid::regclass as referenced
+    from nightshift.retention_keys k
+    join pg_catalog.pg_constraint c
+      on c.conrelid = k.referencing and c.conname = k.constraint_name and c.contype = 'f' and c.conparentid = 0
+    where k.policy = child_condition.policy.relation and k.role = 'child' and k.referencing = child
+      and exists (
+        select
+        from nightshift.related_tables(c.confrelid) r
+        join nightshift.policy_members(array[child_condition.policy.relation::oid]) m on m.member::oid = r
+      )
+    order by c.oid
   loop
     if policy.relation::oid in (select nightshift.related_tables(key.referenced)) then
       above := nightshift.due_condition(
@@ -7801,10 +7887,10 @@ begin
   end if;
   return step || (
     select jsonb_build_object(
-      'rowsBlocked', (step ->> 'rowsBlocked')::bigint + count(*) filter (where h.fate = 'held'),
-      'rowsKept', (step ->> 'rowsKept')::bigint + count(*) filter (where h.fate = 'kept'),
-      'rowsRefused', (step ->> 'rowsRefused')::bigint + count(*) filter (where h.fate = 'refused'),
-      'rowsUndecided', (step ->> 'rowsUndecided')::bigint + count(*) filter (where h.fate = 'undecided'),
+      'rowsBlocked', (step ->> 'rowsBlocked')::bigint + count(distinct (h.relation, h.tid)) filter (where h.fate = 'held'),
+      'rowsKept', (step ->> 'rowsKept')::bigint + count(distinct (h.relation, h.tid)) filter (where h.fate = 'kept'),
+      'rowsRefused', (step ->> 'rowsRefused')::bigint + count(distinct (h.relation, h.tid)) filter (where h.fate = 'refused'),
+      'rowsUndecided', (step ->> 'rowsUndecided')::bigint + count(distinct (h.relation, h.tid)) filter (where h.fate = 'undecided'),
       'blockedBy', nightshift.add_counts(step -> 'blockedBy', nightshift.reasons_of(held, 'held')),
       'keptBy', nightshift.add_counts(step -> 'keptBy', nightshift.reasons_of(held, 'kept')),
       'refusedBy', nightshift.add_counts(step -> 'refusedBy', nightshift.reasons_of(held, 'refused'))
@@ -8018,9 +8104,7 @@ begin
     select r.* into resolved from nightshift.resolve_references(run, part, component, true, 1000000) r;
     held := held || resolved.held;
     -- Known from here on, so that what comes next does not look at them again.
-    insert into nightshift.purge_decisions (run_id, relation, tid, fate, reason)
-    select run.id, h.relation, h.tid, h.fate, h.reason from unnest(resolved.held) h
-    on conflict do nothing;
+    perform nightshift.remember_held(run.id, resolved.held);
     counts := nightshift.count_released(run.id, resolved.rows_to_delete);
     refusal := nightshift.delete_rows(run, resolved.rows_to_delete, scope);
     if refusal is null then
@@ -8165,6 +8249,27 @@ $$;
 comment on function nightshift.delete_rows is
   'Deletes locked rows of any tables in one statement. Returns null, or what refused (a trigger or constraint, by name; never what it said, which may quote a row) and then nothing is deleted. Errors: 40001 when a table is no longer covered, and what concerns more than single rows.';
 
+-- supabase/schema/retention/describe_declaration.sql
+
+create or replace function nightshift.describe_declaration(policy nightshift.retention_policies)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select nightshift.describe_retention_policy(policy) || jsonb_build_object(
+    'warnings', nightshift.retention_warnings(policy.relation) || coalesce((
+      select jsonb_agg(t)
+      from nightshift.policy_members(array[policy.relation::oid]) m
+      cross join lateral nightshift.describe_delete_triggers(m.member) t
+    ), '[]'),
+    'holders', nightshift.describe_holders(policy)
+  );
+$$;
+
+comment on function nightshift.describe_declaration is
+  'What whoever declares or changes a policy is to know: the policy, warnings, and the tables that would hold its rows.';
+
 -- supabase/schema/retention/describe_delete_triggers.sql
 
 create or replace function nightshift.describe_delete_triggers(relation regclass)
@@ -8196,6 +8301,32 @@ $$;
 
 comment on function nightshift.describe_delete_triggers is
   'A sentence that names the triggers of the application that a purge of the table fires, and says how they tell it from a user.';
+
+-- supabase/schema/retention/describe_holders.sql
+
+create or replace function nightshift.describe_holders(policy nightshift.retention_policies)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce((
+    select jsonb_agg(k.entry - array['columns', 'under', 'role', 'ownPolicy', 'createIndex'] order by k.place)
+    from jsonb_array_elements(nightshift.measure_references(
+      policy, (nightshift.measure_backlog(policy, now()) ->> 'dueRows')::bigint, now(), 1000
+    ) -> 'keys') with ordinality k(entry, place)
+    where k.entry ->> 'role' = 'hold' and not (k.entry ->> 'ownPolicy')::boolean
+  ), '[]');
+exception
+  -- Whether it can be counted is no condition for declaring a policy.
+  when sqlstate 'NS404' or sqlstate 'NS422' or insufficient_privilege or lock_not_available then
+    return '[]';
+end;
+$$;
+
+comment on function nightshift.describe_holders is
+  'The tables that would hold due rows of a policy, of which it says nothing and which have none themselves: table, key, rows (an estimate unless rowsExact; null where it cannot be known quickly), and the call that settles it.';
 
 -- supabase/schema/retention/describe_retention_policy.sql
 
@@ -8494,7 +8625,7 @@ end;
 $$;
 
 comment on function nightshift.find_needed_rows is
-  'Those of rows that a row outside of them refers to, with the foreign key and what it makes of them (held, kept, or undecided like the row that refers). Rows whose reference is to be released do not count, nor those that a dry run has seen go.';
+  'Those of rows that a row outside of them refers to, once for each foreign key, with that and what it makes of them (held, kept, or undecided like the row that refers). Rows whose reference is to be released do not count, nor those that a dry run has seen go.';
 
 -- supabase/schema/retention/find_relation.sql
 
@@ -8795,6 +8926,24 @@ $$;
 comment on function nightshift.hold_table is
   'Keeps the definition of a table as it is until the end of the transaction, when rows of it are to be locked.';
 
+-- supabase/schema/retention/index_for_key.sql
+
+create or replace function nightshift.index_for_key(key oid)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  -- Postgres cannot build an index concurrently on a partitioned table.
+  select format('create index %son %s (%s);', case when r.relkind = 'p' then '' else 'concurrently ' end,
+    c.conrelid::regclass, nightshift.key_columns(c.oid))
+  from pg_catalog.pg_constraint c
+  join pg_catalog.pg_class r on r.oid = c.conrelid
+  where c.oid = index_for_key.key;
+$$;
+
+comment on function nightshift.index_for_key is 'The statement that makes the index which serves a foreign key from the referencing side.';
+
 -- supabase/schema/retention/indexed_as.sql
 
 create or replace function nightshift.indexed_as(relation regclass, column_name name)
@@ -8841,8 +8990,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   -- 8 MB are read in a few milliseconds, without an index.
-  select coalesce(sum(pg_relation_size(l)), 0) > 1000 * current_setting('block_size')::bigint
-  from nightshift.all_leaf_relations(is_large.relation) l;
+  select nightshift.pages_of(is_large.relation) > 1000;
 $$;
 
 comment on function nightshift.is_large is 'Whether a table, with its partitions, has more than 1,000 pages, and is not to be read as a whole again and again.';
@@ -9299,6 +9447,161 @@ $$;
 comment on function nightshift.measure_children is
   'Of each table of children of a policy, how many rows it has (exactly below 32 MB, of up to four tables) and how many refer to due rows, held or not (exactly where all tables together are below 8 MB); null where they refer to each other.';
 
+-- supabase/schema/retention/measure_references.sql
+
+-- Who refers to the due rows of a policy, and what would become of them: an estimate, for who declares or plans.
+-- Why: what blocks a purge is to be known before it, and to count it all would take as long as the purge.
+
+create or replace function nightshift.measure_references(
+  policy nightshift.retention_policies,
+  due_rows bigint,
+  as_of timestamptz,
+  budget_ms integer
+)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+set enable_mergejoin = off
+set enable_hashjoin = off
+as $$
+declare
+  -- A share of 500 is right within 5 of 100, and as many lookups take milliseconds. Each looks into all partitions.
+  max_sampled constant integer := greatest(20, least(500, 50000 / greatest(1, (
+    select count(*) from nightshift.all_leaf_relations(policy.relation)))));
+  -- Rows with very many children are not counted to the end.
+  max_found constant integer := 20000;
+  stop_at constant timestamptz := clock_timestamp() + make_interval(secs => budget_ms / 1000.0);
+  relations oid[];
+  tids tid[];
+  sampled integer;
+  tree record;
+  above text;
+  goes text;
+  is_hold boolean;
+  max_looked_at integer;
+  max_taken integer;
+  source text;
+  sources jsonb := '{}';
+  walks jsonb := '{}';
+  max_read bigint;
+  walk text;
+  numbers bigint[];
+  found_rows bigint;
+  last_number bigint;
+  is_whole boolean;
+  held bigint[] := '{}';
+  seen bigint;
+  going numeric;
+  is_sample boolean;
+  all_seen boolean;
+  keys jsonb := '{}';
+begin
+  select s.* into relations, tids, all_seen from nightshift.sample_due_rows(policy, due_rows, as_of, max_sampled) s;
+  sampled := coalesce(cardinality(tids), 0);
+  is_sample := not all_seen;
+  if all_seen then
+    due_rows := sampled;
+  end if;
+  going := due_rows;
+
+  for tree in select t.* from nightshift.reference_tree(policy.relation) t loop
+    above := case when tree.under is null
+      then 'select s.n, s.relation, s.tid from unnest($1, $2) with ordinality s(relation, tid, n) where s.n <> all($3)'
+      else sources ->> tree.under::text end;
+    -- Without an index each row reads the whole table, so a few do, of a small one.
+    max_read := greatest(20, least(max_found, case when tree.indexed then 100000 / (
+        select count(*) from (select nightshift.all_leaf_relations(tree.referenced) union all select nightshift.all_leaf_relations(tree.referencing)) l
+      ) else 10000 / greatest(nightshift.pages_of(tree.referencing), 1) end));
+    continue when above is null or not tree.indexed and nightshift.is_large(tree.referencing);
+    is_hold := tree.role in ('hold', 'keep');
+    goes := case when is_hold then '(' || nightshift.own_due_condition(tree.referencing, as_of) || ') is true' end;
+    max_looked_at := case when is_hold then 1000 else max_found end;
+    max_taken := case when is_hold then 1 else max_found end;
+    -- Rows that nothing refers to are there as well, so that it is known how far a walk has come when it is ended. Of rows
+    -- that hold one is enough, unless they are due themselves.
+    source := format(
+      'select r.n, y.relation, y.tid, r.place
+       from (select a.*, row_number() over () as place from (%s) a where a.tid is not null limit %s) r
+       left join lateral (
+         select l.relation, l.tid
+         from (select x.tableoid as relation, x.ctid as tid, %s as goes from %s limit %s) l
+         where not l.goes
+         limit %s
+       ) y on true',
+      above, max_read, coalesce(goes, 'false'), nightshift.reference_join(tree.key, true), max_looked_at, max_taken
+    );
+    walk := format(
+      'select coalesce(array_agg(distinct c.n) filter (where c.tid is not null), ''{}''), count(c.tid),
+         count(*) < %2$s and coalesce(max(c.place), 0) < %3$s, max(c.n)
+       from (%1$s limit %2$s) c',
+      source, max_found, max_read
+    );
+    walks := walks || jsonb_build_object(tree.key::text, walk);
+    if tree.indexed then
+      sources := sources || jsonb_build_object(tree.key::text, format('select s.n, s.relation, s.tid from (%s) s', source));
+    end if;
+  end loop;
+
+  -- Who holds rows comes first: children go only with rows that nobody holds.
+  for tree in
+    select t.*, t.role in ('hold', 'keep') as is_hold
+    from nightshift.reference_tree(policy.relation) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
+    order by t.role in ('hold', 'keep') desc, t.place
+  loop
+    walk := walks ->> tree.key::text;
+    is_whole := walk is not null and clock_timestamp() < stop_at;
+    seen := 0;
+    if is_whole then
+      execute walk into numbers, found_rows, is_whole, last_number
+        using relations, tids, case when tree.is_hold then '{}' else held end;
+      -- They come in the order of the sample.
+      seen := case when is_whole then sampled else last_number end;
+    end if;
+    if tree.is_hold then
+      held := array(select unnest(held) union select unnest(numbers) where seen > 0);
+      all_seen := all_seen and is_whole and not tree.own_policy;
+      going := due_rows * (sampled - cardinality(held)) / greatest(sampled, 1)::numeric;
+    else
+      seen := seen - (select count(*) from unnest(held) h where h <= seen);
+    end if;
+    keys := keys || jsonb_build_object(tree.key::text, jsonb_build_object(
+      'rows', case
+        when sampled = 0 then 0
+        when tree.is_hold and seen > 0 then round(due_rows * cardinality(numbers) / seen)
+        when not tree.is_hold and going = 0 then 0
+        when not tree.is_hold and seen > 0 then round(going * found_rows / seen)
+      end,
+      'rowsExact', is_whole and not is_sample and (tree.is_hold or all_seen)
+    ));
+  end loop;
+
+  return jsonb_build_object(
+    'goes', round(going),
+    'goesExact', all_seen,
+    'keys', coalesce((
+      select jsonb_agg(jsonb_build_object(
+        'key', t.name,
+        'table', t.referencing::text,
+        'columns', nightshift.key_columns(t.key),
+        'under', u.name,
+        'role', t.role,
+        'ownPolicy', t.own_policy,
+        'createIndex', case when not t.indexed then nightshift.index_for_key(t.key) end,
+        'fix', case when t.role = 'hold' then nightshift.settle_key(policy.relation, t.key) end
+      ) || (keys -> t.key::text) order by t.place)
+      from nightshift.reference_tree(policy.relation) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
+      left join nightshift.reference_tree(policy.relation) u on u.key = t.under
+    ), '[]')
+  );
+end;
+$$;
+
+comment on function nightshift.measure_references is
+  'What would become of due_rows of a policy, estimated from at most 500 of them: goes, how many nobody holds; keys, each foreign key of reference_tree with what the policy says of it (child, release, keep, hold), rows (how many due rows it holds, or how many rows that refer go along or are released; null where that cannot be known quickly), createIndex and fix where there is something to do. The Exact flags say what is no estimate. No large table is read, and nothing more is counted once budget_ms is over.';
+
 -- supabase/schema/retention/measure_retention_backlog.sql
 
 create or replace function nightshift.measure_retention_backlog(
@@ -9366,6 +9669,17 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(
+    -- A row that a trigger kept still refers to what went with it, which Postgres notices first.
+    (
+      select format('trigger %s on %s', string_agg(format('%I', t.tgname), ' or ' order by t.tgname), t.tgrelid::regclass)
+      from pg_catalog.pg_constraint c
+      join pg_catalog.pg_trigger t on t.tgrelid = c.conrelid and not t.tgisinternal and (t.tgtype & 11) = 11
+      where c.conname = violated and c.contype = 'f' and state in ('23503', '23001')
+        and c.conrelid in (select r.relation from unnest(rows) r)
+      group by t.tgrelid
+      order by t.tgrelid
+      limit 1
+    ),
     -- A trigger can put anything into the fields of an error: only names that are in the catalog are passed on.
     (
       select format('constraint %I on %s', c.conname, c.conrelid::regclass)
@@ -9474,8 +9788,9 @@ begin
       from nightshift.choose_due_rows(leaf, due, policy.marker_column, lock_clause, batch_rows, cursor) c;
       -- Decided before, with rows that refer to them: counted here, and not walked a second time.
       known := array(
-        select row(policy.relation, d.relation, d.tid, d.fate, d.reason)::nightshift.held_row
+        select row(policy.relation, d.relation, d.tid, d.fate, r.reason)::nightshift.held_row
         from nightshift.purge_decisions d
+        left join lateral string_to_table(d.reason, E'\n') r(reason) on true
         where d.run_id = run.id and d.relation = leaf::oid and d.tid = any(chosen)
       );
       step := nightshift.count_held(step, known);
@@ -9546,9 +9861,14 @@ declare
 begin
   -- Of two reasons for which a row may go, one was enough.
   held := array(
-    select h
-    from (select distinct on (h.relation, h.tid) h.* from unnest(held) h order by h.relation, h.tid, h.fate, h.reason) h
-    where (h.relation, h.tid) not in (select d.relation, t.tid from unnest(deleted) d cross join lateral unnest(d.tids) t(tid))
+    select row(h.policy, h.relation, h.tid, h.fate, h.reason)::nightshift.held_row
+    from (
+      select distinct on (h.relation, h.tid, h.reason) h.*, min(h.fate) over (partition by h.relation, h.tid) as first_fate
+      from unnest(held) h
+      order by h.relation, h.tid, h.reason, h.fate
+    ) h
+    where h.fate = h.first_fate
+      and (h.relation, h.tid) not in (select d.relation, t.tid from unnest(deleted) d cross join lateral unnest(d.tids) t(tid))
   );
   counted := array(
     select row(h.policy, h.relation, h.tid, h.fate, h.reason)::nightshift.held_row
@@ -9560,9 +9880,7 @@ begin
       end
   );
   if in_circle or exists (select from unnest(held) h where h.fate = 'undecided') then
-    insert into nightshift.purge_decisions (run_id, relation, tid, fate, reason)
-    select run.id, h.relation, h.tid, h.fate, h.reason from unnest(held) h
-    on conflict do nothing;
+    perform nightshift.remember_held(run.id, held);
   end if;
   if fate_of_deleted is not null then
     insert into nightshift.purge_decisions (run_id, relation, tid, fate)
@@ -9585,6 +9903,38 @@ $$;
 
 comment on function nightshift.note_decisions is
   'Remembers what a batch decided, as far as the run can meet the rows again: those that stay where references may run in a circle, and what a dry run counts as gone. Returns the rows of held that the cursor has passed, which are to be counted now.';
+
+-- supabase/schema/retention/own_due_condition.sql
+
+create or replace function nightshift.own_due_condition(relation regclass, as_of timestamptz)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(format('x.tableoid = any(%L::oid[]) and (%s) is true',
+    array(select l::oid from nightshift.leaf_relations(p.relation) l),
+    nightshift.due_condition('x', p.relation, p.drop_after, p.marker_column, p.flag_column, own_due_condition.as_of)), ' or ')
+  from nightshift.retention_policies p
+  where p.enabled and p.relation::oid in (select nightshift.related_tables(own_due_condition.relation));
+$$;
+
+comment on function nightshift.own_due_condition is
+  'The SQL condition, for rows x of a table, that an enabled policy of its own lets them go; null without one.';
+
+-- supabase/schema/retention/pages_of.sql
+
+create or replace function nightshift.pages_of(relation regclass)
+returns bigint
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(sum(pg_relation_size(l)), 0)::bigint / current_setting('block_size')::bigint
+  from nightshift.all_leaf_relations(pages_of.relation) l;
+$$;
+
+comment on function nightshift.pages_of is 'How many pages the rows of a table take, with its partitions.';
 
 -- supabase/schema/retention/partitions_to_retire.sql
 
@@ -9689,6 +10039,15 @@ begin
         nightshift.describe_retention_policy(p)
         || jsonb_build_object(
           'warnings', nightshift.retention_warnings(p.relation),
+          'keys', coalesce((
+            select jsonb_agg(jsonb_build_object(
+              'key', t.name, 'table', t.referencing::text, 'fix', nightshift.settle_key(p.relation, t.key),
+              'leftOut', t.role in ('hold', 'keep') and t.own_policy and not exists (
+                select from unnest(chosen) c where c::oid in (select nightshift.related_tables(t.referencing))
+              )
+            ))
+            from nightshift.reference_tree(p.relation) t
+          ), '[]'),
           'refusal', run.progress #> array['refusals', p.relation::text]
         )
         order by o.position, p.relation::text
@@ -9706,7 +10065,7 @@ end;
 $$;
 
 comment on function nightshift.plan_retention_purge is
-  'The enabled policies that this run covers, in the order of their turns (tables that refer come before what they refer to), and the tables whose policy is disabled; fixes the former as the scope of the run. refusal: what the brake said in an earlier attempt. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+  'The enabled policies that this run covers, in the order of their turns (tables that refer come before what they refer to), and the tables whose policy is disabled; fixes the former as the scope of the run. keys: who refers to rows that go, with the call that settles it, and whether rows that refer have a policy which this run leaves out. refusal: what the brake said in an earlier attempt. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
 
 -- supabase/schema/retention/policy_members.sql
 
@@ -9728,6 +10087,52 @@ end;
 $$;
 
 comment on function nightshift.policy_members is 'The tables that lose rows by these policies: their own, and those of children.';
+
+-- supabase/schema/retention/preview_retention_purge.sql
+
+create or replace function nightshift.preview_retention_purge(as_of timestamptz default now(), budget_ms integer default 4000)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '1s'
+set jit = off
+as $$
+declare
+  policy nightshift.retention_policies;
+  policies oid[];
+  entry jsonb;
+  entries jsonb := '[]';
+begin
+  perform nightshift.follow_tables();
+  policies := array(select p.relation::oid from nightshift.retention_policies p);
+  for policy in
+    select p.*
+    from nightshift.retention_policies p
+    left join nightshift.purge_order(array(select e.relation::oid from nightshift.retention_policies e where e.enabled)) o
+      on o.policy = p.relation::oid
+    order by o.position, p.relation::text
+  loop
+    entry := nightshift.describe_retention_policy(policy);
+    begin
+      if policy.enabled then
+        entry := entry || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation))
+          || nightshift.measure_backlog(policy, as_of, least(300, budget_ms / 4 / cardinality(policies)));
+        entry := entry || nightshift.measure_references(
+          policy, (entry ->> 'dueRows')::bigint, as_of, budget_ms * 3 / 4 / cardinality(policies));
+      end if;
+    exception
+      when sqlstate 'NS404' or sqlstate 'NS422' or insufficient_privilege or lock_not_available then
+        entry := entry || jsonb_build_object('problem', jsonb_build_object('code', sqlstate, 'message', sqlerrm));
+    end;
+    entries := entries || entry;
+  end loop;
+  return entries;
+end;
+$$;
+
+comment on function nightshift.preview_retention_purge is
+  'What a purge would do, without a run: each policy as list_retention_policies has it, in the order of their turns, with goes (how many due rows nobody holds) and keys (who refers to them, and what becomes of those rows), as measure_references estimates them. A policy that no longer fits its table carries problem instead, one that is switched off neither. budget_ms: time for counting in all, default 4000.';
 
 -- supabase/schema/retention/primary_key.sql
 
@@ -10234,6 +10639,70 @@ $$;
 comment on function nightshift.reference_join is
   'The FROM and WHERE that lead from a row r (relation, tid) through a foreign key: from the referenced row t to those that refer to it, x, or the other way. Errors: NS422 (see trusted_name).';
 
+-- supabase/schema/retention/reference_tree.sql
+
+create or replace function nightshift.reference_tree(policy regclass)
+returns table (key oid, under oid, role text, own_policy boolean, name text, referenced regclass, referencing regclass, indexed boolean)
+language plpgsql
+stable
+rows 10
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  -- The tables of one level that lose rows, and the key that leads to each.
+  tables oid[] := array[reference_tree.policy::oid];
+  via oid[] := array[null::oid];
+  next_tables oid[];
+  next_via oid[];
+  seen_tables oid[] := tables;
+  seen_keys oid[] := '{}';
+  found_key record;
+begin
+  while cardinality(tables) > 0 loop
+    next_tables := '{}';
+    next_via := '{}';
+    for found_key in
+      select k.*, f.via_key
+      from nightshift.purge_keys(array[reference_tree.policy::oid]) k
+      cross join lateral (
+        select f.via_key
+        from unnest(tables, via) with ordinality f(relation, via_key, position)
+        where f.relation in (select nightshift.related_tables(k.referenced))
+        order by f.position
+        limit 1
+      ) f
+      where k.key <> all(seen_keys)
+      order by k.name
+    loop
+      key := found_key.key;
+      under := found_key.via_key;
+      role := found_key.role;
+      own_policy := exists (
+        select from nightshift.retention_policies p
+        where p.enabled and p.relation::oid in (select nightshift.related_tables(found_key.referencing))
+      );
+      name := found_key.name;
+      referenced := found_key.referenced;
+      referencing := found_key.referencing;
+      indexed := found_key.indexed;
+      return next;
+      seen_keys := seen_keys || found_key.key;
+      if found_key.role = 'child' and found_key.referencing::oid <> all(seen_tables) then
+        seen_tables := seen_tables || found_key.referencing::oid;
+        next_tables := next_tables || found_key.referencing::oid;
+        next_via := next_via || found_key.key;
+      end if;
+    end loop;
+    tables := next_tables;
+    via := next_via;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.reference_tree is
+  'Who refers to rows that go by a policy, level by level: each foreign key of purge_keys once, where it is met first; under is the key that leads to the table it refers to, null for the table of the policy. own_policy: rows that refer may go by an enabled policy of their own.';
+
 -- supabase/schema/retention/referencing_keys.sql
 
 -- What refers to a table: the foreign keys that a purge has to respect.
@@ -10338,6 +10807,23 @@ end;
 $$;
 
 comment on function nightshift.related_tables is 'A table, its partitions at every level, and what it is a partition of.';
+
+-- supabase/schema/retention/remember_held.sql
+
+create or replace function nightshift.remember_held(run_id uuid, held nightshift.held_row[])
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into nightshift.purge_decisions (run_id, relation, tid, fate, reason)
+  select remember_held.run_id, h.relation, h.tid, h.fate, string_agg(h.reason, E'\n' order by h.reason)
+  from unnest(held) h
+  group by h.relation, h.tid, h.fate
+  on conflict do nothing;
+$$;
+
+comment on function nightshift.remember_held is
+  'Writes rows that stay into nightshift.purge_decisions, each once, with all that keeps it.';
 
 -- supabase/schema/retention/remove_retention_policy.sql
 
@@ -10444,15 +10930,8 @@ as $$
 declare
   missing record;
 begin
-  select k.referencing, u.columns into missing
+  select k.referencing, k.key, nightshift.key_columns(k.key) as columns into missing
   from nightshift.referencing_keys(relation) k
-  cross join lateral (
-    select string_agg(quote_ident(a.attname), ', ' order by c.position) as columns
-    from pg_catalog.pg_constraint f
-    cross join lateral unnest(f.conkey) with ordinality c(attnum, position)
-    join pg_catalog.pg_attribute a on a.attrelid = f.conrelid and a.attnum = c.attnum
-    where f.oid = k.key
-  ) u
   where not k.indexed and nightshift.is_large(k.referencing)
   order by pg_relation_size(k.referencing) desc
   limit 1;
@@ -10461,7 +10940,7 @@ begin
       errcode = 'NS422',
       message = format('%s refers to %s, is large, and has no index on %s', missing.referencing, relation, missing.columns),
       detail = 'Postgres would read it as a whole for each row that goes. Nothing was deleted.',
-      hint = format('create index concurrently on %s (%s); a run with force does without.', missing.referencing, missing.columns);
+      hint = nightshift.index_for_key(missing.key) || ' A run with force does without.';
   end if;
 end;
 $$;
@@ -10533,6 +11012,7 @@ declare
   due_rows nightshift.row_set[];
   found_rows nightshift.held_row[];
   left_rows nightshift.row_set[];
+  all_rows nightshift.row_set[];
 begin
   reached := seeds;
   rows_to_delete := seeds;
@@ -10570,6 +11050,7 @@ begin
   if cardinality(found_rows) = 0 and not has_children then
     return;
   end if;
+  all_rows := rows_to_delete;
   due_rows := array(select r from unnest(rows_to_delete) r where r.due);
   loop
     held := held || found_rows;
@@ -10589,22 +11070,35 @@ begin
     );
     rows_to_delete := left_rows;
   end loop;
+  if cardinality(held) > 0 and (has_children or cardinality(component) > 1) then
+    -- What stays for one reason was not asked for others, which hold it as well. Children that stay only because what they
+    -- would go with stays have none, and are none.
+    held := held || array(
+      select s from nightshift.spread_hold(all_rows, array(select h from unnest(held) h where h.reason is not null)) s
+      where (s.policy, s.relation, s.tid) in (select h.policy, h.relation, h.tid from unnest(held) h)
+    );
+  end if;
   held := array(
-    select h::nightshift.held_row
+    select row(h.policy, h.relation, h.tid, h.fate, h.reason)::nightshift.held_row
     from (
-      select distinct on (h.policy, h.relation, h.tid) h.*
-      from unnest(held) h
-      where (h.policy, h.relation, h.tid) in (
-        select d.policy, d.relation, t.tid from unnest(due_rows) d cross join lateral unnest(d.tids) t(tid)
-      )
-      order by h.policy, h.relation, h.tid, array_position(array['held', 'undecided', 'kept'], h.fate), h.reason
+      select distinct r.policy, r.relation, r.tid, r.fate, r.reason
+      from (
+        select h.*, rank() over (
+          partition by h.policy, h.relation, h.tid order by array_position(array['held', 'undecided', 'kept'], h.fate)
+        ) as precedence
+        from unnest(held) h
+        where (h.policy, h.relation, h.tid) in (
+          select d.policy, d.relation, t.tid from unnest(due_rows) d cross join lateral unnest(d.tids) t(tid)
+        )
+      ) r
+      where r.precedence = 1
     ) h
   );
 end;
 $$;
 
 comment on function nightshift.resolve_references is
-  'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the rows whose reference is then set to null or default. held: those that stay, with what keeps them. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';
+  'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the rows whose reference is then set to null or default. held: those that stay, with what keeps them, the nearest where it is several. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';
 
 -- supabase/schema/retention/restore_rows.sql
 
@@ -10790,6 +11284,59 @@ $$;
 comment on function nightshift.retired_in_words is
   'What to say after the name of a table that is a retired partition: until when it is there, and holds what its rows refer to. Empty for any other.';
 
+-- supabase/schema/retention/sample_due_rows.sql
+
+create or replace function nightshift.sample_due_rows(
+  policy nightshift.retention_policies,
+  due_rows bigint,
+  as_of timestamptz,
+  max_sampled integer,
+  out relations oid[],
+  out tids tid[],
+  out is_all boolean
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+as $$
+declare
+  -- So many are walked by the index of the marker, in milliseconds.
+  max_walked constant integer := 20000;
+  sampled_pages constant integer := 1000;
+  due constant text := nightshift.due_condition(
+    't', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of
+  );
+  percent numeric;
+begin
+  is_all := false;
+  -- Not the first ones: the oldest are those that earlier runs had to leave.
+  if due_rows > max_walked then
+    percent := least(100, 100.0 * sampled_pages / greatest(nightshift.pages_of(policy.relation), 1));
+    execute format(
+      'select array_agg(s.relation), array_agg(s.tid)
+       from (select t.tableoid as relation, t.ctid as tid from %s t tablesample system (%s) where %s order by random() limit %s) s',
+      nightshift.scan_of(policy.relation), percent, due, max_sampled
+    ) into relations, tids;
+  end if;
+  -- Too few are due for pages at random to have them.
+  if coalesce(cardinality(tids), 0) < least(100, max_sampled) then
+    execute format(
+      'select array_agg(s.relation), array_agg(s.tid)
+       from (
+         select w.* from (select t.tableoid as relation, t.ctid as tid from %s t where %s limit %s) w order by random() limit %s
+       ) s',
+      nightshift.scan_of(policy.relation), due, max_walked, max_sampled
+    ) into relations, tids;
+    is_all := coalesce(cardinality(tids), 0) < max_sampled;
+  end if;
+end;
+$$;
+
+comment on function nightshift.sample_due_rows is
+  'Where some due rows of a policy are, at most max_sampled, at random as far as that is quick; is_all when these are all of them. due_rows: how many there are, about.';
+
 -- supabase/schema/retention/scan_of.sql
 
 create or replace function nightshift.scan_of(relation regclass)
@@ -10843,6 +11390,63 @@ $$;
 comment on function nightshift.sets_to_remember is
   'Those of the rows that a dry run counts as gone and can meet again: from another row that they refer to, or on its way through the table.';
 
+-- supabase/schema/retention/settle_key.sql
+
+create or replace function nightshift.settle_key(policy regclass, key oid)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  declared nightshift.retention_policies;
+  own nightshift.retention_policies;
+  named record;
+  role text;
+  keep constant text := nightshift.call_for_role(policy, key, 'keep');
+  with_children constant text := nightshift.call_for_role(policy, key, 'child');
+begin
+  select c.conrelid::regclass as referencing, c.conname, c.confdeltype as action, nightshift.retired_in_words(c.conrelid) as retired
+  into named
+  from pg_catalog.pg_constraint c where c.oid = settle_key.key;
+  select k.role into role from nightshift.retention_keys k
+  where k.policy = settle_key.policy and k.referencing = named.referencing and k.constraint_name = named.conname;
+  if role = 'keep' then
+    return null;
+  elsif role is not null then
+    return format('Nothing, if other sessions held rows of %s: the next run takes them.', named.referencing);
+  elsif named.retired <> '' then
+    return format('%s -- or wait until %s is dropped: its rows hold nothing then', keep, named.referencing);
+  end if;
+
+  select p.* into own from nightshift.retention_policies p
+  where p.relation::oid in (select nightshift.related_tables(named.referencing))
+  order by p.enabled desc
+  limit 1;
+  if own.enabled then
+    return format('%s -- or wait: rows of %s go by their own policy when they are due', with_children, named.referencing);
+  elsif own.relation is not null then
+    return format('select nightshift.alter_retention_policy(%L, enabled => true); -- or: %s', own.relation, with_children);
+  end if;
+  select p.* into declared from nightshift.retention_policies p where p.relation = settle_key.policy;
+  -- A time that may be null marks rows of that table as well; one that may not would say of live rows that they are due.
+  if exists (
+    select from pg_catalog.pg_attribute a
+    where a.attrelid = named.referencing and a.attname = declared.marker_column and not a.attnotnull and not a.attisdropped
+      and a.atttypid in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
+  ) then
+    return format('select nightshift.add_retention_policy(%L, %L, marker_column => %L); -- or, marked or not: %s',
+      named.referencing, declared.drop_after, declared.marker_column, with_children);
+  elsif named.action in ('n', 'd') then
+    return format('%s -- or, so that they go along: %s', nightshift.call_for_role(policy, key, 'release'), with_children);
+  end if;
+  return format('%s -- or, to let both stay: %s', with_children, keep);
+end;
+$$;
+
+comment on function nightshift.settle_key is
+  'What to do about rows that hold a row of a policy through a foreign key: a call and, as a comment, another way. Null where the policy says that they may.';
+
 -- supabase/schema/retention/spread_hold.sql
 
 create or replace function nightshift.spread_hold(rows nightshift.row_set[], staying nightshift.held_row[])
@@ -10858,8 +11462,10 @@ declare
   steps text;
 begin
   select string_agg(format(
-    'select %s::oid, t.tableoid, t.ctid, %s, %L from %s', k.policy,
-    case k.role when 'keep' then 'case r.fate when ''held'' then ''kept'' else r.fate end' else 'r.fate' end, k.name,
+    'select %s::oid, t.tableoid, t.ctid, %s, %s from %s', k.policy,
+    case k.role when 'keep' then 'case r.fate when ''held'' then ''kept'' else r.fate end' else 'r.fate' end,
+    -- A child would go along, but for what holds the child.
+    case k.role when 'child' then format('coalesce(r.reason, %L)', k.name) else quote_literal(k.name) end,
     nightshift.reference_join(k.key, false)
   ), ' union all ')
   into steps
@@ -10891,7 +11497,7 @@ end;
 $$;
 
 comment on function nightshift.spread_hold is
-  'What follows when rows stay: they, and those of rows that they refer to, directly or not, with the foreign key.';
+  'What follows when rows stay: they, and those of rows that they refer to, directly or not, with the foreign key that holds them, or their children.';
 
 -- supabase/schema/retention/subtract_held.sql
 
@@ -11066,15 +11672,8 @@ as $$
   select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
   from (
   select format(
-    'Foreign key %s has no index on the referencing side, so each row deleted here reads that whole table. Fix: create index concurrently on %s (%s);',
-    k.name, k.referencing,
-    (
-      select string_agg(format('%I', a.attname), ', ' order by u.position)
-      from pg_catalog.pg_constraint c
-      cross join lateral unnest(c.conkey) with ordinality u(attnum, position)
-      join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = u.attnum
-      where c.oid = k.key
-    )
+    'Foreign key %s has no index on the referencing side, so each row deleted here reads that whole table. Fix: %s',
+    k.name, nightshift.index_for_key(k.key)
   )
   from nightshift.referencing_keys(warnings_of_purge.relation) k
   where not k.indexed
@@ -11203,8 +11802,10 @@ begin
         measure.detail := measure.detail
           || format(' The last run left only what others still need, by %s.', nightshift.describe_needs(step));
         measure.info := 180000;
+        measure.fix := nightshift.fix_of_step(step);
       end if;
-      measure.fix := format('-- npm run nightshift -- run retention-purge --only %s', quote_literal(policy.relation));
+      measure.fix := coalesce(measure.fix,
+        format('%s --only %s', nightshift.run_by_hand('nightshift.retention_policies'), quote_literal(policy.relation)));
     exception
       when lock_not_available then
         measure.problem := 'Another session holds a lock on it.';
@@ -11253,7 +11854,8 @@ as $$
       min(n.place) filter (where n.rows_before is not null and n.rows_left <= n.rows_before) - 1 as grown_until,
       string_agg(n.rows_left::text, ', ' order by n.place desc) as figures,
       bool_or(n.place = 1 and nightshift.only_needed(n.step)) as needed,
-      string_agg(nightshift.describe_needs(n.step), '') filter (where n.place = 1) as needs
+      string_agg(nightshift.describe_needs(n.step), '') filter (where n.place = 1) as needs,
+      string_agg(nightshift.fix_of_step(n.step), '') filter (where n.place = 1) as fix
     from night n
     group by n.relation
   )
@@ -11263,7 +11865,7 @@ as $$
     case when t.relation is null then 'No scheduled run has reported on it yet.'
       else format('Rows left by the last scheduled runs: %s.%s', t.figures,
         case when t.needed then format(' All of the last are still needed, by %s.', t.needs) end) end,
-    '-- npm run nightshift -- run retention-purge',
+    coalesce(case when t.needed then t.fix end, nightshift.run_by_hand('nightshift.retention_policies')),
     case when t.needed then 3::numeric end, null::numeric, null::numeric, null::text
   from nightshift.retention_policies p
   left join trend t on t.relation = p.relation::text
@@ -12273,12 +12875,13 @@ as $$
     case when j.partial_in_row = 0 then 'The last one left nothing.' else format('%s in a row. The last, of %s UTC, left %s',
       j.partial_in_row, to_char(p.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
       coalesce(nightshift.describe_leftovers(p.report), 'work undone, and its report does not say which.')) end,
-    format('-- npm run nightshift -- run %s', j.job),
+    -- Another run is no fix for what a foreign key keeps.
+    coalesce(nightshift.fix_of_leftovers(p.report), format('-- npm run nightshift -- run %s', j.job)),
     case when p.needed then 1::numeric end, null::numeric, null::numeric, null::text
   from nightshift.job_states(health_jobs_partial.as_of) j
   left join lateral (
     select r.started_at, r.report,
-      r.status = 'partial' and r.job = 'retention-purge' and coalesce((
+      r.status = 'partial' and coalesce((
         select bool_and(nightshift.only_needed(s))
         from jsonb_path_query(r.report, '$.steps[*] ? (@.status != "succeeded")') s
       ), false) as needed
@@ -13662,7 +14265,7 @@ grant execute on function
   nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
   nightshift.list_retention_policies, nightshift.list_runs, nightshift.measure_default_partition,
   nightshift.measure_retention_backlog, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
-  nightshift.plan_view_refresh, nightshift.preview_retirement, nightshift.purge_batch,
+  nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_retirement, nightshift.purge_batch,
   nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.resume_run, nightshift.retire_partitions
 to service_role, nightshift_runner;
 
@@ -13685,58 +14288,60 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '6fcf3844712598dd2e9a0cf8ec60a637b43a5793b97d9655e1b844da250efa04', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '72f582818252620a086f9caa0d35a9131bb327b396a87e725aa38364bb8cf39e', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,
-  bound_of_time, brake, called_functions, can_be_referenced, check_health, check_lease, check_partition_policy,
-  check_partition_sizes, check_purgeable, check_refresh_policy, check_release, check_restore, check_retention_policy,
-  child_condition, choose_due_rows, column_type, constant_default, copy_after_attach, copy_grants, copy_settings,
-  count_between, count_deleted, count_held, count_released, count_rows, counted, counted_until, covering_policy,
-  create_missing_partitions, create_partition, create_partitions, database_sizes, declare_health_check, declare_job,
-  declare_keys, declared_since, delete_closure, delete_rows, describe_ddl_failure, describe_declared_policy,
-  describe_delete_triggers, describe_health_check, describe_installation, describe_jobs, describe_leftovers,
-  describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
-  describe_retention_policy, describe_retired, describe_run, describe_view, drop_retired_partitions, due_by_marker,
-  due_condition, explain_attach_failure, fences, find_covered_rows, find_key, find_needed_rows, find_refresh,
-  find_refresh_policy, find_relation, find_released_rows, find_stranger, find_view, finish_detach, finish_run,
-  fires_triggers, fix_of_stale_view, follow_renames, follow_tables, forced_names, forget_decisions,
-  free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over, health_backlog_age,
-  health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks, health_connections,
-  health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
-  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
-  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
-  health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
-  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
-  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
-  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
-  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
-  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run,
-  hold_run, hold_table, in_days, index_definition, indexed_as, interval_start, intervals_of, is_forced, is_large,
+  bound_of_time, brake, call_for_role, called_functions, can_be_referenced, check_health, check_lease,
+  check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy, check_release, check_restore,
+  check_retention_policy, child_condition, choose_due_rows, column_type, constant_default, copy_after_attach,
+  copy_grants, copy_settings, count_between, count_deleted, count_held, count_released, count_rows, counted,
+  counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions, database_sizes,
+  declare_health_check, declare_job, declare_keys, declared_since, delete_closure, delete_rows, describe_ddl_failure,
+  describe_declaration, describe_declared_policy, describe_delete_triggers, describe_health_check, describe_holders,
+  describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
+  describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
+  describe_run, describe_view, drop_retired_partitions, due_by_marker, due_condition, explain_attach_failure, fences,
+  find_covered_rows, find_key, find_needed_rows, find_refresh, find_refresh_policy, find_relation, find_released_rows,
+  find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view,
+  fix_of_step, follow_renames, follow_tables, forced_names, forget_decisions, free_partition_name, get_health, get_run,
+  gone_of, grant_of_refresh, hand_over, health_backlog_age, health_backlog_growth, health_blocked_sessions,
+  health_cache_hit, health_checks, health_connections, health_database_growth, health_database_size,
+  health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores,
+  health_foreign_keys_without_index, health_idle_in_transaction, health_inactive_replication_slots,
+  health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost, health_jobs_partial,
+  health_ledger_size, health_level, health_long_transactions, health_measure, health_nightshift_exposed,
+  health_oversized_partitions, health_partition_horizon, health_partitions_without_rls, health_paused,
+  health_policies_broken, health_read_only, health_replication_lag, health_sequences, health_slow_statements,
+  health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds, health_transaction_id_age,
+  health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run, held_partition_policy,
+  held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run, hold_run, hold_table,
+  in_days, index_definition, index_for_key, indexed_as, interval_start, intervals_of, is_forced, is_large,
   is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time, key_columns,
   key_in_words, keys_in_words, last_health_levels, leaf_relations, level_rank, list_partition_policies,
   list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change, lock_in_turn, lock_rows,
   mark_lost_runs, marker_is_indexed, marker_walk, may_exceed, may_refresh, measure_backlog, measure_children,
-  measure_default_partition, measure_retention_backlog, migrations, move_rows, mute_triggers, name_refusal, name_some,
-  next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching, note_partitions,
-  note_unchanged, oldest_due, only_kept, only_needed, other_owners, partition_faults, partition_key,
-  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_to_make, partitions_to_retire,
-  partitions_wanted, pause, plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members,
-  preview_retirement, primary_key, purge_batch, purge_decisions, purge_keys, purge_order, purge_pending, purge_steps,
-  put_off, reach_rows, read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure,
-  reference_join, referencing_keys, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way,
-  refuse_key, related_tables, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
+  measure_default_partition, measure_references, measure_retention_backlog, migrations, move_rows, mute_triggers,
+  name_refusal, name_some, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
+  note_partitions, note_unchanged, oldest_due, only_kept, only_needed, other_owners, own_due_condition, pages_of,
+  partition_faults, partition_key, partition_policies, partition_state, partition_suffix, partition_warnings,
+  partitions_to_make, partitions_to_retire, partitions_wanted, pause, plan_partition_maintenance, plan_retention_purge,
+  plan_view_refresh, policy_members, preview_retention_purge, preview_retirement, primary_key, purge_batch,
+  purge_decisions, purge_keys, purge_order, purge_pending, purge_steps, put_off, reach_rows, read_partitions,
+  reasons_of, reattach_partition, record_batch, record_refresh_failure, reference_join, reference_tree,
+  referencing_keys, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
+  related_tables, remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
   remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_sentinel,
   require_nothing_queued, require_ownership, require_period, require_referencing_indexes, require_replica_identity,
   require_statistics, require_trusted, require_trusted_keys, require_unpaused, resolve_references, restore_rows,
   restores, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
-  retired_partitions, row_set, run_health_check, runs, scan_of, secure_partition, secure_partitions,
-  set_health_threshold, sets_to_remember, settings, settle_owner, soft_delete_policies, sources_as_of, spread_hold,
-  stamp_retired, subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs,
-  trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers, unpause, untrusted_in_condition, users_of,
-  usual_gap, usual_partition, view_of, view_reads, view_refreshes, view_state, views_below, warn_of_heirs,
-  warn_of_replica_identity, warnings_of_purge, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
-  without_replica_identity
+  retired_partitions, row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, secure_partition,
+  secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies,
+  sources_as_of, spread_hold, stamp_retired, subtract_held, subtract_row_sets, take_pending, time_of_number,
+  trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers, unpause,
+  untrusted_in_condition, users_of, usual_gap, usual_partition, view_of, view_reads, view_refreshes, view_state,
+  views_below, warn_of_heirs, warn_of_replica_identity, warnings_of_purge, what_changed, why_not_drop, why_not_retire,
+  why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

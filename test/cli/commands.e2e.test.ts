@@ -159,7 +159,7 @@ describe('the command line', () => {
     `);
     const partial = await run('cli/main.ts', ['run', 'retention-purge'], env);
     expect(partial.stdout).toMatch(
-      /1 needed through foreign key lines_order_id_fkey on public\.lines/,
+      /1 needed through foreign key lines_order_id_fkey on public\.lines\n {4}Fix: select nightshift.alter_retention_policy\('public.orders', with_children/,
     );
     expect(partial.code).toBe(3);
 
@@ -168,6 +168,36 @@ describe('the command line', () => {
     expect(paused.stdout).toMatch(/Run skipped: Nightshift is paused: moving house/);
     expect(paused.code).toBe(4);
     await db.sql`select nightshift.unpause()`;
+  });
+
+  it('draws who refers to the rows that are due, within 100 columns', async () => {
+    await db.sql.unsafe(`
+      create table public.refunds (order_id integer references public.orders on delete set null);
+      create table public."Packing slips of the warehouse" (id integer primary key, "the order they belong to" integer references public.orders);
+      create table public.slip_notes (slip_id integer references public."Packing slips of the warehouse");
+      insert into public."Packing slips of the warehouse" values (1, 301);
+      update public.orders set deleted_at = now() - interval '40 days' where id between 401 and 402;
+      select nightshift.alter_retention_policy('public.orders', release => array['public.refunds'],
+        with_children => array['public."Packing slips of the warehouse"']);
+    `);
+    const plan = ['plan', 'retention-purge'];
+    const { stdout, code } = await run('cli/main.ts', plan, env);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/public\.orders: ~2 go of 3 due\n/);
+    expect(stdout).toMatch(/├── public\.lines\(order_id\): keeps 1\n/);
+    expect(stdout).toMatch(/public\.refunds\(order_id\): released, ~0, no index\n/);
+    expect(stdout).toMatch(
+      /slips of the warehouse"\("the order they belong to"\): goes with, ~0, no index\n.*└── public\.slip_notes\(slip_id\): keeps \?, no index\n/,
+    );
+    expect(stdout).toMatch(/public\.lines keeps rows of public\.orders:\n {2}Fix: select /);
+    expect(Math.max(...stdout.split('\n').map(({ length }) => length))).toBeLessThanOrEqual(100);
+    expect(JSON.parse((await run('cli/main.ts', [...plan, '--json'], env)).stdout)).toMatchObject([
+      { relation: 'public.orders', goes: 2, keys: [{}, {}, {}, {}] },
+    ]);
+    await db.sql.unsafe(`
+      select nightshift.alter_retention_policy('public.orders', with_children => '{}', release => '{}');
+      update public.orders set deleted_at = null where id between 401 and 402;
+      drop table public.refunds, public.slip_notes, public."Packing slips of the warehouse"`);
   });
 
   it('draws the plan of the views, refreshes them, and shows how old they are', async () => {
@@ -208,7 +238,7 @@ describe('the command line', () => {
       /Materialized views[\s\S]*public\.busiest .* old .* 1d 2h .* plain/,
     );
 
-    const none = await run('cli/main.ts', ['plan', 'retention-purge'], env);
+    const none = await run('cli/main.ts', ['plan', 'health-check'], env);
     expect(none.stderr).toMatch(/has no plan of its own[\s\S]*--dry-run/);
     expect(none.code).toBe(2);
   });

@@ -86,6 +86,9 @@ describe('rows that only foreign keys keep', () => {
       'app.parents': {
         level: 'info',
         detail: expect.stringContaining('still need, by "needs it" on app.children (1).'),
+        fix: expect.stringMatching(
+          /^select .*'app.parents', with_children => array\['app.children/,
+        ),
       },
     });
     expect(await findings('jobs_partial')).toMatchObject({
@@ -94,6 +97,9 @@ describe('rows that only foreign keys keep', () => {
         value: 3,
         detail: expect.stringMatching(
           /left app\.parents: 1 still needed by rows that stay by "needs it" on app\.children \(1\)$/,
+        ),
+        fix: expect.stringMatching(
+          /^select .*'app.parents', with_children => array\['app.children/,
         ),
       },
     });
@@ -124,7 +130,9 @@ describe('jobs_partial', () => {
       view,
       status: n === 0 ? 'refreshed' : 'failed',
       detail: 'app.x changed',
-      ...(n === 1 ? { error: { code: 'NS422', message: 'The query of app.b fails' } } : {}),
+      ...(n === 1
+        ? { error: { code: 'NS422', message: 'The query of app.b fails', hint: 'Mend it.' } }
+        : {}),
     }));
     const blocked = [{ partition: 'app.p1', reason: 'its rows are needed' }];
     await recordRun(db.sql, 'view-refresh', {
@@ -142,6 +150,7 @@ describe('jobs_partial', () => {
         detail: expect.stringMatching(
           /left app\.b: The query of app\.b fails; app\.c: app\.x changed; app\.d: .*; and 1 more$/,
         ),
+        fix: '-- Mend it.',
       },
       'partition-maintenance': {
         detail: expect.stringMatching(

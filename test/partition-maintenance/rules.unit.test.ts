@@ -111,7 +111,10 @@ describe('what came of a table', () => {
     ['something not dropped', dropped({ outcome: 'kept', reason: 'a view' }), [], 'partial'],
     ['rows that nobody could count', { measured: uncounted }, [], 'failed'],
   ])('with %s', (_, results, created, status) => {
-    expect(step(results, created).status).toBe(status);
+    const { fixes, error, ...told } = step(results, created);
+    expect(told.status).toBe(status);
+    const says = fixes.length > 0 || error?.hint !== undefined;
+    expect(says, 'Whether it says what to do').toBe(status !== 'succeeded');
   });
 
   it('is told by the error of the earliest phase, and by a lock only without an error', () => {

@@ -57,7 +57,7 @@ describe.each(['no action', 'restrict', 'cascade', 'set null', 'set default'])(
 );
 
 describe('a row that several foreign keys need', () => {
-  it('counts as one blocked row, and what is blocked adds up', async () => {
+  it('counts as one blocked row, and once for each of them', async () => {
     await db.sql.unsafe(`
       create table app.parents (id integer primary key, code text unique, deleted_at timestamptz);
       create table app.by_id (id bigint references app.parents);
@@ -69,7 +69,10 @@ describe('a row that several foreign keys need', () => {
     `);
     const step = stepOf(await runPurge(db), 'app.parents');
     expect(step).toMatchObject({ rowsPurged: 2, rowsBlocked: 4, rowsLeft: 4 });
-    expect(Object.values(step.blockedBy).reduce((sum, n) => sum + n)).toBe(4);
+    expect(step.blockedBy).toEqual({
+      'by_id_id_fkey on app.by_id': 3,
+      'by_code_code_fkey on app.by_code': 2,
+    });
     expect(await idsOf(db.sql, 'app.parents')).toEqual([1, 2, 3, 4]);
     expect(await db.sql`select code from app.by_code order by code`).toHaveLength(2);
   });

@@ -43,6 +43,7 @@ describe('rows that a retired partition still refers to', () => {
         blockedBy: {
           [`events_customer_id_fkey on ${retired?.name} (a retired partition, ${words}${retired?.until ?? ''})`]: 10,
         },
+        fixes: [{ fix: expect.stringContaining(`or wait until ${retired?.name} is dropped`) }],
       });
       await db.sql.unsafe(`drop table ${retired?.name}`);
       expect((await runPurge(db)).report.rowsPurged).toBe(10);

@@ -16,6 +16,7 @@ const policy = (relation: string): Policy => ({
   dropAfter: '30 days',
   maxFraction: 0.5,
   warnings: [],
+  keys: [],
 });
 
 const backlog = (dueRows: number, totalRows: number): Backlog => ({
@@ -105,6 +106,33 @@ describe('a step', () => {
     const step = stepWith({ totals, outOfTime: true, after: undefined });
     expect(step).toMatchObject({ status: 'partial', rowsLeft: 60, rowsLeftExact: false });
     expect(step.reason).toMatch(/time ran out/);
+  });
+
+  it.each<[string, Partial<TableResults>]>([
+    ['others hold rows', { after: backlog(3, 900) }],
+    ['time ran out', { outOfTime: true, after: undefined }],
+    ['what is left was not counted', { after: undefined }],
+    ['rows refer', { totals: { ...noTotals, rowsBlocked: 3, blockedBy: { 'k on c': 3 } } }],
+    ['a trigger refuses', { totals: { ...noTotals, rowsRefused: 3, refusedBy: { 't on c': 3 } } }],
+    ['rows are undecided', { totals: { ...noTotals, rowsUndecided: 3 } }],
+    ['an error has no hint', { error: new NightshiftError('XX000', 'purge_batch failed') }],
+  ])('says what to do when %s', (_, results) => {
+    const step = stepWith({ after: backlog(3, 900), ...results });
+    expect(step.status).not.toBe('succeeded');
+    expect(step.fixes).toHaveLength(1);
+  });
+
+  it('has the fix of each key, and of one that the run leaves out another', () => {
+    const key = { key: 'k on c', table: 'c', fix: 'select 1;', leftOut: false };
+    const totals = { ...noTotals, rowsBlocked: 3, blockedBy: { 'k on c': 3 } };
+    const fixesWith = (leftOut: boolean) =>
+      stepOf(
+        { ...policy('public.t'), keys: [{ ...key, leftOut }] },
+        { totals, outOfTime: false, before: backlog(3, 9), after: backlog(3, 9) },
+        { dryRun: false },
+      ).fixes;
+    expect(fixesWith(false)).toEqual([{ subject: 'k on c', fix: 'select 1;' }]);
+    expect(fixesWith(true)[0]?.fix).toMatch(/Let the run have c as well/);
   });
 
   it('carries its error and no row contents', () => {

@@ -38,6 +38,7 @@ const callable = [
   'plan_partition_maintenance',
   'plan_retention_purge',
   'plan_view_refresh',
+  'preview_retention_purge',
   'preview_retirement',
   'purge_batch',
   'reattach_partition',

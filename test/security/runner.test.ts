@@ -208,6 +208,7 @@ describe('a runner token does not move the clock', () => {
       'list_partition_policies',
       'list_refresh_policies',
       'list_retention_policies',
+      'preview_retention_purge',
     ] as const;
     expect(timed.map(({ name }) => name)).toEqual(
       ['begin_run', ...reading, 'resume_run'].toSorted(),

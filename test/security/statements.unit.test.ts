@@ -48,6 +48,7 @@ const noRelations: Record<string, string> = {
   'd.position': 'a number',
   'deletes[d.position]': 'one of the statements that are looked at here',
   "coalesce(condition, 'false')": 'a condition from child_condition',
+  "coalesce(goes, 'false')": 'a condition on columns, from own_due_condition',
   due: 'a condition on columns, from due_condition or due_by_marker',
   due_percent: 'a number',
   from_bound: 'a literal from bound_of_time',
@@ -59,7 +60,13 @@ const noRelations: Record<string, string> = {
   'literals[1]': 'a literal from bound_of_time',
   'literals[cardinality(literals)]': 'a literal from bound_of_time',
   locking: 'a word',
+  max_found: 'a number',
+  max_looked_at: 'a number',
+  max_read: 'a number',
+  max_sampled: 'a number',
+  max_taken: 'a number',
   'max_ties + 1': 'a number',
+  max_walked: 'a number',
   "nightshift.due_by_marker('r', policy.relation, '0', policy.marker_column, policy.flag_column, as_of)":
     'a condition on columns',
   "nightshift.due_condition( 'x', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at)":
@@ -129,6 +136,10 @@ const safeHere: Record<string, Record<string, string>> = {
   'retention/hold_cascades.sql': { referencing: 'LOCK TABLE runs nothing' },
   'retention/hold_table.sql': { relation: 'LOCK TABLE runs nothing' },
   'retention/lock_rows.sql': { 'asked.relation': 'a number' },
+  'retention/measure_references.sql': {
+    above: 'a statement that is made here, for the key above',
+    'walk := walks ->> tree.key::text': 'one of several that are made here',
+  },
   'retention/reach_rows.sql': { 'k.upwards': 'from reference_join' },
 };
 

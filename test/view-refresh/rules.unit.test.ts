@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { cancelledByHand, NightshiftError } from '../../functions/_shared/errors.ts';
 import { criticalPathsMs, planRefresh, type Scope } from '../../functions/view-refresh/plan.ts';
-import { stepOfPlan } from '../../functions/view-refresh/report.ts';
+import { reportOf, stepOfPlan } from '../../functions/view-refresh/report.ts';
 import {
   apiLimitMs,
   chooseTransport,
@@ -276,8 +276,25 @@ describe('a run', () => {
     status,
     reason: 'changed',
     detail: '',
+    fixes: [],
     warnings: [],
   });
+  const scope = { dryRun: false, hasDirect: true, only: false };
+
+  it.each<[RefreshStep['status'], Partial<RefreshStep>, number]>([
+    ['failed', { error: { code: 'XX000', message: 'refresh_view failed' } }, 1],
+    ['failed', { error: { code: 'NS422', message: 'no', hint: 'Mend it.' } }, 0],
+    ['blocked', { reason: 'blocked' }, 1],
+    ['blocked', { reason: 'busy' }, 1],
+    ['waiting', {}, 1],
+    ['refreshed', {}, 0],
+    ['skipped', {}, 0],
+    ['due', {}, 0],
+  ])('says of a view that is %s what to do, when an error does not: %o', (status, given, fixes) => {
+    const { steps } = reportOf([{ ...step(status), ...given }], [], scope);
+    expect(steps[0]?.fixes).toHaveLength(fixes);
+  });
+
   const first = { progressed: false, attempt: 1 };
   const later = { progressed: false, attempt: 2 };
 

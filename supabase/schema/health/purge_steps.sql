@@ -9,7 +9,8 @@ as $$
   from (
     select n.started_at, n.report
     from nightshift.runs n
-    where n.job = 'retention-purge' and n.status in ('succeeded', 'partial', 'failed', 'continued') and not n.dry_run
+    where n.job = (select j.name from nightshift.jobs j where j.policies = 'nightshift.retention_policies'::regclass)
+      and n.status in ('succeeded', 'partial', 'failed', 'continued') and not n.dry_run
       and n.report is not null and n.finished_at <= purge_steps.as_of
       and (n.trigger = 'schedule' or not purge_steps.scheduled)
     order by n.started_at desc

@@ -54,11 +54,9 @@ begin
   if policy.enabled or with_children is not null or release is not null or keep is not null then
     perform nightshift.declare_keys(policy.relation, with_children, release, keep);
   end if;
-  return nightshift.describe_retention_policy(policy)
-    || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation)
-      || coalesce((select jsonb_agg(t) from nightshift.policy_members(array[policy.relation::oid]) m, nightshift.describe_delete_triggers(m.member) t), '[]'));
+  return nightshift.describe_declaration(policy);
 end;
 $$;
 
 comment on function nightshift.alter_retention_policy is
-  'Changes what is given (null leaves a setting as it is, an empty array takes with_children, release or keep back) and validates the whole as add_retention_policy does. To drop a flag_column, remove the policy and add it anew. A run under way heeds the change from its next batch on. Returns the policy. Errors: NS404, NS422.';
+  'Changes what is given (null leaves a setting as it is, an empty array takes with_children, release or keep back) and validates the whole as add_retention_policy does. To drop a flag_column, remove the policy and add it anew. A run under way heeds the change from its next batch on. Returns what add_retention_policy does. Errors: NS404, NS422.';

@@ -10,10 +10,10 @@ begin
   end if;
   return step || (
     select jsonb_build_object(
-      'rowsBlocked', (step ->> 'rowsBlocked')::bigint + count(*) filter (where h.fate = 'held'),
-      'rowsKept', (step ->> 'rowsKept')::bigint + count(*) filter (where h.fate = 'kept'),
-      'rowsRefused', (step ->> 'rowsRefused')::bigint + count(*) filter (where h.fate = 'refused'),
-      'rowsUndecided', (step ->> 'rowsUndecided')::bigint + count(*) filter (where h.fate = 'undecided'),
+      'rowsBlocked', (step ->> 'rowsBlocked')::bigint + count(distinct (h.relation, h.tid)) filter (where h.fate = 'held'),
+      'rowsKept', (step ->> 'rowsKept')::bigint + count(distinct (h.relation, h.tid)) filter (where h.fate = 'kept'),
+      'rowsRefused', (step ->> 'rowsRefused')::bigint + count(distinct (h.relation, h.tid)) filter (where h.fate = 'refused'),
+      'rowsUndecided', (step ->> 'rowsUndecided')::bigint + count(distinct (h.relation, h.tid)) filter (where h.fate = 'undecided'),
       'blockedBy', nightshift.add_counts(step -> 'blockedBy', nightshift.reasons_of(held, 'held')),
       'keptBy', nightshift.add_counts(step -> 'keptBy', nightshift.reasons_of(held, 'kept')),
       'refusedBy', nightshift.add_counts(step -> 'refusedBy', nightshift.reasons_of(held, 'refused'))

@@ -61,9 +61,7 @@ begin
     select r.* into resolved from nightshift.resolve_references(run, part, component, true, 1000000) r;
     held := held || resolved.held;
     -- Known from here on, so that what comes next does not look at them again.
-    insert into nightshift.purge_decisions (run_id, relation, tid, fate, reason)
-    select run.id, h.relation, h.tid, h.fate, h.reason from unnest(resolved.held) h
-    on conflict do nothing;
+    perform nightshift.remember_held(run.id, resolved.held);
     counts := nightshift.count_released(run.id, resolved.rows_to_delete);
     refusal := nightshift.delete_rows(run, resolved.rows_to_delete, scope);
     if refusal is null then

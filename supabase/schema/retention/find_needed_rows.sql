@@ -64,4 +64,4 @@ end;
 $$;
 
 comment on function nightshift.find_needed_rows is
-  'Those of rows that a row outside of them refers to, with the foreign key and what it makes of them (held, kept, or undecided like the row that refers). Rows whose reference is to be released do not count, nor those that a dry run has seen go.';
+  'Those of rows that a row outside of them refers to, once for each foreign key, with that and what it makes of them (held, kept, or undecided like the row that refers). Rows whose reference is to be released do not count, nor those that a dry run has seen go.';

@@ -33,8 +33,9 @@ begin
       from nightshift.choose_due_rows(leaf, due, policy.marker_column, lock_clause, batch_rows, cursor) c;
       -- Decided before, with rows that refer to them: counted here, and not walked a second time.
       known := array(
-        select row(policy.relation, d.relation, d.tid, d.fate, d.reason)::nightshift.held_row
+        select row(policy.relation, d.relation, d.tid, d.fate, r.reason)::nightshift.held_row
         from nightshift.purge_decisions d
+        left join lateral string_to_table(d.reason, E'\n') r(reason) on true
         where d.run_id = run.id and d.relation = leaf::oid and d.tid = any(chosen)
       );
       step := nightshift.count_held(step, known);

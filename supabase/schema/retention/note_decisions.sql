@@ -17,9 +17,14 @@ declare
 begin
   -- Of two reasons for which a row may go, one was enough.
   held := array(
-    select h
-    from (select distinct on (h.relation, h.tid) h.* from unnest(held) h order by h.relation, h.tid, h.fate, h.reason) h
-    where (h.relation, h.tid) not in (select d.relation, t.tid from unnest(deleted) d cross join lateral unnest(d.tids) t(tid))
+    select row(h.policy, h.relation, h.tid, h.fate, h.reason)::nightshift.held_row
+    from (
+      select distinct on (h.relation, h.tid, h.reason) h.*, min(h.fate) over (partition by h.relation, h.tid) as first_fate
+      from unnest(held) h
+      order by h.relation, h.tid, h.reason, h.fate
+    ) h
+    where h.fate = h.first_fate
+      and (h.relation, h.tid) not in (select d.relation, t.tid from unnest(deleted) d cross join lateral unnest(d.tids) t(tid))
   );
   counted := array(
     select row(h.policy, h.relation, h.tid, h.fate, h.reason)::nightshift.held_row
@@ -31,9 +36,7 @@ begin
       end
   );
   if in_circle or exists (select from unnest(held) h where h.fate = 'undecided') then
-    insert into nightshift.purge_decisions (run_id, relation, tid, fate, reason)
-    select run.id, h.relation, h.tid, h.fate, h.reason from unnest(held) h
-    on conflict do nothing;
+    perform nightshift.remember_held(run.id, held);
   end if;
   if fate_of_deleted is not null then
     insert into nightshift.purge_decisions (run_id, relation, tid, fate)

@@ -57,6 +57,15 @@ begin
         nightshift.describe_retention_policy(p)
         || jsonb_build_object(
           'warnings', nightshift.retention_warnings(p.relation),
+          'keys', coalesce((
+            select jsonb_agg(jsonb_build_object(
+              'key', t.name, 'table', t.referencing::text, 'fix', nightshift.settle_key(p.relation, t.key),
+              'leftOut', t.role in ('hold', 'keep') and t.own_policy and not exists (
+                select from unnest(chosen) c where c::oid in (select nightshift.related_tables(t.referencing))
+              )
+            ))
+            from nightshift.reference_tree(p.relation) t
+          ), '[]'),
           'refusal', run.progress #> array['refusals', p.relation::text]
         )
         order by o.position, p.relation::text
@@ -74,4 +83,4 @@ end;
 $$;
 
 comment on function nightshift.plan_retention_purge is
-  'The enabled policies that this run covers, in the order of their turns (tables that refer come before what they refer to), and the tables whose policy is disabled; fixes the former as the scope of the run. refusal: what the brake said in an earlier attempt. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+  'The enabled policies that this run covers, in the order of their turns (tables that refer come before what they refer to), and the tables whose policy is disabled; fixes the former as the scope of the run. keys: who refers to rows that go, with the call that settles it, and whether rows that refer have a policy which this run leaves out. refusal: what the brake said in an earlier attempt. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';

@@ -36,6 +36,7 @@ declare
   due_rows nightshift.row_set[];
   found_rows nightshift.held_row[];
   left_rows nightshift.row_set[];
+  all_rows nightshift.row_set[];
 begin
   reached := seeds;
   rows_to_delete := seeds;
@@ -73,6 +74,7 @@ begin
   if cardinality(found_rows) = 0 and not has_children then
     return;
   end if;
+  all_rows := rows_to_delete;
   due_rows := array(select r from unnest(rows_to_delete) r where r.due);
   loop
     held := held || found_rows;
@@ -92,15 +94,28 @@ begin
     );
     rows_to_delete := left_rows;
   end loop;
+  if cardinality(held) > 0 and (has_children or cardinality(component) > 1) then
+    -- What stays for one reason was not asked for others, which hold it as well. Children that stay only because what they
+    -- would go with stays have none, and are none.
+    held := held || array(
+      select s from nightshift.spread_hold(all_rows, array(select h from unnest(held) h where h.reason is not null)) s
+      where (s.policy, s.relation, s.tid) in (select h.policy, h.relation, h.tid from unnest(held) h)
+    );
+  end if;
   held := array(
     select row(h.policy, h.relation, h.tid, h.fate, h.reason)::nightshift.held_row
     from (
-      select distinct on (h.policy, h.relation, h.tid) h.*
-      from unnest(held) with ordinality h(policy, relation, tid, fate, reason, position)
-      where (h.policy, h.relation, h.tid) in (
-        select d.policy, d.relation, t.tid from unnest(due_rows) d cross join lateral unnest(d.tids) t(tid)
-      )
-      order by h.policy, h.relation, h.tid, array_position(array['held', 'undecided', 'kept'], h.fate), h.position
+      select distinct r.policy, r.relation, r.tid, r.fate, r.reason
+      from (
+        select h.*, rank() over (
+          partition by h.policy, h.relation, h.tid order by array_position(array['held', 'undecided', 'kept'], h.fate)
+        ) as precedence
+        from unnest(held) h
+        where (h.policy, h.relation, h.tid) in (
+          select d.policy, d.relation, t.tid from unnest(due_rows) d cross join lateral unnest(d.tids) t(tid)
+        )
+      ) r
+      where r.precedence = 1
     ) h
   );
 end;

@@ -13,8 +13,8 @@ begin
   select string_agg(format(
     'select %s::oid, t.tableoid, t.ctid, %s, %s from %s', k.policy,
     case k.role when 'keep' then 'case r.fate when ''held'' then ''kept'' else r.fate end' else 'r.fate' end,
-    -- A child would go along: what keeps the child is the reason.
-    format(case k.role when 'child' then 'coalesce(r.reason, %L)' else '%L' end, k.name),
+    -- A child would go along, but for what holds the child.
+    case k.role when 'child' then format('coalesce(r.reason, %L)', k.name) else quote_literal(k.name) end,
     nightshift.reference_join(k.key, false)
   ), ' union all ')
   into steps
@@ -46,4 +46,4 @@ end;
 $$;
 
 comment on function nightshift.spread_hold is
-  'What follows when rows stay: they, and those of rows that they refer to, directly or not, with the foreign key; above a child that is the one which keeps the child.';
+  'What follows when rows stay: they, and those of rows that they refer to, directly or not, with the foreign key that holds them, or their children.';

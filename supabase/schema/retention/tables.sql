@@ -58,7 +58,7 @@ comment on table nightshift.purge_decisions is
   'What a run that has not ended knows of rows, so that none is walked twice: rows that stay, and in a dry run those that would be gone. It can only keep a row: what is deleted is looked at anew, under a lock.';
 comment on column nightshift.purge_decisions.fate is
   'held, kept (the policy says that what holds it may), refused (by a trigger or constraint), undecided: it stays. gone: a dry run counts it as deleted; assessed: the same, while the brake is being asked.';
-comment on column nightshift.purge_decisions.reason is 'The foreign key, trigger or constraint that keeps it.';
+comment on column nightshift.purge_decisions.reason is 'The foreign keys, one a line, the trigger or the constraint that keep it.';
 
 alter table nightshift.purge_decisions enable row level security;
 
@@ -99,7 +99,8 @@ exception
 end;
 $$;
 
-comment on type nightshift.held_row is 'A row that stays after all, with the fate and reason of nightshift.purge_decisions.';
+comment on type nightshift.held_row is
+  'A row that stays after all, with the fate of nightshift.purge_decisions and one reason; a row with several is there once for each.';
 
 create table if not exists nightshift.restores (
   id bigint generated always as identity primary key,

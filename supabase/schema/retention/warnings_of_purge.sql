@@ -7,15 +7,8 @@ as $$
   select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
   from (
   select format(
-    'Foreign key %s has no index on the referencing side, so each row deleted here reads that whole table. Fix: create index concurrently on %s (%s);',
-    k.name, k.referencing,
-    (
-      select string_agg(format('%I', a.attname), ', ' order by u.position)
-      from pg_catalog.pg_constraint c
-      cross join lateral unnest(c.conkey) with ordinality u(attnum, position)
-      join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = u.attnum
-      where c.oid = k.key
-    )
+    'Foreign key %s has no index on the referencing side, so each row deleted here reads that whole table. Fix: %s',
+    k.name, nightshift.index_for_key(k.key)
   )
   from nightshift.referencing_keys(warnings_of_purge.relation) k
   where not k.indexed

@@ -111,6 +111,7 @@ const onView: Call[] = [
 /** About whatever there is. */
 const onAll: Call[] = [
   call('list_retention_policies', ''),
+  call('preview_retention_purge', ''),
   ...dryAndReal('plan_retention_purge', '', { job: 'retention-purge' }),
   call('list_partition_policies', ''),
   ...dryAndReal('plan_partition_maintenance', '', { job: 'partition-maintenance' }),

@@ -57,8 +57,10 @@ begin
         measure.detail := measure.detail
           || format(' The last run left only what others still need, by %s.', nightshift.describe_needs(step));
         measure.info := 180000;
+        measure.fix := nightshift.fix_of_step(step);
       end if;
-      measure.fix := format('-- npm run nightshift -- run retention-purge --only %s', quote_literal(policy.relation));
+      measure.fix := coalesce(measure.fix,
+        format('%s --only %s', nightshift.run_by_hand('nightshift.retention_policies'), quote_literal(policy.relation)));
     exception
       when lock_not_available then
         measure.problem := 'Another session holds a lock on it.';

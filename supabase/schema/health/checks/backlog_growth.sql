@@ -18,7 +18,8 @@ as $$
       min(n.place) filter (where n.rows_before is not null and n.rows_left <= n.rows_before) - 1 as grown_until,
       string_agg(n.rows_left::text, ', ' order by n.place desc) as figures,
       bool_or(n.place = 1 and nightshift.only_needed(n.step)) as needed,
-      string_agg(nightshift.describe_needs(n.step), '') filter (where n.place = 1) as needs
+      string_agg(nightshift.describe_needs(n.step), '') filter (where n.place = 1) as needs,
+      string_agg(nightshift.fix_of_step(n.step), '') filter (where n.place = 1) as fix
     from night n
     group by n.relation
   )
@@ -28,7 +29,7 @@ as $$
     case when t.relation is null then 'No scheduled run has reported on it yet.'
       else format('Rows left by the last scheduled runs: %s.%s', t.figures,
         case when t.needed then format(' All of the last are still needed, by %s.', t.needs) end) end,
-    '-- npm run nightshift -- run retention-purge',
+    coalesce(case when t.needed then t.fix end, nightshift.run_by_hand('nightshift.retention_policies')),
     case when t.needed then 3::numeric end, null::numeric, null::numeric, null::text
   from nightshift.retention_policies p
   left join trend t on t.relation = p.relation::text

@@ -14,12 +14,13 @@ as $$
     case when j.partial_in_row = 0 then 'The last one left nothing.' else format('%s in a row. The last, of %s UTC, left %s',
       j.partial_in_row, to_char(p.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
       coalesce(nightshift.describe_leftovers(p.report), 'work undone, and its report does not say which.')) end,
-    format('-- npm run nightshift -- run %s', j.job),
+    -- Another run is no fix for what a foreign key keeps.
+    coalesce(nightshift.fix_of_leftovers(p.report), format('-- npm run nightshift -- run %s', j.job)),
     case when p.needed then 1::numeric end, null::numeric, null::numeric, null::text
   from nightshift.job_states(health_jobs_partial.as_of) j
   left join lateral (
     select r.started_at, r.report,
-      r.status = 'partial' and r.job = 'retention-purge' and coalesce((
+      r.status = 'partial' and coalesce((
         select bool_and(nightshift.only_needed(s))
         from jsonb_path_query(r.report, '$.steps[*] ? (@.status != "succeeded")') s
       ), false) as needed

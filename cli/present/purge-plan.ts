@@ -1,0 +1,74 @@
+import { styleText } from 'node:util';
+import { AsciiTree } from 'oo-ascii-tree';
+import type { PlannedKey, PlannedPolicy } from '../../functions/retention-purge/schema.ts';
+import { count, note, showFix, wrapped } from '../ui.ts';
+
+/** Who refers to the rows of each policy, as a tree, and below it what is to be done about those that hold rows. */
+export function showPlan(policies: PlannedPolicy[]): void {
+  if (policies.length === 0) {
+    console.log('No retention policy, so there is nothing to do.');
+    return;
+  }
+  const root = new AsciiTree();
+  for (const policy of policies) root.add(treeOf(policy));
+  console.log(root.toString().trimEnd());
+  for (const policy of policies) explain(policy);
+  const figures = policies.flatMap(({ goesExact, keys }) => [
+    goesExact,
+    ...keys.map(({ rowsExact }) => rowsExact),
+  ]);
+  if (figures.includes(false)) note('~ is an estimate, ? not known; a dry run counts exactly.');
+}
+
+function treeOf(policy: PlannedPolicy): AsciiTree {
+  const tree = new AsciiTree(`${styleText('bold', policy.relation)}: ${fateOf(policy)}`);
+  const nodes = new Map<string | null, AsciiTree>([[null, tree]]);
+  for (const key of policy.keys) {
+    const index = key.createIndex ? `, ${styleText('red', 'no index')}` : '';
+    const node = new AsciiTree(`${key.table}(${key.columns}): ${fateOfKey(key)}${index}`);
+    (nodes.get(key.under) ?? tree).add(node);
+    nodes.set(key.key, node);
+  }
+  return tree;
+}
+
+function fateOf({ enabled, problem, goes, goesExact, dueRows = 0, dueRowsExact }: PlannedPolicy) {
+  if (!enabled) return styleText('yellow', 'off');
+  if (problem || goes === undefined) return styleText('red', 'cannot be purged');
+  if (dueRows === 0) return 'none is due';
+  return `${styleText('green', `${count(goes, goesExact)} go`)} of ${count(dueRows, dueRowsExact)} due`;
+}
+
+function fateOfKey({ role, rows, rowsExact, ownPolicy }: PlannedKey): string {
+  const many = rows === null ? '?' : count(rows, rowsExact);
+  switch (role) {
+    case 'child':
+      return styleText('green', `goes with, ${many}`);
+    case 'release':
+      return styleText('cyan', `released, ${many}`);
+    case 'keep':
+      return `keeps ${many}, as the policy says`;
+    case 'hold':
+      if (rows === 0) return 'keeps none';
+      return styleText('yellow', `keeps ${many}${ownPolicy ? ' until due itself' : ''}`);
+  }
+}
+
+function explain({ relation, problem, warnings, keys }: PlannedPolicy): void {
+  if (problem) console.log(wrapped(styleText('red', `${relation}: ${problem.message}`)));
+  for (const warning of warnings) {
+    console.log(wrapped(styleText('yellow', `${relation}: ${warning}`)));
+  }
+  const said = warnings.join('\n');
+  for (const { createIndex } of keys) {
+    if (!createIndex || said.includes(createIndex)) continue;
+    console.log(
+      wrapped(styleText('yellow', `${relation}: an index is missing. Fix: ${createIndex}`)),
+    );
+  }
+  for (const { table, role, rows, ownPolicy, fix } of keys) {
+    if (role !== 'hold' || rows === 0 || ownPolicy || !fix) continue;
+    console.log(`${table} keeps rows of ${relation}:`);
+    showFix(fix, '  ');
+  }
+}

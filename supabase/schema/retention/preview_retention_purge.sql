@@ -1,0 +1,43 @@
+create or replace function nightshift.preview_retention_purge(as_of timestamptz default now(), budget_ms integer default 4000)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '1s'
+set jit = off
+as $$
+declare
+  policy nightshift.retention_policies;
+  policies oid[];
+  entry jsonb;
+  entries jsonb := '[]';
+begin
+  perform nightshift.follow_tables();
+  policies := array(select p.relation::oid from nightshift.retention_policies p);
+  for policy in
+    select p.*
+    from nightshift.retention_policies p
+    left join nightshift.purge_order(array(select e.relation::oid from nightshift.retention_policies e where e.enabled)) o
+      on o.policy = p.relation::oid
+    order by o.position, p.relation::text
+  loop
+    entry := nightshift.describe_retention_policy(policy);
+    begin
+      if policy.enabled then
+        entry := entry || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation))
+          || nightshift.measure_backlog(policy, as_of, least(300, budget_ms / 4 / cardinality(policies)));
+        entry := entry || nightshift.measure_references(
+          policy, (entry ->> 'dueRows')::bigint, as_of, budget_ms * 3 / 4 / cardinality(policies));
+      end if;
+    exception
+      when sqlstate 'NS404' or sqlstate 'NS422' or insufficient_privilege or lock_not_available then
+        entry := entry || jsonb_build_object('problem', jsonb_build_object('code', sqlstate, 'message', sqlerrm));
+    end;
+    entries := entries || entry;
+  end loop;
+  return entries;
+end;
+$$;
+
+comment on function nightshift.preview_retention_purge is
+  'What a purge would do, without a run: each policy as list_retention_policies has it, in the order of their turns, with goes (how many due rows nobody holds) and keys (who refers to them, and what becomes of those rows), as measure_references estimates them. A policy that no longer fits its table carries problem instead, one that is switched off neither. budget_ms: time for counting in all, default 4000.';

@@ -1,0 +1,343 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { setUpDatabase } from '../support/database.ts';
+import { runPurge, startAfresh, stepOf } from '../support/purge.ts';
+
+/** What will block is known before: when a policy is declared or changed, in a plan, and in what a run says to do. */
+const db = setUpDatabase();
+beforeEach(() => startAfresh(db.sql));
+
+const due = "now() - interval '40 days'";
+
+interface Holder {
+  table: string;
+  key: string;
+  rows: number | null;
+  rowsExact: boolean;
+  fix: string;
+}
+
+interface Planned {
+  relation: string;
+  goes?: number;
+  goesExact?: boolean;
+  problem?: unknown;
+  keys?: {
+    key: string;
+    table: string;
+    under: string | null;
+    role: string;
+    rows: number | null;
+    rowsExact: boolean;
+    createIndex: string | null;
+  }[];
+}
+
+async function declare(call: string): Promise<Holder[]> {
+  const [row] = await db.sql.unsafe(`select nightshift.${call} as policy`);
+  return row?.policy.holders;
+}
+
+async function preview(): Promise<Planned[]> {
+  const [row] = await db.sql<[{ plan: Planned[] }]>`
+    select nightshift.preview_retention_purge() as plan`;
+  return row.plan;
+}
+
+const first = (fix: string) => fix.split(' -- ')[0] ?? '';
+
+/** Ten orders of which the first five are due, each with two items, of which the ones of order 1 have a note. */
+async function createOrders(): Promise<void> {
+  await db.sql.unsafe(`
+    create table app.orders (id integer primary key, deleted_at timestamptz);
+    create table app.items (id integer primary key, order_id integer not null references app.orders);
+    create table app.notes (id integer primary key, item_id integer references app.items);
+    create table app.refunds (id integer primary key, order_id integer references app.orders on delete set null);
+    insert into app.orders select id, case when id <= 5 then ${due} end from generate_series(1, 10) id;
+    insert into app.items select id, 1 + id % 10 from generate_series(0, 19) id;
+    insert into app.notes values (1, 0), (2, 10);
+    insert into app.refunds values (1, 2), (2, 9);
+    create index on app.orders (deleted_at);
+    create index on app.items (order_id);
+    create index on app.notes (item_id);
+    create index on app.refunds (order_id);
+  `);
+}
+
+describe('a policy that is declared or changed', () => {
+  it('says which tables would hold rows, how many, and the call that settles it', async () => {
+    await createOrders();
+    const holders = await declare("add_retention_policy('app.orders', '30 days')");
+    expect(holders).toEqual([
+      {
+        table: 'app.items',
+        key: 'items_order_id_fkey on app.items',
+        rows: 5,
+        rowsExact: true,
+        fix: expect.stringMatching(/with_children => array\['app\.items\(order_id\)'\]/),
+      },
+      {
+        table: 'app.refunds',
+        key: 'refunds_order_id_fkey on app.refunds',
+        rows: 1,
+        rowsExact: true,
+        fix: expect.stringMatching(/release => array\['app\.refunds\(order_id\)'\]/),
+      },
+    ]);
+    // Each call leaves what the others said, and the children have children.
+    for (const { fix } of holders) await db.sql.unsafe(first(fix));
+    const [below, ...others] = await declare("alter_retention_policy('app.orders')");
+    expect(others).toEqual([]);
+    expect(below).toMatchObject({ table: 'app.notes', rows: 1, rowsExact: true });
+    await db.sql.unsafe(first(below?.fix ?? ''));
+    expect(await declare("alter_retention_policy('app.orders')")).toEqual([]);
+    const result = await runPurge(db);
+    expect(result.run.status).toBe('succeeded');
+    expect(stepOf(result, 'app.orders')).toMatchObject({
+      rowsPurged: 5,
+      children: { 'app.items': 10, 'app.notes': 2 },
+      released: { 'app.refunds': 1 },
+      fixes: [],
+    });
+  });
+
+  it('is told to let rows stay as the other way, which is done as well', async () => {
+    await createOrders();
+    const holders = await declare("add_retention_policy('app.orders', '30 days')");
+    const keep = /select nightshift.alter_retention_policy\('app.orders', keep => [^;]*;/;
+    await db.sql.unsafe(keep.exec(holders[0]?.fix ?? '')?.[0] ?? '');
+    const left = await declare("alter_retention_policy('app.orders')");
+    expect(left.map(({ table }) => table)).toEqual(['app.refunds']);
+    expect(stepOf(await runPurge(db), 'app.orders')).toMatchObject({ rowsKept: 4, rowsBlocked: 1 });
+  });
+
+  it.each([
+    [
+      'a marker of its own',
+      'add column deleted_at timestamptz',
+      /^select nightshift.add_retention/,
+    ],
+    [
+      'a time that every row has',
+      'add column deleted_at timestamptz default now() not null',
+      /^select nightshift.alter_retention_policy\('app.orders', with_children/,
+    ],
+  ])('is told of a table with %s what fits it', async (_, column, call) => {
+    await createOrders();
+    await db.sql.unsafe(`alter table app.items ${column}; create index on app.items (deleted_at)`);
+    const [items] = await declare("add_retention_policy('app.orders', '30 days')");
+    expect(items?.fix).toMatch(call);
+    await db.sql.unsafe(first(items?.fix ?? ''));
+    const left = await declare("alter_retention_policy('app.orders')");
+    expect(left.map(({ table }) => table)).not.toContain('app.items');
+  });
+
+  it('is told to switch a policy on again', async () => {
+    await createOrders();
+    await db.sql.unsafe(`
+      alter table app.items add column deleted_at timestamptz; create index on app.items (deleted_at);
+      select nightshift.add_retention_policy('app.items', '30 days', enabled => false)`);
+    const [items] = await declare("add_retention_policy('app.orders', '30 days')");
+    expect(items?.fix).toMatch(/^select .*'app.items', enabled => true\);/);
+  });
+
+  it('estimates the rows of large tables, and reads none of them as a whole', async () => {
+    await createOrders();
+    await db.sql.unsafe(`
+      insert into app.orders select id, ${due} from generate_series(11, 6010) id;
+      insert into app.items select id, id from generate_series(20, 4010) id;
+      create table app.logs (order_id integer references app.orders, line text);
+      insert into app.logs select 11, repeat('x', 1000) from generate_series(1, 8000);
+      analyze`);
+    const scans = async () => {
+      await db.sql`select pg_stat_force_next_flush()`;
+      const [row] = await db.sql<[{ n: number }]>`
+        select sum(seq_scan)::int as n from pg_stat_user_tables where relname in ('items', 'logs')`;
+      return row.n;
+    };
+    const before = await scans();
+    const holders = await declare("add_retention_policy('app.orders', '30 days')");
+    const rowsOf = (table: string) => holders.find((holder) => holder.table === table);
+    expect(rowsOf('app.items')).toMatchObject({ rowsExact: false });
+    // 3,996 of 6,005, by a sample of 500.
+    expect(rowsOf('app.items')?.rows).toBeGreaterThan(3_000);
+    // Without an index it is not known.
+    expect(rowsOf('app.logs')).toMatchObject({ rows: null, rowsExact: false });
+    expect(await scans()).toBe(before);
+  });
+});
+
+describe('a plan', () => {
+  it.each([3_000, 30_000])(
+    'is not misled by the oldest of %i rows, which are those that were left',
+    async (rows) => {
+      await db.sql.unsafe(`
+      create table app.orders (id integer primary key, deleted_at timestamptz, line text default repeat('x', 100));
+      create table app.invoices (order_id integer references app.orders);
+      insert into app.orders select id, now() - interval '90 days' + id * interval '1 second' from generate_series(1, ${rows}) id;
+      insert into app.invoices select id from generate_series(1, ${rows / 10}) id;
+      create index on app.orders (deleted_at);
+      create index on app.invoices (order_id);
+      analyze;
+      select nightshift.add_retention_policy('app.orders', '30 days')`);
+      const [orders] = await preview();
+      // 90 of 100 go; a sample may be some way off.
+      expect((orders?.goes ?? 0) / rows).toBeGreaterThan(0.8);
+      expect((orders?.goes ?? 0) / rows).toBeLessThan(1);
+      expect(orders?.goesExact).toBe(false);
+    },
+  );
+
+  it('has who refers to whom, and what goes is what a dry run counts', async () => {
+    await createOrders();
+    await db.sql.unsafe(`
+      drop index app.notes_item_id_idx;
+      select nightshift.add_retention_policy('app.orders', '30 days', max_fraction => 1,
+        with_children => array['app.items'], release => array['app.refunds'])`);
+    const [orders] = await preview();
+    expect(orders).toMatchObject({ relation: 'app.orders', goes: 4, goesExact: true });
+    expect(orders?.keys).toMatchObject([
+      { table: 'app.items', under: null, role: 'child', rows: 8, rowsExact: true },
+      { table: 'app.refunds', under: null, role: 'release', rows: 1, rowsExact: true },
+      {
+        table: 'app.notes',
+        under: 'items_order_id_fkey on app.items',
+        role: 'hold',
+        rows: 1,
+        createIndex: 'create index concurrently on app.notes (item_id);',
+      },
+    ]);
+    expect(stepOf(await runPurge(db, { dryRun: true }), 'app.orders')).toMatchObject({
+      rowsPurged: 4,
+      children: { 'app.items': 8 },
+      released: { 'app.refunds': 1 },
+      blockedBy: { 'notes_item_id_fkey on app.notes': 1 },
+    });
+  });
+
+  it('goes round in no circle, and shows each key once', async () => {
+    await db.sql.unsafe(`
+      create table app.posts (id integer primary key, deleted_at timestamptz);
+      create table app.comments (id integer primary key, post_id integer references app.posts, parent_id integer references app.comments);
+      insert into app.posts select id, ${due} from generate_series(1, 3) id;
+      insert into app.comments select id, 1 + id % 3, case when id > 3 then id - 3 end from generate_series(1, 30) id;
+      create index on app.posts (deleted_at);
+      create index on app.comments (post_id);
+      create index on app.comments (parent_id);
+      select nightshift.add_retention_policy('app.posts', '30 days', max_fraction => 1,
+        with_children => array['app.comments(post_id)', 'app.comments(parent_id)'])`);
+    const [posts] = await preview();
+    expect(posts?.keys?.map(({ key, under }) => [key, under])).toEqual([
+      ['comments_post_id_fkey on app.comments', null],
+      ['comments_parent_id_fkey on app.comments', 'comments_post_id_fkey on app.comments'],
+    ]);
+    expect(posts?.goes).toBe(3);
+  });
+
+  it('is no run, takes no lease, waits for none, and deletes nothing', async () => {
+    await createOrders();
+    await db.sql`select nightshift.add_retention_policy('app.orders', '30 days', with_children => array['app.items', 'app.notes'])`;
+    await db.sql`select nightshift.begin_run('retention-purge', 'cli')`;
+    const count = () => db.sql`
+      select (select count(*) from nightshift.runs), (select count(*) from app.orders), (select count(*) from app.items)`;
+    const before = await count();
+    expect(await preview()).toMatchObject([{ relation: 'app.orders', goes: 4 }]);
+    expect(await count()).toEqual(before);
+  });
+
+  it('says of a policy that does not fit its table why, and draws the others', async () => {
+    await createOrders();
+    await db.sql.unsafe(`
+      create table app.films (id integer primary key, deleted_at timestamptz); create index on app.films (deleted_at);
+      select nightshift.add_retention_policy('app.films', '30 days'), nightshift.add_retention_policy('app.orders', '30 days');
+      alter table app.films drop column deleted_at`);
+    const plan = await preview();
+    expect(plan.find(({ relation }) => relation === 'app.films')).toMatchObject({
+      problem: { code: 'NS422' },
+    });
+    expect(plan.find(({ relation }) => relation === 'app.orders')).toMatchObject({ goes: 0 });
+  });
+});
+
+describe('the report of a run', () => {
+  it.each([false, true])(
+    'names all keys that hold rows, each with its fix (dry run: %s)',
+    async (dryRun) => {
+      await createOrders();
+      await db.sql`
+      select nightshift.add_retention_policy('app.orders', '30 days', max_fraction => 1, with_children => array['app.items'])`;
+      // Order 1 is needed by a note on an item, and by a refund.
+      await db.sql`update app.refunds set order_id = 1 where id = 1`;
+      const step = stepOf(await runPurge(db, { dryRun }), 'app.orders');
+      expect(step).toMatchObject({
+        rowsPurged: 4,
+        rowsBlocked: 1,
+        blockedBy: {
+          'notes_item_id_fkey on app.notes': 1,
+          'refunds_order_id_fkey on app.refunds': 1,
+        },
+      });
+      expect(step.fixes.map(({ subject }) => subject).toSorted()).toEqual(
+        Object.keys(step.blockedBy).toSorted(),
+      );
+      for (const { fix } of step.fixes) await db.sql.unsafe(first(fix));
+      expect((await runPurge(db)).run.status).toBe('succeeded');
+    },
+  );
+
+  it('names all keys where rows of several tables refer to each other in a circle', async () => {
+    await db.sql.unsafe(`
+      create table app.authors (id integer primary key, best_book integer, deleted_at timestamptz);
+      create table app.books (id integer primary key, author integer references app.authors, deleted_at timestamptz);
+      alter table app.authors add foreign key (best_book) references app.books;
+      create table app.prizes (author integer references app.authors);
+      create table app.fans (author integer references app.authors);
+      insert into app.authors select id, null, ${due} from generate_series(1, 4) id;
+      insert into app.books select id, id, ${due} from generate_series(1, 4) id;
+      update app.authors set best_book = id;
+      insert into app.prizes values (1), (2); insert into app.fans values (2), (3);
+      create index on app.authors (deleted_at); create index on app.books (deleted_at);
+      select nightshift.add_retention_policy('app.authors', '30 days'), nightshift.add_retention_policy('app.books', '30 days')`);
+    const result = await runPurge(db);
+    expect(stepOf(result, 'app.authors')).toMatchObject({
+      rowsPurged: 1,
+      rowsBlocked: 3,
+      blockedBy: { 'prizes_author_fkey on app.prizes': 2, 'fans_author_fkey on app.fans': 2 },
+    });
+  });
+
+  it('says what is not in the run, though it refers to a table that is and has a policy', async () => {
+    await createOrders();
+    await db.sql.unsafe(`
+      alter table app.items add column deleted_at timestamptz; create index on app.items (deleted_at);
+      delete from app.notes;
+      update app.items set deleted_at = ${due};
+      select nightshift.add_retention_policy('app.orders', '30 days', max_fraction => 1),
+        nightshift.add_retention_policy('app.items', '30 days', max_fraction => 1)`);
+    const step = stepOf(await runPurge(db, { only: ['app.orders'] }), 'app.orders');
+    expect(step).toMatchObject({
+      leftOut: ['app.items'],
+      fixes: expect.arrayContaining([
+        {
+          subject: 'items_order_id_fkey on app.items',
+          fix: expect.stringMatching(/Let the run have app.items as well/),
+        },
+      ]),
+    });
+    const both = await runPurge(db, { only: ['app.orders', 'app.items'] });
+    expect(both.report.steps.map(({ leftOut }) => leftOut)).toEqual([[], []]);
+    expect(stepOf(both, 'app.orders').rowsPurged).toBe(4);
+  });
+
+  it('has nothing to do for rows that may stay', async () => {
+    await createOrders();
+    await db.sql`
+      select nightshift.add_retention_policy('app.orders', '30 days', keep => array['app.items', 'app.refunds'])`;
+    const result = await runPurge(db);
+    expect(result.run.status).toBe('succeeded');
+    expect(stepOf(result, 'app.orders')).toMatchObject({ rowsKept: 5, fixes: [] });
+    expect((await preview())[0]?.keys).toMatchObject([
+      { role: 'keep', rows: 5 },
+      { role: 'keep', rows: 1 },
+    ]);
+  });
+});

@@ -49,7 +49,7 @@ function fateOfKey({ role, rows, rowsExact, ownPolicy }: PlannedKey): string {
     case 'keep':
       return `keeps ${many}, as the policy says`;
     case 'hold':
-      if (rows === 0) return 'keeps none';
+      if (rows === 0) return rowsExact ? 'keeps none' : 'keeps ~0';
       return styleText('yellow', `keeps ${many}${ownPolicy ? ' until due itself' : ''}`);
   }
 }

@@ -46,6 +46,19 @@ function waitingForLock(call: string) {
   });
 }
 
+/** Like the job: a lock that was not to be had within the second of a batch is asked for again. */
+async function askAgain(batch: () => PromiseLike<unknown>): Promise<{ code: string } | undefined> {
+  for (;;) {
+    try {
+      await batch();
+      return undefined;
+    } catch (thrown) {
+      const error = thrown as { code: string };
+      if (error.code !== '55P03') return error;
+    }
+  }
+}
+
 /** Runs a batch while another session holds what `statements` have done, and commits once the batch waits for it. */
 async function duringMigration(statements: string) {
   const batch = await begin();
@@ -53,10 +66,7 @@ async function duringMigration(statements: string) {
   const purging = db.connect();
   await migration`begin`;
   await migration.unsafe(statements);
-  const purged = batch(purging).then(
-    () => undefined,
-    (error: { code: string }) => error,
-  );
+  const purged = askAgain(() => batch(purging));
   await waitingForLock('purge_batch');
   await migration`commit`;
   return purged;

@@ -149,6 +149,19 @@ describe('the command line', () => {
     expect(result.code).toBe(2);
   });
 
+  it.each([
+    'postgres://postgres:open-sesame@127.0.0.1:1/postgres',
+    'http://127.0.0.1:9/rest/v1',
+    'open-sesame',
+  ])('takes no other address for that of the project, and does not repeat it: %s', async (url) => {
+    const result = await run('cli/main.ts', ['status'], { ...env, SUPABASE_URL: url });
+    expect(result.stderr).toMatch(/Not set, or not valid: SUPABASE_URL/);
+    expect(result.stderr).toContain('https://abcd.supabase.co');
+    expect(result.stderr).not.toContain(url);
+    expect(result.stderr).not.toContain('open-sesame');
+    expect(result.code).toBe(2);
+  });
+
   it('exits 3 while rows are left, and 4 when paused', async () => {
     await db.sql.unsafe(`
       create table public.lines (order_id integer references public.orders);

@@ -162,6 +162,15 @@ describe('the command line', () => {
     expect(result.code).toBe(2);
   });
 
+  it('says that the password was refused, and by which host', async () => {
+    const url = new URL(db.url);
+    url.password = 'open-sesame';
+    const result = await run('cli/main.ts', ['migrate', '--database-url', url.href]);
+    expect(result.stderr).toMatch(`The database at ${url.host} refused the user or the password`);
+    expect(result.stderr).not.toContain('open-sesame');
+    expect(result.code).toBe(2);
+  });
+
   it('exits 3 while rows are left, and 4 when paused', async () => {
     await db.sql.unsafe(`
       create table public.lines (order_id integer references public.orders);
@@ -177,7 +186,9 @@ describe('the command line', () => {
 
     await db.sql`select nightshift.pause('moving house')`;
     const paused = await run('cli/main.ts', ['run', 'retention-purge'], env);
-    expect(paused.stdout).toMatch(/Run skipped: Nightshift is paused: moving house/);
+    expect(paused.stdout).toMatch(
+      /Run skipped: Nightshift is paused: moving house\.\n.*nightshift\.unpause\(\)/,
+    );
     expect(paused.code).toBe(4);
     await db.sql`select nightshift.unpause()`;
   });
@@ -271,7 +282,9 @@ describe('the command line', () => {
   it('migrates a database given by its URL, twice to the same end', async () => {
     await db.sql.unsafe('drop schema nightshift cascade');
     const first = await run('cli/main.ts', ['migrate', '--database-url', db.url]);
-    expect(first.stdout).toBe('Installed 0.1.0.\n');
+    expect(first.stdout).toMatch(
+      /^Installed 0\.1\.0\. Next, add nightshift to the exposed schemas/,
+    );
     const second = await run('cli/main.ts', ['migrate', '--database-url', db.url]);
     expect(second.stdout).toBe('0.1.0 is there already.\n');
     expect([first.code, second.code]).toEqual([0, 0]);

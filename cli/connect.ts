@@ -4,6 +4,7 @@ import { readAccess } from '../functions/_shared/access.ts';
 import { deadlineIn, systemClock } from '../functions/_shared/clock.ts';
 import { NightshiftError } from '../functions/_shared/errors.ts';
 import { createRpc, type Rpc } from '../functions/_shared/rpc.ts';
+import { projectUrl, projectUrlShape } from '../functions/_shared/settings.ts';
 
 /** Where `npm start` leaves the address and key of the local stack. */
 const localEnvironment = new URL('../.env.local', import.meta.url);
@@ -24,10 +25,11 @@ export function connect(deadline = noDeadline): Connection {
     // Not loadEnvFile, which leaves what is exported as it is.
     Object.assign(process.env, parseEnv(readFileSync(localEnvironment, 'utf8')));
   }
-  const { SUPABASE_URL: url, NIGHTSHIFT_DATABASE_URL: databaseUrl } = process.env;
+  const databaseUrl = process.env.NIGHTSHIFT_DATABASE_URL;
+  const url = projectUrl.safeParse(process.env.SUPABASE_URL).data;
   const { access, problems: accessProblems } = readAccess(process.env);
   const problems = {
-    ...(url ? {} : { SUPABASE_URL: 'the URL of the project' }),
+    ...(url ? {} : { SUPABASE_URL: projectUrlShape }),
     ...accessProblems,
   };
   if (!url || !access) {
@@ -38,14 +40,9 @@ export function connect(deadline = noDeadline): Connection {
         detail: Object.entries(problems)
           .map(([name, fix]) => `${name}: ${fix}.`)
           .join(' '),
-        hint: 'Set them to those of your project, or run npm start in another terminal for a local stack.',
+        hint: 'Export the right values. Without SUPABASE_URL, the stack that npm start runs in another terminal is used.',
       },
     );
-  }
-  if (!URL.canParse(url)) {
-    throw new NightshiftError('NS422', `SUPABASE_URL is not a URL: ${url}`, {
-      hint: 'It is https://<project>.supabase.co (Project Settings > Data API).',
-    });
   }
   // On stderr, so that it is seen and --json stays one document: which project this is about to touch.
   console.error(`Project: ${local ? 'the local stack, ' : ''}${url}`);

@@ -31,7 +31,9 @@ async function applyMigrations(options: { databaseUrl: string }) {
 }
 
 function inWords({ release: { version, checksum }, before }: Migrated): string {
-  if (before === undefined) return `Installed ${version}.`;
+  if (before === undefined) {
+    return `Installed ${version}. Next, add nightshift to the exposed schemas (Project Settings > Data API).`;
+  }
   if (before === 'unrecorded') {
     return `Mended: there was a schema from before 0.1.0, or one that broke off while it was made. It is ${version} now, and what was declared stays.`;
   }

@@ -75,10 +75,17 @@ async function run(name: string, { json, ...input }: Options): Promise<void> {
   process.exitCode = exitCodeOf(result);
 }
 
+const skipReport = z.object({ message: z.string(), reason: z.string() });
+
 async function showResult({ outcome, run, error }: RunResult): Promise<void> {
   if (run.status === 'skipped') {
-    const { message } = z.object({ message: z.string() }).parse(run.report);
+    const { message, reason } = skipReport.parse(run.report);
     console.log(`Run skipped: ${message}`);
+    console.log(
+      reason === 'paused'
+        ? '  To end the pause: select nightshift.unpause();'
+        : '  To see that run: npm run nightshift -- status',
+    );
     return;
   }
   if (error) showError(error.describe());

@@ -6,12 +6,13 @@ export function toConnectionError(thrown: unknown, databaseUrl: string): unknown
   if (!/^(E[A-Z]+|CONNECT_TIMEOUT|CONNECTION_\w+|28...|3D000|ERR_INVALID_URL)$/.test(code))
     return thrown;
   const { host } = URL.canParse(databaseUrl) ? new URL(databaseUrl) : { host: '' };
-  return new NightshiftError(
-    'NS422',
-    `The database ${host ? `at ${host} ` : ''}could not be reached`,
-    {
-      detail: code,
-      hint: 'Copy the connection string of the session pooler (Dashboard > Connect), and encode special characters in the password.',
-    },
-  );
+  return new NightshiftError('NS422', `The database ${host ? `at ${host} ` : ''}${inWords(code)}`, {
+    detail: code,
+    hint: 'Copy the connection string of the session pooler (Dashboard > Connect), and put the password of the database into it, with special characters encoded.',
+  });
+}
+
+function inWords(code: string): string {
+  if (code.startsWith('28')) return 'refused the user or the password';
+  return code === '3D000' ? 'has no database of that name' : 'could not be reached';
 }

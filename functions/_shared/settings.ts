@@ -3,12 +3,19 @@ import { type Access, accessShapes, readAccess } from './access.ts';
 import type { Clock } from './clock.ts';
 import { NightshiftError } from './errors.ts';
 
+/** It is printed, so it carries no password; and it is not the address of the Data API, which the dashboard shows as well. */
+export const projectUrl = z
+  .string()
+  .trim()
+  .pipe(z.url({ protocol: /^https?$/ }))
+  .refine((url) => !/@|\/rest\/v1\/?$/.test(url));
+
+export const projectUrlShape =
+  'the URL of the project, like https://abcd.supabase.co, without /rest/v1';
+
 /** An empty value counts as unset, and white space around a value is a copying mistake. */
 const schema = z.strictObject({
-  SUPABASE_URL: z
-    .string()
-    .trim()
-    .pipe(z.url({ protocol: /^https?$/ })),
+  SUPABASE_URL: projectUrl,
   // access.ts checks these three together.
   SUPABASE_SECRET_KEY: z.string().optional(),
   SUPABASE_PUBLISHABLE_KEY: z.string().optional(),
@@ -24,7 +31,7 @@ const schema = z.strictObject({
 });
 
 const shapes: Record<string, string> = {
-  SUPABASE_URL: 'the URL of the project, like https://abcd.supabase.co',
+  SUPABASE_URL: projectUrlShape,
   ...accessShapes,
   NIGHTSHIFT_DATABASE_URL:
     'a connection string of the project, for work that takes longer than the API allows, like postgres://postgres.abcd:...@aws-0-eu-central-1.pooler.supabase.com:5432/postgres (Dashboard > Connect > Session pooler)',

@@ -8857,7 +8857,11 @@ begin
 
   return case
     when marker_type is null then concat_ws(' ',
-      'Name a column of the table' || nullif(format(': %s.', times), ': .'),
+      case
+        when times is not null then format('Name a date or time column of the table in marker_column: %s.', times)
+        when exists (select 1 from pg_catalog.pg_class c where c.oid = hint_for_marker.relation) then
+          'The table has no date or time column. If its rows go with those of another table, name it in with_children of that policy.'
+      end,
       'If the table or column was dropped or renamed, call nightshift.remove_retention_policy and declare the policy anew.')
     when marker_type = 'boolean'::regtype and touched is not null then format(
       'select nightshift.add_retention_policy(%1$L, %2$L, marker_column => %3$L, flag_column => %4$L); /* where %3$I moves when %4$I is set */',
@@ -14288,7 +14292,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'fbfafdb2c51fa23ed4d70cd892fa10f1ffb501d238b206d284afa3c7c7ef20f4', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ef90fc879ffb99ca47161dabef8b74439fd8b3cd56ab93c52f8ce98278a95c25', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,

@@ -150,6 +150,28 @@ describe('the command line', () => {
     expect(result.code).toBe(2);
   });
 
+  it.each([
+    'postgres://postgres:open-sesame@127.0.0.1:1/postgres',
+    'http://127.0.0.1:9/rest/v1',
+    'open-sesame',
+  ])('takes no other address for that of the project, and does not repeat it: %s', async (url) => {
+    const result = await run('cli/main.ts', ['status'], { ...env, SUPABASE_URL: url });
+    expect(result.stderr).toMatch(/Not set, or not valid: SUPABASE_URL/);
+    expect(result.stderr).toContain('https://abcd.supabase.co');
+    expect(result.stderr).not.toContain(url);
+    expect(result.stderr).not.toContain('open-sesame');
+    expect(result.code).toBe(2);
+  });
+
+  it('says that the password was refused, and by which host', async () => {
+    const url = new URL(db.url);
+    url.password = 'open-sesame';
+    const result = await run('cli/main.ts', ['migrate', '--database-url', url.href]);
+    expect(result.stderr).toMatch(`The database at ${url.host} refused the user or the password`);
+    expect(result.stderr).not.toContain('open-sesame');
+    expect(result.code).toBe(2);
+  });
+
   it('exits 3 while rows are left, and 4 when paused', async () => {
     await db.sql.unsafe(`
       create table public.lines (order_id integer references public.orders);
@@ -165,7 +187,9 @@ describe('the command line', () => {
 
     await db.sql`select nightshift.pause('moving house')`;
     const paused = await run('cli/main.ts', ['run', 'retention-purge'], env);
-    expect(paused.stdout).toMatch(/Run skipped: Nightshift is paused: moving house/);
+    expect(paused.stdout).toMatch(
+      /Run skipped: Nightshift is paused: moving house\.\n.*nightshift\.unpause\(\)/,
+    );
     expect(paused.code).toBe(4);
     await db.sql`select nightshift.unpause()`;
   });
@@ -290,7 +314,9 @@ describe('the command line', () => {
     await db.sql.unsafe('drop schema nightshift cascade');
     const { version } = await newestRelease();
     const first = await run('cli/main.ts', ['migrate', '--database-url', db.url]);
-    expect(first.stdout).toBe(`Installed ${version}.\n`);
+    expect(first.stdout).toContain(
+      `Installed ${version}. Next, add nightshift to the exposed schemas`,
+    );
     const second = await run('cli/main.ts', ['migrate', '--database-url', db.url]);
     expect(second.stdout).toBe(`${version} is there already.\n`);
     expect([first.code, second.code]).toEqual([0, 0]);

@@ -77,6 +77,8 @@ describe('the settings', () => {
     ['SUPABASE_URL', ' ', 'https://abcd.supabase.co'],
     ['SUPABASE_URL', `${secret}.supabase.co`, 'https://abcd.supabase.co'],
     ['SUPABASE_URL', `postgres://postgres:${secret}@db/postgres`, 'the URL of the project'],
+    ['SUPABASE_URL', `https://me:${secret}@abcd.supabase.co`, 'the URL of the project'],
+    ['SUPABASE_URL', 'https://abcd.supabase.co/rest/v1/', 'without /rest/v1'],
     ['SUPABASE_SECRET_KEY', '', 'sb_secret_'],
     ['NIGHTSHIFT_HTTP_BUDGET_MS', secret, '3000 to 29000'],
     ['NIGHTSHIFT_HTTP_BUDGET_MS', '2999', '3000 to 29000'],

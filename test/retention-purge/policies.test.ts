@@ -140,6 +140,17 @@ describe('adding a policy', () => {
     expect(error?.code).toMatch(/^(NS422|22007)$/);
   });
 
+  it('names the times of a table without the marker, or says how rows without any time go', async () => {
+    await db.sql.unsafe(`
+      create table public.logins (id integer primary key, expires_at timestamptz, born date);
+      create table public.lines (id integer primary key);
+      grant delete on public.logins, public.lines to service_role`);
+    const hintFor = async (relation: string) =>
+      (await api.rpc('add_retention_policy', { relation, drop_after: '30 days' })).error?.hint;
+    expect(await hintFor('public.logins')).toContain('in marker_column: expires_at, born.');
+    expect(await hintFor('public.lines')).toMatch(/no date or time column.* with_children/);
+  });
+
   it('prints the index to create, concurrently where Postgres can', async () => {
     const { error } = await api.rpc('add_retention_policy', {
       relation: 'public.orders',

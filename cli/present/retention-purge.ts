@@ -101,7 +101,7 @@ function showReport(report: PurgeReport): void {
     'status',
   ];
   console.log(table(head, rows, [1, 2, 3, 4, 5, 6]));
-  for (const step of report.steps) explainStep(step);
+  for (const step of report.steps) explainStep(step, report);
   for (const relation of report.disabled) note(`${relation}: policy is switched off`);
 }
 
@@ -109,7 +109,7 @@ function childrenOf({ children }: PurgeStep): number {
   return Object.values(children).reduce((sum, rows) => sum + rows, 0);
 }
 
-function explainStep(step: PurgeStep): void {
+function explainStep(step: PurgeStep, { dryRun }: PurgeReport): void {
   if (step.reason) console.log(`${step.relation}: ${step.reason}`);
   const showFixOf = (subject: string) => {
     for (const { fix } of step.fixes.filter((found) => found.subject === subject)) {
@@ -129,10 +129,14 @@ function explainStep(step: PurgeStep): void {
     note(`${step.relation}: ${count(rows)} kept, as the policy says, through foreign key ${key}`);
   }
   for (const [relation, rows] of Object.entries(step.children)) {
-    note(`${step.relation}: ${count(rows)} of ${relation} went with them`);
+    note(
+      `${step.relation}: ${count(rows)} of ${relation} ${dryRun ? 'would go' : 'went'} with them`,
+    );
   }
   for (const [relation, rows] of Object.entries(step.released)) {
-    note(`${step.relation}: ${count(rows)} of ${relation} no longer refer to them`);
+    note(
+      `${step.relation}: ${count(rows)} of ${relation} ${dryRun ? 'would ' : ''}no longer refer to them`,
+    );
   }
   for (const warning of step.warnings)
     console.log(styleText('yellow', `${step.relation}: ${warning}`));

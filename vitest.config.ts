@@ -8,12 +8,15 @@ process.env.NODE_COMPILE_CACHE ??= fileURLToPath(
 );
 
 /** The end of a test file's name says which lane it is in: `rules.unit.test.ts`; one without such an end is in `database`. */
-const lane = (name: string, include: string, exclude: string[] = [], isolate = true) => ({
+const lane = (
+  name: string,
+  include: string,
+  options: { exclude?: string[]; isolate?: boolean } = {},
+) => ({
   test: {
     name,
-    isolate,
     include: [`test/**/*${include}`],
-    exclude,
+    ...options,
     setupFiles: ['test/support/record-output.ts'],
     // For what hangs: nothing is judged by how long it takes.
     testTimeout: 120_000,
@@ -29,8 +32,9 @@ export default defineConfig({
     sequence: { sequencer: HeaviestFirst },
     globalSetup: 'test/support/global-setup.ts',
     projects: [
-      lane('unit', '.unit.test.ts', [], false),
-      lane('database', '.test.ts', ['**/*.{unit,faults,e2e}.test.ts']),
+      // They share nothing that could be left behind, so they need no process each.
+      lane('unit', '.unit.test.ts', { isolate: false }),
+      lane('database', '.test.ts', { exclude: ['**/*.{unit,faults,e2e}.test.ts'] }),
       lane('faults', '.faults.test.ts'),
       lane('e2e', '.e2e.test.ts'),
     ],

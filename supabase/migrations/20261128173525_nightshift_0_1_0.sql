@@ -9427,10 +9427,9 @@ begin
   for child in
     select m.member from nightshift.policy_members(array[policy.relation::oid]) m where m.is_child order by m.member::oid
   loop
-    select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages
-    from nightshift.all_leaf_relations(child.member) l;
-    percent := case when coalesce(pages, 0) <= counted_pages then 100 else 100.0 * sampled_pages / pages end;
-    due_percent := case when coalesce(pages, 0) <= looked_at_pages then 100 else 100.0 * looked_at_pages / pages end;
+    pages := nightshift.pages_of(child.member);
+    percent := case when pages <= counted_pages then 100 else 100.0 * sampled_pages / pages end;
+    due_percent := case when pages <= looked_at_pages then 100 else 100.0 * looked_at_pages / pages end;
     execute format('select count(*) from %s x %s', nightshift.scan_of(child.member),
       case when percent < 100 then format('tablesample system (%s)', percent) else '' end) into total_rows;
     total_rows := round(total_rows * 100 / percent);
@@ -14292,7 +14291,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ef90fc879ffb99ca47161dabef8b74439fd8b3cd56ab93c52f8ce98278a95c25', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '69b377a8d25d8741ebb66665b4b54debdef7992e6238563b254aae0a6476d82a', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,

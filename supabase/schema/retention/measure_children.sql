@@ -24,10 +24,9 @@ begin
   for child in
     select m.member from nightshift.policy_members(array[policy.relation::oid]) m where m.is_child order by m.member::oid
   loop
-    select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages
-    from nightshift.all_leaf_relations(child.member) l;
-    percent := case when coalesce(pages, 0) <= counted_pages then 100 else 100.0 * sampled_pages / pages end;
-    due_percent := case when coalesce(pages, 0) <= looked_at_pages then 100 else 100.0 * looked_at_pages / pages end;
+    pages := nightshift.pages_of(child.member);
+    percent := case when pages <= counted_pages then 100 else 100.0 * sampled_pages / pages end;
+    due_percent := case when pages <= looked_at_pages then 100 else 100.0 * looked_at_pages / pages end;
     execute format('select count(*) from %s x %s', nightshift.scan_of(child.member),
       case when percent < 100 then format('tablesample system (%s)', percent) else '' end) into total_rows;
     total_rows := round(total_rows * 100 / percent);

@@ -1170,13 +1170,25 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      fates_of: {
+        Args: {
+          held: Database["nightshift"]["CompositeTypes"]["held_row"][]
+          keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+          staying: Database["nightshift"]["CompositeTypes"]["row_set"][]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["held_row"][]
+      }
       find_covered_rows: {
-        Args: { rows: Database["nightshift"]["CompositeTypes"]["row_set"][] }
+        Args: {
+          keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+        }
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
       }
       find_key: { Args: { entry: string; policy: unknown }; Returns: unknown }
       find_needed_rows: {
         Args: {
+          keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
           released: Database["nightshift"]["CompositeTypes"]["row_set"][]
           rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
           run_id: string
@@ -1238,6 +1250,7 @@ export type Database = {
       find_relation: { Args: { name: string }; Returns: unknown }
       find_released_rows: {
         Args: {
+          keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
           max_rows: number
           rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
           run_id: string
@@ -2141,15 +2154,13 @@ export type Database = {
       }
       purge_keys: {
         Args: { policies: unknown[] }
-        Returns: {
-          indexed: boolean
-          key: unknown
-          name: string
-          policy: unknown
-          referenced: unknown
-          referencing: unknown
-          role: string
-        }[]
+        Returns: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+        SetofOptions: {
+          from: "*"
+          to: "purge_key"
+          isOneToOne: false
+          isSetofReturn: true
+        }
       }
       purge_order: {
         Args: { policies: unknown[] }
@@ -2181,6 +2192,7 @@ export type Database = {
       reach_rows: {
         Args: {
           component: unknown[]
+          keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
           max_rows: number
           run: Database["nightshift"]["Tables"]["runs"]["Row"]
           seeds: Database["nightshift"]["CompositeTypes"]["row_set"][]
@@ -2258,6 +2270,7 @@ export type Database = {
           referencing: unknown
         }[]
       }
+      refers_to_policy: { Args: { relation: unknown }; Returns: boolean }
       refresh_policy_view: {
         Args: {
           force?: boolean
@@ -2450,6 +2463,7 @@ export type Database = {
       sources_as_of: { Args: { view: unknown }; Returns: string }
       spread_hold: {
         Args: {
+          keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
           rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
           staying: Database["nightshift"]["CompositeTypes"]["held_row"][]
         }
@@ -2613,6 +2627,16 @@ export type Database = {
         kept: unknown[] | null
         odd: unknown[] | null
         pending: unknown[] | null
+      }
+      purge_key: {
+        policy: unknown
+        role: string | null
+        key: unknown
+        name: string | null
+        referenced: unknown
+        referencing: unknown
+        indexed: boolean | null
+        related: unknown[] | null
       }
       row_set: {
         policy: unknown

@@ -591,6 +591,19 @@ $$;
 comment on type nightshift.held_row is
   'A row that stays after all, with the fate of nightshift.purge_decisions and one reason; a row with several is there once for each.';
 
+do $$
+begin
+  create type nightshift.purge_key as (
+    policy oid, role text, key oid, name text, referenced regclass, referencing regclass, indexed boolean, related oid[]
+  );
+exception
+  when duplicate_object then null;
+end;
+$$;
+
+comment on type nightshift.purge_key is
+  'A foreign key that refers to rows which go by a policy, and what the policy says of it: child, release, keep, or hold where it says nothing. related: what nightshift.related_tables has of the table referred to.';
+
 create table if not exists nightshift.restores (
   id bigint generated always as identity primary key,
   at timestamptz not null default clock_timestamp(),
@@ -7910,10 +7923,9 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  tables regclass[] := array(
-    select distinct k.referencing
-    from nightshift.retention_keys k
-    where k.role = 'release' and k.policy::oid in (select s.policy from unnest(rows) s)
+  policies constant oid[] := array(select distinct s.policy from unnest(rows) s);
+  tables constant regclass[] := array(
+    select distinct k.referencing from nightshift.retention_keys k where k.role = 'release' and k.policy::oid = any(policies)
   );
 begin
   if tables = '{}' then
@@ -7923,7 +7935,7 @@ begin
     select jsonb_object_agg(t.relation::text, t.n)
     from (
       select t.relation, sum(cardinality(r.tids)) as n
-      from unnest(nightshift.find_released_rows(run_id, rows, null)) r
+      from unnest(nightshift.find_released_rows(run_id, rows, array(select k from nightshift.purge_keys(policies) k), null)) r
       join unnest(tables) t(relation) on r.relation in (select nightshift.related_tables(t.relation))
       group by t.relation
     ) t
@@ -8457,9 +8469,74 @@ $$;
 comment on function nightshift.due_condition is
   'The SQL condition for a due row: due_by_marker, and not in a partition that is left to a partition policy.';
 
+-- supabase/schema/retention/fates_of.sql
+
+create or replace function nightshift.fates_of(
+  staying nightshift.row_set[],
+  held nightshift.held_row[],
+  keys nightshift.purge_key[]
+)
+returns nightshift.held_row[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+set enable_mergejoin = off
+set enable_hashjoin = off
+as $$
+declare
+  known constant nightshift.held_row[] := array(
+    select h
+    from unnest(held) h
+    where (h.policy, h.relation, h.tid) in (
+      select s.policy, s.relation, t.tid from unnest(staying) s cross join lateral unnest(s.tids) t(tid)
+    )
+  );
+  left_behind constant nightshift.row_set[] := nightshift.subtract_held(staying, known);
+  relations constant oid[] := array(select distinct r.relation from unnest(staying) r);
+  steps text;
+  inherited nightshift.held_row[];
+begin
+  if cardinality(left_behind) = 0 then
+    return known;
+  end if;
+  select string_agg(format('select %s::oid, x.tableoid, x.ctid, r.fate from %s and r.policy = %s', k.policy,
+    nightshift.reference_join(k.key, true), k.policy), ' union all ')
+  into steps
+  from unnest(keys) k
+  where k.role = 'child' and k.related && relations;
+  if steps is null then
+    return known;
+  end if;
+  execute format(
+    'with recursive inside as materialized (
+       select s.policy, s.relation, t.tid from unnest($1) s cross join lateral unnest(s.tids) t(tid)
+     ),
+     stays(policy, relation, tid, fate) as (
+       select h.policy, h.relation, h.tid, h.fate from unnest($2) h
+       union
+       select f.policy, f.relation, f.tid, f.fate
+       from stays r cross join lateral (%s) f(policy, relation, tid, fate)
+       where ((f.policy, f.relation, f.tid) in (select i.policy, i.relation, i.tid from inside i)) is true
+     )
+     -- What it would go with may be locked by someone, and then just stays.
+     select array_agg(row(i.policy, i.relation, i.tid, coalesce(s.fate, ''held''), null)::nightshift.held_row)
+     from inside i left join stays s on s.policy = i.policy and s.relation = i.relation and s.tid = i.tid',
+    steps
+  ) into inherited using left_behind, array(
+    select h from unnest(held) h
+    where exists (select from unnest(keys) k where k.role = 'child' and k.policy = h.policy and h.relation = any(k.related))
+  );
+  return known || inherited;
+end;
+$$;
+
+comment on function nightshift.fates_of is
+  'Rows that stay as rows of held: those that are held already, and children without a reason of their own, which have the fate of what they would go with.';
+
 -- supabase/schema/retention/find_covered_rows.sql
 
-create or replace function nightshift.find_covered_rows(rows nightshift.row_set[])
+create or replace function nightshift.find_covered_rows(rows nightshift.row_set[], keys nightshift.purge_key[])
 returns nightshift.row_set[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -8469,14 +8546,15 @@ set enable_mergejoin = off
 set enable_hashjoin = off
 as $$
 declare
+  relations constant oid[] := array(select distinct r.relation from unnest(rows) r);
   steps text;
   covered nightshift.row_set[];
 begin
   select string_agg(format('select %s::oid, x.tableoid, x.ctid from %s and r.policy = %s', k.policy,
     nightshift.reference_join(k.key, true), k.policy), ' union all ')
   into steps
-  from nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
-  where k.role = 'child';
+  from unnest(keys) k
+  where k.role = 'child' and k.related && relations;
   if steps is null then
     return array(select r from unnest(rows) r where r.due);
   end if;
@@ -8562,7 +8640,8 @@ comment on function nightshift.find_key is
 create or replace function nightshift.find_needed_rows(
   run_id uuid,
   rows nightshift.row_set[],
-  released nightshift.row_set[]
+  released nightshift.row_set[],
+  keys nightshift.purge_key[]
 )
 returns setof nightshift.held_row
 language plpgsql
@@ -8580,8 +8659,7 @@ begin
   for key in
     select s.policy, s.relation, s.tids, k.role, k.key, k.name, k.referencing, k.indexed
     from unnest(rows) s
-    join nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
-      on k.policy = s.policy and k.referenced::oid in (select nightshift.related_tables(s.relation))
+    join unnest(keys) k on k.policy = s.policy and s.relation = any(k.related)
     order by s.relation, k.key
   loop
     perform set_config('enable_hashjoin', (not key.indexed)::text, true);
@@ -8595,24 +8673,37 @@ begin
            where t.tableoid = %5$s and t.ctid = any($1)
              and exists (select 1 from %6$s x where %7$s and %8$s)'
         when key.indexed then
-          'select %1$s::oid, t.tableoid, t.ctid, coalesce(nullif(n.fate, ''refused''), %2$L), %3$L::text
+          -- A row that just stays weighs more than one that stays undecided or kept, and is looked for first.
+          'select %1$s::oid, t.tableoid, t.ctid, case when d.fate in (''undecided'', ''kept'') then d.fate else %2$L end, %3$L::text
            from only %4$s t
            cross join lateral (
-             select d.fate
-             from %6$s x
-             left join nightshift.purge_decisions d on d.run_id = %9$L and d.relation = x.tableoid and d.tid = x.ctid
-             where %7$s and %8$s and (d.fate is null or d.fate not in (''gone'', ''assessed''))
+             (
+               select ''held'' as fate
+               from %6$s x
+               left join nightshift.purge_decisions d on d.run_id = %9$L and d.relation = x.tableoid and d.tid = x.ctid
+               where %7$s and %8$s and (d.fate is null or d.fate in (''held'', ''refused''))
+               limit 1
+             )
+             union all
+             (
+               select d.fate
+               from %6$s x
+               left join nightshift.purge_decisions d on d.run_id = %9$L and d.relation = x.tableoid and d.tid = x.ctid
+               where %7$s and %8$s and coalesce(d.fate, '''') in (''kept'', ''undecided'')
+               order by d.fate desc
+               limit 1
+             )
              limit 1
-           ) n
+           ) d
            where t.tableoid = %5$s and t.ctid = any($1)'
         else
-          'select distinct on (t.ctid) %1$s::oid, t.tableoid, t.ctid, coalesce(nullif(d.fate, ''refused''), %2$L), %3$L::text
+          'select distinct on (t.ctid) %1$s::oid, t.tableoid, t.ctid, case when d.fate in (''undecided'', ''kept'') then d.fate else %2$L end, %3$L::text
            from only %4$s t
            join %6$s x on %7$s
            left join nightshift.purge_decisions d on d.run_id = %9$L and d.relation = x.tableoid and d.tid = x.ctid
            where t.tableoid = %5$s and t.ctid = any($1) and %8$s
              and (d.fate is null or d.fate not in (''gone'', ''assessed''))
-           order by t.ctid'
+           order by t.ctid, array_position(array[''undecided'', ''kept''], d.fate) nulls first'
       end,
       key.policy, case key.role when 'keep' then 'kept' else 'held' end, key.name, nightshift.trusted_name(key.relation), key.relation,
       nightshift.scan_of(key.referencing), nightshift.join_condition(key.key),
@@ -8648,7 +8739,12 @@ comment on function nightshift.find_relation is
 
 -- supabase/schema/retention/find_released_rows.sql
 
-create or replace function nightshift.find_released_rows(run_id uuid, rows nightshift.row_set[], max_rows integer)
+create or replace function nightshift.find_released_rows(
+  run_id uuid,
+  rows nightshift.row_set[],
+  keys nightshift.purge_key[],
+  max_rows integer
+)
 returns nightshift.row_set[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -8667,8 +8763,7 @@ begin
   for key in
     select s.relation, s.tids, k.key, k.referencing, k.indexed
     from unnest(rows) s
-    join nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
-      on k.policy = s.policy and k.referenced::oid in (select nightshift.related_tables(s.relation))
+    join unnest(keys) k on k.policy = s.policy and s.relation = any(k.related)
     where k.role = 'release'
   loop
     perform set_config('enable_hashjoin', (not key.indexed)::text, true);
@@ -9047,15 +9142,19 @@ comment on function nightshift.join_condition is
 
 create or replace function nightshift.key_columns(key oid)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select string_agg(format('%I', a.attname), ', ' order by u.position)
-  from pg_catalog.pg_constraint c
-  cross join lateral unnest(c.conkey) with ordinality u(attnum, position)
-  join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = u.attnum
-  where c.oid = key_columns.key;
+begin
+  return (
+    select string_agg(format('%I', a.attname), ', ' order by u.position)
+    from pg_catalog.pg_constraint c
+    cross join lateral unnest(c.conkey) with ordinality u(attnum, position)
+    join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = u.attnum
+    where c.oid = key_columns.key
+  );
+end;
 $$;
 
 comment on function nightshift.key_columns is 'The referencing columns of a foreign key, as SQL writes them.';
@@ -9064,13 +9163,17 @@ comment on function nightshift.key_columns is 'The referencing columns of a fore
 
 create or replace function nightshift.key_in_words(key oid)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select format('%s(%s)', c.conrelid::regclass, nightshift.key_columns(c.oid))
-  from pg_catalog.pg_constraint c
-  where c.oid = key_in_words.key;
+begin
+  return (
+    select format('%s(%s)', c.conrelid::regclass, nightshift.key_columns(c.oid))
+    from pg_catalog.pg_constraint c
+    where c.oid = key_in_words.key
+  );
+end;
 $$;
 
 comment on function nightshift.key_in_words is 'A foreign key as with_children, release and keep name it: public.messages(sender_id).';
@@ -9884,6 +9987,17 @@ begin
   );
   if in_circle or exists (select from unnest(held) h where h.fate = 'undecided') then
     perform nightshift.remember_held(run.id, held);
+  elsif exists (select from unnest(held) h where h.fate = 'kept') then
+    -- So that what they refer to is kept as well, and not blocked.
+    perform nightshift.remember_held(run.id, array(
+      select h
+      from unnest(held) h
+      where h.fate = 'kept' and h.relation in (
+        select r.relation
+        from (select distinct h.relation from unnest(held) h) r
+        where nightshift.refers_to_policy(r.relation)
+      )
+    ));
   end if;
   if fate_of_deleted is not null then
     insert into nightshift.purge_decisions (run_id, relation, tid, fate)
@@ -9905,7 +10019,7 @@ end;
 $$;
 
 comment on function nightshift.note_decisions is
-  'Remembers what a batch decided, as far as the run can meet the rows again: those that stay where references may run in a circle, and what a dry run counts as gone. Returns the rows of held that the cursor has passed, which are to be counted now.';
+  'Remembers what a batch decided, as far as the run can meet the rows again: those that stay where references may run in a circle, those that are kept and refer to rows that may be due, and what a dry run counts as gone. Returns the rows of held that the cursor has passed, which are to be counted now.';
 
 -- supabase/schema/retention/own_due_condition.sql
 
@@ -10330,9 +10444,7 @@ comment on function nightshift.purge_batch is
 -- supabase/schema/retention/purge_keys.sql
 
 create or replace function nightshift.purge_keys(policies oid[])
-returns table (
-  policy oid, role text, key oid, name text, referenced regclass, referencing regclass, indexed boolean
-)
+returns setof nightshift.purge_key
 language plpgsql
 stable
 rows 10
@@ -10348,7 +10460,7 @@ begin
   select k.policy,
     -- A key of the same name that was made anew may delete what it should release.
     case when d.role = 'release' and c.confdeltype not in ('n', 'd') then 'hold' else coalesce(d.role, 'hold') end,
-    k.key, k.name, k.referenced, k.referencing, k.indexed
+    k.key, k.name, k.referenced, k.referencing, k.indexed, array(select nightshift.related_tables(k.referenced))
   from keys k
   join pg_catalog.pg_constraint c on c.oid = k.key
   left join nightshift.retention_keys d
@@ -10434,6 +10546,7 @@ create or replace function nightshift.reach_rows(
   run nightshift.runs,
   seeds nightshift.row_set[],
   component oid[],
+  keys nightshift.purge_key[],
   max_rows integer,
   out reached nightshift.row_set[],
   out complete boolean,
@@ -10459,7 +10572,7 @@ declare
 begin
   with keys as materialized (
     select k.*, nightshift.reference_join(k.key, true) as upwards
-    from nightshift.purge_keys(component) k
+    from unnest(reach_rows.keys) k
   ),
   members as materialized (
     select m.*, array(select nightshift.related_tables(m.member)) as related from nightshift.policy_members(component) m
@@ -10622,21 +10735,25 @@ comment on function nightshift.record_batch is
 
 create or replace function nightshift.reference_join(key oid, from_referenced boolean)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  -- From one known row r to those at the other end. The array is looked at before any table is.
-  select case when from_referenced
-    then format('%s t join %s x on %s where r.relation = any(%L::oid[]) and t.tableoid = r.relation and t.ctid = r.tid',
-      nightshift.scan_of(c.confrelid), nightshift.scan_of(c.conrelid), nightshift.join_condition(c.oid),
-      array(select l::oid from nightshift.all_leaf_relations(c.confrelid) l))
-    else format('%s x join %s t on %s where r.relation = any(%L::oid[]) and x.tableoid = r.relation and x.ctid = r.tid',
-      nightshift.scan_of(c.conrelid), nightshift.scan_of(c.confrelid), nightshift.join_condition(c.oid),
-      array(select l::oid from nightshift.all_leaf_relations(c.conrelid) l))
-  end
-  from pg_catalog.pg_constraint c
-  where c.oid = reference_join.key;
+begin
+  return (
+    -- From one known row r to those at the other end. The array is looked at before any table is.
+    select case when from_referenced
+      then format('%s t join %s x on %s where r.relation = any(%L::oid[]) and t.tableoid = r.relation and t.ctid = r.tid',
+        nightshift.scan_of(c.confrelid), nightshift.scan_of(c.conrelid), nightshift.join_condition(c.oid),
+        array(select l::oid from nightshift.all_leaf_relations(c.confrelid) l))
+      else format('%s x join %s t on %s where r.relation = any(%L::oid[]) and x.tableoid = r.relation and x.ctid = r.tid',
+        nightshift.scan_of(c.conrelid), nightshift.scan_of(c.confrelid), nightshift.join_condition(c.oid),
+        array(select l::oid from nightshift.all_leaf_relations(c.conrelid) l))
+    end
+    from pg_catalog.pg_constraint c
+    where c.oid = reference_join.key
+  );
+end;
 $$;
 
 comment on function nightshift.reference_join is
@@ -10767,6 +10884,30 @@ $$;
 
 comment on function nightshift.referencing_keys is
   'The foreign keys that refer to a table, to any of its partitions or to what it is a partition of: name for reports, both tables, and whether an index on the referencing side serves it.';
+
+-- supabase/schema/retention/refers_to_policy.sql
+
+create or replace function nightshift.refers_to_policy(relation regclass)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (
+    select
+    from pg_catalog.pg_constraint c
+    cross join lateral nightshift.related_tables(c.confrelid) r(referenced)
+    where c.conrelid in (select nightshift.related_tables(refers_to_policy.relation)) and c.contype = 'f'
+      and (
+        exists (select from nightshift.retention_policies p where p.enabled and p.relation::oid = r.referenced)
+        or exists (select from nightshift.retention_keys k where k.role = 'child' and k.referencing::oid = r.referenced)
+      )
+  );
+end;
+$$;
+
+comment on function nightshift.refers_to_policy is 'Whether a table has a foreign key to rows that go by a retention policy, as due ones or as children.';
 
 -- supabase/schema/retention/refuse_key.sql
 
@@ -11005,12 +11146,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   policies constant oid[] := array(select distinct s.policy from unnest(seeds) s union select unnest(component));
-  has_children constant boolean := exists (
-    select from nightshift.retention_keys k where k.policy::oid = any(policies) and k.role = 'child'
-  );
-  has_releases constant boolean := exists (
-    select from nightshift.retention_keys k where k.policy::oid = any(policies) and k.role = 'release'
-  );
+  keys nightshift.purge_key[] := array(select k from nightshift.purge_keys(policies) k);
+  has_children constant boolean := exists (select from unnest(keys) k where k.role = 'child');
+  has_releases constant boolean := exists (select from unnest(keys) k where k.role = 'release');
   others nightshift.row_set[];
   due_rows nightshift.row_set[];
   found_rows nightshift.held_row[];
@@ -11024,21 +11162,23 @@ begin
   complete := true;
   ahead := '{}';
   if cardinality(component) > 0 or has_children then
-    select r.* into reached, complete, ahead from nightshift.reach_rows(run, seeds, policies, max_rows) r;
+    select r.* into reached, complete, ahead from nightshift.reach_rows(run, seeds, policies, keys, max_rows) r;
     rows_to_delete := reached;
     if not complete then
       return;
     end if;
     if exists (select from unnest(rows_to_delete) r where r.due is null) then
-      rows_to_delete := nightshift.find_covered_rows(rows_to_delete);
+      rows_to_delete := nightshift.find_covered_rows(rows_to_delete, keys);
     end if;
     if locking then
       others := nightshift.subtract_row_sets(rows_to_delete, seeds);
       rows_to_delete := seeds || nightshift.lock_rows(run, others);
+      -- From here on nobody adds a key to one of these tables; somebody may have, until then.
+      keys := array(select k from nightshift.purge_keys(policies) k);
     end if;
   end if;
   if has_releases then
-    released := nightshift.find_released_rows(run.id, rows_to_delete, max_rows + 1);
+    released := nightshift.find_released_rows(run.id, rows_to_delete, keys, max_rows + 1);
     complete := nightshift.count_rows(released) <= max_rows;
     if not complete then
       return;
@@ -11049,7 +11189,7 @@ begin
   end if;
 
   -- A fresh look, after the locks: whoever would refer to a locked row now waits for us, whoever did before is seen.
-  found_rows := array(select f from nightshift.find_needed_rows(run.id, rows_to_delete, released) f);
+  found_rows := array(select f from nightshift.find_needed_rows(run.id, rows_to_delete, released, keys) f);
   if cardinality(found_rows) = 0 and not has_children then
     return;
   end if;
@@ -11059,17 +11199,17 @@ begin
     held := held || found_rows;
     left_rows := nightshift.subtract_held(rows_to_delete, found_rows);
     if has_children then
-      left_rows := nightshift.find_covered_rows(left_rows);
+      left_rows := nightshift.find_covered_rows(left_rows, keys);
     end if;
     exit when nightshift.count_rows(left_rows) = nightshift.count_rows(rows_to_delete);
     -- What a row that stays refers to, stays.
     found_rows := array(
-      select s from nightshift.spread_hold(left_rows, array(
-        select row(o.policy, o.relation, t.tid, coalesce(h.fate, 'held'), h.reason)::nightshift.held_row
-        from unnest(nightshift.subtract_row_sets(rows_to_delete, left_rows)) o
-        cross join lateral unnest(o.tids) t(tid)
-        left join unnest(held) h on h.policy = o.policy and h.relation = o.relation and h.tid = t.tid
-      )) s
+      select s
+      from nightshift.spread_hold(
+        left_rows,
+        nightshift.fates_of(nightshift.subtract_row_sets(rows_to_delete, left_rows), held, keys),
+        keys
+      ) s
     );
     rows_to_delete := left_rows;
   end loop;
@@ -11077,7 +11217,7 @@ begin
     -- What stays for one reason was not asked for others, which hold it as well. Children that stay only because what they
     -- would go with stays have none, and are none.
     held := held || array(
-      select s from nightshift.spread_hold(all_rows, array(select h from unnest(held) h where h.reason is not null)) s
+      select s from nightshift.spread_hold(all_rows, array(select h from unnest(held) h where h.reason is not null), keys) s
       where (s.policy, s.relation, s.tid) in (select h.policy, h.relation, h.tid from unnest(held) h)
     );
   end if;
@@ -11269,19 +11409,23 @@ comment on function nightshift.retention_warnings is
 
 create or replace function nightshift.retired_in_words(relation oid)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
-  select coalesce((
-    select case when r.drop_after is null then ' (a retired partition, kept until someone drops it)'
-      else format(' (a retired partition, to be dropped after %s)', to_char(r.drop_after, 'YYYY-MM-DD')) end
-    from nightshift.retired_partitions r
-    where r.partition = retired_in_words.relation and r.status = 'detached'
-    order by r.id desc
-    limit 1
-  ), '');
+begin
+  return (
+    select coalesce((
+      select case when r.drop_after is null then ' (a retired partition, kept until someone drops it)'
+        else format(' (a retired partition, to be dropped after %s)', to_char(r.drop_after, 'YYYY-MM-DD')) end
+      from nightshift.retired_partitions r
+      where r.partition = retired_in_words.relation and r.status = 'detached'
+      order by r.id desc
+      limit 1
+    ), '')
+  );
+end;
 $$;
 
 comment on function nightshift.retired_in_words is
@@ -11452,7 +11596,11 @@ comment on function nightshift.settle_key is
 
 -- supabase/schema/retention/spread_hold.sql
 
-create or replace function nightshift.spread_hold(rows nightshift.row_set[], staying nightshift.held_row[])
+create or replace function nightshift.spread_hold(
+  rows nightshift.row_set[],
+  staying nightshift.held_row[],
+  keys nightshift.purge_key[]
+)
 returns setof nightshift.held_row
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -11462,6 +11610,7 @@ set enable_mergejoin = off
 set enable_hashjoin = off
 as $$
 declare
+  relations constant oid[] := array(select distinct r.relation from unnest(rows) r);
   steps text;
 begin
   select string_agg(format(
@@ -11472,8 +11621,8 @@ begin
     nightshift.reference_join(k.key, false)
   ), ' union all ')
   into steps
-  from nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
-  where k.role <> 'release';
+  from unnest(keys) k
+  where k.role <> 'release' and k.related && relations;
   if steps is null then
     return;
   end if;
@@ -14291,7 +14440,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '69b377a8d25d8741ebb66665b4b54debdef7992e6238563b254aae0a6476d82a', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '964a28f27b4db46ee84b127fd2b7acf42f243d1765754080e68cc5a927c2d57e', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,
@@ -14304,24 +14453,24 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   describe_declaration, describe_declared_policy, describe_delete_triggers, describe_health_check, describe_holders,
   describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
   describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
-  describe_run, describe_view, drop_retired_partitions, due_by_marker, due_condition, explain_attach_failure, fences,
-  find_covered_rows, find_key, find_needed_rows, find_refresh, find_refresh_policy, find_relation, find_released_rows,
-  find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view,
-  fix_of_step, follow_renames, follow_tables, forced_names, forget_decisions, free_partition_name, get_health, get_run,
-  gone_of, grant_of_refresh, hand_over, health_backlog_age, health_backlog_growth, health_blocked_sessions,
-  health_cache_hit, health_checks, health_connections, health_database_growth, health_database_size,
-  health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores,
-  health_foreign_keys_without_index, health_idle_in_transaction, health_inactive_replication_slots,
-  health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost, health_jobs_partial,
-  health_ledger_size, health_level, health_long_transactions, health_measure, health_nightshift_exposed,
-  health_oversized_partitions, health_partition_horizon, health_partitions_without_rls, health_paused,
-  health_policies_broken, health_read_only, health_replication_lag, health_sequences, health_slow_statements,
-  health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds, health_transaction_id_age,
-  health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run, held_partition_policy,
-  held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run, hold_run, hold_table,
-  in_days, index_definition, index_for_key, indexed_as, interval_start, intervals_of, is_forced, is_large,
-  is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time, key_columns,
-  key_in_words, keys_in_words, last_health_levels, leaf_relations, level_rank, list_partition_policies,
+  describe_run, describe_view, drop_retired_partitions, due_by_marker, due_condition, explain_attach_failure, fates_of,
+  fences, find_covered_rows, find_key, find_needed_rows, find_refresh, find_refresh_policy, find_relation,
+  find_released_rows, find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers,
+  fix_of_stale_view, fix_of_step, follow_renames, follow_tables, forced_names, forget_decisions, free_partition_name,
+  get_health, get_run, gone_of, grant_of_refresh, hand_over, health_backlog_age, health_backlog_growth,
+  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
+  health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
+  health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
+  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
+  health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
+  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
+  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
+  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
+  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
+  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run,
+  hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as, interval_start, intervals_of, is_forced,
+  is_large, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time,
+  key_columns, key_in_words, keys_in_words, last_health_levels, leaf_relations, level_rank, list_partition_policies,
   list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change, lock_in_turn, lock_rows,
   mark_lost_runs, marker_is_indexed, marker_walk, may_exceed, may_refresh, measure_backlog, measure_children,
   measure_default_partition, measure_references, measure_retention_backlog, migrations, move_rows, mute_triggers,
@@ -14330,21 +14479,21 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   partition_faults, partition_key, partition_policies, partition_state, partition_suffix, partition_warnings,
   partitions_to_make, partitions_to_retire, partitions_wanted, pause, plan_partition_maintenance, plan_retention_purge,
   plan_view_refresh, policy_members, preview_retention_purge, preview_retirement, primary_key, purge_batch,
-  purge_decisions, purge_keys, purge_order, purge_pending, purge_steps, put_off, reach_rows, read_partitions,
-  reasons_of, reattach_partition, record_batch, record_refresh_failure, reference_join, reference_tree,
-  referencing_keys, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
-  related_tables, remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
-  remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_sentinel,
-  require_nothing_queued, require_ownership, require_period, require_referencing_indexes, require_replica_identity,
-  require_statistics, require_trusted, require_trusted_keys, require_unpaused, resolve_references, restore_rows,
-  restores, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
-  retired_partitions, row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, secure_partition,
-  secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies,
-  sources_as_of, spread_hold, stamp_retired, subtract_held, subtract_row_sets, take_pending, time_of_number,
-  trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers, unpause,
-  untrusted_in_condition, users_of, usual_gap, usual_partition, view_of, view_reads, view_refreshes, view_state,
-  views_below, warn_of_heirs, warn_of_replica_identity, warnings_of_purge, what_changed, why_not_drop, why_not_retire,
-  why_not_retire_so_many, without_replica_identity
+  purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_steps, put_off, reach_rows,
+  read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure, reference_join,
+  reference_tree, referencing_keys, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view,
+  refresh_warnings, refresh_way, refuse_key, related_tables, remember_held, remove_health_threshold,
+  remove_partition_policy, remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due,
+  require_marker_index, require_no_sentinel, require_nothing_queued, require_ownership, require_period,
+  require_referencing_indexes, require_replica_identity, require_statistics, require_trusted, require_trusted_keys,
+  require_unpaused, resolve_references, restore_rows, restores, resume_run, retention_keys, retention_policies,
+  retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check,
+  runs, sample_due_rows, scan_of, secure_partition, secure_partitions, set_health_threshold, sets_to_remember,
+  settings, settle_key, settle_owner, soft_delete_policies, sources_as_of, spread_hold, stamp_retired, subtract_held,
+  subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name,
+  trusted_operator, unmute_triggers, unpause, untrusted_in_condition, users_of, usual_gap, usual_partition, view_of,
+  view_reads, view_refreshes, view_state, views_below, warn_of_heirs, warn_of_replica_identity, warnings_of_purge,
+  what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -343,6 +343,57 @@ describe('keep', () => {
     });
     expect(real.run.status).toBe('succeeded');
   });
+
+  it('below a child keeps the parent, whatever else would have gone with that child and refers to others', async () => {
+    await db.sql.unsafe(`
+      create table app.projects (id integer primary key, deleted_at timestamptz);
+      create table app.issues (id integer primary key, project_id integer references app.projects);
+      create table app.labels (id integer primary key, project_id integer references app.projects);
+      create table app.tags (issue_id integer references app.issues, label_id integer references app.labels);
+      create table app.links (id integer primary key, issue_id integer references app.issues);
+      insert into app.projects select id, ${due} from generate_series(1, 3) id;
+      insert into app.issues select id, id from generate_series(1, 3) id;
+      insert into app.labels select id, id from generate_series(1, 3) id;
+      insert into app.tags select id, id from generate_series(1, 3) id;
+      insert into app.links values (1, 1);
+      select nightshift.add_retention_policy('app.projects', '30 days', keep => array['app.links'],
+        with_children => array['app.issues', 'app.labels', 'app.tags(issue_id)']);
+    `);
+    const dry = await runPurge(db, { dryRun: true });
+    const real = await runPurge(db);
+    for (const result of [dry, real]) {
+      expect(stepOf(result, 'app.projects')).toMatchObject({
+        status: 'succeeded',
+        rowsPurged: 2,
+        rowsBlocked: 0,
+        rowsKept: 1,
+      });
+    }
+    expect(await idsOf(db.sql, 'app.issues')).toEqual([1]);
+  });
+
+  it.each(['with', 'without'])(
+    'of a row that holds nothing back is no excuse for one that does, %s an index',
+    async (index) => {
+      await db.sql.unsafe(`
+        create table app.owners (id integer primary key, deleted_at timestamptz);
+        create table app.teams (id integer primary key, owner_id integer references app.owners, deleted_at timestamptz);
+        create table app.notes (id integer primary key, team_id integer references app.teams);
+        insert into app.owners select id, ${due} from generate_series(1, 2) id;
+        insert into app.teams values (1, 1, ${due}), (2, 2, ${due}), (3, 2, null);
+        insert into app.notes values (1, 1), (2, 2);
+        ${index === 'with' ? 'create index on app.teams (owner_id);' : ''}
+        select nightshift.add_retention_policy('app.owners', '30 days');
+        select nightshift.add_retention_policy('app.teams', '30 days', keep => array['app.notes']);
+      `);
+      const dry = await runPurge(db, { dryRun: true });
+      const real = await runPurge(db);
+      for (const result of [dry, real]) {
+        expect(stepOf(result, 'app.teams')).toMatchObject({ rowsKept: 2, rowsBlocked: 0 });
+        expect(stepOf(result, 'app.owners')).toMatchObject({ rowsKept: 1, rowsBlocked: 1 });
+      }
+    },
+  );
 });
 
 describe('what a policy says of foreign keys', () => {

@@ -4,10 +4,9 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  tables regclass[] := array(
-    select distinct k.referencing
-    from nightshift.retention_keys k
-    where k.role = 'release' and k.policy::oid in (select s.policy from unnest(rows) s)
+  policies constant oid[] := array(select distinct s.policy from unnest(rows) s);
+  tables constant regclass[] := array(
+    select distinct k.referencing from nightshift.retention_keys k where k.role = 'release' and k.policy::oid = any(policies)
   );
 begin
   if tables = '{}' then
@@ -17,7 +16,7 @@ begin
     select jsonb_object_agg(t.relation::text, t.n)
     from (
       select t.relation, sum(cardinality(r.tids)) as n
-      from unnest(nightshift.find_released_rows(run_id, rows, null)) r
+      from unnest(nightshift.find_released_rows(run_id, rows, array(select k from nightshift.purge_keys(policies) k), null)) r
       join unnest(tables) t(relation) on r.relation in (select nightshift.related_tables(t.relation))
       group by t.relation
     ) t

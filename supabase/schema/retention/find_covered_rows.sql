@@ -1,4 +1,4 @@
-create or replace function nightshift.find_covered_rows(rows nightshift.row_set[])
+create or replace function nightshift.find_covered_rows(rows nightshift.row_set[], keys nightshift.purge_key[])
 returns nightshift.row_set[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -8,14 +8,15 @@ set enable_mergejoin = off
 set enable_hashjoin = off
 as $$
 declare
+  relations constant oid[] := array(select distinct r.relation from unnest(rows) r);
   steps text;
   covered nightshift.row_set[];
 begin
   select string_agg(format('select %s::oid, x.tableoid, x.ctid from %s and r.policy = %s', k.policy,
     nightshift.reference_join(k.key, true), k.policy), ' union all ')
   into steps
-  from nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
-  where k.role = 'child';
+  from unnest(keys) k
+  where k.role = 'child' and k.related && relations;
   if steps is null then
     return array(select r from unnest(rows) r where r.due);
   end if;

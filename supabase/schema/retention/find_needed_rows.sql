@@ -1,7 +1,8 @@
 create or replace function nightshift.find_needed_rows(
   run_id uuid,
   rows nightshift.row_set[],
-  released nightshift.row_set[]
+  released nightshift.row_set[],
+  keys nightshift.purge_key[]
 )
 returns setof nightshift.held_row
 language plpgsql
@@ -19,8 +20,7 @@ begin
   for key in
     select s.policy, s.relation, s.tids, k.role, k.key, k.name, k.referencing, k.indexed
     from unnest(rows) s
-    join nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
-      on k.policy = s.policy and k.referenced::oid in (select nightshift.related_tables(s.relation))
+    join unnest(keys) k on k.policy = s.policy and s.relation = any(k.related)
     order by s.relation, k.key
   loop
     perform set_config('enable_hashjoin', (not key.indexed)::text, true);
@@ -34,24 +34,37 @@ begin
            where t.tableoid = %5$s and t.ctid = any($1)
              and exists (select 1 from %6$s x where %7$s and %8$s)'
         when key.indexed then
-          'select %1$s::oid, t.tableoid, t.ctid, coalesce(nullif(n.fate, ''refused''), %2$L), %3$L::text
+          -- A row that just stays weighs more than one that stays undecided or kept, and is looked for first.
+          'select %1$s::oid, t.tableoid, t.ctid, case when d.fate in (''undecided'', ''kept'') then d.fate else %2$L end, %3$L::text
            from only %4$s t
            cross join lateral (
-             select d.fate
-             from %6$s x
-             left join nightshift.purge_decisions d on d.run_id = %9$L and d.relation = x.tableoid and d.tid = x.ctid
-             where %7$s and %8$s and (d.fate is null or d.fate not in (''gone'', ''assessed''))
+             (
+               select ''held'' as fate
+               from %6$s x
+               left join nightshift.purge_decisions d on d.run_id = %9$L and d.relation = x.tableoid and d.tid = x.ctid
+               where %7$s and %8$s and (d.fate is null or d.fate in (''held'', ''refused''))
+               limit 1
+             )
+             union all
+             (
+               select d.fate
+               from %6$s x
+               left join nightshift.purge_decisions d on d.run_id = %9$L and d.relation = x.tableoid and d.tid = x.ctid
+               where %7$s and %8$s and coalesce(d.fate, '''') in (''kept'', ''undecided'')
+               order by d.fate desc
+               limit 1
+             )
              limit 1
-           ) n
+           ) d
            where t.tableoid = %5$s and t.ctid = any($1)'
         else
-          'select distinct on (t.ctid) %1$s::oid, t.tableoid, t.ctid, coalesce(nullif(d.fate, ''refused''), %2$L), %3$L::text
+          'select distinct on (t.ctid) %1$s::oid, t.tableoid, t.ctid, case when d.fate in (''undecided'', ''kept'') then d.fate else %2$L end, %3$L::text
            from only %4$s t
            join %6$s x on %7$s
            left join nightshift.purge_decisions d on d.run_id = %9$L and d.relation = x.tableoid and d.tid = x.ctid
            where t.tableoid = %5$s and t.ctid = any($1) and %8$s
              and (d.fate is null or d.fate not in (''gone'', ''assessed''))
-           order by t.ctid'
+           order by t.ctid, array_position(array[''undecided'', ''kept''], d.fate) nulls first'
       end,
       key.policy, case key.role when 'keep' then 'kept' else 'held' end, key.name, nightshift.trusted_name(key.relation), key.relation,
       nightshift.scan_of(key.referencing), nightshift.join_condition(key.key),

@@ -1,4 +1,9 @@
-create or replace function nightshift.find_released_rows(run_id uuid, rows nightshift.row_set[], max_rows integer)
+create or replace function nightshift.find_released_rows(
+  run_id uuid,
+  rows nightshift.row_set[],
+  keys nightshift.purge_key[],
+  max_rows integer
+)
 returns nightshift.row_set[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -17,8 +22,7 @@ begin
   for key in
     select s.relation, s.tids, k.key, k.referencing, k.indexed
     from unnest(rows) s
-    join nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
-      on k.policy = s.policy and k.referenced::oid in (select nightshift.related_tables(s.relation))
+    join unnest(keys) k on k.policy = s.policy and s.relation = any(k.related)
     where k.role = 'release'
   loop
     perform set_config('enable_hashjoin', (not key.indexed)::text, true);

@@ -37,6 +37,17 @@ begin
   );
   if in_circle or exists (select from unnest(held) h where h.fate = 'undecided') then
     perform nightshift.remember_held(run.id, held);
+  elsif exists (select from unnest(held) h where h.fate = 'kept') then
+    -- So that what they refer to is kept as well, and not blocked.
+    perform nightshift.remember_held(run.id, array(
+      select h
+      from unnest(held) h
+      where h.fate = 'kept' and h.relation in (
+        select r.relation
+        from (select distinct h.relation from unnest(held) h) r
+        where nightshift.refers_to_policy(r.relation)
+      )
+    ));
   end if;
   if fate_of_deleted is not null then
     insert into nightshift.purge_decisions (run_id, relation, tid, fate)
@@ -58,4 +69,4 @@ end;
 $$;
 
 comment on function nightshift.note_decisions is
-  'Remembers what a batch decided, as far as the run can meet the rows again: those that stay where references may run in a circle, and what a dry run counts as gone. Returns the rows of held that the cursor has passed, which are to be counted now.';
+  'Remembers what a batch decided, as far as the run can meet the rows again: those that stay where references may run in a circle, those that are kept and refer to rows that may be due, and what a dry run counts as gone. Returns the rows of held that the cursor has passed, which are to be counted now.';

@@ -1,7 +1,5 @@
 create or replace function nightshift.purge_keys(policies oid[])
-returns table (
-  policy oid, role text, key oid, name text, referenced regclass, referencing regclass, indexed boolean
-)
+returns setof nightshift.purge_key
 language plpgsql
 stable
 rows 10
@@ -17,7 +15,7 @@ begin
   select k.policy,
     -- A key of the same name that was made anew may delete what it should release.
     case when d.role = 'release' and c.confdeltype not in ('n', 'd') then 'hold' else coalesce(d.role, 'hold') end,
-    k.key, k.name, k.referenced, k.referencing, k.indexed
+    k.key, k.name, k.referenced, k.referencing, k.indexed, array(select nightshift.related_tables(k.referenced))
   from keys k
   join pg_catalog.pg_constraint c on c.oid = k.key
   left join nightshift.retention_keys d

@@ -2,6 +2,7 @@ create or replace function nightshift.reach_rows(
   run nightshift.runs,
   seeds nightshift.row_set[],
   component oid[],
+  keys nightshift.purge_key[],
   max_rows integer,
   out reached nightshift.row_set[],
   out complete boolean,
@@ -27,7 +28,7 @@ declare
 begin
   with keys as materialized (
     select k.*, nightshift.reference_join(k.key, true) as upwards
-    from nightshift.purge_keys(component) k
+    from unnest(reach_rows.keys) k
   ),
   members as materialized (
     select m.*, array(select nightshift.related_tables(m.member)) as related from nightshift.policy_members(component) m

@@ -26,12 +26,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   policies constant oid[] := array(select distinct s.policy from unnest(seeds) s union select unnest(component));
-  has_children constant boolean := exists (
-    select from nightshift.retention_keys k where k.policy::oid = any(policies) and k.role = 'child'
-  );
-  has_releases constant boolean := exists (
-    select from nightshift.retention_keys k where k.policy::oid = any(policies) and k.role = 'release'
-  );
+  keys nightshift.purge_key[] := array(select k from nightshift.purge_keys(policies) k);
+  has_children constant boolean := exists (select from unnest(keys) k where k.role = 'child');
+  has_releases constant boolean := exists (select from unnest(keys) k where k.role = 'release');
   others nightshift.row_set[];
   due_rows nightshift.row_set[];
   found_rows nightshift.held_row[];
@@ -45,21 +42,23 @@ begin
   complete := true;
   ahead := '{}';
   if cardinality(component) > 0 or has_children then
-    select r.* into reached, complete, ahead from nightshift.reach_rows(run, seeds, policies, max_rows) r;
+    select r.* into reached, complete, ahead from nightshift.reach_rows(run, seeds, policies, keys, max_rows) r;
     rows_to_delete := reached;
     if not complete then
       return;
     end if;
     if exists (select from unnest(rows_to_delete) r where r.due is null) then
-      rows_to_delete := nightshift.find_covered_rows(rows_to_delete);
+      rows_to_delete := nightshift.find_covered_rows(rows_to_delete, keys);
     end if;
     if locking then
       others := nightshift.subtract_row_sets(rows_to_delete, seeds);
       rows_to_delete := seeds || nightshift.lock_rows(run, others);
+      -- From here on nobody adds a key to one of these tables; somebody may have, until then.
+      keys := array(select k from nightshift.purge_keys(policies) k);
     end if;
   end if;
   if has_releases then
-    released := nightshift.find_released_rows(run.id, rows_to_delete, max_rows + 1);
+    released := nightshift.find_released_rows(run.id, rows_to_delete, keys, max_rows + 1);
     complete := nightshift.count_rows(released) <= max_rows;
     if not complete then
       return;
@@ -70,7 +69,7 @@ begin
   end if;
 
   -- A fresh look, after the locks: whoever would refer to a locked row now waits for us, whoever did before is seen.
-  found_rows := array(select f from nightshift.find_needed_rows(run.id, rows_to_delete, released) f);
+  found_rows := array(select f from nightshift.find_needed_rows(run.id, rows_to_delete, released, keys) f);
   if cardinality(found_rows) = 0 and not has_children then
     return;
   end if;
@@ -80,17 +79,17 @@ begin
     held := held || found_rows;
     left_rows := nightshift.subtract_held(rows_to_delete, found_rows);
     if has_children then
-      left_rows := nightshift.find_covered_rows(left_rows);
+      left_rows := nightshift.find_covered_rows(left_rows, keys);
     end if;
     exit when nightshift.count_rows(left_rows) = nightshift.count_rows(rows_to_delete);
     -- What a row that stays refers to, stays.
     found_rows := array(
-      select s from nightshift.spread_hold(left_rows, array(
-        select row(o.policy, o.relation, t.tid, coalesce(h.fate, 'held'), h.reason)::nightshift.held_row
-        from unnest(nightshift.subtract_row_sets(rows_to_delete, left_rows)) o
-        cross join lateral unnest(o.tids) t(tid)
-        left join unnest(held) h on h.policy = o.policy and h.relation = o.relation and h.tid = t.tid
-      )) s
+      select s
+      from nightshift.spread_hold(
+        left_rows,
+        nightshift.fates_of(nightshift.subtract_row_sets(rows_to_delete, left_rows), held, keys),
+        keys
+      ) s
     );
     rows_to_delete := left_rows;
   end loop;
@@ -98,7 +97,7 @@ begin
     -- What stays for one reason was not asked for others, which hold it as well. Children that stay only because what they
     -- would go with stays have none, and are none.
     held := held || array(
-      select s from nightshift.spread_hold(all_rows, array(select h from unnest(held) h where h.reason is not null)) s
+      select s from nightshift.spread_hold(all_rows, array(select h from unnest(held) h where h.reason is not null), keys) s
       where (s.policy, s.relation, s.tid) in (select h.policy, h.relation, h.tid from unnest(held) h)
     );
   end if;

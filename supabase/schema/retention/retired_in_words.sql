@@ -1,18 +1,22 @@
 create or replace function nightshift.retired_in_words(relation oid)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
-  select coalesce((
-    select case when r.drop_after is null then ' (a retired partition, kept until someone drops it)'
-      else format(' (a retired partition, to be dropped after %s)', to_char(r.drop_after, 'YYYY-MM-DD')) end
-    from nightshift.retired_partitions r
-    where r.partition = retired_in_words.relation and r.status = 'detached'
-    order by r.id desc
-    limit 1
-  ), '');
+begin
+  return (
+    select coalesce((
+      select case when r.drop_after is null then ' (a retired partition, kept until someone drops it)'
+        else format(' (a retired partition, to be dropped after %s)', to_char(r.drop_after, 'YYYY-MM-DD')) end
+      from nightshift.retired_partitions r
+      where r.partition = retired_in_words.relation and r.status = 'detached'
+      order by r.id desc
+      limit 1
+    ), '')
+  );
+end;
 $$;
 
 comment on function nightshift.retired_in_words is

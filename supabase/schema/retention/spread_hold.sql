@@ -1,4 +1,8 @@
-create or replace function nightshift.spread_hold(rows nightshift.row_set[], staying nightshift.held_row[])
+create or replace function nightshift.spread_hold(
+  rows nightshift.row_set[],
+  staying nightshift.held_row[],
+  keys nightshift.purge_key[]
+)
 returns setof nightshift.held_row
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -8,6 +12,7 @@ set enable_mergejoin = off
 set enable_hashjoin = off
 as $$
 declare
+  relations constant oid[] := array(select distinct r.relation from unnest(rows) r);
   steps text;
 begin
   select string_agg(format(
@@ -18,8 +23,8 @@ begin
     nightshift.reference_join(k.key, false)
   ), ' union all ')
   into steps
-  from nightshift.purge_keys(array(select distinct r.policy from unnest(rows) r)) k
-  where k.role <> 'release';
+  from unnest(keys) k
+  where k.role <> 'release' and k.related && relations;
   if steps is null then
     return;
   end if;

@@ -102,6 +102,19 @@ $$;
 comment on type nightshift.held_row is
   'A row that stays after all, with the fate of nightshift.purge_decisions and one reason; a row with several is there once for each.';
 
+do $$
+begin
+  create type nightshift.purge_key as (
+    policy oid, role text, key oid, name text, referenced regclass, referencing regclass, indexed boolean, related oid[]
+  );
+exception
+  when duplicate_object then null;
+end;
+$$;
+
+comment on type nightshift.purge_key is
+  'A foreign key that refers to rows which go by a policy, and what the policy says of it: child, release, keep, or hold where it says nothing. related: what nightshift.related_tables has of the table referred to.';
+
 create table if not exists nightshift.restores (
   id bigint generated always as identity primary key,
   at timestamptz not null default clock_timestamp(),

@@ -1,0 +1,62 @@
+create or replace function nightshift.fates_of(
+  staying nightshift.row_set[],
+  held nightshift.held_row[],
+  keys nightshift.purge_key[]
+)
+returns nightshift.held_row[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+set enable_mergejoin = off
+set enable_hashjoin = off
+as $$
+declare
+  known constant nightshift.held_row[] := array(
+    select h
+    from unnest(held) h
+    where (h.policy, h.relation, h.tid) in (
+      select s.policy, s.relation, t.tid from unnest(staying) s cross join lateral unnest(s.tids) t(tid)
+    )
+  );
+  left_behind constant nightshift.row_set[] := nightshift.subtract_held(staying, known);
+  relations constant oid[] := array(select distinct r.relation from unnest(staying) r);
+  steps text;
+  inherited nightshift.held_row[];
+begin
+  if cardinality(left_behind) = 0 then
+    return known;
+  end if;
+  select string_agg(format('select %s::oid, x.tableoid, x.ctid, r.fate from %s and r.policy = %s', k.policy,
+    nightshift.reference_join(k.key, true), k.policy), ' union all ')
+  into steps
+  from unnest(keys) k
+  where k.role = 'child' and k.related && relations;
+  if steps is null then
+    return known;
+  end if;
+  execute format(
+    'with recursive inside as materialized (
+       select s.policy, s.relation, t.tid from unnest($1) s cross join lateral unnest(s.tids) t(tid)
+     ),
+     stays(policy, relation, tid, fate) as (
+       select h.policy, h.relation, h.tid, h.fate from unnest($2) h
+       union
+       select f.policy, f.relation, f.tid, f.fate
+       from stays r cross join lateral (%s) f(policy, relation, tid, fate)
+       where ((f.policy, f.relation, f.tid) in (select i.policy, i.relation, i.tid from inside i)) is true
+     )
+     -- What it would go with may be locked by someone, and then just stays.
+     select array_agg(row(i.policy, i.relation, i.tid, coalesce(s.fate, ''held''), null)::nightshift.held_row)
+     from inside i left join stays s on s.policy = i.policy and s.relation = i.relation and s.tid = i.tid',
+    steps
+  ) into inherited using left_behind, array(
+    select h from unnest(held) h
+    where exists (select from unnest(keys) k where k.role = 'child' and k.policy = h.policy and h.relation = any(k.related))
+  );
+  return known || inherited;
+end;
+$$;
+
+comment on function nightshift.fates_of is
+  'Rows that stay as rows of held: those that are held already, and children without a reason of their own, which have the fate of what they would go with.';

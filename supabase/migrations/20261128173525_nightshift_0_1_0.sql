@@ -8488,9 +8488,9 @@ declare
   known constant nightshift.held_row[] := array(
     select h
     from unnest(held) h
-    where (h.policy, h.relation, h.tid) in (
+    where ((h.policy, h.relation, h.tid) in (
       select s.policy, s.relation, t.tid from unnest(staying) s cross join lateral unnest(s.tids) t(tid)
-    )
+    )) is true
   );
   left_behind constant nightshift.row_set[] := nightshift.subtract_held(staying, known);
   relations constant oid[] := array(select distinct r.relation from unnest(staying) r);
@@ -8519,9 +8519,13 @@ begin
        from stays r cross join lateral (%s) f(policy, relation, tid, fate)
        where ((f.policy, f.relation, f.tid) in (select i.policy, i.relation, i.tid from inside i)) is true
      )
-     -- What it would go with may be locked by someone, and then just stays.
-     select array_agg(row(i.policy, i.relation, i.tid, coalesce(s.fate, ''held''), null)::nightshift.held_row)
-     from inside i left join stays s on s.policy = i.policy and s.relation = i.relation and s.tid = i.tid',
+     select array_agg(row(c.policy, c.relation, c.tid, c.fate, null)::nightshift.held_row)
+     from (
+       select s.* from stays s where ((s.policy, s.relation, s.tid) in (select i.policy, i.relation, i.tid from inside i)) is true
+       union all
+       -- What it would go with may be locked by someone, and then it just stays.
+       select i.*, ''held'' from inside i where (i.policy, i.relation, i.tid) not in (select s.policy, s.relation, s.tid from stays s)
+     ) c',
     steps
   ) into inherited using left_behind, array(
     select h from unnest(held) h
@@ -14440,7 +14444,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '964a28f27b4db46ee84b127fd2b7acf42f243d1765754080e68cc5a927c2d57e', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '0c08b90fa065a15fa755c6c217abff2bcc580ab060baaa1ff5ddacbdea419474', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,

@@ -15,9 +15,9 @@ declare
   known constant nightshift.held_row[] := array(
     select h
     from unnest(held) h
-    where (h.policy, h.relation, h.tid) in (
+    where ((h.policy, h.relation, h.tid) in (
       select s.policy, s.relation, t.tid from unnest(staying) s cross join lateral unnest(s.tids) t(tid)
-    )
+    )) is true
   );
   left_behind constant nightshift.row_set[] := nightshift.subtract_held(staying, known);
   relations constant oid[] := array(select distinct r.relation from unnest(staying) r);
@@ -46,9 +46,13 @@ begin
        from stays r cross join lateral (%s) f(policy, relation, tid, fate)
        where ((f.policy, f.relation, f.tid) in (select i.policy, i.relation, i.tid from inside i)) is true
      )
-     -- What it would go with may be locked by someone, and then just stays.
-     select array_agg(row(i.policy, i.relation, i.tid, coalesce(s.fate, ''held''), null)::nightshift.held_row)
-     from inside i left join stays s on s.policy = i.policy and s.relation = i.relation and s.tid = i.tid',
+     select array_agg(row(c.policy, c.relation, c.tid, c.fate, null)::nightshift.held_row)
+     from (
+       select s.* from stays s where ((s.policy, s.relation, s.tid) in (select i.policy, i.relation, i.tid from inside i)) is true
+       union all
+       -- What it would go with may be locked by someone, and then it just stays.
+       select i.*, ''held'' from inside i where (i.policy, i.relation, i.tid) not in (select s.policy, s.relation, s.tid from stays s)
+     ) c',
     steps
   ) into inherited using left_behind, array(
     select h from unnest(held) h

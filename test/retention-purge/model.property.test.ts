@@ -81,7 +81,12 @@ describe('what a purge removes', () => {
               refs: contentAfter(row, gone),
             });
           }
-          const undisturbed = real.restored.size === 0 && scenario.rows.every((row) => !row.poison);
+          // A row whose reference is released moves, and where it is due it is met, and counted, a second time.
+          const moved = scenario.rows.some(
+            (row) => row.due && !gone.has(row.id) && row.refs.some((ref) => gone.has(ref ?? -1)),
+          );
+          const undisturbed =
+            !moved && real.restored.size === 0 && scenario.rows.every((row) => !row.poison);
           if (undisturbed) expect(countsOf(dry.steps)).toEqual(countsOf(real.steps));
         }),
         { numRuns, examples: [[allDecidedBeforeTheirTurn]] },

@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import type * as z from 'zod';
+import type { ErrorDocument } from '../../functions/_shared/errors.ts';
 import {
   listedPolicies,
   type PurgeReport,
@@ -140,11 +141,24 @@ function explainStep(step: PurgeStep, { dryRun }: PurgeReport): void {
   }
   for (const warning of step.warnings)
     console.log(styleText('yellow', `${step.relation}: ${warning}`));
-  if (step.error) showError(step.error, `${step.relation}: `);
-  if (step.error?.code === 'NS428') note(`  --force ${step.relation}`);
+  if (step.error) showStepError(step.relation, step.error);
   if (step.leftOut.length > 0) {
     const left = step.leftOut.join(' ');
     note(`${step.relation}: not in this run, though they refer to it and have policies: ${left}`);
     note(`  --only ${step.relation} ${left}`);
   }
+}
+
+/** The hint of a brake speaks to callers of the API; here it is an option. */
+function showStepError(relation: string, error: ErrorDocument): void {
+  const braked = error.code === 'NS428';
+  showError(
+    braked
+      ? {
+          ...error,
+          hint: `If it is meant, run once with --force ${relation}, or raise max_fraction.`,
+        }
+      : error,
+    error.message.startsWith(relation) ? '' : `${relation}: `,
+  );
 }

@@ -80,7 +80,9 @@ function showPlan(planned: PlannedView[], off: string[]): void {
     const also = rest.length > 0 ? ` (also reads ${rest.join(', ')})` : '';
     const how = action === 'refresh' && facts.mode ? ` ${facts.mode}` : '';
     const why = action === 'fail' && facts.problem ? facts.problem : detail;
-    const node = new AsciiTree(`${facts.view}${also}: ${actions[action]}${how}, ${reason}: ${why}`);
+    const node = new AsciiTree(
+      `${facts.view}${also}: ${actions[action]}${how} (${reason}): ${why}`,
+    );
     (nodes.get(first) ?? root).add(node);
     nodes.set(facts.view, node);
   }

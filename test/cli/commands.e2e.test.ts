@@ -194,6 +194,24 @@ describe('the command line', () => {
     await db.sql`select nightshift.unpause()`;
   });
 
+  it('names a table once that the brake leaves alone, and the option that lets it go', async () => {
+    await db.sql.unsafe(`
+      create table public.sessions (id integer primary key, deleted_at timestamptz);
+      insert into public.sessions select id, now() - interval '40 days' from generate_series(1, 1000) id;
+      select nightshift.add_retention_policy('public.sessions', '30 days');
+    `);
+    const only = ['run', 'retention-purge', '--only', 'public.sessions'];
+    const braked = await run('cli/main.ts', only, env);
+    const output = braked.stdout + braked.stderr;
+    expect(output).toMatch(/^public\.sessions: 1000 of 1000 rows would go/m);
+    expect(output).toMatch(/Fix: If it is meant, run once with --force public\.sessions/);
+    expect(braked.code).toBe(1);
+    const forced = await run('cli/main.ts', [...only, '--force', 'public.sessions'], env);
+    expect(forced.code).toBe(0);
+    await db.sql`select nightshift.remove_retention_policy('public.sessions')`;
+    await db.sql`drop table public.sessions`;
+  });
+
   it('draws who refers to the rows that are due, within 100 columns', async () => {
     await db.sql.unsafe(`
       create table public.refunds (order_id integer references public.orders on delete set null);
@@ -235,7 +253,7 @@ describe('the command line', () => {
     `);
     const plan = await run('cli/main.ts', ['plan', 'view-refresh'], env);
     expect(plan.stdout).toMatch(
-      /public\.per_day: refresh concurrently, never[\s\S]*└── public\.busiest: cannot, never: .* no unique index/,
+      /public\.per_day: refresh concurrently \(never\)[\s\S]*└── public\.busiest: cannot \(never\): .* no unique index/,
     );
     expect((await run('cli/main.ts', ['plan', 'view-refresh', '--json'], env)).stdout).toMatch(
       /^\[/,

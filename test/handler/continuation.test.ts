@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { continueEvent, schedulerInput, unfilledSchedulerInput } from '../support/events.ts';
 import { loseAnswerOf, setUpHandler, shortOfTime } from '../support/handler.ts';
-import { deletedIds, range } from '../support/purge.ts';
+import { deletedIds } from '../support/purge.ts';
+import { range } from '../support/rows.ts';
 
 /** Enough for one batch. */
 const suite = setUpHandler({ NIGHTSHIFT_HTTP_BUDGET_MS: '4000' });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { httpRequest } from '../support/events.ts';
 import { loseAnswerOf, setUpHandler } from '../support/handler.ts';
-import { deletedIds, idsOf, range } from '../support/purge.ts';
+import { deletedIds } from '../support/purge.ts';
+import { idsOf, range } from '../support/rows.ts';
 
 const suite = setUpHandler();
 const { call, countRuns, fill, runOf, runs } = suite;

@@ -3,8 +3,9 @@ import { createMetrics } from '../../functions/_shared/metrics.ts';
 import { emfLinesOf, namesIn, valuesIn } from '../support/emf.ts';
 import { continueEvent, lambdaContext, ruleEvent } from '../support/events.ts';
 import { type PurgeRun, setUpHandler, shortOfTime } from '../support/handler.ts';
-import { deletedIds, idsOf, range } from '../support/purge.ts';
+import { deletedIds } from '../support/purge.ts';
 import { written } from '../support/record-output.ts';
+import { idsOf, range } from '../support/rows.ts';
 
 const units = {
   RunSucceeded: 'Count',

@@ -10,8 +10,9 @@ import {
   straightAlarm,
 } from '../support/events.ts';
 import { setUpHandler, token } from '../support/handler.ts';
-import { deletedIds, idsOf, range } from '../support/purge.ts';
+import { deletedIds } from '../support/purge.ts';
 import { written } from '../support/record-output.ts';
+import { idsOf, range } from '../support/rows.ts';
 
 const suite = setUpHandler();
 const { call, coldStart, countRuns, fill, runs, send } = suite;

@@ -1,8 +1,8 @@
 import postgres from 'postgres';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { setUpDatabase } from '../support/database.ts';
+import { setUpDatabase, startAfresh } from '../support/database.ts';
 import { holdTransaction, readCheck, readHealth } from '../support/health.ts';
-import { startAfresh, until } from '../support/purge.ts';
+import { until } from '../support/waiting.ts';
 
 const db = setUpDatabase();
 beforeEach(() => startAfresh(db.sql));

@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { type HealthFinding, healthDocument } from '../../functions/health-check/schema.ts';
-import { setUpDatabase } from '../support/database.ts';
+import { setUpDatabase, startAfresh } from '../support/database.ts';
 import {
   createSoftDeleted,
   declareLongAgo,
   purgeReport,
   recordRun,
 } from '../support/health-scenarios/night-shift.ts';
-import { runPurge, startAfresh } from '../support/purge.ts';
+import { runPurge } from '../support/purge.ts';
 
 const db = setUpDatabase();
 beforeEach(async () => {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { setUpDatabase } from '../support/database.ts';
+import { setUpDatabase, startAfresh } from '../support/database.ts';
 import { holdTransaction, readCheck } from '../support/health.ts';
-import { startAfresh, until } from '../support/purge.ts';
+import { until } from '../support/waiting.ts';
 
 const db = setUpDatabase();
 beforeEach(() => startAfresh(db.sql));

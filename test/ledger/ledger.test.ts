@@ -6,19 +6,10 @@ import { type RunDocument, runDocument, startAnswer } from '../../functions/_sha
 import { maxAttempts } from '../../functions/_shared/publish-outcome.ts';
 import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
 import { purgedBatch, purgePlan } from '../../functions/retention-purge/schema.ts';
-import { setUpDatabase } from '../support/database.ts';
-import {
-  auditDeletes,
-  checksum,
-  deletedIds,
-  expireLease,
-  idsOf,
-  range,
-  runPurge,
-  startAfresh,
-  stepOf,
-  until,
-} from '../support/purge.ts';
+import { expireLease, setUpDatabase, startAfresh } from '../support/database.ts';
+import { auditDeletes, deletedIds, runPurge, stepOf } from '../support/purge.ts';
+import { checksum, idsOf, range } from '../support/rows.ts';
+import { until } from '../support/waiting.ts';
 
 const items = 'app.items';
 const purge = { job: 'retention-purge', trigger: 'cli' };

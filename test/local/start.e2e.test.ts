@@ -10,8 +10,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBus } from '../../functions/_shared/bus.ts';
 import type { PurgeReport } from '../../functions/retention-purge/schema.ts';
 import { straightAlarm } from '../support/events.ts';
-import { auditDeletes, batchUnderWay, deletedIds, range, until } from '../support/purge.ts';
+import { auditDeletes, batchUnderWay, deletedIds } from '../support/purge.ts';
+import { range } from '../support/rows.ts';
 import { type Started, start, survivorsOf } from '../support/started.ts';
+import { until } from '../support/waiting.ts';
 
 interface PurgeAnswer {
   runId: string;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { createDatabase, startAfresh, type TestDatabase } from '../support/database.ts';
 import {
   createLogs,
   dueLogs,
@@ -9,7 +9,6 @@ import {
   runMaintenance,
   stepOf,
 } from '../support/partitions.ts';
-import { startAfresh } from '../support/purge.ts';
 
 let db: TestDatabase;
 beforeAll(async () => {

@@ -1,8 +1,8 @@
 import { createClient } from '@supabase/supabase-js';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { createDatabase, setUpDatabase } from '../support/database.ts';
+import { createDatabase, setUpDatabase, startAfresh } from '../support/database.ts';
 import { partitionsOf, runMaintenance, stepOf } from '../support/partitions.ts';
-import { checksum, startAfresh } from '../support/purge.ts';
+import { checksum } from '../support/rows.ts';
 
 const asOf = '2026-03-15T12:00:00Z';
 const db = setUpDatabase();

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Direct } from '../../functions/_shared/direct.ts';
-import { setUpDatabase } from '../support/database.ts';
+import { expireLease, setUpDatabase, startAfresh } from '../support/database.ts';
 import { withDirect } from '../support/direct.ts';
 import {
   allIds,
@@ -16,8 +16,8 @@ import {
   spawnMaintenance,
   terminate,
 } from '../support/partitions.ts';
-import { apiIsIdle, expireLease, startAfresh, until, waiting } from '../support/purge.ts';
 import { startTraffic } from '../support/traffic.ts';
+import { apiIsIdle, until, waiting } from '../support/waiting.ts';
 
 const [d10 = '', d9 = ''] = dueLogs;
 const retiring = ", retention => '8 days', retire => 'drop'";

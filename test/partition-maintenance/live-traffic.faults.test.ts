@@ -1,6 +1,6 @@
 import type { Sql } from 'postgres';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { setUpDatabase } from '../support/database.ts';
+import { setUpDatabase, startAfresh } from '../support/database.ts';
 import {
   allIds,
   createLogs,
@@ -12,7 +12,8 @@ import {
   startLogging,
   stepOf,
 } from '../support/partitions.ts';
-import { range, startAfresh, until } from '../support/purge.ts';
+import { range } from '../support/rows.ts';
+import { until } from '../support/waiting.ts';
 
 const db = setUpDatabase();
 beforeEach(() => startAfresh(db.sql));

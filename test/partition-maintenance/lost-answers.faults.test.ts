@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { createDatabase, startAfresh, type TestDatabase } from '../support/database.ts';
 import { withDirect } from '../support/direct.ts';
 import {
   createLogs,
@@ -12,7 +12,6 @@ import {
   runMaintenance,
   stepOf,
 } from '../support/partitions.ts';
-import { startAfresh } from '../support/purge.ts';
 
 let db: TestDatabase;
 let server: Server;

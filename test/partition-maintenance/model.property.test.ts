@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Sql } from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { createDatabase, startAfresh, type TestDatabase } from '../support/database.ts';
 import {
   expected,
   holderOf,
@@ -17,7 +17,7 @@ import {
 } from '../support/partition-model.ts';
 import { runMaintenance } from '../support/partitions.ts';
 import { propertyRuns } from '../support/property.ts';
-import { checksum, startAfresh } from '../support/purge.ts';
+import { checksum } from '../support/rows.ts';
 
 const sessions = [
   ['America/New_York', 'datestyle to SQL, DMY', 'intervalstyle to sql_standard'],

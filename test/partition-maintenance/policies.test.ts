@@ -1,7 +1,6 @@
 import { createClient } from '@supabase/supabase-js';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { setUpDatabase } from '../support/database.ts';
-import { startAfresh } from '../support/purge.ts';
+import { setUpDatabase, startAfresh } from '../support/database.ts';
 
 const db = setUpDatabase();
 beforeEach(async () => {

@@ -1,6 +1,6 @@
 import type { Sql } from 'postgres';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { setUpDatabase } from '../support/database.ts';
+import { expireLease, setUpDatabase, startAfresh } from '../support/database.ts';
 import { withDirect } from '../support/direct.ts';
 import {
   allIds,
@@ -13,7 +13,7 @@ import {
   partitionsOf,
   runMaintenance,
 } from '../support/partitions.ts';
-import { expireLease, startAfresh, until, waiting } from '../support/purge.ts';
+import { until, waiting } from '../support/waiting.ts';
 
 const [d10 = ''] = dueLogs;
 const retiring = ", retention => '8 days', retire => 'drop'";

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { createDatabase, startAfresh, type TestDatabase } from '../support/database.ts';
 import { runMaintenance } from '../support/partitions.ts';
-import { startAfresh } from '../support/purge.ts';
 
 let db: TestDatabase;
 let version: number;

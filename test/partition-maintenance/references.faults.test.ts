@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { setUpDatabase } from '../support/database.ts';
+import { setUpDatabase, startAfresh } from '../support/database.ts';
 import { withDirect } from '../support/direct.ts';
 import {
   allIds,
@@ -11,7 +11,7 @@ import {
   runMaintenance,
   stepOf,
 } from '../support/partitions.ts';
-import { startAfresh, until, waiting } from '../support/purge.ts';
+import { until, waiting } from '../support/waiting.ts';
 
 const [d10, d9] = dueLogs;
 const retiring = ", retention => '8 days', retire => 'drop'";

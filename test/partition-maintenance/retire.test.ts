@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { setUpDatabase } from '../support/database.ts';
+import { setUpDatabase, startAfresh } from '../support/database.ts';
 import { withDirect } from '../support/direct.ts';
 import { partitionsOf, runMaintenance, stepOf } from '../support/partitions.ts';
-import { checksum, runPurge, startAfresh, stepOf as stepOfPurge } from '../support/purge.ts';
+import { runPurge, stepOf as stepOfPurge } from '../support/purge.ts';
+import { checksum } from '../support/rows.ts';
 
 const asOf = '2026-03-15T12:00:00Z';
 const db = setUpDatabase();

@@ -1,7 +1,7 @@
 import { createClient } from '@supabase/supabase-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { setUpDatabase } from '../support/database.ts';
-import { until } from '../support/purge.ts';
+import { until } from '../support/waiting.ts';
 
 /** What a database administrator tried in order to lose a row, and what came of it. */
 const db = setUpDatabase();

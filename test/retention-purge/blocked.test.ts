@@ -1,18 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startGateway } from '../../infra/local/gateway.ts';
-import { createDatabase, setUpDatabase, type TestDatabase } from '../support/database.ts';
 import {
-  auditDeletes,
-  checksum,
-  deletedIds,
-  idsOf,
-  range,
-  runPurge,
+  createDatabase,
+  setUpDatabase,
   startAfresh,
-  stepOf,
-  until,
-} from '../support/purge.ts';
+  type TestDatabase,
+} from '../support/database.ts';
+import { auditDeletes, deletedIds, runPurge, stepOf } from '../support/purge.ts';
+import { checksum, idsOf, range } from '../support/rows.ts';
+import { until } from '../support/waiting.ts';
 
 const db = setUpDatabase();
 beforeEach(() => startAfresh(db.sql));

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { setUpDatabase } from '../support/database.ts';
-import { idsOf, runPurge, startAfresh, stepOf } from '../support/purge.ts';
+import { setUpDatabase, startAfresh } from '../support/database.ts';
+import { runPurge, stepOf } from '../support/purge.ts';
+import { idsOf } from '../support/rows.ts';
 
 const db = setUpDatabase();
 beforeEach(() => startAfresh(db.sql));

@@ -1,7 +1,8 @@
 import type { Sql } from 'postgres';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { setUpDatabase } from '../support/database.ts';
-import { auditDeletes, idsOf, range, runPurge, startAfresh, stepOf } from '../support/purge.ts';
+import { setUpDatabase, startAfresh } from '../support/database.ts';
+import { auditDeletes, runPurge, stepOf } from '../support/purge.ts';
+import { idsOf, range } from '../support/rows.ts';
 
 const db = setUpDatabase();
 const oneByOne = { batchRows: 1 };

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { createDatabase, startAfresh, type TestDatabase } from '../support/database.ts';
 import { readCheck } from '../support/health.ts';
-import { runPurge, startAfresh, stepOf } from '../support/purge.ts';
+import { runPurge, stepOf } from '../support/purge.ts';
 
 /** A policy belongs to a table, by whatever name, and after that to the name. */
 let db: TestDatabase;

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { setUpDatabase } from '../support/database.ts';
-import { runPurge, startAfresh, stepOf } from '../support/purge.ts';
+import { setUpDatabase, startAfresh } from '../support/database.ts';
+import { runPurge, stepOf } from '../support/purge.ts';
 
 /** What a purge needs an index for, and where it does without. */
 const db = setUpDatabase();

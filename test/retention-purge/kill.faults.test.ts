@@ -3,19 +3,10 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { setUpDatabase } from '../support/database.ts';
-import {
-  apiIsIdle,
-  auditDeletes,
-  checksum,
-  closeGate,
-  deletedIds,
-  expireLease,
-  range,
-  runPurge,
-  startAfresh,
-  until,
-} from '../support/purge.ts';
+import { expireLease, setUpDatabase, startAfresh } from '../support/database.ts';
+import { auditDeletes, closeGate, deletedIds, runPurge } from '../support/purge.ts';
+import { checksum, range } from '../support/rows.ts';
+import { apiIsIdle, until } from '../support/waiting.ts';
 
 const commandLine = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const dueCount = 6_500;

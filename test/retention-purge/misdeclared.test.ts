@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { setUpDatabase } from '../support/database.ts';
+import { setUpDatabase, startAfresh } from '../support/database.ts';
 import { readCheck } from '../support/health.ts';
-import { runPurge, startAfresh, stepOf } from '../support/purge.ts';
+import { runPurge, stepOf } from '../support/purge.ts';
 
 /** Policies that would purge nothing, or what is still wanted: said, with the fix, when they are declared. */
 const db = setUpDatabase();

@@ -1,20 +1,10 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startGateway } from '../../infra/local/gateway.ts';
-import { setUpDatabase, type TestDatabase } from '../support/database.ts';
+import { expireLease, setUpDatabase, startAfresh, type TestDatabase } from '../support/database.ts';
 import { endless } from '../support/deadline.ts';
-import {
-  apiIsIdle,
-  auditDeletes,
-  closeGate,
-  deletedIds,
-  expireLease,
-  idsOf,
-  range,
-  runPurge,
-  startAfresh,
-  stepOf,
-  until,
-} from '../support/purge.ts';
+import { auditDeletes, closeGate, deletedIds, runPurge, stepOf } from '../support/purge.ts';
+import { idsOf, range } from '../support/rows.ts';
+import { apiIsIdle, until } from '../support/waiting.ts';
 
 const items = 'app.items';
 const orders = 'app.orders';

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { setUpDatabase } from '../support/database.ts';
-import { runPurge, startAfresh, stepOf } from '../support/purge.ts';
+import { setUpDatabase, startAfresh } from '../support/database.ts';
+import { runPurge, stepOf } from '../support/purge.ts';
 
 /** What will block is known before: when a policy is declared or changed, in a plan, and in what a run says to do. */
 const db = setUpDatabase();

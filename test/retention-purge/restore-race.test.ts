@@ -1,19 +1,9 @@
 import type { Sql } from 'postgres';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { setUpDatabase } from '../support/database.ts';
-import {
-  auditDeletes,
-  checksum,
-  closeGate,
-  deletedIds,
-  idsOf,
-  range,
-  runPurge,
-  startAfresh,
-  stepOf,
-  until,
-  waiting,
-} from '../support/purge.ts';
+import { setUpDatabase, startAfresh } from '../support/database.ts';
+import { auditDeletes, closeGate, deletedIds, runPurge, stepOf } from '../support/purge.ts';
+import { checksum, idsOf, range } from '../support/rows.ts';
+import { until, waiting } from '../support/waiting.ts';
 
 const items = 'app.items';
 const due = range(1, 6);

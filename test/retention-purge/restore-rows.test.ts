@@ -2,8 +2,10 @@ import { createClient } from '@supabase/supabase-js';
 import type { Sql } from 'postgres';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { setUpDatabase } from '../support/database.ts';
-import { deletedIds, idsOf, range, runPurge, startAfresh, until } from '../support/purge.ts';
+import { setUpDatabase, startAfresh } from '../support/database.ts';
+import { deletedIds, runPurge } from '../support/purge.ts';
+import { idsOf, range } from '../support/rows.ts';
+import { until } from '../support/waiting.ts';
 
 const answer = z.strictObject({
   restored: z.number(),

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { createDatabase, startAfresh, type TestDatabase } from '../support/database.ts';
 import { runMaintenance } from '../support/partitions.ts';
-import { runPurge, startAfresh, stepOf } from '../support/purge.ts';
+import { runPurge, stepOf } from '../support/purge.ts';
 
 let db: TestDatabase;
 beforeAll(async () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { s3Event, snsMessage } from '../support/events.ts';
 import { setUpHandler } from '../support/handler.ts';
-import { idsOf } from '../support/purge.ts';
 import { written } from '../support/record-output.ts';
+import { idsOf } from '../support/rows.ts';
 
 /** In every row, and in whatever a row makes the application's triggers say. */
 const rowSecret = 'ada.lovelace@example.org';

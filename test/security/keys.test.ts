@@ -2,8 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { sign } from 'hono/jwt';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../functions/_shared/clock.ts';
-import { setUpDatabase } from '../support/database.ts';
-import { startAfresh } from '../support/purge.ts';
+import { setUpDatabase, startAfresh } from '../support/database.ts';
 import { asRunner } from '../support/runner.ts';
 
 /** What someone with a key did: undefined where it was refused. */

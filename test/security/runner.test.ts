@@ -8,9 +8,10 @@ import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
 import { runJob } from '../../functions/_shared/run.ts';
 import { loadJob } from '../../functions/registry.ts';
-import { setUpDatabase } from '../support/database.ts';
+import { setUpDatabase, startAfresh } from '../support/database.ts';
 import { allIds, createLogs, dueLogs, letGracePass, partitionsOf } from '../support/partitions.ts';
-import { auditDeletes, deletedIds, idsOf, range, startAfresh } from '../support/purge.ts';
+import { auditDeletes, deletedIds } from '../support/purge.ts';
+import { idsOf, range } from '../support/rows.ts';
 import { asRunner } from '../support/runner.ts';
 import { isCurrent, viewOf } from '../support/views.ts';
 

@@ -78,6 +78,31 @@ async function serve(databaseUrl: string): Promise<Gateway> {
   return { ...gateway, close: async () => void (await closeGateway(databaseUrl)) };
 }
 
+/** An empty schema app, no policy, no run under way, and no transaction that a failed test left open. */
+export async function startAfresh(sql: postgres.Sql): Promise<void> {
+  await sql`
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and usename = current_user and state like 'idle in transaction%'`;
+  await sql.unsafe(`
+    drop schema if exists app cascade;
+    create schema app;
+    delete from nightshift.retention_policies;
+    delete from nightshift.refresh_policies;
+    delete from nightshift.view_refreshes;
+    delete from nightshift.partition_policies;
+    delete from nightshift.retired_partitions;
+    update nightshift.runs set status = 'lost', finished_at = now() where status = 'running';
+    select nightshift.unpause();
+  `);
+}
+
+/** As if a second more had passed than the run may be silent. */
+export async function expireLease(sql: postgres.Sql): Promise<void> {
+  await sql`
+    update nightshift.runs set lease_expires_at = now() - interval '1 second'
+    where status = 'running'`;
+}
+
 /** A server that no other test shares, of the version that is tested. */
 export function startOwnServer(
   settings: Record<string, string> = {},

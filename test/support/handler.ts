@@ -5,10 +5,10 @@ import type { RunDocument } from '../../functions/_shared/ledger.ts';
 import type { JobName } from '../../functions/registry.ts';
 import type { PurgeReport } from '../../functions/retention-purge/schema.ts';
 import type { Gateway } from '../../infra/local/gateway.ts';
-import { createDatabase, type TestDatabase } from './database.ts';
+import { createDatabase, startAfresh, type TestDatabase } from './database.ts';
 import { busName, startTestBus, type TestBus } from './event-bus.ts';
 import { httpRequest, lambdaContext } from './events.ts';
-import { auditDeletes, startAfresh } from './purge.ts';
+import { auditDeletes } from './purge.ts';
 
 export const token = 'open-sesame-7f3a';
 

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Sql } from 'postgres';
 import { systemClock } from '../../functions/_shared/clock.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
@@ -11,6 +10,7 @@ import type { PurgeReport, PurgeStep } from '../../functions/retention-purge/sch
 import type { Gateway } from '../../infra/local/gateway.ts';
 import type { TestDatabase } from './database.ts';
 import { endless } from './deadline.ts';
+import { until } from './waiting.ts';
 
 const budgetMs = 20_000;
 
@@ -76,24 +76,6 @@ export function stepOf({ report }: { report: PurgeReport }, relation: string): P
   return step;
 }
 
-/** An empty schema app, no policy, no run under way, and no transaction that a failed test left open. */
-export async function startAfresh(sql: Sql): Promise<void> {
-  await sql`
-    select pg_terminate_backend(pid) from pg_stat_activity
-    where datname = current_database() and usename = current_user and state like 'idle in transaction%'`;
-  await sql.unsafe(`
-    drop schema if exists app cascade;
-    create schema app;
-    delete from nightshift.retention_policies;
-    delete from nightshift.refresh_policies;
-    delete from nightshift.view_refreshes;
-    delete from nightshift.partition_policies;
-    delete from nightshift.retired_partitions;
-    update nightshift.runs set status = 'lost', finished_at = now() where status = 'running';
-    select nightshift.unpause();
-  `);
-}
-
 /** Writes each row deleted from a table into app.deleted. */
 export async function auditDeletes(sql: Sql, relation: string): Promise<void> {
   await sql.unsafe(`
@@ -145,45 +127,6 @@ export async function deletedIds(sql: Sql): Promise<number[]> {
   return rows.map(({ id }) => Number(id));
 }
 
-/** One value for all that a table holds, of all rows or those where a condition is true. */
-export async function checksum(sql: Sql, relation: string, where = 'true'): Promise<string> {
-  const [row] = await sql.unsafe<{ sum: string }[]>(
-    `select md5(coalesce(string_agg(r::text, E'\\n' order by r::text), '')) as sum from ${relation} r where ${where}`,
-  );
-  return row?.sum ?? '';
-}
-
-export async function idsOf(sql: Sql, relation: string): Promise<number[]> {
-  const rows = await sql.unsafe<{ id: number }[]>(`select id from ${relation} order by id`);
-  return rows.map(({ id }) => Number(id));
-}
-
-export function range(first: number, last: number): number[] {
-  return Array.from({ length: last - first + 1 }, (_, n) => first + n);
-}
-
-/** Asks again until the answer is true; fails, naming what it waited for, after timeoutMs. */
-export async function until(
-  what: string,
-  ask: () => Promise<boolean>,
-  timeoutMs = 60_000,
-): Promise<void> {
-  const giveUpAt = performance.now() + timeoutMs;
-  while (!(await ask())) {
-    if (performance.now() > giveUpAt) throw new Error(`Waited in vain until ${what}`);
-    await sleep(5);
-  }
-}
-
-/** Sessions that wait for a lock, by what they do. */
-export async function waiting(sql: Sql, query: string): Promise<number> {
-  const [row] = await sql<{ count: number }[]>`
-    select count(*)::int as count from pg_stat_activity
-    where datname = current_database() and wait_event_type = 'Lock' and pid <> pg_backend_pid()
-      and query ilike ${`%${query}%`}`;
-  return row?.count ?? 0;
-}
-
 /** Whether the Data API has a batch under way in this database. */
 export async function batchUnderWay(sql: Sql): Promise<boolean> {
   const rows = await sql`
@@ -191,19 +134,4 @@ export async function batchUnderWay(sql: Sql): Promise<boolean> {
     where datname = current_database() and state = 'active' and pid <> pg_backend_pid()
       and query like '%purge_batch%'`;
   return rows.length > 0;
-}
-
-/** Whether the Data API has no transaction open: what it was asked for is committed or undone. */
-export async function apiIsIdle(sql: Sql): Promise<boolean> {
-  const rows = await sql`
-    select from pg_stat_activity
-    where datname = current_database() and usename = 'authenticator' and xact_start is not null`;
-  return rows.length === 0;
-}
-
-/** As if a second more had passed than the run may be silent. */
-export async function expireLease(sql: Sql): Promise<void> {
-  await sql`
-    update nightshift.runs set lease_expires_at = now() - interval '1 second'
-    where status = 'running'`;
 }

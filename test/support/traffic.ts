@@ -1,5 +1,5 @@
 import type { TestDatabase } from './database.ts';
-import { until } from './purge.ts';
+import { until } from './waiting.ts';
 
 export interface Traffic {
   /** Returns when each session has begun and ended its statement once more: nothing holds it up. */

@@ -13,9 +13,9 @@ import { job } from '../../functions/view-refresh/job.ts';
 import type { RefreshReport, RefreshStep } from '../../functions/view-refresh/schema.ts';
 import { startGateway } from '../../infra/local/gateway.ts';
 import { bootstrap } from '../../infra/local/postgres.ts';
-import { startOwnServer, type TestDatabase } from './database.ts';
+import { startAfresh, startOwnServer, type TestDatabase } from './database.ts';
 import { endless } from './deadline.ts';
-import { checksum, startAfresh } from './purge.ts';
+import { checksum } from './rows.ts';
 
 const budgetMs = 25_000;
 

@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { listOfViewFacts } from '../../functions/view-refresh/schema.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { createDatabase, startAfresh, type TestDatabase } from '../support/database.ts';
 import { withDirect } from '../support/direct.ts';
-import { startAfresh, until } from '../support/purge.ts';
 import {
   isCurrent,
   letPass,
@@ -12,6 +11,7 @@ import {
   viewOf,
   write,
 } from '../support/views.ts';
+import { until } from '../support/waiting.ts';
 
 let db: TestDatabase;
 beforeAll(async () => {

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { setUpDatabase } from '../support/database.ts';
-import { startAfresh } from '../support/purge.ts';
+import { setUpDatabase, startAfresh } from '../support/database.ts';
 import {
   isCurrent,
   letPass,

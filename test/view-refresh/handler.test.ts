@@ -3,9 +3,9 @@ import type { RefreshReport } from '../../functions/view-refresh/schema.ts';
 import { emfLinesOf, valuesIn } from '../support/emf.ts';
 import { schedulerInput, straightAlarm } from '../support/events.ts';
 import { setUpHandler, shortOfTime } from '../support/handler.ts';
-import { until } from '../support/purge.ts';
 import { written } from '../support/record-output.ts';
 import { closeGate, gate, refreshAtGate } from '../support/views.ts';
+import { until } from '../support/waiting.ts';
 
 const suite = setUpHandler({}, 'view-refresh');
 const { call, coldStart, runOf, send } = suite;

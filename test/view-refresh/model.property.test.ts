@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { setUpDatabase } from '../support/database.ts';
+import { setUpDatabase, startAfresh } from '../support/database.ts';
 import { propertyRuns } from '../support/property.ts';
-import { startAfresh } from '../support/purge.ts';
 import { isCurrent, letPass, runRefresh, write } from '../support/views.ts';
 
 /** app.t2 is partitioned; app.t2_c is sometimes a part of it. */

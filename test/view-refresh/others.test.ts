@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { startAfresh } from '../support/purge.ts';
+import { createDatabase, startAfresh, type TestDatabase } from '../support/database.ts';
 import { isCurrent, outcomes, runRefresh, stepOf, viewOf, write } from '../support/views.ts';
 
 /** Views that hold nothing yet, that belong to someone else, or that need names from elsewhere. */

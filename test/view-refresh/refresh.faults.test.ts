@@ -2,9 +2,8 @@ import { once } from 'node:events';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { connectDirect } from '../../functions/_shared/direct.ts';
-import { setUpDatabase } from '../support/database.ts';
+import { expireLease, setUpDatabase } from '../support/database.ts';
 import { withDirect } from '../support/direct.ts';
-import { apiIsIdle, expireLease, until } from '../support/purge.ts';
 import { startTraffic } from '../support/traffic.ts';
 import {
   closeGate,
@@ -24,6 +23,7 @@ import {
   viewOf,
   write,
 } from '../support/views.ts';
+import { apiIsIdle, until } from '../support/waiting.ts';
 
 const printed = vi.hoisted(() => ({ text: '' }));
 vi.mock('node:child_process', async (original) => {

@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { setUpDatabase } from '../support/database.ts';
-import { startAfresh, until } from '../support/purge.ts';
+import { setUpDatabase, startAfresh } from '../support/database.ts';
 import {
   closeGate,
   gate,
@@ -12,6 +11,7 @@ import {
   viewOf,
   write,
 } from '../support/views.ts';
+import { until } from '../support/waiting.ts';
 
 const db = setUpDatabase();
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { setUpDatabase } from '../../support/database.ts';
+import { setUpDatabase, startAfresh } from '../../support/database.ts';
 import { readCheck } from '../../support/health.ts';
 import { createLogs, logs, runMaintenance, stepOf } from '../../support/partitions.ts';
-import { runPurge, startAfresh, stepOf as stepOfPurge } from '../../support/purge.ts';
+import { runPurge, stepOf as stepOfPurge } from '../../support/purge.ts';
 
 const db = setUpDatabase();
 const mallory = `mallory_of_jobs_${process.pid}`;

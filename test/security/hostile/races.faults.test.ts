@@ -1,6 +1,6 @@
 import postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { until } from '../../support/purge.ts';
+import { until } from '../../support/waiting.ts';
 import { takeGuardAway } from './guardless.ts';
 import { createWorld, type World } from './world.ts';
 

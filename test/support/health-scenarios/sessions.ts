@@ -1,7 +1,7 @@
 import postgres from 'postgres';
 import type { TestDatabase } from '../database.ts';
 import { type HealthScenario, holdLock, holdTransaction } from '../health.ts';
-import { until } from '../purge.ts';
+import { until } from '../waiting.ts';
 
 export const sessionScenarios: HealthScenario[] = [
   {

@@ -85,8 +85,12 @@ describe('what a purge removes', () => {
           const moved = scenario.rows.some(
             (row) => row.due && !gone.has(row.id) && row.refs.some((ref) => gone.has(ref ?? -1)),
           );
+          // In which order Postgres comes to rows decides which of them are one too many.
           const undisturbed =
-            !moved && real.restored.size === 0 && scenario.rows.every((row) => !row.poison);
+            !moved &&
+            !tooLarge &&
+            real.restored.size === 0 &&
+            scenario.rows.every((row) => !row.poison);
           if (undisturbed) expect(countsOf(dry.steps)).toEqual(countsOf(real.steps));
         }),
         { numRuns, examples: [[allDecidedBeforeTheirTurn]] },

@@ -90,17 +90,7 @@ function showReport(report: PurgeReport): void {
     coloured(step.status),
   ]);
   const purged = report.dryRun ? 'would go' : 'purged';
-  const head = [
-    'table',
-    'due',
-    purged,
-    'children',
-    'stay',
-    'left',
-    'batches',
-    'took',
-    'status',
-  ];
+  const head = ['table', 'due', purged, 'children', 'stay', 'left', 'batches', 'took', 'status'];
   console.log(table(head, rows, [1, 2, 3, 4, 5, 6]));
   for (const step of report.steps) explainStep(step, report);
   for (const relation of report.disabled) note(`${relation}: policy is switched off`);

@@ -11521,25 +11521,34 @@ as $$
     from unnest(deleted) d group by d.relation
   ),
   keys as materialized (
-    select distinct k.key, k.referencing from policies p cross join lateral nightshift.purge_keys(p.scope) k
+    select distinct k.policy, k.role, k.key, k.referencing from policies p cross join lateral nightshift.purge_keys(p.scope) k
   ),
   members as materialized (
-    select m.* from policies p cross join lateral nightshift.policy_members(p.scope) m
+    select m.*, array(select nightshift.related_tables(m.member)) as related
+    from policies p cross join lateral nightshift.policy_members(p.scope) m
+  ),
+  -- Where children refer to rows that may go as well, a batch of those comes to the children, and from them to what they go with.
+  entangled as materialized (
+    select distinct c.policy
+    from members c
+    where c.is_child and exists (
+      select from keys k where k.role in ('hold', 'keep') and k.referencing::oid = any(c.related)
+    )
   )
   select d.*
   from unnest(deleted) d
   join tables t on t.relation = d.relation
-  cross join lateral (select count(*) from keys k where k.referencing::oid = any(t.related)) k(n)
+  cross join lateral (select count(distinct k.key) from keys k where k.referencing::oid = any(t.related)) k(n)
   cross join lateral (
     select count(*) filter (where m.is_child) > 0, count(*) filter (where not m.is_child) > 0
     from members m where m.member::oid = any(t.related)
   ) m(is_child, is_due)
   -- Rows that refer to nothing, or to one row only which they go with, are not met again.
-  where k.n > 1 or m.is_due and (k.n = 1 or m.is_child);
+  where k.n > 1 or m.is_due and (k.n = 1 or m.is_child or d.policy in (select e.policy from entangled e));
 $$;
 
 comment on function nightshift.sets_to_remember is
-  'Those of the rows that a dry run counts as gone and can meet again: from another row that they refer to, or on its way through the table.';
+  'Those of the rows that a dry run counts as gone and can meet again: from another row that they refer to, from a child, or on its way through the table.';
 
 -- supabase/schema/retention/settle_key.sql
 
@@ -14444,7 +14453,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '0c08b90fa065a15fa755c6c217abff2bcc580ab060baaa1ff5ddacbdea419474', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '72e4f966ba9b9883b28d8e5ea12730657fd56a6da083098bed879333ae9483a4', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,

@@ -85,13 +85,12 @@ function showReport(report: PurgeReport): void {
     count(childrenOf(step)),
     count(step.rowsBlocked + step.rowsKept + step.rowsRefused + step.rowsUndecided),
     report.dryRun ? '-' : count(step.rowsLeft, step.rowsLeftExact),
-    count(step.batches),
     age(step.durationMs / 1000),
     coloured(step.status),
   ]);
   const purged = report.dryRun ? 'would go' : 'purged';
-  const head = ['table', 'due', purged, 'children', 'stay', 'left', 'batches', 'took', 'status'];
-  console.log(table(head, rows, [1, 2, 3, 4, 5, 6]));
+  const head = ['table', 'due', purged, 'children', 'stay', 'left', 'took', 'status'];
+  console.log(table(head, rows, [1, 2, 3, 4, 5]));
   for (const step of report.steps) explainStep(step, report);
   for (const relation of report.disabled) note(`${relation}: policy is switched off`);
 }

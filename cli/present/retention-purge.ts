@@ -148,6 +148,6 @@ function showStepError(relation: string, error: ErrorDocument): void {
           hint: `If it is meant, run once with --force ${relation}, or raise max_fraction.`,
         }
       : error,
-    error.message.startsWith(relation) ? '' : `${relation}: `,
+    error.message.startsWith(`${relation}:`) ? '' : `${relation}: `,
   );
 }

@@ -128,7 +128,7 @@ function deletedBy({ steps }: PurgeReport): Counts {
   return deleted;
 }
 
-/** What a dry run has to foretell. What is released may go with a later batch, and the clock has a say in where batches begin. */
+/** What a dry run has to foretell. What is released may go with a later batch, and how large batches are depends on how long they take. */
 const countsOf = ({
   relation,
   rowsPurged,

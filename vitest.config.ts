@@ -29,6 +29,7 @@ export default defineConfig({
     // More than a small machine has cores, because tests also wait: for locks, for retries, for the minute of a schedule.
     maxWorkers: 4,
     teardownTimeout: 60_000,
+    experimental: { viteModuleRunner: false },
     sequence: { sequencer: HeaviestFirst },
     globalSetup: 'test/support/global-setup.ts',
     projects: [

@@ -908,6 +908,14 @@ export type Database = {
         }
         Returns: string
       }
+      child_steps: {
+        Args: {
+          carried?: string
+          keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+        }
+        Returns: string
+      }
       choose_due_rows: {
         Args: {
           batch_rows: number

@@ -7757,6 +7757,23 @@ $$;
 comment on function nightshift.child_condition is
   'The SQL condition, for rows x of a table of children, that they lead to a due row; null when children refer to each other in a circle.';
 
+-- supabase/schema/retention/child_steps.sql
+
+create or replace function nightshift.child_steps(keys nightshift.purge_key[], rows nightshift.row_set[], carried text default '')
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(format('select %s::oid, x.tableoid, x.ctid%s from %s and r.policy = %s', k.policy, carried,
+    nightshift.reference_join(k.key, true), k.policy), ' union all ')
+  from unnest(keys) k
+  where k.role = 'child' and k.related && array(select distinct r.relation from unnest(child_steps.rows) r);
+$$;
+
+comment on function nightshift.child_steps is
+  'The query that leads from a row r of rows (policy, relation, tid) to its children (the same, and what is carried along); null when there are none.';
+
 -- supabase/schema/retention/choose_due_rows.sql
 
 create or replace function nightshift.choose_due_rows(
@@ -8590,19 +8607,10 @@ declare
     )) is true
   );
   left_behind constant nightshift.row_set[] := nightshift.subtract_held(staying, known);
-  relations constant oid[] := array(select distinct r.relation from unnest(staying) r);
-  steps text;
+  steps constant text := nightshift.child_steps(keys, staying, ', r.fate');
   inherited nightshift.held_row[];
 begin
-  if cardinality(left_behind) = 0 then
-    return known;
-  end if;
-  select string_agg(format('select %s::oid, x.tableoid, x.ctid, r.fate from %s and r.policy = %s', k.policy,
-    nightshift.reference_join(k.key, true), k.policy), ' union all ')
-  into steps
-  from unnest(keys) k
-  where k.role = 'child' and k.related && relations;
-  if steps is null then
+  if cardinality(left_behind) = 0 or steps is null then
     return known;
   end if;
   execute format(
@@ -8647,15 +8655,9 @@ set enable_mergejoin = off
 set enable_hashjoin = off
 as $$
 declare
-  relations constant oid[] := array(select distinct r.relation from unnest(rows) r);
-  steps text;
+  steps constant text := nightshift.child_steps(keys, rows);
   covered nightshift.row_set[];
 begin
-  select string_agg(format('select %s::oid, x.tableoid, x.ctid from %s and r.policy = %s', k.policy,
-    nightshift.reference_join(k.key, true), k.policy), ' union all ')
-  into steps
-  from unnest(keys) k
-  where k.role = 'child' and k.related && relations;
   if steps is null then
     return array(select r from unnest(rows) r where r.due);
   end if;
@@ -8978,13 +8980,21 @@ comment on function nightshift.fires_triggers is
 
 create or replace function nightshift.follow_moved_rows(run_id uuid, moved nightshift.moved_row[])
 returns void
-language sql
+language plpgsql
 set search_path = pg_catalog, pg_temp
+-- By address from the index, and from there by hash, whatever the statistics say of tables that were empty a moment ago.
+set enable_seqscan = off
+set enable_nestloop = off
 as $$
+declare
+  relations constant oid[] := array(select distinct m.relation from unnest(moved) m);
+  old_tids constant tid[] := array(select m.old_tid from unnest(moved) m);
+begin
   with left_behind as (
     delete from nightshift.purge_decisions d
     using unnest(moved) m
-    where d.run_id = follow_moved_rows.run_id and d.relation = m.relation and d.tid = m.old_tid
+    where d.run_id = follow_moved_rows.run_id and d.relation = any(relations) and d.tid = any(old_tids)
+      and d.relation = m.relation and d.tid = m.old_tid
     returning d.run_id, d.relation, m.new_tid, d.fate, d.reason
   )
   insert into nightshift.purge_decisions (run_id, relation, tid, fate, reason)
@@ -8994,34 +9004,38 @@ as $$
   with left_behind as (
     delete from nightshift.purge_pending p
     using unnest(moved) m
-    where p.run_id = follow_moved_rows.run_id and p.relation = m.relation and p.tid = m.old_tid
+    where p.run_id = follow_moved_rows.run_id and p.relation = any(relations) and p.tid = any(old_tids)
+      and p.relation = m.relation and p.tid = m.old_tid
     returning p.run_id, p.turn, p.relation, m.new_tid, p.policy, p.level, p.walked
   )
   insert into nightshift.purge_pending (run_id, turn, relation, tid, policy, level, walked)
   select l.* from left_behind l
   -- One that waits there is of a row that is gone.
-  on conflict (run_id, turn, relation, tid) do update
+  on conflict on constraint purge_pending_pkey do update
   set policy = excluded.policy, level = excluded.level, walked = excluded.walked;
 
   with left_behind as (
     delete from nightshift.purge_released r
     using unnest(moved) m
-    where r.run_id = follow_moved_rows.run_id and r.relation = m.relation and r.tid = m.old_tid
+    where r.run_id = follow_moved_rows.run_id and r.relation = any(relations) and r.tid = any(old_tids)
+      and r.relation = m.relation and r.tid = m.old_tid
     returning r.run_id, r.relation, m.new_tid, r.turn, r.referencing, r."references"
   )
   insert into nightshift.purge_released (run_id, relation, tid, turn, referencing, "references")
   select l.* from left_behind l
-  on conflict (run_id, relation, tid, turn, referencing) do update set "references" = excluded."references";
+  on conflict on constraint purge_released_pkey do update set "references" = excluded."references";
 
   with left_behind as (
     delete from nightshift.purge_counted c
     using unnest(moved) m
-    where c.run_id = follow_moved_rows.run_id and c.relation = m.relation and c.tid = m.old_tid
+    where c.run_id = follow_moved_rows.run_id and c.relation = any(relations) and c.tid = any(old_tids)
+      and c.relation = m.relation and c.tid = m.old_tid
     returning c.run_id, c.relation, m.new_tid
   )
   insert into nightshift.purge_counted (run_id, relation, tid)
   select l.* from left_behind l
   on conflict do nothing;
+end;
 $$;
 
 comment on function nightshift.follow_moved_rows is 'Keeps what a run knows of rows with them where they are now.';
@@ -9466,6 +9480,7 @@ returns nightshift.held_row[]
 language sql
 stable
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
   select coalesce(array_agg(row(known_decisions.policy, d.relation, d.tid, d.fate, r.reason)::nightshift.held_row), '{}')
   from nightshift.purge_decisions d
@@ -10170,7 +10185,10 @@ begin
       if exists (select from nightshift.purge_counted c where c.run_id = run.id) then
         chosen := array(
           select t from unnest(chosen) t
-          where t not in (select c.tid from nightshift.purge_counted c where c.run_id = run.id and c.relation = leaf::oid)
+          where t not in (
+            select c.tid from nightshift.purge_counted c
+            where c.run_id = run.id and c.relation = leaf::oid and c.tid = any(chosen)
+          )
         );
       end if;
       -- Decided before, with rows that refer to them: counted here, and not walked a second time.
@@ -10309,8 +10327,12 @@ create or replace function nightshift.note_released(
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
+-- As in follow_moved_rows.
+set enable_seqscan = off
+set enable_nestloop = off
 as $$
 declare
+  deleted_tids constant tid[] := array(select unnest(d.tids) from unnest(deleted) d);
   changed record;
   may_go tid[];
 begin
@@ -10319,8 +10341,8 @@ begin
   for changed in
     with gone as (
       delete from nightshift.purge_released r
-      using unnest(deleted) d cross join lateral unnest(d.tids) t(tid)
-      where r.run_id = run.id and r.relation = d.relation and r.tid = t.tid
+      where r.run_id = run.id and r.relation in (select d.relation from unnest(deleted) d) and r.tid = any(deleted_tids)
+        and (r.relation, r.tid) in (select d.relation, t.tid from unnest(deleted) d cross join lateral unnest(d.tids) t(tid))
       returning r.turn, r.referencing, r."references"
     )
     select g.turn, jsonb_object_agg(g.referencing::regclass, -g.n) as counts
@@ -11089,6 +11111,7 @@ create or replace function nightshift.recount_moved_rows(
 returns jsonb
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
 declare
   leaf constant oid := step #>> '{cursor,leaf}';
@@ -14895,13 +14918,13 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'c3015bb48854083ca99cd31b8c9c13a2e5002c4752ee3b5f2940152465754e7a', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '6848a5a05f5c25236a72cf521323c227e14ed17deea26f86e319d825cf3f6591', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view,
   begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions, can_be_referenced, check_health,
   check_lease, check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy, check_release,
-  check_restore, check_retention_policy, child_condition, choose_due_rows, column_type, constant_default,
+  check_restore, check_retention_policy, child_condition, child_steps, choose_due_rows, column_type, constant_default,
   copy_after_attach, copy_grants, copy_settings, count_between, count_deleted, count_held, count_released, count_rows,
   counted, counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions,
   database_sizes, declare_health_check, declare_job, declare_keys, declared_since, delete_by_halves, delete_closure,

@@ -134,6 +134,8 @@ const safeHere: Record<string, Record<string, string>> = {
     expression: 'the default of a table that the guard was asked for just before',
   },
   'retention/delete_rows.sql': { 'd.relation': 'a number' },
+  'retention/fates_of.sql': { steps: 'from child_steps' },
+  'retention/find_covered_rows.sql': { steps: 'from child_steps' },
   'retention/find_needed_rows.sql': { 'key.relation': 'a number' },
   'retention/find_released_rows.sql': { 'key.relation': 'a number' },
   'retention/hold_cascades.sql': { referencing: 'LOCK TABLE runs nothing' },

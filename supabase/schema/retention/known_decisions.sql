@@ -3,6 +3,7 @@ returns nightshift.held_row[]
 language sql
 stable
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
   select coalesce(array_agg(row(known_decisions.policy, d.relation, d.tid, d.fate, r.reason)::nightshift.held_row), '{}')
   from nightshift.purge_decisions d

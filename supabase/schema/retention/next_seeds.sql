@@ -35,7 +35,10 @@ begin
       if exists (select from nightshift.purge_counted c where c.run_id = run.id) then
         chosen := array(
           select t from unnest(chosen) t
-          where t not in (select c.tid from nightshift.purge_counted c where c.run_id = run.id and c.relation = leaf::oid)
+          where t not in (
+            select c.tid from nightshift.purge_counted c
+            where c.run_id = run.id and c.relation = leaf::oid and c.tid = any(chosen)
+          )
         );
       end if;
       -- Decided before, with rows that refer to them: counted here, and not walked a second time.

@@ -8,8 +8,12 @@ create or replace function nightshift.note_released(
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
+-- As in follow_moved_rows.
+set enable_seqscan = off
+set enable_nestloop = off
 as $$
 declare
+  deleted_tids constant tid[] := array(select unnest(d.tids) from unnest(deleted) d);
   changed record;
   may_go tid[];
 begin
@@ -18,8 +22,8 @@ begin
   for changed in
     with gone as (
       delete from nightshift.purge_released r
-      using unnest(deleted) d cross join lateral unnest(d.tids) t(tid)
-      where r.run_id = run.id and r.relation = d.relation and r.tid = t.tid
+      where r.run_id = run.id and r.relation in (select d.relation from unnest(deleted) d) and r.tid = any(deleted_tids)
+        and (r.relation, r.tid) in (select d.relation, t.tid from unnest(deleted) d cross join lateral unnest(d.tids) t(tid))
       returning r.turn, r.referencing, r."references"
     )
     select g.turn, jsonb_object_agg(g.referencing::regclass, -g.n) as counts

@@ -7,6 +7,7 @@ create or replace function nightshift.recount_moved_rows(
 returns jsonb
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
 declare
   leaf constant oid := step #>> '{cursor,leaf}';

@@ -110,7 +110,7 @@ const purgeTotals = z.object({
   rowsPurged: z.number().default(0),
   /** Rows that went along, by table. */
   children: counts,
-  /** Rows whose reference was set to null or default, by table. */
+  /** References that were set to null or default, by table. */
   released: counts,
   rowsBlocked: z.number().default(0),
   blockedBy: counts,
@@ -150,7 +150,7 @@ export interface PurgeStep {
   rowsPurged: number;
   /** Rows of other tables that went with them, by table. */
   children: Record<string, number>;
-  /** Rows of other tables whose reference was set to null or default, by table. */
+  /** References that were set to null or default, by table, but for those of rows that go themselves. */
   released: Record<string, number>;
   /** Due rows left because a row that stays refers to them. */
   rowsBlocked: number;

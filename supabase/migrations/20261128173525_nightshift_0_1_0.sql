@@ -7184,11 +7184,7 @@ as $$
 begin
   return query
   select l.oid::regclass
-  from (
-    select all_leaf_relations.relation::oid
-    union
-    select t.relid::oid from pg_catalog.pg_partition_tree(all_leaf_relations.relation) t where t.isleaf
-  ) l(oid)
+  from nightshift.partitions_below(all_leaf_relations.relation) l(oid)
   -- One by one: a thousand partitions are expected of every table, and all of pg_class would be read for those as well.
   cross join lateral (select c.relkind from pg_catalog.pg_class c where c.oid = l.oid offset 0) c
   where c.relkind = 'r'
@@ -7296,6 +7292,24 @@ $$;
 
 comment on function nightshift.apply_brake is
   'Raises NS428 when a batch would take a table past the max_fraction of its policy, counted from the start of the run.';
+
+-- supabase/schema/retention/are_related.sql
+
+create or replace function nightshift.are_related(one regclass, other regclass)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return one = other
+    or one in (select a.relid from pg_catalog.pg_partition_ancestors(other) a(relid))
+    or other in (select a.relid from pg_catalog.pg_partition_ancestors(one) a(relid));
+end;
+$$;
+
+comment on function nightshift.are_related is
+  'Whether two tables are the same, or one is a partition of the other: what related_tables says, without a look at every partition.';
 
 -- supabase/schema/retention/brake.sql
 
@@ -8339,6 +8353,30 @@ $$;
 
 comment on function nightshift.describe_holders is
   'The tables that would hold due rows of a policy, of which it says nothing and which have none themselves: table, key, rows (an estimate unless rowsExact; null where it cannot be known quickly), and the call that settles it.';
+
+-- supabase/schema/retention/describe_holding_keys.sql
+
+create or replace function nightshift.describe_holding_keys(policy regclass, scope oid[])
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce((
+    select jsonb_agg(jsonb_build_object(
+      'key', t.name, 'table', t.referencing::text, 'fix', nightshift.settle_key(describe_holding_keys.policy, t.key),
+      'leftOut', t.role in ('hold', 'keep') and t.own_policy and not exists (
+        select from nightshift.related_policies(t.referencing) p where p.relation::oid = any(scope)
+      )
+    ))
+    from nightshift.reference_tree(describe_holding_keys.policy) t
+  ), '[]');
+end;
+$$;
+
+comment on function nightshift.describe_holding_keys is
+  'Who refers to rows that go by a policy, as JSON: [{key, table, fix: the call that settles it, null where the policy says that it may hold rows, leftOut: rows that refer have a policy, which is not in scope}].';
 
 -- supabase/schema/retention/describe_retention_policy.sql
 
@@ -9733,9 +9771,6 @@ declare
   policy nightshift.retention_policies;
   backlog jsonb := run.progress #> array['backlogs', measure_retention_backlog.relation];
 begin
-  if backlog is not null and not again then
-    return backlog;
-  end if;
   select p.* into policy from nightshift.retention_policies p
   where p.relation = nightshift.find_relation(measure_retention_backlog.relation);
   if not found then
@@ -9744,8 +9779,11 @@ begin
       message = format('%s has no retention policy', measure_retention_backlog.relation),
       hint = 'It was removed, or its table dropped or renamed, since the run began.';
   end if;
-  backlog := nightshift.measure_backlog(policy, run.started_at);
-  if not again then
+  if again then
+    return nightshift.measure_backlog(policy, run.started_at);
+  end if;
+  if backlog is null then
+    backlog := nightshift.measure_backlog(policy, run.started_at);
     -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
     perform nightshift.require_no_sentinel(policy);
     if (backlog ->> 'dueRows')::bigint > 0 then
@@ -9753,6 +9791,10 @@ begin
       if not nightshift.is_forced(run, policy.relation) then
         perform nightshift.require_referencing_indexes(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
       end if;
+    end if;
+    if not run.dry_run and backlog @> '{"dueRows": 0, "dueRowsExact": true}' then
+      -- There is nothing to walk through, so the first purge is over.
+      update nightshift.retention_policies p set first_purge = null where p.relation = policy.relation and p.first_purge is not null;
     end if;
     backlog := backlog || jsonb_build_object('children', nightshift.measure_children(policy, run.started_at));
     backlog := backlog || jsonb_build_object('assess', nightshift.may_exceed(run, policy, backlog));
@@ -9763,12 +9805,17 @@ begin
     )
     where r.id = run.id;
   end if;
-  return backlog;
+  return backlog || jsonb_build_object(
+    'warnings', nightshift.retention_warnings(policy.relation),
+    'keys', nightshift.describe_holding_keys(policy.relation, array(
+      select s::oid from jsonb_array_elements_text(run.progress -> 'scope') s
+    ))
+  );
 end;
 $$;
 
 comment on function nightshift.measure_retention_backlog is
-  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
+  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. Besides: warnings, and keys (see describe_holding_keys), which are looked up anew each time. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
 
 -- supabase/schema/retention/name_refusal.sql
 
@@ -10036,8 +10083,8 @@ as $$
   select string_agg(format('x.tableoid = any(%L::oid[]) and (%s) is true',
     array(select l::oid from nightshift.leaf_relations(p.relation) l),
     nightshift.due_condition('x', p.relation, p.drop_after, p.marker_column, p.flag_column, own_due_condition.as_of)), ' or ')
-  from nightshift.retention_policies p
-  where p.enabled and p.relation::oid in (select nightshift.related_tables(own_due_condition.relation));
+  from nightshift.related_policies(own_due_condition.relation) p
+  where p.enabled;
 $$;
 
 comment on function nightshift.own_due_condition is
@@ -10056,6 +10103,34 @@ as $$
 $$;
 
 comment on function nightshift.pages_of is 'How many pages the rows of a table take, with its partitions.';
+
+-- supabase/schema/retention/partitions_below.sql
+
+create or replace function nightshift.partitions_below(relation regclass)
+returns setof oid
+language plpgsql
+stable
+rows 10
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  level oid[] := array[relation::oid];
+begin
+  -- pg_partition_tree looks up the ancestors of each partition as well, which takes several times as long.
+  while level <> '{}' loop
+    return query select unnest(level);
+    level := array(
+      select i.inhrelid
+      from pg_catalog.pg_class c
+      -- Half detached, it is no partition to whoever reads the table.
+      join pg_catalog.pg_inherits i on i.inhparent = c.oid and not i.inhdetachpending
+      where c.oid = any(level) and c.relkind = 'p'
+    );
+  end loop;
+end;
+$$;
+
+comment on function nightshift.partitions_below is 'A table, and its partitions at every level.';
 
 -- supabase/schema/retention/partitions_to_retire.sql
 
@@ -10101,8 +10176,8 @@ comment on function nightshift.partitions_to_retire is
 
 -- supabase/schema/retention/plan_retention_purge.sql
 
--- The plan of a purge: how much is due, and which policies a run covers.
--- Why: what a run may touch is fixed when it begins, and what it would remove is measured before it removes anything.
+-- The plan of a purge: which policies a run covers, and in which order.
+-- Why: what a run may touch is fixed when it begins. All that may take long or fail for one table is asked of that table alone.
 -- Locks: it reads.
 
 create or replace function nightshift.plan_retention_purge(run_id uuid, fence bigint, only_relations text[] default null)
@@ -10115,6 +10190,7 @@ as $$
 declare
   run nightshift.runs;
   chosen regclass[];
+  turns jsonb;
   unknown text;
 begin
   run := nightshift.hold_run(run_id, fence);
@@ -10141,13 +10217,14 @@ begin
     and (run.progress -> 'scope' is null or run.progress -> 'scope' @> to_jsonb(p.relation::oid::bigint))
     and (only_relations is null or p.relation in (select nightshift.find_relation(o) from unnest(only_relations) o));
 
+  select coalesce(jsonb_object_agg(o.policy::text, to_jsonb(o)), '{}') into turns from nightshift.purge_order(chosen) o;
   -- The scope is kept in the ledger: no batch of this run can touch a table that this plan did not name.
   update nightshift.runs r
   set progress = jsonb_build_object(
     'scope', to_jsonb(chosen::oid[]::bigint[]),
     'components', (
-      select coalesce(jsonb_object_agg(o.policy::text, to_jsonb(o.component::bigint[])), '{}')
-      from nightshift.purge_order(chosen) o where cardinality(o.component) > 0
+      select coalesce(jsonb_object_agg(t.policy, t.turn -> 'component'), '{}')
+      from jsonb_each(turns) t(policy, turn) where t.turn -> 'component' <> '[]'
     ),
     'steps', '{}'::jsonb
   ) || r.progress
@@ -10157,24 +10234,16 @@ begin
   return jsonb_build_object(
     'policies', coalesce((
       select jsonb_agg(
-        nightshift.describe_retention_policy(p)
-        || jsonb_build_object(
-          'warnings', nightshift.retention_warnings(p.relation),
-          'keys', coalesce((
-            select jsonb_agg(jsonb_build_object(
-              'key', t.name, 'table', t.referencing::text, 'fix', nightshift.settle_key(p.relation, t.key),
-              'leftOut', t.role in ('hold', 'keep') and t.own_policy and not exists (
-                select from unnest(chosen) c where c::oid in (select nightshift.related_tables(t.referencing))
-              )
-            ))
-            from nightshift.reference_tree(p.relation) t
-          ), '[]'),
+        jsonb_build_object(
+          'relation', p.relation::text,
+          'dropAfter', p.drop_after::text,
+          'maxFraction', p.max_fraction,
           'refusal', run.progress #> array['refusals', p.relation::text]
         )
-        order by o.position, p.relation::text
+        order by (turns #>> array[p.relation::oid::text, 'position'])::bigint, p.relation::text
       )
-      from nightshift.purge_order(chosen) o
-      join nightshift.retention_policies p on p.relation::oid = o.policy
+      from nightshift.retention_policies p
+      where p.relation = any(chosen)
     ), '[]'),
     'disabled', coalesce((
       select jsonb_agg(p.relation::text order by p.relation::text)
@@ -10186,7 +10255,7 @@ end;
 $$;
 
 comment on function nightshift.plan_retention_purge is
-  'The enabled policies that this run covers, in the order of their turns (tables that refer come before what they refer to), and the tables whose policy is disabled; fixes the former as the scope of the run. keys: who refers to rows that go, with the call that settles it, and whether rows that refer have a policy which this run leaves out. refusal: what the brake said in an earlier attempt. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+  'The enabled policies that this run covers, in the order of their turns (tables that refer come before what they refer to), and the tables whose policy is disabled; fixes the former as the scope of the run. It looks at the catalogs alone; what there is to say of each table, measure_retention_backlog says, one table a call. refusal: what the brake said in an earlier attempt. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
 
 -- supabase/schema/retention/policy_members.sql
 
@@ -10478,40 +10547,153 @@ comment on function nightshift.purge_keys is
 
 -- supabase/schema/retention/purge_order.sql
 
+-- The order of the turns, and the circles in it, by Tarjan's algorithm: each policy and each key is looked at once.
+
 create or replace function nightshift.purge_order(policies oid[])
 returns table (policy oid, "position" bigint, component oid[])
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set jit = off
 as $$
-  with recursive waits as materialized (
-    -- What is referred to comes after what refers to it and may go itself.
-    select distinct k.policy as later, m.policy as earlier
-    from nightshift.purge_keys(policies) k
-    join (
-      select m.policy, r.relation
-      from nightshift.policy_members(policies) m cross join lateral nightshift.related_tables(m.member) r(relation)
-    ) m on m.relation = k.referencing
-    where k.role in ('hold', 'keep')
+#variable_conflict use_column
+declare
+  n constant integer := cardinality(policies);
+  -- Policies by their place in the array: those that one waits for are waits[first[it]] up to waits[first[it + 1] - 1].
+  waits integer[];
+  first integer[];
+  next_wait integer[];
+  zeros constant integer[] := array_fill(0, array[n]);
+  number integer[] := zeros;
+  lowest integer[] := zeros;
+  level integer[] := zeros;
+  is_open boolean[] := array_fill(false, array[n]);
+  path integer[] := zeros;
+  depth integer;
+  open integer[] := zeros;
+  opened integer := 0;
+  numbered integer := 0;
+  it integer;
+  other integer;
+  members integer[];
+  highest integer;
+begin
+  with places as materialized (
+    select p.policy, p.place::integer from unnest(policies) with ordinality p(policy, place)
   ),
-  reaches as (
-    select w.later, w.earlier from waits w
-    union
-    select r.later, w.earlier from reaches r join waits w on w.later = r.earlier
+  edges as materialized (
+    select l.place as later, e.place as earlier
+    from nightshift.purge_waits(policies) w
+    join places l on l.policy = w.later
+    join places e on e.policy = w.earlier
   )
-  -- Itself left out, or a table that refers to itself would come beside what it refers to.
-  select p.policy, (select count(*) from reaches r where r.later = p.policy and r.earlier <> p.policy),
+  select
+    (select coalesce(array_agg(e.earlier order by e.later, e.earlier), '{}') from edges e),
     array(
-      select r.earlier from reaches r
-      where r.later = p.policy and exists (select 1 from reaches b where b.later = r.earlier and b.earlier = p.policy)
-      order by r.earlier
+      select 1 + coalesce(sum(c.edges) over (order by s.place rows between unbounded preceding and 1 preceding), 0)::integer
+      from generate_series(1, n + 1) s(place)
+      left join (select e.later, count(*) as edges from edges e group by e.later) c on c.later = s.place
+      order by s.place
     )
-  from unnest(policies) p(policy);
+  into waits, first;
+  next_wait := first;
+
+  for start in 1..n loop
+    continue when number[start] > 0;
+    path[1] := start;
+    depth := 1;
+    while depth > 0 loop
+      it := path[depth];
+      if number[it] = 0 then
+        numbered := numbered + 1;
+        number[it] := numbered;
+        lowest[it] := numbered;
+        opened := opened + 1;
+        open[opened] := it;
+        is_open[it] := true;
+      end if;
+      if next_wait[it] < first[it + 1] then
+        other := waits[next_wait[it]];
+        next_wait[it] := next_wait[it] + 1;
+        if number[other] = 0 then
+          depth := depth + 1;
+          path[depth] := other;
+        elsif is_open[other] then
+          lowest[it] := least(lowest[it], number[other]);
+        else
+          level[it] := greatest(level[it], level[other] + 1);
+        end if;
+        continue;
+      end if;
+
+      depth := depth - 1;
+      if lowest[it] = number[it] then
+        -- What was met since and is still open leads back here: a circle, or this one alone.
+        members := '{}';
+        highest := 0;
+        loop
+          other := open[opened];
+          opened := opened - 1;
+          is_open[other] := false;
+          members := members || other;
+          highest := greatest(highest, level[other]);
+          exit when other = it;
+        end loop;
+        position := highest;
+        component := '{}';
+        if cardinality(members) > 1 or it = any(waits[first[it]:first[it + 1] - 1]) then
+          component := array(select policies[m] from unnest(members) m order by policies[m]);
+        end if;
+        foreach other in array members loop
+          level[other] := highest;
+          policy := policies[other];
+          return next;
+        end loop;
+      end if;
+      if depth > 0 then
+        other := path[depth];
+        if is_open[it] then
+          lowest[other] := least(lowest[other], lowest[it]);
+        else
+          level[other] := greatest(level[other], level[it] + 1);
+        end if;
+      end if;
+    end loop;
+  end loop;
+end;
 $$;
 
 comment on function nightshift.purge_order is
   'In which order policies have their turn (ascending position): tables that refer come first, so that what is left of them then, stays. component: the policies, itself among them, whose rows may refer to each other in a circle, and which are decided together; empty where there is no circle.';
+
+-- supabase/schema/retention/purge_waits.sql
+
+create or replace function nightshift.purge_waits(policies oid[])
+returns table (later oid, earlier oid)
+language plpgsql
+stable
+rows 100
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  with members as materialized (
+    select m.policy, m.member, coalesce(pg_partition_root(m.member), m.member) as root
+    from nightshift.policy_members(policies) m
+  ),
+  keys as materialized (
+    select k.policy, k.referencing, coalesce(pg_partition_root(k.referencing), k.referencing) as root
+    from nightshift.purge_keys(policies) k
+    where k.role in ('hold', 'keep')
+  )
+  select distinct k.policy, m.policy
+  from keys k
+  join members m on m.root = k.root
+  where nightshift.are_related(m.member, k.referencing);
+end;
+$$;
+
+comment on function nightshift.purge_waits is
+  'Which policies have their turn later than which others: what is referred to comes after what refers to it and may go itself.';
 
 -- supabase/schema/retention/put_off.sql
 
@@ -10774,6 +10956,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
+  keys constant nightshift.purge_key[] := array(select k from nightshift.purge_keys(array[reference_tree.policy::oid]) k);
   -- The tables of one level that lose rows, and the key that leads to each.
   tables oid[] := array[reference_tree.policy::oid];
   via oid[] := array[null::oid];
@@ -10788,11 +10971,11 @@ begin
     next_via := '{}';
     for found_key in
       select k.*, f.via_key
-      from nightshift.purge_keys(array[reference_tree.policy::oid]) k
+      from unnest(keys) k
       cross join lateral (
         select f.via_key
         from unnest(tables, via) with ordinality f(relation, via_key, position)
-        where f.relation in (select nightshift.related_tables(k.referenced))
+        where f.relation = any(k.related)
         order by f.position
         limit 1
       ) f
@@ -10802,10 +10985,7 @@ begin
       key := found_key.key;
       under := found_key.via_key;
       role := found_key.role;
-      own_policy := exists (
-        select from nightshift.retention_policies p
-        where p.enabled and p.relation::oid in (select nightshift.related_tables(found_key.referencing))
-      );
+      own_policy := exists (select from nightshift.related_policies(found_key.referencing) p where p.enabled);
       name := found_key.name;
       referenced := found_key.referenced;
       referencing := found_key.referencing;
@@ -10839,6 +11019,8 @@ stable
 rows 10
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  related constant oid[] := array(select nightshift.related_tables(relation));
 begin
   return query
   select
@@ -10873,8 +11055,10 @@ begin
   from (
     -- Constraints have no index by the table that they refer to, dependencies have one.
     select distinct d.objid
-    from nightshift.related_tables(referencing_keys.relation) r(oid)
-    join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = r.oid
+    from unnest(related) r(oid)
+    -- Postgres guards a table that is referred to by triggers; most partitions have none.
+    cross join lateral (select c.oid from pg_catalog.pg_class c where c.oid = r.oid and c.relhastriggers offset 0) c
+    join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = c.oid
     where d.classid = 'pg_catalog.pg_constraint'::regclass
   ) d
   cross join lateral (select k.* from pg_catalog.pg_constraint k where k.oid = d.objid offset 0) k
@@ -10882,7 +11066,7 @@ begin
     -- Copies of a key that partitioning makes are covered by the key itself.
     and k.conparentid = 0
     -- The keys that the table itself has depend on it as well.
-    and k.confrelid in (select r from nightshift.related_tables(referencing_keys.relation) r);
+    and k.confrelid in (select unnest(related));
 end;
 $$;
 
@@ -10935,6 +11119,26 @@ $$;
 comment on function nightshift.refuse_key is
   'Raises NS422 for an entry of with_children, release or keep that names no foreign key to rows of the policy, and lists those there are.';
 
+-- supabase/schema/retention/related_policies.sql
+
+create or replace function nightshift.related_policies(relation regclass)
+returns setof nightshift.retention_policies
+language plpgsql
+stable
+rows 1
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  select p.*
+  from nightshift.related_tables(relation) r(oid)
+  cross join lateral (select p.* from nightshift.retention_policies p where p.relation = r.oid offset 0) p;
+end;
+$$;
+
+comment on function nightshift.related_policies is
+  'The policies of a table, of its partitions, and of what it is a partition of.';
+
 -- supabase/schema/retention/related_tables.sql
 
 create or replace function nightshift.related_tables(relation regclass)
@@ -10946,9 +11150,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
-  select related_tables.relation::oid
-  union
-  select t.relid::oid from pg_catalog.pg_partition_tree(related_tables.relation) t
+  select nightshift.partitions_below(related_tables.relation)
   union
   select a.relid::oid from pg_catalog.pg_partition_ancestors(related_tables.relation) a(relid);
 end;
@@ -11579,8 +11781,7 @@ begin
     return format('%s -- or wait until %s is dropped: its rows hold nothing then', keep, named.referencing);
   end if;
 
-  select p.* into own from nightshift.retention_policies p
-  where p.relation::oid in (select nightshift.related_tables(named.referencing))
+  select p.* into own from nightshift.related_policies(named.referencing) p
   order by p.enabled desc
   limit 1;
   if own.enabled then
@@ -11782,15 +11983,19 @@ comment on function nightshift.trim_restores is
 
 create or replace function nightshift.warn_of_heirs(relation regclass)
 returns setof text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  if not exists (select from pg_catalog.pg_class c where c.oid = relation and c.relkind = 'r' and c.relhassubclass) then
+    return;
+  end if;
+  return query
   with recursive heirs(oid) as (
     select i.inhrelid
     from pg_catalog.pg_inherits i
-    join pg_catalog.pg_class c on c.oid = i.inhparent
-    where i.inhparent = warn_of_heirs.relation and c.relkind = 'r'
+    where i.inhparent = warn_of_heirs.relation
     union
     select i.inhrelid from heirs h join pg_catalog.pg_inherits i on i.inhparent = h.oid
   )
@@ -11803,6 +12008,7 @@ as $$
   join nightshift.retention_policies p on p.relation = warn_of_heirs.relation
   where not exists (select 1 from nightshift.retention_policies o where o.relation = h.oid)
   group by p.relation, p.drop_after, p.marker_column;
+end;
 $$;
 
 comment on function nightshift.warn_of_heirs is
@@ -14453,27 +14659,27 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '72e4f966ba9b9883b28d8e5ea12730657fd56a6da083098bed879333ae9483a4', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '6d8034dc44760c4dd969fcac2255db74af02ad349046956c093ffcee35959e1d', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
-  api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,
-  bound_of_time, brake, call_for_role, called_functions, can_be_referenced, check_health, check_lease,
+  api_roles, application_owners, apply_brake, are_related, assess_health, assess_partitions, assess_view, begin_detach,
+  begin_run, bound_of_time, brake, call_for_role, called_functions, can_be_referenced, check_health, check_lease,
   check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy, check_release, check_restore,
   check_retention_policy, child_condition, choose_due_rows, column_type, constant_default, copy_after_attach,
   copy_grants, copy_settings, count_between, count_deleted, count_held, count_released, count_rows, counted,
   counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions, database_sizes,
   declare_health_check, declare_job, declare_keys, declared_since, delete_closure, delete_rows, describe_ddl_failure,
   describe_declaration, describe_declared_policy, describe_delete_triggers, describe_health_check, describe_holders,
-  describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
-  describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
-  describe_run, describe_view, drop_retired_partitions, due_by_marker, due_condition, explain_attach_failure, fates_of,
-  fences, find_covered_rows, find_key, find_needed_rows, find_refresh, find_refresh_policy, find_relation,
-  find_released_rows, find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers,
-  fix_of_stale_view, fix_of_step, follow_renames, follow_tables, forced_names, forget_decisions, free_partition_name,
-  get_health, get_run, gone_of, grant_of_refresh, hand_over, health_backlog_age, health_backlog_growth,
-  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
-  health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
-  health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
+  describe_holding_keys, describe_installation, describe_jobs, describe_leftovers, describe_needs,
+  describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
+  describe_retention_policy, describe_retired, describe_run, describe_view, drop_retired_partitions, due_by_marker,
+  due_condition, explain_attach_failure, fates_of, fences, find_covered_rows, find_key, find_needed_rows, find_refresh,
+  find_refresh_policy, find_relation, find_released_rows, find_stranger, find_view, finish_detach, finish_run,
+  fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_renames, follow_tables, forced_names,
+  forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over, health_backlog_age,
+  health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks, health_connections,
+  health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
+  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
   health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
   health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
   health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
@@ -14490,12 +14696,12 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   name_refusal, name_some, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
   note_partitions, note_unchanged, oldest_due, only_kept, only_needed, other_owners, own_due_condition, pages_of,
   partition_faults, partition_key, partition_policies, partition_state, partition_suffix, partition_warnings,
-  partitions_to_make, partitions_to_retire, partitions_wanted, pause, plan_partition_maintenance, plan_retention_purge,
-  plan_view_refresh, policy_members, preview_retention_purge, preview_retirement, primary_key, purge_batch,
-  purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_steps, put_off, reach_rows,
-  read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure, reference_join,
+  partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted, pause, plan_partition_maintenance,
+  plan_retention_purge, plan_view_refresh, policy_members, preview_retention_purge, preview_retirement, primary_key,
+  purge_batch, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_steps, purge_waits, put_off,
+  reach_rows, read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure, reference_join,
   reference_tree, referencing_keys, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view,
-  refresh_warnings, refresh_way, refuse_key, related_tables, remember_held, remove_health_threshold,
+  refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, remember_held, remove_health_threshold,
   remove_partition_policy, remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due,
   require_marker_index, require_no_sentinel, require_nothing_queued, require_ownership, require_period,
   require_referencing_indexes, require_replica_identity, require_statistics, require_trusted, require_trusted_keys,

@@ -764,6 +764,7 @@ export type Database = {
         }
         Returns: undefined
       }
+      are_related: { Args: { one: unknown; other: unknown }; Returns: boolean }
       assess_health: {
         Args: { as_of: string; only_checks: string[]; quick: boolean }
         Returns: Json
@@ -1140,6 +1141,10 @@ export type Database = {
         Args: {
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
         }
+        Returns: Json
+      }
+      describe_holding_keys: {
+        Args: { policy: unknown; scope: unknown[] }
         Returns: Json
       }
       describe_installation: { Args: Record<PropertyKey, never>; Returns: Json }
@@ -2199,6 +2204,7 @@ export type Database = {
         }
         Returns: Json
       }
+      partitions_below: { Args: { relation: unknown }; Returns: unknown[] }
       partitions_to_make: {
         Args: {
           max_rows: number
@@ -2296,6 +2302,13 @@ export type Database = {
           relation: string
           started_at: string
           step: Json
+        }[]
+      }
+      purge_waits: {
+        Args: { policies: unknown[] }
+        Returns: {
+          earlier: unknown
+          later: unknown
         }[]
       }
       put_off: {
@@ -2422,6 +2435,29 @@ export type Database = {
       refuse_key: {
         Args: { entry: string; policy: unknown }
         Returns: undefined
+      }
+      related_policies: {
+        Args: { relation: unknown }
+        Returns: {
+          created_at: string
+          drop_after: string
+          enabled: boolean
+          first_purge: string | null
+          flag_column: unknown
+          last_purged_at: string | null
+          last_purged_rows: number | null
+          last_purged_run: string | null
+          marker_column: unknown
+          max_fraction: number
+          relation: unknown
+          relation_name: string | null
+        }
+        SetofOptions: {
+          from: "*"
+          to: "retention_policies"
+          isOneToOne: true
+          isSetofReturn: true
+        }
       }
       related_tables: { Args: { relation: unknown }; Returns: unknown[] }
       remember_held: {

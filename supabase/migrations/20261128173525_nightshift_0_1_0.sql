@@ -7284,13 +7284,7 @@ begin
   cross join lateral nightshift.brake(run, g.policy, nightshift.add_counts(g.going, nightshift.gone_of(g.policy, g.step))) b(excess)
   where b.excess is not null
   limit 1;
-  if found then
-    raise exception using
-      errcode = 'NS428',
-      message = excess,
-      detail = 'Counted with what is gone in this run. This batch deleted nothing.',
-      hint = 'The policy or the rows changed since the run began. Look with a dry run; then name the table in force, or raise max_fraction.';
-  end if;
+  perform nightshift.require_within_brake(excess);
 end;
 $$;
 
@@ -8260,6 +8254,36 @@ $$;
 
 comment on function nightshift.delete_rows is
   'Deletes locked rows of any tables in one statement. Returns null, or what refused (a trigger or constraint, by name; never what it said, which may quote a row) and then nothing is deleted. Errors: 40001 when a table is no longer covered, and what concerns more than single rows.';
+
+-- supabase/schema/retention/delete_slice.sql
+
+create or replace function nightshift.delete_slice(leaf regclass, due text, after tid, before tid)
+returns bigint
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+set lock_timeout = '20ms'
+as $$
+declare
+  deleted_rows bigint;
+begin
+  -- A DELETE is its own lock: of a row that somebody else changes meanwhile, it asks the whole condition again. IS TRUE keeps
+  -- the planner from going by the index of the marker, each time past all that earlier slices have killed.
+  execute format(
+    'delete from only %s r where r.ctid > %L and r.ctid < %L and r.tableoid = %s and (%s) is true',
+    nightshift.trusted_name(leaf), after, before, leaf::oid, due
+  );
+  get diagnostics deleted_rows = row_count;
+  return deleted_rows;
+exception
+  when lock_not_available or deadlock_detected or serialization_failure then
+    return null;
+end;
+$$;
+
+comment on function nightshift.delete_slice is
+  'Deletes the due rows of a leaf between two addresses, both left out, and returns how many; null, and none is deleted, when one of them is in use and is not let go within lock_timeout. due: the condition on r from due_condition.';
 
 -- supabase/schema/retention/describe_declaration.sql
 
@@ -9418,6 +9442,28 @@ $$;
 comment on function nightshift.may_exceed is
   'Whether what is due, and what goes with it, may be more than the max_fraction of a policy allows, so that it has to be counted what would really go.';
 
+-- supabase/schema/retention/may_go_unseen.sql
+
+create or replace function nightshift.may_go_unseen(run nightshift.runs, policy nightshift.retention_policies, leaf regclass)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return not exists (select from nightshift.purge_keys(array[policy.relation::oid]))
+    -- One by one, by the index: a database has many triggers, most of them those of its foreign keys. 8: ON DELETE.
+    and not exists (
+      select from (select t.tgtype from pg_catalog.pg_trigger t where t.tgrelid = leaf offset 0) t where t.tgtype & 8 = 8
+    )
+    and not exists (select from pg_catalog.pg_rewrite w where w.ev_class = leaf and w.ev_type = '4')
+    and not exists (select from nightshift.purge_decisions d where d.run_id = run.id and d.relation = leaf::oid);
+end;
+$$;
+
+comment on function nightshift.may_go_unseen is
+  'Whether the due rows of a leaf may be deleted without a look at each: nothing refers to them, no trigger or rule has a part in it, and the run has decided none of them. True until the end of the transaction where the leaf is held (hold_table).';
+
 -- supabase/schema/retention/measure_backlog.sql
 
 create or replace function nightshift.measure_backlog(
@@ -10323,6 +10369,8 @@ as $$
 declare
   started constant timestamptz := clock_timestamp();
   max_rows constant integer := coalesce(closure_rows, greatest(32 * batch_rows, 8000));
+  -- Smaller batches are small for a reason.
+  fewest_rows constant integer := 500;
   section constant text := case when assess then 'assessments' else 'steps' end;
   run nightshift.runs;
   scope oid[];
@@ -10332,6 +10380,7 @@ declare
   step jsonb;
   level integer;
   seeds nightshift.row_set[];
+  by_slices boolean := false;
   resolved record;
   result record;
   deleted nightshift.row_set[] := '{}';
@@ -10392,7 +10441,10 @@ begin
     || coalesce(run.progress #> array[section, policy.relation::text], '{}');
 
   select t.level, t.seeds into level, seeds from nightshift.take_pending(run, scope, policy.relation, not dry) t;
-  if level is null then
+  if level is null and not dry and cardinality(component) = 0 and batch_rows >= fewest_rows then
+    select s.step, s.deleted_rows is not null into step, by_slices from nightshift.purge_slices(run, policy, step) s;
+  end if;
+  if level is null and not by_slices then
     select n.step, n.seeds into step, seeds from nightshift.next_seeds(run, policy, step, batch_rows, not dry) n;
   end if;
   select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, max_rows) r;
@@ -10436,6 +10488,7 @@ begin
     'step', step,
     'done', finished,
     'refusal', refusal,
+    'bySlices', by_slices,
     'rowsReached', greatest(nightshift.count_rows(array(select r from unnest(resolved.reached) r where r.due)) - nightshift.count_rows(seeds), 0),
     'durationMs', round(extract(epoch from clock_timestamp() - started) * 1000, 3)
   );
@@ -10512,6 +10565,93 @@ $$;
 
 comment on function nightshift.purge_order is
   'In which order policies have their turn (ascending position): tables that refer come first, so that what is left of them then, stays. component: the policies, itself among them, whose rows may refer to each other in a circle, and which are decided together; empty where there is no circle.';
+
+-- supabase/schema/retention/purge_slices.sql
+
+create or replace function nightshift.purge_slices(
+  run nightshift.runs,
+  policy nightshift.retention_policies,
+  inout step jsonb,
+  out deleted_rows bigint
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- Users do not notice locks that are held for so long.
+  batch_ms constant numeric := 200;
+  -- What is lost when a row turns out to be in use.
+  slice_ms constant numeric := 50;
+  started constant timestamptz := clock_timestamp();
+  due text := nightshift.due_condition(
+    'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
+  );
+  cursor jsonb := coalesce(step -> 'cursor', nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
+  gone constant bigint := (step ->> 'rowsPurged')::bigint;
+  leaf regclass;
+  -- Without what an index walk has seen already.
+  unseen text;
+  after tid;
+  -- Little enough for any table; four slices later it can be much.
+  blocks bigint := 64;
+  end_block bigint;
+  slice_started timestamptz;
+  slice_rows bigint;
+  spent_ms numeric := 0;
+begin
+  while cursor ->> 'mode' = 'sweep' and spent_ms < batch_ms loop
+    exit when cursor ? 'careful';
+    after := coalesce(cursor ->> 'after', '(0,0)')::tid;
+    exit when (after::text::point)[0] < (cursor ->> 'inUseBefore')::bigint;
+    if leaf is distinct from (cursor ->> 'leaf')::oid::regclass then
+      leaf := (cursor ->> 'leaf')::oid::regclass;
+      exit when leaf not in (select l from nightshift.leaf_relations(policy.relation) l);
+      perform nightshift.hold_table(leaf, 'for update');
+      -- It may have been detached just before.
+      exit when not exists (select from nightshift.covering_policy(leaf, array[policy.relation::oid]));
+      if not nightshift.may_go_unseen(run, policy, leaf) then
+        cursor := cursor || '{"careful": true}';
+        exit;
+      end if;
+      due := nightshift.due_condition(
+        'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
+      );
+      unseen := due || case when cursor ? 'floor' then format(' and r.%I > %L', policy.marker_column, cursor ->> 'floor') else '' end;
+    end if;
+
+    end_block := least((after::text::point)[0]::bigint + blocks, 4294967295);
+    slice_started := clock_timestamp();
+    slice_rows := nightshift.delete_slice(leaf, unseen, after, format('(%s,0)', end_block)::tid);
+    if slice_rows is null then
+      -- Up to there, rows are locked before they are deleted, and those in use are passed over.
+      cursor := cursor || jsonb_build_object('inUseBefore', end_block);
+      exit;
+    end if;
+    deleted_rows := coalesce(deleted_rows, 0) + slice_rows;
+    perform nightshift.require_within_brake(nightshift.brake(run, policy.relation, nightshift.add_counts(
+      nightshift.gone_of(policy.relation, step), jsonb_build_object(policy.relation::text, deleted_rows)
+    )));
+    spent_ms := 1000 * extract(epoch from clock_timestamp() - started);
+    if end_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint then
+      cursor := coalesce(nightshift.next_leaf(policy.relation, leaf, policy.marker_column, due), 'null');
+    else
+      cursor := cursor || jsonb_build_object('after', format('(%s,0)', end_block));
+      blocks := ceil(blocks * least(4, greatest(least(slice_ms, batch_ms - spent_ms), 1)
+        / (1000 * extract(epoch from clock_timestamp() - slice_started))));
+    end if;
+  end loop;
+  step := step || jsonb_build_object('cursor', cursor);
+  if deleted_rows > 0 then
+    step := step || jsonb_build_object('rowsPurged', gone + deleted_rows);
+    update nightshift.retention_policies p
+    set last_purged_at = clock_timestamp(), last_purged_run = run.id, last_purged_rows = gone + deleted_rows
+    where p.relation = policy.relation;
+  end if;
+end;
+$$;
+
+comment on function nightshift.purge_slices is
+  'Deletes due rows of a policy slice by slice after step.cursor, for about 200 ms, as long as they need no look at each (see may_go_unseen), and counts them in step. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse, something refers to them, or one of them is in use.';
 
 -- supabase/schema/retention/put_off.sql
 
@@ -11119,6 +11259,27 @@ $$;
 
 comment on function nightshift.require_replica_identity is
   'Raises NS422 where Postgres is certain to refuse a deletion: see without_replica_identity.';
+
+-- supabase/schema/retention/require_within_brake.sql
+
+create or replace function nightshift.require_within_brake(excess text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if excess is not null then
+    raise exception using
+      errcode = 'NS428',
+      message = excess,
+      detail = 'Counted with what is gone in this run. This batch deleted nothing.',
+      hint = 'The policy or the rows changed since the run began. Look with a dry run; then name the table in force, or raise max_fraction.';
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_within_brake is
+  'Raises NS428 where nightshift.brake has something to say, so that nothing of the batch is committed.';
 
 -- supabase/schema/retention/resolve_references.sql
 
@@ -14453,7 +14614,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '72e4f966ba9b9883b28d8e5ea12730657fd56a6da083098bed879333ae9483a4', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f1f2614cf9605f1df4bda1c9022d6da3b9d2f27f3208e8ec0c2ffb0e3b79da00', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,
@@ -14462,18 +14623,18 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   check_retention_policy, child_condition, choose_due_rows, column_type, constant_default, copy_after_attach,
   copy_grants, copy_settings, count_between, count_deleted, count_held, count_released, count_rows, counted,
   counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions, database_sizes,
-  declare_health_check, declare_job, declare_keys, declared_since, delete_closure, delete_rows, describe_ddl_failure,
-  describe_declaration, describe_declared_policy, describe_delete_triggers, describe_health_check, describe_holders,
-  describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
-  describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
-  describe_run, describe_view, drop_retired_partitions, due_by_marker, due_condition, explain_attach_failure, fates_of,
-  fences, find_covered_rows, find_key, find_needed_rows, find_refresh, find_refresh_policy, find_relation,
-  find_released_rows, find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers,
-  fix_of_stale_view, fix_of_step, follow_renames, follow_tables, forced_names, forget_decisions, free_partition_name,
-  get_health, get_run, gone_of, grant_of_refresh, hand_over, health_backlog_age, health_backlog_growth,
-  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
-  health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
-  health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
+  declare_health_check, declare_job, declare_keys, declared_since, delete_closure, delete_rows, delete_slice,
+  describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers,
+  describe_health_check, describe_holders, describe_installation, describe_jobs, describe_leftovers, describe_needs,
+  describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
+  describe_retention_policy, describe_retired, describe_run, describe_view, drop_retired_partitions, due_by_marker,
+  due_condition, explain_attach_failure, fates_of, fences, find_covered_rows, find_key, find_needed_rows, find_refresh,
+  find_refresh_policy, find_relation, find_released_rows, find_stranger, find_view, finish_detach, finish_run,
+  fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_renames, follow_tables, forced_names,
+  forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over, health_backlog_age,
+  health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks, health_connections,
+  health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
+  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
   health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
   health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
   health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
@@ -14485,28 +14646,29 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   is_large, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time,
   key_columns, key_in_words, keys_in_words, last_health_levels, leaf_relations, level_rank, list_partition_policies,
   list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change, lock_in_turn, lock_rows,
-  mark_lost_runs, marker_is_indexed, marker_walk, may_exceed, may_refresh, measure_backlog, measure_children,
-  measure_default_partition, measure_references, measure_retention_backlog, migrations, move_rows, mute_triggers,
-  name_refusal, name_some, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
-  note_partitions, note_unchanged, oldest_due, only_kept, only_needed, other_owners, own_due_condition, pages_of,
-  partition_faults, partition_key, partition_policies, partition_state, partition_suffix, partition_warnings,
+  mark_lost_runs, marker_is_indexed, marker_walk, may_exceed, may_go_unseen, may_refresh, measure_backlog,
+  measure_children, measure_default_partition, measure_references, measure_retention_backlog, migrations, move_rows,
+  mute_triggers, name_refusal, name_some, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions,
+  note_detaching, note_partitions, note_unchanged, oldest_due, only_kept, only_needed, other_owners, own_due_condition,
+  pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix, partition_warnings,
   partitions_to_make, partitions_to_retire, partitions_wanted, pause, plan_partition_maintenance, plan_retention_purge,
   plan_view_refresh, policy_members, preview_retention_purge, preview_retirement, primary_key, purge_batch,
-  purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_steps, put_off, reach_rows,
+  purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_slices, purge_steps, put_off, reach_rows,
   read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure, reference_join,
   reference_tree, referencing_keys, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view,
   refresh_warnings, refresh_way, refuse_key, related_tables, remember_held, remove_health_threshold,
   remove_partition_policy, remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due,
   require_marker_index, require_no_sentinel, require_nothing_queued, require_ownership, require_period,
   require_referencing_indexes, require_replica_identity, require_statistics, require_trusted, require_trusted_keys,
-  require_unpaused, resolve_references, restore_rows, restores, resume_run, retention_keys, retention_policies,
-  retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check,
-  runs, sample_due_rows, scan_of, secure_partition, secure_partitions, set_health_threshold, sets_to_remember,
-  settings, settle_key, settle_owner, soft_delete_policies, sources_as_of, spread_hold, stamp_retired, subtract_held,
-  subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name,
-  trusted_operator, unmute_triggers, unpause, untrusted_in_condition, users_of, usual_gap, usual_partition, view_of,
-  view_reads, view_refreshes, view_state, views_below, warn_of_heirs, warn_of_replica_identity, warnings_of_purge,
-  what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
+  require_unpaused, require_within_brake, resolve_references, restore_rows, restores, resume_run, retention_keys,
+  retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set,
+  run_by_hand, run_health_check, runs, sample_due_rows, scan_of, secure_partition, secure_partitions,
+  set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies, sources_as_of,
+  spread_hold, stamp_retired, subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs,
+  trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers, unpause, untrusted_in_condition, users_of,
+  usual_gap, usual_partition, view_of, view_reads, view_refreshes, view_state, views_below, warn_of_heirs,
+  warn_of_replica_identity, warnings_of_purge, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
+  without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -1105,6 +1105,10 @@ export type Database = {
         }
         Returns: string
       }
+      delete_slice: {
+        Args: { after: unknown; before: unknown; due: string; leaf: unknown }
+        Returns: number
+      }
       describe_ddl_failure: {
         Args: {
           hint: string
@@ -2017,6 +2021,14 @@ export type Database = {
         }
         Returns: boolean
       }
+      may_go_unseen: {
+        Args: {
+          leaf: unknown
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: boolean
+      }
       may_refresh: {
         Args: { role_name: unknown; view: unknown }
         Returns: boolean
@@ -2295,6 +2307,14 @@ export type Database = {
           position: number
         }[]
       }
+      purge_slices: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          step: Json
+        }
+        Returns: Record<string, unknown>
+      }
       purge_steps: {
         Args: { as_of: string; max_runs: number; scheduled: boolean }
         Returns: {
@@ -2522,6 +2542,7 @@ export type Database = {
       require_trusted: { Args: { relations: unknown[] }; Returns: undefined }
       require_trusted_keys: { Args: { parent: unknown }; Returns: undefined }
       require_unpaused: { Args: Record<PropertyKey, never>; Returns: undefined }
+      require_within_brake: { Args: { excess: string }; Returns: undefined }
       resolve_references: {
         Args: {
           component: unknown[]

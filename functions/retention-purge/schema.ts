@@ -139,6 +139,8 @@ export const purgedBatch = z.object({
   done: z.boolean(),
   /** What the brake says, when it was asked. */
   refusal: z.string().nullable(),
+  /** Whether rows were deleted block by block, at a pace of its own, and not chosen one by one. */
+  bySlices: z.boolean(),
   /** Due rows that had to be looked at besides those of the batch. */
   rowsReached: z.number(),
   durationMs: z.number(),

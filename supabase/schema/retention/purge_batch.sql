@@ -25,6 +25,8 @@ as $$
 declare
   started constant timestamptz := clock_timestamp();
   max_rows constant integer := coalesce(closure_rows, greatest(32 * batch_rows, 8000));
+  -- Smaller batches are small for a reason.
+  fewest_rows constant integer := 500;
   section constant text := case when assess then 'assessments' else 'steps' end;
   run nightshift.runs;
   scope oid[];
@@ -34,6 +36,7 @@ declare
   step jsonb;
   level integer;
   seeds nightshift.row_set[];
+  by_slices boolean := false;
   resolved record;
   result record;
   deleted nightshift.row_set[] := '{}';
@@ -94,7 +97,10 @@ begin
     || coalesce(run.progress #> array[section, policy.relation::text], '{}');
 
   select t.level, t.seeds into level, seeds from nightshift.take_pending(run, scope, policy.relation, not dry) t;
-  if level is null then
+  if level is null and not dry and cardinality(component) = 0 and batch_rows >= fewest_rows then
+    select s.step, s.deleted_rows is not null into step, by_slices from nightshift.purge_slices(run, policy, step) s;
+  end if;
+  if level is null and not by_slices then
     select n.step, n.seeds into step, seeds from nightshift.next_seeds(run, policy, step, batch_rows, not dry) n;
   end if;
   select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, max_rows) r;
@@ -151,6 +157,7 @@ begin
     'step', step,
     'done', finished,
     'refusal', refusal,
+    'bySlices', by_slices,
     'rowsReached', greatest(nightshift.count_rows(array(select r from unnest(resolved.reached) r where r.due)) - nightshift.count_rows(seeds), 0),
     'durationMs', round(extract(epoch from clock_timestamp() - started) * 1000, 3)
   );

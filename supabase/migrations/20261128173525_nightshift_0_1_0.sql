@@ -1140,7 +1140,11 @@ begin
     end if;
     is_own := looked_at.is_own and pg_has_role(schema_owner, own_role, 'usage');
     if is_own and looked_at.relhastriggers then
-      is_own := not exists (select from pg_catalog.pg_trigger t where t.tgrelid = member and not t.tgisinternal);
+      is_own := not exists (
+        select from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
+        where t.tgrelid = member and not t.tgisinternal
+          and (t.tgqual is not null or not pg_has_role(p.proowner, own_role, 'usage'))
+      );
     end if;
     exit when not (looked_at.relispartition and is_own);
     select i.inhparent into member from pg_catalog.pg_inherits i where i.inhrelid = member;
@@ -15290,7 +15294,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7255d6f62801c4a2e82dbd185abcd3764a861752805822de1bd318c74ffe5ab3', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '8dc3754d3690f2ee6e9fed16fb09a749e38c304460c6b453b0c2116bab0f2e4c', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, apply_brake, are_related, assess_health, assess_partitions,

@@ -825,8 +825,23 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   database constant name := current_database();
-  may_create constant boolean := has_database_privilege(owner, database, 'create');
+  may_create boolean;
 begin
+  if not exists (select from pg_catalog.pg_roles r where r.rolname = owner) then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no role %I', owner),
+      hint = 'Name the role that owns the tables of the application: select distinct tableowner from pg_tables;';
+  end if;
+  -- To be a member was enough until Postgres 16.
+  if not pg_has_role(owner, case when current_setting('server_version_num')::integer < 160000 then 'member' else 'set' end) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%I cannot give Nightshift to %I, of which it is not a member', current_user, owner),
+      detail = 'Nothing was changed.',
+      hint = format('grant %I to %I;', owner, current_user);
+  end if;
+  may_create := has_database_privilege(owner, database, 'create');
   -- Postgres asks for that right at this moment only.
   if not may_create then
     execute format('grant create on database %I to %I', database, owner);
@@ -840,7 +855,7 @@ end;
 $$;
 
 comment on function nightshift.hand_over is
-  'Makes another role the owner of Nightshift: the one that owns the tables of the application. Whoever calls must own it now and be a member of that role. Policies, the ledger and who may call what stay as they are. Later migrations are applied as before: what they add is given to it, too.';
+  'Makes another role the owner of Nightshift: the one that owns the tables of the application. Whoever calls must own it now and be a member of that role. Policies, the ledger and who may call what stay as they are. Later migrations are applied as before: what they add is given to it, too. Errors: NS404 no such role, NS422 no member of it, with the statement that makes one.';
 
 -- supabase/schema/access/hint_for_owner.sql
 
@@ -3662,6 +3677,32 @@ $$;
 comment on function nightshift.count_between is
   'How many rows of a table lie from each of the bounds, in the order of time, to the next; without those where there are none.';
 
+-- supabase/schema/partition/count_movable_rows.sql
+
+create or replace function nightshift.count_movable_rows(policy nightshift.partition_policies, as_of timestamptz)
+returns bigint
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+as $$
+declare
+  state constant nightshift.partition_state := nightshift.assess_partitions(array[policy.parent::oid], as_of);
+begin
+  if state.default_partition is null or nightshift.is_large(state.default_partition) then
+    return null;
+  end if;
+  return (select coalesce(sum(w.row_count), 0) from nightshift.partitions_wanted(policy, state) w);
+exception
+  -- A list of policies is there to be read, whatever is wrong with one of their tables.
+  when sqlstate 'NS404' or sqlstate 'NS422' or insufficient_privilege then
+    return null;
+end;
+$$;
+
+comment on function nightshift.count_movable_rows is
+  'How many rows a run would move out of the default partition of a table; null without one, and where that would take long or cannot be known.';
+
 -- supabase/schema/partition/create_missing_partitions.sql
 
 -- Room ahead: which partitions are missing, and the transaction that makes them.
@@ -4489,6 +4530,9 @@ begin
         ) order by r.is_default, r.lower), '[]')
         from nightshift.read_partitions(array[s.parent::oid]) r
       ),
+      'movableRows', (
+        select nightshift.count_movable_rows(p, as_of) from nightshift.partition_policies p where p.parent = s.parent
+      ),
       'retired', (
         select coalesce(jsonb_agg(jsonb_build_object(
           'partition', d.partition_name,
@@ -4508,7 +4552,7 @@ end;
 $$;
 
 comment on function nightshift.list_partition_policies is
-  'Every policy with the state of its table (see describe_partition_sets), its partitions (partitionList: partition, from, to, isDefault, isPending: half detached) and those retired that are still there (retired: partition, from, to, sizeBytes, dropAfter, keptBecause), as one JSON array.';
+  'Every policy with the state of its table (see describe_partition_sets), its partitions (partitionList: partition, from, to, isDefault, isPending: half detached), movableRows (how many rows a run would move out of the default partition; null without one, or where it is larger than 8 MB) and those retired that are still there (retired: partition, from, to, sizeBytes, dropAfter, keptBecause), as one JSON array.';
 
 -- supabase/schema/partition/lock_for_change.sql
 
@@ -14918,27 +14962,27 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '6848a5a05f5c25236a72cf521323c227e14ed17deea26f86e319d825cf3f6591', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '58d8871e474d827139a82c446aae748b6cb1bba578451f001f4018aeb12b1c5b', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view,
   begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions, can_be_referenced, check_health,
   check_lease, check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy, check_release,
   check_restore, check_retention_policy, child_condition, child_steps, choose_due_rows, column_type, constant_default,
-  copy_after_attach, copy_grants, copy_settings, count_between, count_deleted, count_held, count_released, count_rows,
-  counted, counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions,
-  database_sizes, declare_health_check, declare_job, declare_keys, declared_since, delete_by_halves, delete_closure,
-  delete_rows, describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers,
-  describe_health_check, describe_holders, describe_installation, describe_jobs, describe_leftovers, describe_needs,
-  describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
-  describe_retention_policy, describe_retired, describe_run, describe_view, drop_retired_partitions, due_by_marker,
-  due_condition, explain_attach_failure, fates_of, fences, find_covered_rows, find_due_among, find_key,
-  find_moved_rows, find_needed_rows, find_refresh, find_refresh_policy, find_relation, find_released_rows,
-  find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view,
-  fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows, follow_tables, forced_names,
-  forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over, health_backlog_age,
-  health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks, health_connections,
-  health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
+  copy_after_attach, copy_grants, copy_settings, count_between, count_deleted, count_held, count_movable_rows,
+  count_released, count_rows, counted, counted_until, covering_policy, create_missing_partitions, create_partition,
+  create_partitions, database_sizes, declare_health_check, declare_job, declare_keys, declared_since, delete_by_halves,
+  delete_closure, delete_rows, describe_ddl_failure, describe_declaration, describe_declared_policy,
+  describe_delete_triggers, describe_health_check, describe_holders, describe_installation, describe_jobs,
+  describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
+  describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
+  drop_retired_partitions, due_by_marker, due_condition, explain_attach_failure, fates_of, fences, find_covered_rows,
+  find_due_among, find_key, find_moved_rows, find_needed_rows, find_refresh, find_refresh_policy, find_relation,
+  find_released_rows, find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers,
+  fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows, follow_tables,
+  forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over,
+  health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
+  health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
   health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
   health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
   health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,

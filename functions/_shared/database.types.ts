@@ -975,6 +975,13 @@ export type Database = {
         }
         Returns: Json
       }
+      count_movable_rows: {
+        Args: {
+          as_of: string
+          policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
+        }
+        Returns: number
+      }
       count_released: {
         Args: {
           released: Database["nightshift"]["CompositeTypes"]["released_row"][]

@@ -7694,7 +7694,8 @@ create or replace function nightshift.choose_due_rows(
   locking text,
   batch_rows integer,
   inout cursor jsonb,
-  out chosen tid[]
+  out chosen tid[],
+  out passed_over bigint
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -7705,6 +7706,8 @@ set enable_seqscan = off
 as $$
 declare
   leaf_name constant text := nightshift.trusted_name(leaf);
+  -- What an index walk has seen already is not looked at twice.
+  unseen constant text := due || case when cursor ? 'floor' then format(' and r.%I > %L', marker_column, cursor ->> 'floor') else '' end;
   -- Rows with one marker value that may go in one batch, where batches are not small for a reason.
   max_ties constant integer := greatest(4 * batch_rows, case when batch_rows >= 500 then 20000 else 0 end);
   start tid;
@@ -7724,13 +7727,10 @@ begin
     execute format(
       'select array_agg(r.ctid) from (
          select r.ctid from only %s r
-         where r.ctid > %L and r.ctid < ''(%s,0)'' and r.tableoid = %s and (%s) is true %s
+         where r.ctid > %L and r.ctid < ''(%s,0)'' and r.tableoid = %s and (%s) is true
          limit %s %s
        ) r',
-      leaf_name, start, least(next_block, 4294967295), leaf::oid, due,
-      -- What an index walk has seen already is not looked at twice.
-      case when cursor ? 'floor' then format('and r.%I > %L', marker_column, cursor ->> 'floor') end,
-      batch_rows, locking
+      leaf_name, start, least(next_block, 4294967295), leaf::oid, unseen, batch_rows, locking
     ) into chosen;
     -- Stopped by the limit, the next batch begins in mid-page; never past the pages read, wherever a row has moved to.
     if cardinality(chosen) >= batch_rows then
@@ -7742,6 +7742,13 @@ begin
         'after', format('(%s,0)', next_block),
         'leafDone', next_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint
       );
+    end if;
+    if locking <> '' then
+      execute format(
+        'select count(*) - count(*) filter (where r.ctid = any($1)) from only %s r
+         where r.ctid > %L and r.ctid <= %L and r.tableoid = %s and (%s) is true',
+        leaf_name, start, cursor ->> 'after', leaf::oid, unseen
+      ) into passed_over using coalesce(chosen, '{}');
     end if;
     return;
   end if;
@@ -7770,12 +7777,13 @@ begin
     leaf_name, leaf::oid, due, locking
   )
   into chosen using found_tids;
+  passed_over := found_rows - coalesce(cardinality(chosen), 0);
   cursor := cursor || jsonb_build_object('after', last_marker, 'leafDone', found_rows < batch_rows);
 end;
 $$;
 
 comment on function nightshift.choose_due_rows is
-  'The next due rows of a leaf after cursor, about batch_rows of them, or up to 20,000 with one marker value, locked when locking says so and then known to be due under the lock. cursor: mode (sweep: after is the address of a row; index: after is a marker value), after, and leafDone once nothing is left behind it.';
+  'The next due rows of a leaf after cursor, about batch_rows of them, or up to 20,000 with one marker value, locked when locking says so and then known to be due under the lock; passed_over: how many it came past that are in use. cursor: mode (sweep: after is the address of a row; index: after is a marker value), after, and leafDone once nothing is left behind it.';
 
 -- supabase/schema/retention/column_type.sql
 
@@ -9428,9 +9436,11 @@ as $$
     and exists (
       select
       from (
-        select (backlog ->> 'totalRows')::numeric, (backlog ->> 'dueRows')::numeric, 1.0
+        -- A sample may be some way off: of 1,000 pages, all due or not at all, by four times the standard error.
+        select (backlog ->> 'totalRows')::numeric, (backlog ->> 'dueRows')::numeric,
+          case when (backlog ->> 'dueRowsExact')::boolean then 1.0
+            else 1 - 4 * sqrt((1 - policy.max_fraction) / (1000 * policy.max_fraction)) end
         union all
-        -- A sample may be some way off.
         select (c.value ->> 'totalRows')::numeric, (c.value ->> 'dueRows')::numeric,
           case when (c.value ->> 'dueRowsExact')::boolean then 1.0 else 0.8 end
         from jsonb_each(backlog -> 'children') c
@@ -9469,7 +9479,8 @@ comment on function nightshift.may_go_unseen is
 create or replace function nightshift.measure_backlog(
   policy nightshift.retention_policies,
   as_of timestamptz,
-  budget_ms integer default 300
+  budget_ms integer default 300,
+  sample_due boolean default false
 )
 returns jsonb
 language plpgsql
@@ -9484,6 +9495,8 @@ declare
   -- Below 32 MB a table is counted whole; above it about 1,000 random pages are counted instead.
   counted_pages constant integer := 4096;
   sampled_pages constant integer := 1000;
+  -- So many that the sample has enough of them.
+  max_counted constant integer := 20000;
   stop_at constant timestamptz := clock_timestamp() + make_interval(secs => budget_ms / 1000.0);
   due text := nightshift.due_condition(
     'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of
@@ -9494,7 +9507,7 @@ declare
   stride integer := 500;
   moved bigint;
   due_rows bigint := 0;
-  due_exact boolean := true;
+  due_exact boolean;
   total_rows bigint;
   sampled_due bigint;
   oldest timestamptz;
@@ -9506,26 +9519,30 @@ begin
   from nightshift.leaf_relations(policy.relation) l;
   percent := case when coalesce(pages, 0) <= counted_pages then 100 else 100.0 * sampled_pages / pages end;
 
-  open due_cursor no scroll for execute format('select from %s r where %s', nightshift.scan_of(policy.relation), due);
-  loop
-    move forward stride in due_cursor;
-    get diagnostics moved = row_count;
-    due_rows := due_rows + moved;
-    exit when moved < stride;
-    stride := least(stride * 2, 20000);
-    due_exact := clock_timestamp() < stop_at;
-    exit when not due_exact;
-  end loop;
-  close due_cursor;
-
   execute format(
     'select count(*), count(*) filter (where %1$s), (min(r.%2$I) filter (where %1$s))%3$s from %4$s r %5$s',
     due, policy.marker_column, in_utc, nightshift.scan_of(policy.relation),
     case when percent < 100 then format('tablesample system (%s)', percent) else '' end
   ) into total_rows, sampled_due, oldest;
   total_rows := round(total_rows * 100 / percent);
+  sampled_due := round(sampled_due * 100 / percent);
+
+  due_exact := not (sample_due and percent < 100 and sampled_due > max_counted);
+  if due_exact then
+    open due_cursor no scroll for execute format('select from %s r where %s', nightshift.scan_of(policy.relation), due);
+    loop
+      move forward stride in due_cursor;
+      get diagnostics moved = row_count;
+      due_rows := due_rows + moved;
+      exit when moved < stride;
+      stride := least(stride * 2, 20000);
+      due_exact := clock_timestamp() < stop_at;
+      exit when not due_exact;
+    end loop;
+    close due_cursor;
+  end if;
   if not due_exact then
-    due_rows := greatest(due_rows, round(sampled_due * 100 / percent));
+    due_rows := greatest(due_rows, sampled_due);
   end if;
 
   -- Of very many due rows only an index in order knows the oldest; else it is that of the sample.
@@ -9550,7 +9567,7 @@ end;
 $$;
 
 comment on function nightshift.measure_backlog is
-  'How many rows of a policy are due, out of how many. Due rows are counted exactly while budget_ms lasts (default 300), then estimated from about 1,000 random pages, as is the total of a table over 32 MB; the Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
+  'How many rows of a policy are due, out of how many. Due rows are counted exactly while budget_ms lasts (default 300), then estimated from about 1,000 random pages, as is the total of a table over 32 MB; sample_due: more than about 20,000 due rows of such a table are estimated at once. The Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
 
 -- supabase/schema/retention/measure_children.sql
 
@@ -9790,31 +9807,35 @@ begin
       message = format('%s has no retention policy', measure_retention_backlog.relation),
       hint = 'It was removed, or its table dropped or renamed, since the run began.';
   end if;
-  backlog := nightshift.measure_backlog(policy, run.started_at);
-  if not again then
-    -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
-    perform nightshift.require_no_sentinel(policy);
-    if (backlog ->> 'dueRows')::bigint > 0 then
-      perform nightshift.require_replica_identity(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
-      if not nightshift.is_forced(run, policy.relation) then
-        perform nightshift.require_referencing_indexes(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
-      end if;
-    end if;
-    backlog := backlog || jsonb_build_object('children', nightshift.measure_children(policy, run.started_at));
-    backlog := backlog || jsonb_build_object('assess', nightshift.may_exceed(run, policy, backlog));
-    update nightshift.runs r
-    set progress = r.progress || jsonb_build_object(
-      'backlogs',
-      coalesce(r.progress -> 'backlogs', '{}') || jsonb_build_object(measure_retention_backlog.relation, backlog)
-    )
-    where r.id = run.id;
+  if again then
+    return coalesce(nightshift.nothing_left(run, policy), nightshift.measure_backlog(policy, run.started_at));
   end if;
+  backlog := nightshift.measure_backlog(policy, run.started_at, sample_due => not run.dry_run);
+  if not (backlog ->> 'dueRowsExact')::boolean and nightshift.may_exceed(run, policy, backlog) then
+    backlog := nightshift.measure_backlog(policy, run.started_at);
+  end if;
+  -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
+  perform nightshift.require_no_sentinel(policy);
+  if (backlog ->> 'dueRows')::bigint > 0 then
+    perform nightshift.require_replica_identity(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
+    if not nightshift.is_forced(run, policy.relation) then
+      perform nightshift.require_referencing_indexes(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
+    end if;
+  end if;
+  backlog := backlog || jsonb_build_object('children', nightshift.measure_children(policy, run.started_at));
+  backlog := backlog || jsonb_build_object('assess', nightshift.may_exceed(run, policy, backlog));
+  update nightshift.runs r
+  set progress = r.progress || jsonb_build_object(
+    'backlogs',
+    coalesce(r.progress -> 'backlogs', '{}') || jsonb_build_object(measure_retention_backlog.relation, backlog)
+  )
+  where r.id = run.id;
   return backlog;
 end;
 $$;
 
 comment on function nightshift.measure_retention_backlog is
-  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
+  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. Very many due rows of a table over 32 MB are only estimated, unless it comes near the limit of the brake; and there a purge that has met no row which stays knows that none is left. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
 
 -- supabase/schema/retention/name_refusal.sql
 
@@ -9929,6 +9950,7 @@ declare
   cursor jsonb := coalesce(step -> 'cursor', nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
   leaf regclass;
   chosen tid[];
+  passed_over bigint;
   known nightshift.held_row[];
 begin
   seeds := '{}';
@@ -9940,8 +9962,9 @@ begin
       due := nightshift.due_condition(
         'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
       );
-      select c.cursor, c.chosen into cursor, chosen
+      select c.cursor, c.chosen, c.passed_over into cursor, chosen, passed_over
       from nightshift.choose_due_rows(leaf, due, policy.marker_column, lock_clause, batch_rows, cursor) c;
+      step := step || jsonb_build_object('rowsPassedOver', (step ->> 'rowsPassedOver')::bigint + coalesce(passed_over, 0));
       -- Decided before, with rows that refer to them: counted here, and not walked a second time.
       known := array(
         select row(policy.relation, d.relation, d.tid, d.fate, r.reason)::nightshift.held_row
@@ -10070,6 +10093,43 @@ $$;
 
 comment on function nightshift.note_decisions is
   'Remembers what a batch decided, as far as the run can meet the rows again: those that stay where references may run in a circle, those that are kept and refer to rows that may be due, and what a dry run counts as gone. Returns the rows of held that the cursor has passed, which are to be counted now.';
+
+-- supabase/schema/retention/nothing_left.sql
+
+create or replace function nightshift.nothing_left(run nightshift.runs, policy nightshift.retention_policies)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- Below 32 MB it is quick to count what is left, with rows that others have moved behind the walk.
+  counted_pages constant integer := 4096;
+  step constant jsonb := run.progress #> array['steps', policy.relation::text];
+begin
+  if step -> 'cursor' = 'null'
+    and (step ->> 'rowsPassedOver')::bigint = 0
+    and (step ->> 'rowsBlocked')::bigint + (step ->> 'rowsKept')::bigint
+      + (step ->> 'rowsRefused')::bigint + (step ->> 'rowsUndecided')::bigint = 0
+    and not exists (select from nightshift.purge_pending p where p.run_id = run.id and p.turn = policy.relation::oid)
+    and nightshift.pages_of(policy.relation) > counted_pages
+  then
+    return jsonb_build_object(
+      'dueRows', 0,
+      'dueRowsExact', false,
+      'totalRows', greatest(
+        (run.progress #>> array['backlogs', policy.relation::text, 'totalRows'])::bigint - (step ->> 'rowsPurged')::bigint, 0),
+      'totalRowsExact', false,
+      'oldestDueAt', null,
+      'overdueSeconds', null
+    );
+  end if;
+  return null;
+end;
+$$;
+
+comment on function nightshift.nothing_left is
+  'The backlog of a policy whose large table a purge has walked to its end without meeting a due row that stays; null when there may be some left to be counted. What the purge knows costs nothing, and the index is full of dead entries then.';
 
 -- supabase/schema/retention/own_due_condition.sql
 
@@ -10437,14 +10497,17 @@ begin
       and (c::oid = policy.relation::oid or run.progress -> 'backlogs' ? c::oid::regclass::text)
       and exists (select from nightshift.retention_policies p where p.relation::oid = c::oid and p.enabled)
   );
-  step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsRefused": 0, "refusedBy": {}, "rowsUndecided": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
+  step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsRefused": 0, "refusedBy": {}, "rowsUndecided": 0, "rowsPassedOver": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
     || coalesce(run.progress #> array[section, policy.relation::text], '{}');
 
   select t.level, t.seeds into level, seeds from nightshift.take_pending(run, scope, policy.relation, not dry) t;
   if level is null and not dry and cardinality(component) = 0 and batch_rows >= fewest_rows then
     select s.step, s.deleted_rows is not null into step, by_slices from nightshift.purge_slices(run, policy, step) s;
   end if;
-  if level is null and not by_slices then
+  if level is not null then
+    -- Of rows that waited, nobody knows which are in use and which are gone.
+    step := step || '{"rowsPassedOver": null}';
+  elsif not by_slices then
     select n.step, n.seeds into step, seeds from nightshift.next_seeds(run, policy, step, batch_rows, not dry) n;
   end if;
   select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, max_rows) r;
@@ -14614,7 +14677,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f1f2614cf9605f1df4bda1c9022d6da3b9d2f27f3208e8ec0c2ffb0e3b79da00', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'da548346b75ed2ad806e6eaa5249a1d28de7864b5b1ac190f7419890d50822fe', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
   api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,
@@ -14649,12 +14712,12 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   mark_lost_runs, marker_is_indexed, marker_walk, may_exceed, may_go_unseen, may_refresh, measure_backlog,
   measure_children, measure_default_partition, measure_references, measure_retention_backlog, migrations, move_rows,
   mute_triggers, name_refusal, name_some, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions,
-  note_detaching, note_partitions, note_unchanged, oldest_due, only_kept, only_needed, other_owners, own_due_condition,
-  pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix, partition_warnings,
-  partitions_to_make, partitions_to_retire, partitions_wanted, pause, plan_partition_maintenance, plan_retention_purge,
-  plan_view_refresh, policy_members, preview_retention_purge, preview_retirement, primary_key, purge_batch,
-  purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_slices, purge_steps, put_off, reach_rows,
-  read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure, reference_join,
+  note_detaching, note_partitions, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners,
+  own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
+  partition_warnings, partitions_to_make, partitions_to_retire, partitions_wanted, pause, plan_partition_maintenance,
+  plan_retention_purge, plan_view_refresh, policy_members, preview_retention_purge, preview_retirement, primary_key,
+  purge_batch, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_slices, purge_steps, put_off,
+  reach_rows, read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure, reference_join,
   reference_tree, referencing_keys, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view,
   refresh_warnings, refresh_way, refuse_key, related_tables, remember_held, remove_health_threshold,
   remove_partition_policy, remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due,

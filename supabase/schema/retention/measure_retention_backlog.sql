@@ -28,28 +28,32 @@ begin
       message = format('%s has no retention policy', measure_retention_backlog.relation),
       hint = 'It was removed, or its table dropped or renamed, since the run began.';
   end if;
-  backlog := nightshift.measure_backlog(policy, run.started_at);
-  if not again then
-    -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
-    perform nightshift.require_no_sentinel(policy);
-    if (backlog ->> 'dueRows')::bigint > 0 then
-      perform nightshift.require_replica_identity(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
-      if not nightshift.is_forced(run, policy.relation) then
-        perform nightshift.require_referencing_indexes(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
-      end if;
-    end if;
-    backlog := backlog || jsonb_build_object('children', nightshift.measure_children(policy, run.started_at));
-    backlog := backlog || jsonb_build_object('assess', nightshift.may_exceed(run, policy, backlog));
-    update nightshift.runs r
-    set progress = r.progress || jsonb_build_object(
-      'backlogs',
-      coalesce(r.progress -> 'backlogs', '{}') || jsonb_build_object(measure_retention_backlog.relation, backlog)
-    )
-    where r.id = run.id;
+  if again then
+    return coalesce(nightshift.nothing_left(run, policy), nightshift.measure_backlog(policy, run.started_at));
   end if;
+  backlog := nightshift.measure_backlog(policy, run.started_at, sample_due => not run.dry_run);
+  if not (backlog ->> 'dueRowsExact')::boolean and nightshift.may_exceed(run, policy, backlog) then
+    backlog := nightshift.measure_backlog(policy, run.started_at);
+  end if;
+  -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
+  perform nightshift.require_no_sentinel(policy);
+  if (backlog ->> 'dueRows')::bigint > 0 then
+    perform nightshift.require_replica_identity(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
+    if not nightshift.is_forced(run, policy.relation) then
+      perform nightshift.require_referencing_indexes(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
+    end if;
+  end if;
+  backlog := backlog || jsonb_build_object('children', nightshift.measure_children(policy, run.started_at));
+  backlog := backlog || jsonb_build_object('assess', nightshift.may_exceed(run, policy, backlog));
+  update nightshift.runs r
+  set progress = r.progress || jsonb_build_object(
+    'backlogs',
+    coalesce(r.progress -> 'backlogs', '{}') || jsonb_build_object(measure_retention_backlog.relation, backlog)
+  )
+  where r.id = run.id;
   return backlog;
 end;
 $$;
 
 comment on function nightshift.measure_retention_backlog is
-  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
+  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. Very many due rows of a table over 32 MB are only estimated, unless it comes near the limit of the brake; and there a purge that has met no row which stays knows that none is left. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';

@@ -189,6 +189,24 @@ export type Database = {
         }
         Relationships: []
       }
+      purge_counted: {
+        Row: {
+          relation: unknown
+          run_id: string
+          tid: unknown
+        }
+        Insert: {
+          relation: unknown
+          run_id: string
+          tid: unknown
+        }
+        Update: {
+          relation?: unknown
+          run_id?: string
+          tid?: unknown
+        }
+        Relationships: []
+      }
       purge_decisions: {
         Row: {
           fate: string
@@ -240,6 +258,33 @@ export type Database = {
           tid?: unknown
           turn?: unknown
           walked?: boolean
+        }
+        Relationships: []
+      }
+      purge_released: {
+        Row: {
+          references: number
+          referencing: unknown
+          relation: unknown
+          run_id: string
+          tid: unknown
+          turn: unknown
+        }
+        Insert: {
+          references: number
+          referencing: unknown
+          relation: unknown
+          run_id: string
+          tid: unknown
+          turn: unknown
+        }
+        Update: {
+          references?: number
+          referencing?: unknown
+          relation?: unknown
+          run_id?: string
+          tid?: unknown
+          turn?: unknown
         }
         Relationships: []
       }
@@ -635,6 +680,10 @@ export type Database = {
         }
         Returns: Json
       }
+      add_released: {
+        Args: { counts: Json; relation: string; steps: Json }
+        Returns: Json
+      }
       add_retention_policy: {
         Args: {
           allow_short?: boolean
@@ -715,6 +764,7 @@ export type Database = {
         }
         Returns: undefined
       }
+      are_related: { Args: { one: unknown; other: unknown }; Returns: boolean }
       assess_health: {
         Args: { as_of: string; only_checks: string[]; quick: boolean }
         Returns: Json
@@ -859,6 +909,14 @@ export type Database = {
         }
         Returns: string
       }
+      child_steps: {
+        Args: {
+          carried?: string
+          keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+        }
+        Returns: string
+      }
       choose_due_rows: {
         Args: {
           batch_rows: number
@@ -919,8 +977,7 @@ export type Database = {
       }
       count_released: {
         Args: {
-          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
-          run_id: string
+          released: Database["nightshift"]["CompositeTypes"]["released_row"][]
         }
         Returns: Json
       }
@@ -1019,11 +1076,21 @@ export type Database = {
         Args: { job: Database["nightshift"]["Tables"]["jobs"]["Row"] }
         Returns: string
       }
+      delete_by_halves: {
+        Args: {
+          component: unknown[]
+          held: Database["nightshift"]["CompositeTypes"]["held_row"][]
+          rows_to_delete: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          scope: unknown[]
+        }
+        Returns: Record<string, unknown>
+      }
       delete_closure: {
         Args: {
           component: unknown[]
-          dry: boolean
           held: Database["nightshift"]["CompositeTypes"]["held_row"][]
+          released: Database["nightshift"]["CompositeTypes"]["released_row"][]
           rows_to_delete: Database["nightshift"]["CompositeTypes"]["row_set"][]
           run: Database["nightshift"]["Tables"]["runs"]["Row"]
           scope: unknown[]
@@ -1078,6 +1145,10 @@ export type Database = {
         Args: {
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
         }
+        Returns: Json
+      }
+      describe_holding_keys: {
+        Args: { policy: unknown; scope: unknown[] }
         Returns: Json
       }
       describe_installation: { Args: Record<PropertyKey, never>; Returns: Json }
@@ -1189,7 +1260,21 @@ export type Database = {
         }
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
       }
+      find_due_among: {
+        Args: {
+          leaf: unknown
+          newer_than?: string
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          scope: unknown[]
+          tids: unknown[]
+        }
+        Returns: unknown[]
+      }
       find_key: { Args: { entry: string; policy: unknown }; Returns: unknown }
+      find_moved_rows: {
+        Args: { rows: Database["nightshift"]["CompositeTypes"]["row_set"][] }
+        Returns: Database["nightshift"]["CompositeTypes"]["moved_row"][]
+      }
       find_needed_rows: {
         Args: {
           keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
@@ -1259,7 +1344,7 @@ export type Database = {
           rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
           run_id: string
         }
-        Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+        Returns: Database["nightshift"]["CompositeTypes"]["released_row"][]
       }
       find_stranger: {
         Args: { relation: unknown }
@@ -1300,7 +1385,26 @@ export type Database = {
         Returns: string
       }
       fix_of_step: { Args: { step: Json }; Returns: string }
+      follow_moved_rows: {
+        Args: {
+          moved: Database["nightshift"]["CompositeTypes"]["moved_row"][]
+          run_id: string
+        }
+        Returns: undefined
+      }
+      follow_released: {
+        Args: {
+          released: Database["nightshift"]["CompositeTypes"]["released_row"][]
+          run_id: string
+          scope: unknown[]
+        }
+        Returns: Record<string, unknown>
+      }
       follow_renames: { Args: Record<PropertyKey, never>; Returns: undefined }
+      follow_rows: {
+        Args: { rows: Database["nightshift"]["CompositeTypes"]["row_set"][] }
+        Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+      }
       follow_tables: { Args: Record<PropertyKey, never>; Returns: undefined }
       forced_names: {
         Args: { run: Database["nightshift"]["Tables"]["runs"]["Row"] }
@@ -1859,6 +1963,15 @@ export type Database = {
       key_columns: { Args: { key: unknown }; Returns: string }
       key_in_words: { Args: { key: unknown }; Returns: string }
       keys_in_words: { Args: { policy: unknown; role: string }; Returns: Json }
+      known_decisions: {
+        Args: {
+          leaf: unknown
+          policy: unknown
+          run_id: string
+          tids: unknown[]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["held_row"][]
+      }
       last_health_levels: { Args: { as_of: string }; Returns: Json }
       leaf_relations: { Args: { relation: unknown }; Returns: unknown[] }
       level_rank: { Args: { level: string }; Returns: number }
@@ -2042,6 +2155,17 @@ export type Database = {
         }
         Returns: undefined
       }
+      note_released: {
+        Args: {
+          deleted: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          released: Database["nightshift"]["CompositeTypes"]["released_row"][]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          scope: unknown[]
+          steps: Json
+          turn: unknown
+        }
+        Returns: Json
+      }
       note_unchanged: { Args: { assessed: Json }; Returns: undefined }
       nothing_left: {
         Args: {
@@ -2100,6 +2224,7 @@ export type Database = {
         }
         Returns: Json
       }
+      partitions_below: { Args: { relation: unknown }; Returns: unknown[] }
       partitions_to_make: {
         Args: {
           max_rows: number
@@ -2207,6 +2332,13 @@ export type Database = {
           step: Json
         }[]
       }
+      purge_waits: {
+        Args: { policies: unknown[] }
+        Returns: {
+          earlier: unknown
+          later: unknown
+        }[]
+      }
       put_off: {
         Args: {
           ahead: Database["nightshift"]["CompositeTypes"]["row_set"][]
@@ -2270,6 +2402,15 @@ export type Database = {
         }
         Returns: undefined
       }
+      recount_moved_rows: {
+        Args: {
+          moved: Database["nightshift"]["CompositeTypes"]["moved_row"][]
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          step: Json
+        }
+        Returns: Json
+      }
       reference_join: {
         Args: { from_referenced: boolean; key: unknown }
         Returns: string
@@ -2322,6 +2463,29 @@ export type Database = {
       refuse_key: {
         Args: { entry: string; policy: unknown }
         Returns: undefined
+      }
+      related_policies: {
+        Args: { relation: unknown }
+        Returns: {
+          created_at: string
+          drop_after: string
+          enabled: boolean
+          first_purge: string | null
+          flag_column: unknown
+          last_purged_at: string | null
+          last_purged_rows: number | null
+          last_purged_run: string | null
+          marker_column: unknown
+          max_fraction: number
+          relation: unknown
+          relation_name: string | null
+        }
+        SetofOptions: {
+          from: "*"
+          to: "retention_policies"
+          isOneToOne: true
+          isSetofReturn: true
+        }
       }
       related_tables: { Args: { relation: unknown }; Returns: unknown[] }
       remember_held: {
@@ -2512,6 +2676,13 @@ export type Database = {
         }
         Returns: Json
       }
+      stay_released: {
+        Args: {
+          going: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          released: Database["nightshift"]["CompositeTypes"]["released_row"][]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["released_row"][]
+      }
       subtract_held: {
         Args: {
           held: Database["nightshift"]["CompositeTypes"]["held_row"][]
@@ -2636,6 +2807,11 @@ export type Database = {
         lost_in_row: number | null
         usual_duration_ms: number | null
       }
+      moved_row: {
+        relation: unknown
+        old_tid: unknown
+        new_tid: unknown
+      }
       partition_state: {
         parent: unknown
         key_column: unknown
@@ -2666,6 +2842,13 @@ export type Database = {
         referencing: unknown
         indexed: boolean | null
         related: unknown[] | null
+      }
+      released_row: {
+        key: unknown
+        relation: unknown
+        tid: unknown
+        referenced_relation: unknown
+        referenced_tid: unknown
       }
       row_set: {
         policy: unknown

@@ -19,19 +19,6 @@ const policy = z.object({
   relation: z.string(),
   dropAfter: z.string(),
   maxFraction: z.number(),
-  warnings: z.array(z.string()),
-  /** The foreign keys that refer to rows that go by it. */
-  keys: z.array(
-    z.object({
-      key: z.string(),
-      /** The table that refers. */
-      table: z.string(),
-      /** What to do when it holds rows; null where the policy says that it may. */
-      fix: z.string().nullable(),
-      /** Rows that refer have a policy, which this run leaves out. */
-      leftOut: z.boolean(),
-    }),
-  ),
   /** What the brake said of it in an earlier attempt of the run. */
   refusal: z.string().nullish(),
 });
@@ -55,7 +42,25 @@ export const backlog = z.object({
 });
 export type Backlog = z.output<typeof backlog>;
 
-const listedPolicy = policy.omit({ refusal: true, keys: true }).extend({
+/** What there is to know of a table before its turn. */
+export const measuredTable = backlog.extend({
+  warnings: z.array(z.string()),
+  /** The foreign keys that refer to rows that go by its policy. */
+  keys: z.array(
+    z.object({
+      key: z.string(),
+      /** The table that refers. */
+      table: z.string(),
+      /** What to do when it holds rows; null where the policy says that it may. */
+      fix: z.string().nullable(),
+      /** Rows that refer have a policy, which this run leaves out. */
+      leftOut: z.boolean(),
+    }),
+  ),
+});
+export type MeasuredTable = z.output<typeof measuredTable>;
+
+const listedPolicy = policy.omit({ refusal: true }).extend({
   markerColumn: z.string(),
   flagColumn: z.string().nullable(),
   /** Foreign keys whose rows go along, are released, or may keep what they refer to: public.items(order_id). */
@@ -110,7 +115,7 @@ const purgeTotals = z.object({
   rowsPurged: z.number().default(0),
   /** Rows that went along, by table. */
   children: counts,
-  /** Rows whose reference was set to null or default, by table. */
+  /** References that were set to null or default, by table. */
   released: counts,
   rowsBlocked: z.number().default(0),
   blockedBy: counts,
@@ -152,7 +157,7 @@ export interface PurgeStep {
   rowsPurged: number;
   /** Rows of other tables that went with them, by table. */
   children: Record<string, number>;
-  /** Rows of other tables whose reference was set to null or default, by table. */
+  /** References that were set to null or default, by table, but for those of rows that go themselves. */
   released: Record<string, number>;
   /** Due rows left because a row that stays refers to them. */
   rowsBlocked: number;

@@ -569,6 +569,35 @@ comment on column nightshift.purge_pending.walked is 'Whether the cursor has pas
 
 alter table nightshift.purge_pending enable row level security;
 
+create table if not exists nightshift.purge_released (
+  run_id uuid not null,
+  relation oid not null,
+  tid tid not null,
+  turn oid not null,
+  referencing oid not null,
+  "references" integer not null,
+  primary key (run_id, relation, tid, turn, referencing)
+);
+
+comment on table nightshift.purge_released is
+  'Rows that lost references in a run, and may go in it themselves: then these are no longer counted.';
+comment on column nightshift.purge_released.turn is 'The table whose turn it was, and whose step counts them.';
+comment on column nightshift.purge_released.referencing is 'The table of the foreign key, which they are counted by.';
+
+alter table nightshift.purge_released enable row level security;
+
+create table if not exists nightshift.purge_counted (
+  run_id uuid not null,
+  relation oid not null,
+  tid tid not null,
+  primary key (run_id, relation, tid)
+);
+
+comment on table nightshift.purge_counted is
+  'Due rows that the cursor of a run has passed, and that have moved to where it has not been yet: it passes over them there.';
+
+alter table nightshift.purge_counted enable row level security;
+
 do $$
 begin
   create type nightshift.row_set as (policy oid, relation oid, due boolean, tids tid[]);
@@ -590,6 +619,27 @@ $$;
 
 comment on type nightshift.held_row is
   'A row that stays after all, with the fate of nightshift.purge_decisions and one reason; a row with several is there once for each.';
+
+do $$
+begin
+  create type nightshift.released_row as (key oid, relation oid, tid tid, referenced_relation oid, referenced_tid tid);
+exception
+  when duplicate_object then null;
+end;
+$$;
+
+comment on type nightshift.released_row is
+  'A row whose reference is set to null or default, through which foreign key, when the row that it refers to goes.';
+
+do $$
+begin
+  create type nightshift.moved_row as (relation oid, old_tid tid, new_tid tid);
+exception
+  when duplicate_object then null;
+end;
+$$;
+
+comment on type nightshift.moved_row is 'A row that was changed by this transaction, and is at another place since.';
 
 do $$
 begin
@@ -3194,27 +3244,32 @@ comment on function nightshift.begin_detach is
 
 -- supabase/schema/partition/bound_of_time.sql
 
+-- plpgsql, because it is called for each of a thousand bounds: an SQL function would be planned in each call.
+
 create or replace function nightshift.bound_of_time(at timestamp, type regtype, epoch text)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select quote_literal(case bound_of_time.type
-    when 'date'::regtype then to_char(t.at, 'YYYY-MM-DD')
-    when 'timestamp'::regtype then to_char(t.at, 'YYYY-MM-DD HH24:MI:SS.US')
-    when 'timestamptz'::regtype then to_char(t.at, 'YYYY-MM-DD HH24:MI:SS.US+00')
+declare
+  -- Before the year 1 to_char leaves out that it is BC.
+  bounded constant timestamp := greatest(at, '0001-01-01');
+begin
+  return quote_literal(case bound_of_time.type
+    when 'date'::regtype then to_char(bounded, 'YYYY-MM-DD')
+    when 'timestamp'::regtype then to_char(bounded, 'YYYY-MM-DD HH24:MI:SS.US')
+    when 'timestamptz'::regtype then to_char(bounded, 'YYYY-MM-DD HH24:MI:SS.US+00')
     when 'bigint'::regtype then trunc(
-      extract(epoch from t.at) * case bound_of_time.epoch when 'milliseconds' then 1000 else 1 end
+      extract(epoch from bounded) * case bound_of_time.epoch when 'milliseconds' then 1000 else 1 end
     )::text
     when 'uuid'::regtype then regexp_replace(
       -- There is no uuid of a time before 1970; the smallest of all stands for it.
-      lpad(to_hex(greatest(trunc(extract(epoch from t.at) * 1000)::bigint, 0)), 12, '0'),
+      lpad(to_hex(greatest(trunc(extract(epoch from bounded) * 1000)::bigint, 0)), 12, '0'),
       '^(.{8})(.{4})$', '\1-\2-0000-0000-000000000000'
     )
-  end)
-  -- Before the year 1 to_char leaves out that it is BC.
-  from (select greatest(bound_of_time.at, '0001-01-01')) t(at);
+  end);
+end;
 $$;
 
 comment on function nightshift.bound_of_time is
@@ -7074,6 +7129,22 @@ $$;
 comment on function nightshift.add_key is
   'Notes the role of a foreign key in a policy. Errors: NS422 when its rows cannot be deleted or released, or it has a role already.';
 
+-- supabase/schema/retention/add_released.sql
+
+create or replace function nightshift.add_released(steps jsonb, relation text, counts jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_set(steps, array[relation, 'released'], (
+    select coalesce(jsonb_object_agg(e.key, e.value) filter (where e.value <> '0'), '{}')
+    from jsonb_each(nightshift.add_counts(steps #> array[relation, 'released'], counts)) e
+  ));
+$$;
+
+comment on function nightshift.add_released is 'Adds to the references that steps of a run count as released in one of them.';
+
 -- supabase/schema/retention/add_retention_policy.sql
 
 create or replace function nightshift.add_retention_policy(
@@ -7184,11 +7255,7 @@ as $$
 begin
   return query
   select l.oid::regclass
-  from (
-    select all_leaf_relations.relation::oid
-    union
-    select t.relid::oid from pg_catalog.pg_partition_tree(all_leaf_relations.relation) t where t.isleaf
-  ) l(oid)
+  from nightshift.partitions_below(all_leaf_relations.relation) l(oid)
   -- One by one: a thousand partitions are expected of every table, and all of pg_class would be read for those as well.
   cross join lateral (select c.relkind from pg_catalog.pg_class c where c.oid = l.oid offset 0) c
   where c.relkind = 'r'
@@ -7290,6 +7357,24 @@ $$;
 
 comment on function nightshift.apply_brake is
   'Raises NS428 when a batch would take a table past the max_fraction of its policy, counted from the start of the run.';
+
+-- supabase/schema/retention/are_related.sql
+
+create or replace function nightshift.are_related(one regclass, other regclass)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return one = other
+    or one in (select a.relid from pg_catalog.pg_partition_ancestors(other) a(relid))
+    or other in (select a.relid from pg_catalog.pg_partition_ancestors(one) a(relid));
+end;
+$$;
+
+comment on function nightshift.are_related is
+  'Whether two tables are the same, or one is a partition of the other: what related_tables says, without a look at every partition.';
 
 -- supabase/schema/retention/brake.sql
 
@@ -7685,6 +7770,23 @@ $$;
 comment on function nightshift.child_condition is
   'The SQL condition, for rows x of a table of children, that they lead to a due row; null when children refer to each other in a circle.';
 
+-- supabase/schema/retention/child_steps.sql
+
+create or replace function nightshift.child_steps(keys nightshift.purge_key[], rows nightshift.row_set[], carried text default '')
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(format('select %s::oid, x.tableoid, x.ctid%s from %s and r.policy = %s', k.policy, carried,
+    nightshift.reference_join(k.key, true), k.policy), ' union all ')
+  from unnest(keys) k
+  where k.role = 'child' and k.related && array(select distinct r.relation from unnest(child_steps.rows) r);
+$$;
+
+comment on function nightshift.child_steps is
+  'The query that leads from a row r of rows (policy, relation, tid) to its children (the same, and what is carried along); null when there are none.';
+
 -- supabase/schema/retention/choose_due_rows.sql
 
 create or replace function nightshift.choose_due_rows(
@@ -7919,33 +8021,22 @@ comment on function nightshift.count_held is 'Adds rows that stay to the totals 
 
 -- supabase/schema/retention/count_released.sql
 
-create or replace function nightshift.count_released(run_id uuid, rows nightshift.row_set[])
+create or replace function nightshift.count_released(released nightshift.released_row[])
 returns jsonb
-language plpgsql
+language sql
+stable
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  policies constant oid[] := array(select distinct s.policy from unnest(rows) s);
-  tables constant regclass[] := array(
-    select distinct k.referencing from nightshift.retention_keys k where k.role = 'release' and k.policy::oid = any(policies)
-  );
-begin
-  if tables = '{}' then
-    return '{}';
-  end if;
-  return coalesce((
-    select jsonb_object_agg(t.relation::text, t.n)
-    from (
-      select t.relation, sum(cardinality(r.tids)) as n
-      from unnest(nightshift.find_released_rows(run_id, rows, array(select k from nightshift.purge_keys(policies) k), null)) r
-      join unnest(tables) t(relation) on r.relation in (select nightshift.related_tables(t.relation))
-      group by t.relation
-    ) t
-  ), '{}');
-end;
+  select coalesce(jsonb_object_agg(t.referencing::text, t.n), '{}')
+  from (
+    select c.conrelid::regclass as referencing, sum(r.n) as n
+    from (select r.key, count(*) as n from unnest(released) r group by r.key) r
+    join pg_catalog.pg_constraint c on c.oid = r.key
+    group by c.conrelid
+  ) t;
 $$;
 
-comment on function nightshift.count_released is 'How many rows lose their reference to one of rows, by table.';
+comment on function nightshift.count_released is 'How many references were set to null or default, by the table that has them.';
 
 -- supabase/schema/retention/count_rows.sql
 
@@ -8053,17 +8144,17 @@ $$;
 comment on function nightshift.declare_keys is
   'Replaces what a policy says of foreign keys, as far as it is given. Errors: NS422, with the fix in the hint, for a table that does not refer to these rows, has several keys to them, or whose rows cannot be deleted or released.';
 
--- supabase/schema/retention/delete_closure.sql
+-- supabase/schema/retention/delete_by_halves.sql
 
-create or replace function nightshift.delete_closure(
+create or replace function nightshift.delete_by_halves(
   run nightshift.runs,
   scope oid[],
   component oid[],
-  dry boolean,
   rows_to_delete nightshift.row_set[],
   inout held nightshift.held_row[],
   out deleted nightshift.row_set[],
-  out released jsonb
+  out released nightshift.released_row[],
+  out moved nightshift.moved_row[]
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -8073,26 +8164,18 @@ declare
   max_refusals constant integer := 32;
   refusals integer := 0;
   refusal text;
-  counts jsonb;
   due_rows nightshift.held_row[];
   slices int4range[];
   slice int4range;
   part nightshift.row_set[];
   resolved record;
+  followed record;
   middle integer;
 begin
   deleted := '{}';
-  released := nightshift.count_released(run.id, rows_to_delete);
-  if not dry then
-    refusal := nightshift.delete_rows(run, rows_to_delete, scope);
-  end if;
-  if refusal is null then
-    deleted := rows_to_delete;
-    return;
-  end if;
-
-  -- Halve until the rows that cannot go stand alone. Those seen last come first: what refers to others goes before them.
   released := '{}';
+  moved := '{}';
+  -- Those seen last come first: what refers to others goes before them.
   due_rows := array(
     select row(r.policy, r.relation, t.tid, 'held', null)::nightshift.held_row
     from unnest(rows_to_delete) r
@@ -8115,15 +8198,20 @@ begin
         group by d.policy, d.relation
       ) g
     );
+    if cardinality(deleted) > 0 then
+      -- What went before may have changed them: a reference was released, or a trigger did something.
+      part := nightshift.subtract_held(nightshift.lock_rows(run, nightshift.follow_rows(part)), held);
+    end if;
     select r.* into resolved from nightshift.resolve_references(run, part, component, true, 1000000) r;
     held := held || resolved.held;
     -- Known from here on, so that what comes next does not look at them again.
     perform nightshift.remember_held(run.id, resolved.held);
-    counts := nightshift.count_released(run.id, resolved.rows_to_delete);
     refusal := nightshift.delete_rows(run, resolved.rows_to_delete, scope);
     if refusal is null then
       deleted := deleted || resolved.rows_to_delete;
-      released := nightshift.add_counts(released, counts);
+      select f.* into followed from nightshift.follow_released(run.id, scope, resolved.released) f;
+      released := nightshift.stay_released(released || followed.released, deleted);
+      moved := moved || followed.moved;
     elsif upper(slice) - lower(slice) = 1 then
       held := held || row(part[1].policy, part[1].relation, part[1].tids[1], 'refused', refusal)::nightshift.held_row;
       insert into nightshift.purge_decisions values (run.id, part[1].relation, part[1].tids[1], 'refused', refusal)
@@ -8144,8 +8232,53 @@ begin
 end;
 $$;
 
+comment on function nightshift.delete_by_halves is
+  'Deletes what of rows can go, halving them until those that a trigger or constraint refuses stand alone: they join held, and what they refer to. Errors: those of delete_rows, and NS422 when every row refuses.';
+
+-- supabase/schema/retention/delete_closure.sql
+
+create or replace function nightshift.delete_closure(
+  run nightshift.runs,
+  scope oid[],
+  component oid[],
+  rows_to_delete nightshift.row_set[],
+  inout held nightshift.held_row[],
+  inout released nightshift.released_row[],
+  out deleted nightshift.row_set[],
+  out moved nightshift.moved_row[]
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  moved_by_triggers nightshift.moved_row[];
+begin
+  if nightshift.delete_rows(run, rows_to_delete, scope) is null then
+    deleted := rows_to_delete;
+    select f.released, f.moved into released, moved from nightshift.follow_released(run.id, scope, released) f;
+  else
+    select h.held, h.deleted, h.released, h.moved into held, deleted, released, moved
+    from nightshift.delete_by_halves(run, scope, component, rows_to_delete, held) h;
+  end if;
+  if cardinality(held) > 0 and nightshift.fires_triggers(deleted, scope) then
+    moved_by_triggers := nightshift.find_moved_rows(array(
+      select row(null, h.relation, true, array_agg(h.tid))::nightshift.row_set from unnest(held) h group by h.relation
+    ));
+    perform nightshift.follow_moved_rows(run.id, moved_by_triggers);
+    moved := moved || moved_by_triggers;
+  end if;
+  if cardinality(moved) > 0 then
+    held := array(
+      select row(h.policy, h.relation, (f.tids)[1], h.fate, h.reason)::nightshift.held_row
+      from unnest(held) h
+      cross join lateral unnest(nightshift.follow_rows(array[row(null, h.relation, true, array[h.tid])::nightshift.row_set])) f
+    );
+  end if;
+end;
+$$;
+
 comment on function nightshift.delete_closure is
-  'Deletes what resolve_references says may go; a dry run only counts it. What refuses is found by halving and joins what is held, and the rest goes. released: how many references were set to null or default, by table. Errors: those of delete_rows, and NS422 when every row refuses.';
+  'Deletes what resolve_references says may go, or as much of it as triggers and constraints let go; what they refuse joins held. released: the references that were set to null or default; moved: the rows that have changed with it, of those that the run knows or can meet. All with where the rows are then. Errors: those of delete_rows and delete_by_halves.';
 
 -- supabase/schema/retention/delete_rows.sql
 
@@ -8372,6 +8505,30 @@ $$;
 comment on function nightshift.describe_holders is
   'The tables that would hold due rows of a policy, of which it says nothing and which have none themselves: table, key, rows (an estimate unless rowsExact; null where it cannot be known quickly), and the call that settles it.';
 
+-- supabase/schema/retention/describe_holding_keys.sql
+
+create or replace function nightshift.describe_holding_keys(policy regclass, scope oid[])
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce((
+    select jsonb_agg(jsonb_build_object(
+      'key', t.name, 'table', t.referencing::text, 'fix', nightshift.settle_key(describe_holding_keys.policy, t.key),
+      'leftOut', t.role in ('hold', 'keep') and t.own_policy and not exists (
+        select from nightshift.related_policies(t.referencing) p where p.relation::oid = any(scope)
+      )
+    ))
+    from nightshift.reference_tree(describe_holding_keys.policy) t
+  ), '[]');
+end;
+$$;
+
+comment on function nightshift.describe_holding_keys is
+  'Who refers to rows that go by a policy, as JSON: [{key, table, fix: the call that settles it, null where the policy says that it may hold rows, leftOut: rows that refer have a policy, which is not in scope}].';
+
 -- supabase/schema/retention/describe_retention_policy.sql
 
 create or replace function nightshift.describe_retention_policy(policy nightshift.retention_policies)
@@ -8525,19 +8682,10 @@ declare
     )) is true
   );
   left_behind constant nightshift.row_set[] := nightshift.subtract_held(staying, known);
-  relations constant oid[] := array(select distinct r.relation from unnest(staying) r);
-  steps text;
+  steps constant text := nightshift.child_steps(keys, staying, ', r.fate');
   inherited nightshift.held_row[];
 begin
-  if cardinality(left_behind) = 0 then
-    return known;
-  end if;
-  select string_agg(format('select %s::oid, x.tableoid, x.ctid, r.fate from %s and r.policy = %s', k.policy,
-    nightshift.reference_join(k.key, true), k.policy), ' union all ')
-  into steps
-  from unnest(keys) k
-  where k.role = 'child' and k.related && relations;
-  if steps is null then
+  if cardinality(left_behind) = 0 or steps is null then
     return known;
   end if;
   execute format(
@@ -8582,15 +8730,9 @@ set enable_mergejoin = off
 set enable_hashjoin = off
 as $$
 declare
-  relations constant oid[] := array(select distinct r.relation from unnest(rows) r);
-  steps text;
+  steps constant text := nightshift.child_steps(keys, rows);
   covered nightshift.row_set[];
 begin
-  select string_agg(format('select %s::oid, x.tableoid, x.ctid from %s and r.policy = %s', k.policy,
-    nightshift.reference_join(k.key, true), k.policy), ' union all ')
-  into steps
-  from unnest(keys) k
-  where k.role = 'child' and k.related && relations;
   if steps is null then
     return array(select r from unnest(rows) r where r.due);
   end if;
@@ -8622,6 +8764,40 @@ $$;
 
 comment on function nightshift.find_covered_rows is
   'Those of rows that their policies let go: due ones, and children that lead to a due one through others of them.';
+
+-- supabase/schema/retention/find_due_among.sql
+
+create or replace function nightshift.find_due_among(
+  run nightshift.runs,
+  scope oid[],
+  leaf regclass,
+  tids tid[],
+  newer_than text default '-infinity'
+)
+returns tid[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+as $$
+declare
+  policy nightshift.retention_policies;
+  due tid[];
+begin
+  select p.* into policy from nightshift.covering_policy(leaf, scope) p;
+  if found then
+    execute format(
+      'select array_agg(r.ctid) from only %s r where r.ctid = any($1) and (%s) is true and (r.%I > %L) is true',
+      nightshift.trusted_name(leaf),
+      nightshift.due_condition('r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at),
+      policy.marker_column, newer_than
+    ) into due using tids;
+  end if;
+  return coalesce(due, '{}');
+end;
+$$;
+
+comment on function nightshift.find_due_among is 'Those of tids that a policy of the run says are due, with a marker after newer_than.';
 
 -- supabase/schema/retention/find_key.sql
 
@@ -8670,6 +8846,25 @@ $$;
 
 comment on function nightshift.find_key is
   'The foreign key that an entry of with_children, release or keep names, among those that refer to rows of the policy or of its children; null when there is none. A table that refers to itself means that only where its columns are given. Errors: NS404 no such table, NS422 several keys.';
+
+-- supabase/schema/retention/find_moved_rows.sql
+
+create or replace function nightshift.find_moved_rows(rows nightshift.row_set[])
+returns nightshift.moved_row[]
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(row(m.relation, m.old_tid, m.new_tid)::nightshift.moved_row), '{}')
+  from (
+    select distinct r.relation, t.old_tid, t.new_tid
+    from (select r.*, nightshift.follow_rows(array[r]) as now_at from unnest(find_moved_rows.rows) r) r
+    cross join lateral unnest(r.tids, (r.now_at[1]).tids) t(old_tid, new_tid)
+  ) m
+  where m.old_tid <> m.new_tid;
+$$;
+
+comment on function nightshift.find_moved_rows is
+  'Those of rows, locked by this transaction, that it has changed since, with where they were and are. One that went to another partition is not found.';
 
 -- supabase/schema/retention/find_needed_rows.sql
 
@@ -8781,7 +8976,7 @@ create or replace function nightshift.find_released_rows(
   keys nightshift.purge_key[],
   max_rows integer
 )
-returns nightshift.row_set[]
+returns nightshift.released_row[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set row_security = off
@@ -8790,11 +8985,11 @@ set enable_mergejoin = off
 set enable_hashjoin = off
 as $$
 declare
-  -- Those that go themselves are found as well, and subtracted at the end.
+  -- Those that go themselves are found as well.
   most constant bigint := max_rows + nightshift.count_rows(rows);
   key record;
-  found_rows nightshift.row_set[];
-  released nightshift.row_set[] := '{}';
+  found_rows nightshift.released_row[];
+  released nightshift.released_row[] := '{}';
 begin
   for key in
     select s.relation, s.tids, k.key, k.referencing, k.indexed
@@ -8804,32 +8999,29 @@ begin
   loop
     perform set_config('enable_hashjoin', (not key.indexed)::text, true);
     execute format(
-      'select array_agg(row(null, g.relation, false, g.tids)::nightshift.row_set)
+      'select array_agg(row(%s, r.relation, r.tid, r.referenced_relation, r.referenced_tid)::nightshift.released_row)
        from (
-         select r.relation, array_agg(r.tid) as tids
-         from (
-           select x.tableoid as relation, x.ctid as tid
-           from only %s t join %s x on %s
-           where t.tableoid = %s and t.ctid = any($1)
-             and not exists (
-               select from nightshift.purge_decisions d
-               where d.run_id = %L and d.relation = x.tableoid and d.tid = x.ctid and d.fate in (''gone'', ''assessed'')
-             )
-           limit %s
-         ) r
-         group by r.relation
-       ) g',
-      nightshift.trusted_name(key.relation), nightshift.scan_of(key.referencing), nightshift.join_condition(key.key), key.relation, run_id,
-      coalesce(most::text, 'all')
+         select x.tableoid as relation, x.ctid as tid, t.tableoid as referenced_relation, t.ctid as referenced_tid
+         from only %s t join %s x on %s
+         where t.tableoid = %s and t.ctid = any($1)
+           and not exists (
+             select from nightshift.purge_decisions d
+             where d.run_id = %L and d.relation = x.tableoid and d.tid = x.ctid and d.fate in (''gone'', ''assessed'')
+           )
+         limit %s
+       ) r',
+      key.key, nightshift.trusted_name(key.relation), nightshift.scan_of(key.referencing), nightshift.join_condition(key.key),
+      key.relation, run_id, most
     ) into found_rows using key.tids;
     released := released || coalesce(found_rows, '{}');
   end loop;
-  return nightshift.subtract_row_sets(released, rows);
+  -- What is referred to may go for two reasons.
+  return array(select distinct r from unnest(released) r);
 end;
 $$;
 
 comment on function nightshift.find_released_rows is
-  'The rows whose reference to one of rows is set to null or default when that one goes, as its policy says. With max_rows (null for all), no more than are needed to tell that there are as many.';
+  'The references to rows that are set to null or default when these go, as their policies say. Of more than max_rows that are not themselves of rows, no more than are needed to tell.';
 
 -- supabase/schema/retention/fires_triggers.sql
 
@@ -8858,6 +9050,121 @@ $$;
 
 comment on function nightshift.fires_triggers is
   'Whether triggers of the application may fire when these rows go, on their own tables or where references are released.';
+
+-- supabase/schema/retention/follow_moved_rows.sql
+
+create or replace function nightshift.follow_moved_rows(run_id uuid, moved nightshift.moved_row[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+-- By address from the index, and from there by hash, whatever the statistics say of tables that were empty a moment ago.
+set enable_seqscan = off
+set enable_nestloop = off
+as $$
+declare
+  relations constant oid[] := array(select distinct m.relation from unnest(moved) m);
+  old_tids constant tid[] := array(select m.old_tid from unnest(moved) m);
+begin
+  with left_behind as (
+    delete from nightshift.purge_decisions d
+    using unnest(moved) m
+    where d.run_id = follow_moved_rows.run_id and d.relation = any(relations) and d.tid = any(old_tids)
+      and d.relation = m.relation and d.tid = m.old_tid
+    returning d.run_id, d.relation, m.new_tid, d.fate, d.reason
+  )
+  insert into nightshift.purge_decisions (run_id, relation, tid, fate, reason)
+  select l.* from left_behind l
+  on conflict do nothing;
+
+  with left_behind as (
+    delete from nightshift.purge_pending p
+    using unnest(moved) m
+    where p.run_id = follow_moved_rows.run_id and p.relation = any(relations) and p.tid = any(old_tids)
+      and p.relation = m.relation and p.tid = m.old_tid
+    returning p.run_id, p.turn, p.relation, m.new_tid, p.policy, p.level, p.walked
+  )
+  insert into nightshift.purge_pending (run_id, turn, relation, tid, policy, level, walked)
+  select l.* from left_behind l
+  -- One that waits there is of a row that is gone.
+  on conflict on constraint purge_pending_pkey do update
+  set policy = excluded.policy, level = excluded.level, walked = excluded.walked;
+
+  with left_behind as (
+    delete from nightshift.purge_released r
+    using unnest(moved) m
+    where r.run_id = follow_moved_rows.run_id and r.relation = any(relations) and r.tid = any(old_tids)
+      and r.relation = m.relation and r.tid = m.old_tid
+    returning r.run_id, r.relation, m.new_tid, r.turn, r.referencing, r."references"
+  )
+  insert into nightshift.purge_released (run_id, relation, tid, turn, referencing, "references")
+  select l.* from left_behind l
+  on conflict on constraint purge_released_pkey do update set "references" = excluded."references";
+
+  with left_behind as (
+    delete from nightshift.purge_counted c
+    using unnest(moved) m
+    where c.run_id = follow_moved_rows.run_id and c.relation = any(relations) and c.tid = any(old_tids)
+      and c.relation = m.relation and c.tid = m.old_tid
+    returning c.run_id, c.relation, m.new_tid
+  )
+  insert into nightshift.purge_counted (run_id, relation, tid)
+  select l.* from left_behind l
+  on conflict do nothing;
+end;
+$$;
+
+comment on function nightshift.follow_moved_rows is 'Keeps what a run knows of rows with them where they are now.';
+
+-- supabase/schema/retention/follow_released.sql
+
+create or replace function nightshift.follow_released(
+  run_id uuid,
+  scope oid[],
+  inout released nightshift.released_row[],
+  out moved nightshift.moved_row[]
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  moved := nightshift.find_moved_rows(array(
+    select row(null, r.relation, false, array_agg(distinct r.tid))::nightshift.row_set
+    from unnest(released) r
+    group by r.relation
+    -- Of other tables a run knows no rows.
+    having exists (
+      select from nightshift.policy_members(scope) m where r.relation in (select nightshift.related_tables(m.member))
+    )
+  ));
+  if cardinality(moved) > 0 then
+    perform nightshift.follow_moved_rows(run_id, moved);
+    released := array(
+      select row(r.key, r.relation, coalesce(m.new_tid, r.tid), r.referenced_relation, r.referenced_tid)::nightshift.released_row
+      from unnest(released) r
+      left join unnest(moved) m on m.relation = r.relation and m.old_tid = r.tid
+    );
+  end if;
+end;
+$$;
+
+comment on function nightshift.follow_released is
+  'Follows rows to where they are since their reference was set to null or default, if the run can meet them again.';
+
+-- supabase/schema/retention/follow_rows.sql
+
+create or replace function nightshift.follow_rows(rows nightshift.row_set[])
+returns nightshift.row_set[]
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(row(r.policy, r.relation, r.due, array(
+    select pg_catalog.currtid2(r.relation::regclass::text, t.tid) from unnest(r.tids) with ordinality t(tid, position) order by t.position
+  ))::nightshift.row_set), '{}')
+  from unnest(follow_rows.rows) r;
+$$;
+
+comment on function nightshift.follow_rows is
+  'Rows that were locked by this transaction, with where they are by now, should it have changed them since.';
 
 -- supabase/schema/retention/follow_tables.sql
 
@@ -8926,6 +9233,10 @@ as $$
   where not exists (select from nightshift.runs r where r.id = d.run_id and r.status in ('running', 'continued'));
   delete from nightshift.purge_pending p
   where not exists (select from nightshift.runs r where r.id = p.run_id and r.status in ('running', 'continued'));
+  delete from nightshift.purge_released p
+  where not exists (select from nightshift.runs r where r.id = p.run_id and r.status in ('running', 'continued'));
+  delete from nightshift.purge_counted c
+  where not exists (select from nightshift.runs r where r.id = c.run_id and r.status in ('running', 'continued'));
 $$;
 
 comment on function nightshift.forget_decisions is 'Deletes what runs that have ended knew of rows.';
@@ -9237,6 +9548,23 @@ $$;
 
 comment on function nightshift.keys_in_words is 'The foreign keys with a role in a policy, as a JSON array of what with_children, release and keep take.';
 
+-- supabase/schema/retention/known_decisions.sql
+
+create or replace function nightshift.known_decisions(run_id uuid, policy oid, leaf oid, tids tid[])
+returns nightshift.held_row[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+as $$
+  select coalesce(array_agg(row(known_decisions.policy, d.relation, d.tid, d.fate, r.reason)::nightshift.held_row), '{}')
+  from nightshift.purge_decisions d
+  left join lateral string_to_table(d.reason, E'\n') r(reason) on true
+  where d.run_id = known_decisions.run_id and d.relation = leaf and d.tid = any(tids);
+$$;
+
+comment on function nightshift.known_decisions is 'What a run has decided of rows of a leaf, once for each reason.';
+
 -- supabase/schema/retention/leaf_relations.sql
 
 create or replace function nightshift.leaf_relations(relation regclass)
@@ -9467,7 +9795,8 @@ begin
       select from (select t.tgtype from pg_catalog.pg_trigger t where t.tgrelid = leaf offset 0) t where t.tgtype & 8 = 8
     )
     and not exists (select from pg_catalog.pg_rewrite w where w.ev_class = leaf and w.ev_type = '4')
-    and not exists (select from nightshift.purge_decisions d where d.run_id = run.id and d.relation = leaf::oid);
+    and not exists (select from nightshift.purge_decisions d where d.run_id = run.id and d.relation = leaf::oid)
+    and not exists (select from nightshift.purge_counted c where c.run_id = run.id and c.relation = leaf::oid);
 end;
 $$;
 
@@ -9796,9 +10125,6 @@ declare
   policy nightshift.retention_policies;
   backlog jsonb := run.progress #> array['backlogs', measure_retention_backlog.relation];
 begin
-  if backlog is not null and not again then
-    return backlog;
-  end if;
   select p.* into policy from nightshift.retention_policies p
   where p.relation = nightshift.find_relation(measure_retention_backlog.relation);
   if not found then
@@ -9810,32 +10136,43 @@ begin
   if again then
     return coalesce(nightshift.nothing_left(run, policy), nightshift.measure_backlog(policy, run.started_at));
   end if;
-  backlog := nightshift.measure_backlog(policy, run.started_at, sample_due => not run.dry_run);
-  if not (backlog ->> 'dueRowsExact')::boolean and nightshift.may_exceed(run, policy, backlog) then
-    backlog := nightshift.measure_backlog(policy, run.started_at);
-  end if;
-  -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
-  perform nightshift.require_no_sentinel(policy);
-  if (backlog ->> 'dueRows')::bigint > 0 then
-    perform nightshift.require_replica_identity(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
-    if not nightshift.is_forced(run, policy.relation) then
-      perform nightshift.require_referencing_indexes(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
+  if backlog is null then
+    backlog := nightshift.measure_backlog(policy, run.started_at, sample_due => not run.dry_run);
+    if not (backlog ->> 'dueRowsExact')::boolean and nightshift.may_exceed(run, policy, backlog) then
+      backlog := nightshift.measure_backlog(policy, run.started_at);
     end if;
+    -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
+    perform nightshift.require_no_sentinel(policy);
+    if (backlog ->> 'dueRows')::bigint > 0 then
+      perform nightshift.require_replica_identity(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
+      if not nightshift.is_forced(run, policy.relation) then
+        perform nightshift.require_referencing_indexes(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
+      end if;
+    end if;
+    if not run.dry_run and backlog @> '{"dueRows": 0, "dueRowsExact": true}' then
+      -- There is nothing to walk through, so the first purge is over.
+      update nightshift.retention_policies p set first_purge = null where p.relation = policy.relation and p.first_purge is not null;
+    end if;
+    backlog := backlog || jsonb_build_object('children', nightshift.measure_children(policy, run.started_at));
+    backlog := backlog || jsonb_build_object('assess', nightshift.may_exceed(run, policy, backlog));
+    update nightshift.runs r
+    set progress = r.progress || jsonb_build_object(
+      'backlogs',
+      coalesce(r.progress -> 'backlogs', '{}') || jsonb_build_object(measure_retention_backlog.relation, backlog)
+    )
+    where r.id = run.id;
   end if;
-  backlog := backlog || jsonb_build_object('children', nightshift.measure_children(policy, run.started_at));
-  backlog := backlog || jsonb_build_object('assess', nightshift.may_exceed(run, policy, backlog));
-  update nightshift.runs r
-  set progress = r.progress || jsonb_build_object(
-    'backlogs',
-    coalesce(r.progress -> 'backlogs', '{}') || jsonb_build_object(measure_retention_backlog.relation, backlog)
-  )
-  where r.id = run.id;
-  return backlog;
+  return backlog || jsonb_build_object(
+    'warnings', nightshift.retention_warnings(policy.relation),
+    'keys', nightshift.describe_holding_keys(policy.relation, array(
+      select s::oid from jsonb_array_elements_text(run.progress -> 'scope') s
+    ))
+  );
 end;
 $$;
 
 comment on function nightshift.measure_retention_backlog is
-  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. Very many due rows of a table over 32 MB are only estimated, unless it comes near the limit of the brake; and there a purge that has met no row which stays knows that none is left. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
+  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. Very many due rows of a table over 32 MB are only estimated, unless it comes near the limit of the brake; and there a purge that has met no row which stays knows that none is left. Besides: warnings, and keys (see describe_holding_keys), which are looked up anew each time. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
 
 -- supabase/schema/retention/name_refusal.sql
 
@@ -9965,16 +10302,21 @@ begin
       select c.cursor, c.chosen, c.passed_over into cursor, chosen, passed_over
       from nightshift.choose_due_rows(leaf, due, policy.marker_column, lock_clause, batch_rows, cursor) c;
       step := step || jsonb_build_object('rowsPassedOver', (step ->> 'rowsPassedOver')::bigint + coalesce(passed_over, 0));
+      -- Counted before they moved here.
+      if exists (select from nightshift.purge_counted c where c.run_id = run.id) then
+        chosen := array(
+          select t from unnest(chosen) t
+          where t not in (
+            select c.tid from nightshift.purge_counted c
+            where c.run_id = run.id and c.relation = leaf::oid and c.tid = any(chosen)
+          )
+        );
+      end if;
       -- Decided before, with rows that refer to them: counted here, and not walked a second time.
-      known := array(
-        select row(policy.relation, d.relation, d.tid, d.fate, r.reason)::nightshift.held_row
-        from nightshift.purge_decisions d
-        left join lateral string_to_table(d.reason, E'\n') r(reason) on true
-        where d.run_id = run.id and d.relation = leaf::oid and d.tid = any(chosen)
-      );
+      known := nightshift.known_decisions(run.id, policy.relation, leaf, chosen);
       step := nightshift.count_held(step, known);
       seeds := nightshift.subtract_held(
-        case when chosen is null then '{}' else array[row(policy.relation, leaf, true, chosen)::nightshift.row_set] end, known
+        case when coalesce(cardinality(chosen), 0) = 0 then '{}' else array[row(policy.relation, leaf, true, chosen)::nightshift.row_set] end, known
       );
     else
       -- Dropped or detached since the last batch: its rows are no longer ours.
@@ -10094,6 +10436,68 @@ $$;
 comment on function nightshift.note_decisions is
   'Remembers what a batch decided, as far as the run can meet the rows again: those that stay where references may run in a circle, those that are kept and refer to rows that may be due, and what a dry run counts as gone. Returns the rows of held that the cursor has passed, which are to be counted now.';
 
+-- supabase/schema/retention/note_released.sql
+
+create or replace function nightshift.note_released(
+  run nightshift.runs,
+  scope oid[],
+  turn regclass,
+  deleted nightshift.row_set[],
+  released nightshift.released_row[],
+  inout steps jsonb
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+-- As in follow_moved_rows.
+set enable_seqscan = off
+set enable_nestloop = off
+as $$
+declare
+  deleted_tids constant tid[] := array(select unnest(d.tids) from unnest(deleted) d);
+  changed record;
+  may_go tid[];
+begin
+  steps := nightshift.add_released(steps, turn::text, nightshift.count_released(released));
+  -- Those that are gone now need not be counted any more.
+  for changed in
+    with gone as (
+      delete from nightshift.purge_released r
+      where r.run_id = run.id and r.relation in (select d.relation from unnest(deleted) d) and r.tid = any(deleted_tids)
+        and (r.relation, r.tid) in (select d.relation, t.tid from unnest(deleted) d cross join lateral unnest(d.tids) t(tid))
+      returning r.turn, r.referencing, r."references"
+    )
+    select g.turn, jsonb_object_agg(g.referencing::regclass, -g.n) as counts
+    from (select g.turn, g.referencing, sum(g."references") as n from gone g group by g.turn, g.referencing) g
+    group by g.turn
+  loop
+    steps := nightshift.add_released(steps, changed.turn::regclass::text, changed.counts);
+  end loop;
+
+  for changed in
+    select r.relation, array_agg(distinct r.tid) as tids,
+      exists (
+        select from nightshift.policy_members(scope) m
+        where m.is_child and r.relation in (select nightshift.related_tables(m.member))
+      ) as is_child
+    from unnest(released) r
+    group by r.relation
+  loop
+    may_go := case when changed.is_child then changed.tids
+      else nightshift.find_due_among(run, scope, changed.relation, changed.tids) end;
+    insert into nightshift.purge_released as p (run_id, relation, tid, turn, referencing, "references")
+    select run.id, r.relation, r.tid, note_released.turn, c.conrelid, count(*)
+    from unnest(released) r
+    join pg_catalog.pg_constraint c on c.oid = r.key
+    where r.relation = changed.relation and r.tid in (select t from unnest(may_go) t)
+    group by r.relation, r.tid, c.conrelid
+    on conflict on constraint purge_released_pkey do update set "references" = p."references" + excluded."references";
+  end loop;
+end;
+$$;
+
+comment on function nightshift.note_released is
+  'Counts references that a batch has released in the step of the table whose turn it is. Of rows that went before their time came, they are not counted: those that may yet go are remembered.';
+
 -- supabase/schema/retention/nothing_left.sql
 
 create or replace function nightshift.nothing_left(run nightshift.runs, policy nightshift.retention_policies)
@@ -10142,8 +10546,8 @@ as $$
   select string_agg(format('x.tableoid = any(%L::oid[]) and (%s) is true',
     array(select l::oid from nightshift.leaf_relations(p.relation) l),
     nightshift.due_condition('x', p.relation, p.drop_after, p.marker_column, p.flag_column, own_due_condition.as_of)), ' or ')
-  from nightshift.retention_policies p
-  where p.enabled and p.relation::oid in (select nightshift.related_tables(own_due_condition.relation));
+  from nightshift.related_policies(own_due_condition.relation) p
+  where p.enabled;
 $$;
 
 comment on function nightshift.own_due_condition is
@@ -10162,6 +10566,34 @@ as $$
 $$;
 
 comment on function nightshift.pages_of is 'How many pages the rows of a table take, with its partitions.';
+
+-- supabase/schema/retention/partitions_below.sql
+
+create or replace function nightshift.partitions_below(relation regclass)
+returns setof oid
+language plpgsql
+stable
+rows 10
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  level oid[] := array[relation::oid];
+begin
+  -- pg_partition_tree looks up the ancestors of each partition as well, which takes several times as long.
+  while level <> '{}' loop
+    return query select unnest(level);
+    level := array(
+      select i.inhrelid
+      from pg_catalog.pg_class c
+      -- Half detached, it is no partition to whoever reads the table.
+      join pg_catalog.pg_inherits i on i.inhparent = c.oid and not i.inhdetachpending
+      where c.oid = any(level) and c.relkind = 'p'
+    );
+  end loop;
+end;
+$$;
+
+comment on function nightshift.partitions_below is 'A table, and its partitions at every level.';
 
 -- supabase/schema/retention/partitions_to_retire.sql
 
@@ -10207,8 +10639,8 @@ comment on function nightshift.partitions_to_retire is
 
 -- supabase/schema/retention/plan_retention_purge.sql
 
--- The plan of a purge: how much is due, and which policies a run covers.
--- Why: what a run may touch is fixed when it begins, and what it would remove is measured before it removes anything.
+-- The plan of a purge: which policies a run covers, and in which order.
+-- Why: what a run may touch is fixed when it begins. All that may take long or fail for one table is asked of that table alone.
 -- Locks: it reads.
 
 create or replace function nightshift.plan_retention_purge(run_id uuid, fence bigint, only_relations text[] default null)
@@ -10221,6 +10653,7 @@ as $$
 declare
   run nightshift.runs;
   chosen regclass[];
+  turns jsonb;
   unknown text;
 begin
   run := nightshift.hold_run(run_id, fence);
@@ -10247,13 +10680,14 @@ begin
     and (run.progress -> 'scope' is null or run.progress -> 'scope' @> to_jsonb(p.relation::oid::bigint))
     and (only_relations is null or p.relation in (select nightshift.find_relation(o) from unnest(only_relations) o));
 
+  select coalesce(jsonb_object_agg(o.policy::text, to_jsonb(o)), '{}') into turns from nightshift.purge_order(chosen) o;
   -- The scope is kept in the ledger: no batch of this run can touch a table that this plan did not name.
   update nightshift.runs r
   set progress = jsonb_build_object(
     'scope', to_jsonb(chosen::oid[]::bigint[]),
     'components', (
-      select coalesce(jsonb_object_agg(o.policy::text, to_jsonb(o.component::bigint[])), '{}')
-      from nightshift.purge_order(chosen) o where cardinality(o.component) > 0
+      select coalesce(jsonb_object_agg(t.policy, t.turn -> 'component'), '{}')
+      from jsonb_each(turns) t(policy, turn) where t.turn -> 'component' <> '[]'
     ),
     'steps', '{}'::jsonb
   ) || r.progress
@@ -10263,24 +10697,16 @@ begin
   return jsonb_build_object(
     'policies', coalesce((
       select jsonb_agg(
-        nightshift.describe_retention_policy(p)
-        || jsonb_build_object(
-          'warnings', nightshift.retention_warnings(p.relation),
-          'keys', coalesce((
-            select jsonb_agg(jsonb_build_object(
-              'key', t.name, 'table', t.referencing::text, 'fix', nightshift.settle_key(p.relation, t.key),
-              'leftOut', t.role in ('hold', 'keep') and t.own_policy and not exists (
-                select from unnest(chosen) c where c::oid in (select nightshift.related_tables(t.referencing))
-              )
-            ))
-            from nightshift.reference_tree(p.relation) t
-          ), '[]'),
+        jsonb_build_object(
+          'relation', p.relation::text,
+          'dropAfter', p.drop_after::text,
+          'maxFraction', p.max_fraction,
           'refusal', run.progress #> array['refusals', p.relation::text]
         )
-        order by o.position, p.relation::text
+        order by (turns #>> array[p.relation::oid::text, 'position'])::bigint, p.relation::text
       )
-      from nightshift.purge_order(chosen) o
-      join nightshift.retention_policies p on p.relation::oid = o.policy
+      from nightshift.retention_policies p
+      where p.relation = any(chosen)
     ), '[]'),
     'disabled', coalesce((
       select jsonb_agg(p.relation::text order by p.relation::text)
@@ -10292,7 +10718,7 @@ end;
 $$;
 
 comment on function nightshift.plan_retention_purge is
-  'The enabled policies that this run covers, in the order of their turns (tables that refer come before what they refer to), and the tables whose policy is disabled; fixes the former as the scope of the run. keys: who refers to rows that go, with the call that settles it, and whether rows that refer have a policy which this run leaves out. refusal: what the brake said in an earlier attempt. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+  'The enabled policies that this run covers, in the order of their turns (tables that refer come before what they refer to), and the tables whose policy is disabled; fixes the former as the scope of the run. It looks at the catalogs alone; what there is to say of each table, measure_retention_backlog says, one table a call. refusal: what the brake said in an earlier attempt. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
 
 -- supabase/schema/retention/policy_members.sql
 
@@ -10516,6 +10942,7 @@ begin
     select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, 8 * max_rows) r;
     if not resolved.complete then
       resolved.rows_to_delete := '{}';
+      resolved.released := '{}';
       resolved.held := array[row(seeds[1].policy, seeds[1].relation, seeds[1].tids[1], 'undecided', null)::nightshift.held_row];
     end if;
   elsif not resolved.complete then
@@ -10526,15 +10953,27 @@ begin
   if resolved.rows_to_delete is not null then
     if not dry then
       perform nightshift.apply_brake(run, resolved.rows_to_delete);
+      select d.* into result
+      from nightshift.delete_closure(run, scope, component, resolved.rows_to_delete, resolved.held, resolved.released) d;
+    else
+      select resolved.rows_to_delete as deleted, resolved.held, resolved.released, '{}'::nightshift.moved_row[] as moved into result;
     end if;
-    select d.* into result
-    from nightshift.delete_closure(run, scope, component, dry, resolved.rows_to_delete, resolved.held) d;
     deleted := result.deleted;
+    seeds := case when cardinality(result.moved) > 0 then nightshift.follow_rows(seeds) else seeds end;
     step := nightshift.count_held(step, nightshift.note_decisions(
       run, policy.relation, level, seeds, deleted, result.held, cardinality(component) > 0,
       case when assess then 'assessed' when dry then 'gone' end
     ));
-    step := step || jsonb_build_object('released', nightshift.add_counts(step -> 'released', result.released));
+    if cardinality(result.moved) > 0 then
+      step := nightshift.recount_moved_rows(run, policy, step, result.moved);
+    end if;
+    if not assess then
+      run.progress := run.progress || jsonb_build_object(section, nightshift.note_released(
+        run, scope, policy.relation, deleted, result.released,
+        coalesce(run.progress -> section, '{}') || jsonb_build_object(policy.relation::text, step)
+      ));
+      step := run.progress #> array[section, policy.relation::text];
+    end if;
   end if;
   step := step || jsonb_build_object('batches', (step ->> 'batches')::bigint + 1);
   step := nightshift.record_batch(run, policy.relation, section, step, deleted);
@@ -10594,36 +11033,119 @@ comment on function nightshift.purge_keys is
 
 -- supabase/schema/retention/purge_order.sql
 
+-- The order of the turns, and the circles in it, by Tarjan's algorithm: each policy and each key is looked at once.
+
 create or replace function nightshift.purge_order(policies oid[])
 returns table (policy oid, "position" bigint, component oid[])
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set jit = off
 as $$
-  with recursive waits as materialized (
-    -- What is referred to comes after what refers to it and may go itself.
-    select distinct k.policy as later, m.policy as earlier
-    from nightshift.purge_keys(policies) k
-    join (
-      select m.policy, r.relation
-      from nightshift.policy_members(policies) m cross join lateral nightshift.related_tables(m.member) r(relation)
-    ) m on m.relation = k.referencing
-    where k.role in ('hold', 'keep')
+#variable_conflict use_column
+declare
+  n constant integer := cardinality(policies);
+  -- Policies by their place in the array: those that one waits for are waits[first[it]] up to waits[first[it + 1] - 1].
+  waits integer[];
+  first integer[];
+  next_wait integer[];
+  zeros constant integer[] := array_fill(0, array[n]);
+  number integer[] := zeros;
+  lowest integer[] := zeros;
+  level integer[] := zeros;
+  is_open boolean[] := array_fill(false, array[n]);
+  path integer[] := zeros;
+  depth integer;
+  open integer[] := zeros;
+  opened integer := 0;
+  numbered integer := 0;
+  it integer;
+  other integer;
+  members integer[];
+  highest integer;
+begin
+  with places as materialized (
+    select p.policy, p.place::integer from unnest(policies) with ordinality p(policy, place)
   ),
-  reaches as (
-    select w.later, w.earlier from waits w
-    union
-    select r.later, w.earlier from reaches r join waits w on w.later = r.earlier
+  edges as materialized (
+    select l.place as later, e.place as earlier
+    from nightshift.purge_waits(policies) w
+    join places l on l.policy = w.later
+    join places e on e.policy = w.earlier
   )
-  -- Itself left out, or a table that refers to itself would come beside what it refers to.
-  select p.policy, (select count(*) from reaches r where r.later = p.policy and r.earlier <> p.policy),
+  select
+    (select coalesce(array_agg(e.earlier order by e.later, e.earlier), '{}') from edges e),
     array(
-      select r.earlier from reaches r
-      where r.later = p.policy and exists (select 1 from reaches b where b.later = r.earlier and b.earlier = p.policy)
-      order by r.earlier
+      select 1 + coalesce(sum(c.edges) over (order by s.place rows between unbounded preceding and 1 preceding), 0)::integer
+      from generate_series(1, n + 1) s(place)
+      left join (select e.later, count(*) as edges from edges e group by e.later) c on c.later = s.place
+      order by s.place
     )
-  from unnest(policies) p(policy);
+  into waits, first;
+  next_wait := first;
+
+  for start in 1..n loop
+    continue when number[start] > 0;
+    path[1] := start;
+    depth := 1;
+    while depth > 0 loop
+      it := path[depth];
+      if number[it] = 0 then
+        numbered := numbered + 1;
+        number[it] := numbered;
+        lowest[it] := numbered;
+        opened := opened + 1;
+        open[opened] := it;
+        is_open[it] := true;
+      end if;
+      if next_wait[it] < first[it + 1] then
+        other := waits[next_wait[it]];
+        next_wait[it] := next_wait[it] + 1;
+        if number[other] = 0 then
+          depth := depth + 1;
+          path[depth] := other;
+        elsif is_open[other] then
+          lowest[it] := least(lowest[it], number[other]);
+        else
+          level[it] := greatest(level[it], level[other] + 1);
+        end if;
+        continue;
+      end if;
+
+      depth := depth - 1;
+      if lowest[it] = number[it] then
+        -- What was met since and is still open leads back here: a circle, or this one alone.
+        members := '{}';
+        highest := 0;
+        loop
+          other := open[opened];
+          opened := opened - 1;
+          is_open[other] := false;
+          members := members || other;
+          highest := greatest(highest, level[other]);
+          exit when other = it;
+        end loop;
+        position := highest;
+        component := '{}';
+        if cardinality(members) > 1 or it = any(waits[first[it]:first[it + 1] - 1]) then
+          component := array(select policies[m] from unnest(members) m order by policies[m]);
+        end if;
+        foreach other in array members loop
+          level[other] := highest;
+          policy := policies[other];
+          return next;
+        end loop;
+      end if;
+      if depth > 0 then
+        other := path[depth];
+        if is_open[it] then
+          lowest[other] := least(lowest[other], lowest[it]);
+        else
+          level[other] := greatest(level[other], level[it] + 1);
+        end if;
+      end if;
+    end loop;
+  end loop;
+end;
 $$;
 
 comment on function nightshift.purge_order is
@@ -10715,6 +11237,36 @@ $$;
 
 comment on function nightshift.purge_slices is
   'Deletes due rows of a policy slice by slice after step.cursor, for about 200 ms, as long as they need no look at each (see may_go_unseen), and counts them in step. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse, something refers to them, or one of them is in use.';
+
+-- supabase/schema/retention/purge_waits.sql
+
+create or replace function nightshift.purge_waits(policies oid[])
+returns table (later oid, earlier oid)
+language plpgsql
+stable
+rows 100
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  with members as materialized (
+    select m.policy, m.member, coalesce(pg_partition_root(m.member), m.member) as root
+    from nightshift.policy_members(policies) m
+  ),
+  keys as materialized (
+    select k.policy, k.referencing, coalesce(pg_partition_root(k.referencing), k.referencing) as root
+    from nightshift.purge_keys(policies) k
+    where k.role in ('hold', 'keep')
+  )
+  select distinct k.policy, m.policy
+  from keys k
+  join members m on m.root = k.root
+  where nightshift.are_related(m.member, k.referencing);
+end;
+$$;
+
+comment on function nightshift.purge_waits is
+  'Which policies have their turn later than which others: what is referred to comes after what refers to it and may go itself.';
 
 -- supabase/schema/retention/put_off.sql
 
@@ -10938,6 +11490,71 @@ $$;
 comment on function nightshift.record_batch is
   'Writes what a batch did into a section of the ledger (steps, or assessments) and into the policies, in the transaction of the batch. Returns the step of the table whose turn it is.';
 
+-- supabase/schema/retention/recount_moved_rows.sql
+
+create or replace function nightshift.recount_moved_rows(
+  run nightshift.runs,
+  policy nightshift.retention_policies,
+  step jsonb,
+  moved nightshift.moved_row[]
+)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+as $$
+declare
+  leaf constant oid := step #>> '{cursor,leaf}';
+  last_passed tid;
+  crossing tid[];
+  passed tid[];
+  passed_anew tid[];
+begin
+  -- The marker of a row stays where it is, in an index as well.
+  if step #>> '{cursor,mode}' is distinct from 'sweep' then
+    return step;
+  end if;
+  last_passed := coalesce(step #>> '{cursor,after}', '(0,0)');
+  crossing := nightshift.find_due_among(run, array[policy.relation::oid], leaf, array(
+    select m.new_tid from unnest(moved) m
+    where m.relation = leaf and (m.old_tid <= last_passed) <> (m.new_tid <= last_passed)
+  ), coalesce(step #>> '{cursor,floor}', '-infinity'));
+  if cardinality(crossing) = 0 then
+    return step;
+  end if;
+
+  -- What waits is counted when it is decided, or else when the cursor comes to it.
+  with waiting as (
+    update nightshift.purge_pending p set walked = p.tid <= last_passed
+    where p.run_id = run.id and p.turn = policy.relation::oid and p.relation = leaf and p.tid = any(crossing)
+    returning p.tid
+  )
+  select array(select unnest(crossing) except select w.tid from waiting w) into crossing;
+  passed := array(select t from unnest(crossing) t where t <= last_passed);
+  insert into nightshift.purge_counted (run_id, relation, tid)
+  select run.id, leaf, t from unnest(crossing) t where t > last_passed
+  on conflict do nothing;
+  with counted as (
+    delete from nightshift.purge_counted c
+    where c.run_id = run.id and c.relation = leaf and c.tid = any(passed)
+    returning c.tid
+  )
+  select array(select unnest(passed) except select c.tid from counted c) into passed;
+
+  step := nightshift.count_held(step, nightshift.known_decisions(run.id, policy.relation, leaf, passed));
+  insert into nightshift.purge_pending (run_id, turn, relation, tid, policy, level, walked)
+  select run.id, policy.relation, leaf, t, policy.relation, 1, true
+  from unnest(passed) t
+  where not exists (
+    select from nightshift.purge_decisions d where d.run_id = run.id and d.relation = leaf and d.tid = t
+  );
+  return step;
+end;
+$$;
+
+comment on function nightshift.recount_moved_rows is
+  'Sees to it that due rows which moved past the cursor of a sweep are looked at, and counted, once: it passes over those that it has passed before, and those that it will not meet are taken up next, or counted now when they are decided.';
+
 -- supabase/schema/retention/reference_join.sql
 
 create or replace function nightshift.reference_join(key oid, from_referenced boolean)
@@ -10977,6 +11594,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
+  keys constant nightshift.purge_key[] := array(select k from nightshift.purge_keys(array[reference_tree.policy::oid]) k);
   -- The tables of one level that lose rows, and the key that leads to each.
   tables oid[] := array[reference_tree.policy::oid];
   via oid[] := array[null::oid];
@@ -10991,11 +11609,11 @@ begin
     next_via := '{}';
     for found_key in
       select k.*, f.via_key
-      from nightshift.purge_keys(array[reference_tree.policy::oid]) k
+      from unnest(keys) k
       cross join lateral (
         select f.via_key
         from unnest(tables, via) with ordinality f(relation, via_key, position)
-        where f.relation in (select nightshift.related_tables(k.referenced))
+        where f.relation = any(k.related)
         order by f.position
         limit 1
       ) f
@@ -11005,10 +11623,7 @@ begin
       key := found_key.key;
       under := found_key.via_key;
       role := found_key.role;
-      own_policy := exists (
-        select from nightshift.retention_policies p
-        where p.enabled and p.relation::oid in (select nightshift.related_tables(found_key.referencing))
-      );
+      own_policy := exists (select from nightshift.related_policies(found_key.referencing) p where p.enabled);
       name := found_key.name;
       referenced := found_key.referenced;
       referencing := found_key.referencing;
@@ -11042,6 +11657,8 @@ stable
 rows 10
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  related constant oid[] := array(select nightshift.related_tables(relation));
 begin
   return query
   select
@@ -11076,8 +11693,10 @@ begin
   from (
     -- Constraints have no index by the table that they refer to, dependencies have one.
     select distinct d.objid
-    from nightshift.related_tables(referencing_keys.relation) r(oid)
-    join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = r.oid
+    from unnest(related) r(oid)
+    -- Postgres guards a table that is referred to by triggers; most partitions have none.
+    cross join lateral (select c.oid from pg_catalog.pg_class c where c.oid = r.oid and c.relhastriggers offset 0) c
+    join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = c.oid
     where d.classid = 'pg_catalog.pg_constraint'::regclass
   ) d
   cross join lateral (select k.* from pg_catalog.pg_constraint k where k.oid = d.objid offset 0) k
@@ -11085,7 +11704,7 @@ begin
     -- Copies of a key that partitioning makes are covered by the key itself.
     and k.conparentid = 0
     -- The keys that the table itself has depend on it as well.
-    and k.confrelid in (select r from nightshift.related_tables(referencing_keys.relation) r);
+    and k.confrelid in (select unnest(related));
 end;
 $$;
 
@@ -11138,6 +11757,26 @@ $$;
 comment on function nightshift.refuse_key is
   'Raises NS422 for an entry of with_children, release or keep that names no foreign key to rows of the policy, and lists those there are.';
 
+-- supabase/schema/retention/related_policies.sql
+
+create or replace function nightshift.related_policies(relation regclass)
+returns setof nightshift.retention_policies
+language plpgsql
+stable
+rows 1
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  select p.*
+  from nightshift.related_tables(relation) r(oid)
+  cross join lateral (select p.* from nightshift.retention_policies p where p.relation = r.oid offset 0) p;
+end;
+$$;
+
+comment on function nightshift.related_policies is
+  'The policies of a table, of its partitions, and of what it is a partition of.';
+
 -- supabase/schema/retention/related_tables.sql
 
 create or replace function nightshift.related_tables(relation regclass)
@@ -11149,9 +11788,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
-  select related_tables.relation::oid
-  union
-  select t.relid::oid from pg_catalog.pg_partition_tree(related_tables.relation) t
+  select nightshift.partitions_below(related_tables.relation)
   union
   select a.relid::oid from pg_catalog.pg_partition_ancestors(related_tables.relation) a(relid);
 end;
@@ -11364,7 +12001,7 @@ create or replace function nightshift.resolve_references(
   max_rows integer,
   out rows_to_delete nightshift.row_set[],
   out held nightshift.held_row[],
-  out released nightshift.row_set[],
+  out released nightshift.released_row[],
   out reached nightshift.row_set[],
   out complete boolean,
   out ahead nightshift.row_set[]
@@ -11378,6 +12015,7 @@ declare
   has_children constant boolean := exists (select from unnest(keys) k where k.role = 'child');
   has_releases constant boolean := exists (select from unnest(keys) k where k.role = 'release');
   others nightshift.row_set[];
+  released_rows nightshift.row_set[] := '{}';
   due_rows nightshift.row_set[];
   found_rows nightshift.held_row[];
   left_rows nightshift.row_set[];
@@ -11407,18 +12045,22 @@ begin
   end if;
   if has_releases then
     released := nightshift.find_released_rows(run.id, rows_to_delete, keys, max_rows + 1);
-    complete := nightshift.count_rows(released) <= max_rows;
+    released_rows := nightshift.subtract_row_sets(array(
+      select row(null, r.relation, false, array_agg(r.tid))::nightshift.row_set from unnest(released) r group by r.relation
+    ), rows_to_delete);
+    complete := nightshift.count_rows(released_rows) <= max_rows;
     if not complete then
       return;
     end if;
     if locking then
-      released := nightshift.lock_rows(run, released);
+      released_rows := nightshift.lock_rows(run, released_rows);
     end if;
   end if;
 
   -- A fresh look, after the locks: whoever would refer to a locked row now waits for us, whoever did before is seen.
-  found_rows := array(select f from nightshift.find_needed_rows(run.id, rows_to_delete, released, keys) f);
+  found_rows := array(select f from nightshift.find_needed_rows(run.id, rows_to_delete, released_rows, keys) f);
   if cardinality(found_rows) = 0 and not has_children then
+    released := nightshift.stay_released(released, rows_to_delete);
     return;
   end if;
   all_rows := rows_to_delete;
@@ -11441,6 +12083,7 @@ begin
     );
     rows_to_delete := left_rows;
   end loop;
+  released := nightshift.stay_released(released, rows_to_delete);
   if cardinality(held) > 0 and (has_children or cardinality(component) > 1) then
     -- What stays for one reason was not asked for others, which hold it as well. Children that stay only because what they
     -- would go with stays have none, and are none.
@@ -11469,7 +12112,7 @@ end;
 $$;
 
 comment on function nightshift.resolve_references is
-  'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the rows whose reference is then set to null or default. held: those that stay, with each foreign key that keeps them. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';
+  'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the references that are then set to null or default. held: those that stay, with each foreign key that keeps them. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';
 
 -- supabase/schema/retention/restore_rows.sql
 
@@ -11803,8 +12446,7 @@ begin
     return format('%s -- or wait until %s is dropped: its rows hold nothing then', keep, named.referencing);
   end if;
 
-  select p.* into own from nightshift.retention_policies p
-  where p.relation::oid in (select nightshift.related_tables(named.referencing))
+  select p.* into own from nightshift.related_policies(named.referencing) p
   order by p.enabled desc
   limit 1;
   if own.enabled then
@@ -11887,6 +12529,32 @@ $$;
 
 comment on function nightshift.spread_hold is
   'What follows when rows stay: they, and those of rows that they refer to, directly or not, with the foreign key that holds them, or their children.';
+
+-- supabase/schema/retention/stay_released.sql
+
+create or replace function nightshift.stay_released(released nightshift.released_row[], going nightshift.row_set[])
+returns nightshift.released_row[]
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if cardinality(released) = 0 then
+    return released;
+  end if;
+  return array(
+    select r
+    from unnest(released) r
+    where (r.relation, r.tid) not in (select g.relation, t.tid from unnest(going) g cross join lateral unnest(g.tids) t(tid))
+      and (r.referenced_relation, r.referenced_tid) in (
+        select g.relation, t.tid from unnest(going) g cross join lateral unnest(g.tids) t(tid)
+      )
+  );
+end;
+$$;
+
+comment on function nightshift.stay_released is
+  'Those of released whose row stays and loses its reference, once the rows of going and no others are gone.';
 
 -- supabase/schema/retention/subtract_held.sql
 
@@ -12006,15 +12674,19 @@ comment on function nightshift.trim_restores is
 
 create or replace function nightshift.warn_of_heirs(relation regclass)
 returns setof text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  if not exists (select from pg_catalog.pg_class c where c.oid = relation and c.relkind = 'r' and c.relhassubclass) then
+    return;
+  end if;
+  return query
   with recursive heirs(oid) as (
     select i.inhrelid
     from pg_catalog.pg_inherits i
-    join pg_catalog.pg_class c on c.oid = i.inhparent
-    where i.inhparent = warn_of_heirs.relation and c.relkind = 'r'
+    where i.inhparent = warn_of_heirs.relation
     union
     select i.inhrelid from heirs h join pg_catalog.pg_inherits i on i.inhparent = h.oid
   )
@@ -12027,6 +12699,7 @@ as $$
   join nightshift.retention_policies p on p.relation = warn_of_heirs.relation
   where not exists (select 1 from nightshift.retention_policies o where o.relation = h.oid)
   group by p.relation, p.drop_after, p.marker_column;
+end;
 $$;
 
 comment on function nightshift.warn_of_heirs is
@@ -14632,7 +15305,8 @@ revoke all on schema nightshift from public, anon, authenticated, service_role, 
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
   nightshift.database_sizes, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
-  nightshift.migrations, nightshift.partition_policies, nightshift.purge_decisions, nightshift.purge_pending,
+  nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
+  nightshift.purge_pending, nightshift.purge_released,
   nightshift.refresh_policies, nightshift.restores, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
   nightshift.runs, nightshift.settings, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
@@ -14642,6 +15316,8 @@ revoke all on sequence
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on type nightshift.partition_state from public;
 revoke all on type nightshift.held_row from public;
+revoke all on type nightshift.moved_row from public;
+revoke all on type nightshift.released_row from public;
 revoke all on type nightshift.row_set from public;
 
 grant usage on schema nightshift to service_role, nightshift_runner;
@@ -14677,26 +15353,27 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'da548346b75ed2ad806e6eaa5249a1d28de7864b5b1ac190f7419890d50822fe', '{
-  add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
-  advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
-  api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view, begin_detach, begin_run,
-  bound_of_time, brake, call_for_role, called_functions, can_be_referenced, check_health, check_lease,
-  check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy, check_release, check_restore,
-  check_retention_policy, child_condition, choose_due_rows, column_type, constant_default, copy_after_attach,
-  copy_grants, copy_settings, count_between, count_deleted, count_held, count_released, count_rows, counted,
-  counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions, database_sizes,
-  declare_health_check, declare_job, declare_keys, declared_since, delete_closure, delete_rows, delete_slice,
-  describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers,
-  describe_health_check, describe_holders, describe_installation, describe_jobs, describe_leftovers, describe_needs,
-  describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
-  describe_retention_policy, describe_retired, describe_run, describe_view, drop_retired_partitions, due_by_marker,
-  due_condition, explain_attach_failure, fates_of, fences, find_covered_rows, find_key, find_needed_rows, find_refresh,
-  find_refresh_policy, find_relation, find_released_rows, find_stranger, find_view, finish_detach, finish_run,
-  fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_renames, follow_tables, forced_names,
-  forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over, health_backlog_age,
-  health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks, health_connections,
-  health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e2460054d2ae019cc311c05fcd09e83a79d9b9332ddcfd1e7195f37273b0b0c2', '{
+  add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
+  adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
+  alter_retention_policy, api_roles, application_owners, apply_brake, are_related, assess_health, assess_partitions,
+  assess_view, begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions, can_be_referenced,
+  check_health, check_lease, check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy,
+  check_release, check_restore, check_retention_policy, child_condition, child_steps, choose_due_rows, column_type,
+  constant_default, copy_after_attach, copy_grants, copy_settings, count_between, count_deleted, count_held,
+  count_released, count_rows, counted, counted_until, covering_policy, create_missing_partitions, create_partition,
+  create_partitions, database_sizes, declare_health_check, declare_job, declare_keys, declared_since, delete_by_halves,
+  delete_closure, delete_rows, delete_slice, describe_ddl_failure, describe_declaration, describe_declared_policy,
+  describe_delete_triggers, describe_health_check, describe_holders, describe_holding_keys, describe_installation,
+  describe_jobs, describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets,
+  describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
+  drop_retired_partitions, due_by_marker, due_condition, explain_attach_failure, fates_of, fences, find_covered_rows,
+  find_due_among, find_key, find_moved_rows, find_needed_rows, find_refresh, find_refresh_policy, find_relation,
+  find_released_rows, find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers,
+  fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows, follow_tables,
+  forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over,
+  health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
+  health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
   health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
   health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
   health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
@@ -14707,29 +15384,31 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run,
   hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as, interval_start, intervals_of, is_forced,
   is_large, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time,
-  key_columns, key_in_words, keys_in_words, last_health_levels, leaf_relations, level_rank, list_partition_policies,
-  list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change, lock_in_turn, lock_rows,
-  mark_lost_runs, marker_is_indexed, marker_walk, may_exceed, may_go_unseen, may_refresh, measure_backlog,
-  measure_children, measure_default_partition, measure_references, measure_retention_backlog, migrations, move_rows,
-  mute_triggers, name_refusal, name_some, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions,
-  note_detaching, note_partitions, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners,
-  own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
-  partition_warnings, partitions_to_make, partitions_to_retire, partitions_wanted, pause, plan_partition_maintenance,
-  plan_retention_purge, plan_view_refresh, policy_members, preview_retention_purge, preview_retirement, primary_key,
-  purge_batch, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_slices, purge_steps, put_off,
-  reach_rows, read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure, reference_join,
-  reference_tree, referencing_keys, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view,
-  refresh_warnings, refresh_way, refuse_key, related_tables, remember_held, remove_health_threshold,
-  remove_partition_policy, remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due,
-  require_marker_index, require_no_sentinel, require_nothing_queued, require_ownership, require_period,
-  require_referencing_indexes, require_replica_identity, require_statistics, require_trusted, require_trusted_keys,
-  require_unpaused, require_within_brake, resolve_references, restore_rows, restores, resume_run, retention_keys,
-  retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set,
-  run_by_hand, run_health_check, runs, sample_due_rows, scan_of, secure_partition, secure_partitions,
-  set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies, sources_as_of,
-  spread_hold, stamp_retired, subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs,
-  trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers, unpause, untrusted_in_condition, users_of,
-  usual_gap, usual_partition, view_of, view_reads, view_refreshes, view_state, views_below, warn_of_heirs,
+  key_columns, key_in_words, keys_in_words, known_decisions, last_health_levels, leaf_relations, level_rank,
+  list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change,
+  lock_in_turn, lock_rows, mark_lost_runs, marker_is_indexed, marker_walk, may_exceed, may_go_unseen, may_refresh,
+  measure_backlog, measure_children, measure_default_partition, measure_references, measure_retention_backlog,
+  migrations, move_rows, moved_row, mute_triggers, name_refusal, name_some, next_leaf, next_part_of_index, next_seeds,
+  note_assessment, note_decisions, note_detaching, note_partitions, note_released, note_unchanged, nothing_left,
+  oldest_due, only_kept, only_needed, other_owners, own_due_condition, pages_of, partition_faults, partition_key,
+  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_below, partitions_to_make,
+  partitions_to_retire, partitions_wanted, pause, plan_partition_maintenance, plan_retention_purge, plan_view_refresh,
+  policy_members, preview_retention_purge, preview_retirement, primary_key, purge_batch, purge_counted,
+  purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps,
+  purge_waits, put_off, reach_rows, read_partitions, reasons_of, reattach_partition, record_batch,
+  record_refresh_failure, recount_moved_rows, reference_join, reference_tree, referencing_keys, refers_to_policy,
+  refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies,
+  related_tables, released_row, remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
+  remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_sentinel,
+  require_nothing_queued, require_ownership, require_period, require_referencing_indexes, require_replica_identity,
+  require_statistics, require_trusted, require_trusted_keys, require_unpaused, require_within_brake,
+  resolve_references, restore_rows, restores, resume_run, retention_keys, retention_policies, retention_warnings,
+  retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check, runs,
+  sample_due_rows, scan_of, secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings,
+  settle_key, settle_owner, soft_delete_policies, sources_as_of, spread_hold, stamp_retired, stay_released,
+  subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes,
+  trusted_name, trusted_operator, unmute_triggers, unpause, untrusted_in_condition, users_of, usual_gap,
+  usual_partition, view_of, view_reads, view_refreshes, view_state, views_below, warn_of_heirs,
   warn_of_replica_identity, warnings_of_purge, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
   without_replica_identity
 }')

@@ -33,16 +33,21 @@ begin
       select c.cursor, c.chosen, c.passed_over into cursor, chosen, passed_over
       from nightshift.choose_due_rows(leaf, due, policy.marker_column, lock_clause, batch_rows, cursor) c;
       step := step || jsonb_build_object('rowsPassedOver', (step ->> 'rowsPassedOver')::bigint + coalesce(passed_over, 0));
+      -- Counted before they moved here.
+      if exists (select from nightshift.purge_counted c where c.run_id = run.id) then
+        chosen := array(
+          select t from unnest(chosen) t
+          where t not in (
+            select c.tid from nightshift.purge_counted c
+            where c.run_id = run.id and c.relation = leaf::oid and c.tid = any(chosen)
+          )
+        );
+      end if;
       -- Decided before, with rows that refer to them: counted here, and not walked a second time.
-      known := array(
-        select row(policy.relation, d.relation, d.tid, d.fate, r.reason)::nightshift.held_row
-        from nightshift.purge_decisions d
-        left join lateral string_to_table(d.reason, E'\n') r(reason) on true
-        where d.run_id = run.id and d.relation = leaf::oid and d.tid = any(chosen)
-      );
+      known := nightshift.known_decisions(run.id, policy.relation, leaf, chosen);
       step := nightshift.count_held(step, known);
       seeds := nightshift.subtract_held(
-        case when chosen is null then '{}' else array[row(policy.relation, leaf, true, chosen)::nightshift.row_set] end, known
+        case when coalesce(cardinality(chosen), 0) = 0 then '{}' else array[row(policy.relation, leaf, true, chosen)::nightshift.row_set] end, known
       );
     else
       -- Dropped or detached since the last batch: its rows are no longer ours.

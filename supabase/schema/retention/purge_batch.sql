@@ -112,6 +112,7 @@ begin
     select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, 8 * max_rows) r;
     if not resolved.complete then
       resolved.rows_to_delete := '{}';
+      resolved.released := '{}';
       resolved.held := array[row(seeds[1].policy, seeds[1].relation, seeds[1].tids[1], 'undecided', null)::nightshift.held_row];
     end if;
   elsif not resolved.complete then
@@ -122,15 +123,27 @@ begin
   if resolved.rows_to_delete is not null then
     if not dry then
       perform nightshift.apply_brake(run, resolved.rows_to_delete);
+      select d.* into result
+      from nightshift.delete_closure(run, scope, component, resolved.rows_to_delete, resolved.held, resolved.released) d;
+    else
+      select resolved.rows_to_delete as deleted, resolved.held, resolved.released, '{}'::nightshift.moved_row[] as moved into result;
     end if;
-    select d.* into result
-    from nightshift.delete_closure(run, scope, component, dry, resolved.rows_to_delete, resolved.held) d;
     deleted := result.deleted;
+    seeds := case when cardinality(result.moved) > 0 then nightshift.follow_rows(seeds) else seeds end;
     step := nightshift.count_held(step, nightshift.note_decisions(
       run, policy.relation, level, seeds, deleted, result.held, cardinality(component) > 0,
       case when assess then 'assessed' when dry then 'gone' end
     ));
-    step := step || jsonb_build_object('released', nightshift.add_counts(step -> 'released', result.released));
+    if cardinality(result.moved) > 0 then
+      step := nightshift.recount_moved_rows(run, policy, step, result.moved);
+    end if;
+    if not assess then
+      run.progress := run.progress || jsonb_build_object(section, nightshift.note_released(
+        run, scope, policy.relation, deleted, result.released,
+        coalesce(run.progress -> section, '{}') || jsonb_build_object(policy.relation::text, step)
+      ));
+      step := run.progress #> array[section, policy.relation::text];
+    end if;
   end if;
   step := step || jsonb_build_object('batches', (step ->> 'batches')::bigint + 1);
   step := nightshift.record_batch(run, policy.relation, section, step, deleted);

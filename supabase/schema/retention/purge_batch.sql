@@ -2,7 +2,7 @@
 -- Why: a row may be restored, or gain a row that refers to it, at any moment up to the lock; a function may die at any
 --      moment after it. Choosing happens under the lock, and the ledger moves in the same transaction as the rows.
 -- Locks: at run time ROW EXCLUSIVE on the purged table and on due tables that refer to it, waited for at most 1 s, and row
---        locks on due rows, never waited for.
+--        locks on due rows, waited for at most 20 ms.
 
 create or replace function nightshift.purge_batch(
   run_id uuid,

@@ -2045,6 +2045,7 @@ export type Database = {
           as_of: string
           budget_ms?: number
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          sample_due?: boolean
         }
         Returns: Json
       }
@@ -2173,6 +2174,13 @@ export type Database = {
         Returns: Json
       }
       note_unchanged: { Args: { assessed: Json }; Returns: undefined }
+      nothing_left: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: Json
+      }
       oldest_due: {
         Args: {
           as_of: string

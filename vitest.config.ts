@@ -23,8 +23,8 @@ const lane = (
     ...options,
     setupFiles: ['test/support/record-output.ts'],
     // For what hangs: nothing is judged by how long it takes.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
   },
 });
 

@@ -24,44 +24,45 @@ interface Health {
   notRun?: string[];
 }
 
-let last: { status: StatusWord; atMs: number } | undefined;
-
 /** `GET /health` makes one round trip to the database. It answers 503 if a check is critical or the database is unreachable. */
-export const endpoint: Endpoint = {
-  path: '/health',
-  budgetMs,
-  async answer({ rpc, clock, log, trusted }) {
-    if (!trusted && last && clock.nowMs() - last.atMs < untrustedCacheMs) {
-      return respond({ status: last.status });
-    }
-    const startedMs = clock.nowMs();
-    const roundTripMs = () => clock.nowMs() - startedMs;
-    let health: Health;
-    try {
-      const document = await rpc.call('get_health', { quick: true }, healthDocument, {
-        retry: () => false,
-        timeoutMs: budgetMs,
-      });
-      health = {
-        status: statusWord(document.checks, document.notRun),
-        database: {
-          reachable: true,
-          roundTripMs: roundTripMs(),
-          serverVersion: document.serverVersion,
-        },
-        checks: worstFirst(document.checks),
-        ...(document.notRun.length > 0 ? { notRun: document.notRun } : {}),
-      };
-    } catch (thrown) {
-      const error = toNightshiftError(thrown).describe();
-      log.error('The health of the database could not be read', { error });
-      const database = { reachable: false, roundTripMs: roundTripMs(), error };
-      health = { status: 'critical', database, checks: [] };
-    }
-    last = { status: health.status, atMs: clock.nowMs() };
-    return respond(trusted ? health : { status: health.status });
-  },
-};
+export function createEndpoint(): Endpoint {
+  let last: { status: StatusWord; atMs: number } | undefined;
+  return {
+    path: '/health',
+    budgetMs,
+    async answer({ rpc, clock, log, trusted }) {
+      if (!trusted && last && clock.nowMs() - last.atMs < untrustedCacheMs) {
+        return respond({ status: last.status });
+      }
+      const startedMs = clock.nowMs();
+      const roundTripMs = () => clock.nowMs() - startedMs;
+      let health: Health;
+      try {
+        const document = await rpc.call('get_health', { quick: true }, healthDocument, {
+          retry: () => false,
+          timeoutMs: budgetMs,
+        });
+        health = {
+          status: statusWord(document.checks, document.notRun),
+          database: {
+            reachable: true,
+            roundTripMs: roundTripMs(),
+            serverVersion: document.serverVersion,
+          },
+          checks: worstFirst(document.checks),
+          ...(document.notRun.length > 0 ? { notRun: document.notRun } : {}),
+        };
+      } catch (thrown) {
+        const error = toNightshiftError(thrown).describe();
+        log.error('The health of the database could not be read', { error });
+        const database = { reachable: false, roundTripMs: roundTripMs(), error };
+        health = { status: 'critical', database, checks: [] };
+      }
+      last = { status: health.status, atMs: clock.nowMs() };
+      return respond(trusted ? health : { status: health.status });
+    },
+  };
+}
 
 function respond(health: Pick<Health, 'status'>): APIGatewayProxyStructuredResultV2 {
   const response = json(health.status === 'critical' ? 503 : 200, 'application/json', health);

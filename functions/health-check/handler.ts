@@ -1,5 +1,5 @@
 import { createHandler } from '../_shared/lambda.ts';
-import { endpoint } from './endpoint.ts';
+import { createEndpoint } from './endpoint.ts';
 import { job } from './job.ts';
 
-export const handler = createHandler(job, { endpoint });
+export const handler = createHandler(job, { endpoint: createEndpoint() });

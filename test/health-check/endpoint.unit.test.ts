@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
 import { silentLog } from '../../functions/_shared/log.ts';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
-import { endpoint } from '../../functions/health-check/endpoint.ts';
+import { createEndpoint } from '../../functions/health-check/endpoint.ts';
 
 it('asks the database for strangers once in five seconds, and for whoever has the token each time', async () => {
+  const endpoint = createEndpoint();
   let nowMs = 0;
   let asked = 0;
   const document = { serverVersion: '17.0', checks: [], notRun: [] };

@@ -9094,6 +9094,7 @@ create or replace function nightshift.follow_released(
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
 as $$
 begin
   moved := nightshift.find_moved_rows(array(
@@ -10376,22 +10377,26 @@ set enable_seqscan = off
 set enable_nestloop = off
 as $$
 declare
-  deleted_tids constant tid[] := array(select unnest(d.tids) from unnest(deleted) d);
+  gone constant nightshift.row_set[] := array(
+    select d from unnest(deleted) d
+    where exists (select from nightshift.purge_released r where r.run_id = run.id and r.relation = d.relation)
+  );
+  gone_tids constant tid[] := array(select unnest(g.tids) from unnest(gone) g);
   changed record;
   may_go tid[];
 begin
   steps := nightshift.add_released(steps, turn::text, nightshift.count_released(released));
   -- Those that are gone now need not be counted any more.
   for changed in
-    with gone as (
+    with forgotten as (
       delete from nightshift.purge_released r
-      where r.run_id = run.id and r.relation in (select d.relation from unnest(deleted) d) and r.tid = any(deleted_tids)
-        and (r.relation, r.tid) in (select d.relation, t.tid from unnest(deleted) d cross join lateral unnest(d.tids) t(tid))
+      where r.run_id = run.id and r.relation in (select g.relation from unnest(gone) g) and r.tid = any(gone_tids)
+        and (r.relation, r.tid) in (select g.relation, t.tid from unnest(gone) g cross join lateral unnest(g.tids) t(tid))
       returning r.turn, r.referencing, r."references"
     )
-    select g.turn, jsonb_object_agg(g.referencing::regclass, -g.n) as counts
-    from (select g.turn, g.referencing, sum(g."references") as n from gone g group by g.turn, g.referencing) g
-    group by g.turn
+    select f.turn, jsonb_object_agg(f.referencing::regclass, -f.n) as counts
+    from (select f.turn, f.referencing, sum(f."references") as n from forgotten f group by f.turn, f.referencing) f
+    group by f.turn
   loop
     steps := nightshift.add_released(steps, changed.turn::regclass::text, changed.counts);
   end loop;
@@ -12160,9 +12165,10 @@ begin
     select r
     from unnest(released) r
     where (r.relation, r.tid) not in (select g.relation, t.tid from unnest(going) g cross join lateral unnest(g.tids) t(tid))
-      and (r.referenced_relation, r.referenced_tid) in (
+      -- IS TRUE, or it could become a join row by row.
+      and ((r.referenced_relation, r.referenced_tid) in (
         select g.relation, t.tid from unnest(going) g cross join lateral unnest(g.tids) t(tid)
-      )
+      )) is true
   );
 end;
 $$;
@@ -14962,7 +14968,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '58d8871e474d827139a82c446aae748b6cb1bba578451f001f4018aeb12b1c5b', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'c27b466049158c4e7b19ed4f9b2790ac96f1de2f0c5c4fbcf5191210982ba773', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view,

@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import { systemClock, timeMs } from '../../functions/_shared/clock.ts';
+import { repeatLook } from '../../functions/_shared/errors.ts';
 import {
   type ListedPolicy,
   listedPolicies,
@@ -13,11 +14,15 @@ export const presenter: Presenter<PartitionReport> = {
   title: 'Partitioned tables',
   showReport,
   policies: async (rpc) => {
-    const document = await rpc.call('list_partition_policies', {}, listedPolicies);
+    const document = await rpc.call('list_partition_policies', {}, listedPolicies, {
+      retry: repeatLook,
+    });
     return { document, show: () => showPolicies(document) };
   },
   plan: async (rpc) => {
-    const document = await rpc.call('list_partition_policies', {}, listedPolicies);
+    const document = await rpc.call('list_partition_policies', {}, listedPolicies, {
+      retry: repeatLook,
+    });
     return { document, show: () => showPlan(document) };
   },
 };

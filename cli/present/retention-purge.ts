@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import type * as z from 'zod';
-import type { ErrorDocument } from '../../functions/_shared/errors.ts';
+import { type ErrorDocument, repeatLook } from '../../functions/_shared/errors.ts';
 import {
   listedPolicies,
   type PurgeReport,
@@ -15,11 +15,15 @@ export const presenter: Presenter<PurgeReport> = {
   title: 'Retention',
   showReport,
   policies: async (rpc) => {
-    const listed = await rpc.call('list_retention_policies', {}, listedPolicies);
+    const listed = await rpc.call('list_retention_policies', {}, listedPolicies, {
+      retry: repeatLook,
+    });
     return { document: listed, show: () => showPolicies(listed) };
   },
   plan: async (rpc) => {
-    const planned = await rpc.call('preview_retention_purge', {}, plannedPolicies);
+    const planned = await rpc.call('preview_retention_purge', {}, plannedPolicies, {
+      retry: repeatLook,
+    });
     return { document: planned, show: () => showPlan(planned) };
   },
 };

@@ -764,6 +764,7 @@ export type Database = {
         }
         Returns: undefined
       }
+      are_related: { Args: { one: unknown; other: unknown }; Returns: boolean }
       assess_health: {
         Args: { as_of: string; only_checks: string[]; quick: boolean }
         Returns: Json
@@ -1111,6 +1112,10 @@ export type Database = {
         }
         Returns: string
       }
+      delete_slice: {
+        Args: { after: unknown; before: unknown; due: string; leaf: unknown }
+        Returns: number
+      }
       describe_ddl_failure: {
         Args: {
           hint: string
@@ -1147,6 +1152,10 @@ export type Database = {
         Args: {
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
         }
+        Returns: Json
+      }
+      describe_holding_keys: {
+        Args: { policy: unknown; scope: unknown[] }
         Returns: Json
       }
       describe_installation: { Args: Record<PropertyKey, never>; Returns: Json }
@@ -2019,6 +2028,14 @@ export type Database = {
         }
         Returns: boolean
       }
+      may_go_unseen: {
+        Args: {
+          leaf: unknown
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: boolean
+      }
       may_refresh: {
         Args: { role_name: unknown; view: unknown }
         Returns: boolean
@@ -2028,6 +2045,7 @@ export type Database = {
           as_of: string
           budget_ms?: number
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          sample_due?: boolean
         }
         Returns: Json
       }
@@ -2156,6 +2174,13 @@ export type Database = {
         Returns: Json
       }
       note_unchanged: { Args: { assessed: Json }; Returns: undefined }
+      nothing_left: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: Json
+      }
       oldest_due: {
         Args: {
           as_of: string
@@ -2206,6 +2231,7 @@ export type Database = {
         }
         Returns: Json
       }
+      partitions_below: { Args: { relation: unknown }; Returns: unknown[] }
       partitions_to_make: {
         Args: {
           max_rows: number
@@ -2296,6 +2322,14 @@ export type Database = {
           position: number
         }[]
       }
+      purge_slices: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          step: Json
+        }
+        Returns: Record<string, unknown>
+      }
       purge_steps: {
         Args: { as_of: string; max_runs: number; scheduled: boolean }
         Returns: {
@@ -2303,6 +2337,13 @@ export type Database = {
           relation: string
           started_at: string
           step: Json
+        }[]
+      }
+      purge_waits: {
+        Args: { policies: unknown[] }
+        Returns: {
+          earlier: unknown
+          later: unknown
         }[]
       }
       put_off: {
@@ -2430,6 +2471,29 @@ export type Database = {
         Args: { entry: string; policy: unknown }
         Returns: undefined
       }
+      related_policies: {
+        Args: { relation: unknown }
+        Returns: {
+          created_at: string
+          drop_after: string
+          enabled: boolean
+          first_purge: string | null
+          flag_column: unknown
+          last_purged_at: string | null
+          last_purged_rows: number | null
+          last_purged_run: string | null
+          marker_column: unknown
+          max_fraction: number
+          relation: unknown
+          relation_name: string | null
+        }
+        SetofOptions: {
+          from: "*"
+          to: "retention_policies"
+          isOneToOne: true
+          isSetofReturn: true
+        }
+      }
       related_tables: { Args: { relation: unknown }; Returns: unknown[] }
       remember_held: {
         Args: {
@@ -2493,6 +2557,7 @@ export type Database = {
       require_trusted: { Args: { relations: unknown[] }; Returns: undefined }
       require_trusted_keys: { Args: { parent: unknown }; Returns: undefined }
       require_unpaused: { Args: Record<PropertyKey, never>; Returns: undefined }
+      require_within_brake: { Args: { excess: string }; Returns: undefined }
       resolve_references: {
         Args: {
           component: unknown[]

@@ -93,6 +93,9 @@ export function retryPolicy(lockAttempts: number) {
     (error.code !== notLocked || attempt < lockAttempts);
 }
 
+/** For a look at much of the catalog: what took too long once would again, and the run waits as long for each try. */
+export const repeatLook = retryPolicy(3);
+
 /** Whether nothing else in the run can succeed: another attempt holds the lease, or Supabase cannot be reached. */
 export function stopsRun({ code }: NightshiftError): boolean {
   return ownErrorCode(code)?.stopsRun ?? /^(PGRST00\d|08...|57P0\d)$/.test(code);

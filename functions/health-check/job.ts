@@ -1,3 +1,4 @@
+import { repeatLook } from '../_shared/errors.ts';
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import { readHealth } from './read.ts';
@@ -21,7 +22,7 @@ async function run(
   const document = await readHealth(
     ({ only, quick }) => {
       const args = { ...leaseOf(run), quick, ...(only ? { only_checks: only } : {}) };
-      return rpc.call('check_health', args, healthDocument);
+      return rpc.call('check_health', args, healthDocument, { retry: repeatLook });
     },
     input,
     () => deadline.remainingMs() > callMs,

@@ -1,4 +1,4 @@
-import { NightshiftError, rethrowIfFatal } from '../_shared/errors.ts';
+import { NightshiftError, repeatLook, rethrowIfFatal } from '../_shared/errors.ts';
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { withHeartbeats } from '../_shared/lease.ts';
 import { leaseOf, runDocument } from '../_shared/ledger.ts';
@@ -39,7 +39,7 @@ async function run(context: JobContext, input: PartitionInput): Promise<Outcome<
 
 function readPlan({ rpc, run }: JobContext, { only }: PartitionInput): Promise<PartitionPlan> {
   const args = { ...leaseOf(run), ...(only ? { only_tables: only } : {}) };
-  return rpc.call('plan_partition_maintenance', args, partitionPlan);
+  return rpc.call('plan_partition_maintenance', args, partitionPlan, { retry: repeatLook });
 }
 
 async function preview(

@@ -1,9 +1,9 @@
 import { type Fix, fixesOfError, nextRunGoesOn } from '../_shared/fix.ts';
-import type { Policy, PurgeStep } from './schema.ts';
+import type { MeasuredTable, PurgeStep } from './schema.ts';
 
 /** What to do about the rows that a step left, the foreign keys that hold most of them first. */
 export function fixesOf(
-  { keys }: Pick<Policy, 'keys'>,
+  keys: MeasuredTable['keys'],
   step: Omit<PurgeStep, 'fixes' | 'status'>,
   { outOfTime, counted, others }: { outOfTime: boolean; counted: boolean; others: number },
 ): Fix[] {
@@ -46,7 +46,7 @@ export function fixesOf(
   ];
 }
 
-function fixOfKey(keys: Policy['keys'], name: string): string {
+function fixOfKey(keys: MeasuredTable['keys'], name: string): string {
   const known = keys.find(({ key }) => key === name);
   if (known?.leftOut) {
     return `Let the run have ${known.table} as well: its rows go by a policy of their own.`;

@@ -1,4 +1,4 @@
-import { NightshiftError } from '../_shared/errors.ts';
+import { NightshiftError, repeatLook } from '../_shared/errors.ts';
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { leaseOf, runDocument } from '../_shared/ledger.ts';
 import { measureAfter, measureBefore, type Purged, purgeTable } from './purge.ts';
@@ -24,7 +24,7 @@ export const job: Job<PurgeInput, PurgeReport> = {
 async function run(context: JobContext, input: PurgeInput): Promise<Outcome<PurgeReport>> {
   const { rpc, run } = context;
   const args = { ...leaseOf(run), ...(input.only ? { only_relations: input.only } : {}) };
-  const plan = await rpc.call('plan_retention_purge', args, purgePlan);
+  const plan = await rpc.call('plan_retention_purge', args, purgePlan, { retry: repeatLook });
 
   const measured = [];
   for (const policy of plan.policies) {

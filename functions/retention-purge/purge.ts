@@ -1,3 +1,4 @@
+import type * as z from 'zod';
 import { NightshiftError, rethrowIfFatal, timedOut } from '../_shared/errors.ts';
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
@@ -10,10 +11,18 @@ import {
   firstBatchRows,
   halveBatchRows,
   nextBatchRows,
+  nothingDue,
   repeatBatch,
   rowsDecided,
 } from './rules.ts';
-import { type Backlog, backlog, type Policy, purgedBatch } from './schema.ts';
+import {
+  type Backlog,
+  backlog,
+  type MeasuredTable,
+  measuredTable,
+  type Policy,
+  purgedBatch,
+} from './schema.ts';
 
 /** What this attempt did with one table. The totals of the run are in the ledger. */
 export type Purged = Omit<TableResults, 'totals' | 'after'> & { policy: Policy };
@@ -21,8 +30,8 @@ export type Purged = Omit<TableResults, 'totals' | 'after'> & { policy: Policy }
 export function measureBefore(
   context: JobContext,
   policy: Policy,
-): Promise<Backlog | NightshiftError> {
-  return measure(context, policy, false);
+): Promise<MeasuredTable | NightshiftError> {
+  return measure(context, policy, false, measuredTable);
 }
 
 /** Undefined when the backlog cannot be counted; the report then estimates it. */
@@ -31,19 +40,21 @@ export async function measureAfter(
   { policy, before, outOfTime }: Purged,
 ): Promise<Backlog | undefined> {
   const { run, deadline } = context;
+  if (before && nothingDue(before)) return before;
   if (!before || run.dryRun || outOfTime || !countFits(deadline.remainingMs())) return undefined;
-  const after = await measure(context, policy, true);
+  const after = await measure(context, policy, true, backlog);
   return after instanceof NightshiftError ? undefined : after;
 }
 
-async function measure(
+async function measure<Schema extends z.ZodType>(
   { rpc, run }: JobContext,
   { relation }: Policy,
   again: boolean,
-): Promise<Backlog | NightshiftError> {
+  answer: Schema,
+): Promise<z.output<Schema> | NightshiftError> {
   const args = { ...leaseOf(run), relation, again };
   return rpc
-    .call('measure_retention_backlog', args, backlog, { retry: repeatBatch })
+    .call('measure_retention_backlog', args, answer, { retry: repeatBatch })
     .catch(rethrowIfFatal);
 }
 
@@ -54,9 +65,10 @@ async function measure(
 export async function purgeTable(
   context: JobContext,
   policy: Policy,
-  before: Backlog,
+  before: MeasuredTable,
 ): Promise<Purged> {
   const { clock } = context;
+  if (nothingDue(before)) return { policy, before, durationMs: 0, outOfTime: false };
   const startedMs = clock.nowMs();
   const end =
     (before.assess ? await walk(context, policy, before, { assess: true }) : undefined) ??
@@ -68,7 +80,7 @@ export async function purgeTable(
 async function walk(
   { rpc, run, deadline, metrics, onProgress }: JobContext,
   policy: Policy,
-  before: Backlog,
+  before: MeasuredTable,
   { assess }: { assess: boolean },
 ): Promise<Partial<Purged> | undefined> {
   const { relation } = policy;
@@ -97,7 +109,8 @@ async function walk(
       if (batch.refusal !== null) return { error: braked(batch.refusal) };
       if (batch.done) return assess ? undefined : {};
       // One that followed a long chain of references says little of how long the next will take.
-      if (batch.rowsReached <= rows) rows = nextBatchRows(rows, batch.durationMs);
+      if (!batch.bySlices && batch.rowsReached <= rows)
+        rows = nextBatchRows(rows, batch.durationMs);
     } catch (thrown) {
       const error = rethrowIfFatal(thrown);
       const fewer: number | undefined = error.code === timedOut ? halveBatchRows(rows) : undefined;
@@ -107,7 +120,7 @@ async function walk(
         // A row with which so much goes, or is released, that there is no time for it: it must not keep those behind it.
         leavesUndecided = true;
       } else {
-        return { error: explain(error, policy) };
+        return { error: explain(error, policy, before) };
       }
     }
   }

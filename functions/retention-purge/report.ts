@@ -3,6 +3,7 @@ import type { Metrics } from '../_shared/metrics.ts';
 import { fixesOf } from './fixes.ts';
 import {
   type Backlog,
+  type MeasuredTable,
   noTotals,
   type Policy,
   type PurgeInput,
@@ -18,7 +19,7 @@ export interface TableResults {
   /** From the ledger, over all attempts of the run. */
   totals: PurgeTotals;
   /** The backlog before the purge; absent when it could not be counted. */
-  before?: Backlog;
+  before?: MeasuredTable;
   /** The backlog after the purge; absent in a dry run, and when it could not be counted. */
   after?: Backlog | undefined;
   outOfTime: boolean;
@@ -33,6 +34,7 @@ export function stepOf(
   { dryRun }: Pick<PurgeInput, 'dryRun'>,
 ): PurgeStep {
   const { totals, outOfTime, before, after, error } = results;
+  const keys = before?.keys ?? [];
   const left = after?.dueRows ?? (before?.dueRows ?? 0) - (dryRun ? 0 : totals.rowsPurged);
   const accountedFor = totals.rowsBlocked + totals.rowsRefused + totals.rowsUndecided;
   // What may stay is not left over.
@@ -59,9 +61,9 @@ export function stepOf(
     batches: totals.batches,
     durationMs: Math.round(results.durationMs ?? 0),
     leftOut: [
-      ...new Set(policy.keys.filter(({ leftOut }) => leftOut).map(({ table }) => table)),
+      ...new Set(keys.filter(({ leftOut }) => leftOut).map(({ table }) => table)),
     ].toSorted(),
-    warnings: policy.warnings,
+    warnings: before?.warnings ?? [],
     ...(reason === undefined ? {} : { reason }),
     ...(error === undefined ? {} : { error: error.describe() }),
   };
@@ -69,7 +71,7 @@ export function stepOf(
   const others = dryRun ? 0 : rowsLeft - accountedFor;
   return {
     ...step,
-    fixes: fixesOf(policy, step, { outOfTime, counted, others }),
+    fixes: fixesOf(keys, step, { outOfTime, counted, others }),
     status: statusOf(step, dryRun),
   };
 }

@@ -1,6 +1,6 @@
 import { NightshiftError, retryPolicy, timedOut } from '../_shared/errors.ts';
 import type { OutcomeStatus } from '../_shared/job.ts';
-import type { Policy, PurgeStep, PurgeTotals } from './schema.ts';
+import type { Backlog, MeasuredTable, Policy, PurgeStep, PurgeTotals } from './schema.ts';
 
 /** Small enough for any table; ten batches later it can be large. */
 export const firstBatchRows = 1_000;
@@ -40,6 +40,11 @@ export function braked(refusal: string): NightshiftError {
   });
 }
 
+/** Most tables, on most nights: there is no need to look again. An estimate of none is no count. */
+export function nothingDue({ dueRows, dueRowsExact }: Backlog): boolean {
+  return dueRows === 0 && dueRowsExact;
+}
+
 /** How far a walk has come: every due row that it has met goes, or stays for a reason. */
 export function rowsDecided(totals: PurgeTotals): number {
   return (
@@ -69,14 +74,18 @@ export function batchFits(remainingMs: number, lastMs: number): boolean {
 /** A lock timeout is retried twice; then the table counts as locked. */
 export const repeatBatch = retryPolicy(3);
 
-export function explain(error: NightshiftError, policy: Policy): NightshiftError {
+export function explain(
+  error: NightshiftError,
+  policy: Policy,
+  { warnings }: Pick<MeasuredTable, 'warnings'>,
+): NightshiftError {
   if (error.code !== timedOut) return error;
   return new NightshiftError(
     timedOut,
     `Deleting a single row of ${policy.relation} takes longer than the statement timeout`,
     {
       hint:
-        policy.warnings[0] ??
+        warnings[0] ??
         'Look for slow triggers on the table, and for tables that refer to it without an index.',
       cause: error,
     },

@@ -19,19 +19,6 @@ const policy = z.object({
   relation: z.string(),
   dropAfter: z.string(),
   maxFraction: z.number(),
-  warnings: z.array(z.string()),
-  /** The foreign keys that refer to rows that go by it. */
-  keys: z.array(
-    z.object({
-      key: z.string(),
-      /** The table that refers. */
-      table: z.string(),
-      /** What to do when it holds rows; null where the policy says that it may. */
-      fix: z.string().nullable(),
-      /** Rows that refer have a policy, which this run leaves out. */
-      leftOut: z.boolean(),
-    }),
-  ),
   /** What the brake said of it in an earlier attempt of the run. */
   refusal: z.string().nullish(),
 });
@@ -55,7 +42,25 @@ export const backlog = z.object({
 });
 export type Backlog = z.output<typeof backlog>;
 
-const listedPolicy = policy.omit({ refusal: true, keys: true }).extend({
+/** What there is to know of a table before its turn. */
+export const measuredTable = backlog.extend({
+  warnings: z.array(z.string()),
+  /** The foreign keys that refer to rows that go by its policy. */
+  keys: z.array(
+    z.object({
+      key: z.string(),
+      /** The table that refers. */
+      table: z.string(),
+      /** What to do when it holds rows; null where the policy says that it may. */
+      fix: z.string().nullable(),
+      /** Rows that refer have a policy, which this run leaves out. */
+      leftOut: z.boolean(),
+    }),
+  ),
+});
+export type MeasuredTable = z.output<typeof measuredTable>;
+
+const listedPolicy = policy.omit({ refusal: true }).extend({
   markerColumn: z.string(),
   flagColumn: z.string().nullable(),
   /** Foreign keys whose rows go along, are released, or may keep what they refer to: public.items(order_id). */
@@ -134,6 +139,8 @@ export const purgedBatch = z.object({
   done: z.boolean(),
   /** What the brake says, when it was asked. */
   refusal: z.string().nullable(),
+  /** Whether rows were deleted block by block, at a pace of its own, and not chosen one by one. */
+  bySlices: z.boolean(),
   /** Due rows that had to be looked at besides those of the batch. */
   rowsReached: z.number(),
   durationMs: z.number(),

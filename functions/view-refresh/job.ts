@@ -1,5 +1,5 @@
 import PQueue from 'p-queue';
-import { NightshiftError, rethrowIfFatal } from '../_shared/errors.ts';
+import { NightshiftError, repeatLook, rethrowIfFatal } from '../_shared/errors.ts';
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { withHeartbeats } from '../_shared/lease.ts';
 import { leaseOf } from '../_shared/ledger.ts';
@@ -24,7 +24,7 @@ export const job: Job<RefreshInput, RefreshReport> = {
   run,
 };
 
-const longCall = { timeoutMs: apiCallTimeoutMs };
+const longLook = { timeoutMs: apiCallTimeoutMs, retry: repeatLook };
 
 async function run(context: JobContext, input: RefreshInput): Promise<Outcome<RefreshReport>> {
   return withHeartbeats(context, async () => {
@@ -46,7 +46,7 @@ async function readPlan(
   { only, ancestors, descendants, force }: RefreshInput,
 ): Promise<{ views: ViewFacts[]; planned: PlannedView[] }> {
   const args = { ...leaseOf(run), ...(only ? { only_views: only } : {}) };
-  const plan = await rpc.call('plan_view_refresh', args, refreshPlan, longCall);
+  const plan = await rpc.call('plan_view_refresh', args, refreshPlan, longLook);
   const isScheduled = run.trigger === 'schedule' && !only;
   const planned = planRefresh(plan.views, {
     only: only !== undefined,
@@ -83,7 +83,7 @@ function scopeOf({ direct }: JobContext, { dryRun, only }: RefreshInput) {
 /** The work is reported even when the age of the views cannot be read afterwards. */
 async function readAgain({ rpc, log }: JobContext): Promise<ViewFacts[] | undefined> {
   const after = await rpc
-    .call('list_refresh_policies', {}, listOfViewFacts, longCall)
+    .call('list_refresh_policies', {}, listOfViewFacts, longLook)
     .catch(rethrowIfFatal);
   if (!(after instanceof NightshiftError)) return after;
   log.warn('The age of the views could not be read', { error: after.describe() });

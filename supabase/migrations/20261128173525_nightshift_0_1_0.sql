@@ -1155,7 +1155,11 @@ begin
     end if;
     is_own := looked_at.is_own and pg_has_role(schema_owner, own_role, 'usage');
     if is_own and looked_at.relhastriggers then
-      is_own := not exists (select from pg_catalog.pg_trigger t where t.tgrelid = member and not t.tgisinternal);
+      is_own := not exists (
+        select from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
+        where t.tgrelid = member and not t.tgisinternal
+          and (t.tgqual is not null or not pg_has_role(p.proowner, own_role, 'usage'))
+      );
     end if;
     exit when not (looked_at.relispartition and is_own);
     select i.inhparent into member from pg_catalog.pg_inherits i where i.inhrelid = member;
@@ -3259,27 +3263,32 @@ comment on function nightshift.begin_detach is
 
 -- supabase/schema/partition/bound_of_time.sql
 
+-- plpgsql, because it is called for each of a thousand bounds: an SQL function would be planned in each call.
+
 create or replace function nightshift.bound_of_time(at timestamp, type regtype, epoch text)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select quote_literal(case bound_of_time.type
-    when 'date'::regtype then to_char(t.at, 'YYYY-MM-DD')
-    when 'timestamp'::regtype then to_char(t.at, 'YYYY-MM-DD HH24:MI:SS.US')
-    when 'timestamptz'::regtype then to_char(t.at, 'YYYY-MM-DD HH24:MI:SS.US+00')
+declare
+  -- Before the year 1 to_char leaves out that it is BC.
+  bounded constant timestamp := greatest(at, '0001-01-01');
+begin
+  return quote_literal(case bound_of_time.type
+    when 'date'::regtype then to_char(bounded, 'YYYY-MM-DD')
+    when 'timestamp'::regtype then to_char(bounded, 'YYYY-MM-DD HH24:MI:SS.US')
+    when 'timestamptz'::regtype then to_char(bounded, 'YYYY-MM-DD HH24:MI:SS.US+00')
     when 'bigint'::regtype then trunc(
-      extract(epoch from t.at) * case bound_of_time.epoch when 'milliseconds' then 1000 else 1 end
+      extract(epoch from bounded) * case bound_of_time.epoch when 'milliseconds' then 1000 else 1 end
     )::text
     when 'uuid'::regtype then regexp_replace(
       -- There is no uuid of a time before 1970; the smallest of all stands for it.
-      lpad(to_hex(greatest(trunc(extract(epoch from t.at) * 1000)::bigint, 0)), 12, '0'),
+      lpad(to_hex(greatest(trunc(extract(epoch from bounded) * 1000)::bigint, 0)), 12, '0'),
       '^(.{8})(.{4})$', '\1-\2-0000-0000-000000000000'
     )
-  end)
-  -- Before the year 1 to_char leaves out that it is BC.
-  from (select greatest(bound_of_time.at, '0001-01-01')) t(at);
+  end);
+end;
 $$;
 
 comment on function nightshift.bound_of_time is
@@ -7294,11 +7303,7 @@ as $$
 begin
   return query
   select l.oid::regclass
-  from (
-    select all_leaf_relations.relation::oid
-    union
-    select t.relid::oid from pg_catalog.pg_partition_tree(all_leaf_relations.relation) t where t.isleaf
-  ) l(oid)
+  from nightshift.partitions_below(all_leaf_relations.relation) l(oid)
   -- One by one: a thousand partitions are expected of every table, and all of pg_class would be read for those as well.
   cross join lateral (select c.relkind from pg_catalog.pg_class c where c.oid = l.oid offset 0) c
   where c.relkind = 'r'
@@ -7394,18 +7399,30 @@ begin
   cross join lateral nightshift.brake(run, g.policy, nightshift.add_counts(g.going, nightshift.gone_of(g.policy, g.step))) b(excess)
   where b.excess is not null
   limit 1;
-  if found then
-    raise exception using
-      errcode = 'NS428',
-      message = excess,
-      detail = 'Counted with what is gone in this run. This batch deleted nothing.',
-      hint = 'The policy or the rows changed since the run began. Look with a dry run; then name the table in force, or raise max_fraction.';
-  end if;
+  perform nightshift.require_within_brake(excess);
 end;
 $$;
 
 comment on function nightshift.apply_brake is
   'Raises NS428 when a batch would take a table past the max_fraction of its policy, counted from the start of the run.';
+
+-- supabase/schema/retention/are_related.sql
+
+create or replace function nightshift.are_related(one regclass, other regclass)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return one = other
+    or one in (select a.relid from pg_catalog.pg_partition_ancestors(other) a(relid))
+    or other in (select a.relid from pg_catalog.pg_partition_ancestors(one) a(relid));
+end;
+$$;
+
+comment on function nightshift.are_related is
+  'Whether two tables are the same, or one is a partition of the other: what related_tables says, without a look at every partition.';
 
 -- supabase/schema/retention/brake.sql
 
@@ -7827,7 +7844,8 @@ create or replace function nightshift.choose_due_rows(
   locking text,
   batch_rows integer,
   inout cursor jsonb,
-  out chosen tid[]
+  out chosen tid[],
+  out passed_over bigint
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -7838,6 +7856,8 @@ set enable_seqscan = off
 as $$
 declare
   leaf_name constant text := nightshift.trusted_name(leaf);
+  -- What an index walk has seen already is not looked at twice.
+  unseen constant text := due || case when cursor ? 'floor' then format(' and r.%I > %L', marker_column, cursor ->> 'floor') else '' end;
   -- Rows with one marker value that may go in one batch, where batches are not small for a reason.
   max_ties constant integer := greatest(4 * batch_rows, case when batch_rows >= 500 then 20000 else 0 end);
   start tid;
@@ -7857,13 +7877,10 @@ begin
     execute format(
       'select array_agg(r.ctid) from (
          select r.ctid from only %s r
-         where r.ctid > %L and r.ctid < ''(%s,0)'' and r.tableoid = %s and (%s) is true %s
+         where r.ctid > %L and r.ctid < ''(%s,0)'' and r.tableoid = %s and (%s) is true
          limit %s %s
        ) r',
-      leaf_name, start, least(next_block, 4294967295), leaf::oid, due,
-      -- What an index walk has seen already is not looked at twice.
-      case when cursor ? 'floor' then format('and r.%I > %L', marker_column, cursor ->> 'floor') end,
-      batch_rows, locking
+      leaf_name, start, least(next_block, 4294967295), leaf::oid, unseen, batch_rows, locking
     ) into chosen;
     -- Stopped by the limit, the next batch begins in mid-page; never past the pages read, wherever a row has moved to.
     if cardinality(chosen) >= batch_rows then
@@ -7875,6 +7892,13 @@ begin
         'after', format('(%s,0)', next_block),
         'leafDone', next_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint
       );
+    end if;
+    if locking <> '' then
+      execute format(
+        'select count(*) - count(*) filter (where r.ctid = any($1)) from only %s r
+         where r.ctid > %L and r.ctid <= %L and r.tableoid = %s and (%s) is true',
+        leaf_name, start, cursor ->> 'after', leaf::oid, unseen
+      ) into passed_over using coalesce(chosen, '{}');
     end if;
     return;
   end if;
@@ -7903,12 +7927,13 @@ begin
     leaf_name, leaf::oid, due, locking
   )
   into chosen using found_tids;
+  passed_over := found_rows - coalesce(cardinality(chosen), 0);
   cursor := cursor || jsonb_build_object('after', last_marker, 'leafDone', found_rows < batch_rows);
 end;
 $$;
 
 comment on function nightshift.choose_due_rows is
-  'The next due rows of a leaf after cursor, about batch_rows of them, or up to 20,000 with one marker value, locked when locking says so and then known to be due under the lock. cursor: mode (sweep: after is the address of a row; index: after is a marker value), after, and leafDone once nothing is left behind it.';
+  'The next due rows of a leaf after cursor, about batch_rows of them, or up to 20,000 with one marker value, locked when locking says so and then known to be due under the lock; passed_over: how many it came past that are in use. cursor: mode (sweep: after is the address of a row; index: after is a marker value), after, and leafDone once nothing is left behind it.';
 
 -- supabase/schema/retention/column_type.sql
 
@@ -8419,6 +8444,36 @@ $$;
 comment on function nightshift.delete_rows is
   'Deletes locked rows of any tables in one statement. Returns null, or what refused (a trigger or constraint, by name; never what it said, which may quote a row) and then nothing is deleted. Errors: 40001 when a table is no longer covered, and what concerns more than single rows.';
 
+-- supabase/schema/retention/delete_slice.sql
+
+create or replace function nightshift.delete_slice(leaf regclass, due text, after tid, before tid)
+returns bigint
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+set lock_timeout = '20ms'
+as $$
+declare
+  deleted_rows bigint;
+begin
+  -- A DELETE is its own lock: of a row that somebody else changes meanwhile, it asks the whole condition again. IS TRUE keeps
+  -- the planner from going by the index of the marker, each time past all that earlier slices have killed.
+  execute format(
+    'delete from only %s r where r.ctid > %L and r.ctid < %L and r.tableoid = %s and (%s) is true',
+    nightshift.trusted_name(leaf), after, before, leaf::oid, due
+  );
+  get diagnostics deleted_rows = row_count;
+  return deleted_rows;
+exception
+  when lock_not_available or deadlock_detected or serialization_failure then
+    return null;
+end;
+$$;
+
+comment on function nightshift.delete_slice is
+  'Deletes the due rows of a leaf between two addresses, both left out, and returns how many; null, and none is deleted, when one of them is in use and is not let go within lock_timeout. due: the condition on r from due_condition.';
+
 -- supabase/schema/retention/describe_declaration.sql
 
 create or replace function nightshift.describe_declaration(policy nightshift.retention_policies)
@@ -8497,6 +8552,30 @@ $$;
 
 comment on function nightshift.describe_holders is
   'The tables that would hold due rows of a policy, of which it says nothing and which have none themselves: table, key, rows (an estimate unless rowsExact; null where it cannot be known quickly), and the call that settles it.';
+
+-- supabase/schema/retention/describe_holding_keys.sql
+
+create or replace function nightshift.describe_holding_keys(policy regclass, scope oid[])
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce((
+    select jsonb_agg(jsonb_build_object(
+      'key', t.name, 'table', t.referencing::text, 'fix', nightshift.settle_key(describe_holding_keys.policy, t.key),
+      'leftOut', t.role in ('hold', 'keep') and t.own_policy and not exists (
+        select from nightshift.related_policies(t.referencing) p where p.relation::oid = any(scope)
+      )
+    ))
+    from nightshift.reference_tree(describe_holding_keys.policy) t
+  ), '[]');
+end;
+$$;
+
+comment on function nightshift.describe_holding_keys is
+  'Who refers to rows that go by a policy, as JSON: [{key, table, fix: the call that settles it, null where the policy says that it may hold rows, leftOut: rows that refer have a policy, which is not in scope}].';
 
 -- supabase/schema/retention/describe_retention_policy.sql
 
@@ -9734,9 +9813,11 @@ as $$
     and exists (
       select
       from (
-        select (backlog ->> 'totalRows')::numeric, (backlog ->> 'dueRows')::numeric, 1.0
+        -- A sample may be some way off: of 1,000 pages, all due or not at all, by four times the standard error.
+        select (backlog ->> 'totalRows')::numeric, (backlog ->> 'dueRows')::numeric,
+          case when (backlog ->> 'dueRowsExact')::boolean then 1.0
+            else 1 - 4 * sqrt((1 - policy.max_fraction) / (1000 * policy.max_fraction)) end
         union all
-        -- A sample may be some way off.
         select (c.value ->> 'totalRows')::numeric, (c.value ->> 'dueRows')::numeric,
           case when (c.value ->> 'dueRowsExact')::boolean then 1.0 else 0.8 end
         from jsonb_each(backlog -> 'children') c
@@ -9748,12 +9829,37 @@ $$;
 comment on function nightshift.may_exceed is
   'Whether what is due, and what goes with it, may be more than the max_fraction of a policy allows, so that it has to be counted what would really go.';
 
+-- supabase/schema/retention/may_go_unseen.sql
+
+create or replace function nightshift.may_go_unseen(run nightshift.runs, policy nightshift.retention_policies, leaf regclass)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return not exists (select from nightshift.purge_keys(array[policy.relation::oid]))
+    -- One by one, by the index: a database has many triggers, most of them those of its foreign keys. 8: ON DELETE.
+    and not exists (
+      select from (select t.tgtype from pg_catalog.pg_trigger t where t.tgrelid = leaf offset 0) t where t.tgtype & 8 = 8
+    )
+    and not exists (select from pg_catalog.pg_rewrite w where w.ev_class = leaf and w.ev_type = '4')
+    and not exists (select from nightshift.purge_decisions d where d.run_id = run.id and d.relation = leaf::oid)
+    and not exists (select from nightshift.purge_counted c where c.run_id = run.id and c.relation = leaf::oid)
+    and not exists (select from nightshift.purge_released r where r.run_id = run.id and r.relation = leaf::oid);
+end;
+$$;
+
+comment on function nightshift.may_go_unseen is
+  'Whether the due rows of a leaf may be deleted without a look at each: nothing refers to them, no trigger or rule has a part in it, and the run has decided none of them, nor released a reference of theirs. True until the end of the transaction where the leaf is held (hold_table).';
+
 -- supabase/schema/retention/measure_backlog.sql
 
 create or replace function nightshift.measure_backlog(
   policy nightshift.retention_policies,
   as_of timestamptz,
-  budget_ms integer default 300
+  budget_ms integer default 300,
+  sample_due boolean default false
 )
 returns jsonb
 language plpgsql
@@ -9768,6 +9874,8 @@ declare
   -- Below 32 MB a table is counted whole; above it about 1,000 random pages are counted instead.
   counted_pages constant integer := 4096;
   sampled_pages constant integer := 1000;
+  -- So many that the sample has enough of them.
+  max_counted constant integer := 20000;
   stop_at constant timestamptz := clock_timestamp() + make_interval(secs => budget_ms / 1000.0);
   due text := nightshift.due_condition(
     'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of
@@ -9778,7 +9886,7 @@ declare
   stride integer := 500;
   moved bigint;
   due_rows bigint := 0;
-  due_exact boolean := true;
+  due_exact boolean;
   total_rows bigint;
   sampled_due bigint;
   oldest timestamptz;
@@ -9790,26 +9898,30 @@ begin
   from nightshift.leaf_relations(policy.relation) l;
   percent := case when coalesce(pages, 0) <= counted_pages then 100 else 100.0 * sampled_pages / pages end;
 
-  open due_cursor no scroll for execute format('select from %s r where %s', nightshift.scan_of(policy.relation), due);
-  loop
-    move forward stride in due_cursor;
-    get diagnostics moved = row_count;
-    due_rows := due_rows + moved;
-    exit when moved < stride;
-    stride := least(stride * 2, 20000);
-    due_exact := clock_timestamp() < stop_at;
-    exit when not due_exact;
-  end loop;
-  close due_cursor;
-
   execute format(
     'select count(*), count(*) filter (where %1$s), (min(r.%2$I) filter (where %1$s))%3$s from %4$s r %5$s',
     due, policy.marker_column, in_utc, nightshift.scan_of(policy.relation),
     case when percent < 100 then format('tablesample system (%s)', percent) else '' end
   ) into total_rows, sampled_due, oldest;
   total_rows := round(total_rows * 100 / percent);
+  sampled_due := round(sampled_due * 100 / percent);
+
+  due_exact := not (sample_due and percent < 100 and sampled_due > max_counted);
+  if due_exact then
+    open due_cursor no scroll for execute format('select from %s r where %s', nightshift.scan_of(policy.relation), due);
+    loop
+      move forward stride in due_cursor;
+      get diagnostics moved = row_count;
+      due_rows := due_rows + moved;
+      exit when moved < stride;
+      stride := least(stride * 2, 20000);
+      due_exact := clock_timestamp() < stop_at;
+      exit when not due_exact;
+    end loop;
+    close due_cursor;
+  end if;
   if not due_exact then
-    due_rows := greatest(due_rows, round(sampled_due * 100 / percent));
+    due_rows := greatest(due_rows, sampled_due);
   end if;
 
   -- Of very many due rows only an index in order knows the oldest; else it is that of the sample.
@@ -9834,7 +9946,7 @@ end;
 $$;
 
 comment on function nightshift.measure_backlog is
-  'How many rows of a policy are due, out of how many. Due rows are counted exactly while budget_ms lasts (default 300), then estimated from about 1,000 random pages, as is the total of a table over 32 MB; the Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
+  'How many rows of a policy are due, out of how many. Due rows are counted exactly while budget_ms lasts (default 300), then estimated from about 1,000 random pages, as is the total of a table over 32 MB; sample_due: more than about 20,000 due rows of such a table are estimated at once. The Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
 
 -- supabase/schema/retention/measure_children.sql
 
@@ -10063,9 +10175,6 @@ declare
   policy nightshift.retention_policies;
   backlog jsonb := run.progress #> array['backlogs', measure_retention_backlog.relation];
 begin
-  if backlog is not null and not again then
-    return backlog;
-  end if;
   select p.* into policy from nightshift.retention_policies p
   where p.relation = nightshift.find_relation(measure_retention_backlog.relation);
   if not found then
@@ -10074,8 +10183,14 @@ begin
       message = format('%s has no retention policy', measure_retention_backlog.relation),
       hint = 'It was removed, or its table dropped or renamed, since the run began.';
   end if;
-  backlog := nightshift.measure_backlog(policy, run.started_at);
-  if not again then
+  if again then
+    return coalesce(nightshift.nothing_left(run, policy), nightshift.measure_backlog(policy, run.started_at));
+  end if;
+  if backlog is null then
+    backlog := nightshift.measure_backlog(policy, run.started_at, sample_due => not run.dry_run);
+    if not (backlog ->> 'dueRowsExact')::boolean and nightshift.may_exceed(run, policy, backlog) then
+      backlog := nightshift.measure_backlog(policy, run.started_at);
+    end if;
     -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
     perform nightshift.require_no_sentinel(policy);
     if (backlog ->> 'dueRows')::bigint > 0 then
@@ -10083,6 +10198,10 @@ begin
       if not nightshift.is_forced(run, policy.relation) then
         perform nightshift.require_referencing_indexes(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
       end if;
+    end if;
+    if not run.dry_run and backlog @> '{"dueRows": 0, "dueRowsExact": true}' then
+      -- There is nothing to walk through, so the first purge is over.
+      update nightshift.retention_policies p set first_purge = null where p.relation = policy.relation and p.first_purge is not null;
     end if;
     backlog := backlog || jsonb_build_object('children', nightshift.measure_children(policy, run.started_at));
     backlog := backlog || jsonb_build_object('assess', nightshift.may_exceed(run, policy, backlog));
@@ -10093,12 +10212,17 @@ begin
     )
     where r.id = run.id;
   end if;
-  return backlog;
+  return backlog || jsonb_build_object(
+    'warnings', nightshift.retention_warnings(policy.relation),
+    'keys', nightshift.describe_holding_keys(policy.relation, array(
+      select s::oid from jsonb_array_elements_text(run.progress -> 'scope') s
+    ))
+  );
 end;
 $$;
 
 comment on function nightshift.measure_retention_backlog is
-  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
+  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. Very many due rows of a table over 32 MB are only estimated, unless it comes near the limit of the brake; and there a purge that has met no row which stays knows that none is left. Besides: warnings, and keys (see describe_holding_keys), which are looked up anew each time. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
 
 -- supabase/schema/retention/name_refusal.sql
 
@@ -10213,6 +10337,7 @@ declare
   cursor jsonb := coalesce(step -> 'cursor', nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
   leaf regclass;
   chosen tid[];
+  passed_over bigint;
   known nightshift.held_row[];
 begin
   seeds := '{}';
@@ -10224,8 +10349,9 @@ begin
       due := nightshift.due_condition(
         'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
       );
-      select c.cursor, c.chosen into cursor, chosen
+      select c.cursor, c.chosen, c.passed_over into cursor, chosen, passed_over
       from nightshift.choose_due_rows(leaf, due, policy.marker_column, lock_clause, batch_rows, cursor) c;
+      step := step || jsonb_build_object('rowsPassedOver', (step ->> 'rowsPassedOver')::bigint + coalesce(passed_over, 0));
       -- Counted before they moved here.
       if exists (select from nightshift.purge_counted c where c.run_id = run.id) then
         chosen := array(
@@ -10426,6 +10552,43 @@ $$;
 comment on function nightshift.note_released is
   'Counts references that a batch has released in the step of the table whose turn it is. Of rows that went before their time came, they are not counted: those that may yet go are remembered.';
 
+-- supabase/schema/retention/nothing_left.sql
+
+create or replace function nightshift.nothing_left(run nightshift.runs, policy nightshift.retention_policies)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- Below 32 MB it is quick to count what is left, with rows that others have moved behind the walk.
+  counted_pages constant integer := 4096;
+  step constant jsonb := run.progress #> array['steps', policy.relation::text];
+begin
+  if step -> 'cursor' = 'null'
+    and (step ->> 'rowsPassedOver')::bigint = 0
+    and (step ->> 'rowsBlocked')::bigint + (step ->> 'rowsKept')::bigint
+      + (step ->> 'rowsRefused')::bigint + (step ->> 'rowsUndecided')::bigint = 0
+    and not exists (select from nightshift.purge_pending p where p.run_id = run.id and p.turn = policy.relation::oid)
+    and nightshift.pages_of(policy.relation) > counted_pages
+  then
+    return jsonb_build_object(
+      'dueRows', 0,
+      'dueRowsExact', false,
+      'totalRows', greatest(
+        (run.progress #>> array['backlogs', policy.relation::text, 'totalRows'])::bigint - (step ->> 'rowsPurged')::bigint, 0),
+      'totalRowsExact', false,
+      'oldestDueAt', null,
+      'overdueSeconds', null
+    );
+  end if;
+  return null;
+end;
+$$;
+
+comment on function nightshift.nothing_left is
+  'The backlog of a policy whose large table a purge has walked to its end without meeting a due row that stays; null when there may be some left to be counted. What the purge knows costs nothing, and the index is full of dead entries then.';
+
 -- supabase/schema/retention/own_due_condition.sql
 
 create or replace function nightshift.own_due_condition(relation regclass, as_of timestamptz)
@@ -10437,8 +10600,8 @@ as $$
   select string_agg(format('x.tableoid = any(%L::oid[]) and (%s) is true',
     array(select l::oid from nightshift.leaf_relations(p.relation) l),
     nightshift.due_condition('x', p.relation, p.drop_after, p.marker_column, p.flag_column, own_due_condition.as_of)), ' or ')
-  from nightshift.retention_policies p
-  where p.enabled and p.relation::oid in (select nightshift.related_tables(own_due_condition.relation));
+  from nightshift.related_policies(own_due_condition.relation) p
+  where p.enabled;
 $$;
 
 comment on function nightshift.own_due_condition is
@@ -10457,6 +10620,34 @@ as $$
 $$;
 
 comment on function nightshift.pages_of is 'How many pages the rows of a table take, with its partitions.';
+
+-- supabase/schema/retention/partitions_below.sql
+
+create or replace function nightshift.partitions_below(relation regclass)
+returns setof oid
+language plpgsql
+stable
+rows 10
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  level oid[] := array[relation::oid];
+begin
+  -- pg_partition_tree looks up the ancestors of each partition as well, which takes several times as long.
+  while level <> '{}' loop
+    return query select unnest(level);
+    level := array(
+      select i.inhrelid
+      from pg_catalog.pg_class c
+      -- Half detached, it is no partition to whoever reads the table.
+      join pg_catalog.pg_inherits i on i.inhparent = c.oid and not i.inhdetachpending
+      where c.oid = any(level) and c.relkind = 'p'
+    );
+  end loop;
+end;
+$$;
+
+comment on function nightshift.partitions_below is 'A table, and its partitions at every level.';
 
 -- supabase/schema/retention/partitions_to_retire.sql
 
@@ -10502,8 +10693,8 @@ comment on function nightshift.partitions_to_retire is
 
 -- supabase/schema/retention/plan_retention_purge.sql
 
--- The plan of a purge: how much is due, and which policies a run covers.
--- Why: what a run may touch is fixed when it begins, and what it would remove is measured before it removes anything.
+-- The plan of a purge: which policies a run covers, and in which order.
+-- Why: what a run may touch is fixed when it begins. All that may take long or fail for one table is asked of that table alone.
 -- Locks: it reads.
 
 create or replace function nightshift.plan_retention_purge(run_id uuid, fence bigint, only_relations text[] default null)
@@ -10516,6 +10707,7 @@ as $$
 declare
   run nightshift.runs;
   chosen regclass[];
+  turns jsonb;
   unknown text;
 begin
   run := nightshift.hold_run(run_id, fence);
@@ -10542,13 +10734,14 @@ begin
     and (run.progress -> 'scope' is null or run.progress -> 'scope' @> to_jsonb(p.relation::oid::bigint))
     and (only_relations is null or p.relation in (select nightshift.find_relation(o) from unnest(only_relations) o));
 
+  select coalesce(jsonb_object_agg(o.policy::text, to_jsonb(o)), '{}') into turns from nightshift.purge_order(chosen) o;
   -- The scope is kept in the ledger: no batch of this run can touch a table that this plan did not name.
   update nightshift.runs r
   set progress = jsonb_build_object(
     'scope', to_jsonb(chosen::oid[]::bigint[]),
     'components', (
-      select coalesce(jsonb_object_agg(o.policy::text, to_jsonb(o.component::bigint[])), '{}')
-      from nightshift.purge_order(chosen) o where cardinality(o.component) > 0
+      select coalesce(jsonb_object_agg(t.policy, t.turn -> 'component'), '{}')
+      from jsonb_each(turns) t(policy, turn) where t.turn -> 'component' <> '[]'
     ),
     'steps', '{}'::jsonb
   ) || r.progress
@@ -10558,24 +10751,16 @@ begin
   return jsonb_build_object(
     'policies', coalesce((
       select jsonb_agg(
-        nightshift.describe_retention_policy(p)
-        || jsonb_build_object(
-          'warnings', nightshift.retention_warnings(p.relation),
-          'keys', coalesce((
-            select jsonb_agg(jsonb_build_object(
-              'key', t.name, 'table', t.referencing::text, 'fix', nightshift.settle_key(p.relation, t.key),
-              'leftOut', t.role in ('hold', 'keep') and t.own_policy and not exists (
-                select from unnest(chosen) c where c::oid in (select nightshift.related_tables(t.referencing))
-              )
-            ))
-            from nightshift.reference_tree(p.relation) t
-          ), '[]'),
+        jsonb_build_object(
+          'relation', p.relation::text,
+          'dropAfter', p.drop_after::text,
+          'maxFraction', p.max_fraction,
           'refusal', run.progress #> array['refusals', p.relation::text]
         )
-        order by o.position, p.relation::text
+        order by (turns #>> array[p.relation::oid::text, 'position'])::bigint, p.relation::text
       )
-      from nightshift.purge_order(chosen) o
-      join nightshift.retention_policies p on p.relation::oid = o.policy
+      from nightshift.retention_policies p
+      where p.relation = any(chosen)
     ), '[]'),
     'disabled', coalesce((
       select jsonb_agg(p.relation::text order by p.relation::text)
@@ -10587,7 +10772,7 @@ end;
 $$;
 
 comment on function nightshift.plan_retention_purge is
-  'The enabled policies that this run covers, in the order of their turns (tables that refer come before what they refer to), and the tables whose policy is disabled; fixes the former as the scope of the run. keys: who refers to rows that go, with the call that settles it, and whether rows that refer have a policy which this run leaves out. refusal: what the brake said in an earlier attempt. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+  'The enabled policies that this run covers, in the order of their turns (tables that refer come before what they refer to), and the tables whose policy is disabled; fixes the former as the scope of the run. It looks at the catalogs alone; what there is to say of each table, measure_retention_backlog says, one table a call. refusal: what the brake said in an earlier attempt. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
 
 -- supabase/schema/retention/policy_members.sql
 
@@ -10701,7 +10886,7 @@ comment on function nightshift.primary_key is
 -- Why: a row may be restored, or gain a row that refers to it, at any moment up to the lock; a function may die at any
 --      moment after it. Choosing happens under the lock, and the ledger moves in the same transaction as the rows.
 -- Locks: at run time ROW EXCLUSIVE on the purged table and on due tables that refer to it, waited for at most 1 s, and row
---        locks on due rows, never waited for.
+--        locks on due rows, waited for at most 20 ms.
 
 create or replace function nightshift.purge_batch(
   run_id uuid,
@@ -10724,6 +10909,8 @@ as $$
 declare
   started constant timestamptz := clock_timestamp();
   max_rows constant integer := coalesce(closure_rows, greatest(32 * batch_rows, 8000));
+  -- Smaller batches are small for a reason.
+  fewest_rows constant integer := 500;
   section constant text := case when assess then 'assessments' else 'steps' end;
   run nightshift.runs;
   scope oid[];
@@ -10733,6 +10920,7 @@ declare
   step jsonb;
   level integer;
   seeds nightshift.row_set[];
+  by_slices boolean := false;
   resolved record;
   result record;
   deleted nightshift.row_set[] := '{}';
@@ -10789,11 +10977,17 @@ begin
       and (c::oid = policy.relation::oid or run.progress -> 'backlogs' ? c::oid::regclass::text)
       and exists (select from nightshift.retention_policies p where p.relation::oid = c::oid and p.enabled)
   );
-  step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsRefused": 0, "refusedBy": {}, "rowsUndecided": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
+  step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsRefused": 0, "refusedBy": {}, "rowsUndecided": 0, "rowsPassedOver": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
     || coalesce(run.progress #> array[section, policy.relation::text], '{}');
 
   select t.level, t.seeds into level, seeds from nightshift.take_pending(run, scope, policy.relation, not dry) t;
-  if level is null then
+  if level is null and not dry and cardinality(component) = 0 and batch_rows >= fewest_rows then
+    select s.step, s.deleted_rows is not null into step, by_slices from nightshift.purge_slices(run, policy, step) s;
+  end if;
+  if level is not null then
+    -- Of rows that waited, nobody knows which are in use and which are gone.
+    step := step || '{"rowsPassedOver": null}';
+  elsif not by_slices then
     select n.step, n.seeds into step, seeds from nightshift.next_seeds(run, policy, step, batch_rows, not dry) n;
   end if;
   select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, max_rows) r;
@@ -10850,6 +11044,7 @@ begin
     'step', step,
     'done', finished,
     'refusal', refusal,
+    'bySlices', by_slices,
     'rowsReached', greatest(nightshift.count_rows(array(select r from unnest(resolved.reached) r where r.due)) - nightshift.count_rows(seeds), 0),
     'durationMs', round(extract(epoch from clock_timestamp() - started) * 1000, 3)
   );
@@ -10892,40 +11087,240 @@ comment on function nightshift.purge_keys is
 
 -- supabase/schema/retention/purge_order.sql
 
+-- The order of the turns, and the circles in it, by Tarjan's algorithm: each policy and each key is looked at once.
+
 create or replace function nightshift.purge_order(policies oid[])
 returns table (policy oid, "position" bigint, component oid[])
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set jit = off
 as $$
-  with recursive waits as materialized (
-    -- What is referred to comes after what refers to it and may go itself.
-    select distinct k.policy as later, m.policy as earlier
-    from nightshift.purge_keys(policies) k
-    join (
-      select m.policy, r.relation
-      from nightshift.policy_members(policies) m cross join lateral nightshift.related_tables(m.member) r(relation)
-    ) m on m.relation = k.referencing
-    where k.role in ('hold', 'keep')
+#variable_conflict use_column
+declare
+  n constant integer := cardinality(policies);
+  -- Policies by their place in the array: those that one waits for are waits[first[it]] up to waits[first[it + 1] - 1].
+  waits integer[];
+  first integer[];
+  next_wait integer[];
+  zeros constant integer[] := array_fill(0, array[n]);
+  number integer[] := zeros;
+  lowest integer[] := zeros;
+  level integer[] := zeros;
+  is_open boolean[] := array_fill(false, array[n]);
+  path integer[] := zeros;
+  depth integer;
+  open integer[] := zeros;
+  opened integer := 0;
+  numbered integer := 0;
+  it integer;
+  other integer;
+  members integer[];
+  highest integer;
+begin
+  with places as materialized (
+    select p.policy, p.place::integer from unnest(policies) with ordinality p(policy, place)
   ),
-  reaches as (
-    select w.later, w.earlier from waits w
-    union
-    select r.later, w.earlier from reaches r join waits w on w.later = r.earlier
+  edges as materialized (
+    select l.place as later, e.place as earlier
+    from nightshift.purge_waits(policies) w
+    join places l on l.policy = w.later
+    join places e on e.policy = w.earlier
   )
-  -- Itself left out, or a table that refers to itself would come beside what it refers to.
-  select p.policy, (select count(*) from reaches r where r.later = p.policy and r.earlier <> p.policy),
+  select
+    (select coalesce(array_agg(e.earlier order by e.later, e.earlier), '{}') from edges e),
     array(
-      select r.earlier from reaches r
-      where r.later = p.policy and exists (select 1 from reaches b where b.later = r.earlier and b.earlier = p.policy)
-      order by r.earlier
+      select 1 + coalesce(sum(c.edges) over (order by s.place rows between unbounded preceding and 1 preceding), 0)::integer
+      from generate_series(1, n + 1) s(place)
+      left join (select e.later, count(*) as edges from edges e group by e.later) c on c.later = s.place
+      order by s.place
     )
-  from unnest(policies) p(policy);
+  into waits, first;
+  next_wait := first;
+
+  for start in 1..n loop
+    continue when number[start] > 0;
+    path[1] := start;
+    depth := 1;
+    while depth > 0 loop
+      it := path[depth];
+      if number[it] = 0 then
+        numbered := numbered + 1;
+        number[it] := numbered;
+        lowest[it] := numbered;
+        opened := opened + 1;
+        open[opened] := it;
+        is_open[it] := true;
+      end if;
+      if next_wait[it] < first[it + 1] then
+        other := waits[next_wait[it]];
+        next_wait[it] := next_wait[it] + 1;
+        if number[other] = 0 then
+          depth := depth + 1;
+          path[depth] := other;
+        elsif is_open[other] then
+          lowest[it] := least(lowest[it], number[other]);
+        else
+          level[it] := greatest(level[it], level[other] + 1);
+        end if;
+        continue;
+      end if;
+
+      depth := depth - 1;
+      if lowest[it] = number[it] then
+        -- What was met since and is still open leads back here: a circle, or this one alone.
+        members := '{}';
+        highest := 0;
+        loop
+          other := open[opened];
+          opened := opened - 1;
+          is_open[other] := false;
+          members := members || other;
+          highest := greatest(highest, level[other]);
+          exit when other = it;
+        end loop;
+        position := highest;
+        component := '{}';
+        if cardinality(members) > 1 or it = any(waits[first[it]:first[it + 1] - 1]) then
+          component := array(select policies[m] from unnest(members) m order by policies[m]);
+        end if;
+        foreach other in array members loop
+          level[other] := highest;
+          policy := policies[other];
+          return next;
+        end loop;
+      end if;
+      if depth > 0 then
+        other := path[depth];
+        if is_open[it] then
+          lowest[other] := least(lowest[other], lowest[it]);
+        else
+          level[other] := greatest(level[other], level[it] + 1);
+        end if;
+      end if;
+    end loop;
+  end loop;
+end;
 $$;
 
 comment on function nightshift.purge_order is
   'In which order policies have their turn (ascending position): tables that refer come first, so that what is left of them then, stays. component: the policies, itself among them, whose rows may refer to each other in a circle, and which are decided together; empty where there is no circle.';
+
+-- supabase/schema/retention/purge_slices.sql
+
+create or replace function nightshift.purge_slices(
+  run nightshift.runs,
+  policy nightshift.retention_policies,
+  inout step jsonb,
+  out deleted_rows bigint
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- Users do not notice locks that are held for so long.
+  batch_ms constant numeric := 200;
+  -- What is lost when a row turns out to be in use.
+  slice_ms constant numeric := 50;
+  started constant timestamptz := clock_timestamp();
+  due text := nightshift.due_condition(
+    'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
+  );
+  cursor jsonb := coalesce(step -> 'cursor', nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
+  gone constant bigint := (step ->> 'rowsPurged')::bigint;
+  leaf regclass;
+  -- Without what an index walk has seen already.
+  unseen text;
+  after tid;
+  -- Little enough for any table; four slices later it can be much.
+  blocks bigint := 64;
+  end_block bigint;
+  slice_started timestamptz;
+  slice_rows bigint;
+  spent_ms numeric := 0;
+begin
+  while cursor ->> 'mode' = 'sweep' and spent_ms < batch_ms loop
+    exit when cursor ? 'careful';
+    after := coalesce(cursor ->> 'after', '(0,0)')::tid;
+    exit when (after::text::point)[0] < (cursor ->> 'inUseBefore')::bigint;
+    if leaf is distinct from (cursor ->> 'leaf')::oid::regclass then
+      leaf := (cursor ->> 'leaf')::oid::regclass;
+      exit when leaf not in (select l from nightshift.leaf_relations(policy.relation) l);
+      perform nightshift.hold_table(leaf, 'for update');
+      -- It may have been detached just before.
+      exit when not exists (select from nightshift.covering_policy(leaf, array[policy.relation::oid]));
+      if not nightshift.may_go_unseen(run, policy, leaf) then
+        cursor := cursor || '{"careful": true}';
+        exit;
+      end if;
+      due := nightshift.due_condition(
+        'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
+      );
+      unseen := due || case when cursor ? 'floor' then format(' and r.%I > %L', policy.marker_column, cursor ->> 'floor') else '' end;
+    end if;
+
+    end_block := least((after::text::point)[0]::bigint + blocks, 4294967295);
+    slice_started := clock_timestamp();
+    slice_rows := nightshift.delete_slice(leaf, unseen, after, format('(%s,0)', end_block)::tid);
+    if slice_rows is null then
+      -- Up to there, rows are locked before they are deleted, and those in use are passed over.
+      cursor := cursor || jsonb_build_object('inUseBefore', end_block);
+      exit;
+    end if;
+    deleted_rows := coalesce(deleted_rows, 0) + slice_rows;
+    perform nightshift.require_within_brake(nightshift.brake(run, policy.relation, nightshift.add_counts(
+      nightshift.gone_of(policy.relation, step), jsonb_build_object(policy.relation::text, deleted_rows)
+    )));
+    spent_ms := 1000 * extract(epoch from clock_timestamp() - started);
+    if end_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint then
+      cursor := coalesce(nightshift.next_leaf(policy.relation, leaf, policy.marker_column, due), 'null');
+    else
+      cursor := cursor || jsonb_build_object('after', format('(%s,0)', end_block));
+      blocks := ceil(blocks * least(4, greatest(least(slice_ms, batch_ms - spent_ms), 1)
+        / (1000 * extract(epoch from clock_timestamp() - slice_started))));
+    end if;
+  end loop;
+  step := step || jsonb_build_object('cursor', cursor);
+  if deleted_rows > 0 then
+    step := step || jsonb_build_object('rowsPurged', gone + deleted_rows);
+    update nightshift.retention_policies p
+    set last_purged_at = clock_timestamp(), last_purged_run = run.id, last_purged_rows = gone + deleted_rows
+    where p.relation = policy.relation;
+  end if;
+end;
+$$;
+
+comment on function nightshift.purge_slices is
+  'Deletes due rows of a policy slice by slice after step.cursor, for about 200 ms, as long as they need no look at each (see may_go_unseen), and counts them in step. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse, something refers to them, or one of them is in use.';
+
+-- supabase/schema/retention/purge_waits.sql
+
+create or replace function nightshift.purge_waits(policies oid[])
+returns table (later oid, earlier oid)
+language plpgsql
+stable
+rows 100
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  with members as materialized (
+    select m.policy, m.member, coalesce(pg_partition_root(m.member), m.member) as root
+    from nightshift.policy_members(policies) m
+  ),
+  keys as materialized (
+    select k.policy, k.referencing, coalesce(pg_partition_root(k.referencing), k.referencing) as root
+    from nightshift.purge_keys(policies) k
+    where k.role in ('hold', 'keep')
+  )
+  select distinct k.policy, m.policy
+  from keys k
+  join members m on m.root = k.root
+  where nightshift.are_related(m.member, k.referencing);
+end;
+$$;
+
+comment on function nightshift.purge_waits is
+  'Which policies have their turn later than which others: what is referred to comes after what refers to it and may go itself.';
 
 -- supabase/schema/retention/put_off.sql
 
@@ -11253,6 +11648,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
+  keys constant nightshift.purge_key[] := array(select k from nightshift.purge_keys(array[reference_tree.policy::oid]) k);
   -- The tables of one level that lose rows, and the key that leads to each.
   tables oid[] := array[reference_tree.policy::oid];
   via oid[] := array[null::oid];
@@ -11267,11 +11663,11 @@ begin
     next_via := '{}';
     for found_key in
       select k.*, f.via_key
-      from nightshift.purge_keys(array[reference_tree.policy::oid]) k
+      from unnest(keys) k
       cross join lateral (
         select f.via_key
         from unnest(tables, via) with ordinality f(relation, via_key, position)
-        where f.relation in (select nightshift.related_tables(k.referenced))
+        where f.relation = any(k.related)
         order by f.position
         limit 1
       ) f
@@ -11281,10 +11677,7 @@ begin
       key := found_key.key;
       under := found_key.via_key;
       role := found_key.role;
-      own_policy := exists (
-        select from nightshift.retention_policies p
-        where p.enabled and p.relation::oid in (select nightshift.related_tables(found_key.referencing))
-      );
+      own_policy := exists (select from nightshift.related_policies(found_key.referencing) p where p.enabled);
       name := found_key.name;
       referenced := found_key.referenced;
       referencing := found_key.referencing;
@@ -11318,6 +11711,8 @@ stable
 rows 10
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  related constant oid[] := array(select nightshift.related_tables(relation));
 begin
   return query
   select
@@ -11352,8 +11747,10 @@ begin
   from (
     -- Constraints have no index by the table that they refer to, dependencies have one.
     select distinct d.objid
-    from nightshift.related_tables(referencing_keys.relation) r(oid)
-    join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = r.oid
+    from unnest(related) r(oid)
+    -- Postgres guards a table that is referred to by triggers; most partitions have none.
+    cross join lateral (select c.oid from pg_catalog.pg_class c where c.oid = r.oid and c.relhastriggers offset 0) c
+    join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = c.oid
     where d.classid = 'pg_catalog.pg_constraint'::regclass
   ) d
   cross join lateral (select k.* from pg_catalog.pg_constraint k where k.oid = d.objid offset 0) k
@@ -11361,7 +11758,7 @@ begin
     -- Copies of a key that partitioning makes are covered by the key itself.
     and k.conparentid = 0
     -- The keys that the table itself has depend on it as well.
-    and k.confrelid in (select r from nightshift.related_tables(referencing_keys.relation) r);
+    and k.confrelid in (select unnest(related));
 end;
 $$;
 
@@ -11414,6 +11811,26 @@ $$;
 comment on function nightshift.refuse_key is
   'Raises NS422 for an entry of with_children, release or keep that names no foreign key to rows of the policy, and lists those there are.';
 
+-- supabase/schema/retention/related_policies.sql
+
+create or replace function nightshift.related_policies(relation regclass)
+returns setof nightshift.retention_policies
+language plpgsql
+stable
+rows 1
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  select p.*
+  from nightshift.related_tables(relation) r(oid)
+  cross join lateral (select p.* from nightshift.retention_policies p where p.relation = r.oid offset 0) p;
+end;
+$$;
+
+comment on function nightshift.related_policies is
+  'The policies of a table, of its partitions, and of what it is a partition of.';
+
 -- supabase/schema/retention/related_tables.sql
 
 create or replace function nightshift.related_tables(relation regclass)
@@ -11425,9 +11842,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
-  select related_tables.relation::oid
-  union
-  select t.relid::oid from pg_catalog.pg_partition_tree(related_tables.relation) t
+  select nightshift.partitions_below(related_tables.relation)
   union
   select a.relid::oid from pg_catalog.pg_partition_ancestors(related_tables.relation) a(relid);
 end;
@@ -11598,6 +12013,27 @@ $$;
 
 comment on function nightshift.require_replica_identity is
   'Raises NS422 where Postgres is certain to refuse a deletion: see without_replica_identity.';
+
+-- supabase/schema/retention/require_within_brake.sql
+
+create or replace function nightshift.require_within_brake(excess text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if excess is not null then
+    raise exception using
+      errcode = 'NS428',
+      message = excess,
+      detail = 'Counted with what is gone in this run. This batch deleted nothing.',
+      hint = 'The policy or the rows changed since the run began. Look with a dry run; then name the table in force, or raise max_fraction.';
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_within_brake is
+  'Raises NS428 where nightshift.brake has something to say, so that nothing of the batch is committed.';
 
 -- supabase/schema/retention/resolve_references.sql
 
@@ -12064,8 +12500,7 @@ begin
     return format('%s -- or wait until %s is dropped: its rows hold nothing then', keep, named.referencing);
   end if;
 
-  select p.* into own from nightshift.retention_policies p
-  where p.relation::oid in (select nightshift.related_tables(named.referencing))
+  select p.* into own from nightshift.related_policies(named.referencing) p
   order by p.enabled desc
   limit 1;
   if own.enabled then
@@ -12294,15 +12729,19 @@ comment on function nightshift.trim_restores is
 
 create or replace function nightshift.warn_of_heirs(relation regclass)
 returns setof text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  if not exists (select from pg_catalog.pg_class c where c.oid = relation and c.relkind = 'r' and c.relhassubclass) then
+    return;
+  end if;
+  return query
   with recursive heirs(oid) as (
     select i.inhrelid
     from pg_catalog.pg_inherits i
-    join pg_catalog.pg_class c on c.oid = i.inhparent
-    where i.inhparent = warn_of_heirs.relation and c.relkind = 'r'
+    where i.inhparent = warn_of_heirs.relation
     union
     select i.inhrelid from heirs h join pg_catalog.pg_inherits i on i.inhparent = h.oid
   )
@@ -12315,6 +12754,7 @@ as $$
   join nightshift.retention_policies p on p.relation = warn_of_heirs.relation
   where not exists (select 1 from nightshift.retention_policies o where o.relation = h.oid)
   group by p.relation, p.drop_after, p.marker_column;
+end;
 $$;
 
 comment on function nightshift.warn_of_heirs is
@@ -14968,54 +15408,56 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'c27b466049158c4e7b19ed4f9b2790ac96f1de2f0c5c4fbcf5191210982ba773', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ffb45a9f329adc1bfd67c1226bb3c48a31b9eee04aba121212e931f02608077a', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
-  alter_retention_policy, api_roles, application_owners, apply_brake, assess_health, assess_partitions, assess_view,
-  begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions, can_be_referenced, check_health,
-  check_lease, check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy, check_release,
-  check_restore, check_retention_policy, child_condition, child_steps, choose_due_rows, column_type, constant_default,
-  copy_after_attach, copy_grants, copy_settings, count_between, count_deleted, count_held, count_movable_rows,
-  count_released, count_rows, counted, counted_until, covering_policy, create_missing_partitions, create_partition,
-  create_partitions, database_sizes, declare_health_check, declare_job, declare_keys, declared_since, delete_by_halves,
-  delete_closure, delete_rows, describe_ddl_failure, describe_declaration, describe_declared_policy,
-  describe_delete_triggers, describe_health_check, describe_holders, describe_installation, describe_jobs,
-  describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
-  describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
-  drop_retired_partitions, due_by_marker, due_condition, explain_attach_failure, fates_of, fences, find_covered_rows,
-  find_due_among, find_key, find_moved_rows, find_needed_rows, find_refresh, find_refresh_policy, find_relation,
-  find_released_rows, find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers,
-  fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows, follow_tables,
-  forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over,
-  health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
-  health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
-  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
-  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
-  health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
-  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
-  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
-  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
-  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
-  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run,
-  hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as, interval_start, intervals_of, is_forced,
-  is_large, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time,
-  key_columns, key_in_words, keys_in_words, known_decisions, last_health_levels, leaf_relations, level_rank,
-  list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change,
-  lock_in_turn, lock_rows, mark_lost_runs, marker_is_indexed, marker_walk, may_exceed, may_refresh, measure_backlog,
-  measure_children, measure_default_partition, measure_references, measure_retention_backlog, migrations, move_rows,
-  moved_row, mute_triggers, name_refusal, name_some, next_leaf, next_part_of_index, next_seeds, note_assessment,
-  note_decisions, note_detaching, note_partitions, note_released, note_unchanged, oldest_due, only_kept, only_needed,
-  other_owners, own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state,
-  partition_suffix, partition_warnings, partitions_to_make, partitions_to_retire, partitions_wanted, pause,
+  alter_retention_policy, api_roles, application_owners, apply_brake, are_related, assess_health, assess_partitions,
+  assess_view, begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions, can_be_referenced,
+  check_health, check_lease, check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy,
+  check_release, check_restore, check_retention_policy, child_condition, child_steps, choose_due_rows, column_type,
+  constant_default, copy_after_attach, copy_grants, copy_settings, count_between, count_deleted, count_held,
+  count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy, create_missing_partitions,
+  create_partition, create_partitions, database_sizes, declare_health_check, declare_job, declare_keys, declared_since,
+  delete_by_halves, delete_closure, delete_rows, delete_slice, describe_ddl_failure, describe_declaration,
+  describe_declared_policy, describe_delete_triggers, describe_health_check, describe_holders, describe_holding_keys,
+  describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
+  describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
+  describe_run, describe_view, drop_retired_partitions, due_by_marker, due_condition, explain_attach_failure, fates_of,
+  fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_refresh,
+  find_refresh_policy, find_relation, find_released_rows, find_stranger, find_view, finish_detach, finish_run,
+  fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames,
+  follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of,
+  grant_of_refresh, hand_over, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit,
+  health_checks, health_connections, health_database_growth, health_database_size, health_dead_tuples,
+  health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index,
+  health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes, health_job_missed,
+  health_jobs_failing, health_jobs_lost, health_jobs_partial, health_ledger_size, health_level,
+  health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
+  health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
+  health_replication_lag, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
+  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
+  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
+  hint_for_owner, hold_cascades, hold_partition_run, hold_run, hold_table, in_days, index_definition, index_for_key,
+  indexed_as, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state,
+  job_states, jobs, join_condition, json_number, keep_time, key_columns, key_in_words, keys_in_words, known_decisions,
+  last_health_levels, leaf_relations, level_rank, list_partition_policies, list_refresh_policies, list_restores,
+  list_retention_policies, list_runs, lock_for_change, lock_in_turn, lock_rows, mark_lost_runs, marker_is_indexed,
+  marker_walk, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children, measure_default_partition,
+  measure_references, measure_retention_backlog, migrations, move_rows, moved_row, mute_triggers, name_refusal,
+  name_some, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
+  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners,
+  own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
+  partition_warnings, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted, pause,
   plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members, preview_retention_purge,
   preview_retirement, primary_key, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order,
-  purge_pending, purge_released, purge_steps, put_off, reach_rows, read_partitions, reasons_of, reattach_partition,
-  record_batch, record_refresh_failure, recount_moved_rows, reference_join, reference_tree, referencing_keys,
-  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
-  related_tables, released_row, remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
-  remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_sentinel,
-  require_nothing_queued, require_ownership, require_period, require_referencing_indexes, require_replica_identity,
-  require_statistics, require_trusted, require_trusted_keys, require_unpaused, resolve_references, restore_rows,
+  purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_off, reach_rows, read_partitions,
+  reasons_of, reattach_partition, record_batch, record_refresh_failure, recount_moved_rows, reference_join,
+  reference_tree, referencing_keys, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view,
+  refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, released_row, remember_held,
+  remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
+  require_checked_keys, require_few_due, require_marker_index, require_no_sentinel, require_nothing_queued,
+  require_ownership, require_period, require_referencing_indexes, require_replica_identity, require_statistics,
+  require_trusted, require_trusted_keys, require_unpaused, require_within_brake, resolve_references, restore_rows,
   restores, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
   retired_partitions, row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, secure_partition,
   secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies,

@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
 import { Command } from 'commander';
+import { benchCatalog } from './catalog.ts';
 import { benchColdStart } from './cold-start.ts';
 import { benchHealth } from './health.ts';
 import { benchPartitions } from './partitions.ts';
@@ -9,6 +10,7 @@ import { benchViews } from './views.ts';
 type Bench = (say: (text: string) => void) => Promise<object>;
 
 const benches: Record<string, Bench> = {
+  catalog: benchCatalog,
   'cold-start': benchColdStart,
   health: benchHealth,
   partitions: benchPartitions,

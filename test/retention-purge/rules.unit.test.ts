@@ -9,17 +9,23 @@ import {
   runStatus,
   targetBatchMs,
 } from '../../functions/retention-purge/rules.ts';
-import { type Backlog, noTotals, type Policy } from '../../functions/retention-purge/schema.ts';
+import {
+  type MeasuredTable,
+  noTotals,
+  type Policy,
+} from '../../functions/retention-purge/schema.ts';
 
 const policy = (relation: string): Policy => ({
   relation,
   dropAfter: '30 days',
   maxFraction: 0.5,
-  warnings: [],
-  keys: [],
 });
 
-const backlog = (dueRows: number, totalRows: number): Backlog => ({
+const backlog = (
+  dueRows: number,
+  totalRows: number,
+  keys: MeasuredTable['keys'] = [],
+): MeasuredTable => ({
   dueRows,
   dueRowsExact: true,
   totalRows,
@@ -27,6 +33,8 @@ const backlog = (dueRows: number, totalRows: number): Backlog => ({
   oldestDueAt: null,
   overdueSeconds: null,
   assess: false,
+  warnings: [],
+  keys,
 });
 
 describe('the batch size', () => {
@@ -127,8 +135,13 @@ describe('a step', () => {
     const totals = { ...noTotals, rowsBlocked: 3, blockedBy: { 'k on c': 3 } };
     const fixesWith = (leftOut: boolean) =>
       stepOf(
-        { ...policy('public.t'), keys: [{ ...key, leftOut }] },
-        { totals, outOfTime: false, before: backlog(3, 9), after: backlog(3, 9) },
+        policy('public.t'),
+        {
+          totals,
+          outOfTime: false,
+          before: backlog(3, 9, [{ ...key, leftOut }]),
+          after: backlog(3, 9),
+        },
         { dryRun: false },
       ).fixes;
     expect(fixesWith(false)).toEqual([{ subject: 'k on c', fix: 'select 1;' }]);

@@ -8,11 +8,7 @@ as $$
 begin
   return query
   select l.oid::regclass
-  from (
-    select all_leaf_relations.relation::oid
-    union
-    select t.relid::oid from pg_catalog.pg_partition_tree(all_leaf_relations.relation) t where t.isleaf
-  ) l(oid)
+  from nightshift.partitions_below(all_leaf_relations.relation) l(oid)
   -- One by one: a thousand partitions are expected of every table, and all of pg_class would be read for those as well.
   cross join lateral (select c.relkind from pg_catalog.pg_class c where c.oid = l.oid offset 0) c
   where c.relkind = 'r'

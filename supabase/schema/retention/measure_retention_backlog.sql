@@ -17,9 +17,6 @@ declare
   policy nightshift.retention_policies;
   backlog jsonb := run.progress #> array['backlogs', measure_retention_backlog.relation];
 begin
-  if backlog is not null and not again then
-    return backlog;
-  end if;
   select p.* into policy from nightshift.retention_policies p
   where p.relation = nightshift.find_relation(measure_retention_backlog.relation);
   if not found then
@@ -28,8 +25,14 @@ begin
       message = format('%s has no retention policy', measure_retention_backlog.relation),
       hint = 'It was removed, or its table dropped or renamed, since the run began.';
   end if;
-  backlog := nightshift.measure_backlog(policy, run.started_at);
-  if not again then
+  if again then
+    return coalesce(nightshift.nothing_left(run, policy), nightshift.measure_backlog(policy, run.started_at));
+  end if;
+  if backlog is null then
+    backlog := nightshift.measure_backlog(policy, run.started_at, sample_due => not run.dry_run);
+    if not (backlog ->> 'dueRowsExact')::boolean and nightshift.may_exceed(run, policy, backlog) then
+      backlog := nightshift.measure_backlog(policy, run.started_at);
+    end if;
     -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
     perform nightshift.require_no_sentinel(policy);
     if (backlog ->> 'dueRows')::bigint > 0 then
@@ -37,6 +40,10 @@ begin
       if not nightshift.is_forced(run, policy.relation) then
         perform nightshift.require_referencing_indexes(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
       end if;
+    end if;
+    if not run.dry_run and backlog @> '{"dueRows": 0, "dueRowsExact": true}' then
+      -- There is nothing to walk through, so the first purge is over.
+      update nightshift.retention_policies p set first_purge = null where p.relation = policy.relation and p.first_purge is not null;
     end if;
     backlog := backlog || jsonb_build_object('children', nightshift.measure_children(policy, run.started_at));
     backlog := backlog || jsonb_build_object('assess', nightshift.may_exceed(run, policy, backlog));
@@ -47,9 +54,14 @@ begin
     )
     where r.id = run.id;
   end if;
-  return backlog;
+  return backlog || jsonb_build_object(
+    'warnings', nightshift.retention_warnings(policy.relation),
+    'keys', nightshift.describe_holding_keys(policy.relation, array(
+      select s::oid from jsonb_array_elements_text(run.progress -> 'scope') s
+    ))
+  );
 end;
 $$;
 
 comment on function nightshift.measure_retention_backlog is
-  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
+  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. Very many due rows of a table over 32 MB are only estimated, unless it comes near the limit of the brake; and there a purge that has met no row which stays knows that none is left. Besides: warnings, and keys (see describe_holding_keys), which are looked up anew each time. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';

@@ -18,6 +18,7 @@ declare
   cursor jsonb := coalesce(step -> 'cursor', nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
   leaf regclass;
   chosen tid[];
+  passed_over bigint;
   known nightshift.held_row[];
 begin
   seeds := '{}';
@@ -29,8 +30,9 @@ begin
       due := nightshift.due_condition(
         'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
       );
-      select c.cursor, c.chosen into cursor, chosen
+      select c.cursor, c.chosen, c.passed_over into cursor, chosen, passed_over
       from nightshift.choose_due_rows(leaf, due, policy.marker_column, lock_clause, batch_rows, cursor) c;
+      step := step || jsonb_build_object('rowsPassedOver', (step ->> 'rowsPassedOver')::bigint + coalesce(passed_over, 0));
       -- Counted before they moved here.
       if exists (select from nightshift.purge_counted c where c.run_id = run.id) then
         chosen := array(

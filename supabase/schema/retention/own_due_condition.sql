@@ -7,8 +7,8 @@ as $$
   select string_agg(format('x.tableoid = any(%L::oid[]) and (%s) is true',
     array(select l::oid from nightshift.leaf_relations(p.relation) l),
     nightshift.due_condition('x', p.relation, p.drop_after, p.marker_column, p.flag_column, own_due_condition.as_of)), ' or ')
-  from nightshift.retention_policies p
-  where p.enabled and p.relation::oid in (select nightshift.related_tables(own_due_condition.relation));
+  from nightshift.related_policies(own_due_condition.relation) p
+  where p.enabled;
 $$;
 
 comment on function nightshift.own_due_condition is

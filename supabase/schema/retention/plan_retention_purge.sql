@@ -1,5 +1,5 @@
--- The plan of a purge: how much is due, and which policies a run covers.
--- Why: what a run may touch is fixed when it begins, and what it would remove is measured before it removes anything.
+-- The plan of a purge: which policies a run covers, and in which order.
+-- Why: what a run may touch is fixed when it begins. All that may take long or fail for one table is asked of that table alone.
 -- Locks: it reads.
 
 create or replace function nightshift.plan_retention_purge(run_id uuid, fence bigint, only_relations text[] default null)
@@ -12,6 +12,7 @@ as $$
 declare
   run nightshift.runs;
   chosen regclass[];
+  turns jsonb;
   unknown text;
 begin
   run := nightshift.hold_run(run_id, fence);
@@ -38,13 +39,14 @@ begin
     and (run.progress -> 'scope' is null or run.progress -> 'scope' @> to_jsonb(p.relation::oid::bigint))
     and (only_relations is null or p.relation in (select nightshift.find_relation(o) from unnest(only_relations) o));
 
+  select coalesce(jsonb_object_agg(o.policy::text, to_jsonb(o)), '{}') into turns from nightshift.purge_order(chosen) o;
   -- The scope is kept in the ledger: no batch of this run can touch a table that this plan did not name.
   update nightshift.runs r
   set progress = jsonb_build_object(
     'scope', to_jsonb(chosen::oid[]::bigint[]),
     'components', (
-      select coalesce(jsonb_object_agg(o.policy::text, to_jsonb(o.component::bigint[])), '{}')
-      from nightshift.purge_order(chosen) o where cardinality(o.component) > 0
+      select coalesce(jsonb_object_agg(t.policy, t.turn -> 'component'), '{}')
+      from jsonb_each(turns) t(policy, turn) where t.turn -> 'component' <> '[]'
     ),
     'steps', '{}'::jsonb
   ) || r.progress
@@ -54,24 +56,16 @@ begin
   return jsonb_build_object(
     'policies', coalesce((
       select jsonb_agg(
-        nightshift.describe_retention_policy(p)
-        || jsonb_build_object(
-          'warnings', nightshift.retention_warnings(p.relation),
-          'keys', coalesce((
-            select jsonb_agg(jsonb_build_object(
-              'key', t.name, 'table', t.referencing::text, 'fix', nightshift.settle_key(p.relation, t.key),
-              'leftOut', t.role in ('hold', 'keep') and t.own_policy and not exists (
-                select from unnest(chosen) c where c::oid in (select nightshift.related_tables(t.referencing))
-              )
-            ))
-            from nightshift.reference_tree(p.relation) t
-          ), '[]'),
+        jsonb_build_object(
+          'relation', p.relation::text,
+          'dropAfter', p.drop_after::text,
+          'maxFraction', p.max_fraction,
           'refusal', run.progress #> array['refusals', p.relation::text]
         )
-        order by o.position, p.relation::text
+        order by (turns #>> array[p.relation::oid::text, 'position'])::bigint, p.relation::text
       )
-      from nightshift.purge_order(chosen) o
-      join nightshift.retention_policies p on p.relation::oid = o.policy
+      from nightshift.retention_policies p
+      where p.relation = any(chosen)
     ), '[]'),
     'disabled', coalesce((
       select jsonb_agg(p.relation::text order by p.relation::text)
@@ -83,4 +77,4 @@ end;
 $$;
 
 comment on function nightshift.plan_retention_purge is
-  'The enabled policies that this run covers, in the order of their turns (tables that refer come before what they refer to), and the tables whose policy is disabled; fixes the former as the scope of the run. keys: who refers to rows that go, with the call that settles it, and whether rows that refer have a policy which this run leaves out. refusal: what the brake said in an earlier attempt. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+  'The enabled policies that this run covers, in the order of their turns (tables that refer come before what they refer to), and the tables whose policy is disabled; fixes the former as the scope of the run. It looks at the catalogs alone; what there is to say of each table, measure_retention_backlog says, one table a call. refusal: what the brake said in an earlier attempt. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';

@@ -2,7 +2,7 @@
 -- Why: a row may be restored, or gain a row that refers to it, at any moment up to the lock; a function may die at any
 --      moment after it. Choosing happens under the lock, and the ledger moves in the same transaction as the rows.
 -- Locks: at run time ROW EXCLUSIVE on the purged table and on due tables that refer to it, waited for at most 1 s, and row
---        locks on due rows, never waited for.
+--        locks on due rows, waited for at most 20 ms.
 
 create or replace function nightshift.purge_batch(
   run_id uuid,
@@ -25,6 +25,8 @@ as $$
 declare
   started constant timestamptz := clock_timestamp();
   max_rows constant integer := coalesce(closure_rows, greatest(32 * batch_rows, 8000));
+  -- Smaller batches are small for a reason.
+  fewest_rows constant integer := 500;
   section constant text := case when assess then 'assessments' else 'steps' end;
   run nightshift.runs;
   scope oid[];
@@ -34,6 +36,7 @@ declare
   step jsonb;
   level integer;
   seeds nightshift.row_set[];
+  by_slices boolean := false;
   resolved record;
   result record;
   deleted nightshift.row_set[] := '{}';
@@ -90,11 +93,17 @@ begin
       and (c::oid = policy.relation::oid or run.progress -> 'backlogs' ? c::oid::regclass::text)
       and exists (select from nightshift.retention_policies p where p.relation::oid = c::oid and p.enabled)
   );
-  step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsRefused": 0, "refusedBy": {}, "rowsUndecided": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
+  step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsRefused": 0, "refusedBy": {}, "rowsUndecided": 0, "rowsPassedOver": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
     || coalesce(run.progress #> array[section, policy.relation::text], '{}');
 
   select t.level, t.seeds into level, seeds from nightshift.take_pending(run, scope, policy.relation, not dry) t;
-  if level is null then
+  if level is null and not dry and cardinality(component) = 0 and batch_rows >= fewest_rows then
+    select s.step, s.deleted_rows is not null into step, by_slices from nightshift.purge_slices(run, policy, step) s;
+  end if;
+  if level is not null then
+    -- Of rows that waited, nobody knows which are in use and which are gone.
+    step := step || '{"rowsPassedOver": null}';
+  elsif not by_slices then
     select n.step, n.seeds into step, seeds from nightshift.next_seeds(run, policy, step, batch_rows, not dry) n;
   end if;
   select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, max_rows) r;
@@ -151,6 +160,7 @@ begin
     'step', step,
     'done', finished,
     'refusal', refusal,
+    'bySlices', by_slices,
     'rowsReached', greatest(nightshift.count_rows(array(select r from unnest(resolved.reached) r where r.due)) - nightshift.count_rows(seeds), 0),
     'durationMs', round(extract(epoch from clock_timestamp() - started) * 1000, 3)
   );

@@ -7,6 +7,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
+  keys constant nightshift.purge_key[] := array(select k from nightshift.purge_keys(array[reference_tree.policy::oid]) k);
   -- The tables of one level that lose rows, and the key that leads to each.
   tables oid[] := array[reference_tree.policy::oid];
   via oid[] := array[null::oid];
@@ -21,11 +22,11 @@ begin
     next_via := '{}';
     for found_key in
       select k.*, f.via_key
-      from nightshift.purge_keys(array[reference_tree.policy::oid]) k
+      from unnest(keys) k
       cross join lateral (
         select f.via_key
         from unnest(tables, via) with ordinality f(relation, via_key, position)
-        where f.relation in (select nightshift.related_tables(k.referenced))
+        where f.relation = any(k.related)
         order by f.position
         limit 1
       ) f
@@ -35,10 +36,7 @@ begin
       key := found_key.key;
       under := found_key.via_key;
       role := found_key.role;
-      own_policy := exists (
-        select from nightshift.retention_policies p
-        where p.enabled and p.relation::oid in (select nightshift.related_tables(found_key.referencing))
-      );
+      own_policy := exists (select from nightshift.related_policies(found_key.referencing) p where p.enabled);
       name := found_key.name;
       referenced := found_key.referenced;
       referencing := found_key.referencing;

@@ -8,6 +8,8 @@ stable
 rows 10
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  related constant oid[] := array(select nightshift.related_tables(relation));
 begin
   return query
   select
@@ -42,8 +44,10 @@ begin
   from (
     -- Constraints have no index by the table that they refer to, dependencies have one.
     select distinct d.objid
-    from nightshift.related_tables(referencing_keys.relation) r(oid)
-    join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = r.oid
+    from unnest(related) r(oid)
+    -- Postgres guards a table that is referred to by triggers; most partitions have none.
+    cross join lateral (select c.oid from pg_catalog.pg_class c where c.oid = r.oid and c.relhastriggers offset 0) c
+    join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = c.oid
     where d.classid = 'pg_catalog.pg_constraint'::regclass
   ) d
   cross join lateral (select k.* from pg_catalog.pg_constraint k where k.oid = d.objid offset 0) k
@@ -51,7 +55,7 @@ begin
     -- Copies of a key that partitioning makes are covered by the key itself.
     and k.conparentid = 0
     -- The keys that the table itself has depend on it as well.
-    and k.confrelid in (select r from nightshift.related_tables(referencing_keys.relation) r);
+    and k.confrelid in (select unnest(related));
 end;
 $$;
 

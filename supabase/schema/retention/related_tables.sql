@@ -7,9 +7,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
-  select related_tables.relation::oid
-  union
-  select t.relid::oid from pg_catalog.pg_partition_tree(related_tables.relation) t
+  select nightshift.partitions_below(related_tables.relation)
   union
   select a.relid::oid from pg_catalog.pg_partition_ancestors(related_tables.relation) a(relid);
 end;

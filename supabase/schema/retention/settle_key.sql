@@ -25,8 +25,7 @@ begin
     return format('%s -- or wait until %s is dropped: its rows hold nothing then', keep, named.referencing);
   end if;
 
-  select p.* into own from nightshift.retention_policies p
-  where p.relation::oid in (select nightshift.related_tables(named.referencing))
+  select p.* into own from nightshift.related_policies(named.referencing) p
   order by p.enabled desc
   limit 1;
   if own.enabled then

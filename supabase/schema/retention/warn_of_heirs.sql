@@ -1,14 +1,18 @@
 create or replace function nightshift.warn_of_heirs(relation regclass)
 returns setof text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  if not exists (select from pg_catalog.pg_class c where c.oid = relation and c.relkind = 'r' and c.relhassubclass) then
+    return;
+  end if;
+  return query
   with recursive heirs(oid) as (
     select i.inhrelid
     from pg_catalog.pg_inherits i
-    join pg_catalog.pg_class c on c.oid = i.inhparent
-    where i.inhparent = warn_of_heirs.relation and c.relkind = 'r'
+    where i.inhparent = warn_of_heirs.relation
     union
     select i.inhrelid from heirs h join pg_catalog.pg_inherits i on i.inhparent = h.oid
   )
@@ -21,6 +25,7 @@ as $$
   join nightshift.retention_policies p on p.relation = warn_of_heirs.relation
   where not exists (select 1 from nightshift.retention_policies o where o.relation = h.oid)
   group by p.relation, p.drop_after, p.marker_column;
+end;
 $$;
 
 comment on function nightshift.warn_of_heirs is

@@ -9173,6 +9173,7 @@ create or replace function nightshift.follow_released(
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
 as $$
 begin
   moved := nightshift.find_moved_rows(array(
@@ -9844,12 +9845,13 @@ begin
     )
     and not exists (select from pg_catalog.pg_rewrite w where w.ev_class = leaf and w.ev_type = '4')
     and not exists (select from nightshift.purge_decisions d where d.run_id = run.id and d.relation = leaf::oid)
-    and not exists (select from nightshift.purge_counted c where c.run_id = run.id and c.relation = leaf::oid);
+    and not exists (select from nightshift.purge_counted c where c.run_id = run.id and c.relation = leaf::oid)
+    and not exists (select from nightshift.purge_released r where r.run_id = run.id and r.relation = leaf::oid);
 end;
 $$;
 
 comment on function nightshift.may_go_unseen is
-  'Whether the due rows of a leaf may be deleted without a look at each: nothing refers to them, no trigger or rule has a part in it, and the run has decided none of them. True until the end of the transaction where the leaf is held (hold_table).';
+  'Whether the due rows of a leaf may be deleted without a look at each: nothing refers to them, no trigger or rule has a part in it, and the run has decided none of them, nor released a reference of theirs. True until the end of the transaction where the leaf is held (hold_table).';
 
 -- supabase/schema/retention/measure_backlog.sql
 
@@ -10501,22 +10503,26 @@ set enable_seqscan = off
 set enable_nestloop = off
 as $$
 declare
-  deleted_tids constant tid[] := array(select unnest(d.tids) from unnest(deleted) d);
+  gone constant nightshift.row_set[] := array(
+    select d from unnest(deleted) d
+    where exists (select from nightshift.purge_released r where r.run_id = run.id and r.relation = d.relation)
+  );
+  gone_tids constant tid[] := array(select unnest(g.tids) from unnest(gone) g);
   changed record;
   may_go tid[];
 begin
   steps := nightshift.add_released(steps, turn::text, nightshift.count_released(released));
   -- Those that are gone now need not be counted any more.
   for changed in
-    with gone as (
+    with forgotten as (
       delete from nightshift.purge_released r
-      where r.run_id = run.id and r.relation in (select d.relation from unnest(deleted) d) and r.tid = any(deleted_tids)
-        and (r.relation, r.tid) in (select d.relation, t.tid from unnest(deleted) d cross join lateral unnest(d.tids) t(tid))
+      where r.run_id = run.id and r.relation in (select g.relation from unnest(gone) g) and r.tid = any(gone_tids)
+        and (r.relation, r.tid) in (select g.relation, t.tid from unnest(gone) g cross join lateral unnest(g.tids) t(tid))
       returning r.turn, r.referencing, r."references"
     )
-    select g.turn, jsonb_object_agg(g.referencing::regclass, -g.n) as counts
-    from (select g.turn, g.referencing, sum(g."references") as n from gone g group by g.turn, g.referencing) g
-    group by g.turn
+    select f.turn, jsonb_object_agg(f.referencing::regclass, -f.n) as counts
+    from (select f.turn, f.referencing, sum(f."references") as n from forgotten f group by f.turn, f.referencing) f
+    group by f.turn
   loop
     steps := nightshift.add_released(steps, changed.turn::regclass::text, changed.counts);
   end loop;
@@ -12594,9 +12600,10 @@ begin
     select r
     from unnest(released) r
     where (r.relation, r.tid) not in (select g.relation, t.tid from unnest(going) g cross join lateral unnest(g.tids) t(tid))
-      and (r.referenced_relation, r.referenced_tid) in (
+      -- IS TRUE, or it could become a join row by row.
+      and ((r.referenced_relation, r.referenced_tid) in (
         select g.relation, t.tid from unnest(going) g cross join lateral unnest(g.tids) t(tid)
-      )
+      )) is true
   );
 end;
 $$;
@@ -15401,7 +15408,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'b5de209e1b82d4cd04d87f83fc303d24568c2eebdaf8fca251278a83c82a6a9c', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ffb45a9f329adc1bfd67c1226bb3c48a31b9eee04aba121212e931f02608077a', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, apply_brake, are_related, assess_health, assess_partitions,

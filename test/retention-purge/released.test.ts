@@ -87,6 +87,28 @@ describe('a due row that moves, because its reference is released', () => {
     }
   });
 
+  it('is not counted as released either when it goes in the turn of its own table, many at once', async () => {
+    await db.sql.unsafe(`
+      create table app.a_users (id integer primary key, deleted_at timestamptz);
+      create table app.b_audit (
+        id integer primary key, user_id integer references app.a_users on delete set null, at timestamptz
+      );
+      insert into app.a_users select id, ${due()} from generate_series(1, 100) id;
+      insert into app.b_audit select id, 1 + id % 100, case when id <= 4000 then ${due()} end from generate_series(1, 4500) id;
+      create index on app.a_users (deleted_at); create index on app.b_audit (user_id); create index on app.b_audit (at);
+      analyze app.a_users, app.b_audit;
+      select
+        nightshift.add_retention_policy('app.a_users', '30 days', max_fraction => 1, release => array['app.b_audit']),
+        nightshift.add_retention_policy('app.b_audit', '30 days', 'at', max_fraction => 1);
+    `);
+    const dry = await runPurge(db, { dryRun: true });
+    const real = await runPurge(db);
+    for (const result of [dry, real]) {
+      expect(stepOf(result, 'app.a_users').released).toEqual({ 'app.b_audit': 500 });
+      expect(stepOf(result, 'app.b_audit').rowsPurged).toBe(4_000);
+    }
+  });
+
   it('keeps what is known of it, of two tables in a circle', async () => {
     await db.sql.unsafe(`
       create table app.teams (id integer primary key, lead integer, deleted_at timestamptz);

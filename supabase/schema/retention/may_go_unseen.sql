@@ -12,9 +12,10 @@ begin
     )
     and not exists (select from pg_catalog.pg_rewrite w where w.ev_class = leaf and w.ev_type = '4')
     and not exists (select from nightshift.purge_decisions d where d.run_id = run.id and d.relation = leaf::oid)
-    and not exists (select from nightshift.purge_counted c where c.run_id = run.id and c.relation = leaf::oid);
+    and not exists (select from nightshift.purge_counted c where c.run_id = run.id and c.relation = leaf::oid)
+    and not exists (select from nightshift.purge_released r where r.run_id = run.id and r.relation = leaf::oid);
 end;
 $$;
 
 comment on function nightshift.may_go_unseen is
-  'Whether the due rows of a leaf may be deleted without a look at each: nothing refers to them, no trigger or rule has a part in it, and the run has decided none of them. True until the end of the transaction where the leaf is held (hold_table).';
+  'Whether the due rows of a leaf may be deleted without a look at each: nothing refers to them, no trigger or rule has a part in it, and the run has decided none of them, nor released a reference of theirs. True until the end of the transaction where the leaf is held (hold_table).';

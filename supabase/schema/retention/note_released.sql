@@ -13,22 +13,26 @@ set enable_seqscan = off
 set enable_nestloop = off
 as $$
 declare
-  deleted_tids constant tid[] := array(select unnest(d.tids) from unnest(deleted) d);
+  gone constant nightshift.row_set[] := array(
+    select d from unnest(deleted) d
+    where exists (select from nightshift.purge_released r where r.run_id = run.id and r.relation = d.relation)
+  );
+  gone_tids constant tid[] := array(select unnest(g.tids) from unnest(gone) g);
   changed record;
   may_go tid[];
 begin
   steps := nightshift.add_released(steps, turn::text, nightshift.count_released(released));
   -- Those that are gone now need not be counted any more.
   for changed in
-    with gone as (
+    with forgotten as (
       delete from nightshift.purge_released r
-      where r.run_id = run.id and r.relation in (select d.relation from unnest(deleted) d) and r.tid = any(deleted_tids)
-        and (r.relation, r.tid) in (select d.relation, t.tid from unnest(deleted) d cross join lateral unnest(d.tids) t(tid))
+      where r.run_id = run.id and r.relation in (select g.relation from unnest(gone) g) and r.tid = any(gone_tids)
+        and (r.relation, r.tid) in (select g.relation, t.tid from unnest(gone) g cross join lateral unnest(g.tids) t(tid))
       returning r.turn, r.referencing, r."references"
     )
-    select g.turn, jsonb_object_agg(g.referencing::regclass, -g.n) as counts
-    from (select g.turn, g.referencing, sum(g."references") as n from gone g group by g.turn, g.referencing) g
-    group by g.turn
+    select f.turn, jsonb_object_agg(f.referencing::regclass, -f.n) as counts
+    from (select f.turn, f.referencing, sum(f."references") as n from forgotten f group by f.turn, f.referencing) f
+    group by f.turn
   loop
     steps := nightshift.add_released(steps, changed.turn::regclass::text, changed.counts);
   end loop;

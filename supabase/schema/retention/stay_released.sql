@@ -12,9 +12,10 @@ begin
     select r
     from unnest(released) r
     where (r.relation, r.tid) not in (select g.relation, t.tid from unnest(going) g cross join lateral unnest(g.tids) t(tid))
-      and (r.referenced_relation, r.referenced_tid) in (
+      -- IS TRUE, or it could become a join row by row.
+      and ((r.referenced_relation, r.referenced_tid) in (
         select g.relation, t.tid from unnest(going) g cross join lateral unnest(g.tids) t(tid)
-      )
+      )) is true
   );
 end;
 $$;

@@ -361,7 +361,6 @@ export type Database = {
           describe_holders: Json | null
           describe_retention_policy: Json | null
           require_marker_index: undefined | null
-          require_no_sentinel: undefined | null
         }
         Insert: {
           created_at?: string
@@ -733,6 +732,7 @@ export type Database = {
       assess_view: {
         Args: {
           as_of?: string
+          composites?: unknown[]
           counted_until?: string
           force?: boolean
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
@@ -875,6 +875,7 @@ export type Database = {
         Args: { column_name: unknown; relation: unknown }
         Returns: unknown
       }
+      composite_types: { Args: Record<PropertyKey, never>; Returns: unknown[] }
       constant_default: {
         Args: { column_name: unknown; relation: unknown }
         Returns: string
@@ -1165,6 +1166,10 @@ export type Database = {
         }
         Returns: string
       }
+      estimate_rows: {
+        Args: { condition: string; leaf: unknown }
+        Returns: number
+      }
       explain_attach_failure: {
         Args: {
           constraint_name: string
@@ -1323,6 +1328,10 @@ export type Database = {
         Returns: string
       }
       hand_over: { Args: { owner: unknown }; Returns: undefined }
+      has_due_rows: {
+        Args: { due: string; leaf: unknown; marker_column: unknown }
+        Returns: boolean
+      }
       health_backlog_age: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
@@ -1862,6 +1871,10 @@ export type Database = {
       keys_in_words: { Args: { policy: unknown; role: string }; Returns: Json }
       last_health_levels: { Args: { as_of: string }; Returns: Json }
       leaf_relations: { Args: { relation: unknown }; Returns: unknown[] }
+      left_alone: {
+        Args: { as_of: string; relation: unknown; row_alias: string }
+        Returns: Record<string, unknown>
+      }
       level_rank: { Args: { level: string }; Returns: number }
       list_partition_policies: { Args: { as_of?: string }; Returns: Json }
       list_refresh_policies: { Args: { as_of?: string }; Returns: Json }
@@ -1931,6 +1944,16 @@ export type Database = {
       measure_default_partition: {
         Args: { fence: number; run_id: string; table_name: string }
         Returns: Json
+      }
+      measure_leaves: {
+        Args: {
+          as_of: string
+          due: string
+          leaves: unknown[]
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          stop_at: string
+        }
+        Returns: Record<string, unknown>
       }
       measure_references: {
         Args: {
@@ -2085,6 +2108,10 @@ export type Database = {
         }
         Returns: Json
       }
+      partitions_before: {
+        Args: { column_name: unknown; cutoff: string; relation: unknown }
+        Returns: unknown[]
+      }
       partitions_below: { Args: { relation: unknown }; Returns: unknown[] }
       partitions_to_make: {
         Args: {
@@ -2134,6 +2161,27 @@ export type Database = {
           member: unknown
           policy: unknown
         }[]
+      }
+      policy_of_view: {
+        Args: { view: unknown }
+        Returns: {
+          allow_blocking: boolean
+          created_at: string
+          data_as_of: string | null
+          enabled: boolean
+          last_refresh_ms: number | null
+          last_refreshed_at: string | null
+          max_staleness: string
+          state: Json | null
+          view: unknown
+          view_name: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "refresh_policies"
+          isOneToOne: true
+          isSetofReturn: true
+        }
       }
       preview_retention_purge: {
         Args: { as_of?: string; budget_ms?: number }
@@ -2297,7 +2345,7 @@ export type Database = {
         Returns: Json
       }
       refresh_warnings: {
-        Args: { allow_blocking: boolean; untracked: string; view: unknown }
+        Args: { untracked: string; view: unknown; way: Json }
         Returns: Json
       }
       refresh_way: {
@@ -2366,6 +2414,7 @@ export type Database = {
       }
       require_no_sentinel: {
         Args: {
+          oldest_due?: string
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
         }
         Returns: undefined
@@ -2570,20 +2619,28 @@ export type Database = {
         Returns: unknown
       }
       view_reads: {
-        Args: { view: unknown }
+        Args: { partitions?: boolean; view: unknown }
         Returns: {
           kind: unknown
           relation: unknown
         }[]
       }
-      view_state: { Args: { view: unknown }; Returns: Json }
+      view_state: {
+        Args: { composites?: unknown[]; view: unknown }
+        Returns: Json
+      }
       views_below: { Args: { view: unknown }; Returns: unknown[] }
+      views_read: { Args: { view: unknown }; Returns: unknown[] }
       warn_of_heirs: { Args: { relation: unknown }; Returns: string[] }
       warn_of_replica_identity: {
         Args: { relation: unknown }
         Returns: string[]
       }
       warnings_of_purge: { Args: { relation: unknown }; Returns: Json }
+      way_into_leaf: {
+        Args: { due: string; leaf: unknown; marker_column: unknown }
+        Returns: string
+      }
       what_changed: { Args: { after: Json; before: Json }; Returns: string }
       why_not_drop: {
         Args: {

@@ -15,7 +15,8 @@ declare
   stop_at timestamptz;
   lock_clause constant text := case when locking then 'for update skip locked' else '' end;
   cutoff constant timestamptz := least(run.started_at, now()) - policy.drop_after;
-  left_alone record;
+  left_alone oid[];
+  outside text;
   cursor jsonb := coalesce(step -> 'cursor', '{"leaf": 0, "leafDone": true}');
   leaf regclass;
   due text;
@@ -26,23 +27,28 @@ declare
   is_full boolean := cursor = 'null';
 begin
   seeds := '{}';
-  select a.* into left_alone from nightshift.left_alone('r', policy.relation, run.started_at) a;
   for leaf in
     select l
     from nightshift.all_leaf_relations(policy.relation) l
     -- A leaf that is not there any more was dropped or detached since the last batch: its rows are no longer ours.
     where (l::oid > (cursor ->> 'leaf')::oid or l::oid = (cursor ->> 'leaf')::oid and (cursor ->> 'leafDone')::boolean is not true)
       and l::oid in (select nightshift.partitions_before(policy.relation, policy.marker_column, cutoff))
-      and l::oid not in (select unnest(left_alone.partitions))
     order by l::oid
   loop
     stop_at := coalesce(stop_at, clock_timestamp() + interval '100 milliseconds');
     is_full := looked_at = max_leaves or nightshift.count_rows(seeds) >= batch_rows or looked_at > 0 and clock_timestamp() > stop_at;
     exit when is_full;
+    if left_alone is null and nightshift.may_be_left_alone(leaf, run.started_at) then
+      select a.partitions, a.otherwise into left_alone, outside from nightshift.left_alone('r', policy.relation, run.started_at) a;
+    end if;
+    if leaf::oid = any(left_alone) then
+      cursor := jsonb_build_object('leaf', leaf::oid::bigint, 'leafDone', true);
+      continue;
+    end if;
     looked_at := looked_at + 1;
     due := nightshift.due_by_marker(
       'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
-    ) || left_alone.otherwise;
+    ) || coalesce(outside, '');
     begin
       if leaf::oid <> (cursor ->> 'leaf')::oid then
         mode := nightshift.way_into_leaf(leaf, policy.marker_column, due);
@@ -64,7 +70,7 @@ begin
     end if;
     due := nightshift.due_by_marker(
       'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
-    ) || left_alone.otherwise;
+    ) || coalesce(outside, '');
     loop
       select c.cursor, c.chosen into cursor, chosen
       from nightshift.choose_due_rows(

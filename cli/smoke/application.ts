@@ -72,8 +72,12 @@ export async function remove(sql: Sql, { schema, ...names }: Application): Promi
       delete from nightshift.runs where input::text like '%${schema}.%' returning id
     ), decisions as (
       delete from nightshift.purge_decisions where run_id in (select id from runs)
+    ), pending as (
+      delete from nightshift.purge_pending where run_id in (select id from runs)
+    ), released as (
+      delete from nightshift.purge_released where run_id in (select id from runs)
     )
-    delete from nightshift.purge_pending where run_id in (select id from runs);
+    delete from nightshift.purge_counted where run_id in (select id from runs);
     drop schema if exists ${schema} cascade;
     commit;
   `);

@@ -189,6 +189,24 @@ export type Database = {
         }
         Relationships: []
       }
+      purge_counted: {
+        Row: {
+          relation: unknown
+          run_id: string
+          tid: unknown
+        }
+        Insert: {
+          relation: unknown
+          run_id: string
+          tid: unknown
+        }
+        Update: {
+          relation?: unknown
+          run_id?: string
+          tid?: unknown
+        }
+        Relationships: []
+      }
       purge_decisions: {
         Row: {
           fate: string
@@ -240,6 +258,33 @@ export type Database = {
           tid?: unknown
           turn?: unknown
           walked?: boolean
+        }
+        Relationships: []
+      }
+      purge_released: {
+        Row: {
+          references: number
+          referencing: unknown
+          relation: unknown
+          run_id: string
+          tid: unknown
+          turn: unknown
+        }
+        Insert: {
+          references: number
+          referencing: unknown
+          relation: unknown
+          run_id: string
+          tid: unknown
+          turn: unknown
+        }
+        Update: {
+          references?: number
+          referencing?: unknown
+          relation?: unknown
+          run_id?: string
+          tid?: unknown
+          turn?: unknown
         }
         Relationships: []
       }
@@ -634,6 +679,10 @@ export type Database = {
         }
         Returns: Json
       }
+      add_released: {
+        Args: { counts: Json; relation: string; steps: Json }
+        Returns: Json
+      }
       add_retention_policy: {
         Args: {
           allow_short?: boolean
@@ -860,6 +909,14 @@ export type Database = {
         }
         Returns: string
       }
+      child_steps: {
+        Args: {
+          carried?: string
+          keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+        }
+        Returns: string
+      }
       choose_due_rows: {
         Args: {
           batch_rows: number
@@ -921,8 +978,7 @@ export type Database = {
       }
       count_released: {
         Args: {
-          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
-          run_id: string
+          released: Database["nightshift"]["CompositeTypes"]["released_row"][]
         }
         Returns: Json
       }
@@ -1021,11 +1077,21 @@ export type Database = {
         Args: { job: Database["nightshift"]["Tables"]["jobs"]["Row"] }
         Returns: string
       }
+      delete_by_halves: {
+        Args: {
+          component: unknown[]
+          held: Database["nightshift"]["CompositeTypes"]["held_row"][]
+          rows_to_delete: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          scope: unknown[]
+        }
+        Returns: Record<string, unknown>
+      }
       delete_closure: {
         Args: {
           component: unknown[]
-          dry: boolean
           held: Database["nightshift"]["CompositeTypes"]["held_row"][]
+          released: Database["nightshift"]["CompositeTypes"]["released_row"][]
           rows_to_delete: Database["nightshift"]["CompositeTypes"]["row_set"][]
           run: Database["nightshift"]["Tables"]["runs"]["Row"]
           scope: unknown[]
@@ -1039,6 +1105,10 @@ export type Database = {
           scope: unknown[]
         }
         Returns: string
+      }
+      delete_slice: {
+        Args: { after: unknown; before: unknown; due: string; leaf: unknown }
+        Returns: number
       }
       describe_ddl_failure: {
         Args: {
@@ -1195,7 +1265,21 @@ export type Database = {
         }
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
       }
+      find_due_among: {
+        Args: {
+          leaf: unknown
+          newer_than?: string
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          scope: unknown[]
+          tids: unknown[]
+        }
+        Returns: unknown[]
+      }
       find_key: { Args: { entry: string; policy: unknown }; Returns: unknown }
+      find_moved_rows: {
+        Args: { rows: Database["nightshift"]["CompositeTypes"]["row_set"][] }
+        Returns: Database["nightshift"]["CompositeTypes"]["moved_row"][]
+      }
       find_needed_rows: {
         Args: {
           keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
@@ -1265,7 +1349,7 @@ export type Database = {
           rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
           run_id: string
         }
-        Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+        Returns: Database["nightshift"]["CompositeTypes"]["released_row"][]
       }
       find_stranger: {
         Args: { relation: unknown }
@@ -1306,7 +1390,26 @@ export type Database = {
         Returns: string
       }
       fix_of_step: { Args: { step: Json }; Returns: string }
+      follow_moved_rows: {
+        Args: {
+          moved: Database["nightshift"]["CompositeTypes"]["moved_row"][]
+          run_id: string
+        }
+        Returns: undefined
+      }
+      follow_released: {
+        Args: {
+          released: Database["nightshift"]["CompositeTypes"]["released_row"][]
+          run_id: string
+          scope: unknown[]
+        }
+        Returns: Record<string, unknown>
+      }
       follow_renames: { Args: Record<PropertyKey, never>; Returns: undefined }
+      follow_rows: {
+        Args: { rows: Database["nightshift"]["CompositeTypes"]["row_set"][] }
+        Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+      }
       follow_tables: { Args: Record<PropertyKey, never>; Returns: undefined }
       forced_names: {
         Args: { run: Database["nightshift"]["Tables"]["runs"]["Row"] }
@@ -1869,6 +1972,15 @@ export type Database = {
       key_columns: { Args: { key: unknown }; Returns: string }
       key_in_words: { Args: { key: unknown }; Returns: string }
       keys_in_words: { Args: { policy: unknown; role: string }; Returns: Json }
+      known_decisions: {
+        Args: {
+          leaf: unknown
+          policy: unknown
+          run_id: string
+          tids: unknown[]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["held_row"][]
+      }
       last_health_levels: { Args: { as_of: string }; Returns: Json }
       leaf_relations: { Args: { relation: unknown }; Returns: unknown[] }
       left_alone: {
@@ -1914,9 +2026,21 @@ export type Database = {
         Args: { due: string; leaf: unknown; marker_column: unknown }
         Returns: string
       }
+      may_be_left_alone: {
+        Args: { as_of: string; leaf: unknown }
+        Returns: boolean
+      }
       may_exceed: {
         Args: {
           backlog: Json
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: boolean
+      }
+      may_go_unseen: {
+        Args: {
+          leaf: unknown
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
           run: Database["nightshift"]["Tables"]["runs"]["Row"]
         }
@@ -2056,6 +2180,17 @@ export type Database = {
           table_name: string
         }
         Returns: undefined
+      }
+      note_released: {
+        Args: {
+          deleted: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          released: Database["nightshift"]["CompositeTypes"]["released_row"][]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          scope: unknown[]
+          steps: Json
+          turn: unknown
+        }
+        Returns: Json
       }
       note_unchanged: { Args: { assessed: Json }; Returns: undefined }
       oldest_due: {
@@ -2224,6 +2359,14 @@ export type Database = {
           position: number
         }[]
       }
+      purge_slices: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          step: Json
+        }
+        Returns: Record<string, unknown>
+      }
       purge_steps: {
         Args: { as_of: string; max_runs: number; scheduled: boolean }
         Returns: {
@@ -2302,6 +2445,15 @@ export type Database = {
           view: string
         }
         Returns: undefined
+      }
+      recount_moved_rows: {
+        Args: {
+          moved: Database["nightshift"]["CompositeTypes"]["moved_row"][]
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          step: Json
+        }
+        Returns: Json
       }
       reference_join: {
         Args: { from_referenced: boolean; key: unknown }
@@ -2443,6 +2595,7 @@ export type Database = {
       require_trusted: { Args: { relations: unknown[] }; Returns: undefined }
       require_trusted_keys: { Args: { parent: unknown }; Returns: undefined }
       require_unpaused: { Args: Record<PropertyKey, never>; Returns: undefined }
+      require_within_brake: { Args: { excess: string }; Returns: undefined }
       resolve_references: {
         Args: {
           component: unknown[]
@@ -2567,6 +2720,13 @@ export type Database = {
           run_id: string
         }
         Returns: Json
+      }
+      stay_released: {
+        Args: {
+          going: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          released: Database["nightshift"]["CompositeTypes"]["released_row"][]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["released_row"][]
       }
       subtract_held: {
         Args: {
@@ -2700,6 +2860,11 @@ export type Database = {
         lost_in_row: number | null
         usual_duration_ms: number | null
       }
+      moved_row: {
+        relation: unknown
+        old_tid: unknown
+        new_tid: unknown
+      }
       partition_state: {
         parent: unknown
         key_column: unknown
@@ -2730,6 +2895,13 @@ export type Database = {
         referencing: unknown
         indexed: boolean | null
         related: unknown[] | null
+      }
+      released_row: {
+        key: unknown
+        relation: unknown
+        tid: unknown
+        referenced_relation: unknown
+        referenced_tid: unknown
       }
       row_set: {
         policy: unknown

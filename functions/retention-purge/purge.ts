@@ -109,7 +109,8 @@ async function walk(
       if (batch.refusal !== null) return { error: braked(batch.refusal) };
       if (batch.done) return assess ? undefined : {};
       // One that followed a long chain of references says little of how long the next will take.
-      if (batch.rowsReached <= rows) rows = nextBatchRows(rows, batch.durationMs);
+      if (!batch.bySlices && batch.rowsReached <= rows)
+        rows = nextBatchRows(rows, batch.durationMs);
     } catch (thrown) {
       const error = rethrowIfFatal(thrown);
       const fewer: number | undefined = error.code === timedOut ? halveBatchRows(rows) : undefined;

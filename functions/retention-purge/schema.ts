@@ -115,7 +115,7 @@ const purgeTotals = z.object({
   rowsPurged: z.number().default(0),
   /** Rows that went along, by table. */
   children: counts,
-  /** Rows whose reference was set to null or default, by table. */
+  /** References that were set to null or default, by table. */
   released: counts,
   rowsBlocked: z.number().default(0),
   blockedBy: counts,
@@ -139,6 +139,8 @@ export const purgedBatch = z.object({
   done: z.boolean(),
   /** What the brake says, when it was asked. */
   refusal: z.string().nullable(),
+  /** Whether rows were deleted block by block, at a pace of its own, and not chosen one by one. */
+  bySlices: z.boolean(),
   /** Due rows that had to be looked at besides those of the batch. */
   rowsReached: z.number(),
   durationMs: z.number(),
@@ -155,7 +157,7 @@ export interface PurgeStep {
   rowsPurged: number;
   /** Rows of other tables that went with them, by table. */
   children: Record<string, number>;
-  /** Rows of other tables whose reference was set to null or default, by table. */
+  /** References that were set to null or default, by table, but for those of rows that go themselves. */
   released: Record<string, number>;
   /** Due rows left because a row that stays refers to them. */
   rowsBlocked: number;

@@ -37,6 +37,8 @@ const SETTINGS = {
   max_connections: '200',
   // On Supabase it is always there.
   shared_preload_libraries: 'pg_stat_statements',
+  // In the folder of the data, which is removed, and not where a server that is killed would leave it.
+  dynamic_shared_memory_type: 'mmap',
   // The data is thrown away on stop: nothing here has to survive a crash of the machine.
   fsync: 'off',
   synchronous_commit: 'off',

@@ -569,6 +569,35 @@ comment on column nightshift.purge_pending.walked is 'Whether the cursor has pas
 
 alter table nightshift.purge_pending enable row level security;
 
+create table if not exists nightshift.purge_released (
+  run_id uuid not null,
+  relation oid not null,
+  tid tid not null,
+  turn oid not null,
+  referencing oid not null,
+  "references" integer not null,
+  primary key (run_id, relation, tid, turn, referencing)
+);
+
+comment on table nightshift.purge_released is
+  'Rows that lost references in a run, and may go in it themselves: then these are no longer counted.';
+comment on column nightshift.purge_released.turn is 'The table whose turn it was, and whose step counts them.';
+comment on column nightshift.purge_released.referencing is 'The table of the foreign key, which they are counted by.';
+
+alter table nightshift.purge_released enable row level security;
+
+create table if not exists nightshift.purge_counted (
+  run_id uuid not null,
+  relation oid not null,
+  tid tid not null,
+  primary key (run_id, relation, tid)
+);
+
+comment on table nightshift.purge_counted is
+  'Due rows that the cursor of a run has passed, and that have moved to where it has not been yet: it passes over them there.';
+
+alter table nightshift.purge_counted enable row level security;
+
 do $$
 begin
   create type nightshift.row_set as (policy oid, relation oid, due boolean, tids tid[]);
@@ -590,6 +619,27 @@ $$;
 
 comment on type nightshift.held_row is
   'A row that stays after all, with the fate of nightshift.purge_decisions and one reason; a row with several is there once for each.';
+
+do $$
+begin
+  create type nightshift.released_row as (key oid, relation oid, tid tid, referenced_relation oid, referenced_tid tid);
+exception
+  when duplicate_object then null;
+end;
+$$;
+
+comment on type nightshift.released_row is
+  'A row whose reference is set to null or default, through which foreign key, when the row that it refers to goes.';
+
+do $$
+begin
+  create type nightshift.moved_row as (relation oid, old_tid tid, new_tid tid);
+exception
+  when duplicate_object then null;
+end;
+$$;
+
+comment on type nightshift.moved_row is 'A row that was changed by this transaction, and is at another place since.';
 
 do $$
 begin
@@ -3194,27 +3244,32 @@ comment on function nightshift.begin_detach is
 
 -- supabase/schema/partition/bound_of_time.sql
 
+-- plpgsql, because it is called for each of a thousand bounds: an SQL function would be planned in each call.
+
 create or replace function nightshift.bound_of_time(at timestamp, type regtype, epoch text)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select quote_literal(case bound_of_time.type
-    when 'date'::regtype then to_char(t.at, 'YYYY-MM-DD')
-    when 'timestamp'::regtype then to_char(t.at, 'YYYY-MM-DD HH24:MI:SS.US')
-    when 'timestamptz'::regtype then to_char(t.at, 'YYYY-MM-DD HH24:MI:SS.US+00')
+declare
+  -- Before the year 1 to_char leaves out that it is BC.
+  bounded constant timestamp := greatest(at, '0001-01-01');
+begin
+  return quote_literal(case bound_of_time.type
+    when 'date'::regtype then to_char(bounded, 'YYYY-MM-DD')
+    when 'timestamp'::regtype then to_char(bounded, 'YYYY-MM-DD HH24:MI:SS.US')
+    when 'timestamptz'::regtype then to_char(bounded, 'YYYY-MM-DD HH24:MI:SS.US+00')
     when 'bigint'::regtype then trunc(
-      extract(epoch from t.at) * case bound_of_time.epoch when 'milliseconds' then 1000 else 1 end
+      extract(epoch from bounded) * case bound_of_time.epoch when 'milliseconds' then 1000 else 1 end
     )::text
     when 'uuid'::regtype then regexp_replace(
       -- There is no uuid of a time before 1970; the smallest of all stands for it.
-      lpad(to_hex(greatest(trunc(extract(epoch from t.at) * 1000)::bigint, 0)), 12, '0'),
+      lpad(to_hex(greatest(trunc(extract(epoch from bounded) * 1000)::bigint, 0)), 12, '0'),
       '^(.{8})(.{4})$', '\1-\2-0000-0000-000000000000'
     )
-  end)
-  -- Before the year 1 to_char leaves out that it is BC.
-  from (select greatest(bound_of_time.at, '0001-01-01')) t(at);
+  end);
+end;
 $$;
 
 comment on function nightshift.bound_of_time is
@@ -7128,6 +7183,22 @@ $$;
 comment on function nightshift.add_key is
   'Notes the role of a foreign key in a policy. Errors: NS422 when its rows cannot be deleted or released, or it has a role already.';
 
+-- supabase/schema/retention/add_released.sql
+
+create or replace function nightshift.add_released(steps jsonb, relation text, counts jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_set(steps, array[relation, 'released'], (
+    select coalesce(jsonb_object_agg(e.key, e.value) filter (where e.value <> '0'), '{}')
+    from jsonb_each(nightshift.add_counts(steps #> array[relation, 'released'], counts)) e
+  ));
+$$;
+
+comment on function nightshift.add_released is 'Adds to the references that steps of a run count as released in one of them.';
+
 -- supabase/schema/retention/add_retention_policy.sql
 
 create or replace function nightshift.add_retention_policy(
@@ -7334,13 +7405,7 @@ begin
   cross join lateral nightshift.brake(run, g.policy, nightshift.add_counts(g.going, nightshift.gone_of(g.policy, g.step))) b(excess)
   where b.excess is not null
   limit 1;
-  if found then
-    raise exception using
-      errcode = 'NS428',
-      message = excess,
-      detail = 'Counted with what is gone in this run. This batch deleted nothing.',
-      hint = 'The policy or the rows changed since the run began. Look with a dry run; then name the table in force, or raise max_fraction.';
-  end if;
+  perform nightshift.require_within_brake(excess);
 end;
 $$;
 
@@ -7759,6 +7824,23 @@ $$;
 comment on function nightshift.child_condition is
   'The SQL condition, for rows x of a table of children, that they lead to a due row; null when children refer to each other in a circle.';
 
+-- supabase/schema/retention/child_steps.sql
+
+create or replace function nightshift.child_steps(keys nightshift.purge_key[], rows nightshift.row_set[], carried text default '')
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(format('select %s::oid, x.tableoid, x.ctid%s from %s and r.policy = %s', k.policy, carried,
+    nightshift.reference_join(k.key, true), k.policy), ' union all ')
+  from unnest(keys) k
+  where k.role = 'child' and k.related && array(select distinct r.relation from unnest(child_steps.rows) r);
+$$;
+
+comment on function nightshift.child_steps is
+  'The query that leads from a row r of rows (policy, relation, tid) to its children (the same, and what is carried along); null when there are none.';
+
 -- supabase/schema/retention/choose_due_rows.sql
 
 create or replace function nightshift.choose_due_rows(
@@ -7985,33 +8067,22 @@ comment on function nightshift.count_held is 'Adds rows that stay to the totals 
 
 -- supabase/schema/retention/count_released.sql
 
-create or replace function nightshift.count_released(run_id uuid, rows nightshift.row_set[])
+create or replace function nightshift.count_released(released nightshift.released_row[])
 returns jsonb
-language plpgsql
+language sql
+stable
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  policies constant oid[] := array(select distinct s.policy from unnest(rows) s);
-  tables constant regclass[] := array(
-    select distinct k.referencing from nightshift.retention_keys k where k.role = 'release' and k.policy::oid = any(policies)
-  );
-begin
-  if tables = '{}' then
-    return '{}';
-  end if;
-  return coalesce((
-    select jsonb_object_agg(t.relation::text, t.n)
-    from (
-      select t.relation, sum(cardinality(r.tids)) as n
-      from unnest(nightshift.find_released_rows(run_id, rows, array(select k from nightshift.purge_keys(policies) k), null)) r
-      join unnest(tables) t(relation) on r.relation in (select nightshift.related_tables(t.relation))
-      group by t.relation
-    ) t
-  ), '{}');
-end;
+  select coalesce(jsonb_object_agg(t.referencing::text, t.n), '{}')
+  from (
+    select c.conrelid::regclass as referencing, sum(r.n) as n
+    from (select r.key, count(*) as n from unnest(released) r group by r.key) r
+    join pg_catalog.pg_constraint c on c.oid = r.key
+    group by c.conrelid
+  ) t;
 $$;
 
-comment on function nightshift.count_released is 'How many rows lose their reference to one of rows, by table.';
+comment on function nightshift.count_released is 'How many references were set to null or default, by the table that has them.';
 
 -- supabase/schema/retention/count_rows.sql
 
@@ -8119,17 +8190,17 @@ $$;
 comment on function nightshift.declare_keys is
   'Replaces what a policy says of foreign keys, as far as it is given. Errors: NS422, with the fix in the hint, for a table that does not refer to these rows, has several keys to them, or whose rows cannot be deleted or released.';
 
--- supabase/schema/retention/delete_closure.sql
+-- supabase/schema/retention/delete_by_halves.sql
 
-create or replace function nightshift.delete_closure(
+create or replace function nightshift.delete_by_halves(
   run nightshift.runs,
   scope oid[],
   component oid[],
-  dry boolean,
   rows_to_delete nightshift.row_set[],
   inout held nightshift.held_row[],
   out deleted nightshift.row_set[],
-  out released jsonb
+  out released nightshift.released_row[],
+  out moved nightshift.moved_row[]
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -8139,26 +8210,18 @@ declare
   max_refusals constant integer := 32;
   refusals integer := 0;
   refusal text;
-  counts jsonb;
   due_rows nightshift.held_row[];
   slices int4range[];
   slice int4range;
   part nightshift.row_set[];
   resolved record;
+  followed record;
   middle integer;
 begin
   deleted := '{}';
-  released := nightshift.count_released(run.id, rows_to_delete);
-  if not dry then
-    refusal := nightshift.delete_rows(run, rows_to_delete, scope);
-  end if;
-  if refusal is null then
-    deleted := rows_to_delete;
-    return;
-  end if;
-
-  -- Halve until the rows that cannot go stand alone. Those seen last come first: what refers to others goes before them.
   released := '{}';
+  moved := '{}';
+  -- Those seen last come first: what refers to others goes before them.
   due_rows := array(
     select row(r.policy, r.relation, t.tid, 'held', null)::nightshift.held_row
     from unnest(rows_to_delete) r
@@ -8181,15 +8244,20 @@ begin
         group by d.policy, d.relation
       ) g
     );
+    if cardinality(deleted) > 0 then
+      -- What went before may have changed them: a reference was released, or a trigger did something.
+      part := nightshift.subtract_held(nightshift.lock_rows(run, nightshift.follow_rows(part)), held);
+    end if;
     select r.* into resolved from nightshift.resolve_references(run, part, component, true, 1000000) r;
     held := held || resolved.held;
     -- Known from here on, so that what comes next does not look at them again.
     perform nightshift.remember_held(run.id, resolved.held);
-    counts := nightshift.count_released(run.id, resolved.rows_to_delete);
     refusal := nightshift.delete_rows(run, resolved.rows_to_delete, scope);
     if refusal is null then
       deleted := deleted || resolved.rows_to_delete;
-      released := nightshift.add_counts(released, counts);
+      select f.* into followed from nightshift.follow_released(run.id, scope, resolved.released) f;
+      released := nightshift.stay_released(released || followed.released, deleted);
+      moved := moved || followed.moved;
     elsif upper(slice) - lower(slice) = 1 then
       held := held || row(part[1].policy, part[1].relation, part[1].tids[1], 'refused', refusal)::nightshift.held_row;
       insert into nightshift.purge_decisions values (run.id, part[1].relation, part[1].tids[1], 'refused', refusal)
@@ -8210,8 +8278,53 @@ begin
 end;
 $$;
 
+comment on function nightshift.delete_by_halves is
+  'Deletes what of rows can go, halving them until those that a trigger or constraint refuses stand alone: they join held, and what they refer to. Errors: those of delete_rows, and NS422 when every row refuses.';
+
+-- supabase/schema/retention/delete_closure.sql
+
+create or replace function nightshift.delete_closure(
+  run nightshift.runs,
+  scope oid[],
+  component oid[],
+  rows_to_delete nightshift.row_set[],
+  inout held nightshift.held_row[],
+  inout released nightshift.released_row[],
+  out deleted nightshift.row_set[],
+  out moved nightshift.moved_row[]
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  moved_by_triggers nightshift.moved_row[];
+begin
+  if nightshift.delete_rows(run, rows_to_delete, scope) is null then
+    deleted := rows_to_delete;
+    select f.released, f.moved into released, moved from nightshift.follow_released(run.id, scope, released) f;
+  else
+    select h.held, h.deleted, h.released, h.moved into held, deleted, released, moved
+    from nightshift.delete_by_halves(run, scope, component, rows_to_delete, held) h;
+  end if;
+  if cardinality(held) > 0 and nightshift.fires_triggers(deleted, scope) then
+    moved_by_triggers := nightshift.find_moved_rows(array(
+      select row(null, h.relation, true, array_agg(h.tid))::nightshift.row_set from unnest(held) h group by h.relation
+    ));
+    perform nightshift.follow_moved_rows(run.id, moved_by_triggers);
+    moved := moved || moved_by_triggers;
+  end if;
+  if cardinality(moved) > 0 then
+    held := array(
+      select row(h.policy, h.relation, (f.tids)[1], h.fate, h.reason)::nightshift.held_row
+      from unnest(held) h
+      cross join lateral unnest(nightshift.follow_rows(array[row(null, h.relation, true, array[h.tid])::nightshift.row_set])) f
+    );
+  end if;
+end;
+$$;
+
 comment on function nightshift.delete_closure is
-  'Deletes what resolve_references says may go; a dry run only counts it. What refuses is found by halving and joins what is held, and the rest goes. released: how many references were set to null or default, by table. Errors: those of delete_rows, and NS422 when every row refuses.';
+  'Deletes what resolve_references says may go, or as much of it as triggers and constraints let go; what they refuse joins held. released: the references that were set to null or default; moved: the rows that have changed with it, of those that the run knows or can meet. All with where the rows are then. Errors: those of delete_rows and delete_by_halves.';
 
 -- supabase/schema/retention/delete_rows.sql
 
@@ -8328,6 +8441,36 @@ $$;
 
 comment on function nightshift.delete_rows is
   'Deletes locked rows of any tables in one statement. Returns null, or what refused (a trigger or constraint, by name; never what it said, which may quote a row) and then nothing is deleted. Errors: 40001 when a table is no longer covered, and what concerns more than single rows.';
+
+-- supabase/schema/retention/delete_slice.sql
+
+create or replace function nightshift.delete_slice(leaf regclass, due text, after tid, before tid)
+returns bigint
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+set lock_timeout = '20ms'
+as $$
+declare
+  deleted_rows bigint;
+begin
+  -- A DELETE is its own lock: of a row that somebody else changes meanwhile, it asks the whole condition again. IS TRUE keeps
+  -- the planner from going by the index of the marker, each time past all that earlier slices have killed.
+  execute format(
+    'delete from only %s r where r.ctid > %L and r.ctid < %L and r.tableoid = %s and (%s) is true',
+    nightshift.trusted_name(leaf), after, before, leaf::oid, due
+  );
+  get diagnostics deleted_rows = row_count;
+  return deleted_rows;
+exception
+  when lock_not_available or deadlock_detected or serialization_failure then
+    return null;
+end;
+$$;
+
+comment on function nightshift.delete_slice is
+  'Deletes the due rows of a leaf between two addresses, both left out, and returns how many; null, and none is deleted, when one of them is in use and is not let go within lock_timeout. due: the condition on r from due_condition.';
 
 -- supabase/schema/retention/describe_declaration.sql
 
@@ -8600,19 +8743,10 @@ declare
     )) is true
   );
   left_behind constant nightshift.row_set[] := nightshift.subtract_held(staying, known);
-  relations constant oid[] := array(select distinct r.relation from unnest(staying) r);
-  steps text;
+  steps constant text := nightshift.child_steps(keys, staying, ', r.fate');
   inherited nightshift.held_row[];
 begin
-  if cardinality(left_behind) = 0 then
-    return known;
-  end if;
-  select string_agg(format('select %s::oid, x.tableoid, x.ctid, r.fate from %s and r.policy = %s', k.policy,
-    nightshift.reference_join(k.key, true), k.policy), ' union all ')
-  into steps
-  from unnest(keys) k
-  where k.role = 'child' and k.related && relations;
-  if steps is null then
+  if cardinality(left_behind) = 0 or steps is null then
     return known;
   end if;
   execute format(
@@ -8657,15 +8791,9 @@ set enable_mergejoin = off
 set enable_hashjoin = off
 as $$
 declare
-  relations constant oid[] := array(select distinct r.relation from unnest(rows) r);
-  steps text;
+  steps constant text := nightshift.child_steps(keys, rows);
   covered nightshift.row_set[];
 begin
-  select string_agg(format('select %s::oid, x.tableoid, x.ctid from %s and r.policy = %s', k.policy,
-    nightshift.reference_join(k.key, true), k.policy), ' union all ')
-  into steps
-  from unnest(keys) k
-  where k.role = 'child' and k.related && relations;
   if steps is null then
     return array(select r from unnest(rows) r where r.due);
   end if;
@@ -8697,6 +8825,40 @@ $$;
 
 comment on function nightshift.find_covered_rows is
   'Those of rows that their policies let go: due ones, and children that lead to a due one through others of them.';
+
+-- supabase/schema/retention/find_due_among.sql
+
+create or replace function nightshift.find_due_among(
+  run nightshift.runs,
+  scope oid[],
+  leaf regclass,
+  tids tid[],
+  newer_than text default '-infinity'
+)
+returns tid[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+as $$
+declare
+  policy nightshift.retention_policies;
+  due tid[];
+begin
+  select p.* into policy from nightshift.covering_policy(leaf, scope) p;
+  if found then
+    execute format(
+      'select array_agg(r.ctid) from only %s r where r.ctid = any($1) and (%s) is true and (r.%I > %L) is true',
+      nightshift.trusted_name(leaf),
+      nightshift.due_condition('r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at),
+      policy.marker_column, newer_than
+    ) into due using tids;
+  end if;
+  return coalesce(due, '{}');
+end;
+$$;
+
+comment on function nightshift.find_due_among is 'Those of tids that a policy of the run says are due, with a marker after newer_than.';
 
 -- supabase/schema/retention/find_key.sql
 
@@ -8745,6 +8907,25 @@ $$;
 
 comment on function nightshift.find_key is
   'The foreign key that an entry of with_children, release or keep names, among those that refer to rows of the policy or of its children; null when there is none. A table that refers to itself means that only where its columns are given. Errors: NS404 no such table, NS422 several keys.';
+
+-- supabase/schema/retention/find_moved_rows.sql
+
+create or replace function nightshift.find_moved_rows(rows nightshift.row_set[])
+returns nightshift.moved_row[]
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(row(m.relation, m.old_tid, m.new_tid)::nightshift.moved_row), '{}')
+  from (
+    select distinct r.relation, t.old_tid, t.new_tid
+    from (select r.*, nightshift.follow_rows(array[r]) as now_at from unnest(find_moved_rows.rows) r) r
+    cross join lateral unnest(r.tids, (r.now_at[1]).tids) t(old_tid, new_tid)
+  ) m
+  where m.old_tid <> m.new_tid;
+$$;
+
+comment on function nightshift.find_moved_rows is
+  'Those of rows, locked by this transaction, that it has changed since, with where they were and are. One that went to another partition is not found.';
 
 -- supabase/schema/retention/find_needed_rows.sql
 
@@ -8856,7 +9037,7 @@ create or replace function nightshift.find_released_rows(
   keys nightshift.purge_key[],
   max_rows integer
 )
-returns nightshift.row_set[]
+returns nightshift.released_row[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set row_security = off
@@ -8865,11 +9046,11 @@ set enable_mergejoin = off
 set enable_hashjoin = off
 as $$
 declare
-  -- Those that go themselves are found as well, and subtracted at the end.
+  -- Those that go themselves are found as well.
   most constant bigint := max_rows + nightshift.count_rows(rows);
   key record;
-  found_rows nightshift.row_set[];
-  released nightshift.row_set[] := '{}';
+  found_rows nightshift.released_row[];
+  released nightshift.released_row[] := '{}';
 begin
   for key in
     select s.relation, s.tids, k.key, k.referencing, k.indexed
@@ -8879,32 +9060,29 @@ begin
   loop
     perform set_config('enable_hashjoin', (not key.indexed)::text, true);
     execute format(
-      'select array_agg(row(null, g.relation, false, g.tids)::nightshift.row_set)
+      'select array_agg(row(%s, r.relation, r.tid, r.referenced_relation, r.referenced_tid)::nightshift.released_row)
        from (
-         select r.relation, array_agg(r.tid) as tids
-         from (
-           select x.tableoid as relation, x.ctid as tid
-           from only %s t join %s x on %s
-           where t.tableoid = %s and t.ctid = any($1)
-             and not exists (
-               select from nightshift.purge_decisions d
-               where d.run_id = %L and d.relation = x.tableoid and d.tid = x.ctid and d.fate in (''gone'', ''assessed'')
-             )
-           limit %s
-         ) r
-         group by r.relation
-       ) g',
-      nightshift.trusted_name(key.relation), nightshift.scan_of(key.referencing), nightshift.join_condition(key.key), key.relation, run_id,
-      coalesce(most::text, 'all')
+         select x.tableoid as relation, x.ctid as tid, t.tableoid as referenced_relation, t.ctid as referenced_tid
+         from only %s t join %s x on %s
+         where t.tableoid = %s and t.ctid = any($1)
+           and not exists (
+             select from nightshift.purge_decisions d
+             where d.run_id = %L and d.relation = x.tableoid and d.tid = x.ctid and d.fate in (''gone'', ''assessed'')
+           )
+         limit %s
+       ) r',
+      key.key, nightshift.trusted_name(key.relation), nightshift.scan_of(key.referencing), nightshift.join_condition(key.key),
+      key.relation, run_id, most
     ) into found_rows using key.tids;
     released := released || coalesce(found_rows, '{}');
   end loop;
-  return nightshift.subtract_row_sets(released, rows);
+  -- What is referred to may go for two reasons.
+  return array(select distinct r from unnest(released) r);
 end;
 $$;
 
 comment on function nightshift.find_released_rows is
-  'The rows whose reference to one of rows is set to null or default when that one goes, as its policy says. With max_rows (null for all), no more than are needed to tell that there are as many.';
+  'The references to rows that are set to null or default when these go, as their policies say. Of more than max_rows that are not themselves of rows, no more than are needed to tell.';
 
 -- supabase/schema/retention/fires_triggers.sql
 
@@ -8933,6 +9111,121 @@ $$;
 
 comment on function nightshift.fires_triggers is
   'Whether triggers of the application may fire when these rows go, on their own tables or where references are released.';
+
+-- supabase/schema/retention/follow_moved_rows.sql
+
+create or replace function nightshift.follow_moved_rows(run_id uuid, moved nightshift.moved_row[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+-- By address from the index, and from there by hash, whatever the statistics say of tables that were empty a moment ago.
+set enable_seqscan = off
+set enable_nestloop = off
+as $$
+declare
+  relations constant oid[] := array(select distinct m.relation from unnest(moved) m);
+  old_tids constant tid[] := array(select m.old_tid from unnest(moved) m);
+begin
+  with left_behind as (
+    delete from nightshift.purge_decisions d
+    using unnest(moved) m
+    where d.run_id = follow_moved_rows.run_id and d.relation = any(relations) and d.tid = any(old_tids)
+      and d.relation = m.relation and d.tid = m.old_tid
+    returning d.run_id, d.relation, m.new_tid, d.fate, d.reason
+  )
+  insert into nightshift.purge_decisions (run_id, relation, tid, fate, reason)
+  select l.* from left_behind l
+  on conflict do nothing;
+
+  with left_behind as (
+    delete from nightshift.purge_pending p
+    using unnest(moved) m
+    where p.run_id = follow_moved_rows.run_id and p.relation = any(relations) and p.tid = any(old_tids)
+      and p.relation = m.relation and p.tid = m.old_tid
+    returning p.run_id, p.turn, p.relation, m.new_tid, p.policy, p.level, p.walked
+  )
+  insert into nightshift.purge_pending (run_id, turn, relation, tid, policy, level, walked)
+  select l.* from left_behind l
+  -- One that waits there is of a row that is gone.
+  on conflict on constraint purge_pending_pkey do update
+  set policy = excluded.policy, level = excluded.level, walked = excluded.walked;
+
+  with left_behind as (
+    delete from nightshift.purge_released r
+    using unnest(moved) m
+    where r.run_id = follow_moved_rows.run_id and r.relation = any(relations) and r.tid = any(old_tids)
+      and r.relation = m.relation and r.tid = m.old_tid
+    returning r.run_id, r.relation, m.new_tid, r.turn, r.referencing, r."references"
+  )
+  insert into nightshift.purge_released (run_id, relation, tid, turn, referencing, "references")
+  select l.* from left_behind l
+  on conflict on constraint purge_released_pkey do update set "references" = excluded."references";
+
+  with left_behind as (
+    delete from nightshift.purge_counted c
+    using unnest(moved) m
+    where c.run_id = follow_moved_rows.run_id and c.relation = any(relations) and c.tid = any(old_tids)
+      and c.relation = m.relation and c.tid = m.old_tid
+    returning c.run_id, c.relation, m.new_tid
+  )
+  insert into nightshift.purge_counted (run_id, relation, tid)
+  select l.* from left_behind l
+  on conflict do nothing;
+end;
+$$;
+
+comment on function nightshift.follow_moved_rows is 'Keeps what a run knows of rows with them where they are now.';
+
+-- supabase/schema/retention/follow_released.sql
+
+create or replace function nightshift.follow_released(
+  run_id uuid,
+  scope oid[],
+  inout released nightshift.released_row[],
+  out moved nightshift.moved_row[]
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  moved := nightshift.find_moved_rows(array(
+    select row(null, r.relation, false, array_agg(distinct r.tid))::nightshift.row_set
+    from unnest(released) r
+    group by r.relation
+    -- Of other tables a run knows no rows.
+    having exists (
+      select from nightshift.policy_members(scope) m where r.relation in (select nightshift.related_tables(m.member))
+    )
+  ));
+  if cardinality(moved) > 0 then
+    perform nightshift.follow_moved_rows(run_id, moved);
+    released := array(
+      select row(r.key, r.relation, coalesce(m.new_tid, r.tid), r.referenced_relation, r.referenced_tid)::nightshift.released_row
+      from unnest(released) r
+      left join unnest(moved) m on m.relation = r.relation and m.old_tid = r.tid
+    );
+  end if;
+end;
+$$;
+
+comment on function nightshift.follow_released is
+  'Follows rows to where they are since their reference was set to null or default, if the run can meet them again.';
+
+-- supabase/schema/retention/follow_rows.sql
+
+create or replace function nightshift.follow_rows(rows nightshift.row_set[])
+returns nightshift.row_set[]
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(row(r.policy, r.relation, r.due, array(
+    select pg_catalog.currtid2(r.relation::regclass::text, t.tid) from unnest(r.tids) with ordinality t(tid, position) order by t.position
+  ))::nightshift.row_set), '{}')
+  from unnest(follow_rows.rows) r;
+$$;
+
+comment on function nightshift.follow_rows is
+  'Rows that were locked by this transaction, with where they are by now, should it have changed them since.';
 
 -- supabase/schema/retention/follow_tables.sql
 
@@ -9001,6 +9294,10 @@ as $$
   where not exists (select from nightshift.runs r where r.id = d.run_id and r.status in ('running', 'continued'));
   delete from nightshift.purge_pending p
   where not exists (select from nightshift.runs r where r.id = p.run_id and r.status in ('running', 'continued'));
+  delete from nightshift.purge_released p
+  where not exists (select from nightshift.runs r where r.id = p.run_id and r.status in ('running', 'continued'));
+  delete from nightshift.purge_counted c
+  where not exists (select from nightshift.runs r where r.id = c.run_id and r.status in ('running', 'continued'));
 $$;
 
 comment on function nightshift.forget_decisions is 'Deletes what runs that have ended knew of rows.';
@@ -9337,6 +9634,23 @@ $$;
 
 comment on function nightshift.keys_in_words is 'The foreign keys with a role in a policy, as a JSON array of what with_children, release and keep take.';
 
+-- supabase/schema/retention/known_decisions.sql
+
+create or replace function nightshift.known_decisions(run_id uuid, policy oid, leaf oid, tids tid[])
+returns nightshift.held_row[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+as $$
+  select coalesce(array_agg(row(known_decisions.policy, d.relation, d.tid, d.fate, r.reason)::nightshift.held_row), '{}')
+  from nightshift.purge_decisions d
+  left join lateral string_to_table(d.reason, E'\n') r(reason) on true
+  where d.run_id = known_decisions.run_id and d.relation = leaf and d.tid = any(tids);
+$$;
+
+comment on function nightshift.known_decisions is 'What a run has decided of rows of a leaf, once for each reason.';
+
 -- supabase/schema/retention/leaf_relations.sql
 
 create or replace function nightshift.leaf_relations(relation regclass)
@@ -9557,6 +9871,33 @@ $$;
 comment on function nightshift.marker_walk is
   'How an index serves the way through the due rows of a leaf: index (it gives them in the order of the marker), sweep (a BRIN index says which pages may have some), or null when none does.';
 
+-- supabase/schema/retention/may_be_left_alone.sql
+
+create or replace function nightshift.may_be_left_alone(leaf regclass, as_of timestamptz)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
+as $$
+begin
+  return exists (
+    select
+    from pg_catalog.pg_partition_ancestors(leaf) a(relid)
+    join pg_catalog.pg_inherits i on i.inhrelid = a.relid
+    join nightshift.partition_policies p on p.parent = i.inhparent and p.enabled and p.retention is not null
+    join pg_catalog.pg_class c on c.oid = a.relid
+    -- Years of four digits; whatever else an end may be, is not read here.
+    where (substring(pg_get_expr(c.relpartbound, 0) from '\) TO \(''(\d{4}-\d\d-\d\d[^B'']*)''')::timestamptz at time zone 'UTC'
+      > least(may_be_left_alone.as_of, now()) at time zone 'UTC' - p.retention) is not true
+  );
+end;
+$$;
+
+comment on function nightshift.may_be_left_alone is
+  'Whether a leaf may be among what is left to a partition policy (see partitions_to_retire): not while it, and whatever it is a part of, has not ended long enough ago. Much quicker, for most.';
+
 -- supabase/schema/retention/may_exceed.sql
 
 create or replace function nightshift.may_exceed(run nightshift.runs, policy nightshift.retention_policies, backlog jsonb)
@@ -9584,6 +9925,28 @@ $$;
 
 comment on function nightshift.may_exceed is
   'Whether what is due, and what goes with it, may be more than the max_fraction of a policy allows, so that it has to be counted what would really go.';
+
+-- supabase/schema/retention/may_go_unseen.sql
+
+create or replace function nightshift.may_go_unseen(run nightshift.runs, policy nightshift.retention_policies, leaf regclass)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return not exists (select from nightshift.purge_keys(array[policy.relation::oid]))
+    -- One by one, by the index: a database has many triggers, most of them those of its foreign keys. 8: ON DELETE.
+    and not exists (
+      select from (select t.tgtype from pg_catalog.pg_trigger t where t.tgrelid = leaf offset 0) t where t.tgtype & 8 = 8
+    )
+    and not exists (select from pg_catalog.pg_rewrite w where w.ev_class = leaf and w.ev_type = '4')
+    and not exists (select from nightshift.purge_decisions d where d.run_id = run.id and d.relation = leaf::oid);
+end;
+$$;
+
+comment on function nightshift.may_go_unseen is
+  'Whether the due rows of a leaf may be deleted without a look at each: nothing refers to them, no trigger or rule has a part in it, and the run has decided none of them. True until the end of the transaction where the leaf is held (hold_table).';
 
 -- supabase/schema/retention/measure_backlog.sql
 
@@ -10118,21 +10481,26 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  leaf regclass;
+  -- Each is locked, with its indexes, until the batch ends.
+  max_leaves constant integer := 100;
+  leaves constant oid[] := array(
+    select l::oid from nightshift.leaf_relations(relation) l where l::oid > done order by l::oid limit max_leaves
+  );
+  leaf oid;
   mode text;
 begin
-  for leaf in select l from nightshift.leaf_relations(relation) l where l::oid > done order by l::oid loop
+  foreach leaf in array leaves loop
     mode := nightshift.way_into_leaf(leaf, marker_column, due);
     if mode is not null then
-      return jsonb_build_object('leaf', leaf::oid::bigint, 'mode', mode);
+      return jsonb_build_object('leaf', leaf::bigint, 'mode', mode);
     end if;
   end loop;
-  return null;
+  return case when cardinality(leaves) = max_leaves then jsonb_build_object('leaf', leaf::bigint, 'leafDone', true) end;
 end;
 $$;
 
 comment on function nightshift.next_leaf is
-  'Where a purge goes on after the leaf with oid done: {leaf, mode: see way_into_leaf}, or null when no further leaf has due rows.';
+  'Where a purge goes on after the leaf with oid done: {leaf, mode: see way_into_leaf}; or {leaf, leafDone} behind 100 leaves that have nothing due; or null when none further has.';
 
 -- supabase/schema/retention/next_seeds.sql
 
@@ -10153,7 +10521,8 @@ declare
   stop_at timestamptz;
   lock_clause constant text := case when locking then 'for update skip locked' else '' end;
   cutoff constant timestamptz := least(run.started_at, now()) - policy.drop_after;
-  left_alone record;
+  left_alone oid[];
+  outside text;
   cursor jsonb := coalesce(step -> 'cursor', '{"leaf": 0, "leafDone": true}');
   leaf regclass;
   due text;
@@ -10164,23 +10533,28 @@ declare
   is_full boolean := cursor = 'null';
 begin
   seeds := '{}';
-  select a.* into left_alone from nightshift.left_alone('r', policy.relation, run.started_at) a;
   for leaf in
     select l
     from nightshift.all_leaf_relations(policy.relation) l
     -- A leaf that is not there any more was dropped or detached since the last batch: its rows are no longer ours.
     where (l::oid > (cursor ->> 'leaf')::oid or l::oid = (cursor ->> 'leaf')::oid and (cursor ->> 'leafDone')::boolean is not true)
       and l::oid in (select nightshift.partitions_before(policy.relation, policy.marker_column, cutoff))
-      and l::oid not in (select unnest(left_alone.partitions))
     order by l::oid
   loop
     stop_at := coalesce(stop_at, clock_timestamp() + interval '100 milliseconds');
     is_full := looked_at = max_leaves or nightshift.count_rows(seeds) >= batch_rows or looked_at > 0 and clock_timestamp() > stop_at;
     exit when is_full;
+    if left_alone is null and nightshift.may_be_left_alone(leaf, run.started_at) then
+      select a.partitions, a.otherwise into left_alone, outside from nightshift.left_alone('r', policy.relation, run.started_at) a;
+    end if;
+    if leaf::oid = any(left_alone) then
+      cursor := jsonb_build_object('leaf', leaf::oid::bigint, 'leafDone', true);
+      continue;
+    end if;
     looked_at := looked_at + 1;
     due := nightshift.due_by_marker(
       'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
-    ) || left_alone.otherwise;
+    ) || coalesce(outside, '');
     begin
       if leaf::oid <> (cursor ->> 'leaf')::oid then
         mode := nightshift.way_into_leaf(leaf, policy.marker_column, due);
@@ -10197,12 +10571,12 @@ begin
     end;
     -- Or detached.
     if not exists (select from nightshift.covering_policy(leaf, array[policy.relation::oid])) then
-      cursor := cursor || '{"leafDone": true}';
+      cursor := jsonb_build_object('leaf', leaf::oid::bigint, 'leafDone', true);
       continue;
     end if;
     due := nightshift.due_by_marker(
       'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
-    ) || left_alone.otherwise;
+    ) || coalesce(outside, '');
     loop
       select c.cursor, c.chosen into cursor, chosen
       from nightshift.choose_due_rows(
@@ -10210,18 +10584,26 @@ begin
         leaf, due, policy.marker_column, lock_clause,
         greatest(batch_rows - nightshift.count_rows(seeds), least(batch_rows, 500))::integer, cursor
       ) c;
+      -- Counted before they moved here.
+      if exists (select from nightshift.purge_counted c where c.run_id = run.id) then
+        chosen := array(
+          select t from unnest(chosen) t
+          where t not in (
+            select c.tid from nightshift.purge_counted c
+            where c.run_id = run.id and c.relation = leaf::oid and c.tid = any(chosen)
+          )
+        );
+      end if;
       -- Decided before, with rows that refer to them: counted here, and not walked a second time.
-      known := array(
-        select row(policy.relation, d.relation, d.tid, d.fate, r.reason)::nightshift.held_row
-        from nightshift.purge_decisions d
-        left join lateral string_to_table(d.reason, E'\n') r(reason) on true
-        where d.run_id = run.id and d.relation = leaf::oid and d.tid = any(chosen)
-      );
+      known := nightshift.known_decisions(run.id, policy.relation, leaf, chosen);
       step := nightshift.count_held(step, known);
       seeds := seeds || nightshift.subtract_held(
-        case when chosen is null then '{}' else array[row(policy.relation, leaf, true, chosen)::nightshift.row_set] end, known
+        case when coalesce(cardinality(chosen), 0) = 0 then '{}' else array[row(policy.relation, leaf, true, chosen)::nightshift.row_set] end, known
       );
-      exit when (cursor ->> 'leafDone')::boolean;
+      if (cursor ->> 'leafDone')::boolean then
+        cursor := jsonb_build_object('leaf', leaf::oid::bigint, 'leafDone', true);
+        exit;
+      end if;
       is_full := cardinality(seeds) > 0 or clock_timestamp() > stop_at;
       exit when is_full;
     end loop;
@@ -10336,6 +10718,68 @@ $$;
 
 comment on function nightshift.note_decisions is
   'Remembers what a batch decided, as far as the run can meet the rows again: those that stay where references may run in a circle, those that are kept and refer to rows that may be due, and what a dry run counts as gone. Returns the rows of held that the cursor has passed, which are to be counted now.';
+
+-- supabase/schema/retention/note_released.sql
+
+create or replace function nightshift.note_released(
+  run nightshift.runs,
+  scope oid[],
+  turn regclass,
+  deleted nightshift.row_set[],
+  released nightshift.released_row[],
+  inout steps jsonb
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+-- As in follow_moved_rows.
+set enable_seqscan = off
+set enable_nestloop = off
+as $$
+declare
+  deleted_tids constant tid[] := array(select unnest(d.tids) from unnest(deleted) d);
+  changed record;
+  may_go tid[];
+begin
+  steps := nightshift.add_released(steps, turn::text, nightshift.count_released(released));
+  -- Those that are gone now need not be counted any more.
+  for changed in
+    with gone as (
+      delete from nightshift.purge_released r
+      where r.run_id = run.id and r.relation in (select d.relation from unnest(deleted) d) and r.tid = any(deleted_tids)
+        and (r.relation, r.tid) in (select d.relation, t.tid from unnest(deleted) d cross join lateral unnest(d.tids) t(tid))
+      returning r.turn, r.referencing, r."references"
+    )
+    select g.turn, jsonb_object_agg(g.referencing::regclass, -g.n) as counts
+    from (select g.turn, g.referencing, sum(g."references") as n from gone g group by g.turn, g.referencing) g
+    group by g.turn
+  loop
+    steps := nightshift.add_released(steps, changed.turn::regclass::text, changed.counts);
+  end loop;
+
+  for changed in
+    select r.relation, array_agg(distinct r.tid) as tids,
+      exists (
+        select from nightshift.policy_members(scope) m
+        where m.is_child and r.relation in (select nightshift.related_tables(m.member))
+      ) as is_child
+    from unnest(released) r
+    group by r.relation
+  loop
+    may_go := case when changed.is_child then changed.tids
+      else nightshift.find_due_among(run, scope, changed.relation, changed.tids) end;
+    insert into nightshift.purge_released as p (run_id, relation, tid, turn, referencing, "references")
+    select run.id, r.relation, r.tid, note_released.turn, c.conrelid, count(*)
+    from unnest(released) r
+    join pg_catalog.pg_constraint c on c.oid = r.key
+    where r.relation = changed.relation and r.tid in (select t from unnest(may_go) t)
+    group by r.relation, r.tid, c.conrelid
+    on conflict on constraint purge_released_pkey do update set "references" = p."references" + excluded."references";
+  end loop;
+end;
+$$;
+
+comment on function nightshift.note_released is
+  'Counts references that a batch has released in the step of the table whose turn it is. Of rows that went before their time came, they are not counted: those that may yet go are remembered.';
 
 -- supabase/schema/retention/own_due_condition.sql
 
@@ -10711,6 +11155,8 @@ as $$
 declare
   started constant timestamptz := clock_timestamp();
   max_rows constant integer := coalesce(closure_rows, greatest(32 * batch_rows, 8000));
+  -- Smaller batches are small for a reason.
+  fewest_rows constant integer := 500;
   section constant text := case when assess then 'assessments' else 'steps' end;
   run nightshift.runs;
   scope oid[];
@@ -10720,6 +11166,7 @@ declare
   step jsonb;
   level integer;
   seeds nightshift.row_set[];
+  by_slices boolean := false;
   resolved record;
   result record;
   deleted nightshift.row_set[] := '{}';
@@ -10780,7 +11227,10 @@ begin
     || coalesce(run.progress #> array[section, policy.relation::text], '{}');
 
   select t.level, t.seeds into level, seeds from nightshift.take_pending(run, scope, policy.relation, not dry) t;
-  if level is null then
+  if level is null and not dry and cardinality(component) = 0 and batch_rows >= fewest_rows then
+    select s.step, s.deleted_rows is not null into step, by_slices from nightshift.purge_slices(run, policy, step) s;
+  end if;
+  if level is null and not by_slices then
     select n.step, n.seeds into step, seeds from nightshift.next_seeds(run, policy, step, batch_rows, not dry) n;
   end if;
   select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, max_rows) r;
@@ -10789,6 +11239,7 @@ begin
     select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, 8 * max_rows) r;
     if not resolved.complete then
       resolved.rows_to_delete := '{}';
+      resolved.released := '{}';
       resolved.held := array[row(seeds[1].policy, seeds[1].relation, seeds[1].tids[1], 'undecided', null)::nightshift.held_row];
     end if;
   elsif not resolved.complete then
@@ -10799,15 +11250,27 @@ begin
   if resolved.rows_to_delete is not null then
     if not dry then
       perform nightshift.apply_brake(run, resolved.rows_to_delete);
+      select d.* into result
+      from nightshift.delete_closure(run, scope, component, resolved.rows_to_delete, resolved.held, resolved.released) d;
+    else
+      select resolved.rows_to_delete as deleted, resolved.held, resolved.released, '{}'::nightshift.moved_row[] as moved into result;
     end if;
-    select d.* into result
-    from nightshift.delete_closure(run, scope, component, dry, resolved.rows_to_delete, resolved.held) d;
     deleted := result.deleted;
+    seeds := case when cardinality(result.moved) > 0 then nightshift.follow_rows(seeds) else seeds end;
     step := nightshift.count_held(step, nightshift.note_decisions(
       run, policy.relation, level, seeds, deleted, result.held, cardinality(component) > 0,
       case when assess then 'assessed' when dry then 'gone' end
     ));
-    step := step || jsonb_build_object('released', nightshift.add_counts(step -> 'released', result.released));
+    if cardinality(result.moved) > 0 then
+      step := nightshift.recount_moved_rows(run, policy, step, result.moved);
+    end if;
+    if not assess then
+      run.progress := run.progress || jsonb_build_object(section, nightshift.note_released(
+        run, scope, policy.relation, deleted, result.released,
+        coalesce(run.progress -> section, '{}') || jsonb_build_object(policy.relation::text, step)
+      ));
+      step := run.progress #> array[section, policy.relation::text];
+    end if;
   end if;
   step := step || jsonb_build_object('batches', (step ->> 'batches')::bigint + 1);
   step := nightshift.record_batch(run, policy.relation, section, step, deleted);
@@ -10824,6 +11287,7 @@ begin
     'step', step,
     'done', finished,
     'refusal', refusal,
+    'bySlices', by_slices,
     'rowsReached', greatest(nightshift.count_rows(array(select r from unnest(resolved.reached) r where r.due)) - nightshift.count_rows(seeds), 0),
     'durationMs', round(extract(epoch from clock_timestamp() - started) * 1000, 3)
   );
@@ -10983,6 +11447,100 @@ $$;
 
 comment on function nightshift.purge_order is
   'In which order policies have their turn (ascending position): tables that refer come first, so that what is left of them then, stays. component: the policies, itself among them, whose rows may refer to each other in a circle, and which are decided together; empty where there is no circle.';
+
+-- supabase/schema/retention/purge_slices.sql
+
+create or replace function nightshift.purge_slices(
+  run nightshift.runs,
+  policy nightshift.retention_policies,
+  inout step jsonb,
+  out deleted_rows bigint
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- Users do not notice locks that are held for so long.
+  batch_ms constant numeric := 200;
+  -- What is lost when a row turns out to be in use.
+  slice_ms constant numeric := 50;
+  started constant timestamptz := clock_timestamp();
+  due text;
+  cursor jsonb := step -> 'cursor';
+  gone constant bigint := (step ->> 'rowsPurged')::bigint;
+  leaf regclass;
+  -- Without what an index walk has seen already.
+  unseen text;
+  after tid;
+  -- Little enough for any table; four slices later it can be much.
+  few_blocks constant integer := 64;
+  blocks bigint := few_blocks;
+  end_block bigint;
+  slice_started timestamptz;
+  slice_rows bigint;
+  spent_ms numeric := 0;
+begin
+  if cursor is null then
+    due := nightshift.due_condition(
+      'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
+    );
+    cursor := coalesce(nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
+  end if;
+  while cursor ->> 'mode' = 'sweep' and spent_ms < batch_ms loop
+    exit when cursor ? 'careful';
+    after := coalesce(cursor ->> 'after', '(0,0)')::tid;
+    exit when (after::text::point)[0] < (cursor ->> 'inUseBefore')::bigint;
+    if leaf is distinct from (cursor ->> 'leaf')::oid::regclass then
+      leaf := (cursor ->> 'leaf')::oid::regclass;
+      -- Of small partitions next_seeds takes many at once.
+      exit when leaf <> policy.relation and pg_relation_size(leaf) < few_blocks * current_setting('block_size')::bigint;
+      exit when leaf not in (select l from nightshift.leaf_relations(policy.relation) l);
+      perform nightshift.hold_table(leaf, 'for update');
+      -- It may have been detached just before.
+      exit when not exists (select from nightshift.covering_policy(leaf, array[policy.relation::oid]));
+      if not nightshift.may_go_unseen(run, policy, leaf) then
+        cursor := cursor || '{"careful": true}';
+        exit;
+      end if;
+      due := nightshift.due_condition(
+        'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
+      );
+      unseen := due || case when cursor ? 'floor' then format(' and r.%I > %L', policy.marker_column, cursor ->> 'floor') else '' end;
+    end if;
+
+    end_block := least((after::text::point)[0]::bigint + blocks, 4294967295);
+    slice_started := clock_timestamp();
+    slice_rows := nightshift.delete_slice(leaf, unseen, after, format('(%s,0)', end_block)::tid);
+    if slice_rows is null then
+      -- Up to there, rows are locked before they are deleted, and those in use are passed over.
+      cursor := cursor || jsonb_build_object('inUseBefore', end_block);
+      exit;
+    end if;
+    deleted_rows := coalesce(deleted_rows, 0) + slice_rows;
+    perform nightshift.require_within_brake(nightshift.brake(run, policy.relation, nightshift.add_counts(
+      nightshift.gone_of(policy.relation, step), jsonb_build_object(policy.relation::text, deleted_rows)
+    )));
+    spent_ms := 1000 * extract(epoch from clock_timestamp() - started);
+    if end_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint then
+      cursor := coalesce(nightshift.next_leaf(policy.relation, leaf, policy.marker_column, due), 'null');
+    else
+      cursor := cursor || jsonb_build_object('after', format('(%s,0)', end_block));
+      blocks := ceil(blocks * least(4, greatest(least(slice_ms, batch_ms - spent_ms), 1)
+        / (1000 * extract(epoch from clock_timestamp() - slice_started))));
+    end if;
+  end loop;
+  step := step || jsonb_build_object('cursor', cursor);
+  if deleted_rows > 0 then
+    step := step || jsonb_build_object('rowsPurged', gone + deleted_rows);
+    update nightshift.retention_policies p
+    set last_purged_at = clock_timestamp(), last_purged_run = run.id, last_purged_rows = gone + deleted_rows
+    where p.relation = policy.relation;
+  end if;
+end;
+$$;
+
+comment on function nightshift.purge_slices is
+  'Deletes due rows of a policy slice by slice after step.cursor, for about 200 ms, as long as they need no look at each (see may_go_unseen), and counts them in step. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse or in a small partition, something refers to them, or one of them is in use.';
 
 -- supabase/schema/retention/purge_waits.sql
 
@@ -11235,6 +11793,71 @@ $$;
 
 comment on function nightshift.record_batch is
   'Writes what a batch did into a section of the ledger (steps, or assessments) and into the policies, in the transaction of the batch. Returns the step of the table whose turn it is.';
+
+-- supabase/schema/retention/recount_moved_rows.sql
+
+create or replace function nightshift.recount_moved_rows(
+  run nightshift.runs,
+  policy nightshift.retention_policies,
+  step jsonb,
+  moved nightshift.moved_row[]
+)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+as $$
+declare
+  leaf constant oid := step #>> '{cursor,leaf}';
+  last_passed tid;
+  crossing tid[];
+  passed tid[];
+  passed_anew tid[];
+begin
+  -- The marker of a row stays where it is, in an index as well.
+  if step #>> '{cursor,mode}' is distinct from 'sweep' then
+    return step;
+  end if;
+  last_passed := coalesce(step #>> '{cursor,after}', '(0,0)');
+  crossing := nightshift.find_due_among(run, array[policy.relation::oid], leaf, array(
+    select m.new_tid from unnest(moved) m
+    where m.relation = leaf and (m.old_tid <= last_passed) <> (m.new_tid <= last_passed)
+  ), coalesce(step #>> '{cursor,floor}', '-infinity'));
+  if cardinality(crossing) = 0 then
+    return step;
+  end if;
+
+  -- What waits is counted when it is decided, or else when the cursor comes to it.
+  with waiting as (
+    update nightshift.purge_pending p set walked = p.tid <= last_passed
+    where p.run_id = run.id and p.turn = policy.relation::oid and p.relation = leaf and p.tid = any(crossing)
+    returning p.tid
+  )
+  select array(select unnest(crossing) except select w.tid from waiting w) into crossing;
+  passed := array(select t from unnest(crossing) t where t <= last_passed);
+  insert into nightshift.purge_counted (run_id, relation, tid)
+  select run.id, leaf, t from unnest(crossing) t where t > last_passed
+  on conflict do nothing;
+  with counted as (
+    delete from nightshift.purge_counted c
+    where c.run_id = run.id and c.relation = leaf and c.tid = any(passed)
+    returning c.tid
+  )
+  select array(select unnest(passed) except select c.tid from counted c) into passed;
+
+  step := nightshift.count_held(step, nightshift.known_decisions(run.id, policy.relation, leaf, passed));
+  insert into nightshift.purge_pending (run_id, turn, relation, tid, policy, level, walked)
+  select run.id, policy.relation, leaf, t, policy.relation, 1, true
+  from unnest(passed) t
+  where not exists (
+    select from nightshift.purge_decisions d where d.run_id = run.id and d.relation = leaf and d.tid = t
+  );
+  return step;
+end;
+$$;
+
+comment on function nightshift.recount_moved_rows is
+  'Sees to it that due rows which moved past the cursor of a sweep are looked at, and counted, once: it passes over those that it has passed before, and those that it will not meet are taken up next, or counted now when they are decided.';
 
 -- supabase/schema/retention/reference_join.sql
 
@@ -11641,6 +12264,27 @@ $$;
 comment on function nightshift.require_replica_identity is
   'Raises NS422 where Postgres is certain to refuse a deletion: see without_replica_identity.';
 
+-- supabase/schema/retention/require_within_brake.sql
+
+create or replace function nightshift.require_within_brake(excess text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if excess is not null then
+    raise exception using
+      errcode = 'NS428',
+      message = excess,
+      detail = 'Counted with what is gone in this run. This batch deleted nothing.',
+      hint = 'The policy or the rows changed since the run began. Look with a dry run; then name the table in force, or raise max_fraction.';
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_within_brake is
+  'Raises NS428 where nightshift.brake has something to say, so that nothing of the batch is committed.';
+
 -- supabase/schema/retention/resolve_references.sql
 
 -- Which rows may go: the largest set of due rows, and of rows that go with them, that no other row refers to.
@@ -11661,7 +12305,7 @@ create or replace function nightshift.resolve_references(
   max_rows integer,
   out rows_to_delete nightshift.row_set[],
   out held nightshift.held_row[],
-  out released nightshift.row_set[],
+  out released nightshift.released_row[],
   out reached nightshift.row_set[],
   out complete boolean,
   out ahead nightshift.row_set[]
@@ -11675,6 +12319,7 @@ declare
   has_children constant boolean := exists (select from unnest(keys) k where k.role = 'child');
   has_releases constant boolean := exists (select from unnest(keys) k where k.role = 'release');
   others nightshift.row_set[];
+  released_rows nightshift.row_set[] := '{}';
   due_rows nightshift.row_set[];
   found_rows nightshift.held_row[];
   left_rows nightshift.row_set[];
@@ -11704,18 +12349,22 @@ begin
   end if;
   if has_releases then
     released := nightshift.find_released_rows(run.id, rows_to_delete, keys, max_rows + 1);
-    complete := nightshift.count_rows(released) <= max_rows;
+    released_rows := nightshift.subtract_row_sets(array(
+      select row(null, r.relation, false, array_agg(r.tid))::nightshift.row_set from unnest(released) r group by r.relation
+    ), rows_to_delete);
+    complete := nightshift.count_rows(released_rows) <= max_rows;
     if not complete then
       return;
     end if;
     if locking then
-      released := nightshift.lock_rows(run, released);
+      released_rows := nightshift.lock_rows(run, released_rows);
     end if;
   end if;
 
   -- A fresh look, after the locks: whoever would refer to a locked row now waits for us, whoever did before is seen.
-  found_rows := array(select f from nightshift.find_needed_rows(run.id, rows_to_delete, released, keys) f);
+  found_rows := array(select f from nightshift.find_needed_rows(run.id, rows_to_delete, released_rows, keys) f);
   if cardinality(found_rows) = 0 and not has_children then
+    released := nightshift.stay_released(released, rows_to_delete);
     return;
   end if;
   all_rows := rows_to_delete;
@@ -11738,6 +12387,7 @@ begin
     );
     rows_to_delete := left_rows;
   end loop;
+  released := nightshift.stay_released(released, rows_to_delete);
   if cardinality(held) > 0 and (has_children or cardinality(component) > 1) then
     -- What stays for one reason was not asked for others, which hold it as well. Children that stay only because what they
     -- would go with stays have none, and are none.
@@ -11766,7 +12416,7 @@ end;
 $$;
 
 comment on function nightshift.resolve_references is
-  'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the rows whose reference is then set to null or default. held: those that stay, with each foreign key that keeps them. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';
+  'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the references that are then set to null or default. held: those that stay, with each foreign key that keeps them. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';
 
 -- supabase/schema/retention/restore_rows.sql
 
@@ -12183,6 +12833,32 @@ $$;
 
 comment on function nightshift.spread_hold is
   'What follows when rows stay: they, and those of rows that they refer to, directly or not, with the foreign key that holds them, or their children.';
+
+-- supabase/schema/retention/stay_released.sql
+
+create or replace function nightshift.stay_released(released nightshift.released_row[], going nightshift.row_set[])
+returns nightshift.released_row[]
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if cardinality(released) = 0 then
+    return released;
+  end if;
+  return array(
+    select r
+    from unnest(released) r
+    where (r.relation, r.tid) not in (select g.relation, t.tid from unnest(going) g cross join lateral unnest(g.tids) t(tid))
+      and (r.referenced_relation, r.referenced_tid) in (
+        select g.relation, t.tid from unnest(going) g cross join lateral unnest(g.tids) t(tid)
+      )
+  );
+end;
+$$;
+
+comment on function nightshift.stay_released is
+  'Those of released whose row stays and loses its reference, once the rows of going and no others are gone.';
 
 -- supabase/schema/retention/subtract_held.sql
 
@@ -14957,7 +15633,8 @@ revoke all on schema nightshift from public, anon, authenticated, service_role, 
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
   nightshift.database_sizes, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
-  nightshift.migrations, nightshift.partition_policies, nightshift.purge_decisions, nightshift.purge_pending,
+  nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
+  nightshift.purge_pending, nightshift.purge_released,
   nightshift.refresh_policies, nightshift.restores, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
   nightshift.runs, nightshift.settings, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
@@ -14967,6 +15644,8 @@ revoke all on sequence
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on type nightshift.partition_state from public;
 revoke all on type nightshift.held_row from public;
+revoke all on type nightshift.moved_row from public;
+revoke all on type nightshift.released_row from public;
 revoke all on type nightshift.row_set from public;
 
 grant usage on schema nightshift to service_role, nightshift_runner;
@@ -15002,25 +15681,26 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7061834c4a6ca02378e346bce256acd149ad575b88f862eca9b94511cdc34512', '{
-  add_counts, add_key, add_partition_policy, add_refresh_policy, add_retention_policy, adopt_refresh_policies,
-  advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
-  api_roles, application_owners, apply_brake, are_related, assess_health, assess_partitions, assess_view, begin_detach,
-  begin_run, bound_of_time, brake, call_for_role, called_functions, can_be_referenced, check_health, check_lease,
-  check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy, check_release, check_restore,
-  check_retention_policy, child_condition, choose_due_rows, column_type, composite_types, constant_default,
-  copy_after_attach, copy_grants, copy_settings, count_between, count_deleted, count_held, count_released, count_rows,
-  counted, counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions,
-  database_sizes, declare_health_check, declare_job, declare_keys, declared_since, delete_closure, delete_rows,
-  describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers,
-  describe_health_check, describe_holders, describe_holding_keys, describe_installation, describe_jobs,
-  describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
-  describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
-  drop_retired_partitions, due_by_marker, due_condition, estimate_rows, explain_attach_failure, fates_of, fences,
-  find_covered_rows, find_key, find_needed_rows, find_refresh, find_refresh_policy, find_relation, find_released_rows,
-  find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view,
-  fix_of_step, follow_renames, follow_tables, forced_names, forget_decisions, free_partition_name, get_health, get_run,
-  gone_of, grant_of_refresh, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '4a233e49c3ed712a70c42d863c4afeb5bd1f7052f506a3f9834dcce0fd572a5c', '{
+  add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
+  adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
+  alter_retention_policy, api_roles, application_owners, apply_brake, are_related, assess_health, assess_partitions,
+  assess_view, begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions, can_be_referenced,
+  check_health, check_lease, check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy,
+  check_release, check_restore, check_retention_policy, child_condition, child_steps, choose_due_rows, column_type,
+  composite_types, constant_default, copy_after_attach, copy_grants, copy_settings, count_between, count_deleted,
+  count_held, count_released, count_rows, counted, counted_until, covering_policy, create_missing_partitions,
+  create_partition, create_partitions, database_sizes, declare_health_check, declare_job, declare_keys, declared_since,
+  delete_by_halves, delete_closure, delete_rows, delete_slice, describe_ddl_failure, describe_declaration,
+  describe_declared_policy, describe_delete_triggers, describe_health_check, describe_holders, describe_holding_keys,
+  describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
+  describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
+  describe_run, describe_view, drop_retired_partitions, due_by_marker, due_condition, estimate_rows,
+  explain_attach_failure, fates_of, fences, find_covered_rows, find_due_among, find_key, find_moved_rows,
+  find_needed_rows, find_refresh, find_refresh_policy, find_relation, find_released_rows, find_stranger, find_view,
+  finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows,
+  follow_released, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name,
+  get_health, get_run, gone_of, grant_of_refresh, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
   health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
   health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
   health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
@@ -15033,32 +15713,33 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run,
   hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as, interval_start, intervals_of, is_forced,
   is_large, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time,
-  key_columns, key_in_words, keys_in_words, last_health_levels, leaf_relations, left_alone, level_rank,
-  list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change,
-  lock_in_turn, lock_rows, mark_lost_runs, marker_is_indexed, marker_walk, may_exceed, may_refresh, measure_backlog,
-  measure_children, measure_default_partition, measure_leaves, measure_references, measure_retention_backlog,
-  migrations, move_rows, mute_triggers, name_refusal, name_some, next_leaf, next_part_of_index, next_seeds,
-  note_assessment, note_decisions, note_detaching, note_partitions, note_unchanged, oldest_due, only_kept, only_needed,
-  other_owners, own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state,
-  partition_suffix, partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire,
-  partitions_wanted, pause, plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members,
-  policy_of_view, preview_retention_purge, preview_retirement, primary_key, purge_batch, purge_decisions, purge_key,
-  purge_keys, purge_order, purge_pending, purge_steps, purge_waits, put_off, reach_rows, read_partitions, reasons_of,
-  reattach_partition, record_batch, record_refresh_failure, reference_join, reference_tree, referencing_keys,
-  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
-  related_policies, related_tables, remember_held, remove_health_threshold, remove_partition_policy,
-  remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due, require_marker_index,
-  require_no_sentinel, require_nothing_queued, require_ownership, require_period, require_referencing_indexes,
-  require_replica_identity, require_statistics, require_trusted, require_trusted_keys, require_unpaused,
-  resolve_references, restore_rows, restores, resume_run, retention_keys, retention_policies, retention_warnings,
-  retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check, runs,
-  sample_due_rows, scan_of, secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings,
-  settle_key, settle_owner, soft_delete_policies, sources_as_of, spread_hold, stamp_retired, subtract_held,
-  subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name,
-  trusted_operator, unmute_triggers, unpause, untrusted_in_condition, users_of, usual_gap, usual_partition, view_of,
-  view_reads, view_refreshes, view_state, views_below, views_read, warn_of_heirs, warn_of_replica_identity,
-  warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
-  without_replica_identity
+  key_columns, key_in_words, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone,
+  level_rank, list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs,
+  lock_for_change, lock_in_turn, lock_rows, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone,
+  may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children, measure_default_partition, measure_leaves,
+  measure_references, measure_retention_backlog, migrations, move_rows, moved_row, mute_triggers, name_refusal,
+  name_some, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
+  note_partitions, note_released, note_unchanged, oldest_due, only_kept, only_needed, other_owners, own_due_condition,
+  pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix, partition_warnings,
+  partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted, pause,
+  plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members, policy_of_view,
+  preview_retention_purge, preview_retirement, primary_key, purge_batch, purge_counted, purge_decisions, purge_key,
+  purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_off, reach_rows,
+  read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure, recount_moved_rows,
+  reference_join, reference_tree, referencing_keys, refers_to_policy, refresh_policies, refresh_policy_view,
+  refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, released_row,
+  remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
+  require_checked_keys, require_few_due, require_marker_index, require_no_sentinel, require_nothing_queued,
+  require_ownership, require_period, require_referencing_indexes, require_replica_identity, require_statistics,
+  require_trusted, require_trusted_keys, require_unpaused, require_within_brake, resolve_references, restore_rows,
+  restores, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
+  retired_partitions, row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, secure_partition,
+  secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies,
+  sources_as_of, spread_hold, stamp_retired, stay_released, subtract_held, subtract_row_sets, take_pending,
+  time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers,
+  unpause, untrusted_in_condition, users_of, usual_gap, usual_partition, view_of, view_reads, view_refreshes,
+  view_state, views_below, views_read, warn_of_heirs, warn_of_replica_identity, warnings_of_purge, way_into_leaf,
+  what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -128,17 +128,19 @@ function deletedBy({ steps }: PurgeReport): Counts {
   return deleted;
 }
 
-/** What a dry run has to foretell. What is released may go with a later batch, and how large batches are depends on how long they take. */
+/** What a dry run has to foretell. */
 const countsOf = ({
   relation,
   rowsPurged,
   children,
+  released,
   rowsBlocked,
   rowsKept,
 }: PurgeReport['steps'][number]) => ({
   relation,
   rowsPurged,
   children,
+  released,
   rowsBlocked,
   rowsKept,
 });

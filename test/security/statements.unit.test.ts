@@ -43,7 +43,6 @@ const noRelations: Record<string, string> = {
   "case when a.is_grantable then ' with grant option' else '' end": 'a word',
   "case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype then '' else '::timestamp at time zone ''UTC''' end":
     'a word',
-  "coalesce(most::text, 'all')": 'a number',
   columns: 'names of columns, quoted',
   'd.position': 'a number',
   'deletes[d.position]': 'one of the statements that are looked at here',
@@ -54,6 +53,7 @@ const noRelations: Record<string, string> = {
   from_bound: 'a literal from bound_of_time',
   in_utc: 'a word',
   'key.equals': 'an operator from trusted_operator',
+  'key.key': 'a number',
   'key.type': 'a type',
   'leaf::oid': 'a number',
   'least(next_block, 4294967295)': 'a number',
@@ -68,6 +68,9 @@ const noRelations: Record<string, string> = {
   max_taken: 'a number',
   'max_ties + 1': 'a number',
   max_walked: 'a number',
+  most: 'a number',
+  "nightshift.due_condition('r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at)":
+    'a condition on columns',
   "nightshift.due_by_marker('r', policy.relation, '0', policy.marker_column, policy.flag_column, as_of)":
     'a condition on columns',
   "nightshift.due_condition( 'x', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at)":
@@ -133,6 +136,8 @@ const safeHere: Record<string, Record<string, string>> = {
   },
   'retention/delete_rows.sql': { 'd.relation': 'a number' },
   'retention/estimate_rows.sql': { condition: 'a condition on columns, from measure_leaves' },
+  'retention/fates_of.sql': { steps: 'from child_steps' },
+  'retention/find_covered_rows.sql': { steps: 'from child_steps' },
   'retention/find_needed_rows.sql': { 'key.relation': 'a number' },
   'retention/find_released_rows.sql': { 'key.relation': 'a number' },
   'retention/hold_cascades.sql': { referencing: 'LOCK TABLE runs nothing' },

@@ -19,6 +19,8 @@ export type PurgeRun = RunDocument & { report: PurgeReport };
 
 const slowBatchMs = 650;
 
+let instances = 0;
+
 /** A row of the ledger, as it is in the table. */
 interface LedgerRun {
   id: string;
@@ -65,7 +67,6 @@ export function setUpHandler(settings: Environment = {}, job: JobName = 'retenti
 
   /** A new instance of the function, which reads its settings once. */
   async function coldStart(overrides: Environment = {}) {
-    vi.resetModules();
     vi.unstubAllEnvs();
     const environment: Environment = {
       SUPABASE_URL: gateway.url,
@@ -85,7 +86,9 @@ export function setUpHandler(settings: Environment = {}, job: JobName = 'retenti
       ...overrides,
     };
     for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
-    ({ handler } = await import(`../../functions/${job}/handler.ts`));
+    // What an instance knows, its handler does; the modules below it are loaded once.
+    instances += 1;
+    ({ handler } = await import(`../../functions/${job}/handler.ts?instance=${instances}`));
   }
 
   async function call(options: Parameters<typeof httpRequest>[0] = {}, context = lambdaContext()) {

@@ -149,7 +149,11 @@ export const scenarios = fc.integer({ min: 1, max: 4 }).chain((tableCount) => {
         { weight: 3, arbitrary: fc.constant<number[]>([]) },
         fc.array(fc.nat({ max: 39 }), { minLength: 1, maxLength: 4 }),
       ),
-      batchRows: fc.integer({ min: 1, max: 6 }),
+      // A few rows, chosen one by one, or so many that those which may go unseen go by slices.
+      batchRows: fc.oneof(
+        { weight: 2, arbitrary: fc.integer({ min: 1, max: 6 }) },
+        fc.constant(1_000),
+      ),
       closureRows: fc.oneof(fc.constant(null), fc.integer({ min: 1, max: 8 })),
       useIndexes: fc.boolean(),
       restores: fc.oneof(

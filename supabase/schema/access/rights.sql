@@ -5,7 +5,8 @@ revoke all on schema nightshift from public, anon, authenticated, service_role, 
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
   nightshift.database_sizes, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
-  nightshift.migrations, nightshift.partition_policies, nightshift.purge_decisions, nightshift.purge_pending,
+  nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
+  nightshift.purge_pending, nightshift.purge_released,
   nightshift.refresh_policies, nightshift.restores, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
   nightshift.runs, nightshift.settings, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
@@ -15,6 +16,8 @@ revoke all on sequence
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on type nightshift.partition_state from public;
 revoke all on type nightshift.held_row from public;
+revoke all on type nightshift.moved_row from public;
+revoke all on type nightshift.released_row from public;
 revoke all on type nightshift.row_set from public;
 
 grant usage on schema nightshift to service_role, nightshift_runner;

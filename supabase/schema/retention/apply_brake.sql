@@ -16,13 +16,7 @@ begin
   cross join lateral nightshift.brake(run, g.policy, nightshift.add_counts(g.going, nightshift.gone_of(g.policy, g.step))) b(excess)
   where b.excess is not null
   limit 1;
-  if found then
-    raise exception using
-      errcode = 'NS428',
-      message = excess,
-      detail = 'Counted with what is gone in this run. This batch deleted nothing.',
-      hint = 'The policy or the rows changed since the run began. Look with a dry run; then name the table in force, or raise max_fraction.';
-  end if;
+  perform nightshift.require_within_brake(excess);
 end;
 $$;
 

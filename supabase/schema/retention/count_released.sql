@@ -1,27 +1,16 @@
-create or replace function nightshift.count_released(run_id uuid, rows nightshift.row_set[])
+create or replace function nightshift.count_released(released nightshift.released_row[])
 returns jsonb
-language plpgsql
+language sql
+stable
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  policies constant oid[] := array(select distinct s.policy from unnest(rows) s);
-  tables constant regclass[] := array(
-    select distinct k.referencing from nightshift.retention_keys k where k.role = 'release' and k.policy::oid = any(policies)
-  );
-begin
-  if tables = '{}' then
-    return '{}';
-  end if;
-  return coalesce((
-    select jsonb_object_agg(t.relation::text, t.n)
-    from (
-      select t.relation, sum(cardinality(r.tids)) as n
-      from unnest(nightshift.find_released_rows(run_id, rows, array(select k from nightshift.purge_keys(policies) k), null)) r
-      join unnest(tables) t(relation) on r.relation in (select nightshift.related_tables(t.relation))
-      group by t.relation
-    ) t
-  ), '{}');
-end;
+  select coalesce(jsonb_object_agg(t.referencing::text, t.n), '{}')
+  from (
+    select c.conrelid::regclass as referencing, sum(r.n) as n
+    from (select r.key, count(*) as n from unnest(released) r group by r.key) r
+    join pg_catalog.pg_constraint c on c.oid = r.key
+    group by c.conrelid
+  ) t;
 $$;
 
-comment on function nightshift.count_released is 'How many rows lose their reference to one of rows, by table.';
+comment on function nightshift.count_released is 'How many references were set to null or default, by the table that has them.';

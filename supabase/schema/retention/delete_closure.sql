@@ -2,90 +2,41 @@ create or replace function nightshift.delete_closure(
   run nightshift.runs,
   scope oid[],
   component oid[],
-  dry boolean,
   rows_to_delete nightshift.row_set[],
   inout held nightshift.held_row[],
+  inout released nightshift.released_row[],
   out deleted nightshift.row_set[],
-  out released jsonb
+  out moved nightshift.moved_row[]
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- After so many, without one that went, it is not single rows that cannot go.
-  max_refusals constant integer := 32;
-  refusals integer := 0;
-  refusal text;
-  counts jsonb;
-  due_rows nightshift.held_row[];
-  slices int4range[];
-  slice int4range;
-  part nightshift.row_set[];
-  resolved record;
-  middle integer;
+  moved_by_triggers nightshift.moved_row[];
 begin
-  deleted := '{}';
-  released := nightshift.count_released(run.id, rows_to_delete);
-  if not dry then
-    refusal := nightshift.delete_rows(run, rows_to_delete, scope);
-  end if;
-  if refusal is null then
+  if nightshift.delete_rows(run, rows_to_delete, scope) is null then
     deleted := rows_to_delete;
-    return;
+    select f.released, f.moved into released, moved from nightshift.follow_released(run.id, scope, released) f;
+  else
+    select h.held, h.deleted, h.released, h.moved into held, deleted, released, moved
+    from nightshift.delete_by_halves(run, scope, component, rows_to_delete, held) h;
   end if;
-
-  -- Halve until the rows that cannot go stand alone. Those seen last come first: what refers to others goes before them.
-  released := '{}';
-  due_rows := array(
-    select row(r.policy, r.relation, t.tid, 'held', null)::nightshift.held_row
-    from unnest(rows_to_delete) r
-    cross join lateral unnest(r.tids) with ordinality t(tid, position)
-    where r.due
-    order by t.position
-  );
-  slices := array[int4range(1, cardinality(due_rows), '[]')];
-  while cardinality(slices) > 0 loop
-    slice := slices[cardinality(slices)];
-    slices := trim_array(slices, 1);
-    part := array(
-      select row(g.policy, g.relation, true, g.tids)::nightshift.row_set
-      from (
-        select d.policy, d.relation, array_agg(d.tid) as tids
-        from unnest(due_rows[lower(slice):upper(slice) - 1]) d
-        -- Gone, or known to stay, with what was tried before.
-        where (d.relation, d.tid) not in (select r.relation, t.tid from unnest(deleted) r cross join lateral unnest(r.tids) t(tid))
-          and (d.relation, d.tid) not in (select h.relation, h.tid from unnest(held) h)
-        group by d.policy, d.relation
-      ) g
+  if cardinality(held) > 0 and nightshift.fires_triggers(deleted, scope) then
+    moved_by_triggers := nightshift.find_moved_rows(array(
+      select row(null, h.relation, true, array_agg(h.tid))::nightshift.row_set from unnest(held) h group by h.relation
+    ));
+    perform nightshift.follow_moved_rows(run.id, moved_by_triggers);
+    moved := moved || moved_by_triggers;
+  end if;
+  if cardinality(moved) > 0 then
+    held := array(
+      select row(h.policy, h.relation, (f.tids)[1], h.fate, h.reason)::nightshift.held_row
+      from unnest(held) h
+      cross join lateral unnest(nightshift.follow_rows(array[row(null, h.relation, true, array[h.tid])::nightshift.row_set])) f
     );
-    select r.* into resolved from nightshift.resolve_references(run, part, component, true, 1000000) r;
-    held := held || resolved.held;
-    -- Known from here on, so that what comes next does not look at them again.
-    perform nightshift.remember_held(run.id, resolved.held);
-    counts := nightshift.count_released(run.id, resolved.rows_to_delete);
-    refusal := nightshift.delete_rows(run, resolved.rows_to_delete, scope);
-    if refusal is null then
-      deleted := deleted || resolved.rows_to_delete;
-      released := nightshift.add_counts(released, counts);
-    elsif upper(slice) - lower(slice) = 1 then
-      held := held || row(part[1].policy, part[1].relation, part[1].tids[1], 'refused', refusal)::nightshift.held_row;
-      insert into nightshift.purge_decisions values (run.id, part[1].relation, part[1].tids[1], 'refused', refusal)
-      on conflict do nothing;
-      refusals := refusals + 1;
-      if refusals >= max_refusals and cardinality(deleted) = 0 then
-        raise exception using
-          errcode = 'NS422',
-          message = format('No row of %s could be deleted: %s refused each of %s that were tried', part[1].relation::regclass, refusal, refusals),
-          detail = 'The batch was rolled back, with whatever the trigger did.',
-          hint = 'A BEFORE DELETE trigger that turns deletes into soft deletes must let rows go that are soft-deleted already. To see what it says, delete one of the due rows by hand.';
-      end if;
-    else
-      middle := (lower(slice) + upper(slice)) / 2;
-      slices := slices || int4range(lower(slice), middle) || int4range(middle, upper(slice));
-    end if;
-  end loop;
+  end if;
 end;
 $$;
 
 comment on function nightshift.delete_closure is
-  'Deletes what resolve_references says may go; a dry run only counts it. What refuses is found by halving and joins what is held, and the rest goes. released: how many references were set to null or default, by table. Errors: those of delete_rows, and NS422 when every row refuses.';
+  'Deletes what resolve_references says may go, or as much of it as triggers and constraints let go; what they refuse joins held. released: the references that were set to null or default; moved: the rows that have changed with it, of those that the run knows or can meet. All with where the rows are then. Errors: those of delete_rows and delete_by_halves.';

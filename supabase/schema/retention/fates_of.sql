@@ -20,19 +20,10 @@ declare
     )) is true
   );
   left_behind constant nightshift.row_set[] := nightshift.subtract_held(staying, known);
-  relations constant oid[] := array(select distinct r.relation from unnest(staying) r);
-  steps text;
+  steps constant text := nightshift.child_steps(keys, staying, ', r.fate');
   inherited nightshift.held_row[];
 begin
-  if cardinality(left_behind) = 0 then
-    return known;
-  end if;
-  select string_agg(format('select %s::oid, x.tableoid, x.ctid, r.fate from %s and r.policy = %s', k.policy,
-    nightshift.reference_join(k.key, true), k.policy), ' union all ')
-  into steps
-  from unnest(keys) k
-  where k.role = 'child' and k.related && relations;
-  if steps is null then
+  if cardinality(left_behind) = 0 or steps is null then
     return known;
   end if;
   execute format(

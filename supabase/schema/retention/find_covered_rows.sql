@@ -8,15 +8,9 @@ set enable_mergejoin = off
 set enable_hashjoin = off
 as $$
 declare
-  relations constant oid[] := array(select distinct r.relation from unnest(rows) r);
-  steps text;
+  steps constant text := nightshift.child_steps(keys, rows);
   covered nightshift.row_set[];
 begin
-  select string_agg(format('select %s::oid, x.tableoid, x.ctid from %s and r.policy = %s', k.policy,
-    nightshift.reference_join(k.key, true), k.policy), ' union all ')
-  into steps
-  from unnest(keys) k
-  where k.role = 'child' and k.related && relations;
   if steps is null then
     return array(select r from unnest(rows) r where r.due);
   end if;

@@ -4,18 +4,23 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  leaf regclass;
+  -- Each is locked, with its indexes, until the batch ends.
+  max_leaves constant integer := 100;
+  leaves constant oid[] := array(
+    select l::oid from nightshift.leaf_relations(relation) l where l::oid > done order by l::oid limit max_leaves
+  );
+  leaf oid;
   mode text;
 begin
-  for leaf in select l from nightshift.leaf_relations(relation) l where l::oid > done order by l::oid loop
+  foreach leaf in array leaves loop
     mode := nightshift.way_into_leaf(leaf, marker_column, due);
     if mode is not null then
-      return jsonb_build_object('leaf', leaf::oid::bigint, 'mode', mode);
+      return jsonb_build_object('leaf', leaf::bigint, 'mode', mode);
     end if;
   end loop;
-  return null;
+  return case when cardinality(leaves) = max_leaves then jsonb_build_object('leaf', leaf::bigint, 'leafDone', true) end;
 end;
 $$;
 
 comment on function nightshift.next_leaf is
-  'Where a purge goes on after the leaf with oid done: {leaf, mode: see way_into_leaf}, or null when no further leaf has due rows.';
+  'Where a purge goes on after the leaf with oid done: {leaf, mode: see way_into_leaf}; or {leaf, leafDone} behind 100 leaves that have nothing due; or null when none further has.';

@@ -65,7 +65,7 @@ begin
     end;
     -- Or detached.
     if not exists (select from nightshift.covering_policy(leaf, array[policy.relation::oid])) then
-      cursor := cursor || '{"leafDone": true}';
+      cursor := jsonb_build_object('leaf', leaf::oid::bigint, 'leafDone', true);
       continue;
     end if;
     due := nightshift.due_by_marker(
@@ -78,18 +78,26 @@ begin
         leaf, due, policy.marker_column, lock_clause,
         greatest(batch_rows - nightshift.count_rows(seeds), least(batch_rows, 500))::integer, cursor
       ) c;
+      -- Counted before they moved here.
+      if exists (select from nightshift.purge_counted c where c.run_id = run.id) then
+        chosen := array(
+          select t from unnest(chosen) t
+          where t not in (
+            select c.tid from nightshift.purge_counted c
+            where c.run_id = run.id and c.relation = leaf::oid and c.tid = any(chosen)
+          )
+        );
+      end if;
       -- Decided before, with rows that refer to them: counted here, and not walked a second time.
-      known := array(
-        select row(policy.relation, d.relation, d.tid, d.fate, r.reason)::nightshift.held_row
-        from nightshift.purge_decisions d
-        left join lateral string_to_table(d.reason, E'\n') r(reason) on true
-        where d.run_id = run.id and d.relation = leaf::oid and d.tid = any(chosen)
-      );
+      known := nightshift.known_decisions(run.id, policy.relation, leaf, chosen);
       step := nightshift.count_held(step, known);
       seeds := seeds || nightshift.subtract_held(
-        case when chosen is null then '{}' else array[row(policy.relation, leaf, true, chosen)::nightshift.row_set] end, known
+        case when coalesce(cardinality(chosen), 0) = 0 then '{}' else array[row(policy.relation, leaf, true, chosen)::nightshift.row_set] end, known
       );
-      exit when (cursor ->> 'leafDone')::boolean;
+      if (cursor ->> 'leafDone')::boolean then
+        cursor := jsonb_build_object('leaf', leaf::oid::bigint, 'leafDone', true);
+        exit;
+      end if;
       is_full := cardinality(seeds) > 0 or clock_timestamp() > stop_at;
       exit when is_full;
     end loop;

@@ -25,6 +25,8 @@ as $$
 declare
   started constant timestamptz := clock_timestamp();
   max_rows constant integer := coalesce(closure_rows, greatest(32 * batch_rows, 8000));
+  -- Smaller batches are small for a reason.
+  fewest_rows constant integer := 500;
   section constant text := case when assess then 'assessments' else 'steps' end;
   run nightshift.runs;
   scope oid[];
@@ -34,6 +36,7 @@ declare
   step jsonb;
   level integer;
   seeds nightshift.row_set[];
+  by_slices boolean := false;
   resolved record;
   result record;
   deleted nightshift.row_set[] := '{}';
@@ -94,7 +97,10 @@ begin
     || coalesce(run.progress #> array[section, policy.relation::text], '{}');
 
   select t.level, t.seeds into level, seeds from nightshift.take_pending(run, scope, policy.relation, not dry) t;
-  if level is null then
+  if level is null and not dry and cardinality(component) = 0 and batch_rows >= fewest_rows then
+    select s.step, s.deleted_rows is not null into step, by_slices from nightshift.purge_slices(run, policy, step) s;
+  end if;
+  if level is null and not by_slices then
     select n.step, n.seeds into step, seeds from nightshift.next_seeds(run, policy, step, batch_rows, not dry) n;
   end if;
   select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, max_rows) r;
@@ -103,6 +109,7 @@ begin
     select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, 8 * max_rows) r;
     if not resolved.complete then
       resolved.rows_to_delete := '{}';
+      resolved.released := '{}';
       resolved.held := array[row(seeds[1].policy, seeds[1].relation, seeds[1].tids[1], 'undecided', null)::nightshift.held_row];
     end if;
   elsif not resolved.complete then
@@ -113,15 +120,27 @@ begin
   if resolved.rows_to_delete is not null then
     if not dry then
       perform nightshift.apply_brake(run, resolved.rows_to_delete);
+      select d.* into result
+      from nightshift.delete_closure(run, scope, component, resolved.rows_to_delete, resolved.held, resolved.released) d;
+    else
+      select resolved.rows_to_delete as deleted, resolved.held, resolved.released, '{}'::nightshift.moved_row[] as moved into result;
     end if;
-    select d.* into result
-    from nightshift.delete_closure(run, scope, component, dry, resolved.rows_to_delete, resolved.held) d;
     deleted := result.deleted;
+    seeds := case when cardinality(result.moved) > 0 then nightshift.follow_rows(seeds) else seeds end;
     step := nightshift.count_held(step, nightshift.note_decisions(
       run, policy.relation, level, seeds, deleted, result.held, cardinality(component) > 0,
       case when assess then 'assessed' when dry then 'gone' end
     ));
-    step := step || jsonb_build_object('released', nightshift.add_counts(step -> 'released', result.released));
+    if cardinality(result.moved) > 0 then
+      step := nightshift.recount_moved_rows(run, policy, step, result.moved);
+    end if;
+    if not assess then
+      run.progress := run.progress || jsonb_build_object(section, nightshift.note_released(
+        run, scope, policy.relation, deleted, result.released,
+        coalesce(run.progress -> section, '{}') || jsonb_build_object(policy.relation::text, step)
+      ));
+      step := run.progress #> array[section, policy.relation::text];
+    end if;
   end if;
   step := step || jsonb_build_object('batches', (step ->> 'batches')::bigint + 1);
   step := nightshift.record_batch(run, policy.relation, section, step, deleted);
@@ -138,6 +157,7 @@ begin
     'step', step,
     'done', finished,
     'refusal', refusal,
+    'bySlices', by_slices,
     'rowsReached', greatest(nightshift.count_rows(array(select r from unnest(resolved.reached) r where r.due)) - nightshift.count_rows(seeds), 0),
     'durationMs', round(extract(epoch from clock_timestamp() - started) * 1000, 3)
   );

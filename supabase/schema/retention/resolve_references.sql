@@ -16,7 +16,7 @@ create or replace function nightshift.resolve_references(
   max_rows integer,
   out rows_to_delete nightshift.row_set[],
   out held nightshift.held_row[],
-  out released nightshift.row_set[],
+  out released nightshift.released_row[],
   out reached nightshift.row_set[],
   out complete boolean,
   out ahead nightshift.row_set[]
@@ -30,6 +30,7 @@ declare
   has_children constant boolean := exists (select from unnest(keys) k where k.role = 'child');
   has_releases constant boolean := exists (select from unnest(keys) k where k.role = 'release');
   others nightshift.row_set[];
+  released_rows nightshift.row_set[] := '{}';
   due_rows nightshift.row_set[];
   found_rows nightshift.held_row[];
   left_rows nightshift.row_set[];
@@ -59,18 +60,22 @@ begin
   end if;
   if has_releases then
     released := nightshift.find_released_rows(run.id, rows_to_delete, keys, max_rows + 1);
-    complete := nightshift.count_rows(released) <= max_rows;
+    released_rows := nightshift.subtract_row_sets(array(
+      select row(null, r.relation, false, array_agg(r.tid))::nightshift.row_set from unnest(released) r group by r.relation
+    ), rows_to_delete);
+    complete := nightshift.count_rows(released_rows) <= max_rows;
     if not complete then
       return;
     end if;
     if locking then
-      released := nightshift.lock_rows(run, released);
+      released_rows := nightshift.lock_rows(run, released_rows);
     end if;
   end if;
 
   -- A fresh look, after the locks: whoever would refer to a locked row now waits for us, whoever did before is seen.
-  found_rows := array(select f from nightshift.find_needed_rows(run.id, rows_to_delete, released, keys) f);
+  found_rows := array(select f from nightshift.find_needed_rows(run.id, rows_to_delete, released_rows, keys) f);
   if cardinality(found_rows) = 0 and not has_children then
+    released := nightshift.stay_released(released, rows_to_delete);
     return;
   end if;
   all_rows := rows_to_delete;
@@ -93,6 +98,7 @@ begin
     );
     rows_to_delete := left_rows;
   end loop;
+  released := nightshift.stay_released(released, rows_to_delete);
   if cardinality(held) > 0 and (has_children or cardinality(component) > 1) then
     -- What stays for one reason was not asked for others, which hold it as well. Children that stay only because what they
     -- would go with stays have none, and are none.
@@ -121,4 +127,4 @@ end;
 $$;
 
 comment on function nightshift.resolve_references is
-  'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the rows whose reference is then set to null or default. held: those that stay, with each foreign key that keeps them. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';
+  'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the references that are then set to null or default. held: those that stay, with each foreign key that keeps them. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';

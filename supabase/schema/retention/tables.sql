@@ -80,6 +80,35 @@ comment on column nightshift.purge_pending.walked is 'Whether the cursor has pas
 
 alter table nightshift.purge_pending enable row level security;
 
+create table if not exists nightshift.purge_released (
+  run_id uuid not null,
+  relation oid not null,
+  tid tid not null,
+  turn oid not null,
+  referencing oid not null,
+  "references" integer not null,
+  primary key (run_id, relation, tid, turn, referencing)
+);
+
+comment on table nightshift.purge_released is
+  'Rows that lost references in a run, and may go in it themselves: then these are no longer counted.';
+comment on column nightshift.purge_released.turn is 'The table whose turn it was, and whose step counts them.';
+comment on column nightshift.purge_released.referencing is 'The table of the foreign key, which they are counted by.';
+
+alter table nightshift.purge_released enable row level security;
+
+create table if not exists nightshift.purge_counted (
+  run_id uuid not null,
+  relation oid not null,
+  tid tid not null,
+  primary key (run_id, relation, tid)
+);
+
+comment on table nightshift.purge_counted is
+  'Due rows that the cursor of a run has passed, and that have moved to where it has not been yet: it passes over them there.';
+
+alter table nightshift.purge_counted enable row level security;
+
 do $$
 begin
   create type nightshift.row_set as (policy oid, relation oid, due boolean, tids tid[]);
@@ -101,6 +130,27 @@ $$;
 
 comment on type nightshift.held_row is
   'A row that stays after all, with the fate of nightshift.purge_decisions and one reason; a row with several is there once for each.';
+
+do $$
+begin
+  create type nightshift.released_row as (key oid, relation oid, tid tid, referenced_relation oid, referenced_tid tid);
+exception
+  when duplicate_object then null;
+end;
+$$;
+
+comment on type nightshift.released_row is
+  'A row whose reference is set to null or default, through which foreign key, when the row that it refers to goes.';
+
+do $$
+begin
+  create type nightshift.moved_row as (relation oid, old_tid tid, new_tid tid);
+exception
+  when duplicate_object then null;
+end;
+$$;
+
+comment on type nightshift.moved_row is 'A row that was changed by this transaction, and is at another place since.';
 
 do $$
 begin

@@ -1,0 +1,19 @@
+create or replace function nightshift.may_go_unseen(run nightshift.runs, policy nightshift.retention_policies, leaf regclass)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return not exists (select from nightshift.purge_keys(array[policy.relation::oid]))
+    -- One by one, by the index: a database has many triggers, most of them those of its foreign keys. 8: ON DELETE.
+    and not exists (
+      select from (select t.tgtype from pg_catalog.pg_trigger t where t.tgrelid = leaf offset 0) t where t.tgtype & 8 = 8
+    )
+    and not exists (select from pg_catalog.pg_rewrite w where w.ev_class = leaf and w.ev_type = '4')
+    and not exists (select from nightshift.purge_decisions d where d.run_id = run.id and d.relation = leaf::oid);
+end;
+$$;
+
+comment on function nightshift.may_go_unseen is
+  'Whether the due rows of a leaf may be deleted without a look at each: nothing refers to them, no trigger or rule has a part in it, and the run has decided none of them. True until the end of the transaction where the leaf is held (hold_table).';

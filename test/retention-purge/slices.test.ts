@@ -1,0 +1,320 @@
+import type { Sql } from 'postgres';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { setUpDatabase, startAfresh } from '../support/database.ts';
+import { runPurge, stepOf } from '../support/purge.ts';
+import { idsOf, range } from '../support/rows.ts';
+import { until, waiting } from '../support/waiting.ts';
+
+const items = 'app.items';
+const dueCount = 20_000;
+const rowCount = 40_000;
+/** So many rows a batch has at most where it chooses and locks them first. */
+const batchRows = 1_000;
+
+const db = setUpDatabase();
+beforeEach(() => startAfresh(db.sql));
+
+/** Every other row is due, in no order that an index would be of use for. */
+async function createItems(options = ''): Promise<void> {
+  await db.sql.unsafe(`
+    create table app.items (id integer primary key, deleted_at timestamptz, note text) with (fillfactor = 90, autovacuum_enabled = off);
+    insert into app.items
+    select id, case when id % 2 = 1 then now() - interval '40 days' - id * 7919 % 40000 * interval '1 second' end, 'note ' || id
+    from generate_series(1, ${rowCount}) id;
+    create index on app.items (deleted_at);
+    analyze app.items;
+    select nightshift.add_retention_policy('app.items', '30 days', max_fraction => 1 ${options});
+  `);
+}
+
+const isLive = (id: number) => id % 2 === 0;
+const live = range(1, rowCount).filter(isLive);
+
+/** A run of its own, batch by batch as the function does it. */
+async function begin(sql: Sql = db.sql) {
+  const [begun] = await sql`select nightshift.begin_run('retention-purge', 'cli') -> 'run' as run`;
+  const { id, fence } = begun?.run ?? {};
+  await sql`select nightshift.plan_retention_purge(${id}, ${fence})`;
+  await sql`select nightshift.measure_retention_backlog(${id}, ${fence}, ${items})`;
+  const batch = async (rows = batchRows) => {
+    const [row] = await sql`
+      select nightshift.purge_batch(${id}, ${fence}, ${items}, ${rows}) as batch`;
+    return row?.batch;
+  };
+  return {
+    batch,
+    async finish() {
+      while (!(await batch()).done);
+      const [row] = await sql`
+        select progress #> array['steps', ${items}] as step from nightshift.runs where id = ${id}`;
+      await sql`select nightshift.finish_run(${id}, ${fence}, 'succeeded')`;
+      return row?.step;
+    },
+  };
+}
+
+/** Opens a transaction in a session of its own and leaves it open. */
+async function inOpenTransaction(statement: string): Promise<Sql> {
+  const session = db.connect();
+  await session`begin`;
+  await session.unsafe(statement);
+  return session;
+}
+
+describe('rows that may go unseen', () => {
+  it('go in one batch, without being chosen and locked first, and those that are not due stay', async () => {
+    await createItems();
+    const result = await runPurge(db, {}, { batchRows });
+    expect(stepOf(result, items)).toMatchObject({
+      status: 'succeeded',
+      rowsPurged: dueCount,
+      rowsLeft: 0,
+    });
+    expect(stepOf(result, items).batches).toBeLessThan(dueCount / batchRows / 2);
+    expect(await idsOf(db.sql, items)).toEqual(live);
+    const [policy] = await db.sql`
+      select last_purged_rows, last_purged_at > created_at as purged from nightshift.retention_policies`;
+    expect(policy).toEqual({ last_purged_rows: String(dueCount), purged: true });
+  });
+
+  it('go where very many have one value of the marker, once the index has come to them', async () => {
+    await createItems();
+    await db.sql`update app.items set deleted_at = now() - interval '90 days' where deleted_at is not null and id > 100`;
+    const session = db.connect();
+    await session`set enable_seqscan = off`;
+    const run = await begin(session);
+    expect(await run.finish()).toMatchObject({ rowsPurged: dueCount });
+    expect(await idsOf(db.sql, items)).toEqual(live);
+  });
+
+  it.each([
+    ['an empty table', 'truncate app.items', 0],
+    ['a table of one page', 'delete from app.items where id > 100; vacuum full app.items', 50],
+    [
+      'rows that were updated where they are',
+      "update app.items set note = 'x' where id < 30000",
+      dueCount,
+    ],
+    [
+      'rows with values kept elsewhere',
+      `alter table app.items alter note set storage external;
+       update app.items set note = repeat(md5(id::text), 300) where id <= 2000`,
+      dueCount,
+    ],
+  ])('are found: %s', async (_, change, due) => {
+    await createItems();
+    for (const statement of change.split(';')) await db.sql.unsafe(statement);
+    await db.sql`analyze app.items`;
+    const kept = (await idsOf(db.sql, items)).filter(isLive);
+    const run = await begin();
+    expect(await run.batch()).toMatchObject({ bySlices: due > 0 });
+    expect(await run.finish()).toMatchObject({ rowsPurged: due });
+    expect(await idsOf(db.sql, items)).toEqual(kept);
+  });
+
+  it('go of one partition after the other', async () => {
+    await db.sql.unsafe(`
+      create table app.items (id integer, deleted_at timestamptz) partition by range (id);
+      create table app.items_1 partition of app.items for values from (0) to (10000);
+      create table app.items_2 partition of app.items for values from (10000) to (20000);
+      create table app.items_3 partition of app.items for values from (20000) to (30000);
+      insert into app.items select id, case when id % 2 = 1 then now() - interval '40 days' end from generate_series(1, 29999) id;
+      analyze app.items;
+      select nightshift.add_retention_policy('app.items', '30 days', max_fraction => 1);
+    `);
+    const step = stepOf(await runPurge(db, {}, { batchRows }), items);
+    expect(step).toMatchObject({ rowsPurged: 15_000, rowsLeft: 0 });
+    expect(step.batches).toBeLessThan(15_000 / batchRows / 2);
+  });
+});
+
+describe('rows that have to be looked at', () => {
+  it.each([
+    [
+      'a trigger',
+      `create function app.nothing() returns trigger language plpgsql as 'begin return old; end';
+      create trigger nothing before delete on app.items for each row execute function app.nothing()`,
+    ],
+    [
+      'a statement trigger',
+      `create function app.nothing() returns trigger language plpgsql as 'begin return null; end';
+      create trigger nothing after delete on app.items execute function app.nothing()`,
+    ],
+    [
+      'a rule',
+      `create table app.log (id integer);
+      create rule log as on delete to app.items do also insert into app.log values (old.id)`,
+    ],
+    ['a foreign key', 'create table app.parts (item_id integer references app.items)'],
+  ])('are chosen first: %s', async (_, statements) => {
+    await createItems();
+    await db.sql.unsafe(statements);
+    const run = await begin();
+    expect(await run.batch()).toMatchObject({ bySlices: false, done: false });
+    expect(await run.finish()).toMatchObject({ rowsPurged: dueCount });
+    expect(await idsOf(db.sql, items)).toEqual(live);
+  });
+
+  it('are chosen first where batches are small for a reason', async () => {
+    await createItems();
+    const run = await begin();
+    expect(await run.batch(499)).toMatchObject({ bySlices: false });
+    expect(await run.batch(500)).toMatchObject({ bySlices: true });
+  });
+
+  it('are those of a table that is referred to from now on', async () => {
+    await createItems();
+    const user = await inOpenTransaction('select from app.items where id = 1 for update');
+    const run = await begin();
+    await run.batch();
+    await user`commit`;
+    await db.sql.unsafe(`
+      create table app.parts (item_id integer references app.items);
+      insert into app.parts values (20001)
+    `);
+    expect(await run.finish()).toMatchObject({ rowsBlocked: 1 });
+    expect(await idsOf(db.sql, items)).toContain(20_001);
+  });
+});
+
+describe('a row in use', () => {
+  it.each([
+    ['locked', 'select from app.items where id = 9999 for update'],
+    ['locked by who refers to it', 'select from app.items where id = 9999 for key share'],
+    ['restored', 'update app.items set deleted_at = null where id = 9999'],
+    ['changed and still due', "update app.items set note = 'changed' where id = 9999"],
+  ])('is passed over, and all others go: %s', async (_, statement) => {
+    await createItems();
+    const user = await inOpenTransaction(statement);
+    const result = await runPurge(db);
+    expect(stepOf(result, items)).toMatchObject({
+      status: 'partial',
+      rowsPurged: dueCount - 1,
+      rowsLeft: 1,
+      reason: '1 locked or changed by other sessions meanwhile',
+    });
+    // Around it rows were chosen one by one; the rest of the table was not.
+    expect(stepOf(result, items).batches).toBeLessThan(12);
+    await user`commit`;
+    expect(await idsOf(db.sql, items)).toEqual([...live, 9999].toSorted((a, b) => a - b));
+  });
+
+  it('holds up nobody else, and what is done before it stays done', async () => {
+    await createItems();
+    const user = await inOpenTransaction('select from app.items where id = 39999 for update');
+    const run = await begin();
+    const first = await run.batch();
+    expect(first).toMatchObject({ bySlices: true, done: false });
+    expect(first.step.rowsPurged).toBeGreaterThan(2 * batchRows);
+    expect(await run.finish()).toMatchObject({ rowsPurged: dueCount - 1 });
+    await user`rollback`;
+  });
+
+  describe('that is let go while the purge waits for it', () => {
+    /** So long that the other session is the first, however slow the machine is. */
+    beforeEach(() => db.sql`alter function nightshift.delete_slice set lock_timeout = '60s'`);
+    afterEach(() => db.sql`alter function nightshift.delete_slice set lock_timeout = '20ms'`);
+
+    it.each([
+      ['restored', 'update app.items set deleted_at = null where id = 9999', 'commit', true],
+      ['marked anew', 'update app.items set deleted_at = now() where id = 9999', 'commit', true],
+      [
+        'restored, and not after all',
+        'update app.items set deleted_at = null where id = 9999',
+        'rollback',
+        false,
+      ],
+      ['locked', 'select from app.items where id = 9999 for update', 'commit', false],
+    ])('stays only where it is not due any more: %s', async (_, statement, end, stays) => {
+      await createItems();
+      const user = await inOpenTransaction(statement);
+      const run = await begin();
+      const batch = run.batch();
+      await until('the purge waits', async () => (await waiting(db.sql, 'purge_batch')) === 1);
+      await user.unsafe(end);
+      expect(await batch).toMatchObject({ bySlices: true });
+      expect(await run.finish()).toMatchObject({ rowsPurged: dueCount - (stays ? 1 : 0) });
+      expect((await idsOf(db.sql, items)).includes(9999)).toBe(stays);
+    });
+
+    it('is counted once when it has moved, still due, and at the latest the next night takes it', async () => {
+      await createItems();
+      const user = await inOpenTransaction(
+        "update app.items set note = repeat('x', 5000) where id = 1",
+      );
+      const run = await begin();
+      const batch = run.batch();
+      await until('the purge waits', async () => (await waiting(db.sql, 'purge_batch')) === 1);
+      await user`commit`;
+      await batch;
+      const { rowsPurged } = await run.finish();
+      expect(rowsPurged).toBe(rowCount - (await idsOf(db.sql, items)).length);
+      await runPurge(db);
+      expect(await idsOf(db.sql, items)).toEqual(live);
+    });
+
+    it('was deleted by somebody else, and is not counted', async () => {
+      await createItems();
+      const user = await inOpenTransaction('delete from app.items where id = 9999');
+      const run = await begin();
+      const batch = run.batch();
+      await until('the purge waits', async () => (await waiting(db.sql, 'purge_batch')) === 1);
+      await user`commit`;
+      await batch;
+      expect(await run.finish()).toMatchObject({ rowsPurged: dueCount - 1 });
+    });
+
+    it('takes the batch back with it when the purge is killed there; the next one counts on from the same place', async () => {
+      await createItems();
+      const user = await inOpenTransaction('select from app.items where id = 39999 for update');
+      const killed = db.connect();
+      const [backend] = await killed`select pg_backend_pid() as pid`;
+      const run = await begin(killed);
+      const batch = run.batch().catch((error: { code: string }) => error.code);
+      await until('the purge waits', async () => (await waiting(db.sql, 'purge_batch')) === 1);
+      await db.sql`select pg_terminate_backend(${backend?.pid})`;
+      expect(await batch).toMatch(/^(57P01|CONNECTION_CLOSED)$/);
+      expect((await idsOf(db.sql, items)).length).toBe(rowCount);
+      await user`commit`;
+      await db.sql`update nightshift.runs set status = 'lost', finished_at = now() where status = 'running'`;
+      expect(stepOf(await runPurge(db), items)).toMatchObject({
+        rowsPurged: dueCount,
+        rowsLeft: 0,
+      });
+    });
+  });
+});
+
+describe('the brake', () => {
+  it('is asked after each slice, and a batch that goes too far is undone', async () => {
+    await createItems();
+    await db.sql`select nightshift.alter_retention_policy('app.items', max_fraction => 0.6)`;
+    const run = await begin();
+    await db.sql`update app.items set deleted_at = now() - interval '50 days'`;
+    await expect(run.finish()).rejects.toMatchObject({ code: 'NS428' });
+    expect((await idsOf(db.sql, items)).length).toBeGreaterThanOrEqual(0.4 * rowCount);
+  });
+});
+
+describe('a partition that is detached while the purge waits for it', () => {
+  it('keeps its rows', async () => {
+    await db.sql.unsafe(`
+      create table app.items (id integer, deleted_at timestamptz) partition by range (id);
+      create table app.items_1 partition of app.items for values from (0) to (10000);
+      create table app.items_2 partition of app.items for values from (10000) to (20000);
+      insert into app.items select id, now() - interval '40 days' from generate_series(1, 19999) id;
+      analyze app.items;
+      select nightshift.add_retention_policy('app.items', '30 days', max_fraction => 1);
+      alter function nightshift.purge_batch set lock_timeout = '60s';
+    `);
+    const run = await begin();
+    const user = await inOpenTransaction('alter table app.items detach partition app.items_1');
+    const batch = run.batch();
+    await until('the purge waits', async () => (await waiting(db.sql, 'purge_batch')) === 1);
+    await user`commit`;
+    await batch;
+    expect(await run.finish()).toMatchObject({ rowsPurged: 10_000 });
+    expect((await idsOf(db.sql, 'app.items_1')).length).toBe(9_999);
+    await db.sql`alter function nightshift.purge_batch set lock_timeout = '1s'`;
+  });
+});

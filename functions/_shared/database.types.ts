@@ -2121,10 +2121,10 @@ export type Database = {
       name_some: { Args: { relations: unknown[] }; Returns: string }
       next_leaf: {
         Args: {
+          as_of: string
           done: unknown
           due: string
-          marker_column: unknown
-          relation: unknown
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
         }
         Returns: Json
       }

@@ -1575,18 +1575,22 @@ comment on function nightshift.get_health is
 
 -- supabase/schema/health/health_level.sql
 
+-- plpgsql, because it is called for each of ten thousand partitions: an SQL function would be planned in each call.
+
 create or replace function nightshift.health_level(value numeric, worse text, info numeric, warning numeric, critical numeric)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
+begin
+  return case
     when case worse when 'lower' then value <= critical else value >= critical end then 'critical'
     when case worse when 'lower' then value <= warning else value >= warning end then 'warning'
     when case worse when 'lower' then value <= info else value >= info end then 'info'
     else 'ok'
   end;
+end;
 $$;
 
 comment on function nightshift.health_level is 'The worst level whose threshold the value has reached; a null threshold is never reached.';
@@ -1668,11 +1672,13 @@ comment on function nightshift.last_health_levels is
 
 create or replace function nightshift.level_rank(level text)
 returns integer
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select array_position(array['ok', 'info', 'unknown', 'warning', 'critical'], level);
+begin
+  return array_position(array['ok', 'info', 'unknown', 'warning', 'critical'], level);
+end;
 $$;
 
 comment on function nightshift.level_rank is 'The order of levels: ok, info, unknown, warning, critical; higher is worse.';
@@ -6052,16 +6058,18 @@ comment on function nightshift.composite_types is
 
 create or replace function nightshift.counted(relation regclass, uncounted bigint)
 returns text
-language sql
+language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
+begin
   -- TRUNCATE moves no counter, but the table to another file.
-  select concat(
+  return concat(
     pg_relation_filenode(counted.relation), ' ',
     pg_stat_get_tuples_inserted(counted.relation) + pg_stat_get_tuples_updated(counted.relation)
       + pg_stat_get_tuples_deleted(counted.relation) + counted.uncounted
   );
+end;
 $$;
 
 comment on function nightshift.counted is
@@ -9752,7 +9760,11 @@ begin
       entry := entry
         || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation))
         || nightshift.measure_backlog(policy, as_of, least(300, budget_ms / policies));
+      -- Undone, a look keeps no lock: on the partitions of all tables at once there may be more than there is room for.
+      raise exception using errcode = 'NS200';
     exception
+      when sqlstate 'NS200' then
+        null;
       when sqlstate 'NS404' or sqlstate 'NS422' or insufficient_privilege or lock_not_available then
         entry := entry || jsonb_build_object('problem', jsonb_build_object('code', sqlstate, 'message', sqlerrm));
     end;
@@ -10142,6 +10154,7 @@ declare
   looked_at integer := 0;
   found_rows bigint;
   found_at timestamptz;
+  unknown_leaves oid[];
 begin
   due_rows := 0;
   is_exact := true;
@@ -10178,11 +10191,22 @@ begin
     is_exact := false;
     due_rows := due_rows * cardinality(may_have_due) / looked_at;
   end if;
-  total_rows := greatest(due_rows, (
-    select round(sum(case when c.reltuples >= 0 then c.reltuples else nightshift.estimate_rows(l.leaf, 'true') end))
-    from unnest(leaves) l(leaf)
-    cross join lateral (select c.reltuples from pg_catalog.pg_class c where c.oid = l.leaf offset 0) c
-  ));
+  select coalesce(sum(c.reltuples) filter (where c.reltuples >= 0), 0),
+    coalesce(array_agg(l.leaf order by hashoid(l.leaf)) filter (where c.reltuples < 0), '{}')
+  into total_rows, unknown_leaves
+  from unnest(leaves) l(leaf)
+  cross join lateral (select c.reltuples from pg_catalog.pg_class c where c.oid = l.leaf offset 0) c;
+  begin
+    -- Of those that were never analyzed, some stand for all.
+    total_rows := greatest(due_rows, total_rows + coalesce((
+      select round(avg(nightshift.estimate_rows(u, 'true')) * cardinality(unknown_leaves))
+      from unnest(unknown_leaves[1:max_leaves]) u
+    ), 0));
+    raise exception using errcode = 'NS200';
+  exception
+    when sqlstate 'NS200' then
+      null;
+  end;
 end;
 $$;
 
@@ -10475,7 +10499,7 @@ comment on function nightshift.name_refusal is
 
 -- supabase/schema/retention/next_leaf.sql
 
-create or replace function nightshift.next_leaf(relation regclass, done oid, marker_column name, due text)
+create or replace function nightshift.next_leaf(policy nightshift.retention_policies, done oid, due text, as_of timestamptz)
 returns jsonb
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -10484,13 +10508,19 @@ declare
   -- Each is locked, with its indexes, until the batch ends.
   max_leaves constant integer := 100;
   leaves constant oid[] := array(
-    select l::oid from nightshift.leaf_relations(relation) l where l::oid > done order by l::oid limit max_leaves
+    select l::oid
+    from nightshift.leaf_relations(policy.relation) l
+    where l::oid > done and l::oid in (
+      select nightshift.partitions_before(policy.relation, policy.marker_column, least(as_of, now()) - policy.drop_after)
+    )
+    order by l::oid
+    limit max_leaves
   );
   leaf oid;
   mode text;
 begin
   foreach leaf in array leaves loop
-    mode := nightshift.way_into_leaf(leaf, marker_column, due);
+    mode := nightshift.way_into_leaf(leaf, policy.marker_column, due);
     if mode is not null then
       return jsonb_build_object('leaf', leaf::bigint, 'mode', mode);
     end if;
@@ -11074,7 +11104,11 @@ begin
         entry := entry || nightshift.measure_references(
           policy, (entry ->> 'dueRows')::bigint, as_of, budget_ms * 3 / 4 / cardinality(policies));
       end if;
+      -- Undone, a look keeps no lock: on the partitions of all tables at once there may be more than there is room for.
+      raise exception using errcode = 'NS200';
     exception
+      when sqlstate 'NS200' then
+        null;
       when sqlstate 'NS404' or sqlstate 'NS422' or insufficient_privilege or lock_not_available then
         entry := entry || jsonb_build_object('problem', jsonb_build_object('code', sqlstate, 'message', sqlerrm));
     end;
@@ -11473,8 +11507,9 @@ declare
   unseen text;
   after tid;
   -- Little enough for any table; four slices later it can be much.
-  few_blocks constant integer := 64;
-  blocks bigint := few_blocks;
+  blocks bigint := 64;
+  -- To go into a partition takes longer than to go through as many.
+  few_blocks constant integer := 16;
   end_block bigint;
   slice_started timestamptz;
   slice_rows bigint;
@@ -11484,7 +11519,7 @@ begin
     due := nightshift.due_condition(
       'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
     );
-    cursor := coalesce(nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
+    cursor := coalesce(nightshift.next_leaf(policy, 0, due, run.started_at), 'null');
   end if;
   while cursor ->> 'mode' = 'sweep' and spent_ms < batch_ms loop
     exit when cursor ? 'careful';
@@ -11522,7 +11557,7 @@ begin
     )));
     spent_ms := 1000 * extract(epoch from clock_timestamp() - started);
     if end_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint then
-      cursor := coalesce(nightshift.next_leaf(policy.relation, leaf, policy.marker_column, due), 'null');
+      cursor := coalesce(nightshift.next_leaf(policy, leaf, due, run.started_at), 'null');
     else
       cursor := cursor || jsonb_build_object('after', format('(%s,0)', end_block));
       blocks := ceil(blocks * least(4, greatest(least(slice_ms, batch_ms - spent_ms), 1)
@@ -13196,7 +13231,11 @@ begin
       end if;
       measure.fix := coalesce(measure.fix,
         format('%s --only %s', nightshift.run_by_hand('nightshift.retention_policies'), quote_literal(policy.relation)));
+      -- Undone, a look keeps no lock: on the partitions of all tables at once there may be more than there is room for.
+      raise exception using errcode = 'NS200';
     exception
+      when sqlstate 'NS200' then
+        null;
       when lock_not_available then
         measure.problem := 'Another session holds a lock on it.';
       when insufficient_privilege then
@@ -15260,7 +15299,11 @@ begin
         'select date_trunc(''minute'', %1$I) as minute, count(*) from %2$s '
         || 'where %1$I > now() - interval ''2 hours''%3$s group by 1 order by 1;',
         policy.marker_column, policy.relation, ' and ' || quote_ident(policy.flag_column));
+      -- Undone, a look keeps no lock: on the partitions of all tables at once there may be more than there is room for.
+      raise exception using errcode = 'NS200';
     exception
+      when sqlstate 'NS200' then
+        null;
       when lock_not_available then
         measure.problem := 'Another session holds a lock on it.';
       when insufficient_privilege then
@@ -15681,7 +15724,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '4a233e49c3ed712a70c42d863c4afeb5bd1f7052f506a3f9834dcce0fd572a5c', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e7903ca208924eb74d394bb9f9bbbf028fae90cfa16dbb014457c17af03e1e25', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, apply_brake, are_related, assess_health, assess_partitions,

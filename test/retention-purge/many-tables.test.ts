@@ -146,6 +146,28 @@ describe('a table of very many partitions', () => {
     }
   });
 
+  it.each([
+    ['measured for a run', 'select nightshift.measure_retention_backlog($run, $relation)'],
+    ['previewed', 'select nightshift.preview_retention_purge()'],
+    ['listed', 'select nightshift.list_retention_policies()'],
+    ['checked', "select nightshift.get_health(array['backlog_age', 'soft_deletes'])"],
+  ])('is %s with no lock kept on a partition', async (_, look) => {
+    await createDays('deleted_at');
+    await db.sql`update app.log set deleted_at = now() - interval '40 days' where id % 2 = 0`;
+    await db.sql.begin(async (sql) => {
+      const [begun] =
+        await sql`select nightshift.begin_run('retention-purge', 'cli', dry_run => true) -> 'run' as run`;
+      const { id, fence } = begun?.run ?? {};
+      await sql`select nightshift.plan_retention_purge(${id}, ${fence})`;
+      await sql.unsafe(look.replace('$run', `'${id}', ${fence}`).replace('$relation', "'app.log'"));
+      const locks = await sql`
+        select c.relname from pg_locks l join pg_class c on c.oid = l.relation
+        where l.pid = pg_backend_pid() and c.relispartition and c.relnamespace = 'app'::regnamespace`;
+      expect(locks).toHaveLength(0);
+      await sql`select nightshift.finish_run(${id}, ${fence}, 'succeeded')`;
+    });
+  });
+
   it('goes on behind a partition that was dropped or detached between two batches', async () => {
     await createDays('deleted_at');
     await db.sql`update app.log set deleted_at = now() - interval '40 days'`;

@@ -36,6 +36,7 @@ declare
   looked_at integer := 0;
   found_rows bigint;
   found_at timestamptz;
+  unknown_leaves oid[];
 begin
   due_rows := 0;
   is_exact := true;
@@ -72,11 +73,22 @@ begin
     is_exact := false;
     due_rows := due_rows * cardinality(may_have_due) / looked_at;
   end if;
-  total_rows := greatest(due_rows, (
-    select round(sum(case when c.reltuples >= 0 then c.reltuples else nightshift.estimate_rows(l.leaf, 'true') end))
-    from unnest(leaves) l(leaf)
-    cross join lateral (select c.reltuples from pg_catalog.pg_class c where c.oid = l.leaf offset 0) c
-  ));
+  select coalesce(sum(c.reltuples) filter (where c.reltuples >= 0), 0),
+    coalesce(array_agg(l.leaf order by hashoid(l.leaf)) filter (where c.reltuples < 0), '{}')
+  into total_rows, unknown_leaves
+  from unnest(leaves) l(leaf)
+  cross join lateral (select c.reltuples from pg_catalog.pg_class c where c.oid = l.leaf offset 0) c;
+  begin
+    -- Of those that were never analyzed, some stand for all.
+    total_rows := greatest(due_rows, total_rows + coalesce((
+      select round(avg(nightshift.estimate_rows(u, 'true')) * cardinality(unknown_leaves))
+      from unnest(unknown_leaves[1:max_leaves]) u
+    ), 0));
+    raise exception using errcode = 'NS200';
+  exception
+    when sqlstate 'NS200' then
+      null;
+  end;
 end;
 $$;
 

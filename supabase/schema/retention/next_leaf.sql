@@ -1,4 +1,4 @@
-create or replace function nightshift.next_leaf(relation regclass, done oid, marker_column name, due text)
+create or replace function nightshift.next_leaf(policy nightshift.retention_policies, done oid, due text, as_of timestamptz)
 returns jsonb
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -7,13 +7,19 @@ declare
   -- Each is locked, with its indexes, until the batch ends.
   max_leaves constant integer := 100;
   leaves constant oid[] := array(
-    select l::oid from nightshift.leaf_relations(relation) l where l::oid > done order by l::oid limit max_leaves
+    select l::oid
+    from nightshift.leaf_relations(policy.relation) l
+    where l::oid > done and l::oid in (
+      select nightshift.partitions_before(policy.relation, policy.marker_column, least(as_of, now()) - policy.drop_after)
+    )
+    order by l::oid
+    limit max_leaves
   );
   leaf oid;
   mode text;
 begin
   foreach leaf in array leaves loop
-    mode := nightshift.way_into_leaf(leaf, marker_column, due);
+    mode := nightshift.way_into_leaf(leaf, policy.marker_column, due);
     if mode is not null then
       return jsonb_build_object('leaf', leaf::bigint, 'mode', mode);
     end if;

@@ -21,8 +21,9 @@ declare
   unseen text;
   after tid;
   -- Little enough for any table; four slices later it can be much.
-  few_blocks constant integer := 64;
-  blocks bigint := few_blocks;
+  blocks bigint := 64;
+  -- To go into a partition takes longer than to go through as many.
+  few_blocks constant integer := 16;
   end_block bigint;
   slice_started timestamptz;
   slice_rows bigint;
@@ -32,7 +33,7 @@ begin
     due := nightshift.due_condition(
       'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
     );
-    cursor := coalesce(nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
+    cursor := coalesce(nightshift.next_leaf(policy, 0, due, run.started_at), 'null');
   end if;
   while cursor ->> 'mode' = 'sweep' and spent_ms < batch_ms loop
     exit when cursor ? 'careful';
@@ -70,7 +71,7 @@ begin
     )));
     spent_ms := 1000 * extract(epoch from clock_timestamp() - started);
     if end_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint then
-      cursor := coalesce(nightshift.next_leaf(policy.relation, leaf, policy.marker_column, due), 'null');
+      cursor := coalesce(nightshift.next_leaf(policy, leaf, due, run.started_at), 'null');
     else
       cursor := cursor || jsonb_build_object('after', format('(%s,0)', end_block));
       blocks := ceil(blocks * least(4, greatest(least(slice_ms, batch_ms - spent_ms), 1)

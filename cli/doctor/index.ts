@@ -16,7 +16,9 @@ export async function doctor(patient: Patient): Promise<Diagnosis[]> {
   return [
     ...('database' in api
       ? await examineApi(api, patient, { sentMs, answeredMs: patient.clock.nowMs() })
-      : [failed('Data API', api.message, api.hint)]),
+      : [
+          failed('Data API', api.detail ? `${api.message} (${api.detail})` : api.message, api.hint),
+        ]),
     examineKey(patient),
     await examineDirect(patient, reached),
     await examineBus(patient),

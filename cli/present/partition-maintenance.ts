@@ -145,7 +145,7 @@ function showPlan(policies: ListedPolicy[]): void {
     const due = [...policy.due, ...(policy.dueAfterwards ? [policy.dueAfterwards] : [])];
     const counts = [
       `${count(policy.partitions)} partitions`,
-      ...(policy.defaultPartition ? [`and the default partition ${policy.defaultPartition}`] : []),
+      ...(policy.defaultPartition ? [defaultInWords(policy.defaultPartition, policy)] : []),
       policy.horizonDays === 0 ? roomUntil(policy) : `room until ${roomUntil(policy)}`,
       ...(policy.missing.length > 0 ? [`${count(policy.missing.length)} to be made`] : []),
       ...(due.length > 0 ? [`to be retired: ${some(due)}`] : []),
@@ -166,6 +166,15 @@ function showPlan(policies: ListedPolicy[]): void {
     .map(([, mark, text]) => `${mark} ${text}`);
   note(legend.join('   '));
   showWarnings(policies);
+}
+
+function defaultInWords(name: string, { movableRows }: Pick<ListedPolicy, 'movableRows'>): string {
+  const isEmpty = movableRows === 0;
+  const rows =
+    movableRows === null
+      ? 'too large to be counted here: a dry run counts the rows to be moved out of it'
+      : `${count(movableRows)} rows to be moved out of it`;
+  return `and the default partition ${name}${isEmpty ? '' : ` (${rows})`}`;
 }
 
 function inWords({ every, premake, retention, retire, grace, enabled }: ListedPolicy): string {

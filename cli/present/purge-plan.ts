@@ -23,11 +23,21 @@ export function showPlan(policies: PlannedPolicy[]): void {
 function treeOf(policy: PlannedPolicy): AsciiTree {
   const tree = new AsciiTree(`${styleText('bold', policy.relation)}: ${fateOf(policy)}`);
   const nodes = new Map<string | null, AsciiTree>([[null, tree]]);
+  /** What cannot be followed without an index, by the keys below. */
+  const unindexed = new Map<string, string>();
   for (const key of policy.keys) {
-    const index = key.createIndex ? `, ${styleText('red', 'no index')}` : '';
-    const node = new AsciiTree(`${key.table}(${key.columns}): ${fateOfKey(key)}${index}`);
+    const name = `${key.table}(${key.columns})`;
+    const above = key.under === null ? undefined : unindexed.get(key.under);
+    const missing = key.createIndex
+      ? `, ${styleText('red', 'no index')}`
+      : key.rows === null && above
+        ? `, not known without an index for ${above}`
+        : '';
+    const node = new AsciiTree(`${name}: ${fateOfKey(key)}${missing}`);
     (nodes.get(key.under) ?? tree).add(node);
     nodes.set(key.key, node);
+    if (key.createIndex) unindexed.set(key.key, name);
+    else if (above) unindexed.set(key.key, above);
   }
   return tree;
 }

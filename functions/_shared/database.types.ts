@@ -976,6 +976,13 @@ export type Database = {
         }
         Returns: Json
       }
+      count_movable_rows: {
+        Args: {
+          as_of: string
+          policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
+        }
+        Returns: number
+      }
       count_released: {
         Args: {
           released: Database["nightshift"]["CompositeTypes"]["released_row"][]
@@ -2055,6 +2062,7 @@ export type Database = {
           as_of: string
           budget_ms?: number
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          sample_due?: boolean
         }
         Returns: Json
       }
@@ -2193,6 +2201,13 @@ export type Database = {
         Returns: Json
       }
       note_unchanged: { Args: { assessed: Json }; Returns: undefined }
+      nothing_left: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: Json
+      }
       oldest_due: {
         Args: {
           as_of: string

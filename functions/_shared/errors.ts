@@ -124,7 +124,7 @@ export interface RpcFailure {
 export function fromRpcFailure(call: string, failure: RpcFailure, status: number): NightshiftError {
   if (status === 0) {
     return new NightshiftError('NS503', `Supabase could not be reached in ${call}`, {
-      detail: networkReason(failure.message),
+      detail: networkReason(`${failure.message}\n${failure.details ?? ''}`),
       hint: 'Check SUPABASE_URL, and that the project is running and reachable from here.',
     });
   }
@@ -151,11 +151,11 @@ export function fromRpcFailure(call: string, failure: RpcFailure, status: number
   return new NightshiftError(code, message, { detail, hint: known?.hint, retryable });
 }
 
-/** The kind of network failure, such as ECONNREFUSED, without the addresses that the platform adds. */
+/** The kind of network failure, such as ECONNREFUSED, without the addresses that the platform adds: the cause, where it is said. */
 function networkReason(message: string): string {
-  return (
-    /E[A-Z]{4,}|TimeoutError|AbortError|fetch failed/.exec(message)?.[0] ?? 'the connection failed'
-  );
+  const cause = /\b(?:E[A-Z]{4,}|UND_ERR_[A-Z_]+|[A-Z_]*(?:CERT|SIGNATURE)[A-Z_]*)\b/.exec(message);
+  const symptom = /TimeoutError|AbortError|fetch failed/.exec(message);
+  return (cause ?? symptom)?.[0] ?? 'the connection failed';
 }
 
 const unauthorized = {

@@ -82,6 +82,8 @@ export const listedPolicies = z.array(
         isPending: z.boolean(),
       }),
     ),
+    /** Rows that a run would move out of the default partition; null without one, and where it is too large to be counted. */
+    movableRows: z.number().nullable().default(null),
     retired: z.array(
       period.extend({
         partition: z.string(),

@@ -825,8 +825,23 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   database constant name := current_database();
-  may_create constant boolean := has_database_privilege(owner, database, 'create');
+  may_create boolean;
 begin
+  if not exists (select from pg_catalog.pg_roles r where r.rolname = owner) then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no role %I', owner),
+      hint = 'Name the role that owns the tables of the application: select distinct tableowner from pg_tables;';
+  end if;
+  -- To be a member was enough until Postgres 16.
+  if not pg_has_role(owner, case when current_setting('server_version_num')::integer < 160000 then 'member' else 'set' end) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%I cannot give Nightshift to %I, of which it is not a member', current_user, owner),
+      detail = 'Nothing was changed.',
+      hint = format('grant %I to %I;', owner, current_user);
+  end if;
+  may_create := has_database_privilege(owner, database, 'create');
   -- Postgres asks for that right at this moment only.
   if not may_create then
     execute format('grant create on database %I to %I', database, owner);
@@ -840,7 +855,7 @@ end;
 $$;
 
 comment on function nightshift.hand_over is
-  'Makes another role the owner of Nightshift: the one that owns the tables of the application. Whoever calls must own it now and be a member of that role. Policies, the ledger and who may call what stay as they are. Later migrations are applied as before: what they add is given to it, too.';
+  'Makes another role the owner of Nightshift: the one that owns the tables of the application. Whoever calls must own it now and be a member of that role. Policies, the ledger and who may call what stay as they are. Later migrations are applied as before: what they add is given to it, too. Errors: NS404 no such role, NS422 no member of it, with the statement that makes one.';
 
 -- supabase/schema/access/hint_for_owner.sql
 
@@ -1140,7 +1155,11 @@ begin
     end if;
     is_own := looked_at.is_own and pg_has_role(schema_owner, own_role, 'usage');
     if is_own and looked_at.relhastriggers then
-      is_own := not exists (select from pg_catalog.pg_trigger t where t.tgrelid = member and not t.tgisinternal);
+      is_own := not exists (
+        select from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
+        where t.tgrelid = member and not t.tgisinternal
+          and (t.tgqual is not null or not pg_has_role(p.proowner, own_role, 'usage'))
+      );
     end if;
     exit when not (looked_at.relispartition and is_own);
     select i.inhparent into member from pg_catalog.pg_inherits i where i.inhrelid = member;
@@ -3673,6 +3692,32 @@ $$;
 comment on function nightshift.count_between is
   'How many rows of a table lie from each of the bounds, in the order of time, to the next; without those where there are none.';
 
+-- supabase/schema/partition/count_movable_rows.sql
+
+create or replace function nightshift.count_movable_rows(policy nightshift.partition_policies, as_of timestamptz)
+returns bigint
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+as $$
+declare
+  state constant nightshift.partition_state := nightshift.assess_partitions(array[policy.parent::oid], as_of);
+begin
+  if state.default_partition is null or nightshift.is_large(state.default_partition) then
+    return null;
+  end if;
+  return (select coalesce(sum(w.row_count), 0) from nightshift.partitions_wanted(policy, state) w);
+exception
+  -- A list of policies is there to be read, whatever is wrong with one of their tables.
+  when sqlstate 'NS404' or sqlstate 'NS422' or insufficient_privilege then
+    return null;
+end;
+$$;
+
+comment on function nightshift.count_movable_rows is
+  'How many rows a run would move out of the default partition of a table; null without one, and where that would take long or cannot be known.';
+
 -- supabase/schema/partition/create_missing_partitions.sql
 
 -- Room ahead: which partitions are missing, and the transaction that makes them.
@@ -4500,6 +4545,9 @@ begin
         ) order by r.is_default, r.lower), '[]')
         from nightshift.read_partitions(array[s.parent::oid]) r
       ),
+      'movableRows', (
+        select nightshift.count_movable_rows(p, as_of) from nightshift.partition_policies p where p.parent = s.parent
+      ),
       'retired', (
         select coalesce(jsonb_agg(jsonb_build_object(
           'partition', d.partition_name,
@@ -4519,7 +4567,7 @@ end;
 $$;
 
 comment on function nightshift.list_partition_policies is
-  'Every policy with the state of its table (see describe_partition_sets), its partitions (partitionList: partition, from, to, isDefault, isPending: half detached) and those retired that are still there (retired: partition, from, to, sizeBytes, dropAfter, keptBecause), as one JSON array.';
+  'Every policy with the state of its table (see describe_partition_sets), its partitions (partitionList: partition, from, to, isDefault, isPending: half detached), movableRows (how many rows a run would move out of the default partition; null without one, or where it is larger than 8 MB) and those retired that are still there (retired: partition, from, to, sizeBytes, dropAfter, keptBecause), as one JSON array.';
 
 -- supabase/schema/partition/lock_for_change.sql
 
@@ -7858,7 +7906,8 @@ create or replace function nightshift.choose_due_rows(
   locking text,
   batch_rows integer,
   inout cursor jsonb,
-  out chosen tid[]
+  out chosen tid[],
+  out passed_over bigint
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -7869,6 +7918,8 @@ set enable_seqscan = off
 as $$
 declare
   leaf_name constant text := nightshift.trusted_name(leaf);
+  -- What an index walk has seen already is not looked at twice.
+  unseen constant text := due || case when cursor ? 'floor' then format(' and r.%I > %L', marker_column, cursor ->> 'floor') else '' end;
   -- Rows with one marker value that may go in one batch, where batches are not small for a reason.
   max_ties constant integer := greatest(4 * batch_rows, case when batch_rows >= 500 then 20000 else 0 end);
   start tid;
@@ -7888,13 +7939,10 @@ begin
     execute format(
       'select array_agg(r.ctid) from (
          select r.ctid from only %s r
-         where r.ctid > %L and r.ctid < ''(%s,0)'' and r.tableoid = %s and (%s) is true %s
+         where r.ctid > %L and r.ctid < ''(%s,0)'' and r.tableoid = %s and (%s) is true
          limit %s %s
        ) r',
-      leaf_name, start, least(next_block, 4294967295), leaf::oid, due,
-      -- What an index walk has seen already is not looked at twice.
-      case when cursor ? 'floor' then format('and r.%I > %L', marker_column, cursor ->> 'floor') end,
-      batch_rows, locking
+      leaf_name, start, least(next_block, 4294967295), leaf::oid, unseen, batch_rows, locking
     ) into chosen;
     -- Stopped by the limit, the next batch begins in mid-page; never past the pages read, wherever a row has moved to.
     if cardinality(chosen) >= batch_rows then
@@ -7906,6 +7954,13 @@ begin
         'after', format('(%s,0)', next_block),
         'leafDone', next_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint
       );
+    end if;
+    if locking <> '' then
+      execute format(
+        'select count(*) - count(*) filter (where r.ctid = any($1)) from only %s r
+         where r.ctid > %L and r.ctid <= %L and r.tableoid = %s and (%s) is true',
+        leaf_name, start, cursor ->> 'after', leaf::oid, unseen
+      ) into passed_over using coalesce(chosen, '{}');
     end if;
     return;
   end if;
@@ -7934,12 +7989,13 @@ begin
     leaf_name, leaf::oid, due, locking
   )
   into chosen using found_tids;
+  passed_over := found_rows - coalesce(cardinality(chosen), 0);
   cursor := cursor || jsonb_build_object('after', last_marker, 'leafDone', found_rows < batch_rows);
 end;
 $$;
 
 comment on function nightshift.choose_due_rows is
-  'The next due rows of a leaf after cursor, about batch_rows of them, or up to 20,000 with one marker value, locked when locking says so and then known to be due under the lock. cursor: mode (sweep: after is the address of a row; index: after is a marker value), after, and leafDone once nothing is left behind it.';
+  'The next due rows of a leaf after cursor, about batch_rows of them, or up to 20,000 with one marker value, locked when locking says so and then known to be due under the lock; passed_over: how many it came past that are in use. cursor: mode (sweep: after is the address of a row; index: after is a marker value), after, and leafDone once nothing is left behind it.';
 
 -- supabase/schema/retention/column_type.sql
 
@@ -9924,9 +9980,11 @@ as $$
     and exists (
       select
       from (
-        select (backlog ->> 'totalRows')::numeric, (backlog ->> 'dueRows')::numeric, 1.0
+        -- A sample may be some way off: of 1,000 pages, all due or not at all, by four times the standard error.
+        select (backlog ->> 'totalRows')::numeric, (backlog ->> 'dueRows')::numeric,
+          case when (backlog ->> 'dueRowsExact')::boolean then 1.0
+            else 1 - 4 * sqrt((1 - policy.max_fraction) / (1000 * policy.max_fraction)) end
         union all
-        -- A sample may be some way off.
         select (c.value ->> 'totalRows')::numeric, (c.value ->> 'dueRows')::numeric,
           case when (c.value ->> 'dueRowsExact')::boolean then 1.0 else 0.8 end
         from jsonb_each(backlog -> 'children') c
@@ -9953,7 +10011,8 @@ begin
       select from (select t.tgtype from pg_catalog.pg_trigger t where t.tgrelid = leaf offset 0) t where t.tgtype & 8 = 8
     )
     and not exists (select from pg_catalog.pg_rewrite w where w.ev_class = leaf and w.ev_type = '4')
-    and not exists (select from nightshift.purge_decisions d where d.run_id = run.id and d.relation = leaf::oid);
+    and not exists (select from nightshift.purge_decisions d where d.run_id = run.id and d.relation = leaf::oid)
+    and not exists (select from nightshift.purge_counted c where c.run_id = run.id and c.relation = leaf::oid);
 end;
 $$;
 
@@ -9965,7 +10024,8 @@ comment on function nightshift.may_go_unseen is
 create or replace function nightshift.measure_backlog(
   policy nightshift.retention_policies,
   as_of timestamptz,
-  budget_ms integer default null
+  budget_ms integer default null,
+  sample_due boolean default false
 )
 returns jsonb
 language plpgsql
@@ -9980,6 +10040,8 @@ declare
   -- Below 32 MB a table is counted whole; above it about 1,000 random pages are counted instead.
   counted_pages constant integer := 4096;
   sampled_pages constant integer := 1000;
+  -- So many that the sample has enough of them.
+  max_counted constant integer := 20000;
   many_leaves constant integer := 32;
   leaves constant regclass[] := array(select l from nightshift.leaf_relations(policy.relation) l);
   stop_at constant timestamptz := clock_timestamp() + make_interval(secs => coalesce(
@@ -9994,7 +10056,7 @@ declare
   stride integer := 500;
   moved bigint;
   due_rows bigint := 0;
-  due_exact boolean := true;
+  due_exact boolean;
   total_rows bigint;
   sampled_due bigint;
   oldest timestamptz;
@@ -10017,26 +10079,30 @@ begin
   select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages from unnest(leaves) l;
   percent := case when coalesce(pages, 0) <= counted_pages then 100 else 100.0 * sampled_pages / pages end;
 
-  open due_cursor no scroll for execute format('select from %s r where %s', nightshift.scan_of(policy.relation), due);
-  loop
-    move forward stride in due_cursor;
-    get diagnostics moved = row_count;
-    due_rows := due_rows + moved;
-    exit when moved < stride;
-    stride := least(stride * 2, 20000);
-    due_exact := clock_timestamp() < stop_at;
-    exit when not due_exact;
-  end loop;
-  close due_cursor;
-
   execute format(
     'select count(*), count(*) filter (where %1$s), (min(r.%2$I) filter (where %1$s))%3$s from %4$s r %5$s',
     due, policy.marker_column, in_utc, nightshift.scan_of(policy.relation),
     case when percent < 100 then format('tablesample system (%s)', percent) else '' end
   ) into total_rows, sampled_due, oldest;
   total_rows := round(total_rows * 100 / percent);
+  sampled_due := round(sampled_due * 100 / percent);
+
+  due_exact := not (sample_due and percent < 100 and sampled_due > max_counted);
+  if due_exact then
+    open due_cursor no scroll for execute format('select from %s r where %s', nightshift.scan_of(policy.relation), due);
+    loop
+      move forward stride in due_cursor;
+      get diagnostics moved = row_count;
+      due_rows := due_rows + moved;
+      exit when moved < stride;
+      stride := least(stride * 2, 20000);
+      due_exact := clock_timestamp() < stop_at;
+      exit when not due_exact;
+    end loop;
+    close due_cursor;
+  end if;
   if not due_exact then
-    due_rows := greatest(due_rows, round(sampled_due * 100 / percent));
+    due_rows := greatest(due_rows, sampled_due);
   end if;
 
   -- Of very many due rows only an index in order knows the oldest; else it is that of the sample.
@@ -10061,7 +10127,7 @@ end;
 $$;
 
 comment on function nightshift.measure_backlog is
-  'How many rows of a policy are due, out of how many. Due rows are counted exactly while budget_ms lasts (default 300; 1000 for more than 32 partitions), then estimated from about 1,000 random pages, as is the total of a table over 32 MB (of more than 32 partitions see measure_leaves); the Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
+  'How many rows of a policy are due, out of how many. Due rows are counted exactly while budget_ms lasts (default 300; 1000 for more than 32 partitions), then estimated from about 1,000 random pages, as is the total of a table over 32 MB (of more than 32 partitions see measure_leaves); sample_due: more than about 20,000 due rows of such a table are estimated at once. The Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
 
 -- supabase/schema/retention/measure_children.sql
 
@@ -10387,6 +10453,7 @@ as $$
 declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
   policy nightshift.retention_policies;
+  by_leaf boolean;
   nothing_due boolean;
   backlog jsonb := run.progress #> array['backlogs', measure_retention_backlog.relation];
 begin
@@ -10399,17 +10466,20 @@ begin
       hint = 'It was removed, or its table dropped or renamed, since the run began.';
   end if;
   if again then
-    return nightshift.measure_backlog(policy, run.started_at);
+    return coalesce(nightshift.nothing_left(run, policy), nightshift.measure_backlog(policy, run.started_at));
   end if;
   if backlog is null then
-    backlog := nightshift.measure_backlog(policy, run.started_at);
+    backlog := nightshift.measure_backlog(policy, run.started_at, sample_due => not run.dry_run);
+    by_leaf := (select count(*) > 32 from nightshift.partitions_below(policy.relation));
+    if not (backlog ->> 'dueRowsExact')::boolean and not by_leaf and nightshift.may_exceed(run, policy, backlog) then
+      backlog := nightshift.measure_backlog(policy, run.started_at);
+    end if;
     -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
     nothing_due := backlog @> '{"dueRows": 0, "dueRowsExact": true}';
     if not nothing_due then
       perform nightshift.require_no_sentinel(policy, case
         -- Of very many leaves a part says it: a time that stands for another is on rows of all.
-        when (backlog ->> 'dueRowsExact')::boolean or (select count(*) > 32 from nightshift.partitions_below(policy.relation))
-          then (backlog ->> 'oldestDueAt')::timestamptz
+        when (backlog ->> 'dueRowsExact')::boolean or by_leaf then (backlog ->> 'oldestDueAt')::timestamptz
       end);
     end if;
     if (backlog ->> 'dueRows')::bigint > 0 then
@@ -10441,7 +10511,7 @@ end;
 $$;
 
 comment on function nightshift.measure_retention_backlog is
-  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. Besides: warnings, and keys (see describe_holding_keys), which are looked up anew each time. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
+  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. Very many due rows of a table over 32 MB are only estimated, unless it comes near the limit of the brake; and there a purge that has met no row which stays knows that none is left. Besides: warnings, and keys (see describe_holding_keys), which are looked up anew each time. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
 
 -- supabase/schema/retention/name_refusal.sql
 
@@ -10558,6 +10628,7 @@ declare
   due text;
   mode text;
   chosen tid[];
+  passed_over bigint;
   known nightshift.held_row[];
   looked_at integer := 0;
   is_full boolean := cursor = 'null';
@@ -10608,12 +10679,13 @@ begin
       'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
     ) || coalesce(outside, '');
     loop
-      select c.cursor, c.chosen into cursor, chosen
+      select c.cursor, c.chosen, c.passed_over into cursor, chosen, passed_over
       from nightshift.choose_due_rows(
         -- A handful at the end of a batch would be the way into a leaf for little.
         leaf, due, policy.marker_column, lock_clause,
         greatest(batch_rows - nightshift.count_rows(seeds), least(batch_rows, 500))::integer, cursor
       ) c;
+      step := step || jsonb_build_object('rowsPassedOver', (step ->> 'rowsPassedOver')::bigint + coalesce(passed_over, 0));
       -- Counted before they moved here.
       if exists (select from nightshift.purge_counted c where c.run_id = run.id) then
         chosen := array(
@@ -10810,6 +10882,43 @@ $$;
 
 comment on function nightshift.note_released is
   'Counts references that a batch has released in the step of the table whose turn it is. Of rows that went before their time came, they are not counted: those that may yet go are remembered.';
+
+-- supabase/schema/retention/nothing_left.sql
+
+create or replace function nightshift.nothing_left(run nightshift.runs, policy nightshift.retention_policies)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- Below 32 MB it is quick to count what is left, with rows that others have moved behind the walk.
+  counted_pages constant integer := 4096;
+  step constant jsonb := run.progress #> array['steps', policy.relation::text];
+begin
+  if step -> 'cursor' = 'null'
+    and (step ->> 'rowsPassedOver')::bigint = 0
+    and (step ->> 'rowsBlocked')::bigint + (step ->> 'rowsKept')::bigint
+      + (step ->> 'rowsRefused')::bigint + (step ->> 'rowsUndecided')::bigint = 0
+    and not exists (select from nightshift.purge_pending p where p.run_id = run.id and p.turn = policy.relation::oid)
+    and nightshift.pages_of(policy.relation) > counted_pages
+  then
+    return jsonb_build_object(
+      'dueRows', 0,
+      'dueRowsExact', false,
+      'totalRows', greatest(
+        (run.progress #>> array['backlogs', policy.relation::text, 'totalRows'])::bigint - (step ->> 'rowsPurged')::bigint, 0),
+      'totalRowsExact', false,
+      'oldestDueAt', null,
+      'overdueSeconds', null
+    );
+  end if;
+  return null;
+end;
+$$;
+
+comment on function nightshift.nothing_left is
+  'The backlog of a policy whose large table a purge has walked to its end without meeting a due row that stays; null when there may be some left to be counted. What the purge knows costs nothing, and the index is full of dead entries then.';
 
 -- supabase/schema/retention/own_due_condition.sql
 
@@ -11166,7 +11275,7 @@ comment on function nightshift.primary_key is
 -- Why: a row may be restored, or gain a row that refers to it, at any moment up to the lock; a function may die at any
 --      moment after it. Choosing happens under the lock, and the ledger moves in the same transaction as the rows.
 -- Locks: at run time ROW EXCLUSIVE on the purged table and on due tables that refer to it, waited for at most 1 s, and row
---        locks on due rows, never waited for.
+--        locks on due rows, waited for at most 20 ms.
 
 create or replace function nightshift.purge_batch(
   run_id uuid,
@@ -11257,14 +11366,17 @@ begin
       and (c::oid = policy.relation::oid or run.progress -> 'backlogs' ? c::oid::regclass::text)
       and exists (select from nightshift.retention_policies p where p.relation::oid = c::oid and p.enabled)
   );
-  step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsRefused": 0, "refusedBy": {}, "rowsUndecided": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
+  step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsRefused": 0, "refusedBy": {}, "rowsUndecided": 0, "rowsPassedOver": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
     || coalesce(run.progress #> array[section, policy.relation::text], '{}');
 
   select t.level, t.seeds into level, seeds from nightshift.take_pending(run, scope, policy.relation, not dry) t;
   if level is null and not dry and cardinality(component) = 0 and batch_rows >= fewest_rows then
     select s.step, s.deleted_rows is not null into step, by_slices from nightshift.purge_slices(run, policy, step) s;
   end if;
-  if level is null and not by_slices then
+  if level is not null then
+    -- Of rows that waited, nobody knows which are in use and which are gone.
+    step := step || '{"rowsPassedOver": null}';
+  elsif not by_slices then
     select n.step, n.seeds into step, seeds from nightshift.next_seeds(run, policy, step, batch_rows, not dry) n;
   end if;
   select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, max_rows) r;
@@ -15724,7 +15836,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e7903ca208924eb74d394bb9f9bbbf028fae90cfa16dbb014457c17af03e1e25', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '2c000d3677e6aeb16c4a24be208d95ebfb552ffd5bed09b360ac136cde1c0103', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, apply_brake, are_related, assess_health, assess_partitions,
@@ -15732,21 +15844,21 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   check_health, check_lease, check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy,
   check_release, check_restore, check_retention_policy, child_condition, child_steps, choose_due_rows, column_type,
   composite_types, constant_default, copy_after_attach, copy_grants, copy_settings, count_between, count_deleted,
-  count_held, count_released, count_rows, counted, counted_until, covering_policy, create_missing_partitions,
-  create_partition, create_partitions, database_sizes, declare_health_check, declare_job, declare_keys, declared_since,
-  delete_by_halves, delete_closure, delete_rows, delete_slice, describe_ddl_failure, describe_declaration,
-  describe_declared_policy, describe_delete_triggers, describe_health_check, describe_holders, describe_holding_keys,
-  describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
-  describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
-  describe_run, describe_view, drop_retired_partitions, due_by_marker, due_condition, estimate_rows,
-  explain_attach_failure, fates_of, fences, find_covered_rows, find_due_among, find_key, find_moved_rows,
-  find_needed_rows, find_refresh, find_refresh_policy, find_relation, find_released_rows, find_stranger, find_view,
-  finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows,
-  follow_released, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name,
-  get_health, get_run, gone_of, grant_of_refresh, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
-  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
-  health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
-  health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
+  count_held, count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy,
+  create_missing_partitions, create_partition, create_partitions, database_sizes, declare_health_check, declare_job,
+  declare_keys, declared_since, delete_by_halves, delete_closure, delete_rows, delete_slice, describe_ddl_failure,
+  describe_declaration, describe_declared_policy, describe_delete_triggers, describe_health_check, describe_holders,
+  describe_holding_keys, describe_installation, describe_jobs, describe_leftovers, describe_needs,
+  describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
+  describe_retention_policy, describe_retired, describe_run, describe_view, drop_retired_partitions, due_by_marker,
+  due_condition, estimate_rows, explain_attach_failure, fates_of, fences, find_covered_rows, find_due_among, find_key,
+  find_moved_rows, find_needed_rows, find_refresh, find_refresh_policy, find_relation, find_released_rows,
+  find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view,
+  fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows, follow_tables, forced_names,
+  forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over, has_due_rows,
+  health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
+  health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
+  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
   health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
   health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
   health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
@@ -15762,10 +15874,10 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children, measure_default_partition, measure_leaves,
   measure_references, measure_retention_backlog, migrations, move_rows, moved_row, mute_triggers, name_refusal,
   name_some, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
-  note_partitions, note_released, note_unchanged, oldest_due, only_kept, only_needed, other_owners, own_due_condition,
-  pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix, partition_warnings,
-  partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted, pause,
-  plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members, policy_of_view,
+  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners,
+  own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
+  partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
+  pause, plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members, policy_of_view,
   preview_retention_purge, preview_retirement, primary_key, purge_batch, purge_counted, purge_decisions, purge_key,
   purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_off, reach_rows,
   read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure, recount_moved_rows,

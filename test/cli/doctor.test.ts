@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import getPort from 'get-port';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Diagnosis } from '../../cli/doctor/diagnosis.ts';
 import { doctor } from '../../cli/doctor/index.ts';
@@ -105,6 +106,12 @@ describe('the doctor', () => {
   ])('tells %s', async (_, options, fix) => {
     const found = await examine(options());
     expect(found['Data API']).toMatchObject({ level: 'failed', fix: expect.stringMatching(fix) });
+  });
+
+  it('says why nothing answers', async () => {
+    const port = await getPort({ host: '127.0.0.1' });
+    const found = await examine({ url: `http://127.0.0.1:${port}` });
+    expect(found['Data API']?.says).toMatch(/\(ECONNREFUSED\)$/);
   });
 
   it('compares the release of the database with the one here', async () => {

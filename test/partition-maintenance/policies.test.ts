@@ -218,6 +218,23 @@ describe('a policy', () => {
     }
   });
 
+  it('is listed with the rows that a run would move out of the default partition', async () => {
+    await add(`'app.days', '1 month'`);
+    const listed = async () => {
+      const [row] = await db.sql`select nightshift.list_partition_policies() as list`;
+      return row?.list[0].movableRows;
+    };
+    expect(await listed()).toBeNull();
+    await db.sql.unsafe('create table app.rest partition of app.days default');
+    expect(await listed()).toBe(0);
+    await db.sql.unsafe(
+      "insert into app.days select now() from generate_series(1, 7) union all select now() + interval '9 years'",
+    );
+    expect(await listed()).toBe(7);
+    await db.sql.unsafe('insert into app.days select now() from generate_series(1, 300000)');
+    expect(await listed()).toBeNull();
+  });
+
   it('says so when its table is gone, or is something else by now', async () => {
     await add(`'app.days', '1 month'`);
     await add(`'app.times', '1 month'`);

@@ -255,6 +255,7 @@ describe('the time line', () => {
       { ...partition('p5', '2025-11-01Z', '2025-12-01Z'), isPending: true },
       { ...partition('rest', null, null), isDefault: true },
     ],
+    movableRows: null,
     retired: [
       {
         ...partition('p0', '2025-12-01Z', '2026-01-01Z'),

@@ -96,3 +96,76 @@ describe.each(['no action', 'restrict', 'cascade'])(
     });
   },
 );
+
+describe.each(['set null', 'set default'])('an order with an audit, on delete %s', (action) => {
+  beforeEach(async () => {
+    await startAfresh(db.sql);
+    await createOrders('cascade');
+    await db.sql.unsafe(`
+      create table app.audit (
+        id integer primary key, order_id integer default 7 references app.orders on delete ${action}, note text
+      );
+      insert into app.audit select id, 1 + id % 6 from generate_series(0, 11) id;
+      create index on app.audit (order_id);
+      select nightshift.alter_retention_policy('app.orders', release => array['app.audit']);
+    `);
+  });
+
+  const released = action === 'set null' ? null : 7;
+  const auditsOf = async (orderId: number | null) => {
+    const rows =
+      await db.sql`select id from app.audit where order_id is not distinct from ${orderId} order by id`;
+    return rows.map(({ id }) => id);
+  };
+
+  it('that is restored between two batches keeps its audit', async () => {
+    const restore = () => db.sql`update app.orders set deleted_at = null where id = 5`;
+    await runPurge(db, {}, { ...oneByOne, beforeBatch: (nth) => nth === 3 && restore() });
+    expect(await idsOf(db.sql, 'app.orders')).toEqual([5, 7]);
+    expect(await auditsOf(5)).toEqual([4, 10]);
+    expect(await idsOf(db.sql, 'app.items')).toEqual(itemsOfFive);
+  });
+
+  it('that is being restored keeps its audit', async () => {
+    const user = await inOpenTransaction('update app.orders set deleted_at = null where id = 5');
+    await runPurge(db, {}, oneByOne);
+    await user`commit`;
+    expect(await auditsOf(5)).toEqual([4, 10]);
+  });
+
+  it('of which someone changes one entry stays with all of it, and no other', async () => {
+    const user = await inOpenTransaction("update app.audit set note = 'x' where id = 4");
+    const result = await runPurge(db, {}, oneByOne);
+    await user`commit`;
+    expect(await idsOf(db.sql, 'app.orders')).toEqual([5, 7]);
+    expect(await idsOf(db.sql, 'app.items')).toEqual(itemsOfFive);
+    expect(await auditsOf(5)).toEqual([4, 10]);
+    expect(stepOf(result, 'app.orders')).toMatchObject({
+      blockedBy: { 'audit_order_id_fkey on app.audit': 1 },
+      released: { 'app.audit': 10 },
+    });
+  });
+
+  it('that is given one entry more stays while that is not committed, and lets go of it when it is', async () => {
+    const user = await inOpenTransaction('insert into app.audit values (100, 5)');
+    await runPurge(db, {}, oneByOne);
+    await user`commit`;
+    expect(await auditsOf(5)).toEqual([4, 10, 100]);
+    await runPurge(db, {}, oneByOne);
+    expect(await idsOf(db.sql, 'app.orders')).toEqual([7]);
+    expect(await auditsOf(released)).toEqual([...range(0, 11), 100]);
+  });
+
+  it('lets an entry alone that was moved to an order that stays', async () => {
+    const move = () => db.sql`update app.audit set order_id = 7, note = 'x' where id = 4`;
+    const result = await runPurge(
+      db,
+      {},
+      { ...oneByOne, beforeBatch: (nth) => nth === 2 && move() },
+    );
+    expect(await db.sql`select order_id from app.audit where note = 'x'`).toEqual([
+      { order_id: 7 },
+    ]);
+    expect(stepOf(result, 'app.orders').released).toEqual({ 'app.audit': 11 });
+  });
+});

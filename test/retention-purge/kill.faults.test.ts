@@ -1,14 +1,19 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { expireLease, setUpDatabase, startAfresh } from '../support/database.ts';
-import { auditDeletes, closeGate, deletedIds, runPurge } from '../support/purge.ts';
+import {
+  auditDeletes,
+  closeGate,
+  deletedIds,
+  endApiSessions,
+  runPurge,
+  startPurge,
+} from '../support/purge.ts';
 import { checksum, range } from '../support/rows.ts';
 import { apiIsIdle, until } from '../support/waiting.ts';
 
-const commandLine = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const dueCount = 6_500;
 const orderCount = 8_000;
 /** In the second batch, and not the last, on either way through the table: by pages and by the marker. */
@@ -72,11 +77,7 @@ const wholeState = async () => [
 ];
 
 async function startRun(): Promise<ChildProcess> {
-  const { url, secretKey } = await db.gateway();
-  child = spawn(process.execPath, [commandLine, 'run', 'retention-purge'], {
-    env: { ...process.env, SUPABASE_URL: url, SUPABASE_SECRET_KEY: secretKey, NO_COLOR: '1' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  child = await startPurge(db);
   return child;
 }
 
@@ -136,9 +137,7 @@ describe('a run whose process is killed in mid-batch', () => {
   it('leaves nothing behind that keeps the killed batch half done', async () => {
     const run = await startRun();
     await midRun();
-    await db.sql`
-      select pg_terminate_backend(pid) from pg_stat_activity
-      where datname = current_database() and usename = 'authenticator'`;
+    await endApiSessions(db.sql);
     run.kill('SIGKILL');
     await once(run, 'close');
     await until('the server is done with what is left', () => apiIsIdle(db.sql));

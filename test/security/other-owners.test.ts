@@ -91,6 +91,21 @@ describe('tables of a role below the owner of the functions', () => {
     expect(rights).toEqual({ may_create: false, owners: 1 });
   });
 
+  it('need the functions to be given to a role that there is, by a member of it', async () => {
+    await db.sql.unsafe('create role guest_of_boss');
+    try {
+      const give = (role: string) =>
+        as(tenant, `select nightshift.hand_over('${role}')`).catch((thrown) => thrown);
+      expect(await give('nobody_of_boss')).toMatchObject({ code: 'NS404' });
+      expect(await give('guest_of_boss')).toMatchObject({
+        code: 'NS422',
+        hint: `grant guest_of_boss to ${tenant};`,
+      });
+    } finally {
+      await db.sql.unsafe('drop role guest_of_boss');
+    }
+  });
+
   it('can then stand beside tables of the role above, which its owner was granted', async () => {
     await as(
       boss,

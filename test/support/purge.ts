@@ -1,3 +1,5 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import type { Sql } from 'postgres';
 import { systemClock } from '../../functions/_shared/clock.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
@@ -13,6 +15,7 @@ import { endless } from './deadline.ts';
 import { until } from './waiting.ts';
 
 const budgetMs = 20_000;
+const commandLine = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 
 interface PurgeOptions extends Partial<RunDependencies> {
   gateway?: Pick<Gateway, 'url' | 'secretKey'>;
@@ -69,6 +72,22 @@ function interleaved(
   };
 }
 
+/** Runs the purge from the command line, in a process of its own. */
+export async function startPurge(db: TestDatabase): Promise<ChildProcess> {
+  const { url, secretKey } = await db.gateway();
+  return spawn(process.execPath, [commandLine, 'run', 'retention-purge'], {
+    env: { ...process.env, SUPABASE_URL: url, SUPABASE_SECRET_KEY: secretKey, NO_COLOR: '1' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+/** Ends what the server does for the Data API, wherever it is. */
+export async function endApiSessions(sql: Sql): Promise<void> {
+  await sql`
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and usename = 'authenticator'`;
+}
+
 /** What the report says of one table. */
 export function stepOf({ report }: { report: PurgeReport }, relation: string): PurgeStep {
   const step = report.steps.find((candidate) => candidate.relation === relation);
@@ -90,19 +109,19 @@ export async function auditDeletes(sql: Sql, relation: string): Promise<void> {
   `);
 }
 
-/** Stops the purge of a table in the middle of a batch, when it comes to a row, until the gate is opened. */
+/** Stops a purge in the middle of a batch, when it deletes or changes a row, until the gate is opened. */
 export async function closeGate(
   db: TestDatabase,
   relation: string,
   id: number,
 ): Promise<{ reached(): Promise<void>; open(): Promise<void> }> {
   await db.sql.unsafe(`
-    create function app.wait_at_gate() returns trigger language plpgsql set lock_timeout = 0 as $$
+    create or replace function app.wait_at_gate() returns trigger language plpgsql set lock_timeout = 0 as $$
     begin
       perform pg_catalog.pg_advisory_xact_lock_shared(4343);
-      return old;
+      return case tg_op when 'DELETE' then old else new end;
     end $$;
-    create trigger gate before delete on ${relation} for each row when (old.id = ${id})
+    create or replace trigger gate before delete or update on ${relation} for each row when (old.id = ${id})
     execute function app.wait_at_gate();
   `);
   const keeper = db.connect();

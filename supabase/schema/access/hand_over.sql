@@ -11,8 +11,23 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   database constant name := current_database();
-  may_create constant boolean := has_database_privilege(owner, database, 'create');
+  may_create boolean;
 begin
+  if not exists (select from pg_catalog.pg_roles r where r.rolname = owner) then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no role %I', owner),
+      hint = 'Name the role that owns the tables of the application: select distinct tableowner from pg_tables;';
+  end if;
+  -- To be a member was enough until Postgres 16.
+  if not pg_has_role(owner, case when current_setting('server_version_num')::integer < 160000 then 'member' else 'set' end) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%I cannot give Nightshift to %I, of which it is not a member', current_user, owner),
+      detail = 'Nothing was changed.',
+      hint = format('grant %I to %I;', owner, current_user);
+  end if;
+  may_create := has_database_privilege(owner, database, 'create');
   -- Postgres asks for that right at this moment only.
   if not may_create then
     execute format('grant create on database %I to %I', database, owner);
@@ -26,4 +41,4 @@ end;
 $$;
 
 comment on function nightshift.hand_over is
-  'Makes another role the owner of Nightshift: the one that owns the tables of the application. Whoever calls must own it now and be a member of that role. Policies, the ledger and who may call what stay as they are. Later migrations are applied as before: what they add is given to it, too.';
+  'Makes another role the owner of Nightshift: the one that owns the tables of the application. Whoever calls must own it now and be a member of that role. Policies, the ledger and who may call what stay as they are. Later migrations are applied as before: what they add is given to it, too. Errors: NS404 no such role, NS422 no member of it, with the statement that makes one.';

@@ -39,7 +39,11 @@ begin
     end if;
     is_own := looked_at.is_own and pg_has_role(schema_owner, own_role, 'usage');
     if is_own and looked_at.relhastriggers then
-      is_own := not exists (select from pg_catalog.pg_trigger t where t.tgrelid = member and not t.tgisinternal);
+      is_own := not exists (
+        select from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
+        where t.tgrelid = member and not t.tgisinternal
+          and (t.tgqual is not null or not pg_has_role(p.proowner, own_role, 'usage'))
+      );
     end if;
     exit when not (looked_at.relispartition and is_own);
     select i.inhparent into member from pg_catalog.pg_inherits i where i.inhrelid = member;

@@ -22,6 +22,9 @@ begin
         ) order by r.is_default, r.lower), '[]')
         from nightshift.read_partitions(array[s.parent::oid]) r
       ),
+      'movableRows', (
+        select nightshift.count_movable_rows(p, as_of) from nightshift.partition_policies p where p.parent = s.parent
+      ),
       'retired', (
         select coalesce(jsonb_agg(jsonb_build_object(
           'partition', d.partition_name,
@@ -41,4 +44,4 @@ end;
 $$;
 
 comment on function nightshift.list_partition_policies is
-  'Every policy with the state of its table (see describe_partition_sets), its partitions (partitionList: partition, from, to, isDefault, isPending: half detached) and those retired that are still there (retired: partition, from, to, sizeBytes, dropAfter, keptBecause), as one JSON array.';
+  'Every policy with the state of its table (see describe_partition_sets), its partitions (partitionList: partition, from, to, isDefault, isPending: half detached), movableRows (how many rows a run would move out of the default partition; null without one, or where it is larger than 8 MB) and those retired that are still there (retired: partition, from, to, sizeBytes, dropAfter, keptBecause), as one JSON array.';

@@ -5,7 +5,8 @@ create or replace function nightshift.choose_due_rows(
   locking text,
   batch_rows integer,
   inout cursor jsonb,
-  out chosen tid[]
+  out chosen tid[],
+  out passed_over bigint
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -16,6 +17,8 @@ set enable_seqscan = off
 as $$
 declare
   leaf_name constant text := nightshift.trusted_name(leaf);
+  -- What an index walk has seen already is not looked at twice.
+  unseen constant text := due || case when cursor ? 'floor' then format(' and r.%I > %L', marker_column, cursor ->> 'floor') else '' end;
   -- Rows with one marker value that may go in one batch, where batches are not small for a reason.
   max_ties constant integer := greatest(4 * batch_rows, case when batch_rows >= 500 then 20000 else 0 end);
   start tid;
@@ -35,13 +38,10 @@ begin
     execute format(
       'select array_agg(r.ctid) from (
          select r.ctid from only %s r
-         where r.ctid > %L and r.ctid < ''(%s,0)'' and r.tableoid = %s and (%s) is true %s
+         where r.ctid > %L and r.ctid < ''(%s,0)'' and r.tableoid = %s and (%s) is true
          limit %s %s
        ) r',
-      leaf_name, start, least(next_block, 4294967295), leaf::oid, due,
-      -- What an index walk has seen already is not looked at twice.
-      case when cursor ? 'floor' then format('and r.%I > %L', marker_column, cursor ->> 'floor') end,
-      batch_rows, locking
+      leaf_name, start, least(next_block, 4294967295), leaf::oid, unseen, batch_rows, locking
     ) into chosen;
     -- Stopped by the limit, the next batch begins in mid-page; never past the pages read, wherever a row has moved to.
     if cardinality(chosen) >= batch_rows then
@@ -53,6 +53,13 @@ begin
         'after', format('(%s,0)', next_block),
         'leafDone', next_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint
       );
+    end if;
+    if locking <> '' then
+      execute format(
+        'select count(*) - count(*) filter (where r.ctid = any($1)) from only %s r
+         where r.ctid > %L and r.ctid <= %L and r.tableoid = %s and (%s) is true',
+        leaf_name, start, cursor ->> 'after', leaf::oid, unseen
+      ) into passed_over using coalesce(chosen, '{}');
     end if;
     return;
   end if;
@@ -81,9 +88,10 @@ begin
     leaf_name, leaf::oid, due, locking
   )
   into chosen using found_tids;
+  passed_over := found_rows - coalesce(cardinality(chosen), 0);
   cursor := cursor || jsonb_build_object('after', last_marker, 'leafDone', found_rows < batch_rows);
 end;
 $$;
 
 comment on function nightshift.choose_due_rows is
-  'The next due rows of a leaf after cursor, about batch_rows of them, or up to 20,000 with one marker value, locked when locking says so and then known to be due under the lock. cursor: mode (sweep: after is the address of a row; index: after is a marker value), after, and leafDone once nothing is left behind it.';
+  'The next due rows of a leaf after cursor, about batch_rows of them, or up to 20,000 with one marker value, locked when locking says so and then known to be due under the lock; passed_over: how many it came past that are in use. cursor: mode (sweep: after is the address of a row; index: after is a marker value), after, and leafDone once nothing is left behind it.';

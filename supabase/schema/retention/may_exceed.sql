@@ -10,9 +10,11 @@ as $$
     and exists (
       select
       from (
-        select (backlog ->> 'totalRows')::numeric, (backlog ->> 'dueRows')::numeric, 1.0
+        -- A sample may be some way off: of 1,000 pages, all due or not at all, by four times the standard error.
+        select (backlog ->> 'totalRows')::numeric, (backlog ->> 'dueRows')::numeric,
+          case when (backlog ->> 'dueRowsExact')::boolean then 1.0
+            else 1 - 4 * sqrt((1 - policy.max_fraction) / (1000 * policy.max_fraction)) end
         union all
-        -- A sample may be some way off.
         select (c.value ->> 'totalRows')::numeric, (c.value ->> 'dueRows')::numeric,
           case when (c.value ->> 'dueRowsExact')::boolean then 1.0 else 0.8 end
         from jsonb_each(backlog -> 'children') c

@@ -11,7 +11,8 @@ begin
       select from (select t.tgtype from pg_catalog.pg_trigger t where t.tgrelid = leaf offset 0) t where t.tgtype & 8 = 8
     )
     and not exists (select from pg_catalog.pg_rewrite w where w.ev_class = leaf and w.ev_type = '4')
-    and not exists (select from nightshift.purge_decisions d where d.run_id = run.id and d.relation = leaf::oid);
+    and not exists (select from nightshift.purge_decisions d where d.run_id = run.id and d.relation = leaf::oid)
+    and not exists (select from nightshift.purge_counted c where c.run_id = run.id and c.relation = leaf::oid);
 end;
 $$;
 

@@ -1,7 +1,8 @@
 create or replace function nightshift.measure_backlog(
   policy nightshift.retention_policies,
   as_of timestamptz,
-  budget_ms integer default null
+  budget_ms integer default null,
+  sample_due boolean default false
 )
 returns jsonb
 language plpgsql
@@ -16,6 +17,8 @@ declare
   -- Below 32 MB a table is counted whole; above it about 1,000 random pages are counted instead.
   counted_pages constant integer := 4096;
   sampled_pages constant integer := 1000;
+  -- So many that the sample has enough of them.
+  max_counted constant integer := 20000;
   many_leaves constant integer := 32;
   leaves constant regclass[] := array(select l from nightshift.leaf_relations(policy.relation) l);
   stop_at constant timestamptz := clock_timestamp() + make_interval(secs => coalesce(
@@ -30,7 +33,7 @@ declare
   stride integer := 500;
   moved bigint;
   due_rows bigint := 0;
-  due_exact boolean := true;
+  due_exact boolean;
   total_rows bigint;
   sampled_due bigint;
   oldest timestamptz;
@@ -53,26 +56,30 @@ begin
   select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages from unnest(leaves) l;
   percent := case when coalesce(pages, 0) <= counted_pages then 100 else 100.0 * sampled_pages / pages end;
 
-  open due_cursor no scroll for execute format('select from %s r where %s', nightshift.scan_of(policy.relation), due);
-  loop
-    move forward stride in due_cursor;
-    get diagnostics moved = row_count;
-    due_rows := due_rows + moved;
-    exit when moved < stride;
-    stride := least(stride * 2, 20000);
-    due_exact := clock_timestamp() < stop_at;
-    exit when not due_exact;
-  end loop;
-  close due_cursor;
-
   execute format(
     'select count(*), count(*) filter (where %1$s), (min(r.%2$I) filter (where %1$s))%3$s from %4$s r %5$s',
     due, policy.marker_column, in_utc, nightshift.scan_of(policy.relation),
     case when percent < 100 then format('tablesample system (%s)', percent) else '' end
   ) into total_rows, sampled_due, oldest;
   total_rows := round(total_rows * 100 / percent);
+  sampled_due := round(sampled_due * 100 / percent);
+
+  due_exact := not (sample_due and percent < 100 and sampled_due > max_counted);
+  if due_exact then
+    open due_cursor no scroll for execute format('select from %s r where %s', nightshift.scan_of(policy.relation), due);
+    loop
+      move forward stride in due_cursor;
+      get diagnostics moved = row_count;
+      due_rows := due_rows + moved;
+      exit when moved < stride;
+      stride := least(stride * 2, 20000);
+      due_exact := clock_timestamp() < stop_at;
+      exit when not due_exact;
+    end loop;
+    close due_cursor;
+  end if;
   if not due_exact then
-    due_rows := greatest(due_rows, round(sampled_due * 100 / percent));
+    due_rows := greatest(due_rows, sampled_due);
   end if;
 
   -- Of very many due rows only an index in order knows the oldest; else it is that of the sample.
@@ -97,4 +104,4 @@ end;
 $$;
 
 comment on function nightshift.measure_backlog is
-  'How many rows of a policy are due, out of how many. Due rows are counted exactly while budget_ms lasts (default 300; 1000 for more than 32 partitions), then estimated from about 1,000 random pages, as is the total of a table over 32 MB (of more than 32 partitions see measure_leaves); the Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
+  'How many rows of a policy are due, out of how many. Due rows are counted exactly while budget_ms lasts (default 300; 1000 for more than 32 partitions), then estimated from about 1,000 random pages, as is the total of a table over 32 MB (of more than 32 partitions see measure_leaves); sample_due: more than about 20,000 due rows of such a table are estimated at once. The Exact flags say which. overdueSeconds: how long the oldest due row has been due.';

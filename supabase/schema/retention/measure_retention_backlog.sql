@@ -15,6 +15,7 @@ as $$
 declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
   policy nightshift.retention_policies;
+  by_leaf boolean;
   nothing_due boolean;
   backlog jsonb := run.progress #> array['backlogs', measure_retention_backlog.relation];
 begin
@@ -27,17 +28,20 @@ begin
       hint = 'It was removed, or its table dropped or renamed, since the run began.';
   end if;
   if again then
-    return nightshift.measure_backlog(policy, run.started_at);
+    return coalesce(nightshift.nothing_left(run, policy), nightshift.measure_backlog(policy, run.started_at));
   end if;
   if backlog is null then
-    backlog := nightshift.measure_backlog(policy, run.started_at);
+    backlog := nightshift.measure_backlog(policy, run.started_at, sample_due => not run.dry_run);
+    by_leaf := (select count(*) > 32 from nightshift.partitions_below(policy.relation));
+    if not (backlog ->> 'dueRowsExact')::boolean and not by_leaf and nightshift.may_exceed(run, policy, backlog) then
+      backlog := nightshift.measure_backlog(policy, run.started_at);
+    end if;
     -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
     nothing_due := backlog @> '{"dueRows": 0, "dueRowsExact": true}';
     if not nothing_due then
       perform nightshift.require_no_sentinel(policy, case
         -- Of very many leaves a part says it: a time that stands for another is on rows of all.
-        when (backlog ->> 'dueRowsExact')::boolean or (select count(*) > 32 from nightshift.partitions_below(policy.relation))
-          then (backlog ->> 'oldestDueAt')::timestamptz
+        when (backlog ->> 'dueRowsExact')::boolean or by_leaf then (backlog ->> 'oldestDueAt')::timestamptz
       end);
     end if;
     if (backlog ->> 'dueRows')::bigint > 0 then
@@ -69,4 +73,4 @@ end;
 $$;
 
 comment on function nightshift.measure_retention_backlog is
-  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. Besides: warnings, and keys (see describe_holding_keys), which are looked up anew each time. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
+  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. Very many due rows of a table over 32 MB are only estimated, unless it comes near the limit of the brake; and there a purge that has met no row which stays knows that none is left. Besides: warnings, and keys (see describe_holding_keys), which are looked up anew each time. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';

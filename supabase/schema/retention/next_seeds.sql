@@ -22,6 +22,7 @@ declare
   due text;
   mode text;
   chosen tid[];
+  passed_over bigint;
   known nightshift.held_row[];
   looked_at integer := 0;
   is_full boolean := cursor = 'null';
@@ -72,12 +73,13 @@ begin
       'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
     ) || coalesce(outside, '');
     loop
-      select c.cursor, c.chosen into cursor, chosen
+      select c.cursor, c.chosen, c.passed_over into cursor, chosen, passed_over
       from nightshift.choose_due_rows(
         -- A handful at the end of a batch would be the way into a leaf for little.
         leaf, due, policy.marker_column, lock_clause,
         greatest(batch_rows - nightshift.count_rows(seeds), least(batch_rows, 500))::integer, cursor
       ) c;
+      step := step || jsonb_build_object('rowsPassedOver', (step ->> 'rowsPassedOver')::bigint + coalesce(passed_over, 0));
       -- Counted before they moved here.
       if exists (select from nightshift.purge_counted c where c.run_id = run.id) then
         chosen := array(

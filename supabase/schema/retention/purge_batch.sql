@@ -2,7 +2,7 @@
 -- Why: a row may be restored, or gain a row that refers to it, at any moment up to the lock; a function may die at any
 --      moment after it. Choosing happens under the lock, and the ledger moves in the same transaction as the rows.
 -- Locks: at run time ROW EXCLUSIVE on the purged table and on due tables that refer to it, waited for at most 1 s, and row
---        locks on due rows, never waited for.
+--        locks on due rows, waited for at most 20 ms.
 
 create or replace function nightshift.purge_batch(
   run_id uuid,
@@ -93,14 +93,17 @@ begin
       and (c::oid = policy.relation::oid or run.progress -> 'backlogs' ? c::oid::regclass::text)
       and exists (select from nightshift.retention_policies p where p.relation::oid = c::oid and p.enabled)
   );
-  step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsRefused": 0, "refusedBy": {}, "rowsUndecided": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
+  step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsRefused": 0, "refusedBy": {}, "rowsUndecided": 0, "rowsPassedOver": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
     || coalesce(run.progress #> array[section, policy.relation::text], '{}');
 
   select t.level, t.seeds into level, seeds from nightshift.take_pending(run, scope, policy.relation, not dry) t;
   if level is null and not dry and cardinality(component) = 0 and batch_rows >= fewest_rows then
     select s.step, s.deleted_rows is not null into step, by_slices from nightshift.purge_slices(run, policy, step) s;
   end if;
-  if level is null and not by_slices then
+  if level is not null then
+    -- Of rows that waited, nobody knows which are in use and which are gone.
+    step := step || '{"rowsPassedOver": null}';
+  elsif not by_slices then
     select n.step, n.seeds into step, seeds from nightshift.next_seeds(run, policy, step, batch_rows, not dry) n;
   end if;
   select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, max_rows) r;

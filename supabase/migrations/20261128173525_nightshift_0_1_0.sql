@@ -9804,6 +9804,8 @@ set lock_timeout = '1s'
 set jit = off
 as $$
 declare
+  -- Besides counting there is the catalog to read. The API ends a statement after 8 s, and with it what is known by then.
+  stop_at constant timestamptz := clock_timestamp() + make_interval(secs => budget_ms / 1000.0 + 2);
   policy nightshift.retention_policies;
   policies integer := (select count(*) from nightshift.retention_policies);
   entry jsonb;
@@ -9813,6 +9815,9 @@ begin
   for policy in select p.* from nightshift.retention_policies p order by p.relation::text loop
     entry := nightshift.describe_retention_policy(policy);
     begin
+      if clock_timestamp() > stop_at then
+        raise exception using errcode = 'NS424', message = 'The tables before it took all the time there was';
+      end if;
       entry := entry
         || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation))
         || nightshift.measure_backlog(policy, as_of, least(300, budget_ms / policies));
@@ -9821,7 +9826,7 @@ begin
     exception
       when sqlstate 'NS200' then
         null;
-      when sqlstate 'NS404' or sqlstate 'NS422' or insufficient_privilege or lock_not_available then
+      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' or insufficient_privilege or lock_not_available then
         entry := entry || jsonb_build_object('problem', jsonb_build_object('code', sqlstate, 'message', sqlerrm));
     end;
     entries := entries || entry;
@@ -9831,7 +9836,7 @@ end;
 $$;
 
 comment on function nightshift.list_retention_policies is
-  'Every policy with its backlog (dueRows of totalRows, oldestDueAt, overdueSeconds) and last purge, as one JSON array. A policy that no longer fits its table carries problem instead. budget_ms: time for counting in all, default 3000; what does not fit is estimated and flagged.';
+  'Every policy with its backlog (dueRows of totalRows, oldestDueAt, overdueSeconds) and last purge, as one JSON array. A policy that no longer fits its table, or for which there was no time, carries problem instead. budget_ms: time for counting in all, default 3000; what does not fit is estimated and flagged.';
 
 -- supabase/schema/retention/lock_rows.sql
 
@@ -11191,6 +11196,8 @@ set lock_timeout = '1s'
 set jit = off
 as $$
 declare
+  -- Besides counting there is the catalog to read. The API ends a statement after 8 s, and with it what is known by then.
+  stop_at constant timestamptz := clock_timestamp() + make_interval(secs => budget_ms / 1000.0 + 2);
   policy nightshift.retention_policies;
   policies oid[];
   entry jsonb;
@@ -11207,6 +11214,9 @@ begin
   loop
     entry := nightshift.describe_retention_policy(policy);
     begin
+      if clock_timestamp() > stop_at then
+        raise exception using errcode = 'NS424', message = 'The tables before it took all the time there was';
+      end if;
       if policy.enabled then
         entry := entry || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation))
           || nightshift.measure_backlog(policy, as_of, least(300, budget_ms / 4 / cardinality(policies)));
@@ -11218,7 +11228,7 @@ begin
     exception
       when sqlstate 'NS200' then
         null;
-      when sqlstate 'NS404' or sqlstate 'NS422' or insufficient_privilege or lock_not_available then
+      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' or insufficient_privilege or lock_not_available then
         entry := entry || jsonb_build_object('problem', jsonb_build_object('code', sqlstate, 'message', sqlerrm));
     end;
     entries := entries || entry;
@@ -11228,7 +11238,7 @@ end;
 $$;
 
 comment on function nightshift.preview_retention_purge is
-  'What a purge would do, without a run: each policy as list_retention_policies has it, in the order of their turns, with goes (how many due rows nobody holds) and keys (who refers to them, and what becomes of those rows), as measure_references estimates them. A policy that no longer fits its table carries problem instead, one that is switched off neither. budget_ms: time for counting in all, default 4000.';
+  'What a purge would do, without a run: each policy as list_retention_policies has it, in the order of their turns, with goes (how many due rows nobody holds) and keys (who refers to them, and what becomes of those rows), as measure_references estimates them. A policy that no longer fits its table, or for which there was no time, carries problem instead, one that is switched off neither. budget_ms: time for counting in all, default 4000.';
 
 -- supabase/schema/retention/primary_key.sql
 
@@ -15836,7 +15846,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '2c000d3677e6aeb16c4a24be208d95ebfb552ffd5bed09b360ac136cde1c0103', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '247fa2f3b29270bfc6966cc5122af185acdb68183ba7e9daaae1266db3434665', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, apply_brake, are_related, assess_health, assess_partitions,

@@ -57,6 +57,20 @@ describe('the plan', () => {
   });
 });
 
+it.each(['preview_retention_purge', 'list_retention_policies'])(
+  '%s says of which tables there was no time to say more',
+  async (name) => {
+    await createChain(2);
+    // As if all that there is had been taken before.
+    const [row] = await db.sql.unsafe(`select nightshift.${name}(budget_ms => -10000) as policies`);
+    expect(row?.policies).toHaveLength(2);
+    expect(row?.policies).toMatchObject([
+      { problem: { code: 'NS424' } },
+      { problem: { code: 'NS424' } },
+    ]);
+  },
+);
+
 describe('a table that cannot be measured', () => {
   it('costs that table alone', async () => {
     await createChain(3);

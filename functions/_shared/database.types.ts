@@ -406,7 +406,6 @@ export type Database = {
           describe_holders: Json | null
           describe_retention_policy: Json | null
           require_marker_index: undefined | null
-          require_no_sentinel: undefined | null
         }
         Insert: {
           created_at?: string
@@ -782,6 +781,7 @@ export type Database = {
       assess_view: {
         Args: {
           as_of?: string
+          composites?: unknown[]
           counted_until?: string
           force?: boolean
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]
@@ -932,6 +932,7 @@ export type Database = {
         Args: { column_name: unknown; relation: unknown }
         Returns: unknown
       }
+      composite_types: { Args: Record<PropertyKey, never>; Returns: unknown[] }
       constant_default: {
         Args: { column_name: unknown; relation: unknown }
         Returns: string
@@ -1242,6 +1243,10 @@ export type Database = {
         }
         Returns: string
       }
+      estimate_rows: {
+        Args: { condition: string; leaf: unknown }
+        Returns: number
+      }
       explain_attach_failure: {
         Args: {
           constraint_name: string
@@ -1433,6 +1438,10 @@ export type Database = {
         Returns: string
       }
       hand_over: { Args: { owner: unknown }; Returns: undefined }
+      has_due_rows: {
+        Args: { due: string; leaf: unknown; marker_column: unknown }
+        Returns: boolean
+      }
       health_backlog_age: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
@@ -1981,6 +1990,10 @@ export type Database = {
       }
       last_health_levels: { Args: { as_of: string }; Returns: Json }
       leaf_relations: { Args: { relation: unknown }; Returns: unknown[] }
+      left_alone: {
+        Args: { as_of: string; relation: unknown; row_alias: string }
+        Returns: Record<string, unknown>
+      }
       level_rank: { Args: { level: string }; Returns: number }
       list_partition_policies: { Args: { as_of?: string }; Returns: Json }
       list_refresh_policies: { Args: { as_of?: string }; Returns: Json }
@@ -2019,6 +2032,10 @@ export type Database = {
       marker_walk: {
         Args: { due: string; leaf: unknown; marker_column: unknown }
         Returns: string
+      }
+      may_be_left_alone: {
+        Args: { as_of: string; leaf: unknown }
+        Returns: boolean
       }
       may_exceed: {
         Args: {
@@ -2059,6 +2076,16 @@ export type Database = {
       measure_default_partition: {
         Args: { fence: number; run_id: string; table_name: string }
         Returns: Json
+      }
+      measure_leaves: {
+        Args: {
+          as_of: string
+          due: string
+          leaves: unknown[]
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          stop_at: string
+        }
+        Returns: Record<string, unknown>
       }
       measure_references: {
         Args: {
@@ -2102,10 +2129,10 @@ export type Database = {
       name_some: { Args: { relations: unknown[] }; Returns: string }
       next_leaf: {
         Args: {
+          as_of: string
           done: unknown
           due: string
-          marker_column: unknown
-          relation: unknown
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
         }
         Returns: Json
       }
@@ -2231,6 +2258,10 @@ export type Database = {
         }
         Returns: Json
       }
+      partitions_before: {
+        Args: { column_name: unknown; cutoff: string; relation: unknown }
+        Returns: unknown[]
+      }
       partitions_below: { Args: { relation: unknown }; Returns: unknown[] }
       partitions_to_make: {
         Args: {
@@ -2280,6 +2311,27 @@ export type Database = {
           member: unknown
           policy: unknown
         }[]
+      }
+      policy_of_view: {
+        Args: { view: unknown }
+        Returns: {
+          allow_blocking: boolean
+          created_at: string
+          data_as_of: string | null
+          enabled: boolean
+          last_refresh_ms: number | null
+          last_refreshed_at: string | null
+          max_staleness: string
+          state: Json | null
+          view: unknown
+          view_name: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "refresh_policies"
+          isOneToOne: true
+          isSetofReturn: true
+        }
       }
       preview_retention_purge: {
         Args: { as_of?: string; budget_ms?: number }
@@ -2460,7 +2512,7 @@ export type Database = {
         Returns: Json
       }
       refresh_warnings: {
-        Args: { allow_blocking: boolean; untracked: string; view: unknown }
+        Args: { untracked: string; view: unknown; way: Json }
         Returns: Json
       }
       refresh_way: {
@@ -2529,6 +2581,7 @@ export type Database = {
       }
       require_no_sentinel: {
         Args: {
+          oldest_due?: string
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
         }
         Returns: undefined
@@ -2741,20 +2794,28 @@ export type Database = {
         Returns: unknown
       }
       view_reads: {
-        Args: { view: unknown }
+        Args: { partitions?: boolean; view: unknown }
         Returns: {
           kind: unknown
           relation: unknown
         }[]
       }
-      view_state: { Args: { view: unknown }; Returns: Json }
+      view_state: {
+        Args: { composites?: unknown[]; view: unknown }
+        Returns: Json
+      }
       views_below: { Args: { view: unknown }; Returns: unknown[] }
+      views_read: { Args: { view: unknown }; Returns: unknown[] }
       warn_of_heirs: { Args: { relation: unknown }; Returns: string[] }
       warn_of_replica_identity: {
         Args: { relation: unknown }
         Returns: string[]
       }
       warnings_of_purge: { Args: { relation: unknown }; Returns: Json }
+      way_into_leaf: {
+        Args: { due: string; leaf: unknown; marker_column: unknown }
+        Returns: string
+      }
       what_changed: { Args: { after: Json; before: Json }; Returns: string }
       why_not_drop: {
         Args: {

@@ -32,7 +32,8 @@ export const errorCodes = {
   NS422: { httpStatus: 422, meaning: 'a policy, a table, an input or a setting is not valid' },
   NS424: {
     httpStatus: null,
-    meaning: 'a health check lacks statistics, a privilege or time, so its result is unknown',
+    meaning:
+      'a health check or a preview lacks statistics, a privilege or time, so its result is unknown',
   },
   NS428: {
     httpStatus: 428,

@@ -71,7 +71,7 @@ describe('the marker', () => {
   );
 });
 
-it('a walk with nothing due is one batch, whatever the statistics say', async () => {
+it('where nothing is due there is no walk, and one would be one batch, whatever the statistics say', async () => {
   await db.sql.unsafe(`
     create table app.items (id integer primary key, deleted_at timestamptz, note text) with (autovacuum_enabled = off);
     create index on app.items (deleted_at);
@@ -84,5 +84,13 @@ it('a walk with nothing due is one batch, whatever the statistics say', async ()
     await db.sql`explain select from app.items where deleted_at < now() - interval '90 days'`;
   expect(plan?.['QUERY PLAN']).toMatch(/^Seq Scan/);
   const { report } = await runPurge(db);
-  expect(stepOf({ report }, 'app.items')).toMatchObject({ status: 'succeeded', batches: 1 });
+  expect(stepOf({ report }, 'app.items')).toMatchObject({ status: 'succeeded', batches: 0 });
+
+  const [begun] =
+    await db.sql`select nightshift.begin_run('retention-purge', 'cli') -> 'run' as run`;
+  const { id, fence } = begun?.run ?? {};
+  await db.sql`select nightshift.plan_retention_purge(${id}, ${fence})`;
+  const [row] =
+    await db.sql`select nightshift.purge_batch(${id}, ${fence}, 'app.items', 1000) as batch`;
+  expect(row?.batch).toMatchObject({ done: true, step: { batches: 1 } });
 });

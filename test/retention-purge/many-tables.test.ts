@@ -57,6 +57,20 @@ describe('the plan', () => {
   });
 });
 
+it.each(['preview_retention_purge', 'list_retention_policies'])(
+  '%s says of which tables there was no time to say more',
+  async (name) => {
+    await createChain(2);
+    // As if all that there is had been taken before.
+    const [row] = await db.sql.unsafe(`select nightshift.${name}(budget_ms => -10000) as policies`);
+    expect(row?.policies).toHaveLength(2);
+    expect(row?.policies).toMatchObject([
+      { problem: { code: 'NS424' } },
+      { problem: { code: 'NS424' } },
+    ]);
+  },
+);
+
 describe('a table that cannot be measured', () => {
   it('costs that table alone', async () => {
     await createChain(3);
@@ -71,5 +85,144 @@ describe('a table that cannot be measured', () => {
       { relation: 'app.t_1', status: 'failed', error: { code: 'NS422' } },
       { relation: 'app.t_0', status: 'succeeded', rowsPurged: 1 },
     ]);
+  });
+});
+
+describe('a table of very many partitions', () => {
+  const days = 240;
+  const createDays = async (marker: 'deleted_at' | 'day') => {
+    await db.sql.unsafe(`
+      create table app.log (id bigint, day date, deleted_at timestamptz) partition by range (day);
+      do $$
+      begin
+        for n in 0..${days - 1} loop
+          execute format('create table app.log_%s partition of app.log for values from (%L) to (%L)', n, current_date - n, current_date - n + 1);
+        end loop;
+      end $$;
+      create index on app.log (deleted_at);
+      create index on app.log (day);
+      insert into app.log select n, current_date - n from generate_series(0, ${days - 1}) n;
+      insert into nightshift.retention_policies (relation, drop_after, marker_column) values ('app.log', '30 days', '${marker}')`);
+  };
+
+  /** What a batch holds at its end, in a transaction that goes on. */
+  const batchesOf = async (relation: string) => {
+    const [begun] =
+      await db.sql`select nightshift.begin_run('retention-purge', 'cli') -> 'run' as run`;
+    const { id, fence } = begun?.run ?? {};
+    await db.sql`select nightshift.plan_retention_purge(${id}, ${fence})`;
+    const [measured] =
+      await db.sql`select nightshift.measure_retention_backlog(${id}, ${fence}, ${relation}) as backlog`;
+    const batches: { locked: number; done: boolean; purged: number }[] = [];
+    while (!batches.at(-1)?.done) {
+      const batch = await db.sql.begin(async (sql) => {
+        const [answer] =
+          await sql`select nightshift.purge_batch(${id}, ${fence}, ${relation}, 1000) as batch`;
+        const [locks] = await sql`
+          select count(distinct l.relation)::integer as n from pg_locks l join pg_class c on c.oid = l.relation
+          where l.pid = pg_backend_pid() and c.relkind = 'r' and c.relnamespace = 'app'::regnamespace`;
+        return {
+          locked: locks?.n,
+          done: answer?.batch.done,
+          purged: answer?.batch.step.rowsPurged,
+        };
+      });
+      batches.push(batch);
+    }
+    await db.sql`select nightshift.finish_run(${id}, ${fence}, 'succeeded')`;
+    return { batches, backlog: measured?.backlog };
+  };
+
+  it('is purged many partitions a batch, and never more than a hundred', async () => {
+    await createDays('deleted_at');
+    await db.sql`update app.log set deleted_at = now() - interval '40 days'`;
+    const { batches, backlog } = await batchesOf('app.log');
+    expect(backlog).toMatchObject({ dueRows: days, dueRowsExact: true });
+    expect(batches.at(-1)?.purged).toBe(days);
+    for (const { locked } of batches) expect(locked).toBeLessThanOrEqual(100);
+    expect(batches.length).toBeLessThan(days / 2);
+  });
+
+  it('has no partition opened of which the bounds say that nothing in it is due', async () => {
+    await createDays('day');
+    await db.sql`analyze app.log`;
+    const other = db.connect();
+    try {
+      // Of the last thirty days, none is due.
+      const recent = Array.from({ length: 30 }, (_, n) => `app.log_${n}`);
+      await other.unsafe(`begin; lock table ${recent.join(', ')} in access exclusive mode`);
+      const { batches, backlog } = await batchesOf('app.log');
+      expect(backlog).toMatchObject({ dueRows: days - 30 - 1, totalRows: days });
+      expect(batches.at(-1)?.purged).toBe(days - 30 - 1);
+    } finally {
+      await other.unsafe('rollback');
+      await other.end();
+    }
+  });
+
+  it.each([
+    ['measured for a run', 'select nightshift.measure_retention_backlog($run, $relation)'],
+    ['previewed', 'select nightshift.preview_retention_purge()'],
+    ['listed', 'select nightshift.list_retention_policies()'],
+    ['checked', "select nightshift.get_health(array['backlog_age', 'soft_deletes'])"],
+  ])('is %s with no lock kept on a partition', async (_, look) => {
+    await createDays('deleted_at');
+    await db.sql`update app.log set deleted_at = now() - interval '40 days' where id % 2 = 0`;
+    await db.sql.begin(async (sql) => {
+      const [begun] =
+        await sql`select nightshift.begin_run('retention-purge', 'cli', dry_run => true) -> 'run' as run`;
+      const { id, fence } = begun?.run ?? {};
+      await sql`select nightshift.plan_retention_purge(${id}, ${fence})`;
+      await sql.unsafe(look.replace('$run', `'${id}', ${fence}`).replace('$relation', "'app.log'"));
+      const locks = await sql`
+        select c.relname from pg_locks l join pg_class c on c.oid = l.relation
+        where l.pid = pg_backend_pid() and c.relispartition and c.relnamespace = 'app'::regnamespace`;
+      expect(locks).toHaveLength(0);
+      await sql`select nightshift.finish_run(${id}, ${fence}, 'succeeded')`;
+    });
+  });
+
+  it('goes on behind a partition that was dropped or detached between two batches', async () => {
+    await createDays('deleted_at');
+    await db.sql`update app.log set deleted_at = now() - interval '40 days'`;
+    const { run, report } = await runPurge(
+      db,
+      {},
+      {
+        beforeBatch: async (nth) => {
+          if (nth === 1) await db.sql`drop table app.log_3`;
+          if (nth === 2) await db.sql`alter table app.log detach partition app.log_239`;
+        },
+      },
+    );
+    expect(run.status).toBe('succeeded');
+    const [left] = await db.sql`select count(*)::integer as n from app.log`;
+    expect(left?.n).toBe(0);
+    const [detached] = await db.sql`select count(*)::integer as n from app.log_239`;
+    expect(detached?.n).toBe(1);
+    expect(report.steps[0]?.rowsPurged).toBe(days - 2);
+  });
+
+  it('is gone on with from the cursor of a run that knew one leaf at a time', async () => {
+    await createDays('deleted_at');
+    await db.sql`update app.log set deleted_at = now() - interval '40 days'`;
+    const [begun] =
+      await db.sql`select nightshift.begin_run('retention-purge', 'cli') -> 'run' as run`;
+    const { id, fence } = begun?.run ?? {};
+    await db.sql`select nightshift.plan_retention_purge(${id}, ${fence})`;
+    await db.sql`select nightshift.measure_retention_backlog(${id}, ${fence}, 'app.log')`;
+    await db.sql`
+      update nightshift.runs r set progress = jsonb_set(r.progress, '{steps,app.log}', jsonb_build_object('cursor', jsonb_build_object(
+        'leaf', 'app.log_100'::regclass::oid::bigint, 'mode', 'index', 'after', '-infinity', 'leafDone', false
+      )))`;
+    for (let done = false; !done; ) {
+      const [row] =
+        await db.sql`select nightshift.purge_batch(${id}, ${fence}, 'app.log', 1000) as batch`;
+      done = row?.batch.done;
+    }
+    await db.sql`select nightshift.finish_run(${id}, ${fence}, 'succeeded')`;
+    const [left] =
+      await db.sql`select count(*)::integer as n, min(current_date - day) as first, max(current_date - day) as last from app.log`;
+    expect(left).toEqual({ n: 100, first: 0, last: 99 });
   });
 });

@@ -6,7 +6,8 @@ create or replace function nightshift.assess_view(
   policy nightshift.refresh_policies,
   force boolean default false,
   as_of timestamptz default now(),
-  counted_until timestamptz default null
+  counted_until timestamptz default null,
+  composites oid[] default null
 )
 returns jsonb
 language plpgsql
@@ -24,7 +25,7 @@ begin
   if view is null then
     return jsonb_build_object('reason', 'gone', 'detail', 'neither it nor another view of its name is there');
   end if;
-  state := nightshift.view_state(view);
+  state := nightshift.view_state(view, composites);
   if force then
     return jsonb_build_object('reason', 'forced', 'detail', 'asked for by hand', 'state', state);
   end if;
@@ -66,4 +67,4 @@ end;
 $$;
 
 comment on function nightshift.assess_view is
-  'Whether a view needs a refresh: {reason, detail in words, state: see view_state}. never: no refresh of it is on record, or it holds no data; stale: it changed, or may have, and is older than max_staleness; changed; forced; and, where it needs none: unchanged (knownAt: nothing had changed until then); recent: changed, but refreshed less than 10 seconds or its last duration ago; gone. counted_until: as nightshift.counted_until had it before.';
+  'Whether a view needs a refresh: {reason, detail in words, state: see view_state}. never: no refresh of it is on record, or it holds no data; stale: it changed, or may have, and is older than max_staleness; changed; forced; and, where it needs none: unchanged (knownAt: nothing had changed until then); recent: changed, but refreshed less than 10 seconds or its last duration ago; gone. counted_until, composites: as nightshift.counted_until and nightshift.composite_types had it before.';

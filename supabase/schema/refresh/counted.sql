@@ -1,15 +1,17 @@
 create or replace function nightshift.counted(relation regclass, uncounted bigint)
 returns text
-language sql
+language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
+begin
   -- TRUNCATE moves no counter, but the table to another file.
-  select concat(
+  return concat(
     pg_relation_filenode(counted.relation), ' ',
     pg_stat_get_tuples_inserted(counted.relation) + pg_stat_get_tuples_updated(counted.relation)
       + pg_stat_get_tuples_deleted(counted.relation) + counted.uncounted
   );
+end;
 $$;
 
 comment on function nightshift.counted is

@@ -6,7 +6,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select nightshift.describe_refresh_policy(policy) || jsonb_build_object(
     'warnings', nightshift.refresh_warnings(
-      policy.view, policy.allow_blocking, nightshift.view_state(policy.view) ->> 'untracked'
+      policy.view, nightshift.refresh_way(policy.view, policy.allow_blocking), nightshift.view_state(policy.view) ->> 'untracked'
     )
   );
 $$;

@@ -6,21 +6,24 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   target regclass := nightshift.view_of(policy);
+  way jsonb;
   entry jsonb := nightshift.describe_refresh_policy(policy) || (assessed - 'state');
 begin
   if target is null then
     return entry || jsonb_build_object('dependsOn', '[]'::jsonb, 'warnings', '[]'::jsonb);
   end if;
+  way := nightshift.refresh_way(target, policy.allow_blocking);
   return entry
-    || nightshift.refresh_way(target, policy.allow_blocking)
+    || way
     || jsonb_build_object(
       'dataAsOf', policy.data_as_of,
       'stalenessSeconds', greatest(extract(epoch from as_of - coalesce(policy.data_as_of, policy.created_at))::bigint, 0),
       'maxStalenessSeconds', extract(epoch from policy.max_staleness)::bigint,
       'dependsOn', (
-        select coalesce(jsonb_agg(v::text order by v::text), '[]')
-        from nightshift.refresh_policies p, nightshift.view_of(p) v
-        where assessed #> '{state,sources}' ? v::oid::text
+        select coalesce(jsonb_agg(c.oid::regclass::text order by c.oid::regclass::text), '[]')
+        from jsonb_object_keys(assessed #> '{state,sources}') s
+        cross join lateral (select c.oid from pg_catalog.pg_class c where c.oid = s::oid and c.relkind = 'm' offset 0) c
+        where exists (select from nightshift.policy_of_view(c.oid))
       ),
       'usualMs', (
         select max(l.duration_ms)
@@ -35,7 +38,7 @@ begin
       'timedOut', coalesce((
         select v.error ->> 'code' = '57014' from nightshift.view_refreshes v where v.view = target order by v.id desc limit 1
       ), false),
-      'warnings', nightshift.refresh_warnings(target, policy.allow_blocking, assessed #>> '{state,untracked}')
+      'warnings', nightshift.refresh_warnings(target, way, assessed #>> '{state,untracked}')
     );
 end;
 $$;

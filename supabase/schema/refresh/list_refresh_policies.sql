@@ -6,13 +6,14 @@ set search_path = pg_catalog, pg_temp
 set statement_timeout = '50s'
 set jit = off
 as $$
+  with types as materialized (select nightshift.composite_types() as composites)
   select coalesce(jsonb_agg(
     nightshift.describe_view(
-      p, nightshift.assess_view(p, as_of => list_refresh_policies.as_of), list_refresh_policies.as_of
+      p, nightshift.assess_view(p, as_of => list_refresh_policies.as_of, composites => t.composites), list_refresh_policies.as_of
     )
     order by p.view_name
   ), '[]')
-  from nightshift.refresh_policies p;
+  from nightshift.refresh_policies p cross join types t;
 $$;
 
 comment on function nightshift.list_refresh_policies is

@@ -9,6 +9,7 @@ as $$
 declare
   run nightshift.runs := nightshift.check_lease(run_id, fence);
   counted timestamptz := nightshift.counted_until();
+  composites constant oid[] := nightshift.composite_types();
   assessed jsonb;
   unknown text;
 begin
@@ -37,7 +38,7 @@ begin
       hint = 'select nightshift.alter_refresh_policy(''...'', enabled => true); switches a policy on.';
   end if;
 
-  select jsonb_object_agg(p.view::oid, nightshift.assess_view(p, counted_until => counted))
+  select jsonb_object_agg(p.view::oid, nightshift.assess_view(p, counted_until => counted, composites => composites))
   into assessed
   from nightshift.refresh_policies p;
   if not run.dry_run then

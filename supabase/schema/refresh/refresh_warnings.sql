@@ -1,23 +1,18 @@
-create or replace function nightshift.refresh_warnings(view regclass, allow_blocking boolean, untracked text)
+create or replace function nightshift.refresh_warnings(view regclass, way jsonb, untracked text)
 returns jsonb
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  with way(document) as (select nightshift.refresh_way(refresh_warnings.view, refresh_warnings.allow_blocking))
   select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
   from (
-    select format('%s. Fix: %s', way.document ->> 'problem', way.document ->> 'fix')
-    from way
-    where way.document ? 'problem'
+    select format('%s. Fix: %s', refresh_warnings.way ->> 'problem', refresh_warnings.way ->> 'fix')
+    where refresh_warnings.way ? 'problem'
     union all
     select format('It reads %s, which has no refresh policy, so nobody knows how old its data is. Fix: select nightshift.add_refresh_policy(%L);',
       r.relation, r.relation)
-    from nightshift.view_reads(refresh_warnings.view) r
-    where r.kind = 'm'
-      and not exists (
-        select 1 from nightshift.refresh_policies p where p.enabled and nightshift.view_of(p) = r.relation
-      )
+    from nightshift.views_read(refresh_warnings.view) r(relation)
+    where not exists (select from nightshift.policy_of_view(r.relation) p where p.enabled)
     union all
     select format('It is refreshed every time, changed or not, because %s.', refresh_warnings.untracked)
     where refresh_warnings.untracked is not null
@@ -32,4 +27,4 @@ as $$
 $$;
 
 comment on function nightshift.refresh_warnings is
-  'What will keep a view from being refreshed, keep its data older than it need be, or expose it, with the fix, as a JSON array of sentences.';
+  'What will keep a view from being refreshed, keep its data older than it need be, or expose it, with the fix, as a JSON array of sentences. way: see refresh_way.';

@@ -30,9 +30,9 @@ begin
   -- One that has a policy is filled first.
   empty := array(
     select r.relation::oid
-    from nightshift.view_reads(view) r
-    join pg_catalog.pg_class c on c.oid = r.relation and c.relkind = 'm' and not c.relispopulated
-    where not exists (select 1 from nightshift.refresh_policies p where p.enabled and nightshift.view_of(p) = r.relation)
+    from nightshift.views_read(view) r(relation)
+    join pg_catalog.pg_class c on c.oid = r.relation and not c.relispopulated
+    where not exists (select from nightshift.policy_of_view(r.relation) p where p.enabled)
   );
   if cardinality(empty) > 0 then
     return jsonb_build_object(

@@ -6,9 +6,8 @@ set search_path = pg_catalog, pg_temp
 as $$
   select case when bool_and(p.data_as_of is not null) is not false
     then coalesce(min(p.data_as_of), 'infinity') else '-infinity' end
-  from nightshift.view_reads(sources_as_of.view) r
-  left join nightshift.refresh_policies p on nightshift.view_of(p) = r.relation
-  where r.kind = 'm';
+  from nightshift.views_read(sources_as_of.view) r(relation)
+  left join lateral nightshift.policy_of_view(r.relation) p on true;
 $$;
 
 comment on function nightshift.sources_as_of is

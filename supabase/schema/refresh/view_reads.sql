@@ -1,4 +1,4 @@
-create or replace function nightshift.view_reads(view regclass)
+create or replace function nightshift.view_reads(view regclass, partitions boolean default true)
 returns table (relation regclass, kind "char")
 language plpgsql
 stable
@@ -23,7 +23,7 @@ begin
       select i.inhrelid
       from pg_catalog.pg_inherits i
       -- A partition whose detachment was interrupted is read no more.
-      where r.inherited and i.inhparent = r.relation and not i.inhdetachpending
+      where view_reads.partitions and r.inherited and i.inhparent = r.relation and not i.inhdetachpending
     ) below(oid)
     join pg_catalog.pg_class c on c.oid = below.oid
     where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and c.oid <> view_reads.view
@@ -33,4 +33,4 @@ end;
 $$;
 
 comment on function nightshift.view_reads is
-  'All that the query of a view reads, with its pg_class.relkind: through ordinary views, partitions and inheriting tables, down to tables and to other materialized views.';
+  'All that the query of a view reads, with its pg_class.relkind: through ordinary views, partitions and inheriting tables, down to tables and to other materialized views. partitions: whether with what inherits from tables, which may be a thousand for each.';

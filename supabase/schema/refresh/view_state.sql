@@ -2,7 +2,7 @@
 -- Why: Postgres records neither; a night that refreshes what nobody touched costs as much as one that has to.
 -- Locks: it reads the catalogs and the statistics.
 
-create or replace function nightshift.view_state(view regclass)
+create or replace function nightshift.view_state(view regclass, composites oid[] default null)
 returns jsonb
 language plpgsql
 volatile
@@ -92,7 +92,7 @@ begin
         from (
           select m[1]::oid from regexp_matches(tree, ':relid (\d+)', 'g') m
           union
-          select c.oid from pg_catalog.pg_class c where c.relkind = 'c'
+          select unnest(coalesce(composites, nightshift.composite_types()))
         ) r(oid)
         cross join lateral (select a.* from pg_catalog.pg_attribute a where a.attrelid = r.oid offset 0) a
         where a.attnum > 0 and not a.attisdropped
@@ -126,4 +126,4 @@ end;
 $$;
 
 comment on function nightshift.view_state is
-  'What changes whenever the query of a view may give another result: {untracked: why nobody can tell, in words, or null: the query depends on more than the rows of local tables, or the counters are not to be had; statistics: since when the counters count; definition: a digest of the view, of the views and functions below it, and of names and settings that results can depend on; sources: by oid, what each table read has counted; own: the same of the view itself}.';
+  'What changes whenever the query of a view may give another result: {untracked: why nobody can tell, in words, or null: the query depends on more than the rows of local tables, or the counters are not to be had; statistics: since when the counters count; definition: a digest of the view, of the views and functions below it, and of names and settings that results can depend on; sources: by oid, what each table read has counted; own: the same of the view itself}. composites: what composite_types says, where several views are asked about.';

@@ -64,9 +64,9 @@ begin
   -- One statement for all tables: foreign keys are checked at its end, when rows that refer to each other are all gone.
   together := (
     select format(
-      'with %s select pg_catalog.jsonb_build_object(%s)',
+      'with %s select pg_catalog.jsonb_object_agg(d.relation, d.n) from (%s) d(relation, n)',
       string_agg(format('d%s as (%s returning 1)', d.position, deletes[d.position]), ', '),
-      string_agg(format('%L, (select pg_catalog.count(*) from d%s)', d.relation, d.position), ', ')
+      string_agg(format('select %L, pg_catalog.count(*) from d%s', d.relation, d.position), ' union all ')
     )
     from unnest(by_table) with ordinality d(policy, relation, due, tids, position)
   );

@@ -11,19 +11,9 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  condition text := nightshift.due_by_marker(row_alias, relation, drop_after, marker_column, flag_column, as_of);
-  alone record;
 begin
-  for alone in
-    select t.* from nightshift.partitions_to_retire(relation, as_of) t
-    where t.parent = relation or t.parent in (select a.relid from pg_catalog.pg_partition_ancestors(relation) a(relid))
-  loop
-    condition := condition || format(' and (%s) is not true', concat_ws(' and ',
-      case when alone.from_bound <> 'MINVALUE' then format('%s.%I >= %s', row_alias, alone.key_column, alone.from_bound) end,
-      format('%s.%I < %s', row_alias, alone.key_column, alone.to_bound)));
-  end loop;
-  return condition;
+  return nightshift.due_by_marker(row_alias, relation, drop_after, marker_column, flag_column, as_of)
+    || (select a.otherwise from nightshift.left_alone(row_alias, relation, as_of) a);
 end;
 $$;
 

@@ -1,7 +1,7 @@
 create or replace function nightshift.measure_backlog(
   policy nightshift.retention_policies,
   as_of timestamptz,
-  budget_ms integer default 300,
+  budget_ms integer default null,
   sample_due boolean default false
 )
 returns jsonb
@@ -19,7 +19,11 @@ declare
   sampled_pages constant integer := 1000;
   -- So many that the sample has enough of them.
   max_counted constant integer := 20000;
-  stop_at constant timestamptz := clock_timestamp() + make_interval(secs => budget_ms / 1000.0);
+  many_leaves constant integer := 32;
+  leaves constant regclass[] := array(select l from nightshift.leaf_relations(policy.relation) l);
+  stop_at constant timestamptz := clock_timestamp() + make_interval(secs => coalesce(
+    budget_ms, case when cardinality(leaves) > many_leaves then 1000 else 300 end
+  ) / 1000.0);
   due text := nightshift.due_condition(
     'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of
   );
@@ -37,8 +41,19 @@ declare
   in_utc constant text := case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
     then '' else '::timestamp at time zone ''UTC''' end;
 begin
-  select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages
-  from nightshift.leaf_relations(policy.relation) l;
+  if cardinality(leaves) > many_leaves then
+    select m.due_rows, m.is_exact, m.total_rows, m.oldest into due_rows, due_exact, total_rows, oldest
+    from nightshift.measure_leaves(policy, leaves::oid[], due, as_of, stop_at) m;
+    return jsonb_build_object(
+      'dueRows', due_rows,
+      'dueRowsExact', due_exact,
+      'totalRows', total_rows,
+      'totalRowsExact', false,
+      'oldestDueAt', oldest,
+      'overdueSeconds', extract(epoch from as_of - (oldest + policy.drop_after))::bigint
+    );
+  end if;
+  select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages from unnest(leaves) l;
   percent := case when coalesce(pages, 0) <= counted_pages then 100 else 100.0 * sampled_pages / pages end;
 
   execute format(
@@ -89,4 +104,4 @@ end;
 $$;
 
 comment on function nightshift.measure_backlog is
-  'How many rows of a policy are due, out of how many. Due rows are counted exactly while budget_ms lasts (default 300), then estimated from about 1,000 random pages, as is the total of a table over 32 MB; sample_due: more than about 20,000 due rows of such a table are estimated at once. The Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
+  'How many rows of a policy are due, out of how many. Due rows are counted exactly while budget_ms lasts (default 300; 1000 for more than 32 partitions), then estimated from about 1,000 random pages, as is the total of a table over 32 MB (of more than 32 partitions see measure_leaves); sample_due: more than about 20,000 due rows of such a table are estimated at once. The Exact flags say which. overdueSeconds: how long the oldest due row has been due.';

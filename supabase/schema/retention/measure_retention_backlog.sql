@@ -15,6 +15,8 @@ as $$
 declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
   policy nightshift.retention_policies;
+  by_leaf boolean;
+  nothing_due boolean;
   backlog jsonb := run.progress #> array['backlogs', measure_retention_backlog.relation];
 begin
   select p.* into policy from nightshift.retention_policies p
@@ -30,18 +32,25 @@ begin
   end if;
   if backlog is null then
     backlog := nightshift.measure_backlog(policy, run.started_at, sample_due => not run.dry_run);
-    if not (backlog ->> 'dueRowsExact')::boolean and nightshift.may_exceed(run, policy, backlog) then
+    by_leaf := (select count(*) > 32 from nightshift.partitions_below(policy.relation));
+    if not (backlog ->> 'dueRowsExact')::boolean and not by_leaf and nightshift.may_exceed(run, policy, backlog) then
       backlog := nightshift.measure_backlog(policy, run.started_at);
     end if;
     -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
-    perform nightshift.require_no_sentinel(policy);
+    nothing_due := backlog @> '{"dueRows": 0, "dueRowsExact": true}';
+    if not nothing_due then
+      perform nightshift.require_no_sentinel(policy, case
+        -- Of very many leaves a part says it: a time that stands for another is on rows of all.
+        when (backlog ->> 'dueRowsExact')::boolean or by_leaf then (backlog ->> 'oldestDueAt')::timestamptz
+      end);
+    end if;
     if (backlog ->> 'dueRows')::bigint > 0 then
       perform nightshift.require_replica_identity(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
       if not nightshift.is_forced(run, policy.relation) then
         perform nightshift.require_referencing_indexes(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
       end if;
     end if;
-    if not run.dry_run and backlog @> '{"dueRows": 0, "dueRowsExact": true}' then
+    if nothing_due and not run.dry_run then
       -- There is nothing to walk through, so the first purge is over.
       update nightshift.retention_policies p set first_purge = null where p.relation = policy.relation and p.first_purge is not null;
     end if;

@@ -1,34 +1,32 @@
-create or replace function nightshift.next_leaf(relation regclass, done oid, marker_column name, due text)
+create or replace function nightshift.next_leaf(policy nightshift.retention_policies, done oid, due text, as_of timestamptz)
 returns jsonb
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  leaf regclass;
-  leaf_name text;
-  plan jsonb;
+  -- Each is locked, with its indexes, until the batch ends.
+  max_leaves constant integer := 100;
+  leaves constant oid[] := array(
+    select l::oid
+    from nightshift.leaf_relations(policy.relation) l
+    where l::oid > done and l::oid in (
+      select nightshift.partitions_before(policy.relation, policy.marker_column, least(as_of, now()) - policy.drop_after)
+    )
+    order by l::oid
+    limit max_leaves
+  );
+  leaf oid;
   mode text;
-  due_rows bigint;
 begin
-  select l into leaf from nightshift.leaf_relations(relation) l where l::oid > done order by l::oid limit 1;
-  if leaf is null then
-    return null;
-  end if;
-  mode := coalesce(nightshift.marker_walk(leaf, marker_column, due), 'sweep');
-  if mode = 'index' then
-    leaf_name := nightshift.trusted_name(leaf);
-    -- Postgres weighs the index against reading every page; where it would read every page, we sweep.
-    execute format('explain (format json) select r.ctid from only %s r where %s', leaf_name, due) into plan;
-    if plan #>> '{0,Plan,Node Type}' = 'Seq Scan' then
-      -- Its statistics may be of before the last purge: where nothing is due, the index says so at once.
-      execute format('select from only %s r where %s order by r.%I limit 1', leaf_name, due, marker_column);
-      get diagnostics due_rows = row_count;
-      mode := case when due_rows > 0 then 'sweep' else 'index' end;
+  foreach leaf in array leaves loop
+    mode := nightshift.way_into_leaf(leaf, policy.marker_column, due);
+    if mode is not null then
+      return jsonb_build_object('leaf', leaf::bigint, 'mode', mode);
     end if;
-  end if;
-  return jsonb_build_object('leaf', leaf::oid::bigint, 'mode', mode);
+  end loop;
+  return case when cardinality(leaves) = max_leaves then jsonb_build_object('leaf', leaf::bigint, 'leafDone', true) end;
 end;
 $$;
 
 comment on function nightshift.next_leaf is
-  'Where a purge goes on after the leaf with oid done: {leaf, mode}, or null when there is no further leaf. mode is sweep where the due rows are dense or no index gives them in order, index where they are sparse or there are none.';
+  'Where a purge goes on after the leaf with oid done: {leaf, mode: see way_into_leaf}; or {leaf, leafDone} behind 100 leaves that have nothing due; or null when none further has.';

@@ -11,24 +11,38 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-  parents oid[] := array(
-    select p.parent::oid from nightshift.partition_policies p where p.enabled and p.retention is not null
-  );
+  root constant regclass := pg_partition_root(partitions_to_retire.relation);
+  parents oid[];
+  states nightshift.partition_state[];
 begin
-  if parents = '{}' then
+  if root is null then
     return;
   end if;
   parents := array(
-    select t.relid::oid from pg_catalog.pg_partition_tree(partitions_to_retire.relation) t where t.relid::oid = any(parents)
-    union
-    select a.relid::oid from pg_catalog.pg_partition_ancestors(partitions_to_retire.relation) a(relid) where a.relid::oid = any(parents)
+    select p.parent::oid
+    from nightshift.partition_policies p
+    join pg_catalog.pg_partitioned_table t on t.partrelid = p.parent
+    join pg_catalog.pg_attribute a on a.attrelid = t.partrelid and a.attnum = t.partattrs[0]
+    where p.enabled and p.retention is not null
+      and pg_partition_root(p.parent) = root and nightshift.are_related(p.parent, partitions_to_retire.relation)
+      -- On most nights none is due, and that is seen before all that is to be known of each is worked out.
+      and exists (
+        select from nightshift.partitions_before(
+          p.parent, a.attname, (least(partitions_to_retire.as_of, now()) at time zone 'UTC' - p.retention) at time zone 'UTC'
+        ) b
+        where b not in (t.partrelid, t.partdefid)
+      )
   );
   if parents = '{}' then
+    return;
+  end if;
+  states := array(select a from nightshift.assess_partitions(parents, partitions_to_retire.as_of) a where a.due <> '{}' or a.kept <> '{}');
+  if states = '{}' then
     return;
   end if;
   return query
   select r.parent::regclass, r.partition, a.key_column, r.from_bound, r.to_bound
-  from nightshift.assess_partitions(parents, partitions_to_retire.as_of) a
+  from unnest(states) a
   join nightshift.read_partitions(parents) r on r.parent = a.parent
   -- Two nights for the retirement; what it cannot take out by then is purged as ever.
   where r.partition = any(a.due) and r.upper > a.cutoff - interval '2 days' or r.partition = any(a.kept);

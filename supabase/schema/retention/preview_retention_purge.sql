@@ -7,6 +7,8 @@ set lock_timeout = '1s'
 set jit = off
 as $$
 declare
+  -- Besides counting there is the catalog to read. The API ends a statement after 8 s, and with it what is known by then.
+  stop_at constant timestamptz := clock_timestamp() + make_interval(secs => budget_ms / 1000.0 + 2);
   policy nightshift.retention_policies;
   policies oid[];
   entry jsonb;
@@ -23,14 +25,21 @@ begin
   loop
     entry := nightshift.describe_retention_policy(policy);
     begin
+      if clock_timestamp() > stop_at then
+        raise exception using errcode = 'NS424', message = 'The tables before it took all the time there was';
+      end if;
       if policy.enabled then
         entry := entry || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation))
           || nightshift.measure_backlog(policy, as_of, least(300, budget_ms / 4 / cardinality(policies)));
         entry := entry || nightshift.measure_references(
           policy, (entry ->> 'dueRows')::bigint, as_of, budget_ms * 3 / 4 / cardinality(policies));
       end if;
+      -- Undone, a look keeps no lock: on the partitions of all tables at once there may be more than there is room for.
+      raise exception using errcode = 'NS200';
     exception
-      when sqlstate 'NS404' or sqlstate 'NS422' or insufficient_privilege or lock_not_available then
+      when sqlstate 'NS200' then
+        null;
+      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' or insufficient_privilege or lock_not_available then
         entry := entry || jsonb_build_object('problem', jsonb_build_object('code', sqlstate, 'message', sqlerrm));
     end;
     entries := entries || entry;
@@ -40,4 +49,4 @@ end;
 $$;
 
 comment on function nightshift.preview_retention_purge is
-  'What a purge would do, without a run: each policy as list_retention_policies has it, in the order of their turns, with goes (how many due rows nobody holds) and keys (who refers to them, and what becomes of those rows), as measure_references estimates them. A policy that no longer fits its table carries problem instead, one that is switched off neither. budget_ms: time for counting in all, default 4000.';
+  'What a purge would do, without a run: each policy as list_retention_policies has it, in the order of their turns, with goes (how many due rows nobody holds) and keys (who refers to them, and what becomes of those rows), as measure_references estimates them. A policy that no longer fits its table, or for which there was no time, carries problem instead, one that is switched off neither. budget_ms: time for counting in all, default 4000.';

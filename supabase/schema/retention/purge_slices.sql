@@ -13,10 +13,8 @@ declare
   -- What is lost when a row turns out to be in use.
   slice_ms constant numeric := 50;
   started constant timestamptz := clock_timestamp();
-  due text := nightshift.due_condition(
-    'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
-  );
-  cursor jsonb := coalesce(step -> 'cursor', nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
+  due text;
+  cursor jsonb := step -> 'cursor';
   gone constant bigint := (step ->> 'rowsPurged')::bigint;
   leaf regclass;
   -- Without what an index walk has seen already.
@@ -24,17 +22,27 @@ declare
   after tid;
   -- Little enough for any table; four slices later it can be much.
   blocks bigint := 64;
+  -- To go into a partition takes longer than to go through as many.
+  few_blocks constant integer := 16;
   end_block bigint;
   slice_started timestamptz;
   slice_rows bigint;
   spent_ms numeric := 0;
 begin
+  if cursor is null then
+    due := nightshift.due_condition(
+      'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
+    );
+    cursor := coalesce(nightshift.next_leaf(policy, 0, due, run.started_at), 'null');
+  end if;
   while cursor ->> 'mode' = 'sweep' and spent_ms < batch_ms loop
     exit when cursor ? 'careful';
     after := coalesce(cursor ->> 'after', '(0,0)')::tid;
     exit when (after::text::point)[0] < (cursor ->> 'inUseBefore')::bigint;
     if leaf is distinct from (cursor ->> 'leaf')::oid::regclass then
       leaf := (cursor ->> 'leaf')::oid::regclass;
+      -- Of small partitions next_seeds takes many at once.
+      exit when leaf <> policy.relation and pg_relation_size(leaf) < few_blocks * current_setting('block_size')::bigint;
       exit when leaf not in (select l from nightshift.leaf_relations(policy.relation) l);
       perform nightshift.hold_table(leaf, 'for update');
       -- It may have been detached just before.
@@ -63,7 +71,7 @@ begin
     )));
     spent_ms := 1000 * extract(epoch from clock_timestamp() - started);
     if end_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint then
-      cursor := coalesce(nightshift.next_leaf(policy.relation, leaf, policy.marker_column, due), 'null');
+      cursor := coalesce(nightshift.next_leaf(policy, leaf, due, run.started_at), 'null');
     else
       cursor := cursor || jsonb_build_object('after', format('(%s,0)', end_block));
       blocks := ceil(blocks * least(4, greatest(least(slice_ms, batch_ms - spent_ms), 1)
@@ -81,4 +89,4 @@ end;
 $$;
 
 comment on function nightshift.purge_slices is
-  'Deletes due rows of a policy slice by slice after step.cursor, for about 200 ms, as long as they need no look at each (see may_go_unseen), and counts them in step. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse, something refers to them, or one of them is in use.';
+  'Deletes due rows of a policy slice by slice after step.cursor, for about 200 ms, as long as they need no look at each (see may_go_unseen), and counts them in step. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse or in a small partition, something refers to them, or one of them is in use.';

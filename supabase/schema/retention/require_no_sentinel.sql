@@ -1,7 +1,7 @@
 -- A time that stands for "not deleted" is older than any retention, so every live row that has it would be due.
 -- Locks: at run time ACCESS SHARE on the table.
 
-create or replace function nightshift.require_no_sentinel(policy nightshift.retention_policies)
+create or replace function nightshift.require_no_sentinel(policy nightshift.retention_policies, oldest_due timestamptz default null)
 returns void
 language plpgsql
 stable
@@ -30,7 +30,7 @@ begin
     sentinel := null;
   end if;
   foreach period slice 1 in array zero_times loop
-    exit when sentinel is not null;
+    exit when sentinel is not null or oldest_due > zero_times[cardinality(zero_times) / 2][2]::timestamptz;
     -- One at a time, with the times in the text: so an index finds that there is none.
     execute format(
       'select max(r.%1$I)::text from (
@@ -59,4 +59,4 @@ end;
 $$;
 
 comment on function nightshift.require_no_sentinel is
-  'Raises NS422, with the column that mends it in the hint, where the marker has a constant default that is due, or holds a time that programs write for "no time": year 1, 1900, the beginning of 1970.';
+  'Raises NS422, with the column that mends it in the hint, where the marker has a constant default that is due, or holds a time that programs write for "no time": year 1, 1900, the beginning of 1970. oldest_due: the oldest row that is due, where it is known; a later one shows that there is none.';

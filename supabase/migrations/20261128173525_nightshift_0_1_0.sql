@@ -1594,18 +1594,22 @@ comment on function nightshift.get_health is
 
 -- supabase/schema/health/health_level.sql
 
+-- plpgsql, because it is called for each of ten thousand partitions: an SQL function would be planned in each call.
+
 create or replace function nightshift.health_level(value numeric, worse text, info numeric, warning numeric, critical numeric)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
+begin
+  return case
     when case worse when 'lower' then value <= critical else value >= critical end then 'critical'
     when case worse when 'lower' then value <= warning else value >= warning end then 'warning'
     when case worse when 'lower' then value <= info else value >= info end then 'info'
     else 'ok'
   end;
+end;
 $$;
 
 comment on function nightshift.health_level is 'The worst level whose threshold the value has reached; a null threshold is never reached.';
@@ -1687,11 +1691,13 @@ comment on function nightshift.last_health_levels is
 
 create or replace function nightshift.level_rank(level text)
 returns integer
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select array_position(array['ok', 'info', 'unknown', 'warning', 'critical'], level);
+begin
+  return array_position(array['ok', 'info', 'unknown', 'warning', 'critical'], level);
+end;
 $$;
 
 comment on function nightshift.level_rank is 'The order of levels: ok, info, unknown, warning, critical; higher is worse.';
@@ -5928,7 +5934,8 @@ create or replace function nightshift.assess_view(
   policy nightshift.refresh_policies,
   force boolean default false,
   as_of timestamptz default now(),
-  counted_until timestamptz default null
+  counted_until timestamptz default null,
+  composites oid[] default null
 )
 returns jsonb
 language plpgsql
@@ -5946,7 +5953,7 @@ begin
   if view is null then
     return jsonb_build_object('reason', 'gone', 'detail', 'neither it nor another view of its name is there');
   end if;
-  state := nightshift.view_state(view);
+  state := nightshift.view_state(view, composites);
   if force then
     return jsonb_build_object('reason', 'forced', 'detail', 'asked for by hand', 'state', state);
   end if;
@@ -5988,7 +5995,7 @@ end;
 $$;
 
 comment on function nightshift.assess_view is
-  'Whether a view needs a refresh: {reason, detail in words, state: see view_state}. never: no refresh of it is on record, or it holds no data; stale: it changed, or may have, and is older than max_staleness; changed; forced; and, where it needs none: unchanged (knownAt: nothing had changed until then); recent: changed, but refreshed less than 10 seconds or its last duration ago; gone. counted_until: as nightshift.counted_until had it before.';
+  'Whether a view needs a refresh: {reason, detail in words, state: see view_state}. never: no refresh of it is on record, or it holds no data; stale: it changed, or may have, and is older than max_staleness; changed; forced; and, where it needs none: unchanged (knownAt: nothing had changed until then); recent: changed, but refreshed less than 10 seconds or its last duration ago; gone. counted_until, composites: as nightshift.counted_until and nightshift.composite_types had it before.';
 
 -- supabase/schema/refresh/called_functions.sql
 
@@ -6079,20 +6086,38 @@ $$;
 comment on function nightshift.check_refresh_policy is
   'Raises NS404 or NS422, with the fix in the hint, unless the policy names a materialized view and a positive interval.';
 
+-- supabase/schema/refresh/composite_types.sql
+
+create or replace function nightshift.composite_types()
+returns oid[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return array(select c.oid from pg_catalog.pg_class c where c.relkind = 'c' order by c.oid);
+end;
+$$;
+
+comment on function nightshift.composite_types is
+  'The relations of all composite types. To find them, all of pg_class is read.';
+
 -- supabase/schema/refresh/counted.sql
 
 create or replace function nightshift.counted(relation regclass, uncounted bigint)
 returns text
-language sql
+language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
+begin
   -- TRUNCATE moves no counter, but the table to another file.
-  select concat(
+  return concat(
     pg_relation_filenode(counted.relation), ' ',
     pg_stat_get_tuples_inserted(counted.relation) + pg_stat_get_tuples_updated(counted.relation)
       + pg_stat_get_tuples_deleted(counted.relation) + counted.uncounted
   );
+end;
 $$;
 
 comment on function nightshift.counted is
@@ -6132,7 +6157,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select nightshift.describe_refresh_policy(policy) || jsonb_build_object(
     'warnings', nightshift.refresh_warnings(
-      policy.view, policy.allow_blocking, nightshift.view_state(policy.view) ->> 'untracked'
+      policy.view, nightshift.refresh_way(policy.view, policy.allow_blocking), nightshift.view_state(policy.view) ->> 'untracked'
     )
   );
 $$;
@@ -6193,21 +6218,24 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   target regclass := nightshift.view_of(policy);
+  way jsonb;
   entry jsonb := nightshift.describe_refresh_policy(policy) || (assessed - 'state');
 begin
   if target is null then
     return entry || jsonb_build_object('dependsOn', '[]'::jsonb, 'warnings', '[]'::jsonb);
   end if;
+  way := nightshift.refresh_way(target, policy.allow_blocking);
   return entry
-    || nightshift.refresh_way(target, policy.allow_blocking)
+    || way
     || jsonb_build_object(
       'dataAsOf', policy.data_as_of,
       'stalenessSeconds', greatest(extract(epoch from as_of - coalesce(policy.data_as_of, policy.created_at))::bigint, 0),
       'maxStalenessSeconds', extract(epoch from policy.max_staleness)::bigint,
       'dependsOn', (
-        select coalesce(jsonb_agg(v::text order by v::text), '[]')
-        from nightshift.refresh_policies p, nightshift.view_of(p) v
-        where assessed #> '{state,sources}' ? v::oid::text
+        select coalesce(jsonb_agg(c.oid::regclass::text order by c.oid::regclass::text), '[]')
+        from jsonb_object_keys(assessed #> '{state,sources}') s
+        cross join lateral (select c.oid from pg_catalog.pg_class c where c.oid = s::oid and c.relkind = 'm' offset 0) c
+        where exists (select from nightshift.policy_of_view(c.oid))
       ),
       'usualMs', (
         select max(l.duration_ms)
@@ -6222,7 +6250,7 @@ begin
       'timedOut', coalesce((
         select v.error ->> 'code' = '57014' from nightshift.view_refreshes v where v.view = target order by v.id desc limit 1
       ), false),
-      'warnings', nightshift.refresh_warnings(target, policy.allow_blocking, assessed #>> '{state,untracked}')
+      'warnings', nightshift.refresh_warnings(target, way, assessed #>> '{state,untracked}')
     );
 end;
 $$;
@@ -6322,13 +6350,14 @@ set search_path = pg_catalog, pg_temp
 set statement_timeout = '50s'
 set jit = off
 as $$
+  with types as materialized (select nightshift.composite_types() as composites)
   select coalesce(jsonb_agg(
     nightshift.describe_view(
-      p, nightshift.assess_view(p, as_of => list_refresh_policies.as_of), list_refresh_policies.as_of
+      p, nightshift.assess_view(p, as_of => list_refresh_policies.as_of, composites => t.composites), list_refresh_policies.as_of
     )
     order by p.view_name
   ), '[]')
-  from nightshift.refresh_policies p;
+  from nightshift.refresh_policies p cross join types t;
 $$;
 
 comment on function nightshift.list_refresh_policies is
@@ -6397,6 +6426,7 @@ as $$
 declare
   run nightshift.runs := nightshift.check_lease(run_id, fence);
   counted timestamptz := nightshift.counted_until();
+  composites constant oid[] := nightshift.composite_types();
   assessed jsonb;
   unknown text;
 begin
@@ -6425,7 +6455,7 @@ begin
       hint = 'select nightshift.alter_refresh_policy(''...'', enabled => true); switches a policy on.';
   end if;
 
-  select jsonb_object_agg(p.view::oid, nightshift.assess_view(p, counted_until => counted))
+  select jsonb_object_agg(p.view::oid, nightshift.assess_view(p, counted_until => counted, composites => composites))
   into assessed
   from nightshift.refresh_policies p;
   if not run.dry_run then
@@ -6464,6 +6494,27 @@ $$;
 
 comment on function nightshift.plan_view_refresh is
   '{views: every policy with the state of its view (see describe_view), whether only_views names it (selected), and what this run has refreshed already (refreshed); secondsSinceLastSchedule: from the start of the last scheduled run to that of this one, or null}. Notes how current the views without a change are. only_views: names as SQL writes them. Errors: NS404 for a name without a policy, NS422 for one that is switched off, NS409 lease lost.';
+
+-- supabase/schema/refresh/policy_of_view.sql
+
+create or replace function nightshift.policy_of_view(view regclass)
+returns setof nightshift.refresh_policies
+language plpgsql
+stable
+rows 1
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  select p.*
+  from nightshift.refresh_policies p
+  -- Few can be meant: to ask each policy for its view would unpack what is known of every view, for each.
+  where (p.view = policy_of_view.view or p.view_name = policy_of_view.view::text)
+    and nightshift.view_of(p) = policy_of_view.view;
+end;
+$$;
+
+comment on function nightshift.policy_of_view is 'The policy of a materialized view, if any: see view_of.';
 
 -- supabase/schema/refresh/record_refresh_failure.sql
 
@@ -6723,26 +6774,21 @@ comment on function nightshift.refresh_view is
 
 -- supabase/schema/refresh/refresh_warnings.sql
 
-create or replace function nightshift.refresh_warnings(view regclass, allow_blocking boolean, untracked text)
+create or replace function nightshift.refresh_warnings(view regclass, way jsonb, untracked text)
 returns jsonb
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  with way(document) as (select nightshift.refresh_way(refresh_warnings.view, refresh_warnings.allow_blocking))
   select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
   from (
-    select format('%s. Fix: %s', way.document ->> 'problem', way.document ->> 'fix')
-    from way
-    where way.document ? 'problem'
+    select format('%s. Fix: %s', refresh_warnings.way ->> 'problem', refresh_warnings.way ->> 'fix')
+    where refresh_warnings.way ? 'problem'
     union all
     select format('It reads %s, which has no refresh policy, so nobody knows how old its data is. Fix: select nightshift.add_refresh_policy(%L);',
       r.relation, r.relation)
-    from nightshift.view_reads(refresh_warnings.view) r
-    where r.kind = 'm'
-      and not exists (
-        select 1 from nightshift.refresh_policies p where p.enabled and nightshift.view_of(p) = r.relation
-      )
+    from nightshift.views_read(refresh_warnings.view) r(relation)
+    where not exists (select from nightshift.policy_of_view(r.relation) p where p.enabled)
     union all
     select format('It is refreshed every time, changed or not, because %s.', refresh_warnings.untracked)
     where refresh_warnings.untracked is not null
@@ -6757,7 +6803,7 @@ as $$
 $$;
 
 comment on function nightshift.refresh_warnings is
-  'What will keep a view from being refreshed, keep its data older than it need be, or expose it, with the fix, as a JSON array of sentences.';
+  'What will keep a view from being refreshed, keep its data older than it need be, or expose it, with the fix, as a JSON array of sentences. way: see refresh_way.';
 
 -- supabase/schema/refresh/refresh_way.sql
 
@@ -6793,9 +6839,9 @@ begin
   -- One that has a policy is filled first.
   empty := array(
     select r.relation::oid
-    from nightshift.view_reads(view) r
-    join pg_catalog.pg_class c on c.oid = r.relation and c.relkind = 'm' and not c.relispopulated
-    where not exists (select 1 from nightshift.refresh_policies p where p.enabled and nightshift.view_of(p) = r.relation)
+    from nightshift.views_read(view) r(relation)
+    join pg_catalog.pg_class c on c.oid = r.relation and not c.relispopulated
+    where not exists (select from nightshift.policy_of_view(r.relation) p where p.enabled)
   );
   if cardinality(empty) > 0 then
     return jsonb_build_object(
@@ -6864,9 +6910,8 @@ set search_path = pg_catalog, pg_temp
 as $$
   select case when bool_and(p.data_as_of is not null) is not false
     then coalesce(min(p.data_as_of), 'infinity') else '-infinity' end
-  from nightshift.view_reads(sources_as_of.view) r
-  left join nightshift.refresh_policies p on nightshift.view_of(p) = r.relation
-  where r.kind = 'm';
+  from nightshift.views_read(sources_as_of.view) r(relation)
+  left join lateral nightshift.policy_of_view(r.relation) p on true;
 $$;
 
 comment on function nightshift.sources_as_of is
@@ -6923,7 +6968,7 @@ comment on function nightshift.view_of is
 
 -- supabase/schema/refresh/view_reads.sql
 
-create or replace function nightshift.view_reads(view regclass)
+create or replace function nightshift.view_reads(view regclass, partitions boolean default true)
 returns table (relation regclass, kind "char")
 language plpgsql
 stable
@@ -6948,7 +6993,7 @@ begin
       select i.inhrelid
       from pg_catalog.pg_inherits i
       -- A partition whose detachment was interrupted is read no more.
-      where r.inherited and i.inhparent = r.relation and not i.inhdetachpending
+      where view_reads.partitions and r.inherited and i.inhparent = r.relation and not i.inhdetachpending
     ) below(oid)
     join pg_catalog.pg_class c on c.oid = below.oid
     where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and c.oid <> view_reads.view
@@ -6958,7 +7003,7 @@ end;
 $$;
 
 comment on function nightshift.view_reads is
-  'All that the query of a view reads, with its pg_class.relkind: through ordinary views, partitions and inheriting tables, down to tables and to other materialized views.';
+  'All that the query of a view reads, with its pg_class.relkind: through ordinary views, partitions and inheriting tables, down to tables and to other materialized views. partitions: whether with what inherits from tables, which may be a thousand for each.';
 
 -- supabase/schema/refresh/view_state.sql
 
@@ -6966,7 +7011,7 @@ comment on function nightshift.view_reads is
 -- Why: Postgres records neither; a night that refreshes what nobody touched costs as much as one that has to.
 -- Locks: it reads the catalogs and the statistics.
 
-create or replace function nightshift.view_state(view regclass)
+create or replace function nightshift.view_state(view regclass, composites oid[] default null)
 returns jsonb
 language plpgsql
 volatile
@@ -7056,7 +7101,7 @@ begin
         from (
           select m[1]::oid from regexp_matches(tree, ':relid (\d+)', 'g') m
           union
-          select c.oid from pg_catalog.pg_class c where c.relkind = 'c'
+          select unnest(coalesce(composites, nightshift.composite_types()))
         ) r(oid)
         cross join lateral (select a.* from pg_catalog.pg_attribute a where a.attrelid = r.oid offset 0) a
         where a.attnum > 0 and not a.attisdropped
@@ -7090,7 +7135,24 @@ end;
 $$;
 
 comment on function nightshift.view_state is
-  'What changes whenever the query of a view may give another result: {untracked: why nobody can tell, in words, or null: the query depends on more than the rows of local tables, or the counters are not to be had; statistics: since when the counters count; definition: a digest of the view, of the views and functions below it, and of names and settings that results can depend on; sources: by oid, what each table read has counted; own: the same of the view itself}.';
+  'What changes whenever the query of a view may give another result: {untracked: why nobody can tell, in words, or null: the query depends on more than the rows of local tables, or the counters are not to be had; statistics: since when the counters count; definition: a digest of the view, of the views and functions below it, and of names and settings that results can depend on; sources: by oid, what each table read has counted; own: the same of the view itself}. composites: what composite_types says, where several views are asked about.';
+
+-- supabase/schema/refresh/views_read.sql
+
+create or replace function nightshift.views_read(view regclass)
+returns setof regclass
+language plpgsql
+stable
+rows 2
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query select r.relation from nightshift.view_reads(views_read.view, false) r where r.kind = 'm';
+end;
+$$;
+
+comment on function nightshift.views_read is
+  'The materialized views that the query of a view reads, also through ordinary views.';
 
 -- supabase/schema/refresh/what_changed.sql
 
@@ -8396,9 +8458,9 @@ begin
   -- One statement for all tables: foreign keys are checked at its end, when rows that refer to each other are all gone.
   together := (
     select format(
-      'with %s select pg_catalog.jsonb_build_object(%s)',
+      'with %s select pg_catalog.jsonb_object_agg(d.relation, d.n) from (%s) d(relation, n)',
       string_agg(format('d%s as (%s returning 1)', d.position, deletes[d.position]), ', '),
-      string_agg(format('%L, (select pg_catalog.count(*) from d%s)', d.relation, d.position), ', ')
+      string_agg(format('select %L, pg_catalog.count(*) from d%s', d.relation, d.position), ' union all ')
     )
     from unnest(by_table) with ordinality d(policy, relation, due, tids, position)
   );
@@ -8687,24 +8749,39 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  condition text := nightshift.due_by_marker(row_alias, relation, drop_after, marker_column, flag_column, as_of);
-  alone record;
 begin
-  for alone in
-    select t.* from nightshift.partitions_to_retire(relation, as_of) t
-    where t.parent = relation or t.parent in (select a.relid from pg_catalog.pg_partition_ancestors(relation) a(relid))
-  loop
-    condition := condition || format(' and (%s) is not true', concat_ws(' and ',
-      case when alone.from_bound <> 'MINVALUE' then format('%s.%I >= %s', row_alias, alone.key_column, alone.from_bound) end,
-      format('%s.%I < %s', row_alias, alone.key_column, alone.to_bound)));
-  end loop;
-  return condition;
+  return nightshift.due_by_marker(row_alias, relation, drop_after, marker_column, flag_column, as_of)
+    || (select a.otherwise from nightshift.left_alone(row_alias, relation, as_of) a);
 end;
 $$;
 
 comment on function nightshift.due_condition is
   'The SQL condition for a due row: due_by_marker, and not in a partition that is left to a partition policy.';
+
+-- supabase/schema/retention/estimate_rows.sql
+
+create or replace function nightshift.estimate_rows(leaf regclass, condition text)
+returns bigint
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set row_security = off
+as $$
+declare
+  sampled_pages constant integer := 100;
+  percent constant numeric := least(
+    100, 100.0 * sampled_pages / greatest(1, pg_relation_size(leaf) / current_setting('block_size')::integer)
+  );
+  found_rows bigint;
+begin
+  execute format('select count(*) from only %s r tablesample system (%s) where %s', nightshift.trusted_name(leaf), percent, condition)
+  into found_rows;
+  return round(found_rows * 100 / percent);
+end;
+$$;
+
+comment on function nightshift.estimate_rows is
+  'About how many rows r of a leaf meet a condition, from 100 of its pages.';
 
 -- supabase/schema/retention/fates_of.sql
 
@@ -9304,6 +9381,31 @@ $$;
 
 comment on function nightshift.gone_of is 'How many rows went in a step, by table.';
 
+-- supabase/schema/retention/has_due_rows.sql
+
+create or replace function nightshift.has_due_rows(leaf regclass, marker_column name, due text)
+returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
+as $$
+declare
+  found_rows bigint;
+begin
+  execute format(
+    'select from only %s r where %s order by r.%I limit 1', nightshift.trusted_name(leaf), due, marker_column
+  );
+  get diagnostics found_rows = row_count;
+  return found_rows > 0;
+end;
+$$;
+
+comment on function nightshift.has_due_rows is
+  'Whether a leaf has a due row, for one where marker_walk says index: its statistics may be of before the last purge, the index is not.';
+
 -- supabase/schema/retention/hint_for_flag.sql
 
 create or replace function nightshift.hint_for_flag(relation regclass, flag_column name)
@@ -9633,6 +9735,41 @@ $$;
 comment on function nightshift.leaf_relations is
   'The tables that hold the rows of a table that a purge looks at, by oid: all_leaf_relations, without those that are left to a partition policy.';
 
+-- supabase/schema/retention/left_alone.sql
+
+create or replace function nightshift.left_alone(
+  row_alias text,
+  relation regclass,
+  as_of timestamptz,
+  out partitions oid[],
+  out otherwise text
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  alone record;
+begin
+  partitions := '{}';
+  otherwise := '';
+  for alone in
+    select t.*, t.parent = relation or t.parent in (select a.relid from pg_catalog.pg_partition_ancestors(relation) a(relid)) as is_around
+    from nightshift.partitions_to_retire(relation, as_of) t
+  loop
+    partitions := partitions || alone.partition;
+    if alone.is_around then
+      otherwise := otherwise || format(' and (%s) is not true', concat_ws(' and ',
+        case when alone.from_bound <> 'MINVALUE' then format('%s.%I >= %s', row_alias, alone.key_column, alone.from_bound) end,
+        format('%s.%I < %s', row_alias, alone.key_column, alone.to_bound)));
+    end if;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.left_alone is
+  'What a purge leaves to a partition policy: the partitions of a table, or around it (see partitions_to_retire), and what due_condition adds to due_by_marker for a row to be in none of them (otherwise; empty where there is none).';
+
 -- supabase/schema/retention/list_restores.sql
 
 create or replace function nightshift.list_restores(relation text default null, max_restores integer default 20)
@@ -9668,6 +9805,8 @@ set lock_timeout = '1s'
 set jit = off
 as $$
 declare
+  -- Besides counting there is the catalog to read. The API ends a statement after 8 s, and with it what is known by then.
+  stop_at constant timestamptz := clock_timestamp() + make_interval(secs => budget_ms / 1000.0 + 2);
   policy nightshift.retention_policies;
   policies integer := (select count(*) from nightshift.retention_policies);
   entry jsonb;
@@ -9677,11 +9816,18 @@ begin
   for policy in select p.* from nightshift.retention_policies p order by p.relation::text loop
     entry := nightshift.describe_retention_policy(policy);
     begin
+      if clock_timestamp() > stop_at then
+        raise exception using errcode = 'NS424', message = 'The tables before it took all the time there was';
+      end if;
       entry := entry
         || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation))
         || nightshift.measure_backlog(policy, as_of, least(300, budget_ms / policies));
+      -- Undone, a look keeps no lock: on the partitions of all tables at once there may be more than there is room for.
+      raise exception using errcode = 'NS200';
     exception
-      when sqlstate 'NS404' or sqlstate 'NS422' or insufficient_privilege or lock_not_available then
+      when sqlstate 'NS200' then
+        null;
+      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' or insufficient_privilege or lock_not_available then
         entry := entry || jsonb_build_object('problem', jsonb_build_object('code', sqlstate, 'message', sqlerrm));
     end;
     entries := entries || entry;
@@ -9691,7 +9837,7 @@ end;
 $$;
 
 comment on function nightshift.list_retention_policies is
-  'Every policy with its backlog (dueRows of totalRows, oldestDueAt, overdueSeconds) and last purge, as one JSON array. A policy that no longer fits its table carries problem instead. budget_ms: time for counting in all, default 3000; what does not fit is estimated and flagged.';
+  'Every policy with its backlog (dueRows of totalRows, oldestDueAt, overdueSeconds) and last purge, as one JSON array. A policy that no longer fits its table, or for which there was no time, carries problem instead. budget_ms: time for counting in all, default 3000; what does not fit is estimated and flagged.';
 
 -- supabase/schema/retention/lock_rows.sql
 
@@ -9799,6 +9945,33 @@ $$;
 comment on function nightshift.marker_walk is
   'How an index serves the way through the due rows of a leaf: index (it gives them in the order of the marker), sweep (a BRIN index says which pages may have some), or null when none does.';
 
+-- supabase/schema/retention/may_be_left_alone.sql
+
+create or replace function nightshift.may_be_left_alone(leaf regclass, as_of timestamptz)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
+as $$
+begin
+  return exists (
+    select
+    from pg_catalog.pg_partition_ancestors(leaf) a(relid)
+    join pg_catalog.pg_inherits i on i.inhrelid = a.relid
+    join nightshift.partition_policies p on p.parent = i.inhparent and p.enabled and p.retention is not null
+    join pg_catalog.pg_class c on c.oid = a.relid
+    -- Years of four digits; whatever else an end may be, is not read here.
+    where (substring(pg_get_expr(c.relpartbound, 0) from '\) TO \(''(\d{4}-\d\d-\d\d[^B'']*)''')::timestamptz at time zone 'UTC'
+      > least(may_be_left_alone.as_of, now()) at time zone 'UTC' - p.retention) is not true
+  );
+end;
+$$;
+
+comment on function nightshift.may_be_left_alone is
+  'Whether a leaf may be among what is left to a partition policy (see partitions_to_retire): not while it, and whatever it is a part of, has not ended long enough ago. Much quicker, for most.';
+
 -- supabase/schema/retention/may_exceed.sql
 
 create or replace function nightshift.may_exceed(run nightshift.runs, policy nightshift.retention_policies, backlog jsonb)
@@ -9858,7 +10031,7 @@ comment on function nightshift.may_go_unseen is
 create or replace function nightshift.measure_backlog(
   policy nightshift.retention_policies,
   as_of timestamptz,
-  budget_ms integer default 300,
+  budget_ms integer default null,
   sample_due boolean default false
 )
 returns jsonb
@@ -9876,7 +10049,11 @@ declare
   sampled_pages constant integer := 1000;
   -- So many that the sample has enough of them.
   max_counted constant integer := 20000;
-  stop_at constant timestamptz := clock_timestamp() + make_interval(secs => budget_ms / 1000.0);
+  many_leaves constant integer := 32;
+  leaves constant regclass[] := array(select l from nightshift.leaf_relations(policy.relation) l);
+  stop_at constant timestamptz := clock_timestamp() + make_interval(secs => coalesce(
+    budget_ms, case when cardinality(leaves) > many_leaves then 1000 else 300 end
+  ) / 1000.0);
   due text := nightshift.due_condition(
     'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of
   );
@@ -9894,8 +10071,19 @@ declare
   in_utc constant text := case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
     then '' else '::timestamp at time zone ''UTC''' end;
 begin
-  select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages
-  from nightshift.leaf_relations(policy.relation) l;
+  if cardinality(leaves) > many_leaves then
+    select m.due_rows, m.is_exact, m.total_rows, m.oldest into due_rows, due_exact, total_rows, oldest
+    from nightshift.measure_leaves(policy, leaves::oid[], due, as_of, stop_at) m;
+    return jsonb_build_object(
+      'dueRows', due_rows,
+      'dueRowsExact', due_exact,
+      'totalRows', total_rows,
+      'totalRowsExact', false,
+      'oldestDueAt', oldest,
+      'overdueSeconds', extract(epoch from as_of - (oldest + policy.drop_after))::bigint
+    );
+  end if;
+  select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages from unnest(leaves) l;
   percent := case when coalesce(pages, 0) <= counted_pages then 100 else 100.0 * sampled_pages / pages end;
 
   execute format(
@@ -9946,7 +10134,7 @@ end;
 $$;
 
 comment on function nightshift.measure_backlog is
-  'How many rows of a policy are due, out of how many. Due rows are counted exactly while budget_ms lasts (default 300), then estimated from about 1,000 random pages, as is the total of a table over 32 MB; sample_due: more than about 20,000 due rows of such a table are estimated at once. The Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
+  'How many rows of a policy are due, out of how many. Due rows are counted exactly while budget_ms lasts (default 300; 1000 for more than 32 partitions), then estimated from about 1,000 random pages, as is the total of a table over 32 MB (of more than 32 partitions see measure_leaves); sample_due: more than about 20,000 due rows of such a table are estimated at once. The Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
 
 -- supabase/schema/retention/measure_children.sql
 
@@ -9998,6 +10186,105 @@ $$;
 
 comment on function nightshift.measure_children is
   'Of each table of children of a policy, how many rows it has (exactly below 32 MB, of up to four tables) and how many refer to due rows, held or not (exactly where all tables together are below 8 MB); null where they refer to each other.';
+
+-- supabase/schema/retention/measure_leaves.sql
+
+-- The backlog of a table with very many partitions, leaf by leaf.
+-- Why: a query on all of them takes longer to plan than to run, and locks each, with its indexes, until it ends.
+-- Locks: at run time ACCESS SHARE on up to 100 leaves at a time.
+
+create or replace function nightshift.measure_leaves(
+  policy nightshift.retention_policies,
+  leaves oid[],
+  due text,
+  as_of timestamptz,
+  stop_at timestamptz,
+  out due_rows bigint,
+  out is_exact boolean,
+  out total_rows bigint,
+  out oldest timestamptz
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set row_security = off
+as $$
+declare
+  max_leaves constant integer := 100;
+  -- So many are counted in milliseconds.
+  max_rows constant integer := 20000;
+  in_utc constant text := case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
+    then '' else '::timestamp at time zone ''UTC''' end;
+  -- In no order of time: what there is time for says about how much is due in the others.
+  may_have_due constant oid[] := array(
+    select l from nightshift.partitions_before(policy.relation, policy.marker_column, least(as_of, now()) - policy.drop_after) l
+    where l in (select unnest(leaves))
+    order by hashoid(l)
+  );
+  leaf oid;
+  leaf_name text;
+  looked_at integer := 0;
+  found_rows bigint;
+  found_at timestamptz;
+  unknown_leaves oid[];
+begin
+  due_rows := 0;
+  is_exact := true;
+  while looked_at < cardinality(may_have_due) and (looked_at = 0 or clock_timestamp() < stop_at) loop
+    begin
+      foreach leaf in array may_have_due[looked_at + 1:looked_at + max_leaves] loop
+        looked_at := looked_at + 1;
+        leaf_name := nightshift.trusted_name(leaf);
+        -- Most have none, and this takes half as long as to count them.
+        execute format('select from only %s r where %s limit 1', leaf_name, due);
+        get diagnostics found_rows = row_count;
+        if found_rows > 0 then
+          execute format(
+            'select count(*), min(x.at)%s from (select r.%I as at from only %s r where %s limit %s) x',
+            in_utc, policy.marker_column, leaf_name, due, max_rows
+          ) into found_rows, found_at;
+          if found_rows = max_rows then
+            is_exact := false;
+            found_rows := greatest(found_rows, nightshift.estimate_rows(leaf, due));
+          end if;
+          due_rows := due_rows + found_rows;
+          oldest := least(oldest, found_at);
+        end if;
+        exit when clock_timestamp() > stop_at;
+      end loop;
+      -- Undone, a look keeps no lock.
+      raise exception using errcode = 'NS200';
+    exception
+      when sqlstate 'NS200' then
+        null;
+    end;
+  end loop;
+  if looked_at < cardinality(may_have_due) then
+    is_exact := false;
+    due_rows := due_rows * cardinality(may_have_due) / looked_at;
+  end if;
+  select coalesce(sum(c.reltuples) filter (where c.reltuples >= 0), 0),
+    coalesce(array_agg(l.leaf order by hashoid(l.leaf)) filter (where c.reltuples < 0), '{}')
+  into total_rows, unknown_leaves
+  from unnest(leaves) l(leaf)
+  cross join lateral (select c.reltuples from pg_catalog.pg_class c where c.oid = l.leaf offset 0) c;
+  begin
+    -- Of those that were never analyzed, some stand for all.
+    total_rows := greatest(due_rows, total_rows + coalesce((
+      select round(avg(nightshift.estimate_rows(u, 'true')) * cardinality(unknown_leaves))
+      from unnest(unknown_leaves[1:max_leaves]) u
+    ), 0));
+    raise exception using errcode = 'NS200';
+  exception
+    when sqlstate 'NS200' then
+      null;
+  end;
+end;
+$$;
+
+comment on function nightshift.measure_leaves is
+  'How many rows of a policy are due, the marker of the oldest, and about how many rows the table has. Leaves that have none by their bounds are not looked at. Not exact when there was no time until stop_at for all leaves, or one has more than 20,000: then it is an estimate.';
 
 -- supabase/schema/retention/measure_references.sql
 
@@ -10173,6 +10460,8 @@ as $$
 declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
   policy nightshift.retention_policies;
+  by_leaf boolean;
+  nothing_due boolean;
   backlog jsonb := run.progress #> array['backlogs', measure_retention_backlog.relation];
 begin
   select p.* into policy from nightshift.retention_policies p
@@ -10188,18 +10477,25 @@ begin
   end if;
   if backlog is null then
     backlog := nightshift.measure_backlog(policy, run.started_at, sample_due => not run.dry_run);
-    if not (backlog ->> 'dueRowsExact')::boolean and nightshift.may_exceed(run, policy, backlog) then
+    by_leaf := (select count(*) > 32 from nightshift.partitions_below(policy.relation));
+    if not (backlog ->> 'dueRowsExact')::boolean and not by_leaf and nightshift.may_exceed(run, policy, backlog) then
       backlog := nightshift.measure_backlog(policy, run.started_at);
     end if;
     -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
-    perform nightshift.require_no_sentinel(policy);
+    nothing_due := backlog @> '{"dueRows": 0, "dueRowsExact": true}';
+    if not nothing_due then
+      perform nightshift.require_no_sentinel(policy, case
+        -- Of very many leaves a part says it: a time that stands for another is on rows of all.
+        when (backlog ->> 'dueRowsExact')::boolean or by_leaf then (backlog ->> 'oldestDueAt')::timestamptz
+      end);
+    end if;
     if (backlog ->> 'dueRows')::bigint > 0 then
       perform nightshift.require_replica_identity(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
       if not nightshift.is_forced(run, policy.relation) then
         perform nightshift.require_referencing_indexes(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
       end if;
     end if;
-    if not run.dry_run and backlog @> '{"dueRows": 0, "dueRowsExact": true}' then
+    if nothing_due and not run.dry_run then
       -- There is nothing to walk through, so the first purge is over.
       update nightshift.retention_policies p set first_purge = null where p.relation = policy.relation and p.first_purge is not null;
     end if;
@@ -10280,40 +10576,38 @@ comment on function nightshift.name_refusal is
 
 -- supabase/schema/retention/next_leaf.sql
 
-create or replace function nightshift.next_leaf(relation regclass, done oid, marker_column name, due text)
+create or replace function nightshift.next_leaf(policy nightshift.retention_policies, done oid, due text, as_of timestamptz)
 returns jsonb
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  leaf regclass;
-  leaf_name text;
-  plan jsonb;
+  -- Each is locked, with its indexes, until the batch ends.
+  max_leaves constant integer := 100;
+  leaves constant oid[] := array(
+    select l::oid
+    from nightshift.leaf_relations(policy.relation) l
+    where l::oid > done and l::oid in (
+      select nightshift.partitions_before(policy.relation, policy.marker_column, least(as_of, now()) - policy.drop_after)
+    )
+    order by l::oid
+    limit max_leaves
+  );
+  leaf oid;
   mode text;
-  due_rows bigint;
 begin
-  select l into leaf from nightshift.leaf_relations(relation) l where l::oid > done order by l::oid limit 1;
-  if leaf is null then
-    return null;
-  end if;
-  mode := coalesce(nightshift.marker_walk(leaf, marker_column, due), 'sweep');
-  if mode = 'index' then
-    leaf_name := nightshift.trusted_name(leaf);
-    -- Postgres weighs the index against reading every page; where it would read every page, we sweep.
-    execute format('explain (format json) select r.ctid from only %s r where %s', leaf_name, due) into plan;
-    if plan #>> '{0,Plan,Node Type}' = 'Seq Scan' then
-      -- Its statistics may be of before the last purge: where nothing is due, the index says so at once.
-      execute format('select from only %s r where %s order by r.%I limit 1', leaf_name, due, marker_column);
-      get diagnostics due_rows = row_count;
-      mode := case when due_rows > 0 then 'sweep' else 'index' end;
+  foreach leaf in array leaves loop
+    mode := nightshift.way_into_leaf(leaf, policy.marker_column, due);
+    if mode is not null then
+      return jsonb_build_object('leaf', leaf::bigint, 'mode', mode);
     end if;
-  end if;
-  return jsonb_build_object('leaf', leaf::oid::bigint, 'mode', mode);
+  end loop;
+  return case when cardinality(leaves) = max_leaves then jsonb_build_object('leaf', leaf::bigint, 'leafDone', true) end;
 end;
 $$;
 
 comment on function nightshift.next_leaf is
-  'Where a purge goes on after the leaf with oid done: {leaf, mode}, or null when there is no further leaf. mode is sweep where the due rows are dense or no index gives them in order, index where they are sparse or there are none.';
+  'Where a purge goes on after the leaf with oid done: {leaf, mode: see way_into_leaf}; or {leaf, leafDone} behind 100 leaves that have nothing due; or null when none further has.';
 
 -- supabase/schema/retention/next_seeds.sql
 
@@ -10329,28 +10623,75 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  stop_at constant timestamptz := clock_timestamp() + interval '100 milliseconds';
+  -- Each is locked until the batch ends, with its indexes, and all sessions have room for a few thousand locks.
+  max_leaves constant integer := 100;
+  stop_at timestamptz;
   lock_clause constant text := case when locking then 'for update skip locked' else '' end;
-  due text := nightshift.due_condition(
-    'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
-  );
-  cursor jsonb := coalesce(step -> 'cursor', nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
+  cutoff constant timestamptz := least(run.started_at, now()) - policy.drop_after;
+  left_alone oid[];
+  outside text;
+  cursor jsonb := coalesce(step -> 'cursor', '{"leaf": 0, "leafDone": true}');
   leaf regclass;
+  due text;
+  mode text;
   chosen tid[];
   passed_over bigint;
   known nightshift.held_row[];
+  looked_at integer := 0;
+  is_full boolean := cursor = 'null';
 begin
   seeds := '{}';
-  -- Leaves without due rows are passed over in one go.
-  while cursor <> 'null' and cardinality(seeds) = 0 and clock_timestamp() < stop_at loop
-    leaf := (cursor ->> 'leaf')::oid::regclass;
-    if leaf in (select l from nightshift.leaf_relations(policy.relation) l) then
+  for leaf in
+    select l
+    from nightshift.all_leaf_relations(policy.relation) l
+    -- A leaf that is not there any more was dropped or detached since the last batch: its rows are no longer ours.
+    where (l::oid > (cursor ->> 'leaf')::oid or l::oid = (cursor ->> 'leaf')::oid and (cursor ->> 'leafDone')::boolean is not true)
+      and l::oid in (select nightshift.partitions_before(policy.relation, policy.marker_column, cutoff))
+    order by l::oid
+  loop
+    stop_at := coalesce(stop_at, clock_timestamp() + interval '100 milliseconds');
+    is_full := looked_at = max_leaves or nightshift.count_rows(seeds) >= batch_rows or looked_at > 0 and clock_timestamp() > stop_at;
+    exit when is_full;
+    if left_alone is null and nightshift.may_be_left_alone(leaf, run.started_at) then
+      select a.partitions, a.otherwise into left_alone, outside from nightshift.left_alone('r', policy.relation, run.started_at) a;
+    end if;
+    if leaf::oid = any(left_alone) then
+      cursor := jsonb_build_object('leaf', leaf::oid::bigint, 'leafDone', true);
+      continue;
+    end if;
+    looked_at := looked_at + 1;
+    due := nightshift.due_by_marker(
+      'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
+    ) || coalesce(outside, '');
+    begin
+      if leaf::oid <> (cursor ->> 'leaf')::oid then
+        mode := nightshift.way_into_leaf(leaf, policy.marker_column, due);
+        cursor := jsonb_build_object('leaf', leaf::oid::bigint) || case
+          when mode is null then '{"leafDone": true}' else jsonb_build_object('mode', mode) end;
+        continue when mode is null;
+      end if;
       perform nightshift.hold_table(leaf, lock_clause);
-      due := nightshift.due_condition(
-        'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
-      );
+    exception
+      -- Dropped just now; what is gone has a number for a name.
+      when sqlstate 'NS404' or undefined_table or syntax_error then
+        cursor := jsonb_build_object('leaf', leaf::oid::bigint, 'leafDone', true);
+        continue;
+    end;
+    -- Or detached.
+    if not exists (select from nightshift.covering_policy(leaf, array[policy.relation::oid])) then
+      cursor := jsonb_build_object('leaf', leaf::oid::bigint, 'leafDone', true);
+      continue;
+    end if;
+    due := nightshift.due_by_marker(
+      'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
+    ) || coalesce(outside, '');
+    loop
       select c.cursor, c.chosen, c.passed_over into cursor, chosen, passed_over
-      from nightshift.choose_due_rows(leaf, due, policy.marker_column, lock_clause, batch_rows, cursor) c;
+      from nightshift.choose_due_rows(
+        -- A handful at the end of a batch would be the way into a leaf for little.
+        leaf, due, policy.marker_column, lock_clause,
+        greatest(batch_rows - nightshift.count_rows(seeds), least(batch_rows, 500))::integer, cursor
+      ) c;
       step := step || jsonb_build_object('rowsPassedOver', (step ->> 'rowsPassedOver')::bigint + coalesce(passed_over, 0));
       -- Counted before they moved here.
       if exists (select from nightshift.purge_counted c where c.run_id = run.id) then
@@ -10365,23 +10706,24 @@ begin
       -- Decided before, with rows that refer to them: counted here, and not walked a second time.
       known := nightshift.known_decisions(run.id, policy.relation, leaf, chosen);
       step := nightshift.count_held(step, known);
-      seeds := nightshift.subtract_held(
+      seeds := seeds || nightshift.subtract_held(
         case when coalesce(cardinality(chosen), 0) = 0 then '{}' else array[row(policy.relation, leaf, true, chosen)::nightshift.row_set] end, known
       );
-    else
-      -- Dropped or detached since the last batch: its rows are no longer ours.
-      cursor := cursor || '{"leafDone": true}';
-    end if;
-    if (cursor ->> 'leafDone')::boolean then
-      cursor := coalesce(nightshift.next_leaf(policy.relation, leaf, policy.marker_column, due), 'null');
-    end if;
+      if (cursor ->> 'leafDone')::boolean then
+        cursor := jsonb_build_object('leaf', leaf::oid::bigint, 'leafDone', true);
+        exit;
+      end if;
+      is_full := cardinality(seeds) > 0 or clock_timestamp() > stop_at;
+      exit when is_full;
+    end loop;
+    exit when is_full;
   end loop;
-  step := step || jsonb_build_object('cursor', cursor);
+  step := step || jsonb_build_object('cursor', case when is_full then cursor else 'null' end);
 end;
 $$;
 
 comment on function nightshift.next_seeds is
-  'The next due rows of a policy after step.cursor, at most about batch_rows, locked where locking says so, without those that the run has decided; these are counted in step.';
+  'The next due rows of a policy after step.cursor, at most about batch_rows of at most 100 leaves, locked where locking says so, without those that the run has decided; these are counted in step. cursor: the leaf, leafDone where it was the last that is done with, and see choose_due_rows; null when nothing is left.';
 
 -- supabase/schema/retention/note_assessment.sql
 
@@ -10621,6 +10963,46 @@ $$;
 
 comment on function nightshift.pages_of is 'How many pages the rows of a table take, with its partitions.';
 
+-- supabase/schema/retention/partitions_before.sql
+
+create or replace function nightshift.partitions_before(relation regclass, column_name name, cutoff timestamptz)
+returns setof oid
+language plpgsql
+stable
+rows 10
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
+as $$
+declare
+  level oid[] := array[relation::oid];
+begin
+  while level <> '{}' loop
+    return query select unnest(level);
+    level := array(
+      select p.oid
+      from pg_catalog.pg_class c
+      left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = column_name and not a.attisdropped
+      left join pg_catalog.pg_partitioned_table t on t.partrelid = c.oid and t.partstrat = 'r' and t.partattrs[0] = a.attnum
+        -- In the usual order of times, not in one of somebody's own.
+        and exists (select from pg_catalog.pg_opclass o where o.oid = t.partclass[0] and o.opcdefault)
+      join pg_catalog.pg_inherits i on i.inhparent = c.oid and not i.inhdetachpending
+      join pg_catalog.pg_class p on p.oid = i.inhrelid
+      where c.oid = any(level) and c.relkind = 'p'
+        and (
+          t.partrelid is null
+          -- Years of four digits: what lies before or far ahead of them, or has no beginning, is looked at.
+          or (substring(pg_get_expr(p.relpartbound, 0) from '^FOR VALUES FROM \(''(\d{4}-\d\d-\d\d[^B'']*)''')::timestamptz >= cutoff)
+            is not true
+        )
+    );
+  end loop;
+end;
+$$;
+
+comment on function nightshift.partitions_before is
+  'A table, and its partitions at every level, without those that can have no row with a time in column_name before cutoff, because their bounds say so.';
+
 -- supabase/schema/retention/partitions_below.sql
 
 create or replace function nightshift.partitions_below(relation regclass)
@@ -10664,24 +11046,38 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-  parents oid[] := array(
-    select p.parent::oid from nightshift.partition_policies p where p.enabled and p.retention is not null
-  );
+  root constant regclass := pg_partition_root(partitions_to_retire.relation);
+  parents oid[];
+  states nightshift.partition_state[];
 begin
-  if parents = '{}' then
+  if root is null then
     return;
   end if;
   parents := array(
-    select t.relid::oid from pg_catalog.pg_partition_tree(partitions_to_retire.relation) t where t.relid::oid = any(parents)
-    union
-    select a.relid::oid from pg_catalog.pg_partition_ancestors(partitions_to_retire.relation) a(relid) where a.relid::oid = any(parents)
+    select p.parent::oid
+    from nightshift.partition_policies p
+    join pg_catalog.pg_partitioned_table t on t.partrelid = p.parent
+    join pg_catalog.pg_attribute a on a.attrelid = t.partrelid and a.attnum = t.partattrs[0]
+    where p.enabled and p.retention is not null
+      and pg_partition_root(p.parent) = root and nightshift.are_related(p.parent, partitions_to_retire.relation)
+      -- On most nights none is due, and that is seen before all that is to be known of each is worked out.
+      and exists (
+        select from nightshift.partitions_before(
+          p.parent, a.attname, (least(partitions_to_retire.as_of, now()) at time zone 'UTC' - p.retention) at time zone 'UTC'
+        ) b
+        where b not in (t.partrelid, t.partdefid)
+      )
   );
   if parents = '{}' then
+    return;
+  end if;
+  states := array(select a from nightshift.assess_partitions(parents, partitions_to_retire.as_of) a where a.due <> '{}' or a.kept <> '{}');
+  if states = '{}' then
     return;
   end if;
   return query
   select r.parent::regclass, r.partition, a.key_column, r.from_bound, r.to_bound
-  from nightshift.assess_partitions(parents, partitions_to_retire.as_of) a
+  from unnest(states) a
   join nightshift.read_partitions(parents) r on r.parent = a.parent
   -- Two nights for the retirement; what it cannot take out by then is purged as ever.
   where r.partition = any(a.due) and r.upper > a.cutoff - interval '2 days' or r.partition = any(a.kept);
@@ -10806,6 +11202,8 @@ set lock_timeout = '1s'
 set jit = off
 as $$
 declare
+  -- Besides counting there is the catalog to read. The API ends a statement after 8 s, and with it what is known by then.
+  stop_at constant timestamptz := clock_timestamp() + make_interval(secs => budget_ms / 1000.0 + 2);
   policy nightshift.retention_policies;
   policies oid[];
   entry jsonb;
@@ -10822,14 +11220,21 @@ begin
   loop
     entry := nightshift.describe_retention_policy(policy);
     begin
+      if clock_timestamp() > stop_at then
+        raise exception using errcode = 'NS424', message = 'The tables before it took all the time there was';
+      end if;
       if policy.enabled then
         entry := entry || jsonb_build_object('warnings', nightshift.retention_warnings(policy.relation))
           || nightshift.measure_backlog(policy, as_of, least(300, budget_ms / 4 / cardinality(policies)));
         entry := entry || nightshift.measure_references(
           policy, (entry ->> 'dueRows')::bigint, as_of, budget_ms * 3 / 4 / cardinality(policies));
       end if;
+      -- Undone, a look keeps no lock: on the partitions of all tables at once there may be more than there is room for.
+      raise exception using errcode = 'NS200';
     exception
-      when sqlstate 'NS404' or sqlstate 'NS422' or insufficient_privilege or lock_not_available then
+      when sqlstate 'NS200' then
+        null;
+      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' or insufficient_privilege or lock_not_available then
         entry := entry || jsonb_build_object('problem', jsonb_build_object('code', sqlstate, 'message', sqlerrm));
     end;
     entries := entries || entry;
@@ -10839,7 +11244,7 @@ end;
 $$;
 
 comment on function nightshift.preview_retention_purge is
-  'What a purge would do, without a run: each policy as list_retention_policies has it, in the order of their turns, with goes (how many due rows nobody holds) and keys (who refers to them, and what becomes of those rows), as measure_references estimates them. A policy that no longer fits its table carries problem instead, one that is switched off neither. budget_ms: time for counting in all, default 4000.';
+  'What a purge would do, without a run: each policy as list_retention_policies has it, in the order of their turns, with goes (how many due rows nobody holds) and keys (who refers to them, and what becomes of those rows), as measure_references estimates them. A policy that no longer fits its table, or for which there was no time, carries problem instead, one that is switched off neither. budget_ms: time for counting in all, default 4000.';
 
 -- supabase/schema/retention/primary_key.sql
 
@@ -11222,10 +11627,8 @@ declare
   -- What is lost when a row turns out to be in use.
   slice_ms constant numeric := 50;
   started constant timestamptz := clock_timestamp();
-  due text := nightshift.due_condition(
-    'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
-  );
-  cursor jsonb := coalesce(step -> 'cursor', nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
+  due text;
+  cursor jsonb := step -> 'cursor';
   gone constant bigint := (step ->> 'rowsPurged')::bigint;
   leaf regclass;
   -- Without what an index walk has seen already.
@@ -11233,17 +11636,27 @@ declare
   after tid;
   -- Little enough for any table; four slices later it can be much.
   blocks bigint := 64;
+  -- To go into a partition takes longer than to go through as many.
+  few_blocks constant integer := 16;
   end_block bigint;
   slice_started timestamptz;
   slice_rows bigint;
   spent_ms numeric := 0;
 begin
+  if cursor is null then
+    due := nightshift.due_condition(
+      'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
+    );
+    cursor := coalesce(nightshift.next_leaf(policy, 0, due, run.started_at), 'null');
+  end if;
   while cursor ->> 'mode' = 'sweep' and spent_ms < batch_ms loop
     exit when cursor ? 'careful';
     after := coalesce(cursor ->> 'after', '(0,0)')::tid;
     exit when (after::text::point)[0] < (cursor ->> 'inUseBefore')::bigint;
     if leaf is distinct from (cursor ->> 'leaf')::oid::regclass then
       leaf := (cursor ->> 'leaf')::oid::regclass;
+      -- Of small partitions next_seeds takes many at once.
+      exit when leaf <> policy.relation and pg_relation_size(leaf) < few_blocks * current_setting('block_size')::bigint;
       exit when leaf not in (select l from nightshift.leaf_relations(policy.relation) l);
       perform nightshift.hold_table(leaf, 'for update');
       -- It may have been detached just before.
@@ -11272,7 +11685,7 @@ begin
     )));
     spent_ms := 1000 * extract(epoch from clock_timestamp() - started);
     if end_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint then
-      cursor := coalesce(nightshift.next_leaf(policy.relation, leaf, policy.marker_column, due), 'null');
+      cursor := coalesce(nightshift.next_leaf(policy, leaf, due, run.started_at), 'null');
     else
       cursor := cursor || jsonb_build_object('after', format('(%s,0)', end_block));
       blocks := ceil(blocks * least(4, greatest(least(slice_ms, batch_ms - spent_ms), 1)
@@ -11290,7 +11703,7 @@ end;
 $$;
 
 comment on function nightshift.purge_slices is
-  'Deletes due rows of a policy slice by slice after step.cursor, for about 200 ms, as long as they need no look at each (see may_go_unseen), and counts them in step. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse, something refers to them, or one of them is in use.';
+  'Deletes due rows of a policy slice by slice after step.cursor, for about 200 ms, as long as they need no look at each (see may_go_unseen), and counts them in step. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse or in a small partition, something refers to them, or one of them is in use.';
 
 -- supabase/schema/retention/purge_waits.sql
 
@@ -11901,7 +12314,7 @@ comment on function nightshift.remove_retention_policy is
 -- A time that stands for "not deleted" is older than any retention, so every live row that has it would be due.
 -- Locks: at run time ACCESS SHARE on the table.
 
-create or replace function nightshift.require_no_sentinel(policy nightshift.retention_policies)
+create or replace function nightshift.require_no_sentinel(policy nightshift.retention_policies, oldest_due timestamptz default null)
 returns void
 language plpgsql
 stable
@@ -11930,7 +12343,7 @@ begin
     sentinel := null;
   end if;
   foreach period slice 1 in array zero_times loop
-    exit when sentinel is not null;
+    exit when sentinel is not null or oldest_due > zero_times[cardinality(zero_times) / 2][2]::timestamptz;
     -- One at a time, with the times in the text: so an index finds that there is none.
     execute format(
       'select max(r.%1$I)::text from (
@@ -11959,7 +12372,7 @@ end;
 $$;
 
 comment on function nightshift.require_no_sentinel is
-  'Raises NS422, with the column that mends it in the hint, where the marker has a constant default that is due, or holds a time that programs write for "no time": year 1, 1900, the beginning of 1970.';
+  'Raises NS422, with the column that mends it in the hint, where the marker has a constant default that is due, or holds a time that programs write for "no time": year 1, 1900, the beginning of 1970. oldest_due: the oldest row that is due, where it is known; a later one shows that there is none.';
 
 -- supabase/schema/retention/require_referencing_indexes.sql
 
@@ -12811,6 +13224,30 @@ $$;
 
 comment on function nightshift.warnings_of_purge is 'What will make purging this table slow or surprising, with the fix, as a JSON array of sentences.';
 
+-- supabase/schema/retention/way_into_leaf.sql
+
+create or replace function nightshift.way_into_leaf(leaf regclass, marker_column name, due text)
+returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  plan jsonb;
+begin
+  if nightshift.marker_walk(leaf, marker_column, due) is distinct from 'index' then
+    return 'sweep';
+  elsif not nightshift.has_due_rows(leaf, marker_column, due) then
+    return null;
+  end if;
+  -- Postgres weighs the index against reading every page; where it would read every page, we sweep.
+  execute format('explain (format json) select r.ctid from only %s r where %s', nightshift.trusted_name(leaf), due) into plan;
+  return case plan #>> '{0,Plan,Node Type}' when 'Seq Scan' then 'sweep' else 'index' end;
+end;
+$$;
+
+comment on function nightshift.way_into_leaf is
+  'How to walk through the due rows of a leaf: sweep where they are dense or no index gives them in order, index where they are sparse; null where an index says that there are none.';
+
 -- supabase/schema/retention/without_replica_identity.sql
 
 create or replace function nightshift.without_replica_identity(relation regclass)
@@ -12923,7 +13360,11 @@ begin
       end if;
       measure.fix := coalesce(measure.fix,
         format('%s --only %s', nightshift.run_by_hand('nightshift.retention_policies'), quote_literal(policy.relation)));
+      -- Undone, a look keeps no lock: on the partitions of all tables at once there may be more than there is room for.
+      raise exception using errcode = 'NS200';
     exception
+      when sqlstate 'NS200' then
+        null;
       when lock_not_available then
         measure.problem := 'Another session holds a lock on it.';
       when insufficient_privilege then
@@ -14987,7 +15428,11 @@ begin
         'select date_trunc(''minute'', %1$I) as minute, count(*) from %2$s '
         || 'where %1$I > now() - interval ''2 hours''%3$s group by 1 order by 1;',
         policy.marker_column, policy.relation, ' and ' || quote_ident(policy.flag_column));
+      -- Undone, a look keeps no lock: on the partitions of all tables at once there may be more than there is room for.
+      raise exception using errcode = 'NS200';
     exception
+      when sqlstate 'NS200' then
+        null;
       when lock_not_available then
         measure.problem := 'Another session holds a lock on it.';
       when insufficient_privilege then
@@ -15408,53 +15853,54 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ffb45a9f329adc1bfd67c1226bb3c48a31b9eee04aba121212e931f02608077a', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '0cc92390f61d210b16328d48f89d0d734d97298de05c9c4e955c6dff92296731', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, apply_brake, are_related, assess_health, assess_partitions,
   assess_view, begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions, can_be_referenced,
   check_health, check_lease, check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy,
   check_release, check_restore, check_retention_policy, child_condition, child_steps, choose_due_rows, column_type,
-  constant_default, copy_after_attach, copy_grants, copy_settings, count_between, count_deleted, count_held,
-  count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy, create_missing_partitions,
-  create_partition, create_partitions, database_sizes, declare_health_check, declare_job, declare_keys, declared_since,
-  delete_by_halves, delete_closure, delete_rows, delete_slice, describe_ddl_failure, describe_declaration,
-  describe_declared_policy, describe_delete_triggers, describe_health_check, describe_holders, describe_holding_keys,
-  describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
-  describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
-  describe_run, describe_view, drop_retired_partitions, due_by_marker, due_condition, explain_attach_failure, fates_of,
-  fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_refresh,
-  find_refresh_policy, find_relation, find_released_rows, find_stranger, find_view, finish_detach, finish_run,
-  fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames,
-  follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of,
-  grant_of_refresh, hand_over, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit,
-  health_checks, health_connections, health_database_growth, health_database_size, health_dead_tuples,
-  health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index,
-  health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes, health_job_missed,
-  health_jobs_failing, health_jobs_lost, health_jobs_partial, health_ledger_size, health_level,
-  health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
-  health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
-  health_replication_lag, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
-  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
-  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
-  hint_for_owner, hold_cascades, hold_partition_run, hold_run, hold_table, in_days, index_definition, index_for_key,
-  indexed_as, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state,
-  job_states, jobs, join_condition, json_number, keep_time, key_columns, key_in_words, keys_in_words, known_decisions,
-  last_health_levels, leaf_relations, level_rank, list_partition_policies, list_refresh_policies, list_restores,
-  list_retention_policies, list_runs, lock_for_change, lock_in_turn, lock_rows, mark_lost_runs, marker_is_indexed,
-  marker_walk, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children, measure_default_partition,
+  composite_types, constant_default, copy_after_attach, copy_grants, copy_settings, count_between, count_deleted,
+  count_held, count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy,
+  create_missing_partitions, create_partition, create_partitions, database_sizes, declare_health_check, declare_job,
+  declare_keys, declared_since, delete_by_halves, delete_closure, delete_rows, delete_slice, describe_ddl_failure,
+  describe_declaration, describe_declared_policy, describe_delete_triggers, describe_health_check, describe_holders,
+  describe_holding_keys, describe_installation, describe_jobs, describe_leftovers, describe_needs,
+  describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
+  describe_retention_policy, describe_retired, describe_run, describe_view, drop_retired_partitions, due_by_marker,
+  due_condition, estimate_rows, explain_attach_failure, fates_of, fences, find_covered_rows, find_due_among, find_key,
+  find_moved_rows, find_needed_rows, find_refresh, find_refresh_policy, find_relation, find_released_rows,
+  find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view,
+  fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows, follow_tables, forced_names,
+  forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over, has_due_rows,
+  health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
+  health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
+  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
+  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
+  health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
+  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
+  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
+  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
+  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
+  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run,
+  hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as, interval_start, intervals_of, is_forced,
+  is_large, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time,
+  key_columns, key_in_words, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone,
+  level_rank, list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs,
+  lock_for_change, lock_in_turn, lock_rows, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone,
+  may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children, measure_default_partition, measure_leaves,
   measure_references, measure_retention_backlog, migrations, move_rows, moved_row, mute_triggers, name_refusal,
   name_some, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
   note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners,
   own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
-  partition_warnings, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted, pause,
-  plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members, preview_retention_purge,
-  preview_retirement, primary_key, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order,
-  purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_off, reach_rows, read_partitions,
-  reasons_of, reattach_partition, record_batch, record_refresh_failure, recount_moved_rows, reference_join,
-  reference_tree, referencing_keys, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view,
-  refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, released_row, remember_held,
-  remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
+  partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
+  pause, plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members, policy_of_view,
+  preview_retention_purge, preview_retirement, primary_key, purge_batch, purge_counted, purge_decisions, purge_key,
+  purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_off, reach_rows,
+  read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure, recount_moved_rows,
+  reference_join, reference_tree, referencing_keys, refers_to_policy, refresh_policies, refresh_policy_view,
+  refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, released_row,
+  remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
   require_checked_keys, require_few_due, require_marker_index, require_no_sentinel, require_nothing_queued,
   require_ownership, require_period, require_referencing_indexes, require_replica_identity, require_statistics,
   require_trusted, require_trusted_keys, require_unpaused, require_within_brake, resolve_references, restore_rows,
@@ -15464,8 +15910,8 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   sources_as_of, spread_hold, stamp_retired, stay_released, subtract_held, subtract_row_sets, take_pending,
   time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers,
   unpause, untrusted_in_condition, users_of, usual_gap, usual_partition, view_of, view_reads, view_refreshes,
-  view_state, views_below, warn_of_heirs, warn_of_replica_identity, warnings_of_purge, what_changed, why_not_drop,
-  why_not_retire, why_not_retire_so_many, without_replica_identity
+  view_state, views_below, views_read, warn_of_heirs, warn_of_replica_identity, warnings_of_purge, way_into_leaf,
+  what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -8217,6 +8217,7 @@ declare
   slice int4range;
   part nightshift.row_set[];
   resolved record;
+  going nightshift.row_set[];
   followed record;
   middle integer;
 begin
@@ -8254,10 +8255,20 @@ begin
     held := held || resolved.held;
     -- Known from here on, so that what comes next does not look at them again.
     perform nightshift.remember_held(run.id, resolved.held);
-    refusal := nightshift.delete_rows(run, resolved.rows_to_delete, scope);
+    going := resolved.rows_to_delete;
+    refusal := nightshift.delete_rows(run, going, scope);
+    if refusal is not null and upper(slice) - lower(slice) = 1 then
+      -- It may be one of the other due rows that cannot go: where references run in a circle, children lead to them as well.
+      going := nightshift.find_needed_with(going, part, array(
+        select k from nightshift.purge_keys(array(select g.policy from unnest(going) g union select unnest(component))) k
+      ));
+      if nightshift.count_rows(going) < nightshift.count_rows(resolved.rows_to_delete) then
+        refusal := nightshift.delete_rows(run, going, scope);
+      end if;
+    end if;
     if refusal is null then
-      deleted := deleted || resolved.rows_to_delete;
-      select f.* into followed from nightshift.follow_released(run.id, scope, resolved.released) f;
+      deleted := deleted || going;
+      select f.* into followed from nightshift.follow_released(run.id, scope, nightshift.stay_released(resolved.released, going)) f;
       released := nightshift.stay_released(released || followed.released, deleted);
       moved := moved || followed.moved;
     elsif upper(slice) - lower(slice) = 1 then
@@ -8996,6 +9007,59 @@ $$;
 
 comment on function nightshift.find_needed_rows is
   'Those of rows that a row outside of them refers to, once for each foreign key, with that and what it makes of them (held, kept, or undecided like the row that refers). Rows whose reference is to be released do not count, nor those that a dry run has seen go.';
+
+-- supabase/schema/retention/find_needed_with.sql
+
+create or replace function nightshift.find_needed_with(
+  rows nightshift.row_set[],
+  wanted nightshift.row_set[],
+  keys nightshift.purge_key[]
+)
+returns nightshift.row_set[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+set enable_mergejoin = off
+set enable_hashjoin = off
+as $$
+declare
+  relations constant oid[] := array(select distinct r.relation from unnest(rows) r);
+  steps text;
+  needed nightshift.row_set[];
+begin
+  select string_agg(format('select x.tableoid, x.ctid from %s and r.policy = %s', nightshift.reference_join(k.key, true), k.policy), ' union all ')
+  into steps
+  from unnest(keys) k
+  where k.role <> 'release' and k.related && relations;
+  if steps is null then
+    return rows;
+  end if;
+  execute format(
+    'with recursive inside as materialized (
+       select s.policy, s.relation, s.due, t.tid from unnest($1) s cross join lateral unnest(s.tids) t(tid)
+     ),
+     needed(policy, relation, due, tid) as (
+       select i.policy, i.relation, i.due, i.tid
+       from inside i
+       where ((i.relation, i.tid) in (select s.relation, t.tid from unnest($2) s cross join lateral unnest(s.tids) t(tid))) is true
+       union
+       select i.policy, i.relation, i.due, i.tid
+       from needed r
+       cross join lateral (%s) f(relation, tid)
+       join inside i on i.relation = f.relation and i.tid = f.tid
+     )
+     select array_agg(row(g.policy, g.relation, g.due, g.tids)::nightshift.row_set)
+     from (select n.policy, n.relation, n.due, array_agg(n.tid) as tids from needed n group by n.policy, n.relation, n.due) g',
+    steps
+  ) into needed using rows, wanted;
+  -- A child may need another row than that which led to it.
+  return case when nightshift.count_rows(nightshift.find_covered_rows(needed, keys)) = nightshift.count_rows(needed) then needed else rows end;
+end;
+$$;
+
+comment on function nightshift.find_needed_with is
+  'Of rows that can go together, those without which wanted ones cannot: these, and what refers to them, directly or not. All of rows when that is not enough for them to go.';
 
 -- supabase/schema/retention/find_relation.sql
 
@@ -15408,7 +15472,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ffb45a9f329adc1bfd67c1226bb3c48a31b9eee04aba121212e931f02608077a', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7ec841039df0e90bea4ce77b8e75f09c8a1d6a5992bb10c6e3f063c6540f2b22', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, apply_brake, are_related, assess_health, assess_partitions,
@@ -15423,49 +15487,50 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
   describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
   describe_run, describe_view, drop_retired_partitions, due_by_marker, due_condition, explain_attach_failure, fates_of,
-  fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_refresh,
-  find_refresh_policy, find_relation, find_released_rows, find_stranger, find_view, finish_detach, finish_run,
-  fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames,
-  follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of,
-  grant_of_refresh, hand_over, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit,
-  health_checks, health_connections, health_database_growth, health_database_size, health_dead_tuples,
-  health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index,
-  health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes, health_job_missed,
-  health_jobs_failing, health_jobs_lost, health_jobs_partial, health_ledger_size, health_level,
-  health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
-  health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
-  health_replication_lag, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
-  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
-  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
-  hint_for_owner, hold_cascades, hold_partition_run, hold_run, hold_table, in_days, index_definition, index_for_key,
-  indexed_as, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state,
-  job_states, jobs, join_condition, json_number, keep_time, key_columns, key_in_words, keys_in_words, known_decisions,
-  last_health_levels, leaf_relations, level_rank, list_partition_policies, list_refresh_policies, list_restores,
-  list_retention_policies, list_runs, lock_for_change, lock_in_turn, lock_rows, mark_lost_runs, marker_is_indexed,
-  marker_walk, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children, measure_default_partition,
-  measure_references, measure_retention_backlog, migrations, move_rows, moved_row, mute_triggers, name_refusal,
-  name_some, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
-  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners,
-  own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
-  partition_warnings, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted, pause,
-  plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members, preview_retention_purge,
-  preview_retirement, primary_key, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order,
-  purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_off, reach_rows, read_partitions,
-  reasons_of, reattach_partition, record_batch, record_refresh_failure, recount_moved_rows, reference_join,
-  reference_tree, referencing_keys, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view,
-  refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, released_row, remember_held,
-  remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
-  require_checked_keys, require_few_due, require_marker_index, require_no_sentinel, require_nothing_queued,
-  require_ownership, require_period, require_referencing_indexes, require_replica_identity, require_statistics,
-  require_trusted, require_trusted_keys, require_unpaused, require_within_brake, resolve_references, restore_rows,
-  restores, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
-  retired_partitions, row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, secure_partition,
-  secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies,
-  sources_as_of, spread_hold, stamp_retired, stay_released, subtract_held, subtract_row_sets, take_pending,
-  time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers,
-  unpause, untrusted_in_condition, users_of, usual_gap, usual_partition, view_of, view_reads, view_refreshes,
-  view_state, views_below, warn_of_heirs, warn_of_replica_identity, warnings_of_purge, what_changed, why_not_drop,
-  why_not_retire, why_not_retire_so_many, without_replica_identity
+  fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with,
+  find_refresh, find_refresh_policy, find_relation, find_released_rows, find_stranger, find_view, finish_detach,
+  finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released,
+  follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name, get_health, get_run,
+  gone_of, grant_of_refresh, hand_over, health_backlog_age, health_backlog_growth, health_blocked_sessions,
+  health_cache_hit, health_checks, health_connections, health_database_growth, health_database_size,
+  health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores,
+  health_foreign_keys_without_index, health_idle_in_transaction, health_inactive_replication_slots,
+  health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost, health_jobs_partial,
+  health_ledger_size, health_level, health_long_transactions, health_measure, health_nightshift_exposed,
+  health_oversized_partitions, health_partition_horizon, health_partitions_without_rls, health_paused,
+  health_policies_broken, health_read_only, health_replication_lag, health_sequences, health_slow_statements,
+  health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds, health_transaction_id_age,
+  health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run, held_partition_policy,
+  held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run, hold_run, hold_table,
+  in_days, index_definition, index_for_key, indexed_as, interval_start, intervals_of, is_forced, is_large,
+  is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time, key_columns,
+  key_in_words, keys_in_words, known_decisions, last_health_levels, leaf_relations, level_rank,
+  list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change,
+  lock_in_turn, lock_rows, mark_lost_runs, marker_is_indexed, marker_walk, may_exceed, may_go_unseen, may_refresh,
+  measure_backlog, measure_children, measure_default_partition, measure_references, measure_retention_backlog,
+  migrations, move_rows, moved_row, mute_triggers, name_refusal, name_some, next_leaf, next_part_of_index, next_seeds,
+  note_assessment, note_decisions, note_detaching, note_partitions, note_released, note_unchanged, nothing_left,
+  oldest_due, only_kept, only_needed, other_owners, own_due_condition, pages_of, partition_faults, partition_key,
+  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_below, partitions_to_make,
+  partitions_to_retire, partitions_wanted, pause, plan_partition_maintenance, plan_retention_purge, plan_view_refresh,
+  policy_members, preview_retention_purge, preview_retirement, primary_key, purge_batch, purge_counted,
+  purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps,
+  purge_waits, put_off, reach_rows, read_partitions, reasons_of, reattach_partition, record_batch,
+  record_refresh_failure, recount_moved_rows, reference_join, reference_tree, referencing_keys, refers_to_policy,
+  refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies,
+  related_tables, released_row, remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
+  remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_sentinel,
+  require_nothing_queued, require_ownership, require_period, require_referencing_indexes, require_replica_identity,
+  require_statistics, require_trusted, require_trusted_keys, require_unpaused, require_within_brake,
+  resolve_references, restore_rows, restores, resume_run, retention_keys, retention_policies, retention_warnings,
+  retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check, runs,
+  sample_due_rows, scan_of, secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings,
+  settle_key, settle_owner, soft_delete_policies, sources_as_of, spread_hold, stamp_retired, stay_released,
+  subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes,
+  trusted_name, trusted_operator, unmute_triggers, unpause, untrusted_in_condition, users_of, usual_gap,
+  usual_partition, view_of, view_reads, view_refreshes, view_state, views_below, warn_of_heirs,
+  warn_of_replica_identity, warnings_of_purge, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
+  without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

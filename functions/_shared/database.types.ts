@@ -1302,6 +1302,14 @@ export type Database = {
           isSetofReturn: true
         }
       }
+      find_needed_with: {
+        Args: {
+          keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          wanted: Database["nightshift"]["CompositeTypes"]["row_set"][]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+      }
       find_refresh: {
         Args: { run_id: string; view: unknown }
         Returns: {

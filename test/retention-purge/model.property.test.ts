@@ -7,6 +7,7 @@ import {
   contentAfter,
   neverTooLarge,
   type Role,
+  type Row,
   type Scenario,
   scenarios,
   shouldGo,
@@ -16,7 +17,7 @@ import {
 const mostBatches = 200;
 const tableNames = ['plain', 'Mixed Case', 'quo"ted', 'naïve-表'];
 
-const row = (id: number, due: boolean, ...refs: (number | null)[]) => ({
+const row = (id: number, due: boolean, ...refs: (number | null)[]): Row => ({
   id,
   table: 0,
   due,
@@ -84,6 +85,36 @@ const goneBeforeItsTurn: Scenario = {
   ],
 };
 
+/** A child of one row leads to a row of another policy, and by that to others that it could go with: one of these cannot. */
+const refusedBesideIt: Scenario = {
+  tables: [
+    { policy: true, marker: 'timestamp', flag: true },
+    { policy: true, marker: 'timestamptz', flag: true },
+  ],
+  keys: [
+    { from: 0, to: 0, action: 'set null', deferrable: true },
+    { from: 1, to: 1, action: 'restrict', deferrable: true },
+    { from: 1, to: 0, action: 'no action', deferrable: false },
+    { from: 1, to: 1, action: 'set null', deferrable: true },
+  ],
+  roles: [
+    ['child', 'hold', 'child', 'hold'],
+    ['hold', 'keep', 'hold', 'hold'],
+  ],
+  batchRows: 1,
+  closureRows: null,
+  useIndexes: false,
+  restores: [],
+  rows: [
+    row(1, true, 1, null, null, null),
+    row(2, true, 1, null, null, null),
+    { ...row(3, false, null, 3, 4, 6), table: 1 },
+    row(4, true, 2, null, null, null),
+    { ...row(5, false, null, null, 1, null), table: 1, poison: 'raises' },
+    { ...row(6, true, null, 3, null, 6), table: 1 },
+  ],
+};
+
 const { numRuns, timeoutMs } = propertyRuns(40);
 
 describe('what a purge removes', () => {
@@ -120,7 +151,10 @@ describe('what a purge removes', () => {
             !tooLarge && real.restored.size === 0 && scenario.rows.every((row) => !row.poison);
           if (undisturbed) expect(countsOf(dry.steps)).toEqual(countsOf(real.steps));
         }),
-        { numRuns, examples: [[allDecidedBeforeTheirTurn], [goneBeforeItsTurn]] },
+        {
+          numRuns,
+          examples: [[allDecidedBeforeTheirTurn], [goneBeforeItsTurn], [refusedBesideIt]],
+        },
       );
     },
     timeoutMs,

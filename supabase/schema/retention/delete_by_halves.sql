@@ -21,6 +21,7 @@ declare
   slice int4range;
   part nightshift.row_set[];
   resolved record;
+  going nightshift.row_set[];
   followed record;
   middle integer;
 begin
@@ -58,10 +59,20 @@ begin
     held := held || resolved.held;
     -- Known from here on, so that what comes next does not look at them again.
     perform nightshift.remember_held(run.id, resolved.held);
-    refusal := nightshift.delete_rows(run, resolved.rows_to_delete, scope);
+    going := resolved.rows_to_delete;
+    refusal := nightshift.delete_rows(run, going, scope);
+    if refusal is not null and upper(slice) - lower(slice) = 1 then
+      -- It may be one of the other due rows that cannot go: where references run in a circle, children lead to them as well.
+      going := nightshift.find_needed_with(going, part, array(
+        select k from nightshift.purge_keys(array(select g.policy from unnest(going) g union select unnest(component))) k
+      ));
+      if nightshift.count_rows(going) < nightshift.count_rows(resolved.rows_to_delete) then
+        refusal := nightshift.delete_rows(run, going, scope);
+      end if;
+    end if;
     if refusal is null then
-      deleted := deleted || resolved.rows_to_delete;
-      select f.* into followed from nightshift.follow_released(run.id, scope, resolved.released) f;
+      deleted := deleted || going;
+      select f.* into followed from nightshift.follow_released(run.id, scope, nightshift.stay_released(resolved.released, going)) f;
       released := nightshift.stay_released(released || followed.released, deleted);
       moved := moved || followed.moved;
     elsif upper(slice) - lower(slice) = 1 then

@@ -8279,6 +8279,7 @@ declare
   slice int4range;
   part nightshift.row_set[];
   resolved record;
+  going nightshift.row_set[];
   followed record;
   middle integer;
 begin
@@ -8316,10 +8317,20 @@ begin
     held := held || resolved.held;
     -- Known from here on, so that what comes next does not look at them again.
     perform nightshift.remember_held(run.id, resolved.held);
-    refusal := nightshift.delete_rows(run, resolved.rows_to_delete, scope);
+    going := resolved.rows_to_delete;
+    refusal := nightshift.delete_rows(run, going, scope);
+    if refusal is not null and upper(slice) - lower(slice) = 1 then
+      -- It may be one of the other due rows that cannot go: where references run in a circle, children lead to them as well.
+      going := nightshift.find_needed_with(going, part, array(
+        select k from nightshift.purge_keys(array(select g.policy from unnest(going) g union select unnest(component))) k
+      ));
+      if nightshift.count_rows(going) < nightshift.count_rows(resolved.rows_to_delete) then
+        refusal := nightshift.delete_rows(run, going, scope);
+      end if;
+    end if;
     if refusal is null then
-      deleted := deleted || resolved.rows_to_delete;
-      select f.* into followed from nightshift.follow_released(run.id, scope, resolved.released) f;
+      deleted := deleted || going;
+      select f.* into followed from nightshift.follow_released(run.id, scope, nightshift.stay_released(resolved.released, going)) f;
       released := nightshift.stay_released(released || followed.released, deleted);
       moved := moved || followed.moved;
     elsif upper(slice) - lower(slice) = 1 then
@@ -9073,6 +9084,59 @@ $$;
 
 comment on function nightshift.find_needed_rows is
   'Those of rows that a row outside of them refers to, once for each foreign key, with that and what it makes of them (held, kept, or undecided like the row that refers). Rows whose reference is to be released do not count, nor those that a dry run has seen go.';
+
+-- supabase/schema/retention/find_needed_with.sql
+
+create or replace function nightshift.find_needed_with(
+  rows nightshift.row_set[],
+  wanted nightshift.row_set[],
+  keys nightshift.purge_key[]
+)
+returns nightshift.row_set[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+set enable_mergejoin = off
+set enable_hashjoin = off
+as $$
+declare
+  relations constant oid[] := array(select distinct r.relation from unnest(rows) r);
+  steps text;
+  needed nightshift.row_set[];
+begin
+  select string_agg(format('select x.tableoid, x.ctid from %s and r.policy = %s', nightshift.reference_join(k.key, true), k.policy), ' union all ')
+  into steps
+  from unnest(keys) k
+  where k.role <> 'release' and k.related && relations;
+  if steps is null then
+    return rows;
+  end if;
+  execute format(
+    'with recursive inside as materialized (
+       select s.policy, s.relation, s.due, t.tid from unnest($1) s cross join lateral unnest(s.tids) t(tid)
+     ),
+     needed(policy, relation, due, tid) as (
+       select i.policy, i.relation, i.due, i.tid
+       from inside i
+       where ((i.relation, i.tid) in (select s.relation, t.tid from unnest($2) s cross join lateral unnest(s.tids) t(tid))) is true
+       union
+       select i.policy, i.relation, i.due, i.tid
+       from needed r
+       cross join lateral (%s) f(relation, tid)
+       join inside i on i.relation = f.relation and i.tid = f.tid
+     )
+     select array_agg(row(g.policy, g.relation, g.due, g.tids)::nightshift.row_set)
+     from (select n.policy, n.relation, n.due, array_agg(n.tid) as tids from needed n group by n.policy, n.relation, n.due) g',
+    steps
+  ) into needed using rows, wanted;
+  -- A child may need another row than that which led to it.
+  return case when nightshift.count_rows(nightshift.find_covered_rows(needed, keys)) = nightshift.count_rows(needed) then needed else rows end;
+end;
+$$;
+
+comment on function nightshift.find_needed_with is
+  'Of rows that can go together, those without which wanted ones cannot: these, and what refers to them, directly or not. All of rows when that is not enough for them to go.';
 
 -- supabase/schema/retention/find_relation.sql
 
@@ -15853,7 +15917,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '0cc92390f61d210b16328d48f89d0d734d97298de05c9c4e955c6dff92296731', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bb83aa824b211aef2f3705f828601b8af196e8a3211335e810c61bdf8c55bc22', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, apply_brake, are_related, assess_health, assess_partitions,
@@ -15869,11 +15933,11 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
   describe_retention_policy, describe_retired, describe_run, describe_view, drop_retired_partitions, due_by_marker,
   due_condition, estimate_rows, explain_attach_failure, fates_of, fences, find_covered_rows, find_due_among, find_key,
-  find_moved_rows, find_needed_rows, find_refresh, find_refresh_policy, find_relation, find_released_rows,
-  find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view,
-  fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows, follow_tables, forced_names,
-  forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over, has_due_rows,
-  health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
+  find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
+  find_released_rows, find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers,
+  fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows, follow_tables,
+  forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over,
+  has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
   health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
   health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
   health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,

@@ -1114,8 +1114,13 @@ export type Database = {
         Returns: string
       }
       delete_slice: {
-        Args: { after: unknown; before: unknown; due: string; leaf: unknown }
-        Returns: number
+        Args: {
+          after: unknown
+          before: unknown
+          condition: string
+          leaf: unknown
+        }
+        Returns: Record<string, unknown>
       }
       describe_ddl_failure: {
         Args: {
@@ -2029,6 +2034,15 @@ export type Database = {
         }
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
       }
+      lock_slice: {
+        Args: {
+          after: unknown
+          before: unknown
+          condition: string
+          leaf: unknown
+        }
+        Returns: Record<string, unknown>
+      }
       mark_lost_runs: {
         Args: { as_of: string; job: string }
         Returns: string[]
@@ -2384,6 +2398,7 @@ export type Database = {
       }
       purge_slices: {
         Args: {
+          batch_rows: number
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
           run: Database["nightshift"]["Tables"]["runs"]["Row"]
           step: Json
@@ -2791,6 +2806,13 @@ export type Database = {
         Returns: undefined
       }
       unpause: { Args: Record<PropertyKey, never>; Returns: undefined }
+      unreferenced_condition: {
+        Args: {
+          leaf: unknown
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+        }
+        Returns: string
+      }
       untrusted_in_condition: { Args: { trigger: unknown }; Returns: string }
       users_of: { Args: { relation: unknown }; Returns: string }
       usual_gap: { Args: { job: string }; Returns: string }

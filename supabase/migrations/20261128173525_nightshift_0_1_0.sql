@@ -8519,33 +8519,42 @@ comment on function nightshift.delete_rows is
 
 -- supabase/schema/retention/delete_slice.sql
 
-create or replace function nightshift.delete_slice(leaf regclass, due text, after tid, before tid)
-returns bigint
+create or replace function nightshift.delete_slice(
+  leaf regclass,
+  condition text,
+  after tid,
+  before tid,
+  out deleted_rows bigint,
+  out is_referred boolean
+)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set row_security = off
 set enable_seqscan = off
+set enable_mergejoin = off
+set enable_hashjoin = off
 set lock_timeout = '20ms'
 as $$
-declare
-  deleted_rows bigint;
 begin
   -- A DELETE is its own lock: of a row that somebody else changes meanwhile, it asks the whole condition again. IS TRUE keeps
   -- the planner from going by the index of the marker, each time past all that earlier slices have killed.
   execute format(
-    'delete from only %s r where r.ctid > %L and r.ctid < %L and r.tableoid = %s and (%s) is true',
-    nightshift.trusted_name(leaf), after, before, leaf::oid, due
+    'delete from only %s t where t.ctid > %L and t.ctid < %L and t.tableoid = %s and (%s) is true',
+    nightshift.trusted_name(leaf), after, before, leaf::oid, condition
   );
   get diagnostics deleted_rows = row_count;
-  return deleted_rows;
+  is_referred := false;
 exception
   when lock_not_available or deadlock_detected or serialization_failure then
-    return null;
+    is_referred := false;
+  -- Since Postgres 18 a key with RESTRICT has a code of its own.
+  when foreign_key_violation or restrict_violation then
+    is_referred := true;
 end;
 $$;
 
 comment on function nightshift.delete_slice is
-  'Deletes the due rows of a leaf between two addresses, both left out, and returns how many; null, and none is deleted, when one of them is in use and is not let go within lock_timeout. due: the condition on r from due_condition.';
+  'Deletes the rows t of a leaf that a condition is true for, between two addresses, both left out, and returns how many. deleted_rows is null, and none is deleted, when a row refers to one of them (is_referred), or one of them is in use and not let go within lock_timeout.';
 
 -- supabase/schema/retention/describe_declaration.sql
 
@@ -9942,6 +9951,40 @@ $$;
 comment on function nightshift.lock_rows is
   'Locks rows where they are, passing over those that others hold or that have changed, and returns them; due ones are known to be due under the lock.';
 
+-- supabase/schema/retention/lock_slice.sql
+
+create or replace function nightshift.lock_slice(
+  leaf regclass,
+  condition text,
+  after tid,
+  before tid,
+  out chosen tid[],
+  out passed_over bigint
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+as $$
+begin
+  execute format(
+    'select coalesce(array_agg(r.ctid), ''{}'') from (
+       select t.ctid from only %s t where t.ctid > %L and t.ctid < %L and t.tableoid = %s and (%s) is true
+       for update skip locked
+     ) r',
+    nightshift.trusted_name(leaf), after, before, leaf::oid, condition
+  ) into chosen;
+  execute format(
+    'select count(*) from only %s t
+     where t.ctid > %L and t.ctid < %L and t.tableoid = %s and (%s) is true and t.ctid <> all($1)',
+    nightshift.trusted_name(leaf), after, before, leaf::oid, condition
+  ) into passed_over using chosen;
+end;
+$$;
+
+comment on function nightshift.lock_slice is
+  'Locks the rows t of a leaf that a condition is true for, between two addresses, both left out; passed_over: how many are in use.';
+
 -- supabase/schema/retention/marker_is_indexed.sql
 
 create or replace function nightshift.marker_is_indexed(relation regclass, marker_column name, due text)
@@ -10075,10 +10118,20 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return not exists (select from nightshift.purge_keys(array[policy.relation::oid]))
+  return not exists (
+      -- Postgres itself says at once whether a key holds a row, and nothing else happens then.
+      select
+      from nightshift.purge_keys(array[policy.relation::oid]) k
+      join pg_catalog.pg_constraint c on c.oid = k.key
+      where k.role not in ('hold', 'keep') or not k.indexed or c.confdeltype not in ('a', 'r') or c.condeferrable
+        -- Before Postgres 18 there is no key that is not enforced.
+        or (to_jsonb(c) ->> 'conenforced')::boolean is false
+    )
     -- One by one, by the index: a database has many triggers, most of them those of its foreign keys. 8: ON DELETE.
     and not exists (
-      select from (select t.tgtype from pg_catalog.pg_trigger t where t.tgrelid = leaf offset 0) t where t.tgtype & 8 = 8
+      select
+      from (select t.tgtype, t.tgisinternal from pg_catalog.pg_trigger t where t.tgrelid = leaf offset 0) t
+      where t.tgtype & 8 = 8 and not t.tgisinternal
     )
     and not exists (select from pg_catalog.pg_rewrite w where w.ev_class = leaf and w.ev_type = '4')
     and not exists (select from nightshift.purge_decisions d where d.run_id = run.id and d.relation = leaf::oid)
@@ -10088,7 +10141,11 @@ end;
 $$;
 
 comment on function nightshift.may_go_unseen is
+<<<<<<< HEAD
   'Whether the due rows of a leaf may be deleted without a look at each: nothing refers to them, no trigger or rule has a part in it, and the run has decided none of them, nor released a reference of theirs. True until the end of the transaction where the leaf is held (hold_table).';
+=======
+  'Whether the due rows of a leaf may be deleted without a look at each: no trigger or rule has a part in it, a row that refers to one of them makes the DELETE fail and nothing else, and the run has decided none of them. True until the end of the transaction where the leaf is held (hold_table).';
+>>>>>>> fused
 
 -- supabase/schema/retention/measure_backlog.sql
 
@@ -11451,7 +11508,10 @@ begin
 
   select t.level, t.seeds into level, seeds from nightshift.take_pending(run, scope, policy.relation, not dry) t;
   if level is null and not dry and cardinality(component) = 0 and batch_rows >= fewest_rows then
-    select s.step, s.deleted_rows is not null into step, by_slices from nightshift.purge_slices(run, policy, step) s;
+    select s.step, s.deleted_rows is not null, s.seeds into step, by_slices, seeds
+    from nightshift.purge_slices(run, policy, batch_rows, step) s;
+    run.progress := run.progress || jsonb_build_object(
+      section, coalesce(run.progress -> section, '{}') || jsonb_build_object(policy.relation::text, step));
   end if;
   if level is not null then
     -- Of rows that waited, nobody knows which are in use and which are gone.
@@ -11513,7 +11573,7 @@ begin
     'step', step,
     'done', finished,
     'refusal', refusal,
-    'bySlices', by_slices,
+    'bySlices', by_slices and cardinality(seeds) = 0,
     'rowsReached', greatest(nightshift.count_rows(array(select r from unnest(resolved.reached) r where r.due)) - nightshift.count_rows(seeds), 0),
     'durationMs', round(extract(epoch from clock_timestamp() - started) * 1000, 3)
   );
@@ -11679,8 +11739,10 @@ comment on function nightshift.purge_order is
 create or replace function nightshift.purge_slices(
   run nightshift.runs,
   policy nightshift.retention_policies,
+  batch_rows integer,
   inout step jsonb,
-  out deleted_rows bigint
+  out deleted_rows bigint,
+  out seeds nightshift.row_set[]
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -11691,12 +11753,19 @@ declare
   -- What is lost when a row turns out to be in use.
   slice_ms constant numeric := 50;
   started constant timestamptz := clock_timestamp();
+<<<<<<< HEAD
   due text;
   cursor jsonb := step -> 'cursor';
+=======
+  due constant text := nightshift.due_condition(
+    'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
+  );
+  cursor jsonb := coalesce(step -> 'cursor', nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
+>>>>>>> fused
   gone constant bigint := (step ->> 'rowsPurged')::bigint;
   leaf regclass;
-  -- Without what an index walk has seen already.
-  unseen text;
+  condition text;
+  unreferenced text;
   after tid;
   -- Little enough for any table; four slices later it can be much.
   blocks bigint := 64;
@@ -11704,9 +11773,12 @@ declare
   few_blocks constant integer := 16;
   end_block bigint;
   slice_started timestamptz;
-  slice_rows bigint;
+  before tid;
+  slice record;
+  left_rows record;
   spent_ms numeric := 0;
 begin
+<<<<<<< HEAD
   if cursor is null then
     due := nightshift.due_condition(
       'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
@@ -11714,6 +11786,10 @@ begin
     cursor := coalesce(nightshift.next_leaf(policy, 0, due, run.started_at), 'null');
   end if;
   while cursor ->> 'mode' = 'sweep' and spent_ms < batch_ms loop
+=======
+  seeds := '{}';
+  while cursor ->> 'mode' = 'sweep' and spent_ms < batch_ms and nightshift.count_rows(seeds) < batch_rows loop
+>>>>>>> fused
     exit when cursor ? 'careful';
     after := coalesce(cursor ->> 'after', '(0,0)')::tid;
     exit when (after::text::point)[0] < (cursor ->> 'inUseBefore')::bigint;
@@ -11729,27 +11805,58 @@ begin
         cursor := cursor || '{"careful": true}';
         exit;
       end if;
-      due := nightshift.due_condition(
-        'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
+      condition := nightshift.due_condition(
+        't', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
       );
-      unseen := due || case when cursor ? 'floor' then format(' and r.%I > %L', policy.marker_column, cursor ->> 'floor') else '' end;
+      if cursor ? 'floor' then
+        -- What an index walk has seen already is not looked at twice.
+        condition := condition || format(' and t.%I > %L', policy.marker_column, cursor ->> 'floor');
+      end if;
+      unreferenced := nightshift.unreferenced_condition(policy, leaf);
     end if;
 
     end_block := least((after::text::point)[0]::bigint + blocks, 4294967295);
+    before := format('(%s,0)', end_block);
     slice_started := clock_timestamp();
-    slice_rows := nightshift.delete_slice(leaf, unseen, after, format('(%s,0)', end_block)::tid);
-    if slice_rows is null then
+    select d.* into slice from nightshift.delete_slice(
+      leaf, concat_ws(' and ', condition, case when cursor ? 'referred' then unreferenced end), after, before
+    ) d;
+    if slice.is_referred and not cursor ? 'referred' then
+      -- From here on, each row is asked before it goes.
+      cursor := cursor || '{"referred": true}';
+      blocks := 64;
+      spent_ms := 1000 * extract(epoch from clock_timestamp() - started);
+      continue;
+    elsif slice.deleted_rows is null then
       -- Up to there, rows are locked before they are deleted, and those in use are passed over.
       cursor := cursor || jsonb_build_object('inUseBefore', end_block);
       exit;
     end if;
-    deleted_rows := coalesce(deleted_rows, 0) + slice_rows;
+    deleted_rows := coalesce(deleted_rows, 0) + slice.deleted_rows;
+    if cursor ? 'referred' then
+      -- What is still there has to be looked at after all: it counts for the keys that hold it.
+      select l.* into left_rows from nightshift.lock_slice(leaf, condition, after, before) l;
+      step := step || jsonb_build_object('rowsPassedOver', (step ->> 'rowsPassedOver')::bigint + left_rows.passed_over);
+      if seeds[cardinality(seeds)].relation = leaf::oid then
+        seeds[cardinality(seeds)].tids := seeds[cardinality(seeds)].tids || left_rows.chosen;
+      elsif cardinality(left_rows.chosen) > 0 then
+        seeds := seeds || row(policy.relation, leaf, true, left_rows.chosen)::nightshift.row_set;
+      end if;
+    end if;
     perform nightshift.require_within_brake(nightshift.brake(run, policy.relation, nightshift.add_counts(
       nightshift.gone_of(policy.relation, step), jsonb_build_object(policy.relation::text, deleted_rows)
     )));
     spent_ms := 1000 * extract(epoch from clock_timestamp() - started);
     if end_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint then
+<<<<<<< HEAD
       cursor := coalesce(nightshift.next_leaf(policy, leaf, due, run.started_at), 'null');
+=======
+      cursor := coalesce(
+        nightshift.next_leaf(policy.relation, leaf, policy.marker_column, due)
+          || case when cursor ? 'referred' then '{"referred": true}'::jsonb else '{}' end,
+        'null'
+      );
+>>>>>>> fused
     else
       cursor := cursor || jsonb_build_object('after', format('(%s,0)', end_block));
       blocks := ceil(blocks * least(4, greatest(least(slice_ms, batch_ms - spent_ms), 1)
@@ -11767,7 +11874,11 @@ end;
 $$;
 
 comment on function nightshift.purge_slices is
+<<<<<<< HEAD
   'Deletes due rows of a policy slice by slice after step.cursor, for about 200 ms, as long as they need no look at each (see may_go_unseen), and counts them in step. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse or in a small partition, something refers to them, or one of them is in use.';
+=======
+  'Deletes due rows of a policy slice by slice after step.cursor, for about 200 ms, as long as they need no look at each (see may_go_unseen), and counts them in step. seeds: rows between them that others refer to, locked, which have to be looked at after all; about batch_rows of them end the batch. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse, may not go unseen, or one of them is in use.';
+>>>>>>> fused
 
 -- supabase/schema/retention/purge_waits.sql
 
@@ -13201,6 +13312,27 @@ $$;
 
 comment on function nightshift.trim_restores is
   'Deletes at most 1,000 records of restores older than settings.ledger_retention (default 90 days); returns how many. restore_rows calls it.';
+
+-- supabase/schema/retention/unreferenced_condition.sql
+
+create or replace function nightshift.unreferenced_condition(policy nightshift.retention_policies, leaf regclass)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select coalesce(string_agg(format('not exists (select from %s x where %s)',
+      nightshift.scan_of(k.referencing), nightshift.join_condition(k.key)), ' and ' order by k.key), 'true')
+    from nightshift.purge_keys(array[policy.relation::oid]) k
+    where leaf::oid = any(k.related)
+  );
+end;
+$$;
+
+comment on function nightshift.unreferenced_condition is
+  'The SQL condition, for rows t of a leaf, that no row refers to them. Errors: NS404, NS422 (see trusted_name, trusted_operator).';
 
 -- supabase/schema/retention/warn_of_heirs.sql
 
@@ -15917,7 +16049,11 @@ $$;
 
 reset check_function_bodies;
 
+<<<<<<< HEAD
 insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bb83aa824b211aef2f3705f828601b8af196e8a3211335e810c61bdf8c55bc22', '{
+=======
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '05f458e896c61cc5b093a16a401fd3700286963da70261bb5e541726d29e250d', '{
+>>>>>>> fused
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, apply_brake, are_related, assess_health, assess_partitions,
@@ -15949,6 +16085,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run,
   hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as, interval_start, intervals_of, is_forced,
   is_large, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time,
+<<<<<<< HEAD
   key_columns, key_in_words, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone,
   level_rank, list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs,
   lock_for_change, lock_in_turn, lock_rows, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone,
@@ -15976,6 +16113,35 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   unpause, untrusted_in_condition, users_of, usual_gap, usual_partition, view_of, view_reads, view_refreshes,
   view_state, views_below, views_read, warn_of_heirs, warn_of_replica_identity, warnings_of_purge, way_into_leaf,
   what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
+=======
+  key_columns, key_in_words, keys_in_words, known_decisions, last_health_levels, leaf_relations, level_rank,
+  list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change,
+  lock_in_turn, lock_rows, lock_slice, mark_lost_runs, marker_is_indexed, marker_walk, may_exceed, may_go_unseen,
+  may_refresh, measure_backlog, measure_children, measure_default_partition, measure_references,
+  measure_retention_backlog, migrations, move_rows, moved_row, mute_triggers, name_refusal, name_some, next_leaf,
+  next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching, note_partitions, note_released,
+  note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners, own_due_condition, pages_of,
+  partition_faults, partition_key, partition_policies, partition_state, partition_suffix, partition_warnings,
+  partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted, pause, plan_partition_maintenance,
+  plan_retention_purge, plan_view_refresh, policy_members, preview_retention_purge, preview_retirement, primary_key,
+  purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released,
+  purge_slices, purge_steps, purge_waits, put_off, reach_rows, read_partitions, reasons_of, reattach_partition,
+  record_batch, record_refresh_failure, recount_moved_rows, reference_join, reference_tree, referencing_keys,
+  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
+  related_policies, related_tables, released_row, remember_held, remove_health_threshold, remove_partition_policy,
+  remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due, require_marker_index,
+  require_no_sentinel, require_nothing_queued, require_ownership, require_period, require_referencing_indexes,
+  require_replica_identity, require_statistics, require_trusted, require_trusted_keys, require_unpaused,
+  require_within_brake, resolve_references, restore_rows, restores, resume_run, retention_keys, retention_policies,
+  retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check,
+  runs, sample_due_rows, scan_of, secure_partition, secure_partitions, set_health_threshold, sets_to_remember,
+  settings, settle_key, settle_owner, soft_delete_policies, sources_as_of, spread_hold, stamp_retired, stay_released,
+  subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes,
+  trusted_name, trusted_operator, unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition, users_of,
+  usual_gap, usual_partition, view_of, view_reads, view_refreshes, view_state, views_below, warn_of_heirs,
+  warn_of_replica_identity, warnings_of_purge, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
+  without_replica_identity
+>>>>>>> fused
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -135,6 +135,9 @@ const safeHere: Record<string, Record<string, string>> = {
     expression: 'the default of a table that the guard was asked for just before',
   },
   'retention/delete_rows.sql': { 'd.relation': 'a number' },
+  'retention/delete_slice.sql': {
+    condition: 'a condition on columns, from due_condition and unreferenced_condition',
+  },
   'retention/estimate_rows.sql': { condition: 'a condition on columns, from measure_leaves' },
   'retention/fates_of.sql': { steps: 'from child_steps' },
   'retention/find_covered_rows.sql': { steps: 'from child_steps' },
@@ -143,6 +146,7 @@ const safeHere: Record<string, Record<string, string>> = {
   'retention/hold_cascades.sql': { referencing: 'LOCK TABLE runs nothing' },
   'retention/hold_table.sql': { relation: 'LOCK TABLE runs nothing' },
   'retention/lock_rows.sql': { 'asked.relation': 'a number' },
+  'retention/lock_slice.sql': { condition: 'a condition on columns, from due_condition' },
   'retention/measure_references.sql': {
     above: 'a statement that is made here, for the key above',
     'walk := walks ->> tree.key::text': 'one of several that are made here',

@@ -98,7 +98,10 @@ begin
 
   select t.level, t.seeds into level, seeds from nightshift.take_pending(run, scope, policy.relation, not dry) t;
   if level is null and not dry and cardinality(component) = 0 and batch_rows >= fewest_rows then
-    select s.step, s.deleted_rows is not null into step, by_slices from nightshift.purge_slices(run, policy, step) s;
+    select s.step, s.deleted_rows is not null, s.seeds into step, by_slices, seeds
+    from nightshift.purge_slices(run, policy, batch_rows, step) s;
+    run.progress := run.progress || jsonb_build_object(
+      section, coalesce(run.progress -> section, '{}') || jsonb_build_object(policy.relation::text, step));
   end if;
   if level is not null then
     -- Of rows that waited, nobody knows which are in use and which are gone.
@@ -160,7 +163,7 @@ begin
     'step', step,
     'done', finished,
     'refusal', refusal,
-    'bySlices', by_slices,
+    'bySlices', by_slices and cardinality(seeds) = 0,
     'rowsReached', greatest(nightshift.count_rows(array(select r from unnest(resolved.reached) r where r.due)) - nightshift.count_rows(seeds), 0),
     'durationMs', round(extract(epoch from clock_timestamp() - started) * 1000, 3)
   );

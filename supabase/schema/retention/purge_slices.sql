@@ -1,8 +1,10 @@
 create or replace function nightshift.purge_slices(
   run nightshift.runs,
   policy nightshift.retention_policies,
+  batch_rows integer,
   inout step jsonb,
-  out deleted_rows bigint
+  out deleted_rows bigint,
+  out seeds nightshift.row_set[]
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -17,8 +19,8 @@ declare
   cursor jsonb := step -> 'cursor';
   gone constant bigint := (step ->> 'rowsPurged')::bigint;
   leaf regclass;
-  -- Without what an index walk has seen already.
-  unseen text;
+  condition text;
+  unreferenced text;
   after tid;
   -- Little enough for any table; four slices later it can be much.
   blocks bigint := 64;
@@ -26,16 +28,19 @@ declare
   few_blocks constant integer := 16;
   end_block bigint;
   slice_started timestamptz;
-  slice_rows bigint;
+  before tid;
+  slice record;
+  left_rows record;
   spent_ms numeric := 0;
 begin
+  seeds := '{}';
   if cursor is null then
     due := nightshift.due_condition(
       'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
     );
     cursor := coalesce(nightshift.next_leaf(policy, 0, due, run.started_at), 'null');
   end if;
-  while cursor ->> 'mode' = 'sweep' and spent_ms < batch_ms loop
+  while cursor ->> 'mode' = 'sweep' and spent_ms < batch_ms and nightshift.count_rows(seeds) < batch_rows loop
     exit when cursor ? 'careful';
     after := coalesce(cursor ->> 'after', '(0,0)')::tid;
     exit when (after::text::point)[0] < (cursor ->> 'inUseBefore')::bigint;
@@ -54,24 +59,54 @@ begin
       due := nightshift.due_condition(
         'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
       );
-      unseen := due || case when cursor ? 'floor' then format(' and r.%I > %L', policy.marker_column, cursor ->> 'floor') else '' end;
+      condition := nightshift.due_condition(
+        't', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
+      );
+      if cursor ? 'floor' then
+        -- What an index walk has seen already is not looked at twice.
+        condition := condition || format(' and t.%I > %L', policy.marker_column, cursor ->> 'floor');
+      end if;
+      unreferenced := nightshift.unreferenced_condition(policy, leaf);
     end if;
 
     end_block := least((after::text::point)[0]::bigint + blocks, 4294967295);
+    before := format('(%s,0)', end_block);
     slice_started := clock_timestamp();
-    slice_rows := nightshift.delete_slice(leaf, unseen, after, format('(%s,0)', end_block)::tid);
-    if slice_rows is null then
+    select d.* into slice from nightshift.delete_slice(
+      leaf, concat_ws(' and ', condition, case when cursor ? 'referred' then unreferenced end), after, before
+    ) d;
+    if slice.is_referred and not cursor ? 'referred' then
+      -- From here on, each row is asked before it goes.
+      cursor := cursor || '{"referred": true}';
+      blocks := 64;
+      spent_ms := 1000 * extract(epoch from clock_timestamp() - started);
+      continue;
+    elsif slice.deleted_rows is null then
       -- Up to there, rows are locked before they are deleted, and those in use are passed over.
       cursor := cursor || jsonb_build_object('inUseBefore', end_block);
       exit;
     end if;
-    deleted_rows := coalesce(deleted_rows, 0) + slice_rows;
+    deleted_rows := coalesce(deleted_rows, 0) + slice.deleted_rows;
+    if cursor ? 'referred' then
+      -- What is still there has to be looked at after all: it counts for the keys that hold it.
+      select l.* into left_rows from nightshift.lock_slice(leaf, condition, after, before) l;
+      step := step || jsonb_build_object('rowsPassedOver', (step ->> 'rowsPassedOver')::bigint + left_rows.passed_over);
+      if seeds[cardinality(seeds)].relation = leaf::oid then
+        seeds[cardinality(seeds)].tids := seeds[cardinality(seeds)].tids || left_rows.chosen;
+      elsif cardinality(left_rows.chosen) > 0 then
+        seeds := seeds || row(policy.relation, leaf, true, left_rows.chosen)::nightshift.row_set;
+      end if;
+    end if;
     perform nightshift.require_within_brake(nightshift.brake(run, policy.relation, nightshift.add_counts(
       nightshift.gone_of(policy.relation, step), jsonb_build_object(policy.relation::text, deleted_rows)
     )));
     spent_ms := 1000 * extract(epoch from clock_timestamp() - started);
     if end_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint then
-      cursor := coalesce(nightshift.next_leaf(policy, leaf, due, run.started_at), 'null');
+      cursor := coalesce(
+        nightshift.next_leaf(policy, leaf, due, run.started_at)
+          || case when cursor ? 'referred' then '{"referred": true}'::jsonb else '{}' end,
+        'null'
+      );
     else
       cursor := cursor || jsonb_build_object('after', format('(%s,0)', end_block));
       blocks := ceil(blocks * least(4, greatest(least(slice_ms, batch_ms - spent_ms), 1)
@@ -89,4 +124,4 @@ end;
 $$;
 
 comment on function nightshift.purge_slices is
-  'Deletes due rows of a policy slice by slice after step.cursor, for about 200 ms, as long as they need no look at each (see may_go_unseen), and counts them in step. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse or in a small partition, something refers to them, or one of them is in use.';
+  'Deletes due rows of a policy slice by slice after step.cursor, for about 200 ms, as long as they need no look at each (see may_go_unseen), and counts them in step. seeds: rows between them that others refer to, locked, which have to be looked at after all; about batch_rows of them end the batch. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse or in a small partition, may not go unseen, or one of them is in use.';

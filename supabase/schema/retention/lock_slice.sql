@@ -1,0 +1,31 @@
+create or replace function nightshift.lock_slice(
+  leaf regclass,
+  condition text,
+  after tid,
+  before tid,
+  out chosen tid[],
+  out passed_over bigint
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+as $$
+begin
+  execute format(
+    'select coalesce(array_agg(r.ctid), ''{}'') from (
+       select t.ctid from only %s t where t.ctid > %L and t.ctid < %L and t.tableoid = %s and (%s) is true
+       for update skip locked
+     ) r',
+    nightshift.trusted_name(leaf), after, before, leaf::oid, condition
+  ) into chosen;
+  execute format(
+    'select count(*) from only %s t
+     where t.ctid > %L and t.ctid < %L and t.tableoid = %s and (%s) is true and t.ctid <> all($1)',
+    nightshift.trusted_name(leaf), after, before, leaf::oid, condition
+  ) into passed_over using chosen;
+end;
+$$;
+
+comment on function nightshift.lock_slice is
+  'Locks the rows t of a leaf that a condition is true for, between two addresses, both left out; passed_over: how many are in use.';

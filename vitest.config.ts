@@ -1,15 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
-import { folderInMemory } from './test/support/folder-in-memory.ts';
 import { HeaviestFirst } from './test/support/heaviest-first.ts';
 
 /** Tests start Node hundreds of times: what one process has compiled, the next takes from here. */
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(
   new URL('node_modules/.cache/nightshift/compiled', import.meta.url),
 );
-
-const inMemory = folderInMemory();
-if (inMemory) process.env.TMPDIR ??= inMemory;
 
 /** The end of a test file's name says which lane it is in: `rules.unit.test.ts`; one without such an end is in `database`. */
 const lane = (

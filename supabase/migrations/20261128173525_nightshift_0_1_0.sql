@@ -10127,12 +10127,14 @@ begin
         -- Before Postgres 18 there is no key that is not enforced.
         or (to_jsonb(c) ->> 'conenforced')::boolean is false
     )
-    -- One by one, by the index: a database has many triggers, most of them those of its foreign keys. 8: ON DELETE.
+    -- One by one, by the index: a database has many triggers, most of them those of its foreign keys. 8: ON DELETE. Where those
+    -- are disabled, as for a load, Postgres does not look who refers to a row.
     and not exists (
       select
-      from (select t.tgtype, t.tgisinternal from pg_catalog.pg_trigger t where t.tgrelid = leaf offset 0) t
-      where t.tgtype & 8 = 8 and not t.tgisinternal
+      from (select t.tgtype, t.tgisinternal, t.tgenabled from pg_catalog.pg_trigger t where t.tgrelid = leaf offset 0) t
+      where t.tgtype & 8 = 8 and not (t.tgisinternal and t.tgenabled in ('O', 'A'))
     )
+    and current_setting('session_replication_role') <> 'replica'
     and not exists (select from pg_catalog.pg_rewrite w where w.ev_class = leaf and w.ev_type = '4')
     and not exists (select from nightshift.purge_decisions d where d.run_id = run.id and d.relation = leaf::oid)
     and not exists (select from nightshift.purge_counted c where c.run_id = run.id and c.relation = leaf::oid)
@@ -10141,11 +10143,7 @@ end;
 $$;
 
 comment on function nightshift.may_go_unseen is
-<<<<<<< HEAD
-  'Whether the due rows of a leaf may be deleted without a look at each: nothing refers to them, no trigger or rule has a part in it, and the run has decided none of them, nor released a reference of theirs. True until the end of the transaction where the leaf is held (hold_table).';
-=======
-  'Whether the due rows of a leaf may be deleted without a look at each: no trigger or rule has a part in it, a row that refers to one of them makes the DELETE fail and nothing else, and the run has decided none of them. True until the end of the transaction where the leaf is held (hold_table).';
->>>>>>> fused
+  'Whether the due rows of a leaf may be deleted without a look at each: no trigger or rule has a part in it, a row that refers to one of them makes the DELETE fail and nothing else, and the run has decided none of them, nor released a reference of theirs. True until the end of the transaction where the leaf is held (hold_table).';
 
 -- supabase/schema/retention/measure_backlog.sql
 
@@ -11753,15 +11751,8 @@ declare
   -- What is lost when a row turns out to be in use.
   slice_ms constant numeric := 50;
   started constant timestamptz := clock_timestamp();
-<<<<<<< HEAD
   due text;
   cursor jsonb := step -> 'cursor';
-=======
-  due constant text := nightshift.due_condition(
-    'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
-  );
-  cursor jsonb := coalesce(step -> 'cursor', nightshift.next_leaf(policy.relation, 0, policy.marker_column, due), 'null');
->>>>>>> fused
   gone constant bigint := (step ->> 'rowsPurged')::bigint;
   leaf regclass;
   condition text;
@@ -11778,18 +11769,14 @@ declare
   left_rows record;
   spent_ms numeric := 0;
 begin
-<<<<<<< HEAD
+  seeds := '{}';
   if cursor is null then
     due := nightshift.due_condition(
       'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
     );
     cursor := coalesce(nightshift.next_leaf(policy, 0, due, run.started_at), 'null');
   end if;
-  while cursor ->> 'mode' = 'sweep' and spent_ms < batch_ms loop
-=======
-  seeds := '{}';
   while cursor ->> 'mode' = 'sweep' and spent_ms < batch_ms and nightshift.count_rows(seeds) < batch_rows loop
->>>>>>> fused
     exit when cursor ? 'careful';
     after := coalesce(cursor ->> 'after', '(0,0)')::tid;
     exit when (after::text::point)[0] < (cursor ->> 'inUseBefore')::bigint;
@@ -11805,6 +11792,9 @@ begin
         cursor := cursor || '{"careful": true}';
         exit;
       end if;
+      due := nightshift.due_condition(
+        'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
+      );
       condition := nightshift.due_condition(
         't', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
       );
@@ -11848,15 +11838,11 @@ begin
     )));
     spent_ms := 1000 * extract(epoch from clock_timestamp() - started);
     if end_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint then
-<<<<<<< HEAD
-      cursor := coalesce(nightshift.next_leaf(policy, leaf, due, run.started_at), 'null');
-=======
       cursor := coalesce(
-        nightshift.next_leaf(policy.relation, leaf, policy.marker_column, due)
+        nightshift.next_leaf(policy, leaf, due, run.started_at)
           || case when cursor ? 'referred' then '{"referred": true}'::jsonb else '{}' end,
         'null'
       );
->>>>>>> fused
     else
       cursor := cursor || jsonb_build_object('after', format('(%s,0)', end_block));
       blocks := ceil(blocks * least(4, greatest(least(slice_ms, batch_ms - spent_ms), 1)
@@ -11874,11 +11860,7 @@ end;
 $$;
 
 comment on function nightshift.purge_slices is
-<<<<<<< HEAD
-  'Deletes due rows of a policy slice by slice after step.cursor, for about 200 ms, as long as they need no look at each (see may_go_unseen), and counts them in step. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse or in a small partition, something refers to them, or one of them is in use.';
-=======
-  'Deletes due rows of a policy slice by slice after step.cursor, for about 200 ms, as long as they need no look at each (see may_go_unseen), and counts them in step. seeds: rows between them that others refer to, locked, which have to be looked at after all; about batch_rows of them end the batch. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse, may not go unseen, or one of them is in use.';
->>>>>>> fused
+  'Deletes due rows of a policy slice by slice after step.cursor, for about 200 ms, as long as they need no look at each (see may_go_unseen), and counts them in step. seeds: rows between them that others refer to, locked, which have to be looked at after all; about batch_rows of them end the batch. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse or in a small partition, may not go unseen, or one of them is in use.';
 
 -- supabase/schema/retention/purge_waits.sql
 
@@ -16049,11 +16031,7 @@ $$;
 
 reset check_function_bodies;
 
-<<<<<<< HEAD
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bb83aa824b211aef2f3705f828601b8af196e8a3211335e810c61bdf8c55bc22', '{
-=======
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '05f458e896c61cc5b093a16a401fd3700286963da70261bb5e541726d29e250d', '{
->>>>>>> fused
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '00fbee2af92cf6d22ced36e1d19cac3c5c8431fa8cb6af1e1b6f11b267bf5967', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, apply_brake, are_related, assess_health, assess_partitions,
@@ -16085,63 +16063,34 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run,
   hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as, interval_start, intervals_of, is_forced,
   is_large, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time,
-<<<<<<< HEAD
   key_columns, key_in_words, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone,
   level_rank, list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs,
-  lock_for_change, lock_in_turn, lock_rows, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone,
-  may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children, measure_default_partition, measure_leaves,
-  measure_references, measure_retention_backlog, migrations, move_rows, moved_row, mute_triggers, name_refusal,
-  name_some, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
-  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners,
-  own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
-  partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
-  pause, plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members, policy_of_view,
-  preview_retention_purge, preview_retirement, primary_key, purge_batch, purge_counted, purge_decisions, purge_key,
-  purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_off, reach_rows,
-  read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure, recount_moved_rows,
-  reference_join, reference_tree, referencing_keys, refers_to_policy, refresh_policies, refresh_policy_view,
-  refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, released_row,
-  remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
-  require_checked_keys, require_few_due, require_marker_index, require_no_sentinel, require_nothing_queued,
-  require_ownership, require_period, require_referencing_indexes, require_replica_identity, require_statistics,
-  require_trusted, require_trusted_keys, require_unpaused, require_within_brake, resolve_references, restore_rows,
-  restores, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
-  retired_partitions, row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, secure_partition,
-  secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies,
-  sources_as_of, spread_hold, stamp_retired, stay_released, subtract_held, subtract_row_sets, take_pending,
-  time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers,
-  unpause, untrusted_in_condition, users_of, usual_gap, usual_partition, view_of, view_reads, view_refreshes,
-  view_state, views_below, views_read, warn_of_heirs, warn_of_replica_identity, warnings_of_purge, way_into_leaf,
-  what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
-=======
-  key_columns, key_in_words, keys_in_words, known_decisions, last_health_levels, leaf_relations, level_rank,
-  list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change,
-  lock_in_turn, lock_rows, lock_slice, mark_lost_runs, marker_is_indexed, marker_walk, may_exceed, may_go_unseen,
-  may_refresh, measure_backlog, measure_children, measure_default_partition, measure_references,
-  measure_retention_backlog, migrations, move_rows, moved_row, mute_triggers, name_refusal, name_some, next_leaf,
-  next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching, note_partitions, note_released,
-  note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners, own_due_condition, pages_of,
-  partition_faults, partition_key, partition_policies, partition_state, partition_suffix, partition_warnings,
-  partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted, pause, plan_partition_maintenance,
-  plan_retention_purge, plan_view_refresh, policy_members, preview_retention_purge, preview_retirement, primary_key,
-  purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released,
-  purge_slices, purge_steps, purge_waits, put_off, reach_rows, read_partitions, reasons_of, reattach_partition,
-  record_batch, record_refresh_failure, recount_moved_rows, reference_join, reference_tree, referencing_keys,
-  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
-  related_policies, related_tables, released_row, remember_held, remove_health_threshold, remove_partition_policy,
-  remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due, require_marker_index,
-  require_no_sentinel, require_nothing_queued, require_ownership, require_period, require_referencing_indexes,
-  require_replica_identity, require_statistics, require_trusted, require_trusted_keys, require_unpaused,
-  require_within_brake, resolve_references, restore_rows, restores, resume_run, retention_keys, retention_policies,
-  retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check,
-  runs, sample_due_rows, scan_of, secure_partition, secure_partitions, set_health_threshold, sets_to_remember,
-  settings, settle_key, settle_owner, soft_delete_policies, sources_as_of, spread_hold, stamp_retired, stay_released,
+  lock_for_change, lock_in_turn, lock_rows, lock_slice, mark_lost_runs, marker_is_indexed, marker_walk,
+  may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
+  measure_default_partition, measure_leaves, measure_references, measure_retention_backlog, migrations, move_rows,
+  moved_row, mute_triggers, name_refusal, name_some, next_leaf, next_part_of_index, next_seeds, note_assessment,
+  note_decisions, note_detaching, note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept,
+  only_needed, other_owners, own_due_condition, pages_of, partition_faults, partition_key, partition_policies,
+  partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below, partitions_to_make,
+  partitions_to_retire, partitions_wanted, pause, plan_partition_maintenance, plan_retention_purge, plan_view_refresh,
+  policy_members, policy_of_view, preview_retention_purge, preview_retirement, primary_key, purge_batch, purge_counted,
+  purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps,
+  purge_waits, put_off, reach_rows, read_partitions, reasons_of, reattach_partition, record_batch,
+  record_refresh_failure, recount_moved_rows, reference_join, reference_tree, referencing_keys, refers_to_policy,
+  refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies,
+  related_tables, released_row, remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
+  remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_sentinel,
+  require_nothing_queued, require_ownership, require_period, require_referencing_indexes, require_replica_identity,
+  require_statistics, require_trusted, require_trusted_keys, require_unpaused, require_within_brake,
+  resolve_references, restore_rows, restores, resume_run, retention_keys, retention_policies, retention_warnings,
+  retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check, runs,
+  sample_due_rows, scan_of, secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings,
+  settle_key, settle_owner, soft_delete_policies, sources_as_of, spread_hold, stamp_retired, stay_released,
   subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes,
   trusted_name, trusted_operator, unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition, users_of,
-  usual_gap, usual_partition, view_of, view_reads, view_refreshes, view_state, views_below, warn_of_heirs,
-  warn_of_replica_identity, warnings_of_purge, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
-  without_replica_identity
->>>>>>> fused
+  usual_gap, usual_partition, view_of, view_reads, view_refreshes, view_state, views_below, views_read, warn_of_heirs,
+  warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire,
+  why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

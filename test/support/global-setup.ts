@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import type { TestProject } from 'vitest/node';
 import { migrate } from '../../cli/installation/migrate.ts';
 import { type Gateway, startGateway } from '../../infra/local/gateway.ts';
 import { bootstrap, type LocalPostgres, startPostgres } from '../../infra/local/postgres.ts';
+import { folderInMemory } from './folder-in-memory.ts';
 import { packageInto } from './packaging.ts';
 import { binariesOf } from './postgres-major.ts';
 import { templateDatabase } from './shared.ts';
@@ -29,7 +30,10 @@ declare module 'vitest' {
  */
 export default async function setup(project: TestProject) {
   const binaries = await binariesOf(process.env.PG);
-  const directory = await mkdtemp(join(tmpdir(), 'nightshift-tests-'));
+  const directory = await mkdtemp(join(folderInMemory() ?? tmpdir(), 'nightshift-tests-'));
+  // All that tests and what they start leave behind goes there, the data of servers too, which run as another user.
+  await chmod(directory, 0o755);
+  process.env.TMPDIR = directory;
   const servers: LocalPostgres[] = [];
 
   async function startServer(): Promise<string> {

@@ -250,7 +250,8 @@ describe('a retired partition that is about to be dropped', () => {
       ),
     ]);
     const dropped = run.report.partitionsDropped === 1;
-    expect(attach).toBe(dropped ? 'NS404' : 'attached');
+    // Where it is gone before we are called, Postgres itself says so of the name.
+    expect(dropped ? ['NS404', '42P01'] : ['attached']).toContain(attach);
     expect(await allIds(db.sql)).toEqual(dropped ? withoutDropped() : before);
   });
 });

@@ -12,7 +12,6 @@ const rows = 1_000_000;
 const rowsOfSmallRun = 100_000;
 /** One row at a time takes too long for all of them; the rate does not change with the number. */
 const oneByOneSample = 2_000;
-const fixedBatchRows = 5_000;
 
 const processOutput = z.object({
   elapsedMs: z.number(),
@@ -35,9 +34,6 @@ export interface PurgeFigures {
   batchP50Ms: number;
   batchP99Ms: number;
   batchMaxMs: number;
-  firstTenthMicrosecondsPerRow: number;
-  lastTenthMicrosecondsPerRow: number;
-  lastToFirstTenth: number;
   peakMegabytesAt100kRows: number;
   peakMegabytesAt1mRows: number;
 }
@@ -70,10 +66,6 @@ export async function benchPurge(
     await reload(sql);
     const oneByOneMs = await timed(() => oneByOne(stack));
 
-    say(`Nightshift in fixed batches of ${fixedBatchRows}, first tenth against last`);
-    await reload(sql);
-    const perRow = await fixedBatches(sql);
-
     say(`Nightshift on ${rowsOfSmallRun} rows, for memory`);
     await load(sql, rowsOfSmallRun);
     const small = await runProcess(stack);
@@ -94,9 +86,6 @@ export async function benchPurge(
       batchP50Ms: round(percentile(ours.batchMs, 0.5)),
       batchP99Ms: round(percentile(ours.batchMs, 0.99)),
       batchMaxMs: round(percentile(ours.batchMs, 1)),
-      firstTenthMicrosecondsPerRow: round(perRow.first),
-      lastTenthMicrosecondsPerRow: round(perRow.last),
-      lastToFirstTenth: round(perRow.last / perRow.first),
       peakMegabytesAt100kRows: round(small.peakBytes / 2 ** 20),
       peakMegabytesAt1mRows: round(ours.peakBytes / 2 ** 20),
       ...references,
@@ -217,27 +206,4 @@ async function oneByOne(stack: Stack): Promise<void> {
     const { error } = await client.from('bench').delete().eq('id', id);
     if (error) throw error;
   }
-}
-
-/** At one size from the first batch to the last, a cost that grows with what is already deleted cannot hide. */
-async function fixedBatches(sql: postgres.Sql): Promise<{ first: number; last: number }> {
-  const [begun] = await sql`select nightshift.begin_run('retention-purge', 'cli') -> 'run' as run`;
-  const { id, fence } = begun?.run ?? {};
-  await sql`select nightshift.plan_retention_purge(${id}, ${fence})`;
-  const costs: number[] = [];
-  let purgedBefore = 0;
-  for (let done = false; !done; ) {
-    const [answer] =
-      await sql`select nightshift.purge_batch(${id}, ${fence}, 'public.bench', ${fixedBatchRows}) as batch`;
-    const { step, durationMs } = answer?.batch ?? {};
-    costs.push((durationMs * 1000) / (step.rowsPurged - purgedBefore));
-    purgedBefore = step.rowsPurged;
-    done = answer?.batch.done;
-  }
-  await sql`select nightshift.finish_run(${id}, ${fence}, 'succeeded')`;
-  // Without the first batch, which warms the session, and the last, which may be a handful of rows.
-  const measured = costs.slice(1, -1);
-  const tenth = Math.floor(measured.length / 10);
-  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  return { first: mean(measured.slice(0, tenth)), last: mean(measured.slice(-tenth)) };
 }

@@ -74,7 +74,6 @@ describe('rows that others could refer to', () => {
       expect(await run.batch()).toMatchObject({ bySlices: true });
       const step = await run.finish();
       expect(step).toMatchObject({ rowsPurged: dueCount, rowsBlocked: 0, rowsPassedOver: 0 });
-      expect(step.batches).toBeLessThan(dueCount / batchRows / 2);
       expect(await idsOf(db.sql, items)).toEqual(live);
     },
   );
@@ -132,15 +131,13 @@ describe('rows that others refer to', () => {
     const some = 'select id as item_id from app.items where id % 40 = 1';
     await db.sql.unsafe(insert.endsWith('(') ? `${insert}${some}) s` : `${insert} ${some}`);
     await db.sql`analyze app.parts`;
-    const step = stepOf(await runPurge(db, {}, { batchRows }), items);
-    expect(step).toMatchObject({
+    expect(stepOf(await runPurge(db, {}, { batchRows }), items)).toMatchObject({
       status: 'partial',
       rowsPurged: dueCount - blocked.length,
       rowsBlocked: blocked.length,
       blockedBy: { 'parts_item_id_fkey on app.parts': blocked.length },
       rowsLeft: blocked.length,
     });
-    expect(step.batches).toBeLessThan(dueCount / batchRows / 2);
     const stay = [...live, ...blocked].toSorted((a, b) => a - b);
     expect(await idsOf(db.sql, items)).toEqual(stay);
   });

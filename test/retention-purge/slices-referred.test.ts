@@ -40,10 +40,15 @@ async function begin(sql: Sql = db.sql) {
   const { id, fence } = begun?.run ?? {};
   await sql`select nightshift.plan_retention_purge(${id}, ${fence})`;
   await sql`select nightshift.measure_retention_backlog(${id}, ${fence}, ${items})`;
+  let purged = 0;
   return {
+    /** How many rows a batch deleted at most. */
+    largest: 0,
     async batch() {
       const [row] = await sql`
         select nightshift.purge_batch(${id}, ${fence}, ${items}, ${batchRows}) as batch`;
+      this.largest = Math.max(this.largest, row?.batch.step.rowsPurged - purged);
+      purged = row?.batch.step.rowsPurged;
       return row?.batch;
     },
     async finish() {
@@ -131,12 +136,19 @@ describe('rows that others refer to', () => {
     const some = 'select id as item_id from app.items where id % 40 = 1';
     await db.sql.unsafe(insert.endsWith('(') ? `${insert}${some}) s` : `${insert} ${some}`);
     await db.sql`analyze app.parts`;
-    expect(stepOf(await runPurge(db, {}, { batchRows }), items)).toMatchObject({
-      status: 'partial',
-      rowsPurged: dueCount - blocked.length,
+    const run = await begin();
+    const held = {
       rowsBlocked: blocked.length,
       blockedBy: { 'parts_item_id_fkey on app.parts': blocked.length },
+    };
+    expect(await run.finish()).toMatchObject({ rowsPurged: dueCount - blocked.length, ...held });
+    // A slice has 64 blocks at least, and thousands of rows.
+    expect(run.largest).toBeGreaterThan(2 * batchRows);
+    expect(stepOf(await runPurge(db), items)).toMatchObject({
+      status: 'partial',
+      rowsPurged: 0,
       rowsLeft: blocked.length,
+      ...held,
     });
     const stay = [...live, ...blocked].toSorted((a, b) => a - b);
     expect(await idsOf(db.sql, items)).toEqual(stay);

@@ -2511,7 +2511,7 @@ export type Database = {
         }[]
       }
       referencing_keys: {
-        Args: { relation: unknown }
+        Args: { relations: unknown[] }
         Returns: {
           constraint_name: unknown
           indexed: boolean
@@ -2519,6 +2519,7 @@ export type Database = {
           name: string
           referenced: unknown
           referencing: unknown
+          relation: unknown
         }[]
       }
       refers_to_policy: { Args: { relation: unknown }; Returns: boolean }

@@ -1989,6 +1989,10 @@ export type Database = {
       }
       join_condition: { Args: { key: unknown }; Returns: string }
       json_number: { Args: { value: number }; Returns: number }
+      key_collation: {
+        Args: { referenced: unknown; referencing: unknown }
+        Returns: unknown
+      }
       key_columns: { Args: { key: unknown }; Returns: string }
       key_in_words: { Args: { key: unknown }; Returns: string }
       keys_in_words: { Args: { policy: unknown; role: string }; Returns: Json }
@@ -2603,6 +2607,10 @@ export type Database = {
         }
         Returns: undefined
       }
+      require_no_rule: {
+        Args: { event: string; relations: unknown[] }
+        Returns: undefined
+      }
       require_no_sentinel: {
         Args: {
           oldest_due?: string
@@ -2614,6 +2622,8 @@ export type Database = {
         Args: Record<PropertyKey, never>
         Returns: undefined
       }
+      require_one_policy: { Args: { relation: unknown }; Returns: undefined }
+      require_own_rows: { Args: { relation: unknown }; Returns: undefined }
       require_ownership: { Args: { relation: unknown }; Returns: undefined }
       require_period: {
         Args: { example: string; name: string; period: string }
@@ -2838,6 +2848,7 @@ export type Database = {
       views_below: { Args: { view: unknown }; Returns: unknown[] }
       views_read: { Args: { view: unknown }; Returns: unknown[] }
       warn_of_heirs: { Args: { relation: unknown }; Returns: string[] }
+      warn_of_namesake: { Args: { relation: unknown }; Returns: string[] }
       warn_of_replica_identity: {
         Args: { relation: unknown }
         Returns: string[]

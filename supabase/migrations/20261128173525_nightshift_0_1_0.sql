@@ -7434,7 +7434,8 @@ begin
     flag_column = policy.flag_column,
     max_fraction = policy.max_fraction,
     enabled = policy.enabled,
-    first_purge = policy.first_purge
+    first_purge = policy.first_purge,
+    relation_name = policy.relation::text
   where p.relation = policy.relation;
   if policy.enabled or with_children is not null or release is not null or keep is not null then
     perform nightshift.declare_keys(policy.relation, with_children, release, keep);
@@ -7611,26 +7612,8 @@ begin
       message = format('%s may not select, lock and delete rows of %s', current_user, relation),
       hint = format('grant select, update, delete on %s to %I;', relation, current_user);
   end if;
-  if exists (
-    select 1 from pg_catalog.pg_rewrite w
-    where w.ev_class = relation and w.ev_type = '4' and w.is_instead
-  ) then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s has a rule that replaces DELETE', relation),
-      hint = 'Drop the rule; a purge could delete nothing through it.';
-  end if;
-  if exists (
-    select 1
-    from pg_catalog.pg_partition_tree(relation) t
-    join pg_catalog.pg_class c on c.oid = t.relid
-    where c.relkind = 'f'
-  ) then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s has a partition that is a foreign table', relation),
-      hint = 'Rows elsewhere cannot be locked and purged from here; declare the policy where they live.';
-  end if;
+  perform nightshift.require_no_rule(array(select nightshift.partitions_below(relation)), 'DELETE');
+  perform nightshift.require_own_rows(relation);
 end;
 $$;
 
@@ -7668,6 +7651,7 @@ begin
       hint = format('Declare the policy as the owner of the table, or: grant update on %s to %I;', named.referencing, caller);
   end if;
   perform nightshift.require_trusted(array[named.referencing::oid]);
+  perform nightshift.require_no_rule(array(select nightshift.partitions_below(named.referencing)), 'UPDATE');
   select a.attname into stuck
   from pg_catalog.pg_attribute a
   left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
@@ -7756,20 +7740,7 @@ begin
       hint = 'Name an existing table, with its schema: nightshift.add_retention_policy(''public.orders'', ''30 days'').';
   end if;
   perform nightshift.check_purgeable(policy.relation, 'A retention policy');
-  if exists (
-    select 1
-    from nightshift.retention_policies o
-    where o.relation <> policy.relation
-      and (
-        o.relation in (select a.relid from pg_catalog.pg_partition_ancestors(policy.relation) a(relid))
-        or policy.relation in (select a.relid from pg_catalog.pg_partition_ancestors(o.relation) a(relid))
-      )
-  ) then
-    raise exception using
-      errcode = 'NS422',
-      message = format('A partition or a parent of %s has a retention policy already', policy.relation),
-      hint = 'One policy on the partitioned table covers all of its partitions.';
-  end if;
+  perform nightshift.require_one_policy(policy.relation);
   -- Each field by itself: '1 month -30 days' is positive on paper and negative in February.
   if policy.drop_after is null
     or not isfinite(policy.drop_after)
@@ -7790,6 +7761,12 @@ begin
       message = format('drop_after is only %s', policy.drop_after),
       detail = 'An interval under one day is more often a wrong unit than a wish.',
       hint = 'Pass allow_short => true if it is meant.';
+  end if;
+  if policy.drop_after > '1000 years' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('drop_after is %s, which reaches back before any row', policy.drop_after),
+      hint = 'Say how old a row must be to go, for example ''30 days''; where rows are to stay, a table needs no policy.';
   end if;
   if policy.max_fraction is null or policy.max_fraction <= 0 or policy.max_fraction > 1 then
     raise exception using
@@ -9385,7 +9362,11 @@ begin
   update nightshift.retention_policies p
   set relation_name = c.oid::regclass::text
   from pg_catalog.pg_class c
-  where c.oid = p.relation and p.relation_name is distinct from c.oid::regclass::text;
+  where c.oid = p.relation and p.relation_name is distinct from c.oid::regclass::text
+    -- Where another table has taken its name, nobody knows yet for which of them the policy is (warn_of_namesake).
+    and not exists (
+      select from pg_catalog.pg_class n where n.oid = nightshift.find_relation(p.relation_name) and n.relkind in ('r', 'p')
+    );
 
   update nightshift.retention_policies p
   set relation = anew.oid
@@ -9408,7 +9389,7 @@ end;
 $$;
 
 comment on function nightshift.follow_tables is
-  'Notes the present name of every table that has a retention policy, and lets a policy whose table is gone follow it to the one that was created anew under that name.';
+  'Notes the present name of every table that has a retention policy, unless another has taken the former one, and lets a policy whose table is gone follow it to the one that was created anew under that name.';
 
 -- supabase/schema/retention/forced_names.sql
 
@@ -9611,7 +9592,16 @@ set search_path = pg_catalog, pg_temp
 as $$
   -- Postgres cannot build an index concurrently on a partitioned table.
   select format('create index %son %s (%s);', case when r.relkind = 'p' then '' else 'concurrently ' end,
-    c.conrelid::regclass, nightshift.key_columns(c.oid))
+    c.conrelid::regclass, (
+      select string_agg(concat_ws(' ', quote_ident(x.attname), (
+        select format('collate %I.%I', n.nspname, l.collname)
+        from pg_catalog.pg_collation l join pg_catalog.pg_namespace n on n.oid = l.collnamespace
+        where l.oid = nightshift.key_collation(t.attcollation, x.attcollation) and l.oid <> x.attcollation
+      )), ', ' order by u.position)
+      from unnest(c.conkey, c.confkey) with ordinality u(conkey, confkey, position)
+      join pg_catalog.pg_attribute x on x.attrelid = c.conrelid and x.attnum = u.conkey
+      join pg_catalog.pg_attribute t on t.attrelid = c.confrelid and t.attnum = u.confkey
+    ))
   from pg_catalog.pg_constraint c
   join pg_catalog.pg_class r on r.oid = c.conrelid
   where c.oid = index_for_key.key;
@@ -9700,12 +9690,21 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
-    select string_agg(format('t.%I%s %s x.%I%s', referenced.attname, o.cast_left, o.name, referencing.attname, o.cast_right), ' and ')
+    select string_agg(format('t.%I%s%s %s x.%I%s%s',
+      referenced.attname, o.cast_left, l.collated, o.name, referencing.attname, o.cast_right, l.collated), ' and ')
     from pg_catalog.pg_constraint k
     cross join lateral unnest(k.conkey, k.confkey, k.conpfeqop) u(conkey, confkey, operator)
     join pg_catalog.pg_attribute referencing on referencing.attrelid = k.conrelid and referencing.attnum = u.conkey
     join pg_catalog.pg_attribute referenced on referenced.attrelid = k.confrelid and referenced.attnum = u.confkey
     cross join lateral nightshift.trusted_operator(u.operator) o
+    cross join lateral (
+      select coalesce((
+        select format(' collate %I.%I', n.nspname, c.collname)
+        from pg_catalog.pg_collation c join pg_catalog.pg_namespace n on n.oid = c.collnamespace
+        where referenced.attcollation <> referencing.attcollation
+          and c.oid = nightshift.key_collation(referenced.attcollation, referencing.attcollation)
+      ), '')
+    ) l(collated)
     where k.oid = key
   );
 end;
@@ -9713,6 +9712,26 @@ $$;
 
 comment on function nightshift.join_condition is
   'The SQL condition on which rows of a foreign key belong together: t is the referenced table, x the referencing one. Errors: NS422 (see trusted_operator).';
+
+-- supabase/schema/retention/key_collation.sql
+
+create or replace function nightshift.key_collation(referenced oid, referencing oid)
+returns oid
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Where equal means the same bytes, Postgres takes the collation of the column that refers, and the index there.
+  return case
+    when referenced = referencing or (select not c.collisdeterministic from pg_catalog.pg_collation c where c.oid = referenced) then referenced
+    else referencing
+  end;
+end;
+$$;
+
+comment on function nightshift.key_collation is
+  'The collation by which Postgres looks for rows that refer to one, given those of the two columns of a foreign key (0 for a type without).';
 
 -- supabase/schema/retention/key_columns.sql
 
@@ -10195,6 +10214,9 @@ declare
   in_utc constant text := case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
     then '' else '::timestamp at time zone ''UTC''' end;
 begin
+  -- Both may have been attached since the policy was declared.
+  perform nightshift.require_one_policy(policy.relation);
+  perform nightshift.require_own_rows(policy.relation);
   if cardinality(leaves) > many_leaves then
     select m.due_rows, m.is_exact, m.total_rows, m.oldest into due_rows, due_exact, total_rows, oldest
     from nightshift.measure_leaves(policy, leaves::oid[], due, as_of, stop_at) m;
@@ -12311,7 +12333,7 @@ begin
     where d.classid = 'pg_catalog.pg_constraint'::regclass
   ),
   keys as materialized (
-    select distinct f.relation, k.oid, k.conname, k.conrelid, k.confrelid, k.conkey
+    select distinct f.relation, k.oid, k.conname, k.conrelid, k.confrelid, k.conkey, k.confkey
     from found f
     cross join lateral (select k.* from pg_catalog.pg_constraint k where k.oid = f.key offset 0) k
     where k.contype = 'f'
@@ -12343,6 +12365,15 @@ begin
           from pg_catalog.pg_class c
           join pg_catalog.pg_am m on m.oid = c.relam
           where c.oid = i.indexrelid and m.amname in ('btree', 'hash')
+        )
+        -- In an index of another collation Postgres cannot look up a text.
+        and not exists (
+          select
+          from unnest(k.conkey, k.confkey) u(conkey, confkey)
+          join pg_catalog.pg_attribute x on x.attrelid = k.conrelid and x.attnum = u.conkey
+          join pg_catalog.pg_attribute t on t.attrelid = k.confrelid and t.attnum = u.confkey
+          join generate_series(0, cardinality(k.conkey) - 1) n on i.indkey[n] = u.conkey
+          where x.attcollation <> 0 and i.indcollation[n] <> nightshift.key_collation(t.attcollation, x.attcollation)
         )
         -- The leading columns of the index, in any order, are the columns of the key.
         and (
@@ -12493,6 +12524,40 @@ $$;
 comment on function nightshift.remove_retention_policy is
   'Removes the policy; a run under way deletes nothing more of that table. A policy whose table is gone is removed by its oid: remove_retention_policy(12345::oid::regclass). Returns what was removed. Errors: NS404.';
 
+-- supabase/schema/retention/require_no_rule.sql
+
+-- A rule turns one statement into others, which have our rights: what these change is neither looked at, nor locked, nor counted.
+
+create or replace function nightshift.require_no_rule(relations oid[], event text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  found_rule record;
+begin
+  select w.ev_class::regclass as relation, w.rulename, w.is_instead into found_rule
+  from unnest(relations) r(oid)
+  -- One by one, by the index: views are rules too, and a database has many.
+  cross join lateral (select w.* from pg_catalog.pg_rewrite w where w.ev_class = r.oid offset 0) w
+  where w.ev_type = case event when 'UPDATE' then '2' when 'DELETE' then '4' end
+  order by r.oid, w.rulename
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s has a rule on %s: %I', found_rule.relation, event, found_rule.rulename),
+      detail = case when found_rule.is_instead then format('It does something else instead of the %s.', event)
+        else format('It does something beside the %s, to rows that nobody has looked at, locked or counted.', event) end,
+      hint = format('drop rule %I on %s; a trigger can do what it is for, row by row.', found_rule.rulename, found_rule.relation);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_no_rule is
+  'Raises NS422, with the fix in the hint, when one of these tables has a rule for an event (UPDATE or DELETE).';
+
 -- supabase/schema/retention/require_no_sentinel.sql
 
 -- A time that stands for "not deleted" is older than any retention, so every live row that has it would be due.
@@ -12557,6 +12622,70 @@ $$;
 
 comment on function nightshift.require_no_sentinel is
   'Raises NS422, with the column that mends it in the hint, where the marker has a constant default that is due, or holds a time that programs write for "no time": year 1, 1900, the beginning of 1970. oldest_due: the oldest row that is due, where it is known; a later one shows that there is none.';
+
+-- supabase/schema/retention/require_one_policy.sql
+
+create or replace function nightshift.require_one_policy(relation regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  other regclass;
+begin
+  select o.relation into other
+  from nightshift.retention_policies o
+  where o.relation <> require_one_policy.relation
+    and (
+      o.relation in (select a.relid from pg_catalog.pg_partition_ancestors(require_one_policy.relation) a(relid))
+      or require_one_policy.relation in (select a.relid from pg_catalog.pg_partition_ancestors(o.relation) a(relid))
+    )
+  order by o.relation
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('A partition or a parent of %s has a retention policy already: %s', relation, other),
+      detail = 'Rows of the partition would be due by two policies.',
+      hint = format('One policy on the partitioned table covers all of its partitions: select nightshift.remove_retention_policy(%L);',
+        case when relation in (select a.relid from pg_catalog.pg_partition_ancestors(other) a(relid)) then other else relation end);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_one_policy is
+  'Raises NS422, with the fix in the hint, when a partition of a table, or what it is a partition of, has a retention policy as well.';
+
+-- supabase/schema/retention/require_own_rows.sql
+
+create or replace function nightshift.require_own_rows(relation regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  elsewhere regclass;
+begin
+  select c.oid into elsewhere
+  from nightshift.partitions_below(relation) l(oid)
+  -- One by one: a thousand partitions are expected of every table, and all of pg_class would be read for those as well.
+  cross join lateral (select c.oid, c.relkind from pg_catalog.pg_class c where c.oid = l.oid offset 0) c
+  where c.relkind = 'f'
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s has a partition that is a foreign table: %s', relation, elsewhere),
+      hint = format('Rows elsewhere cannot be locked and purged from here. Declare policies on the partitions that are here, or: alter table %s detach partition %s;',
+        relation, elsewhere);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_own_rows is
+  'Raises NS422, with the fix in the hint, when a partition of a table is a foreign table.';
 
 -- supabase/schema/retention/require_referencing_indexes.sql
 
@@ -12708,6 +12837,8 @@ begin
     end if;
   end if;
 
+  perform nightshift.require_no_rule(array(select distinct r.relation from unnest(rows_to_delete) r), 'DELETE');
+  perform nightshift.require_no_rule(array(select distinct r.relation from unnest(released_rows) r), 'UPDATE');
   -- A fresh look, after the locks: whoever would refer to a locked row now waits for us, whoever did before is seen.
   found_rows := array(select f from nightshift.find_needed_rows(run.id, rows_to_delete, released_rows, keys) f);
   if cardinality(found_rows) = 0 and not has_children then
@@ -12735,7 +12866,7 @@ begin
     rows_to_delete := left_rows;
   end loop;
   released := nightshift.stay_released(released, rows_to_delete);
-  if cardinality(held) > 0 and (has_children or cardinality(component) > 1) then
+  if cardinality(held) > 0 and (has_children or cardinality(component) > 0 and cardinality(keys) > 1) then
     -- What stays for one reason was not asked for others, which hold it as well. Children that stay only because what they
     -- would go with stays have none, and are none.
     held := held || array(
@@ -12917,6 +13048,8 @@ as $$
     select jsonb_agg(w)
     from (
       select nightshift.warn_of_heirs(retention_warnings.relation)
+      union all
+      select nightshift.warn_of_namesake(retention_warnings.relation)
       union all
       select nightshift.warn_of_replica_identity(m.member)
       from nightshift.policy_members(array[retention_warnings.relation::oid]) m
@@ -13378,6 +13511,33 @@ $$;
 comment on function nightshift.warn_of_heirs is
   'A sentence with the fix where tables inherit from one with a policy and have none themselves: a purge looks at the rows of the table alone.';
 
+-- supabase/schema/retention/warn_of_namesake.sql
+
+create or replace function nightshift.warn_of_namesake(relation regclass)
+returns setof text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  select format(
+    '%1$s was called %2$s when its policy was declared, which is another table now, without a policy. Fix: declare one there, with nightshift.add_retention_policy; and if this one is meant as well: select nightshift.alter_retention_policy(%1$L);',
+    p.relation, p.relation_name
+  )
+  from nightshift.retention_policies p
+  where p.relation = warn_of_namesake.relation
+    and exists (
+      select from pg_catalog.pg_class n
+      where n.oid = nightshift.find_relation(p.relation_name) and n.oid <> p.relation and n.relkind in ('r', 'p')
+        and not exists (select from nightshift.retention_policies o where o.relation = n.oid)
+    );
+end;
+$$;
+
+comment on function nightshift.warn_of_namesake is
+  'A sentence with the fix where another table has taken the name that a policy was declared for, as when a table is replaced by a copy of it.';
+
 -- supabase/schema/retention/warn_of_replica_identity.sql
 
 create or replace function nightshift.warn_of_replica_identity(relation regclass)
@@ -13444,9 +13604,15 @@ begin
   elsif not nightshift.has_due_rows(leaf, marker_column, due) then
     return null;
   end if;
-  -- Postgres weighs the index against reading every page; where it would read every page, we sweep.
+  -- Postgres weighs the index against reading every page; where it would read every page, we sweep. Where it would not, since
+  -- the rows lie in the order of the index, a sweep past nine others still takes less than to choose a row by the index.
   execute format('explain (format json) select r.ctid from only %s r where %s', nightshift.trusted_name(leaf), due) into plan;
-  return case plan #>> '{0,Plan,Node Type}' when 'Seq Scan' then 'sweep' else 'index' end;
+  return case
+    when plan #>> '{0,Plan,Node Type}' = 'Seq Scan' then 'sweep'
+    when (plan #>> '{0,Plan,Plan Rows}')::numeric > (select c.reltuples / 10 from pg_catalog.pg_class c where c.oid = leaf and c.reltuples > 0)
+      then 'sweep'
+    else 'index'
+  end;
 end;
 $$;
 
@@ -16058,7 +16224,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'b7c4e3153cecfc6367081b5eb08d790910c5b10103d902927fc93709ff33c366', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '4b369a36159bae56d3ba0980aa008b9e3f2658e347c20aa01c36ef412d9ea54b', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, apply_brake, are_related, assess_health, assess_partitions,
@@ -16090,9 +16256,9 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run,
   hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as, interval_start, intervals_of, is_forced,
   is_large, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time,
-  key_columns, key_in_words, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone,
-  level_rank, list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs,
-  lock_for_change, lock_in_turn, lock_rows, lock_slice, mark_lost_runs, marker_is_indexed, marker_walk,
+  key_collation, key_columns, key_in_words, keys_in_words, known_decisions, last_health_levels, leaf_relations,
+  left_alone, level_rank, list_partition_policies, list_refresh_policies, list_restores, list_retention_policies,
+  list_runs, lock_for_change, lock_in_turn, lock_rows, lock_slice, mark_lost_runs, marker_is_indexed, marker_walk,
   may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
   measure_default_partition, measure_leaves, measure_references, measure_retention_backlog, migrations, move_rows,
   moved_row, mute_triggers, name_refusal, name_some, next_leaf, next_part_of_index, next_seeds, note_assessment,
@@ -16106,18 +16272,19 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   record_refresh_failure, recount_moved_rows, reference_join, reference_tree, referencing_keys, refers_to_policy,
   refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies,
   related_tables, released_row, remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
-  remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_sentinel,
-  require_nothing_queued, require_ownership, require_period, require_referencing_indexes, require_replica_identity,
-  require_statistics, require_trusted, require_trusted_keys, require_unpaused, require_within_brake,
-  resolve_references, restore_rows, restores, resume_run, retention_keys, retention_policies, retention_warnings,
-  retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check, runs,
-  sample_due_rows, scan_of, secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings,
-  settle_key, settle_owner, soft_delete_policies, sources_as_of, spread_hold, stamp_retired, stay_released,
-  subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes,
-  trusted_name, trusted_operator, unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition, users_of,
-  usual_gap, usual_partition, view_of, view_reads, view_refreshes, view_state, views_below, views_read, warn_of_heirs,
-  warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire,
-  why_not_retire_so_many, without_replica_identity
+  remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_rule,
+  require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_period,
+  require_referencing_indexes, require_replica_identity, require_statistics, require_trusted, require_trusted_keys,
+  require_unpaused, require_within_brake, resolve_references, restore_rows, restores, resume_run, retention_keys,
+  retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set,
+  run_by_hand, run_health_check, runs, sample_due_rows, scan_of, secure_partition, secure_partitions,
+  set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies, sources_as_of,
+  spread_hold, stamp_retired, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number,
+  trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers, unpause,
+  unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition, view_of, view_reads,
+  view_refreshes, view_state, views_below, views_read, warn_of_heirs, warn_of_namesake, warn_of_replica_identity,
+  warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
+  without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -756,6 +756,10 @@ export type Database = {
         Args: Record<PropertyKey, never>
         Returns: unknown[]
       }
+      application_tables: {
+        Args: Record<PropertyKey, never>
+        Returns: unknown[]
+      }
       apply_brake: {
         Args: {
           rows_to_delete: Database["nightshift"]["CompositeTypes"]["row_set"][]
@@ -2313,6 +2317,17 @@ export type Database = {
           row_count: number
         }[]
       }
+      partitions_without_policy: {
+        Args: Record<PropertyKey, never>
+        Returns: {
+          days: number
+          ends_at: string
+          has_default: boolean
+          is_switched_off: boolean
+          newest: unknown
+          parent: unknown
+        }[]
+      }
       pause: { Args: { reason?: string }; Returns: undefined }
       plan_partition_maintenance: {
         Args: { fence: number; only_tables?: string[]; run_id: string }
@@ -2441,6 +2456,7 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      read_as_caller: { Args: { relation: unknown }; Returns: string }
       read_partitions: {
         Args: { parents: unknown[] }
         Returns: {

@@ -1295,6 +1295,30 @@ $$;
 comment on function nightshift.application_owners is
   'The roles whose tables whoever installed Nightshift may change, except those of Supabase (auth, storage, realtime).';
 
+-- supabase/schema/health/application_tables.sql
+
+create or replace function nightshift.application_tables()
+returns setof oid
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select c.oid
+  from pg_catalog.pg_class c
+  where c.relkind in ('r', 'p', 'm', 't') and c.relpersistence <> 't'
+    and c.relowner in (select o from nightshift.application_owners() o)
+    and not exists (
+      select 1 from pg_catalog.pg_depend d
+      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
+    )
+    and (c.relispartition or c.oid not in (
+      select r.partition from nightshift.retired_partitions r where r.status = 'detached'
+    ));
+$$;
+
+comment on function nightshift.application_tables is
+  'The tables, materialized views and TOAST tables that advice is given on: those of application_owners, not temporary, not of an extension, and no partitions that were retired, which nobody writes to and which go as a whole.';
+
 -- supabase/schema/health/assess_health.sql
 
 create or replace function nightshift.assess_health(only_checks text[], quick boolean, as_of timestamptz)
@@ -1857,6 +1881,50 @@ $$;
 comment on function nightshift.only_needed is
   'Whether, by the report of a purge, all rows that it left of a table are still needed by rows that stay.';
 
+-- supabase/schema/health/partitions_without_policy.sql
+
+create or replace function nightshift.partitions_without_policy()
+returns table (parent oid, newest oid, ends_at timestamp, days numeric, has_default boolean, is_switched_off boolean)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
+as $$
+  select distinct on (t.partrelid)
+    t.partrelid, c.oid, e.ends_at, extract(epoch from e.ends_at - e.begins_at) / 86400, t.partdefid <> 0, p.parent is not null
+  from pg_catalog.pg_partitioned_table t
+  join pg_catalog.pg_attribute a on a.attrelid = t.partrelid and a.attnum = t.partattrs[0]
+  left join nightshift.partition_policies p on p.parent::oid = t.partrelid
+  join pg_catalog.pg_inherits i on i.inhparent = t.partrelid and not i.inhdetachpending
+  join pg_catalog.pg_class c on c.oid = i.inhrelid
+  cross join lateral (select regexp_match(pg_get_expr(c.relpartbound, 0), '^FOR VALUES FROM \((.*)\) TO \((.*)\)$') offset 0) b(bounds)
+  cross join lateral (
+    select trim(both '''' from nullif(b.bounds[1], 'MINVALUE')) as begins_at, trim(both '''' from b.bounds[2]) as ends_at
+  ) l
+  cross join lateral (
+    select
+      -- Before and after these years there are dates, but no timestamps.
+      case when l.begins_at !~ '^\d{4}-' then null else l.begins_at::timestamp end as begins_at,
+      case when l.ends_at !~ '^\d{4}-' then 'infinity' else l.ends_at::timestamp end as ends_at
+  ) e
+  where t.partstrat = 'r' and t.partnatts = 1
+    and a.atttypid in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
+    and p.enabled is not true
+    and t.partrelid in (select o from nightshift.application_tables() o)
+    and b.bounds is not null
+    -- A part of a partition ends where that does.
+    and not exists (
+      select 1
+      from pg_catalog.pg_partition_ancestors(t.partrelid) f(relid)
+      where f.relid <> t.partrelid and (nightshift.partition_key(f.relid)).column_name = a.attname
+    )
+  order by t.partrelid, e.ends_at desc;
+$$;
+
+comment on function nightshift.partitions_without_policy is
+  'The tables of the application that are partitioned by range of a date or timestamp and have no enabled partition policy: their last partition, when it ends in UTC, how many days it holds, whether there is a default partition, and whether a policy is switched off. Those without any partition but the default are left out: nobody knows what is to be there.';
+
 -- supabase/schema/health/purge_steps.sql
 
 create or replace function nightshift.purge_steps(as_of timestamptz, scheduled boolean, max_runs integer)
@@ -1883,6 +1951,30 @@ $$;
 
 comment on function nightshift.purge_steps is
   'What the reports of the last max_runs finished real purges say of each table; place 1 is the newest. scheduled: only those that a schedule began.';
+
+-- supabase/schema/health/read_as_caller.sql
+
+create or replace function nightshift.read_as_caller(relation oid)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(distinct u.name, ', ')
+  from pg_catalog.pg_depend d
+  left join pg_catalog.pg_rewrite w on d.classid = 'pg_catalog.pg_rewrite'::regclass and w.oid = d.objid
+  left join pg_catalog.pg_class v on v.oid = w.ev_class and v.relkind = 'v' and exists (
+    select 1 from pg_options_to_table(v.reloptions) o where o.option_name = 'security_invoker' and o.option_value::boolean
+  )
+  cross join lateral (
+    select case when v.oid is not null then format('view %s', v.oid::regclass)
+      when d.classid = 'pg_catalog.pg_policy'::regclass then pg_describe_object(d.classid, d.objid, 0) end
+  ) u(name)
+  where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = read_as_caller.relation;
+$$;
+
+comment on function nightshift.read_as_caller is
+  'The row level security policies, and the views with security_invoker, that read a relation with the rights of whoever asks, and fail for who may not; null for none. What functions read is not in the catalog.';
 
 -- supabase/schema/health/remove_health_threshold.sql
 
@@ -13816,15 +13908,15 @@ begin
   select c.* into strict health_check from nightshift.health_checks c where c.name = 'database_growth';
   select s.* into past
   from nightshift.database_sizes s
-  where s.measured_on < this_day
+  -- From the growth of a day or two nothing follows for a week: it may be one import.
+  where s.measured_on <= this_day - 3
   -- The newest that is at least a week old, or else the oldest: either way the one next to a week.
   order by s.measured_on > this_day - 7, abs(this_day - s.measured_on - 7)
   limit 1;
   if not found then
     return query select
-      'nightshift.database_sizes', 0::numeric,
-      'Not known yet: the job health-check notes the size once a day, and has not done so for a day',
-      null::text, 0::numeric, null::numeric, null::numeric, null::text;
+      format('database %I', current_database()), null::numeric, 'Not known yet: its size has not been noted for three days',
+      null::text, null::numeric, null::numeric, null::numeric, null::text;
     return;
   end if;
 
@@ -13844,7 +13936,7 @@ end;
 $$;
 
 comment on function nightshift.health_database_growth is
-  'Growth of this database in 7 days in percent, from nightshift.database_sizes; thresholds are never below what is 100 MB. See nightshift.health_checks.';
+  'Growth of this database in 7 days in percent, from nightshift.database_sizes; thresholds are never below what is 100 MB. Null until it has been noted for three days. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'database_growth',
@@ -13950,7 +14042,9 @@ begin
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   where n.nspname not in ('pg_catalog', 'information_schema')
     -- Nobody else may vacuum it.
-    and pg_has_role(c.relowner, 'usage');
+    and pg_has_role(c.relowner, 'usage')
+    -- What was retired is read no more, and goes as a whole.
+    and (c.relispartition or c.oid not in (select r.partition from nightshift.retired_partitions r where r.status = 'detached'));
 end;
 $$;
 
@@ -14162,23 +14256,18 @@ as $$
     null::numeric, null::numeric, null::numeric, null::text
   from redundant r
   join pg_catalog.pg_class t on t.oid = r.relation
-  where t.relkind in ('r', 'm', 'p') and t.relpersistence <> 't'
-    and t.relowner in (select o from nightshift.application_owners() o)
-    and not exists (
-      select 1 from pg_catalog.pg_depend d
-      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = t.oid and d.deptype = 'e'
-    );
+  where t.oid in (select a from nightshift.application_tables() a);
 $$;
 
 comment on function nightshift.health_duplicate_indexes is
-  'The size of each index that another answers for: the same or more columns in the same order, with the same method, operator classes, collations, order, expressions and predicate, and its INCLUDE columns among them. One that makes rows unique is redundant only beside one that does so on the same columns; of two that are the same, one is named. See nightshift.health_checks.';
+  'The size of each index that another answers for: the same or more columns in the same order, with the same method, operator classes, collations, order, expressions and predicate, and its INCLUDE columns among them. One that makes rows unique is redundant only beside one that does so on the same columns; of two that are the same, one is named. Those under 1 MB are ok, since what they cost is not worth a migration. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'duplicate_indexes',
   title => 'Indexes that repeat another',
-  healthy => 'No index repeats another.',
+  healthy => 'No index of some size repeats another.',
   why => 'Both are written with every row and held in memory, and one of them would do.',
-  unit => 'bytes', info => 0, warning => 10485760
+  unit => 'bytes', info => 1048576, warning => 10485760
 );
 
 -- supabase/schema/health/checks/failed_restores.sql
@@ -14235,11 +14324,9 @@ as $$
   with recursive served as materialized (
     select k.oid as key
     from pg_catalog.pg_constraint k
-    join pg_catalog.pg_index x on x.indrelid = k.conrelid
+    -- By any one of its columns the rows are found that the others are compared in.
+    join pg_catalog.pg_index x on x.indrelid = k.conrelid and x.indkey[0] = any(k.conkey)
     where k.contype = 'f' and x.indisvalid and x.indisready
-      -- The leading columns of the index, in any order, are those of the key.
-      and (x.indkey::smallint[])[0:cardinality(k.conkey) - 1] @> k.conkey
-      and x.indnkeyatts >= cardinality(k.conkey)
       -- Without the rows whose key is null it serves just as well.
       and (
         x.indpred is null
@@ -14290,24 +14377,19 @@ as $$
     from unnest(l.conkey) with ordinality u(attnum, position)
     join pg_catalog.pg_attribute a on a.attrelid = t.oid and a.attnum = u.attnum
   ) n(columns)
-  where t.relpersistence <> 't'
-    and t.relowner in (select o from nightshift.application_owners() o)
-    and not exists (
-      select 1 from pg_catalog.pg_depend d
-      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = t.oid and d.deptype = 'e'
-    )
+  where t.oid in (select a from nightshift.application_tables() a)
   group by t.oid, t.relkind, n.columns;
 $$;
 
 comment on function nightshift.health_foreign_keys_without_index is
-  'For each foreign key whose columns no index serves, how many rows the referring table has, as Postgres estimates them; of a partitioned one, in the partitions without. Not those that have an index: a valid btree or hash with the columns in front, in any order, partial only where they are not null. See nightshift.health_checks.';
+  'For each foreign key whose columns no index serves, how many rows the referring table has, as Postgres estimates them; of a partitioned one, in the partitions without. Not those that have an index: a valid btree or hash that begins with a column of the key, partial only where one is not null. Tables of less than 1,000 rows are ok: to read one as a whole takes no longer than to use an index. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'foreign_keys_without_index',
   title => 'Foreign keys without an index',
-  healthy => 'Every foreign key has an index.',
+  healthy => 'Every foreign key of a table of some size has an index.',
   why => 'Whenever a referenced row is deleted or gets another key, Postgres looks for rows that refer to it, and without an index it reads the whole table.',
-  unit => 'count', info => 0, warning => 1000000
+  unit => 'count', info => 1000, warning => 1000000
 );
 
 -- supabase/schema/health/checks/idle_in_transaction.sql
@@ -14448,8 +14530,7 @@ begin
     from unnest(case i.relkind when 'I' then array[i.index] end) o(index)
     cross join lateral nightshift.next_part_of_index(o.index) s
   ) p on true
-  where t.relpersistence <> 't'
-    and t.relowner in (select o from nightshift.application_owners() o)
+  where t.oid in (select a from nightshift.application_tables() a)
     and not exists (select 1 from underway u where u.index = i.index or u.relation = i.relation);
 end;
 $$;
@@ -14876,7 +14957,7 @@ select nightshift.declare_health_check(
 
 -- supabase/schema/health/checks/partition_horizon.sql
 
--- Health check partition_horizon: for how many days there are partitions, for each table with a partition policy.
+-- Health check partition_horizon: for how many days there are partitions, for each table that is partitioned by time.
 -- Why: at the horizon inserts fail, or pile up in the default partition, all at once and usually at midnight.
 
 create or replace function nightshift.health_partition_horizon(as_of timestamptz)
@@ -14916,11 +14997,28 @@ as $$
     select case when t.room > t.gap then least(7, t.room / 2, (t.room - t.gap) * 0.75) else t.room / 8 end
   ) w(days)
   -- A table that is gone, or that no policy fits any more, is a matter of policies_broken.
-  where a.key_column is not null;
+  where a.key_column is not null
+  union all
+  select
+    u.parent::regclass::text,
+    case when isfinite(u.ends_at) then greatest(
+      round(extract(epoch from u.ends_at - (health_partition_horizon.as_of at time zone 'UTC')) / 86400, 3), 0
+    ) end,
+    format('It has no partition policy%s; %s, its last partition, ends on %s UTC, and rows after that %s. If none are to come: select nightshift.set_health_threshold(''partition_horizon'', %L);',
+      case when u.is_switched_off then ' that is switched on' else '' end, u.newest::regclass,
+      to_char(u.ends_at, 'YYYY-MM-DD HH24:MI'),
+      case when u.has_default then 'pile up in the default partition' else 'are refused' end, u.parent::regclass::text),
+    case when u.is_switched_off then format('select nightshift.alter_partition_policy(%L, enabled => true); ', u.parent::regclass)
+      else format('select nightshift.add_partition_policy(%L, %L); ', u.parent::regclass, nightshift.usual_partition(u.parent)) end
+      || format('select nightshift.create_missing_partitions(%L);', u.parent::regclass),
+    -- Whether someone else is about to make the next one, or none is wanted, is not known: that is worth a look, not an alarm
+    -- at night. What makes them one at a time does so at some time of the last one.
+    null::numeric, least(7, coalesce(u.days, 14) / 2), null::numeric, null::text
+  from nightshift.partitions_without_policy() u;
 $$;
 
 comment on function nightshift.health_partition_horizon is
-  'Days until rows have no partition, for each enabled partition policy; null when they always have one. The warning is at 7 days, or, where runs make room for less than 14, at half of that, and later where less than that is left before the next run; critical is a quarter of it, at most a day. See nightshift.health_checks.';
+  'Days until rows have no partition, for each enabled partition policy, and for each table that is partitioned by a date or timestamp and has none; null when they always have one. With a policy the warning is at 7 days, or, where runs make room for less than 14, at half of that, and later where less than that is left before the next run; critical is a quarter of it, at most a day. Without one the warning is at half of its last partition, at most 7 days, and nothing is critical. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'partition_horizon',
@@ -15823,22 +15921,16 @@ as $$
   join pg_catalog.pg_index x on x.indexrelid = u.index
   join pg_catalog.pg_class t on t.oid = x.indrelid
   where x.indisvalid and x.indislive
-    and t.relkind in ('r', 'm', 'p') and t.relpersistence <> 't'
-    and t.relowner in (select o from nightshift.application_owners() o)
+    and t.oid in (select a from nightshift.application_tables() a)
     -- What a foreign key or a retention policy relies on, however seldom: without it they would be reported.
     and not exists (
       select 1 from pg_catalog.pg_constraint k
-      where k.conrelid = t.oid and k.contype = 'f'
-        and (x.indkey::smallint[])[0:cardinality(k.conkey) - 1] @> k.conkey
+      where k.conrelid = t.oid and k.contype = 'f' and x.indkey[0] = any(k.conkey)
     )
     and not exists (
       select 1 from nightshift.retention_policies r
       join pg_catalog.pg_attribute a on a.attrelid = r.relation and a.attname = r.marker_column
       where r.relation = t.oid and a.attnum = any((x.indkey::smallint[])[0:x.indnkeyatts - 1])
-    )
-    and not exists (
-      select 1 from pg_catalog.pg_depend d
-      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = t.oid and d.deptype = 'e'
     );
 $$;
 
@@ -15870,7 +15962,8 @@ as $$
   select
     c.oid::regclass::text,
     (e.roles is not null)::integer,
-    coalesce('all of its rows can be read by ' || e.roles, 'out of the reach of the API'),
+    coalesce(format('all of its rows can be read by %s; the fix takes it from them, so what reads it over the API as one of them gets 42501 then%s',
+      e.roles, ', as do those who use ' || nightshift.read_as_caller(c.oid)), 'out of the reach of the API'),
     case when e.roles is not null then format('revoke all on %s from public, %s;', c.oid::regclass,
       (select string_agg(format('%I', r.rolname), ', ' order by r.rolname) from role r)) end,
     null::numeric, null::numeric, null::numeric, null::text
@@ -15881,11 +15974,7 @@ as $$
     where has_schema_privilege(r.oid, c.relnamespace, 'usage') and has_any_column_privilege(r.oid, c.oid, 'select')
   ) e(roles)
   where c.relkind = 'm'
-    and c.relowner in (select o from nightshift.application_owners() o)
-    and not exists (
-      select 1 from pg_catalog.pg_depend d
-      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
-    );
+    and c.oid in (select a from nightshift.application_tables() a);
 $$;
 
 comment on function nightshift.health_views_exposed is
@@ -15939,11 +16028,7 @@ as $$
     select m.view, array_agg(m.source order by m.source) as views from missing_below m group by m.view
   ) b on b.view = c.oid
   where c.relkind = 'm'
-    and c.relowner in (select o from nightshift.application_owners() o)
-    and not exists (
-      select 1 from pg_catalog.pg_depend d
-      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
-    );
+    and c.oid in (select a from nightshift.application_tables() a);
 $$;
 
 comment on function nightshift.health_views_not_populated is
@@ -16031,51 +16116,52 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '00fbee2af92cf6d22ced36e1d19cac3c5c8431fa8cb6af1e1b6f11b267bf5967', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7a312f7e7f0dc92f420048b227b6b71956edcf9f45b257d5e438de90c5748f89', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
-  alter_retention_policy, api_roles, application_owners, apply_brake, are_related, assess_health, assess_partitions,
-  assess_view, begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions, can_be_referenced,
-  check_health, check_lease, check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy,
-  check_release, check_restore, check_retention_policy, child_condition, child_steps, choose_due_rows, column_type,
-  composite_types, constant_default, copy_after_attach, copy_grants, copy_settings, count_between, count_deleted,
-  count_held, count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy,
-  create_missing_partitions, create_partition, create_partitions, database_sizes, declare_health_check, declare_job,
-  declare_keys, declared_since, delete_by_halves, delete_closure, delete_rows, delete_slice, describe_ddl_failure,
-  describe_declaration, describe_declared_policy, describe_delete_triggers, describe_health_check, describe_holders,
-  describe_holding_keys, describe_installation, describe_jobs, describe_leftovers, describe_needs,
-  describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
-  describe_retention_policy, describe_retired, describe_run, describe_view, drop_retired_partitions, due_by_marker,
-  due_condition, estimate_rows, explain_attach_failure, fates_of, fences, find_covered_rows, find_due_among, find_key,
-  find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
-  find_released_rows, find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers,
-  fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows, follow_tables,
-  forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over,
-  has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
-  health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
-  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
-  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
-  health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
-  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
-  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
-  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
-  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
-  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run,
-  hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as, interval_start, intervals_of, is_forced,
-  is_large, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time,
-  key_columns, key_in_words, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone,
-  level_rank, list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs,
-  lock_for_change, lock_in_turn, lock_rows, lock_slice, mark_lost_runs, marker_is_indexed, marker_walk,
-  may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
-  measure_default_partition, measure_leaves, measure_references, measure_retention_backlog, migrations, move_rows,
-  moved_row, mute_triggers, name_refusal, name_some, next_leaf, next_part_of_index, next_seeds, note_assessment,
-  note_decisions, note_detaching, note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept,
-  only_needed, other_owners, own_due_condition, pages_of, partition_faults, partition_key, partition_policies,
-  partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below, partitions_to_make,
-  partitions_to_retire, partitions_wanted, pause, plan_partition_maintenance, plan_retention_purge, plan_view_refresh,
+  alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
+  assess_partitions, assess_view, begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions,
+  can_be_referenced, check_health, check_lease, check_partition_policy, check_partition_sizes, check_purgeable,
+  check_refresh_policy, check_release, check_restore, check_retention_policy, child_condition, child_steps,
+  choose_due_rows, column_type, composite_types, constant_default, copy_after_attach, copy_grants, copy_settings,
+  count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows, counted, counted_until,
+  covering_policy, create_missing_partitions, create_partition, create_partitions, database_sizes,
+  declare_health_check, declare_job, declare_keys, declared_since, delete_by_halves, delete_closure, delete_rows,
+  delete_slice, describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers,
+  describe_health_check, describe_holders, describe_holding_keys, describe_installation, describe_jobs,
+  describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
+  describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
+  drop_retired_partitions, due_by_marker, due_condition, estimate_rows, explain_attach_failure, fates_of, fences,
+  find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with, find_refresh,
+  find_refresh_policy, find_relation, find_released_rows, find_stranger, find_view, finish_detach, finish_run,
+  fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames,
+  follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of,
+  grant_of_refresh, hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions,
+  health_cache_hit, health_checks, health_connections, health_database_growth, health_database_size,
+  health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores,
+  health_foreign_keys_without_index, health_idle_in_transaction, health_inactive_replication_slots,
+  health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost, health_jobs_partial,
+  health_ledger_size, health_level, health_long_transactions, health_measure, health_nightshift_exposed,
+  health_oversized_partitions, health_partition_horizon, health_partitions_without_rls, health_paused,
+  health_policies_broken, health_read_only, health_replication_lag, health_sequences, health_slow_statements,
+  health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds, health_transaction_id_age,
+  health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run, held_partition_policy,
+  held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run, hold_run, hold_table,
+  in_days, index_definition, index_for_key, indexed_as, interval_start, intervals_of, is_forced, is_large,
+  is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time, key_columns,
+  key_in_words, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone, level_rank,
+  list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change,
+  lock_in_turn, lock_rows, lock_slice, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed,
+  may_go_unseen, may_refresh, measure_backlog, measure_children, measure_default_partition, measure_leaves,
+  measure_references, measure_retention_backlog, migrations, move_rows, moved_row, mute_triggers, name_refusal,
+  name_some, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
+  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners,
+  own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
+  partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
+  partitions_without_policy, pause, plan_partition_maintenance, plan_retention_purge, plan_view_refresh,
   policy_members, policy_of_view, preview_retention_purge, preview_retirement, primary_key, purge_batch, purge_counted,
   purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps,
-  purge_waits, put_off, reach_rows, read_partitions, reasons_of, reattach_partition, record_batch,
+  purge_waits, put_off, reach_rows, read_as_caller, read_partitions, reasons_of, reattach_partition, record_batch,
   record_refresh_failure, recount_moved_rows, reference_join, reference_tree, referencing_keys, refers_to_policy,
   refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies,
   related_tables, released_row, remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy,

@@ -217,17 +217,13 @@ describe('growth', () => {
     values ((now() at time zone 'UTC')::date - ${days}::integer, ${bytes})`;
   beforeEach(() => db.sql`delete from nightshift.database_sizes`);
 
-  it('is known after a day', async () => {
-    await note(0, 200e6);
-    expect(await readCheck(db.sql, 'database_growth')).toMatchObject({
-      level: 'info',
-      findings: [
-        {
-          subject: 'nightshift.database_sizes',
-          detail: expect.stringMatching(/^Not known yet/),
-        },
-      ],
-    });
+  it('is silent until it has been noted for three days, whatever came in meanwhile', async () => {
+    await note(0, 900e6);
+    await note(2, 1e6);
+    expect(await readCheck(db.sql, 'database_growth')).toMatchObject({ level: 'ok', value: null });
+    expect(await measure('database_growth')).toMatchObject([
+      { value: null, detail: expect.stringMatching(/^Not known yet/) },
+    ]);
   });
 
   it('is extrapolated from the oldest size until there is one that is a week old', async () => {

@@ -54,22 +54,16 @@ as $$
   join pg_catalog.pg_index x on x.indexrelid = u.index
   join pg_catalog.pg_class t on t.oid = x.indrelid
   where x.indisvalid and x.indislive
-    and t.relkind in ('r', 'm', 'p') and t.relpersistence <> 't'
-    and t.relowner in (select o from nightshift.application_owners() o)
+    and t.oid in (select a from nightshift.application_tables() a)
     -- What a foreign key or a retention policy relies on, however seldom: without it they would be reported.
     and not exists (
       select 1 from pg_catalog.pg_constraint k
-      where k.conrelid = t.oid and k.contype = 'f'
-        and (x.indkey::smallint[])[0:cardinality(k.conkey) - 1] @> k.conkey
+      where k.conrelid = t.oid and k.contype = 'f' and x.indkey[0] = any(k.conkey)
     )
     and not exists (
       select 1 from nightshift.retention_policies r
       join pg_catalog.pg_attribute a on a.attrelid = r.relation and a.attname = r.marker_column
       where r.relation = t.oid and a.attnum = any((x.indkey::smallint[])[0:x.indnkeyatts - 1])
-    )
-    and not exists (
-      select 1 from pg_catalog.pg_depend d
-      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = t.oid and d.deptype = 'e'
     );
 $$;
 

@@ -2527,7 +2527,7 @@ export type Database = {
         }[]
       }
       referencing_keys: {
-        Args: { relation: unknown }
+        Args: { relations: unknown[] }
         Returns: {
           constraint_name: unknown
           indexed: boolean
@@ -2535,6 +2535,7 @@ export type Database = {
           name: string
           referenced: unknown
           referencing: unknown
+          relation: unknown
         }[]
       }
       refers_to_policy: { Args: { relation: unknown }; Returns: boolean }

@@ -14,14 +14,17 @@ export type Database = {
         Row: {
           bytes: number
           measured_on: string
+          newest_oid: unknown
         }
         Insert: {
           bytes: number
           measured_on: string
+          newest_oid?: unknown
         }
         Update: {
           bytes?: number
           measured_on?: string
+          newest_oid?: unknown
         }
         Relationships: []
       }
@@ -2328,6 +2331,10 @@ export type Database = {
           parent: unknown
         }[]
       }
+      parts_of_invalid_indexes: {
+        Args: Record<PropertyKey, never>
+        Returns: unknown[]
+      }
       pause: { Args: { reason?: string }; Returns: undefined }
       plan_partition_maintenance: {
         Args: { fence: number; only_tables?: string[]; run_id: string }
@@ -2508,6 +2515,16 @@ export type Database = {
           step: Json
         }
         Returns: Json
+      }
+      redundant_indexes: {
+        Args: Record<PropertyKey, never>
+        Returns: {
+          index: unknown
+          key: unknown
+          other: unknown
+          relation: unknown
+          same_keys: boolean
+        }[]
       }
       reference_join: {
         Args: { from_referenced: boolean; key: unknown }

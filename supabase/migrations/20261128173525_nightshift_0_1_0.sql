@@ -143,6 +143,9 @@ alter table if exists nightshift.retention_policies
 add column if not exists relation_name text,
 add column if not exists first_purge text check (first_purge = 'all');
 
+alter table if exists nightshift.database_sizes
+add column if not exists newest_oid oid;
+
 -- supabase/schema/health/tables.sql
 
 -- Health checks, their thresholds, and what a check measures.
@@ -207,10 +210,13 @@ $$;
 
 create table if not exists nightshift.database_sizes (
   measured_on date primary key,
-  bytes bigint not null
+  bytes bigint not null,
+  newest_oid oid
 );
 
 comment on table nightshift.database_sizes is 'The size of the database on each day of the last 60, to say how it grows.';
+comment on column nightshift.database_sizes.newest_oid is
+  'The highest number of a relation on that day: one with a higher number was made later.';
 
 alter table nightshift.health_checks enable row level security;
 alter table nightshift.health_thresholds enable row level security;
@@ -1392,8 +1398,8 @@ declare
   jobs jsonb;
 begin
   if not run.dry_run and not exists (select 1 from nightshift.database_sizes s where s.measured_on = today) then
-    insert into nightshift.database_sizes (measured_on, bytes)
-    values (today, size)
+    insert into nightshift.database_sizes (measured_on, bytes, newest_oid)
+    values (today, size, (select c.oid from pg_catalog.pg_class c order by c.oid desc limit 1))
     on conflict do nothing;
     delete from nightshift.database_sizes s where s.measured_on < today - 60;
   end if;
@@ -1413,7 +1419,7 @@ end;
 $$;
 
 comment on function nightshift.check_health is
-  'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It notes the size of the database once a day. Errors: NS404, NS409 lease lost.';
+  'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It notes the size of the database, and its newest relation, once a day. Errors: NS404, NS409 lease lost.';
 
 -- supabase/schema/health/declare_health_check.sql
 
@@ -1925,6 +1931,26 @@ $$;
 comment on function nightshift.partitions_without_policy is
   'The tables of the application that are partitioned by range of a date or timestamp and have no enabled partition policy: their last partition, when it ends in UTC, how many days it holds, whether there is a default partition, and whether a policy is switched off. Those without any partition but the default are left out: nobody knows what is to be there.';
 
+-- supabase/schema/health/parts_of_invalid_indexes.sql
+
+create or replace function nightshift.parts_of_invalid_indexes()
+returns setof oid
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select y.indexrelid
+  from pg_catalog.pg_index x
+  join pg_catalog.pg_class c on c.oid = x.indexrelid and c.relkind = 'I'
+  cross join lateral pg_partition_tree(x.indrelid) t
+  join pg_catalog.pg_index y on y.indrelid = t.relid and y.indexrelid <> x.indexrelid
+  where not x.indisvalid and y.indisunique = x.indisunique
+    and nightshift.index_definition(y.indexrelid) = nightshift.index_definition(x.indexrelid);
+$$;
+
+comment on function nightshift.parts_of_invalid_indexes is
+  'The indexes of partitions that an invalid partitioned index has, or that next_part_of_index would attach to it.';
+
 -- supabase/schema/health/purge_steps.sql
 
 create or replace function nightshift.purge_steps(as_of timestamptz, scheduled boolean, max_runs integer)
@@ -1975,6 +2001,102 @@ $$;
 
 comment on function nightshift.read_as_caller is
   'The row level security policies, and the views with security_invoker, that read a relation with the rights of whoever asks, and fail for who may not; null for none. What functions read is not in the catalog.';
+
+-- supabase/schema/health/redundant_indexes.sql
+
+-- Why: the checks of duplicate and of unused indexes ask the same, so that together they never take away what one relies on.
+
+create or replace function nightshift.redundant_indexes()
+returns table (index oid, other oid, relation oid, same_keys boolean, key oid)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with alike as materialized (
+    select a.indexrelid as index, b.indexrelid as other
+    from pg_catalog.pg_index a
+    join pg_catalog.pg_index b on b.indrelid = a.indrelid and b.indkey[0] = a.indkey[0] and b.indexrelid <> a.indexrelid
+    where a.indrelid >= 16384::oid
+      and a.indisvalid and a.indisready and a.indislive and b.indisvalid and b.indisready and b.indislive
+      and a.indnkeyatts <= b.indnkeyatts
+      and not a.indisexclusion
+      and (
+        not a.indisunique
+        or (
+          b.indisunique and b.indnkeyatts = a.indnkeyatts
+          and b.indnullsnotdistinct = a.indnullsnotdistinct and (b.indimmediate or not a.indimmediate)
+        )
+      )
+      and (b.indkey::smallint[])[0:a.indnkeyatts - 1] = (a.indkey::smallint[])[0:a.indnkeyatts - 1]
+      -- With the operator classes the methods are the same too.
+      and (b.indclass::oid[])[0:a.indnkeyatts - 1] = (a.indclass::oid[])[0:]
+      and (b.indcollation::oid[])[0:a.indnkeyatts - 1] = (a.indcollation::oid[])[0:a.indnkeyatts - 1]
+      and (b.indoption::smallint[])[0:a.indnkeyatts - 1] = (a.indoption::smallint[])[0:a.indnkeyatts - 1]
+      and (a.indkey::smallint[])[a.indnkeyatts:] <@ b.indkey::smallint[]
+  ),
+  covered as materialized (
+    select a.indrelid as relation, l.index, l.other, b.indnkeyatts as other_keys, a.indnkeyatts = b.indnkeyatts as same_keys,
+      ac.relkind, ac.relpages, d.kept, d.key, d.other_kept, d.other_key
+    from alike l
+    join pg_catalog.pg_index a on a.indexrelid = l.index
+    join pg_catalog.pg_index b on b.indexrelid = l.other
+    join pg_catalog.pg_class ac on ac.oid = l.index
+    join pg_catalog.pg_class bc on bc.oid = l.other
+    join pg_catalog.pg_am m on m.oid = ac.relam
+    -- Where in its statement an expression stood is of no matter; Postgres up to 16 keeps it.
+    cross join lateral (
+      select
+        regexp_replace(a.indexprs::text, ' :location -?\d+', '', 'g'),
+        regexp_replace(b.indexprs::text, ' :location -?\d+', '', 'g'),
+        regexp_replace(a.indpred::text, ' :location -?\d+', '', 'g'),
+        regexp_replace(b.indpred::text, ' :location -?\d+', '', 'g')
+    ) e(expressions, other_expressions, predicate, other_predicate)
+    cross join lateral (
+      select
+        a.indisprimary or a.indisreplident or l.index in (select k.conindid from pg_catalog.pg_constraint k where k.contype = 'f'),
+        (select k.oid from pg_catalog.pg_constraint k where k.conrelid = a.indrelid and k.conindid = l.index and k.contype = 'u'),
+        b.indisprimary or b.indisreplident or l.other in (select k.conindid from pg_catalog.pg_constraint k where k.contype = 'f'),
+        (select k.oid from pg_catalog.pg_constraint k where k.conrelid = b.indrelid and k.conindid = l.other and k.contype = 'u')
+    ) d(kept, key, other_kept, other_key)
+    -- Parts of a partitioned index come and go with it.
+    where not ac.relispartition
+      -- A list of expressions begins with another when all but its closing bracket does.
+      and (e.expressions is null or starts_with(e.other_expressions, left(e.expressions, -1)))
+      and e.predicate is not distinct from e.other_predicate
+      -- Elsewhere than in a btree, options decide what an index can answer and how well.
+      and (
+        m.amname = 'btree'
+        or (
+          ac.reloptions is not distinct from bc.reloptions
+          and not exists (
+            select 1 from pg_catalog.pg_attribute o
+            where o.attrelid in (l.index, l.other) and o.attoptions is not null
+          )
+        )
+      )
+  ),
+  redundant as (
+    select c.*
+    from covered c
+    -- Of two that answer for each other one stays: that which more depends on, or else the older one.
+    where not c.kept
+      and (
+        (c.other, c.index) not in (select r.index, r.other from covered r)
+        or (c.other_kept, c.other_key is not null, c.index) > (c.kept, c.key is not null, c.other)
+      )
+  )
+  select distinct on (r.index) r.index, r.other, r.relation, r.same_keys, r.key
+  from redundant r
+  where r.relation in (select a from nightshift.application_tables() a)
+    -- The fix of an invalid index needs it.
+    and r.index not in (select p from nightshift.parts_of_invalid_indexes() p)
+  order by r.index,
+    -- One that stays itself.
+    r.other in (select e.index from redundant e), r.other_keys desc, r.other_kept desc, r.other_key is null, r.other;
+$$;
+
+comment on function nightshift.redundant_indexes is
+  'Each index of the application that another of its table answers for, and that other, which is never redundant itself; key: the unique constraint it belongs to, if any. See health_duplicate_indexes.';
 
 -- supabase/schema/health/remove_health_threshold.sql
 
@@ -14188,102 +14310,28 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  with alike as materialized (
-    select a.indexrelid as index, b.indexrelid as other
-    from pg_catalog.pg_index a
-    join pg_catalog.pg_index b on b.indrelid = a.indrelid and b.indkey[0] = a.indkey[0] and b.indexrelid <> a.indexrelid
-    where a.indrelid >= 16384::oid
-      and a.indisvalid and a.indisready and a.indislive and b.indisvalid and b.indisready and b.indislive
-      and a.indnkeyatts <= b.indnkeyatts
-      and not a.indisexclusion
-      and (
-        not a.indisunique
-        or (
-          b.indisunique and b.indnkeyatts = a.indnkeyatts
-          and b.indnullsnotdistinct = a.indnullsnotdistinct and (b.indimmediate or not a.indimmediate)
-        )
-      )
-      and (b.indkey::smallint[])[0:a.indnkeyatts - 1] = (a.indkey::smallint[])[0:a.indnkeyatts - 1]
-      -- With the operator classes the methods are the same too.
-      and (b.indclass::oid[])[0:a.indnkeyatts - 1] = (a.indclass::oid[])[0:]
-      and (b.indcollation::oid[])[0:a.indnkeyatts - 1] = (a.indcollation::oid[])[0:a.indnkeyatts - 1]
-      and (b.indoption::smallint[])[0:a.indnkeyatts - 1] = (a.indoption::smallint[])[0:a.indnkeyatts - 1]
-      and (a.indkey::smallint[])[a.indnkeyatts:] <@ b.indkey::smallint[]
-  ),
-  covered as materialized (
-    select a.indrelid as relation, l.index, l.other, b.indnkeyatts as other_keys, a.indnkeyatts = b.indnkeyatts as same_keys,
-      ac.relkind, ac.relpages, d.kept, d.key, d.other_kept, d.other_key
-    from alike l
-    join pg_catalog.pg_index a on a.indexrelid = l.index
-    join pg_catalog.pg_index b on b.indexrelid = l.other
-    join pg_catalog.pg_class ac on ac.oid = l.index
-    join pg_catalog.pg_class bc on bc.oid = l.other
-    join pg_catalog.pg_am m on m.oid = ac.relam
-    -- Where in its statement an expression stood is of no matter; Postgres up to 16 keeps it.
-    cross join lateral (
-      select
-        regexp_replace(a.indexprs::text, ' :location -?\d+', '', 'g'),
-        regexp_replace(b.indexprs::text, ' :location -?\d+', '', 'g'),
-        regexp_replace(a.indpred::text, ' :location -?\d+', '', 'g'),
-        regexp_replace(b.indpred::text, ' :location -?\d+', '', 'g')
-    ) e(expressions, other_expressions, predicate, other_predicate)
-    cross join lateral (
-      select
-        a.indisprimary or a.indisreplident or l.index in (select k.conindid from pg_catalog.pg_constraint k where k.contype = 'f'),
-        (select k.oid from pg_catalog.pg_constraint k where k.conrelid = a.indrelid and k.conindid = l.index and k.contype = 'u'),
-        b.indisprimary or b.indisreplident or l.other in (select k.conindid from pg_catalog.pg_constraint k where k.contype = 'f'),
-        (select k.oid from pg_catalog.pg_constraint k where k.conrelid = b.indrelid and k.conindid = l.other and k.contype = 'u')
-    ) d(kept, key, other_kept, other_key)
-    -- Parts of a partitioned index come and go with it.
-    where not ac.relispartition
-      -- A list of expressions begins with another when all but its closing bracket does.
-      and (e.expressions is null or starts_with(e.other_expressions, left(e.expressions, -1)))
-      and e.predicate is not distinct from e.other_predicate
-      -- Elsewhere than in a btree, options decide what an index can answer and how well.
-      and (
-        m.amname = 'btree'
-        or (
-          ac.reloptions is not distinct from bc.reloptions
-          and not exists (
-            select 1 from pg_catalog.pg_attribute o
-            where o.attrelid in (l.index, l.other) and o.attoptions is not null
-          )
-        )
-      )
-  ),
-  redundant as (
-    select distinct on (c.index) c.*
-    from covered c
-    -- Of two that answer for each other one stays: that which more depends on, or else the older one.
-    where not c.kept
-      and (
-        (c.other, c.index) not in (select r.index, r.other from covered r)
-        or (c.other_kept, c.other_key is not null, c.index) > (c.kept, c.key is not null, c.other)
-      )
-    order by c.index, c.other_keys desc, c.other_kept desc, c.other_key is null, c.other
-  )
   select
     r.index::regclass::text,
-    current_setting('block_size')::bigint * case when r.relkind = 'I' then (
+    current_setting('block_size')::bigint * case when c.relkind = 'I' then (
       with recursive part(index) as (
         select r.index
         union all
         select i.inhrelid from part p join pg_catalog.pg_inherits i on i.inhparent = p.index
       )
-      select sum(c.relpages) from part p join pg_catalog.pg_class c on c.oid = p.index
-    ) else r.relpages end,
+      select sum(i.relpages) from part p join pg_catalog.pg_class i on i.oid = p.index
+    ) else c.relpages end,
     format('on %s; %s %s', t.oid::regclass, r.other::regclass,
       case when r.same_keys then 'is the same' else 'begins with the same columns' end),
     case
       when r.key is not null
         then format('alter table %s drop constraint %I;', t.oid::regclass,
           (select k.conname from pg_catalog.pg_constraint k where k.oid = r.key))
-      else format('drop index %s%s;', case when r.relkind <> 'I' then 'concurrently ' end, r.index::regclass)
+      else format('drop index %s%s;', case when c.relkind <> 'I' then 'concurrently ' end, r.index::regclass)
     end,
     null::numeric, null::numeric, null::numeric, null::text
-  from redundant r
-  join pg_catalog.pg_class t on t.oid = r.relation
-  where t.oid in (select a from nightshift.application_tables() a);
+  from nightshift.redundant_indexes() r
+  join pg_catalog.pg_class c on c.oid = r.index
+  join pg_catalog.pg_class t on t.oid = r.relation;
 $$;
 
 comment on function nightshift.health_duplicate_indexes is
@@ -14353,18 +14401,17 @@ as $$
     from pg_catalog.pg_constraint k
     -- By any one of its columns the rows are found that the others are compared in.
     join pg_catalog.pg_index x on x.indrelid = k.conrelid and x.indkey[0] = any(k.conkey)
-    where k.contype = 'f' and x.indisvalid and x.indisready
+    join pg_catalog.pg_class c on c.oid = x.indexrelid
+    join pg_catalog.pg_am m on m.oid = c.relam and m.amname in ('btree', 'hash')
+    where k.contype = 'f'
+      -- One that is invalid is being built, or invalid_indexes says how to finish it; a second one would repeat it.
+      and (x.indisvalid and x.indisready or not x.indisunique and c.relname !~ '_cc(new|old)\d*$')
       -- Without the rows whose key is null it serves just as well.
       and (
         x.indpred is null
         or substring(
           x.indpred::text from '^\{NULLTEST :arg \{VAR :varno 1 :varattno (\d+) [^{}]*\} :nulltesttype 1 [^{}]*\}$'
         )::smallint = any(k.conkey)
-      )
-      and exists (
-        select 1 from pg_catalog.pg_class c
-        join pg_catalog.pg_am m on m.oid = c.relam
-        where c.oid = x.indexrelid and m.amname in ('btree', 'hash')
       )
   ),
   -- Each partition has a copy of the key, and may have an index of its own.
@@ -14409,7 +14456,7 @@ as $$
 $$;
 
 comment on function nightshift.health_foreign_keys_without_index is
-  'For each foreign key whose columns no index serves, how many rows the referring table has, as Postgres estimates them; of a partitioned one, in the partitions without. Not those that have an index: a valid btree or hash that begins with a column of the key, partial only where one is not null. Tables of less than 1,000 rows are ok: to read one as a whole takes no longer than to use an index. See nightshift.health_checks.';
+  'For each foreign key whose columns no index serves, how many rows the referring table has, as Postgres estimates them; of a partitioned one, in the partitions without. Not those that have an index: a btree or hash that begins with a column of the key, valid or to be completed by the fix of invalid_indexes, partial only where one is not null. Tables of less than 1,000 rows are ok: to read one as a whole takes no longer than to use an index. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'foreign_keys_without_index',
@@ -15036,7 +15083,9 @@ as $$
       to_char(u.ends_at, 'YYYY-MM-DD HH24:MI'),
       case when u.has_default then 'pile up in the default partition' else 'are refused' end, u.parent::regclass::text),
     case when u.is_switched_off then format('select nightshift.alter_partition_policy(%L, enabled => true); ', u.parent::regclass)
-      else format('select nightshift.add_partition_policy(%L, %L); ', u.parent::regclass, nightshift.usual_partition(u.parent)) end
+        -- Unless the fix of default_partition_rows has done so.
+      else format('select nightshift.add_partition_policy(%1$L, %2$L) where not exists (select from nightshift.partition_policies where parent = %1$L::regclass); ',
+        u.parent::regclass, nightshift.usual_partition(u.parent)) end
       || format('select nightshift.create_missing_partitions(%L);', u.parent::regclass),
     -- Whether someone else is about to make the next one, or none is wanted, is not known: that is worth a look, not an alarm
     -- at night. What makes them one at a time does so at some time of the last one.
@@ -15901,7 +15950,9 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  with recursive part(index, root) as (
+  -- A month's end, and the days around it: what is read once a month has been read by then.
+  with recursive observed(days) as (select 35),
+  part(index, root) as (
     select c.oid, c.oid from pg_catalog.pg_class c where c.relkind = 'I' and not c.relispartition
     union all
     select i.inhrelid, p.root
@@ -15933,22 +15984,43 @@ as $$
     select coalesce(pg_stat_get_db_stat_reset_time(d.oid), pg_stat_get_bgwriter_stat_reset_time())
     from pg_catalog.pg_database d
     where d.datname = current_database()
+  ),
+  -- Numbers of objects ascend: what is above the highest of a day was made since.
+  known(newest_oid) as (
+    select s.newest_oid
+    from nightshift.database_sizes s, observed o
+    where s.newest_oid is not null
+    order by s.measured_on > (health_unused_indexes.as_of at time zone 'UTC')::date - o.days,
+      abs(s.measured_on - (health_unused_indexes.as_of at time zone 'UTC')::date + o.days)
+    limit 1
   )
+  select
+    'all indexes', null::numeric,
+    format('Not known yet: statistics began on %s, and what is read once a month may not have been read since', to_char(b.at, 'YYYY-MM-DD')),
+    null::text, null::numeric, null::numeric, null::numeric, null::text
+  from began b, observed o
+  where b.at > health_unused_indexes.as_of - make_interval(days => o.days)
+  union all
   select
     u.index::regclass::text,
     u.pages * current_setting('block_size')::bigint,
-    -- Nobody knows when an index was made, so this is never more than advice.
+    -- Nobody knows when an index was made that is older than Nightshift's notes, so this is never more than advice.
     format('on %s; not read since statistics began, %s (%s days ago), or since it was made; what replicas read does not count',
       t.oid::regclass, to_char(b.at, 'YYYY-MM-DD'), extract(day from health_unused_indexes.as_of - b.at)),
     format('drop index %s%s;', case when c.relkind <> 'I' then 'concurrently ' end, c.oid::regclass),
     null::numeric, null::numeric, null::numeric, null::text
   from unread u
-  cross join began b
+  cross join observed o
+  join began b on b.at <= health_unused_indexes.as_of - make_interval(days => o.days)
   join pg_catalog.pg_class c on c.oid = u.index
   join pg_catalog.pg_index x on x.indexrelid = u.index
   join pg_catalog.pg_class t on t.oid = x.indrelid
   where x.indisvalid and x.indislive
+    and (u.index <= (select k.newest_oid from known k)) is not false
     and t.oid in (select a from nightshift.application_tables() a)
+    -- What another check says to drop, or relies on.
+    and u.index not in (select unnest(array[r.index, r.other]) from nightshift.redundant_indexes() r)
+    and u.index not in (select p from nightshift.parts_of_invalid_indexes() p)
     -- What a foreign key or a retention policy relies on, however seldom: without it they would be reported.
     and not exists (
       select 1 from pg_catalog.pg_constraint k
@@ -15962,7 +16034,7 @@ as $$
 $$;
 
 comment on function nightshift.health_unused_indexes is
-  'The size of each index over 128 kB, as of its last vacuum, that was never read; a partitioned index is one, with the size of all its parts. Not: unique ones and those that a foreign key or a retention policy relies on. Advice only: nobody knows when an index was made. See nightshift.health_checks.';
+  'The size of each index over 128 kB, as of its last vacuum, that was never read; a partitioned index is one, with the size of all its parts. Not: unique ones, those that a foreign key or a retention policy relies on, those that duplicate_indexes or invalid_indexes speaks of, and those known to be made in the last 35 days; none while statistics are younger than 35 days. Advice only: nobody knows when an older index was made. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'unused_indexes',
@@ -16143,7 +16215,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '8af1110fbc2c55a1b36f441a1a2db4f38c778587627b4e4c3d75e1cce4c5fbb9', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'dbe1845ee3f5e658fb9bfbcf2c7644a36e29c2ffcc6a138534d15694453f2b48', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -16185,25 +16257,25 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners,
   own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
   partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
-  partitions_without_policy, pause, plan_partition_maintenance, plan_retention_purge, plan_view_refresh,
-  policy_members, policy_of_view, preview_retention_purge, preview_retirement, primary_key, purge_batch, purge_counted,
-  purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps,
-  purge_waits, put_off, reach_rows, read_as_caller, read_partitions, reasons_of, reattach_partition, record_batch,
-  record_refresh_failure, recount_moved_rows, reference_join, reference_tree, referencing_keys, refers_to_policy,
-  refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies,
-  related_tables, released_row, remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
-  remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_sentinel,
-  require_nothing_queued, require_ownership, require_period, require_referencing_indexes, require_replica_identity,
-  require_statistics, require_trusted, require_trusted_keys, require_unpaused, require_within_brake,
-  resolve_references, restore_rows, restores, resume_run, retention_keys, retention_policies, retention_warnings,
-  retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check, runs,
-  sample_due_rows, scan_of, secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings,
-  settle_key, settle_owner, soft_delete_policies, sources_as_of, spread_hold, stamp_retired, stay_released,
-  subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes,
-  trusted_name, trusted_operator, unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition, users_of,
-  usual_gap, usual_partition, view_of, view_reads, view_refreshes, view_state, views_below, views_read, warn_of_heirs,
-  warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire,
-  why_not_retire_so_many, without_replica_identity
+  partitions_without_policy, parts_of_invalid_indexes, pause, plan_partition_maintenance, plan_retention_purge,
+  plan_view_refresh, policy_members, policy_of_view, preview_retention_purge, preview_retirement, primary_key,
+  purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released,
+  purge_slices, purge_steps, purge_waits, put_off, reach_rows, read_as_caller, read_partitions, reasons_of,
+  reattach_partition, record_batch, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
+  reference_tree, referencing_keys, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view,
+  refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, released_row, remember_held,
+  remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
+  require_checked_keys, require_few_due, require_marker_index, require_no_sentinel, require_nothing_queued,
+  require_ownership, require_period, require_referencing_indexes, require_replica_identity, require_statistics,
+  require_trusted, require_trusted_keys, require_unpaused, require_within_brake, resolve_references, restore_rows,
+  restores, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
+  retired_partitions, row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, secure_partition,
+  secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies,
+  sources_as_of, spread_hold, stamp_retired, stay_released, subtract_held, subtract_row_sets, take_pending,
+  time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers,
+  unpause, unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition, view_of, view_reads,
+  view_refreshes, view_state, views_below, views_read, warn_of_heirs, warn_of_replica_identity, warnings_of_purge,
+  way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -167,3 +167,36 @@ describe('the fix of a view that is open to the API', () => {
     }
   });
 });
+
+describe('an index that nobody has read', () => {
+  const unread = `
+    create table app.wide as select n as id, n as value from generate_series(1, 60000) n;
+    create index on app.wide (value) with (fillfactor = 10);`;
+  const foundIn = async (ahead: string) =>
+    (await readCheck(db.sql, 'unused_indexes', ahead)).findings.map(({ subject }) => subject);
+
+  it('is not said to be unused while statistics are younger than 35 days', async () => {
+    await run(unread);
+    expect(await foundIn('0')).toEqual([]);
+    expect(await foundIn('34 days')).toEqual([]);
+    expect(await foundIn('36 days')).toEqual(['app.wide_value_idx']);
+    const [row] = await db.sql`select detail from nightshift.health_unused_indexes(now())`;
+    expect(row?.detail).toMatch(/^Not known yet: statistics began on \d{4}-/);
+  });
+
+  it('is not while it is younger than that itself, however old the statistics are', async () => {
+    await run(`delete from nightshift.database_sizes`);
+    const { sql } = db;
+    const note = (days: number) => sql`
+      insert into nightshift.database_sizes (measured_on, bytes, newest_oid)
+      select (now() at time zone 'UTC')::date + ${days}::integer, 1, max(oid) from pg_class
+      on conflict (measured_on) do update set newest_oid = excluded.newest_oid`;
+    await note(0);
+    await run(unread);
+    expect(await foundIn('40 days')).toEqual([]);
+    await note(1);
+    expect(await foundIn('34 days')).toEqual([]);
+    expect(await foundIn('40 days')).toEqual(['app.wide_value_idx']);
+    await run(`delete from nightshift.database_sizes`);
+  });
+});

@@ -21,6 +21,7 @@ export const structureScenarios: HealthScenario[] = [
         create table app."Unread" as select n from generate_series(1, 60000) n;
         create index on app."Unread" (n) with (fillfactor = 10);
       `),
+    ahead: '36 days',
     mend: 'fix',
     obstruct: { revoke: 'pg_catalog.pg_index' },
   },

@@ -50,7 +50,9 @@ as $$
       to_char(u.ends_at, 'YYYY-MM-DD HH24:MI'),
       case when u.has_default then 'pile up in the default partition' else 'are refused' end, u.parent::regclass::text),
     case when u.is_switched_off then format('select nightshift.alter_partition_policy(%L, enabled => true); ', u.parent::regclass)
-      else format('select nightshift.add_partition_policy(%L, %L); ', u.parent::regclass, nightshift.usual_partition(u.parent)) end
+        -- Unless the fix of default_partition_rows has done so.
+      else format('select nightshift.add_partition_policy(%1$L, %2$L) where not exists (select from nightshift.partition_policies where parent = %1$L::regclass); ',
+        u.parent::regclass, nightshift.usual_partition(u.parent)) end
       || format('select nightshift.create_missing_partitions(%L);', u.parent::regclass),
     -- Whether someone else is about to make the next one, or none is wanted, is not known: that is worth a look, not an alarm
     -- at night. What makes them one at a time does so at some time of the last one.

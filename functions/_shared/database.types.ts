@@ -2145,6 +2145,7 @@ export type Database = {
         }
         Returns: number
       }
+      multixact_members: { Args: Record<PropertyKey, never>; Returns: number }
       mute_triggers: { Args: { relation: unknown }; Returns: Json }
       name_refusal: {
         Args: {

@@ -1732,6 +1732,29 @@ $$;
 
 comment on function nightshift.level_rank is 'The order of levels: ok, info, unknown, warning, critical; higher is worse.';
 
+-- supabase/schema/health/multixact_members.sql
+
+-- Only a superuser, or who was granted pg_ls_dir, can list the files; asked for in a statement of its own, since Postgres checks
+-- that right before it runs one.
+
+create or replace function nightshift.multixact_members()
+returns bigint
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not has_function_privilege('pg_ls_dir(text)', 'execute') then
+    return null;
+  end if;
+  -- A page of 8 kB holds 409 groups of four, and a file 32 pages.
+  return (select 52352 * count(*) from pg_ls_dir('pg_multixact/members') f(name));
+end;
+$$;
+
+comment on function nightshift.multixact_members is
+  'About how many members of multixacts the server keeps, by the files that hold them; null where they cannot be listed.';
+
 -- supabase/schema/health/next_part_of_index.sql
 
 create or replace function nightshift.next_part_of_index(index oid, out detail text, out fix text)
@@ -13991,7 +14014,7 @@ select nightshift.declare_health_check(
 
 -- supabase/schema/health/checks/connections.sql
 
--- Health check connections: how much of the server's pool of connections is in use.
+-- Health check connections: how much of each limit on connections is in use: of the server, this database, each role.
 -- Why: at the limit every new request is refused, those of the night shift among them.
 
 create or replace function nightshift.health_connections(as_of timestamptz)
@@ -14018,12 +14041,35 @@ begin
       - coalesce(current_setting('reserved_connections', true)::integer, 0) as slots
   ) room
   where a.backend_type = 'client backend'
-  group by room.slots;
+  group by room.slots
+  union all
+  -- Postgres holds no superuser to these.
+  select
+    format('database %I', d.datname),
+    round(100.0 * count(a.pid) / d.datconnlimit, 1),
+    format('%s of %s, the connection limit of the database', count(a.pid), d.datconnlimit),
+    format('alter database %I connection limit %s; -- or end some of its sessions', d.datname, 2 * d.datconnlimit),
+    null::numeric, null::numeric, null::numeric, null::text
+  from pg_catalog.pg_database d
+  left join pg_catalog.pg_stat_activity a on a.datid = d.oid and a.backend_type = 'client backend'
+  where d.datname = current_database() and d.datconnlimit > 0
+  group by d.datname, d.datconnlimit
+  union all
+  select
+    format('role %I', r.rolname),
+    round(100.0 * count(a.pid) / r.rolconnlimit, 1),
+    format('%s of %s, the connection limit of the role', count(a.pid), r.rolconnlimit),
+    format('alter role %I connection limit %s; -- or end some of its sessions', r.rolname, 2 * r.rolconnlimit),
+    null::numeric, null::numeric, null::numeric, null::text
+  from pg_catalog.pg_roles r
+  left join pg_catalog.pg_stat_activity a on a.usesysid = r.oid and a.backend_type = 'client backend'
+  where r.rolconnlimit > 0 and not r.rolsuper and r.rolcanlogin
+  group by r.rolname, r.rolconnlimit;
 end;
 $$;
 
 comment on function nightshift.health_connections is
-  'Client connections in percent of max_connections less those reserved (superuser_reserved_connections, reserved_connections). See nightshift.health_checks.';
+  'Client connections in percent of max_connections less those reserved (superuser_reserved_connections, reserved_connections), and of the connection limits of this database and of each role, where there are any. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'connections',
@@ -15441,7 +15487,7 @@ declare
   share numeric;
 begin
   for candidate in
-    with used as (
+    with recursive used as (
       -- Owned: serial and identity. Or by a default alone, which does not say that the column is the narrower of the two.
       select s.seqrelid as sequence, d.refobjid as relation, d.refobjsubid as column
       from pg_catalog.pg_sequence s
@@ -15454,12 +15500,25 @@ begin
       join pg_catalog.pg_attrdef f on f.oid = d.objid
       where d.classid = 'pg_catalog.pg_attrdef'::regclass
     ),
+    -- And all columns that refer to one of these, which have to hold the same numbers.
+    held(sequence, relation, "column", distance) as (
+      select u.sequence, u.relation, u.column::smallint, 0 from used u
+      union
+      select h.sequence, k.conrelid, r.column, h.distance + 1
+      from held h
+      join pg_catalog.pg_constraint k on k.confrelid = h.relation and k.contype = 'f' and k.conparentid = 0
+      cross join lateral unnest(k.confkey, k.conkey) r(referred, "column")
+      -- A key may lead back to where it came from.
+      where r.referred = h.column and h.distance < 8
+    ),
     taker as (
-      select u.sequence, u.relation, a.attname, a.attidentity <> '' as is_identity,
+      select u.sequence, u.relation, u.distance, a.attname, u.distance = 0 and a.attidentity <> '' as is_identity,
         case coalesce(nullif(t.typbasetype, 0), t.oid)
           when 'int2'::regtype then 32767 when 'int4'::regtype then 2147483647 else 9223372036854775807 end as most,
         format_type(a.atttypid, a.atttypmod) as type
-      from used u
+      from (
+        select h.sequence, h.relation, h.column, min(h.distance) as distance from held h group by h.sequence, h.relation, h.column
+      ) u
       join pg_catalog.pg_attribute a on a.attrelid = u.relation and a.attnum = u.column
       join pg_catalog.pg_type t on t.oid = a.atttypid
       -- A partition has its columns, and their types, from its parent.
@@ -15467,10 +15526,12 @@ begin
     ),
     narrowest as (
       select k.sequence, min(k.most) as most, bool_or(k.is_identity) as is_identity,
-        string_agg(format('%s.%I (%s)', k.relation::regclass, k.attname, k.type), ', ') as columns,
-        string_agg(format('alter table %s alter column %I type bigint;', k.relation::regclass, k.attname), ' ')
-          filter (where k.most < 9223372036854775807) as widening
-      from taker k
+        string_agg(format('%s.%I (%s)', k.relation::regclass, k.attname, k.type), ', ' order by k.distance, k.relation)
+          filter (where k.distance = 0 or k.most = k.least_most) as columns,
+        -- What refers to a column first, or it could not hold what that takes.
+        string_agg(format('alter table %s alter column %I type bigint;', k.relation::regclass, k.attname), ' '
+          order by k.distance desc, k.relation) filter (where k.most < 9223372036854775807) as widening
+      from (select t.*, min(t.most) over (partition by t.sequence) as least_most from taker t) k
       group by k.sequence
     ),
     bounded as (
@@ -15520,7 +15581,7 @@ begin
         measure.detail := format('at %s of %s%s', last_value, candidate.last_possible, ', for ' || candidate.columns);
         if candidate.column_is_first then
           measure.detail := measure.detail
-            || '. The fix rewrites the table and blocks it meanwhile; columns that refer to it need bigint as well';
+            || '. The fix rewrites each table that it widens, and blocks it meanwhile';
           measure.fix := candidate.widening
             || case when candidate.is_identity then ''
               else format(' alter sequence %s as bigint %s;', candidate.name,
@@ -15545,7 +15606,7 @@ end;
 $$;
 
 comment on function nightshift.health_sequences is
-  'Numbers used in percent of those that the sequence, and the columns that take their values from it, can hold. Sequences with the whole range of bigint are left out. See nightshift.health_checks.';
+  'Numbers used in percent of those that the sequence, the columns that take their values from it, and those that refer to them can hold. Sequences with the whole range of bigint are left out. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'sequences',
@@ -15925,11 +15986,28 @@ as $$
     format('vacuum (freeze) %s;', o.name),
     null, null, null, null
   )::nightshift.health_measure
-  from old o, supply s;
+  from old o, supply s
+  union all
+  -- Each multixact has members, and these run out on their own, at twice as many: few multixacts of many sessions do.
+  select (
+    'multixact members',
+    round(100.0 * m.members / (2 * s.ids), 3),
+    case when m.members is null then format('%I may not list the files that hold them', current_user)
+      else format('about %s of %s; they go when the tables with the oldest multixacts are frozen', m.members, 2 * s.ids) end,
+    (
+      select format('vacuum (freeze) %s;', string_agg(r.name, ', ' order by r.mxids desc))
+      from (
+        select format('%I.%I', r.nspname, r.relname) as name, r.mxids from relation r
+        where r.mxids > 0 and r.relpersistence <> 't' order by r.mxids desc limit 10
+      ) r
+    ),
+    null, null, null, null
+  )::nightshift.health_measure
+  from nightshift.multixact_members() m(members), supply s;
 $$;
 
 comment on function nightshift.health_transaction_id_age is
-  'Age of the oldest transaction id or multixact in percent of the 2^31 there are, of each database of the server, and in this one of each table (with its TOAST) that is over 10 percent. See nightshift.health_checks.';
+  'Age of the oldest transaction id or multixact in percent of the 2^31 there are, of each database of the server, and in this one of each table (with its TOAST) that is over 10 percent; and the members of multixacts in percent of 2^32, where a role may list their files: a superuser, or one who was granted pg_ls_dir(text). See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'transaction_id_age',
@@ -16215,7 +16293,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'dbe1845ee3f5e658fb9bfbcf2c7644a36e29c2ffcc6a138534d15694453f2b48', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '1056cc4376feec72b17cd0e22275bf781c4b938de995cbd1db90b5f9501bc9d7', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -16252,8 +16330,8 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change,
   lock_in_turn, lock_rows, lock_slice, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed,
   may_go_unseen, may_refresh, measure_backlog, measure_children, measure_default_partition, measure_leaves,
-  measure_references, measure_retention_backlog, migrations, move_rows, moved_row, mute_triggers, name_refusal,
-  name_some, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
+  measure_references, measure_retention_backlog, migrations, move_rows, moved_row, multixact_members, mute_triggers,
+  name_refusal, name_some, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
   note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners,
   own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
   partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,

@@ -5377,6 +5377,14 @@ begin
     from nightshift.retired_partitions r
     left join pg_catalog.pg_class c on c.oid = r.partition
     where r.id = d.id and d.status = 'detached' and (c.oid is null or c.relispartition);
+    -- Half detached by them, and due: this run finishes it, as one of its own.
+    perform nightshift.note_detaching(p, r.partition, run.id)
+    from nightshift.read_partitions(chosen) r
+    join nightshift.partition_policies p on p.parent::oid = r.parent
+    where r.pending and r.upper <= least(run.started_at, now()) at time zone 'UTC' - p.retention
+      and not exists (
+        select 1 from nightshift.retired_partitions d where d.partition::oid = r.partition and d.status = 'detaching'
+      );
   end if;
 
   return jsonb_build_object(
@@ -5413,7 +5421,7 @@ end;
 $$;
 
 comment on function nightshift.plan_partition_maintenance is
-  'The tables with an enabled policy and their state (tables: see describe_partition_sets), retired partitions whose grace period is over (drops; keptBecause says why one stays), detaches that were interrupted (unfinished), and tables whose policy is switched off. only_tables: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+  'The tables with an enabled policy and their state (tables: see describe_partition_sets), retired partitions whose grace period is over (drops; keptBecause says why one stays), detaches that were interrupted (unfinished; of those that people began, what is due), and tables whose policy is switched off. only_tables: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
 
 -- supabase/schema/partition/preview_retirement.sql
 
@@ -14512,6 +14520,56 @@ select nightshift.declare_health_check(
   unit => 'count', info => 1000, warning => 1000000
 );
 
+-- supabase/schema/health/checks/hidden_partitions.sql
+
+-- Health check hidden_partitions: partitions that are there while their rows cannot be seen through the table.
+-- Why: nothing fails, figures are just too low; and what was meant to be kept is dropped or forgotten as a table that nobody reads.
+
+create or replace function nightshift.health_hidden_partitions(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+as $$
+  select
+    i.inhrelid::regclass::text,
+    1::numeric,
+    format('half detached from %s: its rows cannot be seen through it, none can be added, and no other partition can be detached concurrently.%s',
+      i.inhparent::regclass, case when d.partition is not null
+        then format(' The next run of partition-maintenance finishes it; to have it back: select nightshift.reattach_partition(%L);', i.inhrelid::regclass)
+        else ' To have it back, finish it and attach it again' end),
+    format('alter table %s detach partition %s finalize;', i.inhparent::regclass, i.inhrelid::regclass),
+    null::numeric, null::numeric, 1::numeric, null::text
+  from pg_catalog.pg_inherits i
+  left join nightshift.retired_partitions d on d.partition::oid = i.inhrelid and d.status = 'detaching'
+  where i.inhdetachpending and i.inhparent in (select a from nightshift.application_tables() a)
+  union all
+  select
+    d.partition::text,
+    1::numeric,
+    format('was retired from %s when retention was shorter; it is not due any more, so rows of %s to %s are missing there, and new ones of that time find no partition',
+      d.parent, lower(d.period), upper(d.period)),
+    format('select nightshift.reattach_partition(%L);', d.partition),
+    null::numeric, 1::numeric, null::numeric, null::text
+  from nightshift.retired_partitions d
+  join nightshift.partition_policies p on p.parent = d.parent and p.enabled
+  join pg_catalog.pg_class c on c.oid = d.partition and not c.relispartition
+  where d.status = 'detached'
+    and (p.retention is null or upper(d.period) > least(health_hidden_partitions.as_of, now()) at time zone 'UTC' - p.retention);
+$$;
+
+comment on function nightshift.health_hidden_partitions is
+  '1 for each partition that is half detached (critical), as an interrupted detach leaves it, and for each that was retired and would not be due now (warning). See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'hidden_partitions',
+  title => 'Partitions whose rows cannot be seen',
+  healthy => 'Every partition that is to be there can be seen through its table.',
+  why => 'Queries of the table pass over these rows without a word, and what is computed from them is too low.',
+  unit => 'count', warning => 1
+);
+
 -- supabase/schema/health/checks/idle_in_transaction.sql
 
 -- Health check idle_in_transaction: how long sessions of this database have left a transaction open without doing anything.
@@ -16293,7 +16351,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '1056cc4376feec72b17cd0e22275bf781c4b938de995cbd1db90b5f9501bc9d7', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'fff87537f32ec40e7b40dd82da4a7b60ba6c897ce17a8c676c2245807b009fdb', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -16316,44 +16374,45 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   grant_of_refresh, hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions,
   health_cache_hit, health_checks, health_connections, health_database_growth, health_database_size,
   health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores,
-  health_foreign_keys_without_index, health_idle_in_transaction, health_inactive_replication_slots,
-  health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost, health_jobs_partial,
-  health_ledger_size, health_level, health_long_transactions, health_measure, health_nightshift_exposed,
-  health_oversized_partitions, health_partition_horizon, health_partitions_without_rls, health_paused,
-  health_policies_broken, health_read_only, health_replication_lag, health_sequences, health_slow_statements,
-  health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds, health_transaction_id_age,
-  health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run, held_partition_policy,
-  held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run, hold_run, hold_table,
-  in_days, index_definition, index_for_key, indexed_as, interval_start, intervals_of, is_forced, is_large,
-  is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time, key_columns,
-  key_in_words, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone, level_rank,
-  list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change,
-  lock_in_turn, lock_rows, lock_slice, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed,
-  may_go_unseen, may_refresh, measure_backlog, measure_children, measure_default_partition, measure_leaves,
-  measure_references, measure_retention_backlog, migrations, move_rows, moved_row, multixact_members, mute_triggers,
-  name_refusal, name_some, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
-  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners,
-  own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
-  partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
-  partitions_without_policy, parts_of_invalid_indexes, pause, plan_partition_maintenance, plan_retention_purge,
-  plan_view_refresh, policy_members, policy_of_view, preview_retention_purge, preview_retirement, primary_key,
-  purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released,
-  purge_slices, purge_steps, purge_waits, put_off, reach_rows, read_as_caller, read_partitions, reasons_of,
-  reattach_partition, record_batch, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
-  reference_tree, referencing_keys, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view,
-  refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, released_row, remember_held,
-  remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
-  require_checked_keys, require_few_due, require_marker_index, require_no_sentinel, require_nothing_queued,
-  require_ownership, require_period, require_referencing_indexes, require_replica_identity, require_statistics,
-  require_trusted, require_trusted_keys, require_unpaused, require_within_brake, resolve_references, restore_rows,
-  restores, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
-  retired_partitions, row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, secure_partition,
-  secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies,
-  sources_as_of, spread_hold, stamp_retired, stay_released, subtract_held, subtract_row_sets, take_pending,
-  time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers,
-  unpause, unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition, view_of, view_reads,
-  view_refreshes, view_state, views_below, views_read, warn_of_heirs, warn_of_replica_identity, warnings_of_purge,
-  way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
+  health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
+  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
+  health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
+  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
+  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
+  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
+  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
+  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run,
+  hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as, interval_start, intervals_of, is_forced,
+  is_large, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time,
+  key_columns, key_in_words, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone,
+  level_rank, list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs,
+  lock_for_change, lock_in_turn, lock_rows, lock_slice, mark_lost_runs, marker_is_indexed, marker_walk,
+  may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
+  measure_default_partition, measure_leaves, measure_references, measure_retention_backlog, migrations, move_rows,
+  moved_row, multixact_members, mute_triggers, name_refusal, name_some, next_leaf, next_part_of_index, next_seeds,
+  note_assessment, note_decisions, note_detaching, note_partitions, note_released, note_unchanged, nothing_left,
+  oldest_due, only_kept, only_needed, other_owners, own_due_condition, pages_of, partition_faults, partition_key,
+  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
+  partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
+  pause, plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members, policy_of_view,
+  preview_retention_purge, preview_retirement, primary_key, purge_batch, purge_counted, purge_decisions, purge_key,
+  purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_off, reach_rows,
+  read_as_caller, read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure,
+  recount_moved_rows, redundant_indexes, reference_join, reference_tree, referencing_keys, refers_to_policy,
+  refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies,
+  related_tables, released_row, remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
+  remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_sentinel,
+  require_nothing_queued, require_ownership, require_period, require_referencing_indexes, require_replica_identity,
+  require_statistics, require_trusted, require_trusted_keys, require_unpaused, require_within_brake,
+  resolve_references, restore_rows, restores, resume_run, retention_keys, retention_policies, retention_warnings,
+  retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check, runs,
+  sample_due_rows, scan_of, secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings,
+  settle_key, settle_owner, soft_delete_policies, sources_as_of, spread_hold, stamp_retired, stay_released,
+  subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes,
+  trusted_name, trusted_operator, unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition, users_of,
+  usual_gap, usual_partition, view_of, view_reads, view_refreshes, view_state, views_below, views_read, warn_of_heirs,
+  warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire,
+  why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

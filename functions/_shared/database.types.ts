@@ -14,14 +14,17 @@ export type Database = {
         Row: {
           bytes: number
           measured_on: string
+          newest_oid: unknown
         }
         Insert: {
           bytes: number
           measured_on: string
+          newest_oid?: unknown
         }
         Update: {
           bytes?: number
           measured_on?: string
+          newest_oid?: unknown
         }
         Relationships: []
       }
@@ -753,6 +756,10 @@ export type Database = {
       }
       api_roles: { Args: Record<PropertyKey, never>; Returns: unknown[] }
       application_owners: {
+        Args: Record<PropertyKey, never>
+        Returns: unknown[]
+      }
+      application_tables: {
         Args: Record<PropertyKey, never>
         Returns: unknown[]
       }
@@ -1575,6 +1582,16 @@ export type Database = {
           isSetofReturn: true
         }
       }
+      health_hidden_partitions: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       health_idle_in_transaction: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
@@ -2142,6 +2159,7 @@ export type Database = {
         }
         Returns: number
       }
+      multixact_members: { Args: Record<PropertyKey, never>; Returns: number }
       mute_triggers: { Args: { relation: unknown }; Returns: Json }
       name_refusal: {
         Args: {
@@ -2317,6 +2335,21 @@ export type Database = {
           row_count: number
         }[]
       }
+      partitions_without_policy: {
+        Args: Record<PropertyKey, never>
+        Returns: {
+          days: number
+          ends_at: string
+          has_default: boolean
+          is_switched_off: boolean
+          newest: unknown
+          parent: unknown
+        }[]
+      }
+      parts_of_invalid_indexes: {
+        Args: Record<PropertyKey, never>
+        Returns: unknown[]
+      }
       pause: { Args: { reason?: string }; Returns: undefined }
       plan_partition_maintenance: {
         Args: { fence: number; only_tables?: string[]; run_id: string }
@@ -2445,6 +2478,7 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      read_as_caller: { Args: { relation: unknown }; Returns: string }
       read_partitions: {
         Args: { parents: unknown[] }
         Returns: {
@@ -2496,6 +2530,16 @@ export type Database = {
           step: Json
         }
         Returns: Json
+      }
+      redundant_indexes: {
+        Args: Record<PropertyKey, never>
+        Returns: {
+          index: unknown
+          key: unknown
+          other: unknown
+          relation: unknown
+          same_keys: boolean
+        }[]
       }
       reference_join: {
         Args: { from_referenced: boolean; key: unknown }

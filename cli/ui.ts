@@ -110,6 +110,7 @@ const colours = {
   waiting: 'yellow',
   running: 'cyan',
   continued: 'yellow',
+  interrupted: 'yellow',
   partial: 'yellow',
   skipped: 'yellow',
   failed: 'red',

@@ -218,7 +218,7 @@ function explainStep(step: PartitionStep, dryRun: boolean): void {
   for (const [deed, partitions] of deeds) {
     if (partitions.length > 0) note(`${step.table}: ${deed}: ${some(partitions)}`);
   }
-  if (step.status === 'waiting') note(`${step.table}: time ran out`);
+  if (step.status === 'waiting') note(`${step.table}: the rest waits for the next run`);
   const last = step.retired.at(-1);
   if (last?.dropAfter) {
     note(

@@ -2561,7 +2561,7 @@ export type Database = {
         }[]
       }
       referencing_keys: {
-        Args: { relation: unknown }
+        Args: { relations: unknown[] }
         Returns: {
           constraint_name: unknown
           indexed: boolean
@@ -2569,6 +2569,7 @@ export type Database = {
           name: string
           referenced: unknown
           referencing: unknown
+          relation: unknown
         }[]
       }
       refers_to_policy: { Args: { relation: unknown }; Returns: boolean }

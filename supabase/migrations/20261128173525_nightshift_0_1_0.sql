@@ -4833,7 +4833,7 @@ declare
   triggers jsonb;
   moved bigint;
 begin
-  for key in select k.key, k.name, k.referencing from nightshift.referencing_keys(default_partition) k loop
+  for key in select k.key, k.name, k.referencing from nightshift.referencing_keys(array[default_partition::oid]) k loop
     -- To a foreign key a row that moves is a row that is deleted, and its references may be deleted with it.
     execute format(
       'select exists (select from (select * from only %s r where %s) t where exists (select from %s x where %s))',
@@ -5886,7 +5886,7 @@ declare
   referenced boolean;
   users text;
 begin
-  for key in select k.key, k.name, k.referencing from nightshift.referencing_keys(partition) k loop
+  for key in select k.key, k.name, k.referencing from nightshift.referencing_keys(array[partition::oid]) k loop
     execute format('select exists (select from only %s t where exists (select from %s x where %s))',
       nightshift.trusted_name(partition), nightshift.scan_of(key.referencing), nightshift.join_condition(key.key)) into referenced;
     if referenced then
@@ -7509,6 +7509,11 @@ rows 10
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  -- So is nearly every table, and a purge asks often.
+  if exists (select from pg_catalog.pg_class c where c.oid = relation and c.relkind = 'r') then
+    return next relation;
+    return;
+  end if;
   return query
   select l.oid::regclass
   from nightshift.partitions_below(all_leaf_relations.relation) l(oid)
@@ -7740,7 +7745,7 @@ begin
       hint = format('Declare the policy as the owner of the table, or: grant delete on %s to %I;', relation, caller);
   end if;
   perform nightshift.require_trusted(relation::oid || array(
-    select distinct k.referencing::oid from nightshift.referencing_keys(relation) k
+    select distinct k.referencing::oid from nightshift.referencing_keys(array[relation::oid]) k
   ));
   if not (
     has_table_privilege(relation, 'select')
@@ -11738,16 +11743,24 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
-  with keys as (
+  with members as materialized (
+    select m.policy, m.member from nightshift.policy_members(policies) m
+  ),
+  keys as materialized (
     select distinct on (m.policy, r.key) m.policy, r.*
-    from nightshift.policy_members(policies) m
-    cross join lateral nightshift.referencing_keys(m.member) r
+    from nightshift.referencing_keys(array(select distinct m.member::oid from members m)) r
+    join members m on m.member::oid = r.relation
+  ),
+  families as materialized (
+    select r.referenced, array(select nightshift.related_tables(r.referenced)) as related
+    from (select distinct k.referenced from keys k) r
   )
   select k.policy,
     -- A key of the same name that was made anew may delete what it should release.
     case when d.role = 'release' and c.confdeltype not in ('n', 'd') then 'hold' else coalesce(d.role, 'hold') end,
-    k.key, k.name, k.referenced, k.referencing, k.indexed, array(select nightshift.related_tables(k.referenced))
+    k.key, k.name, k.referenced, k.referencing, k.indexed, f.related
   from keys k
+  join families f on f.referenced = k.referenced
   join pg_catalog.pg_constraint c on c.oid = k.key
   left join nightshift.retention_keys d
     on d.policy::oid = k.policy and d.referencing = k.referencing and d.constraint_name = k.constraint_name
@@ -12333,20 +12346,19 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  referenced oid;
+  referencing oid;
+  near oid;
 begin
-  return (
-    -- From one known row r to those at the other end. The array is looked at before any table is.
-    select case when from_referenced
-      then format('%s t join %s x on %s where r.relation = any(%L::oid[]) and t.tableoid = r.relation and t.ctid = r.tid',
-        nightshift.scan_of(c.confrelid), nightshift.scan_of(c.conrelid), nightshift.join_condition(c.oid),
-        array(select l::oid from nightshift.all_leaf_relations(c.confrelid) l))
-      else format('%s x join %s t on %s where r.relation = any(%L::oid[]) and x.tableoid = r.relation and x.ctid = r.tid',
-        nightshift.scan_of(c.conrelid), nightshift.scan_of(c.confrelid), nightshift.join_condition(c.oid),
-        array(select l::oid from nightshift.all_leaf_relations(c.conrelid) l))
-    end
-    from pg_catalog.pg_constraint c
-    where c.oid = reference_join.key
-  );
+  select c.confrelid, c.conrelid into referenced, referencing from pg_catalog.pg_constraint c where c.oid = key;
+  near := case when from_referenced then referenced else referencing end;
+  -- From one known row r to those at the other end. The array is looked at before any table is.
+  return format('%1$s %2$s join %3$s %4$s on %5$s where r.relation = any(%6$L::oid[]) and %2$s.tableoid = r.relation and %2$s.ctid = r.tid',
+    nightshift.scan_of(near), case when from_referenced then 't' else 'x' end,
+    nightshift.scan_of(case when from_referenced then referencing else referenced end), case when from_referenced then 'x' else 't' end,
+    nightshift.join_condition(key),
+    array(select l::oid from nightshift.all_leaf_relations(near) l));
 end;
 $$;
 
@@ -12420,18 +12432,42 @@ comment on function nightshift.reference_tree is
 -- What refers to a table: the foreign keys that a purge has to respect.
 -- Why: a due row may go only when every row that refers to it goes too; the catalog is read in one place.
 
-create or replace function nightshift.referencing_keys(relation regclass)
-returns table (key oid, name text, constraint_name name, referenced regclass, referencing regclass, indexed boolean)
+create or replace function nightshift.referencing_keys(relations oid[])
+returns table (relation oid, key oid, name text, constraint_name name, referenced regclass, referencing regclass, indexed boolean)
 language plpgsql
 stable
 rows 10
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  related constant oid[] := array(select nightshift.related_tables(relation));
 begin
   return query
+  with families as materialized (
+    select c.oid, array(select nightshift.related_tables(c.oid)) as related
+    from unnest(relations) r(oid)
+    -- Postgres guards a table that is referred to by triggers; most partitions have none.
+    cross join lateral (select c.oid from pg_catalog.pg_class c where c.oid = r.oid offset 0) c
+  ),
+  found as materialized (
+    -- Constraints have no index by the table that they refer to, dependencies have one.
+    select distinct f.oid as relation, d.objid as key, f.related
+    from families f
+    cross join lateral unnest(f.related) r(oid)
+    cross join lateral (select c.oid from pg_catalog.pg_class c where c.oid = r.oid and c.relhastriggers offset 0) c
+    join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = c.oid
+    where d.classid = 'pg_catalog.pg_constraint'::regclass
+  ),
+  keys as materialized (
+    select distinct f.relation, k.oid, k.conname, k.conrelid, k.confrelid, k.conkey
+    from found f
+    cross join lateral (select k.* from pg_catalog.pg_constraint k where k.oid = f.key offset 0) k
+    where k.contype = 'f'
+      -- Copies of a key that partitioning makes are covered by the key itself.
+      and k.conparentid = 0
+      -- The keys that the table itself has depend on it as well.
+      and k.confrelid = any(f.related)
+  )
   select
+    k.relation,
     k.oid,
     format('%I on %s%s', k.conname, k.conrelid::regclass, nightshift.retired_in_words(k.conrelid)),
     k.conname,
@@ -12460,26 +12496,12 @@ begin
           from generate_series(0, cardinality(k.conkey) - 1) n
         ) = (select array_agg(a order by a) from unnest(k.conkey) a)
     )
-  from (
-    -- Constraints have no index by the table that they refer to, dependencies have one.
-    select distinct d.objid
-    from unnest(related) r(oid)
-    -- Postgres guards a table that is referred to by triggers; most partitions have none.
-    cross join lateral (select c.oid from pg_catalog.pg_class c where c.oid = r.oid and c.relhastriggers offset 0) c
-    join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = c.oid
-    where d.classid = 'pg_catalog.pg_constraint'::regclass
-  ) d
-  cross join lateral (select k.* from pg_catalog.pg_constraint k where k.oid = d.objid offset 0) k
-  where k.contype = 'f'
-    -- Copies of a key that partitioning makes are covered by the key itself.
-    and k.conparentid = 0
-    -- The keys that the table itself has depend on it as well.
-    and k.confrelid in (select unnest(related));
+  from keys k;
 end;
 $$;
 
 comment on function nightshift.referencing_keys is
-  'The foreign keys that refer to a table, to any of its partitions or to what it is a partition of: name for reports, both tables, and whether an index on the referencing side serves it.';
+  'The foreign keys that refer to each of these tables, to any of its partitions or to what it is a partition of: name for reports, both tables, and whether an index on the referencing side serves it.';
 
 -- supabase/schema/retention/refers_to_policy.sql
 
@@ -12557,6 +12579,11 @@ rows 10
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  -- So is nearly every table, and a purge asks often.
+  if not exists (select from pg_catalog.pg_class c where c.oid = relation and (c.relkind = 'p' or c.relispartition)) then
+    return next relation;
+    return;
+  end if;
   return query
   select nightshift.partitions_below(related_tables.relation)
   union
@@ -12689,7 +12716,7 @@ declare
   missing record;
 begin
   select k.referencing, k.key, nightshift.key_columns(k.key) as columns into missing
-  from nightshift.referencing_keys(relation) k
+  from nightshift.referencing_keys(array[relation::oid]) k
   where not k.indexed and nightshift.is_large(k.referencing)
   order by pg_relation_size(k.referencing) desc
   limit 1;
@@ -13529,7 +13556,7 @@ as $$
     'Foreign key %s has no index on the referencing side, so each row deleted here reads that whole table. Fix: %s',
     k.name, nightshift.index_for_key(k.key)
   )
-  from nightshift.referencing_keys(warnings_of_purge.relation) k
+  from nightshift.referencing_keys(array[warnings_of_purge.relation::oid]) k
   where not k.indexed
   union all
   select format(
@@ -16177,7 +16204,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'a7298760f18b6af8f857ad13e4da6c76106840f11e729898d9573edac4350668', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '23f8e283b3c2c3485f13d24cf41a060e04f466fd09299082bfd294ffc33d89dc', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, apply_brake, are_related, assess_health, assess_partitions,

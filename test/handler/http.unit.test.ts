@@ -186,13 +186,16 @@ const respond = (result: Partial<RunResult> = {}) =>
   read(respondToRun({ outcome: 'started', run: run(), ...result }));
 
 describe('the response to a run', () => {
-  it.each(['succeeded', 'partial', 'interrupted'] as const)('that %s is 200 with the report', (status) => {
-    expect(respond({ run: run({ status }) })).toMatchObject({
-      statusCode: 200,
-      headers: { 'content-type': 'application/json' },
-      body: { runId: run().id, status, duplicate: false, report: { rowsPurged: 3 }, error: null },
-    });
-  });
+  it.each(['succeeded', 'partial', 'interrupted'] as const)(
+    'that %s is 200 with the report',
+    (status) => {
+      expect(respond({ run: run({ status }) })).toMatchObject({
+        statusCode: 200,
+        headers: { 'content-type': 'application/json' },
+        body: { runId: run().id, status, duplicate: false, report: { rowsPurged: 3 }, error: null },
+      });
+    },
+  );
 
   it('that goes on is 202 with the id to look for', () => {
     expect(respond({ run: run({ status: 'continued' }) })).toMatchObject({

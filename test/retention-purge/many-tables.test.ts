@@ -49,11 +49,11 @@ describe('the plan', () => {
     expect(calls).toMatchObject({
       purge_order: 1,
       purge_keys: 1,
-      referencing_keys: 12,
+      referencing_keys: 1,
       are_related: 11,
     });
     // The family of each policy's table, and of the table that each key refers to.
-    expect(calls.partitions_below).toBe(12 + 11);
+    expect(calls.related_tables).toBe(12 + 11);
   });
 });
 

@@ -19,7 +19,7 @@ declare
   triggers jsonb;
   moved bigint;
 begin
-  for key in select k.key, k.name, k.referencing from nightshift.referencing_keys(default_partition) k loop
+  for key in select k.key, k.name, k.referencing from nightshift.referencing_keys(array[default_partition::oid]) k loop
     -- To a foreign key a row that moves is a row that is deleted, and its references may be deleted with it.
     execute format(
       'select exists (select from (select * from only %s r where %s) t where exists (select from %s x where %s))',

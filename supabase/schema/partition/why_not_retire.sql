@@ -10,7 +10,7 @@ declare
   referenced boolean;
   users text;
 begin
-  for key in select k.key, k.name, k.referencing from nightshift.referencing_keys(partition) k loop
+  for key in select k.key, k.name, k.referencing from nightshift.referencing_keys(array[partition::oid]) k loop
     execute format('select exists (select from only %s t where exists (select from %s x where %s))',
       nightshift.trusted_name(partition), nightshift.scan_of(key.referencing), nightshift.join_condition(key.key)) into referenced;
     if referenced then

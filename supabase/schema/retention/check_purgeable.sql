@@ -39,7 +39,7 @@ begin
       hint = format('Declare the policy as the owner of the table, or: grant delete on %s to %I;', relation, caller);
   end if;
   perform nightshift.require_trusted(relation::oid || array(
-    select distinct k.referencing::oid from nightshift.referencing_keys(relation) k
+    select distinct k.referencing::oid from nightshift.referencing_keys(array[relation::oid]) k
   ));
   if not (
     has_table_privilege(relation, 'select')

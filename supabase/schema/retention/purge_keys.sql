@@ -7,16 +7,24 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
-  with keys as (
+  with members as materialized (
+    select m.policy, m.member from nightshift.policy_members(policies) m
+  ),
+  keys as materialized (
     select distinct on (m.policy, r.key) m.policy, r.*
-    from nightshift.policy_members(policies) m
-    cross join lateral nightshift.referencing_keys(m.member) r
+    from nightshift.referencing_keys(array(select distinct m.member::oid from members m)) r
+    join members m on m.member::oid = r.relation
+  ),
+  families as materialized (
+    select r.referenced, array(select nightshift.related_tables(r.referenced)) as related
+    from (select distinct k.referenced from keys k) r
   )
   select k.policy,
     -- A key of the same name that was made anew may delete what it should release.
     case when d.role = 'release' and c.confdeltype not in ('n', 'd') then 'hold' else coalesce(d.role, 'hold') end,
-    k.key, k.name, k.referenced, k.referencing, k.indexed, array(select nightshift.related_tables(k.referenced))
+    k.key, k.name, k.referenced, k.referencing, k.indexed, f.related
   from keys k
+  join families f on f.referenced = k.referenced
   join pg_catalog.pg_constraint c on c.oid = k.key
   left join nightshift.retention_keys d
     on d.policy::oid = k.policy and d.referencing = k.referencing and d.constraint_name = k.constraint_name

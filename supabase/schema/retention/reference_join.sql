@@ -4,20 +4,19 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  referenced oid;
+  referencing oid;
+  near oid;
 begin
-  return (
-    -- From one known row r to those at the other end. The array is looked at before any table is.
-    select case when from_referenced
-      then format('%s t join %s x on %s where r.relation = any(%L::oid[]) and t.tableoid = r.relation and t.ctid = r.tid',
-        nightshift.scan_of(c.confrelid), nightshift.scan_of(c.conrelid), nightshift.join_condition(c.oid),
-        array(select l::oid from nightshift.all_leaf_relations(c.confrelid) l))
-      else format('%s x join %s t on %s where r.relation = any(%L::oid[]) and x.tableoid = r.relation and x.ctid = r.tid',
-        nightshift.scan_of(c.conrelid), nightshift.scan_of(c.confrelid), nightshift.join_condition(c.oid),
-        array(select l::oid from nightshift.all_leaf_relations(c.conrelid) l))
-    end
-    from pg_catalog.pg_constraint c
-    where c.oid = reference_join.key
-  );
+  select c.confrelid, c.conrelid into referenced, referencing from pg_catalog.pg_constraint c where c.oid = key;
+  near := case when from_referenced then referenced else referencing end;
+  -- From one known row r to those at the other end. The array is looked at before any table is.
+  return format('%1$s %2$s join %3$s %4$s on %5$s where r.relation = any(%6$L::oid[]) and %2$s.tableoid = r.relation and %2$s.ctid = r.tid',
+    nightshift.scan_of(near), case when from_referenced then 't' else 'x' end,
+    nightshift.scan_of(case when from_referenced then referencing else referenced end), case when from_referenced then 'x' else 't' end,
+    nightshift.join_condition(key),
+    array(select l::oid from nightshift.all_leaf_relations(near) l));
 end;
 $$;
 

@@ -1,18 +1,42 @@
 -- What refers to a table: the foreign keys that a purge has to respect.
 -- Why: a due row may go only when every row that refers to it goes too; the catalog is read in one place.
 
-create or replace function nightshift.referencing_keys(relation regclass)
-returns table (key oid, name text, constraint_name name, referenced regclass, referencing regclass, indexed boolean)
+create or replace function nightshift.referencing_keys(relations oid[])
+returns table (relation oid, key oid, name text, constraint_name name, referenced regclass, referencing regclass, indexed boolean)
 language plpgsql
 stable
 rows 10
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  related constant oid[] := array(select nightshift.related_tables(relation));
 begin
   return query
+  with families as materialized (
+    select c.oid, array(select nightshift.related_tables(c.oid)) as related
+    from unnest(relations) r(oid)
+    -- Postgres guards a table that is referred to by triggers; most partitions have none.
+    cross join lateral (select c.oid from pg_catalog.pg_class c where c.oid = r.oid offset 0) c
+  ),
+  found as materialized (
+    -- Constraints have no index by the table that they refer to, dependencies have one.
+    select distinct f.oid as relation, d.objid as key, f.related
+    from families f
+    cross join lateral unnest(f.related) r(oid)
+    cross join lateral (select c.oid from pg_catalog.pg_class c where c.oid = r.oid and c.relhastriggers offset 0) c
+    join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = c.oid
+    where d.classid = 'pg_catalog.pg_constraint'::regclass
+  ),
+  keys as materialized (
+    select distinct f.relation, k.oid, k.conname, k.conrelid, k.confrelid, k.conkey
+    from found f
+    cross join lateral (select k.* from pg_catalog.pg_constraint k where k.oid = f.key offset 0) k
+    where k.contype = 'f'
+      -- Copies of a key that partitioning makes are covered by the key itself.
+      and k.conparentid = 0
+      -- The keys that the table itself has depend on it as well.
+      and k.confrelid = any(f.related)
+  )
   select
+    k.relation,
     k.oid,
     format('%I on %s%s', k.conname, k.conrelid::regclass, nightshift.retired_in_words(k.conrelid)),
     k.conname,
@@ -41,23 +65,9 @@ begin
           from generate_series(0, cardinality(k.conkey) - 1) n
         ) = (select array_agg(a order by a) from unnest(k.conkey) a)
     )
-  from (
-    -- Constraints have no index by the table that they refer to, dependencies have one.
-    select distinct d.objid
-    from unnest(related) r(oid)
-    -- Postgres guards a table that is referred to by triggers; most partitions have none.
-    cross join lateral (select c.oid from pg_catalog.pg_class c where c.oid = r.oid and c.relhastriggers offset 0) c
-    join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = c.oid
-    where d.classid = 'pg_catalog.pg_constraint'::regclass
-  ) d
-  cross join lateral (select k.* from pg_catalog.pg_constraint k where k.oid = d.objid offset 0) k
-  where k.contype = 'f'
-    -- Copies of a key that partitioning makes are covered by the key itself.
-    and k.conparentid = 0
-    -- The keys that the table itself has depend on it as well.
-    and k.confrelid in (select unnest(related));
+  from keys k;
 end;
 $$;
 
 comment on function nightshift.referencing_keys is
-  'The foreign keys that refer to a table, to any of its partitions or to what it is a partition of: name for reports, both tables, and whether an index on the referencing side serves it.';
+  'The foreign keys that refer to each of these tables, to any of its partitions or to what it is a partition of: name for reports, both tables, and whether an index on the referencing side serves it.';

@@ -8,7 +8,7 @@ declare
   missing record;
 begin
   select k.referencing, k.key, nightshift.key_columns(k.key) as columns into missing
-  from nightshift.referencing_keys(relation) k
+  from nightshift.referencing_keys(array[relation::oid]) k
   where not k.indexed and nightshift.is_large(k.referencing)
   order by pg_relation_size(k.referencing) desc
   limit 1;

@@ -10,7 +10,7 @@ as $$
     'Foreign key %s has no index on the referencing side, so each row deleted here reads that whole table. Fix: %s',
     k.name, nightshift.index_for_key(k.key)
   )
-  from nightshift.referencing_keys(warnings_of_purge.relation) k
+  from nightshift.referencing_keys(array[warnings_of_purge.relation::oid]) k
   where not k.indexed
   union all
   select format(

@@ -152,6 +152,11 @@ export function utc(ms: number): string {
   }).format(ms);
 }
 
+/** As much of an id as tells runs apart; commands take it. */
+export function shortId({ id }: Pick<RunDocument, 'id'>): string {
+  return id.slice(0, 8);
+}
+
 export function showRuns(runs: RunDocument[]): void {
   if (runs.length === 0) {
     console.log('No runs yet.');
@@ -163,7 +168,7 @@ export function showRuns(runs: RunDocument[]): void {
     run.trigger,
     utc(timeMs(run.startedAt)),
     run.finishedAt === null ? '-' : duration(timeMs(run.finishedAt) - timeMs(run.startedAt)),
-    run.id,
+    shortId(run),
   ]);
   console.log(table(['job', 'status', 'trigger', 'started (UTC)', 'took', 'run'], rows, []));
 }

@@ -3,7 +3,7 @@ import { runDocument } from '../../functions/_shared/ledger.ts';
 import { progressInWords } from '../../functions/_shared/progress.ts';
 import { connect } from '../connect.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { coloured, note } from '../ui.ts';
+import { coloured, note, shortId } from '../ui.ts';
 import { findRun } from './runs.ts';
 
 export function addCancel(program: Command): void {
@@ -18,18 +18,18 @@ async function cancel(id: string): Promise<void> {
   const found = await findRun(rpc, id);
   const args = { run_id: found.id, requested_by: process.env.USER ?? 'cli' };
   const run = await rpc.call('cancel_run', args, runDocument);
-  const shortId = run.id.slice(0, 8);
+  const short = shortId(run);
   if (run.status === 'running') {
-    console.log(`Run ${shortId} of ${run.job} was asked to end: ${progressInWords(run.progress)}.`);
+    console.log(`Run ${short} of ${run.job} was asked to end: ${progressInWords(run.progress)}.`);
     note(
       'It does so after what is under way, or is found lost when nobody works on it any more. See: npm run nightshift -- runs ' +
-        shortId,
+        short,
     );
     return;
   }
   const cancelled = run.status === 'interrupted' && found.status === 'continued';
   console.log(
-    `Run ${shortId} of ${run.job} ${cancelled ? 'is not continued' : 'had ended'}: ${coloured(run.status)}`,
+    `Run ${short} of ${run.job} ${cancelled ? 'is not continued' : 'had ended'}: ${coloured(run.status)}`,
   );
   if (!cancelled) process.exitCode = exitCodes.notRun;
 }

@@ -13,7 +13,7 @@ import { loadJob, loadPresenter } from '../../functions/registry.ts';
 import { connect, noDeadline } from '../connect.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { wholeNumber } from '../options.ts';
-import { age, coloured, printJson, progressBars, showError } from '../ui.ts';
+import { age, coloured, printJson, progressBars, shortId, showError } from '../ui.ts';
 
 interface Options {
   dryRun?: true;
@@ -110,13 +110,14 @@ async function showResult({ outcome, run, error, other }: RunResult): Promise<vo
   );
 }
 
-function showOther({ id, trigger, requestedBy, progress, startedAt }: RunDocument): void {
+function showOther(other: RunDocument): void {
+  const { trigger, requestedBy, progress, startedAt } = other;
   const since = age((systemClock.nowMs() - timeMs(startedAt)) / 1000);
   const by = requestedBy ? `${trigger} (${requestedBy})` : trigger;
   console.log(`  For ${since}, begun by ${by}: ${progressInWords(progress)}.`);
-  const shortId = id.slice(0, 8);
-  console.log(`  To see it: npm run nightshift -- runs ${shortId}`);
-  console.log(`  To end it: npm run nightshift -- cancel ${shortId}`);
+  const short = shortId(other);
+  console.log(`  To see it: npm run nightshift -- runs ${short}`);
+  console.log(`  To end it: npm run nightshift -- cancel ${short}`);
 }
 
 function exitCodeOf({ run }: RunResult): number {

@@ -10,7 +10,7 @@ import { progressInWords } from '../../functions/_shared/progress.ts';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
 import { jobNames, loadPresenter } from '../../functions/registry.ts';
 import { connect } from '../connect.ts';
-import { age, coloured, note, printJson, showError, showRuns, utc } from '../ui.ts';
+import { age, coloured, note, printJson, shortId, showError, showRuns, utc } from '../ui.ts';
 
 export function addRuns(program: Command): void {
   program
@@ -57,7 +57,7 @@ async function showRun(run: RunDocument): Promise<void> {
     console.log(
       cancelRequestedAt
         ? `Asked to end by ${run.cancelRequestedBy ?? 'somebody'} at ${utc(timeMs(cancelRequestedAt))} UTC`
-        : `To end it: npm run nightshift -- cancel ${run.id.slice(0, 8)}`,
+        : `To end it: npm run nightshift -- cancel ${shortId(run)}`,
     );
   }
   const error = storedError.safeParse(run.error).data;

@@ -2578,13 +2578,23 @@ as $$
     'failedInRow', j.failed_in_row,
     'partialInRow', j.partial_in_row,
     'lostInRow', j.lost_in_row,
-    'usualDurationMs', round(j.usual_duration_ms)
+    'usualDurationMs', round(j.usual_duration_ms),
+    'lastAside', (
+      select nightshift.describe_run(r) || '{"report": null}' from nightshift.runs r
+      where r.job = j.job and (r.dry_run or r.input ? 'only') and r.status <> 'skipped' and r.started_at <= describe_jobs.as_of
+      order by r.started_at desc
+      limit 1
+    ),
+    'underWay', (
+      select coalesce(jsonb_agg(nightshift.describe_run(r) order by r.started_at), '[]') from nightshift.runs r
+      where r.job = j.job and r.status = 'running' and r.lease_expires_at > describe_jobs.as_of
+    )
   ) order by j.job), '[]')
   from nightshift.job_states(describe_jobs.as_of) j;
 $$;
 
 comment on function nightshift.describe_jobs is
-  'What the ledger says of each job, see job_states, as one JSON array: job, declaredAt (its oldest policy; null: it has none), lastRun, lastSuccessAt, secondsSinceLastSuccess (before the first: since declaredAt), failedInRow, partialInRow, lostInRow, usualDurationMs; null where there is nothing to say.';
+  'What the ledger says of each job, see job_states, as one JSON array: job, declaredAt (its oldest policy; null: it has none), lastRun, lastSuccessAt, secondsSinceLastSuccess (before the first: since declaredAt), failedInRow, partialInRow, lostInRow, usualDurationMs, lastAside (the last run that was dry or of a few subjects, of which the rest says nothing), underWay (what holds a lease now); null where there is nothing to say.';
 
 -- supabase/schema/ledger/describe_run.sql
 
@@ -16204,7 +16214,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '23f8e283b3c2c3485f13d24cf41a060e04f466fd09299082bfd294ffc33d89dc', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bef578604892ac2c8a3600c0d31097741a62cdc4cde78888c543e9dcb1c49204', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, apply_brake, are_related, assess_health, assess_partitions,

@@ -52,6 +52,9 @@ describe('the command line', () => {
 
     const dry = await run('cli/main.ts', ['run', 'retention-purge', '--dry-run', '--json'], env);
     expect(dry.code).toBe(0);
+    expect((await run('cli/main.ts', ['status'], env)).stdout).toMatch(
+      /retention-purge .* only ran dry /,
+    );
     expect(JSON.parse(dry.stdout)).toMatchObject({
       status: 'succeeded',
       dryRun: true,
@@ -212,6 +215,11 @@ describe('the command line', () => {
 
     const list = await run('cli/main.ts', ['runs', 'retention-purge'], env);
     expect(list.stdout).toMatch(new RegExp(`running .*${id}`));
+    expect((await run('cli/main.ts', ['status'], env)).stdout).toMatch(
+      new RegExp(
+        `Under way now[\\s\\S]*retention-purge .* ${id} .* 45,000 of about 120,000 due rows`,
+      ),
+    );
     const shown = await run('cli/main.ts', ['runs', id], env);
     expect(shown.stdout).toMatch(/: running\nStarted .* by schedule \(the night\); for \d+s\n/);
     expect(shown.stdout).toMatch(/Progress: 45,000 of about 120,000 due rows purged/);

@@ -13,7 +13,8 @@ import { loadJob, loadPresenter } from '../../functions/registry.ts';
 import { connect, noDeadline } from '../connect.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { wholeNumber } from '../options.ts';
-import { age, coloured, printJson, progressBars, shortId, showError } from '../ui.ts';
+import { progressBars } from '../progress-bars.ts';
+import { age, coloured, printJson, shortId, showError } from '../ui.ts';
 
 interface Options {
   dryRun?: true;
@@ -57,7 +58,7 @@ async function run(name: string, { json, ...input }: Options): Promise<void> {
   for (const [signal, how] of stopSignals) {
     process.once(signal, () => {
       stop.raise(stoppedByHand(how));
-      console.error('\nStopping after what is under way; press Ctrl-C again to quit at once.');
+      bars.say('\nStopping after what is under way; press Ctrl-C again to quit at once.');
     });
   }
   const result = await runJob(

@@ -7,7 +7,8 @@ import { type JobState, jobStates } from '../../functions/health-check/schema.ts
 import { connect } from '../connect.ts';
 import { installation, inWords } from '../installation/installed.ts';
 import { nextDueMs } from '../schedules.ts';
-import { age, duration, heading, note, printJson, shortId, showRuns, table, utc } from '../ui.ts';
+import { table } from '../table.ts';
+import { age, duration, heading, note, printJson, shortId, showRuns, utc } from '../ui.ts';
 
 export function addStatus(program: Command): void {
   program
@@ -109,7 +110,7 @@ function showJobs(jobs: JobStatus[], nowMs: number): void {
     'next due (UTC)',
     'took (usually)',
   ];
-  console.log(table(head, rows, []));
+  console.log(table(head, rows, [], ['took (usually)', 'last run (UTC)', 'next due (UTC)']));
 }
 
 function showUnderWay(runs: RunDocument[], nowMs: number): void {
@@ -121,7 +122,7 @@ function showUnderWay(runs: RunDocument[], nowMs: number): void {
     age((nowMs - timeMs(run.startedAt)) / 1000),
     progressInWords(run.progress) + (run.dryRun ? ' (dry run)' : ''),
   ]);
-  console.log(table(['job', 'run', 'for', 'progress'], rows, []));
+  console.log(table(['job', 'run', 'for', 'progress'], rows, [], ['for']));
   note('To end one: npm run nightshift -- cancel <run>');
 }
 

@@ -136,6 +136,25 @@ begin
 end;
 $$;
 
+-- A run can be cancelled, and ends as interrupted.
+alter table if exists nightshift.runs
+add column if not exists cancel_requested_at timestamptz,
+add column if not exists cancel_requested_by text;
+
+do $$
+begin
+  if exists (
+    select from pg_catalog.pg_constraint k
+    where k.conrelid = to_regclass('nightshift.runs') and k.conname = 'runs_status_check'
+      and pg_get_constraintdef(k.oid) not like '%interrupted%'
+  ) then
+    alter table nightshift.runs drop constraint runs_status_check, add constraint runs_status_check check (
+      status in ('running', 'continued', 'interrupted', 'succeeded', 'partial', 'failed', 'skipped', 'lost')
+    );
+  end if;
+end;
+$$;
+
 alter table if exists nightshift.settings
 add column if not exists partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0);
 
@@ -292,7 +311,7 @@ create table if not exists nightshift.runs (
   input jsonb not null default '{}',
   dry_run boolean not null default false,
   status text not null check (
-    status in ('running', 'continued', 'succeeded', 'partial', 'failed', 'skipped', 'lost')
+    status in ('running', 'continued', 'interrupted', 'succeeded', 'partial', 'failed', 'skipped', 'lost')
   ),
   attempt integer not null default 1,
   fence bigint not null default nextval('nightshift.fences'),
@@ -303,7 +322,9 @@ create table if not exists nightshift.runs (
   finished_at timestamptz,
   progress jsonb not null default '{}',
   report jsonb,
-  error jsonb
+  error jsonb,
+  cancel_requested_at timestamptz,
+  cancel_requested_by text
 );
 
 comment on table nightshift.runs is 'One row for each execution of a job, kept for settings.ledger_retention.';
@@ -313,6 +334,9 @@ comment on column nightshift.runs.fence is
   'Grows with every lease granted. A write that carries an older fence is refused, so a thawed function cannot act.';
 comment on column nightshift.runs.progress is
   'What is done so far, written in the same transaction as the work itself: it is true even of a run that died.';
+
+comment on column nightshift.runs.cancel_requested_at is
+  'When somebody asked the run to end; null: nobody. It ends as interrupted before its next batch.';
 
 create unique index if not exists runs_idempotency_key on nightshift.runs (job, trigger, idempotency_key)
 where idempotency_key is not null;
@@ -2529,7 +2553,7 @@ as $$
 declare
   run nightshift.runs;
   lost uuid[];
-  blocker uuid;
+  other nightshift.runs;
   skip_reason jsonb;
 begin
   if lease_seconds is null or lease_seconds < 1 then
@@ -2569,11 +2593,14 @@ begin
 
   perform nightshift.trim_runs(least(as_of, now()));
 
-  select r.id into blocker from nightshift.runs r
+  select r.* into other from nightshift.runs r
   where r.job = begin_run.job and r.status = 'running' and not r.dry_run and not coalesce(begin_run.dry_run, false);
   select case
-    when blocker is not null then jsonb_build_object(
-      'reason', 'overlap', 'message', 'Another run of this job is under way.', 'runId', blocker)
+    when other.id is not null then jsonb_build_object(
+      'reason', 'overlap',
+      'message', format('Another run of this job is under way: %s, since %s UTC.', left(other.id::text, 8),
+        to_char(other.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')),
+      'runId', other.id)
     when s.paused and not exists (select 1 from nightshift.jobs j where j.name = begin_run.job and j.runs_while_paused) then jsonb_build_object(
       'reason', 'paused',
       'message', 'Nightshift is paused' || coalesce(': ' || s.paused_reason, '') || '.')
@@ -2607,6 +2634,44 @@ $$;
 
 comment on function nightshift.begin_run is
   'Begins a run of a job, or says why not. Returns {outcome, run, lost}: started (the caller holds the lease; pass run.id and run.fence to every write), duplicate (idempotency_key was seen; run is the earlier one), skipped (another run holds a live lease, or Nightshift is paused, which does not keep the health check; recorded). A dry run takes no lease: it waits for nobody, and nobody waits for it. A run whose lease ran out is marked lost first. request_id: chosen by the caller, so that a call whose answer was lost can be repeated and gets the same answer. An idempotency key counts within its job and trigger; a skipped run does not use it up. lease_seconds: seconds without a heartbeat until the run counts as lost, default 60. Errors: NS422, also for a key that was used with another input.';
+
+-- supabase/schema/ledger/cancel_run.sql
+
+-- Ends a run that somebody does not want any more, without making a failure of it.
+-- Why: a run that holds the lease keeps every other run of its job waiting.
+-- Locks: the row of the run, for which it waits until the batch under way has committed.
+
+create or replace function nightshift.cancel_run(run_id uuid, requested_by text default null)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '7s'
+set jit = off
+as $$
+declare
+  run nightshift.runs;
+begin
+  update nightshift.runs r
+  set
+    cancel_requested_at = clock_timestamp(),
+    cancel_requested_by = cancel_run.requested_by,
+    -- Nobody works on a run that waits to be continued, so nobody else would end it.
+    status = case r.status when 'continued' then 'interrupted' else r.status end
+  where r.id = cancel_run.run_id and r.status in ('running', 'continued') and r.cancel_requested_at is null;
+  select r.* into run from nightshift.runs r where r.id = cancel_run.run_id;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no run %s', run_id),
+      hint = 'It may have been trimmed from the ledger.';
+  end if;
+  return nightshift.describe_run(run);
+end;
+$$;
+
+comment on function nightshift.cancel_run is
+  'Asks a run to end as interrupted: it does so before its next batch, view or partition, and what it had committed stays. One that waits to be continued ends at once. One that has ended stays as it is. requested_by: who asks, for the ledger. Returns the run. Errors: NS404.';
 
 -- supabase/schema/ledger/check_lease.sql
 
@@ -2750,13 +2815,23 @@ as $$
     'failedInRow', j.failed_in_row,
     'partialInRow', j.partial_in_row,
     'lostInRow', j.lost_in_row,
-    'usualDurationMs', round(j.usual_duration_ms)
+    'usualDurationMs', round(j.usual_duration_ms),
+    'lastAside', (
+      select nightshift.describe_run(r) || '{"report": null}' from nightshift.runs r
+      where r.job = j.job and (r.dry_run or r.input ? 'only') and r.status <> 'skipped' and r.started_at <= describe_jobs.as_of
+      order by r.started_at desc
+      limit 1
+    ),
+    'underWay', (
+      select coalesce(jsonb_agg(nightshift.describe_run(r) order by r.started_at), '[]') from nightshift.runs r
+      where r.job = j.job and r.status = 'running' and r.lease_expires_at > describe_jobs.as_of
+    )
   ) order by j.job), '[]')
   from nightshift.job_states(describe_jobs.as_of) j;
 $$;
 
 comment on function nightshift.describe_jobs is
-  'What the ledger says of each job, see job_states, as one JSON array: job, declaredAt (its oldest policy; null: it has none), lastRun, lastSuccessAt, secondsSinceLastSuccess (before the first: since declaredAt), failedInRow, partialInRow, lostInRow, usualDurationMs; null where there is nothing to say.';
+  'What the ledger says of each job, see job_states, as one JSON array: job, declaredAt (its oldest policy; null: it has none), lastRun, lastSuccessAt, secondsSinceLastSuccess (before the first: since declaredAt), failedInRow, partialInRow, lostInRow, usualDurationMs, lastAside (the last run that was dry or of a few subjects, of which the rest says nothing), underWay (what holds a lease now); null where there is nothing to say.';
 
 -- supabase/schema/ledger/describe_run.sql
 
@@ -2779,6 +2854,8 @@ as $$
     'startedAt', run.started_at,
     'heartbeatAt', run.heartbeat_at,
     'finishedAt', run.finished_at,
+    'cancelRequestedAt', run.cancel_requested_at,
+    'cancelRequestedBy', run.cancel_requested_by,
     'progress', run.progress,
     'report', run.report,
     'error', run.error
@@ -2786,6 +2863,77 @@ as $$
 $$;
 
 comment on function nightshift.describe_run is 'The JSON document of a run, as the functions of the ledger return it.';
+
+-- supabase/schema/ledger/extend_lease.sql
+
+create or replace function nightshift.extend_lease(run_id uuid, fence bigint)
+returns nightshift.runs
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '1s'
+as $$
+declare
+  run nightshift.runs;
+begin
+  update nightshift.runs r
+  set heartbeat_at = clock_timestamp(), lease_expires_at = clock_timestamp() + r.lease
+  where r.id = extend_lease.run_id and r.fence = extend_lease.fence and r.status = 'running'
+  returning r.* into run;
+  if not found then
+    raise exception using
+      errcode = 'NS409',
+      message = format('Run %s no longer holds the lease under fence %s', run_id, fence),
+      detail = 'The lease ran out, the run was finished, or another attempt took over. Nothing was changed.',
+      hint = 'Stop this attempt. The run that took over finishes the work.';
+  end if;
+  return run;
+end;
+$$;
+
+comment on function nightshift.extend_lease is
+  'The fence: extends the lease and locks the run until the transaction ends, or refuses with NS409. For what a run may do even when it has to end: what it works with calls hold_run.';
+
+-- supabase/schema/ledger/find_run.sql
+
+create or replace function nightshift.find_run(id text)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  digits constant text := replace(lower(find_run.id), '-', '');
+  found_runs nightshift.runs[];
+begin
+  if digits ~ '^[0-9a-f]{4,32}$' then
+    found_runs := array(
+      select r from nightshift.runs r
+      where r.id between rpad(digits, 32, '0')::uuid and rpad(digits, 32, 'f')::uuid
+      limit 2
+    );
+  end if;
+  if coalesce(cardinality(found_runs), 0) = 0 then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no run %s', find_run.id),
+      detail = 'It may have been trimmed from the ledger.',
+      hint = 'The id of a run, or the beginning of one, of four characters and more.';
+  end if;
+  if cardinality(found_runs) > 1 then
+    raise exception using
+      errcode = 'NS422',
+      message = format('The ids of several runs begin with %s', find_run.id),
+      hint = 'Write more of it.';
+  end if;
+  return nightshift.describe_run(found_runs[1]);
+end;
+$$;
+
+comment on function nightshift.find_run is
+  'The JSON document of the one run whose id begins so. id: four to all characters of it. Errors: NS404, NS422 when there are several.';
 
 -- supabase/schema/ledger/finish_run.sql
 
@@ -2805,21 +2953,23 @@ as $$
 declare
   run nightshift.runs;
 begin
-  if finish_run.status is null or finish_run.status not in ('continued', 'succeeded', 'partial', 'failed') then
+  if finish_run.status is null or finish_run.status not in ('continued', 'interrupted', 'succeeded', 'partial', 'failed') then
     raise exception using
       errcode = 'NS422',
       message = format('A run cannot finish as %L', finish_run.status),
-      hint = 'Use continued, succeeded, partial or failed.';
+      hint = 'Use continued, interrupted, succeeded, partial or failed.';
   end if;
   select r.* into run from nightshift.runs r
-  where r.id = finish_run.run_id and r.fence = finish_run.fence and r.status = finish_run.status;
+  where r.id = finish_run.run_id and r.fence = finish_run.fence
+    and r.status in (finish_run.status, case finish_run.status when 'continued' then 'interrupted' end);
   if found then
     return nightshift.describe_run(run);
   end if;
-  perform nightshift.hold_run(run_id, fence);
+  perform nightshift.extend_lease(run_id, fence);
   update nightshift.runs r
   set
-    status = finish_run.status,
+    -- Cancelled when its last batch had begun, it would be continued all the same.
+    status = case when finish_run.status = 'continued' and r.cancel_requested_at is not null then 'interrupted' else finish_run.status end,
     report = finish_run.report,
     error = finish_run.error,
     finished_at = clock_timestamp(),
@@ -2831,7 +2981,7 @@ end;
 $$;
 
 comment on function nightshift.finish_run is
-  'Ends a run as continued, succeeded, partial or failed, with its report, and gives up the lease. Repeating the call changes nothing. Errors: NS409 lease lost, NS422 unknown status.';
+  'Ends a run as continued (interrupted, when it was cancelled), interrupted, succeeded, partial or failed, with its report, and gives up the lease. Repeating the call changes nothing. Errors: NS409 lease lost, NS422 unknown status.';
 
 -- supabase/schema/ledger/get_run.sql
 
@@ -2868,11 +3018,11 @@ security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
-  select nightshift.describe_run(nightshift.hold_run(heartbeat_run.run_id, heartbeat_run.fence));
+  select nightshift.describe_run(nightshift.extend_lease(heartbeat_run.run_id, heartbeat_run.fence));
 $$;
 
 comment on function nightshift.heartbeat_run is
-  'Extends the lease of a run and returns the run. Errors: NS409 when the lease is lost.';
+  'Extends the lease of a run and returns the run, also of one that has to end. Errors: NS409 when the lease is lost.';
 
 -- supabase/schema/ledger/hold_run.sql
 
@@ -2881,28 +3031,17 @@ returns nightshift.runs
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '1s'
 as $$
 declare
-  run nightshift.runs;
+  run nightshift.runs := nightshift.extend_lease(run_id, fence);
 begin
-  update nightshift.runs r
-  set heartbeat_at = clock_timestamp(), lease_expires_at = clock_timestamp() + r.lease
-  where r.id = hold_run.run_id and r.fence = hold_run.fence and r.status = 'running'
-  returning r.* into run;
-  if not found then
-    raise exception using
-      errcode = 'NS409',
-      message = format('Run %s no longer holds the lease under fence %s', run_id, fence),
-      detail = 'The lease ran out, the run was finished, or another attempt took over. Nothing was changed.',
-      hint = 'Stop this attempt. The run that took over finishes the work.';
-  end if;
+  perform nightshift.require_wanted(run);
   return run;
 end;
 $$;
 
 comment on function nightshift.hold_run is
-  'The fence: extends the lease and locks the run until the transaction ends, or refuses with NS409. Every write of a run calls it first, so no write can outlive its lease.';
+  'The fence: extends the lease and locks the run until the transaction ends, or refuses with NS409; with NS410 when the run was cancelled or Nightshift paused. Every write of a run calls it first, so no write can outlive its lease, and none comes after a cancel or a pause.';
 
 -- supabase/schema/ledger/job_states.sql
 
@@ -3077,27 +3216,40 @@ as $$
 $$;
 
 comment on function nightshift.pause is
-  'Stops every job: a run that would begin is skipped, and a purge under way deletes no further batch. Idempotent.';
+  'Stops every job: a run that would begin is skipped, and one under way ends as interrupted before its next batch, view or partition. Idempotent.';
 
--- supabase/schema/ledger/require_unpaused.sql
+-- supabase/schema/ledger/require_wanted.sql
 
-create or replace function nightshift.require_unpaused()
+create or replace function nightshift.require_wanted(run nightshift.runs)
 returns void
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  paused_because text;
 begin
-  if (select s.paused from nightshift.settings s) then
+  if run.cancel_requested_at is not null then
     raise exception using
-      errcode = 'NS428',
-      message = 'Nightshift is paused',
-      hint = 'select nightshift.unpause(); lets jobs run again.';
+      errcode = 'NS410',
+      message = 'The run was cancelled' || coalesce(' by ' || run.cancel_requested_by, ''),
+      hint = 'What it had committed stays; the next run goes on from there.';
+  end if;
+  select coalesce(': ' || s.paused_reason, '') into paused_because
+  from nightshift.settings s
+  where s.paused
+    and not exists (select 1 from nightshift.jobs j where j.name = run.job and j.runs_while_paused);
+  if found then
+    raise exception using
+      errcode = 'NS410',
+      message = 'Nightshift was paused' || paused_because,
+      hint = 'What the run had committed stays. select nightshift.unpause(); lets the next run go on from there.';
   end if;
 end;
 $$;
 
-comment on function nightshift.require_unpaused is 'Raises NS428 while Nightshift is paused.';
+comment on function nightshift.require_wanted is
+  'Raises NS410 when a run has to end: it was cancelled, or Nightshift is paused.';
 
 -- supabase/schema/ledger/resume_run.sql
 
@@ -4214,7 +4366,7 @@ end;
 $$;
 
 comment on function nightshift.create_partitions is
-  'Makes the missing partitions of the tables, in one transaction, for a run: see create_missing_partitions. What happens to one table does not touch the others. Returns one answer a table, [{table, outcome: made, created, done, lockedMs} | {table, outcome: busy} | {table, outcome: failed, error}], for as many tables as a second allows; the rest: call again. lock_timeout_ms: how long it waits for each lock, 1 to 5000, default 100. statement_timeout 8 s. Tables with foreign keys, or with a default partition, one at a time: their locks are felt. Errors: NS409 lease lost, NS422, NS428 paused.';
+  'Makes the missing partitions of the tables, in one transaction, for a run: see create_missing_partitions. What happens to one table does not touch the others. Returns one answer a table, [{table, outcome: made, created, done, lockedMs} | {table, outcome: busy} | {table, outcome: failed, error}], for as many tables as a second allows; the rest: call again. lock_timeout_ms: how long it waits for each lock, 1 to 5000, default 100. statement_timeout 8 s. Tables with foreign keys, or with a default partition, one at a time: their locks are felt. Errors: NS409 lease lost, NS410 cancelled or paused, NS422.';
 
 -- supabase/schema/partition/describe_ddl_failure.sql
 
@@ -4435,7 +4587,7 @@ end;
 $$;
 
 comment on function nightshift.drop_retired_partitions is
-  'Drops retired partitions whose grace period is over, each looked at again under the lock: see why_not_drop. Nothing is cascaded. Returns [{partition, outcome: dropped} | {partition, outcome: kept, reason} | {partition, outcome: busy}], for as many as two seconds allow. lock_timeout_ms: 1 to 5000, default 100; a partition with foreign keys also locks the tables that it refers to. statement_timeout 8 s. Errors: NS409, NS422, NS428 paused.';
+  'Drops retired partitions whose grace period is over, each looked at again under the lock: see why_not_drop. Nothing is cascaded. Returns [{partition, outcome: dropped} | {partition, outcome: kept, reason} | {partition, outcome: busy}], for as many as two seconds allow. lock_timeout_ms: 1 to 5000, default 100; a partition with foreign keys also locks the tables that it refers to. statement_timeout 8 s. Errors: NS409, NS410 cancelled or paused, NS422.';
 
 -- supabase/schema/partition/explain_attach_failure.sql
 
@@ -4570,7 +4722,7 @@ end;
 $$;
 
 comment on function nightshift.finish_detach is
-  'Sees to a partition that was to be detached concurrently: finishes what was interrupted and stamps it. Returns {outcome: retired}, {outcome: nothing} when it is still attached, gone, or a person has detached it, or {outcome: busy}. One that is still attached is not forgotten for a day: the statement may be under way in a session that nobody waits for any more. Errors: NS409, NS422, NS428 paused.';
+  'Sees to a partition that was to be detached concurrently: finishes what was interrupted and stamps it. Returns {outcome: retired}, {outcome: nothing} when it is still attached, gone, or a person has detached it, or {outcome: busy}. One that is still attached is not forgotten for a day: the statement may be under way in a session that nobody waits for any more. Errors: NS409, NS410 cancelled or paused, NS422.';
 
 -- supabase/schema/partition/free_partition_name.sql
 
@@ -4647,7 +4799,6 @@ as $$
 declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
 begin
-  perform nightshift.require_unpaused();
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception using
       errcode = 'NS422',
@@ -4670,7 +4821,7 @@ end;
 $$;
 
 comment on function nightshift.hold_partition_run is
-  'What every DDL of a run begins with: the fence, the pause, and how long it may wait for a lock (until the end of the transaction). Errors: NS409, NS422, NS428.';
+  'What every DDL of a run begins with: the fence, whether the run has to end, and how long it may wait for a lock (until the end of the transaction). Errors: NS409, NS410, NS422.';
 
 -- supabase/schema/partition/in_days.sql
 
@@ -5348,7 +5499,7 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
 declare
-  run nightshift.runs := nightshift.hold_run(run_id, fence);
+  run nightshift.runs := nightshift.extend_lease(run_id, fence);
   unknown text;
   chosen oid[];
 begin
@@ -5744,7 +5895,7 @@ end;
 $$;
 
 comment on function nightshift.retire_partitions is
-  'Detaches the due partitions of a table, as many as two seconds allow, and stamps them: see stamp_retired. A partition is due when it ended longer ago than retention; never the newest, never one attached again by hand. Returns {outcome: retired | more (call again) | busy (a lock was not to be had), blocked: [{partition, reason}]}. lock_timeout_ms: 1 to 5000, default 100. statement_timeout 8 s. Errors: NS404, NS409, NS422, NS428 paused, or more would go than max_fraction allows.';
+  'Detaches the due partitions of a table, as many as two seconds allow, and stamps them: see stamp_retired. A partition is due when it ended longer ago than retention; never the newest, never one attached again by hand. Returns {outcome: retired | more (call again) | busy (a lock was not to be had), blocked: [{partition, reason}]}. lock_timeout_ms: 1 to 5000, default 100. statement_timeout 8 s. Errors: NS404, NS409, NS410 cancelled or paused, NS422, NS428 more would go than max_fraction allows.';
 
 -- supabase/schema/partition/secure_partition.sql
 
@@ -6964,6 +7115,11 @@ begin
     assessed ->> 'detail', begun_at, record.duration_ms, record.row_count, pg_total_relation_size(target), record.dead_rows
   )
   returning * into record;
+  update nightshift.runs r
+  set progress = r.progress || jsonb_build_object(
+    'steps', coalesce(r.progress -> 'steps', '{}') || jsonb_build_object(target::text, jsonb_build_object('refreshedMs', record.duration_ms))
+  )
+  where r.id = refresh_policy_view.run_id;
   update nightshift.refresh_policies p
   set
     view = target,
@@ -7000,7 +7156,7 @@ declare
   run nightshift.runs := nightshift.check_lease(run_id, fence);
   policy nightshift.refresh_policies := nightshift.find_refresh_policy(refresh_view.view);
 begin
-  perform nightshift.require_unpaused();
+  perform nightshift.require_wanted(run);
   if policy.view is null or not policy.enabled then
     raise exception using
       errcode = 'NS404',
@@ -7015,7 +7171,7 @@ end;
 $$;
 
 comment on function nightshift.refresh_view is
-  'Refreshes one view for a run: see refresh_policy_view. Calls for different views may run side by side. statement_timeout 50 s over the API, which ends every call after 60 s. Errors: also NS409 lease lost, NS428 paused.';
+  'Refreshes one view for a run: see refresh_policy_view. Calls for different views may run side by side. statement_timeout 50 s over the API, which ends every call after 60 s. Errors: also NS409 lease lost, NS410 cancelled or paused.';
 
 -- supabase/schema/refresh/refresh_warnings.sql
 
@@ -16488,9 +16644,9 @@ grant usage on schema nightshift to service_role, nightshift_runner;
 
 -- Jobs, and how they and the database are. The holder of a runner's token can do nothing that tonight's run would not do.
 grant execute on function
-  nightshift.begin_detach, nightshift.begin_run, nightshift.check_health, nightshift.create_partitions,
+  nightshift.begin_detach, nightshift.begin_run, nightshift.cancel_run, nightshift.check_health, nightshift.create_partitions,
   nightshift.describe_installation, nightshift.describe_jobs, nightshift.drop_retired_partitions,
-  nightshift.finish_detach, nightshift.finish_run, nightshift.get_health, nightshift.get_run,
+  nightshift.find_run, nightshift.finish_detach, nightshift.finish_run, nightshift.get_health, nightshift.get_run,
   nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
   nightshift.list_retention_policies, nightshift.list_runs, nightshift.measure_default_partition,
   nightshift.measure_retention_backlog, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
@@ -16517,30 +16673,30 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '54e60c91ad99d146f538cb2c4ab84fa75311722f7bd3b571192133efa1a6a684', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '0d0386bc127cd20d5443e1ad7eebfcc0826f8887de362a3f64688fdb41dff99d', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
   assess_partitions, assess_view, begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions,
-  can_be_referenced, check_health, check_lease, check_partition_policy, check_partition_sizes, check_purgeable,
-  check_refresh_policy, check_release, check_restore, check_retention_policy, child_condition, child_steps,
-  choose_due_rows, column_type, composite_types, constant_default, copy_after_attach, copy_grants, copy_settings,
-  count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows, counted, counted_until,
-  covering_policy, create_missing_partitions, create_partition, create_partitions, database_sizes,
+  can_be_referenced, cancel_run, check_health, check_lease, check_partition_policy, check_partition_sizes,
+  check_purgeable, check_refresh_policy, check_release, check_restore, check_retention_policy, child_condition,
+  child_steps, choose_due_rows, column_type, composite_types, constant_default, copy_after_attach, copy_grants,
+  copy_settings, count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows, counted,
+  counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions, database_sizes,
   declare_health_check, declare_job, declare_keys, declared_since, delete_by_halves, delete_closure, delete_rows,
   delete_slice, describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers,
   describe_health_check, describe_holders, describe_holding_keys, describe_installation, describe_jobs,
   describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
   describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
-  drop_retired_partitions, due_by_marker, due_condition, estimate_rows, explain_attach_failure, fates_of, fences,
-  find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with, find_refresh,
-  find_refresh_policy, find_relation, find_released_rows, find_stranger, find_view, finish_detach, finish_run,
-  fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames,
-  follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of,
-  grant_of_refresh, hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions,
-  health_cache_hit, health_checks, health_connections, health_database_growth, health_database_size,
-  health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores,
-  health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
+  drop_retired_partitions, due_by_marker, due_condition, estimate_rows, explain_attach_failure, extend_lease, fates_of,
+  fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with,
+  find_refresh, find_refresh_policy, find_relation, find_released_rows, find_run, find_stranger, find_view,
+  finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows,
+  follow_released, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name,
+  get_health, get_run, gone_of, grant_of_refresh, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
+  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
+  health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
+  health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
   health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
   health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
   health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
@@ -16570,7 +16726,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_rule,
   require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_period,
   require_referencing_indexes, require_replica_identity, require_statistics, require_trusted, require_trusted_keys,
-  require_unpaused, require_within_brake, resolve_references, restore_rows, restores, resume_run, retention_keys,
+  require_wanted, require_within_brake, resolve_references, restore_rows, restores, resume_run, retention_keys,
   retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set,
   run_by_hand, run_health_check, runs, sample_due_rows, scan_of, secure_partition, secure_partitions,
   set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies, sources_as_of,

@@ -1768,7 +1768,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if not has_function_privilege('pg_ls_dir(text)', 'execute') then
+  if not has_function_privilege('pg_ls_dir(text)', 'EXECUTE') then
     return null;
   end if;
   -- A page of 8 kB holds 409 groups of four, and a file 32 pages.
@@ -16673,7 +16673,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '0d0386bc127cd20d5443e1ad7eebfcc0826f8887de362a3f64688fdb41dff99d', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'b1c75de58483c7d24cf266ce6b5b5395db64ae7b5da5404a6c3694670f4ece3d', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

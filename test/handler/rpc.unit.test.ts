@@ -13,6 +13,7 @@ const started = {
   id: 'r',
   job: 'j',
   trigger: 'cli',
+  requestedBy: null,
   dryRun: false,
   status: 'running',
   attempt: 1,

@@ -11400,6 +11400,10 @@ declare
   changed record;
   may_go tid[];
 begin
+  -- So it is in nearly every run.
+  if cardinality(released) = 0 and not exists (select from nightshift.purge_released r where r.run_id = run.id) then
+    return;
+  end if;
   steps := nightshift.add_released(steps, turn::text, nightshift.count_released(released));
   -- Those that are gone now need not be counted any more.
   for changed in
@@ -16673,7 +16677,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'b1c75de58483c7d24cf266ce6b5b5395db64ae7b5da5404a6c3694670f4ece3d', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7641d3da0254c9ff1756a66d2c0ea189ad36d9d72609c912cbf398c9b2fe1c62', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

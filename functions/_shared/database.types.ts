@@ -1067,6 +1067,7 @@ export type Database = {
         }
         Returns: Json
       }
+      dead_rows: { Args: { relations: unknown[] }; Returns: number }
       declare_health_check: {
         Args: {
           critical?: number

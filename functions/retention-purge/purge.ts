@@ -85,7 +85,10 @@ async function walk(
   { assess }: { assess: boolean },
 ): Promise<Partial<Purged> | undefined> {
   const { relation } = policy;
-  let rows = Math.min(firstBatchRows, Math.max(before.dueRows, 1));
+  // An estimate of none is no reason to look at one row at a time.
+  let rows = before.dueRowsExact
+    ? Math.min(firstBatchRows, Math.max(before.dueRows, 1))
+    : firstBatchRows;
   let lastMs = 0;
   let leavesUndecided = false;
   while (batchFits(deadline.remainingMs(), lastMs)) {

@@ -8569,6 +8569,22 @@ $$;
 comment on function nightshift.covering_policy is
   'The enabled policy within scope that covers a table or partition, if any.';
 
+-- supabase/schema/retention/dead_rows.sql
+
+create or replace function nightshift.dead_rows(relations oid[])
+returns bigint
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select coalesce(sum(pg_stat_get_dead_tuples(r.oid)), 0)::bigint from unnest(relations) r(oid));
+end;
+$$;
+
+comment on function nightshift.dead_rows is
+  'About how many rows of these tables are deleted and not vacuumed yet. While an old snapshot needs them, a walk through an index steps over each of them, some million a second.';
+
 -- supabase/schema/retention/declare_keys.sql
 
 -- What a policy says of the foreign keys that refer to its rows: children that go along, references that are released, and
@@ -10594,6 +10610,8 @@ declare
   -- So many that the sample has enough of them.
   max_counted constant integer := 20000;
   many_leaves constant integer := 32;
+  -- Right behind a large purge, and as long as an old snapshot keeps what it deleted, an index is full of these.
+  many_dead_rows constant integer := 200000;
   leaves constant regclass[] := array(select l from nightshift.leaf_relations(policy.relation) l);
   stop_at constant timestamptz := clock_timestamp() + make_interval(secs => coalesce(
     budget_ms, case when cardinality(leaves) > many_leaves then 1000 else 300 end
@@ -10641,7 +10659,9 @@ begin
   total_rows := round(total_rows * 100 / percent);
   sampled_due := round(sampled_due * 100 / percent);
 
-  due_exact := not (sample_due and percent < 100 and sampled_due > max_counted);
+  due_exact := percent = 100 or not (
+    sample_due and sampled_due > max_counted or nightshift.dead_rows(leaves::oid[]) > many_dead_rows
+  );
   if due_exact then
     open due_cursor no scroll for execute format('select from %s r where %s', nightshift.scan_of(policy.relation), due);
     loop
@@ -10660,7 +10680,7 @@ begin
   end if;
 
   -- Of very many due rows only an index in order knows the oldest; else it is that of the sample.
-  if due_rows > 0 and (due_exact or (
+  if due_rows > 0 and (due_exact or nightshift.dead_rows(leaves::oid[]) <= many_dead_rows and (
     select bool_and(nightshift.marker_walk(l, policy.marker_column, due) = 'index')
     from nightshift.leaf_relations(policy.relation) l
   )) then
@@ -10681,7 +10701,7 @@ end;
 $$;
 
 comment on function nightshift.measure_backlog is
-  'How many rows of a policy are due, out of how many. Due rows are counted exactly while budget_ms lasts (default 300; 1000 for more than 32 partitions), then estimated from about 1,000 random pages, as is the total of a table over 32 MB (of more than 32 partitions see measure_leaves); sample_due: more than about 20,000 due rows of such a table are estimated at once. The Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
+  'How many rows of a policy are due, out of how many. Due rows are counted exactly while budget_ms lasts (default 300; 1000 for more than 32 partitions), then estimated from about 1,000 random pages, as is the total of a table over 32 MB (of more than 32 partitions see measure_leaves); sample_due: more than about 20,000 due rows of such a table are estimated at once, and all of one with more than 200,000 dead rows are. The Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
 
 -- supabase/schema/retention/measure_children.sql
 
@@ -14006,6 +14026,9 @@ declare
 begin
   if nightshift.marker_walk(leaf, marker_column, due) is distinct from 'index' then
     return 'sweep';
+  elsif nightshift.dead_rows(array[leaf::oid]) > greatest(100000, 4 * pg_relation_size(leaf) / current_setting('block_size')::integer) then
+    -- To step over so many entries of the index takes longer than to read the table.
+    return 'sweep';
   elsif not nightshift.has_due_rows(leaf, marker_column, due) then
     return null;
   end if;
@@ -14022,7 +14045,7 @@ end;
 $$;
 
 comment on function nightshift.way_into_leaf is
-  'How to walk through the due rows of a leaf: sweep where they are dense or no index gives them in order, index where they are sparse; null where an index says that there are none.';
+  'How to walk through the due rows of a leaf: sweep where they are dense, where the index is full of dead rows, or no index gives them in order, index where they are sparse; null where an index says that there are none.';
 
 -- supabase/schema/retention/without_replica_identity.sql
 
@@ -16677,7 +16700,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7641d3da0254c9ff1756a66d2c0ea189ad36d9d72609c912cbf398c9b2fe1c62', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'cbeec3b7f3691e77c1c35d2bf9377cb578c218fca6ec9e7229b1d3034f5f0034', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -16687,11 +16710,11 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   child_steps, choose_due_rows, column_type, composite_types, constant_default, copy_after_attach, copy_grants,
   copy_settings, count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows, counted,
   counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions, database_sizes,
-  declare_health_check, declare_job, declare_keys, declared_since, delete_by_halves, delete_closure, delete_rows,
-  delete_slice, describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers,
-  describe_health_check, describe_holders, describe_holding_keys, describe_installation, describe_jobs,
-  describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
-  describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
+  dead_rows, declare_health_check, declare_job, declare_keys, declared_since, delete_by_halves, delete_closure,
+  delete_rows, delete_slice, describe_ddl_failure, describe_declaration, describe_declared_policy,
+  describe_delete_triggers, describe_health_check, describe_holders, describe_holding_keys, describe_installation,
+  describe_jobs, describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets,
+  describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
   drop_retired_partitions, due_by_marker, due_condition, estimate_rows, explain_attach_failure, extend_lease, fates_of,
   fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with,
   find_refresh, find_refresh_policy, find_relation, find_released_rows, find_run, find_stranger, find_view,

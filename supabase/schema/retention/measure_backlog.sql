@@ -20,6 +20,8 @@ declare
   -- So many that the sample has enough of them.
   max_counted constant integer := 20000;
   many_leaves constant integer := 32;
+  -- Right behind a large purge, and as long as an old snapshot keeps what it deleted, an index is full of these.
+  many_dead_rows constant integer := 200000;
   leaves constant regclass[] := array(select l from nightshift.leaf_relations(policy.relation) l);
   stop_at constant timestamptz := clock_timestamp() + make_interval(secs => coalesce(
     budget_ms, case when cardinality(leaves) > many_leaves then 1000 else 300 end
@@ -67,7 +69,9 @@ begin
   total_rows := round(total_rows * 100 / percent);
   sampled_due := round(sampled_due * 100 / percent);
 
-  due_exact := not (sample_due and percent < 100 and sampled_due > max_counted);
+  due_exact := percent = 100 or not (
+    sample_due and sampled_due > max_counted or nightshift.dead_rows(leaves::oid[]) > many_dead_rows
+  );
   if due_exact then
     open due_cursor no scroll for execute format('select from %s r where %s', nightshift.scan_of(policy.relation), due);
     loop
@@ -86,7 +90,7 @@ begin
   end if;
 
   -- Of very many due rows only an index in order knows the oldest; else it is that of the sample.
-  if due_rows > 0 and (due_exact or (
+  if due_rows > 0 and (due_exact or nightshift.dead_rows(leaves::oid[]) <= many_dead_rows and (
     select bool_and(nightshift.marker_walk(l, policy.marker_column, due) = 'index')
     from nightshift.leaf_relations(policy.relation) l
   )) then
@@ -107,4 +111,4 @@ end;
 $$;
 
 comment on function nightshift.measure_backlog is
-  'How many rows of a policy are due, out of how many. Due rows are counted exactly while budget_ms lasts (default 300; 1000 for more than 32 partitions), then estimated from about 1,000 random pages, as is the total of a table over 32 MB (of more than 32 partitions see measure_leaves); sample_due: more than about 20,000 due rows of such a table are estimated at once. The Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
+  'How many rows of a policy are due, out of how many. Due rows are counted exactly while budget_ms lasts (default 300; 1000 for more than 32 partitions), then estimated from about 1,000 random pages, as is the total of a table over 32 MB (of more than 32 partitions see measure_leaves); sample_due: more than about 20,000 due rows of such a table are estimated at once, and all of one with more than 200,000 dead rows are. The Exact flags say which. overdueSeconds: how long the oldest due row has been due.';

@@ -8,6 +8,9 @@ declare
 begin
   if nightshift.marker_walk(leaf, marker_column, due) is distinct from 'index' then
     return 'sweep';
+  elsif nightshift.dead_rows(array[leaf::oid]) > greatest(100000, 4 * pg_relation_size(leaf) / current_setting('block_size')::integer) then
+    -- To step over so many entries of the index takes longer than to read the table.
+    return 'sweep';
   elsif not nightshift.has_due_rows(leaf, marker_column, due) then
     return null;
   end if;
@@ -24,4 +27,4 @@ end;
 $$;
 
 comment on function nightshift.way_into_leaf is
-  'How to walk through the due rows of a leaf: sweep where they are dense or no index gives them in order, index where they are sparse; null where an index says that there are none.';
+  'How to walk through the due rows of a leaf: sweep where they are dense, where the index is full of dead rows, or no index gives them in order, index where they are sparse; null where an index says that there are none.';

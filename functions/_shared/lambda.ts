@@ -1,7 +1,7 @@
 import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { type Bus, createBus } from './bus.ts';
 import { type Clock, type Deadline, deadlineIn, systemClock } from './clock.ts';
-import type { Direct } from './direct.ts';
+import type { Direct, DirectOptions } from './direct.ts';
 import { NightshiftError, toNightshiftError } from './errors.ts';
 import {
   asHttpRequest,
@@ -50,7 +50,7 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
     connectDirect,
     endpoint,
   }: {
-    connectDirect?: (databaseUrl: string, deadline: Deadline) => Direct;
+    connectDirect?: (databaseUrl: string, deadline: Deadline, options: DirectOptions) => Direct;
     endpoint?: Endpoint;
   } = {},
 ) {
@@ -75,11 +75,11 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
 
   async function run(invocation: Invocation, deadline: Deadline): Promise<RunResult> {
     settings ??= readSettings(process.env);
-    const { supabase, databaseUrl, eventBus } = settings;
+    const { supabase, databaseUrl, databaseCa, eventBus } = settings;
     if (eventBus) bus ??= createBus(eventBus);
     let direct: Direct | undefined;
     try {
-      direct = databaseUrl ? connectDirect?.(databaseUrl, deadline) : undefined;
+      direct = databaseUrl ? connectDirect?.(databaseUrl, deadline, { ca: databaseCa }) : undefined;
       return await runJob(job, invocation, {
         rpc: createRpc(supabase, deadline),
         clock: systemClock,
@@ -91,7 +91,6 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
       });
     } finally {
       metrics.flush();
-      await direct?.close();
     }
   }
 

@@ -14,14 +14,17 @@ export type Database = {
         Row: {
           bytes: number
           measured_on: string
+          newest_oid: unknown
         }
         Insert: {
           bytes: number
           measured_on: string
+          newest_oid?: unknown
         }
         Update: {
           bytes?: number
           measured_on?: string
+          newest_oid?: unknown
         }
         Relationships: []
       }
@@ -498,6 +501,8 @@ export type Database = {
       runs: {
         Row: {
           attempt: number
+          cancel_requested_at: string | null
+          cancel_requested_by: string | null
           dry_run: boolean
           error: Json | null
           fence: number
@@ -518,9 +523,12 @@ export type Database = {
           trigger: string
           describe_run: Json | null
           forced_names: string[] | null
+          require_wanted: undefined | null
         }
         Insert: {
           attempt?: number
+          cancel_requested_at?: string | null
+          cancel_requested_by?: string | null
           dry_run?: boolean
           error?: Json | null
           fence?: number
@@ -542,6 +550,8 @@ export type Database = {
         }
         Update: {
           attempt?: number
+          cancel_requested_at?: string | null
+          cancel_requested_by?: string | null
           dry_run?: boolean
           error?: Json | null
           fence?: number
@@ -756,6 +766,10 @@ export type Database = {
         Args: Record<PropertyKey, never>
         Returns: unknown[]
       }
+      application_tables: {
+        Args: Record<PropertyKey, never>
+        Returns: unknown[]
+      }
       apply_brake: {
         Args: {
           rows_to_delete: Database["nightshift"]["CompositeTypes"]["row_set"][]
@@ -830,6 +844,10 @@ export type Database = {
         }[]
       }
       can_be_referenced: { Args: { relation: unknown }; Returns: boolean }
+      cancel_run: {
+        Args: { requested_by?: string; run_id: string }
+        Returns: Json
+      }
       check_health: {
         Args: {
           fence: number
@@ -843,6 +861,8 @@ export type Database = {
         Args: { fence: number; run_id: string }
         Returns: {
           attempt: number
+          cancel_requested_at: string | null
+          cancel_requested_by: string | null
           dry_run: boolean
           error: Json | null
           fence: number
@@ -1262,6 +1282,38 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      extend_lease: {
+        Args: { fence: number; run_id: string }
+        Returns: {
+          attempt: number
+          cancel_requested_at: string | null
+          cancel_requested_by: string | null
+          dry_run: boolean
+          error: Json | null
+          fence: number
+          finished_at: string | null
+          heartbeat_at: string | null
+          id: string
+          idempotency_key: string | null
+          input: NonNullable<Json>
+          job: string
+          lease: string
+          lease_expires_at: string | null
+          progress: NonNullable<Json>
+          report: Json | null
+          request_id: string
+          requested_by: string | null
+          started_at: string
+          status: string
+          trigger: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "runs"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
       fates_of: {
         Args: {
           held: Database["nightshift"]["CompositeTypes"]["held_row"][]
@@ -1371,6 +1423,7 @@ export type Database = {
         }
         Returns: Database["nightshift"]["CompositeTypes"]["released_row"][]
       }
+      find_run: { Args: { id: string }; Returns: Json }
       find_stranger: {
         Args: { relation: unknown }
         Returns: Record<string, unknown>
@@ -1566,6 +1619,16 @@ export type Database = {
         }
       }
       health_foreign_keys_without_index: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_hidden_partitions: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
         SetofOptions: {
@@ -1889,6 +1952,8 @@ export type Database = {
         Args: { fence: number; lock_timeout_ms: number; run_id: string }
         Returns: {
           attempt: number
+          cancel_requested_at: string | null
+          cancel_requested_by: string | null
           dry_run: boolean
           error: Json | null
           fence: number
@@ -1919,6 +1984,8 @@ export type Database = {
         Args: { fence: number; run_id: string }
         Returns: {
           attempt: number
+          cancel_requested_at: string | null
+          cancel_requested_by: string | null
           dry_run: boolean
           error: Json | null
           fence: number
@@ -1989,6 +2056,10 @@ export type Database = {
       }
       join_condition: { Args: { key: unknown }; Returns: string }
       json_number: { Args: { value: number }; Returns: number }
+      key_collation: {
+        Args: { referenced: unknown; referencing: unknown }
+        Returns: unknown
+      }
       key_columns: { Args: { key: unknown }; Returns: string }
       key_in_words: { Args: { key: unknown }; Returns: string }
       keys_in_words: { Args: { policy: unknown; role: string }; Returns: Json }
@@ -2138,6 +2209,7 @@ export type Database = {
         }
         Returns: number
       }
+      multixact_members: { Args: Record<PropertyKey, never>; Returns: number }
       mute_triggers: { Args: { relation: unknown }; Returns: Json }
       name_refusal: {
         Args: {
@@ -2313,6 +2385,21 @@ export type Database = {
           row_count: number
         }[]
       }
+      partitions_without_policy: {
+        Args: Record<PropertyKey, never>
+        Returns: {
+          days: number
+          ends_at: string
+          has_default: boolean
+          is_switched_off: boolean
+          newest: unknown
+          parent: unknown
+        }[]
+      }
+      parts_of_invalid_indexes: {
+        Args: Record<PropertyKey, never>
+        Returns: unknown[]
+      }
       pause: { Args: { reason?: string }; Returns: undefined }
       plan_partition_maintenance: {
         Args: { fence: number; only_tables?: string[]; run_id: string }
@@ -2441,6 +2528,7 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      read_as_caller: { Args: { relation: unknown }; Returns: string }
       read_partitions: {
         Args: { parents: unknown[] }
         Returns: {
@@ -2492,6 +2580,16 @@ export type Database = {
           step: Json
         }
         Returns: Json
+      }
+      redundant_indexes: {
+        Args: Record<PropertyKey, never>
+        Returns: {
+          index: unknown
+          key: unknown
+          other: unknown
+          relation: unknown
+          same_keys: boolean
+        }[]
       }
       reference_join: {
         Args: { from_referenced: boolean; key: unknown }
@@ -2603,6 +2701,10 @@ export type Database = {
         }
         Returns: undefined
       }
+      require_no_rule: {
+        Args: { event: string; relations: unknown[] }
+        Returns: undefined
+      }
       require_no_sentinel: {
         Args: {
           oldest_due?: string
@@ -2614,6 +2716,8 @@ export type Database = {
         Args: Record<PropertyKey, never>
         Returns: undefined
       }
+      require_one_policy: { Args: { relation: unknown }; Returns: undefined }
+      require_own_rows: { Args: { relation: unknown }; Returns: undefined }
       require_ownership: { Args: { relation: unknown }; Returns: undefined }
       require_period: {
         Args: { example: string; name: string; period: string }
@@ -2633,7 +2737,10 @@ export type Database = {
       }
       require_trusted: { Args: { relations: unknown[] }; Returns: undefined }
       require_trusted_keys: { Args: { parent: unknown }; Returns: undefined }
-      require_unpaused: { Args: Record<PropertyKey, never>; Returns: undefined }
+      require_wanted: {
+        Args: { run: Database["nightshift"]["Tables"]["runs"]["Row"] }
+        Returns: undefined
+      }
       require_within_brake: { Args: { excess: string }; Returns: undefined }
       resolve_references: {
         Args: {
@@ -2838,6 +2945,7 @@ export type Database = {
       views_below: { Args: { view: unknown }; Returns: unknown[] }
       views_read: { Args: { view: unknown }; Returns: unknown[] }
       warn_of_heirs: { Args: { relation: unknown }; Returns: string[] }
+      warn_of_namesake: { Args: { relation: unknown }; Returns: string[] }
       warn_of_replica_identity: {
         Args: { relation: unknown }
         Returns: string[]

@@ -114,7 +114,8 @@ describe('a run over HTTP', () => {
       [401, { token: 'wrong' }],
       [401, { headers: { authorization: '' } }],
       [404, { path: '/jobs/retention-purge' }],
-      [404, { method: 'GET' }],
+      [404, { method: 'PUT' }],
+      [401, { method: 'GET', token: 'wrong' }],
       [413, { body: 'x'.repeat(65_537) }],
       [413, { body: 'x'.repeat(65_537), base64: true }],
       [400, { body: '{"dryRun":' }],
@@ -167,9 +168,9 @@ describe('a run over HTTP that cannot start', () => {
     expect(statusCode).toBe(409);
     expect(body).toMatchObject({
       code: 'NS409',
-      title: 'Another run of this job is under way.',
-      detail: `It is run ${other}.`,
-      hint: expect.any(String),
+      title: expect.stringContaining(`under way: ${other.slice(0, 8)}, since 20`),
+      detail: `It is run ${other}: nothing done yet.`,
+      hint: expect.stringContaining(`POST /runs/${other}/cancel`),
     });
     expect(await runOf(body.runId)).toMatchObject({ status: 'skipped', trigger: 'http' });
     expect(await idsOf(suite.sql, 'app.orders')).toHaveLength(30);
@@ -196,6 +197,29 @@ describe('a run over HTTP that cannot start', () => {
 
     await suite.sql`select nightshift.unpause()`;
     expect(await call({ headers })).toMatchObject({ statusCode: 200, body: { duplicate: false } });
+  });
+});
+
+describe('the runs of a job over HTTP', () => {
+  it('are listed, newest first, with how far they are, and only for who has the token', async () => {
+    await fill('app.orders');
+    await call({ body: { dryRun: true } });
+    const { body: purged } = await call();
+    const { statusCode, headers, body } = await call({ method: 'GET' });
+    expect(statusCode).toBe(200);
+    expect(headers).toMatchObject({ 'cache-control': 'no-store' });
+    expect((body.runs as object[]).slice(0, 2)).toMatchObject([
+      {
+        runId: purged.runId,
+        job: 'retention-purge',
+        status: 'succeeded',
+        trigger: 'http',
+        progress: '10 of about 10 due rows purged',
+      },
+      { dryRun: true },
+    ]);
+    expect(JSON.stringify(body)).not.toMatch(/"fence"|"report"|"scope"/);
+    expect((await call({ method: 'GET', token: '' })).statusCode).toBe(401);
   });
 });
 

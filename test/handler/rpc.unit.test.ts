@@ -13,6 +13,7 @@ const started = {
   id: 'r',
   job: 'j',
   trigger: 'cli',
+  requestedBy: null,
   dryRun: false,
   status: 'running',
   attempt: 1,
@@ -82,7 +83,7 @@ describe('a call', () => {
       },
     );
     await vi.runAllTimersAsync();
-    expect((await result).run).toEqual(ended);
+    expect((await result).run).toMatchObject(ended);
     const other = ask().catch((error: unknown) => error);
     await vi.runAllTimersAsync();
     expect(await other).toMatchObject({ code: 'NS503' });

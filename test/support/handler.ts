@@ -28,6 +28,7 @@ interface LedgerRun {
   trigger: string;
   requested_by: string;
   attempt: number;
+  cancel_requested_at: unknown;
   report: PurgeReport;
   error: ErrorDocument;
 }
@@ -149,7 +150,7 @@ export function setUpHandler(settings: Environment = {}, job: JobName = 'retenti
 
   async function runs(key?: string) {
     return db.sql<LedgerRun[]>`
-      select id, status, trigger, requested_by, attempt, report, error from nightshift.runs
+      select id, status, trigger, requested_by, attempt, cancel_requested_at, report, error from nightshift.runs
       where ${key === undefined ? db.sql`true` : db.sql`idempotency_key = ${key}`} order by fence`;
   }
 

@@ -146,7 +146,7 @@ function toDirectError(name: string, thrown: unknown, host: string): NightshiftE
       `The direct connection to Postgres failed: ${about.message}`,
       {
         detail: `${name}: ${about.detail}`,
-        hint: about.hint,
+        hint: about.code === 'NS422' ? `Check NIGHTSHIFT_DATABASE_URL. ${about.hint}` : about.hint,
         retryable: about.retryable,
         cause: thrown,
       },

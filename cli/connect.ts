@@ -3,8 +3,9 @@ import { parseEnv } from 'node:util';
 import { readAccess } from '../functions/_shared/access.ts';
 import { deadlineIn, systemClock } from '../functions/_shared/clock.ts';
 import { NightshiftError } from '../functions/_shared/errors.ts';
+import { parseDatabaseUrl } from '../functions/_shared/postgres-client.ts';
 import { createRpc, type Rpc } from '../functions/_shared/rpc.ts';
-import { projectUrl, projectUrlShape } from '../functions/_shared/settings.ts';
+import { projectUrl, readCa, wrongProjectUrl } from '../functions/_shared/settings.ts';
 
 /** Where `npm start` leaves the address and key of the local stack. */
 const localEnvironment = new URL('../.env.local', import.meta.url);
@@ -14,6 +15,7 @@ export const noDeadline = deadlineIn(systemClock, Number.POSITIVE_INFINITY);
 export interface Connection {
   rpc: Rpc;
   databaseUrl: string | undefined;
+  databaseCa: string | undefined;
 }
 
 /** The local stack or the exported settings, never some of each. */
@@ -29,7 +31,7 @@ export function connect(deadline = noDeadline): Connection {
   const url = projectUrl.safeParse(process.env.SUPABASE_URL).data;
   const { access, problems: accessProblems } = readAccess(process.env);
   const problems = {
-    ...(url ? {} : { SUPABASE_URL: projectUrlShape }),
+    ...(url ? {} : { SUPABASE_URL: wrongProjectUrl(process.env.SUPABASE_URL) }),
     ...accessProblems,
   };
   if (!url || !access) {
@@ -47,9 +49,11 @@ export function connect(deadline = noDeadline): Connection {
   // On stderr, so that it is seen and --json stays one document: which project this is about to touch.
   console.error(`Project: ${local ? 'the local stack, ' : ''}${url}`);
   if (databaseUrl) {
-    const host =
-      URL.parse(databaseUrl)?.host ?? 'NIGHTSHIFT_DATABASE_URL is not a connection string';
-    console.error(`Direct connection: ${host}`);
+    console.error(`Direct connection: ${parseDatabaseUrl(databaseUrl).host}`);
   }
-  return { rpc: createRpc({ url, ...access }, deadline), databaseUrl };
+  return {
+    rpc: createRpc({ url, ...access }, deadline),
+    databaseUrl,
+    databaseCa: readCa(process.env.NIGHTSHIFT_DATABASE_CA),
+  };
 }

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
-import { toConnectionError } from '../installation/connection-error.ts';
 import { type Migrated, migrate } from '../installation/migrate.ts';
 import { databaseUrlOption } from '../options.ts';
 import { note } from '../ui.ts';
@@ -19,9 +18,7 @@ async function applyMigrations(options: { databaseUrl: string }) {
       hint: 'Pass the connection string; in a workflow, set the secret DATABASE_URL of the environment.',
     });
   }
-  const migrated = await migrate(options.databaseUrl).catch((thrown: unknown) => {
-    throw toConnectionError(thrown, options.databaseUrl);
-  });
+  const migrated = await migrate(options.databaseUrl);
   console.log(inWords(migrated));
   if (migrated.linesTakenOver > 0) {
     note(

@@ -50,8 +50,10 @@ export function addRun(program: Command): void {
 async function run(name: string, { json, ...input }: Options): Promise<void> {
   const job = await loadJob(name);
   const bars = progressBars();
-  const { rpc, databaseUrl } = connect();
-  const direct = databaseUrl ? connectDirect(databaseUrl, noDeadline) : undefined;
+  const { rpc, databaseUrl, databaseCa } = connect();
+  const direct = databaseUrl
+    ? connectDirect(databaseUrl, noDeadline, { ca: databaseCa })
+    : undefined;
   const stop = new Stop();
   // The first one lets the batch under way commit and the run be written down; a second one kills. A terminal that is
   // closed sends SIGHUP.
@@ -74,10 +76,7 @@ async function run(name: string, { json, ...input }: Options): Promise<void> {
       metrics: noMetrics,
       ...(json ? {} : { onProgress: bars.onProgress }),
     },
-  ).finally(async () => {
-    bars.stop();
-    await direct?.close();
-  });
+  ).finally(bars.stop);
   if (json) printJson(result.run);
   else await showResult(result);
   process.exitCode = exitCodeOf(result);

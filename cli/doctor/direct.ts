@@ -1,16 +1,17 @@
-import postgres from 'postgres';
+import type postgres from 'postgres';
 import * as z from 'zod';
-import { encryption } from '../../functions/_shared/direct.ts';
+import { databaseUrlHint, toConnectionError } from '../../functions/_shared/connection-errors.ts';
+import { toNightshiftError } from '../../functions/_shared/errors.ts';
+import { openPostgres, parseDatabaseUrl } from '../../functions/_shared/postgres-client.ts';
+import { readCa } from '../../functions/_shared/settings.ts';
 import { type Installation, installation } from '../installation/installed.ts';
 import { type Diagnosis, failed, ok, type Patient, skipped } from './diagnosis.ts';
 
 const connectTimeoutSeconds = 5;
-const copyIt =
-  'Copy the connection string of the session pooler (Dashboard > Connect), and encode special characters in the password.';
 
 /** The connection past the API: whether it leads to the same database, in the right mode, as someone who may. */
 export async function examineDirect(
-  { databaseUrl }: Patient,
+  { databaseUrl, environment }: Patient,
   api: Installation | undefined,
 ): Promise<Diagnosis> {
   const subject = 'direct connection';
@@ -20,14 +21,14 @@ export async function examineDirect(
       'NIGHTSHIFT_DATABASE_URL is not set: views that take longer than 50 s cannot be refreshed, and partitions are detached under a lock',
     );
   }
-  if (!URL.canParse(databaseUrl)) {
-    return failed(
-      subject,
-      'NIGHTSHIFT_DATABASE_URL should be a connection string, and is not one',
-      copyIt,
-    );
+  let url: URL;
+  try {
+    url = parseDatabaseUrl(databaseUrl);
+  } catch (thrown) {
+    const { detail, hint } = toNightshiftError(thrown);
+    return failed(subject, `NIGHTSHIFT_DATABASE_URL is not one: ${detail}`, hint);
   }
-  const { hostname, port } = new URL(databaseUrl);
+  const { host, port } = url;
   if (port === '6543') {
     return failed(
       subject,
@@ -35,13 +36,14 @@ export async function examineDirect(
       'Use the session pooler, port 5432 (Dashboard > Connect > Session pooler).',
     );
   }
-  const sql = postgres(databaseUrl, {
-    max: 1,
-    connect_timeout: connectTimeoutSeconds,
-    onnotice: () => {},
-    ...encryption(databaseUrl),
-  });
+  let sql: postgres.Sql | undefined;
   try {
+    sql = openPostgres(databaseUrl, {
+      ca: readCa(environment.NIGHTSHIFT_DATABASE_CA),
+      max: 1,
+      connect_timeout: connectTimeoutSeconds,
+      fetch_types: false,
+    });
     const [row] = await sql`
       select nightshift.describe_installation() as installation,
         pg_has_role(current_user, (select nspowner from pg_namespace where nspname = 'nightshift'), 'usage') as owns, current_user as name`;
@@ -76,15 +78,18 @@ export async function examineDirect(
           `Connect as ${direct.owner}.`,
         );
   } catch (thrown) {
-    const code =
-      thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown error';
+    const about = toConnectionError(thrown, host);
+    const error = about ?? toNightshiftError(thrown);
+    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : error.code;
     return failed(
       subject,
-      `The database at ${hostname} cannot be used (${code})`,
-      `${copyIt} db.<project>.supabase.co is reached by IPv6 only.`,
+      about || error.code !== 'NS500'
+        ? `${error.message} (${code})`
+        : `The database at ${host} cannot be used (${code})`,
+      (error.code === 'NS500' ? undefined : error.hint) ?? databaseUrlHint,
     );
   } finally {
-    await sql.end({ timeout: 1 });
+    await sql?.end({ timeout: 1 });
   }
 }
 

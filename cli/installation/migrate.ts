@@ -1,6 +1,9 @@
 import postgres from 'postgres';
-import { encryption } from '../../functions/_shared/direct.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
+import { openPostgres, requireAnswer } from '../../functions/_shared/postgres-client.ts';
+import { retrying } from '../../functions/_shared/rpc.ts';
+import { noDeadline } from '../connect.ts';
+import { toConnectionError } from './connection-error.ts';
 import { lockInstallation, type Recorded, readRecorded, removeFromHistory } from './recorded.ts';
 import { compareVersions, newestRelease, type Release } from './release.ts';
 
@@ -65,6 +68,18 @@ async function execute(sql: postgres.TransactionSql, file: string, text: string)
     if (!(cause instanceof postgres.PostgresError)) throw cause;
     const { message, code, position, where, detail, hint } = cause;
     if (code.startsWith('NS')) throw new NightshiftError(code, message, { detail, hint, cause });
+    const [, role] = /^role "(.*)" does not exist$/.exec(message) ?? [];
+    if (code === '42704' && role) {
+      throw new NightshiftError(
+        'NS422',
+        `This database has no role ${role}, which every database of Supabase has`,
+        {
+          detail: 'Nothing was changed.',
+          hint: 'Check that the connection string leads to the project; a Postgres of your own needs the roles of Supabase first: anon, authenticated, service_role and authenticator.',
+          cause,
+        },
+      );
+    }
     const line = position && text.slice(0, Number(position)).split('\n').length;
     const details = [
       `${file}${line ? `:${line}` : ''} failed: ${message} (${code})`,
@@ -79,10 +94,19 @@ async function withClient<Result>(
   databaseUrl: string,
   run: (sql: postgres.Sql) => Promise<Result>,
 ): Promise<Result> {
-  const sql = postgres(databaseUrl, { max: 1, onnotice: () => {}, ...encryption(databaseUrl) });
-  try {
-    return await run(sql);
-  } finally {
-    await sql.end();
-  }
+  const attempt = async () => {
+    await requireAnswer(databaseUrl).catch((thrown: unknown) => {
+      throw toConnectionError(thrown, databaseUrl);
+    });
+    const sql = openPostgres(databaseUrl, { max: 1 });
+    try {
+      return await run(sql);
+    } catch (thrown) {
+      throw toConnectionError(thrown, databaseUrl);
+    } finally {
+      await sql.end({ timeout: 5 });
+    }
+  };
+  // A pooler whose connections are taken has done nothing of it.
+  return retrying(attempt, noDeadline, () => true);
 }

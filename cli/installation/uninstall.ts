@@ -1,6 +1,6 @@
 import postgres from 'postgres';
-import { encryption } from '../../functions/_shared/direct.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
+import { openPostgres, requireAnswer } from '../../functions/_shared/postgres-client.ts';
 import { applyRelease } from './migrate.ts';
 import { lockInstallation, readRecorded, removeFromHistory } from './recorded.ts';
 import { newestRelease } from './release.ts';
@@ -41,7 +41,8 @@ export async function uninstall(
   databaseUrl: string,
   { confirmed }: { confirmed: boolean },
 ): Promise<Leftovers> {
-  const sql = postgres(databaseUrl, { max: 1, onnotice: () => {}, ...encryption(databaseUrl) });
+  await requireAnswer(databaseUrl);
+  const sql = openPostgres(databaseUrl, { max: 1 });
   const onlyLooking = new Error();
   let found: Leftovers | undefined;
   try {

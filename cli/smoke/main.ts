@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { Command } from 'commander';
-import postgres from 'postgres';
+import type postgres from 'postgres';
 import * as z from 'zod';
-import { encryption } from '../../functions/_shared/direct.ts';
 import { NightshiftError, toNightshiftError } from '../../functions/_shared/errors.ts';
+import { openPostgres, requireAnswer } from '../../functions/_shared/postgres-client.ts';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
 import { connect } from '../connect.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -24,7 +24,10 @@ const program = new Command('smoke')
 async function smoke({ databaseUrl }: { databaseUrl: string }): Promise<void> {
   const { rpc } = connect();
   const application = applicationIn(`nightshift_smoke_${randomBytes(4).toString('hex')}`);
-  const sql = postgres(databaseUrl, { max: 1, onnotice: () => {}, ...encryption(databaseUrl) });
+  await requireAnswer(databaseUrl).catch((thrown: unknown) => {
+    throw toConnectionError(thrown, databaseUrl);
+  });
+  const sql = openPostgres(databaseUrl, { max: 1 });
   let stopped = false;
   process.once('SIGINT', () => {
     stopped = true;

@@ -1,10 +1,12 @@
 import postgres from 'postgres';
 import type * as z from 'zod';
 import type { Deadline } from './clock.ts';
+import { databaseUrlHint, toConnectionError } from './connection-errors.ts';
 import { fromRpcFailure, NightshiftError } from './errors.ts';
+import { openPostgres, parseDatabaseUrl } from './postgres-client.ts';
 import { type Functions, parseAnswer, type Retry, type RpcName, retrying } from './rpc.ts';
 
-/** A direct connection to Postgres, for calls that take longer than the API allows. It connects on first use. */
+/** A direct connection to Postgres, for calls that take longer than the API allows. It connects for each call. */
 export interface Direct {
   /**
    * Calls a function of schema nightshift in a transaction of its own. `timeoutMs` is called before each attempt and
@@ -21,69 +23,83 @@ export interface Direct {
    * Nightshift itself. It is not retried, because the caller has to see first what became of it. Throws NightshiftError.
    */
   execute(statement: string, options: { timeoutMs: number; lockTimeoutMs: number }): Promise<void>;
-  close(): Promise<void>;
+}
+
+export interface DirectOptions {
+  /** The certificate that the server must prove its name with. */
+  ca?: string | undefined;
+  firstAnswerMs?: number;
 }
 
 const closeTimeoutSeconds = 1;
+/** Behind a pooler whose connections are taken, a client is let in and then waits, for minutes. */
+const usualFirstAnswerMs = 20_000;
 /** How long the server may stay silent past the time limit before the connection counts as dead. */
 const silenceMs = 5_000;
-const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
-/** Connections are encrypted, unless the connection string says otherwise or leads to this machine. */
-export function encryption(databaseUrl: string): { ssl?: 'require' } {
-  const { hostname, searchParams } = new URL(databaseUrl);
-  return searchParams.has('sslmode') || loopback.test(hostname) ? {} : { ssl: 'require' };
-}
+export function connectDirect(
+  databaseUrl: string,
+  deadline: Deadline,
+  { ca, firstAnswerMs = usualFirstAnswerMs }: DirectOptions = {},
+): Direct {
+  const { host } = parseDatabaseUrl(databaseUrl);
 
-export function connectDirect(databaseUrl: string, deadline: Deadline): Direct {
-  const sql = postgres(databaseUrl, {
-    max: 8,
-    idle_timeout: 20,
-    connect_timeout: 10,
-    onnotice: () => {},
-    ...encryption(databaseUrl),
-    connection: { application_name: 'nightshift' },
-  });
+  /**
+   * A connection for this call alone: one that broke or was left waiting is never given to the next.
+   */
+  async function withSession<Result>(
+    name: string,
+    limitMs: number,
+    work: (session: postgres.Sql) => Promise<Result>,
+  ): Promise<Result> {
+    const session = openPostgres(databaseUrl, {
+      ca,
+      max: 1,
+      connect_timeout: 10,
+      // It would fail where nobody can catch it, when the connection ends.
+      fetch_types: false,
+      connection: { application_name: 'nightshift' },
+    });
+    try {
+      await within(firstAnswerMs, 'NO_ANSWER_YET', session.unsafe('select 1').simple());
+      return await within(limitMs + silenceMs, 'CONNECTION_CLOSED', work(session));
+    } catch (thrown) {
+      // Whatever the server still does for it is bounded by the statement timeout.
+      await session.end({ timeout: 0 });
+      throw toDirectError(name, thrown, host);
+    } finally {
+      await session.end({ timeout: closeTimeoutSeconds });
+    }
+  }
 
   return {
     call(name, args, answer, { timeoutMs, retry }) {
-      const attempt = async () => {
+      const attempt = () => {
         const statementMs = timeoutMs();
-        const results = await Promise.race([
-          sql.unsafe(oneMessage(name, args, statementMs)).simple(),
-          silence(statementMs + silenceMs),
-        ]).catch((thrown: unknown) => {
-          throw toDirectError(name, thrown);
+        return withSession(name, statementMs, async (session) => {
+          const results = await session.unsafe(oneMessage(name, args, statementMs)).simple();
+          const [row] = results.at(-1) ?? [];
+          return parseAnswer(name, row?.answer, answer);
         });
-        const [row] = results.at(-1) ?? [];
-        return parseAnswer(name, row?.answer, answer);
       };
       return retrying(attempt, deadline, retry);
     },
-    async execute(statement, { timeoutMs, lockTimeoutMs }) {
+    execute(statement, { timeoutMs, lockTimeoutMs }) {
       const name = statement.split(' ', 2).join(' ');
-      const session = await sql.reserve().catch((thrown: unknown) => {
-        throw toDirectError(name, thrown);
-      });
-      try {
+      return withSession(name, timeoutMs, async (session) => {
         await session
           .unsafe(
             `set statement_timeout = ${Math.floor(timeoutMs)}; set lock_timeout = ${lockTimeoutMs}`,
           )
           .simple();
-        await Promise.race([session.unsafe(statement).simple(), silence(timeoutMs + silenceMs)]);
-        await session.unsafe('reset statement_timeout; reset lock_timeout').simple();
-        session.release();
-      } catch (thrown) {
-        // A connection that was cut must not go back to the pool: its next user would never get an answer.
-        if (isPostgresError(thrown)) {
+        try {
+          await session.unsafe(statement).simple();
+        } finally {
+          // A pooler may give the session to others as it is.
           await session.unsafe('reset statement_timeout; reset lock_timeout').simple();
-          session.release();
         }
-        throw toDirectError(name, thrown);
-      }
+      });
     },
-    close: () => sql.end({ timeout: closeTimeoutSeconds }),
   };
 }
 
@@ -108,35 +124,41 @@ function literal(value: unknown): string {
   return `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
 }
 
-function silence(ms: number): Promise<never> {
-  return new Promise((_, reject) => {
-    const silent = Object.assign(new Error('No answer'), { code: 'CONNECTION_CLOSED' });
-    setTimeout(reject, Math.min(ms, 2 ** 31 - 1), silent).unref();
+function within<Result>(ms: number, code: string, work: PromiseLike<Result>): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    const silent = Object.assign(new Error('No answer'), { code });
+    timer = setTimeout(reject, Math.min(ms, 2 ** 31 - 1), silent);
   });
+  return Promise.race([work, silence]).finally(() => clearTimeout(timer));
 }
 
-/** SQLSTATEs about the connection rather than the call. */
-const refused = /^(28...|3D000)$/;
-const cut = /^(57P..|08...)$/;
+/** SQLSTATEs about the connection: whoever raises one does not end the run, which goes on over the API. */
+const endsConversation = /^(28|3D000|57P|08)/;
 
-/** The connection survives such an error. */
-function isPostgresError(thrown: unknown): thrown is postgres.PostgresError {
-  return thrown instanceof postgres.PostgresError && thrown.severity !== 'FATAL';
-}
-
-function toDirectError(name: string, thrown: unknown): unknown {
-  // A pooler that does not know the project answers like Postgres, with a SQLSTATE.
-  if (isPostgresError(thrown) && !refused.test(thrown.code) && !cut.test(thrown.code)) {
+function toDirectError(name: string, thrown: unknown, host: string): NightshiftError {
+  if (thrown instanceof NightshiftError) return thrown;
+  const about = toConnectionError(thrown, host);
+  if (about) {
+    // Whatever became of this connection, the rest of the run goes on over the API.
+    return new NightshiftError(
+      'NS502',
+      `The direct connection to Postgres failed: ${about.message}`,
+      {
+        detail: `${name}: ${about.detail}`,
+        hint: about.code === 'NS422' ? `Check NIGHTSHIFT_DATABASE_URL. ${about.hint}` : about.hint,
+        retryable: about.retryable,
+        cause: thrown,
+      },
+    );
+  }
+  if (thrown instanceof postgres.PostgresError && !endsConversation.test(thrown.code)) {
     const { code, message, detail, hint } = thrown;
     return fromRpcFailure(name, { code, message, details: detail, hint }, 400);
   }
-  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown reason';
   return new NightshiftError('NS502', 'The direct connection to Postgres failed', {
-    detail: `${name}: ${code}`,
-    hint:
-      cut.test(code) || code === 'CONNECTION_CLOSED'
-        ? 'It was cut while it worked; what it had not committed is undone, and the next run tries again.'
-        : 'Check NIGHTSHIFT_DATABASE_URL. Lambda has no IPv6 by default: use the session pooler (Dashboard > Connect > Session pooler), whose user is postgres.<project>.',
+    detail: `${name}: ${thrown instanceof Error && 'code' in thrown ? thrown.code : 'unknown reason'}`,
+    hint: databaseUrlHint,
     cause: thrown,
   });
 }

@@ -1,7 +1,7 @@
 import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { type Bus, createBus } from './bus.ts';
 import { type Deadline, deadlineIn, systemClock } from './clock.ts';
-import type { Direct } from './direct.ts';
+import type { Direct, DirectOptions } from './direct.ts';
 import type { Endpoint } from './endpoint.ts';
 import { NightshiftError, toNightshiftError } from './errors.ts';
 import {
@@ -41,7 +41,7 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
     connectDirect,
     endpoints = [],
   }: {
-    connectDirect?: (databaseUrl: string, deadline: Deadline) => Direct;
+    connectDirect?: (databaseUrl: string, deadline: Deadline, options: DirectOptions) => Direct;
     endpoints?: readonly Endpoint[];
   } = {},
 ) {
@@ -88,11 +88,11 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
 
   async function run(invocation: Invocation, deadline: Deadline): Promise<RunResult> {
     settings ??= readSettings(process.env);
-    const { supabase, databaseUrl, eventBus } = settings;
+    const { supabase, databaseUrl, databaseCa, eventBus } = settings;
     if (eventBus) bus ??= createBus(eventBus);
     let direct: Direct | undefined;
     try {
-      direct = databaseUrl ? connectDirect?.(databaseUrl, deadline) : undefined;
+      direct = databaseUrl ? connectDirect?.(databaseUrl, deadline, { ca: databaseCa }) : undefined;
       return await runJob(job, invocation, {
         rpc: createRpc(supabase, deadline),
         clock: systemClock,
@@ -104,7 +104,6 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
       });
     } finally {
       metrics.flush();
-      await direct?.close();
     }
   }
 

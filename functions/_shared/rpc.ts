@@ -57,19 +57,18 @@ export function createRpc(project: { url: string } & Access, deadline: Deadline)
         const { data, error, status } = await client
           .rpc(name, args as never)
           .abortSignal(AbortSignal.timeout(timeoutMs));
-        if (error || isFailure(status)) {
-          throw fromRpcFailure(name, error ?? { message: '' }, status === 204 ? 404 : status);
+        if (error || status >= 400) {
+          throw fromRpcFailure(name, error ?? { message: '' }, status);
+        }
+        // The client takes a 404 without a body for the answer of a function that returns nothing.
+        if (status === 204 && !answer.safeParse(data).success) {
+          throw fromRpcFailure(name, { message: '' }, 404);
         }
         return parseAnswer(name, data, answer);
       };
       return retrying(attempt, deadline, retry, patience);
     },
   };
-}
-
-/** The client takes some failures for success: a 404 without a body is a 204 to it, which no function of ours answers with. */
-function isFailure(status: number): boolean {
-  return status === 204 || status >= 400;
 }
 
 const usualPatience: Patience = { retries: 6, maxMs: Number.POSITIVE_INFINITY };

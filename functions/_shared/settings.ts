@@ -8,10 +8,26 @@ export const projectUrl = z
   .string()
   .trim()
   .pipe(z.url({ protocol: /^https?$/ }))
-  .refine((url) => !/@|\/rest\/v1\/?$/.test(url));
+  .refine((url) => !url.includes('@') && /^\/?$/.test(URL.parse(url)?.pathname ?? '-'));
 
-export const projectUrlShape =
-  'the URL of the project, like https://abcd.supabase.co, without /rest/v1';
+const projectUrlShape = 'the URL of the project, like https://abcd.supabase.co';
+
+/** What is wrong with the address that was given; it may be a connection string with a password, so it is not repeated. */
+export function wrongProjectUrl(given: string | undefined): string {
+  const text = given?.trim() ?? '';
+  if (/^postgres(ql)?:/.test(text)) {
+    return `a connection string stands there; it is ${projectUrlShape}, and the connection string belongs into NIGHTSHIFT_DATABASE_URL`;
+  }
+  const url = URL.parse(text);
+  return url && /^https?:$/.test(url.protocol) && !text.includes('@') && url.pathname !== '/'
+    ? `it has a path, which goes, such as /rest/v1; it is ${url.origin}`
+    : projectUrlShape;
+}
+
+/** A certificate on one line, as some consoles keep it, has \\n for its line breaks. */
+export function readCa(text: string | undefined): string | undefined {
+  return text?.trim().replaceAll('\\n', '\n') || undefined;
+}
 
 /** An empty value counts as unset, and white space around a value is a copying mistake. */
 const schema = z.strictObject({
@@ -20,11 +36,13 @@ const schema = z.strictObject({
   SUPABASE_SECRET_KEY: z.string().optional(),
   SUPABASE_PUBLISHABLE_KEY: z.string().optional(),
   NIGHTSHIFT_RUNNER_TOKEN: z.string().optional(),
+  // connectDirect reads it, and says what is wrong with it.
   NIGHTSHIFT_DATABASE_URL: z
     .string()
     .trim()
-    .pipe(z.url({ protocol: /^postgres(ql)?$/ }))
+    .regex(/^postgres(ql)?:\/\/./)
     .optional(),
+  NIGHTSHIFT_DATABASE_CA: z.string().transform(readCa).optional(),
   NIGHTSHIFT_HTTP_TOKEN: z.string().trim().optional(),
   NIGHTSHIFT_EVENT_BUS: z.string().trim().optional(),
   NIGHTSHIFT_HTTP_BUDGET_MS: z.coerce.number().int().min(3_000).max(29_000).default(25_000),
@@ -35,6 +53,8 @@ const shapes: Record<string, string> = {
   ...accessShapes,
   NIGHTSHIFT_DATABASE_URL:
     'a connection string of the project, for work that takes longer than the API allows, like postgres://postgres.abcd:...@aws-0-eu-central-1.pooler.supabase.com:5432/postgres (Dashboard > Connect > Session pooler)',
+  NIGHTSHIFT_DATABASE_CA:
+    'the certificate that the direct connection is verified with, as text (Dashboard > Database > SSL Configuration); with it the connection is made only to a server that proves its name',
   NIGHTSHIFT_HTTP_TOKEN: 'the bearer token that HTTP calls must carry; without it all are refused',
   NIGHTSHIFT_EVENT_BUS:
     'the name or ARN of the EventBridge bus that carries events and continuations',
@@ -48,6 +68,8 @@ export interface Settings {
   supabase: { url: string } & Access;
   /** For the direct connection. */
   databaseUrl: string | undefined;
+  /** Of the authority that signed the server's certificate. */
+  databaseCa: string | undefined;
   httpToken: string | undefined;
   eventBus: string | undefined;
   httpBudgetMs: number;
@@ -73,7 +95,8 @@ export function readSettings(
       ...Object.fromEntries(
         names.map((name) => [
           name,
-          shapes[name] ?? `unknown; known are ${Object.keys(shapes).join(', ')}`,
+          (name === 'SUPABASE_URL' ? wrongProjectUrl(ours.SUPABASE_URL) : shapes[name]) ??
+            `unknown; known are ${Object.keys(shapes).join(', ')}`,
         ]),
       ),
       ...accessProblems,
@@ -92,6 +115,7 @@ export function readSettings(
   return {
     supabase: { url: data.SUPABASE_URL, ...access },
     databaseUrl: data.NIGHTSHIFT_DATABASE_URL,
+    databaseCa: data.NIGHTSHIFT_DATABASE_CA,
     httpToken: data.NIGHTSHIFT_HTTP_TOKEN,
     eventBus: data.NIGHTSHIFT_EVENT_BUS,
     httpBudgetMs: data.NIGHTSHIFT_HTTP_BUDGET_MS,

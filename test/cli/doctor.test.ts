@@ -192,7 +192,10 @@ describe('the doctor', () => {
     await db.sql`create role someone login password 'open'`;
     const cases: [string, RegExp][] = [
       [other.url, /another database/],
-      ['postgres://postgres:p#ss@db.example.com:5432/postgres', /is not one$/],
+      [
+        'postgres://postgres:p#ss@db.example.com:5432/postgres',
+        /is not one: The password has a # in it/,
+      ],
       [
         changed((url) => {
           url.port = '6543';
@@ -203,13 +206,13 @@ describe('the doctor', () => {
         changed((url) => {
           url.password = 'wrong';
         }),
-        /cannot be used \(28P01\)/,
+        /refused the user or the password \(28P01\)/,
       ],
       [
         changed((url) => {
           url.port = '9';
         }),
-        /cannot be used \(ECONNREFUSED\)/,
+        /could not be reached \(ECONNREFUSED\)/,
       ],
       [
         changed((url) => {

@@ -108,7 +108,7 @@ describe('migrate', () => {
     /** No superuser, as postgres is none on Supabase. */
     const boss = 'migrate_boss';
     const stranger = 'migrate_stranger';
-    const asBoss = () => `${db.url}?role=${boss}`;
+    const asBoss = () => `${db.url}?options=${encodeURIComponent(`-c role=${boss}`)}`;
     beforeEach(async () => {
       await db.sql.unsafe(`
         create role ${boss} createrole bypassrls;

@@ -1,15 +1,10 @@
 import { connectDirect, type Direct } from '../../functions/_shared/direct.ts';
 import { endless } from './deadline.ts';
 
-/** With the direct connection of a function, closed at the end. */
+/** With the direct connection of a function. */
 export async function withDirect<Result>(
   url: string,
   work: (direct: Direct) => Promise<Result>,
 ): Promise<Result> {
-  const direct = connectDirect(url, endless(60_000));
-  try {
-    return await work(direct);
-  } finally {
-    await direct.close();
-  }
+  return work(connectDirect(url, endless(60_000)));
 }

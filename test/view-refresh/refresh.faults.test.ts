@@ -110,7 +110,6 @@ describe('a refresh that another session blocks', () => {
     await until('it has given up', async () => !(await waits()));
     await user`rollback`;
     const result = await run;
-    await direct.close();
     expect(stepOf(result, seen)).toMatchObject({ transport: 'direct', status: 'refreshed' });
   });
 });

@@ -1,0 +1,102 @@
+import { NightshiftError } from './errors.ts';
+
+export const databaseUrlHint =
+  'Copy the connection string of the session pooler (Dashboard > Connect > Session pooler), whose user is postgres.<project>, and put the password of the database into it, with special characters encoded.';
+
+interface KnownError {
+  is: RegExp;
+  /** After "The database at <host>". */
+  says: string;
+  hint: string;
+  /** Our own code: NS422 for a slip of whoever wrote the connection string, NS502 for what is not. */
+  code: 'NS422' | 'NS502';
+  retryable?: true;
+}
+
+const poolIsFull = {
+  hint: 'The application and Nightshift share the connections. The next run tries again; if it lasts, raise the pool size (Database Settings > Connection pooling), or use the direct connection.',
+  code: 'NS502',
+  retryable: true,
+} as const;
+
+const cutHint =
+  'It was cut while it worked; what it had not committed is undone, and the next run tries again.';
+
+/** Matched against "CODE message", in this order. A pooler speaks like Postgres, with a SQLSTATE. */
+const knownErrors: KnownError[] = [
+  {
+    is: /tenant\b.*\buser\b.*not found/i,
+    says: 'is a pooler that does not know the project or the user',
+    hint: databaseUrlHint,
+    code: 'NS422',
+  },
+  {
+    is: /max clients reached|MaxClientsInSessionMode|EMAXCONN/i,
+    says: 'is a pooler whose connections are all taken',
+    ...poolIsFull,
+  },
+  {
+    is: /query_wait_timeout|no more connections allowed/,
+    says: 'is a pooler that had no free connection in time',
+    ...poolIsFull,
+  },
+  {
+    is: /^NO_ANSWER_YET/,
+    says: 'took the connection and then did not answer: a pooler whose connections are all taken',
+    hint: poolIsFull.hint,
+    code: 'NS502',
+  },
+  { is: /^53300/, says: 'has no connection slots left', ...poolIsFull },
+  {
+    is: /^28/,
+    says: 'refused the user or the password',
+    hint: databaseUrlHint,
+    code: 'NS422',
+  },
+  {
+    is: /^3D000/,
+    says: 'has no database of that name',
+    hint: databaseUrlHint,
+    code: 'NS422',
+  },
+  {
+    is: /^[A-Z_]*(CERT|UNABLE_TO_|ERR_SSL|ERR_TLS|EPROTO|SELF_SIGNED)/,
+    says: 'has a certificate that could not be verified, or speaks no TLS',
+    hint: 'Pass the certificate of the project (Dashboard > Database > SSL Configuration): sslmode=verify-full&sslrootcert=<file> in the connection string, or its text in NIGHTSHIFT_DATABASE_CA for functions. The host name must be that of the dashboard.',
+    code: 'NS422',
+  },
+  {
+    is: /^(E[A-Z]+|CONNECT_TIMEOUT)\b/,
+    says: 'could not be reached',
+    hint: `Check the host and the port. db.<project>.supabase.co is reached by IPv6 only, which Lambda and many networks lack. ${databaseUrlHint}`,
+    code: 'NS422',
+  },
+  {
+    is: /^08P01|^0A000.*prepare|transaction pooling/i,
+    says: 'ended the conversation, as a pooler in transaction mode does',
+    hint: 'Use the session pooler, port 5432 (Dashboard > Connect > Session pooler).',
+    code: 'NS502',
+  },
+  {
+    is: /^(57P|08|CONNECTION_)/,
+    says: 'closed the connection',
+    hint: cutHint,
+    code: 'NS502',
+  },
+];
+
+/** Undefined when it is about what was asked of the database, not about the connection. */
+export function toConnectionError(thrown: unknown, host: string): NightshiftError | undefined {
+  if (!(thrown instanceof Error && 'code' in thrown)) return undefined;
+  const code = String(thrown.code);
+  // A statement may raise any SQLSTATE with any text; only what ended the connection is about it.
+  if ('severity' in thrown && thrown.severity === 'ERROR') return undefined;
+  const known = knownErrors.find(({ is }) => is.test(`${code} ${thrown.message}`));
+  if (!known) return undefined;
+  return new NightshiftError(known.code, `The database at ${host} ${known.says}`, {
+    detail: code,
+    hint: known.hint,
+    ...(known.retryable ? { retryable: true } : {}),
+    cause: thrown,
+  });
+}

@@ -15716,12 +15716,19 @@ begin
       left join pg_catalog.pg_roles r on r.oid = s.userid
       where s.dbid = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
         and s.queryid is not null
+        -- Supabase's own: what PostgREST runs before it takes the role of a request, Auth, Storage, the pooler. Nobody else can
+        -- mend these.
+        and coalesce(r.rolname, '') !~ '^supabase_|^(authenticator|dashboard_user|pgbouncer)$'
       group by s.queryid
       having sum(s.calls) >= 100
     ) t
     -- The text is looked at to leave out what is slow by nature, and Nightshift's own; it never leaves here.
     where t.text !~* '^\s*(vacuum|analyze|create|alter|drop|reindex|cluster|refresh|truncate|copy|import)\M'
       and t.text !~ '\mnightshift"?\.'
+      -- Nor what reads the catalog, as dashboards, exporters and tools of migrations do.
+      and t.text !~* '\m(from|join)\s+("?pg_catalog"?\s*\.\s*)?"?pg_\w+\M"?(?!\s*\()'
+      and t.text !~* '\minformation_schema"?\s*\.'
+      and t.text !~* '^\s*(--|/\*)\s*source: dashboard'
     $query$,
     home, nightshift.trusted_name(to_regclass(format('%I.pg_stat_statements', home)))
   );
@@ -15744,7 +15751,7 @@ end;
 $$;
 
 comment on function nightshift.health_slow_statements is
-  'Mean milliseconds of each statement that was called at least 100 times in this database, by pg_stat_statements; without DDL, COPY, VACUUM and the like, and without what names the schema nightshift. Its text is never part of it. See nightshift.health_checks.';
+  'Mean milliseconds of each statement that was called at least 100 times in this database, by pg_stat_statements; without DDL, COPY, VACUUM and the like, and without what names the schema nightshift, reads the catalog, or is run by the roles of Supabase itself (supabase_..., authenticator, dashboard_user, pgbouncer). Its text is never part of it. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'slow_statements',
@@ -16351,7 +16358,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'fff87537f32ec40e7b40dd82da4a7b60ba6c897ce17a8c676c2245807b009fdb', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ae4ae1c8b14a904b302eff6643c8824584c1c3d6dfc24dc611e92e9a266ba28a', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

@@ -1224,6 +1224,10 @@ export type Database = {
         }
         Returns: Json
       }
+      drop_inherited_keys: {
+        Args: { parent: unknown; partition: unknown }
+        Returns: undefined
+      }
       drop_retired_partitions: {
         Args: {
           fence: number
@@ -2564,6 +2568,13 @@ export type Database = {
           referenced: unknown
           referencing: unknown
           relation: unknown
+        }[]
+      }
+      referred_tables: {
+        Args: { parents: unknown[] }
+        Returns: {
+          parent: unknown
+          referred: number
         }[]
       }
       refers_to_policy: { Args: { relation: unknown }; Returns: boolean }

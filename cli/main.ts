@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { NightshiftError, toNightshiftError } from '../functions/_shared/errors.ts';
 import { jobNames } from '../functions/registry.ts';
+import { addCancel } from './commands/cancel.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addHealth } from './commands/health.ts';
 import { addMigrate } from './commands/migrate.ts';
@@ -8,6 +9,7 @@ import { addMigrations } from './commands/migrations.ts';
 import { addPlan } from './commands/plan.ts';
 import { addPolicies } from './commands/policies.ts';
 import { addRun } from './commands/run.ts';
+import { addRuns } from './commands/runs.ts';
 import { addStatus } from './commands/status.ts';
 import { addToken } from './commands/token.ts';
 import { addUninstall } from './commands/uninstall.ts';
@@ -30,6 +32,8 @@ of health: 0 nothing worse than info, 5 warnings or checks that could not run, 6
 // In the order of the help.
 addRun(program);
 addStatus(program);
+addRuns(program);
+addCancel(program);
 addHealth(program);
 addDoctor(program);
 addPolicies(program);

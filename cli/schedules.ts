@@ -3,6 +3,7 @@ import { Cron } from 'croner';
 import { parse } from 'yaml';
 import * as z from 'zod';
 import { isoTime } from '../functions/_shared/clock.ts';
+import { NightshiftError } from '../functions/_shared/errors.ts';
 import type { Registration } from '../functions/registration.ts';
 import { jobParameters, registry } from '../functions/registry.ts';
 
@@ -16,13 +17,20 @@ const unitMs: Record<string, number> = {
   day: 1440 * minuteMs,
 };
 
-interface Schedule {
+export interface Schedule {
   expression: string;
   timezone: string;
 }
 
+/** A schedule with what deploys it. */
+export interface JobSchedule extends Schedule {
+  parameter: string;
+  /** The input of the runs that it starts. */
+  input: object;
+}
+
 /** When a job runs by its schedule in a stage, going by what is in the files, not by what a deployment was told. */
-export function readSchedules(name: string, stage: string): Schedule[] {
+export function readSchedules(name: string, stage: string): JobSchedule[] {
   const job = registry.find((each) => each.name === name);
   // The ledger may name jobs of another version.
   if (!job) return [];
@@ -39,9 +47,11 @@ export function paramsIn(serviceText: string, stage: string): Record<string, str
 export function schedulesOf(
   { name, schedules }: Pick<Registration, 'name' | 'schedules'>,
   given: Record<string, string>,
-): Schedule[] {
+): JobSchedule[] {
   if (given[name] === 'off' || given.schedules === 'off') return [];
-  return schedules.map(({ parameter }) => ({
+  return schedules.map(({ parameter, input = {} }) => ({
+    parameter,
+    input,
     expression: given[parameter] ?? '',
     timezone: given['schedule-timezone'] ?? 'UTC',
   }));
@@ -55,22 +65,56 @@ export function nextDueMs(job: string, afterMs: number, stage: string): number |
 }
 
 /** A rate counts from `afterMs`. */
-export function firstAfterMs(
-  { expression, timezone }: Schedule,
-  afterMs: number,
-): number | undefined {
-  const every = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(expression);
+export function firstAfterMs(schedule: Schedule, afterMs: number): number | undefined {
+  const every = /^rate\(([1-9]\d*) (minute|hour|day)s?\)$/.exec(schedule.expression);
   if (every) return afterMs + Number(every[1]) * (unitMs[every[2] ?? ''] ?? 0);
-  return new Cron(cronPattern(expression), { timezone, sloppyRanges: true })
-    .nextRun(isoTime(afterMs))
-    ?.getTime();
+  const cron = cronOf(schedule);
+  let next = cron.nextRun(isoTime(afterMs));
+  // A time that summer time leaves out is skipped on AWS, and moved on by croner.
+  while (next && !cron.match(next)) next = cron.nextRun(next);
+  return next?.getTime();
 }
 
-/** AWS has six fields, '?' for a day that does not matter, and counts the days of the week from SUN = 1. */
-export function cronPattern(expression: string): string {
-  const fields = /^cron\((.+)\)$/.exec(expression)?.[1]?.split(' ') ?? [];
-  const [minutes, hours, days, months, weekdays = '', years] = fields;
-  if (fields.length !== 6 || years !== '*') throw new Error(`Not a yearly cron: ${expression}`);
-  const fromZero = weekdays.replace(/(?<![#/\d])\d+/g, (day) => `${Number(day) - 1}`);
-  return [minutes, hours, days, months, fromZero].join(' ').replaceAll('?', '*');
+const yearMs = 366 * 1440 * minuteMs;
+
+/** The next time within a year that summer time leaves out: AWS skips it, and the job has no other in that hour. */
+export function leftOutAfterMs(schedule: Schedule, afterMs: number): number | undefined {
+  if (schedule.expression.startsWith('rate(')) return undefined;
+  const cron = cronOf(schedule);
+  let next = cron.nextRun(isoTime(afterMs));
+  for (let times = 0; next && next.getTime() < afterMs + yearMs && times < 400; times += 1) {
+    if (!cron.match(next)) return next.getTime();
+    next = cron.nextRun(next);
+  }
+  return undefined;
+}
+
+/**
+ * The one reader of cron expressions as EventBridge Scheduler has them: six fields with the year, '?' for a day that does
+ * not matter, days of the week from SUN = 1, L for the last.
+ */
+export function cronOf({ expression, timezone }: Schedule): Cron {
+  const fields = /^cron\(([^()]+)\)$/.exec(expression)?.[1]?.trim().split(/\s+/) ?? [];
+  const [minutes, hours, days, months, weekdays, years] = fields;
+  try {
+    // It throws for a time zone that there is not, which croner does later.
+    new Intl.DateTimeFormat('en', { timeZone: timezone });
+    if (fields.length !== 6) throw new Error('it has six fields: cron(0 2 * * ? *)');
+    if ((days === '?') === (weekdays === '?')) {
+      throw new Error('? stands for the day of the month or for the day of the week');
+    }
+    const lastDay = weekdays === 'L' ? 'SAT' : weekdays;
+    const pattern = ['0', minutes, hours, days, months, lastDay, years].join(' ');
+    return new Cron(pattern.replaceAll('?', '*'), {
+      mode: '7-part',
+      alternativeWeekdays: true,
+      sloppyRanges: true,
+      timezone,
+    });
+  } catch (thrown) {
+    throw new NightshiftError('NS422', `No schedule of EventBridge: ${expression} in ${timezone}`, {
+      detail: thrown instanceof Error ? thrown.message : String(thrown),
+      hint: 'Write cron(<minutes> <hours> <day of month> <month> <day of week> <year>) with ? for one of the days, or rate(5 minutes), and a time zone like Europe/Berlin.',
+    });
+  }
 }

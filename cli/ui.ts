@@ -1,11 +1,10 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
-import { Presets, SingleBar } from 'cli-progress';
-import Table from 'cli-table3';
 import { timeMs } from '../functions/_shared/clock.ts';
 import type { ErrorDocument } from '../functions/_shared/errors.ts';
 import type { Fix } from '../functions/_shared/fix.ts';
-import type { StepProgress } from '../functions/_shared/job.ts';
 import type { RunDocument } from '../functions/_shared/ledger.ts';
+import { table } from './table.ts';
+import { windowColumns } from './window.ts';
 
 const number = new Intl.NumberFormat('en');
 
@@ -32,21 +31,9 @@ export function note(text: string): void {
   console.log(styleText('dim', text));
 }
 
-export function table(head: string[], rows: string[][], rightAligned: number[]): string {
-  const view = new Table({
-    head: head.map((text) => styleText('bold', text)),
-    style: { head: [], border: [], compact: true },
-    colAligns: head.map((_, column) => (rightAligned.includes(column) ? 'right' : 'left')),
-    colWidths: columnWidths([head, ...rows], process.stdout.columns ?? Number.POSITIVE_INFINITY),
-    wordWrap: true,
-  });
-  view.push(...rows);
-  return view.toString();
-}
-
 /** Lines of at most 100 columns, or as many as the window has, broken where SQL may be: outside of quotes. */
 export function wrapped(text: string, indent = ''): string {
-  const widest = Math.min(process.stdout.columns ?? 100, 100);
+  const widest = Math.min(windowColumns(), 100);
   const lines: string[] = [];
   let line = indent;
   for (const [word] of text.matchAll(/(?:'[^']*'|"[^"]*"|\S)+/g)) {
@@ -75,33 +62,6 @@ export function showFixes(fixes: readonly Fix[], except: readonly string[] = [])
   }
 }
 
-const padding = 2;
-
-/** As wide as the texts are; in a narrow window the widest columns give way, down to their longest word. */
-function columnWidths(rows: string[][], windowColumns: number): number[] {
-  const lengthOf = (column: number, pieces: RegExp) =>
-    padding +
-    Math.max(
-      ...rows.flatMap((row) =>
-        stripVTControlCharacters(row[column] ?? '')
-          .split(pieces)
-          .map((piece) => piece.length),
-      ),
-    );
-  const columns = (rows[0] ?? []).map((_, column) => column);
-  const widths = columns.map((column) => lengthOf(column, /\n/));
-  const narrowest = columns.map((column) => lengthOf(column, /\s+/));
-  const borders = columns.length + 1;
-  for (;;) {
-    const excess = widths.reduce((sum, width) => sum + width, borders) - windowColumns;
-    const [widest] = columns
-      .filter((column) => (widths[column] ?? 0) > (narrowest[column] ?? 0))
-      .toSorted((a, b) => (widths[b] ?? 0) - (widths[a] ?? 0));
-    if (excess <= 0 || widest === undefined) return widths;
-    widths[widest] = (widths[widest] ?? 0) - 1;
-  }
-}
-
 const colours = {
   succeeded: 'green',
   refreshed: 'green',
@@ -110,6 +70,7 @@ const colours = {
   waiting: 'yellow',
   running: 'cyan',
   continued: 'yellow',
+  interrupted: 'yellow',
   partial: 'yellow',
   skipped: 'yellow',
   failed: 'red',
@@ -151,6 +112,11 @@ export function utc(ms: number): string {
   }).format(ms);
 }
 
+/** As much of an id as tells runs apart; commands take it. */
+export function shortId({ id }: Pick<RunDocument, 'id'>): string {
+  return id.slice(0, 8);
+}
+
 export function showRuns(runs: RunDocument[]): void {
   if (runs.length === 0) {
     console.log('No runs yet.');
@@ -162,40 +128,20 @@ export function showRuns(runs: RunDocument[]): void {
     run.trigger,
     utc(timeMs(run.startedAt)),
     run.finishedAt === null ? '-' : duration(timeMs(run.finishedAt) - timeMs(run.startedAt)),
-    run.id,
+    shortId(run),
   ]);
-  console.log(table(['job', 'status', 'trigger', 'started (UTC)', 'took', 'run'], rows, []));
+  console.log(
+    table(
+      ['job', 'status', 'trigger', 'started (UTC)', 'took', 'run'],
+      rows,
+      [],
+      ['trigger', 'took', 'started (UTC)'],
+    ),
+  );
 }
 
 export function showError(error: ErrorDocument, prefix = ''): void {
   console.error(styleText('red', `${prefix}${error.message} (${error.code})`));
   if (error.detail) console.error(`  ${error.detail}`);
   if (error.hint) console.error(`  Fix: ${error.hint}`);
-}
-
-/** A progress bar for each subject in turn, on a terminal only. */
-export function progressBars(): { onProgress: (progress: StepProgress) => void; stop: () => void } {
-  let bar: SingleBar | undefined;
-  let current: string | undefined;
-  return {
-    onProgress: ({ subject, unit, done, total }) => {
-      if (subject !== current) {
-        bar?.stop();
-        bar = new SingleBar(
-          {
-            format: `  ${subject.padEnd(44)} {bar} {percentage}%  {value} of {total} ${unit}`,
-            stream: process.stderr,
-            barsize: 24,
-            forceRedraw: true,
-          },
-          Presets.shades_classic,
-        );
-        bar.start(Math.max(total, done), done);
-        current = subject;
-      }
-      bar?.setTotal(Math.max(total, done));
-      bar?.update(done);
-    },
-    stop: () => bar?.stop(),
-  };
 }

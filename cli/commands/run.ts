@@ -1,16 +1,20 @@
 import type { Command } from 'commander';
 import * as z from 'zod';
-import { systemClock } from '../../functions/_shared/clock.ts';
+import { systemClock, timeMs } from '../../functions/_shared/clock.ts';
 import { connectDirect } from '../../functions/_shared/direct.ts';
+import { type RunDocument, storedError } from '../../functions/_shared/ledger.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
+import { progressInWords } from '../../functions/_shared/progress.ts';
 import { runJob } from '../../functions/_shared/run.ts';
 import type { RunResult } from '../../functions/_shared/run-types.ts';
+import { Stop, stoppedByHand } from '../../functions/_shared/stop.ts';
 import { loadJob, loadPresenter } from '../../functions/registry.ts';
 import { connect, noDeadline } from '../connect.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { wholeNumber } from '../options.ts';
-import { coloured, printJson, progressBars, showError } from '../ui.ts';
+import { progressBars } from '../progress-bars.ts';
+import { age, coloured, printJson, shortId, showError } from '../ui.ts';
 
 interface Options {
   dryRun?: true;
@@ -48,12 +52,15 @@ async function run(name: string, { json, ...input }: Options): Promise<void> {
   const bars = progressBars();
   const { rpc, databaseUrl } = connect();
   const direct = databaseUrl ? connectDirect(databaseUrl, noDeadline) : undefined;
-  let stopped = false;
-  // The first Ctrl-C lets the batch under way commit and the run be written down; a second one kills.
-  process.once('SIGINT', () => {
-    stopped = true;
-    console.error('\nStopping after what is under way; press Ctrl-C again to quit at once.');
-  });
+  const stop = new Stop();
+  // The first one lets the batch under way commit and the run be written down; a second one kills. A terminal that is
+  // closed sends SIGHUP.
+  for (const [signal, how] of stopSignals) {
+    process.once(signal, () => {
+      stop.raise(stoppedByHand(how));
+      bars.say('\nStopping after what is under way; press Ctrl-C again to quit at once.');
+    });
+  }
   const result = await runJob(
     job,
     { trigger: 'cli', requestedBy: process.env.USER ?? 'cli', input },
@@ -61,7 +68,8 @@ async function run(name: string, { json, ...input }: Options): Promise<void> {
       rpc,
       direct,
       clock: systemClock,
-      deadline: { remainingMs: () => (stopped ? 0 : noDeadline.remainingMs()) },
+      deadline: noDeadline,
+      stop,
       log: silentLog,
       metrics: noMetrics,
       ...(json ? {} : { onProgress: bars.onProgress }),
@@ -75,20 +83,25 @@ async function run(name: string, { json, ...input }: Options): Promise<void> {
   process.exitCode = exitCodeOf(result);
 }
 
+const stopSignals = [
+  ['SIGINT', 'Ctrl-C'],
+  ['SIGTERM', 'SIGTERM'],
+  ['SIGHUP', 'SIGHUP'],
+] as const;
+
 const skipReport = z.object({ message: z.string(), reason: z.string() });
 
-async function showResult({ outcome, run, error }: RunResult): Promise<void> {
+async function showResult({ outcome, run, error, other }: RunResult): Promise<void> {
   if (run.status === 'skipped') {
     const { message, reason } = skipReport.parse(run.report);
     console.log(`Run skipped: ${message}`);
-    console.log(
-      reason === 'paused'
-        ? '  To end the pause: select nightshift.unpause();'
-        : '  To see that run: npm run nightshift -- status',
-    );
+    if (reason === 'paused') console.log('  To end the pause: select nightshift.unpause();');
+    if (other) showOther(other);
     return;
   }
   if (error) showError(error.describe());
+  const { data: stopped } = storedError.safeParse(run.status === 'interrupted' ? run.error : null);
+  if (stopped) showError(stopped);
   if (run.report) {
     const presenter = await loadPresenter(run.job);
     presenter.showReport(run.report as never);
@@ -98,10 +111,20 @@ async function showResult({ outcome, run, error }: RunResult): Promise<void> {
   );
 }
 
+function showOther(other: RunDocument): void {
+  const { trigger, requestedBy, progress, startedAt } = other;
+  const since = age((systemClock.nowMs() - timeMs(startedAt)) / 1000);
+  const by = requestedBy ? `${trigger} (${requestedBy})` : trigger;
+  console.log(`  For ${since}, begun by ${by}: ${progressInWords(progress)}.`);
+  const short = shortId(other);
+  console.log(`  To see it: npm run nightshift -- runs ${short}`);
+  console.log(`  To end it: npm run nightshift -- cancel ${short}`);
+}
+
 function exitCodeOf({ run }: RunResult): number {
   if (run.status === 'succeeded') return exitCodes.ok;
   if (run.status === 'skipped') return exitCodes.notRun;
-  return run.status === 'partial' || run.status === 'continued'
+  return ['partial', 'continued', 'interrupted'].includes(run.status)
     ? exitCodes.workLeft
     : exitCodes.failed;
 }

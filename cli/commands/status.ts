@@ -1,12 +1,14 @@
 import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import { isoTime, systemClock, timeMs } from '../../functions/_shared/clock.ts';
-import { runDocuments } from '../../functions/_shared/ledger.ts';
+import { type RunDocument, runDocuments } from '../../functions/_shared/ledger.ts';
+import { progressInWords } from '../../functions/_shared/progress.ts';
 import { type JobState, jobStates } from '../../functions/health-check/schema.ts';
 import { connect } from '../connect.ts';
 import { installation, inWords } from '../installation/installed.ts';
 import { nextDueMs } from '../schedules.ts';
-import { age, duration, heading, note, printJson, showRuns, table, utc } from '../ui.ts';
+import { table } from '../table.ts';
+import { age, duration, heading, note, printJson, shortId, showRuns, utc } from '../ui.ts';
 
 export function addStatus(program: Command): void {
   program
@@ -41,6 +43,10 @@ async function status({ stage, json }: { stage: string; json?: true }): Promise<
   }
   if (paused) console.log(styleText('yellow', inWords(paused)));
   showJobs(jobs, nowMs);
+  showUnderWay(
+    jobs.flatMap(({ underWay }) => underWay),
+    nowMs,
+  );
   heading('The latest runs');
   note('Quick health checks that succeeded are left out.');
   showRuns(runs);
@@ -58,14 +64,18 @@ export function statusOf(state: JobState, nowMs: number, stage: string): JobStat
 }
 
 function stateOf(
-  { job, declaredAt, lastRun, lostInRow, failedInRow, partialInRow }: JobState,
+  { job, declaredAt, lastRun, lostInRow, failedInRow, partialInRow, lastAside, underWay }: JobState,
   late: boolean,
 ): string {
-  if (!lastRun) return declaredAt || job === 'health-check' ? 'never ran' : 'not used';
   if (lostInRow > 0) return 'lost';
-  if (lastRun.status === 'running') return 'running';
+  if (lastRun?.status === 'running' || underWay.some(({ dryRun }) => !dryRun)) return 'running';
+  if (!lastRun) {
+    if (lastAside) return lastAside.dryRun ? 'only ran dry' : 'only ran in part';
+    return declaredAt || job === 'health-check' ? 'never ran' : 'not used';
+  }
   if (failedInRow > 0) return 'failed';
   if (late) return 'late';
+  if (lastRun.status === 'interrupted') return 'interrupted';
   return partialInRow > 0 ? 'partial' : 'on time';
 }
 
@@ -74,6 +84,9 @@ const colours: Record<string, 'red' | 'yellow' | 'green' | 'cyan' | 'dim'> = {
   failed: 'red',
   late: 'red',
   'never ran': 'yellow',
+  'only ran dry': 'yellow',
+  'only ran in part': 'yellow',
+  interrupted: 'yellow',
   partial: 'yellow',
   running: 'cyan',
   'on time': 'green',
@@ -97,7 +110,20 @@ function showJobs(jobs: JobStatus[], nowMs: number): void {
     'next due (UTC)',
     'took (usually)',
   ];
-  console.log(table(head, rows, []));
+  console.log(table(head, rows, [], ['took (usually)', 'last run (UTC)', 'next due (UTC)']));
+}
+
+function showUnderWay(runs: RunDocument[], nowMs: number): void {
+  if (runs.length === 0) return;
+  heading('Under way now');
+  const rows = runs.map((run) => [
+    run.job,
+    shortId(run),
+    age((nowMs - timeMs(run.startedAt)) / 1000),
+    progressInWords(run.progress) + (run.dryRun ? ' (dry run)' : ''),
+  ]);
+  console.log(table(['job', 'run', 'for', 'progress'], rows, [], ['for']));
+  note('To end one: npm run nightshift -- cancel <run>');
 }
 
 /** How often in a row it has been like that. */

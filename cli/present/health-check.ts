@@ -9,7 +9,8 @@ import {
   type Level,
   levels,
 } from '../../functions/health-check/schema.ts';
-import { age, bytes, count, duration, note, table } from '../ui.ts';
+import { table } from '../table.ts';
+import { age, bytes, count, duration, note } from '../ui.ts';
 import type { Presenter } from './presenter.ts';
 
 export const presenter: Presenter<HealthReport> = {

@@ -7,7 +7,8 @@ import {
   type PartitionReport,
   type PartitionStep,
 } from '../../functions/partition-maintenance/schema.ts';
-import { bytes, coloured, count, note, showError, showFixes, table } from '../ui.ts';
+import { table } from '../table.ts';
+import { bytes, coloured, count, note, showError, showFixes } from '../ui.ts';
 import type { Presenter } from './presenter.ts';
 
 export const presenter: Presenter<PartitionReport> = {
@@ -44,7 +45,7 @@ function showPolicies(policies: ListedPolicy[]): void {
     policy.enabled ? 'on' : styleText('yellow', 'off'),
   ]);
   const head = ['table', 'every', 'partitions', 'room until', 'missing', 'kept', 'due', 'policy'];
-  console.log(table(head, rows, [2, 4, 6]));
+  console.log(table(head, rows, [2, 4, 6], ['policy', 'every', 'partitions', 'kept']));
   showWarnings(policies);
 }
 
@@ -201,7 +202,14 @@ function showReport(report: PartitionReport): void {
   const verbs = report.dryRun
     ? ['to make', 'rows to move', 'to retire', 'to drop']
     : ['made', 'rows moved', 'retired', 'dropped'];
-  console.log(table(['table', 'status', ...verbs, 'room until'], rows, [2, 3, 4, 5]));
+  console.log(
+    table(
+      ['table', 'status', ...verbs, 'room until'],
+      rows,
+      [2, 3, 4, 5],
+      [verbs[1] ?? '', 'room until'],
+    ),
+  );
   for (const step of report.steps) explainStep(step, report.dryRun);
   for (const name of report.disabled) note(`${name}: policy is switched off`);
 }
@@ -218,7 +226,7 @@ function explainStep(step: PartitionStep, dryRun: boolean): void {
   for (const [deed, partitions] of deeds) {
     if (partitions.length > 0) note(`${step.table}: ${deed}: ${some(partitions)}`);
   }
-  if (step.status === 'waiting') note(`${step.table}: time ran out`);
+  if (step.status === 'waiting') note(`${step.table}: the rest waits for the next run`);
   const last = step.retired.at(-1);
   if (last?.dropAfter) {
     note(

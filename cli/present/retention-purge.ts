@@ -7,7 +7,8 @@ import {
   type PurgeStep,
   plannedPolicies,
 } from '../../functions/retention-purge/schema.ts';
-import { age, coloured, count, note, showError, showFix, showFixes, table } from '../ui.ts';
+import { table } from '../table.ts';
+import { age, coloured, count, note, showError, showFix, showFixes } from '../ui.ts';
 import type { Presenter } from './presenter.ts';
 import { showPlan } from './purge-plan.ts';
 
@@ -60,7 +61,7 @@ function showPolicies(policies: z.output<typeof listedPolicies>): void {
     'last purge (rows)',
     'policy',
   ];
-  console.log(table(head, rows, [3, 4]));
+  console.log(table(head, rows, [3, 4], ['policy', 'of rows', 'marker', 'last purge (rows)']));
   for (const policy of policies) {
     const keys = {
       'with children': policy.withChildren,
@@ -94,7 +95,7 @@ function showReport(report: PurgeReport): void {
   ]);
   const purged = report.dryRun ? 'would go' : 'purged';
   const head = ['table', 'due', purged, 'children', 'stay', 'left', 'took', 'status'];
-  console.log(table(head, rows, [1, 2, 3, 4, 5]));
+  console.log(table(head, rows, [1, 2, 3, 4, 5], ['took', 'children', 'due']));
   for (const step of report.steps) explainStep(step, report);
   for (const relation of report.disabled) note(`${relation}: policy is switched off`);
 }

@@ -9,7 +9,8 @@ import {
   type StepReason,
   type ViewFacts,
 } from '../../functions/view-refresh/schema.ts';
-import { age, bytes, coloured, count, duration, note, showError, showFixes, table } from '../ui.ts';
+import { table } from '../table.ts';
+import { age, bytes, coloured, count, duration, note, showError, showFixes } from '../ui.ts';
 import type { Presenter } from './presenter.ts';
 
 const longCall = { timeoutMs: apiCallTimeoutMs, retry: () => false };
@@ -49,7 +50,12 @@ function showPolicies(policies: ViewFacts[]): void {
     policy.enabled ? 'on' : styleText('yellow', 'off'),
   ]);
   console.log(
-    table(['view', 'data is', 'may be', 'last refresh (took)', 'refreshed', 'policy'], rows, []),
+    table(
+      ['view', 'data is', 'may be', 'last refresh (took)', 'refreshed', 'policy'],
+      rows,
+      [],
+      ['policy', 'refreshed', 'last refresh (took)'],
+    ),
   );
   for (const { view, warnings } of policies) showWarnings(view, warnings);
 }
@@ -108,7 +114,7 @@ function showReport(report: RefreshReport): void {
     figure(step.sizeBytes, bytes),
   ]);
   const head = ['view', 'status', 'because', 'how', 'took', 'rows', 'size'];
-  console.log(table(head, rows, [4, 5, 6]));
+  console.log(table(head, rows, [4, 5, 6], ['size', 'how', 'rows', 'took']));
   for (const step of report.steps) explainStep(step);
   for (const view of report.disabled) note(`${view}: policy is switched off`);
   for (const { view, stalenessSeconds, maxStalenessSeconds } of report.stale) {

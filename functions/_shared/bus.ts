@@ -28,7 +28,7 @@ export const eventDetails = {
   }),
   'nightshift.run.finished': z.object({
     ...endedRun,
-    status: z.enum(['succeeded', 'partial', 'continued']),
+    status: z.enum(['succeeded', 'partial', 'continued', 'interrupted']),
     counts: z.record(z.string(), z.number()),
   }),
   'nightshift.run.failed': z.object({

@@ -501,6 +501,8 @@ export type Database = {
       runs: {
         Row: {
           attempt: number
+          cancel_requested_at: string | null
+          cancel_requested_by: string | null
           dry_run: boolean
           error: Json | null
           fence: number
@@ -521,9 +523,12 @@ export type Database = {
           trigger: string
           describe_run: Json | null
           forced_names: string[] | null
+          require_wanted: undefined | null
         }
         Insert: {
           attempt?: number
+          cancel_requested_at?: string | null
+          cancel_requested_by?: string | null
           dry_run?: boolean
           error?: Json | null
           fence?: number
@@ -545,6 +550,8 @@ export type Database = {
         }
         Update: {
           attempt?: number
+          cancel_requested_at?: string | null
+          cancel_requested_by?: string | null
           dry_run?: boolean
           error?: Json | null
           fence?: number
@@ -837,6 +844,10 @@ export type Database = {
         }[]
       }
       can_be_referenced: { Args: { relation: unknown }; Returns: boolean }
+      cancel_run: {
+        Args: { requested_by?: string; run_id: string }
+        Returns: Json
+      }
       check_health: {
         Args: {
           fence: number
@@ -850,6 +861,8 @@ export type Database = {
         Args: { fence: number; run_id: string }
         Returns: {
           attempt: number
+          cancel_requested_at: string | null
+          cancel_requested_by: string | null
           dry_run: boolean
           error: Json | null
           fence: number
@@ -1273,6 +1286,38 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      extend_lease: {
+        Args: { fence: number; run_id: string }
+        Returns: {
+          attempt: number
+          cancel_requested_at: string | null
+          cancel_requested_by: string | null
+          dry_run: boolean
+          error: Json | null
+          fence: number
+          finished_at: string | null
+          heartbeat_at: string | null
+          id: string
+          idempotency_key: string | null
+          input: NonNullable<Json>
+          job: string
+          lease: string
+          lease_expires_at: string | null
+          progress: NonNullable<Json>
+          report: Json | null
+          request_id: string
+          requested_by: string | null
+          started_at: string
+          status: string
+          trigger: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "runs"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
       fates_of: {
         Args: {
           held: Database["nightshift"]["CompositeTypes"]["held_row"][]
@@ -1382,6 +1427,7 @@ export type Database = {
         }
         Returns: Database["nightshift"]["CompositeTypes"]["released_row"][]
       }
+      find_run: { Args: { id: string }; Returns: Json }
       find_stranger: {
         Args: { relation: unknown }
         Returns: Record<string, unknown>
@@ -1910,6 +1956,8 @@ export type Database = {
         Args: { fence: number; lock_timeout_ms: number; run_id: string }
         Returns: {
           attempt: number
+          cancel_requested_at: string | null
+          cancel_requested_by: string | null
           dry_run: boolean
           error: Json | null
           fence: number
@@ -1940,6 +1988,8 @@ export type Database = {
         Args: { fence: number; run_id: string }
         Returns: {
           attempt: number
+          cancel_requested_at: string | null
+          cancel_requested_by: string | null
           dry_run: boolean
           error: Json | null
           fence: number
@@ -2010,6 +2060,10 @@ export type Database = {
       }
       join_condition: { Args: { key: unknown }; Returns: string }
       json_number: { Args: { value: number }; Returns: number }
+      key_collation: {
+        Args: { referenced: unknown; referencing: unknown }
+        Returns: unknown
+      }
       key_columns: { Args: { key: unknown }; Returns: string }
       key_in_words: { Args: { key: unknown }; Returns: string }
       keys_in_words: { Args: { policy: unknown; role: string }; Returns: Json }
@@ -2658,6 +2712,10 @@ export type Database = {
         }
         Returns: undefined
       }
+      require_no_rule: {
+        Args: { event: string; relations: unknown[] }
+        Returns: undefined
+      }
       require_no_sentinel: {
         Args: {
           oldest_due?: string
@@ -2669,6 +2727,8 @@ export type Database = {
         Args: Record<PropertyKey, never>
         Returns: undefined
       }
+      require_one_policy: { Args: { relation: unknown }; Returns: undefined }
+      require_own_rows: { Args: { relation: unknown }; Returns: undefined }
       require_ownership: { Args: { relation: unknown }; Returns: undefined }
       require_period: {
         Args: { example: string; name: string; period: string }
@@ -2688,7 +2748,10 @@ export type Database = {
       }
       require_trusted: { Args: { relations: unknown[] }; Returns: undefined }
       require_trusted_keys: { Args: { parent: unknown }; Returns: undefined }
-      require_unpaused: { Args: Record<PropertyKey, never>; Returns: undefined }
+      require_wanted: {
+        Args: { run: Database["nightshift"]["Tables"]["runs"]["Row"] }
+        Returns: undefined
+      }
       require_within_brake: { Args: { excess: string }; Returns: undefined }
       resolve_references: {
         Args: {
@@ -2893,6 +2956,7 @@ export type Database = {
       views_below: { Args: { view: unknown }; Returns: unknown[] }
       views_read: { Args: { view: unknown }; Returns: unknown[] }
       warn_of_heirs: { Args: { relation: unknown }; Returns: string[] }
+      warn_of_namesake: { Args: { relation: unknown }; Returns: string[] }
       warn_of_replica_identity: {
         Args: { relation: unknown }
         Returns: string[]

@@ -28,6 +28,11 @@ export const errorCodes = {
     meaning:
       'another run is under way, the lease was lost, or a newer release is already installed',
   },
+  NS410: {
+    httpStatus: 410,
+    stopsRun: true,
+    meaning: 'the run has to end: it was cancelled, stopped with Ctrl-C, or Nightshift was paused',
+  },
   NS413: { httpStatus: 413, meaning: 'the body is larger than 64 KB' },
   NS422: { httpStatus: 422, meaning: 'a policy, a table, an input or a setting is not valid' },
   NS424: {
@@ -52,7 +57,8 @@ export const errorCodes = {
     httpStatus: 503,
     stopsRun: true,
     retryable: true,
-    meaning: 'Supabase or the event bus could not be reached',
+    meaning:
+      'Supabase or the event bus could not be reached, or something before it answered in its place',
   },
 } as const satisfies Record<`NS${number}`, ErrorCode>;
 

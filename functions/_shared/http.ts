@@ -6,6 +6,7 @@ import type { Invocation } from './invocation.ts';
 import { parseJson } from './invocation.ts';
 import { inputHint, type JobInterface } from './job.ts';
 import type { RunDocument } from './ledger.ts';
+import { progressInWords } from './progress.ts';
 import type { RunResult } from './run-types.ts';
 
 /** More than any job's input needs. A mistake is refused before it costs memory. */
@@ -35,8 +36,8 @@ export function parseHttpRequest(
   job: JobInterface,
   token: string | undefined,
 ): Invocation {
+  requireTrust(request, token);
   const headers = headersOf(request);
-  requireToken(headers.authorization, token);
 
   const route = `/jobs/${job.name}/runs`;
   if (!asksFor(request, 'POST', route)) {
@@ -68,10 +69,23 @@ export function parseHttpRequest(
   };
 }
 
-export function asksFor(request: HttpRequest, method: string, route: string): boolean {
+/** Whether the request is for a route, which may have `{id}` for one part of its path: what it has there, or nothing. */
+export function asksFor(
+  request: HttpRequest,
+  method: string,
+  route: string,
+): { id: string } | undefined {
   const { http, stage } = request.requestContext;
+  if (http.method !== method) return undefined;
   // API Gateway prefixes the path with any stage other than $default.
-  return http.method === method && (http.path === route || http.path === `/${stage}${route}`);
+  const path = http.path.startsWith(`/${stage}/`) ? http.path.slice(stage.length + 1) : http.path;
+  const given = path.split('/');
+  const wanted = route.split('/');
+  const place = wanted.indexOf('{id}');
+  const fits =
+    given.length === wanted.length &&
+    wanted.every((part, n) => (n === place ? given[n] !== '' : part === given[n]));
+  return fits ? { id: given[place] ?? '' } : undefined;
 }
 
 /** Whether the caller sent the token. A wrong token is refused with NS401. */
@@ -86,6 +100,10 @@ function headersOf({ headers }: HttpRequest): Record<string, string | undefined>
   return Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
   );
+}
+
+export function requireTrust(request: HttpRequest, token: string | undefined): void {
+  requireToken(headersOf(request).authorization, token);
 }
 
 function requireToken(authorization: string | undefined, token: string | undefined): void {
@@ -110,9 +128,10 @@ export function respondToRun({
   outcome,
   run,
   error,
+  other,
 }: RunResult): APIGatewayProxyStructuredResultV2 {
   if (error) return respondToError(error, run);
-  if (outcome === 'skipped') return respondToError(skipped(run), run);
+  if (outcome === 'skipped') return respondToError(skipped(run, other), run);
   const continues = run.status === 'running' || run.status === 'continued';
   return json(continues ? 202 : 200, 'application/json', {
     runId: run.id,
@@ -126,10 +145,9 @@ export function respondToRun({
 const skipReason = z.object({
   reason: z.enum(['overlap', 'paused']),
   message: z.string(),
-  runId: z.string().optional(),
 });
 
-function skipped(run: RunDocument): NightshiftError {
+function skipped(run: RunDocument, other: RunDocument | undefined): NightshiftError {
   const why = skipReason.safeParse(run.report).data;
   if (why?.reason === 'paused') {
     return new NightshiftError('NS428', why.message, {
@@ -137,8 +155,10 @@ function skipped(run: RunDocument): NightshiftError {
     });
   }
   return new NightshiftError('NS409', why?.message ?? 'Another run of this job is under way.', {
-    detail: why?.runId && `It is run ${why.runId}.`,
-    hint: 'Try again when it has finished.',
+    detail: other && `It is run ${other.id}: ${progressInWords(other.progress)}.`,
+    hint: other
+      ? `Try again when it has ended; to end it: POST /runs/${other.id}/cancel.`
+      : 'Try again when it has ended.',
   });
 }
 

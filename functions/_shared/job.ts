@@ -6,6 +6,7 @@ import type { RunDocument } from './ledger.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Rpc } from './rpc.ts';
+import type { Stop } from './stop.ts';
 
 /** Everything that a job may use. Nothing in a job reaches for a global. */
 export interface JobContext {
@@ -14,7 +15,9 @@ export interface JobContext {
   direct?: Direct | undefined;
   run: RunDocument;
   clock: Clock;
+  /** Passed as well when the run was told to stop; `stop` then says why. */
   deadline: Deadline;
+  stop: Pick<Stop, 'why'>;
   log: Log;
   metrics: Metrics;
   /** Called after each part of the work, for progress bars. */

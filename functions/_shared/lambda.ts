@@ -1,40 +1,31 @@
 import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { type Bus, createBus } from './bus.ts';
-import { type Clock, type Deadline, deadlineIn, systemClock } from './clock.ts';
+import { type Deadline, deadlineIn, systemClock } from './clock.ts';
 import type { Direct } from './direct.ts';
+import type { Endpoint } from './endpoint.ts';
 import { NightshiftError, toNightshiftError } from './errors.ts';
 import {
   asHttpRequest,
   asksFor,
+  type HttpRequest,
   isTrusted,
   parseHttpRequest,
+  requireTrust,
   respondToError,
   respondToRun,
 } from './http.ts';
 import { type Invocation, parseEvent } from './invocation.ts';
 import type { Job } from './job.ts';
-import { createLog, type Log } from './log.ts';
+import { createLog } from './log.ts';
 import { createMetrics } from './metrics.ts';
-import { createRpc, type Rpc } from './rpc.ts';
+import { createRpc } from './rpc.ts';
 import { runJob } from './run.ts';
 import type { RunResult } from './run-types.ts';
+import { listRuns } from './runs-endpoints.ts';
 import { readSettings, type Settings } from './settings.ts';
 
 /** Reserved before Lambda's own limit, to record the end of the run. */
 const reserveMs = 2_000;
-
-/** A GET request that a function answers besides running its job. */
-export interface Endpoint {
-  path: string;
-  budgetMs: number;
-  /** `trusted`: the caller sent the token. Must not throw because of trouble in the database. */
-  answer(tools: {
-    rpc: Rpc;
-    clock: Clock;
-    log: Log;
-    trusted: boolean;
-  }): Promise<APIGatewayProxyStructuredResultV2>;
-}
 
 type Answer = APIGatewayProxyStructuredResultV2 | RunResult['run'] | { ignored: string };
 
@@ -48,12 +39,13 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
   job: Job<Input, Report>,
   {
     connectDirect,
-    endpoint,
+    endpoints = [],
   }: {
     connectDirect?: (databaseUrl: string, deadline: Deadline) => Direct;
-    endpoint?: Endpoint;
+    endpoints?: readonly Endpoint[];
   } = {},
 ) {
+  const allEndpoints = [...endpoints, listRuns(job.name)];
   const log = createLog(job.name);
   const metrics = createMetrics(job.name);
   let settings: Settings | undefined;
@@ -71,6 +63,27 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
         cause: thrown,
       });
     }
+  }
+
+  async function answerOfEndpoint(
+    request: HttpRequest,
+    remainingMs: number,
+  ): Promise<APIGatewayProxyStructuredResultV2 | undefined> {
+    const { httpToken, supabase } = settingsForHttp();
+    for (const endpoint of allEndpoints) {
+      const asked = asksFor(request, endpoint.method, endpoint.path);
+      if (!asked) continue;
+      if (!endpoint.isOpen) requireTrust(request, httpToken);
+      const deadline = deadlineIn(systemClock, Math.min(remainingMs, endpoint.budgetMs));
+      return endpoint.answer({
+        rpc: createRpc(supabase, deadline),
+        clock: systemClock,
+        log,
+        trusted: isTrusted(request, httpToken),
+        ...asked,
+      });
+    }
+    return undefined;
   }
 
   async function run(invocation: Invocation, deadline: Deadline): Promise<RunResult> {
@@ -100,16 +113,9 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
     const request = asHttpRequest(event);
     if (request) {
       try {
-        const { httpToken, httpBudgetMs, supabase } = settingsForHttp();
-        if (endpoint && asksFor(request, 'GET', endpoint.path)) {
-          const deadline = deadlineIn(systemClock, Math.min(remainingMs, endpoint.budgetMs));
-          return await endpoint.answer({
-            rpc: createRpc(supabase, deadline),
-            clock: systemClock,
-            log,
-            trusted: isTrusted(request, httpToken),
-          });
-        }
+        const answered = await answerOfEndpoint(request, remainingMs);
+        if (answered) return answered;
+        const { httpToken, httpBudgetMs } = settingsForHttp();
         const invocation = parseHttpRequest(request, job, httpToken);
         const budgetMs = Math.min(remainingMs, httpBudgetMs);
         return respondToRun(await run(invocation, deadlineIn(systemClock, budgetMs)));

@@ -96,7 +96,12 @@ function endOf(run: RunDocument): RunEvent[] {
     const detail = { ...ended, status, error: outward(error) };
     return [{ type: 'nightshift.run.failed', detail }];
   }
-  if (status === 'succeeded' || status === 'partial' || status === 'continued') {
+  if (
+    status === 'succeeded' ||
+    status === 'partial' ||
+    status === 'continued' ||
+    status === 'interrupted'
+  ) {
     const detail = { ...ended, status, counts: countsOf(run.report) };
     return [{ type: 'nightshift.run.finished', detail }];
   }

@@ -7,12 +7,15 @@ import type { RunDocument } from './ledger.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Rpc } from './rpc.ts';
+import type { Stop } from './stop.ts';
 
 export interface RunResult {
   outcome: 'started' | 'duplicate' | 'skipped';
   run: RunDocument;
   /** Why the run failed, now or earlier, or why it cannot be continued although work is left. */
   error?: NightshiftError;
+  /** The run in whose favour this one was skipped. */
+  other?: RunDocument;
 }
 
 export interface RunDependencies {
@@ -23,5 +26,7 @@ export interface RunDependencies {
   log: Log;
   metrics: Metrics;
   bus?: Bus;
+  /** For whoever can stop the run from outside of the database. */
+  stop?: Stop;
   onProgress?: JobContext['onProgress'];
 }

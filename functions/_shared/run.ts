@@ -5,6 +5,7 @@ import { inputHint, type Job, type JobContext, type Outcome, type OutcomeStatus 
 import { failureOf, type RunDocument, runDocument, startAnswer } from './ledger.ts';
 import { publishOutcome } from './publish-outcome.ts';
 import type { RunDependencies, RunResult } from './run-types.ts';
+import { isStop, Stop } from './stop.ts';
 
 /**
  * Runs a job under the ledger: takes the lease or reports why it could not, works, records and counts the end, and asks
@@ -32,15 +33,32 @@ export async function runJob<Input extends { dryRun: boolean }, Report>(
   const { resume } = invocation;
   const undelivered = await publishOutcome({ outcome, run: ended, lost, resume }, dependencies);
   const error = undelivered ?? failureOf(ended);
-  return { outcome, run: ended, ...(error ? { error } : {}) };
+  const other = outcome === 'skipped' ? await inFavourOf(ended, dependencies) : undefined;
+  return { outcome, run: ended, ...(error ? { error } : {}), ...(other ? { other } : {}) };
 }
 
+const overlap = z.object({ reason: z.literal('overlap'), runId: z.string() });
+
+/** The run that is under way, when that is why this one was skipped. It may be over by now, and it is not worth a failure. */
+async function inFavourOf(
+  { report }: RunDocument,
+  { rpc }: RunDependencies,
+): Promise<RunDocument | undefined> {
+  const { runId } = overlap.safeParse(report).data ?? {};
+  if (runId === undefined) return undefined;
+  return rpc
+    .call('get_run', { run_id: runId }, runDocument, { retry: () => false })
+    .catch(() => undefined);
+}
+
+/** A run that was interrupted has no metric: it is no failure, and no work that an alarm may take for done. */
 const metricOfStatus = {
   succeeded: 'RunSucceeded',
   partial: 'RunPartial',
   continued: 'RunPartial',
+  interrupted: undefined,
   failed: 'RunFailed',
-} as const satisfies Record<OutcomeStatus, string>;
+} as const satisfies Record<EndStatus, string | undefined>;
 
 async function takeLease<Input extends { dryRun: boolean }, Report>(
   job: Job<Input, Report>,
@@ -92,17 +110,34 @@ function parseInput<Input extends { dryRun: boolean }, Report>(
   });
 }
 
+/**
+ * Without its end in the ledger a night that is done counts as lost, and recording it twice changes nothing: so this
+ * outlasts what the work does not, such as the restart of a project.
+ */
+const untilRecorded = { retries: 60, maxMs: 120_000 };
+
 /** Does the work and records its end. Returns the run as the ledger then has it. */
 async function work<Input extends { dryRun: boolean }, Report>(
   job: Job<Input, Report>,
   run: RunDocument,
-  { rpc, direct, clock, deadline, log, metrics, onProgress = () => {} }: RunDependencies,
+  dependencies: RunDependencies,
 ): Promise<RunDocument> {
+  const { rpc, direct, clock, deadline, log, metrics, stop = new Stop() } = dependencies;
+  const { onProgress = () => {} } = dependencies;
   const startedMs = clock.nowMs();
-  const context = { rpc, direct, run, clock, deadline, log, metrics, onProgress };
-  const outcome = await outcomeOf(job, context);
-  if (outcome.error) {
-    log.error('Run failed', { runId: run.id, error: outcome.error.describe() });
+  const outcome = await outcomeOf(job, {
+    rpc: stop.heed(rpc),
+    direct: direct && stop.heed(direct),
+    deadline: stop.limit(deadline),
+    stop,
+    run,
+    clock,
+    log,
+    metrics,
+    onProgress,
+  });
+  if (outcome.status === 'failed') {
+    log.error('Run failed', { runId: run.id, error: outcome.error?.describe() });
   }
   const ended = await rpc
     .call(
@@ -115,6 +150,7 @@ async function work<Input extends { dryRun: boolean }, Report>(
         error: (outcome.error?.describe() ?? null) as never,
       },
       runDocument,
+      { patience: untilRecorded },
     )
     .catch((thrown: unknown) => {
       // The ledger will mark the run as lost, whatever it achieved.
@@ -124,18 +160,28 @@ async function work<Input extends { dryRun: boolean }, Report>(
   // A dry run did no work, so it must not quiet an alarm that waits for success.
   if (!run.dryRun) {
     metrics.add('RunDurationMs', clock.nowMs() - startedMs);
-    metrics.add(metricOfStatus[outcome.status], 1);
+    const metric = metricOfStatus[outcome.status];
+    if (metric) metrics.add(metric, 1);
   }
   return ended;
 }
 
+type EndStatus = OutcomeStatus | 'interrupted';
+type End<Report> = Partial<Omit<Outcome<Report>, 'status'>> & { status: EndStatus };
+
 async function outcomeOf<Input extends { dryRun: boolean }, Report>(
   job: Job<Input, Report>,
   context: JobContext,
-): Promise<Partial<Outcome<Report>> & Pick<Outcome<Report>, 'status'>> {
+): Promise<End<Report>> {
+  const { stop } = context;
   try {
-    return await job.run(context, parseInput(job, context.run.input));
+    const outcome = stop.why
+      ? { status: 'continued' as const }
+      : await job.run(context, parseInput(job, context.run.input));
+    if (!stop.why || outcome.status === 'succeeded') return outcome;
+    return { ...outcome, status: 'interrupted', error: stop.why };
   } catch (thrown) {
-    return { status: 'failed', error: toNightshiftError(thrown) };
+    const error = toNightshiftError(thrown);
+    return { status: isStop(error) ? 'interrupted' : 'failed', error };
   }
 }

@@ -1,7 +1,7 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import type { Endpoint } from '../_shared/endpoint.ts';
 import { type NightshiftError, toNightshiftError } from '../_shared/errors.ts';
 import { json } from '../_shared/http.ts';
-import type { Endpoint } from '../_shared/lambda.ts';
 import { type StatusWord, statusWord, worstFirst } from './rules.ts';
 import { type HealthCheck, healthDocument } from './schema.ts';
 
@@ -28,7 +28,9 @@ interface Health {
 export function createEndpoint(): Endpoint {
   let last: { status: StatusWord; atMs: number } | undefined;
   return {
+    method: 'GET',
     path: '/health',
+    isOpen: true,
     budgetMs,
     async answer({ rpc, clock, log, trusted }) {
       if (!trusted && last && clock.nowMs() - last.atMs < untrustedCacheMs) {

@@ -1,5 +1,8 @@
 import { createHandler } from '../_shared/lambda.ts';
+import { cancelRun, readRun } from '../_shared/runs-endpoints.ts';
 import { createEndpoint } from './endpoint.ts';
 import { job } from './job.ts';
 
-export const handler = createHandler(job, { endpoint: createEndpoint() });
+export const handler = createHandler(job, {
+  endpoints: [createEndpoint(), readRun, cancelRun],
+});

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { storedError } from '../_shared/ledger.ts';
+import { runDocument, runDocuments, storedError } from '../_shared/ledger.ts';
 
 export const healthInput = z.strictObject({
   /** Run the checks, but write no metrics and keep no figures. */
@@ -84,6 +84,10 @@ const jobState = z.object({
   partialInRow: z.number(),
   lostInRow: z.number(),
   usualDurationMs: z.number().nullable(),
+  /** The last that says nothing of the whole job: dry, or of a few subjects. Absent if the schema in the database is older. */
+  lastAside: runDocument.nullable().default(null),
+  /** What holds a lease now, dry runs as well. */
+  underWay: runDocuments.default([]),
 });
 export type JobState = z.output<typeof jobState>;
 export const jobStates = z.array(jobState);

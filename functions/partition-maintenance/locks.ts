@@ -1,5 +1,6 @@
 import { type Deadline, pause } from '../_shared/clock.ts';
 import { retryPolicy } from '../_shared/errors.ts';
+import { isStop } from '../_shared/stop.ts';
 
 /**
  * How long to wait for a lock each time, and how long to let everyone else through before the next try. It is GitLab's
@@ -55,7 +56,12 @@ export async function withLockRetries(
     busy = [];
     while (rest.length > 0) {
       if (!callFits(deadline.remainingMs())) return { busy, waiting: rest };
-      const outcomes = await call(rest, lockTimeoutMs);
+      const outcomes = await call(rest, lockTimeoutMs).catch((thrown: unknown) => {
+        if (isStop(thrown)) return undefined;
+        throw thrown;
+      });
+      // A run that was told to stop leaves the rest to the next one, as when time runs out.
+      if (!outcomes) return { busy, waiting: rest };
       busy.push(...rest.filter((subject) => outcomes.get(subject) === 'busy'));
       // Subjects with more to do go to the back, so that each gets its turn before any gets a second one.
       rest = [

@@ -1,6 +1,7 @@
 import { NightshiftError, notLocked, rethrowIfFatal, timedOut } from '../_shared/errors.ts';
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
+import { isStop } from '../_shared/stop.ts';
 import { callFits, once, withLockRetries } from './locks.ts';
 import type { PhaseResult, Retirement, RetirementPreview } from './results.ts';
 import { detachesConcurrently, explain } from './rules.ts';
@@ -96,6 +97,7 @@ async function retireConcurrently(context: JobContext, state: TableState): Promi
     }
     return { ...retired, outOfTime: true };
   } catch (thrown) {
+    if (isStop(thrown)) return { ...retired, outOfTime: true };
     return { ...retired, error: explain(rethrowIfFatal(thrown), state) };
   }
 }

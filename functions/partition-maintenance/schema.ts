@@ -168,7 +168,7 @@ export type DefaultPartition = NonNullable<z.output<typeof defaultPartition>>;
 /** What the run did for one table, or would do if it is a dry run. */
 export interface PartitionStep {
   table: string;
-  /** `waiting` means that time ran out. */
+  /** `waiting` means that time ran out, or that the run was stopped. */
   status: 'succeeded' | 'partial' | 'failed' | 'waiting';
   /** Partitions have no name in a dry run. */
   created: { partition?: string; from: string | null; to: string | null; rows: number }[];

@@ -1,11 +1,14 @@
 import { NightshiftError, repeatLook } from '../_shared/errors.ts';
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { leaseOf, runDocument } from '../_shared/ledger.ts';
+import { isStop } from '../_shared/stop.ts';
 import { measureAfter, measureBefore, type Purged, purgeTable } from './purge.ts';
 import { countMetrics, nothingPurged, reportOf, stepOf } from './report.ts';
 import { braked, runStatus } from './rules.ts';
 import {
+  type MeasuredTable,
   noTotals,
+  type Policy,
   type PurgeInput,
   type PurgeReport,
   type PurgeTotals,
@@ -32,15 +35,21 @@ async function run(context: JobContext, input: PurgeInput): Promise<Outcome<Purg
   }
   const purged: Purged[] = [];
   for (const { policy, before } of measured) {
-    purged.push(
-      before instanceof NightshiftError
-        ? { policy, error: before, outOfTime: false, durationMs: 0 }
-        : policy.refusal
-          ? { policy, before, error: braked(policy.refusal), outOfTime: false, durationMs: 0 }
-          : await purgeTable(context, policy, before),
-    );
+    purged.push(await purgeMeasured(context, policy, before));
   }
   return conclude(context, input, purged, plan.disabled);
+}
+
+async function purgeMeasured(
+  context: JobContext,
+  policy: Policy,
+  before: MeasuredTable | NightshiftError,
+): Promise<Purged> {
+  const untouched = { policy, outOfTime: false, durationMs: 0 };
+  if (isStop(before)) return { ...untouched, outOfTime: true };
+  if (before instanceof NightshiftError) return { ...untouched, error: before };
+  if (policy.refusal) return { ...untouched, before, error: braked(policy.refusal) };
+  return purgeTable(context, policy, before);
 }
 
 async function conclude(
@@ -49,7 +58,7 @@ async function conclude(
   purged: readonly Purged[],
   disabled: string[],
 ): Promise<Outcome<PurgeReport>> {
-  const { run, metrics } = context;
+  const { run, metrics, stop } = context;
   const earlier = purgeProgress.parse(run.progress).steps;
   const totals = await readTotals(context);
   const steps = [];
@@ -57,7 +66,16 @@ async function conclude(
     const { policy } = table;
     const after = await measureAfter(context, table);
     steps.push(
-      stepOf(policy, { ...table, totals: totals[policy.relation] ?? noTotals, after }, input),
+      stepOf(
+        policy,
+        {
+          ...table,
+          totals: totals[policy.relation] ?? noTotals,
+          after,
+          stopped: stop.why?.message,
+        },
+        input,
+      ),
     );
   }
   const report = reportOf(steps, { disabled, dryRun: input.dryRun });

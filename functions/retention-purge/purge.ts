@@ -2,6 +2,7 @@ import type * as z from 'zod';
 import { NightshiftError, rethrowIfFatal, timedOut } from '../_shared/errors.ts';
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
+import { isStop } from '../_shared/stop.ts';
 import type { TableResults } from './report.ts';
 import {
   batchFits,
@@ -55,7 +56,7 @@ async function measure<Schema extends z.ZodType>(
   const args = { ...leaseOf(run), relation, again };
   return rpc
     .call('measure_retention_backlog', args, answer, { retry: repeatBatch })
-    .catch(rethrowIfFatal);
+    .catch((thrown: unknown) => (isStop(thrown) ? thrown : rethrowIfFatal(thrown)));
 }
 
 /**
@@ -112,6 +113,7 @@ async function walk(
       if (!batch.bySlices && batch.rowsReached <= rows)
         rows = nextBatchRows(rows, batch.durationMs);
     } catch (thrown) {
+      if (isStop(thrown)) break;
       const error = rethrowIfFatal(thrown);
       const fewer: number | undefined = error.code === timedOut ? halveBatchRows(rows) : undefined;
       if (fewer !== undefined) {

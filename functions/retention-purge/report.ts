@@ -23,6 +23,8 @@ export interface TableResults {
   /** The backlog after the purge; absent in a dry run, and when it could not be counted. */
   after?: Backlog | undefined;
   outOfTime: boolean;
+  /** What ended the run early, in a sentence. */
+  stopped?: string | undefined;
   durationMs?: number;
   error?: NightshiftError;
 }
@@ -33,14 +35,18 @@ export function stepOf(
   results: TableResults,
   { dryRun }: Pick<PurgeInput, 'dryRun'>,
 ): PurgeStep {
-  const { totals, outOfTime, before, after, error } = results;
+  const { totals, outOfTime, stopped, before, after, error } = results;
   const keys = before?.keys ?? [];
   const left = after?.dueRows ?? (before?.dueRows ?? 0) - (dryRun ? 0 : totals.rowsPurged);
   const accountedFor = totals.rowsBlocked + totals.rowsRefused + totals.rowsUndecided;
   // What may stay is not left over.
   const rowsLeft = Math.max(left - totals.rowsKept, after ? 0 : accountedFor);
   const counted = after !== undefined || dryRun;
-  const reason = error || dryRun ? undefined : reasonLeft(rowsLeft, totals, { outOfTime, counted });
+  const interrupted = outOfTime && stopped !== undefined;
+  const reason =
+    error || (dryRun && !interrupted)
+      ? undefined
+      : reasonLeft(rowsLeft, totals, { outOfTime, stopped, counted });
   const step = {
     relation: policy.relation,
     dueRows: before?.dueRows ?? 0,
@@ -71,17 +77,21 @@ export function stepOf(
   const others = dryRun ? 0 : rowsLeft - accountedFor;
   return {
     ...step,
-    fixes: fixesOf(keys, step, { outOfTime, counted, others }),
-    status: statusOf(step, dryRun),
+    fixes: fixesOf(keys, step, { outOfTime: outOfTime && !interrupted, counted, others }),
+    status: interrupted ? 'partial' : statusOf(step, dryRun),
   };
 }
 
 function reasonLeft(
   rowsLeft: number,
   { rowsBlocked, rowsRefused, rowsUndecided }: PurgeTotals,
-  { outOfTime, counted }: { outOfTime: boolean; counted: boolean },
+  {
+    outOfTime,
+    stopped = 'time ran out',
+    counted,
+  }: { outOfTime: boolean; stopped: string | undefined; counted: boolean },
 ): string | undefined {
-  if (outOfTime) return 'time ran out; the next run goes on from here';
+  if (outOfTime) return `${stopped}; the next run goes on from here`;
   if (!counted) return 'what is left could not be counted in time';
   if (rowsLeft === 0) return undefined;
   const others = rowsLeft - rowsBlocked - rowsRefused - rowsUndecided;

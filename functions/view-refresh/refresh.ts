@@ -3,6 +3,7 @@ import { pause } from '../_shared/clock.ts';
 import { type NightshiftError, notLocked, rethrowIfFatal } from '../_shared/errors.ts';
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
+import { isStop } from '../_shared/stop.ts';
 import type { PlannedView } from './plan.ts';
 import { baseOf, figuresOf, outOfTime } from './report.ts';
 import {
@@ -27,7 +28,9 @@ export async function refreshView(
   const { usualMs } = facts;
   const fits = (ms: typeof usualMs) =>
     refreshFits({ remainingMs: deadline.remainingMs(), budgetMs }, ms);
-  if (!fits(usualMs)) return outOfTime(facts, reason, usualMs);
+  const notNow = (takesMs: typeof usualMs) =>
+    outOfTime(facts, reason, takesMs, context.stop.why?.message);
+  if (!fits(usualMs)) return notNow(usualMs);
 
   const startedMs = clock.nowMs();
   let transport = chooseTransport(usualMs, direct !== undefined);
@@ -42,7 +45,7 @@ export async function refreshView(
       transport = other;
       return call();
     });
-    if (!answer) return outOfTime(facts, reason, apiLimitMs);
+    if (!answer) return notNow(apiLimitMs);
     if (answer.outcome === 'refreshed') {
       const { modeReason } = facts;
       return {
@@ -62,6 +65,7 @@ export async function refreshView(
       detail: answer.detail,
     };
   } catch (thrown) {
+    if (isStop(thrown)) return notNow(usualMs);
     const durationMs = clock.nowMs() - startedMs;
     const error = explain(rethrowIfFatal(thrown), facts.view, durationMs, transport);
     await recordFailure(context, { view: facts.view, reason, detail, durationMs, error });

@@ -48,14 +48,15 @@ export function stepOfPlan({ facts, action, reason, detail }: PlannedView): Refr
   }
 }
 
-/** Reports a view whose refresh would not end before the deadline. */
+/** Reports a view whose refresh would not end before the deadline, or whose run was stopped before it. */
 export function outOfTime(
   facts: ViewFacts,
   reason: StepReason,
   usualMs: number | null | undefined,
+  stopped: string | undefined,
 ): RefreshStep {
   const takes = usualMs ? `; it takes ${inSeconds(usualMs)} or more` : '';
-  const detail = `there was no time for it${takes}`;
+  const detail = stopped ?? `there was no time for it${takes}`;
   return { ...baseOf(facts), status: 'waiting', reason, detail };
 }
 

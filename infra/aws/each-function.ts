@@ -1,3 +1,7 @@
+import { systemClock } from '../../functions/_shared/clock.ts';
+import { refusedNames } from './names.ts';
+import { oddOrder, refusedTimes } from './times.ts';
+
 /** A resource of CloudFormation; what its type allows is checked in test/deployment/template.e2e.test.ts. */
 interface Resource {
   Type: string;
@@ -5,7 +9,15 @@ interface Resource {
   Properties: any;
 }
 
+interface ScheduleDefinition {
+  rate: string[];
+  timezone: string;
+  enabled: boolean;
+}
+
 interface FunctionDefinition {
+  name: string;
+  events: { schedule?: ScheduleDefinition }[];
   role?: unknown;
   destinations?: unknown;
   maximumRetryAttempts?: number;
@@ -17,6 +29,7 @@ interface Serverless {
   service: {
     service: string;
     functions: Record<string, FunctionDefinition>;
+    resources: { Resources?: Record<string, Resource> };
     provider: { compiledCloudFormationTemplate: { Resources: Record<string, Resource> } };
   };
   configurationInput: { params: Record<string, Record<string, unknown> | undefined> };
@@ -29,6 +42,11 @@ interface Serverless {
       getLogGroupLogicalId(name: string): string;
     };
   };
+}
+
+/** What osls hands to a plugin besides. */
+interface Utilities {
+  log: { warning(text: string): void };
 }
 
 /** Three attempts of a quarter of an hour and the pauses between them; what is older meets the day, or the next run. */
@@ -68,11 +86,17 @@ export default class EachFunction {
   readonly hooks: Record<string, () => void>;
   readonly #serverless: Serverless;
 
-  constructor(serverless: Serverless) {
+  readonly #warn: (text: string) => void;
+
+  constructor(serverless: Serverless, _options: unknown, { log }: Utilities) {
     this.#serverless = serverless;
+    this.#warn = (text) => log.warning(text);
     this.hooks = {
       initialize: () => this.#refuseUnknownParameters(),
-      'before:package:initialize': () => this.#complete(),
+      'before:package:initialize': () => {
+        this.#refuseWhatFailsLater();
+        this.#complete();
+      },
       'after:aws:package:finalize:mergeCustomProviderResources': () => this.#addResources(),
     };
   }
@@ -91,6 +115,33 @@ export default class EachFunction {
       `No such parameter: ${unknown.join(', ')}. There are: ${Object.keys(known).join(', ')}`,
       'NIGHTSHIFT_UNKNOWN_PARAMETER',
     );
+  }
+
+  /** What AWS would refuse in the middle of a deployment, or leave out one night, is better known before it. */
+  #refuseWhatFailsLater(): void {
+    const { service, classes, getProvider } = this.#serverless;
+    const functions = Object.values(service.functions).map(({ name }) => ({
+      Type: 'AWS::Lambda::Function',
+      Properties: { FunctionName: name },
+    }));
+    const resources = [...functions, ...Object.values(service.resources.Resources ?? {})];
+    const stage = getProvider.call(this.#serverless, 'aws').getStage();
+    const schedules = Object.entries(service.functions).flatMap(([job, { events }]) =>
+      events.flatMap(({ schedule }) =>
+        schedule?.enabled
+          ? schedule.rate.map((expression) => ({
+              job,
+              expression,
+              timezone: schedule.timezone,
+            }))
+          : [],
+      ),
+    );
+    const refused = [...refusedNames(resources, stage), ...refusedTimes(schedules, systemClock)];
+    if (refused.length > 0) {
+      throw new classes.Error(`${refused.join('.\n')}.`, 'NIGHTSHIFT_REFUSED_BY_AWS');
+    }
+    for (const text of oddOrder(schedules, systemClock)) this.#warn(`${text}.`);
   }
 
   get #functions() {

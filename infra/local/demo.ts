@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { lookAtHealth, showHealth } from '../../cli/present/health-check.ts';
-import { heading, note, progressBars } from '../../cli/ui.ts';
+import { progressBars } from '../../cli/progress-bars.ts';
+import { age, heading, note } from '../../cli/ui.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
@@ -35,7 +36,9 @@ async function main() {
     note(
       `Loading ${size.metrics.toLocaleString('en')} metrics and ${size.packages.toLocaleString('en')} packages, half of them soft-deleted ...`,
     );
-    await fillExamples(stack.databaseUrl, size);
+    const bars = progressBars();
+    await fillExamples(stack.databaseUrl, size, bars.onProgress).finally(bars.stop);
+    const startedMs = systemClock.nowMs();
 
     heading(
       'The partitions before the night: rows that pile up in a default one, months that are due',
@@ -67,6 +70,7 @@ async function main() {
     );
 
     heading('What the night did');
+    note(`All of it took ${age((systemClock.nowMs() - startedMs) / 1000)}.`);
     for (const line of inWords(partitions, views, purge)) note(line);
   } finally {
     await stack.stop();

@@ -43,7 +43,7 @@ function matches(wanted: Pattern, value: unknown): boolean {
  */
 export async function invoke(
   { lambdaUrl, functionName }: { lambdaUrl: string; functionName: string },
-  event: BusEvent,
+  event: object,
 ): Promise<'done' | 'failed'> {
   // Unlike fetch, which gives up after five minutes, it waits as long as a function may take.
   const call = request(`${lambdaUrl}/2015-03-31/functions/${functionName}/invocations`, {

@@ -1,4 +1,5 @@
 import postgres from 'postgres';
+import type { StepProgress } from '../../functions/_shared/job.ts';
 
 export interface ExampleSize {
   users: number;
@@ -35,12 +36,27 @@ const policies = `
   select nightshift.add_partition_policy('public.audit_logs', '1 month', premake => 3);
 `;
 
-export async function fillExamples(databaseUrl: string, size: ExampleSize): Promise<void> {
-  const sql = postgres(databaseUrl, { max: 1, onnotice() {} });
+/** The parts of fill_coaching, which says when each begins, then the catalog and the policies. */
+const parts = 7 + 2;
+
+export async function fillExamples(
+  databaseUrl: string,
+  size: ExampleSize,
+  onProgress: (progress: StepProgress) => void = () => {},
+): Promise<void> {
+  let done = 0;
+  const next = () => onProgress({ subject: 'loading', unit: 'parts', done: done++, total: parts });
+  const onnotice = ({ message = '' }) => {
+    if (message.startsWith('filling ')) next();
+  };
+  const sql = postgres(databaseUrl, { max: 1, onnotice });
   try {
     await sql`select nightshift_example.fill_coaching(${size.users}, ${size.packages}, ${size.metrics})`;
+    next();
     await sql`select nightshift_example.fill_catalog(${size.products})`;
+    next();
     await sql.unsafe(policies);
+    next();
   } finally {
     await sql.end();
   }

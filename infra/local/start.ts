@@ -1,14 +1,18 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
 import getPort from 'get-port';
+import { paramsIn, schedulesOf } from '../../cli/schedules.ts';
 import { heading, note } from '../../cli/ui.ts';
+import { systemClock } from '../../functions/_shared/clock.ts';
+import { registry } from '../../functions/registry.ts';
 import { type BusEvent, startEventBus } from './event-bus.ts';
 import { invoke, targetsOf } from './event-targets.ts';
 import { exampleSeeds, fillExamples } from './examples.ts';
+import { fireOnSchedule, type ScheduledEvent } from './scheduler.ts';
 import { startStack } from './stack.ts';
 
 /** Read by the command line, so that it finds the running stack; removed again at the end. */
@@ -72,7 +76,10 @@ const functions = spawn(
     'offline',
     '--stage',
     stage,
-    ...['direct=local', ...options.param].flatMap((param) => ['--param', param]),
+    // Ours fire: see fireOnSchedule.
+    ...['direct=local', ...options.param.filter(isNotSchedules), 'schedules=off'].flatMap(
+      (param) => ['--param', param],
+    ),
     '--httpPort',
     `${httpPort}`,
     '--lambdaPort',
@@ -92,6 +99,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 process.on('exit', () => functions.kill('SIGKILL'));
 const ended = once(functions, 'exit').then(() => 'ended');
 if ((await Promise.race([ready(), ended])) !== 'ended') {
+  startSchedules();
   console.log(`
   Data API   ${stack.gatewayUrl}
   Postgres   ${stack.databaseUrl}
@@ -130,14 +138,38 @@ function ready(): Promise<void> {
   });
 }
 
-/** With --twice to each target twice, as AWS may do. */
 function deliver(event: BusEvent): void {
   console.log(`Event ${event['detail-type']} ${JSON.stringify(event.detail)}`);
-  const copies = options.twice ? 2 : 1;
-  for (const job of targetsOf(event).flatMap((name) => Array(copies).fill(name))) {
-    const functionName = `nightshift-${stage}-${job}`;
-    invoke({ lambdaUrl: `http://127.0.0.1:${lambdaPort}`, functionName }, event)
-      .then((end) => note(`Event ${event.id} to ${functionName}: ${end}`))
+  for (const job of targetsOf(event)) send(job, event, `Event ${event.id} to ${job}`);
+}
+
+function isNotSchedules(param: string): boolean {
+  return !param.startsWith('schedules=');
+}
+
+/** As deployed with the same parameters. */
+function startSchedules(): void {
+  const service = readFileSync(new URL('../../serverless.yml', import.meta.url), 'utf8');
+  const given = options.param.map((param) => param.split(/=(.*)/s).slice(0, 2));
+  const params = { ...paramsIn(service, stage), ...Object.fromEntries(given) };
+  for (const job of registry) {
+    for (const schedule of schedulesOf(job, params)) {
+      const fire = (event: ScheduledEvent) =>
+        send(job.name, event, `Schedule ${schedule.parameter}`);
+      fireOnSchedule(schedule, systemClock, fire);
+    }
+  }
+}
+
+/** With --twice twice, as AWS may do. */
+function send(job: string, event: object, what: string): void {
+  const target = {
+    lambdaUrl: `http://127.0.0.1:${lambdaPort}`,
+    functionName: `nightshift-${stage}-${job}`,
+  };
+  for (let copies = options.twice ? 2 : 1; copies > 0; copies -= 1) {
+    invoke(target, event)
+      .then((end) => note(`${what}: ${end}`))
       // A call breaks only when the functions are being stopped.
       .catch(() => {});
   }

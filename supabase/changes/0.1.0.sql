@@ -41,6 +41,25 @@ begin
 end;
 $$;
 
+-- A run can be cancelled, and ends as interrupted.
+alter table if exists nightshift.runs
+add column if not exists cancel_requested_at timestamptz,
+add column if not exists cancel_requested_by text;
+
+do $$
+begin
+  if exists (
+    select from pg_catalog.pg_constraint k
+    where k.conrelid = to_regclass('nightshift.runs') and k.conname = 'runs_status_check'
+      and pg_get_constraintdef(k.oid) not like '%interrupted%'
+  ) then
+    alter table nightshift.runs drop constraint runs_status_check, add constraint runs_status_check check (
+      status in ('running', 'continued', 'interrupted', 'succeeded', 'partial', 'failed', 'skipped', 'lost')
+    );
+  end if;
+end;
+$$;
+
 alter table if exists nightshift.settings
 add column if not exists partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0);
 

@@ -136,6 +136,25 @@ begin
 end;
 $$;
 
+-- A run can be cancelled, and ends as interrupted.
+alter table if exists nightshift.runs
+add column if not exists cancel_requested_at timestamptz,
+add column if not exists cancel_requested_by text;
+
+do $$
+begin
+  if exists (
+    select from pg_catalog.pg_constraint k
+    where k.conrelid = to_regclass('nightshift.runs') and k.conname = 'runs_status_check'
+      and pg_get_constraintdef(k.oid) not like '%interrupted%'
+  ) then
+    alter table nightshift.runs drop constraint runs_status_check, add constraint runs_status_check check (
+      status in ('running', 'continued', 'interrupted', 'succeeded', 'partial', 'failed', 'skipped', 'lost')
+    );
+  end if;
+end;
+$$;
+
 alter table if exists nightshift.settings
 add column if not exists partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0);
 
@@ -292,7 +311,7 @@ create table if not exists nightshift.runs (
   input jsonb not null default '{}',
   dry_run boolean not null default false,
   status text not null check (
-    status in ('running', 'continued', 'succeeded', 'partial', 'failed', 'skipped', 'lost')
+    status in ('running', 'continued', 'interrupted', 'succeeded', 'partial', 'failed', 'skipped', 'lost')
   ),
   attempt integer not null default 1,
   fence bigint not null default nextval('nightshift.fences'),
@@ -303,7 +322,9 @@ create table if not exists nightshift.runs (
   finished_at timestamptz,
   progress jsonb not null default '{}',
   report jsonb,
-  error jsonb
+  error jsonb,
+  cancel_requested_at timestamptz,
+  cancel_requested_by text
 );
 
 comment on table nightshift.runs is 'One row for each execution of a job, kept for settings.ledger_retention.';
@@ -313,6 +334,9 @@ comment on column nightshift.runs.fence is
   'Grows with every lease granted. A write that carries an older fence is refused, so a thawed function cannot act.';
 comment on column nightshift.runs.progress is
   'What is done so far, written in the same transaction as the work itself: it is true even of a run that died.';
+
+comment on column nightshift.runs.cancel_requested_at is
+  'When somebody asked the run to end; null: nobody. It ends as interrupted before its next batch.';
 
 create unique index if not exists runs_idempotency_key on nightshift.runs (job, trigger, idempotency_key)
 where idempotency_key is not null;
@@ -1744,7 +1768,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if not has_function_privilege('pg_ls_dir(text)', 'execute') then
+  if not has_function_privilege('pg_ls_dir(text)', 'EXECUTE') then
     return null;
   end if;
   -- A page of 8 kB holds 409 groups of four, and a file 32 pages.
@@ -2529,7 +2553,7 @@ as $$
 declare
   run nightshift.runs;
   lost uuid[];
-  blocker uuid;
+  other nightshift.runs;
   skip_reason jsonb;
 begin
   if lease_seconds is null or lease_seconds < 1 then
@@ -2569,11 +2593,14 @@ begin
 
   perform nightshift.trim_runs(least(as_of, now()));
 
-  select r.id into blocker from nightshift.runs r
+  select r.* into other from nightshift.runs r
   where r.job = begin_run.job and r.status = 'running' and not r.dry_run and not coalesce(begin_run.dry_run, false);
   select case
-    when blocker is not null then jsonb_build_object(
-      'reason', 'overlap', 'message', 'Another run of this job is under way.', 'runId', blocker)
+    when other.id is not null then jsonb_build_object(
+      'reason', 'overlap',
+      'message', format('Another run of this job is under way: %s, since %s UTC.', left(other.id::text, 8),
+        to_char(other.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')),
+      'runId', other.id)
     when s.paused and not exists (select 1 from nightshift.jobs j where j.name = begin_run.job and j.runs_while_paused) then jsonb_build_object(
       'reason', 'paused',
       'message', 'Nightshift is paused' || coalesce(': ' || s.paused_reason, '') || '.')
@@ -2607,6 +2634,44 @@ $$;
 
 comment on function nightshift.begin_run is
   'Begins a run of a job, or says why not. Returns {outcome, run, lost}: started (the caller holds the lease; pass run.id and run.fence to every write), duplicate (idempotency_key was seen; run is the earlier one), skipped (another run holds a live lease, or Nightshift is paused, which does not keep the health check; recorded). A dry run takes no lease: it waits for nobody, and nobody waits for it. A run whose lease ran out is marked lost first. request_id: chosen by the caller, so that a call whose answer was lost can be repeated and gets the same answer. An idempotency key counts within its job and trigger; a skipped run does not use it up. lease_seconds: seconds without a heartbeat until the run counts as lost, default 60. Errors: NS422, also for a key that was used with another input.';
+
+-- supabase/schema/ledger/cancel_run.sql
+
+-- Ends a run that somebody does not want any more, without making a failure of it.
+-- Why: a run that holds the lease keeps every other run of its job waiting.
+-- Locks: the row of the run, for which it waits until the batch under way has committed.
+
+create or replace function nightshift.cancel_run(run_id uuid, requested_by text default null)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '7s'
+set jit = off
+as $$
+declare
+  run nightshift.runs;
+begin
+  update nightshift.runs r
+  set
+    cancel_requested_at = clock_timestamp(),
+    cancel_requested_by = cancel_run.requested_by,
+    -- Nobody works on a run that waits to be continued, so nobody else would end it.
+    status = case r.status when 'continued' then 'interrupted' else r.status end
+  where r.id = cancel_run.run_id and r.status in ('running', 'continued') and r.cancel_requested_at is null;
+  select r.* into run from nightshift.runs r where r.id = cancel_run.run_id;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no run %s', run_id),
+      hint = 'It may have been trimmed from the ledger.';
+  end if;
+  return nightshift.describe_run(run);
+end;
+$$;
+
+comment on function nightshift.cancel_run is
+  'Asks a run to end as interrupted: it does so before its next batch, view or partition, and what it had committed stays. One that waits to be continued ends at once. One that has ended stays as it is. requested_by: who asks, for the ledger. Returns the run. Errors: NS404.';
 
 -- supabase/schema/ledger/check_lease.sql
 
@@ -2750,13 +2815,23 @@ as $$
     'failedInRow', j.failed_in_row,
     'partialInRow', j.partial_in_row,
     'lostInRow', j.lost_in_row,
-    'usualDurationMs', round(j.usual_duration_ms)
+    'usualDurationMs', round(j.usual_duration_ms),
+    'lastAside', (
+      select nightshift.describe_run(r) || '{"report": null}' from nightshift.runs r
+      where r.job = j.job and (r.dry_run or r.input ? 'only') and r.status <> 'skipped' and r.started_at <= describe_jobs.as_of
+      order by r.started_at desc
+      limit 1
+    ),
+    'underWay', (
+      select coalesce(jsonb_agg(nightshift.describe_run(r) order by r.started_at), '[]') from nightshift.runs r
+      where r.job = j.job and r.status = 'running' and r.lease_expires_at > describe_jobs.as_of
+    )
   ) order by j.job), '[]')
   from nightshift.job_states(describe_jobs.as_of) j;
 $$;
 
 comment on function nightshift.describe_jobs is
-  'What the ledger says of each job, see job_states, as one JSON array: job, declaredAt (its oldest policy; null: it has none), lastRun, lastSuccessAt, secondsSinceLastSuccess (before the first: since declaredAt), failedInRow, partialInRow, lostInRow, usualDurationMs; null where there is nothing to say.';
+  'What the ledger says of each job, see job_states, as one JSON array: job, declaredAt (its oldest policy; null: it has none), lastRun, lastSuccessAt, secondsSinceLastSuccess (before the first: since declaredAt), failedInRow, partialInRow, lostInRow, usualDurationMs, lastAside (the last run that was dry or of a few subjects, of which the rest says nothing), underWay (what holds a lease now); null where there is nothing to say.';
 
 -- supabase/schema/ledger/describe_run.sql
 
@@ -2779,6 +2854,8 @@ as $$
     'startedAt', run.started_at,
     'heartbeatAt', run.heartbeat_at,
     'finishedAt', run.finished_at,
+    'cancelRequestedAt', run.cancel_requested_at,
+    'cancelRequestedBy', run.cancel_requested_by,
     'progress', run.progress,
     'report', run.report,
     'error', run.error
@@ -2786,6 +2863,77 @@ as $$
 $$;
 
 comment on function nightshift.describe_run is 'The JSON document of a run, as the functions of the ledger return it.';
+
+-- supabase/schema/ledger/extend_lease.sql
+
+create or replace function nightshift.extend_lease(run_id uuid, fence bigint)
+returns nightshift.runs
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '1s'
+as $$
+declare
+  run nightshift.runs;
+begin
+  update nightshift.runs r
+  set heartbeat_at = clock_timestamp(), lease_expires_at = clock_timestamp() + r.lease
+  where r.id = extend_lease.run_id and r.fence = extend_lease.fence and r.status = 'running'
+  returning r.* into run;
+  if not found then
+    raise exception using
+      errcode = 'NS409',
+      message = format('Run %s no longer holds the lease under fence %s', run_id, fence),
+      detail = 'The lease ran out, the run was finished, or another attempt took over. Nothing was changed.',
+      hint = 'Stop this attempt. The run that took over finishes the work.';
+  end if;
+  return run;
+end;
+$$;
+
+comment on function nightshift.extend_lease is
+  'The fence: extends the lease and locks the run until the transaction ends, or refuses with NS409. For what a run may do even when it has to end: what it works with calls hold_run.';
+
+-- supabase/schema/ledger/find_run.sql
+
+create or replace function nightshift.find_run(id text)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  digits constant text := replace(lower(find_run.id), '-', '');
+  found_runs nightshift.runs[];
+begin
+  if digits ~ '^[0-9a-f]{4,32}$' then
+    found_runs := array(
+      select r from nightshift.runs r
+      where r.id between rpad(digits, 32, '0')::uuid and rpad(digits, 32, 'f')::uuid
+      limit 2
+    );
+  end if;
+  if coalesce(cardinality(found_runs), 0) = 0 then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no run %s', find_run.id),
+      detail = 'It may have been trimmed from the ledger.',
+      hint = 'The id of a run, or the beginning of one, of four characters and more.';
+  end if;
+  if cardinality(found_runs) > 1 then
+    raise exception using
+      errcode = 'NS422',
+      message = format('The ids of several runs begin with %s', find_run.id),
+      hint = 'Write more of it.';
+  end if;
+  return nightshift.describe_run(found_runs[1]);
+end;
+$$;
+
+comment on function nightshift.find_run is
+  'The JSON document of the one run whose id begins so. id: four to all characters of it. Errors: NS404, NS422 when there are several.';
 
 -- supabase/schema/ledger/finish_run.sql
 
@@ -2805,21 +2953,23 @@ as $$
 declare
   run nightshift.runs;
 begin
-  if finish_run.status is null or finish_run.status not in ('continued', 'succeeded', 'partial', 'failed') then
+  if finish_run.status is null or finish_run.status not in ('continued', 'interrupted', 'succeeded', 'partial', 'failed') then
     raise exception using
       errcode = 'NS422',
       message = format('A run cannot finish as %L', finish_run.status),
-      hint = 'Use continued, succeeded, partial or failed.';
+      hint = 'Use continued, interrupted, succeeded, partial or failed.';
   end if;
   select r.* into run from nightshift.runs r
-  where r.id = finish_run.run_id and r.fence = finish_run.fence and r.status = finish_run.status;
+  where r.id = finish_run.run_id and r.fence = finish_run.fence
+    and r.status in (finish_run.status, case finish_run.status when 'continued' then 'interrupted' end);
   if found then
     return nightshift.describe_run(run);
   end if;
-  perform nightshift.hold_run(run_id, fence);
+  perform nightshift.extend_lease(run_id, fence);
   update nightshift.runs r
   set
-    status = finish_run.status,
+    -- Cancelled when its last batch had begun, it would be continued all the same.
+    status = case when finish_run.status = 'continued' and r.cancel_requested_at is not null then 'interrupted' else finish_run.status end,
     report = finish_run.report,
     error = finish_run.error,
     finished_at = clock_timestamp(),
@@ -2831,7 +2981,7 @@ end;
 $$;
 
 comment on function nightshift.finish_run is
-  'Ends a run as continued, succeeded, partial or failed, with its report, and gives up the lease. Repeating the call changes nothing. Errors: NS409 lease lost, NS422 unknown status.';
+  'Ends a run as continued (interrupted, when it was cancelled), interrupted, succeeded, partial or failed, with its report, and gives up the lease. Repeating the call changes nothing. Errors: NS409 lease lost, NS422 unknown status.';
 
 -- supabase/schema/ledger/get_run.sql
 
@@ -2868,11 +3018,11 @@ security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
-  select nightshift.describe_run(nightshift.hold_run(heartbeat_run.run_id, heartbeat_run.fence));
+  select nightshift.describe_run(nightshift.extend_lease(heartbeat_run.run_id, heartbeat_run.fence));
 $$;
 
 comment on function nightshift.heartbeat_run is
-  'Extends the lease of a run and returns the run. Errors: NS409 when the lease is lost.';
+  'Extends the lease of a run and returns the run, also of one that has to end. Errors: NS409 when the lease is lost.';
 
 -- supabase/schema/ledger/hold_run.sql
 
@@ -2881,28 +3031,17 @@ returns nightshift.runs
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '1s'
 as $$
 declare
-  run nightshift.runs;
+  run nightshift.runs := nightshift.extend_lease(run_id, fence);
 begin
-  update nightshift.runs r
-  set heartbeat_at = clock_timestamp(), lease_expires_at = clock_timestamp() + r.lease
-  where r.id = hold_run.run_id and r.fence = hold_run.fence and r.status = 'running'
-  returning r.* into run;
-  if not found then
-    raise exception using
-      errcode = 'NS409',
-      message = format('Run %s no longer holds the lease under fence %s', run_id, fence),
-      detail = 'The lease ran out, the run was finished, or another attempt took over. Nothing was changed.',
-      hint = 'Stop this attempt. The run that took over finishes the work.';
-  end if;
+  perform nightshift.require_wanted(run);
   return run;
 end;
 $$;
 
 comment on function nightshift.hold_run is
-  'The fence: extends the lease and locks the run until the transaction ends, or refuses with NS409. Every write of a run calls it first, so no write can outlive its lease.';
+  'The fence: extends the lease and locks the run until the transaction ends, or refuses with NS409; with NS410 when the run was cancelled or Nightshift paused. Every write of a run calls it first, so no write can outlive its lease, and none comes after a cancel or a pause.';
 
 -- supabase/schema/ledger/job_states.sql
 
@@ -3077,27 +3216,40 @@ as $$
 $$;
 
 comment on function nightshift.pause is
-  'Stops every job: a run that would begin is skipped, and a purge under way deletes no further batch. Idempotent.';
+  'Stops every job: a run that would begin is skipped, and one under way ends as interrupted before its next batch, view or partition. Idempotent.';
 
--- supabase/schema/ledger/require_unpaused.sql
+-- supabase/schema/ledger/require_wanted.sql
 
-create or replace function nightshift.require_unpaused()
+create or replace function nightshift.require_wanted(run nightshift.runs)
 returns void
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  paused_because text;
 begin
-  if (select s.paused from nightshift.settings s) then
+  if run.cancel_requested_at is not null then
     raise exception using
-      errcode = 'NS428',
-      message = 'Nightshift is paused',
-      hint = 'select nightshift.unpause(); lets jobs run again.';
+      errcode = 'NS410',
+      message = 'The run was cancelled' || coalesce(' by ' || run.cancel_requested_by, ''),
+      hint = 'What it had committed stays; the next run goes on from there.';
+  end if;
+  select coalesce(': ' || s.paused_reason, '') into paused_because
+  from nightshift.settings s
+  where s.paused
+    and not exists (select 1 from nightshift.jobs j where j.name = run.job and j.runs_while_paused);
+  if found then
+    raise exception using
+      errcode = 'NS410',
+      message = 'Nightshift was paused' || paused_because,
+      hint = 'What the run had committed stays. select nightshift.unpause(); lets the next run go on from there.';
   end if;
 end;
 $$;
 
-comment on function nightshift.require_unpaused is 'Raises NS428 while Nightshift is paused.';
+comment on function nightshift.require_wanted is
+  'Raises NS410 when a run has to end: it was cancelled, or Nightshift is paused.';
 
 -- supabase/schema/ledger/resume_run.sql
 
@@ -4214,7 +4366,7 @@ end;
 $$;
 
 comment on function nightshift.create_partitions is
-  'Makes the missing partitions of the tables, in one transaction, for a run: see create_missing_partitions. What happens to one table does not touch the others. Returns one answer a table, [{table, outcome: made, created, done, lockedMs} | {table, outcome: busy} | {table, outcome: failed, error}], for as many tables as a second allows; the rest: call again. lock_timeout_ms: how long it waits for each lock, 1 to 5000, default 100. statement_timeout 8 s. Tables with foreign keys, or with a default partition, one at a time: their locks are felt. Errors: NS409 lease lost, NS422, NS428 paused.';
+  'Makes the missing partitions of the tables, in one transaction, for a run: see create_missing_partitions. What happens to one table does not touch the others. Returns one answer a table, [{table, outcome: made, created, done, lockedMs} | {table, outcome: busy} | {table, outcome: failed, error}], for as many tables as a second allows; the rest: call again. lock_timeout_ms: how long it waits for each lock, 1 to 5000, default 100. statement_timeout 8 s. Tables with foreign keys, or with a default partition, one at a time: their locks are felt. Errors: NS409 lease lost, NS410 cancelled or paused, NS422.';
 
 -- supabase/schema/partition/describe_ddl_failure.sql
 
@@ -4465,7 +4617,7 @@ end;
 $$;
 
 comment on function nightshift.drop_retired_partitions is
-  'Drops retired partitions whose grace period is over, each looked at again under the lock: see why_not_drop. Nothing is cascaded. Returns [{partition, outcome: dropped} | {partition, outcome: kept, reason} | {partition, outcome: busy}], for as many as two seconds allow. lock_timeout_ms: 1 to 5000, default 100; a partition with foreign keys also locks the tables that it refers to. statement_timeout 8 s. Errors: NS409, NS422, NS428 paused.';
+  'Drops retired partitions whose grace period is over, each looked at again under the lock: see why_not_drop. Nothing is cascaded. Returns [{partition, outcome: dropped} | {partition, outcome: kept, reason} | {partition, outcome: busy}], for as many as two seconds allow. lock_timeout_ms: 1 to 5000, default 100; a partition with foreign keys also locks the tables that it refers to. statement_timeout 8 s. Errors: NS409, NS410 cancelled or paused, NS422.';
 
 -- supabase/schema/partition/explain_attach_failure.sql
 
@@ -4600,7 +4752,7 @@ end;
 $$;
 
 comment on function nightshift.finish_detach is
-  'Sees to a partition that was to be detached concurrently: finishes what was interrupted and stamps it. Returns {outcome: retired}, {outcome: nothing} when it is still attached, gone, or a person has detached it, or {outcome: busy}. One that is still attached is not forgotten for a day: the statement may be under way in a session that nobody waits for any more. Errors: NS409, NS422, NS428 paused.';
+  'Sees to a partition that was to be detached concurrently: finishes what was interrupted and stamps it. Returns {outcome: retired}, {outcome: nothing} when it is still attached, gone, or a person has detached it, or {outcome: busy}. One that is still attached is not forgotten for a day: the statement may be under way in a session that nobody waits for any more. Errors: NS409, NS410 cancelled or paused, NS422.';
 
 -- supabase/schema/partition/free_partition_name.sql
 
@@ -4677,7 +4829,6 @@ as $$
 declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
 begin
-  perform nightshift.require_unpaused();
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception using
       errcode = 'NS422',
@@ -4700,7 +4851,7 @@ end;
 $$;
 
 comment on function nightshift.hold_partition_run is
-  'What every DDL of a run begins with: the fence, the pause, and how long it may wait for a lock (until the end of the transaction). Errors: NS409, NS422, NS428.';
+  'What every DDL of a run begins with: the fence, whether the run has to end, and how long it may wait for a lock (until the end of the transaction). Errors: NS409, NS410, NS422.';
 
 -- supabase/schema/partition/in_days.sql
 
@@ -5393,7 +5544,7 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
 declare
-  run nightshift.runs := nightshift.hold_run(run_id, fence);
+  run nightshift.runs := nightshift.extend_lease(run_id, fence);
   unknown text;
   chosen oid[];
 begin
@@ -5818,7 +5969,7 @@ end;
 $$;
 
 comment on function nightshift.retire_partitions is
-  'Detaches the due partitions of a table, as many as two seconds allow, and stamps them: see stamp_retired. A partition is due when it ended longer ago than retention; never the newest, never one attached again by hand. Returns {outcome: retired | more (call again) | busy (a lock was not to be had), blocked: [{partition, reason}]}. lock_timeout_ms: 1 to 5000, default 100. statement_timeout 8 s. Errors: NS404, NS409, NS422, NS428 paused, or more would go than max_fraction allows.';
+  'Detaches the due partitions of a table, as many as two seconds allow, and stamps them: see stamp_retired. A partition is due when it ended longer ago than retention; never the newest, never one attached again by hand. Returns {outcome: retired | more (call again) | busy (a lock was not to be had), blocked: [{partition, reason}]}. lock_timeout_ms: 1 to 5000, default 100. statement_timeout 8 s. Errors: NS404, NS409, NS410 cancelled or paused, NS422, NS428 more would go than max_fraction allows.';
 
 -- supabase/schema/partition/secure_partition.sql
 
@@ -7039,6 +7190,11 @@ begin
     assessed ->> 'detail', begun_at, record.duration_ms, record.row_count, pg_total_relation_size(target), record.dead_rows
   )
   returning * into record;
+  update nightshift.runs r
+  set progress = r.progress || jsonb_build_object(
+    'steps', coalesce(r.progress -> 'steps', '{}') || jsonb_build_object(target::text, jsonb_build_object('refreshedMs', record.duration_ms))
+  )
+  where r.id = refresh_policy_view.run_id;
   update nightshift.refresh_policies p
   set
     view = target,
@@ -7075,7 +7231,7 @@ declare
   run nightshift.runs := nightshift.check_lease(run_id, fence);
   policy nightshift.refresh_policies := nightshift.find_refresh_policy(refresh_view.view);
 begin
-  perform nightshift.require_unpaused();
+  perform nightshift.require_wanted(run);
   if policy.view is null or not policy.enabled then
     raise exception using
       errcode = 'NS404',
@@ -7090,7 +7246,7 @@ end;
 $$;
 
 comment on function nightshift.refresh_view is
-  'Refreshes one view for a run: see refresh_policy_view. Calls for different views may run side by side. statement_timeout 50 s over the API, which ends every call after 60 s. Errors: also NS409 lease lost, NS428 paused.';
+  'Refreshes one view for a run: see refresh_policy_view. Calls for different views may run side by side. statement_timeout 50 s over the API, which ends every call after 60 s. Errors: also NS409 lease lost, NS410 cancelled or paused.';
 
 -- supabase/schema/refresh/refresh_warnings.sql
 
@@ -7754,7 +7910,8 @@ begin
     flag_column = policy.flag_column,
     max_fraction = policy.max_fraction,
     enabled = policy.enabled,
-    first_purge = policy.first_purge
+    first_purge = policy.first_purge,
+    relation_name = policy.relation::text
   where p.relation = policy.relation;
   if policy.enabled or with_children is not null or release is not null or keep is not null then
     perform nightshift.declare_keys(policy.relation, with_children, release, keep);
@@ -7931,26 +8088,8 @@ begin
       message = format('%s may not select, lock and delete rows of %s', current_user, relation),
       hint = format('grant select, update, delete on %s to %I;', relation, current_user);
   end if;
-  if exists (
-    select 1 from pg_catalog.pg_rewrite w
-    where w.ev_class = relation and w.ev_type = '4' and w.is_instead
-  ) then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s has a rule that replaces DELETE', relation),
-      hint = 'Drop the rule; a purge could delete nothing through it.';
-  end if;
-  if exists (
-    select 1
-    from pg_catalog.pg_partition_tree(relation) t
-    join pg_catalog.pg_class c on c.oid = t.relid
-    where c.relkind = 'f'
-  ) then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s has a partition that is a foreign table', relation),
-      hint = 'Rows elsewhere cannot be locked and purged from here; declare the policy where they live.';
-  end if;
+  perform nightshift.require_no_rule(array(select nightshift.partitions_below(relation)), 'DELETE');
+  perform nightshift.require_own_rows(relation);
 end;
 $$;
 
@@ -7988,6 +8127,7 @@ begin
       hint = format('Declare the policy as the owner of the table, or: grant update on %s to %I;', named.referencing, caller);
   end if;
   perform nightshift.require_trusted(array[named.referencing::oid]);
+  perform nightshift.require_no_rule(array(select nightshift.partitions_below(named.referencing)), 'UPDATE');
   select a.attname into stuck
   from pg_catalog.pg_attribute a
   left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
@@ -8076,20 +8216,7 @@ begin
       hint = 'Name an existing table, with its schema: nightshift.add_retention_policy(''public.orders'', ''30 days'').';
   end if;
   perform nightshift.check_purgeable(policy.relation, 'A retention policy');
-  if exists (
-    select 1
-    from nightshift.retention_policies o
-    where o.relation <> policy.relation
-      and (
-        o.relation in (select a.relid from pg_catalog.pg_partition_ancestors(policy.relation) a(relid))
-        or policy.relation in (select a.relid from pg_catalog.pg_partition_ancestors(o.relation) a(relid))
-      )
-  ) then
-    raise exception using
-      errcode = 'NS422',
-      message = format('A partition or a parent of %s has a retention policy already', policy.relation),
-      hint = 'One policy on the partitioned table covers all of its partitions.';
-  end if;
+  perform nightshift.require_one_policy(policy.relation);
   -- Each field by itself: '1 month -30 days' is positive on paper and negative in February.
   if policy.drop_after is null
     or not isfinite(policy.drop_after)
@@ -8110,6 +8237,12 @@ begin
       message = format('drop_after is only %s', policy.drop_after),
       detail = 'An interval under one day is more often a wrong unit than a wish.',
       hint = 'Pass allow_short => true if it is meant.';
+  end if;
+  if policy.drop_after > '1000 years' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('drop_after is %s, which reaches back before any row', policy.drop_after),
+      hint = 'Say how old a row must be to go, for example ''30 days''; where rows are to stay, a table needs no policy.';
   end if;
   if policy.max_fraction is null or policy.max_fraction <= 0 or policy.max_fraction > 1 then
     raise exception using
@@ -9705,7 +9838,11 @@ begin
   update nightshift.retention_policies p
   set relation_name = c.oid::regclass::text
   from pg_catalog.pg_class c
-  where c.oid = p.relation and p.relation_name is distinct from c.oid::regclass::text;
+  where c.oid = p.relation and p.relation_name is distinct from c.oid::regclass::text
+    -- Where another table has taken its name, nobody knows yet for which of them the policy is (warn_of_namesake).
+    and not exists (
+      select from pg_catalog.pg_class n where n.oid = nightshift.find_relation(p.relation_name) and n.relkind in ('r', 'p')
+    );
 
   update nightshift.retention_policies p
   set relation = anew.oid
@@ -9728,7 +9865,7 @@ end;
 $$;
 
 comment on function nightshift.follow_tables is
-  'Notes the present name of every table that has a retention policy, and lets a policy whose table is gone follow it to the one that was created anew under that name.';
+  'Notes the present name of every table that has a retention policy, unless another has taken the former one, and lets a policy whose table is gone follow it to the one that was created anew under that name.';
 
 -- supabase/schema/retention/forced_names.sql
 
@@ -9931,7 +10068,16 @@ set search_path = pg_catalog, pg_temp
 as $$
   -- Postgres cannot build an index concurrently on a partitioned table.
   select format('create index %son %s (%s);', case when r.relkind = 'p' then '' else 'concurrently ' end,
-    c.conrelid::regclass, nightshift.key_columns(c.oid))
+    c.conrelid::regclass, (
+      select string_agg(concat_ws(' ', quote_ident(x.attname), (
+        select format('collate %I.%I', n.nspname, l.collname)
+        from pg_catalog.pg_collation l join pg_catalog.pg_namespace n on n.oid = l.collnamespace
+        where l.oid = nightshift.key_collation(t.attcollation, x.attcollation) and l.oid <> x.attcollation
+      )), ', ' order by u.position)
+      from unnest(c.conkey, c.confkey) with ordinality u(conkey, confkey, position)
+      join pg_catalog.pg_attribute x on x.attrelid = c.conrelid and x.attnum = u.conkey
+      join pg_catalog.pg_attribute t on t.attrelid = c.confrelid and t.attnum = u.confkey
+    ))
   from pg_catalog.pg_constraint c
   join pg_catalog.pg_class r on r.oid = c.conrelid
   where c.oid = index_for_key.key;
@@ -10020,12 +10166,21 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
-    select string_agg(format('t.%I%s %s x.%I%s', referenced.attname, o.cast_left, o.name, referencing.attname, o.cast_right), ' and ')
+    select string_agg(format('t.%I%s%s %s x.%I%s%s',
+      referenced.attname, o.cast_left, l.collated, o.name, referencing.attname, o.cast_right, l.collated), ' and ')
     from pg_catalog.pg_constraint k
     cross join lateral unnest(k.conkey, k.confkey, k.conpfeqop) u(conkey, confkey, operator)
     join pg_catalog.pg_attribute referencing on referencing.attrelid = k.conrelid and referencing.attnum = u.conkey
     join pg_catalog.pg_attribute referenced on referenced.attrelid = k.confrelid and referenced.attnum = u.confkey
     cross join lateral nightshift.trusted_operator(u.operator) o
+    cross join lateral (
+      select coalesce((
+        select format(' collate %I.%I', n.nspname, c.collname)
+        from pg_catalog.pg_collation c join pg_catalog.pg_namespace n on n.oid = c.collnamespace
+        where referenced.attcollation <> referencing.attcollation
+          and c.oid = nightshift.key_collation(referenced.attcollation, referencing.attcollation)
+      ), '')
+    ) l(collated)
     where k.oid = key
   );
 end;
@@ -10033,6 +10188,26 @@ $$;
 
 comment on function nightshift.join_condition is
   'The SQL condition on which rows of a foreign key belong together: t is the referenced table, x the referencing one. Errors: NS422 (see trusted_operator).';
+
+-- supabase/schema/retention/key_collation.sql
+
+create or replace function nightshift.key_collation(referenced oid, referencing oid)
+returns oid
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Where equal means the same bytes, Postgres takes the collation of the column that refers, and the index there.
+  return case
+    when referenced = referencing or (select not c.collisdeterministic from pg_catalog.pg_collation c where c.oid = referenced) then referenced
+    else referencing
+  end;
+end;
+$$;
+
+comment on function nightshift.key_collation is
+  'The collation by which Postgres looks for rows that refer to one, given those of the two columns of a foreign key (0 for a type without).';
 
 -- supabase/schema/retention/key_columns.sql
 
@@ -10515,6 +10690,9 @@ declare
   in_utc constant text := case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
     then '' else '::timestamp at time zone ''UTC''' end;
 begin
+  -- Both may have been attached since the policy was declared.
+  perform nightshift.require_one_policy(policy.relation);
+  perform nightshift.require_own_rows(policy.relation);
   if cardinality(leaves) > many_leaves then
     select m.due_rows, m.is_exact, m.total_rows, m.oldest into due_rows, due_exact, total_rows, oldest
     from nightshift.measure_leaves(policy, leaves::oid[], due, as_of, stop_at) m;
@@ -11297,6 +11475,10 @@ declare
   changed record;
   may_go tid[];
 begin
+  -- So it is in nearly every run.
+  if cardinality(released) = 0 and not exists (select from nightshift.purge_released r where r.run_id = run.id) then
+    return;
+  end if;
   steps := nightshift.add_released(steps, turn::text, nightshift.count_released(released));
   -- Those that are gone now need not be counted any more.
   for changed in
@@ -12631,7 +12813,7 @@ begin
     where d.classid = 'pg_catalog.pg_constraint'::regclass
   ),
   keys as materialized (
-    select distinct f.relation, k.oid, k.conname, k.conrelid, k.confrelid, k.conkey
+    select distinct f.relation, k.oid, k.conname, k.conrelid, k.confrelid, k.conkey, k.confkey
     from found f
     cross join lateral (select k.* from pg_catalog.pg_constraint k where k.oid = f.key offset 0) k
     where k.contype = 'f'
@@ -12663,6 +12845,15 @@ begin
           from pg_catalog.pg_class c
           join pg_catalog.pg_am m on m.oid = c.relam
           where c.oid = i.indexrelid and m.amname in ('btree', 'hash')
+        )
+        -- In an index of another collation Postgres cannot look up a text.
+        and not exists (
+          select
+          from unnest(k.conkey, k.confkey) u(conkey, confkey)
+          join pg_catalog.pg_attribute x on x.attrelid = k.conrelid and x.attnum = u.conkey
+          join pg_catalog.pg_attribute t on t.attrelid = k.confrelid and t.attnum = u.confkey
+          join generate_series(0, cardinality(k.conkey) - 1) n on i.indkey[n] = u.conkey
+          where x.attcollation <> 0 and i.indcollation[n] <> nightshift.key_collation(t.attcollation, x.attcollation)
         )
         -- The leading columns of the index, in any order, are the columns of the key.
         and (
@@ -12813,6 +13004,40 @@ $$;
 comment on function nightshift.remove_retention_policy is
   'Removes the policy; a run under way deletes nothing more of that table. A policy whose table is gone is removed by its oid: remove_retention_policy(12345::oid::regclass). Returns what was removed. Errors: NS404.';
 
+-- supabase/schema/retention/require_no_rule.sql
+
+-- A rule turns one statement into others, which have our rights: what these change is neither looked at, nor locked, nor counted.
+
+create or replace function nightshift.require_no_rule(relations oid[], event text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  found_rule record;
+begin
+  select w.ev_class::regclass as relation, w.rulename, w.is_instead into found_rule
+  from unnest(relations) r(oid)
+  -- One by one, by the index: views are rules too, and a database has many.
+  cross join lateral (select w.* from pg_catalog.pg_rewrite w where w.ev_class = r.oid offset 0) w
+  where w.ev_type = case event when 'UPDATE' then '2' when 'DELETE' then '4' end
+  order by r.oid, w.rulename
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s has a rule on %s: %I', found_rule.relation, event, found_rule.rulename),
+      detail = case when found_rule.is_instead then format('It does something else instead of the %s.', event)
+        else format('It does something beside the %s, to rows that nobody has looked at, locked or counted.', event) end,
+      hint = format('drop rule %I on %s; a trigger can do what it is for, row by row.', found_rule.rulename, found_rule.relation);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_no_rule is
+  'Raises NS422, with the fix in the hint, when one of these tables has a rule for an event (UPDATE or DELETE).';
+
 -- supabase/schema/retention/require_no_sentinel.sql
 
 -- A time that stands for "not deleted" is older than any retention, so every live row that has it would be due.
@@ -12877,6 +13102,70 @@ $$;
 
 comment on function nightshift.require_no_sentinel is
   'Raises NS422, with the column that mends it in the hint, where the marker has a constant default that is due, or holds a time that programs write for "no time": year 1, 1900, the beginning of 1970. oldest_due: the oldest row that is due, where it is known; a later one shows that there is none.';
+
+-- supabase/schema/retention/require_one_policy.sql
+
+create or replace function nightshift.require_one_policy(relation regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  other regclass;
+begin
+  select o.relation into other
+  from nightshift.retention_policies o
+  where o.relation <> require_one_policy.relation
+    and (
+      o.relation in (select a.relid from pg_catalog.pg_partition_ancestors(require_one_policy.relation) a(relid))
+      or require_one_policy.relation in (select a.relid from pg_catalog.pg_partition_ancestors(o.relation) a(relid))
+    )
+  order by o.relation
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('A partition or a parent of %s has a retention policy already: %s', relation, other),
+      detail = 'Rows of the partition would be due by two policies.',
+      hint = format('One policy on the partitioned table covers all of its partitions: select nightshift.remove_retention_policy(%L);',
+        case when relation in (select a.relid from pg_catalog.pg_partition_ancestors(other) a(relid)) then other else relation end);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_one_policy is
+  'Raises NS422, with the fix in the hint, when a partition of a table, or what it is a partition of, has a retention policy as well.';
+
+-- supabase/schema/retention/require_own_rows.sql
+
+create or replace function nightshift.require_own_rows(relation regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  elsewhere regclass;
+begin
+  select c.oid into elsewhere
+  from nightshift.partitions_below(relation) l(oid)
+  -- One by one: a thousand partitions are expected of every table, and all of pg_class would be read for those as well.
+  cross join lateral (select c.oid, c.relkind from pg_catalog.pg_class c where c.oid = l.oid offset 0) c
+  where c.relkind = 'f'
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s has a partition that is a foreign table: %s', relation, elsewhere),
+      hint = format('Rows elsewhere cannot be locked and purged from here. Declare policies on the partitions that are here, or: alter table %s detach partition %s;',
+        relation, elsewhere);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_own_rows is
+  'Raises NS422, with the fix in the hint, when a partition of a table is a foreign table.';
 
 -- supabase/schema/retention/require_referencing_indexes.sql
 
@@ -13028,6 +13317,8 @@ begin
     end if;
   end if;
 
+  perform nightshift.require_no_rule(array(select distinct r.relation from unnest(rows_to_delete) r), 'DELETE');
+  perform nightshift.require_no_rule(array(select distinct r.relation from unnest(released_rows) r), 'UPDATE');
   -- A fresh look, after the locks: whoever would refer to a locked row now waits for us, whoever did before is seen.
   found_rows := array(select f from nightshift.find_needed_rows(run.id, rows_to_delete, released_rows, keys) f);
   if cardinality(found_rows) = 0 and not has_children then
@@ -13055,7 +13346,7 @@ begin
     rows_to_delete := left_rows;
   end loop;
   released := nightshift.stay_released(released, rows_to_delete);
-  if cardinality(held) > 0 and (has_children or cardinality(component) > 1) then
+  if cardinality(held) > 0 and (has_children or cardinality(component) > 0 and cardinality(keys) > 1) then
     -- What stays for one reason was not asked for others, which hold it as well. Children that stay only because what they
     -- would go with stays have none, and are none.
     held := held || array(
@@ -13237,6 +13528,8 @@ as $$
     select jsonb_agg(w)
     from (
       select nightshift.warn_of_heirs(retention_warnings.relation)
+      union all
+      select nightshift.warn_of_namesake(retention_warnings.relation)
       union all
       select nightshift.warn_of_replica_identity(m.member)
       from nightshift.policy_members(array[retention_warnings.relation::oid]) m
@@ -13698,6 +13991,33 @@ $$;
 comment on function nightshift.warn_of_heirs is
   'A sentence with the fix where tables inherit from one with a policy and have none themselves: a purge looks at the rows of the table alone.';
 
+-- supabase/schema/retention/warn_of_namesake.sql
+
+create or replace function nightshift.warn_of_namesake(relation regclass)
+returns setof text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  select format(
+    '%1$s was called %2$s when its policy was declared, which is another table now, without a policy. Fix: declare one there, with nightshift.add_retention_policy; and if this one is meant as well: select nightshift.alter_retention_policy(%1$L);',
+    p.relation, p.relation_name
+  )
+  from nightshift.retention_policies p
+  where p.relation = warn_of_namesake.relation
+    and exists (
+      select from pg_catalog.pg_class n
+      where n.oid = nightshift.find_relation(p.relation_name) and n.oid <> p.relation and n.relkind in ('r', 'p')
+        and not exists (select from nightshift.retention_policies o where o.relation = n.oid)
+    );
+end;
+$$;
+
+comment on function nightshift.warn_of_namesake is
+  'A sentence with the fix where another table has taken the name that a policy was declared for, as when a table is replaced by a copy of it.';
+
 -- supabase/schema/retention/warn_of_replica_identity.sql
 
 create or replace function nightshift.warn_of_replica_identity(relation regclass)
@@ -13764,9 +14084,15 @@ begin
   elsif not nightshift.has_due_rows(leaf, marker_column, due) then
     return null;
   end if;
-  -- Postgres weighs the index against reading every page; where it would read every page, we sweep.
+  -- Postgres weighs the index against reading every page; where it would read every page, we sweep. Where it would not, since
+  -- the rows lie in the order of the index, a sweep past nine others still takes less than to choose a row by the index.
   execute format('explain (format json) select r.ctid from only %s r where %s', nightshift.trusted_name(leaf), due) into plan;
-  return case plan #>> '{0,Plan,Node Type}' when 'Seq Scan' then 'sweep' else 'index' end;
+  return case
+    when plan #>> '{0,Plan,Node Type}' = 'Seq Scan' then 'sweep'
+    when (plan #>> '{0,Plan,Plan Rows}')::numeric > (select c.reltuples / 10 from pg_catalog.pg_class c where c.oid = leaf and c.reltuples > 0)
+      then 'sweep'
+    else 'index'
+  end;
 end;
 $$;
 
@@ -16404,9 +16730,9 @@ grant usage on schema nightshift to service_role, nightshift_runner;
 
 -- Jobs, and how they and the database are. The holder of a runner's token can do nothing that tonight's run would not do.
 grant execute on function
-  nightshift.begin_detach, nightshift.begin_run, nightshift.check_health, nightshift.create_partitions,
+  nightshift.begin_detach, nightshift.begin_run, nightshift.cancel_run, nightshift.check_health, nightshift.create_partitions,
   nightshift.describe_installation, nightshift.describe_jobs, nightshift.drop_retired_partitions,
-  nightshift.finish_detach, nightshift.finish_run, nightshift.get_health, nightshift.get_run,
+  nightshift.find_run, nightshift.finish_detach, nightshift.finish_run, nightshift.get_health, nightshift.get_run,
   nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
   nightshift.list_retention_policies, nightshift.list_runs, nightshift.measure_default_partition,
   nightshift.measure_retention_backlog, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
@@ -16433,68 +16759,70 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '657670a9351edd4377ba93f8fa49381c21c803253c9e76b8634d20dee1121a79', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'fa6885584f8d040e64ec9547df311ea8f1be8501d9b70b881d34b343d4cb7a9f', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
   assess_partitions, assess_view, begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions,
-  can_be_referenced, check_health, check_lease, check_partition_policy, check_partition_sizes, check_purgeable,
-  check_refresh_policy, check_release, check_restore, check_retention_policy, child_condition, child_steps,
-  choose_due_rows, column_type, composite_types, constant_default, copy_after_attach, copy_grants, copy_settings,
-  count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows, counted, counted_until,
-  covering_policy, create_missing_partitions, create_partition, create_partitions, database_sizes,
+  can_be_referenced, cancel_run, check_health, check_lease, check_partition_policy, check_partition_sizes,
+  check_purgeable, check_refresh_policy, check_release, check_restore, check_retention_policy, child_condition,
+  child_steps, choose_due_rows, column_type, composite_types, constant_default, copy_after_attach, copy_grants,
+  copy_settings, count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows, counted,
+  counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions, database_sizes,
   declare_health_check, declare_job, declare_keys, declared_since, delete_by_halves, delete_closure, delete_rows,
   delete_slice, describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers,
   describe_health_check, describe_holders, describe_holding_keys, describe_installation, describe_jobs,
   describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
   describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
   drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition, estimate_rows, explain_attach_failure,
-  fates_of, fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with,
-  find_refresh, find_refresh_policy, find_relation, find_released_rows, find_stranger, find_view, finish_detach,
-  finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released,
-  follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name, get_health, get_run,
-  gone_of, grant_of_refresh, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
-  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
-  health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
-  health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
-  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
-  health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
-  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
-  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
-  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
-  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
-  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run,
-  hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as, interval_start, intervals_of, is_forced,
-  is_large, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time,
-  key_columns, key_in_words, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone,
-  level_rank, list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs,
-  lock_for_change, lock_in_turn, lock_rows, lock_slice, mark_lost_runs, marker_is_indexed, marker_walk,
-  may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
-  measure_default_partition, measure_leaves, measure_references, measure_retention_backlog, migrations, move_rows,
-  moved_row, multixact_members, mute_triggers, name_refusal, name_some, next_leaf, next_part_of_index, next_seeds,
-  note_assessment, note_decisions, note_detaching, note_partitions, note_released, note_unchanged, nothing_left,
-  oldest_due, only_kept, only_needed, other_owners, own_due_condition, pages_of, partition_faults, partition_key,
-  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
-  partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
-  pause, plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members, policy_of_view,
-  preview_retention_purge, preview_retirement, primary_key, purge_batch, purge_counted, purge_decisions, purge_key,
-  purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_off, reach_rows,
-  read_as_caller, read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure,
-  recount_moved_rows, redundant_indexes, reference_join, reference_tree, referencing_keys, referred_tables,
-  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
-  related_policies, related_tables, released_row, remember_held, remove_health_threshold, remove_partition_policy,
-  remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due, require_marker_index,
-  require_no_sentinel, require_nothing_queued, require_ownership, require_period, require_referencing_indexes,
-  require_replica_identity, require_statistics, require_trusted, require_trusted_keys, require_unpaused,
-  require_within_brake, resolve_references, restore_rows, restores, resume_run, retention_keys, retention_policies,
-  retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check,
-  runs, sample_due_rows, scan_of, secure_partition, secure_partitions, set_health_threshold, sets_to_remember,
-  settings, settle_key, settle_owner, soft_delete_policies, sources_as_of, spread_hold, stamp_retired, stay_released,
-  subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes,
-  trusted_name, trusted_operator, unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition, users_of,
-  usual_gap, usual_partition, view_of, view_reads, view_refreshes, view_state, views_below, views_read, warn_of_heirs,
-  warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire,
-  why_not_retire_so_many, without_replica_identity
+  extend_lease, fates_of, fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows,
+  find_needed_with, find_refresh, find_refresh_policy, find_relation, find_released_rows, find_run, find_stranger,
+  find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step,
+  follow_moved_rows, follow_released, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions,
+  free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over, has_due_rows, health_backlog_age,
+  health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks, health_connections,
+  health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
+  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions,
+  health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes, health_job_missed,
+  health_jobs_failing, health_jobs_lost, health_jobs_partial, health_ledger_size, health_level,
+  health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
+  health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
+  health_replication_lag, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
+  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
+  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
+  hint_for_owner, hold_cascades, hold_partition_run, hold_run, hold_table, in_days, index_definition, index_for_key,
+  indexed_as, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state,
+  job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns, key_in_words, keys_in_words,
+  known_decisions, last_health_levels, leaf_relations, left_alone, level_rank, list_partition_policies,
+  list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change, lock_in_turn, lock_rows,
+  lock_slice, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen,
+  may_refresh, measure_backlog, measure_children, measure_default_partition, measure_leaves, measure_references,
+  measure_retention_backlog, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
+  name_some, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
+  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners,
+  own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
+  partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
+  partitions_without_policy, parts_of_invalid_indexes, pause, plan_partition_maintenance, plan_retention_purge,
+  plan_view_refresh, policy_members, policy_of_view, preview_retention_purge, preview_retirement, primary_key,
+  purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released,
+  purge_slices, purge_steps, purge_waits, put_off, reach_rows, read_as_caller, read_partitions, reasons_of,
+  reattach_partition, record_batch, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
+  reference_tree, referencing_keys, referred_tables, refers_to_policy, refresh_policies, refresh_policy_view,
+  refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, released_row,
+  remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
+  require_checked_keys, require_few_due, require_marker_index, require_no_rule, require_no_sentinel,
+  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_period,
+  require_referencing_indexes, require_replica_identity, require_statistics, require_trusted, require_trusted_keys,
+  require_wanted, require_within_brake, resolve_references, restore_rows, restores, resume_run, retention_keys,
+  retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set,
+  run_by_hand, run_health_check, runs, sample_due_rows, scan_of, secure_partition, secure_partitions,
+  set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies, sources_as_of,
+  spread_hold, stamp_retired, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number,
+  trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers, unpause,
+  unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition, view_of, view_reads,
+  view_refreshes, view_state, views_below, views_read, warn_of_heirs, warn_of_namesake, warn_of_replica_identity,
+  warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
+  without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

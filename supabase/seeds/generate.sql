@@ -367,12 +367,19 @@ begin
       using errcode = '55000', hint = 'Fill a fresh database, or delete the example rows first.';
   end if;
 
+  raise notice 'filling people';
   perform nightshift_example.fill_people(users, coaches);
+  raise notice 'filling workouts';
   perform nightshift_example.fill_workouts(users, coaches);
+  raise notice 'filling packages';
   perform nightshift_example.fill_packages(packages, coaches, users);
+  raise notice 'filling subscriptions';
   perform nightshift_example.fill_subscriptions(packages, users);
+  raise notice 'filling logs';
   perform nightshift_example.fill_logs(users);
+  raise notice 'filling audits';
   perform nightshift_example.fill_audits(users);
+  raise notice 'filling metrics';
   perform nightshift_example.fill_metrics(users, metrics);
 
   analyze public.users, public.coach_clients, public.user_targets, public.coach_plans, public.user_workouts,

@@ -52,6 +52,9 @@ describe('the command line', () => {
 
     const dry = await run('cli/main.ts', ['run', 'retention-purge', '--dry-run', '--json'], env);
     expect(dry.code).toBe(0);
+    expect((await run('cli/main.ts', ['status'], env)).stdout).toMatch(
+      /retention-purge .* only ran dry /,
+    );
     expect(JSON.parse(dry.stdout)).toMatchObject({
       status: 'succeeded',
       dryRun: true,
@@ -192,6 +195,67 @@ describe('the command line', () => {
     );
     expect(paused.code).toBe(4);
     await db.sql`select nightshift.unpause()`;
+  });
+
+  it('shows a run under way, names it to one that it keeps waiting, and ends it', async () => {
+    const [row] = await db.sql<{ id: string }[]>`
+      select nightshift.begin_run('retention-purge', 'schedule', requested_by => 'the night') #>> '{run,id}' as id`;
+    await db.sql`
+      update nightshift.runs set progress = '{"steps": {"public.orders": {"rowsPurged": 45000}}, "backlogs": {"public.orders": {"dueRows": 120000}}}'
+      where id = ${row?.id ?? ''}`;
+    const id = row?.id.slice(0, 8) ?? '';
+
+    const waiting = await run('cli/main.ts', ['run', 'retention-purge'], env);
+    expect(waiting.stdout).toMatch(
+      new RegExp(
+        `Another run of this job is under way: ${id}, since .* UTC\\.\n {2}For \\d+s, begun by schedule \\(the night\\): 45,000 of about 120,000 due rows purged\\.\n.* runs ${id}\n.* cancel ${id}`,
+      ),
+    );
+    expect(waiting.code).toBe(4);
+
+    const list = await run('cli/main.ts', ['runs', 'retention-purge'], env);
+    expect(list.stdout).toMatch(new RegExp(`running .*${id}`));
+    expect((await run('cli/main.ts', ['status'], env)).stdout).toMatch(
+      new RegExp(
+        `Under way now[\\s\\S]*retention-purge .* ${id} .* 45,000 of about 120,000 due rows`,
+      ),
+    );
+    const shown = await run('cli/main.ts', ['runs', id], env);
+    expect(shown.stdout).toMatch(/: running\nStarted .* by schedule \(the night\); for \d+s\n/);
+    expect(shown.stdout).toMatch(/Progress: 45,000 of about 120,000 due rows purged/);
+    const cancelled = await run('cli/main.ts', ['cancel', id], env);
+    expect(cancelled.stdout).toMatch(new RegExp(`Run ${id} of retention-purge was asked to end`));
+    expect(cancelled.code).toBe(0);
+    expect((await run('cli/main.ts', ['runs', id], env)).stdout).toMatch(/Asked to end by /);
+    expect(
+      JSON.parse((await run('cli/main.ts', ['runs', id, '--json'], env)).stdout),
+    ).toMatchObject({
+      id: row?.id,
+      cancelRequestedBy: expect.any(String),
+    });
+
+    await db.sql`select nightshift.finish_run(r.id, r.fence, 'interrupted') from nightshift.runs r where r.status = 'running'`;
+    const again = await run('cli/main.ts', ['cancel', id], env);
+    expect(again.stdout).toMatch(/had ended: interrupted/);
+    expect(again.code).toBe(4);
+    const unknown = await run('cli/main.ts', ['runs', 'ffffffff'], env);
+    expect(unknown.stderr).toMatch(/There is no run ffffffff/);
+    expect(unknown.code).toBe(2);
+  });
+
+  it.each([60, 80])('keeps every table within %d columns', async (width) => {
+    const narrow = { ...env, COLUMNS: `${width}` };
+    for (const args of [
+      ['status'],
+      ['policies'],
+      ['health', '--all'],
+      ['runs'],
+      ['run', 'retention-purge', '--dry-run'],
+    ]) {
+      const { stdout } = await run('cli/main.ts', args, narrow);
+      const wide = stdout.split('\n').filter((line) => /[│┌└├]/.test(line) && line.length > width);
+      expect(wide, args.join(' ')).toEqual([]);
+    }
   });
 
   it('names a table once that the brake leaves alone, and the option that lets it go', async () => {

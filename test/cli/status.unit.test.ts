@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { statusOf } from '../../cli/commands/status.ts';
 import { timeMs } from '../../functions/_shared/clock.ts';
+import { runDocument } from '../../functions/_shared/ledger.ts';
 import type { JobState } from '../../functions/health-check/schema.ts';
 
 const noon = timeMs('2026-03-10T12:00:00Z');
@@ -14,6 +15,19 @@ const lastRun = {
   finishedAt: '2026-03-10T02:00:10Z',
 };
 
+const base = {
+  ...lastRun,
+  job: 'retention-purge',
+  requestedBy: null,
+  dryRun: false,
+  attempt: 1,
+  fence: 1,
+  input: {},
+  progress: {},
+  report: null,
+  error: null,
+};
+
 /** The purge, at two every night. */
 const job = (changes: Partial<JobState> = {}): JobState => ({
   job: 'retention-purge',
@@ -25,8 +39,15 @@ const job = (changes: Partial<JobState> = {}): JobState => ({
   partialInRow: 0,
   lostInRow: 0,
   usualDurationMs: 9_000,
+  lastAside: null,
+  underWay: [],
   ...changes,
 });
+
+const neverRan = { lastRun: null, lastSuccessAt: null };
+
+/** A run that says nothing of the whole job. */
+const aside = (changes: object) => runDocument.parse({ ...base, ...changes });
 
 const startedAt = (startedAt: string) => ({ lastRun: { ...lastRun, startedAt } });
 
@@ -39,6 +60,11 @@ describe('the state of a job', () => {
     ['running', { lastRun: { ...lastRun, status: 'running', finishedAt: null } }],
     ['late', startedAt('2026-03-09T01:00:00Z')],
     ['never ran', { lastRun: null, lastSuccessAt: null }],
+    ['only ran dry', { ...neverRan, lastAside: aside({ dryRun: true }) }],
+    ['only ran in part', { ...neverRan, lastAside: aside({ input: { only: ['a.b'] } }) }],
+    ['running', { ...neverRan, underWay: [aside({ status: 'running', finishedAt: null })] }],
+    ['on time', { underWay: [aside({ dryRun: true, status: 'running' })] }],
+    ['interrupted', { lastRun: { ...lastRun, status: 'interrupted' } }],
     ['not used', { declaredAt: null, lastRun: null, lastSuccessAt: null }],
   ])('is %s', (state, changes) => {
     expect(statusOf(job(changes), noon, 'prod').state).toBe(state);

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
   firstAfterMs,
+  leftOutAfterMs,
   nextDueMs,
   paramsIn,
   readSchedules,
@@ -34,9 +35,44 @@ describe('the next time of a schedule', () => {
     ['on the second Tuesday', 'cron(0 3 ? * 3#2 *)', 'UTC', '2026-03-10 03:00:00'],
     ['on the first of the month', 'cron(0 3 1 * ? *)', 'UTC', '2026-04-01 03:00:00'],
     ['on the last of the month', 'cron(0 3 L * ? *)', 'UTC', '2026-03-31 03:00:00'],
+    ['on the working day next to a Sunday', 'cron(0 3 15W * ? *)', 'UTC', '2026-03-16 03:00:00'],
+    ['on the last Friday', 'cron(0 3 ? * 6L *)', 'UTC', '2026-03-27 03:00:00'],
+    ['on the last day of the week', 'cron(0 3 ? * L *)', 'UTC', '2026-03-07 03:00:00'],
+    ['in a year', 'cron(0 3 1 1 ? 2028)', 'UTC', '2028-01-01 03:00:00'],
     ['ten minutes apart', 'cron(0/10 * * * ? *)', 'UTC', '2026-03-01 22:40:00'],
   ])('%s', (_, expression, timezone, expected) => {
     expect(utc(firstAfterMs({ expression, timezone }, at(sunday)) ?? 0)).toBe(expected);
+  });
+
+  it('is none when its years are over', () => {
+    const past = { expression: 'cron(0 3 1 1 ? 2025)', timezone: 'UTC' };
+    expect(firstAfterMs(past, at(sunday))).toBeUndefined();
+  });
+
+  it.each([
+    ['cron(0 3 * * *)', 'UTC'],
+    ['cron(0 3 * * * *)', 'UTC'],
+    ['cron(0 25 * * ? *)', 'UTC'],
+    ['rate(0 minutes)', 'UTC'],
+    ['every night', 'UTC'],
+    ['cron(0 3 * * ? *)', 'Europe/Nowhere'],
+  ])('is a refusal that says how to write %s in %s', (expression, timezone) => {
+    expect(() => firstAfterMs({ expression, timezone }, at(sunday))).toThrowError(
+      expect.objectContaining({ code: 'NS422', hint: expect.stringContaining('rate(5 minutes)') }),
+    );
+  });
+
+  it.each([
+    ['cron(30 2 * * ? *)', 'Europe/Berlin', '2026-03-29 01:00:00'],
+    ['cron(0 2 * * ? *)', 'America/New_York', '2026-03-08 07:00:00'],
+    ['cron(0 0 * * ? *)', 'America/Santiago', '2026-09-06 04:00:00'],
+    ['cron(30 1 * * ? *)', 'Europe/Berlin', undefined],
+    ['cron(0/5 * * * ? *)', 'Europe/Berlin', undefined],
+    ['cron(30 2 * * ? *)', 'UTC', undefined],
+    ['rate(1 day)', 'Europe/Berlin', undefined],
+  ])('%s in %s is left out when summer time begins: %s', (expression, timezone, expected) => {
+    const leftOut = leftOutAfterMs({ expression, timezone }, at(sunday));
+    expect(leftOut === undefined ? undefined : utc(leftOut)).toBe(expected);
   });
 
   it('is known of every job', () => {
@@ -58,14 +94,15 @@ params:
   prod: { nightly: cron(0 4 * * ? *), schedule-timezone: Europe/Berlin }
 resources: !Ref Whatever
 `;
+  const nightly = { parameter: 'nightly', input: {} };
   const job = { name: 'any', schedules: [{ parameter: 'nightly' }] };
 
   it('are those of its own params, else the default ones', () => {
     expect(schedulesOf(job, paramsIn(service, 'prod'))).toEqual([
-      { expression: 'cron(0 4 * * ? *)', timezone: 'Europe/Berlin' },
+      { ...nightly, expression: 'cron(0 4 * * ? *)', timezone: 'Europe/Berlin' },
     ]);
     expect(schedulesOf(job, paramsIn(service, 'dev'))).toEqual([
-      { expression: 'cron(0 2 * * ? *)', timezone: 'UTC' },
+      { ...nightly, expression: 'cron(0 2 * * ? *)', timezone: 'UTC' },
     ]);
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { httpRequest } from '../support/events.ts';
-import { loseAnswerOf, setUpHandler } from '../support/handler.ts';
+import { loseAnswerOf, setUpHandler, standBefore } from '../support/handler.ts';
 import { deletedIds } from '../support/purge.ts';
 import { idsOf, range } from '../support/rows.ts';
 
@@ -114,7 +114,8 @@ describe('a run over HTTP', () => {
       [401, { token: 'wrong' }],
       [401, { headers: { authorization: '' } }],
       [404, { path: '/jobs/retention-purge' }],
-      [404, { method: 'GET' }],
+      [404, { method: 'PUT' }],
+      [401, { method: 'GET', token: 'wrong' }],
       [413, { body: 'x'.repeat(65_537) }],
       [413, { body: 'x'.repeat(65_537), base64: true }],
       [400, { body: '{"dryRun":' }],
@@ -141,6 +142,15 @@ describe('a run over HTTP', () => {
     },
   );
 
+  it('succeeds when Cloudflare answers in the place of the last call', async () => {
+    await fill('app.orders');
+    standBefore('finish_run', 1);
+    const { statusCode, body } = await call();
+    expect(statusCode).toBe(200);
+    expect(body).toMatchObject({ status: 'succeeded', report: { rowsPurged: 10, rowsLeft: 0 } });
+    expect(await runOf(body.runId)).toMatchObject({ status: 'succeeded', error: null });
+  });
+
   it('gets something done in the smallest budget that may be set', async () => {
     await suite.coldStart({ NIGHTSHIFT_HTTP_BUDGET_MS: '3000' });
     await fill('app.orders');
@@ -158,9 +168,9 @@ describe('a run over HTTP that cannot start', () => {
     expect(statusCode).toBe(409);
     expect(body).toMatchObject({
       code: 'NS409',
-      title: 'Another run of this job is under way.',
-      detail: `It is run ${other}.`,
-      hint: expect.any(String),
+      title: expect.stringContaining(`under way: ${other.slice(0, 8)}, since 20`),
+      detail: `It is run ${other}: nothing done yet.`,
+      hint: expect.stringContaining(`POST /runs/${other}/cancel`),
     });
     expect(await runOf(body.runId)).toMatchObject({ status: 'skipped', trigger: 'http' });
     expect(await idsOf(suite.sql, 'app.orders')).toHaveLength(30);
@@ -187,6 +197,29 @@ describe('a run over HTTP that cannot start', () => {
 
     await suite.sql`select nightshift.unpause()`;
     expect(await call({ headers })).toMatchObject({ statusCode: 200, body: { duplicate: false } });
+  });
+});
+
+describe('the runs of a job over HTTP', () => {
+  it('are listed, newest first, with how far they are, and only for who has the token', async () => {
+    await fill('app.orders');
+    await call({ body: { dryRun: true } });
+    const { body: purged } = await call();
+    const { statusCode, headers, body } = await call({ method: 'GET' });
+    expect(statusCode).toBe(200);
+    expect(headers).toMatchObject({ 'cache-control': 'no-store' });
+    expect((body.runs as object[]).slice(0, 2)).toMatchObject([
+      {
+        runId: purged.runId,
+        job: 'retention-purge',
+        status: 'succeeded',
+        trigger: 'http',
+        progress: '10 of about 10 due rows purged',
+      },
+      { dryRun: true },
+    ]);
+    expect(JSON.stringify(body)).not.toMatch(/"fence"|"report"|"scope"/);
+    expect((await call({ method: 'GET', token: '' })).statusCode).toBe(401);
   });
 });
 

@@ -165,6 +165,9 @@ const run = (over: Partial<RunDocument> = {}): RunDocument => ({
   trigger: 'http',
   dryRun: false,
   status: 'succeeded',
+  requestedBy: null,
+  cancelRequestedAt: null,
+  cancelRequestedBy: null,
   attempt: 1,
   fence: 1,
   input: {},
@@ -183,13 +186,16 @@ const respond = (result: Partial<RunResult> = {}) =>
   read(respondToRun({ outcome: 'started', run: run(), ...result }));
 
 describe('the response to a run', () => {
-  it.each(['succeeded', 'partial'] as const)('that %s is 200 with the report', (status) => {
-    expect(respond({ run: run({ status }) })).toMatchObject({
-      statusCode: 200,
-      headers: { 'content-type': 'application/json' },
-      body: { runId: run().id, status, duplicate: false, report: { rowsPurged: 3 }, error: null },
-    });
-  });
+  it.each(['succeeded', 'partial', 'interrupted'] as const)(
+    'that %s is 200 with the report',
+    (status) => {
+      expect(respond({ run: run({ status }) })).toMatchObject({
+        statusCode: 200,
+        headers: { 'content-type': 'application/json' },
+        body: { runId: run().id, status, duplicate: false, report: { rowsPurged: 3 }, error: null },
+      });
+    },
+  );
 
   it('that goes on is 202 with the id to look for', () => {
     expect(respond({ run: run({ status: 'continued' }) })).toMatchObject({
@@ -212,17 +218,21 @@ describe('the response to a run', () => {
   it('that another one kept from starting is a 409 that names it, with what to do', () => {
     const message = 'Another run of this job is under way.';
     const report = { reason: 'overlap', message, runId: 'the-other' };
-    expect(respond({ outcome: 'skipped', run: run({ status: 'skipped', report }) })).toMatchObject({
+    const skipped = { outcome: 'skipped', run: run({ status: 'skipped', report }) } as const;
+    const other = run({ id: 'the-other', status: 'running' });
+    expect(respond({ ...skipped, other })).toMatchObject({
       statusCode: 409,
       headers: { 'content-type': 'application/problem+json' },
       body: {
         code: 'NS409',
         title: message,
-        detail: 'It is run the-other.',
+        detail: 'It is run the-other: nothing done yet.',
         runId: run().id,
-        hint: expect.any(String),
+        hint: expect.stringContaining('POST /runs/the-other/cancel'),
       },
     });
+    // It has been trimmed, or the database does not answer any more.
+    expect(respond(skipped).body.hint).toBe('Try again when it has ended.');
   });
 
   it('that the pause kept from starting is a 428 that says how to go on', () => {

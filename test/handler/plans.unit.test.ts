@@ -5,6 +5,7 @@ import type { RunDocument } from '../../functions/_shared/ledger.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
+import { Stop } from '../../functions/_shared/stop.ts';
 import { jobNames, loadJob } from '../../functions/registry.ts';
 import { endless } from '../support/deadline.ts';
 
@@ -25,6 +26,7 @@ it.each(jobNames)('%s does not look again when its first look took too long', as
       deadline: endless(60_000),
       log: silentLog,
       metrics: noMetrics,
+      stop: new Stop(),
       onProgress: () => {},
     },
     job.input.parse({}),

@@ -15,7 +15,7 @@ it('asks the database for strangers once in five seconds, and for whoever has th
     },
   };
   const ask = async (trusted: boolean) => {
-    const tools = { rpc, clock: { nowMs: () => nowMs }, log: silentLog, trusted };
+    const tools = { rpc, clock: { nowMs: () => nowMs }, log: silentLog, trusted, id: '' };
     return JSON.parse((await endpoint.answer(tools)).body ?? '');
   };
 

@@ -458,11 +458,11 @@ describe('a pause', () => {
       { ...oneByOne, beforeBatch: (nth) => nth === 3 && rpc.call('pause', {}, z.unknown()) },
     );
     expect(await deletedIds(db.sql)).toEqual([1, 2]);
-    expect(result.run.status).toBe('failed');
-    expect(stepOf(result, items)).toMatchObject({
-      rowsPurged: 2,
-      error: { code: 'NS428', hint: expect.stringContaining('unpause') },
+    expect(result.run).toMatchObject({
+      status: 'interrupted',
+      error: { code: 'NS410', hint: expect.stringContaining('unpause') },
     });
+    expect(stepOf(result, items)).toMatchObject({ rowsPurged: 2, status: 'partial' });
   });
 
   it('refuses a batch, and nothing changes', async () => {
@@ -471,7 +471,7 @@ describe('a pause', () => {
     await plan(run);
     await rpc.call('pause', {}, z.unknown());
     const before = await ledger();
-    await expect(batch(run)).rejects.toMatchObject({ code: 'NS428' });
+    await expect(batch(run)).rejects.toMatchObject({ code: 'NS410' });
     expect(await ledger()).toBe(before);
     expect(await deletedIds(db.sql)).toEqual([]);
   });
@@ -539,7 +539,7 @@ describe('finish_run', () => {
       const before = await ledger();
       await expect(finish(run, status as string)).rejects.toMatchObject({
         code: 'NS422',
-        hint: 'Use continued, succeeded, partial or failed.',
+        hint: 'Use continued, interrupted, succeeded, partial or failed.',
       });
       expect(await ledger()).toBe(before);
     },

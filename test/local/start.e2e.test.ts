@@ -227,7 +227,7 @@ it('goes on over the bus with what the budget was too short for, each row once, 
   await stack.seen(new RegExp(`nightshift.run.finished .*${runId}.*"status":"succeeded"`));
   expect(await replay([2, 1, 3])).toEqual([]);
   // The function's own event and six of these, each delivered twice.
-  await stack.seen(/to nightshift-local-retention-purge: done/, 14);
+  await stack.seen(/to retention-purge: done/, 14);
 
   expect(await deletedIds(sql)).toEqual(range(1, due));
   expect(await rowsIn('app.orders')).toBe(due);
@@ -274,12 +274,12 @@ it('purges when an alarm goes off, once however often it is told, and not when t
 });
 
 it('runs on schedule, asked by nobody', async () => {
-  await stack.seen(/Successfully invoked scheduled function: \[health-check\]/);
+  await stack.seen(/Schedule schedule-health-check: done/);
   const runs = await sql`
     select trigger, requested_by, status, input -> 'quick' as quick from nightshift.runs where job = 'health-check'`;
   expect(runs).toContainEqual({
     trigger: 'schedule',
-    requested_by: 'scheduler',
+    requested_by: 'local:schedule/schedule-health-check',
     status: 'succeeded',
     quick: true,
   });

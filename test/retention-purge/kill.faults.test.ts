@@ -147,7 +147,7 @@ describe('a run whose process is killed in mid-batch', () => {
 });
 
 describe('Ctrl-C on the command line', () => {
-  it('lets the batch commit, ends the run as continued, and exits with 3', async () => {
+  it('lets the batch commit, ends the run as interrupted, and exits with 3', async () => {
     const before = await stateOf();
     const run = await startRun();
     const [output, errors] = [collect(run.stdout), collect(run.stderr)];
@@ -158,11 +158,12 @@ describe('Ctrl-C on the command line', () => {
     await gate.open();
     const [code, signal] = await closed;
     expect({ code, signal }).toEqual({ code: 3, signal: null });
-    expect(output()).toContain('continued');
+    expect(output()).toContain('interrupted');
+    expect(errors()).toContain('The run was stopped with Ctrl-C');
 
-    const continued = await ledgerOf('continued');
+    const interrupted = await ledgerOf('interrupted');
     const goneSoFar = await deletedIds(db.sql);
-    expect(continued?.rows_purged).toBe(goneSoFar.length);
+    expect(interrupted?.rows_purged).toBe(goneSoFar.length);
     expect(goneSoFar.length).toBeLessThan(dueIds.length);
 
     const next = await runPurge(db);

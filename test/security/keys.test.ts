@@ -40,11 +40,12 @@ async function purge(holder: Holder): Result {
 
 /** A table public.orders with rows that are due, and a policy where the line is about one. */
 const lines: Record<string, { withPolicy?: true; act: (holder: Holder) => Result }> = {
-  'run a job: begin, finish': {
+  'run a job: begin, cancel, finish': {
     act: async (holder) => {
       const begun = await holder.rpc('begin_run', { job: 'health-check', trigger: 'cli' });
       if (!begun) return undefined;
       const { id: run_id, fence } = begun.run as { id: string; fence: number };
+      if (!(await holder.rpc('cancel_run', { run_id }))) return undefined;
       return holder.rpc('finish_run', { run_id, fence, status: 'succeeded' });
     },
   },

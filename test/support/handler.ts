@@ -28,6 +28,7 @@ interface LedgerRun {
   trigger: string;
   requested_by: string;
   attempt: number;
+  cancel_requested_at: unknown;
   report: PurgeReport;
   error: ErrorDocument;
 }
@@ -149,7 +150,7 @@ export function setUpHandler(settings: Environment = {}, job: JobName = 'retenti
 
   async function runs(key?: string) {
     return db.sql<LedgerRun[]>`
-      select id, status, trigger, requested_by, attempt, report, error from nightshift.runs
+      select id, status, trigger, requested_by, attempt, cancel_requested_at, report, error from nightshift.runs
       where ${key === undefined ? db.sql`true` : db.sql`idempotency_key = ${key}`} order by fence`;
   }
 
@@ -191,5 +192,17 @@ export function loseAnswerOf(name: string) {
     if (lost || !String(request[0]).endsWith(`/rpc/${name}`)) return response;
     lost = true;
     throw new TypeError('fetch failed');
+  });
+}
+
+/** Cloudflare answers in the place of an RPC, `times` times, though Postgres has committed each call. */
+export function standBefore(name: string, times: number) {
+  const { fetch } = globalThis;
+  let left = times;
+  vi.stubGlobal('fetch', async (...request: Parameters<typeof fetch>) => {
+    const response = await fetch(...request);
+    if (left === 0 || !String(request[0]).endsWith(`/rpc/${name}`)) return response;
+    left -= 1;
+    return new Response('<html><body>522: Connection timed out</body></html>', { status: 522 });
   });
 }

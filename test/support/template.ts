@@ -69,6 +69,7 @@ export const withoutExtras = [
 ];
 export const tuned = [
   'schedule-retention-purge=cron(0 4 ? * 1 *)',
+  'schedule-view-refresh=cron(30 4 * * ? *)',
   'schedule-timezone=Europe/Berlin',
   'http-rate=1',
   'log-retention-days=14',

@@ -24,9 +24,9 @@ grant usage on schema nightshift to service_role, nightshift_runner;
 
 -- Jobs, and how they and the database are. The holder of a runner's token can do nothing that tonight's run would not do.
 grant execute on function
-  nightshift.begin_detach, nightshift.begin_run, nightshift.check_health, nightshift.create_partitions,
+  nightshift.begin_detach, nightshift.begin_run, nightshift.cancel_run, nightshift.check_health, nightshift.create_partitions,
   nightshift.describe_installation, nightshift.describe_jobs, nightshift.drop_retired_partitions,
-  nightshift.finish_detach, nightshift.finish_run, nightshift.get_health, nightshift.get_run,
+  nightshift.find_run, nightshift.finish_detach, nightshift.finish_run, nightshift.get_health, nightshift.get_run,
   nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
   nightshift.list_retention_policies, nightshift.list_runs, nightshift.measure_default_partition,
   nightshift.measure_retention_backlog, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,

@@ -8,7 +8,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if not has_function_privilege('pg_ls_dir(text)', 'execute') then
+  if not has_function_privilege('pg_ls_dir(text)', 'EXECUTE') then
     return null;
   end if;
   -- A page of 8 kB holds 409 groups of four, and a file 32 pages.

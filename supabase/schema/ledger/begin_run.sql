@@ -19,7 +19,7 @@ as $$
 declare
   run nightshift.runs;
   lost uuid[];
-  blocker uuid;
+  other nightshift.runs;
   skip_reason jsonb;
 begin
   if lease_seconds is null or lease_seconds < 1 then
@@ -59,11 +59,14 @@ begin
 
   perform nightshift.trim_runs(least(as_of, now()));
 
-  select r.id into blocker from nightshift.runs r
+  select r.* into other from nightshift.runs r
   where r.job = begin_run.job and r.status = 'running' and not r.dry_run and not coalesce(begin_run.dry_run, false);
   select case
-    when blocker is not null then jsonb_build_object(
-      'reason', 'overlap', 'message', 'Another run of this job is under way.', 'runId', blocker)
+    when other.id is not null then jsonb_build_object(
+      'reason', 'overlap',
+      'message', format('Another run of this job is under way: %s, since %s UTC.', left(other.id::text, 8),
+        to_char(other.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')),
+      'runId', other.id)
     when s.paused and not exists (select 1 from nightshift.jobs j where j.name = begin_run.job and j.runs_while_paused) then jsonb_build_object(
       'reason', 'paused',
       'message', 'Nightshift is paused' || coalesce(': ' || s.paused_reason, '') || '.')

@@ -15,10 +15,20 @@ as $$
     'failedInRow', j.failed_in_row,
     'partialInRow', j.partial_in_row,
     'lostInRow', j.lost_in_row,
-    'usualDurationMs', round(j.usual_duration_ms)
+    'usualDurationMs', round(j.usual_duration_ms),
+    'lastAside', (
+      select nightshift.describe_run(r) || '{"report": null}' from nightshift.runs r
+      where r.job = j.job and (r.dry_run or r.input ? 'only') and r.status <> 'skipped' and r.started_at <= describe_jobs.as_of
+      order by r.started_at desc
+      limit 1
+    ),
+    'underWay', (
+      select coalesce(jsonb_agg(nightshift.describe_run(r) order by r.started_at), '[]') from nightshift.runs r
+      where r.job = j.job and r.status = 'running' and r.lease_expires_at > describe_jobs.as_of
+    )
   ) order by j.job), '[]')
   from nightshift.job_states(describe_jobs.as_of) j;
 $$;
 
 comment on function nightshift.describe_jobs is
-  'What the ledger says of each job, see job_states, as one JSON array: job, declaredAt (its oldest policy; null: it has none), lastRun, lastSuccessAt, secondsSinceLastSuccess (before the first: since declaredAt), failedInRow, partialInRow, lostInRow, usualDurationMs; null where there is nothing to say.';
+  'What the ledger says of each job, see job_states, as one JSON array: job, declaredAt (its oldest policy; null: it has none), lastRun, lastSuccessAt, secondsSinceLastSuccess (before the first: since declaredAt), failedInRow, partialInRow, lostInRow, usualDurationMs, lastAside (the last run that was dry or of a few subjects, of which the rest says nothing), underWay (what holds a lease now); null where there is nothing to say.';

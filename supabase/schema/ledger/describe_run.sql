@@ -17,6 +17,8 @@ as $$
     'startedAt', run.started_at,
     'heartbeatAt', run.heartbeat_at,
     'finishedAt', run.finished_at,
+    'cancelRequestedAt', run.cancel_requested_at,
+    'cancelRequestedBy', run.cancel_requested_by,
     'progress', run.progress,
     'report', run.report,
     'error', run.error

@@ -14,21 +14,23 @@ as $$
 declare
   run nightshift.runs;
 begin
-  if finish_run.status is null or finish_run.status not in ('continued', 'succeeded', 'partial', 'failed') then
+  if finish_run.status is null or finish_run.status not in ('continued', 'interrupted', 'succeeded', 'partial', 'failed') then
     raise exception using
       errcode = 'NS422',
       message = format('A run cannot finish as %L', finish_run.status),
-      hint = 'Use continued, succeeded, partial or failed.';
+      hint = 'Use continued, interrupted, succeeded, partial or failed.';
   end if;
   select r.* into run from nightshift.runs r
-  where r.id = finish_run.run_id and r.fence = finish_run.fence and r.status = finish_run.status;
+  where r.id = finish_run.run_id and r.fence = finish_run.fence
+    and r.status in (finish_run.status, case finish_run.status when 'continued' then 'interrupted' end);
   if found then
     return nightshift.describe_run(run);
   end if;
-  perform nightshift.hold_run(run_id, fence);
+  perform nightshift.extend_lease(run_id, fence);
   update nightshift.runs r
   set
-    status = finish_run.status,
+    -- Cancelled when its last batch had begun, it would be continued all the same.
+    status = case when finish_run.status = 'continued' and r.cancel_requested_at is not null then 'interrupted' else finish_run.status end,
     report = finish_run.report,
     error = finish_run.error,
     finished_at = clock_timestamp(),
@@ -40,4 +42,4 @@ end;
 $$;
 
 comment on function nightshift.finish_run is
-  'Ends a run as continued, succeeded, partial or failed, with its report, and gives up the lease. Repeating the call changes nothing. Errors: NS409 lease lost, NS422 unknown status.';
+  'Ends a run as continued (interrupted, when it was cancelled), interrupted, succeeded, partial or failed, with its report, and gives up the lease. Repeating the call changes nothing. Errors: NS409 lease lost, NS422 unknown status.';

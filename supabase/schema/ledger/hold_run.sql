@@ -3,25 +3,14 @@ returns nightshift.runs
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '1s'
 as $$
 declare
-  run nightshift.runs;
+  run nightshift.runs := nightshift.extend_lease(run_id, fence);
 begin
-  update nightshift.runs r
-  set heartbeat_at = clock_timestamp(), lease_expires_at = clock_timestamp() + r.lease
-  where r.id = hold_run.run_id and r.fence = hold_run.fence and r.status = 'running'
-  returning r.* into run;
-  if not found then
-    raise exception using
-      errcode = 'NS409',
-      message = format('Run %s no longer holds the lease under fence %s', run_id, fence),
-      detail = 'The lease ran out, the run was finished, or another attempt took over. Nothing was changed.',
-      hint = 'Stop this attempt. The run that took over finishes the work.';
-  end if;
+  perform nightshift.require_wanted(run);
   return run;
 end;
 $$;
 
 comment on function nightshift.hold_run is
-  'The fence: extends the lease and locks the run until the transaction ends, or refuses with NS409. Every write of a run calls it first, so no write can outlive its lease.';
+  'The fence: extends the lease and locks the run until the transaction ends, or refuses with NS409; with NS410 when the run was cancelled or Nightshift paused. Every write of a run calls it first, so no write can outlive its lease, and none comes after a cancel or a pause.';

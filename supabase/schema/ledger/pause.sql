@@ -11,4 +11,4 @@ as $$
 $$;
 
 comment on function nightshift.pause is
-  'Stops every job: a run that would begin is skipped, and a purge under way deletes no further batch. Idempotent.';
+  'Stops every job: a run that would begin is skipped, and one under way ends as interrupted before its next batch, view or partition. Idempotent.';

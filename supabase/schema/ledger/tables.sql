@@ -66,7 +66,7 @@ create table if not exists nightshift.runs (
   input jsonb not null default '{}',
   dry_run boolean not null default false,
   status text not null check (
-    status in ('running', 'continued', 'succeeded', 'partial', 'failed', 'skipped', 'lost')
+    status in ('running', 'continued', 'interrupted', 'succeeded', 'partial', 'failed', 'skipped', 'lost')
   ),
   attempt integer not null default 1,
   fence bigint not null default nextval('nightshift.fences'),
@@ -77,7 +77,9 @@ create table if not exists nightshift.runs (
   finished_at timestamptz,
   progress jsonb not null default '{}',
   report jsonb,
-  error jsonb
+  error jsonb,
+  cancel_requested_at timestamptz,
+  cancel_requested_by text
 );
 
 comment on table nightshift.runs is 'One row for each execution of a job, kept for settings.ledger_retention.';
@@ -87,6 +89,9 @@ comment on column nightshift.runs.fence is
   'Grows with every lease granted. A write that carries an older fence is refused, so a thawed function cannot act.';
 comment on column nightshift.runs.progress is
   'What is done so far, written in the same transaction as the work itself: it is true even of a run that died.';
+
+comment on column nightshift.runs.cancel_requested_at is
+  'When somebody asked the run to end; null: nobody. It ends as interrupted before its next batch.';
 
 create unique index if not exists runs_idempotency_key on nightshift.runs (job, trigger, idempotency_key)
 where idempotency_key is not null;

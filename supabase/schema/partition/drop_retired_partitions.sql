@@ -79,4 +79,4 @@ end;
 $$;
 
 comment on function nightshift.drop_retired_partitions is
-  'Drops retired partitions whose grace period is over, each looked at again under the lock: see why_not_drop. Nothing is cascaded. Returns [{partition, outcome: dropped} | {partition, outcome: kept, reason} | {partition, outcome: busy}], for as many as two seconds allow. lock_timeout_ms: 1 to 5000, default 100; a partition with foreign keys also locks the tables that it refers to. statement_timeout 8 s. Errors: NS409, NS422, NS428 paused.';
+  'Drops retired partitions whose grace period is over, each looked at again under the lock: see why_not_drop. Nothing is cascaded. Returns [{partition, outcome: dropped} | {partition, outcome: kept, reason} | {partition, outcome: busy}], for as many as two seconds allow. lock_timeout_ms: 1 to 5000, default 100; a partition with foreign keys also locks the tables that it refers to. statement_timeout 8 s. Errors: NS409, NS410 cancelled or paused, NS422.';

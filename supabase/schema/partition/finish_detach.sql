@@ -68,4 +68,4 @@ end;
 $$;
 
 comment on function nightshift.finish_detach is
-  'Sees to a partition that was to be detached concurrently: finishes what was interrupted and stamps it. Returns {outcome: retired}, {outcome: nothing} when it is still attached, gone, or a person has detached it, or {outcome: busy}. One that is still attached is not forgotten for a day: the statement may be under way in a session that nobody waits for any more. Errors: NS409, NS422, NS428 paused.';
+  'Sees to a partition that was to be detached concurrently: finishes what was interrupted and stamps it. Returns {outcome: retired}, {outcome: nothing} when it is still attached, gone, or a person has detached it, or {outcome: busy}. One that is still attached is not forgotten for a day: the statement may be under way in a session that nobody waits for any more. Errors: NS409, NS410 cancelled or paused, NS422.';

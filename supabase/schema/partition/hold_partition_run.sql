@@ -6,7 +6,6 @@ as $$
 declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
 begin
-  perform nightshift.require_unpaused();
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception using
       errcode = 'NS422',
@@ -29,4 +28,4 @@ end;
 $$;
 
 comment on function nightshift.hold_partition_run is
-  'What every DDL of a run begins with: the fence, the pause, and how long it may wait for a lock (until the end of the transaction). Errors: NS409, NS422, NS428.';
+  'What every DDL of a run begins with: the fence, whether the run has to end, and how long it may wait for a lock (until the end of the transaction). Errors: NS409, NS410, NS422.';

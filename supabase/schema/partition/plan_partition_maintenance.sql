@@ -11,7 +11,7 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
 declare
-  run nightshift.runs := nightshift.hold_run(run_id, fence);
+  run nightshift.runs := nightshift.extend_lease(run_id, fence);
   unknown text;
   chosen oid[];
 begin

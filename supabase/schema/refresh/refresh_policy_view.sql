@@ -166,6 +166,11 @@ begin
     assessed ->> 'detail', begun_at, record.duration_ms, record.row_count, pg_total_relation_size(target), record.dead_rows
   )
   returning * into record;
+  update nightshift.runs r
+  set progress = r.progress || jsonb_build_object(
+    'steps', coalesce(r.progress -> 'steps', '{}') || jsonb_build_object(target::text, jsonb_build_object('refreshedMs', record.duration_ms))
+  )
+  where r.id = refresh_policy_view.run_id;
   update nightshift.refresh_policies p
   set
     view = target,

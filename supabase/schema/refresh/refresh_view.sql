@@ -14,7 +14,7 @@ declare
   run nightshift.runs := nightshift.check_lease(run_id, fence);
   policy nightshift.refresh_policies := nightshift.find_refresh_policy(refresh_view.view);
 begin
-  perform nightshift.require_unpaused();
+  perform nightshift.require_wanted(run);
   if policy.view is null or not policy.enabled then
     raise exception using
       errcode = 'NS404',
@@ -29,4 +29,4 @@ end;
 $$;
 
 comment on function nightshift.refresh_view is
-  'Refreshes one view for a run: see refresh_policy_view. Calls for different views may run side by side. statement_timeout 50 s over the API, which ends every call after 60 s. Errors: also NS409 lease lost, NS428 paused.';
+  'Refreshes one view for a run: see refresh_policy_view. Calls for different views may run side by side. statement_timeout 50 s over the API, which ends every call after 60 s. Errors: also NS409 lease lost, NS410 cancelled or paused.';

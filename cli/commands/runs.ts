@@ -1,0 +1,68 @@
+import type { Command } from 'commander';
+import { systemClock, timeMs } from '../../functions/_shared/clock.ts';
+import {
+  type RunDocument,
+  runDocument,
+  runDocuments,
+  storedError,
+} from '../../functions/_shared/ledger.ts';
+import { progressInWords } from '../../functions/_shared/progress.ts';
+import type { Rpc } from '../../functions/_shared/rpc.ts';
+import { jobNames, loadPresenter } from '../../functions/registry.ts';
+import { connect } from '../connect.ts';
+import { age, coloured, note, printJson, shortId, showError, showRuns, utc } from '../ui.ts';
+
+export function addRuns(program: Command): void {
+  program
+    .command('runs [job-or-run]')
+    .description('show the latest runs, of one job, or one run with its progress and its report')
+    .option('--json', 'print them as JSON')
+    .action(runs);
+}
+
+async function runs(name: string | undefined, { json }: { json?: true }): Promise<void> {
+  const { rpc } = connect();
+  const isJob = name === undefined || jobNames.some((job) => job === name);
+  if (!isJob) {
+    const run = await findRun(rpc, name);
+    if (json) printJson(run);
+    else await showRun(run);
+    return;
+  }
+  const latest = await rpc.call('list_runs', name === undefined ? {} : { job: name }, runDocuments);
+  if (json) {
+    printJson(latest);
+    return;
+  }
+  if (name === undefined) note('Quick health checks that succeeded are left out.');
+  showRuns(latest);
+}
+
+/** By its id, or the beginning of it. */
+export function findRun(rpc: Rpc, id: string): Promise<RunDocument> {
+  return rpc.call('find_run', { id }, runDocument);
+}
+
+async function showRun(run: RunDocument): Promise<void> {
+  const { requestedBy, finishedAt, cancelRequestedAt } = run;
+  const endMs = finishedAt === null ? systemClock.nowMs() : timeMs(finishedAt);
+  const took = age((endMs - timeMs(run.startedAt)) / 1000);
+  const attempts = run.attempt > 1 ? `, attempt ${run.attempt}` : '';
+  console.log(`${run.job} ${run.id}: ${coloured(run.status)}${run.dryRun ? ' (dry run)' : ''}`);
+  console.log(
+    `Started ${utc(timeMs(run.startedAt))} UTC by ${run.trigger}${requestedBy ? ` (${requestedBy})` : ''}${attempts}; ${finishedAt === null ? 'for' : 'took'} ${took}`,
+  );
+  console.log(`Progress: ${progressInWords(run.progress)}`);
+  if (run.status === 'running') {
+    console.log(
+      cancelRequestedAt
+        ? `Asked to end by ${run.cancelRequestedBy ?? 'somebody'} at ${utc(timeMs(cancelRequestedAt))} UTC`
+        : `To end it: npm run nightshift -- cancel ${shortId(run)}`,
+    );
+  }
+  const error = storedError.safeParse(run.error).data;
+  if (error) showError(error);
+  if (run.report && run.status !== 'skipped' && jobNames.some((job) => job === run.job)) {
+    (await loadPresenter(run.job)).showReport(run.report as never);
+  }
+}

@@ -1,0 +1,53 @@
+import { Presets, SingleBar } from 'cli-progress';
+import type { StepProgress } from '../functions/_shared/job.ts';
+
+export interface ProgressBars {
+  onProgress: (progress: StepProgress) => void;
+  /** Prints a text on a line of its own; the bar goes on below it. */
+  say(text: string): void;
+  stop(): void;
+}
+
+const widestBar = 24;
+/** A narrower one shows nothing. */
+const narrowestBar = 5;
+/** The figures beside it: the percentage, two numbers of millions, and a unit. */
+const figuresColumns = 42;
+
+/** A progress bar for each subject in turn, on a terminal only. */
+export function progressBars(): ProgressBars {
+  let bar: SingleBar | undefined;
+  let current: string | undefined;
+  const stop = () => {
+    bar?.stop();
+    bar = undefined;
+    current = undefined;
+  };
+  return {
+    onProgress: ({ subject, unit, done, total }) => {
+      if (subject !== current || !bar) {
+        stop();
+        const room = (process.stderr.columns ?? 80) - subject.length - figuresColumns;
+        bar = new SingleBar(
+          {
+            format: `  ${subject} {bar} {percentage}%  {value} of {total} ${unit}`,
+            stream: process.stderr,
+            barsize: Math.max(Math.min(room, widestBar), narrowestBar),
+            forceRedraw: true,
+          },
+          Presets.shades_classic,
+        );
+        bar.start(Math.max(total, done), done);
+        current = subject;
+      }
+      bar.setTotal(Math.max(total, done));
+      bar.update(done);
+    },
+    say(text) {
+      // The bar ends with a new line, behind which the terminal may have written ^C.
+      stop();
+      console.error(text);
+    },
+    stop,
+  };
+}

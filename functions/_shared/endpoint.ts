@@ -1,0 +1,23 @@
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import type { Clock } from './clock.ts';
+import type { Log } from './log.ts';
+import type { Rpc } from './rpc.ts';
+
+/** A request that a function answers besides running its job. */
+export interface Endpoint {
+  method: 'GET' | 'POST';
+  /** May have `{id}` for one part. */
+  path: string;
+  budgetMs: number;
+  /** Open to callers without the token; any other endpoint refuses them. */
+  isOpen?: true;
+  answer(tools: {
+    rpc: Rpc;
+    clock: Clock;
+    log: Log;
+    /** The caller sent the token. */
+    trusted: boolean;
+    /** What the path has for `{id}`. */
+    id: string;
+  }): Promise<APIGatewayProxyStructuredResultV2>;
+}

@@ -1,0 +1,144 @@
+import { stripVTControlCharacters } from 'node:util';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { presenter } from '../../cli/present/retention-purge.ts';
+import { table } from '../../cli/table.ts';
+import { showRuns } from '../../cli/ui.ts';
+import { runDocument } from '../../functions/_shared/ledger.ts';
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+});
+
+const widths = [40, 59, 60, 72, 80, 100, 140];
+const head = [
+  'table',
+  'marker',
+  'drop after',
+  'due',
+  'of rows',
+  'overdue',
+  'last purge (rows)',
+  'policy',
+];
+const rows = [
+  [
+    'public.professional_package_subscriptions',
+    'deleted_at',
+    '1 year',
+    '12,345',
+    '1,200,000',
+    '1y 20d',
+    '2026-11-28 02:00 (1,234,567)',
+    'on',
+  ],
+  [
+    'public."Product"',
+    'deletedAt and isDeleted',
+    '30 days',
+    '1,000',
+    '~2,000',
+    '3d 4h',
+    'never',
+    'off',
+  ],
+];
+const expendable = ['policy', 'of rows', 'marker', 'last purge (rows)'];
+
+const linesAt = (width: number) => {
+  vi.stubEnv('COLUMNS', `${width}`);
+  return stripVTControlCharacters(table(head, rows, [3, 4], expendable)).split('\n');
+};
+
+describe('a table', () => {
+  it.each(widths.filter((width) => width >= 60))('fits %d columns', (width) => {
+    expect(Math.max(...linesAt(width).map(({ length }) => length))).toBeLessThanOrEqual(width);
+  });
+
+  it.each(widths)('cuts no word at %d columns, and keeps what matters most', (width) => {
+    const text = linesAt(width).join('\n');
+    for (const word of [
+      'public.professional_package_subscriptions',
+      '12,345',
+      '1,000',
+      'overdue',
+    ]) {
+      expect(text).toContain(word);
+    }
+    expect(text).not.toContain('…');
+  });
+
+  it('drops columns by importance, and none without need', () => {
+    expect(linesAt(200)[1]).toMatch(/policy/);
+    expect(linesAt(100)[1]).not.toMatch(/policy/);
+    expect(linesAt(100)[1]).toMatch(/drop +│/);
+  });
+
+  it('is a block a row where it does not fit', () => {
+    const [first, second] = linesAt(50);
+    expect(first).toBe('table: public.professional_package_subscriptions');
+    expect(second).toBe('  marker: deleted_at');
+  });
+});
+
+describe.each(widths.filter((width) => width >= 60))('at %d columns', (width) => {
+  const shown = (show: () => void) => {
+    vi.stubEnv('COLUMNS', `${width}`);
+    const log = vi.spyOn(console, 'log').mockImplementation(() => {});
+    show();
+    return log.mock.calls.flatMap(([text]) => stripVTControlCharacters(String(text)).split('\n'));
+  };
+  const widest = (lines: string[]) =>
+    Math.max(...lines.filter((line) => /[│┌└├]/.test(line)).map(({ length }) => length));
+
+  it('the table of runs fits, with ids to give to commands', () => {
+    const run = runDocument.parse({
+      id: '3f0c6c7e-55a5-4f6e-9d0a-0a4b1f7a2c11',
+      job: 'partition-maintenance',
+      trigger: 'schedule',
+      requestedBy: null,
+      dryRun: true,
+      status: 'interrupted',
+      attempt: 1,
+      fence: 1,
+      input: {},
+      startedAt: '2026-11-29T02:00:01Z',
+      finishedAt: '2026-11-29T02:20:01Z',
+      progress: {},
+      report: null,
+      error: null,
+    });
+    const lines = shown(() => showRuns([run]));
+    expect(widest(lines)).toBeLessThanOrEqual(width);
+    expect(lines.join('\n')).toContain('3f0c6c7e ');
+  });
+
+  it('the report of a purge fits', () => {
+    const step = {
+      relation: 'public.professional_package_subscriptions',
+      status: 'succeeded',
+      dueRows: 1_234_567,
+      dueRowsExact: false,
+      rowsPurged: 1_234_567,
+      children: {},
+      released: {},
+      rowsBlocked: 0,
+      blockedBy: {},
+      rowsKept: 0,
+      keptBy: {},
+      rowsRefused: 0,
+      refusedBy: {},
+      rowsUndecided: 0,
+      rowsLeft: 0,
+      rowsLeftExact: true,
+      overdueSeconds: null,
+      batches: 9,
+      durationMs: 61_000,
+      fixes: [],
+      leftOut: [],
+      warnings: [],
+    };
+    const report = { dryRun: false, steps: [step], disabled: [] };
+    expect(widest(shown(() => presenter.showReport(report as never)))).toBeLessThanOrEqual(width);
+  });
+});

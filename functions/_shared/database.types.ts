@@ -1238,6 +1238,10 @@ export type Database = {
         }
         Returns: Json
       }
+      drop_inherited_keys: {
+        Args: { parent: unknown; partition: unknown }
+        Returns: undefined
+      }
       drop_retired_partitions: {
         Args: {
           fence: number
@@ -2619,6 +2623,13 @@ export type Database = {
           referenced: unknown
           referencing: unknown
           relation: unknown
+        }[]
+      }
+      referred_tables: {
+        Args: { parents: unknown[] }
+        Returns: {
+          parent: unknown
+          referred: number
         }[]
       }
       refers_to_policy: { Args: { relation: unknown }; Returns: boolean }

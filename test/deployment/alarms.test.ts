@@ -6,7 +6,7 @@ import { codeBlocks } from '../support/documents.ts';
 import { emfLinesOf, namesIn } from '../support/emf.ts';
 import { lambdaContext } from '../support/events.ts';
 import { setUpHandler } from '../support/handler.ts';
-import { bad, good } from '../support/nights.ts';
+import { bad, good, run } from '../support/nights.ts';
 import { written } from '../support/record-output.ts';
 import { longestGapSeconds } from '../support/schedules.ts';
 import {
@@ -40,16 +40,23 @@ const day = 24 * hour;
 
 const linesSince = (from: number) => emfLinesOf(written.slice(from));
 
-/** The alarms that the last figure of each metric would ring; what is a share of a parameter is not among them. */
-function ringing(lines: ReturnType<typeof linesSince>): string[] {
-  const figureOf = ({ name, dimensions, statistic }: ReturnType<typeof seriesOf>[number]) => {
+/** What the checks say of the server that the tests share is no matter here. */
+const ofServer = /^(checks-|slow-statements$)/;
+
+/** The last figure of each metric of an alarm that has one. */
+function figuresOf(alarm: Alarm, lines: ReturnType<typeof linesSince>): number[] {
+  return seriesOf(alarm).flatMap(({ name, dimensions, statistic }) => {
     const last = lines.findLast((line) => line.service === dimensions.service && name in line);
     if (!last) return [];
     const values = [last[name] as number | number[]].flat();
     return statistic === 'Minimum' ? Math.min(...values) : Math.max(...values);
-  };
+  });
+}
+
+/** The alarms that the last figure of each metric would ring; what is a share of a parameter is not among them. */
+function ringing(lines: ReturnType<typeof linesSince>): string[] {
   const rings = (alarm: Alarm) => {
-    const values = seriesOf(alarm).flatMap(figureOf);
+    const values = figuresOf(alarm, lines);
     const value = values.reduce((sum, each) => sum + each, 0);
     const threshold = Number(alarm.Threshold);
     if (values.length === 0) return false;
@@ -71,8 +78,6 @@ describe.each(jobNames)('when %s', (job) => {
     const from = written.length;
     await good[job](suite);
     expect(linesSince(from)).not.toHaveLength(0);
-    // What the checks say of the server that the tests share is no matter here.
-    const ofServer = /^(checks-|slow-statements$)/;
     expect(ringing(linesSince(from)).filter((name) => !ofServer.test(name))).toEqual([]);
   });
 
@@ -84,6 +89,32 @@ describe.each(jobNames)('when %s', (job) => {
       expect(ringing(linesSince(from))).toEqual(expect.arrayContaining(rings));
     },
   );
+
+  // The last figure holds, so one that stops would ring for ever.
+  it('has nothing left to watch, a good figure ends each of its alarms', async () => {
+    const ofHealthCheck = /^(SecondsSinceLastSuccess|\w+RunsInRow|RunFailed)$/;
+    const ending = alarms.filter(
+      (alarm) =>
+        alarm.TreatMissingData === 'ignore' &&
+        seriesOf(alarm).some(
+          ({ namespace, name, dimensions }) =>
+            namespace === functions[0]?.namespace &&
+            (ofHealthCheck.test(name) ? job === 'health-check' : dimensions.service === job),
+        ),
+    );
+    await good[job](suite);
+    await suite.sql.unsafe(`
+      delete from nightshift.retention_policies;
+      delete from nightshift.refresh_policies;
+      delete from nightshift.partition_policies`);
+    for (const each of jobNames) await suite.sql.unsafe(run(each, 'succeeded'));
+    const from = written.length;
+    await suite.send({});
+    const lines = linesSince(from);
+    expect(ending).not.toHaveLength(0);
+    expect(ending.filter((alarm) => figuresOf(alarm, lines).length === 0)).toEqual([]);
+    expect(ringing(lines).filter((name) => !ofServer.test(name))).toEqual([]);
+  });
 
   it('cannot reach the database, its alarm rings', async () => {
     await suite.coldStart({ SUPABASE_URL: 'http://127.0.0.1:9' });

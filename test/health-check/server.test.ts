@@ -347,6 +347,30 @@ it('a statement can have a limit of its own; the text of none is told, and Night
   expect(shown).toMatchObject({ query: 'select $1, pg_sleep($2)' });
 });
 
+it('of slow statements those count that the team wrote, not those of Supabase and of tools', async () => {
+  await db.sql`select extensions.pg_stat_statements_reset(0, oid, 0) from pg_database where datname = current_database()`;
+  const often = (statement: string) => db.sql.unsafe(`${statement};`.repeat(100));
+  await db.sql`create table app.pg_like (id integer)`;
+  await often('select r.id, pg_catalog.count(*) from app.pg_like r group by r.id');
+  await often('select from pg_sleep(0)');
+  await often('select is_dst from pg_timezone_names limit 1');
+  await often('select 1 from app.pg_like l join "pg_catalog"."pg_class" c on c.oid = l.id');
+  await often('select 1 from information_schema.schemata');
+  await often('-- source: dashboard\nselect 2 as two');
+  await db.sql.begin(async (sql) => {
+    await sql`set local role authenticator`;
+    await sql.unsafe('select 3 as three;'.repeat(100));
+  });
+  const found = await measure('slow_statements');
+  const queries = await db.sql`
+    select distinct query from extensions.pg_stat_statements
+    where 'statement ' || queryid = any(${found.map(({ subject }) => subject)})`;
+  expect(queries.map(({ query }) => query).sort()).toEqual([
+    'select from pg_sleep($1)',
+    'select r.id, pg_catalog.count(*) from app.pg_like r group by r.id',
+  ]);
+});
+
 it('a check that cannot run can be given a threshold, which says so', async () => {
   await db.sql`drop extension pg_stat_statements`;
   try {

@@ -182,6 +182,6 @@ const createViews = (sql: Suite['sql']) =>
   );
 
 /** A run that ended some way, as statements. */
-const run = (job: string, status: string) => `
+export const run = (job: string, status: string) => `
   select nightshift.finish_run((b.run ->> 'id')::uuid, (b.run ->> 'fence')::bigint, '${status}')
   from (select nightshift.begin_run('${job}', 'cli') -> 'run' as run) b;`;

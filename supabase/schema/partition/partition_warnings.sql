@@ -62,6 +62,21 @@ as $$
     select format('%s: due, but attached again by hand, so left alone until nightshift.alter_partition_policy is given a retention.', nightshift.name_some(kept))
     where cardinality(kept) > 0
     union all
+    select format('%s refers to it and %s, so partitions with rows that it needs are not retired. Fix: %s',
+      k.conrelid::regclass,
+      case when r.retention is null then 'keeps its rows' else format('keeps its rows for %s', r.retention) end,
+      case when r.parent is not null then format('select nightshift.alter_partition_policy(%L, retention => %L);', r.parent, policy.retention)
+        else format('a retention policy for it that is no longer than %s.', policy.retention) end)
+    from pg_catalog.pg_constraint k
+    left join nightshift.partition_policies r on r.parent::oid = k.conrelid and r.enabled
+    where policy.retention is not null and k.confrelid = policy.parent and k.contype = 'f' and k.conparentid = 0
+      and k.conrelid <> k.confrelid
+      and (r.retention <= policy.retention) is not true
+      and not exists (
+        select 1 from nightshift.retention_policies t
+        where t.relation::oid = k.conrelid and t.enabled and t.drop_after <= policy.retention
+      )
+    union all
     select format('%s: larger than %s. Shorter intervals from now on: select nightshift.alter_partition_policy(%L, every => ...);',
       nightshift.name_some(oversized), pg_size_pretty(s.partition_alert_bytes), policy.parent)
     from nightshift.settings s

@@ -52,8 +52,10 @@ begin
 
   return jsonb_build_object(
     'tables', (
-      select coalesce(jsonb_agg(s.document order by s.parent::text), '[]')
+      -- What refers to others first: its partitions hold theirs.
+      select coalesce(jsonb_agg(s.document order by r.referred desc, s.parent::text), '[]')
       from nightshift.describe_partition_sets(chosen, run.started_at) s
+      join nightshift.referred_tables(chosen) r on r.parent = s.parent::oid
     ),
     'drops', (
       select coalesce(jsonb_agg(jsonb_build_object(
@@ -84,4 +86,4 @@ end;
 $$;
 
 comment on function nightshift.plan_partition_maintenance is
-  'The tables with an enabled policy and their state (tables: see describe_partition_sets), retired partitions whose grace period is over (drops; keptBecause says why one stays), detaches that were interrupted (unfinished; of those that people began, what is due), and tables whose policy is switched off. only_tables: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+  'The tables with an enabled policy and their state (tables: see describe_partition_sets; each before those that it refers to), retired partitions whose grace period is over (drops; keptBecause says why one stays), detaches that were interrupted (unfinished; of those that people began, what is due), and tables whose policy is switched off. only_tables: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';

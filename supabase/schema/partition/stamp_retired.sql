@@ -19,6 +19,7 @@ begin
   key := nightshift.partition_key(record.parent);
   -- On its own it is a table like any other: out of the reach of the API, and not for rows of another time.
   perform nightshift.secure_partition(partition);
+  perform nightshift.drop_inherited_keys(record.parent, partition);
   execute format(
     'alter table %s add constraint nightshift_retired check (%s) not valid', nightshift.trusted_name(partition),
     concat_ws(' and ',
@@ -34,4 +35,4 @@ end;
 $$;
 
 comment on function nightshift.stamp_retired is
-  'Writes down that a partition is detached and when it may be dropped, takes it out of the reach of the API, and marks it with the constraint nightshift_retired, which keeps rows of another time out. Without a policy, by then removed, it is kept. Returns describe_retired.';
+  'Writes down that a partition is detached and when it may be dropped, takes it out of the reach of the API, takes off the foreign keys of its table, and marks it with the constraint nightshift_retired, which keeps rows of another time out. Without a policy, by then removed, it is kept. Returns describe_retired.';

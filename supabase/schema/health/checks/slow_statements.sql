@@ -38,12 +38,19 @@ begin
       left join pg_catalog.pg_roles r on r.oid = s.userid
       where s.dbid = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
         and s.queryid is not null
+        -- Supabase's own: what PostgREST runs before it takes the role of a request, Auth, Storage, the pooler. Nobody else can
+        -- mend these.
+        and coalesce(r.rolname, '') !~ '^supabase_|^(authenticator|dashboard_user|pgbouncer)$'
       group by s.queryid
       having sum(s.calls) >= 100
     ) t
     -- The text is looked at to leave out what is slow by nature, and Nightshift's own; it never leaves here.
     where t.text !~* '^\s*(vacuum|analyze|create|alter|drop|reindex|cluster|refresh|truncate|copy|import)\M'
       and t.text !~ '\mnightshift"?\.'
+      -- Nor what reads the catalog, as dashboards, exporters and tools of migrations do.
+      and t.text !~* '\m(from|join)\s+("?pg_catalog"?\s*\.\s*)?"?pg_\w+\M"?(?!\s*\()'
+      and t.text !~* '\minformation_schema"?\s*\.'
+      and t.text !~* '^\s*(--|/\*)\s*source: dashboard'
     $query$,
     home, nightshift.trusted_name(to_regclass(format('%I.pg_stat_statements', home)))
   );
@@ -66,7 +73,7 @@ end;
 $$;
 
 comment on function nightshift.health_slow_statements is
-  'Mean milliseconds of each statement that was called at least 100 times in this database, by pg_stat_statements; without DDL, COPY, VACUUM and the like, and without what names the schema nightshift. Its text is never part of it. See nightshift.health_checks.';
+  'Mean milliseconds of each statement that was called at least 100 times in this database, by pg_stat_statements; without DDL, COPY, VACUUM and the like, and without what names the schema nightshift, reads the catalog, or is run by the roles of Supabase itself (supabase_..., authenticator, dashboard_user, pgbouncer). Its text is never part of it. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'slow_statements',

@@ -14,14 +14,17 @@ export type Database = {
         Row: {
           bytes: number
           measured_on: string
+          newest_oid: unknown
         }
         Insert: {
           bytes: number
           measured_on: string
+          newest_oid?: unknown
         }
         Update: {
           bytes?: number
           measured_on?: string
+          newest_oid?: unknown
         }
         Relationships: []
       }
@@ -760,6 +763,10 @@ export type Database = {
       }
       api_roles: { Args: Record<PropertyKey, never>; Returns: unknown[] }
       application_owners: {
+        Args: Record<PropertyKey, never>
+        Returns: unknown[]
+      }
+      application_tables: {
         Args: Record<PropertyKey, never>
         Returns: unknown[]
       }
@@ -1621,6 +1628,16 @@ export type Database = {
           isSetofReturn: true
         }
       }
+      health_hidden_partitions: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       health_idle_in_transaction: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
@@ -2039,6 +2056,10 @@ export type Database = {
       }
       join_condition: { Args: { key: unknown }; Returns: string }
       json_number: { Args: { value: number }; Returns: number }
+      key_collation: {
+        Args: { referenced: unknown; referencing: unknown }
+        Returns: unknown
+      }
       key_columns: { Args: { key: unknown }; Returns: string }
       key_in_words: { Args: { key: unknown }; Returns: string }
       keys_in_words: { Args: { policy: unknown; role: string }; Returns: Json }
@@ -2188,6 +2209,7 @@ export type Database = {
         }
         Returns: number
       }
+      multixact_members: { Args: Record<PropertyKey, never>; Returns: number }
       mute_triggers: { Args: { relation: unknown }; Returns: Json }
       name_refusal: {
         Args: {
@@ -2363,6 +2385,21 @@ export type Database = {
           row_count: number
         }[]
       }
+      partitions_without_policy: {
+        Args: Record<PropertyKey, never>
+        Returns: {
+          days: number
+          ends_at: string
+          has_default: boolean
+          is_switched_off: boolean
+          newest: unknown
+          parent: unknown
+        }[]
+      }
+      parts_of_invalid_indexes: {
+        Args: Record<PropertyKey, never>
+        Returns: unknown[]
+      }
       pause: { Args: { reason?: string }; Returns: undefined }
       plan_partition_maintenance: {
         Args: { fence: number; only_tables?: string[]; run_id: string }
@@ -2491,6 +2528,7 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      read_as_caller: { Args: { relation: unknown }; Returns: string }
       read_partitions: {
         Args: { parents: unknown[] }
         Returns: {
@@ -2542,6 +2580,16 @@ export type Database = {
           step: Json
         }
         Returns: Json
+      }
+      redundant_indexes: {
+        Args: Record<PropertyKey, never>
+        Returns: {
+          index: unknown
+          key: unknown
+          other: unknown
+          relation: unknown
+          same_keys: boolean
+        }[]
       }
       reference_join: {
         Args: { from_referenced: boolean; key: unknown }
@@ -2653,6 +2701,10 @@ export type Database = {
         }
         Returns: undefined
       }
+      require_no_rule: {
+        Args: { event: string; relations: unknown[] }
+        Returns: undefined
+      }
       require_no_sentinel: {
         Args: {
           oldest_due?: string
@@ -2664,6 +2716,8 @@ export type Database = {
         Args: Record<PropertyKey, never>
         Returns: undefined
       }
+      require_one_policy: { Args: { relation: unknown }; Returns: undefined }
+      require_own_rows: { Args: { relation: unknown }; Returns: undefined }
       require_ownership: { Args: { relation: unknown }; Returns: undefined }
       require_period: {
         Args: { example: string; name: string; period: string }
@@ -2891,6 +2945,7 @@ export type Database = {
       views_below: { Args: { view: unknown }; Returns: unknown[] }
       views_read: { Args: { view: unknown }; Returns: unknown[] }
       warn_of_heirs: { Args: { relation: unknown }; Returns: string[] }
+      warn_of_namesake: { Args: { relation: unknown }; Returns: string[] }
       warn_of_replica_identity: {
         Args: { relation: unknown }
         Returns: string[]

@@ -57,7 +57,8 @@ export const errorCodes = {
     httpStatus: 503,
     stopsRun: true,
     retryable: true,
-    meaning: 'Supabase or the event bus could not be reached',
+    meaning:
+      'Supabase or the event bus could not be reached, or something before it answered in its place',
   },
 } as const satisfies Record<`NS${number}`, ErrorCode>;
 

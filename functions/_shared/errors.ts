@@ -1,4 +1,5 @@
 import { ownErrorCode } from './error-codes.ts';
+import { describeProxyAnswer, isFromPostgrest, refusedKey } from './proxies.ts';
 
 /**
  * An error that says what happened, what it means and what to do.
@@ -128,7 +129,11 @@ export function fromRpcFailure(call: string, failure: RpcFailure, status: number
       hint: 'Check SUPABASE_URL, and that the project is running and reachable from here.',
     });
   }
-  const code = failure.code || `HTTP${status}`;
+  const { code } = failure;
+  if (!isFromPostgrest(code)) {
+    const { code, message, ...rest } = describeProxyAnswer(call, status);
+    return new NightshiftError(code, message, rest);
+  }
   if (code.startsWith('NS')) {
     return new NightshiftError(code, failure.message, {
       detail: failure.details ?? undefined,
@@ -139,7 +144,7 @@ export function fromRpcFailure(call: string, failure: RpcFailure, status: number
     transientSqlStates.test(code) ||
     transientGatewayCodes.has(code) ||
     transientHttpStatuses.has(status);
-  const known = knownFailures[code] ?? (status === 401 ? unauthorized : undefined);
+  const known = knownFailures[code] ?? (status === 401 ? refusedKey : undefined);
   // A message from the database may quote a row whatever its code: a trigger can raise any code, even one of PostgREST.
   const message =
     known?.message ??
@@ -158,11 +163,6 @@ function networkReason(message: string): string {
   return (cause ?? symptom)?.[0] ?? 'the connection failed';
 }
 
-const unauthorized = {
-  message: 'Supabase refused the API key',
-  hint: 'SUPABASE_SECRET_KEY must be a secret key (sb_secret_...) of the project at SUPABASE_URL; or NIGHTSHIFT_RUNNER_TOKEN a token that has not expired, signed with a key of that project.',
-};
-
 const knownFailures: Record<string, { message: string; hint: string }> = {
   PGRST106: {
     message: 'The schema nightshift is not exposed by the Data API',
@@ -180,7 +180,7 @@ const knownFailures: Record<string, { message: string; hint: string }> = {
     message: 'The Data API could not read the schemas that it exposes',
     hint: 'It passes when the project has just begun or changed. If not: an exposed schema does not exist any more (Project Settings > Data API).',
   },
-  PGRST301: unauthorized,
+  PGRST301: refusedKey,
   '42501': {
     message: 'Postgres denied permission',
     hint: 'Use a secret key of the project, or a runner token: only service_role and nightshift_runner may execute the functions of schema nightshift, and the runner only those that jobs call. If other calls work, a trigger or row level security of the table refuses.',

@@ -14,13 +14,20 @@ export type Retry = (error: NightshiftError, attempt: number) => boolean;
 interface CallOptions {
   retry?: Retry;
   timeoutMs?: number;
+  patience?: Patience;
+}
+
+/** How long what may pass is waited for, while the deadline allows. */
+interface Patience {
+  retries: number;
+  maxMs: number;
 }
 
 export interface Rpc {
   /**
    * Calls a function of schema nightshift and parses its answer. Transient failures are retried with jittered back-off
-   * while the deadline allows; `retry` narrows which ones. `timeoutMs` limits one attempt, round trip included. Throws
-   * NightshiftError.
+   * while the deadline allows; `retry` narrows which ones. `timeoutMs` limits one attempt, round trip included;
+   * `patience` is for a call that must not fail for something that passes. Throws NightshiftError.
    */
   call<Name extends RpcName, Schema extends z.ZodType>(
     name: Name,
@@ -45,32 +52,42 @@ export function createRpc(project: { url: string } & Access, deadline: Deadline)
   });
 
   return {
-    call(name, args, answer, { retry = () => true, timeoutMs = defaultTimeoutMs } = {}) {
+    call(name, args, answer, { retry = () => true, timeoutMs = defaultTimeoutMs, patience } = {}) {
       const attempt = async () => {
         const { data, error, status } = await client
           .rpc(name, args as never)
           .abortSignal(AbortSignal.timeout(timeoutMs));
-        if (error) throw fromRpcFailure(name, error, status);
+        if (error || isFailure(status)) {
+          throw fromRpcFailure(name, error ?? { message: '' }, status === 204 ? 404 : status);
+        }
         return parseAnswer(name, data, answer);
       };
-      return retrying(attempt, deadline, retry);
+      return retrying(attempt, deadline, retry, patience);
     },
   };
 }
+
+/** The client takes some failures for success: a 404 without a body is a 204 to it, which no function of ours answers with. */
+function isFailure(status: number): boolean {
+  return status === 204 || status >= 400;
+}
+
+const usualPatience: Patience = { retries: 6, maxMs: Number.POSITIVE_INFINITY };
 
 /** Retries transient failures with jittered pauses, while the deadline allows and `retry` agrees. */
 export function retrying<Answer>(
   attempt: () => Promise<Answer>,
   deadline: Deadline,
   retry: Retry,
+  { retries, maxMs }: Patience = usualPatience,
 ): Promise<Answer> {
   return pRetry(attempt, {
-    retries: 6,
+    retries,
     minTimeout: 200,
     maxTimeout: 5_000,
     randomize: true,
     // Even past the deadline there is time reserved to record the end of the run.
-    maxRetryTime: Math.max(deadline.remainingMs(), 2_000),
+    maxRetryTime: Math.max(Math.min(deadline.remainingMs(), maxMs), 2_000),
     shouldRetry: ({ error, attemptNumber }) =>
       error instanceof NightshiftError && error.retryable && retry(error, attemptNumber),
   });

@@ -110,6 +110,12 @@ function parseInput<Input extends { dryRun: boolean }, Report>(
   });
 }
 
+/**
+ * Without its end in the ledger a night that is done counts as lost, and recording it twice changes nothing: so this
+ * outlasts what the work does not, such as the restart of a project.
+ */
+const untilRecorded = { retries: 60, maxMs: 120_000 };
+
 /** Does the work and records its end. Returns the run as the ledger then has it. */
 async function work<Input extends { dryRun: boolean }, Report>(
   job: Job<Input, Report>,
@@ -144,6 +150,7 @@ async function work<Input extends { dryRun: boolean }, Report>(
         error: (outcome.error?.describe() ?? null) as never,
       },
       runDocument,
+      { patience: untilRecorded },
     )
     .catch((thrown: unknown) => {
       // The ledger will mark the run as lost, whatever it achieved.

@@ -66,3 +66,6 @@ add column if not exists partition_alert_bytes bigint not null default 107374182
 alter table if exists nightshift.retention_policies
 add column if not exists relation_name text,
 add column if not exists first_purge text check (first_purge = 'all');
+
+alter table if exists nightshift.database_sizes
+add column if not exists newest_oid oid;

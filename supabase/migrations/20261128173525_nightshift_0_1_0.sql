@@ -162,6 +162,9 @@ alter table if exists nightshift.retention_policies
 add column if not exists relation_name text,
 add column if not exists first_purge text check (first_purge = 'all');
 
+alter table if exists nightshift.database_sizes
+add column if not exists newest_oid oid;
+
 -- supabase/schema/health/tables.sql
 
 -- Health checks, their thresholds, and what a check measures.
@@ -226,10 +229,13 @@ $$;
 
 create table if not exists nightshift.database_sizes (
   measured_on date primary key,
-  bytes bigint not null
+  bytes bigint not null,
+  newest_oid oid
 );
 
 comment on table nightshift.database_sizes is 'The size of the database on each day of the last 60, to say how it grows.';
+comment on column nightshift.database_sizes.newest_oid is
+  'The highest number of a relation on that day: one with a higher number was made later.';
 
 alter table nightshift.health_checks enable row level security;
 alter table nightshift.health_thresholds enable row level security;
@@ -1319,6 +1325,30 @@ $$;
 comment on function nightshift.application_owners is
   'The roles whose tables whoever installed Nightshift may change, except those of Supabase (auth, storage, realtime).';
 
+-- supabase/schema/health/application_tables.sql
+
+create or replace function nightshift.application_tables()
+returns setof oid
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select c.oid
+  from pg_catalog.pg_class c
+  where c.relkind in ('r', 'p', 'm', 't') and c.relpersistence <> 't'
+    and c.relowner in (select o from nightshift.application_owners() o)
+    and not exists (
+      select 1 from pg_catalog.pg_depend d
+      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
+    )
+    and (c.relispartition or c.oid not in (
+      select r.partition from nightshift.retired_partitions r where r.status = 'detached'
+    ));
+$$;
+
+comment on function nightshift.application_tables is
+  'The tables, materialized views and TOAST tables that advice is given on: those of application_owners, not temporary, not of an extension, and no partitions that were retired, which nobody writes to and which go as a whole.';
+
 -- supabase/schema/health/assess_health.sql
 
 create or replace function nightshift.assess_health(only_checks text[], quick boolean, as_of timestamptz)
@@ -1392,8 +1422,8 @@ declare
   jobs jsonb;
 begin
   if not run.dry_run and not exists (select 1 from nightshift.database_sizes s where s.measured_on = today) then
-    insert into nightshift.database_sizes (measured_on, bytes)
-    values (today, size)
+    insert into nightshift.database_sizes (measured_on, bytes, newest_oid)
+    values (today, size, (select c.oid from pg_catalog.pg_class c order by c.oid desc limit 1))
     on conflict do nothing;
     delete from nightshift.database_sizes s where s.measured_on < today - 60;
   end if;
@@ -1413,7 +1443,7 @@ end;
 $$;
 
 comment on function nightshift.check_health is
-  'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It notes the size of the database once a day. Errors: NS404, NS409 lease lost.';
+  'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It notes the size of the database, and its newest relation, once a day. Errors: NS404, NS409 lease lost.';
 
 -- supabase/schema/health/declare_health_check.sql
 
@@ -1726,6 +1756,29 @@ $$;
 
 comment on function nightshift.level_rank is 'The order of levels: ok, info, unknown, warning, critical; higher is worse.';
 
+-- supabase/schema/health/multixact_members.sql
+
+-- Only a superuser, or who was granted pg_ls_dir, can list the files; asked for in a statement of its own, since Postgres checks
+-- that right before it runs one.
+
+create or replace function nightshift.multixact_members()
+returns bigint
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not has_function_privilege('pg_ls_dir(text)', 'EXECUTE') then
+    return null;
+  end if;
+  -- A page of 8 kB holds 409 groups of four, and a file 32 pages.
+  return (select 52352 * count(*) from pg_ls_dir('pg_multixact/members') f(name));
+end;
+$$;
+
+comment on function nightshift.multixact_members is
+  'About how many members of multixacts the server keeps, by the files that hold them; null where they cannot be listed.';
+
 -- supabase/schema/health/next_part_of_index.sql
 
 create or replace function nightshift.next_part_of_index(index oid, out detail text, out fix text)
@@ -1881,6 +1934,70 @@ $$;
 comment on function nightshift.only_needed is
   'Whether, by the report of a purge, all rows that it left of a table are still needed by rows that stay.';
 
+-- supabase/schema/health/partitions_without_policy.sql
+
+create or replace function nightshift.partitions_without_policy()
+returns table (parent oid, newest oid, ends_at timestamp, days numeric, has_default boolean, is_switched_off boolean)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
+as $$
+  select distinct on (t.partrelid)
+    t.partrelid, c.oid, e.ends_at, extract(epoch from e.ends_at - e.begins_at) / 86400, t.partdefid <> 0, p.parent is not null
+  from pg_catalog.pg_partitioned_table t
+  join pg_catalog.pg_attribute a on a.attrelid = t.partrelid and a.attnum = t.partattrs[0]
+  left join nightshift.partition_policies p on p.parent::oid = t.partrelid
+  join pg_catalog.pg_inherits i on i.inhparent = t.partrelid and not i.inhdetachpending
+  join pg_catalog.pg_class c on c.oid = i.inhrelid
+  cross join lateral (select regexp_match(pg_get_expr(c.relpartbound, 0), '^FOR VALUES FROM \((.*)\) TO \((.*)\)$') offset 0) b(bounds)
+  cross join lateral (
+    select trim(both '''' from nullif(b.bounds[1], 'MINVALUE')) as begins_at, trim(both '''' from b.bounds[2]) as ends_at
+  ) l
+  cross join lateral (
+    select
+      -- Before and after these years there are dates, but no timestamps.
+      case when l.begins_at !~ '^\d{4}-' then null else l.begins_at::timestamp end as begins_at,
+      case when l.ends_at !~ '^\d{4}-' then 'infinity' else l.ends_at::timestamp end as ends_at
+  ) e
+  where t.partstrat = 'r' and t.partnatts = 1
+    and a.atttypid in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
+    and p.enabled is not true
+    and t.partrelid in (select o from nightshift.application_tables() o)
+    and b.bounds is not null
+    -- A part of a partition ends where that does.
+    and not exists (
+      select 1
+      from pg_catalog.pg_partition_ancestors(t.partrelid) f(relid)
+      where f.relid <> t.partrelid and (nightshift.partition_key(f.relid)).column_name = a.attname
+    )
+  order by t.partrelid, e.ends_at desc;
+$$;
+
+comment on function nightshift.partitions_without_policy is
+  'The tables of the application that are partitioned by range of a date or timestamp and have no enabled partition policy: their last partition, when it ends in UTC, how many days it holds, whether there is a default partition, and whether a policy is switched off. Those without any partition but the default are left out: nobody knows what is to be there.';
+
+-- supabase/schema/health/parts_of_invalid_indexes.sql
+
+create or replace function nightshift.parts_of_invalid_indexes()
+returns setof oid
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select y.indexrelid
+  from pg_catalog.pg_index x
+  join pg_catalog.pg_class c on c.oid = x.indexrelid and c.relkind = 'I'
+  cross join lateral pg_partition_tree(x.indrelid) t
+  join pg_catalog.pg_index y on y.indrelid = t.relid and y.indexrelid <> x.indexrelid
+  where not x.indisvalid and y.indisunique = x.indisunique
+    and nightshift.index_definition(y.indexrelid) = nightshift.index_definition(x.indexrelid);
+$$;
+
+comment on function nightshift.parts_of_invalid_indexes is
+  'The indexes of partitions that an invalid partitioned index has, or that next_part_of_index would attach to it.';
+
 -- supabase/schema/health/purge_steps.sql
 
 create or replace function nightshift.purge_steps(as_of timestamptz, scheduled boolean, max_runs integer)
@@ -1907,6 +2024,126 @@ $$;
 
 comment on function nightshift.purge_steps is
   'What the reports of the last max_runs finished real purges say of each table; place 1 is the newest. scheduled: only those that a schedule began.';
+
+-- supabase/schema/health/read_as_caller.sql
+
+create or replace function nightshift.read_as_caller(relation oid)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(distinct u.name, ', ')
+  from pg_catalog.pg_depend d
+  left join pg_catalog.pg_rewrite w on d.classid = 'pg_catalog.pg_rewrite'::regclass and w.oid = d.objid
+  left join pg_catalog.pg_class v on v.oid = w.ev_class and v.relkind = 'v' and exists (
+    select 1 from pg_options_to_table(v.reloptions) o where o.option_name = 'security_invoker' and o.option_value::boolean
+  )
+  cross join lateral (
+    select case when v.oid is not null then format('view %s', v.oid::regclass)
+      when d.classid = 'pg_catalog.pg_policy'::regclass then pg_describe_object(d.classid, d.objid, 0) end
+  ) u(name)
+  where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = read_as_caller.relation;
+$$;
+
+comment on function nightshift.read_as_caller is
+  'The row level security policies, and the views with security_invoker, that read a relation with the rights of whoever asks, and fail for who may not; null for none. What functions read is not in the catalog.';
+
+-- supabase/schema/health/redundant_indexes.sql
+
+-- Why: the checks of duplicate and of unused indexes ask the same, so that together they never take away what one relies on.
+
+create or replace function nightshift.redundant_indexes()
+returns table (index oid, other oid, relation oid, same_keys boolean, key oid)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with alike as materialized (
+    select a.indexrelid as index, b.indexrelid as other
+    from pg_catalog.pg_index a
+    join pg_catalog.pg_index b on b.indrelid = a.indrelid and b.indkey[0] = a.indkey[0] and b.indexrelid <> a.indexrelid
+    where a.indrelid >= 16384::oid
+      and a.indisvalid and a.indisready and a.indislive and b.indisvalid and b.indisready and b.indislive
+      and a.indnkeyatts <= b.indnkeyatts
+      and not a.indisexclusion
+      and (
+        not a.indisunique
+        or (
+          b.indisunique and b.indnkeyatts = a.indnkeyatts
+          and b.indnullsnotdistinct = a.indnullsnotdistinct and (b.indimmediate or not a.indimmediate)
+        )
+      )
+      and (b.indkey::smallint[])[0:a.indnkeyatts - 1] = (a.indkey::smallint[])[0:a.indnkeyatts - 1]
+      -- With the operator classes the methods are the same too.
+      and (b.indclass::oid[])[0:a.indnkeyatts - 1] = (a.indclass::oid[])[0:]
+      and (b.indcollation::oid[])[0:a.indnkeyatts - 1] = (a.indcollation::oid[])[0:a.indnkeyatts - 1]
+      and (b.indoption::smallint[])[0:a.indnkeyatts - 1] = (a.indoption::smallint[])[0:a.indnkeyatts - 1]
+      and (a.indkey::smallint[])[a.indnkeyatts:] <@ b.indkey::smallint[]
+  ),
+  covered as materialized (
+    select a.indrelid as relation, l.index, l.other, b.indnkeyatts as other_keys, a.indnkeyatts = b.indnkeyatts as same_keys,
+      ac.relkind, ac.relpages, d.kept, d.key, d.other_kept, d.other_key
+    from alike l
+    join pg_catalog.pg_index a on a.indexrelid = l.index
+    join pg_catalog.pg_index b on b.indexrelid = l.other
+    join pg_catalog.pg_class ac on ac.oid = l.index
+    join pg_catalog.pg_class bc on bc.oid = l.other
+    join pg_catalog.pg_am m on m.oid = ac.relam
+    -- Where in its statement an expression stood is of no matter; Postgres up to 16 keeps it.
+    cross join lateral (
+      select
+        regexp_replace(a.indexprs::text, ' :location -?\d+', '', 'g'),
+        regexp_replace(b.indexprs::text, ' :location -?\d+', '', 'g'),
+        regexp_replace(a.indpred::text, ' :location -?\d+', '', 'g'),
+        regexp_replace(b.indpred::text, ' :location -?\d+', '', 'g')
+    ) e(expressions, other_expressions, predicate, other_predicate)
+    cross join lateral (
+      select
+        a.indisprimary or a.indisreplident or l.index in (select k.conindid from pg_catalog.pg_constraint k where k.contype = 'f'),
+        (select k.oid from pg_catalog.pg_constraint k where k.conrelid = a.indrelid and k.conindid = l.index and k.contype = 'u'),
+        b.indisprimary or b.indisreplident or l.other in (select k.conindid from pg_catalog.pg_constraint k where k.contype = 'f'),
+        (select k.oid from pg_catalog.pg_constraint k where k.conrelid = b.indrelid and k.conindid = l.other and k.contype = 'u')
+    ) d(kept, key, other_kept, other_key)
+    -- Parts of a partitioned index come and go with it.
+    where not ac.relispartition
+      -- A list of expressions begins with another when all but its closing bracket does.
+      and (e.expressions is null or starts_with(e.other_expressions, left(e.expressions, -1)))
+      and e.predicate is not distinct from e.other_predicate
+      -- Elsewhere than in a btree, options decide what an index can answer and how well.
+      and (
+        m.amname = 'btree'
+        or (
+          ac.reloptions is not distinct from bc.reloptions
+          and not exists (
+            select 1 from pg_catalog.pg_attribute o
+            where o.attrelid in (l.index, l.other) and o.attoptions is not null
+          )
+        )
+      )
+  ),
+  redundant as (
+    select c.*
+    from covered c
+    -- Of two that answer for each other one stays: that which more depends on, or else the older one.
+    where not c.kept
+      and (
+        (c.other, c.index) not in (select r.index, r.other from covered r)
+        or (c.other_kept, c.other_key is not null, c.index) > (c.kept, c.key is not null, c.other)
+      )
+  )
+  select distinct on (r.index) r.index, r.other, r.relation, r.same_keys, r.key
+  from redundant r
+  where r.relation in (select a from nightshift.application_tables() a)
+    -- The fix of an invalid index needs it.
+    and r.index not in (select p from nightshift.parts_of_invalid_indexes() p)
+  order by r.index,
+    -- One that stays itself.
+    r.other in (select e.index from redundant e), r.other_keys desc, r.other_kept desc, r.other_key is null, r.other;
+$$;
+
+comment on function nightshift.redundant_indexes is
+  'Each index of the application that another of its table answers for, and that other, which is never redundant itself; key: the unique constraint it belongs to, if any. See health_duplicate_indexes.';
 
 -- supabase/schema/health/remove_health_threshold.sql
 
@@ -5291,6 +5528,14 @@ begin
     from nightshift.retired_partitions r
     left join pg_catalog.pg_class c on c.oid = r.partition
     where r.id = d.id and d.status = 'detached' and (c.oid is null or c.relispartition);
+    -- Half detached by them, and due: this run finishes it, as one of its own.
+    perform nightshift.note_detaching(p, r.partition, run.id)
+    from nightshift.read_partitions(chosen) r
+    join nightshift.partition_policies p on p.parent::oid = r.parent
+    where r.pending and r.upper <= least(run.started_at, now()) at time zone 'UTC' - p.retention
+      and not exists (
+        select 1 from nightshift.retired_partitions d where d.partition::oid = r.partition and d.status = 'detaching'
+      );
   end if;
 
   return jsonb_build_object(
@@ -5327,7 +5572,7 @@ end;
 $$;
 
 comment on function nightshift.plan_partition_maintenance is
-  'The tables with an enabled policy and their state (tables: see describe_partition_sets), retired partitions whose grace period is over (drops; keptBecause says why one stays), detaches that were interrupted (unfinished), and tables whose policy is switched off. only_tables: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+  'The tables with an enabled policy and their state (tables: see describe_partition_sets), retired partitions whose grace period is over (drops; keptBecause says why one stays), detaches that were interrupted (unfinished; of those that people began, what is due), and tables whose policy is switched off. only_tables: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
 
 -- supabase/schema/partition/preview_retirement.sql
 
@@ -7590,7 +7835,8 @@ begin
     flag_column = policy.flag_column,
     max_fraction = policy.max_fraction,
     enabled = policy.enabled,
-    first_purge = policy.first_purge
+    first_purge = policy.first_purge,
+    relation_name = policy.relation::text
   where p.relation = policy.relation;
   if policy.enabled or with_children is not null or release is not null or keep is not null then
     perform nightshift.declare_keys(policy.relation, with_children, release, keep);
@@ -7767,26 +8013,8 @@ begin
       message = format('%s may not select, lock and delete rows of %s', current_user, relation),
       hint = format('grant select, update, delete on %s to %I;', relation, current_user);
   end if;
-  if exists (
-    select 1 from pg_catalog.pg_rewrite w
-    where w.ev_class = relation and w.ev_type = '4' and w.is_instead
-  ) then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s has a rule that replaces DELETE', relation),
-      hint = 'Drop the rule; a purge could delete nothing through it.';
-  end if;
-  if exists (
-    select 1
-    from pg_catalog.pg_partition_tree(relation) t
-    join pg_catalog.pg_class c on c.oid = t.relid
-    where c.relkind = 'f'
-  ) then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s has a partition that is a foreign table', relation),
-      hint = 'Rows elsewhere cannot be locked and purged from here; declare the policy where they live.';
-  end if;
+  perform nightshift.require_no_rule(array(select nightshift.partitions_below(relation)), 'DELETE');
+  perform nightshift.require_own_rows(relation);
 end;
 $$;
 
@@ -7824,6 +8052,7 @@ begin
       hint = format('Declare the policy as the owner of the table, or: grant update on %s to %I;', named.referencing, caller);
   end if;
   perform nightshift.require_trusted(array[named.referencing::oid]);
+  perform nightshift.require_no_rule(array(select nightshift.partitions_below(named.referencing)), 'UPDATE');
   select a.attname into stuck
   from pg_catalog.pg_attribute a
   left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
@@ -7912,20 +8141,7 @@ begin
       hint = 'Name an existing table, with its schema: nightshift.add_retention_policy(''public.orders'', ''30 days'').';
   end if;
   perform nightshift.check_purgeable(policy.relation, 'A retention policy');
-  if exists (
-    select 1
-    from nightshift.retention_policies o
-    where o.relation <> policy.relation
-      and (
-        o.relation in (select a.relid from pg_catalog.pg_partition_ancestors(policy.relation) a(relid))
-        or policy.relation in (select a.relid from pg_catalog.pg_partition_ancestors(o.relation) a(relid))
-      )
-  ) then
-    raise exception using
-      errcode = 'NS422',
-      message = format('A partition or a parent of %s has a retention policy already', policy.relation),
-      hint = 'One policy on the partitioned table covers all of its partitions.';
-  end if;
+  perform nightshift.require_one_policy(policy.relation);
   -- Each field by itself: '1 month -30 days' is positive on paper and negative in February.
   if policy.drop_after is null
     or not isfinite(policy.drop_after)
@@ -7946,6 +8162,12 @@ begin
       message = format('drop_after is only %s', policy.drop_after),
       detail = 'An interval under one day is more often a wrong unit than a wish.',
       hint = 'Pass allow_short => true if it is meant.';
+  end if;
+  if policy.drop_after > '1000 years' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('drop_after is %s, which reaches back before any row', policy.drop_after),
+      hint = 'Say how old a row must be to go, for example ''30 days''; where rows are to stay, a table needs no policy.';
   end if;
   if policy.max_fraction is null or policy.max_fraction <= 0 or policy.max_fraction > 1 then
     raise exception using
@@ -9541,7 +9763,11 @@ begin
   update nightshift.retention_policies p
   set relation_name = c.oid::regclass::text
   from pg_catalog.pg_class c
-  where c.oid = p.relation and p.relation_name is distinct from c.oid::regclass::text;
+  where c.oid = p.relation and p.relation_name is distinct from c.oid::regclass::text
+    -- Where another table has taken its name, nobody knows yet for which of them the policy is (warn_of_namesake).
+    and not exists (
+      select from pg_catalog.pg_class n where n.oid = nightshift.find_relation(p.relation_name) and n.relkind in ('r', 'p')
+    );
 
   update nightshift.retention_policies p
   set relation = anew.oid
@@ -9564,7 +9790,7 @@ end;
 $$;
 
 comment on function nightshift.follow_tables is
-  'Notes the present name of every table that has a retention policy, and lets a policy whose table is gone follow it to the one that was created anew under that name.';
+  'Notes the present name of every table that has a retention policy, unless another has taken the former one, and lets a policy whose table is gone follow it to the one that was created anew under that name.';
 
 -- supabase/schema/retention/forced_names.sql
 
@@ -9767,7 +9993,16 @@ set search_path = pg_catalog, pg_temp
 as $$
   -- Postgres cannot build an index concurrently on a partitioned table.
   select format('create index %son %s (%s);', case when r.relkind = 'p' then '' else 'concurrently ' end,
-    c.conrelid::regclass, nightshift.key_columns(c.oid))
+    c.conrelid::regclass, (
+      select string_agg(concat_ws(' ', quote_ident(x.attname), (
+        select format('collate %I.%I', n.nspname, l.collname)
+        from pg_catalog.pg_collation l join pg_catalog.pg_namespace n on n.oid = l.collnamespace
+        where l.oid = nightshift.key_collation(t.attcollation, x.attcollation) and l.oid <> x.attcollation
+      )), ', ' order by u.position)
+      from unnest(c.conkey, c.confkey) with ordinality u(conkey, confkey, position)
+      join pg_catalog.pg_attribute x on x.attrelid = c.conrelid and x.attnum = u.conkey
+      join pg_catalog.pg_attribute t on t.attrelid = c.confrelid and t.attnum = u.confkey
+    ))
   from pg_catalog.pg_constraint c
   join pg_catalog.pg_class r on r.oid = c.conrelid
   where c.oid = index_for_key.key;
@@ -9856,12 +10091,21 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
-    select string_agg(format('t.%I%s %s x.%I%s', referenced.attname, o.cast_left, o.name, referencing.attname, o.cast_right), ' and ')
+    select string_agg(format('t.%I%s%s %s x.%I%s%s',
+      referenced.attname, o.cast_left, l.collated, o.name, referencing.attname, o.cast_right, l.collated), ' and ')
     from pg_catalog.pg_constraint k
     cross join lateral unnest(k.conkey, k.confkey, k.conpfeqop) u(conkey, confkey, operator)
     join pg_catalog.pg_attribute referencing on referencing.attrelid = k.conrelid and referencing.attnum = u.conkey
     join pg_catalog.pg_attribute referenced on referenced.attrelid = k.confrelid and referenced.attnum = u.confkey
     cross join lateral nightshift.trusted_operator(u.operator) o
+    cross join lateral (
+      select coalesce((
+        select format(' collate %I.%I', n.nspname, c.collname)
+        from pg_catalog.pg_collation c join pg_catalog.pg_namespace n on n.oid = c.collnamespace
+        where referenced.attcollation <> referencing.attcollation
+          and c.oid = nightshift.key_collation(referenced.attcollation, referencing.attcollation)
+      ), '')
+    ) l(collated)
     where k.oid = key
   );
 end;
@@ -9869,6 +10113,26 @@ $$;
 
 comment on function nightshift.join_condition is
   'The SQL condition on which rows of a foreign key belong together: t is the referenced table, x the referencing one. Errors: NS422 (see trusted_operator).';
+
+-- supabase/schema/retention/key_collation.sql
+
+create or replace function nightshift.key_collation(referenced oid, referencing oid)
+returns oid
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Where equal means the same bytes, Postgres takes the collation of the column that refers, and the index there.
+  return case
+    when referenced = referencing or (select not c.collisdeterministic from pg_catalog.pg_collation c where c.oid = referenced) then referenced
+    else referencing
+  end;
+end;
+$$;
+
+comment on function nightshift.key_collation is
+  'The collation by which Postgres looks for rows that refer to one, given those of the two columns of a foreign key (0 for a type without).';
 
 -- supabase/schema/retention/key_columns.sql
 
@@ -10351,6 +10615,9 @@ declare
   in_utc constant text := case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
     then '' else '::timestamp at time zone ''UTC''' end;
 begin
+  -- Both may have been attached since the policy was declared.
+  perform nightshift.require_one_policy(policy.relation);
+  perform nightshift.require_own_rows(policy.relation);
   if cardinality(leaves) > many_leaves then
     select m.due_rows, m.is_exact, m.total_rows, m.oldest into due_rows, due_exact, total_rows, oldest
     from nightshift.measure_leaves(policy, leaves::oid[], due, as_of, stop_at) m;
@@ -11133,6 +11400,10 @@ declare
   changed record;
   may_go tid[];
 begin
+  -- So it is in nearly every run.
+  if cardinality(released) = 0 and not exists (select from nightshift.purge_released r where r.run_id = run.id) then
+    return;
+  end if;
   steps := nightshift.add_released(steps, turn::text, nightshift.count_released(released));
   -- Those that are gone now need not be counted any more.
   for changed in
@@ -12467,7 +12738,7 @@ begin
     where d.classid = 'pg_catalog.pg_constraint'::regclass
   ),
   keys as materialized (
-    select distinct f.relation, k.oid, k.conname, k.conrelid, k.confrelid, k.conkey
+    select distinct f.relation, k.oid, k.conname, k.conrelid, k.confrelid, k.conkey, k.confkey
     from found f
     cross join lateral (select k.* from pg_catalog.pg_constraint k where k.oid = f.key offset 0) k
     where k.contype = 'f'
@@ -12499,6 +12770,15 @@ begin
           from pg_catalog.pg_class c
           join pg_catalog.pg_am m on m.oid = c.relam
           where c.oid = i.indexrelid and m.amname in ('btree', 'hash')
+        )
+        -- In an index of another collation Postgres cannot look up a text.
+        and not exists (
+          select
+          from unnest(k.conkey, k.confkey) u(conkey, confkey)
+          join pg_catalog.pg_attribute x on x.attrelid = k.conrelid and x.attnum = u.conkey
+          join pg_catalog.pg_attribute t on t.attrelid = k.confrelid and t.attnum = u.confkey
+          join generate_series(0, cardinality(k.conkey) - 1) n on i.indkey[n] = u.conkey
+          where x.attcollation <> 0 and i.indcollation[n] <> nightshift.key_collation(t.attcollation, x.attcollation)
         )
         -- The leading columns of the index, in any order, are the columns of the key.
         and (
@@ -12649,6 +12929,40 @@ $$;
 comment on function nightshift.remove_retention_policy is
   'Removes the policy; a run under way deletes nothing more of that table. A policy whose table is gone is removed by its oid: remove_retention_policy(12345::oid::regclass). Returns what was removed. Errors: NS404.';
 
+-- supabase/schema/retention/require_no_rule.sql
+
+-- A rule turns one statement into others, which have our rights: what these change is neither looked at, nor locked, nor counted.
+
+create or replace function nightshift.require_no_rule(relations oid[], event text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  found_rule record;
+begin
+  select w.ev_class::regclass as relation, w.rulename, w.is_instead into found_rule
+  from unnest(relations) r(oid)
+  -- One by one, by the index: views are rules too, and a database has many.
+  cross join lateral (select w.* from pg_catalog.pg_rewrite w where w.ev_class = r.oid offset 0) w
+  where w.ev_type = case event when 'UPDATE' then '2' when 'DELETE' then '4' end
+  order by r.oid, w.rulename
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s has a rule on %s: %I', found_rule.relation, event, found_rule.rulename),
+      detail = case when found_rule.is_instead then format('It does something else instead of the %s.', event)
+        else format('It does something beside the %s, to rows that nobody has looked at, locked or counted.', event) end,
+      hint = format('drop rule %I on %s; a trigger can do what it is for, row by row.', found_rule.rulename, found_rule.relation);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_no_rule is
+  'Raises NS422, with the fix in the hint, when one of these tables has a rule for an event (UPDATE or DELETE).';
+
 -- supabase/schema/retention/require_no_sentinel.sql
 
 -- A time that stands for "not deleted" is older than any retention, so every live row that has it would be due.
@@ -12713,6 +13027,70 @@ $$;
 
 comment on function nightshift.require_no_sentinel is
   'Raises NS422, with the column that mends it in the hint, where the marker has a constant default that is due, or holds a time that programs write for "no time": year 1, 1900, the beginning of 1970. oldest_due: the oldest row that is due, where it is known; a later one shows that there is none.';
+
+-- supabase/schema/retention/require_one_policy.sql
+
+create or replace function nightshift.require_one_policy(relation regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  other regclass;
+begin
+  select o.relation into other
+  from nightshift.retention_policies o
+  where o.relation <> require_one_policy.relation
+    and (
+      o.relation in (select a.relid from pg_catalog.pg_partition_ancestors(require_one_policy.relation) a(relid))
+      or require_one_policy.relation in (select a.relid from pg_catalog.pg_partition_ancestors(o.relation) a(relid))
+    )
+  order by o.relation
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('A partition or a parent of %s has a retention policy already: %s', relation, other),
+      detail = 'Rows of the partition would be due by two policies.',
+      hint = format('One policy on the partitioned table covers all of its partitions: select nightshift.remove_retention_policy(%L);',
+        case when relation in (select a.relid from pg_catalog.pg_partition_ancestors(other) a(relid)) then other else relation end);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_one_policy is
+  'Raises NS422, with the fix in the hint, when a partition of a table, or what it is a partition of, has a retention policy as well.';
+
+-- supabase/schema/retention/require_own_rows.sql
+
+create or replace function nightshift.require_own_rows(relation regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  elsewhere regclass;
+begin
+  select c.oid into elsewhere
+  from nightshift.partitions_below(relation) l(oid)
+  -- One by one: a thousand partitions are expected of every table, and all of pg_class would be read for those as well.
+  cross join lateral (select c.oid, c.relkind from pg_catalog.pg_class c where c.oid = l.oid offset 0) c
+  where c.relkind = 'f'
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s has a partition that is a foreign table: %s', relation, elsewhere),
+      hint = format('Rows elsewhere cannot be locked and purged from here. Declare policies on the partitions that are here, or: alter table %s detach partition %s;',
+        relation, elsewhere);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_own_rows is
+  'Raises NS422, with the fix in the hint, when a partition of a table is a foreign table.';
 
 -- supabase/schema/retention/require_referencing_indexes.sql
 
@@ -12864,6 +13242,8 @@ begin
     end if;
   end if;
 
+  perform nightshift.require_no_rule(array(select distinct r.relation from unnest(rows_to_delete) r), 'DELETE');
+  perform nightshift.require_no_rule(array(select distinct r.relation from unnest(released_rows) r), 'UPDATE');
   -- A fresh look, after the locks: whoever would refer to a locked row now waits for us, whoever did before is seen.
   found_rows := array(select f from nightshift.find_needed_rows(run.id, rows_to_delete, released_rows, keys) f);
   if cardinality(found_rows) = 0 and not has_children then
@@ -12891,7 +13271,7 @@ begin
     rows_to_delete := left_rows;
   end loop;
   released := nightshift.stay_released(released, rows_to_delete);
-  if cardinality(held) > 0 and (has_children or cardinality(component) > 1) then
+  if cardinality(held) > 0 and (has_children or cardinality(component) > 0 and cardinality(keys) > 1) then
     -- What stays for one reason was not asked for others, which hold it as well. Children that stay only because what they
     -- would go with stays have none, and are none.
     held := held || array(
@@ -13073,6 +13453,8 @@ as $$
     select jsonb_agg(w)
     from (
       select nightshift.warn_of_heirs(retention_warnings.relation)
+      union all
+      select nightshift.warn_of_namesake(retention_warnings.relation)
       union all
       select nightshift.warn_of_replica_identity(m.member)
       from nightshift.policy_members(array[retention_warnings.relation::oid]) m
@@ -13534,6 +13916,33 @@ $$;
 comment on function nightshift.warn_of_heirs is
   'A sentence with the fix where tables inherit from one with a policy and have none themselves: a purge looks at the rows of the table alone.';
 
+-- supabase/schema/retention/warn_of_namesake.sql
+
+create or replace function nightshift.warn_of_namesake(relation regclass)
+returns setof text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  select format(
+    '%1$s was called %2$s when its policy was declared, which is another table now, without a policy. Fix: declare one there, with nightshift.add_retention_policy; and if this one is meant as well: select nightshift.alter_retention_policy(%1$L);',
+    p.relation, p.relation_name
+  )
+  from nightshift.retention_policies p
+  where p.relation = warn_of_namesake.relation
+    and exists (
+      select from pg_catalog.pg_class n
+      where n.oid = nightshift.find_relation(p.relation_name) and n.oid <> p.relation and n.relkind in ('r', 'p')
+        and not exists (select from nightshift.retention_policies o where o.relation = n.oid)
+    );
+end;
+$$;
+
+comment on function nightshift.warn_of_namesake is
+  'A sentence with the fix where another table has taken the name that a policy was declared for, as when a table is replaced by a copy of it.';
+
 -- supabase/schema/retention/warn_of_replica_identity.sql
 
 create or replace function nightshift.warn_of_replica_identity(relation regclass)
@@ -13600,9 +14009,15 @@ begin
   elsif not nightshift.has_due_rows(leaf, marker_column, due) then
     return null;
   end if;
-  -- Postgres weighs the index against reading every page; where it would read every page, we sweep.
+  -- Postgres weighs the index against reading every page; where it would read every page, we sweep. Where it would not, since
+  -- the rows lie in the order of the index, a sweep past nine others still takes less than to choose a row by the index.
   execute format('explain (format json) select r.ctid from only %s r where %s', nightshift.trusted_name(leaf), due) into plan;
-  return case plan #>> '{0,Plan,Node Type}' when 'Seq Scan' then 'sweep' else 'index' end;
+  return case
+    when plan #>> '{0,Plan,Node Type}' = 'Seq Scan' then 'sweep'
+    when (plan #>> '{0,Plan,Plan Rows}')::numeric > (select c.reltuples / 10 from pg_catalog.pg_class c where c.oid = leaf and c.reltuples > 0)
+      then 'sweep'
+    else 'index'
+  end;
 end;
 $$;
 
@@ -13933,7 +14348,7 @@ select nightshift.declare_health_check(
 
 -- supabase/schema/health/checks/connections.sql
 
--- Health check connections: how much of the server's pool of connections is in use.
+-- Health check connections: how much of each limit on connections is in use: of the server, this database, each role.
 -- Why: at the limit every new request is refused, those of the night shift among them.
 
 create or replace function nightshift.health_connections(as_of timestamptz)
@@ -13960,12 +14375,35 @@ begin
       - coalesce(current_setting('reserved_connections', true)::integer, 0) as slots
   ) room
   where a.backend_type = 'client backend'
-  group by room.slots;
+  group by room.slots
+  union all
+  -- Postgres holds no superuser to these.
+  select
+    format('database %I', d.datname),
+    round(100.0 * count(a.pid) / d.datconnlimit, 1),
+    format('%s of %s, the connection limit of the database', count(a.pid), d.datconnlimit),
+    format('alter database %I connection limit %s; -- or end some of its sessions', d.datname, 2 * d.datconnlimit),
+    null::numeric, null::numeric, null::numeric, null::text
+  from pg_catalog.pg_database d
+  left join pg_catalog.pg_stat_activity a on a.datid = d.oid and a.backend_type = 'client backend'
+  where d.datname = current_database() and d.datconnlimit > 0
+  group by d.datname, d.datconnlimit
+  union all
+  select
+    format('role %I', r.rolname),
+    round(100.0 * count(a.pid) / r.rolconnlimit, 1),
+    format('%s of %s, the connection limit of the role', count(a.pid), r.rolconnlimit),
+    format('alter role %I connection limit %s; -- or end some of its sessions', r.rolname, 2 * r.rolconnlimit),
+    null::numeric, null::numeric, null::numeric, null::text
+  from pg_catalog.pg_roles r
+  left join pg_catalog.pg_stat_activity a on a.usesysid = r.oid and a.backend_type = 'client backend'
+  where r.rolconnlimit > 0 and not r.rolsuper and r.rolcanlogin
+  group by r.rolname, r.rolconnlimit;
 end;
 $$;
 
 comment on function nightshift.health_connections is
-  'Client connections in percent of max_connections less those reserved (superuser_reserved_connections, reserved_connections). See nightshift.health_checks.';
+  'Client connections in percent of max_connections less those reserved (superuser_reserved_connections, reserved_connections), and of the connection limits of this database and of each role, where there are any. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'connections',
@@ -13999,15 +14437,15 @@ begin
   select c.* into strict health_check from nightshift.health_checks c where c.name = 'database_growth';
   select s.* into past
   from nightshift.database_sizes s
-  where s.measured_on < this_day
+  -- From the growth of a day or two nothing follows for a week: it may be one import.
+  where s.measured_on <= this_day - 3
   -- The newest that is at least a week old, or else the oldest: either way the one next to a week.
   order by s.measured_on > this_day - 7, abs(this_day - s.measured_on - 7)
   limit 1;
   if not found then
     return query select
-      'nightshift.database_sizes', 0::numeric,
-      'Not known yet: the job health-check notes the size once a day, and has not done so for a day',
-      null::text, 0::numeric, null::numeric, null::numeric, null::text;
+      format('database %I', current_database()), null::numeric, 'Not known yet: its size has not been noted for three days',
+      null::text, null::numeric, null::numeric, null::numeric, null::text;
     return;
   end if;
 
@@ -14027,7 +14465,7 @@ end;
 $$;
 
 comment on function nightshift.health_database_growth is
-  'Growth of this database in 7 days in percent, from nightshift.database_sizes; thresholds are never below what is 100 MB. See nightshift.health_checks.';
+  'Growth of this database in 7 days in percent, from nightshift.database_sizes; thresholds are never below what is 100 MB. Null until it has been noted for three days. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'database_growth',
@@ -14133,7 +14571,9 @@ begin
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   where n.nspname not in ('pg_catalog', 'information_schema')
     -- Nobody else may vacuum it.
-    and pg_has_role(c.relowner, 'usage');
+    and pg_has_role(c.relowner, 'usage')
+    -- What was retired is read no more, and goes as a whole.
+    and (c.relispartition or c.oid not in (select r.partition from nightshift.retired_partitions r where r.status = 'detached'));
 end;
 $$;
 
@@ -14250,118 +14690,39 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  with alike as materialized (
-    select a.indexrelid as index, b.indexrelid as other
-    from pg_catalog.pg_index a
-    join pg_catalog.pg_index b on b.indrelid = a.indrelid and b.indkey[0] = a.indkey[0] and b.indexrelid <> a.indexrelid
-    where a.indrelid >= 16384::oid
-      and a.indisvalid and a.indisready and a.indislive and b.indisvalid and b.indisready and b.indislive
-      and a.indnkeyatts <= b.indnkeyatts
-      and not a.indisexclusion
-      and (
-        not a.indisunique
-        or (
-          b.indisunique and b.indnkeyatts = a.indnkeyatts
-          and b.indnullsnotdistinct = a.indnullsnotdistinct and (b.indimmediate or not a.indimmediate)
-        )
-      )
-      and (b.indkey::smallint[])[0:a.indnkeyatts - 1] = (a.indkey::smallint[])[0:a.indnkeyatts - 1]
-      -- With the operator classes the methods are the same too.
-      and (b.indclass::oid[])[0:a.indnkeyatts - 1] = (a.indclass::oid[])[0:]
-      and (b.indcollation::oid[])[0:a.indnkeyatts - 1] = (a.indcollation::oid[])[0:a.indnkeyatts - 1]
-      and (b.indoption::smallint[])[0:a.indnkeyatts - 1] = (a.indoption::smallint[])[0:a.indnkeyatts - 1]
-      and (a.indkey::smallint[])[a.indnkeyatts:] <@ b.indkey::smallint[]
-  ),
-  covered as materialized (
-    select a.indrelid as relation, l.index, l.other, b.indnkeyatts as other_keys, a.indnkeyatts = b.indnkeyatts as same_keys,
-      ac.relkind, ac.relpages, d.kept, d.key, d.other_kept, d.other_key
-    from alike l
-    join pg_catalog.pg_index a on a.indexrelid = l.index
-    join pg_catalog.pg_index b on b.indexrelid = l.other
-    join pg_catalog.pg_class ac on ac.oid = l.index
-    join pg_catalog.pg_class bc on bc.oid = l.other
-    join pg_catalog.pg_am m on m.oid = ac.relam
-    -- Where in its statement an expression stood is of no matter; Postgres up to 16 keeps it.
-    cross join lateral (
-      select
-        regexp_replace(a.indexprs::text, ' :location -?\d+', '', 'g'),
-        regexp_replace(b.indexprs::text, ' :location -?\d+', '', 'g'),
-        regexp_replace(a.indpred::text, ' :location -?\d+', '', 'g'),
-        regexp_replace(b.indpred::text, ' :location -?\d+', '', 'g')
-    ) e(expressions, other_expressions, predicate, other_predicate)
-    cross join lateral (
-      select
-        a.indisprimary or a.indisreplident or l.index in (select k.conindid from pg_catalog.pg_constraint k where k.contype = 'f'),
-        (select k.oid from pg_catalog.pg_constraint k where k.conrelid = a.indrelid and k.conindid = l.index and k.contype = 'u'),
-        b.indisprimary or b.indisreplident or l.other in (select k.conindid from pg_catalog.pg_constraint k where k.contype = 'f'),
-        (select k.oid from pg_catalog.pg_constraint k where k.conrelid = b.indrelid and k.conindid = l.other and k.contype = 'u')
-    ) d(kept, key, other_kept, other_key)
-    -- Parts of a partitioned index come and go with it.
-    where not ac.relispartition
-      -- A list of expressions begins with another when all but its closing bracket does.
-      and (e.expressions is null or starts_with(e.other_expressions, left(e.expressions, -1)))
-      and e.predicate is not distinct from e.other_predicate
-      -- Elsewhere than in a btree, options decide what an index can answer and how well.
-      and (
-        m.amname = 'btree'
-        or (
-          ac.reloptions is not distinct from bc.reloptions
-          and not exists (
-            select 1 from pg_catalog.pg_attribute o
-            where o.attrelid in (l.index, l.other) and o.attoptions is not null
-          )
-        )
-      )
-  ),
-  redundant as (
-    select distinct on (c.index) c.*
-    from covered c
-    -- Of two that answer for each other one stays: that which more depends on, or else the older one.
-    where not c.kept
-      and (
-        (c.other, c.index) not in (select r.index, r.other from covered r)
-        or (c.other_kept, c.other_key is not null, c.index) > (c.kept, c.key is not null, c.other)
-      )
-    order by c.index, c.other_keys desc, c.other_kept desc, c.other_key is null, c.other
-  )
   select
     r.index::regclass::text,
-    current_setting('block_size')::bigint * case when r.relkind = 'I' then (
+    current_setting('block_size')::bigint * case when c.relkind = 'I' then (
       with recursive part(index) as (
         select r.index
         union all
         select i.inhrelid from part p join pg_catalog.pg_inherits i on i.inhparent = p.index
       )
-      select sum(c.relpages) from part p join pg_catalog.pg_class c on c.oid = p.index
-    ) else r.relpages end,
+      select sum(i.relpages) from part p join pg_catalog.pg_class i on i.oid = p.index
+    ) else c.relpages end,
     format('on %s; %s %s', t.oid::regclass, r.other::regclass,
       case when r.same_keys then 'is the same' else 'begins with the same columns' end),
     case
       when r.key is not null
         then format('alter table %s drop constraint %I;', t.oid::regclass,
           (select k.conname from pg_catalog.pg_constraint k where k.oid = r.key))
-      else format('drop index %s%s;', case when r.relkind <> 'I' then 'concurrently ' end, r.index::regclass)
+      else format('drop index %s%s;', case when c.relkind <> 'I' then 'concurrently ' end, r.index::regclass)
     end,
     null::numeric, null::numeric, null::numeric, null::text
-  from redundant r
-  join pg_catalog.pg_class t on t.oid = r.relation
-  where t.relkind in ('r', 'm', 'p') and t.relpersistence <> 't'
-    and t.relowner in (select o from nightshift.application_owners() o)
-    and not exists (
-      select 1 from pg_catalog.pg_depend d
-      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = t.oid and d.deptype = 'e'
-    );
+  from nightshift.redundant_indexes() r
+  join pg_catalog.pg_class c on c.oid = r.index
+  join pg_catalog.pg_class t on t.oid = r.relation;
 $$;
 
 comment on function nightshift.health_duplicate_indexes is
-  'The size of each index that another answers for: the same or more columns in the same order, with the same method, operator classes, collations, order, expressions and predicate, and its INCLUDE columns among them. One that makes rows unique is redundant only beside one that does so on the same columns; of two that are the same, one is named. See nightshift.health_checks.';
+  'The size of each index that another answers for: the same or more columns in the same order, with the same method, operator classes, collations, order, expressions and predicate, and its INCLUDE columns among them. One that makes rows unique is redundant only beside one that does so on the same columns; of two that are the same, one is named. Those under 1 MB are ok, since what they cost is not worth a migration. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'duplicate_indexes',
   title => 'Indexes that repeat another',
-  healthy => 'No index repeats another.',
+  healthy => 'No index of some size repeats another.',
   why => 'Both are written with every row and held in memory, and one of them would do.',
-  unit => 'bytes', info => 0, warning => 10485760
+  unit => 'bytes', info => 1048576, warning => 10485760
 );
 
 -- supabase/schema/health/checks/failed_restores.sql
@@ -14418,22 +14779,19 @@ as $$
   with recursive served as materialized (
     select k.oid as key
     from pg_catalog.pg_constraint k
-    join pg_catalog.pg_index x on x.indrelid = k.conrelid
-    where k.contype = 'f' and x.indisvalid and x.indisready
-      -- The leading columns of the index, in any order, are those of the key.
-      and (x.indkey::smallint[])[0:cardinality(k.conkey) - 1] @> k.conkey
-      and x.indnkeyatts >= cardinality(k.conkey)
+    -- By any one of its columns the rows are found that the others are compared in.
+    join pg_catalog.pg_index x on x.indrelid = k.conrelid and x.indkey[0] = any(k.conkey)
+    join pg_catalog.pg_class c on c.oid = x.indexrelid
+    join pg_catalog.pg_am m on m.oid = c.relam and m.amname in ('btree', 'hash')
+    where k.contype = 'f'
+      -- One that is invalid is being built, or invalid_indexes says how to finish it; a second one would repeat it.
+      and (x.indisvalid and x.indisready or not x.indisunique and c.relname !~ '_cc(new|old)\d*$')
       -- Without the rows whose key is null it serves just as well.
       and (
         x.indpred is null
         or substring(
           x.indpred::text from '^\{NULLTEST :arg \{VAR :varno 1 :varattno (\d+) [^{}]*\} :nulltesttype 1 [^{}]*\}$'
         )::smallint = any(k.conkey)
-      )
-      and exists (
-        select 1 from pg_catalog.pg_class c
-        join pg_catalog.pg_am m on m.oid = c.relam
-        where c.oid = x.indexrelid and m.amname in ('btree', 'hash')
       )
   ),
   -- Each partition has a copy of the key, and may have an index of its own.
@@ -14473,24 +14831,69 @@ as $$
     from unnest(l.conkey) with ordinality u(attnum, position)
     join pg_catalog.pg_attribute a on a.attrelid = t.oid and a.attnum = u.attnum
   ) n(columns)
-  where t.relpersistence <> 't'
-    and t.relowner in (select o from nightshift.application_owners() o)
-    and not exists (
-      select 1 from pg_catalog.pg_depend d
-      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = t.oid and d.deptype = 'e'
-    )
+  where t.oid in (select a from nightshift.application_tables() a)
   group by t.oid, t.relkind, n.columns;
 $$;
 
 comment on function nightshift.health_foreign_keys_without_index is
-  'For each foreign key whose columns no index serves, how many rows the referring table has, as Postgres estimates them; of a partitioned one, in the partitions without. Not those that have an index: a valid btree or hash with the columns in front, in any order, partial only where they are not null. See nightshift.health_checks.';
+  'For each foreign key whose columns no index serves, how many rows the referring table has, as Postgres estimates them; of a partitioned one, in the partitions without. Not those that have an index: a btree or hash that begins with a column of the key, valid or to be completed by the fix of invalid_indexes, partial only where one is not null. Tables of less than 1,000 rows are ok: to read one as a whole takes no longer than to use an index. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'foreign_keys_without_index',
   title => 'Foreign keys without an index',
-  healthy => 'Every foreign key has an index.',
+  healthy => 'Every foreign key of a table of some size has an index.',
   why => 'Whenever a referenced row is deleted or gets another key, Postgres looks for rows that refer to it, and without an index it reads the whole table.',
-  unit => 'count', info => 0, warning => 1000000
+  unit => 'count', info => 1000, warning => 1000000
+);
+
+-- supabase/schema/health/checks/hidden_partitions.sql
+
+-- Health check hidden_partitions: partitions that are there while their rows cannot be seen through the table.
+-- Why: nothing fails, figures are just too low; and what was meant to be kept is dropped or forgotten as a table that nobody reads.
+
+create or replace function nightshift.health_hidden_partitions(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+as $$
+  select
+    i.inhrelid::regclass::text,
+    1::numeric,
+    format('half detached from %s: its rows cannot be seen through it, none can be added, and no other partition can be detached concurrently.%s',
+      i.inhparent::regclass, case when d.partition is not null
+        then format(' The next run of partition-maintenance finishes it; to have it back: select nightshift.reattach_partition(%L);', i.inhrelid::regclass)
+        else ' To have it back, finish it and attach it again' end),
+    format('alter table %s detach partition %s finalize;', i.inhparent::regclass, i.inhrelid::regclass),
+    null::numeric, null::numeric, 1::numeric, null::text
+  from pg_catalog.pg_inherits i
+  left join nightshift.retired_partitions d on d.partition::oid = i.inhrelid and d.status = 'detaching'
+  where i.inhdetachpending and i.inhparent in (select a from nightshift.application_tables() a)
+  union all
+  select
+    d.partition::text,
+    1::numeric,
+    format('was retired from %s when retention was shorter; it is not due any more, so rows of %s to %s are missing there, and new ones of that time find no partition',
+      d.parent, lower(d.period), upper(d.period)),
+    format('select nightshift.reattach_partition(%L);', d.partition),
+    null::numeric, 1::numeric, null::numeric, null::text
+  from nightshift.retired_partitions d
+  join nightshift.partition_policies p on p.parent = d.parent and p.enabled
+  join pg_catalog.pg_class c on c.oid = d.partition and not c.relispartition
+  where d.status = 'detached'
+    and (p.retention is null or upper(d.period) > least(health_hidden_partitions.as_of, now()) at time zone 'UTC' - p.retention);
+$$;
+
+comment on function nightshift.health_hidden_partitions is
+  '1 for each partition that is half detached (critical), as an interrupted detach leaves it, and for each that was retired and would not be due now (warning). See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'hidden_partitions',
+  title => 'Partitions whose rows cannot be seen',
+  healthy => 'Every partition that is to be there can be seen through its table.',
+  why => 'Queries of the table pass over these rows without a word, and what is computed from them is too low.',
+  unit => 'count', warning => 1
 );
 
 -- supabase/schema/health/checks/idle_in_transaction.sql
@@ -14631,8 +15034,7 @@ begin
     from unnest(case i.relkind when 'I' then array[i.index] end) o(index)
     cross join lateral nightshift.next_part_of_index(o.index) s
   ) p on true
-  where t.relpersistence <> 't'
-    and t.relowner in (select o from nightshift.application_owners() o)
+  where t.oid in (select a from nightshift.application_tables() a)
     and not exists (select 1 from underway u where u.index = i.index or u.relation = i.relation);
 end;
 $$;
@@ -15059,7 +15461,7 @@ select nightshift.declare_health_check(
 
 -- supabase/schema/health/checks/partition_horizon.sql
 
--- Health check partition_horizon: for how many days there are partitions, for each table with a partition policy.
+-- Health check partition_horizon: for how many days there are partitions, for each table that is partitioned by time.
 -- Why: at the horizon inserts fail, or pile up in the default partition, all at once and usually at midnight.
 
 create or replace function nightshift.health_partition_horizon(as_of timestamptz)
@@ -15099,11 +15501,30 @@ as $$
     select case when t.room > t.gap then least(7, t.room / 2, (t.room - t.gap) * 0.75) else t.room / 8 end
   ) w(days)
   -- A table that is gone, or that no policy fits any more, is a matter of policies_broken.
-  where a.key_column is not null;
+  where a.key_column is not null
+  union all
+  select
+    u.parent::regclass::text,
+    case when isfinite(u.ends_at) then greatest(
+      round(extract(epoch from u.ends_at - (health_partition_horizon.as_of at time zone 'UTC')) / 86400, 3), 0
+    ) end,
+    format('It has no partition policy%s; %s, its last partition, ends on %s UTC, and rows after that %s. If none are to come: select nightshift.set_health_threshold(''partition_horizon'', %L);',
+      case when u.is_switched_off then ' that is switched on' else '' end, u.newest::regclass,
+      to_char(u.ends_at, 'YYYY-MM-DD HH24:MI'),
+      case when u.has_default then 'pile up in the default partition' else 'are refused' end, u.parent::regclass::text),
+    case when u.is_switched_off then format('select nightshift.alter_partition_policy(%L, enabled => true); ', u.parent::regclass)
+        -- Unless the fix of default_partition_rows has done so.
+      else format('select nightshift.add_partition_policy(%1$L, %2$L) where not exists (select from nightshift.partition_policies where parent = %1$L::regclass); ',
+        u.parent::regclass, nightshift.usual_partition(u.parent)) end
+      || format('select nightshift.create_missing_partitions(%L);', u.parent::regclass),
+    -- Whether someone else is about to make the next one, or none is wanted, is not known: that is worth a look, not an alarm
+    -- at night. What makes them one at a time does so at some time of the last one.
+    null::numeric, least(7, coalesce(u.days, 14) / 2), null::numeric, null::text
+  from nightshift.partitions_without_policy() u;
 $$;
 
 comment on function nightshift.health_partition_horizon is
-  'Days until rows have no partition, for each enabled partition policy; null when they always have one. The warning is at 7 days, or, where runs make room for less than 14, at half of that, and later where less than that is left before the next run; critical is a quarter of it, at most a day. See nightshift.health_checks.';
+  'Days until rows have no partition, for each enabled partition policy, and for each table that is partitioned by a date or timestamp and has none; null when they always have one. With a policy the warning is at 7 days, or, where runs make room for less than 14, at half of that, and later where less than that is left before the next run; critical is a quarter of it, at most a day. Without one the warning is at half of its last partition, at most 7 days, and nothing is critical. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'partition_horizon',
@@ -15450,7 +15871,7 @@ declare
   share numeric;
 begin
   for candidate in
-    with used as (
+    with recursive used as (
       -- Owned: serial and identity. Or by a default alone, which does not say that the column is the narrower of the two.
       select s.seqrelid as sequence, d.refobjid as relation, d.refobjsubid as column
       from pg_catalog.pg_sequence s
@@ -15463,12 +15884,25 @@ begin
       join pg_catalog.pg_attrdef f on f.oid = d.objid
       where d.classid = 'pg_catalog.pg_attrdef'::regclass
     ),
+    -- And all columns that refer to one of these, which have to hold the same numbers.
+    held(sequence, relation, "column", distance) as (
+      select u.sequence, u.relation, u.column::smallint, 0 from used u
+      union
+      select h.sequence, k.conrelid, r.column, h.distance + 1
+      from held h
+      join pg_catalog.pg_constraint k on k.confrelid = h.relation and k.contype = 'f' and k.conparentid = 0
+      cross join lateral unnest(k.confkey, k.conkey) r(referred, "column")
+      -- A key may lead back to where it came from.
+      where r.referred = h.column and h.distance < 8
+    ),
     taker as (
-      select u.sequence, u.relation, a.attname, a.attidentity <> '' as is_identity,
+      select u.sequence, u.relation, u.distance, a.attname, u.distance = 0 and a.attidentity <> '' as is_identity,
         case coalesce(nullif(t.typbasetype, 0), t.oid)
           when 'int2'::regtype then 32767 when 'int4'::regtype then 2147483647 else 9223372036854775807 end as most,
         format_type(a.atttypid, a.atttypmod) as type
-      from used u
+      from (
+        select h.sequence, h.relation, h.column, min(h.distance) as distance from held h group by h.sequence, h.relation, h.column
+      ) u
       join pg_catalog.pg_attribute a on a.attrelid = u.relation and a.attnum = u.column
       join pg_catalog.pg_type t on t.oid = a.atttypid
       -- A partition has its columns, and their types, from its parent.
@@ -15476,10 +15910,12 @@ begin
     ),
     narrowest as (
       select k.sequence, min(k.most) as most, bool_or(k.is_identity) as is_identity,
-        string_agg(format('%s.%I (%s)', k.relation::regclass, k.attname, k.type), ', ') as columns,
-        string_agg(format('alter table %s alter column %I type bigint;', k.relation::regclass, k.attname), ' ')
-          filter (where k.most < 9223372036854775807) as widening
-      from taker k
+        string_agg(format('%s.%I (%s)', k.relation::regclass, k.attname, k.type), ', ' order by k.distance, k.relation)
+          filter (where k.distance = 0 or k.most = k.least_most) as columns,
+        -- What refers to a column first, or it could not hold what that takes.
+        string_agg(format('alter table %s alter column %I type bigint;', k.relation::regclass, k.attname), ' '
+          order by k.distance desc, k.relation) filter (where k.most < 9223372036854775807) as widening
+      from (select t.*, min(t.most) over (partition by t.sequence) as least_most from taker t) k
       group by k.sequence
     ),
     bounded as (
@@ -15529,7 +15965,7 @@ begin
         measure.detail := format('at %s of %s%s', last_value, candidate.last_possible, ', for ' || candidate.columns);
         if candidate.column_is_first then
           measure.detail := measure.detail
-            || '. The fix rewrites the table and blocks it meanwhile; columns that refer to it need bigint as well';
+            || '. The fix rewrites each table that it widens, and blocks it meanwhile';
           measure.fix := candidate.widening
             || case when candidate.is_identity then ''
               else format(' alter sequence %s as bigint %s;', candidate.name,
@@ -15554,7 +15990,7 @@ end;
 $$;
 
 comment on function nightshift.health_sequences is
-  'Numbers used in percent of those that the sequence, and the columns that take their values from it, can hold. Sequences with the whole range of bigint are left out. See nightshift.health_checks.';
+  'Numbers used in percent of those that the sequence, the columns that take their values from it, and those that refer to them can hold. Sequences with the whole range of bigint are left out. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'sequences',
@@ -15934,11 +16370,28 @@ as $$
     format('vacuum (freeze) %s;', o.name),
     null, null, null, null
   )::nightshift.health_measure
-  from old o, supply s;
+  from old o, supply s
+  union all
+  -- Each multixact has members, and these run out on their own, at twice as many: few multixacts of many sessions do.
+  select (
+    'multixact members',
+    round(100.0 * m.members / (2 * s.ids), 3),
+    case when m.members is null then format('%I may not list the files that hold them', current_user)
+      else format('about %s of %s; they go when the tables with the oldest multixacts are frozen', m.members, 2 * s.ids) end,
+    (
+      select format('vacuum (freeze) %s;', string_agg(r.name, ', ' order by r.mxids desc))
+      from (
+        select format('%I.%I', r.nspname, r.relname) as name, r.mxids from relation r
+        where r.mxids > 0 and r.relpersistence <> 't' order by r.mxids desc limit 10
+      ) r
+    ),
+    null, null, null, null
+  )::nightshift.health_measure
+  from nightshift.multixact_members() m(members), supply s;
 $$;
 
 comment on function nightshift.health_transaction_id_age is
-  'Age of the oldest transaction id or multixact in percent of the 2^31 there are, of each database of the server, and in this one of each table (with its TOAST) that is over 10 percent. See nightshift.health_checks.';
+  'Age of the oldest transaction id or multixact in percent of the 2^31 there are, of each database of the server, and in this one of each table (with its TOAST) that is over 10 percent; and the members of multixacts in percent of 2^32, where a role may list their files: a superuser, or one who was granted pg_ls_dir(text). See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'transaction_id_age',
@@ -15959,7 +16412,9 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  with recursive part(index, root) as (
+  -- A month's end, and the days around it: what is read once a month has been read by then.
+  with recursive observed(days) as (select 35),
+  part(index, root) as (
     select c.oid, c.oid from pg_catalog.pg_class c where c.relkind = 'I' and not c.relispartition
     union all
     select i.inhrelid, p.root
@@ -15991,42 +16446,57 @@ as $$
     select coalesce(pg_stat_get_db_stat_reset_time(d.oid), pg_stat_get_bgwriter_stat_reset_time())
     from pg_catalog.pg_database d
     where d.datname = current_database()
+  ),
+  -- Numbers of objects ascend: what is above the highest of a day was made since.
+  known(newest_oid) as (
+    select s.newest_oid
+    from nightshift.database_sizes s, observed o
+    where s.newest_oid is not null
+    order by s.measured_on > (health_unused_indexes.as_of at time zone 'UTC')::date - o.days,
+      abs(s.measured_on - (health_unused_indexes.as_of at time zone 'UTC')::date + o.days)
+    limit 1
   )
+  select
+    'all indexes', null::numeric,
+    format('Not known yet: statistics began on %s, and what is read once a month may not have been read since', to_char(b.at, 'YYYY-MM-DD')),
+    null::text, null::numeric, null::numeric, null::numeric, null::text
+  from began b, observed o
+  where b.at > health_unused_indexes.as_of - make_interval(days => o.days)
+  union all
   select
     u.index::regclass::text,
     u.pages * current_setting('block_size')::bigint,
-    -- Nobody knows when an index was made, so this is never more than advice.
+    -- Nobody knows when an index was made that is older than Nightshift's notes, so this is never more than advice.
     format('on %s; not read since statistics began, %s (%s days ago), or since it was made; what replicas read does not count',
       t.oid::regclass, to_char(b.at, 'YYYY-MM-DD'), extract(day from health_unused_indexes.as_of - b.at)),
     format('drop index %s%s;', case when c.relkind <> 'I' then 'concurrently ' end, c.oid::regclass),
     null::numeric, null::numeric, null::numeric, null::text
   from unread u
-  cross join began b
+  cross join observed o
+  join began b on b.at <= health_unused_indexes.as_of - make_interval(days => o.days)
   join pg_catalog.pg_class c on c.oid = u.index
   join pg_catalog.pg_index x on x.indexrelid = u.index
   join pg_catalog.pg_class t on t.oid = x.indrelid
   where x.indisvalid and x.indislive
-    and t.relkind in ('r', 'm', 'p') and t.relpersistence <> 't'
-    and t.relowner in (select o from nightshift.application_owners() o)
+    and (u.index <= (select k.newest_oid from known k)) is not false
+    and t.oid in (select a from nightshift.application_tables() a)
+    -- What another check says to drop, or relies on.
+    and u.index not in (select unnest(array[r.index, r.other]) from nightshift.redundant_indexes() r)
+    and u.index not in (select p from nightshift.parts_of_invalid_indexes() p)
     -- What a foreign key or a retention policy relies on, however seldom: without it they would be reported.
     and not exists (
       select 1 from pg_catalog.pg_constraint k
-      where k.conrelid = t.oid and k.contype = 'f'
-        and (x.indkey::smallint[])[0:cardinality(k.conkey) - 1] @> k.conkey
+      where k.conrelid = t.oid and k.contype = 'f' and x.indkey[0] = any(k.conkey)
     )
     and not exists (
       select 1 from nightshift.retention_policies r
       join pg_catalog.pg_attribute a on a.attrelid = r.relation and a.attname = r.marker_column
       where r.relation = t.oid and a.attnum = any((x.indkey::smallint[])[0:x.indnkeyatts - 1])
-    )
-    and not exists (
-      select 1 from pg_catalog.pg_depend d
-      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = t.oid and d.deptype = 'e'
     );
 $$;
 
 comment on function nightshift.health_unused_indexes is
-  'The size of each index over 128 kB, as of its last vacuum, that was never read; a partitioned index is one, with the size of all its parts. Not: unique ones and those that a foreign key or a retention policy relies on. Advice only: nobody knows when an index was made. See nightshift.health_checks.';
+  'The size of each index over 128 kB, as of its last vacuum, that was never read; a partitioned index is one, with the size of all its parts. Not: unique ones, those that a foreign key or a retention policy relies on, those that duplicate_indexes or invalid_indexes speaks of, and those known to be made in the last 35 days; none while statistics are younger than 35 days. Advice only: nobody knows when an older index was made. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'unused_indexes',
@@ -16053,7 +16523,8 @@ as $$
   select
     c.oid::regclass::text,
     (e.roles is not null)::integer,
-    coalesce('all of its rows can be read by ' || e.roles, 'out of the reach of the API'),
+    coalesce(format('all of its rows can be read by %s; the fix takes it from them, so what reads it over the API as one of them gets 42501 then%s',
+      e.roles, ', as do those who use ' || nightshift.read_as_caller(c.oid)), 'out of the reach of the API'),
     case when e.roles is not null then format('revoke all on %s from public, %s;', c.oid::regclass,
       (select string_agg(format('%I', r.rolname), ', ' order by r.rolname) from role r)) end,
     null::numeric, null::numeric, null::numeric, null::text
@@ -16064,11 +16535,7 @@ as $$
     where has_schema_privilege(r.oid, c.relnamespace, 'usage') and has_any_column_privilege(r.oid, c.oid, 'select')
   ) e(roles)
   where c.relkind = 'm'
-    and c.relowner in (select o from nightshift.application_owners() o)
-    and not exists (
-      select 1 from pg_catalog.pg_depend d
-      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
-    );
+    and c.oid in (select a from nightshift.application_tables() a);
 $$;
 
 comment on function nightshift.health_views_exposed is
@@ -16122,11 +16589,7 @@ as $$
     select m.view, array_agg(m.source order by m.source) as views from missing_below m group by m.view
   ) b on b.view = c.oid
   where c.relkind = 'm'
-    and c.relowner in (select o from nightshift.application_owners() o)
-    and not exists (
-      select 1 from pg_catalog.pg_depend d
-      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
-    );
+    and c.oid in (select a from nightshift.application_tables() a);
 $$;
 
 comment on function nightshift.health_views_not_populated is
@@ -16214,16 +16677,16 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bef578604892ac2c8a3600c0d31097741a62cdc4cde78888c543e9dcb1c49204', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7641d3da0254c9ff1756a66d2c0ea189ad36d9d72609c912cbf398c9b2fe1c62', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
-  alter_retention_policy, api_roles, application_owners, apply_brake, are_related, assess_health, assess_partitions,
-  assess_view, begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions, can_be_referenced,
-  cancel_run, check_health, check_lease, check_partition_policy, check_partition_sizes, check_purgeable,
-  check_refresh_policy, check_release, check_restore, check_retention_policy, child_condition, child_steps,
-  choose_due_rows, column_type, composite_types, constant_default, copy_after_attach, copy_grants, copy_settings,
-  count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows, counted, counted_until,
-  covering_policy, create_missing_partitions, create_partition, create_partitions, database_sizes,
+  alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
+  assess_partitions, assess_view, begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions,
+  can_be_referenced, cancel_run, check_health, check_lease, check_partition_policy, check_partition_sizes,
+  check_purgeable, check_refresh_policy, check_release, check_restore, check_retention_policy, child_condition,
+  child_steps, choose_due_rows, column_type, composite_types, constant_default, copy_after_attach, copy_grants,
+  copy_settings, count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows, counted,
+  counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions, database_sizes,
   declare_health_check, declare_job, declare_keys, declared_since, delete_by_halves, delete_closure, delete_rows,
   delete_slice, describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers,
   describe_health_check, describe_holders, describe_holding_keys, describe_installation, describe_jobs,
@@ -16237,7 +16700,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   get_health, get_run, gone_of, grant_of_refresh, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
   health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
   health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
-  health_failed_restores, health_foreign_keys_without_index, health_idle_in_transaction,
+  health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
   health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
   health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
   health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
@@ -16247,32 +16710,34 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run,
   hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as, interval_start, intervals_of, is_forced,
   is_large, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time,
-  key_columns, key_in_words, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone,
-  level_rank, list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs,
-  lock_for_change, lock_in_turn, lock_rows, lock_slice, mark_lost_runs, marker_is_indexed, marker_walk,
+  key_collation, key_columns, key_in_words, keys_in_words, known_decisions, last_health_levels, leaf_relations,
+  left_alone, level_rank, list_partition_policies, list_refresh_policies, list_restores, list_retention_policies,
+  list_runs, lock_for_change, lock_in_turn, lock_rows, lock_slice, mark_lost_runs, marker_is_indexed, marker_walk,
   may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
   measure_default_partition, measure_leaves, measure_references, measure_retention_backlog, migrations, move_rows,
-  moved_row, mute_triggers, name_refusal, name_some, next_leaf, next_part_of_index, next_seeds, note_assessment,
-  note_decisions, note_detaching, note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept,
-  only_needed, other_owners, own_due_condition, pages_of, partition_faults, partition_key, partition_policies,
-  partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below, partitions_to_make,
-  partitions_to_retire, partitions_wanted, pause, plan_partition_maintenance, plan_retention_purge, plan_view_refresh,
-  policy_members, policy_of_view, preview_retention_purge, preview_retirement, primary_key, purge_batch, purge_counted,
-  purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps,
-  purge_waits, put_off, reach_rows, read_partitions, reasons_of, reattach_partition, record_batch,
-  record_refresh_failure, recount_moved_rows, reference_join, reference_tree, referencing_keys, refers_to_policy,
+  moved_row, multixact_members, mute_triggers, name_refusal, name_some, next_leaf, next_part_of_index, next_seeds,
+  note_assessment, note_decisions, note_detaching, note_partitions, note_released, note_unchanged, nothing_left,
+  oldest_due, only_kept, only_needed, other_owners, own_due_condition, pages_of, partition_faults, partition_key,
+  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
+  partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
+  pause, plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members, policy_of_view,
+  preview_retention_purge, preview_retirement, primary_key, purge_batch, purge_counted, purge_decisions, purge_key,
+  purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_off, reach_rows,
+  read_as_caller, read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure,
+  recount_moved_rows, redundant_indexes, reference_join, reference_tree, referencing_keys, refers_to_policy,
   refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies,
   related_tables, released_row, remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
-  remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_sentinel,
-  require_nothing_queued, require_ownership, require_period, require_referencing_indexes, require_replica_identity,
-  require_statistics, require_trusted, require_trusted_keys, require_wanted, require_within_brake, resolve_references,
-  restore_rows, restores, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions,
-  retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of,
-  secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner,
-  soft_delete_policies, sources_as_of, spread_hold, stamp_retired, stay_released, subtract_held, subtract_row_sets,
-  take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator,
-  unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition,
-  view_of, view_reads, view_refreshes, view_state, views_below, views_read, warn_of_heirs, warn_of_replica_identity,
+  remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_rule,
+  require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_period,
+  require_referencing_indexes, require_replica_identity, require_statistics, require_trusted, require_trusted_keys,
+  require_wanted, require_within_brake, resolve_references, restore_rows, restores, resume_run, retention_keys,
+  retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set,
+  run_by_hand, run_health_check, runs, sample_due_rows, scan_of, secure_partition, secure_partitions,
+  set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies, sources_as_of,
+  spread_hold, stamp_retired, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number,
+  trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers, unpause,
+  unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition, view_of, view_reads,
+  view_refreshes, view_state, views_below, views_read, warn_of_heirs, warn_of_namesake, warn_of_replica_identity,
   warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
   without_replica_identity
 }')

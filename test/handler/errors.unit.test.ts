@@ -40,9 +40,6 @@ describe('what may pass', () => {
     ['gateway that reloads the schema', 'PGRST002', 503],
     ['gateway whose pool is empty', 'PGRST003', 504],
     ['rate limit', '', 429],
-    ['bad gateway', '', 502],
-    ['unavailable', '', 503],
-    ['gateway timeout', '', 504],
     ['network', '', 0],
   ])('is tried again: %s', (_, code, status) => {
     expect(failure(code, status).retryable).toBe(true);
@@ -59,7 +56,7 @@ describe('what may pass', () => {
     ['function not found', 'PGRST202', 404],
     ['wrong key', 'PGRST301', 401],
     ['unauthorized', '', 401],
-    ['internal', '', 500],
+    ['forbidden', '', 403],
     ['lease lost', 'NS409', 400],
     ['brake', 'NS428', 400],
   ])('is not: %s', (_, code, status) => {
@@ -69,13 +66,13 @@ describe('what may pass', () => {
 
 describe('what is said of a failed call', () => {
   // Whatever Postgres means by a code, a trigger may raise it with a text of its own.
-  it.each(['23505', 'P0001', 'XX000', '42P01', '55000', '40001', '53200', '08006', ''])(
+  it.each(['23505', 'P0001', 'XX000', '42P01', '55000', '40001', '53200', '08006'])(
     'of %s is only its code, because the message may quote a row',
     (code) => {
       const message = `duplicate key value: Key (email)=(${secret}) already exists`;
       expect(failure(code, 400, { message }).describe()).toEqual({
-        code: code || 'HTTP400',
-        message: `purge_batch failed with ${code || 'HTTP400'}; the Postgres log has the message`,
+        code,
+        message: `purge_batch failed with ${code}; the Postgres log has the message`,
       });
     },
   );
@@ -132,6 +129,52 @@ describe('what is said of a failed call', () => {
   it('of a network error with a code of its own is the same', () => {
     expect(failure('ECONNREFUSED', 0).code).toBe('NS503');
     expect(failure('NSOMETHING', 0).code).toBe('NS503');
+  });
+});
+
+describe('an answer that is not of PostgREST', () => {
+  const page = `<html><body>${secret}</body></html>`;
+  const answer = (status: number, over: object = {}) =>
+    fromRpcFailure('purge_batch', { message: page, ...over }, status);
+
+  it.each([
+    [500, 'something before it failed'],
+    [502, 'something before it failed'],
+    [503, 'something before it failed'],
+    [504, 'something before it failed'],
+    ...[520, 521, 522, 523, 524].map(
+      (status) => [status, 'got no answer from the project'] as const,
+    ),
+    [525, 'TLS'],
+    [526, 'TLS'],
+    [527, 'something before it failed'],
+    [530, 'does not find the project'],
+    [540, 'the project is paused'],
+    [544, 'did not answer in time'],
+    [404, 'nothing answers at this address'],
+    [429, 'too many calls'],
+    [200, 'something else answered in its place'],
+  ] as const)('with HTTP %i passes, and is told in words of its own', (status, says) => {
+    const error = answer(status);
+    expect(error).toMatchObject({ code: 'NS503', retryable: true });
+    expect(error.message).toMatch(/^Supabase could not be reached: /);
+    expect(error.message).toContain(says);
+    expect(error.detail).toContain(`HTTP ${status}`);
+    expect(text(error)).not.toMatch(/Postgres log|html|ada@/);
+    expect(error.hint).toBeTruthy();
+  });
+
+  it('is known by its code, whatever else its JSON says', () => {
+    for (const code of [undefined, '', 522, 'error_522', 'unauthorized', '1016']) {
+      expect(answer(522, { code }).code).toBe('NS503');
+    }
+  });
+
+  it.each([400, 403, 407, 451])('with HTTP %i would be the same the next time', (status) => {
+    const error = answer(status);
+    expect(error).toMatchObject({ code: `HTTP${status}`, retryable: false });
+    expect(error.message).toContain('something before it refused the call');
+    expect(text(error)).not.toMatch(/Postgres log|html|ada@/);
   });
 });
 

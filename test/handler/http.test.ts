@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { httpRequest } from '../support/events.ts';
-import { loseAnswerOf, setUpHandler } from '../support/handler.ts';
+import { loseAnswerOf, setUpHandler, standBefore } from '../support/handler.ts';
 import { deletedIds } from '../support/purge.ts';
 import { idsOf, range } from '../support/rows.ts';
 
@@ -141,6 +141,15 @@ describe('a run over HTTP', () => {
       expect(await countRuns()).toBe(before + 1);
     },
   );
+
+  it('succeeds when Cloudflare answers in the place of the last call', async () => {
+    await fill('app.orders');
+    standBefore('finish_run', 1);
+    const { statusCode, body } = await call();
+    expect(statusCode).toBe(200);
+    expect(body).toMatchObject({ status: 'succeeded', report: { rowsPurged: 10, rowsLeft: 0 } });
+    expect(await runOf(body.runId)).toMatchObject({ status: 'succeeded', error: null });
+  });
 
   it('gets something done in the smallest budget that may be set', async () => {
     await suite.coldStart({ NIGHTSHIFT_HTTP_BUDGET_MS: '3000' });

@@ -1,3 +1,4 @@
+import postgres from 'postgres';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { setUpDatabase, startAfresh } from '../support/database.ts';
 import { holdTransaction, readCheck } from '../support/health.ts';
@@ -183,6 +184,31 @@ describe('sequences', () => {
     expect((await readCheck(db.sql, 'sequences')).level).toBe('ok');
   });
 
+  it('run out where a column that refers to theirs does, and the fix widens that first', async () => {
+    await db.sql.unsafe(`
+      create table app.t (id bigint generated always as identity primary key);
+      create table app.refers (t integer primary key references app.t);
+      create table app.further (t smallint references app.refers);
+      create table app.wide (t bigint references app.t);
+      select setval('app.t_id_seq', 32760)`);
+    const { findings } = await readCheck(db.sql, 'sequences');
+    expect(findings).toMatchObject([
+      {
+        subject: 'app.t_id_seq',
+        level: 'critical',
+        detail: expect.stringMatching(
+          / of 32767, for app\.t\.id \(bigint\), app\.further\.t \(smallint\)/,
+        ),
+        fix: 'alter table app.further alter column t type bigint; alter table app.refers alter column t type bigint;',
+      },
+    ]);
+    await db.sql.unsafe(`drop table app.further; select setval('app.t_id_seq', 2147483640)`);
+    expect(await readCheck(db.sql, 'sequences')).toMatchObject({ level: 'critical' });
+    await db.sql.unsafe((await readCheck(db.sql, 'sequences')).findings[0]?.fix ?? '');
+    expect((await readCheck(db.sql, 'sequences')).level).toBe('ok');
+    await db.sql`insert into app.t default values`;
+  });
+
   it('that start again, or have all of a bigint, do not run out', async () => {
     await db.sql.unsafe(`
       create sequence app.turning as integer maxvalue 100 cycle;
@@ -211,23 +237,76 @@ describe('sequences', () => {
   });
 });
 
+describe('limits on connections', () => {
+  it('are those of the role and of the database, too, and the nearest one counts', async () => {
+    const role = `limited_${new URL(db.url).pathname.slice(-8)}`;
+    const name = new URL(db.url).pathname.slice(1);
+    await db.sql.unsafe(`create role ${role} login password 'secret' connection limit 3`);
+    await db.sql.unsafe(`alter database ${name} connection limit 1000`);
+    const url = new URL(db.url);
+    url.username = role;
+    url.password = 'secret';
+    const sessions = postgres(url.href, { max: 3, onnotice: () => {} });
+    try {
+      const held = await Promise.all([1, 2, 3].map(() => sessions.reserve()));
+      const found = await readCheck(db.sql, 'connections');
+      expect(found).toMatchObject({ level: 'critical', subject: `role ${role}`, value: 100 });
+      await db.sql.unsafe(found.findings[0]?.fix ?? '');
+      expect((await readCheck(db.sql, 'connections')).level).toBe('ok');
+      await db.sql.unsafe(`alter database ${name} connection limit 4`);
+      expect(await readCheck(db.sql, 'connections')).toMatchObject({
+        level: 'critical',
+        subject: `database ${name}`,
+      });
+      for (const session of held) session.release();
+    } finally {
+      await sessions.end({ timeout: 0 });
+      await db.sql.unsafe(`alter database ${name} connection limit -1; drop role ${role}`);
+    }
+  });
+});
+
+describe('the age of transaction ids', () => {
+  it('goes by the members of multixacts, too, and says where they cannot be seen', async () => {
+    const [members] = (await measure('transaction_id_age')).filter(
+      ({ subject }) => subject === 'multixact members',
+    );
+    expect(members).toMatchObject({
+      value: expect.stringMatching(/^0\.\d+$/),
+      detail: expect.stringMatching(/^about \d+ of 4294967296/),
+    });
+    await db.sql.begin(async (sql) => {
+      await sql.unsafe(`
+        create role nightshift_without_files;
+        grant usage on schema nightshift to nightshift_without_files;
+        grant execute on all functions in schema nightshift to nightshift_without_files;
+        set local role nightshift_without_files`);
+      const hidden = await sql`
+        select value, detail from nightshift.health_transaction_id_age(now())
+        where subject = 'multixact members'`;
+      expect(hidden).toMatchObject([
+        { value: null, detail: 'nightshift_without_files may not list the files that hold them' },
+      ]);
+      await sql`reset role`;
+      await sql`drop owned by nightshift_without_files`;
+      await sql`drop role nightshift_without_files`;
+    });
+  });
+});
+
 describe('growth', () => {
   const note = (days: number, bytes: number) => db.sql`
     insert into nightshift.database_sizes (measured_on, bytes)
     values ((now() at time zone 'UTC')::date - ${days}::integer, ${bytes})`;
   beforeEach(() => db.sql`delete from nightshift.database_sizes`);
 
-  it('is known after a day', async () => {
-    await note(0, 200e6);
-    expect(await readCheck(db.sql, 'database_growth')).toMatchObject({
-      level: 'info',
-      findings: [
-        {
-          subject: 'nightshift.database_sizes',
-          detail: expect.stringMatching(/^Not known yet/),
-        },
-      ],
-    });
+  it('is silent until it has been noted for three days, whatever came in meanwhile', async () => {
+    await note(0, 900e6);
+    await note(2, 1e6);
+    expect(await readCheck(db.sql, 'database_growth')).toMatchObject({ level: 'ok', value: null });
+    expect(await measure('database_growth')).toMatchObject([
+      { value: null, detail: expect.stringMatching(/^Not known yet/) },
+    ]);
   });
 
   it('is extrapolated from the oldest size until there is one that is a week old', async () => {

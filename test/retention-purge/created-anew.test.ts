@@ -51,6 +51,36 @@ describe('the policy of a table', () => {
     expect(report.steps).toMatchObject([{ relation: 'app.orders_old', rowsPurged: 1 }]);
   });
 
+  it('whose name another has taken says so, until it is said for which of them it is', async () => {
+    const warnings = async () => {
+      const { report } = await runPurge(db, { dryRun: true });
+      return report.steps.flatMap(({ warnings }) => warnings);
+    };
+    await db.sql.unsafe(`alter table app.orders rename to orders_old; ${create('app.orders', 2)}`);
+    const said = await warnings();
+    expect(said).toEqual([expect.stringMatching(/^app.orders_old was called app.orders when/)]);
+    expect(await warnings()).toEqual(said);
+    await db.sql.unsafe(/select .*;$/.exec(said[0] ?? '')?.[0] ?? '');
+    expect(await warnings()).toEqual([]);
+  });
+
+  it('that was replaced by a copy goes on with the copy once the other is gone', async () => {
+    await db.sql.unsafe(`
+      ${create('app.copy', 3)}
+      alter table app.orders rename to orders_old; alter table app.copy rename to orders;`);
+    expect(await listed()).toMatchObject([{ relation: 'app.orders_old' }]);
+    await db.sql.unsafe('drop table app.orders_old');
+    expect(await listed()).toMatchObject([{ relation: 'app.orders', dueRows: 3 }]);
+  });
+
+  it('is not asked about where a view has taken the name of its table', async () => {
+    await db.sql.unsafe(
+      'alter table app.orders rename to orders_base; create view app.orders as select * from app.orders_base',
+    );
+    const { report } = await runPurge(db);
+    expect(report.steps).toMatchObject([{ relation: 'app.orders_base', warnings: [] }]);
+  });
+
   it('that is gone shows its name, and goes to no view, and to no table with a policy of its own', async () => {
     await db.sql.unsafe('drop table app.orders; create view app.orders as select 1 as id');
     expect(await listed()).toMatchObject([{ relation: 'app.orders', problem: { code: 'NS404' } }]);

@@ -115,6 +115,33 @@ const refusedBesideIt: Scenario = {
   ],
 };
 
+/** Rows that stay refer to each other in several ways: each way is named, whichever batch comes to them. */
+const heldInSeveralWays: Scenario = {
+  tables: [{ policy: true, marker: 'date', flag: false }],
+  keys: [
+    { from: 0, to: 0, action: 'set default', deferrable: false },
+    { from: 0, to: 0, action: 'restrict', deferrable: true },
+    { from: 0, to: 0, action: 'no action', deferrable: false },
+  ],
+  roles: [['hold', 'hold', 'hold']],
+  batchRows: 2,
+  closureRows: null,
+  useIndexes: false,
+  restores: [],
+  rows: [
+    row(0, false, null, 3, 6),
+    row(1, true, null, 9, 6),
+    row(2, true, 1, null, 5),
+    row(3, false, null, 3, 5),
+    row(4, true, 1, null, null),
+    row(5, false, 7, 1, null),
+    row(6, true, null, 0, null),
+    row(7, true, null, null, null),
+    row(8, true, 6, 7, 5),
+    row(9, true, 8, null, 1),
+  ],
+};
+
 const { numRuns, timeoutMs } = propertyRuns(40);
 
 describe('what a purge removes', () => {
@@ -153,7 +180,12 @@ describe('what a purge removes', () => {
         }),
         {
           numRuns,
-          examples: [[allDecidedBeforeTheirTurn], [goneBeforeItsTurn], [refusedBesideIt]],
+          examples: [
+            [allDecidedBeforeTheirTurn],
+            [goneBeforeItsTurn],
+            [refusedBesideIt],
+            [heldInSeveralWays],
+          ],
         },
       );
     },

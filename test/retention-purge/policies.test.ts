@@ -69,7 +69,7 @@ describe('adding a policy', () => {
       'a table with a rule instead of delete',
       { relation: 'public.ruled' },
       'NS422',
-      /a rule that replaces DELETE/,
+      /has a rule on DELETE/,
     ],
     ['a missing marker', { marker_column: 'gone_at' }, 'NS422', /has no column gone_at/],
     [

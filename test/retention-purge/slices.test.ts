@@ -140,11 +140,6 @@ describe('rows that have to be looked at', () => {
       `create function app.nothing() returns trigger language plpgsql as 'begin return null; end';
       create trigger nothing after delete on app.items execute function app.nothing()`,
     ],
-    [
-      'a rule',
-      `create table app.log (id integer);
-      create rule log as on delete to app.items do also insert into app.log values (old.id)`,
-    ],
     ['a foreign key', 'create table app.parts (item_id integer references app.items)'],
   ])('are chosen first: %s', async (_, statements) => {
     await createItems();

@@ -194,3 +194,15 @@ export function loseAnswerOf(name: string) {
     throw new TypeError('fetch failed');
   });
 }
+
+/** Cloudflare answers in the place of an RPC, `times` times, though Postgres has committed each call. */
+export function standBefore(name: string, times: number) {
+  const { fetch } = globalThis;
+  let left = times;
+  vi.stubGlobal('fetch', async (...request: Parameters<typeof fetch>) => {
+    const response = await fetch(...request);
+    if (left === 0 || !String(request[0]).endsWith(`/rpc/${name}`)) return response;
+    left -= 1;
+    return new Response('<html><body>522: Connection timed out</body></html>', { status: 522 });
+  });
+}

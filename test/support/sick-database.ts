@@ -22,12 +22,12 @@ export const sicknesses: Sickness[] = [
   },
   {
     check: 'duplicate_indexes',
-    subject: 'sick.orders_customer_again',
+    subject: 'sick.wide_kind_again',
     what: 'two indexes that are the same',
   },
   {
     check: 'duplicate_indexes',
-    subject: 'sick.orders_placed_at_idx',
+    subject: 'sick.wide_made_at',
     what: 'an index on (a) beside one on (a, b)',
   },
   {
@@ -110,17 +110,19 @@ const structure = `
   create table sick.counter (id serial primary key);
   select setval('sick.counter_id_seq', 2100000000);
 
-  create table sick.wide (id bigint generated always as identity primary key, value integer);
-  insert into sick.wide (value) select n from generate_series(1, 60000) n;
+  create table sick.wide (
+    id bigint generated always as identity primary key, value integer, kind integer, made_at timestamptz
+  );
+  insert into sick.wide (value, kind, made_at) select n, n, now() - n * interval '1 minute' from generate_series(1, 60000) n;
   create index on sick.wide (value) with (fillfactor = 10);
+  create index wide_kind on sick.wide (kind);
+  create index wide_kind_again on sick.wide (kind);
+  create index wide_made_at on sick.wide (made_at);
+  create index on sick.wide (made_at, value);
 
   create table sick.orders (
     id bigint generated always as identity primary key, customer bigint, placed_at timestamptz, deleted_at timestamptz
   );
-  create index orders_customer on sick.orders (customer);
-  create index orders_customer_again on sick.orders (customer);
-  create index on sick.orders (placed_at);
-  create index on sick.orders (placed_at, customer);
   create index on sick.orders (deleted_at) where deleted_at is not null;
   create table sick.lines (id bigint primary key, order_id bigint references sick.orders);
   create table sick.refunds (id bigint primary key, order_id bigint references sick.orders, amount integer);
@@ -170,6 +172,8 @@ const rows = `
     when n <= 900 then now() - interval '200 days'
   end
   from generate_series(1, 1000) n;
+  insert into sick.lines select n, n from generate_series(1, 1000) n;
+  insert into sick.refunds select n, n, n from generate_series(1, 1000) n;
   delete from sick.churn where id > 5000;
   select pg_stat_force_next_flush();
 `;
@@ -199,7 +203,7 @@ const ledger = `
 `;
 
 const afterwards = `
-  analyze sick.churn, sick.orders, sick.wide;
+  analyze sick.churn, sick.lines, sick.orders, sick.refunds, sick.wide;
   update pg_catalog.pg_class
   set relfrozenxid = ((pg_current_xact_id()::text::bigint + 4294967296 - 1800000000) % 4294967296)::text::xid
   where oid = 'sick.old'::regclass;

@@ -17,8 +17,8 @@ declare
   jobs jsonb;
 begin
   if not run.dry_run and not exists (select 1 from nightshift.database_sizes s where s.measured_on = today) then
-    insert into nightshift.database_sizes (measured_on, bytes)
-    values (today, size)
+    insert into nightshift.database_sizes (measured_on, bytes, newest_oid)
+    values (today, size, (select c.oid from pg_catalog.pg_class c order by c.oid desc limit 1))
     on conflict do nothing;
     delete from nightshift.database_sizes s where s.measured_on < today - 60;
   end if;
@@ -38,4 +38,4 @@ end;
 $$;
 
 comment on function nightshift.check_health is
-  'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It notes the size of the database once a day. Errors: NS404, NS409 lease lost.';
+  'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It notes the size of the database, and its newest relation, once a day. Errors: NS404, NS409 lease lost.';

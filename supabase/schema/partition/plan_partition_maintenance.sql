@@ -40,6 +40,14 @@ begin
     from nightshift.retired_partitions r
     left join pg_catalog.pg_class c on c.oid = r.partition
     where r.id = d.id and d.status = 'detached' and (c.oid is null or c.relispartition);
+    -- Half detached by them, and due: this run finishes it, as one of its own.
+    perform nightshift.note_detaching(p, r.partition, run.id)
+    from nightshift.read_partitions(chosen) r
+    join nightshift.partition_policies p on p.parent::oid = r.parent
+    where r.pending and r.upper <= least(run.started_at, now()) at time zone 'UTC' - p.retention
+      and not exists (
+        select 1 from nightshift.retired_partitions d where d.partition::oid = r.partition and d.status = 'detaching'
+      );
   end if;
 
   return jsonb_build_object(
@@ -76,4 +84,4 @@ end;
 $$;
 
 comment on function nightshift.plan_partition_maintenance is
-  'The tables with an enabled policy and their state (tables: see describe_partition_sets), retired partitions whose grace period is over (drops; keptBecause says why one stays), detaches that were interrupted (unfinished), and tables whose policy is switched off. only_tables: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+  'The tables with an enabled policy and their state (tables: see describe_partition_sets), retired partitions whose grace period is over (drops; keptBecause says why one stays), detaches that were interrupted (unfinished; of those that people began, what is due), and tables whose policy is switched off. only_tables: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';

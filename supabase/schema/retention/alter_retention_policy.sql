@@ -49,7 +49,8 @@ begin
     flag_column = policy.flag_column,
     max_fraction = policy.max_fraction,
     enabled = policy.enabled,
-    first_purge = policy.first_purge
+    first_purge = policy.first_purge,
+    relation_name = policy.relation::text
   where p.relation = policy.relation;
   if policy.enabled or with_children is not null or release is not null or keep is not null then
     perform nightshift.declare_keys(policy.relation, with_children, release, keep);

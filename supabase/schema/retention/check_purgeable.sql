@@ -51,26 +51,8 @@ begin
       message = format('%s may not select, lock and delete rows of %s', current_user, relation),
       hint = format('grant select, update, delete on %s to %I;', relation, current_user);
   end if;
-  if exists (
-    select 1 from pg_catalog.pg_rewrite w
-    where w.ev_class = relation and w.ev_type = '4' and w.is_instead
-  ) then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s has a rule that replaces DELETE', relation),
-      hint = 'Drop the rule; a purge could delete nothing through it.';
-  end if;
-  if exists (
-    select 1
-    from pg_catalog.pg_partition_tree(relation) t
-    join pg_catalog.pg_class c on c.oid = t.relid
-    where c.relkind = 'f'
-  ) then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s has a partition that is a foreign table', relation),
-      hint = 'Rows elsewhere cannot be locked and purged from here; declare the policy where they live.';
-  end if;
+  perform nightshift.require_no_rule(array(select nightshift.partitions_below(relation)), 'DELETE');
+  perform nightshift.require_own_rows(relation);
 end;
 $$;
 

@@ -27,6 +27,7 @@ begin
       hint = format('Declare the policy as the owner of the table, or: grant update on %s to %I;', named.referencing, caller);
   end if;
   perform nightshift.require_trusted(array[named.referencing::oid]);
+  perform nightshift.require_no_rule(array(select nightshift.partitions_below(named.referencing)), 'UPDATE');
   select a.attname into stuck
   from pg_catalog.pg_attribute a
   left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum

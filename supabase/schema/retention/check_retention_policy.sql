@@ -17,20 +17,7 @@ begin
       hint = 'Name an existing table, with its schema: nightshift.add_retention_policy(''public.orders'', ''30 days'').';
   end if;
   perform nightshift.check_purgeable(policy.relation, 'A retention policy');
-  if exists (
-    select 1
-    from nightshift.retention_policies o
-    where o.relation <> policy.relation
-      and (
-        o.relation in (select a.relid from pg_catalog.pg_partition_ancestors(policy.relation) a(relid))
-        or policy.relation in (select a.relid from pg_catalog.pg_partition_ancestors(o.relation) a(relid))
-      )
-  ) then
-    raise exception using
-      errcode = 'NS422',
-      message = format('A partition or a parent of %s has a retention policy already', policy.relation),
-      hint = 'One policy on the partitioned table covers all of its partitions.';
-  end if;
+  perform nightshift.require_one_policy(policy.relation);
   -- Each field by itself: '1 month -30 days' is positive on paper and negative in February.
   if policy.drop_after is null
     or not isfinite(policy.drop_after)
@@ -51,6 +38,12 @@ begin
       message = format('drop_after is only %s', policy.drop_after),
       detail = 'An interval under one day is more often a wrong unit than a wish.',
       hint = 'Pass allow_short => true if it is meant.';
+  end if;
+  if policy.drop_after > '1000 years' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('drop_after is %s, which reaches back before any row', policy.drop_after),
+      hint = 'Say how old a row must be to go, for example ''30 days''; where rows are to stay, a table needs no policy.';
   end if;
   if policy.max_fraction is null or policy.max_fraction <= 0 or policy.max_fraction > 1 then
     raise exception using

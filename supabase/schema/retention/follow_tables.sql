@@ -11,7 +11,11 @@ begin
   update nightshift.retention_policies p
   set relation_name = c.oid::regclass::text
   from pg_catalog.pg_class c
-  where c.oid = p.relation and p.relation_name is distinct from c.oid::regclass::text;
+  where c.oid = p.relation and p.relation_name is distinct from c.oid::regclass::text
+    -- Where another table has taken its name, nobody knows yet for which of them the policy is (warn_of_namesake).
+    and not exists (
+      select from pg_catalog.pg_class n where n.oid = nightshift.find_relation(p.relation_name) and n.relkind in ('r', 'p')
+    );
 
   update nightshift.retention_policies p
   set relation = anew.oid
@@ -34,4 +38,4 @@ end;
 $$;
 
 comment on function nightshift.follow_tables is
-  'Notes the present name of every table that has a retention policy, and lets a policy whose table is gone follow it to the one that was created anew under that name.';
+  'Notes the present name of every table that has a retention policy, unless another has taken the former one, and lets a policy whose table is gone follow it to the one that was created anew under that name.';

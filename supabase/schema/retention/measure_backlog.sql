@@ -41,6 +41,9 @@ declare
   in_utc constant text := case when nightshift.column_type(policy.relation, policy.marker_column) = 'timestamptz'::regtype
     then '' else '::timestamp at time zone ''UTC''' end;
 begin
+  -- Both may have been attached since the policy was declared.
+  perform nightshift.require_one_policy(policy.relation);
+  perform nightshift.require_own_rows(policy.relation);
   if cardinality(leaves) > many_leaves then
     select m.due_rows, m.is_exact, m.total_rows, m.oldest into due_rows, due_exact, total_rows, oldest
     from nightshift.measure_leaves(policy, leaves::oid[], due, as_of, stop_at) m;

@@ -21,6 +21,10 @@ declare
   changed record;
   may_go tid[];
 begin
+  -- So it is in nearly every run.
+  if cardinality(released) = 0 and not exists (select from nightshift.purge_released r where r.run_id = run.id) then
+    return;
+  end if;
   steps := nightshift.add_released(steps, turn::text, nightshift.count_released(released));
   -- Those that are gone now need not be counted any more.
   for changed in

@@ -26,7 +26,7 @@ begin
     where d.classid = 'pg_catalog.pg_constraint'::regclass
   ),
   keys as materialized (
-    select distinct f.relation, k.oid, k.conname, k.conrelid, k.confrelid, k.conkey
+    select distinct f.relation, k.oid, k.conname, k.conrelid, k.confrelid, k.conkey, k.confkey
     from found f
     cross join lateral (select k.* from pg_catalog.pg_constraint k where k.oid = f.key offset 0) k
     where k.contype = 'f'
@@ -58,6 +58,15 @@ begin
           from pg_catalog.pg_class c
           join pg_catalog.pg_am m on m.oid = c.relam
           where c.oid = i.indexrelid and m.amname in ('btree', 'hash')
+        )
+        -- In an index of another collation Postgres cannot look up a text.
+        and not exists (
+          select
+          from unnest(k.conkey, k.confkey) u(conkey, confkey)
+          join pg_catalog.pg_attribute x on x.attrelid = k.conrelid and x.attnum = u.conkey
+          join pg_catalog.pg_attribute t on t.attrelid = k.confrelid and t.attnum = u.confkey
+          join generate_series(0, cardinality(k.conkey) - 1) n on i.indkey[n] = u.conkey
+          where x.attcollation <> 0 and i.indcollation[n] <> nightshift.key_collation(t.attcollation, x.attcollation)
         )
         -- The leading columns of the index, in any order, are the columns of the key.
         and (

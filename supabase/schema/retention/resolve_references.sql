@@ -72,6 +72,8 @@ begin
     end if;
   end if;
 
+  perform nightshift.require_no_rule(array(select distinct r.relation from unnest(rows_to_delete) r), 'DELETE');
+  perform nightshift.require_no_rule(array(select distinct r.relation from unnest(released_rows) r), 'UPDATE');
   -- A fresh look, after the locks: whoever would refer to a locked row now waits for us, whoever did before is seen.
   found_rows := array(select f from nightshift.find_needed_rows(run.id, rows_to_delete, released_rows, keys) f);
   if cardinality(found_rows) = 0 and not has_children then
@@ -99,7 +101,7 @@ begin
     rows_to_delete := left_rows;
   end loop;
   released := nightshift.stay_released(released, rows_to_delete);
-  if cardinality(held) > 0 and (has_children or cardinality(component) > 1) then
+  if cardinality(held) > 0 and (has_children or cardinality(component) > 0 and cardinality(keys) > 1) then
     -- What stays for one reason was not asked for others, which hold it as well. Children that stay only because what they
     -- would go with stays have none, and are none.
     held := held || array(

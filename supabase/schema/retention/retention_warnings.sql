@@ -17,6 +17,8 @@ as $$
     from (
       select nightshift.warn_of_heirs(retention_warnings.relation)
       union all
+      select nightshift.warn_of_namesake(retention_warnings.relation)
+      union all
       select nightshift.warn_of_replica_identity(m.member)
       from nightshift.policy_members(array[retention_warnings.relation::oid]) m
     ) w(w)

@@ -22,4 +22,20 @@ export const partitionScenarios: HealthScenario[] = [
         drop table app."Log"`),
     obstruct: { revoke: 'pg_catalog.pg_inherits' },
   },
+  {
+    check: 'hidden_partitions',
+    finding: {
+      subject: 'app.visits_2020',
+      level: 'critical',
+      detail: /^half detached from app\.visits: its rows cannot be seen/,
+    },
+    sicken: ({ sql }) =>
+      sql.unsafe(`
+        create table app.visits (at date not null) partition by range (at);
+        create table app.visits_2020 partition of app.visits for values from ('2020-01-01') to ('2021-01-01');
+        create table app.visits_rest partition of app.visits for values from ('2021-01-01') to (maxvalue);
+        update pg_inherits set inhdetachpending = true where inhrelid = 'app.visits_2020'::regclass`),
+    mend: 'fix',
+    obstruct: { revoke: 'pg_catalog.pg_inherits' },
+  },
 ];

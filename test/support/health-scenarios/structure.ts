@@ -21,6 +21,7 @@ export const structureScenarios: HealthScenario[] = [
         create table app."Unread" as select n from generate_series(1, 60000) n;
         create index on app."Unread" (n) with (fillfactor = 10);
       `),
+    ahead: '36 days',
     mend: 'fix',
     obstruct: { revoke: 'pg_catalog.pg_index' },
   },
@@ -32,7 +33,7 @@ export const structureScenarios: HealthScenario[] = [
       detail: /on app\.twice; app\.twice_a_b_idx begins with the same columns/,
     },
     sicken: run(`
-        create table app.twice (a integer, b integer);
+        create table app.twice as select n as a, n as b from generate_series(1, 60000) n;
         create index on app.twice (a);
         create index on app.twice (a, b);
       `),
@@ -67,7 +68,10 @@ export const structureScenarios: HealthScenario[] = [
         create table app.song (
           album integer, "Disc" integer, title text, foreign key (album, "Disc") references app.album
         );
-        create index on app.song (album);
+        create index on app.song (title, album);
+        insert into app.album select n, 1 from generate_series(1, 1000) n;
+        insert into app.song select n, 1 from generate_series(1, 1000) n;
+        analyze app.song;
       `),
     mend: 'fix',
     obstruct: { revoke: 'pg_catalog.pg_constraint' },
@@ -107,7 +111,7 @@ export const structureScenarios: HealthScenario[] = [
     finding: {
       subject: 'app.open_view',
       level: 'warning',
-      detail: /can be read by authenticated$/,
+      detail: /can be read by authenticated; .* gets 42501 then$/,
     },
     sicken: async ({ sql }) => {
       await sql.unsafe(`

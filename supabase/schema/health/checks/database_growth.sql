@@ -20,15 +20,15 @@ begin
   select c.* into strict health_check from nightshift.health_checks c where c.name = 'database_growth';
   select s.* into past
   from nightshift.database_sizes s
-  where s.measured_on < this_day
+  -- From the growth of a day or two nothing follows for a week: it may be one import.
+  where s.measured_on <= this_day - 3
   -- The newest that is at least a week old, or else the oldest: either way the one next to a week.
   order by s.measured_on > this_day - 7, abs(this_day - s.measured_on - 7)
   limit 1;
   if not found then
     return query select
-      'nightshift.database_sizes', 0::numeric,
-      'Not known yet: the job health-check notes the size once a day, and has not done so for a day',
-      null::text, 0::numeric, null::numeric, null::numeric, null::text;
+      format('database %I', current_database()), null::numeric, 'Not known yet: its size has not been noted for three days',
+      null::text, null::numeric, null::numeric, null::numeric, null::text;
     return;
   end if;
 
@@ -48,7 +48,7 @@ end;
 $$;
 
 comment on function nightshift.health_database_growth is
-  'Growth of this database in 7 days in percent, from nightshift.database_sizes; thresholds are never below what is 100 MB. See nightshift.health_checks.';
+  'Growth of this database in 7 days in percent, from nightshift.database_sizes; thresholds are never below what is 100 MB. Null until it has been noted for three days. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'database_growth',

@@ -56,7 +56,9 @@ begin
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   where n.nspname not in ('pg_catalog', 'information_schema')
     -- Nobody else may vacuum it.
-    and pg_has_role(c.relowner, 'usage');
+    and pg_has_role(c.relowner, 'usage')
+    -- What was retired is read no more, and goes as a whole.
+    and (c.relispartition or c.oid not in (select r.partition from nightshift.retired_partitions r where r.status = 'detached'));
 end;
 $$;
 

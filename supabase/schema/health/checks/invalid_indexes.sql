@@ -53,8 +53,7 @@ begin
     from unnest(case i.relkind when 'I' then array[i.index] end) o(index)
     cross join lateral nightshift.next_part_of_index(o.index) s
   ) p on true
-  where t.relpersistence <> 't'
-    and t.relowner in (select o from nightshift.application_owners() o)
+  where t.oid in (select a from nightshift.application_tables() a)
     and not exists (select 1 from underway u where u.index = i.index or u.relation = i.relation);
 end;
 $$;

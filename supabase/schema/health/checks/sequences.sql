@@ -17,7 +17,7 @@ declare
   share numeric;
 begin
   for candidate in
-    with used as (
+    with recursive used as (
       -- Owned: serial and identity. Or by a default alone, which does not say that the column is the narrower of the two.
       select s.seqrelid as sequence, d.refobjid as relation, d.refobjsubid as column
       from pg_catalog.pg_sequence s
@@ -30,12 +30,25 @@ begin
       join pg_catalog.pg_attrdef f on f.oid = d.objid
       where d.classid = 'pg_catalog.pg_attrdef'::regclass
     ),
+    -- And all columns that refer to one of these, which have to hold the same numbers.
+    held(sequence, relation, "column", distance) as (
+      select u.sequence, u.relation, u.column::smallint, 0 from used u
+      union
+      select h.sequence, k.conrelid, r.column, h.distance + 1
+      from held h
+      join pg_catalog.pg_constraint k on k.confrelid = h.relation and k.contype = 'f' and k.conparentid = 0
+      cross join lateral unnest(k.confkey, k.conkey) r(referred, "column")
+      -- A key may lead back to where it came from.
+      where r.referred = h.column and h.distance < 8
+    ),
     taker as (
-      select u.sequence, u.relation, a.attname, a.attidentity <> '' as is_identity,
+      select u.sequence, u.relation, u.distance, a.attname, u.distance = 0 and a.attidentity <> '' as is_identity,
         case coalesce(nullif(t.typbasetype, 0), t.oid)
           when 'int2'::regtype then 32767 when 'int4'::regtype then 2147483647 else 9223372036854775807 end as most,
         format_type(a.atttypid, a.atttypmod) as type
-      from used u
+      from (
+        select h.sequence, h.relation, h.column, min(h.distance) as distance from held h group by h.sequence, h.relation, h.column
+      ) u
       join pg_catalog.pg_attribute a on a.attrelid = u.relation and a.attnum = u.column
       join pg_catalog.pg_type t on t.oid = a.atttypid
       -- A partition has its columns, and their types, from its parent.
@@ -43,10 +56,12 @@ begin
     ),
     narrowest as (
       select k.sequence, min(k.most) as most, bool_or(k.is_identity) as is_identity,
-        string_agg(format('%s.%I (%s)', k.relation::regclass, k.attname, k.type), ', ') as columns,
-        string_agg(format('alter table %s alter column %I type bigint;', k.relation::regclass, k.attname), ' ')
-          filter (where k.most < 9223372036854775807) as widening
-      from taker k
+        string_agg(format('%s.%I (%s)', k.relation::regclass, k.attname, k.type), ', ' order by k.distance, k.relation)
+          filter (where k.distance = 0 or k.most = k.least_most) as columns,
+        -- What refers to a column first, or it could not hold what that takes.
+        string_agg(format('alter table %s alter column %I type bigint;', k.relation::regclass, k.attname), ' '
+          order by k.distance desc, k.relation) filter (where k.most < 9223372036854775807) as widening
+      from (select t.*, min(t.most) over (partition by t.sequence) as least_most from taker t) k
       group by k.sequence
     ),
     bounded as (
@@ -96,7 +111,7 @@ begin
         measure.detail := format('at %s of %s%s', last_value, candidate.last_possible, ', for ' || candidate.columns);
         if candidate.column_is_first then
           measure.detail := measure.detail
-            || '. The fix rewrites the table and blocks it meanwhile; columns that refer to it need bigint as well';
+            || '. The fix rewrites each table that it widens, and blocks it meanwhile';
           measure.fix := candidate.widening
             || case when candidate.is_identity then ''
               else format(' alter sequence %s as bigint %s;', candidate.name,
@@ -121,7 +136,7 @@ end;
 $$;
 
 comment on function nightshift.health_sequences is
-  'Numbers used in percent of those that the sequence, and the columns that take their values from it, can hold. Sequences with the whole range of bigint are left out. See nightshift.health_checks.';
+  'Numbers used in percent of those that the sequence, the columns that take their values from it, and those that refer to them can hold. Sequences with the whole range of bigint are left out. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'sequences',

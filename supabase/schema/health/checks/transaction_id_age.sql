@@ -55,11 +55,28 @@ as $$
     format('vacuum (freeze) %s;', o.name),
     null, null, null, null
   )::nightshift.health_measure
-  from old o, supply s;
+  from old o, supply s
+  union all
+  -- Each multixact has members, and these run out on their own, at twice as many: few multixacts of many sessions do.
+  select (
+    'multixact members',
+    round(100.0 * m.members / (2 * s.ids), 3),
+    case when m.members is null then format('%I may not list the files that hold them', current_user)
+      else format('about %s of %s; they go when the tables with the oldest multixacts are frozen', m.members, 2 * s.ids) end,
+    (
+      select format('vacuum (freeze) %s;', string_agg(r.name, ', ' order by r.mxids desc))
+      from (
+        select format('%I.%I', r.nspname, r.relname) as name, r.mxids from relation r
+        where r.mxids > 0 and r.relpersistence <> 't' order by r.mxids desc limit 10
+      ) r
+    ),
+    null, null, null, null
+  )::nightshift.health_measure
+  from nightshift.multixact_members() m(members), supply s;
 $$;
 
 comment on function nightshift.health_transaction_id_age is
-  'Age of the oldest transaction id or multixact in percent of the 2^31 there are, of each database of the server, and in this one of each table (with its TOAST) that is over 10 percent. See nightshift.health_checks.';
+  'Age of the oldest transaction id or multixact in percent of the 2^31 there are, of each database of the server, and in this one of each table (with its TOAST) that is over 10 percent; and the members of multixacts in percent of 2^32, where a role may list their files: a superuser, or one who was granted pg_ls_dir(text). See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'transaction_id_age',

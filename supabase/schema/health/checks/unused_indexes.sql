@@ -7,7 +7,9 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  with recursive part(index, root) as (
+  -- A month's end, and the days around it: what is read once a month has been read by then.
+  with recursive observed(days) as (select 35),
+  part(index, root) as (
     select c.oid, c.oid from pg_catalog.pg_class c where c.relkind = 'I' and not c.relispartition
     union all
     select i.inhrelid, p.root
@@ -39,42 +41,57 @@ as $$
     select coalesce(pg_stat_get_db_stat_reset_time(d.oid), pg_stat_get_bgwriter_stat_reset_time())
     from pg_catalog.pg_database d
     where d.datname = current_database()
+  ),
+  -- Numbers of objects ascend: what is above the highest of a day was made since.
+  known(newest_oid) as (
+    select s.newest_oid
+    from nightshift.database_sizes s, observed o
+    where s.newest_oid is not null
+    order by s.measured_on > (health_unused_indexes.as_of at time zone 'UTC')::date - o.days,
+      abs(s.measured_on - (health_unused_indexes.as_of at time zone 'UTC')::date + o.days)
+    limit 1
   )
+  select
+    'all indexes', null::numeric,
+    format('Not known yet: statistics began on %s, and what is read once a month may not have been read since', to_char(b.at, 'YYYY-MM-DD')),
+    null::text, null::numeric, null::numeric, null::numeric, null::text
+  from began b, observed o
+  where b.at > health_unused_indexes.as_of - make_interval(days => o.days)
+  union all
   select
     u.index::regclass::text,
     u.pages * current_setting('block_size')::bigint,
-    -- Nobody knows when an index was made, so this is never more than advice.
+    -- Nobody knows when an index was made that is older than Nightshift's notes, so this is never more than advice.
     format('on %s; not read since statistics began, %s (%s days ago), or since it was made; what replicas read does not count',
       t.oid::regclass, to_char(b.at, 'YYYY-MM-DD'), extract(day from health_unused_indexes.as_of - b.at)),
     format('drop index %s%s;', case when c.relkind <> 'I' then 'concurrently ' end, c.oid::regclass),
     null::numeric, null::numeric, null::numeric, null::text
   from unread u
-  cross join began b
+  cross join observed o
+  join began b on b.at <= health_unused_indexes.as_of - make_interval(days => o.days)
   join pg_catalog.pg_class c on c.oid = u.index
   join pg_catalog.pg_index x on x.indexrelid = u.index
   join pg_catalog.pg_class t on t.oid = x.indrelid
   where x.indisvalid and x.indislive
-    and t.relkind in ('r', 'm', 'p') and t.relpersistence <> 't'
-    and t.relowner in (select o from nightshift.application_owners() o)
+    and (u.index <= (select k.newest_oid from known k)) is not false
+    and t.oid in (select a from nightshift.application_tables() a)
+    -- What another check says to drop, or relies on.
+    and u.index not in (select unnest(array[r.index, r.other]) from nightshift.redundant_indexes() r)
+    and u.index not in (select p from nightshift.parts_of_invalid_indexes() p)
     -- What a foreign key or a retention policy relies on, however seldom: without it they would be reported.
     and not exists (
       select 1 from pg_catalog.pg_constraint k
-      where k.conrelid = t.oid and k.contype = 'f'
-        and (x.indkey::smallint[])[0:cardinality(k.conkey) - 1] @> k.conkey
+      where k.conrelid = t.oid and k.contype = 'f' and x.indkey[0] = any(k.conkey)
     )
     and not exists (
       select 1 from nightshift.retention_policies r
       join pg_catalog.pg_attribute a on a.attrelid = r.relation and a.attname = r.marker_column
       where r.relation = t.oid and a.attnum = any((x.indkey::smallint[])[0:x.indnkeyatts - 1])
-    )
-    and not exists (
-      select 1 from pg_catalog.pg_depend d
-      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = t.oid and d.deptype = 'e'
     );
 $$;
 
 comment on function nightshift.health_unused_indexes is
-  'The size of each index over 128 kB, as of its last vacuum, that was never read; a partitioned index is one, with the size of all its parts. Not: unique ones and those that a foreign key or a retention policy relies on. Advice only: nobody knows when an index was made. See nightshift.health_checks.';
+  'The size of each index over 128 kB, as of its last vacuum, that was never read; a partitioned index is one, with the size of all its parts. Not: unique ones, those that a foreign key or a retention policy relies on, those that duplicate_indexes or invalid_indexes speaks of, and those known to be made in the last 35 days; none while statistics are younger than 35 days. Advice only: nobody knows when an older index was made. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'unused_indexes',

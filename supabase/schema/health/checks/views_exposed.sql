@@ -13,7 +13,8 @@ as $$
   select
     c.oid::regclass::text,
     (e.roles is not null)::integer,
-    coalesce('all of its rows can be read by ' || e.roles, 'out of the reach of the API'),
+    coalesce(format('all of its rows can be read by %s; the fix takes it from them, so what reads it over the API as one of them gets 42501 then%s',
+      e.roles, ', as do those who use ' || nightshift.read_as_caller(c.oid)), 'out of the reach of the API'),
     case when e.roles is not null then format('revoke all on %s from public, %s;', c.oid::regclass,
       (select string_agg(format('%I', r.rolname), ', ' order by r.rolname) from role r)) end,
     null::numeric, null::numeric, null::numeric, null::text
@@ -24,11 +25,7 @@ as $$
     where has_schema_privilege(r.oid, c.relnamespace, 'usage') and has_any_column_privilege(r.oid, c.oid, 'select')
   ) e(roles)
   where c.relkind = 'm'
-    and c.relowner in (select o from nightshift.application_owners() o)
-    and not exists (
-      select 1 from pg_catalog.pg_depend d
-      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
-    );
+    and c.oid in (select a from nightshift.application_tables() a);
 $$;
 
 comment on function nightshift.health_views_exposed is

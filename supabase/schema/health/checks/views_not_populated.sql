@@ -36,11 +36,7 @@ as $$
     select m.view, array_agg(m.source order by m.source) as views from missing_below m group by m.view
   ) b on b.view = c.oid
   where c.relkind = 'm'
-    and c.relowner in (select o from nightshift.application_owners() o)
-    and not exists (
-      select 1 from pg_catalog.pg_depend d
-      where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
-    );
+    and c.oid in (select a from nightshift.application_tables() a);
 $$;
 
 comment on function nightshift.health_views_not_populated is

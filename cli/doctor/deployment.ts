@@ -1,6 +1,7 @@
 import { DescribeEventBusCommand, EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import * as z from 'zod';
 import { readRunnerToken } from '../../functions/_shared/access.ts';
+import { type Clock, timeMs } from '../../functions/_shared/clock.ts';
 import { utc } from '../ui.ts';
 import { type Diagnosis, failed, ok, type Patient, skipped, warning } from './diagnosis.ts';
 
@@ -44,15 +45,18 @@ export function examineKey({ environment, clock }: Patient): Diagnosis {
       'A secret key, which may do anything in the project; npm run nightshift -- token makes one that may only run jobs',
     );
   }
-  const expiresAtMs = readRunnerToken(token)?.expiresAtMs ?? 0;
+  return runnerTokenOf('key', readRunnerToken(token)?.expiresAtMs ?? 0, clock);
+}
+
+function runnerTokenOf(subject: string, expiresAtMs: number, clock: Clock): Diagnosis {
   const says = `A runner token, good until ${utc(expiresAtMs)} UTC`;
   return expiresAtMs - clock.nowMs() < tokenNoticeMs
     ? warning(
-        'key',
+        subject,
         says,
-        'Make a new one with npm run nightshift -- token, put it into the secret of the stage, and deploy with --force.',
+        'Make a new one with npm run nightshift -- token, put it into the secret of the stage, and deploy with the new secret-version (docs/deploy.md).',
       )
-    : ok('key', says);
+    : ok(subject, says);
 }
 
 export function examineToken({ environment }: Patient): Diagnosis {
@@ -84,6 +88,7 @@ function reasonOf(thrown: unknown): string {
 export async function examineFunctions({
   functionsUrl,
   environment,
+  clock,
 }: Patient): Promise<Diagnosis[]> {
   if (!functionsUrl) {
     return [
@@ -114,13 +119,17 @@ export async function examineFunctions({
     ];
     if (!token) return found;
     const trusted = await ask({ authorization: `Bearer ${token}` });
+    const { data } = z
+      .object({ tokenExpiresAt: z.string() })
+      .safeParse(await trusted.json().catch(() => {}));
+    if (data) found.push(runnerTokenOf('key of the functions', timeMs(data.tokenExpiresAt), clock));
     return [
       ...found,
       trusted.status === 401
         ? failed(
             'token of the functions',
             'They do not take the token that is set here',
-            'Put the same NIGHTSHIFT_HTTP_TOKEN into the secret of the stage, and deploy with --force.',
+            'Put the same NIGHTSHIFT_HTTP_TOKEN into the secret of the stage, and deploy with the new secret-version (docs/deploy.md).',
           )
         : trusted.ok || trusted.status === 503
           ? ok('token of the functions', 'They take the token')

@@ -17,6 +17,8 @@ export interface Endpoint {
     log: Log;
     /** The caller sent the token. */
     trusted: boolean;
+    /** When the token with which the function enters the project expires; undefined for a key that does not. */
+    accessExpiresAtMs: number | undefined;
     /** What the path has for `{id}`. */
     id: string;
   }): Promise<APIGatewayProxyStructuredResultV2>;

@@ -1,4 +1,5 @@
 import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
+import { readRunnerToken } from './access.ts';
 import { type Bus, createBus } from './bus.ts';
 import { type Deadline, deadlineIn, systemClock } from './clock.ts';
 import type { Direct, DirectOptions } from './direct.ts';
@@ -80,6 +81,10 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
         clock: systemClock,
         log,
         trusted: isTrusted(request, httpToken),
+        accessExpiresAtMs:
+          'runnerToken' in supabase
+            ? readRunnerToken(supabase.runnerToken)?.expiresAtMs
+            : undefined,
         ...asked,
       });
     }

@@ -1,4 +1,5 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { isoTime } from '../_shared/clock.ts';
 import type { Endpoint } from '../_shared/endpoint.ts';
 import { type NightshiftError, toNightshiftError } from '../_shared/errors.ts';
 import { json } from '../_shared/http.ts';
@@ -20,6 +21,8 @@ interface Health {
     error?: ReturnType<NightshiftError['describe']>;
   };
   checks: HealthCheck[];
+  /** Of the runner token that the functions have; absent with a secret key, which does not expire. */
+  tokenExpiresAt?: string;
   /** Checks for which a slow one left no time; absent if there are none. */
   notRun?: string[];
 }
@@ -32,7 +35,7 @@ export function createEndpoint(): Endpoint {
     path: '/health',
     isOpen: true,
     budgetMs,
-    async answer({ rpc, clock, log, trusted }) {
+    async answer({ rpc, clock, log, trusted, accessExpiresAtMs }) {
       if (!trusted && last && clock.nowMs() - last.atMs < untrustedCacheMs) {
         return respond({ status: last.status });
       }
@@ -60,6 +63,7 @@ export function createEndpoint(): Endpoint {
         const database = { reachable: false, roundTripMs: roundTripMs(), error };
         health = { status: 'critical', database, checks: [] };
       }
+      if (accessExpiresAtMs !== undefined) health.tokenExpiresAt = isoTime(accessExpiresAtMs);
       last = { status: health.status, atMs: clock.nowMs() };
       return respond(trusted ? health : { status: health.status });
     },

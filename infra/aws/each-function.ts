@@ -1,4 +1,6 @@
 import { systemClock } from '../../functions/_shared/clock.ts';
+import { jobNames } from '../../functions/registry.ts';
+import { boundRoles, type RoleSettings } from './bound-roles.ts';
 import { refusedNames } from './names.ts';
 import { oddOrder, refusedTimes } from './times.ts';
 
@@ -17,6 +19,7 @@ interface ScheduleDefinition {
 
 interface FunctionDefinition {
   name: string;
+  environment?: Record<string, unknown>;
   events: { schedule?: ScheduleDefinition }[];
   role?: unknown;
   destinations?: unknown;
@@ -30,7 +33,12 @@ interface Serverless {
     service: string;
     functions: Record<string, FunctionDefinition>;
     resources: { Resources?: Record<string, Resource> };
-    provider: { compiledCloudFormationTemplate: { Resources: Record<string, Resource> } };
+    custom: { secretVersion: string };
+    provider: {
+      compiledCloudFormationTemplate: { Resources: Record<string, Resource> };
+      environment: Record<string, unknown>;
+      logRetentionInDays: number;
+    } & RoleSettings;
   };
   configurationInput: { params: Record<string, Record<string, unknown> | undefined> };
   processedInput: { options: { param?: string[] } };
@@ -40,6 +48,7 @@ interface Serverless {
     naming: {
       getLambdaLogicalId(name: string): string;
       getLogGroupLogicalId(name: string): string;
+      getLogGroupName(functionName: string): string;
     };
   };
 }
@@ -95,6 +104,7 @@ export default class EachFunction {
       initialize: () => this.#refuseUnknownParameters(),
       'before:package:initialize': () => {
         this.#refuseWhatFailsLater();
+        this.#nameSecretVersion();
         this.#complete();
       },
       'after:aws:package:finalize:mergeCustomProviderResources': () => this.#addResources(),
@@ -144,6 +154,43 @@ export default class EachFunction {
     for (const text of oddOrder(schedules, systemClock)) this.#warn(`${text}.`);
   }
 
+  /**
+   * CloudFormation contradicts itself on when it resolves a reference to a secret again. One that names the version is
+   * another one after each change, and so is resolved in any case.
+   */
+  #nameSecretVersion(): void {
+    const { custom, provider, functions } = this.#serverless.service;
+    if (custom.secretVersion === '') return;
+    const environments = [
+      provider.environment,
+      ...Object.values(functions).map(({ environment }) => environment),
+    ];
+    for (const environment of environments) {
+      for (const [name, value] of Object.entries(environment ?? {})) {
+        const reference = /^(\{\{resolve:secretsmanager:.*)\}\}$/.exec(String(value))?.[1];
+        if (environment && reference) {
+          environment[name] = `${reference}::${custom.secretVersion}}}`;
+        }
+      }
+    }
+  }
+
+  /** The log of a function that was switched off stays, and it is its own again when it is switched on. */
+  #keepLogs(resources: Record<string, Resource>): void {
+    const { naming, getStage } = this.#serverless.getProvider('aws');
+    const { service, provider } = this.#serverless.service;
+    const stage = getStage.call(this.#serverless.getProvider('aws'));
+    for (const job of jobNames) {
+      resources[naming.getLogGroupLogicalId(job)] ??= {
+        Type: 'AWS::Logs::LogGroup',
+        Properties: {
+          LogGroupName: naming.getLogGroupName(`${service}-${stage}-${job}`),
+          RetentionInDays: Number(provider.logRetentionInDays),
+        },
+      };
+    }
+  }
+
   get #functions() {
     const { naming } = this.#serverless.getProvider('aws');
     return Object.entries(this.#serverless.service.functions).map(([name, definition]) => {
@@ -181,6 +228,8 @@ export default class EachFunction {
         for (const target of Properties.Targets) this.#limitDelivery(target);
       }
     }
+    this.#keepLogs(Resources);
+    boundRoles(Resources, this.#serverless.service.provider);
     this.#leaveOutAlarmsOfAbsent(Resources);
   }
 

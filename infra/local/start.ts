@@ -3,15 +3,19 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import getPort from 'get-port';
 import { paramsIn, schedulesOf } from '../../cli/schedules.ts';
-import { heading, note } from '../../cli/ui.ts';
+import { heading, note, showError } from '../../cli/ui.ts';
 import { systemClock } from '../../functions/_shared/clock.ts';
+import { toNightshiftError } from '../../functions/_shared/errors.ts';
 import { registry } from '../../functions/registry.ts';
 import { type BusEvent, startEventBus } from './event-bus.ts';
 import { invoke, targetsOf } from './event-targets.ts';
 import { exampleSeeds, fillExamples } from './examples.ts';
+import { logInWords } from './function-log.ts';
+import { holdCheckout } from './only-one.ts';
 import { fireOnSchedule, type ScheduledEvent } from './scheduler.ts';
 import { startStack } from './stack.ts';
 
@@ -19,9 +23,14 @@ import { startStack } from './stack.ts';
 const environmentFile = new URL('../../.env.local', import.meta.url);
 /** What the functions are built into, and run from. */
 const bundles = new URL('../../.esbuild/local', import.meta.url);
+const lock = new URL('../../.esbuild/start.lock', import.meta.url);
 const stage = 'local';
 const { values: options } = parseArgs({
   options: {
+    // Without the example applications.
+    empty: { type: 'boolean', default: false },
+    // All that the functions and serverless-offline print, not one line an event or run.
+    verbose: { type: 'boolean', default: false },
     twice: { type: 'boolean', default: false },
     // The port of the functions. If it is taken, another one is used.
     port: { type: 'string', default: '3000' },
@@ -32,9 +41,11 @@ const { values: options } = parseArgs({
 const size = { users: 200, packages: 20_000, metrics: 50_000, products: 500 };
 
 heading('Nightshift on this machine');
+const release = holdOrLeave();
+process.on('exit', release);
 note('Booting Postgres, the Supabase gateway and the functions ...');
-const stack = await startStack({ seeds: exampleSeeds });
-await fillExamples(stack.databaseUrl, size);
+const stack = await startStack({ seeds: options.empty ? [] : exampleSeeds });
+if (!options.empty) await fillExamples(stack.databaseUrl, size);
 
 const busName = `nightshift-${stage}`;
 const bus = await startEventBus({ name: busName, onEvent: deliver });
@@ -87,10 +98,13 @@ const functions = spawn(
   ],
   {
     env: { ...process.env, ...settings, ...eventSettings },
-    stdio: ['ignore', 'inherit', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   },
 );
+createInterface(functions.stdout).on('line', showLine);
+/** What they said at last, for when they end by themselves. */
+const lastWords: string[] = [];
 // A terminal that is closed sends SIGHUP.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => functions.kill('SIGINT'));
@@ -120,9 +134,10 @@ In another terminal:
   curl http://127.0.0.1:${httpPort}/health
   set -a; . ./.env.local; curl -X POST http://127.0.0.1:${httpPort}/jobs/retention-purge/runs -H "authorization: Bearer $NIGHTSHIFT_HTTP_TOKEN" -d '{"dryRun": true}'
 
-Schedules and rules of the event bus are as in serverless.yml; each event is shown here. Ctrl-C stops everything and forgets the data.`);
+Schedules and rules of the event bus are as in serverless.yml. Each event and each run is a line here; --verbose shows all. Ctrl-C stops everything and forgets the data.`);
 }
 await ended;
+if (functions.exitCode) console.error(lastWords.join(''));
 await bus.close();
 await stack.stop();
 note('Stopped; the data is forgotten.');
@@ -132,7 +147,9 @@ process.exitCode = functions.exitCode ?? 1;
 function ready(): Promise<void> {
   return new Promise((resolve) => {
     functions.stderr.on('data', (chunk: Buffer) => {
-      process.stderr.write(chunk);
+      if (options.verbose) process.stderr.write(chunk);
+      else lastWords.push(`${chunk}`);
+      lastWords.splice(0, lastWords.length - 20);
       if (chunk.includes('Server ready')) resolve();
     });
   });
@@ -141,6 +158,20 @@ function ready(): Promise<void> {
 function deliver(event: BusEvent): void {
   console.log(`Event ${event['detail-type']} ${JSON.stringify(event.detail)}`);
   for (const job of targetsOf(event)) send(job, event, `Event ${event.id} to ${job}`);
+}
+
+function holdOrLeave(): () => void {
+  try {
+    return holdCheckout(lock, { pid: process.pid, port: Number(options.port) });
+  } catch (thrown) {
+    showError(toNightshiftError(thrown).describe());
+    process.exit(1);
+  }
+}
+
+function showLine(line: string): void {
+  const shown = options.verbose ? line : logInWords(line);
+  if (shown !== undefined) console.log(shown);
 }
 
 function isNotSchedules(param: string): boolean {

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import type { Diagnosis } from '../../cli/doctor/diagnosis.ts';
 import { doctor } from '../../cli/doctor/index.ts';
 import { newestRelease } from '../../cli/installation/release.ts';
-import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
+import { deadlineIn, isoTime, systemClock } from '../../functions/_shared/clock.ts';
 import { createRpc } from '../../functions/_shared/rpc.ts';
 import type { Gateway } from '../../infra/local/gateway.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
@@ -39,12 +39,12 @@ afterEach(async () => {
 });
 
 /** The deployed functions, as far as GET /health goes. */
-async function deployed(taken: string, status = 'ok'): Promise<string> {
+async function deployed(taken: string, status = 'ok', trusted: object = {}): Promise<string> {
   const server = createServer(({ headers, url }, response) => {
     const { authorization } = headers;
     const known = !authorization || authorization === `Bearer ${taken}`;
     response.writeHead(url === '/health' && known ? 200 : 401, { connection: 'close' });
-    response.end(JSON.stringify({ status }));
+    response.end(JSON.stringify({ status, ...(authorization ? trusted : {}) }));
   }).listen(0, '127.0.0.1');
   servers.push(server);
   await once(server, 'listening');
@@ -253,6 +253,21 @@ describe('the doctor', () => {
     expect(levelsOf(locked)).toMatchObject({ functions: 'ok', 'token of the functions': 'failed' });
     const gone = await examine({ functionsUrl: 'http://127.0.0.1:9' });
     expect(gone.functions).toMatchObject({ level: 'failed' });
+  });
+
+  it.each([
+    [13, 'warning'],
+    [60, 'ok'],
+  ])('says that the token of the functions expires in %d days: %s', async (days, level) => {
+    const tokenExpiresAt = isoTime(systemClock.nowMs() + days * 86_400_000);
+    const found = await examine({
+      functionsUrl: await deployed(token, 'ok', { tokenExpiresAt }),
+      environment: { NIGHTSHIFT_HTTP_TOKEN: token },
+    });
+    expect(found['key of the functions']).toMatchObject({
+      level,
+      says: expect.stringContaining(`good until ${tokenExpiresAt.slice(0, 10)}`),
+    });
   });
 
   it('never says a secret', async () => {

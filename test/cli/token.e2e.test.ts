@@ -130,7 +130,7 @@ describe('a function with a token', () => {
 
 it('is what the functions get with key=runner, and then no secret key', async () => {
   const reference = (name: string) =>
-    `{{resolve:secretsmanager:nightshift/prod:SecretString:${name}}}`;
+    `{{resolve:secretsmanager:nightshift/prod:SecretString:${name}::5e3b0c1a-0000-4000-8000-000000000001}}`;
   for (const { Properties } of resourcesOf(
     await packageTemplate(...tuned),
     'AWS::Lambda::Function',

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { jobNames } from '../../functions/registry.ts';
 import { problemsOf, statementsOf } from '../support/cloudformation.ts';
+import { readPage } from '../support/documents.ts';
 import { shellSecrets } from '../support/packaging.ts';
 import {
   alarmsOf,
@@ -49,6 +50,31 @@ describe.each(variants)('the template %s', (_, parameters) => {
       for (const action of actions) expect(action).toMatch(/^[a-z]+:[A-Za-z]+$/);
       expect(resources).not.toContain('*');
     }
+  });
+
+  it('keeps the log of every job, also of one that is switched off', () => {
+    const names = resourcesOf(template, 'AWS::Logs::LogGroup').map(
+      ({ Properties }) => Properties.LogGroupName,
+    );
+    expect(names.sort()).toEqual(jobs.map((job) => `/aws/lambda/nightshift-prod-${job}`).sort());
+  });
+
+  it('keeps no version of a function', () => {
+    expect(resourcesOf(template, 'AWS::Lambda::Version')).toEqual([]);
+  });
+
+  it('needs no service that the policy in docs/deploy.md leaves out', () => {
+    const policy = /```json\n([\s\S]*?)```/.exec(
+      readPage('docs/deploy.md').split('## What a deploying role needs')[1] ?? '',
+    )?.[1];
+    const { Statement } = JSON.parse(policy ?? '') as { Statement: { Action: string[] }[] };
+    const allowed = new Set(
+      Statement.flatMap(({ Action }) => Action.map((action) => action.split(':')[0] ?? '')),
+    );
+    const services = Object.values(template.Resources).map(
+      ({ Type }) => Type.split('::')[1]?.toLowerCase().replace('apigatewayv2', 'apigateway') ?? '',
+    );
+    expect(services.filter((service) => !allowed.has(service))).toEqual([]);
   });
 
   it('holds references to secrets and no secret', () => {
@@ -224,11 +250,12 @@ describe('the dead letters', () => {
 });
 
 describe('a switch', () => {
-  it.each(jobs)('that leaves out %s leaves out all that is its own', async (job) => {
+  it.each(jobs)('that leaves out %s leaves out all that is its own but its log', async (job) => {
     const left = halves.find((half) => half.includes(job)) ?? [];
     const { Resources } = await packageTemplate(...withoutJobs(left));
     const { Dashboard, ...rest } = Resources;
-    expect(JSON.stringify(rest)).not.toMatch(new RegExp(`-${job}|"${job}"`));
+    const others = Object.values(rest).filter(({ Type }) => Type !== 'AWS::Logs::LogGroup');
+    expect(JSON.stringify(others)).not.toMatch(new RegExp(`-${job}|"${job}"`));
     expect(functionsOf({ Resources, Outputs: {} })).toHaveLength(jobs.length - left.length);
   });
 
@@ -263,6 +290,9 @@ describe('a parameter', () => {
     expect(text).not.toContain('"UTC"');
     expect(text).toMatch(/"ThrottlingRateLimit":"?1"?/);
     expect(text).toMatch(/"RetentionInDays":14/);
+    const references = text.match(/\{\{resolve:secretsmanager:[^}]+\}\}/g) ?? [];
+    expect(references.length).toBeGreaterThan(10);
+    expect(references.filter((each) => !each.includes('::5e3b0c1a-'))).toEqual([]);
   });
 
   it('lets a database that fills up start a purge', async () => {

@@ -15,7 +15,14 @@ it('asks the database for strangers once in five seconds, and for whoever has th
     },
   };
   const ask = async (trusted: boolean) => {
-    const tools = { rpc, clock: { nowMs: () => nowMs }, log: silentLog, trusted, id: '' };
+    const tools = {
+      rpc,
+      clock: { nowMs: () => nowMs },
+      log: silentLog,
+      trusted,
+      id: '',
+      accessExpiresAtMs: undefined,
+    };
     return JSON.parse((await endpoint.answer(tools)).body ?? '');
   };
 
@@ -32,4 +39,19 @@ it('asks the database for strangers once in five seconds, and for whoever has th
   nowMs = 9_999;
   await ask(false);
   expect(asked).toBe(3);
+});
+
+it('says to whoever has the token when that of the functions expires, and to nobody else', async () => {
+  const document = { serverVersion: '17.0', checks: [], notRun: [] };
+  const tools = {
+    rpc: { call: async () => document as never },
+    clock: { nowMs: () => 0 },
+    log: silentLog,
+    id: '',
+    accessExpiresAtMs: 1_800_000_000_000,
+  };
+  const ask = async (trusted: boolean) =>
+    JSON.parse((await createEndpoint().answer({ ...tools, trusted })).body ?? '');
+  expect(await ask(true)).toMatchObject({ tokenExpiresAt: '2027-01-15T08:00:00.000Z' });
+  expect(await ask(false)).toEqual({ status: 'ok' });
 });

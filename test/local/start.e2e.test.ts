@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -274,7 +275,8 @@ it('purges when an alarm goes off, once however often it is told, and not when t
 });
 
 it('runs on schedule, asked by nobody', async () => {
-  await stack.seen(/Schedule schedule-health-check: done/);
+  // Twice, of which one finds the run of the other.
+  await stack.seen(/Schedule schedule-health-check: done/, 2);
   const runs = await sql`
     select trigger, requested_by, status, input -> 'quick' as quick from nightshift.runs where job = 'health-check'`;
   expect(runs).toContainEqual({
@@ -283,6 +285,21 @@ it('runs on schedule, asked by nobody', async () => {
     status: 'succeeded',
     quick: true,
   });
+});
+
+it('is quiet, one line a run', () => {
+  expect(stack.output()).toMatch(/^retention-purge: Run succeeded \([0-9a-f]{8}\)$/m);
+  expect(stack.output()).not.toMatch(/"_aws"|Server ready/);
+});
+
+it('refuses a second one in the same checkout, and leaves the settings of the first', async () => {
+  const second = spawnSync(process.execPath, ['infra/local/start.ts'], {
+    cwd: stack.root,
+    encoding: 'utf8',
+  });
+  expect(second.stderr).toMatch(/npm start runs in this checkout already: process \d+/);
+  expect(second.status).toBe(1);
+  expect(parseEnv(readFileSync(join(stack.root, '.env.local'), 'utf8'))).toEqual(keys);
 });
 
 it('leaves no process, port or file behind after Ctrl-C in the middle of a run, and has shown no key', async () => {
@@ -303,6 +320,7 @@ it('leaves no process, port or file behind after Ctrl-C in the middle of a run, 
   const files = [
     join(stack.root, '.env.local'),
     join(stack.root, '.esbuild/local'),
+    join(stack.root, '.esbuild/start.lock'),
     dirname(row?.data_directory),
   ];
   expect(files.filter((file) => existsSync(file))).toEqual([]);

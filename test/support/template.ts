@@ -74,6 +74,7 @@ export const tuned = [
   'http-rate=1',
   'log-retention-days=14',
   'key=runner',
+  'secret-version=5e3b0c1a-0000-4000-8000-000000000001',
 ];
 
 /** What would be deployed as prod. */

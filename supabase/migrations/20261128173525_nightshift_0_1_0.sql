@@ -4504,6 +4504,36 @@ $$;
 comment on function nightshift.describe_retired is
   'The JSON document of a retired partition: {partition, from, to, sizeBytes, dropAfter}.';
 
+-- supabase/schema/partition/drop_inherited_keys.sql
+
+-- Locks: ACCESS EXCLUSIVE on the partition and on the tables that its keys refer to, until the end of the transaction.
+
+create or replace function nightshift.drop_inherited_keys(parent regclass, partition regclass)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  key name;
+begin
+  for key in
+    select k.conname
+    from pg_catalog.pg_constraint k
+    where k.conrelid = drop_inherited_keys.partition and k.contype = 'f' and k.conparentid = 0
+      and (k.confrelid, pg_get_constraintdef(k.oid)) in (
+        select p.confrelid, pg_get_constraintdef(p.oid)
+        from pg_catalog.pg_constraint p
+        where p.conrelid = drop_inherited_keys.parent and p.contype = 'f'
+      )
+  loop
+    execute format('alter table %s drop constraint %I', nightshift.trusted_name(partition), key);
+  end loop;
+end;
+$$;
+
+comment on function nightshift.drop_inherited_keys is
+  'Drops those foreign keys of a detached partition that its table has as well: it would hold the rows that it refers to for as long as it waits to be dropped. When it is attached again, Postgres makes and checks them anew.';
+
 -- supabase/schema/partition/drop_retired_partitions.sql
 
 -- Retirement, the second step: what was detached is dropped when its grace period is over, or comes back.
@@ -5371,6 +5401,21 @@ as $$
     select format('%s: due, but attached again by hand, so left alone until nightshift.alter_partition_policy is given a retention.', nightshift.name_some(kept))
     where cardinality(kept) > 0
     union all
+    select format('%s refers to it and %s, so partitions with rows that it needs are not retired. Fix: %s',
+      k.conrelid::regclass,
+      case when r.retention is null then 'keeps its rows' else format('keeps its rows for %s', r.retention) end,
+      case when r.parent is not null then format('select nightshift.alter_partition_policy(%L, retention => %L);', r.parent, policy.retention)
+        else format('a retention policy for it that is no longer than %s.', policy.retention) end)
+    from pg_catalog.pg_constraint k
+    left join nightshift.partition_policies r on r.parent::oid = k.conrelid and r.enabled
+    where policy.retention is not null and k.confrelid = policy.parent and k.contype = 'f' and k.conparentid = 0
+      and k.conrelid <> k.confrelid
+      and (r.retention <= policy.retention) is not true
+      and not exists (
+        select 1 from nightshift.retention_policies t
+        where t.relation::oid = k.conrelid and t.enabled and t.drop_after <= policy.retention
+      )
+    union all
     select format('%s: larger than %s. Shorter intervals from now on: select nightshift.alter_partition_policy(%L, every => ...);',
       nightshift.name_some(oversized), pg_size_pretty(s.partition_alert_bytes), policy.parent)
     from nightshift.settings s
@@ -5540,8 +5585,10 @@ begin
 
   return jsonb_build_object(
     'tables', (
-      select coalesce(jsonb_agg(s.document order by s.parent::text), '[]')
+      -- What refers to others first: its partitions hold theirs.
+      select coalesce(jsonb_agg(s.document order by r.referred desc, s.parent::text), '[]')
       from nightshift.describe_partition_sets(chosen, run.started_at) s
+      join nightshift.referred_tables(chosen) r on r.parent = s.parent::oid
     ),
     'drops', (
       select coalesce(jsonb_agg(jsonb_build_object(
@@ -5572,7 +5619,7 @@ end;
 $$;
 
 comment on function nightshift.plan_partition_maintenance is
-  'The tables with an enabled policy and their state (tables: see describe_partition_sets), retired partitions whose grace period is over (drops; keptBecause says why one stays), detaches that were interrupted (unfinished; of those that people began, what is due), and tables whose policy is switched off. only_tables: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+  'The tables with an enabled policy and their state (tables: see describe_partition_sets; each before those that it refers to), retired partitions whose grace period is over (drops; keptBecause says why one stays), detaches that were interrupted (unfinished; of those that people began, what is due), and tables whose policy is switched off. only_tables: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
 
 -- supabase/schema/partition/preview_retirement.sql
 
@@ -5728,6 +5775,33 @@ $$;
 
 comment on function nightshift.reattach_partition is
   'Makes a retired partition, or one that is half detached, part of its table again, with the bounds it had. It is not retired again until nightshift.alter_partition_policy is given a retention. Waits for locks at most 2 s; reads the partition once. It stays closed to the API: who may read it reads the table. Returns {partition, table}. Errors: NS404, NS422 its time is taken, 55P03.';
+
+-- supabase/schema/partition/referred_tables.sql
+
+create or replace function nightshift.referred_tables(parents oid[])
+returns table (parent oid, referred integer)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with recursive refers as materialized (
+    select distinct k.conrelid as parent, k.confrelid as referred
+    from pg_catalog.pg_constraint k
+    where k.contype = 'f' and k.conrelid = any(parents) and k.confrelid = any(parents) and k.conrelid <> k.confrelid
+  ),
+  reached(parent, referred) as (
+    select r.parent, r.referred from refers r
+    union
+    select a.parent, r.referred from reached a join refers r on r.parent = a.referred
+  )
+  select p.parent, count(a.referred)::integer
+  from unnest(parents) p(parent)
+  left join reached a on a.parent = p.parent
+  group by p.parent;
+$$;
+
+comment on function nightshift.referred_tables is
+  'To how many of the others each of these tables refers by foreign keys, directly or through others. In descending order each comes before those that it refers to, unless they refer to each other in a circle.';
 
 -- supabase/schema/partition/remove_partition_policy.sql
 
@@ -5974,6 +6048,7 @@ begin
   key := nightshift.partition_key(record.parent);
   -- On its own it is a table like any other: out of the reach of the API, and not for rows of another time.
   perform nightshift.secure_partition(partition);
+  perform nightshift.drop_inherited_keys(record.parent, partition);
   execute format(
     'alter table %s add constraint nightshift_retired check (%s) not valid', nightshift.trusted_name(partition),
     concat_ws(' and ',
@@ -5989,7 +6064,7 @@ end;
 $$;
 
 comment on function nightshift.stamp_retired is
-  'Writes down that a partition is detached and when it may be dropped, takes it out of the reach of the API, and marks it with the constraint nightshift_retired, which keeps rows of another time out. Without a policy, by then removed, it is kept. Returns describe_retired.';
+  'Writes down that a partition is detached and when it may be dropped, takes it out of the reach of the API, takes off the foreign keys of its table, and marks it with the constraint nightshift_retired, which keeps rows of another time out. Without a policy, by then removed, it is kept. Returns describe_retired.';
 
 -- supabase/schema/partition/time_of_number.sql
 
@@ -16065,12 +16140,19 @@ begin
       left join pg_catalog.pg_roles r on r.oid = s.userid
       where s.dbid = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
         and s.queryid is not null
+        -- Supabase's own: what PostgREST runs before it takes the role of a request, Auth, Storage, the pooler. Nobody else can
+        -- mend these.
+        and coalesce(r.rolname, '') !~ '^supabase_|^(authenticator|dashboard_user|pgbouncer)$'
       group by s.queryid
       having sum(s.calls) >= 100
     ) t
     -- The text is looked at to leave out what is slow by nature, and Nightshift's own; it never leaves here.
     where t.text !~* '^\s*(vacuum|analyze|create|alter|drop|reindex|cluster|refresh|truncate|copy|import)\M'
       and t.text !~ '\mnightshift"?\.'
+      -- Nor what reads the catalog, as dashboards, exporters and tools of migrations do.
+      and t.text !~* '\m(from|join)\s+("?pg_catalog"?\s*\.\s*)?"?pg_\w+\M"?(?!\s*\()'
+      and t.text !~* '\minformation_schema"?\s*\.'
+      and t.text !~* '^\s*(--|/\*)\s*source: dashboard'
     $query$,
     home, nightshift.trusted_name(to_regclass(format('%I.pg_stat_statements', home)))
   );
@@ -16093,7 +16175,7 @@ end;
 $$;
 
 comment on function nightshift.health_slow_statements is
-  'Mean milliseconds of each statement that was called at least 100 times in this database, by pg_stat_statements; without DDL, COPY, VACUUM and the like, and without what names the schema nightshift. Its text is never part of it. See nightshift.health_checks.';
+  'Mean milliseconds of each statement that was called at least 100 times in this database, by pg_stat_statements; without DDL, COPY, VACUUM and the like, and without what names the schema nightshift, reads the catalog, or is run by the roles of Supabase itself (supabase_..., authenticator, dashboard_user, pgbouncer). Its text is never part of it. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'slow_statements',
@@ -16700,7 +16782,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'cbeec3b7f3691e77c1c35d2bf9377cb578c218fca6ec9e7229b1d3034f5f0034', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '47067dee2bdcdbfad6b1069c56f0bcfa182115ca042ebe13914a3bc65c05c4cd', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -16715,43 +16797,44 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   describe_delete_triggers, describe_health_check, describe_holders, describe_holding_keys, describe_installation,
   describe_jobs, describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets,
   describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
-  drop_retired_partitions, due_by_marker, due_condition, estimate_rows, explain_attach_failure, extend_lease, fates_of,
-  fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with,
-  find_refresh, find_refresh_policy, find_relation, find_released_rows, find_run, find_stranger, find_view,
-  finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows,
-  follow_released, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name,
-  get_health, get_run, gone_of, grant_of_refresh, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
-  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
-  health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
-  health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
-  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
-  health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
-  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
-  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
-  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
-  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
-  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run,
-  hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as, interval_start, intervals_of, is_forced,
-  is_large, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time,
-  key_collation, key_columns, key_in_words, keys_in_words, known_decisions, last_health_levels, leaf_relations,
-  left_alone, level_rank, list_partition_policies, list_refresh_policies, list_restores, list_retention_policies,
-  list_runs, lock_for_change, lock_in_turn, lock_rows, lock_slice, mark_lost_runs, marker_is_indexed, marker_walk,
-  may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
-  measure_default_partition, measure_leaves, measure_references, measure_retention_backlog, migrations, move_rows,
-  moved_row, multixact_members, mute_triggers, name_refusal, name_some, next_leaf, next_part_of_index, next_seeds,
-  note_assessment, note_decisions, note_detaching, note_partitions, note_released, note_unchanged, nothing_left,
-  oldest_due, only_kept, only_needed, other_owners, own_due_condition, pages_of, partition_faults, partition_key,
-  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
-  partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
-  pause, plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members, policy_of_view,
-  preview_retention_purge, preview_retirement, primary_key, purge_batch, purge_counted, purge_decisions, purge_key,
-  purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_off, reach_rows,
-  read_as_caller, read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure,
-  recount_moved_rows, redundant_indexes, reference_join, reference_tree, referencing_keys, refers_to_policy,
-  refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies,
-  related_tables, released_row, remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
-  remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_rule,
-  require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_period,
+  drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition, estimate_rows, explain_attach_failure,
+  extend_lease, fates_of, fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows,
+  find_needed_with, find_refresh, find_refresh_policy, find_relation, find_released_rows, find_run, find_stranger,
+  find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step,
+  follow_moved_rows, follow_released, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions,
+  free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over, has_due_rows, health_backlog_age,
+  health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks, health_connections,
+  health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
+  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions,
+  health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes, health_job_missed,
+  health_jobs_failing, health_jobs_lost, health_jobs_partial, health_ledger_size, health_level,
+  health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
+  health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
+  health_replication_lag, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
+  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
+  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
+  hint_for_owner, hold_cascades, hold_partition_run, hold_run, hold_table, in_days, index_definition, index_for_key,
+  indexed_as, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state,
+  job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns, key_in_words, keys_in_words,
+  known_decisions, last_health_levels, leaf_relations, left_alone, level_rank, list_partition_policies,
+  list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change, lock_in_turn, lock_rows,
+  lock_slice, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen,
+  may_refresh, measure_backlog, measure_children, measure_default_partition, measure_leaves, measure_references,
+  measure_retention_backlog, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
+  name_some, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
+  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners,
+  own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
+  partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
+  partitions_without_policy, parts_of_invalid_indexes, pause, plan_partition_maintenance, plan_retention_purge,
+  plan_view_refresh, policy_members, policy_of_view, preview_retention_purge, preview_retirement, primary_key,
+  purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released,
+  purge_slices, purge_steps, purge_waits, put_off, reach_rows, read_as_caller, read_partitions, reasons_of,
+  reattach_partition, record_batch, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
+  reference_tree, referencing_keys, referred_tables, refers_to_policy, refresh_policies, refresh_policy_view,
+  refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, released_row,
+  remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
+  require_checked_keys, require_few_due, require_marker_index, require_no_rule, require_no_sentinel,
+  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_period,
   require_referencing_indexes, require_replica_identity, require_statistics, require_trusted, require_trusted_keys,
   require_wanted, require_within_brake, resolve_references, restore_rows, restores, resume_run, retention_keys,
   retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set,

@@ -20,7 +20,7 @@ export function wrongProjectUrl(given: string | undefined): string {
   }
   const url = URL.parse(text);
   return url && /^https?:$/.test(url.protocol) && !text.includes('@') && url.pathname !== '/'
-    ? `it has a path, which goes, such as /rest/v1; it is ${url.origin}`
+    ? `it has a path, such as /rest/v1, where none belongs; it is ${url.origin}`
     : projectUrlShape;
 }
 

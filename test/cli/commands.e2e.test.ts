@@ -139,7 +139,7 @@ describe('the command line', () => {
 
   it.each([
     ['postgres://a:open-sesame@127.0.0.1:1/x', /at 127\.0\.0\.1:1 could not be reached/],
-    ['no url', /could not be reached/],
+    ['no url', /is not valid/],
   ])('says of %s that it leads to no database', async (url, message) => {
     const result = await run('cli/main.ts', ['migrate', '--database-url', url]);
     expect(result.stderr).toMatch(message);
@@ -154,17 +154,20 @@ describe('the command line', () => {
   });
 
   it.each([
-    'postgres://postgres:open-sesame@127.0.0.1:1/postgres',
-    'http://127.0.0.1:9/rest/v1',
-    'open-sesame',
-  ])('takes no other address for that of the project, and does not repeat it: %s', async (url) => {
-    const result = await run('cli/main.ts', ['status'], { ...env, SUPABASE_URL: url });
-    expect(result.stderr).toMatch(/Not set, or not valid: SUPABASE_URL/);
-    expect(result.stderr).toContain('https://abcd.supabase.co');
-    expect(result.stderr).not.toContain(url);
-    expect(result.stderr).not.toContain('open-sesame');
-    expect(result.code).toBe(2);
-  });
+    ['postgres://postgres:open-sesame@127.0.0.1:1/postgres', 'https://abcd.supabase.co'],
+    ['http://127.0.0.1:9/rest/v1', 'it is http://127.0.0.1:9.'],
+    ['open-sesame', 'https://abcd.supabase.co'],
+  ])(
+    'takes no other address for that of the project, and does not repeat it: %s',
+    async (url, right) => {
+      const result = await run('cli/main.ts', ['status'], { ...env, SUPABASE_URL: url });
+      expect(result.stderr).toMatch(/Not set, or not valid: SUPABASE_URL/);
+      expect(result.stderr).toContain(right);
+      expect(result.stderr).not.toContain(url);
+      expect(result.stderr).not.toContain('open-sesame');
+      expect(result.code).toBe(2);
+    },
+  );
 
   it('says that the password was refused, and by which host', async () => {
     const url = new URL(db.url);

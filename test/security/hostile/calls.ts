@@ -135,6 +135,8 @@ export const calls: Call[] = [
 /** Functions that are called from outside and look at nothing but tables of Nightshift. */
 export const withoutTables = [
   'begin_run',
+  'cancel_run',
+  'find_run',
   'finish_run',
   'get_run',
   'heartbeat_run',

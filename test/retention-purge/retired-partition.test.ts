@@ -37,6 +37,10 @@ describe('rows that a retired partition still refers to', () => {
       select partition::text as name, to_char(drop_after at time zone 'UTC', 'YYYY-MM-DD') as until
       from nightshift.retired_partitions
       where partition_name like '%' || to_char(now() - interval '20 months', 'YYYY_MM')`;
+      // Nightshift takes the keys off what it retires; where one was retired before it did, or got one anew, it holds rows.
+      await db.sql.unsafe(
+        `alter table ${retired?.name} add constraint events_customer_id_fkey foreign key (customer_id) references app.customers`,
+      );
       const held = await runPurge(db);
       expect(stepOf(held, 'app.customers')).toMatchObject({
         rowsPurged: 0,

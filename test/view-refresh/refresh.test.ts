@@ -130,11 +130,12 @@ describe('a run', () => {
     const pausing = beforeTheSecond("select nightshift.pause('a deployment')");
     const result = await runRefresh(db, inOrder, pausing);
     expect(result.report.viewsRefreshed).toBe(1);
-    expect(result.report.steps[1]).toMatchObject({
-      status: 'failed',
-      error: { code: 'NS428', hint: expect.stringContaining('unpause') },
+    expect(result.run).toMatchObject({
+      status: 'interrupted',
+      error: { code: 'NS410', hint: expect.stringContaining('unpause') },
     });
-    expect(await refreshes()).toMatchObject([{ status: 'refreshed' }, { status: 'failed' }]);
+    expect(result.report.steps[1]).toMatchObject({ status: 'waiting' });
+    expect(await refreshes()).toMatchObject([{ status: 'refreshed' }]);
   });
 
   it.each([

@@ -1945,7 +1945,10 @@ set timezone = 'UTC'
 set datestyle = 'ISO'
 as $$
   select distinct on (t.partrelid)
-    t.partrelid, c.oid, e.ends_at, extract(epoch from e.ends_at - e.begins_at) / 86400, t.partdefid <> 0, p.parent is not null
+    t.partrelid, c.oid, e.ends_at,
+    -- Before version 17 Postgres subtracts nothing from infinity.
+    case when isfinite(e.ends_at) then extract(epoch from e.ends_at - e.begins_at) / 86400 end,
+    t.partdefid <> 0, p.parent is not null
   from pg_catalog.pg_partitioned_table t
   join pg_catalog.pg_attribute a on a.attrelid = t.partrelid and a.attnum = t.partattrs[0]
   left join nightshift.partition_policies p on p.parent::oid = t.partrelid
@@ -16776,7 +16779,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '58ab54cad70f2aff050abee48e020fa108ca74a41f5bbeb0fe835b3d808199ea', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '6daae2ff1cb54ec36d2459ba3d2425f2c84acbcc289cb4f8eb89c875efa29e67', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

@@ -98,13 +98,16 @@ describe('a rule that adds to a DELETE', () => {
 });
 
 describe('a foreign key between columns of different collations', () => {
-  // Since version 18 Postgres wants both columns to be exact, or neither; two that are not may differ.
-  it.each([
+  it.for([
     ['app.caseless', 'app.accents'],
     ['"C"', '"POSIX"'],
-  ])(
+  ] as const)(
     'is looked through as Postgres does: %s referred to by %s',
-    async (referenced, referencing) => {
+    async ([referenced, referencing], { skip }) => {
+      const [server] =
+        await db.sql`select current_setting('server_version_num')::integer as version`;
+      // Since then two columns may differ only where both are exact.
+      skip(referenced === 'app.caseless' && server?.version >= 180000);
       await db.sql.unsafe(`
       create collation app.caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
       create collation app.accents (provider = icu, locale = 'und-u-ks-level1-kc-true', deterministic = false);

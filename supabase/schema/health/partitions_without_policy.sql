@@ -7,7 +7,10 @@ set timezone = 'UTC'
 set datestyle = 'ISO'
 as $$
   select distinct on (t.partrelid)
-    t.partrelid, c.oid, e.ends_at, extract(epoch from e.ends_at - e.begins_at) / 86400, t.partdefid <> 0, p.parent is not null
+    t.partrelid, c.oid, e.ends_at,
+    -- Before version 17 Postgres subtracts nothing from infinity.
+    case when isfinite(e.ends_at) then extract(epoch from e.ends_at - e.begins_at) / 86400 end,
+    t.partdefid <> 0, p.parent is not null
   from pg_catalog.pg_partitioned_table t
   join pg_catalog.pg_attribute a on a.attrelid = t.partrelid and a.attnum = t.partattrs[0]
   left join nightshift.partition_policies p on p.parent::oid = t.partrelid

@@ -10691,6 +10691,7 @@ declare
   -- Right behind a large purge, and as long as an old snapshot keeps what it deleted, an index is full of these.
   many_dead_rows constant integer := 200000;
   leaves constant regclass[] := array(select l from nightshift.leaf_relations(policy.relation) l);
+  crowded constant boolean := nightshift.dead_rows(leaves::oid[]) > many_dead_rows;
   stop_at constant timestamptz := clock_timestamp() + make_interval(secs => coalesce(
     budget_ms, case when cardinality(leaves) > many_leaves then 1000 else 300 end
   ) / 1000.0);
@@ -10738,7 +10739,7 @@ begin
   sampled_due := round(sampled_due * 100 / percent);
 
   due_exact := percent = 100 or not (
-    sample_due and sampled_due > max_counted or nightshift.dead_rows(leaves::oid[]) > many_dead_rows
+    sample_due and sampled_due > max_counted or crowded
   );
   if due_exact then
     open due_cursor no scroll for execute format('select from %s r where %s', nightshift.scan_of(policy.relation), due);
@@ -10758,7 +10759,7 @@ begin
   end if;
 
   -- Of very many due rows only an index in order knows the oldest; else it is that of the sample.
-  if due_rows > 0 and (due_exact or nightshift.dead_rows(leaves::oid[]) <= many_dead_rows and (
+  if due_rows > 0 and (due_exact or not crowded and (
     select bool_and(nightshift.marker_walk(l, policy.marker_column, due) = 'index')
     from nightshift.leaf_relations(policy.relation) l
   )) then
@@ -16779,7 +16780,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '6daae2ff1cb54ec36d2459ba3d2425f2c84acbcc289cb4f8eb89c875efa29e67', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '18e9fc7d3fef38cb96e889bfa0e0406dface0373bb9578c9167f2718d3f30133', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

@@ -23,6 +23,7 @@ declare
   -- Right behind a large purge, and as long as an old snapshot keeps what it deleted, an index is full of these.
   many_dead_rows constant integer := 200000;
   leaves constant regclass[] := array(select l from nightshift.leaf_relations(policy.relation) l);
+  crowded constant boolean := nightshift.dead_rows(leaves::oid[]) > many_dead_rows;
   stop_at constant timestamptz := clock_timestamp() + make_interval(secs => coalesce(
     budget_ms, case when cardinality(leaves) > many_leaves then 1000 else 300 end
   ) / 1000.0);
@@ -70,7 +71,7 @@ begin
   sampled_due := round(sampled_due * 100 / percent);
 
   due_exact := percent = 100 or not (
-    sample_due and sampled_due > max_counted or nightshift.dead_rows(leaves::oid[]) > many_dead_rows
+    sample_due and sampled_due > max_counted or crowded
   );
   if due_exact then
     open due_cursor no scroll for execute format('select from %s r where %s', nightshift.scan_of(policy.relation), due);
@@ -90,7 +91,7 @@ begin
   end if;
 
   -- Of very many due rows only an index in order knows the oldest; else it is that of the sample.
-  if due_rows > 0 and (due_exact or nightshift.dead_rows(leaves::oid[]) <= many_dead_rows and (
+  if due_rows > 0 and (due_exact or not crowded and (
     select bool_and(nightshift.marker_walk(l, policy.marker_column, due) = 'index')
     from nightshift.leaf_relations(policy.relation) l
   )) then

@@ -948,6 +948,14 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      code_in_context: {
+        Args: { context: string }
+        Returns: {
+          depth: number
+          function: unknown
+          line: number
+        }[]
+      }
       column_type: {
         Args: { column_name: unknown; relation: unknown }
         Returns: unknown
@@ -2226,6 +2234,10 @@ export type Database = {
         Returns: string
       }
       name_some: { Args: { relations: unknown[] }; Returns: string }
+      name_triggers: {
+        Args: { place?: string; relation: unknown; triggers: unknown[] }
+        Returns: string
+      }
       next_leaf: {
         Args: {
           as_of: string
@@ -2406,6 +2418,7 @@ export type Database = {
         Returns: unknown[]
       }
       pause: { Args: { reason?: string }; Returns: undefined }
+      place_in_code: { Args: { context: string }; Returns: string }
       plan_partition_maintenance: {
         Args: { fence: number; only_tables?: string[]; run_id: string }
         Returns: Json
@@ -2523,6 +2536,7 @@ export type Database = {
         }
         Returns: undefined
       }
+      raise_conflict: { Args: { context: string }; Returns: undefined }
       reach_rows: {
         Args: {
           component: unknown[]

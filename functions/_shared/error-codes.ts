@@ -40,6 +40,12 @@ export const errorCodes = {
     meaning:
       'a health check or a preview lacks statistics, a privilege or time, so its result is unknown',
   },
+  NS425: {
+    httpStatus: 425,
+    retryable: true,
+    meaning:
+      'another transaction was in the way, or code of the application raised 40001; it stands for that code, which PostgREST repeats without limit',
+  },
   NS428: {
     httpStatus: 428,
     meaning: 'a safety brake: too much would go, or Nightshift is paused',

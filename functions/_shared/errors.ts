@@ -80,18 +80,26 @@ export const timedOut = '57014';
 /** SQLSTATE lock_not_available, the lock timeout. */
 export const notLocked = '55P03';
 
+/** Whether a call was rolled back because others were in the way: the lock timeout, and serialization failures. */
+export function othersInTheWay({ code }: NightshiftError): boolean {
+  return /^(55P03|40001|NS425)$/.test(code);
+}
+
 /** The disk, the memory or a limit of the server is too small, and would be for the next try. */
 const tooLarge = /^53[124]00$/;
 
 /** The detail of a 57014 that was not a timeout: someone used pg_cancel_backend. */
 export const cancelledByHand = 'Someone cancelled the statement.';
 
-/** Decides whether to retry a call unchanged: not after a timeout, and with `lockAttempts` attempts in all for a lock. */
+/**
+ * Decides whether to retry a call unchanged: not after a timeout, and with `lockAttempts` attempts in all when others were
+ * in the way. Code of the application may say so each time.
+ */
 export function retryPolicy(lockAttempts: number) {
   return (error: NightshiftError, attempt: number): boolean =>
     error.code !== timedOut &&
     !tooLarge.test(error.code) &&
-    (error.code !== notLocked || attempt < lockAttempts);
+    (!othersInTheWay(error) || attempt < lockAttempts);
 }
 
 /** For a look at much of the catalog: what took too long once would again, and the run waits as long for each try. */

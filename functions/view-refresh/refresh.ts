@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { pause } from '../_shared/clock.ts';
-import { type NightshiftError, notLocked, rethrowIfFatal } from '../_shared/errors.ts';
+import { type NightshiftError, othersInTheWay, rethrowIfFatal } from '../_shared/errors.ts';
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import { isStop } from '../_shared/stop.ts';
@@ -94,7 +94,7 @@ async function callRefresh(
   }
   let answerLost = false;
   const retry = (error: NightshiftError, attempt: number) => {
-    answerLost ||= error.code !== notLocked;
+    answerLost ||= !othersInTheWay(error);
     return repeatRefresh(error, attempt);
   };
   const call = () =>

@@ -58,6 +58,8 @@ const HTTP_STATUS = new Map(
 const REFUSED = new Set(['ECONNREFUSED', 'CONNECT_TIMEOUT']);
 const LOST = new Set(['CONNECTION_CLOSED', 'CONNECTION_DESTROYED', 'ECONNRESET', 'EPIPE']);
 const POOL_SIZE = 10;
+/** PostgREST up to v14 repeats without limit, also when nobody waits for the answer any more. */
+const MAX_SERIALIZATION_RETRIES = 100;
 
 /** What the library turns, unchanged, into the response. */
 class Answer extends Error {
@@ -139,8 +141,8 @@ class Connection extends PostgresConnection {
     options?: ConnectionContextOptions,
   ): Promise<T> {
     const role = roleOf(vars);
-    try {
-      return await super.withContext(
+    const transaction = () =>
+      super.withContext(
         vars,
         async (database) => {
           if (options?.rpc) await this.#hoistTimeout(database, role, options.rpc);
@@ -148,6 +150,8 @@ class Connection extends PostgresConnection {
         },
         options,
       );
+    try {
+      return await repeated(transaction);
     } catch (error) {
       throw answerTo(error, role);
     }
@@ -173,6 +177,18 @@ class Connection extends PostgresConnection {
         fn('set_config', [val('statement_timeout'), val(timeout), val(true)]).as('set_config'),
       )
       .execute();
+  }
+}
+
+/** Like PostgREST: what ends in 40001 is begun again at once, whoever raised it. */
+async function repeated<T>(transaction: () => Promise<T>): Promise<T> {
+  for (let retries = 0; ; retries++) {
+    try {
+      return await transaction();
+    } catch (error) {
+      if (!isDatabaseError(error) || error.code !== '40001') throw error;
+      if (retries === MAX_SERIALIZATION_RETRIES) throw error;
+    }
   }
 }
 

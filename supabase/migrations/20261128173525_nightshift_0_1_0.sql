@@ -2703,6 +2703,30 @@ $$;
 comment on function nightshift.check_lease is
   'The fence for work that takes longer than a lease and may run beside other work of its run: refuses with NS409 as hold_run does, but neither extends the lease (heartbeat_run does) nor locks the run. For work that does no harm when a takeover repeats it.';
 
+-- supabase/schema/ledger/code_in_context.sql
+
+create or replace function nightshift.code_in_context(context text)
+returns table (depth bigint, function regprocedure, line integer)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  -- The statements between the lines of a context may quote rows, so what is passed on is from the catalog.
+  select distinct on (c.depth) c.depth, p.oid::regprocedure, c.parts[4]::integer
+  from regexp_matches(
+    code_in_context.context,
+    '^PL/pgSQL function (?:("(?:[^"\n]|"")+"|[^\s."(]+)\.)?("(?:[^"\n]|"")+"|[^\s."(]+)\(([^\n]*)\) line (\d{1,9}) at',
+    'gn'
+  ) with ordinality c(parts, depth)
+  join pg_catalog.pg_proc p on quote_ident(p.proname) = c.parts[2]
+  join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+  where n.nspname <> 'nightshift' and (c.parts[1] is null or quote_ident(n.nspname) = c.parts[1])
+  order by c.depth, replace(oidvectortypes(p.proargtypes), ', ', ',') = c.parts[3] desc, p.oid
+$$;
+
+comment on function nightshift.code_in_context is
+  'The PL/pgSQL functions of the application in a pg_exception_context, innermost first, each with the line that was executed.';
+
 -- supabase/schema/ledger/declare_job.sql
 
 create or replace function nightshift.declare_job(
@@ -3221,6 +3245,43 @@ $$;
 comment on function nightshift.pause is
   'Stops every job: a run that would begin is skipped, and one under way ends as interrupted before its next batch, view or partition. Idempotent.';
 
+-- supabase/schema/ledger/place_in_code.sql
+
+create or replace function nightshift.place_in_code(context text)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format('line %s of %s', c.line, c.function) from nightshift.code_in_context(context) c order by c.depth limit 1
+$$;
+
+comment on function nightshift.place_in_code is
+  'Where in the code of the application an error was raised, given its pg_exception_context: line 12 of app.guard(). Null when it was not in PL/pgSQL.';
+
+-- supabase/schema/ledger/raise_conflict.sql
+
+-- PostgREST up to v14 begins a transaction that ends in 40001 again, without limit and without anybody waiting for it any more.
+-- So whatever is called over the API, and runs statements on tables of the application, hands such an error to this function.
+
+create or replace function nightshift.raise_conflict(context text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception using
+    errcode = 'NS425',
+    message = 'Another transaction was in the way, or code of the application says so (SQLSTATE 40001)',
+    detail = concat_ws(' ', 'Raised in ' || nightshift.place_in_code(context) || '.', 'Nothing was changed.'),
+    hint = 'Repeat the call. If it never succeeds, a trigger or function of the application raises 40001, which says that a second try may succeed: let it raise another code.';
+end;
+$$;
+
+comment on function nightshift.raise_conflict is
+  'Raises NS425 in the place of SQLSTATE 40001, given its pg_exception_context.';
+
 -- supabase/schema/ledger/require_wanted.sql
 
 create or replace function nightshift.require_wanted(run nightshift.runs)
@@ -3632,6 +3693,7 @@ declare
   due oid;
   reason text;
   blocked jsonb := '[]';
+  context text;
 begin
   state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
   perform nightshift.require_few_due(policy, state, run);
@@ -3653,6 +3715,10 @@ begin
     blocked := blocked || jsonb_build_object('partition', due::regclass::text, 'reason', reason);
   end loop;
   return jsonb_build_object('outcome', 'done', 'blocked', blocked);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -4330,6 +4396,7 @@ declare
   answers jsonb := '[]';
   answer jsonb;
   hint text;
+  context text;
 begin
   perform nightshift.require_nothing_queued();
   run := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
@@ -4348,11 +4415,11 @@ begin
         || '{"outcome": "made"}';
       perform nightshift.note_partitions(run.id, name, 'created', answer -> 'created');
     exception
-      when lock_not_available or deadlock_detected or serialization_failure then
+      when lock_not_available or deadlock_detected then
         answer := '{"outcome": "busy"}';
       when sqlstate 'NS404' or sqlstate 'NS422' or syntax_error_or_access_rule_violation or object_not_in_prerequisite_state
         or feature_not_supported or integrity_constraint_violation or data_exception or dependent_objects_still_exist
-        or program_limit_exceeded or plpgsql_error or invalid_schema_name
+        or program_limit_exceeded or plpgsql_error or invalid_schema_name or serialization_failure
       then
         get stacked diagnostics hint = pg_exception_hint;
         answer := jsonb_build_object('outcome', 'failed', 'error', nightshift.describe_ddl_failure(
@@ -4365,6 +4432,10 @@ begin
     answers := answers || (answer || jsonb_build_object('table', name));
   end loop;
   return answers;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -4565,6 +4636,7 @@ declare
   reason text;
   answers jsonb := '[]';
   answer jsonb;
+  context text;
 begin
   foreach name in array partitions loop
     exit when answers <> '[]' and clock_timestamp() > stop_at;
@@ -4608,14 +4680,20 @@ begin
         answer := jsonb_build_object('outcome', 'kept', 'reason', sqlerrm);
       when dependent_objects_still_exist then
         answer := '{"outcome": "kept", "reason": "other objects need it"}';
-      when syntax_error_or_access_rule_violation or object_not_in_prerequisite_state or feature_not_supported or plpgsql_error then
+      when syntax_error_or_access_rule_violation or object_not_in_prerequisite_state or feature_not_supported or plpgsql_error
+        or serialization_failure
+      then
         answer := jsonb_build_object('outcome', 'kept', 'reason', case
-          when sqlstate like 'P0%' then format('Postgres refused with SQLSTATE %s; its log has the message', sqlstate)
+          when sqlstate like 'P0%' or sqlstate = '40001' then format('Postgres refused with SQLSTATE %s; its log has the message', sqlstate)
           else format('Postgres says: %s', sqlerrm) end);
     end;
     answers := answers || (answer || jsonb_build_object('partition', name));
   end loop;
   return answers;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -4698,6 +4776,7 @@ declare
   record nightshift.retired_partitions;
   policy nightshift.partition_policies;
   pending boolean;
+  context text;
 begin
   select d.* into record
   from nightshift.retired_partitions d
@@ -4751,6 +4830,9 @@ begin
 exception
   when lock_not_available or deadlock_detected then
     return '{"outcome": "busy"}';
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -4953,6 +5035,7 @@ set jit = off
 as $$
 declare
   parents oid[] := array(select p.parent::oid from nightshift.partition_policies p);
+  context text;
 begin
   return (
     select coalesce(jsonb_agg(s.document || jsonb_build_object(
@@ -4984,6 +5067,10 @@ begin
     ) order by s.parent::text), '[]')
     from nightshift.describe_partition_sets(parents, as_of) s
   );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -5063,6 +5150,7 @@ declare
   policy nightshift.partition_policies;
   state nightshift.partition_state;
   total bigint := 0;
+  context text;
 begin
   select p.* into policy from nightshift.partition_policies p
   where p.parent = nightshift.find_relation(table_name);
@@ -5084,6 +5172,10 @@ begin
     )
     from nightshift.partitions_wanted(policy, state) w
   );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -5640,6 +5732,7 @@ declare
   run nightshift.runs := nightshift.check_lease(run_id, fence);
   policy nightshift.partition_policies;
   state nightshift.partition_state;
+  context text;
 begin
   select p.* into policy from nightshift.partition_policies p where p.parent = nightshift.find_relation(table_name);
   perform nightshift.check_partition_policy(policy);
@@ -5650,6 +5743,10 @@ begin
     cross join lateral nightshift.why_not_retire(policy, d.partition) w(reason)
     where w.reason is not null
   );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -5718,6 +5815,7 @@ declare
   failed_table text;
   violated text;
   explained record;
+  context text;
 begin
   select d.* into record
   from nightshift.retired_partitions d
@@ -5773,6 +5871,10 @@ begin
   end;
   update nightshift.retired_partitions d set status = 'reattached', ended_at = clock_timestamp() where d.id = record.id;
   return jsonb_build_object('partition', partition::text, 'table', record.parent::text);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -5916,6 +6018,7 @@ declare
   retired integer := 0;
   blocked jsonb := '[]';
   waiting boolean := false;
+  context text;
 begin
   state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
   perform nightshift.require_few_due(policy, state, run);
@@ -5968,6 +6071,10 @@ begin
     'outcome', case when waiting and retired = 0 then 'busy' when waiting then 'more' else 'retired' end,
     'blocked', blocked
   );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -7147,6 +7254,7 @@ begin
       or syntax_error_or_access_rule_violation or invalid_schema_name or object_not_in_prerequisite_state
       or feature_not_supported or program_limit_exceeded or connection_exception or fdw_error or plpgsql_error
       or external_routine_exception or external_routine_invocation_exception or system_error or internal_error
+      or serialization_failure
       or sqlstate 'NS000'
     then
       raise exception using
@@ -7164,7 +7272,10 @@ begin
         end || format('To see why: %s;', statement);
   end;
   if nightshift.find_view(target::text) is distinct from target then
-    raise exception using errcode = '40001', message = 'The view was renamed or replaced meanwhile';
+    raise exception using
+      errcode = 'NS425',
+      message = format('The view %s was renamed or replaced meanwhile', policy.view_name),
+      hint = 'Repeat the call.';
   end if;
 
   record.duration_ms := round(extract(epoch from clock_timestamp() - begun_at) * 1000);
@@ -7214,7 +7325,7 @@ end;
 $$;
 
 comment on function nightshift.refresh_policy_view is
-  'Refreshes the view of a policy when it needs it (or force says so), and writes the refresh down in the same transaction. Waits for a lock at most half a second, or 2 s where no reader queues behind it, and not at all for a refresh by another session of Nightshift. A run refreshes a view at most once: repeated, its call returns the first answer. Returns {outcome: refreshed, detail, mode, modeReason, startedAt, durationMs, rows, sizeBytes, deadRows}, or {outcome: unchanged | recent | busy, detail}. Errors: NS404 the view is gone; NS422 it cannot be refreshed, or its query fails; 55P03 a lock was not to be had; 40001 repeat the call.';
+  'Refreshes the view of a policy when it needs it (or force says so), and writes the refresh down in the same transaction. Waits for a lock at most half a second, or 2 s where no reader queues behind it, and not at all for a refresh by another session of Nightshift. A run refreshes a view at most once: repeated, its call returns the first answer. Returns {outcome: refreshed, detail, mode, modeReason, startedAt, durationMs, rows, sizeBytes, deadRows}, or {outcome: unchanged | recent | busy, detail}. Errors: NS404 the view is gone; NS422 it cannot be refreshed, or its query fails; 55P03 a lock was not to be had; NS425 repeat the call.';
 
 -- supabase/schema/refresh/refresh_view.sql
 
@@ -7233,6 +7344,7 @@ as $$
 declare
   run nightshift.runs := nightshift.check_lease(run_id, fence);
   policy nightshift.refresh_policies := nightshift.find_refresh_policy(refresh_view.view);
+  context text;
 begin
   perform nightshift.require_wanted(run);
   if policy.view is null or not policy.enabled then
@@ -7245,6 +7357,10 @@ begin
     raise exception using errcode = 'NS422', message = 'A dry run refreshes nothing', hint = 'Begin a run without dry_run.';
   end if;
   return nightshift.refresh_policy_view(policy, force, run.id);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -7757,6 +7873,7 @@ set jit = off
 as $$
 declare
   policy nightshift.retention_policies;
+  context text;
 begin
   policy.relation := add_retention_policy.relation;
   policy.relation_name := policy.relation::text;
@@ -7779,6 +7896,10 @@ begin
   end if;
   perform nightshift.declare_keys(policy.relation, with_children, release, keep);
   return nightshift.describe_declaration(policy);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -7883,6 +8004,7 @@ set jit = off
 as $$
 declare
   policy nightshift.retention_policies;
+  context text;
 begin
   perform nightshift.follow_tables();
   select p.* into policy
@@ -7920,6 +8042,10 @@ begin
     perform nightshift.declare_keys(policy.relation, with_children, release, keep);
   end if;
   return nightshift.describe_declaration(policy);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -8907,7 +9033,7 @@ begin
     where d.due and not exists (select 1 from nightshift.covering_policy(d.relation, scope) p where p.relation::oid = d.policy)
   ) then
     raise exception using
-      errcode = 'serialization_failure',
+      errcode = 'NS425',
       message = 'A partition was detached, or a policy changed, while its rows were being chosen',
       detail = 'Nothing was deleted.',
       hint = 'Repeat the call.';
@@ -8953,46 +9079,50 @@ begin
     from unnest(by_table) with ordinality d(policy, relation, due, tids, position)
   );
 
-  begin
-    if nightshift.fires_triggers(by_table, scope) then
-      -- Triggers of the application were written for the application's own search path, not for ours. Until it is ours again we
-      -- call nothing of Postgres by its name alone: in that path, anyone may have made a function that fits better.
-      perform set_config('search_path', (select s.trigger_search_path || ', pg_temp' from nightshift.settings s), true);
-    else
-      perform set_config('enable_seqscan', 'off', true);
-    end if;
-    if of_one_table then
-      execute deletes[1] using by_table;
-      get diagnostics deleted_rows = row_count;
-    else
-      execute together into deleted using by_table;
-    end if;
-    -- What is put off to the commit would undo the whole batch there, since Postgres 18 with our rights and the search path of the caller.
-    set constraints all immediate;
-    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    if of_one_table then
-      deleted := jsonb_build_object(by_table[1].relation, deleted_rows);
-    end if;
-    if deleted <> expected then
-      raise exception using errcode = 'NS422', message = 'A trigger kept a row from being deleted';
-    end if;
-  exception
-    -- A trigger may raise any code there is, and only the rows can tell which of them it means.
-    when others then
-      get stacked diagnostics
-        state = returned_sqlstate, violated = constraint_name, context = pg_exception_context;
-      -- The server is in trouble or another session in the way, or no row of this table could go.
-      if state ~ '^(25|40|53|54|55|57|58|XX)' or state = '42501' and context !~ 'function (?!nightshift\.)' then
-        raise;
+  for attempt in 1..2 loop
+    begin
+      if nightshift.fires_triggers(by_table, scope) then
+        -- Triggers of the application were written for the application's own search path, not for ours. Until it is ours again we
+        -- call nothing of Postgres by its name alone: in that path, anyone may have made a function that fits better.
+        perform set_config('search_path', (select s.trigger_search_path || ', pg_temp' from nightshift.settings s), true);
+      else
+        perform set_config('enable_seqscan', 'off', true);
       end if;
-      return nightshift.name_refusal(by_table, state, violated, context);
-  end;
-  return null;
+      if of_one_table then
+        execute deletes[1] using by_table;
+        get diagnostics deleted_rows = row_count;
+      else
+        execute together into deleted using by_table;
+      end if;
+      -- What is put off to the commit would undo the whole batch there, since Postgres 18 with our rights and the search path of the caller.
+      set constraints all immediate;
+      perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+      if of_one_table then
+        deleted := jsonb_build_object(by_table[1].relation, deleted_rows);
+      end if;
+      if deleted <> expected then
+        raise exception using errcode = 'NS422', message = 'A trigger kept a row from being deleted';
+      end if;
+      return null;
+    exception
+      -- A trigger may raise any code there is, and only the rows can tell which of them it means.
+      when others then
+        get stacked diagnostics
+          state = returned_sqlstate, violated = constraint_name, context = pg_exception_context;
+        -- A conflict with another session passes; what a trigger raises, it raises again.
+        continue when state = '40001' and attempt = 1;
+        -- The server is in trouble or another session in the way, or no row of this table could go.
+        if state ~ '^(25|40(?!001)|53|54|55|57|58|XX)' or state = '42501' and context !~ 'function (?!nightshift\.)' then
+          raise;
+        end if;
+        return nightshift.name_refusal(by_table, state, violated, context);
+    end;
+  end loop;
 end;
 $$;
 
 comment on function nightshift.delete_rows is
-  'Deletes locked rows of any tables in one statement. Returns null, or what refused (a trigger or constraint, by name; never what it said, which may quote a row) and then nothing is deleted. Errors: 40001 when a table is no longer covered, and what concerns more than single rows.';
+  'Deletes locked rows of any tables in one statement. Returns null, or what refused (a trigger or constraint, by name; never what it said, which may quote a row) and then nothing is deleted. Errors: NS425 when a table is no longer covered, and what concerns more than single rows.';
 
 -- supabase/schema/retention/delete_slice.sql
 
@@ -10403,6 +10533,7 @@ declare
   policies integer := (select count(*) from nightshift.retention_policies);
   entry jsonb;
   entries jsonb := '[]';
+  context text;
 begin
   perform nightshift.follow_tables();
   for policy in select p.* from nightshift.retention_policies p order by p.relation::text loop
@@ -10425,6 +10556,10 @@ begin
     entries := entries || entry;
   end loop;
   return entries;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -11109,6 +11244,7 @@ declare
   by_leaf boolean;
   nothing_due boolean;
   backlog jsonb := run.progress #> array['backlogs', measure_retention_backlog.relation];
+  context text;
 begin
   select p.* into policy from nightshift.retention_policies p
   where p.relation = nightshift.find_relation(measure_retention_backlog.relation);
@@ -11160,6 +11296,10 @@ begin
       select s::oid from jsonb_array_elements_text(run.progress -> 'scope') s
     ))
   );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -11177,7 +11317,7 @@ as $$
   select coalesce(
     -- A row that a trigger kept still refers to what went with it, which Postgres notices first.
     (
-      select format('trigger %s on %s', string_agg(format('%I', t.tgname), ' or ' order by t.tgname), t.tgrelid::regclass)
+      select nightshift.name_triggers(t.tgrelid, array_agg(t.oid))
       from pg_catalog.pg_constraint c
       join pg_catalog.pg_trigger t on t.tgrelid = c.conrelid and not t.tgisinternal and (t.tgtype & 11) = 11
       where c.conname = violated and c.contype = 'f' and state in ('23503', '23001')
@@ -11195,17 +11335,24 @@ as $$
       limit 1
     ),
     (
-      select format('trigger %I on %s (line %s of %s)', t.tgname, t.tgrelid::regclass, m.line, p.proname)
-      from regexp_matches(context, '^PL/pgSQL function (?:[^\n]*\.)?"?([^\n."(]+)"?\([^\n]*\) line (\d+) at', 'gn')
-        with ordinality f(match, position)
-      cross join lateral (select f.match[1] as name, f.match[2] as line) m
-      join pg_catalog.pg_proc p on p.proname = m.name
-      join pg_catalog.pg_trigger t on t.tgfoid = p.oid and not t.tgisinternal
-      order by t.tgrelid in (select r.relation from unnest(rows) r) desc, f.position, t.tgname
+      select nightshift.name_triggers(t.tgrelid, array_agg(t.oid), case c.depth
+        when min(c.depth) over () then format('line %s of %s', c.line, c.function)
+        else format('%s, called in line %s of %s', nightshift.place_in_code(context), c.line, c.function) end)
+      from nightshift.code_in_context(context) c
+      join pg_catalog.pg_trigger t on t.tgfoid = c.function and not t.tgisinternal
+      group by c.depth, c.line, c.function, t.tgrelid, t.tgtype & 8
+      order by
+        t.tgrelid in (select r.relation from unnest(rows) r) desc,
+        -- A row that goes by a cascade fires the triggers of its own table.
+        exists (
+          select from pg_catalog.pg_constraint k
+          where k.contype = 'f' and k.conrelid = t.tgrelid and k.confrelid in (select r.relation from unnest(rows) r)
+        ) desc,
+        t.tgtype & 8 desc, c.depth, t.tgrelid
       limit 1
     ),
     (
-      select format('trigger %s on %s', string_agg(format('%I', t.tgname), ' or ' order by t.tgname), t.tgrelid::regclass)
+      select nightshift.name_triggers(t.tgrelid, array_agg(t.oid))
       from pg_catalog.pg_trigger t
       where t.tgrelid in (select r.relation from unnest(rows) r) and not t.tgisinternal
         and (t.tgtype & 8) = 8 and (state <> 'NS422' or (t.tgtype & 3) = 3)
@@ -11218,7 +11365,26 @@ as $$
 $$;
 
 comment on function nightshift.name_refusal is
-  'What refused to let rows go, by the name that the catalog has for it: a constraint, or a trigger with the line of its function.';
+  'What refused to let rows go, by the name that the catalog has for it: a constraint, or a trigger with its function and, where it raised, the line.';
+
+-- supabase/schema/retention/name_triggers.sql
+
+create or replace function nightshift.name_triggers(relation regclass, triggers oid[], place text default null)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format('trigger %s on %s (%s)',
+    string_agg(format('%I', t.tgname), ' or ' order by t.tgname),
+    relation,
+    coalesce(place, string_agg(distinct t.tgfoid::regprocedure::text, ' or ')))
+  from pg_catalog.pg_trigger t
+  where t.oid = any(triggers)
+$$;
+
+comment on function nightshift.name_triggers is
+  'In words: triggers of a table, with the place in the code where one of them raised, or else their functions.';
 
 -- supabase/schema/retention/next_leaf.sql
 
@@ -11858,6 +12024,7 @@ declare
   policies oid[];
   entry jsonb;
   entries jsonb := '[]';
+  context text;
 begin
   perform nightshift.follow_tables();
   policies := array(select p.relation::oid from nightshift.retention_policies p);
@@ -11890,6 +12057,10 @@ begin
     entries := entries || entry;
   end loop;
   return entries;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -11981,6 +12152,7 @@ declare
   deleted nightshift.row_set[] := '{}';
   finished boolean;
   refusal text;
+  context text;
 begin
   perform nightshift.require_nothing_queued();
   if current_setting('transaction_isolation') <> 'read committed' then
@@ -12100,11 +12272,15 @@ begin
     'rowsReached', greatest(nightshift.count_rows(array(select r from unnest(resolved.reached) r where r.due)) - nightshift.count_rows(seeds), 0),
     'durationMs', round(extract(epoch from clock_timestamp() - started) * 1000, 3)
   );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
 comment on function nightshift.purge_batch is
-  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may go with a batch, and be released by it, to be decided at once, default 32 times batch_rows and at least 8,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS410 cancelled or paused, NS428 more would go than max_fraction allows, 40001 a partition was detached meanwhile (repeat the call).';
+  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may go with a batch, and be released by it, to be decided at once, default 32 times batch_rows and at least 8,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS410 cancelled or paused, NS428 more would go than max_fraction allows, NS425 a partition was detached or a row moved meanwhile (repeat the call).';
 
 -- supabase/schema/retention/purge_keys.sql
 
@@ -13429,6 +13605,7 @@ declare
   not_found integer := 0;
   not_deleted integer := 0;
   failed jsonb := '[]';
+  context text;
 begin
   perform nightshift.require_nothing_queued();
   if ids is null or cardinality(ids) > 1000 or array_position(ids, null) is not null then
@@ -13476,40 +13653,46 @@ begin
   set constraints all immediate;
 
   foreach id in array keys loop
-    begin
-      execute lock_row into is_marked, leaf using id;
-      if is_marked is null then
-        not_found := not_found + 1;
-      elsif not is_marked then
-        not_deleted := not_deleted + 1;
-      else
-        -- Until now nobody was kept from hanging a trigger on the partition alone.
-        perform nightshift.hold_table(leaf, 'for update');
-        perform nightshift.trusted_name(leaf);
-        -- Triggers of the application were written for the application's own search path, not for ours.
-        perform pg_catalog.set_config('search_path', path_of_triggers, true);
-        execute restore_row into is_marked using id;
-        get diagnostics changed = row_count;
-        perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-        if changed = 0 or is_marked then
-          raise exception using errcode = 'NS422', message = 'A trigger kept the row deleted';
+    for attempt in 1..2 loop
+      begin
+        execute lock_row into is_marked, leaf using id;
+        if is_marked is null then
+          not_found := not_found + 1;
+        elsif not is_marked then
+          not_deleted := not_deleted + 1;
+        else
+          -- Until now nobody was kept from hanging a trigger on the partition alone.
+          perform nightshift.hold_table(leaf, 'for update');
+          perform nightshift.trusted_name(leaf);
+          -- Triggers of the application were written for the application's own search path, not for ours.
+          perform pg_catalog.set_config('search_path', path_of_triggers, true);
+          execute restore_row into is_marked using id;
+          get diagnostics changed = row_count;
+          perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+          if changed = 0 or is_marked then
+            raise exception using errcode = 'NS422', message = 'A trigger kept the row deleted';
+          end if;
+          restored := restored + 1;
         end if;
-        restored := restored + 1;
-      end if;
-    exception
-      -- A trigger may raise any code there is. Each is counted and reported, and none is passed over in silence.
-      when others then
-        get stacked diagnostics state = returned_sqlstate, violated = constraint_name;
-        -- The server is in trouble, not the row.
-        if state ~ '^(53|54|57|58|XX)' then
-          raise;
-        end if;
-        if state = '55P03' then
-          -- Whoever has waited in vain once waits no more.
-          perform set_config('lock_timeout', '1ms', true);
-        end if;
-        failed := failed || jsonb_build_object('id', id, 'code', state, 'constraint', nullif(violated, ''));
-    end;
+        exit;
+      exception
+        -- A trigger may raise any code there is. Each is counted and reported, and none is passed over in silence.
+        when others then
+          get stacked diagnostics state = returned_sqlstate, violated = constraint_name;
+          -- A conflict with another session passes; what a trigger raises, it raises again.
+          continue when state = '40001' and attempt = 1;
+          -- The server is in trouble, not the row.
+          if state ~ '^(53|54|57|58|XX)' then
+            raise;
+          end if;
+          if state = '55P03' then
+            -- Whoever has waited in vain once waits no more.
+            perform set_config('lock_timeout', '1ms', true);
+          end if;
+          failed := failed || jsonb_build_object('id', id, 'code', state, 'constraint', nullif(violated, ''));
+          exit;
+      end;
+    end loop;
   end loop;
 
   perform nightshift.trim_restores();
@@ -13520,6 +13703,10 @@ begin
     select f ->> 'code', f ->> 'constraint', count(*) from jsonb_array_elements(failed) f group by 1, 2
   ) g(code, violated, n);
   return jsonb_build_object('restored', restored, 'notFound', not_found, 'notDeleted', not_deleted, 'failed', failed);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -16780,18 +16967,18 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '18e9fc7d3fef38cb96e889bfa0e0406dface0373bb9578c9167f2718d3f30133', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '521667cf717fc6273916a2756c5bc73584a4fc12fcecca105151dbbc3faf4a81', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
   assess_partitions, assess_view, begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions,
   can_be_referenced, cancel_run, check_health, check_lease, check_partition_policy, check_partition_sizes,
   check_purgeable, check_refresh_policy, check_release, check_restore, check_retention_policy, child_condition,
-  child_steps, choose_due_rows, column_type, composite_types, constant_default, copy_after_attach, copy_grants,
-  copy_settings, count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows, counted,
-  counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions, database_sizes,
-  dead_rows, declare_health_check, declare_job, declare_keys, declared_since, delete_by_halves, delete_closure,
-  delete_rows, delete_slice, describe_ddl_failure, describe_declaration, describe_declared_policy,
+  child_steps, choose_due_rows, code_in_context, column_type, composite_types, constant_default, copy_after_attach,
+  copy_grants, copy_settings, count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows,
+  counted, counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions,
+  database_sizes, dead_rows, declare_health_check, declare_job, declare_keys, declared_since, delete_by_halves,
+  delete_closure, delete_rows, delete_slice, describe_ddl_failure, describe_declaration, describe_declared_policy,
   describe_delete_triggers, describe_health_check, describe_holders, describe_holding_keys, describe_installation,
   describe_jobs, describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets,
   describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
@@ -16819,20 +17006,20 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   lock_slice, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen,
   may_refresh, measure_backlog, measure_children, measure_default_partition, measure_leaves, measure_references,
   measure_retention_backlog, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
-  name_some, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
+  name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
   note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners,
   own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
   partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
-  partitions_without_policy, parts_of_invalid_indexes, pause, plan_partition_maintenance, plan_retention_purge,
-  plan_view_refresh, policy_members, policy_of_view, preview_retention_purge, preview_retirement, primary_key,
-  purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released,
-  purge_slices, purge_steps, purge_waits, put_off, reach_rows, read_as_caller, read_partitions, reasons_of,
-  reattach_partition, record_batch, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
-  reference_tree, referencing_keys, referred_tables, refers_to_policy, refresh_policies, refresh_policy_view,
-  refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, released_row,
-  remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
-  require_checked_keys, require_few_due, require_marker_index, require_no_rule, require_no_sentinel,
-  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_period,
+  partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_partition_maintenance,
+  plan_retention_purge, plan_view_refresh, policy_members, policy_of_view, preview_retention_purge, preview_retirement,
+  primary_key, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending,
+  purge_released, purge_slices, purge_steps, purge_waits, put_off, raise_conflict, reach_rows, read_as_caller,
+  read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure, recount_moved_rows,
+  redundant_indexes, reference_join, reference_tree, referencing_keys, referred_tables, refers_to_policy,
+  refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies,
+  related_tables, released_row, remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
+  remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_rule,
+  require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_period,
   require_referencing_indexes, require_replica_identity, require_statistics, require_trusted, require_trusted_keys,
   require_wanted, require_within_brake, resolve_references, restore_rows, restores, resume_run, retention_keys,
   retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set,

@@ -458,7 +458,7 @@ describe('triggers of the application', () => {
       status: 'partial',
       rowsPurged: 7,
       rowsRefused: 2,
-      refusedBy: { 'trigger "keep it" on app.items': 2 },
+      refusedBy: { 'trigger "keep it" on app.items (app.keep())': 2 },
       rowsLeft: 2,
       reason: '2 not let go by a trigger or constraint',
     });
@@ -482,7 +482,7 @@ describe('triggers of the application', () => {
     expect(stepOf(result, 'app.items')).toMatchObject({
       status: 'partial',
       rowsRefused: 4,
-      refusedBy: { 'trigger refuse on app.items (line 2 of refuse)': 4 },
+      refusedBy: { 'trigger refuse on app.items (line 2 of app.refuse())': 4 },
     });
     expect(JSON.stringify(result.run)).not.toContain('someone@example.org');
     expect(await idsOf(db.sql, 'app.items')).toEqual([1, 2, 3, 4]);

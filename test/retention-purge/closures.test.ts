@@ -268,7 +268,7 @@ describe('a row that cannot go, in the middle of a chain', () => {
       status: 'partial',
       rowsPurged: 300,
       rowsRefused: 1,
-      refusedBy: { 'trigger g on app.state_rev (line 1 of guard)': 1 },
+      refusedBy: { 'trigger g on app.state_rev (line 1 of app.guard())': 1 },
       rowsBlocked: 299,
     });
   });
@@ -293,7 +293,7 @@ describe('one row of very many that cannot go', () => {
     expect(stepOf(result, 'app.t1')).toMatchObject({
       rowsPurged: 19_999,
       rowsRefused: 1,
-      refusedBy: { 'trigger g on app.t1 (line 1 of guard)': 1 },
+      refusedBy: { 'trigger g on app.t1 (line 1 of app.guard())': 1 },
       rowsLeft: 1,
     });
   }, 60_000);

@@ -159,7 +159,7 @@ describe('a due row that moves, because its reference is released', () => {
     expect(stepOf(await runPurge(db), 'app.nodes')).toMatchObject({
       rowsPurged: 89,
       rowsRefused: 1,
-      refusedBy: { 'trigger g on app.nodes (line 1 of guard)': 1 },
+      refusedBy: { 'trigger g on app.nodes (line 1 of app.guard())': 1 },
     });
     expect(await idsOf(db.sql, 'app.nodes')).toEqual([88]);
   });

@@ -260,12 +260,14 @@ describe('the way of a refresh', () => {
     expect(refreshFits({ remainingMs: 450_000, budgetMs }, 890_000)).toBe(false);
   });
 
-  it('is tried again while another session has the lock, a few times, and never after a timeout', () => {
+  it('is tried again while others are in the way, a few times, and never after a timeout', () => {
     const error = (code: string) => new NightshiftError(code, '');
-    expect(repeatRefresh(error('55P03'), 3)).toBe(true);
-    expect(repeatRefresh(error('55P03'), 4)).toBe(false);
+    for (const code of ['55P03', 'NS425', '40001']) {
+      expect(repeatRefresh(error(code), 3)).toBe(true);
+      expect(repeatRefresh(error(code), 4)).toBe(false);
+    }
     expect(repeatRefresh(error('57014'), 1)).toBe(false);
-    expect(repeatRefresh(error('40001'), 6)).toBe(true);
+    expect(repeatRefresh(error('40P01'), 6)).toBe(true);
     expect(repeatRefresh(error('53100'), 1)).toBe(false);
   });
 });

@@ -17,6 +17,7 @@ declare
   due oid;
   reason text;
   blocked jsonb := '[]';
+  context text;
 begin
   state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
   perform nightshift.require_few_due(policy, state, run);
@@ -38,6 +39,10 @@ begin
     blocked := blocked || jsonb_build_object('partition', due::regclass::text, 'reason', reason);
   end loop;
   return jsonb_build_object('outcome', 'done', 'blocked', blocked);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

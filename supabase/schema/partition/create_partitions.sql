@@ -23,6 +23,7 @@ declare
   answers jsonb := '[]';
   answer jsonb;
   hint text;
+  context text;
 begin
   perform nightshift.require_nothing_queued();
   run := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
@@ -41,11 +42,11 @@ begin
         || '{"outcome": "made"}';
       perform nightshift.note_partitions(run.id, name, 'created', answer -> 'created');
     exception
-      when lock_not_available or deadlock_detected or serialization_failure then
+      when lock_not_available or deadlock_detected then
         answer := '{"outcome": "busy"}';
       when sqlstate 'NS404' or sqlstate 'NS422' or syntax_error_or_access_rule_violation or object_not_in_prerequisite_state
         or feature_not_supported or integrity_constraint_violation or data_exception or dependent_objects_still_exist
-        or program_limit_exceeded or plpgsql_error or invalid_schema_name
+        or program_limit_exceeded or plpgsql_error or invalid_schema_name or serialization_failure
       then
         get stacked diagnostics hint = pg_exception_hint;
         answer := jsonb_build_object('outcome', 'failed', 'error', nightshift.describe_ddl_failure(
@@ -58,6 +59,10 @@ begin
     answers := answers || (answer || jsonb_build_object('table', name));
   end loop;
   return answers;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

@@ -24,6 +24,7 @@ declare
   reason text;
   answers jsonb := '[]';
   answer jsonb;
+  context text;
 begin
   foreach name in array partitions loop
     exit when answers <> '[]' and clock_timestamp() > stop_at;
@@ -67,14 +68,20 @@ begin
         answer := jsonb_build_object('outcome', 'kept', 'reason', sqlerrm);
       when dependent_objects_still_exist then
         answer := '{"outcome": "kept", "reason": "other objects need it"}';
-      when syntax_error_or_access_rule_violation or object_not_in_prerequisite_state or feature_not_supported or plpgsql_error then
+      when syntax_error_or_access_rule_violation or object_not_in_prerequisite_state or feature_not_supported or plpgsql_error
+        or serialization_failure
+      then
         answer := jsonb_build_object('outcome', 'kept', 'reason', case
-          when sqlstate like 'P0%' then format('Postgres refused with SQLSTATE %s; its log has the message', sqlstate)
+          when sqlstate like 'P0%' or sqlstate = '40001' then format('Postgres refused with SQLSTATE %s; its log has the message', sqlstate)
           else format('Postgres says: %s', sqlerrm) end);
     end;
     answers := answers || (answer || jsonb_build_object('partition', name));
   end loop;
   return answers;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

@@ -11,6 +11,7 @@ declare
   record nightshift.retired_partitions;
   policy nightshift.partition_policies;
   pending boolean;
+  context text;
 begin
   select d.* into record
   from nightshift.retired_partitions d
@@ -64,6 +65,9 @@ begin
 exception
   when lock_not_available or deadlock_detected then
     return '{"outcome": "busy"}';
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

@@ -9,6 +9,7 @@ set jit = off
 as $$
 declare
   parents oid[] := array(select p.parent::oid from nightshift.partition_policies p);
+  context text;
 begin
   return (
     select coalesce(jsonb_agg(s.document || jsonb_build_object(
@@ -40,6 +41,10 @@ begin
     ) order by s.parent::text), '[]')
     from nightshift.describe_partition_sets(parents, as_of) s
   );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

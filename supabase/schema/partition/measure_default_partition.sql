@@ -14,6 +14,7 @@ declare
   policy nightshift.partition_policies;
   state nightshift.partition_state;
   total bigint := 0;
+  context text;
 begin
   select p.* into policy from nightshift.partition_policies p
   where p.parent = nightshift.find_relation(table_name);
@@ -35,6 +36,10 @@ begin
     )
     from nightshift.partitions_wanted(policy, state) w
   );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

@@ -12,6 +12,7 @@ declare
   run nightshift.runs := nightshift.check_lease(run_id, fence);
   policy nightshift.partition_policies;
   state nightshift.partition_state;
+  context text;
 begin
   select p.* into policy from nightshift.partition_policies p where p.parent = nightshift.find_relation(table_name);
   perform nightshift.check_partition_policy(policy);
@@ -22,6 +23,10 @@ begin
     cross join lateral nightshift.why_not_retire(policy, d.partition) w(reason)
     where w.reason is not null
   );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

@@ -14,6 +14,7 @@ declare
   failed_table text;
   violated text;
   explained record;
+  context text;
 begin
   select d.* into record
   from nightshift.retired_partitions d
@@ -69,6 +70,10 @@ begin
   end;
   update nightshift.retired_partitions d set status = 'reattached', ended_at = clock_timestamp() where d.id = record.id;
   return jsonb_build_object('partition', partition::text, 'table', record.parent::text);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

@@ -28,6 +28,7 @@ declare
   retired integer := 0;
   blocked jsonb := '[]';
   waiting boolean := false;
+  context text;
 begin
   state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
   perform nightshift.require_few_due(policy, state, run);
@@ -80,6 +81,10 @@ begin
     'outcome', case when waiting and retired = 0 then 'busy' when waiting then 'more' else 'retired' end,
     'blocked', blocked
   );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

@@ -120,6 +120,7 @@ begin
       or syntax_error_or_access_rule_violation or invalid_schema_name or object_not_in_prerequisite_state
       or feature_not_supported or program_limit_exceeded or connection_exception or fdw_error or plpgsql_error
       or external_routine_exception or external_routine_invocation_exception or system_error or internal_error
+      or serialization_failure
       or sqlstate 'NS000'
     then
       raise exception using
@@ -137,7 +138,10 @@ begin
         end || format('To see why: %s;', statement);
   end;
   if nightshift.find_view(target::text) is distinct from target then
-    raise exception using errcode = '40001', message = 'The view was renamed or replaced meanwhile';
+    raise exception using
+      errcode = 'NS425',
+      message = format('The view %s was renamed or replaced meanwhile', policy.view_name),
+      hint = 'Repeat the call.';
   end if;
 
   record.duration_ms := round(extract(epoch from clock_timestamp() - begun_at) * 1000);
@@ -187,4 +191,4 @@ end;
 $$;
 
 comment on function nightshift.refresh_policy_view is
-  'Refreshes the view of a policy when it needs it (or force says so), and writes the refresh down in the same transaction. Waits for a lock at most half a second, or 2 s where no reader queues behind it, and not at all for a refresh by another session of Nightshift. A run refreshes a view at most once: repeated, its call returns the first answer. Returns {outcome: refreshed, detail, mode, modeReason, startedAt, durationMs, rows, sizeBytes, deadRows}, or {outcome: unchanged | recent | busy, detail}. Errors: NS404 the view is gone; NS422 it cannot be refreshed, or its query fails; 55P03 a lock was not to be had; 40001 repeat the call.';
+  'Refreshes the view of a policy when it needs it (or force says so), and writes the refresh down in the same transaction. Waits for a lock at most half a second, or 2 s where no reader queues behind it, and not at all for a refresh by another session of Nightshift. A run refreshes a view at most once: repeated, its call returns the first answer. Returns {outcome: refreshed, detail, mode, modeReason, startedAt, durationMs, rows, sizeBytes, deadRows}, or {outcome: unchanged | recent | busy, detail}. Errors: NS404 the view is gone; NS422 it cannot be refreshed, or its query fails; 55P03 a lock was not to be had; NS425 repeat the call.';

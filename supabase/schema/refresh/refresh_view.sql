@@ -13,6 +13,7 @@ as $$
 declare
   run nightshift.runs := nightshift.check_lease(run_id, fence);
   policy nightshift.refresh_policies := nightshift.find_refresh_policy(refresh_view.view);
+  context text;
 begin
   perform nightshift.require_wanted(run);
   if policy.view is null or not policy.enabled then
@@ -25,6 +26,10 @@ begin
     raise exception using errcode = 'NS422', message = 'A dry run refreshes nothing', hint = 'Begin a run without dry_run.';
   end if;
   return nightshift.refresh_policy_view(policy, force, run.id);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

@@ -19,6 +19,7 @@ set jit = off
 as $$
 declare
   policy nightshift.retention_policies;
+  context text;
 begin
   policy.relation := add_retention_policy.relation;
   policy.relation_name := policy.relation::text;
@@ -41,6 +42,10 @@ begin
   end if;
   perform nightshift.declare_keys(policy.relation, with_children, release, keep);
   return nightshift.describe_declaration(policy);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

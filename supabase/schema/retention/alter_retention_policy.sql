@@ -19,6 +19,7 @@ set jit = off
 as $$
 declare
   policy nightshift.retention_policies;
+  context text;
 begin
   perform nightshift.follow_tables();
   select p.* into policy
@@ -56,6 +57,10 @@ begin
     perform nightshift.declare_keys(policy.relation, with_children, release, keep);
   end if;
   return nightshift.describe_declaration(policy);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

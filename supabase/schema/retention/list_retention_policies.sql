@@ -13,6 +13,7 @@ declare
   policies integer := (select count(*) from nightshift.retention_policies);
   entry jsonb;
   entries jsonb := '[]';
+  context text;
 begin
   perform nightshift.follow_tables();
   for policy in select p.* from nightshift.retention_policies p order by p.relation::text loop
@@ -35,6 +36,10 @@ begin
     entries := entries || entry;
   end loop;
   return entries;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

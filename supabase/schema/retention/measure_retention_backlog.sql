@@ -18,6 +18,7 @@ declare
   by_leaf boolean;
   nothing_due boolean;
   backlog jsonb := run.progress #> array['backlogs', measure_retention_backlog.relation];
+  context text;
 begin
   select p.* into policy from nightshift.retention_policies p
   where p.relation = nightshift.find_relation(measure_retention_backlog.relation);
@@ -69,6 +70,10 @@ begin
       select s::oid from jsonb_array_elements_text(run.progress -> 'scope') s
     ))
   );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

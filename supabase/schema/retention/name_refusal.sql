@@ -7,7 +7,7 @@ as $$
   select coalesce(
     -- A row that a trigger kept still refers to what went with it, which Postgres notices first.
     (
-      select format('trigger %s on %s', string_agg(format('%I', t.tgname), ' or ' order by t.tgname), t.tgrelid::regclass)
+      select nightshift.name_triggers(t.tgrelid, array_agg(t.oid))
       from pg_catalog.pg_constraint c
       join pg_catalog.pg_trigger t on t.tgrelid = c.conrelid and not t.tgisinternal and (t.tgtype & 11) = 11
       where c.conname = violated and c.contype = 'f' and state in ('23503', '23001')
@@ -25,17 +25,24 @@ as $$
       limit 1
     ),
     (
-      select format('trigger %I on %s (line %s of %s)', t.tgname, t.tgrelid::regclass, m.line, p.proname)
-      from regexp_matches(context, '^PL/pgSQL function (?:[^\n]*\.)?"?([^\n."(]+)"?\([^\n]*\) line (\d+) at', 'gn')
-        with ordinality f(match, position)
-      cross join lateral (select f.match[1] as name, f.match[2] as line) m
-      join pg_catalog.pg_proc p on p.proname = m.name
-      join pg_catalog.pg_trigger t on t.tgfoid = p.oid and not t.tgisinternal
-      order by t.tgrelid in (select r.relation from unnest(rows) r) desc, f.position, t.tgname
+      select nightshift.name_triggers(t.tgrelid, array_agg(t.oid), case c.depth
+        when min(c.depth) over () then format('line %s of %s', c.line, c.function)
+        else format('%s, called in line %s of %s', nightshift.place_in_code(context), c.line, c.function) end)
+      from nightshift.code_in_context(context) c
+      join pg_catalog.pg_trigger t on t.tgfoid = c.function and not t.tgisinternal
+      group by c.depth, c.line, c.function, t.tgrelid, t.tgtype & 8
+      order by
+        t.tgrelid in (select r.relation from unnest(rows) r) desc,
+        -- A row that goes by a cascade fires the triggers of its own table.
+        exists (
+          select from pg_catalog.pg_constraint k
+          where k.contype = 'f' and k.conrelid = t.tgrelid and k.confrelid in (select r.relation from unnest(rows) r)
+        ) desc,
+        t.tgtype & 8 desc, c.depth, t.tgrelid
       limit 1
     ),
     (
-      select format('trigger %s on %s', string_agg(format('%I', t.tgname), ' or ' order by t.tgname), t.tgrelid::regclass)
+      select nightshift.name_triggers(t.tgrelid, array_agg(t.oid))
       from pg_catalog.pg_trigger t
       where t.tgrelid in (select r.relation from unnest(rows) r) and not t.tgisinternal
         and (t.tgtype & 8) = 8 and (state <> 'NS422' or (t.tgtype & 3) = 3)
@@ -48,4 +55,4 @@ as $$
 $$;
 
 comment on function nightshift.name_refusal is
-  'What refused to let rows go, by the name that the catalog has for it: a constraint, or a trigger with the line of its function.';
+  'What refused to let rows go, by the name that the catalog has for it: a constraint, or a trigger with its function and, where it raised, the line.';

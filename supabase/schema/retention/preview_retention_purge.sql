@@ -13,6 +13,7 @@ declare
   policies oid[];
   entry jsonb;
   entries jsonb := '[]';
+  context text;
 begin
   perform nightshift.follow_tables();
   policies := array(select p.relation::oid from nightshift.retention_policies p);
@@ -45,6 +46,10 @@ begin
     entries := entries || entry;
   end loop;
   return entries;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

@@ -31,6 +31,7 @@ declare
   not_found integer := 0;
   not_deleted integer := 0;
   failed jsonb := '[]';
+  context text;
 begin
   perform nightshift.require_nothing_queued();
   if ids is null or cardinality(ids) > 1000 or array_position(ids, null) is not null then
@@ -78,40 +79,46 @@ begin
   set constraints all immediate;
 
   foreach id in array keys loop
-    begin
-      execute lock_row into is_marked, leaf using id;
-      if is_marked is null then
-        not_found := not_found + 1;
-      elsif not is_marked then
-        not_deleted := not_deleted + 1;
-      else
-        -- Until now nobody was kept from hanging a trigger on the partition alone.
-        perform nightshift.hold_table(leaf, 'for update');
-        perform nightshift.trusted_name(leaf);
-        -- Triggers of the application were written for the application's own search path, not for ours.
-        perform pg_catalog.set_config('search_path', path_of_triggers, true);
-        execute restore_row into is_marked using id;
-        get diagnostics changed = row_count;
-        perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-        if changed = 0 or is_marked then
-          raise exception using errcode = 'NS422', message = 'A trigger kept the row deleted';
+    for attempt in 1..2 loop
+      begin
+        execute lock_row into is_marked, leaf using id;
+        if is_marked is null then
+          not_found := not_found + 1;
+        elsif not is_marked then
+          not_deleted := not_deleted + 1;
+        else
+          -- Until now nobody was kept from hanging a trigger on the partition alone.
+          perform nightshift.hold_table(leaf, 'for update');
+          perform nightshift.trusted_name(leaf);
+          -- Triggers of the application were written for the application's own search path, not for ours.
+          perform pg_catalog.set_config('search_path', path_of_triggers, true);
+          execute restore_row into is_marked using id;
+          get diagnostics changed = row_count;
+          perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+          if changed = 0 or is_marked then
+            raise exception using errcode = 'NS422', message = 'A trigger kept the row deleted';
+          end if;
+          restored := restored + 1;
         end if;
-        restored := restored + 1;
-      end if;
-    exception
-      -- A trigger may raise any code there is. Each is counted and reported, and none is passed over in silence.
-      when others then
-        get stacked diagnostics state = returned_sqlstate, violated = constraint_name;
-        -- The server is in trouble, not the row.
-        if state ~ '^(53|54|57|58|XX)' then
-          raise;
-        end if;
-        if state = '55P03' then
-          -- Whoever has waited in vain once waits no more.
-          perform set_config('lock_timeout', '1ms', true);
-        end if;
-        failed := failed || jsonb_build_object('id', id, 'code', state, 'constraint', nullif(violated, ''));
-    end;
+        exit;
+      exception
+        -- A trigger may raise any code there is. Each is counted and reported, and none is passed over in silence.
+        when others then
+          get stacked diagnostics state = returned_sqlstate, violated = constraint_name;
+          -- A conflict with another session passes; what a trigger raises, it raises again.
+          continue when state = '40001' and attempt = 1;
+          -- The server is in trouble, not the row.
+          if state ~ '^(53|54|57|58|XX)' then
+            raise;
+          end if;
+          if state = '55P03' then
+            -- Whoever has waited in vain once waits no more.
+            perform set_config('lock_timeout', '1ms', true);
+          end if;
+          failed := failed || jsonb_build_object('id', id, 'code', state, 'constraint', nullif(violated, ''));
+          exit;
+      end;
+    end loop;
   end loop;
 
   perform nightshift.trim_restores();
@@ -122,6 +129,10 @@ begin
     select f ->> 'code', f ->> 'constraint', count(*) from jsonb_array_elements(failed) f group by 1, 2
   ) g(code, violated, n);
   return jsonb_build_object('restored', restored, 'notFound', not_found, 'notDeleted', not_deleted, 'failed', failed);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

@@ -1,0 +1,66 @@
+/** Arguments for every function that may be called over the API, in an order in which each finds what it needs. */
+export function callsOverTheApi(leaseOf: (job: string) => object): Record<string, object> {
+  const purge = leaseOf('retention-purge');
+  const partitions = leaseOf('partition-maintenance');
+  const refresh = leaseOf('view-refresh');
+  const health = leaseOf('health-check');
+  const run_id = 'run_id' in health ? health.run_id : undefined;
+  const logs = { ...partitions, table_name: 'app.logs' };
+  return {
+    plan_retention_purge: purge,
+    measure_retention_backlog: { ...purge, relation: 'app.items' },
+    preview_retention_purge: {},
+    purge_batch: { ...purge, relation: 'app.items', batch_rows: 1000 },
+    plan_partition_maintenance: partitions,
+    measure_default_partition: logs,
+    create_partitions: { ...partitions, tables: ['app.logs'] },
+    preview_retirement: logs,
+    begin_detach: logs,
+    retire_partitions: logs,
+    finish_detach: { ...partitions, partition: 'app.logs_d10' },
+    drop_retired_partitions: { ...partitions, partitions: ['app.logs_d9'] },
+    reattach_partition: { partition: 'app.logs_d10' },
+    plan_view_refresh: refresh,
+    refresh_view: { ...refresh, view: 'app.totals', force: true },
+    record_refresh_failure: {
+      ...refresh,
+      view: 'app.totals',
+      reason: 'changed',
+      detail: '',
+      duration_ms: 1,
+      error: {},
+    },
+    check_health: health,
+    get_health: {},
+    restore_rows: { relation: 'app.items', ids: ['1'] },
+    list_restores: {},
+    list_retention_policies: {},
+    list_refresh_policies: {},
+    list_partition_policies: {},
+    check_partition_sizes: {},
+    describe_installation: {},
+    describe_jobs: {},
+    list_runs: {},
+    add_retention_policy: { relation: 'app.others', drop_after: '30 days' },
+    alter_retention_policy: { relation: 'app.items', drop_after: '31 days' },
+    add_partition_policy: { parent: 'app.logs', every: '1 day' },
+    alter_partition_policy: { parent: 'app.logs', premake: 12 },
+    add_refresh_policy: { view: 'app.totals' },
+    adopt_refresh_policies: { schema: 'app' },
+    alter_refresh_policy: { view: 'app.totals', max_staleness: '1 day' },
+    set_health_threshold: { check_name: 'backlog_age', subject: 'app.items', warning: 1 },
+    remove_health_threshold: { check_name: 'backlog_age', subject: 'app.items' },
+    heartbeat_run: health,
+    get_run: { run_id },
+    find_run: { id: run_id },
+    cancel_run: { run_id },
+    finish_run: { ...health, status: 'interrupted' },
+    resume_run: { run_id, attempt: 2 },
+    begin_run: { job: 'health-check', trigger: 'cli' },
+    remove_retention_policy: { relation: 'app.items' },
+    remove_refresh_policy: { view: 'app.totals' },
+    remove_partition_policy: { parent: 'app.logs' },
+    pause: {},
+    unpause: {},
+  };
+}

@@ -1153,6 +1153,7 @@ export type Database = {
       }
       describe_ddl_failure: {
         Args: {
+          context: string
           hint: string
           message: string
           rows_moved: boolean
@@ -1176,6 +1177,10 @@ export type Database = {
       describe_delete_triggers: {
         Args: { relation: unknown }
         Returns: string[]
+      }
+      describe_failure: {
+        Args: { context: string; state: string; what: string }
+        Returns: string
       }
       describe_health_check: {
         Args: {

@@ -696,7 +696,7 @@ create table if not exists nightshift.restores (
 comment on table nightshift.restores is
   'One row for each call of nightshift.restore_rows, kept for settings.ledger_retention; never the contents of rows, nor their keys.';
 
-comment on column nightshift.restores.reasons is 'Why rows failed, most frequent first: [{code: the SQLSTATE, constraint, rows}].';
+comment on column nightshift.restores.reasons is 'Why rows failed, most frequent first: [{code: the SQLSTATE, constraint, raisedIn: a line and function, rows}].';
 
 create index if not exists restores_at on nightshift.restores (at);
 alter table nightshift.restores enable row level security;
@@ -2767,6 +2767,20 @@ $$;
 
 comment on function nightshift.declared_since is 'When the oldest enabled policy of a job was declared; null when it has none.';
 
+-- supabase/schema/ledger/describe_failure.sql
+
+create or replace function nightshift.describe_failure(what text, state text, context text)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select concat_ws(', in ', format('%s with SQLSTATE %s', what, state), nightshift.place_in_code(context))
+$$;
+
+comment on function nightshift.describe_failure is
+  'In words, without the message, which may quote a row: what failed, with which SQLSTATE, and where in the code of the application, given the pg_exception_context.';
+
 -- supabase/schema/ledger/describe_installation.sql
 
 -- What is installed here, for whoever has to find out why a deployment does not work.
@@ -4421,9 +4435,9 @@ begin
         or feature_not_supported or integrity_constraint_violation or data_exception or dependent_objects_still_exist
         or program_limit_exceeded or plpgsql_error or invalid_schema_name or serialization_failure
       then
-        get stacked diagnostics hint = pg_exception_hint;
+        get stacked diagnostics hint = pg_exception_hint, context = pg_exception_context;
         answer := jsonb_build_object('outcome', 'failed', 'error', nightshift.describe_ddl_failure(
-          sqlstate, sqlerrm, hint, format('select nightshift.create_missing_partitions(%L);', name),
+          sqlstate, sqlerrm, hint, context, format('select nightshift.create_missing_partitions(%L);', name),
           exists (
             select 1 from pg_catalog.pg_partitioned_table t
             where t.partrelid = nightshift.find_relation(name) and t.partdefid <> 0
@@ -4444,10 +4458,10 @@ comment on function nightshift.create_partitions is
 
 -- supabase/schema/partition/describe_ddl_failure.sql
 
-create or replace function nightshift.describe_ddl_failure(state text, message text, hint text, statement text, rows_moved boolean)
+create or replace function nightshift.describe_ddl_failure(state text, message text, hint text, context text, statement text, rows_moved boolean)
 returns jsonb
 language sql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
   select jsonb_build_object(
@@ -4456,7 +4470,7 @@ as $$
     'message', case
       when describe_ddl_failure.state ~ '^NS' or describe_ddl_failure.state ~ '^(42|55|0A|2B)' and not describe_ddl_failure.rows_moved
         then describe_ddl_failure.message
-      else format('Postgres refused with SQLSTATE %s', describe_ddl_failure.state) end,
+      else nightshift.describe_failure('Postgres refused', describe_ddl_failure.state, describe_ddl_failure.context) end,
     'hint', coalesce(nullif(describe_ddl_failure.hint, ''), format('To see why: %s', describe_ddl_failure.statement))
   );
 $$;
@@ -4683,8 +4697,9 @@ begin
       when syntax_error_or_access_rule_violation or object_not_in_prerequisite_state or feature_not_supported or plpgsql_error
         or serialization_failure
       then
+        get stacked diagnostics context = pg_exception_context;
         answer := jsonb_build_object('outcome', 'kept', 'reason', case
-          when sqlstate like 'P0%' or sqlstate = '40001' then format('Postgres refused with SQLSTATE %s; its log has the message', sqlstate)
+          when sqlstate like 'P0%' or sqlstate = '40001' then nightshift.describe_failure('Postgres refused', sqlstate, context)
           else format('Postgres says: %s', sqlerrm) end);
     end;
     answers := answers || (answer || jsonb_build_object('partition', name));
@@ -7153,6 +7168,7 @@ declare
   sources_as_of timestamptz;
   begun_at timestamptz;
   record nightshift.view_refreshes;
+  context text;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
     -- The counters are those of now, the rows those of the snapshot: a change between the two would never be seen.
@@ -7257,9 +7273,10 @@ begin
       or serialization_failure
       or sqlstate 'NS000'
     then
+      get stacked diagnostics context = pg_exception_context;
       raise exception using
         errcode = 'NS422',
-        message = format('The query of %s fails with SQLSTATE %s', target, sqlstate),
+        message = nightshift.describe_failure(format('The query of %s fails', target), sqlstate, context),
         hint = case
           when sqlstate in ('42P01', '42883', '42704', '3F000')
             then case when current_setting('server_version_num')::integer >= 170000
@@ -11335,12 +11352,12 @@ as $$
       limit 1
     ),
     (
-      select nightshift.name_triggers(t.tgrelid, array_agg(t.oid), case c.depth
-        when min(c.depth) over () then format('line %s of %s', c.line, c.function)
+      select nightshift.name_triggers(t.tgrelid, array_agg(t.oid), case
+        when c.raised then format('line %s of %s', c.line, c.function)
         else format('%s, called in line %s of %s', nightshift.place_in_code(context), c.line, c.function) end)
-      from nightshift.code_in_context(context) c
+      from (select f.*, f.depth = min(f.depth) over () as raised from nightshift.code_in_context(context) f) c
       join pg_catalog.pg_trigger t on t.tgfoid = c.function and not t.tgisinternal
-      group by c.depth, c.line, c.function, t.tgrelid, t.tgtype & 8
+      group by c.depth, c.raised, c.line, c.function, t.tgrelid, t.tgtype & 8
       order by
         t.tgrelid in (select r.relation from unnest(rows) r) desc,
         -- A row that goes by a cascade fires the triggers of its own table.
@@ -13678,7 +13695,7 @@ begin
       exception
         -- A trigger may raise any code there is. Each is counted and reported, and none is passed over in silence.
         when others then
-          get stacked diagnostics state = returned_sqlstate, violated = constraint_name;
+          get stacked diagnostics state = returned_sqlstate, violated = constraint_name, context = pg_exception_context;
           -- A conflict with another session passes; what a trigger raises, it raises again.
           continue when state = '40001' and attempt = 1;
           -- The server is in trouble, not the row.
@@ -13689,7 +13706,8 @@ begin
             -- Whoever has waited in vain once waits no more.
             perform set_config('lock_timeout', '1ms', true);
           end if;
-          failed := failed || jsonb_build_object('id', id, 'code', state, 'constraint', nullif(violated, ''));
+          failed := failed || jsonb_build_object(
+            'id', id, 'code', state, 'constraint', nullif(violated, ''), 'raisedIn', nightshift.place_in_code(context));
           exit;
       end;
     end loop;
@@ -13698,10 +13716,13 @@ begin
   perform nightshift.trim_restores();
   insert into nightshift.restores (relation_name, restored, failed, reasons)
   select policy.relation::text, restored, jsonb_array_length(failed), coalesce(
-    jsonb_agg(jsonb_build_object('code', g.code, 'constraint', g.violated, 'rows', g.n) order by g.n desc, g.code, g.violated), '[]')
+    jsonb_agg(
+      jsonb_build_object('code', g.code, 'constraint', g.violated, 'raisedIn', g.place, 'rows', g.n)
+      order by g.n desc, g.code, g.violated, g.place
+    ), '[]')
   from (
-    select f ->> 'code', f ->> 'constraint', count(*) from jsonb_array_elements(failed) f group by 1, 2
-  ) g(code, violated, n);
+    select f ->> 'code', f ->> 'constraint', f ->> 'raisedIn', count(*) from jsonb_array_elements(failed) f group by 1, 2, 3
+  ) g(code, violated, place, n);
   return jsonb_build_object('restored', restored, 'notFound', not_found, 'notDeleted', not_deleted, 'failed', failed);
 exception
   when serialization_failure then
@@ -13711,7 +13732,7 @@ end;
 $$;
 
 comment on function nightshift.restore_rows is
-  'Takes the mark of the retention policy of a table (marker null, flag false) off the rows with these values of its primary key, given as text, at most 1,000. Each row is locked, in the order of the keys, looked at again under the lock and restored for itself, so that one that conflicts keeps no other back. Triggers fire, with settings.trigger_search_path. The caller needs UPDATE on the table; row level security does not apply. Returns {restored, notFound: how many are not there (purged already), notDeleted: how many are not marked, failed: [{id, code: the SQLSTATE, constraint}]}; 55P03: another session had it locked for a second. Makes deferred constraints immediate for the rest of the transaction. Recorded in nightshift.restores. statement_timeout 8 s. Errors, nothing restored: NS404 no policy, NS422.';
+  'Takes the mark of the retention policy of a table (marker null, flag false) off the rows with these values of its primary key, given as text, at most 1,000. Each row is locked, in the order of the keys, looked at again under the lock and restored for itself, so that one that conflicts keeps no other back. Triggers fire, with settings.trigger_search_path. The caller needs UPDATE on the table; row level security does not apply. Returns {restored, notFound: how many are not there (purged already), notDeleted: how many are not marked, failed: [{id, code: the SQLSTATE, constraint, raisedIn: the line and function of a trigger that raised it}]}; 55P03: another session had it locked for a second. Makes deferred constraints immediate for the rest of the transaction. Recorded in nightshift.restores. statement_timeout 8 s. Errors, nothing restored: NS404 no policy, NS422.';
 
 -- supabase/schema/retention/retention_warnings.sql
 
@@ -15023,11 +15044,11 @@ as $$
     r.relation_name,
     sum(r.failed)::numeric,
     format('%s of %s rows: %s.', sum(r.failed), sum(r.failed + r.restored), coalesce((
-      select string_agg(format('%s%s (%s)', w.code, ' ' || w.violated, w.n), ', ' order by w.n desc, w.code, w.violated)
+      select string_agg(format('%s%s%s (%s)', w.code, ' ' || w.violated, ' in ' || w.place, w.n), ', ' order by w.n desc, w.code, w.violated, w.place)
       from (
-        select f ->> 'code' as code, f ->> 'constraint' as violated, sum((f ->> 'rows')::bigint) as n
+        select f ->> 'code' as code, f ->> 'constraint' as violated, f ->> 'raisedIn' as place, sum((f ->> 'rows')::bigint) as n
         from unnest(array_agg(r.reasons)) a(reasons), jsonb_array_elements(a.reasons) f
-        group by 1, 2
+        group by 1, 2, 3
       ) w
     ), 'none failed')),
     format('select nightshift.list_restores(%L);', r.relation_name),
@@ -16967,7 +16988,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '521667cf717fc6273916a2756c5bc73584a4fc12fcecca105151dbbc3faf4a81', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'cc8b294add62e845540233039b3bab20b8a159df7ffc112f3f8818eebbd017ce', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -16979,17 +17000,17 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   counted, counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions,
   database_sizes, dead_rows, declare_health_check, declare_job, declare_keys, declared_since, delete_by_halves,
   delete_closure, delete_rows, delete_slice, describe_ddl_failure, describe_declaration, describe_declared_policy,
-  describe_delete_triggers, describe_health_check, describe_holders, describe_holding_keys, describe_installation,
-  describe_jobs, describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets,
-  describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
-  drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition, estimate_rows, explain_attach_failure,
-  extend_lease, fates_of, fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows,
-  find_needed_with, find_refresh, find_refresh_policy, find_relation, find_released_rows, find_run, find_stranger,
-  find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step,
-  follow_moved_rows, follow_released, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions,
-  free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over, has_due_rows, health_backlog_age,
-  health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks, health_connections,
-  health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
+  describe_delete_triggers, describe_failure, describe_health_check, describe_holders, describe_holding_keys,
+  describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
+  describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
+  describe_run, describe_view, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition,
+  estimate_rows, explain_attach_failure, extend_lease, fates_of, fences, find_covered_rows, find_due_among, find_key,
+  find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
+  find_released_rows, find_run, find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers,
+  fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows, follow_tables,
+  forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over,
+  has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
+  health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
   health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions,
   health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes, health_job_missed,
   health_jobs_failing, health_jobs_lost, health_jobs_partial, health_ledger_size, health_level,

@@ -12,7 +12,12 @@ const answer = z.strictObject({
   notFound: z.number(),
   notDeleted: z.number(),
   failed: z.array(
-    z.strictObject({ id: z.string(), code: z.string(), constraint: z.string().nullable() }),
+    z.strictObject({
+      id: z.string(),
+      code: z.string(),
+      constraint: z.string().nullable(),
+      raisedIn: z.string().nullable(),
+    }),
   ),
 });
 const clean = { notFound: 0, notDeleted: 0, failed: [] };
@@ -130,7 +135,7 @@ describe('restoring rows', () => {
 });
 
 describe('a row that cannot come back', () => {
-  it('is reported by SQLSTATE and constraint, and keeps no other back', async () => {
+  it('is reported by SQLSTATE, constraint and place in the code, and keeps no other back', async () => {
     await createItems(`, owner_id integer, price integer`);
     await db.sql.unsafe(`
       create table app.owners (id integer primary key);
@@ -153,19 +158,24 @@ describe('a row that cannot come back', () => {
     const { failed, ...counts } = await restore(range(1, 10));
     expect(counts).toEqual({ restored: 3, notFound: 0, notDeleted: 0 });
     expect(failed).toEqual([
-      { id: '2', code: '23505', constraint: 'live name' },
-      { id: '3', code: '23514', constraint: 'items_check' },
-      { id: '4', code: 'P0001', constraint: null },
-      { id: '5', code: 'PT409', constraint: null },
-      { id: '6', code: 'NS422', constraint: null },
-      { id: '7', code: 'NS422', constraint: null },
-      { id: '8', code: '23503', constraint: 'owner' },
+      { id: '2', code: '23505', constraint: 'live name', raisedIn: null },
+      { id: '3', code: '23514', constraint: 'items_check', raisedIn: null },
+      { id: '4', code: 'P0001', constraint: null, raisedIn: 'line 3 of app.refuse()' },
+      { id: '5', code: 'PT409', constraint: null, raisedIn: 'line 4 of app.refuse()' },
+      { id: '6', code: 'NS422', constraint: null, raisedIn: null },
+      { id: '7', code: 'NS422', constraint: null, raisedIn: null },
+      { id: '8', code: '23503', constraint: 'owner', raisedIn: null },
     ]);
     expect(await deleted()).toEqual(range(2, 8));
     const [record] = await recorded();
     expect(record).toMatchObject({ restored: 3, failed: 7 });
     expect(record?.reasons).toHaveLength(6);
-    expect(record?.reasons[0]).toEqual({ code: 'NS422', constraint: null, rows: 2 });
+    expect(record?.reasons[0]).toEqual({
+      code: 'NS422',
+      constraint: null,
+      raisedIn: null,
+      rows: 2,
+    });
     expect(JSON.stringify(record)).not.toContain('secret');
   });
 
@@ -333,7 +343,7 @@ describe('a restore that meets others', () => {
     const { restored, failed } = await restore(range(1, 10));
     expect(restored).toBe(7);
     expect(failed).toEqual(
-      [2, 4, 6].map((id) => ({ id: String(id), code: '55P03', constraint: null })),
+      [2, 4, 6].map((id) => ({ id: String(id), code: '55P03', constraint: null, raisedIn: null })),
     );
     await user`rollback`;
   });

@@ -281,7 +281,7 @@ describe('a serialization failure', () => {
       create or replace function app.fine() returns boolean language plpgsql as $$ begin ${conflict} end $$;
     `);
     const { report } = await runRefresh(db, { force: true });
-    const message = 'The query of app.totals fails with SQLSTATE 40001';
+    const message = 'The query of app.totals fails with SQLSTATE 40001, in line 3 of app.fine()';
     expect(report.steps).toMatchObject([{ status: 'failed', error: { code: 'NS422', message } }]);
     expect(await timesRaised()).toBe(1);
   });
@@ -322,7 +322,7 @@ describe('a serialization failure', () => {
     await letGracePass(db.sql);
     await refuseCommands('DROP TABLE');
     const result = await runMaintenance(db);
-    const reason = 'Postgres refused with SQLSTATE 40001; its log has the message';
+    const reason = 'Postgres refused with SQLSTATE 40001, in line 3 of app.conflict_of_ddl()';
     expect(JSON.stringify(result.report)).toContain(reason);
     expect(await timesRaised()).toBe(2);
   });

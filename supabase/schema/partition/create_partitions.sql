@@ -48,9 +48,9 @@ begin
         or feature_not_supported or integrity_constraint_violation or data_exception or dependent_objects_still_exist
         or program_limit_exceeded or plpgsql_error or invalid_schema_name or serialization_failure
       then
-        get stacked diagnostics hint = pg_exception_hint;
+        get stacked diagnostics hint = pg_exception_hint, context = pg_exception_context;
         answer := jsonb_build_object('outcome', 'failed', 'error', nightshift.describe_ddl_failure(
-          sqlstate, sqlerrm, hint, format('select nightshift.create_missing_partitions(%L);', name),
+          sqlstate, sqlerrm, hint, context, format('select nightshift.create_missing_partitions(%L);', name),
           exists (
             select 1 from pg_catalog.pg_partitioned_table t
             where t.partrelid = nightshift.find_relation(name) and t.partdefid <> 0

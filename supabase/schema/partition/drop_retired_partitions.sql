@@ -71,8 +71,9 @@ begin
       when syntax_error_or_access_rule_violation or object_not_in_prerequisite_state or feature_not_supported or plpgsql_error
         or serialization_failure
       then
+        get stacked diagnostics context = pg_exception_context;
         answer := jsonb_build_object('outcome', 'kept', 'reason', case
-          when sqlstate like 'P0%' or sqlstate = '40001' then format('Postgres refused with SQLSTATE %s; its log has the message', sqlstate)
+          when sqlstate like 'P0%' or sqlstate = '40001' then nightshift.describe_failure('Postgres refused', sqlstate, context)
           else format('Postgres says: %s', sqlerrm) end);
     end;
     answers := answers || (answer || jsonb_build_object('partition', name));

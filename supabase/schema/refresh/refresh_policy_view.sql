@@ -19,6 +19,7 @@ declare
   sources_as_of timestamptz;
   begun_at timestamptz;
   record nightshift.view_refreshes;
+  context text;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
     -- The counters are those of now, the rows those of the snapshot: a change between the two would never be seen.
@@ -123,9 +124,10 @@ begin
       or serialization_failure
       or sqlstate 'NS000'
     then
+      get stacked diagnostics context = pg_exception_context;
       raise exception using
         errcode = 'NS422',
-        message = format('The query of %s fails with SQLSTATE %s', target, sqlstate),
+        message = nightshift.describe_failure(format('The query of %s fails', target), sqlstate, context),
         hint = case
           when sqlstate in ('42P01', '42883', '42704', '3F000')
             then case when current_setting('server_version_num')::integer >= 170000

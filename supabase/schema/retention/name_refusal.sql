@@ -25,12 +25,12 @@ as $$
       limit 1
     ),
     (
-      select nightshift.name_triggers(t.tgrelid, array_agg(t.oid), case c.depth
-        when min(c.depth) over () then format('line %s of %s', c.line, c.function)
+      select nightshift.name_triggers(t.tgrelid, array_agg(t.oid), case
+        when c.raised then format('line %s of %s', c.line, c.function)
         else format('%s, called in line %s of %s', nightshift.place_in_code(context), c.line, c.function) end)
-      from nightshift.code_in_context(context) c
+      from (select f.*, f.depth = min(f.depth) over () as raised from nightshift.code_in_context(context) f) c
       join pg_catalog.pg_trigger t on t.tgfoid = c.function and not t.tgisinternal
-      group by c.depth, c.line, c.function, t.tgrelid, t.tgtype & 8
+      group by c.depth, c.raised, c.line, c.function, t.tgrelid, t.tgtype & 8
       order by
         t.tgrelid in (select r.relation from unnest(rows) r) desc,
         -- A row that goes by a cascade fires the triggers of its own table.

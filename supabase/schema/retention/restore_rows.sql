@@ -104,7 +104,7 @@ begin
       exception
         -- A trigger may raise any code there is. Each is counted and reported, and none is passed over in silence.
         when others then
-          get stacked diagnostics state = returned_sqlstate, violated = constraint_name;
+          get stacked diagnostics state = returned_sqlstate, violated = constraint_name, context = pg_exception_context;
           -- A conflict with another session passes; what a trigger raises, it raises again.
           continue when state = '40001' and attempt = 1;
           -- The server is in trouble, not the row.
@@ -115,7 +115,8 @@ begin
             -- Whoever has waited in vain once waits no more.
             perform set_config('lock_timeout', '1ms', true);
           end if;
-          failed := failed || jsonb_build_object('id', id, 'code', state, 'constraint', nullif(violated, ''));
+          failed := failed || jsonb_build_object(
+            'id', id, 'code', state, 'constraint', nullif(violated, ''), 'raisedIn', nightshift.place_in_code(context));
           exit;
       end;
     end loop;
@@ -124,10 +125,13 @@ begin
   perform nightshift.trim_restores();
   insert into nightshift.restores (relation_name, restored, failed, reasons)
   select policy.relation::text, restored, jsonb_array_length(failed), coalesce(
-    jsonb_agg(jsonb_build_object('code', g.code, 'constraint', g.violated, 'rows', g.n) order by g.n desc, g.code, g.violated), '[]')
+    jsonb_agg(
+      jsonb_build_object('code', g.code, 'constraint', g.violated, 'raisedIn', g.place, 'rows', g.n)
+      order by g.n desc, g.code, g.violated, g.place
+    ), '[]')
   from (
-    select f ->> 'code', f ->> 'constraint', count(*) from jsonb_array_elements(failed) f group by 1, 2
-  ) g(code, violated, n);
+    select f ->> 'code', f ->> 'constraint', f ->> 'raisedIn', count(*) from jsonb_array_elements(failed) f group by 1, 2, 3
+  ) g(code, violated, place, n);
   return jsonb_build_object('restored', restored, 'notFound', not_found, 'notDeleted', not_deleted, 'failed', failed);
 exception
   when serialization_failure then
@@ -137,4 +141,4 @@ end;
 $$;
 
 comment on function nightshift.restore_rows is
-  'Takes the mark of the retention policy of a table (marker null, flag false) off the rows with these values of its primary key, given as text, at most 1,000. Each row is locked, in the order of the keys, looked at again under the lock and restored for itself, so that one that conflicts keeps no other back. Triggers fire, with settings.trigger_search_path. The caller needs UPDATE on the table; row level security does not apply. Returns {restored, notFound: how many are not there (purged already), notDeleted: how many are not marked, failed: [{id, code: the SQLSTATE, constraint}]}; 55P03: another session had it locked for a second. Makes deferred constraints immediate for the rest of the transaction. Recorded in nightshift.restores. statement_timeout 8 s. Errors, nothing restored: NS404 no policy, NS422.';
+  'Takes the mark of the retention policy of a table (marker null, flag false) off the rows with these values of its primary key, given as text, at most 1,000. Each row is locked, in the order of the keys, looked at again under the lock and restored for itself, so that one that conflicts keeps no other back. Triggers fire, with settings.trigger_search_path. The caller needs UPDATE on the table; row level security does not apply. Returns {restored, notFound: how many are not there (purged already), notDeleted: how many are not marked, failed: [{id, code: the SQLSTATE, constraint, raisedIn: the line and function of a trigger that raised it}]}; 55P03: another session had it locked for a second. Makes deferred constraints immediate for the rest of the transaction. Recorded in nightshift.restores. statement_timeout 8 s. Errors, nothing restored: NS404 no policy, NS422.';

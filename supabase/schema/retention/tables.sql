@@ -177,7 +177,7 @@ create table if not exists nightshift.restores (
 comment on table nightshift.restores is
   'One row for each call of nightshift.restore_rows, kept for settings.ledger_retention; never the contents of rows, nor their keys.';
 
-comment on column nightshift.restores.reasons is 'Why rows failed, most frequent first: [{code: the SQLSTATE, constraint, rows}].';
+comment on column nightshift.restores.reasons is 'Why rows failed, most frequent first: [{code: the SQLSTATE, constraint, raisedIn: a line and function, rows}].';
 
 create index if not exists restores_at on nightshift.restores (at);
 alter table nightshift.restores enable row level security;

@@ -11,11 +11,11 @@ as $$
     r.relation_name,
     sum(r.failed)::numeric,
     format('%s of %s rows: %s.', sum(r.failed), sum(r.failed + r.restored), coalesce((
-      select string_agg(format('%s%s (%s)', w.code, ' ' || w.violated, w.n), ', ' order by w.n desc, w.code, w.violated)
+      select string_agg(format('%s%s%s (%s)', w.code, ' ' || w.violated, ' in ' || w.place, w.n), ', ' order by w.n desc, w.code, w.violated, w.place)
       from (
-        select f ->> 'code' as code, f ->> 'constraint' as violated, sum((f ->> 'rows')::bigint) as n
+        select f ->> 'code' as code, f ->> 'constraint' as violated, f ->> 'raisedIn' as place, sum((f ->> 'rows')::bigint) as n
         from unnest(array_agg(r.reasons)) a(reasons), jsonb_array_elements(a.reasons) f
-        group by 1, 2
+        group by 1, 2, 3
       ) w
     ), 'none failed')),
     format('select nightshift.list_restores(%L);', r.relation_name),

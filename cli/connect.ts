@@ -3,9 +3,8 @@ import { parseEnv } from 'node:util';
 import { readAccess } from '../functions/_shared/access.ts';
 import { deadlineIn, systemClock } from '../functions/_shared/clock.ts';
 import { NightshiftError } from '../functions/_shared/errors.ts';
-import { parseDatabaseUrl } from '../functions/_shared/postgres-client.ts';
 import { createRpc, type Rpc } from '../functions/_shared/rpc.ts';
-import { projectUrl, readCa, wrongProjectUrl } from '../functions/_shared/settings.ts';
+import { projectUrl, wrongProjectUrl } from '../functions/_shared/settings.ts';
 
 /** Where `npm start` leaves the address and key of the local stack. */
 const localEnvironment = new URL('../.env.local', import.meta.url);
@@ -15,7 +14,6 @@ export const noDeadline = deadlineIn(systemClock, Number.POSITIVE_INFINITY);
 export interface Connection {
   rpc: Rpc;
   databaseUrl: string | undefined;
-  databaseCa: string | undefined;
 }
 
 /** The local stack or the exported settings, never some of each. */
@@ -27,7 +25,6 @@ export function connect(deadline = noDeadline): Connection {
     // Not loadEnvFile, which leaves what is exported as it is.
     Object.assign(process.env, parseEnv(readFileSync(localEnvironment, 'utf8')));
   }
-  const databaseUrl = process.env.NIGHTSHIFT_DATABASE_URL;
   const url = projectUrl.safeParse(process.env.SUPABASE_URL).data;
   const { access, problems: accessProblems } = readAccess(process.env);
   const problems = {
@@ -48,12 +45,8 @@ export function connect(deadline = noDeadline): Connection {
   }
   // On stderr, so that it is seen and --json stays one document: which project this is about to touch.
   console.error(`Project: ${local ? 'the local stack, ' : ''}${url}`);
-  if (databaseUrl) {
-    console.error(`Direct connection: ${parseDatabaseUrl(databaseUrl).host}`);
-  }
   return {
     rpc: createRpc({ url, ...access }, deadline),
-    databaseUrl,
-    databaseCa: readCa(process.env.NIGHTSHIFT_DATABASE_CA),
+    databaseUrl: process.env.NIGHTSHIFT_DATABASE_URL,
   };
 }

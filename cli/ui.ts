@@ -55,6 +55,13 @@ export function showFix(fix: string, indent: string): void {
   if (otherWay) note(wrapped(otherWay, indent));
 }
 
+/** What is wrong with a policy until someone mends it is said in full by `policies`, and not again by each command. */
+export function pointToWarnings(warnings: readonly string[]): void {
+  if (warnings.length === 0) return;
+  const many = warnings.length === 1 ? '1 warning' : `${count(warnings.length)} warnings`;
+  console.log(styleText('yellow', `${many} about policies: npm run nightshift -- policies`));
+}
+
 /** What to do about what a step left undone. */
 export function showFixes(fixes: readonly Fix[], except: readonly string[] = []): void {
   for (const { subject, fix } of fixes) {

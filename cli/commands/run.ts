@@ -1,13 +1,15 @@
 import type { Command } from 'commander';
 import * as z from 'zod';
 import { systemClock, timeMs } from '../../functions/_shared/clock.ts';
-import { connectDirect } from '../../functions/_shared/direct.ts';
+import { connectDirect, type Direct } from '../../functions/_shared/direct.ts';
 import { type RunDocument, storedError } from '../../functions/_shared/ledger.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
+import { parseDatabaseUrl } from '../../functions/_shared/postgres-client.ts';
 import { progressInWords } from '../../functions/_shared/progress.ts';
 import { runJob } from '../../functions/_shared/run.ts';
 import type { RunResult } from '../../functions/_shared/run-types.ts';
+import { readCa } from '../../functions/_shared/settings.ts';
 import { Stop, stoppedByHand } from '../../functions/_shared/stop.ts';
 import { loadJob, loadPresenter } from '../../functions/registry.ts';
 import { connect, noDeadline } from '../connect.ts';
@@ -47,13 +49,19 @@ export function addRun(program: Command): void {
     .action(run);
 }
 
+/** Only a run uses it, so only a run says where it leads. */
+function directTo(databaseUrl: string): Direct {
+  const ca = readCa(process.env.NIGHTSHIFT_DATABASE_CA);
+  const direct = connectDirect(databaseUrl, noDeadline, { ca });
+  console.error(`Direct connection: ${parseDatabaseUrl(databaseUrl).host}`);
+  return direct;
+}
+
 async function run(name: string, { json, ...input }: Options): Promise<void> {
   const job = await loadJob(name);
   const bars = progressBars();
-  const { rpc, databaseUrl, databaseCa } = connect();
-  const direct = databaseUrl
-    ? connectDirect(databaseUrl, noDeadline, { ca: databaseCa })
-    : undefined;
+  const { rpc, databaseUrl } = connect();
+  const direct = databaseUrl ? directTo(databaseUrl) : undefined;
   const stop = new Stop();
   // The first one lets the batch under way commit and the run be written down; a second one kills. A terminal that is
   // closed sends SIGHUP.

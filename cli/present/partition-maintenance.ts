@@ -8,7 +8,7 @@ import {
   type PartitionStep,
 } from '../../functions/partition-maintenance/schema.ts';
 import { table } from '../table.ts';
-import { bytes, coloured, count, note, showError, showFixes } from '../ui.ts';
+import { bytes, coloured, count, note, pointToWarnings, showError, showFixes } from '../ui.ts';
 import type { Presenter } from './presenter.ts';
 
 export const presenter: Presenter<PartitionReport> = {
@@ -46,7 +46,10 @@ function showPolicies(policies: ListedPolicy[]): void {
   ]);
   const head = ['table', 'every', 'partitions', 'room until', 'missing', 'kept', 'due', 'policy'];
   console.log(table(head, rows, [2, 4, 6], ['policy', 'every', 'partitions', 'kept']));
-  showWarnings(policies);
+  showProblems(policies);
+  for (const { table: name, warnings } of policies) {
+    for (const warning of warnings) console.log(styleText('yellow', `${name}: ${warning}`));
+  }
 }
 
 function roomUntil({
@@ -166,7 +169,8 @@ function showPlan(policies: ListedPolicy[]): void {
     .filter(([kind]) => used.has(kind))
     .map(([, mark, text]) => `${mark} ${text}`);
   note(legend.join('   '));
-  showWarnings(policies);
+  showProblems(policies);
+  pointToWarnings(policies.flatMap(({ warnings }) => warnings));
 }
 
 function defaultInWords(name: string, { movableRows }: Pick<ListedPolicy, 'movableRows'>): string {
@@ -211,6 +215,7 @@ function showReport(report: PartitionReport): void {
     ),
   );
   for (const step of report.steps) explainStep(step, report.dryRun);
+  pointToWarnings(report.steps.flatMap(({ warnings }) => warnings));
   for (const name of report.disabled) note(`${name}: policy is switched off`);
 }
 
@@ -241,8 +246,8 @@ function explainStep(step: PartitionStep, dryRun: boolean): void {
   if (movableRows > 0) {
     note(`${partition}: ${count(movableRows)} rows to be moved to partitions of their own`);
   }
-  for (const warning of step.warnings) {
-    console.log(styleText('yellow', `${step.table}: ${warning}`));
+  for (const notice of step.notices) {
+    console.log(styleText('yellow', `${step.table}: ${notice}`));
   }
 }
 
@@ -251,10 +256,9 @@ function some(names: readonly string[]): string {
   return `${names.slice(0, 5).join(', ')}${more}`;
 }
 
-function showWarnings(policies: ListedPolicy[]): void {
-  for (const { table: name, warnings, problem, fix } of policies) {
+function showProblems(policies: ListedPolicy[]): void {
+  for (const { table: name, problem, fix } of policies) {
     if (problem) showError({ code: 'NS422', message: problem, hint: fix }, `${name}: `);
-    for (const warning of warnings) console.log(styleText('yellow', `${name}: ${warning}`));
   }
 }
 

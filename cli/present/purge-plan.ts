@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import { AsciiTree } from 'oo-ascii-tree';
 import type { PlannedKey, PlannedPolicy } from '../../functions/retention-purge/schema.ts';
-import { count, note, showFix, wrapped } from '../ui.ts';
+import { count, note, pointToWarnings, showFix, wrapped } from '../ui.ts';
 
 /** Who refers to the rows of each policy, as a tree, and below it what is to be done about those that hold rows. */
 export function showPlan(policies: PlannedPolicy[]): void {
@@ -13,6 +13,7 @@ export function showPlan(policies: PlannedPolicy[]): void {
   for (const policy of policies) root.add(treeOf(policy));
   console.log(root.toString().trimEnd());
   for (const policy of policies) explain(policy);
+  pointToWarnings(policies.flatMap(({ warnings }) => warnings));
   const figures = policies.flatMap(({ goesExact, keys }) => [
     goesExact,
     ...keys.map(({ rowsExact }) => rowsExact),
@@ -66,9 +67,6 @@ function fateOfKey({ role, rows, rowsExact, ownPolicy }: PlannedKey): string {
 
 function explain({ relation, problem, warnings, keys }: PlannedPolicy): void {
   if (problem) console.log(wrapped(styleText('red', `${relation}: ${problem.message}`)));
-  for (const warning of warnings) {
-    console.log(wrapped(styleText('yellow', `${relation}: ${warning}`)));
-  }
   const said = warnings.join('\n');
   for (const { createIndex } of keys) {
     if (!createIndex || said.includes(createIndex)) continue;

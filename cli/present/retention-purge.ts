@@ -8,7 +8,16 @@ import {
   plannedPolicies,
 } from '../../functions/retention-purge/schema.ts';
 import { table } from '../table.ts';
-import { age, coloured, count, note, showError, showFix, showFixes } from '../ui.ts';
+import {
+  age,
+  coloured,
+  count,
+  note,
+  pointToWarnings,
+  showError,
+  showFix,
+  showFixes,
+} from '../ui.ts';
 import type { Presenter } from './presenter.ts';
 import { showPlan } from './purge-plan.ts';
 
@@ -97,6 +106,7 @@ function showReport(report: PurgeReport): void {
   const head = ['table', 'due', purged, 'children', 'stay', 'left', 'took', 'status'];
   console.log(table(head, rows, [1, 2, 3, 4, 5], ['took', 'children', 'due']));
   for (const step of report.steps) explainStep(step, report);
+  pointToWarnings(report.steps.flatMap(({ warnings }) => warnings));
   for (const relation of report.disabled) note(`${relation}: policy is switched off`);
 }
 
@@ -133,8 +143,6 @@ function explainStep(step: PurgeStep, { dryRun }: PurgeReport): void {
       `${step.relation}: ${count(rows)} of ${relation} ${dryRun ? 'would ' : ''}no longer refer to them`,
     );
   }
-  for (const warning of step.warnings)
-    console.log(styleText('yellow', `${step.relation}: ${warning}`));
   if (step.error) showStepError(step.relation, step.error);
   if (step.leftOut.length > 0) {
     const left = step.leftOut.join(' ');

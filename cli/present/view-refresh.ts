@@ -10,7 +10,17 @@ import {
   type ViewFacts,
 } from '../../functions/view-refresh/schema.ts';
 import { table } from '../table.ts';
-import { age, bytes, coloured, count, duration, note, showError, showFixes } from '../ui.ts';
+import {
+  age,
+  bytes,
+  coloured,
+  count,
+  duration,
+  note,
+  pointToWarnings,
+  showError,
+  showFixes,
+} from '../ui.ts';
 import type { Presenter } from './presenter.ts';
 
 const longCall = { timeoutMs: apiCallTimeoutMs, retry: () => false };
@@ -94,7 +104,7 @@ function showPlan(planned: PlannedView[], off: string[]): void {
   }
   for (const view of off) root.add(new AsciiTree(`${view}: ${styleText('yellow', 'off')}`));
   console.log(root.toString().trimEnd());
-  for (const { facts } of planned) showWarnings(facts.view, facts.warnings);
+  pointToWarnings(planned.flatMap(({ facts }) => facts.warnings));
 }
 
 function showReport(report: RefreshReport): void {
@@ -116,6 +126,7 @@ function showReport(report: RefreshReport): void {
   const head = ['view', 'status', 'because', 'how', 'took', 'rows', 'size'];
   console.log(table(head, rows, [4, 5, 6], ['size', 'how', 'rows', 'took']));
   for (const step of report.steps) explainStep(step);
+  pointToWarnings(report.steps.flatMap(({ warnings }) => warnings));
   for (const view of report.disabled) note(`${view}: policy is switched off`);
   for (const { view, stalenessSeconds, maxStalenessSeconds } of report.stale) {
     const text = `${view}: its data is ${age(stalenessSeconds)} old, and may be ${age(maxStalenessSeconds)}`;
@@ -129,9 +140,9 @@ function explainStep(step: RefreshStep): void {
   if (step.error) showError(step.error);
   else if (!selfEvident.has(step.reason)) note(`${step.view}: ${step.detail}`);
   showFixes(step.fixes);
-  showWarnings(step.view, step.warnings);
+  showWarnings(step.view, step.notices);
 }
 
-function showWarnings(view: string, warnings: string[]): void {
+function showWarnings(view: string, warnings: readonly string[]): void {
   for (const warning of warnings) console.log(styleText('yellow', `${view}: ${warning}`));
 }

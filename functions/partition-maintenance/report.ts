@@ -48,8 +48,8 @@ export function stepOf(
     missing: state.missing.length,
     defaultPartition: withoutWanted(counted),
     ...(error ? { error: error.describe() } : {}),
-    warnings: [
-      ...state.warnings,
+    warnings: state.warnings,
+    notices: [
       ...(results.preview?.error && results.preview.error !== error
         ? [
             `Whether something needs its due partitions is not known: ${results.preview.error.message}`,
@@ -58,7 +58,7 @@ export function stepOf(
       ...created.flatMap(({ partition, warnings }) =>
         warnings.map((text) => `${partition}: ${text}`),
       ),
-      ...warningsOf(counted),
+      ...noticesOf(counted),
     ],
   };
   const outOfTime = ranOutOfTime(results, measured);
@@ -122,8 +122,8 @@ export function stepOfPlan(
     dropped: drops
       .filter(({ table, keptBecause }) => table === state.table && keptBecause === null)
       .map(({ partition, sizeBytes }) => ({ partition, sizeBytes })),
-    warnings: [
-      ...step.warnings,
+    notices: [
+      ...step.notices,
       ...(refusal ? [`A real run would retire none without force: ${refusal}.`] : []),
     ],
   };
@@ -253,7 +253,7 @@ function withoutWanted(counted: DefaultPartition | null): PartitionStep['default
   return { partition, rows, movableRows };
 }
 
-function warningsOf(counted: DefaultPartition | null): string[] {
+function noticesOf(counted: DefaultPartition | null): string[] {
   const stay = (counted?.rows ?? 0) - (counted?.movableRows ?? 0);
   return counted && stay > 0
     ? [

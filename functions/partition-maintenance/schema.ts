@@ -186,7 +186,10 @@ export interface PartitionStep {
   error?: ErrorDocument;
   /** What to do about what is left undone; an error has it in its hint. */
   fixes: Fix[];
+  /** About the policy and its table; they stand until someone mends it. */
   warnings: string[];
+  /** What this run alone has met. */
+  notices: string[];
 }
 
 export interface PartitionReport {

@@ -6,10 +6,10 @@ import { blockedBy, type PlannedView } from './plan.ts';
 import { apiLimitMs, inSeconds, isStale, timeHint } from './rules.ts';
 import type { Refreshed, RefreshReport, RefreshStep, StepReason, ViewFacts } from './schema.ts';
 
-type StepBase = Pick<RefreshStep, 'view' | 'fixes' | 'warnings'>;
+type StepBase = Pick<RefreshStep, 'view' | 'fixes' | 'warnings' | 'notices'>;
 
 export function baseOf({ view, warnings }: ViewFacts): StepBase {
-  return { view, fixes: [], warnings };
+  return { view, fixes: [], warnings, notices: [] };
 }
 
 /** Reports a view that is not refreshed now. */
@@ -114,8 +114,8 @@ function fixesOf({ view, status, reason, error }: RefreshStep): Fix[] {
 function withSlowness(step: RefreshStep, after: readonly ViewFacts[]): RefreshStep {
   const usualMs = after.find(({ view }) => view === step.view)?.usualMs ?? 0;
   if (usualMs <= apiLimitMs / 2) return step;
-  const warning = `Its refresh takes ${inSeconds(usualMs)} of the ${inSeconds(apiLimitMs)} that the API allows: set NIGHTSHIFT_DATABASE_URL, so that it goes over a direct connection.`;
-  return { ...step, warnings: [...step.warnings, warning] };
+  const notice = `Its refresh takes ${inSeconds(usualMs)} of the ${inSeconds(apiLimitMs)} that the API allows: set NIGHTSHIFT_DATABASE_URL, so that it goes over a direct connection.`;
+  return { ...step, notices: [notice] };
 }
 
 /** Why the run failed as a whole. */

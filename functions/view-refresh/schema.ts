@@ -121,7 +121,10 @@ export interface RefreshStep {
   error?: ErrorDocument;
   /** What to do when it was not refreshed; an error has it in its hint. */
   fixes: Fix[];
+  /** About the policy and its view; they stand until someone mends it. */
   warnings: string[];
+  /** What this run alone has met. */
+  notices: string[];
 }
 
 export interface RefreshReport {

@@ -80,6 +80,45 @@ describe('the command line', () => {
     expect(shown).toMatch(/succeeded \(dry run\)/);
   });
 
+  it('says in full what is wrong with policies when asked for them, and points there otherwise', async () => {
+    await db.sql.unsafe(`
+      create schema app;
+      create table app.orders (id integer primary key, deleted_at timestamptz);
+      create index on app.orders (deleted_at);
+      create table app.items (order_id integer references app.orders);
+      insert into app.orders select i, now() - interval '40 days' from generate_series(1, 10) i;
+      select nightshift.add_retention_policy('app.orders', '30 days', max_fraction => 1);
+      create materialized view app.totals as select count(*) from app.orders;
+      grant usage on schema app to anon;
+      grant select on app.totals to anon;
+      select nightshift.add_refresh_policy('app.totals', allow_blocking => true);
+      create table app.days (at timestamptz not null) partition by range (at);
+      create table app.odd partition of app.days for values from ('2026-01-01 00:00+00') to ('2026-01-01 12:00+00');
+      select nightshift.add_partition_policy('app.days', '1 day');
+    `);
+    const warnings = /has no index on the referencing side|The API exposes it|not one interval of/g;
+    const listed = await run('cli/main.ts', ['policies'], env);
+    expect(listed.stdout.match(warnings)).toHaveLength(3);
+    for (const job of ['retention-purge', 'view-refresh', 'partition-maintenance']) {
+      for (const command of [
+        ['plan', job],
+        ['run', job, '--dry-run'],
+        ['run', job],
+      ]) {
+        const { stdout } = await run('cli/main.ts', command, env);
+        expect(stdout, command.join(' ')).not.toMatch(warnings);
+        expect(
+          stdout.match(/1 warning about policies: npm run nightshift -- policies/g),
+        ).toHaveLength(1);
+      }
+    }
+    await db.sql.unsafe(`
+      select nightshift.remove_retention_policy('app.orders');
+      select nightshift.remove_refresh_policy('app.totals');
+      select nightshift.remove_partition_policy('app.days');
+    `);
+  });
+
   it('shows the health, worst first, and ends with a code for the worst', async () => {
     const healthy = await run('cli/main.ts', ['health', 'connections'], env);
     expect(healthy.code).toBe(0);
@@ -106,6 +145,10 @@ describe('the command line', () => {
     const well = await run('cli/main.ts', ['doctor'], env);
     expect(well.code).toBe(0);
     expect(well.stdout).toMatch(/ok .* Data API/);
+    const misspelt = { ...env, NIGHTSHIFT_DATABASE_URL: 'postgres://me:pass#word@host/postgres' };
+    const found = await run('cli/main.ts', ['doctor'], misspelt);
+    expect(found.stdout).toMatch(/failed .* direct connection .* has a # in it/);
+    expect(found.code).toBe(1);
     const ill = await run('cli/main.ts', ['doctor', '--json'], {
       ...env,
       SUPABASE_SECRET_KEY: 'sb_secret_wrong',
@@ -333,7 +376,11 @@ describe('the command line', () => {
 
     await db.sql`select nightshift.alter_refresh_policy('public.busiest', allow_blocking => true)`;
     const args = ['run', 'view-refresh', '--only', 'public.busiest', '--ancestors', '--json'];
-    const whole = await run('cli/main.ts', args, { ...env, NIGHTSHIFT_DATABASE_URL: db.url });
+    const withDirect = { ...env, NIGHTSHIFT_DATABASE_URL: db.url };
+    const whole = await run('cli/main.ts', args, withDirect);
+    expect(whole.stderr).toContain('Direct connection: 127.0.0.1');
+    const look = await run('cli/main.ts', ['runs'], withDirect);
+    expect(look.stderr).toMatch(/^Project: .*\n$/);
     expect(JSON.parse(whole.stdout)).toMatchObject({
       report: {
         steps: [

@@ -293,7 +293,7 @@ describe('the default partition', () => {
     expect(stepOf(result, 'app.m')).toMatchObject({
       missing: 0,
       defaultPartition: { partition: 'app.rest', rows: 2, movableRows: 0 },
-      warnings: [expect.stringMatching(/^Rows of app.rest that belong nowhere: 2/)],
+      notices: [expect.stringMatching(/^Rows of app.rest that belong nowhere: 2/)],
     });
     expect(Object.keys(await partitionsOf(db.sql, 'app.m'))).toEqual([
       'm_2025_12',

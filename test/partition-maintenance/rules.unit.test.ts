@@ -153,10 +153,10 @@ describe('what came of a table', () => {
   });
 
   it('tells of rows that belong nowhere', () => {
-    expect(step({ measured: counted(5, 2) }).warnings).toEqual([
+    expect(step({ measured: counted(5, 2) }).notices).toEqual([
       expect.stringMatching(/^Rows of rest that belong nowhere: 3/),
     ]);
-    expect(step({ measured: counted(2, 2) }).warnings).toEqual([]);
+    expect(step({ measured: counted(2, 2) }).notices).toEqual([]);
   });
 
   it('is told as a brake when all that failed was braked', () => {
@@ -169,9 +169,9 @@ describe('what came of a table', () => {
     const state = table('a', { due: ['p1', 'p2'], refusal: '2 of 3' });
     const results = { preview: { blocked: [{ partition: 'p2', reason: 'a view' }] } };
     const braked = stepOfPlan(state, results, { drops: [] }, { force: false });
-    expect(braked).toMatchObject({ retired: [], warnings: [expect.stringContaining('2 of 3')] });
+    expect(braked).toMatchObject({ retired: [], notices: [expect.stringContaining('2 of 3')] });
     const forced = stepOfPlan(state, results, { drops: [] }, { force: true });
-    expect(forced).toMatchObject({ retired: [{ partition: 'p1' }], warnings: [] });
+    expect(forced).toMatchObject({ retired: [{ partition: 'p1' }], notices: [] });
     const grown = { ...state, dueAfterwards: 'p3' };
     expect(stepOfPlan(grown, results, { drops: [] }, { force: true }).retired).toHaveLength(2);
   });

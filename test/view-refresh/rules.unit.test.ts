@@ -280,6 +280,7 @@ describe('a run', () => {
     detail: '',
     fixes: [],
     warnings: [],
+    notices: [],
   });
   const scope = { dryRun: false, hasDirect: true, only: false };
 

@@ -1,6 +1,9 @@
 import { createClient } from '@supabase/supabase-js';
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { Direct } from '../../functions/_shared/direct.ts';
 import { setUpDatabase, startAfresh } from '../support/database.ts';
+import { endless } from '../support/deadline.ts';
+import { withDirect } from '../support/direct.ts';
 import { callsOverTheApi } from '../support/every-call.ts';
 import {
   createLogs,
@@ -10,7 +13,7 @@ import {
 } from '../support/partitions.ts';
 import { runPurge, stepOf } from '../support/purge.ts';
 import { idsOf, range } from '../support/rows.ts';
-import { runRefresh } from '../support/views.ts';
+import { recordUsual, runRefresh } from '../support/views.ts';
 import { until } from '../support/waiting.ts';
 
 const db = setUpDatabase();
@@ -203,22 +206,29 @@ describe('whatever is called over the API', () => {
 });
 
 describe('a serialization failure', () => {
-  it('that a trigger raises for one row keeps that row alone, as any other error does', async () => {
-    await createItems(100);
-    await db.sql`
-      create trigger conflict before delete on app.items for each row when (old.id = 42) execute function app.conflict()`;
-    const result = await runPurge(db);
-    expect(stepOf(result, 'app.items')).toMatchObject({
-      status: 'partial',
-      rowsPurged: 99,
-      rowsRefused: 1,
-      refusedBy: { 'trigger conflict on app.items (line 3 of app.conflict())': 1 },
-    });
-    expect(await idsOf(db.sql, 'app.items')).toEqual([42]);
-    // Twice for the batch, and for each of the halves that the row is in: of 100, 50, 25, 13, 7, 4, 2 and 1.
-    expect(await timesRaised()).toBeLessThanOrEqual(2 * 9);
-    expect(JSON.stringify(result.run)).not.toContain('example.org');
-  });
+  it.each([
+    ['trigger', 'before delete on app.items for each row'],
+    ['constraint trigger', 'after delete on app.items deferrable initially deferred for each row'],
+  ])(
+    'that a %s raises for one row keeps that row alone, as any other error does',
+    async (kind, when) => {
+      await createItems(100);
+      await db.sql.unsafe(
+        `create ${kind} conflict ${when} when (old.id = 42) execute function app.conflict()`,
+      );
+      const result = await runPurge(db);
+      expect(stepOf(result, 'app.items')).toMatchObject({
+        status: 'partial',
+        rowsPurged: 99,
+        rowsRefused: 1,
+        refusedBy: { 'trigger conflict on app.items (line 3 of app.conflict())': 1 },
+      });
+      expect(await idsOf(db.sql, 'app.items')).toEqual([42]);
+      // Twice for the batch, and for each of the halves that the row is in: of 100, 50, 25, 13, 7, 4, 2 and 1.
+      expect(await timesRaised()).toBeLessThanOrEqual(2 * 9);
+      expect(JSON.stringify(result.run)).not.toContain('example.org');
+    },
+  );
 
   it('that passes keeps no row', async () => {
     await createItems(10);
@@ -273,18 +283,27 @@ describe('a serialization failure', () => {
     expect((await restoring).data).toMatchObject({ restored: 2, notFound: 1, failed: [] });
   });
 
-  it('in the query of a view fails its step at once', async () => {
-    await db.sql.unsafe(`
-      create function app.fine() returns boolean language plpgsql as $$ begin return true; end $$;
-      create materialized view app.totals as select app.fine();
-      select nightshift.add_refresh_policy('app.totals', allow_blocking => true);
-      create or replace function app.fine() returns boolean language plpgsql as $$ begin ${conflict} end $$;
-    `);
-    const { report } = await runRefresh(db, { force: true });
-    const message = 'The query of app.totals fails with SQLSTATE 40001, in line 3 of app.fine()';
-    expect(report.steps).toMatchObject([{ status: 'failed', error: { code: 'NS422', message } }]);
-    expect(await timesRaised()).toBe(1);
-  });
+  it.each(['api', 'direct'])(
+    'in the query of a view fails its step at once, over %s',
+    async (transport) => {
+      await db.sql.unsafe(`
+        create function app.fine() returns boolean language plpgsql as $$ begin return true; end $$;
+        create materialized view app.totals as select app.fine();
+        select nightshift.add_refresh_policy('app.totals', allow_blocking => true);
+        create or replace function app.fine() returns boolean language plpgsql as $$ begin ${conflict} end $$;
+      `);
+      // One that usually takes so long goes over the direct connection, where there is one.
+      await recordUsual(db.sql, 40_000, 'app.totals');
+      const run = (direct?: Direct) =>
+        runRefresh(db, { force: true }, { direct, deadline: endless(600_000) });
+      const { report } = await (transport === 'direct' ? withDirect(db.url, run) : run());
+      const message = 'The query of app.totals fails with SQLSTATE 40001, in line 3 of app.fine()';
+      expect(report.steps).toMatchObject([
+        { status: 'failed', transport, error: { code: 'NS422', message } },
+      ]);
+      expect(await timesRaised()).toBe(1);
+    },
+  );
 
   it.each(['CREATE TABLE', 'ALTER TABLE'])(
     'of an event trigger on %s fails the partitions of its table, once',

@@ -22,6 +22,7 @@ describe('what of a row is shown', () => {
     ['23514', 'raise check_violation using message = old.note, hint = old.note'],
     // Codes that Postgres itself uses of objects and privileges, and applications of what they like.
     ['42501', `raise insufficient_privilege using message = old.note || ' is not yours'`],
+    ['40001', 'raise serialization_failure using message = old.note'],
     ['PT418', `raise exception using errcode = 'PT418', message = old.note`],
     [
       'PGRST102',
@@ -39,7 +40,9 @@ describe('what of a row is shown', () => {
     const refuser =
       code === '23505'
         ? 'constraint archive_note_key on app.archive'
-        : expect.stringMatching(/^trigger on_delete on app.orders \(line \d+ of on_delete\)$/);
+        : expect.stringMatching(
+            /^trigger on_delete on app.orders \(line \d+ of app\.on_delete\(\)\)$/,
+          );
     const run = await suite.runOf(answer.body.runId);
     const [step] = run?.report.steps ?? [];
     expect(step).toMatchObject({ status: 'partial', rowsPurged: 0, rowsRefused: 10 });

@@ -154,9 +154,9 @@ export const refreshesOf = (sql: Sql, view: string) => sql`
   select status, mode, error from nightshift.view_refreshes where view_name = ${view} order by id`;
 
 /** As if a refresh of seen had taken so long. */
-export const recordUsual = (sql: Sql, ms: number) => sql`
+export const recordUsual = (sql: Sql, ms: number, view = seen) => sql`
   insert into nightshift.view_refreshes (view, view_name, status, mode, reason, detail, started_at, duration_ms)
-  values (${seen}::text::regclass, ${seen}, 'refreshed', 'concurrently', 'changed', 'changed', now(), ${ms})`;
+  values (${view}::text::regclass, ${view}, 'refreshed', 'concurrently', 'changed', 'changed', now(), ${ms})`;
 
 /** Runs the job in a process of its own, as the command line does. */
 export async function spawnRun(db: TestDatabase, databaseUrl?: string): Promise<ChildProcess> {

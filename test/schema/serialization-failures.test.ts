@@ -224,23 +224,23 @@ describe('a serialization failure', () => {
         refusedBy: { 'trigger conflict on app.items (line 3 of app.conflict())': 1 },
       });
       expect(await idsOf(db.sql, 'app.items')).toEqual([42]);
-      // Twice for the batch, and for each of the halves that the row is in: of 100, 50, 25, 13, 7, 4, 2 and 1.
-      expect(await timesRaised()).toBeLessThanOrEqual(2 * 9);
+      // With the batch, and with each of the halves that the row is in: of 100, 50, 25, 13, 7, 4, 2 and 1.
+      expect(await timesRaised()).toBeLessThanOrEqual(9);
       expect(JSON.stringify(result.run)).not.toContain('example.org');
     },
   );
 
-  it('that passes keeps no row', async () => {
-    await createItems(10);
+  it.each([1, 10])('that passes keeps none of %i rows', async (rows) => {
+    await createItems(rows);
     await db.sql.unsafe(`
       create function app.conflict_once() returns trigger language plpgsql as $$ begin
         if nextval('app.raised') = 1 then raise serialization_failure; end if;
         return old;
       end $$;
-      create trigger conflict before delete on app.items for each row when (old.id = 7) execute function app.conflict_once();
+      create trigger conflict before delete on app.items for each row when (old.id = 1) execute function app.conflict_once();
     `);
     const step = stepOf(await runPurge(db), 'app.items');
-    expect(step).toMatchObject({ status: 'succeeded', rowsPurged: 10 });
+    expect(step).toMatchObject({ status: 'succeeded', rowsPurged: rows });
     expect(await timesRaised()).toBe(2);
   });
 

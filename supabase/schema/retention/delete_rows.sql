@@ -71,45 +71,42 @@ begin
     from unnest(by_table) with ordinality d(policy, relation, due, tids, position)
   );
 
-  for attempt in 1..2 loop
-    begin
-      if nightshift.fires_triggers(by_table, scope) then
-        -- Triggers of the application were written for the application's own search path, not for ours. Until it is ours again we
-        -- call nothing of Postgres by its name alone: in that path, anyone may have made a function that fits better.
-        perform set_config('search_path', (select s.trigger_search_path || ', pg_temp' from nightshift.settings s), true);
-      else
-        perform set_config('enable_seqscan', 'off', true);
+  begin
+    if nightshift.fires_triggers(by_table, scope) then
+      -- Triggers of the application were written for the application's own search path, not for ours. Until it is ours again we
+      -- call nothing of Postgres by its name alone: in that path, anyone may have made a function that fits better.
+      perform set_config('search_path', (select s.trigger_search_path || ', pg_temp' from nightshift.settings s), true);
+    else
+      perform set_config('enable_seqscan', 'off', true);
+    end if;
+    if of_one_table then
+      execute deletes[1] using by_table;
+      get diagnostics deleted_rows = row_count;
+    else
+      execute together into deleted using by_table;
+    end if;
+    -- What is put off to the commit would undo the whole batch there, since Postgres 18 with our rights and the search path of the caller.
+    set constraints all immediate;
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    if of_one_table then
+      deleted := jsonb_build_object(by_table[1].relation, deleted_rows);
+    end if;
+    if deleted <> expected then
+      raise exception using errcode = 'NS422', message = 'A trigger kept a row from being deleted';
+    end if;
+  exception
+    -- A trigger may raise any code there is, and only the rows can tell which of them it means.
+    when others then
+      get stacked diagnostics
+        state = returned_sqlstate, violated = constraint_name, context = pg_exception_context;
+      -- The server is in trouble or another session in the way, or no row of this table could go. Of 40001 the next try tells, by
+      -- halves: a conflict with another session has passed by then, and a trigger that raises it does so again.
+      if state ~ '^(25|40(?!001)|53|54|55|57|58|XX)' or state = '42501' and context !~ 'function (?!nightshift\.)' then
+        raise;
       end if;
-      if of_one_table then
-        execute deletes[1] using by_table;
-        get diagnostics deleted_rows = row_count;
-      else
-        execute together into deleted using by_table;
-      end if;
-      -- What is put off to the commit would undo the whole batch there, since Postgres 18 with our rights and the search path of the caller.
-      set constraints all immediate;
-      perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-      if of_one_table then
-        deleted := jsonb_build_object(by_table[1].relation, deleted_rows);
-      end if;
-      if deleted <> expected then
-        raise exception using errcode = 'NS422', message = 'A trigger kept a row from being deleted';
-      end if;
-      return null;
-    exception
-      -- A trigger may raise any code there is, and only the rows can tell which of them it means.
-      when others then
-        get stacked diagnostics
-          state = returned_sqlstate, violated = constraint_name, context = pg_exception_context;
-        -- A conflict with another session passes; what a trigger raises, it raises again.
-        continue when state = '40001' and attempt = 1;
-        -- The server is in trouble or another session in the way, or no row of this table could go.
-        if state ~ '^(25|40(?!001)|53|54|55|57|58|XX)' or state = '42501' and context !~ 'function (?!nightshift\.)' then
-          raise;
-        end if;
-        return nightshift.name_refusal(by_table, state, violated, context);
-    end;
-  end loop;
+      return nightshift.name_refusal(by_table, state, violated, context);
+  end;
+  return null;
 end;
 $$;
 

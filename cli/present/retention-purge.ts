@@ -133,6 +133,10 @@ function explainStep(step: PurgeStep, { dryRun }: PurgeReport): void {
       `${step.relation}: ${count(rows)} of ${relation} ${dryRun ? 'would ' : ''}no longer refer to them`,
     );
   }
+  if (step.pacedMs >= 1_000) {
+    const why = step.pacedFor.join(', ');
+    note(`${step.relation}: ${age(step.pacedMs / 1000)} of that in pauses for ${why}`);
+  }
   for (const warning of step.warnings)
     console.log(styleText('yellow', `${step.relation}: ${warning}`));
   if (step.error) showStepError(step.relation, step.error);

@@ -2547,6 +2547,7 @@ export type Database = {
           upper: string
         }[]
       }
+      read_pressure: { Args: { since: string }; Returns: Json }
       reasons_of: {
         Args: {
           fate: string

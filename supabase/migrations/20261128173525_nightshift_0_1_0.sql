@@ -12098,13 +12098,14 @@ begin
     'refusal', refusal,
     'bySlices', by_slices and cardinality(seeds) = 0,
     'rowsReached', greatest(nightshift.count_rows(array(select r from unnest(resolved.reached) r where r.due)) - nightshift.count_rows(seeds), 0),
+    'pressure', case when not finished then nightshift.read_pressure(started) end,
     'durationMs', round(extract(epoch from clock_timestamp() - started) * 1000, 3)
   );
 end;
 $$;
 
 comment on function nightshift.purge_batch is
-  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may go with a batch, and be released by it, to be decided at once, default 32 times batch_rows and at least 8,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS410 cancelled or paused, NS428 more would go than max_fraction allows, 40001 a partition was detached meanwhile (repeat the call).';
+  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may go with a batch, and be released by it, to be decided at once, default 32 times batch_rows and at least 8,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, pressure: what read_pressure says of the time of the batch, null after the last one, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS410 cancelled or paused, NS428 more would go than max_fraction allows, 40001 a partition was detached meanwhile (repeat the call).';
 
 -- supabase/schema/retention/purge_keys.sql
 
@@ -12581,6 +12582,41 @@ $$;
 
 comment on function nightshift.reach_rows is
   'The rows that would have to go with seeds: children, and due rows of the policies in component that refer to them, directly or not, each seen once. due is null for rows that may be children of a due row. Not complete when there are more than max_rows besides the seeds; ahead is then the due rows seen last.';
+
+-- supabase/schema/retention/read_pressure.sql
+
+create or replace function nightshift.read_pressure(since timestamptz)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return jsonb_build_object(
+    'sessionsAtWork', sessions.at_work,
+    'sessionsWaiting', sessions.waiting,
+    'preventsWraparound', sessions.prevents_wraparound,
+    'replicaLagMs', coalesce((
+      select round(extract(epoch from max(r.replay_lag)) * 1000) from pg_stat_replication r
+    ), 0),
+    'walShare', round(
+      pg_wal_lsn_diff(pg_current_wal_insert_lsn(), (select c.redo_lsn from pg_control_checkpoint() c))
+        / pg_size_bytes(current_setting('max_wal_size')),
+      3
+    )
+  )
+  from (
+    select
+      count(*) filter (where a.backend_type = 'client backend' and (a.state = 'active' or a.state_change >= since)) as at_work,
+      count(*) filter (where a.backend_type = 'client backend' and a.wait_event_type = 'Lock') as waiting,
+      count(*) filter (where a.backend_type = 'autovacuum worker' and a.query like '%(to prevent wraparound)') > 0 as prevents_wraparound
+    from pg_stat_activity a
+    where a.pid <> pg_backend_pid() and a.datname = current_database()
+  ) sessions;
+end;
+$$;
+
+comment on function nightshift.read_pressure is
+  'What else the server has to do, for whoever could wait a moment: {sessionsAtWork: sessions of this database, besides this one, that have begun or ended a statement since then; sessionsWaiting: those that wait for a lock now; preventsWraparound: whether an autovacuum to prevent wraparound is under way; replicaLagMs: of the replica that is furthest behind; walShare: WAL since the last checkpoint as a share of max_wal_size, half of which brings on the next one}. Of what the functions'' owner may not see (without pg_read_all_stats), nothing counts.';
 
 -- supabase/schema/retention/reasons_of.sql
 
@@ -16780,7 +16816,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '18e9fc7d3fef38cb96e889bfa0e0406dface0373bb9578c9167f2718d3f30133', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '0842e97c7ef2dfaf05b9062fbf5b3a6055903ca1de29c592334dd903a785df28', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -16826,13 +16862,13 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   partitions_without_policy, parts_of_invalid_indexes, pause, plan_partition_maintenance, plan_retention_purge,
   plan_view_refresh, policy_members, policy_of_view, preview_retention_purge, preview_retirement, primary_key,
   purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released,
-  purge_slices, purge_steps, purge_waits, put_off, reach_rows, read_as_caller, read_partitions, reasons_of,
-  reattach_partition, record_batch, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
-  reference_tree, referencing_keys, referred_tables, refers_to_policy, refresh_policies, refresh_policy_view,
-  refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, released_row,
-  remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
-  require_checked_keys, require_few_due, require_marker_index, require_no_rule, require_no_sentinel,
-  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_period,
+  purge_slices, purge_steps, purge_waits, put_off, reach_rows, read_as_caller, read_partitions, read_pressure,
+  reasons_of, reattach_partition, record_batch, record_refresh_failure, recount_moved_rows, redundant_indexes,
+  reference_join, reference_tree, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
+  refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables,
+  released_row, remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
+  remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_rule,
+  require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_period,
   require_referencing_indexes, require_replica_identity, require_statistics, require_trusted, require_trusted_keys,
   require_wanted, require_within_brake, resolve_references, restore_rows, restores, resume_run, retention_keys,
   retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set,

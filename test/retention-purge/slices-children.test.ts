@@ -219,6 +219,28 @@ describe.each([
   });
 });
 
+it('are all still there after a kill, with their parents, and the next run takes them', async () => {
+  await createOrders();
+  await letSlicesWait(db.sql, true);
+  const user = await inOpenTransaction(db, 'select from app.items where id = 39991 for update');
+  const killed = db.connect();
+  const [backend] = await killed`select pg_backend_pid() as pid`;
+  const run = await beginBatches(killed, orders);
+  const batch = run.batch().catch((error: { code: string }) => error.code);
+  await until('the purge waits', async () => (await waiting(db.sql, 'purge_batch')) === 1);
+  await db.sql`select pg_terminate_backend(${backend?.pid})`;
+  expect(await batch).toMatch(/^(57P01|CONNECTION_CLOSED)$/);
+  expect(await idsOf(db.sql, orders)).toEqual(all);
+  expect(await idsOf(db.sql, 'app.items')).toEqual(all.flatMap(itemsOf));
+  await user`commit`;
+  await letSlicesWait(db.sql, false);
+  await db.sql`update nightshift.runs set status = 'lost', finished_at = now() where status = 'running'`;
+  expect(stepOf(await runPurge(db), orders)).toMatchObject({
+    rowsPurged: dueCount,
+    children: { 'app.items': 3 * dueCount },
+  });
+});
+
 it('none is ever left without its parent, or lost without it, whoever writes meanwhile', async () => {
   await createOrders();
   const user = db.connect();

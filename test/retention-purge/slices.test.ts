@@ -242,7 +242,7 @@ describe('a row in use', () => {
 
     it('takes the batch back with it when the purge is killed there; the next one counts on from the same place', async () => {
       await createItems();
-      const user = await inOpenTransaction(db, 'select from app.items where id = 39999 for update');
+      const user = await inOpenTransaction(db, 'select from app.items where id = 19999 for update');
       const killed = db.connect();
       const [backend] = await killed`select pg_backend_pid() as pid`;
       const run = await beginBatches(killed, items);

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import * as z from 'zod';
 import { systemClock, timeMs } from '../../functions/_shared/clock.ts';
 import { connectDirect, type Direct } from '../../functions/_shared/direct.ts';
@@ -25,6 +25,7 @@ interface Options {
   descendants?: true;
   force?: true | string[];
   parallelism?: number;
+  pace?: string;
   json?: true;
 }
 
@@ -44,6 +45,12 @@ export function addRun(program: Command): void {
       '--parallelism <number>',
       'view-refresh: how many views at once, 1 to 8 (default 2)',
       wholeNumber,
+    )
+    .addOption(
+      new Option(
+        '--pace <pace>',
+        'retention-purge: gentle leaves room for other sessions at work (default); full does not',
+      ).choices(['gentle', 'full']),
     )
     .option('--json', 'print the run as one JSON document')
     .action(run);

@@ -143,6 +143,10 @@ function explainStep(step: PurgeStep, { dryRun }: PurgeReport): void {
       `${step.relation}: ${count(rows)} of ${relation} ${dryRun ? 'would ' : ''}no longer refer to them`,
     );
   }
+  if (step.pacedMs >= 1_000) {
+    const why = step.pacedFor.join(', ');
+    note(`${step.relation}: ${age(step.pacedMs / 1000)} of that in pauses for ${why}`);
+  }
   if (step.error) showStepError(step.relation, step.error);
   if (step.leftOut.length > 0) {
     const left = step.leftOut.join(' ');

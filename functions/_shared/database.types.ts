@@ -937,6 +937,13 @@ export type Database = {
         }
         Returns: string
       }
+      children_of_slice: {
+        Args: {
+          keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+          policy_relation: unknown
+        }
+        Returns: Record<string, unknown>
+      }
       choose_due_rows: {
         Args: {
           batch_rows: number
@@ -959,6 +966,14 @@ export type Database = {
       column_type: {
         Args: { column_name: unknown; relation: unknown }
         Returns: unknown
+      }
+      columns_referred: {
+        Args: {
+          alias: string
+          keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+          relation: unknown
+        }
+        Returns: string
       }
       composite_types: { Args: Record<PropertyKey, never>; Returns: unknown[] }
       constant_default: {
@@ -1146,11 +1161,15 @@ export type Database = {
         Args: {
           after: unknown
           before: unknown
+          cascading: unknown[]
           condition: string
+          deletes: string
           leaf: unknown
+          referred: string
         }
         Returns: Record<string, unknown>
       }
+      deleted_so_far: { Args: { relations: unknown[] }; Returns: number }
       describe_ddl_failure: {
         Args: {
           context: string
@@ -1966,6 +1985,10 @@ export type Database = {
         Args: { rows: Database["nightshift"]["CompositeTypes"]["row_set"][] }
         Returns: undefined
       }
+      hold_children: {
+        Args: { policy_relation: unknown }
+        Returns: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+      }
       hold_partition_run: {
         Args: { fence: number; lock_timeout_ms: number; run_id: string }
         Returns: {
@@ -2158,8 +2181,8 @@ export type Database = {
       }
       may_go_unseen: {
         Args: {
+          keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
           leaf: unknown
-          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
           run: Database["nightshift"]["Tables"]["runs"]["Row"]
         }
         Returns: boolean
@@ -2566,6 +2589,7 @@ export type Database = {
           upper: string
         }[]
       }
+      read_pressure: { Args: { since: string }; Returns: Json }
       reasons_of: {
         Args: {
           fate: string
@@ -2947,8 +2971,8 @@ export type Database = {
       unpause: { Args: Record<PropertyKey, never>; Returns: undefined }
       unreferenced_condition: {
         Args: {
-          leaf: unknown
-          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+          relation: unknown
         }
         Returns: string
       }

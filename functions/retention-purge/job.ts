@@ -35,13 +35,14 @@ async function run(context: JobContext, input: PurgeInput): Promise<Outcome<Purg
   }
   const purged: Purged[] = [];
   for (const { policy, before } of measured) {
-    purged.push(await purgeMeasured(context, policy, before));
+    purged.push(await purgeMeasured(context, input, policy, before));
   }
   return conclude(context, input, purged, plan.disabled);
 }
 
 async function purgeMeasured(
   context: JobContext,
+  { pace }: PurgeInput,
   policy: Policy,
   before: MeasuredTable | NightshiftError,
 ): Promise<Purged> {
@@ -49,7 +50,7 @@ async function purgeMeasured(
   if (isStop(before)) return { ...untouched, outOfTime: true };
   if (before instanceof NightshiftError) return { ...untouched, error: before };
   if (policy.refusal) return { ...untouched, before, error: braked(policy.refusal) };
-  return purgeTable(context, policy, before);
+  return purgeTable(context, policy, before, pace);
 }
 
 async function conclude(

@@ -3,9 +3,9 @@ import { NightshiftError, rethrowIfFatal, timedOut } from '../_shared/errors.ts'
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import { isStop } from '../_shared/stop.ts';
+import { Pauses } from './pace.ts';
 import type { TableResults } from './report.ts';
 import {
-  batchFits,
   braked,
   countFits,
   explain,
@@ -15,6 +15,7 @@ import {
   nothingDue,
   repeatBatch,
   rowsDecided,
+  spareMs,
 } from './rules.ts';
 import {
   type Backlog,
@@ -22,6 +23,7 @@ import {
   type MeasuredTable,
   measuredTable,
   type Policy,
+  type PurgeInput,
   purgedBatch,
 } from './schema.ts';
 
@@ -67,22 +69,25 @@ export async function purgeTable(
   context: JobContext,
   policy: Policy,
   before: MeasuredTable,
+  pace: PurgeInput['pace'],
 ): Promise<Purged> {
   const { clock } = context;
   if (nothingDue(before)) return { policy, before, durationMs: 0, outOfTime: false };
   const startedMs = clock.nowMs();
+  const pauses = pace === 'gentle' ? new Pauses() : undefined;
   const end =
-    (before.assess ? await walk(context, policy, before, { assess: true }) : undefined) ??
-    (await walk(context, policy, before, { assess: false }));
-  return { policy, before, durationMs: clock.nowMs() - startedMs, outOfTime: false, ...end };
+    (before.assess ? await walk(context, policy, before, { assess: true, pauses }) : undefined) ??
+    (await walk(context, policy, before, { assess: false, pauses }));
+  const durationMs = clock.nowMs() - startedMs;
+  return { policy, before, durationMs, pauses, outOfTime: false, ...end };
 }
 
 /** One way through the table. Says why it ended, when there is nothing more to do for it. */
 async function walk(
-  { rpc, run, deadline, metrics, onProgress }: JobContext,
+  { rpc, run, clock, deadline, metrics, onProgress }: JobContext,
   policy: Policy,
   before: MeasuredTable,
-  { assess }: { assess: boolean },
+  { assess, pauses }: { assess: boolean; pauses: Pauses | undefined },
 ): Promise<Partial<Purged> | undefined> {
   const { relation } = policy;
   // An estimate of none is no reason to look at one row at a time.
@@ -91,7 +96,7 @@ async function walk(
     : firstBatchRows;
   let lastMs = 0;
   let leavesUndecided = false;
-  while (batchFits(deadline.remainingMs(), lastMs)) {
+  while (spareMs(deadline.remainingMs(), lastMs) > 0) {
     const args = {
       ...leaseOf(run),
       relation,
@@ -99,6 +104,7 @@ async function walk(
       assess,
       ...(leavesUndecided ? { closure_rows: 1 } : {}),
     };
+    const calledMs = clock.nowMs();
     try {
       const batch = await rpc.call('purge_batch', args, purgedBatch, { retry: repeatBatch });
       leavesUndecided = false;
@@ -115,6 +121,10 @@ async function walk(
       // One that followed a long chain of references says little of how long the next will take.
       if (!batch.bySlices && batch.rowsReached <= rows)
         rows = nextBatchRows(rows, batch.durationMs);
+      await pauses?.makeAfter(batch, {
+        elapsedMs: clock.nowMs() - calledMs,
+        spareMs: spareMs(deadline.remainingMs(), lastMs),
+      });
     } catch (thrown) {
       if (isStop(thrown)) break;
       const error = rethrowIfFatal(thrown);

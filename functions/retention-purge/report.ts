@@ -1,6 +1,7 @@
 import { NightshiftError, nothingDone } from '../_shared/errors.ts';
 import type { Metrics } from '../_shared/metrics.ts';
 import { fixesOf } from './fixes.ts';
+import type { Pauses } from './pace.ts';
 import {
   type Backlog,
   type MeasuredTable,
@@ -26,6 +27,7 @@ export interface TableResults {
   /** What ended the run early, in a sentence. */
   stopped?: string | undefined;
   durationMs?: number;
+  pauses?: Pick<Pauses, 'pacedMs' | 'pacedFor'> | undefined;
   error?: NightshiftError;
 }
 
@@ -66,6 +68,8 @@ export function stepOf(
     overdueSeconds: rowsLeft === 0 ? null : ((after ?? before)?.overdueSeconds ?? null),
     batches: totals.batches,
     durationMs: Math.round(results.durationMs ?? 0),
+    pacedMs: results.pauses?.pacedMs ?? 0,
+    pacedFor: results.pauses?.pacedFor ?? [],
     leftOut: [
       ...new Set(keys.filter(({ leftOut }) => leftOut).map(({ table }) => table)),
     ].toSorted(),

@@ -66,9 +66,9 @@ export function countFits(remainingMs: number): boolean {
   return remainingMs > countMs;
 }
 
-/** Whether a batch would end before the deadline even if it took four times as long as the last one, or as it should. */
-export function batchFits(remainingMs: number, lastMs: number): boolean {
-  return remainingMs > closingMs + 4 * Math.max(lastMs, targetBatchMs);
+/** How much time is left beside one more batch, even if that took four times as long as the last one, or as it should. */
+export function spareMs(remainingMs: number, lastMs: number): number {
+  return remainingMs - closingMs - 4 * Math.max(lastMs, targetBatchMs);
 }
 
 /** A lock timeout is retried twice; then the table counts as locked. */

@@ -12,6 +12,8 @@ export const purgeInput = z.strictObject({
   only: z.array(relationName).min(1).optional(),
   /** Purge these tables even where a policy would remove more than its max_fraction, named like those of only. */
   force: z.array(relationName).default([]),
+  /** Whether batches leave room for other work of the database (gentle), or follow each other at once (full). */
+  pace: z.enum(['gentle', 'full']).default('gentle'),
 });
 export type PurgeInput = z.output<typeof purgeInput>;
 
@@ -134,6 +136,19 @@ export const purgeProgress = z.object({
   steps: z.record(z.string(), purgeTotals).default({}),
 });
 
+/** What else the server had to do while a batch ran. */
+const pressure = z.object({
+  sessionsAtWork: z.number(),
+  /** For a lock, of whomever. */
+  sessionsWaiting: z.number(),
+  /** Whether an autovacuum to prevent wraparound is under way. */
+  preventsWraparound: z.boolean(),
+  replicaLagMs: z.number(),
+  /** WAL since the last checkpoint as a share of max_wal_size. */
+  walShare: z.number(),
+});
+export type Pressure = z.output<typeof pressure>;
+
 export const purgedBatch = z.object({
   step: purgeTotals,
   done: z.boolean(),
@@ -143,8 +158,11 @@ export const purgedBatch = z.object({
   bySlices: z.boolean(),
   /** Due rows that had to be looked at besides those of the batch. */
   rowsReached: z.number(),
+  /** Null after the last batch of a table. */
+  pressure: pressure.nullable(),
   durationMs: z.number(),
 });
+export type PurgedBatch = z.output<typeof purgedBatch>;
 
 /** What the run did for one table. */
 export interface PurgeStep {
@@ -177,6 +195,10 @@ export interface PurgeStep {
   overdueSeconds: number | null;
   batches: number;
   durationMs: number;
+  /** How much of that went into pauses, so that others got on with their work. */
+  pacedMs: number;
+  /** For what the pauses were made, in words; the longest in all first. */
+  pacedFor: string[];
   /** Why rows are left, in words. */
   reason?: string;
   error?: ErrorDocument;

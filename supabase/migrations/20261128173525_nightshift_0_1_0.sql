@@ -8501,6 +8501,60 @@ $$;
 comment on function nightshift.child_steps is
   'The query that leads from a row r of rows (policy, relation, tid) to its children (the same, and what is carried along); null when there are none.';
 
+-- supabase/schema/retention/children_of_slice.sql
+
+create or replace function nightshift.children_of_slice(
+  policy_relation regclass,
+  keys nightshift.purge_key[],
+  out is_tree boolean,
+  out referred text,
+  out deletes text,
+  out cascading oid[]
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  child_keys constant nightshift.purge_key[] := array(select k from unnest(keys) k where k.role = 'child');
+  -- The part of the statement that deletes the rows of a table.
+  parts jsonb := jsonb_build_object(policy_relation::oid, 'd0');
+  counts text;
+  key record;
+  part text;
+begin
+  referred := nightshift.columns_referred(policy_relation, child_keys, 't');
+  deletes := '';
+  loop
+    select k.* into key
+    from unnest(child_keys) k
+    where parts ? k.referenced::oid::text and not parts ? k.referencing::oid::text
+    order by k.key
+    limit 1;
+    exit when not found;
+    part := 'd' || (select count(*) from jsonb_object_keys(parts));
+    deletes := deletes || format(', %s as (delete from %s x using %s t where %s returning %s)',
+      part, nightshift.scan_of(key.referencing), parts ->> key.referenced::oid::text, nightshift.join_condition(key.key),
+      nightshift.columns_referred(key.referencing, child_keys, 'x'));
+    counts := concat_ws(', ', counts, format('%L, (select count(*) from %s)', key.referencing, part));
+    parts := parts || jsonb_build_object(key.referencing::oid, part);
+  end loop;
+  deletes := case when counts is not null then
+    deletes || format(' select (select count(*) from d0), jsonb_build_object(%s)', counts) end;
+  -- A table that is reached in two ways, or in a circle, has more keys than parts.
+  is_tree := (select count(*) from jsonb_object_keys(parts)) = 1 + cardinality(child_keys);
+  cascading := array(
+    select distinct l::oid
+    from unnest(child_keys) k
+    join pg_catalog.pg_constraint c on c.oid = k.key and c.confdeltype = 'c'
+    cross join lateral nightshift.all_leaf_relations(k.referencing) l
+  );
+end;
+$$;
+
+comment on function nightshift.children_of_slice is
+  'How the children of rows go in the same statement: after a part d0 that deletes rows t of the policy''s table and returns what is referred, deletes goes on with the parts for all tables of children, and returns how many rows went, and how many of each table of children; null when there are none. is_tree: false when children are reached in more than one way, so that this does not do. cascading: the tables from which ON DELETE CASCADE deletes what comes in between. Errors: NS404, NS422 (see trusted_name, trusted_operator).';
+
 -- supabase/schema/retention/choose_due_rows.sql
 
 create or replace function nightshift.choose_due_rows(
@@ -8622,6 +8676,29 @@ end;
 $$;
 
 comment on function nightshift.column_type is 'The type of a live column, or null when there is no such column.';
+
+-- supabase/schema/retention/columns_referred.sql
+
+create or replace function nightshift.columns_referred(relation regclass, keys nightshift.purge_key[], alias text)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select coalesce(string_agg(distinct format('%s.%I', alias, a.attname), ', '), '1')
+    from unnest(keys) k
+    join pg_catalog.pg_constraint c on c.oid = k.key
+    cross join lateral unnest(c.confkey) u(attnum)
+    join pg_catalog.pg_attribute a on a.attrelid = c.confrelid and a.attnum = u.attnum
+    where k.referenced = relation
+  );
+end;
+$$;
+
+comment on function nightshift.columns_referred is
+  'The columns of a table that these keys refer to, of rows with this alias, as a list for SQL; 1 when there are none.';
 
 -- supabase/schema/retention/constant_default.sql
 
@@ -9145,7 +9222,11 @@ create or replace function nightshift.delete_slice(
   condition text,
   after tid,
   before tid,
+  referred text,
+  deletes text,
+  cascading oid[],
   out deleted_rows bigint,
+  out children jsonb,
   out is_referred boolean
 )
 language plpgsql
@@ -9156,26 +9237,60 @@ set enable_mergejoin = off
 set enable_hashjoin = off
 set lock_timeout = '20ms'
 as $$
-begin
+declare
   -- A DELETE is its own lock: of a row that somebody else changes meanwhile, it asks the whole condition again. IS TRUE keeps
   -- the planner from going by the index of the marker, each time past all that earlier slices have killed.
-  execute format(
+  parents constant text := format(
     'delete from only %s t where t.ctid > %L and t.ctid < %L and t.tableoid = %s and (%s) is true',
     nightshift.trusted_name(leaf), after, before, leaf::oid, condition
   );
-  get diagnostics deleted_rows = row_count;
+  cascaded bigint;
+begin
+  children := '{}';
+  if deletes is null then
+    execute parents;
+    get diagnostics deleted_rows = row_count;
+  else
+    cascaded := nightshift.deleted_so_far(cascading);
+    -- Foreign keys are checked at the end of the statement, when rows that refer to each other are all gone.
+    execute format('with d0 as (%s returning %s)%s', parents, referred, deletes) into deleted_rows, children;
+    if cardinality(cascading) > 0 and nightshift.deleted_so_far(cascading) - cascaded <> (
+      select sum(c.value::bigint)
+      from jsonb_each_text(children) c
+      where exists (select from nightshift.all_leaf_relations(c.key::regclass) l where l::oid = any(cascading))
+    ) then
+      raise lock_not_available;
+    end if;
+  end if;
   is_referred := false;
 exception
   when lock_not_available or deadlock_detected or serialization_failure then
     is_referred := false;
+    deleted_rows := null;
   -- Since Postgres 18 a key with RESTRICT has a code of its own.
   when foreign_key_violation or restrict_violation then
     is_referred := true;
+    deleted_rows := null;
 end;
 $$;
 
 comment on function nightshift.delete_slice is
-  'Deletes the rows t of a leaf that a condition is true for, between two addresses, both left out, and returns how many. deleted_rows is null, and none is deleted, when a row refers to one of them (is_referred), or one of them is in use and not let go within lock_timeout.';
+  'Deletes the rows t of a leaf that a condition is true for, between two addresses, both left out, with their children (see children_of_slice; deletes is null where there are none), and returns how many, and how many of each table of children. deleted_rows is null, and none is deleted, when a row refers to one of them (is_referred), one of them is in use and not let go within lock_timeout, or ON DELETE CASCADE deleted a row that came in between and nobody has counted.';
+
+-- supabase/schema/retention/deleted_so_far.sql
+
+create or replace function nightshift.deleted_so_far(relations oid[])
+returns bigint
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select sum(pg_stat_get_xact_tuples_deleted(r.oid)) from unnest(relations) r(oid));
+end;
+$$;
+
+comment on function nightshift.deleted_so_far is
+  'How many rows of these tables the transaction has deleted, by whatever way; null when there are none, and 0 while the server does not count (track_counts).';
 
 -- supabase/schema/retention/describe_declaration.sql
 
@@ -10203,6 +10318,47 @@ $$;
 comment on function nightshift.hold_cascades is
   'Holds the tables that a deletion of rows cascades to until the end of the transaction, once nobody else could have code of theirs run there. Errors: NS422 (see trusted_name).';
 
+-- supabase/schema/retention/hold_children.sql
+
+create or replace function nightshift.hold_children(policy_relation regclass)
+returns nightshift.purge_key[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- Each is locked with its indexes, and all sessions have room for a few thousand locks.
+  max_tables constant integer := 100;
+  keys nightshift.purge_key[] := array(select k from nightshift.purge_keys(array[policy_relation::oid]) k);
+  held oid[];
+  child oid;
+begin
+  loop
+    held := array(
+      select distinct r from unnest(keys) k cross join lateral nightshift.related_tables(k.referencing) r where k.role = 'child' order by r
+    );
+    if cardinality(held) = 0 then
+      return keys;
+    elsif cardinality(held) > max_tables
+      -- A foreign table cannot be held.
+      or exists (select from pg_catalog.pg_class c where c.oid = any(held) and c.relkind not in ('r', 'p')) then
+      return null;
+    end if;
+    foreach child in array held loop
+      perform nightshift.hold_table(child, 'for update');
+    end loop;
+    -- From here on nobody adds a key to one of these tables; somebody may have, until then.
+    keys := array(select k from nightshift.purge_keys(array[policy_relation::oid]) k);
+    exit when held @> array(
+      select r from unnest(keys) k cross join lateral nightshift.related_tables(k.referencing) r where k.role = 'child'
+    );
+  end loop;
+  return keys;
+end;
+$$;
+
+comment on function nightshift.hold_children is
+  'The foreign keys of a policy (purge_keys), with the tables of children held as they are until the end of the transaction; null when those are too many to be held, or foreign tables.';
+
 -- supabase/schema/retention/hold_table.sql
 
 create or replace function nightshift.hold_table(relation regclass, locking text)
@@ -10779,19 +10935,26 @@ comment on function nightshift.may_exceed is
 
 -- supabase/schema/retention/may_go_unseen.sql
 
-create or replace function nightshift.may_go_unseen(run nightshift.runs, policy nightshift.retention_policies, leaf regclass)
+create or replace function nightshift.may_go_unseen(run nightshift.runs, leaf regclass, keys nightshift.purge_key[])
 returns boolean
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  relations oid[] := array(
+    select leaf::oid
+    union
+    select nightshift.related_tables(k.referencing) from unnest(keys) k where k.role = 'child'
+  );
 begin
   return not exists (
       -- Postgres itself says at once whether a key holds a row, and nothing else happens then.
       select
-      from nightshift.purge_keys(array[policy.relation::oid]) k
+      from unnest(keys) k
       join pg_catalog.pg_constraint c on c.oid = k.key
-      where k.role not in ('hold', 'keep') or not k.indexed or c.confdeltype not in ('a', 'r') or c.condeferrable
+      where k.role = 'release' or not k.indexed or c.condeferrable
+        or c.confdeltype not in ('a', 'r') and not (k.role = 'child' and c.confdeltype = 'c')
         -- Before Postgres 18 there is no key that is not enforced.
         or (to_jsonb(c) ->> 'conenforced')::boolean is false
     )
@@ -10799,19 +10962,22 @@ begin
     -- are disabled, as for a load, Postgres does not look who refers to a row.
     and not exists (
       select
-      from (select t.tgtype, t.tgisinternal, t.tgenabled from pg_catalog.pg_trigger t where t.tgrelid = leaf offset 0) t
+      from unnest(relations) r(oid)
+      cross join lateral (
+        select t.tgtype, t.tgisinternal, t.tgenabled from pg_catalog.pg_trigger t where t.tgrelid = r.oid offset 0
+      ) t
       where t.tgtype & 8 = 8 and not (t.tgisinternal and t.tgenabled in ('O', 'A'))
     )
     and current_setting('session_replication_role') <> 'replica'
-    and not exists (select from pg_catalog.pg_rewrite w where w.ev_class = leaf and w.ev_type = '4')
-    and not exists (select from nightshift.purge_decisions d where d.run_id = run.id and d.relation = leaf::oid)
-    and not exists (select from nightshift.purge_counted c where c.run_id = run.id and c.relation = leaf::oid)
-    and not exists (select from nightshift.purge_released r where r.run_id = run.id and r.relation = leaf::oid);
+    and not exists (select from pg_catalog.pg_rewrite w where w.ev_class = any(relations) and w.ev_type = '4')
+    and not exists (select from nightshift.purge_decisions d where d.run_id = run.id and d.relation = any(relations))
+    and not exists (select from nightshift.purge_counted c where c.run_id = run.id and c.relation = any(relations))
+    and not exists (select from nightshift.purge_released r where r.run_id = run.id and r.relation = any(relations));
 end;
 $$;
 
 comment on function nightshift.may_go_unseen is
-  'Whether the due rows of a leaf may be deleted without a look at each: no trigger or rule has a part in it, a row that refers to one of them makes the DELETE fail and nothing else, and the run has decided none of them, nor released a reference of theirs. True until the end of the transaction where the leaf is held (hold_table).';
+  'Whether the due rows of a leaf may be deleted, with their children, without a look at each: no trigger or rule has a part in it, a row that refers to one of them makes the DELETE fail and nothing else, and the run has decided none of them, nor released a reference of theirs. keys: purge_keys of the policy. True until the end of the transaction where the leaf and the tables of children are held (hold_table).';
 
 -- supabase/schema/retention/measure_backlog.sql
 
@@ -12284,6 +12450,7 @@ begin
     'refusal', refusal,
     'bySlices', by_slices and cardinality(seeds) = 0,
     'rowsReached', greatest(nightshift.count_rows(array(select r from unnest(resolved.reached) r where r.due)) - nightshift.count_rows(seeds), 0),
+    'pressure', case when not finished then nightshift.read_pressure(started) end,
     'durationMs', round(extract(epoch from clock_timestamp() - started) * 1000, 3)
   );
 exception
@@ -12294,7 +12461,7 @@ end;
 $$;
 
 comment on function nightshift.purge_batch is
-  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may go with a batch, and be released by it, to be decided at once, default 32 times batch_rows and at least 8,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS410 cancelled or paused, NS428 more would go than max_fraction allows, NS425 a partition was detached or a row moved meanwhile (repeat the call).';
+  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may go with a batch, and be released by it, to be decided at once, default 32 times batch_rows and at least 8,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, pressure: what read_pressure says of the time of the batch, null after the last one, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS410 cancelled or paused, NS428 more would go than max_fraction allows, NS425 a partition was detached or a row moved meanwhile (repeat the call).';
 
 -- supabase/schema/retention/purge_keys.sql
 
@@ -12476,10 +12643,11 @@ declare
   started constant timestamptz := clock_timestamp();
   due text;
   cursor jsonb := step -> 'cursor';
-  gone constant bigint := (step ->> 'rowsPurged')::bigint;
   leaf regclass;
   condition text;
   unreferenced text;
+  keys nightshift.purge_key[];
+  with_children record;
   after tid;
   -- Little enough for any table; four slices later it can be much.
   blocks bigint := 64;
@@ -12511,7 +12679,9 @@ begin
       perform nightshift.hold_table(leaf, 'for update');
       -- It may have been detached just before.
       exit when not exists (select from nightshift.covering_policy(leaf, array[policy.relation::oid]));
-      if not nightshift.may_go_unseen(run, policy, leaf) then
+      keys := nightshift.hold_children(policy.relation);
+      select c.* into with_children from nightshift.children_of_slice(policy.relation, keys) c;
+      if keys is null or not with_children.is_tree or not nightshift.may_go_unseen(run, leaf, keys) then
         cursor := cursor || '{"careful": true}';
         exit;
       end if;
@@ -12525,14 +12695,15 @@ begin
         -- What an index walk has seen already is not looked at twice.
         condition := condition || format(' and t.%I > %L', policy.marker_column, cursor ->> 'floor');
       end if;
-      unreferenced := nightshift.unreferenced_condition(policy, leaf);
+      unreferenced := nightshift.unreferenced_condition(leaf, keys);
     end if;
 
     end_block := least((after::text::point)[0]::bigint + blocks, 4294967295);
     before := format('(%s,0)', end_block);
     slice_started := clock_timestamp();
     select d.* into slice from nightshift.delete_slice(
-      leaf, concat_ws(' and ', condition, case when cursor ? 'referred' then unreferenced end), after, before
+      leaf, concat_ws(' and ', condition, case when cursor ? 'referred' then unreferenced end), after, before,
+      with_children.referred, with_children.deletes, with_children.cascading
     ) d;
     if slice.is_referred and not cursor ? 'referred' then
       -- From here on, each row is asked before it goes.
@@ -12556,9 +12727,11 @@ begin
         seeds := seeds || row(policy.relation, leaf, true, left_rows.chosen)::nightshift.row_set;
       end if;
     end if;
-    perform nightshift.require_within_brake(nightshift.brake(run, policy.relation, nightshift.add_counts(
-      nightshift.gone_of(policy.relation, step), jsonb_build_object(policy.relation::text, deleted_rows)
-    )));
+    step := step || jsonb_build_object(
+      'rowsPurged', (step ->> 'rowsPurged')::bigint + slice.deleted_rows,
+      'children', nightshift.add_counts(step -> 'children', slice.children)
+    );
+    perform nightshift.require_within_brake(nightshift.brake(run, policy.relation, nightshift.gone_of(policy.relation, step)));
     spent_ms := 1000 * extract(epoch from clock_timestamp() - started);
     if end_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint then
       cursor := coalesce(
@@ -12574,9 +12747,8 @@ begin
   end loop;
   step := step || jsonb_build_object('cursor', cursor);
   if deleted_rows > 0 then
-    step := step || jsonb_build_object('rowsPurged', gone + deleted_rows);
     update nightshift.retention_policies p
-    set last_purged_at = clock_timestamp(), last_purged_run = run.id, last_purged_rows = gone + deleted_rows
+    set last_purged_at = clock_timestamp(), last_purged_run = run.id, last_purged_rows = (step ->> 'rowsPurged')::bigint
     where p.relation = policy.relation;
   end if;
 end;
@@ -12771,6 +12943,41 @@ $$;
 
 comment on function nightshift.reach_rows is
   'The rows that would have to go with seeds: children, and due rows of the policies in component that refer to them, directly or not, each seen once. due is null for rows that may be children of a due row. Not complete when there are more than max_rows besides the seeds; ahead is then the due rows seen last.';
+
+-- supabase/schema/retention/read_pressure.sql
+
+create or replace function nightshift.read_pressure(since timestamptz)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return jsonb_build_object(
+    'sessionsAtWork', sessions.at_work,
+    'sessionsWaiting', sessions.waiting,
+    'preventsWraparound', sessions.prevents_wraparound,
+    'replicaLagMs', coalesce((
+      select round(extract(epoch from max(r.replay_lag)) * 1000) from pg_stat_replication r
+    ), 0),
+    'walShare', round(
+      pg_wal_lsn_diff(pg_current_wal_insert_lsn(), (select c.redo_lsn from pg_control_checkpoint() c))
+        / pg_size_bytes(current_setting('max_wal_size')),
+      3
+    )
+  )
+  from (
+    select
+      count(*) filter (where a.backend_type = 'client backend' and (a.state = 'active' or a.state_change >= since)) as at_work,
+      count(*) filter (where a.backend_type = 'client backend' and a.wait_event_type = 'Lock') as waiting,
+      count(*) filter (where a.backend_type = 'autovacuum worker' and a.query like '%(to prevent wraparound)') > 0 as prevents_wraparound
+    from pg_stat_activity a
+    where a.pid <> pg_backend_pid() and a.datname = current_database()
+  ) sessions;
+end;
+$$;
+
+comment on function nightshift.read_pressure is
+  'What else the server has to do, for whoever could wait a moment: {sessionsAtWork: sessions of this database, besides this one, that have begun or ended a statement since then; sessionsWaiting: those that wait for a lock now; preventsWraparound: whether an autovacuum to prevent wraparound is under way; replicaLagMs: of the replica that is furthest behind; walShare: WAL since the last checkpoint as a share of max_wal_size, half of which brings on the next one}. Of what the functions'' owner may not see (without pg_read_all_stats), nothing counts.';
 
 -- supabase/schema/retention/reasons_of.sql
 
@@ -14160,24 +14367,36 @@ comment on function nightshift.trim_restores is
 
 -- supabase/schema/retention/unreferenced_condition.sql
 
-create or replace function nightshift.unreferenced_condition(policy nightshift.retention_policies, leaf regclass)
+create or replace function nightshift.unreferenced_condition(relation regclass, keys nightshift.purge_key[])
 returns text
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  key nightshift.purge_key;
+  of_child text;
+  condition text;
 begin
-  return (
-    select coalesce(string_agg(format('not exists (select from %s x where %s)',
-      nightshift.scan_of(k.referencing), nightshift.join_condition(k.key)), ' and ' order by k.key), 'true')
-    from nightshift.purge_keys(array[policy.relation::oid]) k
-    where leaf::oid = any(k.related)
-  );
+  foreach key in array keys loop
+    continue when not relation::oid = any(key.related);
+    if key.role = 'child' then
+      -- A child holds nothing, unless something holds the child.
+      of_child := nightshift.unreferenced_condition(key.referencing, keys);
+      continue when of_child is null;
+      of_child := format(' and exists (select from (select x.*) t where not (%s))', of_child);
+    else
+      of_child := '';
+    end if;
+    condition := concat_ws(' and ', condition, format('not exists (select from %s x where %s%s)',
+      nightshift.scan_of(key.referencing), nightshift.join_condition(key.key), of_child));
+  end loop;
+  return condition;
 end;
 $$;
 
 comment on function nightshift.unreferenced_condition is
-  'The SQL condition, for rows t of a leaf, that no row refers to them. Errors: NS404, NS422 (see trusted_name, trusted_operator).';
+  'The SQL condition, for rows t of a table, that no row refers to them, or to children of theirs, but for these children; null when none can. keys: purge_keys of a policy whose children are no circle (see children_of_slice). Errors: NS404, NS422 (see trusted_name, trusted_operator).';
 
 -- supabase/schema/retention/warn_of_heirs.sql
 
@@ -14301,6 +14520,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   plan jsonb;
+  null_share real;
+  due_rows numeric;
 begin
   if nightshift.marker_walk(leaf, marker_column, due) is distinct from 'index' then
     return 'sweep';
@@ -14313,10 +14534,15 @@ begin
   -- Postgres weighs the index against reading every page; where it would read every page, we sweep. Where it would not, since
   -- the rows lie in the order of the index, a sweep past nine others still takes less than to choose a row by the index.
   execute format('explain (format json) select r.ctid from only %s r where %s', nightshift.trusted_name(leaf), due) into plan;
+  -- Postgres takes off the rows without a marker for each of the two conditions on it.
+  select s.null_frac into null_share
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_stats s on s.schemaname = (select n.nspname from pg_catalog.pg_namespace n where n.oid = c.relnamespace) and s.tablename = c.relname and s.attname = marker_column
+  where c.oid = leaf and s.null_frac < 1;
+  due_rows := (plan #>> '{0,Plan,Plan Rows}')::numeric / (1 - coalesce(null_share, 0));
   return case
     when plan #>> '{0,Plan,Node Type}' = 'Seq Scan' then 'sweep'
-    when (plan #>> '{0,Plan,Plan Rows}')::numeric > (select c.reltuples / 10 from pg_catalog.pg_class c where c.oid = leaf and c.reltuples > 0)
-      then 'sweep'
+    when due_rows > (select c.reltuples / 10 from pg_catalog.pg_class c where c.oid = leaf and c.reltuples > 0) then 'sweep'
     else 'index'
   end;
 end;
@@ -16985,67 +17211,68 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ee389e4d8f83e30eb0d406e5fcb23a7a7deaf1c5b8cadfc86f65669937c6008c', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '5780049d0f878d2567b17a9d919b394d6ef7491e65f4f11c0a2373cca948610d', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
   assess_partitions, assess_view, begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions,
   can_be_referenced, cancel_run, check_health, check_lease, check_partition_policy, check_partition_sizes,
   check_purgeable, check_refresh_policy, check_release, check_restore, check_retention_policy, child_condition,
-  child_steps, choose_due_rows, code_in_context, column_type, composite_types, constant_default, copy_after_attach,
-  copy_grants, copy_settings, count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows,
-  counted, counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions,
-  database_sizes, dead_rows, declare_health_check, declare_job, declare_keys, declared_since, delete_by_halves,
-  delete_closure, delete_rows, delete_slice, describe_ddl_failure, describe_declaration, describe_declared_policy,
-  describe_delete_triggers, describe_failure, describe_health_check, describe_holders, describe_holding_keys,
-  describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
-  describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
-  describe_run, describe_view, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition,
-  estimate_rows, explain_attach_failure, extend_lease, fates_of, fences, find_covered_rows, find_due_among, find_key,
-  find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
-  find_released_rows, find_run, find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers,
-  fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows, follow_tables,
-  forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over,
-  has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
-  health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
-  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions,
-  health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes, health_job_missed,
-  health_jobs_failing, health_jobs_lost, health_jobs_partial, health_ledger_size, health_level,
-  health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
-  health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
-  health_replication_lag, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
-  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
-  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
-  hint_for_owner, hold_cascades, hold_partition_run, hold_run, hold_table, in_days, index_definition, index_for_key,
-  indexed_as, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state,
-  job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns, key_in_words, keys_in_words,
-  known_decisions, last_health_levels, leaf_relations, left_alone, level_rank, list_partition_policies,
-  list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change, lock_in_turn, lock_rows,
-  lock_slice, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen,
-  may_refresh, measure_backlog, measure_children, measure_default_partition, measure_leaves, measure_references,
-  measure_retention_backlog, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
-  name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
-  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners,
-  own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
-  partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
+  child_steps, children_of_slice, choose_due_rows, code_in_context, column_type, columns_referred, composite_types,
+  constant_default, copy_after_attach, copy_grants, copy_settings, count_between, count_deleted, count_held,
+  count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy, create_missing_partitions,
+  create_partition, create_partitions, database_sizes, dead_rows, declare_health_check, declare_job, declare_keys,
+  declared_since, delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_so_far, describe_ddl_failure,
+  describe_declaration, describe_declared_policy, describe_delete_triggers, describe_failure, describe_health_check,
+  describe_holders, describe_holding_keys, describe_installation, describe_jobs, describe_leftovers, describe_needs,
+  describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
+  describe_retention_policy, describe_retired, describe_run, describe_view, drop_inherited_keys,
+  drop_retired_partitions, due_by_marker, due_condition, estimate_rows, explain_attach_failure, extend_lease, fates_of,
+  fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with,
+  find_refresh, find_refresh_policy, find_relation, find_released_rows, find_run, find_stranger, find_view,
+  finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows,
+  follow_released, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name,
+  get_health, get_run, gone_of, grant_of_refresh, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
+  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
+  health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
+  health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
+  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
+  health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
+  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
+  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
+  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
+  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
+  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_children,
+  hold_partition_run, hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as, interval_start,
+  intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state, job_states, jobs, join_condition,
+  json_number, keep_time, key_collation, key_columns, key_in_words, keys_in_words, known_decisions, last_health_levels,
+  leaf_relations, left_alone, level_rank, list_partition_policies, list_refresh_policies, list_restores,
+  list_retention_policies, list_runs, lock_for_change, lock_in_turn, lock_rows, lock_slice, mark_lost_runs,
+  marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog,
+  measure_children, measure_default_partition, measure_leaves, measure_references, measure_retention_backlog,
+  migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal, name_some, name_triggers,
+  next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching, note_partitions,
+  note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners, own_due_condition,
+  pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix, partition_warnings,
+  partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
   partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_partition_maintenance,
   plan_retention_purge, plan_view_refresh, policy_members, policy_of_view, preview_retention_purge, preview_retirement,
   primary_key, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending,
   purge_released, purge_slices, purge_steps, purge_waits, put_off, raise_conflict, reach_rows, read_as_caller,
-  read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure, recount_moved_rows,
-  redundant_indexes, reference_join, reference_tree, referencing_keys, referred_tables, refers_to_policy,
-  refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies,
-  related_tables, released_row, remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
-  remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_rule,
-  require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_period,
-  require_referencing_indexes, require_replica_identity, require_statistics, require_trusted, require_trusted_keys,
-  require_wanted, require_within_brake, resolve_references, restore_rows, restores, resume_run, retention_keys,
-  retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set,
-  run_by_hand, run_health_check, runs, sample_due_rows, scan_of, secure_partition, secure_partitions,
-  set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies, sources_as_of,
-  spread_hold, stamp_retired, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number,
-  trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers, unpause,
-  unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition, view_of, view_reads,
+  read_partitions, read_pressure, reasons_of, reattach_partition, record_batch, record_refresh_failure,
+  recount_moved_rows, redundant_indexes, reference_join, reference_tree, referencing_keys, referred_tables,
+  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
+  related_policies, related_tables, released_row, remember_held, remove_health_threshold, remove_partition_policy,
+  remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due, require_marker_index,
+  require_no_rule, require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows,
+  require_ownership, require_period, require_referencing_indexes, require_replica_identity, require_statistics,
+  require_trusted, require_trusted_keys, require_wanted, require_within_brake, resolve_references, restore_rows,
+  restores, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
+  retired_partitions, row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, secure_partition,
+  secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies,
+  sources_as_of, spread_hold, stamp_retired, stay_released, subtract_held, subtract_row_sets, take_pending,
+  time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers,
+  unpause, unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition, view_of, view_reads,
   view_refreshes, view_state, views_below, views_read, warn_of_heirs, warn_of_namesake, warn_of_replica_identity,
   warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
   without_replica_identity

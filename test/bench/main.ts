@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { benchCatalog } from './catalog.ts';
 import { benchColdStart } from './cold-start.ts';
 import { benchHealth } from './health.ts';
+import { benchLive } from './live.ts';
 import { benchPartitions } from './partitions.ts';
 import { benchPurge } from './purge.ts';
 import { benchViews } from './views.ts';
@@ -13,6 +14,7 @@ const benches: Record<string, Bench> = {
   catalog: benchCatalog,
   'cold-start': benchColdStart,
   health: benchHealth,
+  live: benchLive,
   partitions: benchPartitions,
   purge: benchPurge,
   views: benchViews,

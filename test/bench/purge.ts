@@ -96,7 +96,7 @@ export async function benchPurge(
   }
 }
 
-const due = "deleted_at > '-infinity' and deleted_at < now() - interval '30 days'";
+export const due = "deleted_at > '-infinity' and deleted_at < now() - interval '30 days'";
 
 const schema = `
   create table public.bench (
@@ -123,13 +123,13 @@ const schema = `
   grant execute on function public.delete_some() to service_role;
 `;
 
-async function createSchema(databaseUrl: string): Promise<void> {
+export async function createSchema(databaseUrl: string): Promise<void> {
   const sql = postgres(databaseUrl, { max: 1, onnotice() {} });
   await sql.unsafe(schema);
   await sql.end();
 }
 
-async function load(sql: postgres.Sql, count: number): Promise<void> {
+export async function load(sql: postgres.Sql, count: number): Promise<void> {
   await sql`truncate public.bench`;
   await sql`select setseed(0.42)`;
   await sql`
@@ -140,13 +140,13 @@ async function load(sql: postgres.Sql, count: number): Promise<void> {
   await sql`vacuum analyze public.bench`;
 }
 
-async function reload(sql: postgres.Sql): Promise<void> {
+export async function reload(sql: postgres.Sql): Promise<void> {
   await sql`truncate public.bench`;
   await sql`insert into public.bench select * from public.keep order by id`;
   await sql`vacuum analyze public.bench`;
 }
 
-async function declarePolicy(sql: postgres.Sql): Promise<void> {
+export async function declarePolicy(sql: postgres.Sql): Promise<void> {
   await sql`select nightshift.add_retention_policy('public.bench', '30 days')`;
 }
 
@@ -155,7 +155,7 @@ async function countDue(sql: postgres.Sql): Promise<number> {
   return row?.n;
 }
 
-async function runProcess(stack: Stack) {
+export async function runProcess(stack: Stack) {
   const { stdout } = await promisify(execFile)(
     process.execPath,
     [fileURLToPath(new URL('purge-process.ts', import.meta.url))],
@@ -175,12 +175,12 @@ function clientOf({ gatewayUrl, secretKey }: Stack) {
 }
 
 /** The first calls open the gateway's connections; neither way is to pay for that. */
-async function warmUp(stack: Stack): Promise<void> {
+export async function warmUp(stack: Stack): Promise<void> {
   const client = clientOf(stack);
   await Promise.all(Array.from({ length: 20 }, () => client.schema('nightshift').rpc('list_runs')));
 }
 
-async function limitLoop(stack: Stack): Promise<void> {
+export async function limitLoop(stack: Stack): Promise<void> {
   const client = clientOf(stack);
   for (;;) {
     const { data, error } = await client.rpc('delete_some');

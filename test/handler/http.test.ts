@@ -320,7 +320,7 @@ describe('a run over HTTP that failed', () => {
   it('without a word is a 409 when it is asked for again', async () => {
     const [died] = await suite.sql<{ id: string }[]>`
       select nightshift.begin_run(
-        'retention-purge', 'http', 'died', input => '{"dryRun": false, "force": []}',
+        'retention-purge', 'http', 'died', input => '{"dryRun": false, "force": [], "pace": "gentle"}',
         as_of => now() - interval '10 minutes'
       ) #>> '{run,id}' as id`;
     expect(await call()).toMatchObject({ statusCode: 200 });

@@ -161,7 +161,7 @@ describe('a failure is thrown, and so is its repetition', () => {
     const event = ruleEvent({ id: `died, found: ${found}` });
     await suite.sql`
       select nightshift.begin_run(
-        'retention-purge', 'schedule', ${event.id}, input => '{"dryRun": false, "force": []}',
+        'retention-purge', 'schedule', ${event.id}, input => '{"dryRun": false, "force": [], "pace": "gentle"}',
         as_of => now() - interval '10 minutes')`;
     if (found) expect(await send({})).toMatchObject({ status: 'succeeded' });
     await expect(send(event)).rejects.toMatchObject({

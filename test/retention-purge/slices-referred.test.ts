@@ -1,5 +1,5 @@
-import type { Sql } from 'postgres';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { batchRows, beginBatches, inOpenTransaction, letSlicesWait } from '../support/batches.ts';
 import { setUpDatabase, startAfresh } from '../support/database.ts';
 import { runPurge, stepOf } from '../support/purge.ts';
 import { idsOf, range } from '../support/rows.ts';
@@ -8,8 +8,6 @@ import { until, waiting } from '../support/waiting.ts';
 const items = 'app.items';
 const rowCount = 40_000;
 const dueCount = 20_000;
-/** So many rows a batch has at most where it chooses and locks them first. */
-const batchRows = 1_000;
 const isLive = (id: number) => id % 2 === 0;
 const live = range(1, rowCount).filter(isLive);
 
@@ -35,39 +33,6 @@ const parts = (reference: string) => `
 `;
 const plain = 'references app.items';
 
-async function begin(sql: Sql = db.sql) {
-  const [begun] = await sql`select nightshift.begin_run('retention-purge', 'cli') -> 'run' as run`;
-  const { id, fence } = begun?.run ?? {};
-  await sql`select nightshift.plan_retention_purge(${id}, ${fence})`;
-  await sql`select nightshift.measure_retention_backlog(${id}, ${fence}, ${items})`;
-  let purged = 0;
-  return {
-    /** How many rows a batch deleted at most. */
-    largest: 0,
-    async batch() {
-      const [row] = await sql`
-        select nightshift.purge_batch(${id}, ${fence}, ${items}, ${batchRows}) as batch`;
-      this.largest = Math.max(this.largest, row?.batch.step.rowsPurged - purged);
-      purged = row?.batch.step.rowsPurged;
-      return row?.batch;
-    },
-    async finish() {
-      while (!(await this.batch()).done);
-      const [row] = await sql`
-        select progress #> array['steps', ${items}] as step from nightshift.runs where id = ${id}`;
-      await sql`select nightshift.finish_run(${id}, ${fence}, 'succeeded')`;
-      return row?.step;
-    },
-  };
-}
-
-async function inOpenTransaction(statement: string): Promise<Sql> {
-  const session = db.connect();
-  await session`begin`;
-  await session.unsafe(statement);
-  return session;
-}
-
 describe('rows that others could refer to', () => {
   it.each([plain, `${plain} on delete restrict`])(
     'go unseen where nobody does: %s',
@@ -75,7 +40,7 @@ describe('rows that others could refer to', () => {
       await createItems();
       await db.sql.unsafe(parts(reference));
       await db.sql`insert into app.parts (item_id) select id from app.items where id % 2 = 0`;
-      const run = await begin();
+      const run = await beginBatches(db.sql, items);
       expect(await run.batch()).toMatchObject({ bySlices: true });
       const step = await run.finish();
       expect(step).toMatchObject({ rowsPurged: dueCount, rowsBlocked: 0, rowsPassedOver: 0 });
@@ -91,7 +56,7 @@ describe('rows that others could refer to', () => {
   ])('are looked at where it is another key: %s', async (_, statements) => {
     await createItems();
     await db.sql.unsafe(statements);
-    const run = await begin();
+    const run = await beginBatches(db.sql, items);
     expect(await run.batch()).toMatchObject({ bySlices: false, done: false });
     expect(await run.finish()).toMatchObject({ rowsPurged: dueCount });
   });
@@ -136,7 +101,7 @@ describe('rows that others refer to', () => {
     const some = 'select id as item_id from app.items where id % 40 = 1';
     await db.sql.unsafe(insert.endsWith('(') ? `${insert}${some}) s` : `${insert} ${some}`);
     await db.sql`analyze app.parts`;
-    const run = await begin();
+    const run = await beginBatches(db.sql, items);
     const held = {
       rowsBlocked: blocked.length,
       blockedBy: { 'parts_item_id_fkey on app.parts': blocked.length },
@@ -157,9 +122,9 @@ describe('rows that others refer to', () => {
   it('stay where they begin to be referred to while the purge waits for them', async () => {
     await createItems();
     await db.sql.unsafe(parts(plain));
-    await db.sql`alter function nightshift.delete_slice set lock_timeout = '60s'`;
-    const user = await inOpenTransaction('insert into app.parts (item_id) values (9999)');
-    const run = await begin();
+    await letSlicesWait(db.sql, true);
+    const user = await inOpenTransaction(db, 'insert into app.parts (item_id) values (9999)');
+    const run = await beginBatches(db.sql, items);
     const batch = run.batch();
     await until('the purge waits', async () => (await waiting(db.sql, 'purge_batch')) === 1);
     await user`commit`;
@@ -167,12 +132,12 @@ describe('rows that others refer to', () => {
     expect(await run.finish()).toMatchObject({ rowsPurged: dueCount - 1, rowsBlocked: 1 });
     expect(await idsOf(db.sql, items)).toContain(9999);
   });
-  afterEach(() => db.sql`alter function nightshift.delete_slice set lock_timeout = '20ms'`);
+  afterEach(() => letSlicesWait(db.sql, false));
 
   it('stay where somebody is about to refer to them', async () => {
     await createItems();
     await db.sql.unsafe(parts(plain));
-    const user = await inOpenTransaction('insert into app.parts (item_id) values (9999)');
+    const user = await inOpenTransaction(db, 'insert into app.parts (item_id) values (9999)');
     expect(stepOf(await runPurge(db), items)).toMatchObject({
       rowsPurged: dueCount - 1,
       rowsLeft: 1,

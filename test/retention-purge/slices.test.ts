@@ -1,5 +1,5 @@
-import type { Sql } from 'postgres';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { batchRows, beginBatches, inOpenTransaction, letSlicesWait } from '../support/batches.ts';
 import { setUpDatabase, startAfresh } from '../support/database.ts';
 import { runPurge, stepOf } from '../support/purge.ts';
 import { idsOf, range } from '../support/rows.ts';
@@ -8,8 +8,6 @@ import { until, waiting } from '../support/waiting.ts';
 const items = 'app.items';
 const dueCount = 20_000;
 const rowCount = 40_000;
-/** So many rows a batch has at most where it chooses and locks them first. */
-const batchRows = 1_000;
 
 const db = setUpDatabase();
 beforeEach(() => startAfresh(db.sql));
@@ -29,37 +27,6 @@ async function createItems(options = ''): Promise<void> {
 
 const isLive = (id: number) => id % 2 === 0;
 const live = range(1, rowCount).filter(isLive);
-
-/** A run of its own, batch by batch as the function does it. */
-async function begin(sql: Sql = db.sql) {
-  const [begun] = await sql`select nightshift.begin_run('retention-purge', 'cli') -> 'run' as run`;
-  const { id, fence } = begun?.run ?? {};
-  await sql`select nightshift.plan_retention_purge(${id}, ${fence})`;
-  await sql`select nightshift.measure_retention_backlog(${id}, ${fence}, ${items})`;
-  const batch = async (rows = batchRows) => {
-    const [row] = await sql`
-      select nightshift.purge_batch(${id}, ${fence}, ${items}, ${rows}) as batch`;
-    return row?.batch;
-  };
-  return {
-    batch,
-    async finish() {
-      while (!(await batch()).done);
-      const [row] = await sql`
-        select progress #> array['steps', ${items}] as step from nightshift.runs where id = ${id}`;
-      await sql`select nightshift.finish_run(${id}, ${fence}, 'succeeded')`;
-      return row?.step;
-    },
-  };
-}
-
-/** Opens a transaction in a session of its own and leaves it open. */
-async function inOpenTransaction(statement: string): Promise<Sql> {
-  const session = db.connect();
-  await session`begin`;
-  await session.unsafe(statement);
-  return session;
-}
 
 describe('rows that may go unseen', () => {
   it('go in one batch, without being chosen and locked first, and those that are not due stay', async () => {
@@ -82,7 +49,7 @@ describe('rows that may go unseen', () => {
     await db.sql`update app.items set deleted_at = now() - interval '90 days' where deleted_at is not null and id > 100`;
     const session = db.connect();
     await session`set enable_seqscan = off`;
-    const run = await begin(session);
+    const run = await beginBatches(session, items);
     expect(await run.finish()).toMatchObject({ rowsPurged: dueCount });
     expect(await idsOf(db.sql, items)).toEqual(live);
   });
@@ -106,10 +73,24 @@ describe('rows that may go unseen', () => {
     for (const statement of change.split(';')) await db.sql.unsafe(statement);
     await db.sql`analyze app.items`;
     const kept = (await idsOf(db.sql, items)).filter(isLive);
-    const run = await begin();
+    const run = await beginBatches(db.sql, items);
     expect(await run.batch()).toMatchObject({ bySlices: due > 0 });
     expect(await run.finish()).toMatchObject({ rowsPurged: due });
     expect(await idsOf(db.sql, items)).toEqual(kept);
+  });
+
+  it('go where a fifth of the table is due, and lies in the order of the index', async () => {
+    await db.sql.unsafe(`
+      create table app.items (id integer primary key, deleted_at timestamptz);
+      insert into app.items
+      select id, case when id <= 8000 then now() - interval '90 days' + id * interval '1 second' end from generate_series(1, 40000) id;
+      create index on app.items (deleted_at);
+      analyze app.items;
+      select nightshift.add_retention_policy('app.items', '30 days');
+    `);
+    const run = await beginBatches(db.sql, items);
+    expect(await run.batch()).toMatchObject({ bySlices: true });
+    expect(await run.finish()).toMatchObject({ rowsPurged: 8_000 });
   });
 
   it('go of one partition after the other', async () => {
@@ -144,7 +125,7 @@ describe('rows that have to be looked at', () => {
   ])('are chosen first: %s', async (_, statements) => {
     await createItems();
     await db.sql.unsafe(statements);
-    const run = await begin();
+    const run = await beginBatches(db.sql, items);
     expect(await run.batch()).toMatchObject({ bySlices: false, done: false });
     expect(await run.finish()).toMatchObject({ rowsPurged: dueCount });
     expect(await idsOf(db.sql, items)).toEqual(live);
@@ -152,15 +133,15 @@ describe('rows that have to be looked at', () => {
 
   it('are chosen first where batches are small for a reason', async () => {
     await createItems();
-    const run = await begin();
+    const run = await beginBatches(db.sql, items);
     expect(await run.batch(499)).toMatchObject({ bySlices: false });
     expect(await run.batch(500)).toMatchObject({ bySlices: true });
   });
 
   it('are those of a table that is referred to from now on', async () => {
     await createItems();
-    const user = await inOpenTransaction('select from app.items where id = 1 for update');
-    const run = await begin();
+    const user = await inOpenTransaction(db, 'select from app.items where id = 1 for update');
+    const run = await beginBatches(db.sql, items);
     await run.batch();
     await user`commit`;
     await db.sql.unsafe(`
@@ -180,7 +161,7 @@ describe('a row in use', () => {
     ['changed and still due', "update app.items set note = 'changed' where id = 9999"],
   ])('is passed over, and all others go: %s', async (_, statement) => {
     await createItems();
-    const user = await inOpenTransaction(statement);
+    const user = await inOpenTransaction(db, statement);
     const result = await runPurge(db);
     expect(stepOf(result, items)).toMatchObject({
       status: 'partial',
@@ -196,8 +177,8 @@ describe('a row in use', () => {
 
   it('holds up nobody else, and what is done before it stays done', async () => {
     await createItems();
-    const user = await inOpenTransaction('select from app.items where id = 39999 for update');
-    const run = await begin();
+    const user = await inOpenTransaction(db, 'select from app.items where id = 39999 for update');
+    const run = await beginBatches(db.sql, items);
     const first = await run.batch();
     expect(first).toMatchObject({ bySlices: true, done: false });
     expect(first.step.rowsPurged).toBeGreaterThan(2 * batchRows);
@@ -206,9 +187,8 @@ describe('a row in use', () => {
   });
 
   describe('that is let go while the purge waits for it', () => {
-    /** So long that the other session is the first, however slow the machine is. */
-    beforeEach(() => db.sql`alter function nightshift.delete_slice set lock_timeout = '60s'`);
-    afterEach(() => db.sql`alter function nightshift.delete_slice set lock_timeout = '20ms'`);
+    beforeEach(() => letSlicesWait(db.sql, true));
+    afterEach(() => letSlicesWait(db.sql, false));
 
     it.each([
       ['restored', 'update app.items set deleted_at = null where id = 9999', 'commit', true],
@@ -222,8 +202,8 @@ describe('a row in use', () => {
       ['locked', 'select from app.items where id = 9999 for update', 'commit', false],
     ])('stays only where it is not due any more: %s', async (_, statement, end, stays) => {
       await createItems();
-      const user = await inOpenTransaction(statement);
-      const run = await begin();
+      const user = await inOpenTransaction(db, statement);
+      const run = await beginBatches(db.sql, items);
       const batch = run.batch();
       await until('the purge waits', async () => (await waiting(db.sql, 'purge_batch')) === 1);
       await user.unsafe(end);
@@ -235,9 +215,10 @@ describe('a row in use', () => {
     it('is counted once when it has moved, still due, and at the latest the next night takes it', async () => {
       await createItems();
       const user = await inOpenTransaction(
+        db,
         "update app.items set note = repeat('x', 5000) where id = 1",
       );
-      const run = await begin();
+      const run = await beginBatches(db.sql, items);
       const batch = run.batch();
       await until('the purge waits', async () => (await waiting(db.sql, 'purge_batch')) === 1);
       await user`commit`;
@@ -250,8 +231,8 @@ describe('a row in use', () => {
 
     it('was deleted by somebody else, and is not counted', async () => {
       await createItems();
-      const user = await inOpenTransaction('delete from app.items where id = 9999');
-      const run = await begin();
+      const user = await inOpenTransaction(db, 'delete from app.items where id = 9999');
+      const run = await beginBatches(db.sql, items);
       const batch = run.batch();
       await until('the purge waits', async () => (await waiting(db.sql, 'purge_batch')) === 1);
       await user`commit`;
@@ -261,10 +242,10 @@ describe('a row in use', () => {
 
     it('takes the batch back with it when the purge is killed there; the next one counts on from the same place', async () => {
       await createItems();
-      const user = await inOpenTransaction('select from app.items where id = 39999 for update');
+      const user = await inOpenTransaction(db, 'select from app.items where id = 19999 for update');
       const killed = db.connect();
       const [backend] = await killed`select pg_backend_pid() as pid`;
-      const run = await begin(killed);
+      const run = await beginBatches(killed, items);
       const batch = run.batch().catch((error: { code: string }) => error.code);
       await until('the purge waits', async () => (await waiting(db.sql, 'purge_batch')) === 1);
       await db.sql`select pg_terminate_backend(${backend?.pid})`;
@@ -284,7 +265,7 @@ describe('the brake', () => {
   it('is asked after each slice, and a batch that goes too far is undone', async () => {
     await createItems();
     await db.sql`select nightshift.alter_retention_policy('app.items', max_fraction => 0.6)`;
-    const run = await begin();
+    const run = await beginBatches(db.sql, items);
     await db.sql`update app.items set deleted_at = now() - interval '50 days'`;
     await expect(run.finish()).rejects.toMatchObject({ code: 'NS428' });
     expect((await idsOf(db.sql, items)).length).toBeGreaterThanOrEqual(0.4 * rowCount);
@@ -302,8 +283,8 @@ describe('a partition that is detached while the purge waits for it', () => {
       select nightshift.add_retention_policy('app.items', '30 days', max_fraction => 1);
       alter function nightshift.purge_batch set lock_timeout = '60s';
     `);
-    const run = await begin();
-    const user = await inOpenTransaction('alter table app.items detach partition app.items_1');
+    const run = await beginBatches(db.sql, items);
+    const user = await inOpenTransaction(db, 'alter table app.items detach partition app.items_1');
     const batch = run.batch();
     await until('the purge waits', async () => (await waiting(db.sql, 'purge_batch')) === 1);
     await user`commit`;

@@ -137,6 +137,8 @@ const safeHere: Record<string, Record<string, string>> = {
   'retention/delete_rows.sql': { 'd.relation': 'a number' },
   'retention/delete_slice.sql': {
     condition: 'a condition on columns, from due_condition and unreferenced_condition',
+    deletes: 'from children_of_slice',
+    referred: 'columns, from columns_referred',
   },
   'retention/estimate_rows.sql': { condition: 'a condition on columns, from measure_leaves' },
   'retention/fates_of.sql': { steps: 'from child_steps' },

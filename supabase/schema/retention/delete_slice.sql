@@ -3,7 +3,11 @@ create or replace function nightshift.delete_slice(
   condition text,
   after tid,
   before tid,
+  referred text,
+  deletes text,
+  cascading oid[],
   out deleted_rows bigint,
+  out children jsonb,
   out is_referred boolean
 )
 language plpgsql
@@ -14,23 +18,42 @@ set enable_mergejoin = off
 set enable_hashjoin = off
 set lock_timeout = '20ms'
 as $$
-begin
+declare
   -- A DELETE is its own lock: of a row that somebody else changes meanwhile, it asks the whole condition again. IS TRUE keeps
   -- the planner from going by the index of the marker, each time past all that earlier slices have killed.
-  execute format(
+  parents constant text := format(
     'delete from only %s t where t.ctid > %L and t.ctid < %L and t.tableoid = %s and (%s) is true',
     nightshift.trusted_name(leaf), after, before, leaf::oid, condition
   );
-  get diagnostics deleted_rows = row_count;
+  cascaded bigint;
+begin
+  children := '{}';
+  if deletes is null then
+    execute parents;
+    get diagnostics deleted_rows = row_count;
+  else
+    cascaded := nightshift.deleted_so_far(cascading);
+    -- Foreign keys are checked at the end of the statement, when rows that refer to each other are all gone.
+    execute format('with d0 as (%s returning %s)%s', parents, referred, deletes) into deleted_rows, children;
+    if cardinality(cascading) > 0 and nightshift.deleted_so_far(cascading) - cascaded <> (
+      select sum(c.value::bigint)
+      from jsonb_each_text(children) c
+      where exists (select from nightshift.all_leaf_relations(c.key::regclass) l where l::oid = any(cascading))
+    ) then
+      raise lock_not_available;
+    end if;
+  end if;
   is_referred := false;
 exception
   when lock_not_available or deadlock_detected or serialization_failure then
     is_referred := false;
+    deleted_rows := null;
   -- Since Postgres 18 a key with RESTRICT has a code of its own.
   when foreign_key_violation or restrict_violation then
     is_referred := true;
+    deleted_rows := null;
 end;
 $$;
 
 comment on function nightshift.delete_slice is
-  'Deletes the rows t of a leaf that a condition is true for, between two addresses, both left out, and returns how many. deleted_rows is null, and none is deleted, when a row refers to one of them (is_referred), or one of them is in use and not let go within lock_timeout.';
+  'Deletes the rows t of a leaf that a condition is true for, between two addresses, both left out, with their children (see children_of_slice; deletes is null where there are none), and returns how many, and how many of each table of children. deleted_rows is null, and none is deleted, when a row refers to one of them (is_referred), one of them is in use and not let go within lock_timeout, or ON DELETE CASCADE deleted a row that came in between and nobody has counted.';

@@ -17,10 +17,11 @@ declare
   started constant timestamptz := clock_timestamp();
   due text;
   cursor jsonb := step -> 'cursor';
-  gone constant bigint := (step ->> 'rowsPurged')::bigint;
   leaf regclass;
   condition text;
   unreferenced text;
+  keys nightshift.purge_key[];
+  with_children record;
   after tid;
   -- Little enough for any table; four slices later it can be much.
   blocks bigint := 64;
@@ -52,7 +53,9 @@ begin
       perform nightshift.hold_table(leaf, 'for update');
       -- It may have been detached just before.
       exit when not exists (select from nightshift.covering_policy(leaf, array[policy.relation::oid]));
-      if not nightshift.may_go_unseen(run, policy, leaf) then
+      keys := nightshift.hold_children(policy.relation);
+      select c.* into with_children from nightshift.children_of_slice(policy.relation, keys) c;
+      if keys is null or not with_children.is_tree or not nightshift.may_go_unseen(run, leaf, keys) then
         cursor := cursor || '{"careful": true}';
         exit;
       end if;
@@ -66,14 +69,15 @@ begin
         -- What an index walk has seen already is not looked at twice.
         condition := condition || format(' and t.%I > %L', policy.marker_column, cursor ->> 'floor');
       end if;
-      unreferenced := nightshift.unreferenced_condition(policy, leaf);
+      unreferenced := nightshift.unreferenced_condition(leaf, keys);
     end if;
 
     end_block := least((after::text::point)[0]::bigint + blocks, 4294967295);
     before := format('(%s,0)', end_block);
     slice_started := clock_timestamp();
     select d.* into slice from nightshift.delete_slice(
-      leaf, concat_ws(' and ', condition, case when cursor ? 'referred' then unreferenced end), after, before
+      leaf, concat_ws(' and ', condition, case when cursor ? 'referred' then unreferenced end), after, before,
+      with_children.referred, with_children.deletes, with_children.cascading
     ) d;
     if slice.is_referred and not cursor ? 'referred' then
       -- From here on, each row is asked before it goes.
@@ -97,9 +101,11 @@ begin
         seeds := seeds || row(policy.relation, leaf, true, left_rows.chosen)::nightshift.row_set;
       end if;
     end if;
-    perform nightshift.require_within_brake(nightshift.brake(run, policy.relation, nightshift.add_counts(
-      nightshift.gone_of(policy.relation, step), jsonb_build_object(policy.relation::text, deleted_rows)
-    )));
+    step := step || jsonb_build_object(
+      'rowsPurged', (step ->> 'rowsPurged')::bigint + slice.deleted_rows,
+      'children', nightshift.add_counts(step -> 'children', slice.children)
+    );
+    perform nightshift.require_within_brake(nightshift.brake(run, policy.relation, nightshift.gone_of(policy.relation, step)));
     spent_ms := 1000 * extract(epoch from clock_timestamp() - started);
     if end_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint then
       cursor := coalesce(
@@ -115,9 +121,8 @@ begin
   end loop;
   step := step || jsonb_build_object('cursor', cursor);
   if deleted_rows > 0 then
-    step := step || jsonb_build_object('rowsPurged', gone + deleted_rows);
     update nightshift.retention_policies p
-    set last_purged_at = clock_timestamp(), last_purged_run = run.id, last_purged_rows = gone + deleted_rows
+    set last_purged_at = clock_timestamp(), last_purged_run = run.id, last_purged_rows = (step ->> 'rowsPurged')::bigint
     where p.relation = policy.relation;
   end if;
 end;

@@ -1,29 +1,12 @@
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readdir, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { newestRelease } from '../../cli/installation/release.ts';
-import { bareEnvironment } from '../support/bare-environment.ts';
+import { run } from '../support/command-line.ts';
 import { setUpDatabase } from '../support/database.ts';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
-
-/** Runs a script to its end; what it printed, and how it ended. */
-async function run(script: string, args: string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [script, ...args], {
-    cwd: root,
-    env: { ...bareEnvironment, ...env },
-  });
-  const output = { stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk) => (output.stdout += chunk));
-  child.stderr.on('data', (chunk) => (output.stderr += chunk));
-  const [code] = await once(child, 'close');
-  return { ...output, code };
-}
 
 describe('the command line', () => {
   const db = setUpDatabase();
@@ -117,12 +100,6 @@ describe('the command line', () => {
   it.each([
     ['an unknown job', ['run', 'nothing'], 2, /There is no job nothing[\s\S]*retention-purge/],
     ['an unknown option', ['run', 'retention-purge', '--really'], 2, /unknown option/],
-    [
-      'an unknown table',
-      ['run', 'retention-purge', '--only', 'public.nothing'],
-      1,
-      /No retention policy for: public\.nothing[\s\S]*public\.orders[\s\S]*Fix:/,
-    ],
     ['no command', [], 2, /Usage: nightshift/],
   ])('answers %s with the fix and an exit code', async (_, args, code, message) => {
     const result = await run('cli/main.ts', args, env);

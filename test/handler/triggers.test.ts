@@ -39,6 +39,15 @@ describe('a schedule', () => {
     expect(await deletedIds(suite.sql)).toEqual(range(1, 10));
   });
 
+  it('that names a table which is gone leaves a run that failed, for the alarms', async () => {
+    await fill('app.orders');
+    const event = schedulerInput({ input: { only: ['app.gone'] } });
+    await expect(send(event)).rejects.toMatchObject({ code: 'NS404' });
+    expect(await runs(`${event.scheduleArn} ${event.scheduledTime}`)).toMatchObject([
+      { status: 'failed', error: { message: 'No retention policy for: app.gone' } },
+    ]);
+  });
+
   it('that a pause skips is no failure, and may come again', async () => {
     await fill('app.orders');
     const event = ruleEvent({ id: 'in-the-pause' });

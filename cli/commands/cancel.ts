@@ -14,7 +14,7 @@ export function addCancel(program: Command): void {
 }
 
 async function cancel(id: string): Promise<void> {
-  const { rpc } = connect();
+  const { rpc } = await connect();
   const found = await findRun(rpc, id);
   const args = { run_id: found.id, requested_by: process.env.USER ?? 'cli' };
   const run = await rpc.call('cancel_run', args, runDocument);

@@ -50,7 +50,7 @@ export function addRun(program: Command): void {
 async function run(name: string, { json, ...input }: Options): Promise<void> {
   const job = await loadJob(name);
   const bars = progressBars();
-  const { rpc, databaseUrl, databaseCa } = connect();
+  const { rpc, databaseUrl, databaseCa } = await connect();
   const direct = databaseUrl
     ? connectDirect(databaseUrl, noDeadline, { ca: databaseCa })
     : undefined;

@@ -24,7 +24,7 @@ export function addRuns(program: Command): void {
 async function runs(name: string | undefined, { json }: { json?: true }): Promise<void> {
   const isRun = name !== undefined && beginningOfId.test(name);
   if (name !== undefined && !isRun) requireJob(name);
-  const { rpc } = connect();
+  const { rpc } = await connect();
   if (isRun) {
     const run = await findRun(rpc, name);
     if (json) printJson(run);

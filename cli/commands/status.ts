@@ -30,7 +30,7 @@ interface JobStatus extends JobState {
 /** The jobs as they are, and the latest runs. */
 async function status({ stage, json }: { stage: string; json?: true }): Promise<void> {
   requireStage(stage);
-  const { rpc } = connect();
+  const { rpc } = await connect();
   const [states, runs, { paused }] = await Promise.all([
     rpc.call('describe_jobs', {}, jobStates),
     rpc.call('list_runs', {}, runDocuments),

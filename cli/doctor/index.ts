@@ -19,7 +19,7 @@ export async function doctor(patient: Patient): Promise<Diagnosis[]> {
       : [
           failed('Data API', api.detail ? `${api.message} (${api.detail})` : api.message, api.hint),
         ]),
-    examineKey(patient),
+    examineKey(patient, api),
     await examineDirect(patient, reached),
     await examineBus(patient),
     examineToken(patient),

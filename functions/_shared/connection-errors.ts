@@ -48,8 +48,14 @@ const knownErrors: KnownError[] = [
   },
   { is: /^53300/, says: 'has no connection slots left', ...poolIsFull },
   {
+    is: /^28P01/,
+    says: 'refused the password',
+    hint: 'Put the password of the database into the connection string, with special characters encoded; a new one is set under Dashboard > Database > Settings. A user that is not there is refused in the same way: behind the pooler it is postgres.<project>.',
+    code: 'NS422',
+  },
+  {
     is: /^28/,
-    says: 'refused the user or the password',
+    says: 'does not let this user in',
     hint: databaseUrlHint,
     code: 'NS422',
   },

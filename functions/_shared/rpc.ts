@@ -5,6 +5,7 @@ import type { Access } from './access.ts';
 import type { Deadline } from './clock.ts';
 import type { Database } from './database.types.ts';
 import { fromRpcFailure, NightshiftError } from './errors.ts';
+import { unreachable } from './unreachable.ts';
 
 export type Functions = Database['nightshift']['Functions'];
 export type RpcName = keyof Functions & string;
@@ -40,7 +41,15 @@ export interface Rpc {
 /** The API lets a statement of service_role run for 8 s; the rest is for the round trip. */
 const defaultTimeoutMs = 15_000;
 
-export function createRpc(project: { url: string } & Access, deadline: Deadline): Rpc {
+/**
+ * With `somebodyWaits`, a project that has never answered is given up after a few seconds: to a person it is a mistyped
+ * address. A function at night has nobody who waits, and once a project has answered it is worth the patience.
+ */
+export function createRpc(
+  project: { url: string } & Access,
+  deadline: Deadline,
+  { somebodyWaits = false } = {},
+): Rpc {
   const [key, authorization] =
     'secretKey' in project
       ? [project.secretKey, {}]
@@ -51,12 +60,21 @@ export function createRpc(project: { url: string } & Access, deadline: Deadline)
     global: { headers: authorization },
   });
 
+  let isThere = !somebodyWaits;
+  const whileThere =
+    (retry: Retry): Retry =>
+    (error, attempt) =>
+      (isThere || error.code !== 'NS503' || attempt <= retriesOfNobody) && retry(error, attempt);
+
   return {
     call(name, args, answer, { retry = () => true, timeoutMs = defaultTimeoutMs, patience } = {}) {
       const attempt = async () => {
         const { data, error, status } = await client
           .rpc(name, args as never)
           .abortSignal(AbortSignal.timeout(timeoutMs));
+        if (status === 0) {
+          throw unreachable(project.url, `${error?.message}\n${error?.details ?? ''}`);
+        }
         if (error || status >= 400) {
           throw fromRpcFailure(name, error ?? { message: '' }, status);
         }
@@ -64,12 +82,17 @@ export function createRpc(project: { url: string } & Access, deadline: Deadline)
         if (status === 204 && !answer.safeParse(data).success) {
           throw fromRpcFailure(name, { message: '' }, 404);
         }
-        return parseAnswer(name, data, answer);
+        const parsed = parseAnswer(name, data, answer);
+        isThere = true;
+        return parsed;
       };
-      return retrying(attempt, deadline, retry, patience);
+      return retrying(attempt, deadline, whileThere(retry), patience);
     },
   };
 }
+
+/** With the pauses between them, not quite three seconds. */
+const retriesOfNobody = 3;
 
 const usualPatience: Patience = { retries: 6, maxMs: Number.POSITIVE_INFINITY };
 

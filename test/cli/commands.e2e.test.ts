@@ -150,7 +150,11 @@ describe('the command line', () => {
     const url = new URL(db.url);
     url.password = 'open-sesame';
     const result = await run('cli/main.ts', ['migrate', '--database-url', url.href]);
-    expect(result.stderr).toMatch(`The database at ${url.host} refused the user or the password`);
+    expect(result.stderr).toMatch(`The database at ${url.host} refused the password`);
+    expect(result.stderr).toMatch(
+      /Fix: Put the password of the database into the connection string/,
+    );
+    expect(result.stderr).not.toContain('could not be reached');
     expect(result.stderr).not.toContain('open-sesame');
     expect(result.code).toBe(2);
   });

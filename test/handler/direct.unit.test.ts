@@ -33,7 +33,8 @@ describe('the end of a direct connection is an error of its step', () => {
     [{ code: 'XX000', message: 'Tenant or user not found' }, /does not know the project/, false],
     [fullPool, /connections are all taken/, true],
     [{ code: '53300', message: 'sorry, too many clients already' }, /no connection slots/, true],
-    [{ code: '28P01', message: 'password authentication failed' }, /user or the password/, false],
+    [{ code: '28P01', message: 'password authentication failed' }, /refused the password/, false],
+    [{ code: '28000', message: 'role "x" is not permitted to log in' }, /this user/, false],
     [{ code: '3D000', message: 'database "x" does not exist' }, /no database of that name/, false],
   ])('that says what %j means', async (refuses, says, retryable) => {
     const { url } = await pooler({ refuses });

@@ -5,6 +5,7 @@ import type { Fix } from '../functions/_shared/fix.ts';
 import type { RunDocument } from '../functions/_shared/ledger.ts';
 import { table } from './table.ts';
 import { windowColumns } from './window.ts';
+import { onCommandLine } from './words.ts';
 
 const number = new Intl.NumberFormat('en');
 
@@ -50,7 +51,7 @@ export function wrapped(text: string, indent = ''): string {
 
 /** A fix, and what it offers in a comment as another way. */
 export function showFix(fix: string, indent: string): void {
-  const [call = '', otherWay] = fix.split(' -- ');
+  const [call = '', otherWay] = fix.split(' -- ').map(onCommandLine);
   console.log(wrapped(`Fix: ${styleText('cyan', call)}`, indent));
   if (otherWay) note(wrapped(otherWay, indent));
 }
@@ -58,7 +59,8 @@ export function showFix(fix: string, indent: string): void {
 /** What to do about what a step left undone. */
 export function showFixes(fixes: readonly Fix[], except: readonly string[] = []): void {
   for (const { subject, fix } of fixes) {
-    if (!except.includes(subject)) console.log(wrapped(`${subject}: ${styleText('cyan', fix)}`));
+    if (except.includes(subject)) continue;
+    console.log(wrapped(`${subject}: ${styleText('cyan', onCommandLine(fix))}`));
   }
 }
 
@@ -142,6 +144,6 @@ export function showRuns(runs: RunDocument[]): void {
 
 export function showError(error: ErrorDocument, prefix = ''): void {
   console.error(styleText('red', `${prefix}${error.message} (${error.code})`));
-  if (error.detail) console.error(`  ${error.detail}`);
-  if (error.hint) console.error(`  Fix: ${error.hint}`);
+  if (error.detail) console.error(`  ${onCommandLine(error.detail)}`);
+  if (error.hint) console.error(`  Fix: ${onCommandLine(error.hint)}`);
 }

@@ -153,7 +153,7 @@ function showPlan(policies: ListedPolicy[]): void {
     ];
     note(`  ${counts.join(', ')}`);
     if (policy.refusal) {
-      console.log(styleText('yellow', `  A run retires none without force: ${policy.refusal}`));
+      console.log(styleText('yellow', `  A run retires none without --force: ${policy.refusal}`));
     }
     for (const { partition, sizeBytes, dropAfter, keptBecause } of policy.retired) {
       const until = dropAfter === null ? 'kept' : `dropped after ${day(dropAfter)}`;

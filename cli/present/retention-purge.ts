@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import type * as z from 'zod';
-import { type ErrorDocument, repeatLook } from '../../functions/_shared/errors.ts';
+import { repeatLook } from '../../functions/_shared/errors.ts';
 import {
   listedPolicies,
   type PurgeReport,
@@ -9,6 +9,7 @@ import {
 } from '../../functions/retention-purge/schema.ts';
 import { table } from '../table.ts';
 import { age, coloured, count, note, showError, showFix, showFixes } from '../ui.ts';
+import { quoted } from '../words.ts';
 import type { Presenter } from './presenter.ts';
 import { showPlan } from './purge-plan.ts';
 
@@ -135,24 +136,13 @@ function explainStep(step: PurgeStep, { dryRun }: PurgeReport): void {
   }
   for (const warning of step.warnings)
     console.log(styleText('yellow', `${step.relation}: ${warning}`));
-  if (step.error) showStepError(step.relation, step.error);
-  if (step.leftOut.length > 0) {
-    const left = step.leftOut.join(' ');
-    note(`${step.relation}: not in this run, though they refer to it and have policies: ${left}`);
-    note(`  --only ${step.relation} ${left}`);
+  if (step.error) {
+    const named = step.error.message.startsWith(`${step.relation}:`);
+    showError(step.error, named ? '' : `${step.relation}: `);
   }
-}
-
-/** The hint of a brake speaks to callers of the API; here it is an option. */
-function showStepError(relation: string, error: ErrorDocument): void {
-  const braked = error.code === 'NS428';
-  showError(
-    braked
-      ? {
-          ...error,
-          hint: `If it is meant, run once with --force ${relation}, or raise max_fraction.`,
-        }
-      : error,
-    error.message.startsWith(`${relation}:`) ? '' : `${relation}: `,
-  );
+  if (step.leftOut.length > 0) {
+    const left = step.leftOut.join(', ');
+    note(`${step.relation}: not in this run, though they refer to it and have policies: ${left}`);
+    note(`  --only ${[step.relation, ...step.leftOut].map(quoted).join(' ')}`);
+  }
 }

@@ -10,7 +10,18 @@ import {
   type ViewFacts,
 } from '../../functions/view-refresh/schema.ts';
 import { table } from '../table.ts';
-import { age, bytes, coloured, count, duration, note, showError, showFixes } from '../ui.ts';
+import {
+  age,
+  bytes,
+  coloured,
+  count,
+  duration,
+  note,
+  showError,
+  showFixes,
+  wrapped,
+} from '../ui.ts';
+import { onCommandLine } from '../words.ts';
 import type { Presenter } from './presenter.ts';
 
 const longCall = { timeoutMs: apiCallTimeoutMs, retry: () => false };
@@ -127,7 +138,8 @@ const selfEvident = new Set<StepReason>(['unchanged', 'never', 'forced']);
 
 function explainStep(step: RefreshStep): void {
   if (step.error) showError(step.error);
-  else if (!selfEvident.has(step.reason)) note(`${step.view}: ${step.detail}`);
+  else if (!selfEvident.has(step.reason))
+    note(wrapped(`${step.view}: ${onCommandLine(step.detail)}`));
   showFixes(step.fixes);
   showWarnings(step.view, step.warnings);
 }

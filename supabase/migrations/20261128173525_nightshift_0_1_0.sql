@@ -5893,7 +5893,10 @@ begin
       errcode = 'NS428',
       message = refusal,
       detail = format('None of %s was retired.', policy.parent),
-      hint = 'If it is meant: run once with force, or raise max_fraction with nightshift.alter_partition_policy. Room ahead is made all the same.';
+      hint = format(
+        'If it is meant: POST /jobs/partition-maintenance/runs with %s, or raise max_fraction with nightshift.alter_partition_policy. Room ahead is made all the same.',
+        jsonb_build_object('only', jsonb_build_array(policy.parent::text), 'force', true)
+      );
   end if;
 end;
 $$;
@@ -9296,7 +9299,6 @@ begin
         when drop_after is null then 'drop_after must not be null'
         else format('Column %I of %s is of type %s, which is not a time', marker_column, relation, marker_type)
       end,
-      detail = 'Nothing was deleted.',
       hint = coalesce(
         nightshift.hint_for_marker(relation, drop_after, marker_column),
         'call nightshift.remove_retention_policy and declare the policy anew.'
@@ -9309,7 +9311,6 @@ begin
         when flag_type is null then format('%s has no column %I', relation, flag_column)
         else format('Column %I of %s is of type %s, which is not boolean', flag_column, relation, flag_type)
       end,
-      detail = 'Nothing was deleted.',
       hint = nightshift.hint_for_flag(relation, flag_column);
   end if;
   -- -infinity says "never". As a lower bound it would send the planner to the low end of the index, where the dead
@@ -9533,7 +9534,15 @@ begin
     raise exception using
       errcode = 'NS404',
       message = format('There is no table %s', coalesce(entry, 'null')),
-      hint = 'Name tables with their schema and with quotes where SQL needs them, and the columns of a foreign key of several like public.messages(sender_id).';
+      detail = coalesce(
+        (
+          select format('What refers to rows of the policy of %s: %s.', find_key.policy, string_agg(distinct nightshift.key_in_words(k.key), ', '))
+          from nightshift.purge_keys(array[find_key.policy::oid]) k
+          having count(*) > 0
+        ),
+        format('Nothing refers to rows of the policy of %s.', policy)
+      ),
+      hint = 'Name tables as SQL does: with their schema, unless it is public, and in quotes where SQL needs them, and the columns of a foreign key of several like public.messages(sender_id).';
   end if;
   fitting := array(
     select k.key
@@ -10061,8 +10070,16 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select case
-    when nightshift.column_type(hint_for_flag.relation, flag_column) is null
-      then 'flag_column names a boolean column that is true for rows that may go; leave it out if there is none.'
+    when nightshift.column_type(hint_for_flag.relation, flag_column) is null then coalesce(
+      (
+        select format('Name a boolean column of the table in flag_column, which is true for rows that may go: %s; or leave it out.',
+          string_agg(quote_ident(a.attname), ', ' order by a.attnum))
+        from pg_catalog.pg_attribute a
+        where a.attrelid = hint_for_flag.relation and a.attnum > 0 and not a.attisdropped and a.atttypid = 'boolean'::regtype
+        having count(*) > 0
+      ),
+      'The table has no boolean column: leave flag_column out.'
+    )
     else format(
       'alter table %1$s add column may_go boolean generated always as (%2$I = ''...'') stored; /* the condition under which a row may go; rewrites the table */',
       hint_for_flag.relation, flag_column)
@@ -10101,7 +10118,9 @@ begin
         when exists (select 1 from pg_catalog.pg_class c where c.oid = hint_for_marker.relation) then
           'The table has no date or time column. If its rows go with those of another table, name it in with_children of that policy.'
       end,
-      'If the table or column was dropped or renamed, call nightshift.remove_retention_policy and declare the policy anew.')
+      case when exists (select 1 from nightshift.retention_policies p where p.relation = hint_for_marker.relation) then
+        'If the table or column was dropped or renamed, call nightshift.remove_retention_policy and declare the policy anew.'
+      end)
     when marker_type = 'boolean'::regtype and touched is not null then format(
       'select nightshift.add_retention_policy(%1$L, %2$L, marker_column => %3$L, flag_column => %4$L); /* where %3$I moves when %4$I is set */',
       relation, drop_after, touched, marker_column)
@@ -13185,7 +13204,7 @@ begin
     errcode = 'NS422',
     message = format('%s in %I of %s stands for "no time", not for when a row was deleted',
       sentinel, policy.marker_column, policy.relation),
-    detail = 'Rows that have it would be deleted as if they had been due for decades. Nothing was deleted.',
+    detail = 'Rows that have it would be deleted as if they had been due for decades.',
     hint = format(
       'alter table %1$s add column %2$I %3$s generated always as '
       || '(case when %4$I > %5$L then %4$I end) stored; /* the times alone; rewrites the table */ create index on %1$s (%2$I); '
@@ -13284,8 +13303,9 @@ begin
     raise exception using
       errcode = 'NS422',
       message = format('%s refers to %s, is large, and has no index on %s', missing.referencing, relation, missing.columns),
-      detail = 'Postgres would read it as a whole for each row that goes. Nothing was deleted.',
-      hint = nightshift.index_for_key(missing.key) || ' A run with force does without.';
+      detail = 'Postgres would read it as a whole for each row that goes.',
+      hint = format('%s -- to do without: POST /jobs/retention-purge/runs with %s',
+        nightshift.index_for_key(missing.key), jsonb_build_object('force', jsonb_build_array(relation::text)));
   end if;
 end;
 $$;
@@ -13308,7 +13328,7 @@ begin
     raise exception using
       errcode = 'NS422',
       message = format('Postgres refuses to delete from %s', nightshift.name_some(without)),
-      detail = 'A publication has its deletions, and it has no primary key or other replica identity. Nothing was deleted.',
+      detail = 'A publication has its deletions, and it has no primary key or other replica identity.',
       hint = format('alter table %s replica identity full; or give it a primary key.', without[1]::regclass);
   end if;
 end;
@@ -16889,7 +16909,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '58c12dfa06b43e0172714224cea6340e0ee3db945ae976947ede663d25f6fd38', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '5b8baa68fc177df9ecc34028ba868d6e36e62ba131bdf89849189c6e1039f867', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

@@ -74,6 +74,11 @@ describe('wrong usage', () => {
     ['a job whose runs are asked for', ['runs', 'view-refrsh'], /There is no job view-refrsh/],
     ['a run', ['runs', 'ffff'], /There is no run ffff /],
     ['a stage', ['status', '--stage', 'prdo'], /There is no stage prdo .*\n.*dev, prod/],
+    [
+      'an option of another job',
+      ['run', 'view-refresh', '--ancestors'],
+      /ancestors and descendants go with only\n {2}Fix: For example: npm run nightshift -- run view-refresh --dry-run --only public\.sales_by_day --descendants\./,
+    ],
     ['an option', ['run', 'retention-purge', '--onyl', 'x'], /unknown option '--onyl'/],
     ['a command', ['statsu'], /unknown command 'statsu'/],
   ])('says what there is instead of %s, and runs nothing', async (_, args, message) => {

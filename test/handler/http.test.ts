@@ -270,8 +270,10 @@ describe('a run over HTTP that failed', () => {
       body: {
         code: 'NS428',
         title: expect.stringContaining('app.orders: 900 of 1200'),
-        detail: expect.stringContaining('Nothing was deleted'),
-        hint: expect.stringContaining('force'),
+        detail: expect.stringContaining('It was left alone'),
+        hint: expect.stringContaining(
+          'POST /jobs/retention-purge/runs with {"force":["app.orders"]}',
+        ),
       },
     });
     expect(await call({ headers })).toEqual(refused);

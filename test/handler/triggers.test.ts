@@ -133,7 +133,7 @@ describe('a failure is thrown, and so is its repetition', () => {
       name: 'NightshiftError',
       code: 'NS428',
       message: expect.stringContaining('app.orders: 900 of 1200 rows'),
-      detail: expect.stringContaining('Nothing was deleted'),
+      detail: expect.stringContaining('It was left alone'),
       hint: expect.stringContaining('force'),
     };
     await expect(send(event)).rejects.toMatchObject(refusal);

@@ -66,8 +66,14 @@ const knownErrors: KnownError[] = [
     code: 'NS422',
   },
   {
-    is: /^[A-Z_]*(CERT|UNABLE_TO_|ERR_SSL|ERR_TLS|EPROTO|SELF_SIGNED)/,
-    says: 'has a certificate that could not be verified, or speaks no TLS',
+    is: /before secure TLS connection was established|^(ERR_SSL|EPROTO)/,
+    says: 'takes no encrypted connection',
+    hint: 'Every database of Supabase does: check the host and the port. For a Postgres of your own without TLS, write sslmode=disable into the connection string.',
+    code: 'NS422',
+  },
+  {
+    is: /^[A-Z_]*(CERT|UNABLE_TO_|ERR_TLS|SELF_SIGNED)/,
+    says: 'has a certificate that could not be verified',
     hint: 'Pass the certificate of the project (Dashboard > Database > SSL Configuration): sslmode=verify-full&sslrootcert=<file> in the connection string, or its text in NIGHTSHIFT_DATABASE_CA for functions. The host name must be that of the dashboard.',
     code: 'NS422',
   },

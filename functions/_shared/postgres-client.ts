@@ -42,6 +42,8 @@ export function encryption(url: URL, ca?: string): postgres.Options<never>['ssl'
   const roots = rootFile && rootFile !== 'system' ? readRoots(rootFile) : ca;
   return {
     rejectUnauthorized: true,
+    // An address has no server name to send, and without this the certificate would have to be one of localhost.
+    host: url.hostname.replace(/^\[|\]$/g, ''),
     ...(roots ? { ca: roots } : {}),
     ...(mode === 'verify-ca' ? { checkServerIdentity: () => undefined } : {}),
   };

@@ -126,13 +126,13 @@ describe('a connection string', () => {
     ['postgres://u:p@db.abcd.supabase.co/db', undefined, 'require'],
     ['postgres://u:p@db.abcd.supabase.co/db?sslmode=disable', undefined, false],
     ['postgres://u:p@127.0.0.1/db', undefined, false],
-    ['postgres://u:p@h/db?sslmode=verify-full', undefined, { rejectUnauthorized: true }],
-    ['postgres://u:p@h/db', 'PEM', { rejectUnauthorized: true, ca: 'PEM' }],
-    ['postgres://u:p@127.0.0.1/db', 'PEM', { rejectUnauthorized: true, ca: 'PEM' }],
+    ['postgres://u:p@h/db?sslmode=verify-full', undefined, { rejectUnauthorized: true, host: 'h' }],
+    ['postgres://u:p@h/db', 'PEM', { rejectUnauthorized: true, host: 'h', ca: 'PEM' }],
+    ['postgres://u:p@[::1]/db', 'PEM', { rejectUnauthorized: true, host: '::1', ca: 'PEM' }],
     [
       'postgres://u:p@h/db?sslmode=require&sslrootcert=system',
       undefined,
-      { rejectUnauthorized: true },
+      { rejectUnauthorized: true, host: 'h' },
     ],
   ])('%s with the certificate %s is encrypted with %j', (url, ca, expected) => {
     expect(encryption(new URL(url), ca)).toEqual(expected);

@@ -11,7 +11,7 @@ import { progressInWords } from '../../functions/_shared/progress.ts';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
 import { jobNames, loadPresenter, requireJob } from '../../functions/registry.ts';
 import { connect } from '../connect.ts';
-import { age, coloured, note, printJson, shortId, showError, showRuns, utc } from '../ui.ts';
+import { age, coloured, note, printJson, say, shortId, showError, showRuns, utc } from '../ui.ts';
 
 export function addRuns(program: Command): void {
   program
@@ -66,13 +66,13 @@ async function showRun(run: RunDocument): Promise<void> {
   const endMs = finishedAt === null ? systemClock.nowMs() : timeMs(finishedAt);
   const took = age((endMs - timeMs(run.startedAt)) / 1000);
   const attempts = run.attempt > 1 ? `, attempt ${run.attempt}` : '';
-  console.log(`${run.job} ${run.id}: ${coloured(run.status)}${run.dryRun ? ' (dry run)' : ''}`);
-  console.log(
+  say(`${run.job} ${run.id}: ${coloured(run.status)}${run.dryRun ? ' (dry run)' : ''}`);
+  say(
     `Started ${utc(timeMs(run.startedAt))} UTC by ${run.trigger}${requestedBy ? ` (${requestedBy})` : ''}${attempts}; ${finishedAt === null ? 'for' : 'took'} ${took}`,
   );
-  console.log(`Progress: ${progressInWords(run.progress)}`);
+  say(`Progress: ${progressInWords(run.progress)}`);
   if (run.status === 'running') {
-    console.log(
+    say(
       cancelRequestedAt
         ? `Asked to end by ${run.cancelRequestedBy ?? 'somebody'} at ${utc(timeMs(cancelRequestedAt))} UTC`
         : `To end it: npm run nightshift -- cancel ${shortId(run)}`,

@@ -8,7 +8,7 @@ import {
   plannedPolicies,
 } from '../../functions/retention-purge/schema.ts';
 import { table } from '../table.ts';
-import { age, coloured, count, note, showError, showFix, showFixes } from '../ui.ts';
+import { age, coloured, count, note, say, showError, showFix, showFixes } from '../ui.ts';
 import { quoted } from '../words.ts';
 import type { Presenter } from './presenter.ts';
 import { showPlan } from './purge-plan.ts';
@@ -32,7 +32,7 @@ export const presenter: Presenter<PurgeReport> = {
 
 function showPolicies(policies: z.output<typeof listedPolicies>): void {
   if (policies.length === 0) {
-    console.log('No retention policies yet, so nothing is ever deleted.');
+    say('No retention policies yet, so nothing is ever deleted.');
     note("Declare one: select nightshift.add_retention_policy('public.orders', '90 days');");
     return;
   }
@@ -72,16 +72,15 @@ function showPolicies(policies: z.output<typeof listedPolicies>): void {
     for (const [what, names] of Object.entries(keys)) {
       if (names.length > 0) note(`${policy.relation}: ${what} ${names.join(', ')}`);
     }
-    if (policy.problem)
-      console.log(styleText('red', `${policy.relation}: ${policy.problem.message}`));
+    if (policy.problem) say(styleText('red', `${policy.relation}: ${policy.problem.message}`));
     for (const warning of policy.warnings)
-      console.log(styleText('yellow', `${policy.relation}: ${warning}`));
+      say(styleText('yellow', `${policy.relation}: ${warning}`));
   }
 }
 
 function showReport(report: PurgeReport): void {
   if (report.steps.length === 0) {
-    console.log('No enabled policy, so there was nothing to do.');
+    say('No enabled policy, so there was nothing to do.');
     return;
   }
   const rows = report.steps.map((step) => [
@@ -106,7 +105,7 @@ function childrenOf({ children }: PurgeStep): number {
 }
 
 function explainStep(step: PurgeStep, { dryRun }: PurgeReport): void {
-  if (step.reason) console.log(`${step.relation}: ${step.reason}`);
+  if (step.reason) say(`${step.relation}: ${step.reason}`);
   const showFixOf = (subject: string) => {
     for (const { fix } of step.fixes.filter((found) => found.subject === subject)) {
       showFix(fix, '    ');
@@ -134,8 +133,7 @@ function explainStep(step: PurgeStep, { dryRun }: PurgeReport): void {
       `${step.relation}: ${count(rows)} of ${relation} ${dryRun ? 'would ' : ''}no longer refer to them`,
     );
   }
-  for (const warning of step.warnings)
-    console.log(styleText('yellow', `${step.relation}: ${warning}`));
+  for (const warning of step.warnings) say(styleText('yellow', `${step.relation}: ${warning}`));
   if (step.error) {
     const named = step.error.message.startsWith(`${step.relation}:`);
     showError(step.error, named ? '' : `${step.relation}: `);

@@ -3,6 +3,9 @@ import { NightshiftError } from './errors.ts';
 export const databaseUrlHint =
   'Copy the connection string of the session pooler (Dashboard > Connect > Session pooler), whose user is postgres.<project>, and put the password of the database into it, with special characters encoded.';
 
+/** Instead of CONNECTION_CLOSED, for a connection that was let in and then ended before its first answer. */
+export const closedUnanswered = 'CLOSED_UNANSWERED';
+
 interface KnownError {
   is: RegExp;
   /** After "The database at <host>". */
@@ -38,6 +41,11 @@ const knownErrors: KnownError[] = [
   {
     is: /query_wait_timeout|no more connections allowed/,
     says: 'is a pooler that had no free connection in time',
+    ...poolIsFull,
+  },
+  {
+    is: new RegExp(`^${closedUnanswered}`),
+    says: 'took the connection and closed it unanswered, as a pooler does that had none free in time',
     ...poolIsFull,
   },
   {

@@ -2,7 +2,11 @@ import { afterEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { migrate } from '../../cli/installation/migrate.ts';
 import { connectDirect } from '../../functions/_shared/direct.ts';
-import { encryption, parseDatabaseUrl } from '../../functions/_shared/postgres-client.ts';
+import {
+  encryption,
+  parseDatabaseUrl,
+  requireAnswer,
+} from '../../functions/_shared/postgres-client.ts';
 import { endless } from '../support/deadline.ts';
 import { startPooler } from '../support/pooler.ts';
 
@@ -47,17 +51,26 @@ describe('the end of a direct connection is an error of its step', () => {
     });
   });
 
-  it('closed at its first query', async () => {
-    const { url } = await pooler('closes');
+  it.each<[string, Parameters<typeof startPooler>[0]]>([
+    ['with what PgBouncer says', { ends: { code: '08P01', message: 'query_wait_timeout' } }],
+    ['without a word', 'closes'],
+  ])('ended %s while it waited for one of the connections of a pooler', async (_, behaviour) => {
+    const { url } = await pooler(behaviour);
     expect(await failureOf(url)).toMatchObject({
       code: 'NS502',
-      detail: expect.stringContaining('CONNECTION_CLOSED'),
+      message: expect.stringMatching(/closed it unanswered, as a pooler does that had none free/),
+      hint: expect.stringContaining('raise the pool size'),
+      retryable: true,
     });
+    await expect(requireAnswer(url)).rejects.toMatchObject({ code: 'CLOSED_UNANSWERED' });
   });
 
-  it('ended while it waited for one of the connections of the pooler', async () => {
-    const { url } = await pooler({ ends: { code: '08P01', message: 'query_wait_timeout' } });
-    expect(await failureOf(url)).toMatchObject({ code: 'NS502' });
+  it('is told so where it waits to be let in', async () => {
+    const { url } = await pooler({ refuses: { code: '08P01', message: 'query_wait_timeout' } });
+    expect(await failureOf(url)).toMatchObject({
+      message: expect.stringMatching(/had no free connection in time/),
+      retryable: true,
+    });
   });
 
   it('left waiting, and bounded though the statement might take days', async () => {

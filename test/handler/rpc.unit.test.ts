@@ -66,16 +66,19 @@ describe('a call', () => {
   it.each([
     ['', null],
     ['[]', []],
-  ])('that expects nothing, or a list, does not take a 404 with "%s" for it', async (body, right) => {
-    const { fetch, rpc } = rpcAnswered(
-      new Response(body, { status: 404 }),
-      right ? Response.json(right) : new Response(null, { status: 204 }),
-    );
-    const args = { run_id: 'r', fence: 1, view: 'v', error: {} };
-    const answer = await rpc.call('record_refresh_failure', args as never, z.unknown());
-    expect(answer ?? null).toEqual(right);
-    expect(fetch).toHaveBeenCalledTimes(2);
-  });
+  ])(
+    'that expects nothing, or a list, does not take a 404 with "%s" for it',
+    async (body, right) => {
+      const { fetch, rpc } = rpcAnswered(
+        new Response(body, { status: 404 }),
+        right ? Response.json(right) : new Response(null, { status: 204 }),
+      );
+      const args = { run_id: 'r', fence: 1, view: 'v', error: {} };
+      const answer = await rpc.call('record_refresh_failure', args as never, z.unknown());
+      expect(answer ?? null).toEqual(right);
+      expect(fetch).toHaveBeenCalledTimes(2);
+    },
+  );
 
   it('of the end of a run outlasts minutes, where any other gives up', async () => {
     vi.useFakeTimers();

@@ -1,10 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { readAccess } from '../functions/_shared/access.ts';
-import { deadlineIn, systemClock } from '../functions/_shared/clock.ts';
+import { type Deadline, deadlineIn, systemClock } from '../functions/_shared/clock.ts';
 import { NightshiftError } from '../functions/_shared/errors.ts';
 import { createRpc, type Rpc } from '../functions/_shared/rpc.ts';
 import { projectUrl, wrongProjectUrl } from '../functions/_shared/settings.ts';
+import { unreachable } from '../functions/_shared/unreachable.ts';
 
 /** Where `npm start` leaves the address and key of the local stack. */
 const localEnvironment = new URL('../.env.local', import.meta.url);
@@ -13,13 +14,46 @@ export const noDeadline = deadlineIn(systemClock, Number.POSITIVE_INFINITY);
 
 export interface Connection {
   rpc: Rpc;
+  url: string;
+  /** The stack of `npm start`. */
+  isLocal: boolean;
   databaseUrl: string | undefined;
 }
 
+/** Whoever waits before a screen waits no longer for a project that does not answer at all. */
+const reachableWithinMs = 3_000;
+
+/** A connection to a project that answers. */
+export async function connect(): Promise<Connection> {
+  const connection = configure(noDeadline);
+  await requireReachable(connection);
+  return connection;
+}
+
+/** Any answer will do, also one that refuses. */
+async function requireReachable({ url, isLocal }: Connection): Promise<void> {
+  const signal = AbortSignal.timeout(reachableWithinMs);
+  await fetch(url, { method: 'HEAD', redirect: 'manual', signal }).catch((thrown: unknown) => {
+    const { code, message, detail, hint } = unreachable(url, reasonOf(thrown));
+    throw new NightshiftError(code, message, {
+      detail,
+      hint: isLocal ? 'npm start has ended without taking .env.local away: start it again.' : hint,
+      cause: thrown,
+    });
+  });
+}
+
+/** Why fetch failed: it wraps the reason that the system gave, whose code is a word. */
+export function reasonOf(thrown: unknown): string {
+  const cause = thrown instanceof Error ? (thrown.cause ?? thrown) : thrown;
+  if (!(cause instanceof Error)) return 'unknown error';
+  return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.name;
+}
+
 /** The local stack or the exported settings, never some of each. */
-export function connect(deadline = noDeadline): Connection {
-  const local = !process.env.SUPABASE_URL && existsSync(localEnvironment);
-  if (local) {
+export function configure(deadline: Deadline): Connection {
+  const isLocal = !process.env.SUPABASE_URL && existsSync(localEnvironment);
+  if (isLocal) {
     delete process.env.NIGHTSHIFT_DATABASE_URL;
     delete process.env.NIGHTSHIFT_RUNNER_TOKEN;
     // Not loadEnvFile, which leaves what is exported as it is.
@@ -44,9 +78,11 @@ export function connect(deadline = noDeadline): Connection {
     );
   }
   // On stderr, so that it is seen and --json stays one document: which project this is about to touch.
-  console.error(`Project: ${local ? 'the local stack, ' : ''}${url}`);
+  console.error(`Project: ${isLocal ? 'the local stack, ' : ''}${url}`);
   return {
-    rpc: createRpc({ url, ...access }, deadline),
+    rpc: createRpc({ url, ...access }, deadline, { somebodyWaits: true }),
+    url,
+    isLocal,
     databaseUrl: process.env.NIGHTSHIFT_DATABASE_URL,
   };
 }

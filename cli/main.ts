@@ -14,7 +14,7 @@ import { addStatus } from './commands/status.ts';
 import { addToken } from './commands/token.ts';
 import { addUninstall } from './commands/uninstall.ts';
 import { exitCodes } from './exit-codes.ts';
-import { showError } from './ui.ts';
+import { printJson, showError } from './ui.ts';
 
 const program = new Command('nightshift')
   .description('Scheduled maintenance for Supabase Postgres, by hand.')
@@ -24,7 +24,7 @@ const program = new Command('nightshift')
 Jobs: ${jobNames.join(', ')}
 Connects to SUPABASE_URL with SUPABASE_SECRET_KEY (or SUPABASE_PUBLISHABLE_KEY and NIGHTSHIFT_RUNNER_TOKEN),
 or to the stack of npm start.
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 work left, 4 not run (another run, or paused);
+Exit codes: 0 done, 1 failed, 2 wrong usage (nothing was run), 3 work left, 4 not run (another run, or paused);
 of health: 0 nothing worse than info, 5 warnings or checks that could not run, 6 something critical.`,
   )
   .exitOverride();
@@ -76,11 +76,25 @@ try {
   await program.parseAsync();
 } catch (thrown) {
   if (thrown instanceof CommanderError) {
+    // It has said what is wrong.
     process.exitCode = thrown.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    if (thrown.exitCode !== 0) printFailure(misused(thrown));
   } else {
     const error = toNightshiftError(thrown);
     showError(error.describe());
+    printFailure(error);
     process.exitCode =
       error.code === 'NS422' || error.code === 'NS404' ? exitCodes.usage : exitCodes.failed;
   }
+}
+
+/** Where a document was asked for, a command that fails prints one as well. */
+function printFailure(error: NightshiftError): void {
+  if (process.argv.includes('--json')) printJson({ error: error.describe() });
+}
+
+function misused({ message }: CommanderError): NightshiftError {
+  return new NightshiftError('NS422', message.replace(/^error: /, ''), {
+    hint: 'npm run nightshift -- --help',
+  });
 }

@@ -8,7 +8,10 @@ import type { Registration } from '../functions/registration.ts';
 import { jobParameters, registry } from '../functions/registry.ts';
 
 const params = z.record(z.string(), z.coerce.string());
-const serviceFile = z.object({ params: z.record(z.string(), params) });
+/** A stage that changes nothing may stand there without a value. */
+const serviceFile = z.object({ params: z.record(z.string(), params.nullable()) });
+
+const serviceUrl = new URL('../serverless.yml', import.meta.url);
 
 const minuteMs = 60_000;
 const unitMs: Record<string, number> = {
@@ -34,14 +37,28 @@ export function readSchedules(name: string, stage: string): JobSchedule[] {
   const job = registry.find((each) => each.name === name);
   // The ledger may name jobs of another version.
   if (!job) return [];
-  const serviceText = readFileSync(new URL('../serverless.yml', import.meta.url), 'utf8');
-  return schedulesOf(job, paramsIn(serviceText, stage));
+  return schedulesOf(job, paramsIn(readFileSync(serviceUrl, 'utf8'), stage));
+}
+
+/** Refuses a name that is no stage in serverless.yml: a misspelt one would be shown the schedules of another. */
+export function requireStage(stage: string): void {
+  const serviceText = readFileSync(serviceUrl, 'utf8');
+  const stages = Object.keys(sectionsIn(serviceText)).filter((name) => name !== 'default');
+  if (stages.includes(stage)) return;
+  throw new NightshiftError('NS404', `There is no stage ${stage} under params in serverless.yml`, {
+    detail: `Stages there are: ${stages.join(', ')}.`,
+    hint: `If it is one that is deployed with the defaults, write it there as well: ${stage}: {}`,
+  });
 }
 
 export function paramsIn(serviceText: string, stage: string): Record<string, string> {
+  const sections = sectionsIn(serviceText);
+  return { ...jobParameters, ...sections.default, ...sections[stage] };
+}
+
+function sectionsIn(serviceText: string): z.output<typeof serviceFile>['params'] {
   // CloudFormation's own tags mean nothing here.
-  const { params } = serviceFile.parse(parse(serviceText, { logLevel: 'silent' }));
-  return { ...jobParameters, ...params.default, ...params[stage] };
+  return serviceFile.parse(parse(serviceText, { logLevel: 'silent' })).params;
 }
 
 export function schedulesOf(

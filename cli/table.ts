@@ -1,6 +1,6 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
 import Table from 'cli-table3';
-import { windowColumns } from './window.ts';
+import { inWindow, windowColumns } from './window.ts';
 
 /** Below this a table has no use. */
 const narrowestTable = 60;
@@ -39,7 +39,7 @@ export function table(
 
 function block(head: string[], [first = '', ...rest]: string[]): string {
   const lines = rest.map((text, n) => `  ${head[n + 1]}: ${text}`);
-  return [`${head[0]}: ${first}`, ...lines].join('\n');
+  return inWindow([`${head[0]}: ${first}`, ...lines].join('\n'));
 }
 
 /** As wide as the texts are; in a narrow window the widest columns give way, down to their longest word. */

@@ -1,10 +1,11 @@
-import { stripVTControlCharacters, styleText } from 'node:util';
+import { styleText } from 'node:util';
 import { timeMs } from '../functions/_shared/clock.ts';
 import type { ErrorDocument } from '../functions/_shared/errors.ts';
 import type { Fix } from '../functions/_shared/fix.ts';
 import type { RunDocument } from '../functions/_shared/ledger.ts';
 import { table } from './table.ts';
-import { windowColumns } from './window.ts';
+import { broken, inWindow, windowColumns } from './window.ts';
+import { onCommandLine } from './words.ts';
 
 const number = new Intl.NumberFormat('en');
 
@@ -28,29 +29,22 @@ export function heading(text: string): void {
 }
 
 export function note(text: string): void {
-  console.log(styleText('dim', text));
+  console.log(styleText('dim', inWindow(text)));
 }
 
-/** Lines of at most 100 columns, or as many as the window has, broken where SQL may be: outside of quotes. */
+export function say(text: string): void {
+  console.log(inWindow(text));
+}
+
+/** Lines of at most 100 columns, or as many as the window has. */
 export function wrapped(text: string, indent = ''): string {
-  const widest = Math.min(windowColumns(), 100);
-  const lines: string[] = [];
-  let line = indent;
-  for (const [word] of text.matchAll(/(?:'[^']*'|"[^"]*"|\S)+/g)) {
-    const longer = line.trim() === '' ? line + word : `${line} ${word}`;
-    if (stripVTControlCharacters(longer).length <= widest || line.trim() === '') {
-      line = longer;
-    } else {
-      lines.push(line);
-      line = `${indent}  ${word}`;
-    }
-  }
-  return [...lines, line].join('\n');
+  const columns = Math.min(windowColumns(), 100) - indent.length - 2;
+  return indent + broken(text, columns).join(`\n${indent}  `);
 }
 
 /** A fix, and what it offers in a comment as another way. */
 export function showFix(fix: string, indent: string): void {
-  const [call = '', otherWay] = fix.split(' -- ');
+  const [call = '', otherWay] = fix.split(' -- ').map(onCommandLine);
   console.log(wrapped(`Fix: ${styleText('cyan', call)}`, indent));
   if (otherWay) note(wrapped(otherWay, indent));
 }
@@ -65,7 +59,8 @@ export function pointToWarnings(warnings: readonly string[]): void {
 /** What to do about what a step left undone. */
 export function showFixes(fixes: readonly Fix[], except: readonly string[] = []): void {
   for (const { subject, fix } of fixes) {
-    if (!except.includes(subject)) console.log(wrapped(`${subject}: ${styleText('cyan', fix)}`));
+    if (except.includes(subject)) continue;
+    console.log(wrapped(`${subject}: ${styleText('cyan', onCommandLine(fix))}`));
   }
 }
 
@@ -148,7 +143,8 @@ export function showRuns(runs: RunDocument[]): void {
 }
 
 export function showError(error: ErrorDocument, prefix = ''): void {
-  console.error(styleText('red', `${prefix}${error.message} (${error.code})`));
-  if (error.detail) console.error(`  ${error.detail}`);
-  if (error.hint) console.error(`  Fix: ${error.hint}`);
+  const show = (text: string) => console.error(inWindow(text));
+  show(styleText('red', `${prefix}${error.message} (${error.code})`));
+  if (error.detail) show(`  ${onCommandLine(error.detail)}`);
+  if (error.hint) show(`  Fix: ${onCommandLine(error.hint)}`);
 }

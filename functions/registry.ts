@@ -19,7 +19,7 @@ export const registry: readonly Registration[] = jobs;
 
 export const jobNames: readonly JobName[] = jobs.map(({ name }) => name);
 
-function findJob(name: string): Registration {
+export function requireJob(name: string): Registration {
   const found = registry.find((job) => job.name === name);
   if (found) return found;
   throw new NightshiftError('NS404', `There is no job ${name}`, {
@@ -28,11 +28,11 @@ function findJob(name: string): Registration {
 }
 
 export async function loadJob(name: string): Promise<Job<{ dryRun: boolean }, unknown>> {
-  return (await findJob(name).load()).job;
+  return (await requireJob(name).load()).job;
 }
 
 export async function loadPresenter(name: string): Promise<Presenter> {
-  return (await findJob(name).loadPresenter()).presenter;
+  return (await requireJob(name).loadPresenter()).presenter;
 }
 
 /** The parameters of all jobs with their defaults; `on` deploys a job. */

@@ -3,7 +3,7 @@ import { runDocument } from '../../functions/_shared/ledger.ts';
 import { progressInWords } from '../../functions/_shared/progress.ts';
 import { connect } from '../connect.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { coloured, note, shortId } from '../ui.ts';
+import { coloured, note, say, shortId } from '../ui.ts';
 import { findRun } from './runs.ts';
 
 export function addCancel(program: Command): void {
@@ -14,13 +14,13 @@ export function addCancel(program: Command): void {
 }
 
 async function cancel(id: string): Promise<void> {
-  const { rpc } = connect();
+  const { rpc } = await connect();
   const found = await findRun(rpc, id);
   const args = { run_id: found.id, requested_by: process.env.USER ?? 'cli' };
   const run = await rpc.call('cancel_run', args, runDocument);
   const short = shortId(run);
   if (run.status === 'running') {
-    console.log(`Run ${short} of ${run.job} was asked to end: ${progressInWords(run.progress)}.`);
+    say(`Run ${short} of ${run.job} was asked to end: ${progressInWords(run.progress)}.`);
     note(
       'It does so after what is under way, or is found lost when nobody works on it any more. See: npm run nightshift -- runs ' +
         short,
@@ -28,7 +28,7 @@ async function cancel(id: string): Promise<void> {
     return;
   }
   const cancelled = run.status === 'interrupted' && found.status === 'continued';
-  console.log(
+  say(
     `Run ${short} of ${run.job} ${cancelled ? 'is not continued' : 'had ended'}: ${coloured(run.status)}`,
   );
   if (!cancelled) process.exitCode = exitCodes.notRun;

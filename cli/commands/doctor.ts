@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
-import { connect } from '../connect.ts';
+import { configure } from '../connect.ts';
 import { doctor, showDiagnosis } from '../doctor/index.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { printJson } from '../ui.ts';
@@ -20,7 +20,7 @@ export function addDoctor(program: Command): void {
 }
 
 async function examine(options: { url?: string; json?: true }): Promise<void> {
-  const { rpc, databaseUrl } = connect(deadlineIn(systemClock, budgetMs));
+  const { rpc, databaseUrl } = configure(deadlineIn(systemClock, budgetMs));
   const findings = await doctor({
     rpc,
     databaseUrl,

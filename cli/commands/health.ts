@@ -25,7 +25,10 @@ const exitCodeOfLevel = {
 } as const;
 
 async function health(checks: string[], options: { all?: true; json?: true }): Promise<void> {
-  const document = await lookAtHealth(connect().rpc, checks.length > 0 ? checks : undefined);
+  const document = await lookAtHealth(
+    (await connect()).rpc,
+    checks.length > 0 ? checks : undefined,
+  );
   const level = worstOf(document.checks.map((check) => check.level));
   if (options.json) printJson({ level, ...document });
   else showHealth(document, { all: options.all ?? checks.length > 0 });

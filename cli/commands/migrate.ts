@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import { type Migrated, migrate } from '../installation/migrate.ts';
 import { databaseUrlOption } from '../options.ts';
-import { note } from '../ui.ts';
+import { note, say } from '../ui.ts';
 
 export function addMigrate(program: Command): void {
   program
@@ -19,7 +19,7 @@ async function applyMigrations(options: { databaseUrl: string }) {
     });
   }
   const migrated = await migrate(options.databaseUrl);
-  console.log(inWords(migrated));
+  say(inWords(migrated));
   if (migrated.linesTakenOver > 0) {
     note(
       `${migrated.linesTakenOver} lines of before 0.1.0 left the history of the Supabase CLI: what is installed stands in nightshift.migrations. If a migrations folder of yours has copies of those files, delete them.`,

@@ -21,7 +21,7 @@ async function plan(name: string, options: { json?: true }): Promise<void> {
       hint: `See what it would do with: npm run nightshift -- run ${name} --dry-run`,
     });
   }
-  const { document, show } = await presenter.plan(connect().rpc);
+  const { document, show } = await presenter.plan((await connect()).rpc);
   if (options.json) printJson(document);
   else show();
 }

@@ -12,7 +12,7 @@ export function addPolicies(program: Command): void {
 }
 
 async function policies(options: { json?: true }): Promise<void> {
-  const { rpc } = connect();
+  const { rpc } = await connect();
   const documents: Record<string, unknown> = {};
   for (const { name, loadPresenter } of registry) {
     const { presenter } = await loadPresenter();

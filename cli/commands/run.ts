@@ -16,7 +16,7 @@ import { connect, noDeadline } from '../connect.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { wholeNumber } from '../options.ts';
 import { progressBars } from '../progress-bars.ts';
-import { age, coloured, printJson, shortId, showError } from '../ui.ts';
+import { age, coloured, printJson, say, shortId, showError } from '../ui.ts';
 
 interface Options {
   dryRun?: true;
@@ -67,7 +67,7 @@ function directTo(databaseUrl: string): Direct {
 async function run(name: string, { json, ...input }: Options): Promise<void> {
   const job = await loadJob(name);
   const bars = progressBars();
-  const { rpc, databaseUrl } = connect();
+  const { rpc, databaseUrl } = await connect();
   const direct = databaseUrl ? directTo(databaseUrl) : undefined;
   const stop = new Stop();
   // The first one lets the batch under way commit and the run be written down; a second one kills. A terminal that is
@@ -108,8 +108,8 @@ const skipReport = z.object({ message: z.string(), reason: z.string() });
 async function showResult({ outcome, run, error, other }: RunResult): Promise<void> {
   if (run.status === 'skipped') {
     const { message, reason } = skipReport.parse(run.report);
-    console.log(`Run skipped: ${message}`);
-    if (reason === 'paused') console.log('  To end the pause: select nightshift.unpause();');
+    say(`Run skipped: ${message}`);
+    if (reason === 'paused') say('  To end the pause: select nightshift.unpause();');
     if (other) showOther(other);
     return;
   }
@@ -120,19 +120,17 @@ async function showResult({ outcome, run, error, other }: RunResult): Promise<vo
     const presenter = await loadPresenter(run.job);
     presenter.showReport(run.report as never);
   }
-  console.log(
-    `Run ${run.id} ${outcome === 'duplicate' ? 'had ended' : 'ended'}: ${coloured(run.status)}`,
-  );
+  say(`Run ${run.id} ${outcome === 'duplicate' ? 'had ended' : 'ended'}: ${coloured(run.status)}`);
 }
 
 function showOther(other: RunDocument): void {
   const { trigger, requestedBy, progress, startedAt } = other;
   const since = age((systemClock.nowMs() - timeMs(startedAt)) / 1000);
   const by = requestedBy ? `${trigger} (${requestedBy})` : trigger;
-  console.log(`  For ${since}, begun by ${by}: ${progressInWords(progress)}.`);
+  say(`  For ${since}, begun by ${by}: ${progressInWords(progress)}.`);
   const short = shortId(other);
-  console.log(`  To see it: npm run nightshift -- runs ${short}`);
-  console.log(`  To end it: npm run nightshift -- cancel ${short}`);
+  say(`  To see it: npm run nightshift -- runs ${short}`);
+  say(`  To end it: npm run nightshift -- cancel ${short}`);
 }
 
 function exitCodeOf({ run }: RunResult): number {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { systemClock, timeMs } from '../../functions/_shared/clock.ts';
+import { NightshiftError } from '../../functions/_shared/errors.ts';
 import {
   type RunDocument,
   runDocument,
@@ -8,9 +9,9 @@ import {
 } from '../../functions/_shared/ledger.ts';
 import { progressInWords } from '../../functions/_shared/progress.ts';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
-import { jobNames, loadPresenter } from '../../functions/registry.ts';
+import { jobNames, loadPresenter, requireJob } from '../../functions/registry.ts';
 import { connect } from '../connect.ts';
-import { age, coloured, note, printJson, shortId, showError, showRuns, utc } from '../ui.ts';
+import { age, coloured, note, printJson, say, shortId, showError, showRuns, utc } from '../ui.ts';
 
 export function addRuns(program: Command): void {
   program
@@ -21,9 +22,10 @@ export function addRuns(program: Command): void {
 }
 
 async function runs(name: string | undefined, { json }: { json?: true }): Promise<void> {
-  const { rpc } = connect();
-  const isJob = name === undefined || jobNames.some((job) => job === name);
-  if (!isJob) {
+  const isRun = name !== undefined && beginningOfId.test(name);
+  if (name !== undefined && !isRun) requireJob(name);
+  const { rpc } = await connect();
+  if (isRun) {
     const run = await findRun(rpc, name);
     if (json) printJson(run);
     else await showRun(run);
@@ -38,9 +40,25 @@ async function runs(name: string | undefined, { json }: { json?: true }): Promis
   showRuns(latest);
 }
 
-/** By its id, or the beginning of it. */
+/** No job has such a name. */
+const beginningOfId = /^[0-9a-f-]{4,36}$/i;
+
+/** By its id, or the beginning of it; where there is none, the error names those that may be meant. */
 export function findRun(rpc: Rpc, id: string): Promise<RunDocument> {
-  return rpc.call('find_run', { id }, runDocument);
+  return rpc.call('find_run', { id }, runDocument).catch(async (thrown: unknown) => {
+    if (!(thrown instanceof NightshiftError) || thrown.code !== 'NS404') throw thrown;
+    const { message, detail } = thrown;
+    const latest = await rpc.call('list_runs', {}, runDocuments);
+    const [first, ...more] = latest
+      .toSorted((a, b) => Number(b.status === 'running') - Number(a.status === 'running'))
+      .map((run) => `${shortId(run)} (${run.job}, ${run.status})`);
+    throw new NightshiftError('NS404', message, {
+      detail,
+      hint: first
+        ? `Name one by the first characters of its id, such as: ${[first, ...more.slice(0, 4)].join(', ')}.`
+        : 'There are no runs yet.',
+    });
+  });
 }
 
 async function showRun(run: RunDocument): Promise<void> {
@@ -48,13 +66,13 @@ async function showRun(run: RunDocument): Promise<void> {
   const endMs = finishedAt === null ? systemClock.nowMs() : timeMs(finishedAt);
   const took = age((endMs - timeMs(run.startedAt)) / 1000);
   const attempts = run.attempt > 1 ? `, attempt ${run.attempt}` : '';
-  console.log(`${run.job} ${run.id}: ${coloured(run.status)}${run.dryRun ? ' (dry run)' : ''}`);
-  console.log(
+  say(`${run.job} ${run.id}: ${coloured(run.status)}${run.dryRun ? ' (dry run)' : ''}`);
+  say(
     `Started ${utc(timeMs(run.startedAt))} UTC by ${run.trigger}${requestedBy ? ` (${requestedBy})` : ''}${attempts}; ${finishedAt === null ? 'for' : 'took'} ${took}`,
   );
-  console.log(`Progress: ${progressInWords(run.progress)}`);
+  say(`Progress: ${progressInWords(run.progress)}`);
   if (run.status === 'running') {
-    console.log(
+    say(
       cancelRequestedAt
         ? `Asked to end by ${run.cancelRequestedBy ?? 'somebody'} at ${utc(timeMs(cancelRequestedAt))} UTC`
         : `To end it: npm run nightshift -- cancel ${shortId(run)}`,

@@ -6,7 +6,7 @@ import { progressInWords } from '../../functions/_shared/progress.ts';
 import { type JobState, jobStates } from '../../functions/health-check/schema.ts';
 import { connect } from '../connect.ts';
 import { installation, inWords } from '../installation/installed.ts';
-import { nextDueMs } from '../schedules.ts';
+import { nextDueMs, requireStage } from '../schedules.ts';
 import { table } from '../table.ts';
 import { age, duration, heading, note, printJson, shortId, showRuns, utc } from '../ui.ts';
 
@@ -29,7 +29,8 @@ interface JobStatus extends JobState {
 
 /** The jobs as they are, and the latest runs. */
 async function status({ stage, json }: { stage: string; json?: true }): Promise<void> {
-  const { rpc } = connect();
+  requireStage(stage);
+  const { rpc } = await connect();
   const [states, runs, { paused }] = await Promise.all([
     rpc.call('describe_jobs', {}, jobStates),
     rpc.call('list_runs', {}, runDocuments),

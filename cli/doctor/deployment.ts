@@ -2,6 +2,10 @@ import { DescribeEventBusCommand, EventBridgeClient } from '@aws-sdk/client-even
 import * as z from 'zod';
 import { readRunnerToken } from '../../functions/_shared/access.ts';
 import { type Clock, timeMs } from '../../functions/_shared/clock.ts';
+import { NightshiftError } from '../../functions/_shared/errors.ts';
+import { isRefusedKey } from '../../functions/_shared/proxies.ts';
+import { reasonOf } from '../connect.ts';
+import type { Installation } from '../installation/installed.ts';
 import { utc } from '../ui.ts';
 import { type Diagnosis, failed, ok, type Patient, skipped, warning } from './diagnosis.ts';
 
@@ -36,9 +40,22 @@ export async function examineBus({ environment }: Patient): Promise<Diagnosis> {
   }
 }
 
-/** Of the way into the project that these settings take; those of the functions may differ. */
-export function examineKey({ environment, clock }: Patient): Diagnosis {
+/**
+ * Of the way into the project that these settings take; those of the functions may differ. `answer` is what the Data API
+ * said to it, or why it said nothing.
+ */
+export function examineKey(
+  { environment, clock }: Patient,
+  answer: Installation | NightshiftError,
+): Diagnosis {
   const token = environment.NIGHTSHIFT_RUNNER_TOKEN?.trim();
+  if (answer instanceof NightshiftError) {
+    const what = token ? 'the runner token' : 'the secret key';
+    if (isRefusedKey(answer)) return failed('key', `The project refuses ${what}`, answer.hint);
+    if (answer.code === 'NS503') {
+      return skipped('key', `Nobody can say whether ${what} is right: no project answers`);
+    }
+  }
   if (!token) {
     return ok(
       'key',
@@ -77,13 +94,6 @@ export function examineToken({ environment }: Patient): Diagnosis {
 }
 
 const noFunctions = 'Give the address that osls deploy prints, without a path.';
-
-/** fetch wraps the reason that the system gave. */
-function reasonOf(thrown: unknown): string {
-  const cause = thrown instanceof Error ? (thrown.cause ?? thrown) : thrown;
-  if (!(cause instanceof Error)) return 'unknown error';
-  return 'code' in cause ? String(cause.code) : cause.name;
-}
 
 export async function examineFunctions({
   functionsUrl,

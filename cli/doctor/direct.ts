@@ -67,7 +67,7 @@ export async function examineDirect(
       );
     }
     if (owns && !api) {
-      const says = `It answers, in session mode, as ${name}; whether it is the same database nobody can say, since the Data API was not reached`;
+      const says = `It answers, in session mode, as ${name}; whether it is the same database nobody can say without the Data API`;
       return skipped(subject, says);
     }
     return owns

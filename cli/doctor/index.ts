@@ -1,6 +1,9 @@
 import { styleText } from 'node:util';
 import { toNightshiftError } from '../../functions/_shared/errors.ts';
 import { installation } from '../installation/installed.ts';
+import { say } from '../ui.ts';
+import { broken, windowColumns } from '../window.ts';
+import { onCommandLine } from '../words.ts';
 import { examineApi } from './api.ts';
 import { examineBus, examineFunctions, examineKey, examineToken } from './deployment.ts';
 import { type Diagnosis, failed, type Patient } from './diagnosis.ts';
@@ -19,7 +22,7 @@ export async function doctor(patient: Patient): Promise<Diagnosis[]> {
       : [
           failed('Data API', api.detail ? `${api.message} (${api.detail})` : api.message, api.hint),
         ]),
-    examineKey(patient),
+    examineKey(patient, api),
     await examineDirect(patient, reached),
     await examineBus(patient),
     examineToken(patient),
@@ -33,7 +36,9 @@ const colours = { ok: 'green', skipped: 'dim', warning: 'yellow', failed: 'red' 
 export function showDiagnosis(findings: Diagnosis[]): void {
   const width = Math.max(...findings.map(({ subject }) => subject.length));
   for (const { subject, level, says, fix } of findings) {
-    console.log(`${styleText(colours[level], level.padEnd(7))} ${subject.padEnd(width)}  ${says}`);
-    if (fix) console.log(`        Fix: ${fix}`);
+    const indent = 'skipped '.length + width + 2;
+    const lines = broken(says, windowColumns() - indent).join(`\n${' '.repeat(indent)}`);
+    console.log(`${styleText(colours[level], level.padEnd(7))} ${subject.padEnd(width)}  ${lines}`);
+    if (fix) say(`        Fix: ${onCommandLine(fix)}`);
   }
 }

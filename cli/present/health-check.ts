@@ -10,7 +10,7 @@ import {
   levels,
 } from '../../functions/health-check/schema.ts';
 import { table } from '../table.ts';
-import { age, bytes, count, duration, note } from '../ui.ts';
+import { age, bytes, count, duration, note, say } from '../ui.ts';
 import type { Presenter } from './presenter.ts';
 
 export const presenter: Presenter<HealthReport> = {
@@ -96,9 +96,9 @@ function explain({ name, title, level, why, findings, findingsTotal }: Shown): v
   console.log(`\n${coloured(level)} ${styleText('bold', title)} (${name})`);
   note(`  ${why}`);
   for (const [place, { subject, detail, fix }] of findings.entries()) {
-    if (detail) console.log(`  ${subject ? `${subject}: ` : ''}${detail}`);
+    if (detail) say(`  ${subject ? `${subject}: ` : ''}${detail}`);
     const comesAgain = findings.slice(place + 1).some((later) => later.fix === fix);
-    if (fix && !comesAgain) console.log(`  Fix: ${styleText('cyan', fix)}`);
+    if (fix && !comesAgain) say(`  Fix: ${styleText('cyan', fix)}`);
   }
   const more = findingsTotal - findings.length;
   if (more > 0) note(`  and ${count(more)} more: npm run nightshift -- health ${name}`);

@@ -8,7 +8,8 @@ import {
   type PartitionStep,
 } from '../../functions/partition-maintenance/schema.ts';
 import { table } from '../table.ts';
-import { bytes, coloured, count, note, pointToWarnings, showError, showFixes } from '../ui.ts';
+import { bytes, coloured, count, note, pointToWarnings, say, showError, showFixes } from '../ui.ts';
+import { windowColumns } from '../window.ts';
 import type { Presenter } from './presenter.ts';
 
 export const presenter: Presenter<PartitionReport> = {
@@ -30,7 +31,7 @@ export const presenter: Presenter<PartitionReport> = {
 
 function showPolicies(policies: ListedPolicy[]): void {
   if (policies.length === 0) {
-    console.log('No partition policies yet, so no partition is made or retired.');
+    say('No partition policies yet, so no partition is made or retired.');
     note("Declare one: select nightshift.add_partition_policy('public.daily_metrics', '1 month');");
     return;
   }
@@ -48,7 +49,7 @@ function showPolicies(policies: ListedPolicy[]): void {
   console.log(table(head, rows, [2, 4, 6], ['policy', 'every', 'partitions', 'kept']));
   showProblems(policies);
   for (const { table: name, warnings } of policies) {
-    for (const warning of warnings) console.log(styleText('yellow', `${name}: ${warning}`));
+    for (const warning of warnings) say(styleText('yellow', `${name}: ${warning}`));
   }
 }
 
@@ -111,11 +112,15 @@ export function timeLine(policy: ListedPolicy, nowMs: number): Period[] {
   });
 }
 
-const lineWidth = 60;
+/** A line of marks, and the days at both of its ends. */
+const widestLine = 60;
+const daysColumns = 26;
+
+const lineColumns = () => Math.max(Math.min(widestLine, windowColumns() - daysColumns), 1);
 
 /** One mark a partition; of more than fit into a line, one mark for several. */
 export function drawn(periods: readonly Period[]): Kind[] {
-  const perMark = Math.ceil(periods.length / lineWidth);
+  const perMark = Math.ceil(periods.length / lineColumns());
   return Array.from({ length: Math.ceil(periods.length / perMark) }, (_, n) => {
     const some = periods.slice(n * perMark, (n + 1) * perMark);
     const [kind] = marks.find(([name]) => some.some((period) => period.kind === name)) ?? ['held'];
@@ -125,13 +130,13 @@ export function drawn(periods: readonly Period[]): Kind[] {
 
 function showPlan(policies: ListedPolicy[]): void {
   if (policies.length === 0) {
-    console.log('No partition policy, so there is nothing to do.');
+    say('No partition policy, so there is nothing to do.');
     return;
   }
   const nowMs = systemClock.nowMs();
   for (const policy of policies) {
     const periods = timeLine(policy, nowMs);
-    console.log(`${styleText('bold', policy.table)}  ${inWords(policy)}`);
+    say(`${styleText('bold', policy.table)}  ${inWords(policy)}`);
     if (policy.problem) {
       showError({ code: 'NS422', message: policy.problem, hint: policy.fix }, '  ');
       continue;
@@ -143,11 +148,11 @@ function showPlan(policies: ListedPolicy[]): void {
     const [first, last] = [periods[0]?.from, periods.at(-1)?.to].map((edge) =>
       edge ? day(edge) : '...',
     );
-    const each = Math.ceil(periods.length / lineWidth);
-    const scale = each > 1 ? `  (a mark for ${each} partitions)` : '';
-    if (periods.length > 0) console.log(`  ${first} [${line.join('')}] ${last}${scale}`);
+    const each = Math.ceil(periods.length / lineColumns());
+    if (periods.length > 0) console.log(`  ${first} [${line.join('')}] ${last}`);
     const due = [...policy.due, ...(policy.dueAfterwards ? [policy.dueAfterwards] : [])];
     const counts = [
+      ...(each > 1 ? [`a mark for ${each} partitions`] : []),
       `${count(policy.partitions)} partitions`,
       ...(policy.defaultPartition ? [defaultInWords(policy.defaultPartition, policy)] : []),
       policy.horizonDays === 0 ? roomUntil(policy) : `room until ${roomUntil(policy)}`,
@@ -156,7 +161,8 @@ function showPlan(policies: ListedPolicy[]): void {
     ];
     note(`  ${counts.join(', ')}`);
     if (policy.refusal) {
-      console.log(styleText('yellow', `  A run retires none without force: ${policy.refusal}`));
+      const text = `A run retires none without --force: ${policy.refusal}`;
+      say(`  ${styleText('yellow', text)}`);
     }
     for (const { partition, sizeBytes, dropAfter, keptBecause } of policy.retired) {
       const until = dropAfter === null ? 'kept' : `dropped after ${day(dropAfter)}`;
@@ -191,7 +197,7 @@ function inWords({ every, premake, retention, retire, grace, enabled }: ListedPo
 
 function showReport(report: PartitionReport): void {
   if (report.steps.length === 0) {
-    console.log('No enabled policy, so there was nothing to do.');
+    say('No enabled policy, so there was nothing to do.');
     return;
   }
   const rows = report.steps.map((step) => [
@@ -239,7 +245,7 @@ function explainStep(step: PartitionStep, dryRun: boolean): void {
     );
   }
   for (const { partition, reason } of [...step.blocked, ...step.kept]) {
-    console.log(styleText('yellow', `${partition}: ${reason}`));
+    say(styleText('yellow', `${partition}: ${reason}`));
   }
   showFixes(step.fixes);
   const { partition, movableRows = 0 } = step.defaultPartition ?? {};
@@ -247,7 +253,7 @@ function explainStep(step: PartitionStep, dryRun: boolean): void {
     note(`${partition}: ${count(movableRows)} rows to be moved to partitions of their own`);
   }
   for (const notice of step.notices) {
-    console.log(styleText('yellow', `${step.table}: ${notice}`));
+    say(styleText('yellow', `${step.table}: ${notice}`));
   }
 }
 

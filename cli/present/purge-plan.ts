@@ -1,17 +1,15 @@
 import { styleText } from 'node:util';
-import { AsciiTree } from 'oo-ascii-tree';
 import type { PlannedKey, PlannedPolicy } from '../../functions/retention-purge/schema.ts';
-import { count, note, pointToWarnings, showFix, wrapped } from '../ui.ts';
+import { Tree } from '../tree.ts';
+import { count, note, pointToWarnings, say, showFix, wrapped } from '../ui.ts';
 
 /** Who refers to the rows of each policy, as a tree, and below it what is to be done about those that hold rows. */
 export function showPlan(policies: PlannedPolicy[]): void {
   if (policies.length === 0) {
-    console.log('No retention policy, so there is nothing to do.');
+    say('No retention policy, so there is nothing to do.');
     return;
   }
-  const root = new AsciiTree();
-  for (const policy of policies) root.add(treeOf(policy));
-  console.log(root.toString().trimEnd());
+  for (const policy of policies) console.log(`${treeOf(policy)}`);
   for (const policy of policies) explain(policy);
   pointToWarnings(policies.flatMap(({ warnings }) => warnings));
   const figures = policies.flatMap(({ goesExact, keys }) => [
@@ -21,9 +19,9 @@ export function showPlan(policies: PlannedPolicy[]): void {
   if (figures.includes(false)) note('~ is an estimate, ? not known; a dry run counts exactly.');
 }
 
-function treeOf(policy: PlannedPolicy): AsciiTree {
-  const tree = new AsciiTree(`${styleText('bold', policy.relation)}: ${fateOf(policy)}`);
-  const nodes = new Map<string | null, AsciiTree>([[null, tree]]);
+function treeOf(policy: PlannedPolicy): Tree {
+  const tree = new Tree(`${styleText('bold', policy.relation)}: ${fateOf(policy)}`);
+  const nodes = new Map<string | null, Tree>([[null, tree]]);
   /** What cannot be followed without an index, by the keys below. */
   const unindexed = new Map<string, string>();
   for (const key of policy.keys) {
@@ -34,7 +32,7 @@ function treeOf(policy: PlannedPolicy): AsciiTree {
       : key.rows === null && above
         ? `, not known without an index for ${above}`
         : '';
-    const node = new AsciiTree(`${name}: ${fateOfKey(key)}${missing}`);
+    const node = new Tree(`${name}: ${fateOfKey(key)}${missing}`);
     (nodes.get(key.under) ?? tree).add(node);
     nodes.set(key.key, node);
     if (key.createIndex) unindexed.set(key.key, name);

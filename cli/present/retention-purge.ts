@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import type * as z from 'zod';
-import { type ErrorDocument, repeatLook } from '../../functions/_shared/errors.ts';
+import { repeatLook } from '../../functions/_shared/errors.ts';
 import {
   listedPolicies,
   type PurgeReport,
@@ -14,10 +14,12 @@ import {
   count,
   note,
   pointToWarnings,
+  say,
   showError,
   showFix,
   showFixes,
 } from '../ui.ts';
+import { quoted } from '../words.ts';
 import type { Presenter } from './presenter.ts';
 import { showPlan } from './purge-plan.ts';
 
@@ -40,7 +42,7 @@ export const presenter: Presenter<PurgeReport> = {
 
 function showPolicies(policies: z.output<typeof listedPolicies>): void {
   if (policies.length === 0) {
-    console.log('No retention policies yet, so nothing is ever deleted.');
+    say('No retention policies yet, so nothing is ever deleted.');
     note("Declare one: select nightshift.add_retention_policy('public.orders', '90 days');");
     return;
   }
@@ -80,16 +82,15 @@ function showPolicies(policies: z.output<typeof listedPolicies>): void {
     for (const [what, names] of Object.entries(keys)) {
       if (names.length > 0) note(`${policy.relation}: ${what} ${names.join(', ')}`);
     }
-    if (policy.problem)
-      console.log(styleText('red', `${policy.relation}: ${policy.problem.message}`));
+    if (policy.problem) say(styleText('red', `${policy.relation}: ${policy.problem.message}`));
     for (const warning of policy.warnings)
-      console.log(styleText('yellow', `${policy.relation}: ${warning}`));
+      say(styleText('yellow', `${policy.relation}: ${warning}`));
   }
 }
 
 function showReport(report: PurgeReport): void {
   if (report.steps.length === 0) {
-    console.log('No enabled policy, so there was nothing to do.');
+    say('No enabled policy, so there was nothing to do.');
     return;
   }
   const rows = report.steps.map((step) => [
@@ -115,7 +116,7 @@ function childrenOf({ children }: PurgeStep): number {
 }
 
 function explainStep(step: PurgeStep, { dryRun }: PurgeReport): void {
-  if (step.reason) console.log(`${step.relation}: ${step.reason}`);
+  if (step.reason) say(`${step.relation}: ${step.reason}`);
   const showFixOf = (subject: string) => {
     for (const { fix } of step.fixes.filter((found) => found.subject === subject)) {
       showFix(fix, '    ');
@@ -147,24 +148,13 @@ function explainStep(step: PurgeStep, { dryRun }: PurgeReport): void {
     const why = step.pacedFor.join(', ');
     note(`${step.relation}: ${age(step.pacedMs / 1000)} of that in pauses for ${why}`);
   }
-  if (step.error) showStepError(step.relation, step.error);
-  if (step.leftOut.length > 0) {
-    const left = step.leftOut.join(' ');
-    note(`${step.relation}: not in this run, though they refer to it and have policies: ${left}`);
-    note(`  --only ${step.relation} ${left}`);
+  if (step.error) {
+    const named = step.error.message.startsWith(`${step.relation}:`);
+    showError(step.error, named ? '' : `${step.relation}: `);
   }
-}
-
-/** The hint of a brake speaks to callers of the API; here it is an option. */
-function showStepError(relation: string, error: ErrorDocument): void {
-  const braked = error.code === 'NS428';
-  showError(
-    braked
-      ? {
-          ...error,
-          hint: `If it is meant, run once with --force ${relation}, or raise max_fraction.`,
-        }
-      : error,
-    error.message.startsWith(`${relation}:`) ? '' : `${relation}: `,
-  );
+  if (step.leftOut.length > 0) {
+    const left = step.leftOut.join(', ');
+    note(`${step.relation}: not in this run, though they refer to it and have policies: ${left}`);
+    note(`  --only ${[step.relation, ...step.leftOut].map(quoted).join(' ')}`);
+  }
 }

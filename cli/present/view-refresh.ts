@@ -1,5 +1,4 @@
 import { styleText } from 'node:util';
-import { AsciiTree } from 'oo-ascii-tree';
 import { type PlannedView, planRefresh } from '../../functions/view-refresh/plan.ts';
 import { apiCallTimeoutMs } from '../../functions/view-refresh/rules.ts';
 import {
@@ -10,6 +9,7 @@ import {
   type ViewFacts,
 } from '../../functions/view-refresh/schema.ts';
 import { table } from '../table.ts';
+import { Tree } from '../tree.ts';
 import {
   age,
   bytes,
@@ -18,9 +18,11 @@ import {
   duration,
   note,
   pointToWarnings,
+  say,
   showError,
   showFixes,
 } from '../ui.ts';
+import { onCommandLine } from '../words.ts';
 import type { Presenter } from './presenter.ts';
 
 const longCall = { timeoutMs: apiCallTimeoutMs, retry: () => false };
@@ -43,7 +45,7 @@ export const presenter: Presenter<RefreshReport> = {
 
 function showPolicies(policies: ViewFacts[]): void {
   if (policies.length === 0) {
-    console.log('No refresh policies yet, so no view is refreshed.');
+    say('No refresh policies yet, so no view is refreshed.');
     note(
       "Declare one for each view of a schema: select nightshift.adopt_refresh_policies('public');",
     );
@@ -86,30 +88,30 @@ const actions = {
 /** A view that reads several others hangs below the first of them, and names the rest. */
 function showPlan(planned: PlannedView[], off: string[]): void {
   if (planned.length + off.length === 0) {
-    console.log('No enabled policy, so there is nothing to do.');
+    say('No enabled policy, so there is nothing to do.');
     return;
   }
-  const root = new AsciiTree();
-  const nodes = new Map<string, AsciiTree>();
+  const roots: Tree[] = [];
+  const nodes = new Map<string, Tree>();
   for (const { facts, reads, action, reason, detail } of planned) {
     const [first = '', ...rest] = reads;
     const also = rest.length > 0 ? ` (also reads ${rest.join(', ')})` : '';
     const how = action === 'refresh' && facts.mode ? ` ${facts.mode}` : '';
     const why = action === 'fail' && facts.problem ? facts.problem : detail;
-    const node = new AsciiTree(
-      `${facts.view}${also}: ${actions[action]}${how} (${reason}): ${why}`,
-    );
-    (nodes.get(first) ?? root).add(node);
+    const node = new Tree(`${facts.view}${also}: ${actions[action]}${how} (${reason}): ${why}`);
+    const above = nodes.get(first);
+    if (above) above.add(node);
+    else roots.push(node);
     nodes.set(facts.view, node);
   }
-  for (const view of off) root.add(new AsciiTree(`${view}: ${styleText('yellow', 'off')}`));
-  console.log(root.toString().trimEnd());
+  for (const view of off) roots.push(new Tree(`${view}: ${styleText('yellow', 'off')}`));
+  for (const root of roots) console.log(`${root}`);
   pointToWarnings(planned.flatMap(({ facts }) => facts.warnings));
 }
 
 function showReport(report: RefreshReport): void {
   if (report.steps.length === 0) {
-    console.log('No enabled policy, so there was nothing to do.');
+    say('No enabled policy, so there was nothing to do.');
     return;
   }
   const figure = (value: number | undefined, show: (value: number) => string) =>
@@ -130,7 +132,7 @@ function showReport(report: RefreshReport): void {
   for (const view of report.disabled) note(`${view}: policy is switched off`);
   for (const { view, stalenessSeconds, maxStalenessSeconds } of report.stale) {
     const text = `${view}: its data is ${age(stalenessSeconds)} old, and may be ${age(maxStalenessSeconds)}`;
-    console.log(styleText('yellow', text));
+    say(styleText('yellow', text));
   }
 }
 
@@ -138,11 +140,11 @@ const selfEvident = new Set<StepReason>(['unchanged', 'never', 'forced']);
 
 function explainStep(step: RefreshStep): void {
   if (step.error) showError(step.error);
-  else if (!selfEvident.has(step.reason)) note(`${step.view}: ${step.detail}`);
+  else if (!selfEvident.has(step.reason)) note(`${step.view}: ${onCommandLine(step.detail)}`);
   showFixes(step.fixes);
   showWarnings(step.view, step.notices);
 }
 
 function showWarnings(view: string, warnings: readonly string[]): void {
-  for (const warning of warnings) console.log(styleText('yellow', `${view}: ${warning}`));
+  for (const warning of warnings) say(styleText('yellow', `${view}: ${warning}`));
 }

@@ -22,7 +22,7 @@ const program = new Command('smoke')
   .action(smoke);
 
 async function smoke({ databaseUrl }: { databaseUrl: string }): Promise<void> {
-  const { rpc } = connect();
+  const { rpc } = await connect();
   const application = applicationIn(`nightshift_smoke_${randomBytes(4).toString('hex')}`);
   await requireAnswer(databaseUrl).catch((thrown: unknown) => {
     throw toConnectionError(thrown, databaseUrl);

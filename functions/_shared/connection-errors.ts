@@ -3,6 +3,9 @@ import { NightshiftError } from './errors.ts';
 export const databaseUrlHint =
   'Copy the connection string of the session pooler (Dashboard > Connect > Session pooler), whose user is postgres.<project>, and put the password of the database into it, with special characters encoded.';
 
+/** Instead of CONNECTION_CLOSED, for a connection that was let in and then ended before its first answer. */
+export const closedUnanswered = 'CLOSED_UNANSWERED';
+
 interface KnownError {
   is: RegExp;
   /** After "The database at <host>". */
@@ -41,6 +44,11 @@ const knownErrors: KnownError[] = [
     ...poolIsFull,
   },
   {
+    is: new RegExp(`^${closedUnanswered}`),
+    says: 'took the connection and closed it unanswered, as a pooler does that had none free in time',
+    ...poolIsFull,
+  },
+  {
     is: /^NO_ANSWER_YET/,
     says: 'took the connection and then did not answer: a pooler whose connections are all taken',
     hint: poolIsFull.hint,
@@ -48,8 +56,14 @@ const knownErrors: KnownError[] = [
   },
   { is: /^53300/, says: 'has no connection slots left', ...poolIsFull },
   {
+    is: /^28P01/,
+    says: 'refused the password',
+    hint: 'Put the password of the database into the connection string, with special characters encoded; a new one is set under Dashboard > Database > Settings. A user that is not there is refused in the same way: behind the pooler it is postgres.<project>.',
+    code: 'NS422',
+  },
+  {
     is: /^28/,
-    says: 'refused the user or the password',
+    says: 'does not let this user in',
     hint: databaseUrlHint,
     code: 'NS422',
   },
@@ -60,8 +74,14 @@ const knownErrors: KnownError[] = [
     code: 'NS422',
   },
   {
-    is: /^[A-Z_]*(CERT|UNABLE_TO_|ERR_SSL|ERR_TLS|EPROTO|SELF_SIGNED)/,
-    says: 'has a certificate that could not be verified, or speaks no TLS',
+    is: /before secure TLS connection was established|^(ERR_SSL|EPROTO)/,
+    says: 'takes no encrypted connection',
+    hint: 'Every database of Supabase does: check the host and the port. For a Postgres of your own without TLS, write sslmode=disable into the connection string.',
+    code: 'NS422',
+  },
+  {
+    is: /^[A-Z_]*(CERT|UNABLE_TO_|ERR_TLS|SELF_SIGNED)/,
+    says: 'has a certificate that could not be verified',
     hint: 'Pass the certificate of the project (Dashboard > Database > SSL Configuration): sslmode=verify-full&sslrootcert=<file> in the connection string, or its text in NIGHTSHIFT_DATABASE_CA for functions. The host name must be that of the dashboard.',
     code: 'NS422',
   },

@@ -2750,6 +2750,11 @@ export type Database = {
         }
         Returns: undefined
       }
+      require_health_checks: { Args: { names: string[] }; Returns: undefined }
+      require_known_names: {
+        Args: { input: Json; job: string }
+        Returns: undefined
+      }
       require_marker_index: {
         Args: {
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
@@ -2774,6 +2779,10 @@ export type Database = {
       require_one_policy: { Args: { relation: unknown }; Returns: undefined }
       require_own_rows: { Args: { relation: unknown }; Returns: undefined }
       require_ownership: { Args: { relation: unknown }; Returns: undefined }
+      require_partition_policies: {
+        Args: { names: string[] }
+        Returns: undefined
+      }
       require_period: {
         Args: { example: string; name: string; period: string }
         Returns: undefined
@@ -2782,8 +2791,16 @@ export type Database = {
         Args: { relation: unknown }
         Returns: undefined
       }
+      require_refresh_policies: {
+        Args: { names: string[] }
+        Returns: undefined
+      }
       require_replica_identity: {
         Args: { relation: unknown }
+        Returns: undefined
+      }
+      require_retention_policies: {
+        Args: { names: string[] }
         Returns: undefined
       }
       require_statistics: {

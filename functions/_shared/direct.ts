@@ -3,7 +3,7 @@ import type * as z from 'zod';
 import type { Deadline } from './clock.ts';
 import { databaseUrlHint, toConnectionError } from './connection-errors.ts';
 import { fromRpcFailure, NightshiftError } from './errors.ts';
-import { openPostgres, parseDatabaseUrl } from './postgres-client.ts';
+import { firstAnswer, openPostgres, parseDatabaseUrl } from './postgres-client.ts';
 import { type Functions, parseAnswer, type Retry, type RpcName, retrying } from './rpc.ts';
 
 /** A direct connection to Postgres, for calls that take longer than the API allows. It connects for each call. */
@@ -61,7 +61,7 @@ export function connectDirect(
       connection: { application_name: 'nightshift' },
     });
     try {
-      await within(firstAnswerMs, 'NO_ANSWER_YET', session.unsafe('select 1').simple());
+      await within(firstAnswerMs, 'NO_ANSWER_YET', firstAnswer(session));
       return await within(limitMs + silenceMs, 'CONNECTION_CLOSED', work(session));
     } catch (thrown) {
       // Whatever the server still does for it is bounded by the statement timeout.

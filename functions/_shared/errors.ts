@@ -131,12 +131,6 @@ export interface RpcFailure {
 
 /** Turns a failure that supabase-js reports into an error that is safe to log and knows whether to retry. */
 export function fromRpcFailure(call: string, failure: RpcFailure, status: number): NightshiftError {
-  if (status === 0) {
-    return new NightshiftError('NS503', `Supabase could not be reached in ${call}`, {
-      detail: networkReason(`${failure.message}\n${failure.details ?? ''}`),
-      hint: 'Check SUPABASE_URL, and that the project is running and reachable from here.',
-    });
-  }
   const { code } = failure;
   if (!isFromPostgrest(code)) {
     const { code, message, ...rest } = describeProxyAnswer(call, status);
@@ -162,13 +156,6 @@ export function fromRpcFailure(call: string, failure: RpcFailure, status: number
   const detail =
     code === timedOut && failure.message.includes('user request') ? cancelledByHand : undefined;
   return new NightshiftError(code, message, { detail, hint: known?.hint, retryable });
-}
-
-/** The kind of network failure, such as ECONNREFUSED, without the addresses that the platform adds: the cause, where it is said. */
-function networkReason(message: string): string {
-  const cause = /\b(?:E[A-Z]{4,}|UND_ERR_[A-Z_]+|[A-Z_]*(?:CERT|SIGNATURE)[A-Z_]*)\b/.exec(message);
-  const symptom = /TimeoutError|AbortError|fetch failed/.exec(message);
-  return (cause ?? symptom)?.[0] ?? 'the connection failed';
 }
 
 const knownFailures: Record<string, { message: string; hint: string }> = {

@@ -8,6 +8,11 @@ export interface Fix {
   fix: string;
 }
 
+/** A run, as it is asked for over HTTP. The command line says it as a command of its own (cli/words.ts). */
+export function callOf(job: string, input: object): string {
+  return `POST /jobs/${job}/runs with ${JSON.stringify(input)}`;
+}
+
 /** An error has its fix in its hint; one from elsewhere may have none. */
 export function fixesOfError(subject: string, { hint }: ErrorDocument): Fix[] {
   if (hint !== undefined) return [];

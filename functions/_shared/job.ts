@@ -2,6 +2,7 @@ import type * as z from 'zod';
 import type { Clock, Deadline } from './clock.ts';
 import type { Direct } from './direct.ts';
 import type { NightshiftError } from './errors.ts';
+import { callOf } from './fix.ts';
 import type { RunDocument } from './ledger.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -58,6 +59,6 @@ export interface JobInterface {
   example: object;
 }
 
-export function inputHint({ example }: Pick<JobInterface, 'example'>): string {
-  return `Send {}, or ${JSON.stringify(example)}.`;
+export function inputHint({ name, example }: Pick<JobInterface, 'name' | 'example'>): string {
+  return `For example: ${callOf(name, example)}.`;
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import postgres from 'postgres';
-import { databaseUrlHint } from './connection-errors.ts';
+import { closedUnanswered, databaseUrlHint } from './connection-errors.ts';
 import { NightshiftError } from './errors.ts';
 
 const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
@@ -42,6 +42,8 @@ export function encryption(url: URL, ca?: string): postgres.Options<never>['ssl'
   const roots = rootFile && rootFile !== 'system' ? readRoots(rootFile) : ca;
   return {
     rejectUnauthorized: true,
+    // An address has no server name to send, and without this the certificate would have to be one of localhost.
+    host: url.hostname.replace(/^\[|\]$/g, ''),
     ...(roots ? { ca: roots } : {}),
     ...(mode === 'verify-ca' ? { checkServerIdentity: () => undefined } : {}),
   };
@@ -76,13 +78,29 @@ export function openPostgres(
 }
 
 /**
+ * Waits until a new connection has answered once. What a server says when it ends a connection in the middle of a query, the
+ * driver does not pass on: of a pooler whose wait is over, only the closed connection is left.
+ */
+export async function firstAnswer(sql: postgres.Sql): Promise<void> {
+  await sql
+    .unsafe('select 1')
+    .simple()
+    .catch((thrown: unknown) => {
+      if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'CONNECTION_CLOSED')) {
+        throw thrown;
+      }
+      throw Object.assign(new Error(thrown.message, { cause: thrown }), { code: closedUnanswered });
+    });
+}
+
+/**
  * Fails as the first query would. The driver looks at the types of a database at first, which fails where nobody can
  * catch it when the connection ends; here it does not.
  */
 export async function requireAnswer(databaseUrl: string): Promise<void> {
   const probe = openPostgres(databaseUrl, { max: 1, fetch_types: false });
   try {
-    await probe.unsafe('select 1').simple();
+    await firstAnswer(probe);
   } finally {
     await probe.end({ timeout: 1 });
   }

@@ -30,6 +30,11 @@ export const refusedKey = {
   hint: 'SUPABASE_SECRET_KEY must be a secret key (sb_secret_...) of the project at SUPABASE_URL; or NIGHTSHIFT_RUNNER_TOKEN a token that has not expired, signed with a key of that project.',
 };
 
+/** Several codes say so: Kong's, PostgREST's, and ours. */
+export function isRefusedKey({ message }: { message: string }): boolean {
+  return message === refusedKey.message;
+}
+
 interface KnownAnswer {
   says: string;
   hint: string;

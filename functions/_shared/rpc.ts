@@ -5,6 +5,7 @@ import type { Access } from './access.ts';
 import type { Deadline } from './clock.ts';
 import type { Database } from './database.types.ts';
 import { fromRpcFailure, NightshiftError } from './errors.ts';
+import { unreachable } from './unreachable.ts';
 
 export type Functions = Database['nightshift']['Functions'];
 export type RpcName = keyof Functions & string;
@@ -40,7 +41,15 @@ export interface Rpc {
 /** The API lets a statement of service_role run for 8 s; the rest is for the round trip. */
 const defaultTimeoutMs = 15_000;
 
-export function createRpc(project: { url: string } & Access, deadline: Deadline): Rpc {
+/**
+ * With `somebodyWaits`, a project that has never answered is given up after a few seconds: to a person it is a mistyped
+ * address. A function at night has nobody who waits, and once a project has answered it is worth the patience.
+ */
+export function createRpc(
+  project: { url: string } & Access,
+  deadline: Deadline,
+  { somebodyWaits = false } = {},
+): Rpc {
   const [key, authorization] =
     'secretKey' in project
       ? [project.secretKey, {}]
@@ -48,8 +57,14 @@ export function createRpc(project: { url: string } & Access, deadline: Deadline)
   const client = createClient<Database, 'nightshift'>(project.url, key, {
     db: { schema: 'nightshift' },
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-    global: { headers: authorization },
+    global: { headers: authorization, fetch: fetchStrictly },
   });
+
+  let isThere = !somebodyWaits;
+  const whileThere =
+    (retry: Retry): Retry =>
+    (error, attempt) =>
+      (isThere || error.code !== 'NS503' || attempt <= retriesOfNobody) && retry(error, attempt);
 
   return {
     call(name, args, answer, { retry = () => true, timeoutMs = defaultTimeoutMs, patience } = {}) {
@@ -57,19 +72,31 @@ export function createRpc(project: { url: string } & Access, deadline: Deadline)
         const { data, error, status } = await client
           .rpc(name, args as never)
           .abortSignal(AbortSignal.timeout(timeoutMs));
+        if (status === 0) {
+          throw unreachable(project.url, `${error?.message}\n${error?.details ?? ''}`);
+        }
         if (error || status >= 400) {
           throw fromRpcFailure(name, error ?? { message: '' }, status);
         }
-        // The client takes a 404 without a body for the answer of a function that returns nothing.
-        if (status === 204 && !answer.safeParse(data).success) {
-          throw fromRpcFailure(name, { message: '' }, 404);
-        }
-        return parseAnswer(name, data, answer);
+        const parsed = parseAnswer(name, data, answer);
+        isThere = true;
+        return parsed;
       };
-      return retrying(attempt, deadline, retry, patience);
+      return retrying(attempt, deadline, whileThere(retry), patience);
     },
   };
 }
+
+/** The client takes a 404 with nothing or a list in it for success. PostgREST says why; what does not is no answer of it. */
+const fetchStrictly: typeof fetch = async (...request) => {
+  const response = await fetch(...request);
+  if (response.status !== 404) return response;
+  const body = await response.text();
+  return new Response(body.trimStart().startsWith('{') ? body : '{}', { status: 404 });
+};
+
+/** With the pauses between them, not quite three seconds. */
+const retriesOfNobody = 3;
 
 const usualPatience: Patience = { retries: 6, maxMs: Number.POSITIVE_INFINITY };
 

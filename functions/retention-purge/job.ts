@@ -20,7 +20,7 @@ import {
 export const job: Job<PurgeInput, PurgeReport> = {
   name: 'retention-purge',
   input: purgeInput,
-  example: { dryRun: true, only: ['public.orders'], force: [] },
+  example: { dryRun: true, only: ['public.orders'] },
   run,
 };
 
@@ -49,7 +49,8 @@ async function purgeMeasured(
   const untouched = { policy, outOfTime: false, durationMs: 0 };
   if (isStop(before)) return { ...untouched, outOfTime: true };
   if (before instanceof NightshiftError) return { ...untouched, error: before };
-  if (policy.refusal) return { ...untouched, before, error: braked(policy.refusal) };
+  if (policy.refusal)
+    return { ...untouched, before, error: braked(policy.relation, policy.refusal) };
   return purgeTable(context, policy, before, pace);
 }
 

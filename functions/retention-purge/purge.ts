@@ -116,7 +116,7 @@ async function walk(
         done: rowsDecided(batch.step),
         total: before.dueRows,
       });
-      if (batch.refusal !== null) return { error: braked(batch.refusal) };
+      if (batch.refusal !== null) return { error: braked(relation, batch.refusal) };
       if (batch.done) return assess ? undefined : {};
       // One that followed a long chain of references says little of how long the next will take.
       if (!batch.bySlices && batch.rowsReached <= rows)

@@ -1,4 +1,5 @@
 import { NightshiftError, retryPolicy, timedOut } from '../_shared/errors.ts';
+import { callOf } from '../_shared/fix.ts';
 import type { OutcomeStatus } from '../_shared/job.ts';
 import type { Backlog, MeasuredTable, Policy, PurgeStep, PurgeTotals } from './schema.ts';
 
@@ -33,10 +34,10 @@ function clampRows(rows: number): number {
 }
 
 /** Why the brake leaves a table alone. */
-export function braked(refusal: string): NightshiftError {
+export function braked(relation: string, refusal: string): NightshiftError {
   return new NightshiftError('NS428', refusal, {
-    detail: 'Nothing was deleted there; the other tables had their turn.',
-    hint: 'If it is meant: run once with the table named in force, or raise max_fraction with nightshift.alter_retention_policy; for a first purge also with first_purge.',
+    detail: 'It was left alone; the other tables had their turn.',
+    hint: `If it is meant: ${callOf('retention-purge', { force: [relation] })}, or raise max_fraction with nightshift.alter_retention_policy; for a first purge also with first_purge.`,
   });
 }
 

@@ -1,3 +1,4 @@
+import { callOf } from '../_shared/fix.ts';
 import { inOrder } from '../_shared/graph.ts';
 import type { StepReason, ViewFacts } from './schema.ts';
 
@@ -45,7 +46,7 @@ export function planRefresh(views: readonly ViewFacts[], scope: Scope): PlannedV
       facts,
       level: Math.max(-1, ...above.map(({ level }) => level)) + 1,
       reads: above.map((view) => view.facts.view),
-      ...mention(leftOut, decide(facts, above, scope, slacks.get(facts.view) ?? 0)),
+      ...mention(facts.view, leftOut, decide(facts, above, scope, slacks.get(facts.view) ?? 0)),
     });
   }
   return [...planned.values()];
@@ -67,9 +68,10 @@ function choose(
 }
 
 /** A skipped view may still be out of date because of a view that it reads and that `only` left out. */
-function mention(leftOut: ViewFacts | undefined, decision: Decision): Decision {
+function mention(view: string, leftOut: ViewFacts | undefined, decision: Decision): Decision {
   if (!leftOut || decision.action !== 'skip') return decision;
-  const note = `but ${leftOut.view}, which it reads, has to be: add ancestors`;
+  const withAncestors = callOf('view-refresh', { only: [view], ancestors: true });
+  const note = `but ${leftOut.view}, which it reads, has to be: ${withAncestors}`;
   return { ...decision, detail: `${decision.detail}; ${note}` };
 }
 

@@ -1,15 +1,16 @@
 import { systemClock } from '../../functions/_shared/clock.ts';
-import { jobNames } from '../../functions/registry.ts';
+import { jobNames, registry } from '../../functions/registry.ts';
 import { boundRoles, type RoleSettings } from './bound-roles.ts';
 import { refusedNames } from './names.ts';
+import {
+  account,
+  arnOf,
+  deadLetters,
+  type Resource,
+  roleOfFunction,
+  roleOfScheduler,
+} from './roles.ts';
 import { oddOrder, refusedTimes } from './times.ts';
-
-/** A resource of CloudFormation; what its type allows is checked in test/deployment/template.e2e.test.ts. */
-interface Resource {
-  Type: string;
-  // biome-ignore lint/suspicious/noExplicitAny: each type of resource has properties of its own.
-  Properties: any;
-}
 
 interface ScheduleDefinition {
   rate: string[];
@@ -61,32 +62,6 @@ interface Utilities {
 /** Three attempts of a quarter of an hour and the pauses between them; what is older meets the day, or the next run. */
 const maximumEventAgeSeconds = 3_600;
 
-const arnOf = (logicalId: string) => ({ 'Fn::GetAtt': [logicalId, 'Arn'] });
-const deadLetters = arnOf('DeadLetters');
-const account = { Ref: 'AWS::AccountId' };
-
-const allow = (actions: string[], resource: unknown) => ({
-  Effect: 'Allow',
-  Action: actions,
-  Resource: resource,
-});
-
-function role(service: string, condition: object, statements: object[]): Resource {
-  const trust = { Effect: 'Allow', Principal: { Service: service }, Action: 'sts:AssumeRole' };
-  return {
-    Type: 'AWS::IAM::Role',
-    Properties: {
-      AssumeRolePolicyDocument: { Version: '2012-10-17', Statement: [{ ...trust, ...condition }] },
-      Policies: [
-        {
-          PolicyName: 'nightshift',
-          PolicyDocument: { Version: '2012-10-17', Statement: statements },
-        },
-      ],
-    },
-  };
-}
-
 /**
  * A plugin of osls: what every function gets beside what its function.yml says, so that none can go without. A role of its
  * own, an end for what fails for good, and the leave to be called by alarms. Their schedules get what osls has no words for.
@@ -136,17 +111,15 @@ export default class EachFunction {
     }));
     const resources = [...functions, ...Object.values(service.resources.Resources ?? {})];
     const stage = getProvider.call(this.#serverless, 'aws').getStage();
-    const schedules = Object.entries(service.functions).flatMap(([job, { events }]) =>
-      events.flatMap(({ schedule }) =>
-        schedule?.enabled
-          ? schedule.rate.map((expression) => ({
-              job,
-              expression,
-              timezone: schedule.timezone,
-            }))
-          : [],
-      ),
-    );
+    const schedules = Object.entries(service.functions).flatMap(([job, { events }]) => {
+      // In the order in which each-job.ts made them.
+      const parameters = registry.find(({ name }) => name === job)?.schedules ?? [];
+      return events
+        .flatMap(({ schedule }) => schedule ?? [])
+        .flatMap(({ rate: [expression = ''], timezone, enabled }, n) =>
+          enabled ? [{ job, expression, timezone, parameter: parameters[n]?.parameter ?? '' }] : [],
+        );
+    });
     const refused = [...refusedNames(resources, stage), ...refusedTimes(schedules, systemClock)];
     if (refused.length > 0) {
       throw new classes.Error(`${refused.join('.\n')}.`, 'NIGHTSHIFT_REFUSED_BY_AWS');
@@ -275,27 +248,4 @@ export default class EachFunction {
       if (!isWhole) delete resources[id];
     }
   }
-}
-
-/** Its log, the event bus, and what it could not do: nothing of its neighbours. */
-function roleOfFunction(logGroupId: string): Resource {
-  return role('lambda.amazonaws.com', {}, [
-    allow(['logs:CreateLogStream', 'logs:PutLogEvents'], arnOf(logGroupId)),
-    allow(['events:PutEvents'], arnOf('EventBus')),
-    allow(['sqs:SendMessage'], deadLetters),
-  ]);
-}
-
-/** Of the schedules of this stage, by their group: AWS asks for the group here, not for a schedule. */
-function roleOfScheduler(functionIds: string[]): Resource {
-  const condition = {
-    Condition: {
-      StringEquals: { 'aws:SourceAccount': account },
-      ArnEquals: { 'aws:SourceArn': arnOf('ScheduleGroup') },
-    },
-  };
-  return role('scheduler.amazonaws.com', condition, [
-    allow(['lambda:InvokeFunction'], functionIds.map(arnOf)),
-    allow(['sqs:SendMessage'], deadLetters),
-  ]);
 }

@@ -1361,19 +1361,9 @@ declare
   document jsonb;
   documents jsonb := '[]';
   not_run text[] := '{}';
-  unknown_names text;
   stopped boolean := false;
 begin
-  select string_agg(o, ', ') into unknown_names
-  from unnest(only_checks) o
-  where not exists (select 1 from nightshift.health_checks c where c.name = o);
-  if unknown_names is not null then
-    raise exception using
-      errcode = 'NS404',
-      message = format('There is no health check %s', unknown_names),
-      hint = (select 'Checks are: ' || string_agg(c.name, ', ' order by c.name) || '.' from nightshift.health_checks c);
-  end if;
-
+  perform nightshift.require_health_checks(only_checks);
   for health_check in
     select c.* from nightshift.health_checks c
     where (only_checks is null or c.name = any(only_checks)) and (c.quick or not coalesce(assess_health.quick, false))
@@ -2181,6 +2171,31 @@ $$;
 comment on function nightshift.remove_health_threshold is
   'Gives a check, or one subject of it, its own thresholds back. Returns true. Errors: NS404 when none were set.';
 
+-- supabase/schema/health/require_health_checks.sql
+
+create or replace function nightshift.require_health_checks(names text[])
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  unknown text;
+begin
+  select string_agg(o, ', ') into unknown
+  from unnest(names) o
+  where not exists (select 1 from nightshift.health_checks c where c.name = o);
+  if unknown is not null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no health check %s', unknown),
+      hint = (select 'Checks are: ' || string_agg(c.name, ', ' order by c.name) || '.' from nightshift.health_checks c);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_health_checks is 'Raises NS404, with the checks that there are, for names that are none.';
+
 -- supabase/schema/health/require_marker_index.sql
 
 create or replace function nightshift.require_marker_index(policy nightshift.retention_policies)
@@ -2594,6 +2609,10 @@ begin
     return jsonb_build_object('outcome', 'duplicate', 'run', nightshift.describe_run(run), 'lost', to_jsonb(lost));
   end if;
 
+  -- Who waits for the answer is told; nobody reads the answer to a schedule, whose run fails where alarms see it.
+  if begin_run.trigger in ('cli', 'http') then
+    perform nightshift.require_known_names(begin_run.job, begin_run.input);
+  end if;
   perform nightshift.trim_runs(least(as_of, now()));
 
   select r.* into other from nightshift.runs r
@@ -2636,7 +2655,7 @@ end;
 $$;
 
 comment on function nightshift.begin_run is
-  'Begins a run of a job, or says why not. Returns {outcome, run, lost}: started (the caller holds the lease; pass run.id and run.fence to every write), duplicate (idempotency_key was seen; run is the earlier one), skipped (another run holds a live lease, or Nightshift is paused, which does not keep the health check; recorded). A dry run takes no lease: it waits for nobody, and nobody waits for it. A run whose lease ran out is marked lost first. request_id: chosen by the caller, so that a call whose answer was lost can be repeated and gets the same answer. An idempotency key counts within its job and trigger; a skipped run does not use it up. lease_seconds: seconds without a heartbeat until the run counts as lost, default 60. Errors: NS422, also for a key that was used with another input.';
+  'Begins a run of a job, or says why not. Returns {outcome, run, lost}: started (the caller holds the lease; pass run.id and run.fence to every write), duplicate (idempotency_key was seen; run is the earlier one), skipped (another run holds a live lease, or Nightshift is paused, which does not keep the health check; recorded). A dry run takes no lease: it waits for nobody, and nobody waits for it. A run whose lease ran out is marked lost first. request_id: chosen by the caller, so that a call whose answer was lost can be repeated and gets the same answer. An idempotency key counts within its job and trigger; a skipped run does not use it up. lease_seconds: seconds without a heartbeat until the run counts as lost, default 60. Errors: NS422, also for a key that was used with another input; for what was asked by hand or over HTTP also what require_known_names raises, and then no run is recorded.';
 
 -- supabase/schema/ledger/cancel_run.sql
 
@@ -3295,6 +3314,43 @@ $$;
 
 comment on function nightshift.raise_conflict is
   'Raises NS425 in the place of SQLSTATE 40001, given its pg_exception_context.';
+
+-- supabase/schema/ledger/require_known_names.sql
+
+-- Whether what somebody asks for is there, before a run of it begins.
+-- Why: a misspelt table is a slip of whoever waits for the answer, not a failure of the night that has to be looked into.
+-- Locks: none.
+
+create or replace function nightshift.require_known_names(job text, input jsonb)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  wanted constant text[] := array(
+    select jsonb_array_elements_text(n.names)
+    from unnest(array[input -> 'only', input -> 'force']) n(names)
+    where jsonb_typeof(n.names) = 'array'
+  );
+begin
+  case job
+    when 'retention-purge' then
+      perform nightshift.follow_tables();
+      perform nightshift.require_retention_policies(wanted);
+    when 'view-refresh' then
+      perform nightshift.require_refresh_policies(wanted);
+    when 'partition-maintenance' then
+      perform nightshift.require_partition_policies(wanted);
+    when 'health-check' then
+      perform nightshift.require_health_checks(wanted);
+    else
+      -- The ledger takes any job.
+  end case;
+end;
+$$;
+
+comment on function nightshift.require_known_names is
+  'Raises NS404, with what there is, for a table, a view or a check that the input of a run names and that the job does not know; NS422 for a view whose policy is switched off.';
 
 -- supabase/schema/ledger/require_wanted.sql
 
@@ -5655,22 +5711,9 @@ set jit = off
 as $$
 declare
   run nightshift.runs := nightshift.extend_lease(run_id, fence);
-  unknown text;
   chosen oid[];
 begin
-  select string_agg(o, ', ') into unknown
-  from unnest(only_tables) o
-  where not exists (
-    select 1 from nightshift.partition_policies p where p.parent = nightshift.find_relation(o)
-  );
-  if unknown is not null then
-    raise exception using
-      errcode = 'NS404',
-      message = format('No partition policy for: %s', unknown),
-      detail = format('Policies exist for: %s', coalesce(
-        (select string_agg(p.parent::text, ', ' order by p.parent::text) from nightshift.partition_policies p), 'no table')),
-      hint = 'Name tables with their schema and with quotes where SQL needs them, like public."DailyMetrics".';
-  end if;
+  perform nightshift.require_partition_policies(only_tables);
   chosen := array(
     select p.parent::oid from nightshift.partition_policies p
     where p.enabled
@@ -5967,13 +6010,46 @@ begin
       errcode = 'NS428',
       message = refusal,
       detail = format('None of %s was retired.', policy.parent),
-      hint = 'If it is meant: run once with force, or raise max_fraction with nightshift.alter_partition_policy. Room ahead is made all the same.';
+      hint = format(
+        'If it is meant: POST /jobs/partition-maintenance/runs with %s, or raise max_fraction with nightshift.alter_partition_policy. Room ahead is made all the same.',
+        jsonb_build_object('only', jsonb_build_array(policy.parent::text), 'force', true)
+      );
   end if;
 end;
 $$;
 
 comment on function nightshift.require_few_due is
   'The brake: raises NS428 when a run would retire more than max_fraction of the partitions that have begun, unless it was given force.';
+
+-- supabase/schema/partition/require_partition_policies.sql
+
+create or replace function nightshift.require_partition_policies(names text[])
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  unknown text;
+begin
+  select string_agg(o, ', ') into unknown
+  from unnest(names) o
+  where not exists (
+    select 1 from nightshift.partition_policies p where p.parent = nightshift.find_relation(o)
+  );
+  if unknown is not null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('No partition policy for: %s', unknown),
+      detail = format('Policies exist for: %s', coalesce(
+        (select string_agg(p.parent::text, ', ' order by p.parent::text) from nightshift.partition_policies p), 'no table')),
+      hint = 'Name tables as SQL does: with their schema, unless it is public, and in quotes where SQL needs them, like public."DailyMetrics".';
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_partition_policies is
+  'Raises NS404, with the tables that have a partition policy, for names as SQL writes them that have none.';
 
 -- supabase/schema/partition/require_period.sql
 
@@ -6901,7 +6977,7 @@ as $$
 $$;
 
 comment on function nightshift.find_view is
-  'The materialized view of a name as SQL writes it, schema included, or null.';
+  'The materialized view of a name as SQL writes it, with its schema unless that is public, or null.';
 
 -- supabase/schema/refresh/follow_renames.sql
 
@@ -7024,33 +7100,8 @@ declare
   counted timestamptz := nightshift.counted_until();
   composites constant oid[] := nightshift.composite_types();
   assessed jsonb;
-  unknown text;
 begin
-  select string_agg(o, ', ') into unknown
-  from unnest(only_views) o
-  where (nightshift.find_refresh_policy(o)).view is null;
-  if unknown is not null then
-    raise exception using
-      errcode = 'NS404',
-      message = format('No refresh policy for: %s', unknown),
-      detail = format('Policies exist for: %s', coalesce(
-        (select string_agg(nightshift.describe_refresh_policy(p) ->> 'view', ', ' order by p.view_name)
-          from nightshift.refresh_policies p), 'no view')),
-      hint = 'Name views with their schema and with quotes where SQL needs them, like public."SalesByDay".';
-  end if;
-
-  select string_agg(nightshift.describe_refresh_policy(p) ->> 'view', ', ') into unknown
-  from unnest(only_views) o
-  cross join lateral nightshift.find_refresh_policy(o) p
-  where not p.enabled;
-  if unknown is not null then
-    raise exception using
-      errcode = 'NS422',
-      message = format('Switched off: %s', unknown),
-      detail = 'Nothing was refreshed.',
-      hint = 'select nightshift.alter_refresh_policy(''...'', enabled => true); switches a policy on.';
-  end if;
-
+  perform nightshift.require_refresh_policies(only_views);
   select jsonb_object_agg(p.view::oid, nightshift.assess_view(p, counted_until => counted, composites => composites))
   into assessed
   from nightshift.refresh_policies p;
@@ -7511,6 +7562,49 @@ $$;
 
 comment on function nightshift.remove_refresh_policy is
   'Removes the policy of a view, or of one that is gone by the name it had last; the view stays as it is. Waits while the view is being refreshed. Returns what was removed. Errors: NS404.';
+
+-- supabase/schema/refresh/require_refresh_policies.sql
+
+create or replace function nightshift.require_refresh_policies(names text[])
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  unknown text;
+begin
+  select string_agg(o, ', ') into unknown
+  from unnest(names) o
+  where (nightshift.find_refresh_policy(o)).view is null;
+  if unknown is not null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('No refresh policy for: %s', unknown),
+      detail = format('Policies exist for: %s', coalesce(
+        (select string_agg(nightshift.describe_refresh_policy(p) ->> 'view', ', ' order by p.view_name)
+          from nightshift.refresh_policies p), 'no view')),
+      hint = 'Name views as SQL does: with their schema, unless it is public, and in quotes where SQL needs them, like public."SalesByDay".';
+  end if;
+
+  select string_agg(nightshift.describe_refresh_policy(p) ->> 'view', ', ') into unknown
+  from unnest(names) o
+  cross join lateral nightshift.find_refresh_policy(o) p
+  where not p.enabled;
+  if unknown is not null then
+    raise exception using
+      errcode = 'NS422',
+      message = format('Switched off: %s', unknown),
+      hint = (
+        select string_agg(format('select nightshift.alter_refresh_policy(%L, enabled => true);', o), ' ') from unnest(names) o
+        where not (nightshift.find_refresh_policy(o)).enabled
+      );
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_refresh_policies is
+  'Raises NS404, with the views that have a refresh policy, for names as SQL writes them that have none, and NS422 for those whose policy is switched off.';
 
 -- supabase/schema/refresh/sources_as_of.sql
 
@@ -9464,7 +9558,6 @@ begin
         when drop_after is null then 'drop_after must not be null'
         else format('Column %I of %s is of type %s, which is not a time', marker_column, relation, marker_type)
       end,
-      detail = 'Nothing was deleted.',
       hint = coalesce(
         nightshift.hint_for_marker(relation, drop_after, marker_column),
         'call nightshift.remove_retention_policy and declare the policy anew.'
@@ -9477,7 +9570,6 @@ begin
         when flag_type is null then format('%s has no column %I', relation, flag_column)
         else format('Column %I of %s is of type %s, which is not boolean', flag_column, relation, flag_type)
       end,
-      detail = 'Nothing was deleted.',
       hint = nightshift.hint_for_flag(relation, flag_column);
   end if;
   -- -infinity says "never". As a lower bound it would send the planner to the low end of the index, where the dead
@@ -9701,7 +9793,15 @@ begin
     raise exception using
       errcode = 'NS404',
       message = format('There is no table %s', coalesce(entry, 'null')),
-      hint = 'Name tables with their schema and with quotes where SQL needs them, and the columns of a foreign key of several like public.messages(sender_id).';
+      detail = coalesce(
+        (
+          select format('What refers to rows of the policy of %s: %s.', find_key.policy, string_agg(distinct nightshift.key_in_words(k.key), ', '))
+          from nightshift.purge_keys(array[find_key.policy::oid]) k
+          having count(*) > 0
+        ),
+        format('Nothing refers to rows of the policy of %s.', policy)
+      ),
+      hint = 'Name tables as SQL does: with their schema, unless it is public, and in quotes where SQL needs them, and the columns of a foreign key of several like public.messages(sender_id).';
   end if;
   fitting := array(
     select k.key
@@ -9892,7 +9992,8 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return to_regclass(name);
+  -- A name without a schema is one of public, as in the search path that Supabase gives to everyone.
+  return coalesce(to_regclass(name), to_regclass('public.' || name));
 exception
   when invalid_name or syntax_error or feature_not_supported then
     return null;
@@ -9900,7 +10001,7 @@ end;
 $$;
 
 comment on function nightshift.find_relation is
-  'The table of a name as SQL writes it, schema included, or null, also where the name is malformed or names another database.';
+  'The table of a name as SQL writes it, with its schema unless that is public, or null, also where the name is malformed or names another database.';
 
 -- supabase/schema/retention/find_released_rows.sql
 
@@ -10228,8 +10329,16 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select case
-    when nightshift.column_type(hint_for_flag.relation, flag_column) is null
-      then 'flag_column names a boolean column that is true for rows that may go; leave it out if there is none.'
+    when nightshift.column_type(hint_for_flag.relation, flag_column) is null then coalesce(
+      (
+        select format('Name a boolean column of the table in flag_column, which is true for rows that may go: %s; or leave it out.',
+          string_agg(quote_ident(a.attname), ', ' order by a.attnum))
+        from pg_catalog.pg_attribute a
+        where a.attrelid = hint_for_flag.relation and a.attnum > 0 and not a.attisdropped and a.atttypid = 'boolean'::regtype
+        having count(*) > 0
+      ),
+      'The table has no boolean column: leave flag_column out.'
+    )
     else format(
       'alter table %1$s add column may_go boolean generated always as (%2$I = ''...'') stored; /* the condition under which a row may go; rewrites the table */',
       hint_for_flag.relation, flag_column)
@@ -10268,7 +10377,9 @@ begin
         when exists (select 1 from pg_catalog.pg_class c where c.oid = hint_for_marker.relation) then
           'The table has no date or time column. If its rows go with those of another table, name it in with_children of that policy.'
       end,
-      'If the table or column was dropped or renamed, call nightshift.remove_retention_policy and declare the policy anew.')
+      case when exists (select 1 from nightshift.retention_policies p where p.relation = hint_for_marker.relation) then
+        'If the table or column was dropped or renamed, call nightshift.remove_retention_policy and declare the policy anew.'
+      end)
     when marker_type = 'boolean'::regtype and touched is not null then format(
       'select nightshift.add_retention_policy(%1$L, %2$L, marker_column => %3$L, flag_column => %4$L); /* where %3$I moves when %4$I is set */',
       relation, drop_after, touched, marker_column)
@@ -12100,24 +12211,11 @@ declare
   run nightshift.runs;
   chosen regclass[];
   turns jsonb;
-  unknown text;
 begin
   run := nightshift.hold_run(run_id, fence);
   perform nightshift.follow_tables();
 
-  select string_agg(o, ', ') into unknown
-  from unnest(only_relations || nightshift.forced_names(run)) o
-  where not exists (
-    select 1 from nightshift.retention_policies p where p.relation = nightshift.find_relation(o)
-  );
-  if unknown is not null then
-    raise exception using
-      errcode = 'NS404',
-      message = format('No retention policy for: %s', unknown),
-      detail = format('Policies exist for: %s', coalesce(
-        (select string_agg(p.relation::text, ', ' order by p.relation::text) from nightshift.retention_policies p), 'no table')),
-      hint = 'Name tables with their schema and with quotes where SQL needs them, like public."Product".';
-  end if;
+  perform nightshift.require_retention_policies(only_relations || nightshift.forced_names(run));
 
   select coalesce(array_agg(p.relation order by p.relation::text), '{}') into chosen
   from nightshift.retention_policies p
@@ -13503,7 +13601,7 @@ begin
     errcode = 'NS422',
     message = format('%s in %I of %s stands for "no time", not for when a row was deleted',
       sentinel, policy.marker_column, policy.relation),
-    detail = 'Rows that have it would be deleted as if they had been due for decades. Nothing was deleted.',
+    detail = 'Rows that have it would be deleted as if they had been due for decades.',
     hint = format(
       'alter table %1$s add column %2$I %3$s generated always as '
       || '(case when %4$I > %5$L then %4$I end) stored; /* the times alone; rewrites the table */ create index on %1$s (%2$I); '
@@ -13602,8 +13700,9 @@ begin
     raise exception using
       errcode = 'NS422',
       message = format('%s refers to %s, is large, and has no index on %s', missing.referencing, relation, missing.columns),
-      detail = 'Postgres would read it as a whole for each row that goes. Nothing was deleted.',
-      hint = nightshift.index_for_key(missing.key) || ' A run with force does without.';
+      detail = 'Postgres would read it as a whole for each row that goes.',
+      hint = format('%s -- to do without: POST /jobs/retention-purge/runs with %s',
+        nightshift.index_for_key(missing.key), jsonb_build_object('force', jsonb_build_array(relation::text)));
   end if;
 end;
 $$;
@@ -13626,7 +13725,7 @@ begin
     raise exception using
       errcode = 'NS422',
       message = format('Postgres refuses to delete from %s', nightshift.name_some(without)),
-      detail = 'A publication has its deletions, and it has no primary key or other replica identity. Nothing was deleted.',
+      detail = 'A publication has its deletions, and it has no primary key or other replica identity.',
       hint = format('alter table %s replica identity full; or give it a primary key.', without[1]::regclass);
   end if;
 end;
@@ -13634,6 +13733,36 @@ $$;
 
 comment on function nightshift.require_replica_identity is
   'Raises NS422 where Postgres is certain to refuse a deletion: see without_replica_identity.';
+
+-- supabase/schema/retention/require_retention_policies.sql
+
+create or replace function nightshift.require_retention_policies(names text[])
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  unknown text;
+begin
+  select string_agg(o, ', ') into unknown
+  from unnest(names) o
+  where not exists (
+    select 1 from nightshift.retention_policies p where p.relation = nightshift.find_relation(o)
+  );
+  if unknown is not null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('No retention policy for: %s', unknown),
+      detail = format('Policies exist for: %s', coalesce(
+        (select string_agg(p.relation::text, ', ' order by p.relation::text) from nightshift.retention_policies p), 'no table')),
+      hint = 'Name tables as SQL does: with their schema, unless it is public, and in quotes where SQL needs them, like public."Product".';
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_retention_policies is
+  'Raises NS404, with the tables that have a retention policy, for names as SQL writes them that have none.';
 
 -- supabase/schema/retention/require_within_brake.sql
 
@@ -17211,7 +17340,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '5780049d0f878d2567b17a9d919b394d6ef7491e65f4f11c0a2373cca948610d', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'cec6c6a9a04eaea486ed4c963610677c4462a42dcd2fea1a80bac44a225232d1', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -17263,19 +17392,20 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   recount_moved_rows, redundant_indexes, reference_join, reference_tree, referencing_keys, referred_tables,
   refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
   related_policies, related_tables, released_row, remember_held, remove_health_threshold, remove_partition_policy,
-  remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due, require_marker_index,
-  require_no_rule, require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows,
-  require_ownership, require_period, require_referencing_indexes, require_replica_identity, require_statistics,
-  require_trusted, require_trusted_keys, require_wanted, require_within_brake, resolve_references, restore_rows,
-  restores, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
-  retired_partitions, row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, secure_partition,
-  secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies,
-  sources_as_of, spread_hold, stamp_retired, stay_released, subtract_held, subtract_row_sets, take_pending,
-  time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers,
-  unpause, unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition, view_of, view_reads,
-  view_refreshes, view_state, views_below, views_read, warn_of_heirs, warn_of_namesake, warn_of_replica_identity,
-  warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
-  without_replica_identity
+  remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due, require_health_checks,
+  require_known_names, require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued,
+  require_one_policy, require_own_rows, require_ownership, require_partition_policies, require_period,
+  require_referencing_indexes, require_refresh_policies, require_replica_identity, require_retention_policies,
+  require_statistics, require_trusted, require_trusted_keys, require_wanted, require_within_brake, resolve_references,
+  restore_rows, restores, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions,
+  retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of,
+  secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner,
+  soft_delete_policies, sources_as_of, spread_hold, stamp_retired, stay_released, subtract_held, subtract_row_sets,
+  take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator,
+  unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition,
+  view_of, view_reads, view_refreshes, view_state, views_below, views_read, warn_of_heirs, warn_of_namesake,
+  warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire,
+  why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -2,10 +2,12 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import getPort from 'get-port';
+import { sign } from 'hono/jwt';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Diagnosis } from '../../cli/doctor/diagnosis.ts';
 import { doctor } from '../../cli/doctor/index.ts';
 import { newestRelease } from '../../cli/installation/release.ts';
+import type { Access } from '../../functions/_shared/access.ts';
 import { deadlineIn, isoTime, systemClock } from '../../functions/_shared/clock.ts';
 import { createRpc } from '../../functions/_shared/rpc.ts';
 import type { Gateway } from '../../infra/local/gateway.ts';
@@ -53,6 +55,7 @@ async function deployed(taken: string, status = 'ok', trusted: object = {}): Pro
 
 interface Options {
   secretKey?: string;
+  access?: Access;
   url?: string;
   databaseUrl?: string | undefined;
   functionsUrl?: string;
@@ -63,7 +66,7 @@ interface Options {
 async function examine(options: Options = {}): Promise<Record<string, Diagnosis>> {
   const { url = gateway.url, secretKey = gateway.secretKey, clockAheadMs = 0 } = options;
   const findings = await doctor({
-    rpc: createRpc({ url, secretKey }, deadlineIn(systemClock, 5_000)),
+    rpc: createRpc({ url, ...(options.access ?? { secretKey }) }, deadlineIn(systemClock, 5_000)),
     databaseUrl: options.databaseUrl,
     functionsUrl: options.functionsUrl,
     clock: { nowMs: () => systemClock.nowMs() + clockAheadMs },
@@ -108,10 +111,37 @@ describe('the doctor', () => {
     expect(found['Data API']).toMatchObject({ level: 'failed', fix: expect.stringMatching(fix) });
   });
 
+  it('calls no key right that the project refuses, or that nobody could ask about', async () => {
+    const refused = await examine({ secretKey: 'sb_secret_wrong', databaseUrl: db.url });
+    expect(refused.key).toMatchObject({
+      level: 'failed',
+      says: 'The project refuses the secret key',
+      fix: expect.stringContaining('SUPABASE_SECRET_KEY'),
+    });
+    expect(refused['direct connection']).toMatchObject({
+      says: expect.stringContaining('nobody can say without the Data API'),
+    });
+    const runnerToken = await sign({ role: 'nightshift_runner', exp: 4_102_444_800 }, 'another');
+    const expired = await examine({
+      access: { publishableKey: gateway.publishableKey, runnerToken },
+      environment: { NIGHTSHIFT_RUNNER_TOKEN: runnerToken },
+    });
+    expect(expired.key).toMatchObject({
+      level: 'failed',
+      says: 'The project refuses the runner token',
+    });
+    expect((await examine({ url: 'http://127.0.0.1:9' })).key).toMatchObject({
+      level: 'skipped',
+      says: 'Nobody can say whether the secret key is right: no project answers',
+    });
+  });
+
   it('says why nothing answers', async () => {
     const port = await getPort({ host: '127.0.0.1' });
     const found = await examine({ url: `http://127.0.0.1:${port}` });
-    expect(found['Data API']?.says).toMatch(/\(ECONNREFUSED\)$/);
+    expect(found['Data API']?.says).toMatch(
+      /^Supabase could not be reached at 127\.0\.0\.1:\d+ \(ECONNREFUSED: nothing listens there\)$/,
+    );
   });
 
   it('compares the release of the database with the one here', async () => {
@@ -206,7 +236,7 @@ describe('the doctor', () => {
         changed((url) => {
           url.password = 'wrong';
         }),
-        /refused the user or the password \(28P01\)/,
+        /refused the password \(28P01\)/,
       ],
       [
         changed((url) => {

@@ -1,9 +1,11 @@
 import { rm } from 'node:fs/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import postgres from 'postgres';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { migrate } from '../../cli/installation/migrate.ts';
 import { newestRelease } from '../../cli/installation/release.ts';
 import { uninstall } from '../../cli/installation/uninstall.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import type { LocalPostgres } from '../../infra/local/postgres.ts';
+import { createDatabase, startOwnServer, type TestDatabase } from '../support/database.ts';
 import { applyOldMigrations, folderOfRelease } from '../support/releases.ts';
 
 const { version } = await newestRelease();
@@ -213,5 +215,31 @@ describe('migrate', () => {
       code: 'NS409',
       hint: expect.stringContaining('repair'),
     });
+  });
+});
+
+describe('a Postgres that is not of Supabase', () => {
+  const roles = ['anon', 'authenticated', 'service_role', 'authenticator'];
+  let server: LocalPostgres;
+  let sql: postgres.Sql;
+  beforeAll(async () => {
+    server = await startOwnServer();
+    sql = postgres(server.adminUrl(), { max: 1, onnotice() {} });
+    for (const role of roles) await sql`create role ${sql(role)}`;
+  });
+  afterAll(async () => {
+    await sql.end();
+    await server.stop();
+  });
+
+  it.each(roles)('is told by the role that it lacks, and left as it is: %s', async (role) => {
+    await sql`drop role ${sql(role)}`;
+    await expect(migrate(server.adminUrl())).rejects.toMatchObject({
+      code: 'NS422',
+      message: `This database has no role ${role}, which every database of Supabase has`,
+      hint: expect.stringContaining('needs the roles of Supabase first'),
+    });
+    expect(await sql`select to_regnamespace('nightshift') as schema`).toEqual([{ schema: null }]);
+    await sql`create role ${sql(role)}`;
   });
 });

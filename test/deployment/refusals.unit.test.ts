@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { paramsIn, schedulesOf } from '../../cli/schedules.ts';
 import { timeMs } from '../../functions/_shared/clock.ts';
-import { jobNames, registry } from '../../functions/registry.ts';
+import { jobNames, jobParameters, registry } from '../../functions/registry.ts';
 import { refusedNames } from '../../infra/aws/names.ts';
 import { oddOrder, refusedTimes } from '../../infra/aws/times.ts';
 import { readPage } from '../support/documents.ts';
@@ -36,6 +36,7 @@ describe('a night', () => {
   const night = (timezone: string, ...hours: string[]) =>
     ['partition-maintenance', 'retention-purge', 'view-refresh'].map((job, n) => ({
       job,
+      parameter: `schedule-${job}`,
       expression: `cron(${hours[n]} * * ? *)`,
       timezone,
     }));
@@ -44,6 +45,7 @@ describe('a night', () => {
     expect(refusedTimes(night('Europe/Berlin', '30 1', '0 2', '30 2'), clock)).toEqual([
       expect.stringMatching(/^retention-purge: .* there is not on 2027-03-28, .* skips it/),
       expect.stringMatching(/^view-refresh: /),
+      expect.stringContaining('Write under params'),
     ]);
     expect(refusedTimes(night('Europe/Berlin', '30 3', '0 4', '30 4'), clock)).toEqual([]);
     expect(refusedTimes(night('UTC', '30 1', '0 2', '30 2'), clock)).toEqual([]);
@@ -54,6 +56,37 @@ describe('a night', () => {
       expect.stringMatching(/^view-refresh runs at 02:30, before retention-purge at 04:00/),
     ]);
     expect(oddOrder(night('Europe/Berlin', '30 3', '0 4', '30 4'), clock)).toEqual([]);
+  });
+});
+
+describe('a time zone with the hours of the defaults', () => {
+  const schedulesWith = (params: object) =>
+    registry.flatMap((job) =>
+      schedulesOf(job, { ...jobParameters, ...params }).map((schedule) => ({
+        ...schedule,
+        job: job.name,
+      })),
+    );
+
+  it.each([
+    ['Europe/Berlin', 'cron(0 4 * * ? *)'],
+    ['Europe/London', 'cron(0 3 * * ? *)'],
+    ['Europe/Athens', undefined],
+    ['America/New_York', 'cron(0 4 * * ? *)'],
+    ['Asia/Beirut', undefined],
+  ])('%s is refused with what to write, or taken', (timezone, purge) => {
+    const refused = refusedTimes(schedulesWith({ 'schedule-timezone': timezone }), clock);
+    if (!purge) {
+      expect(refused).toEqual([]);
+      return;
+    }
+    const lines = [...`${refused.at(-1)}`.matchAll(/^ {2}(schedule-[a-z-]+): (.*)$/gm)];
+    const written = Object.fromEntries(lines.map(([, name = '', value]) => [name, value]));
+    expect(Object.keys(written)).toHaveLength(4);
+    expect(written['schedule-retention-purge']).toBe(purge);
+    const mended = schedulesWith({ 'schedule-timezone': timezone, ...written });
+    expect(refusedTimes(mended, clock)).toEqual([]);
+    expect(oddOrder(mended, clock)).toEqual([]);
   });
 });
 

@@ -2,7 +2,11 @@ import { afterEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { migrate } from '../../cli/installation/migrate.ts';
 import { connectDirect } from '../../functions/_shared/direct.ts';
-import { encryption, parseDatabaseUrl } from '../../functions/_shared/postgres-client.ts';
+import {
+  encryption,
+  parseDatabaseUrl,
+  requireAnswer,
+} from '../../functions/_shared/postgres-client.ts';
 import { endless } from '../support/deadline.ts';
 import { startPooler } from '../support/pooler.ts';
 
@@ -33,7 +37,8 @@ describe('the end of a direct connection is an error of its step', () => {
     [{ code: 'XX000', message: 'Tenant or user not found' }, /does not know the project/, false],
     [fullPool, /connections are all taken/, true],
     [{ code: '53300', message: 'sorry, too many clients already' }, /no connection slots/, true],
-    [{ code: '28P01', message: 'password authentication failed' }, /user or the password/, false],
+    [{ code: '28P01', message: 'password authentication failed' }, /refused the password/, false],
+    [{ code: '28000', message: 'role "x" is not permitted to log in' }, /this user/, false],
     [{ code: '3D000', message: 'database "x" does not exist' }, /no database of that name/, false],
   ])('that says what %j means', async (refuses, says, retryable) => {
     const { url } = await pooler({ refuses });
@@ -46,17 +51,26 @@ describe('the end of a direct connection is an error of its step', () => {
     });
   });
 
-  it('closed at its first query', async () => {
-    const { url } = await pooler('closes');
+  it.each<[string, Parameters<typeof startPooler>[0]]>([
+    ['with what PgBouncer says', { ends: { code: '08P01', message: 'query_wait_timeout' } }],
+    ['without a word', 'closes'],
+  ])('ended %s while it waited for one of the connections of a pooler', async (_, behaviour) => {
+    const { url } = await pooler(behaviour);
     expect(await failureOf(url)).toMatchObject({
       code: 'NS502',
-      detail: expect.stringContaining('CONNECTION_CLOSED'),
+      message: expect.stringMatching(/closed it unanswered, as a pooler does that had none free/),
+      hint: expect.stringContaining('raise the pool size'),
+      retryable: true,
     });
+    await expect(requireAnswer(url)).rejects.toMatchObject({ code: 'CLOSED_UNANSWERED' });
   });
 
-  it('ended while it waited for one of the connections of the pooler', async () => {
-    const { url } = await pooler({ ends: { code: '08P01', message: 'query_wait_timeout' } });
-    expect(await failureOf(url)).toMatchObject({ code: 'NS502' });
+  it('is told so where it waits to be let in', async () => {
+    const { url } = await pooler({ refuses: { code: '08P01', message: 'query_wait_timeout' } });
+    expect(await failureOf(url)).toMatchObject({
+      message: expect.stringMatching(/had no free connection in time/),
+      retryable: true,
+    });
   });
 
   it('left waiting, and bounded though the statement might take days', async () => {
@@ -125,13 +139,13 @@ describe('a connection string', () => {
     ['postgres://u:p@db.abcd.supabase.co/db', undefined, 'require'],
     ['postgres://u:p@db.abcd.supabase.co/db?sslmode=disable', undefined, false],
     ['postgres://u:p@127.0.0.1/db', undefined, false],
-    ['postgres://u:p@h/db?sslmode=verify-full', undefined, { rejectUnauthorized: true }],
-    ['postgres://u:p@h/db', 'PEM', { rejectUnauthorized: true, ca: 'PEM' }],
-    ['postgres://u:p@127.0.0.1/db', 'PEM', { rejectUnauthorized: true, ca: 'PEM' }],
+    ['postgres://u:p@h/db?sslmode=verify-full', undefined, { rejectUnauthorized: true, host: 'h' }],
+    ['postgres://u:p@h/db', 'PEM', { rejectUnauthorized: true, host: 'h', ca: 'PEM' }],
+    ['postgres://u:p@[::1]/db', 'PEM', { rejectUnauthorized: true, host: '::1', ca: 'PEM' }],
     [
       'postgres://u:p@h/db?sslmode=require&sslrootcert=system',
       undefined,
-      { rejectUnauthorized: true },
+      { rejectUnauthorized: true, host: 'h' },
     ],
   ])('%s with the certificate %s is encrypted with %j', (url, ca, expected) => {
     expect(encryption(new URL(url), ca)).toEqual(expected);

@@ -28,9 +28,13 @@ const started = {
 
 /** A client whose calls are answered with these, one after the other. */
 function rpcAnswered(...answers: Response[]) {
-  const fetch = vi.fn(async () => answers.shift() as Response);
+  return rpcOf(async () => answers.shift() as Response);
+}
+
+function rpcOf(answer: () => Promise<Response>, options: Parameters<typeof createRpc>[2] = {}) {
+  const fetch = vi.fn(answer);
   vi.stubGlobal('fetch', fetch);
-  const rpc = createRpc({ url: 'http://127.0.0.1:9', secretKey: 'k' }, endless(60_000));
+  const rpc = createRpc({ url: 'http://127.0.0.1:9', secretKey: 'k' }, endless(60_000), options);
   return { fetch, rpc, ask: () => rpc.call('list_runs', {}, z.literal('right')) };
 }
 
@@ -58,6 +62,23 @@ describe('a call', () => {
     expect(await ask()).toBe('right');
     expect(fetch).toHaveBeenCalledTimes(2);
   });
+
+  it.each([
+    ['', null],
+    ['[]', []],
+  ])(
+    'that expects nothing, or a list, does not take a 404 with "%s" for it',
+    async (body, right) => {
+      const { fetch, rpc } = rpcAnswered(
+        new Response(body, { status: 404 }),
+        right ? Response.json(right) : new Response(null, { status: 204 }),
+      );
+      const args = { run_id: 'r', fence: 1, view: 'v', error: {} };
+      const answer = await rpc.call('record_refresh_failure', args as never, z.unknown());
+      expect(answer ?? null).toEqual(right);
+      expect(fetch).toHaveBeenCalledTimes(2);
+    },
+  );
 
   it('of the end of a run outlasts minutes, where any other gives up', async () => {
     vi.useFakeTimers();
@@ -88,6 +109,31 @@ describe('a call', () => {
     await vi.runAllTimersAsync();
     expect(await other).toMatchObject({ code: 'NS503' });
   });
+
+  it.each<[string, () => Promise<Response>]>([
+    ['nothing listens', () => Promise.reject(new TypeError('fetch failed ECONNREFUSED'))],
+    ['somebody else does', async () => new Response(page, { status: 404 })],
+  ])(
+    'for somebody who waits gives up soon where %s, until the project has answered once',
+    async (_, fail) => {
+      vi.useFakeTimers();
+      let answer = fail;
+      const { fetch, ask } = rpcOf(() => answer(), { somebodyWaits: true });
+      const outcome = async () => {
+        const asked = ask().catch((error: unknown) => error);
+        await vi.runAllTimersAsync();
+        return asked;
+      };
+      expect(await outcome()).toMatchObject({ code: 'NS503' });
+      expect(fetch).toHaveBeenCalledTimes(4);
+      answer = async () => Response.json('right');
+      await outcome();
+      answer = fail;
+      fetch.mockClear();
+      await outcome();
+      expect(fetch).toHaveBeenCalledTimes(7);
+    },
+  );
 
   it('does not repeat what the firewall of a company refuses', async () => {
     const { fetch, ask } = rpcAnswered(new Response(page, { status: 403 }));

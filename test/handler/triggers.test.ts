@@ -39,6 +39,15 @@ describe('a schedule', () => {
     expect(await deletedIds(suite.sql)).toEqual(range(1, 10));
   });
 
+  it('that names a table which is gone leaves a run that failed, for the alarms', async () => {
+    await fill('app.orders');
+    const event = schedulerInput({ input: { only: ['app.gone'] } });
+    await expect(send(event)).rejects.toMatchObject({ code: 'NS404' });
+    expect(await runs(`${event.scheduleArn} ${event.scheduledTime}`)).toMatchObject([
+      { status: 'failed', error: { message: 'No retention policy for: app.gone' } },
+    ]);
+  });
+
   it('that a pause skips is no failure, and may come again', async () => {
     await fill('app.orders');
     const event = ruleEvent({ id: 'in-the-pause' });
@@ -124,7 +133,7 @@ describe('a failure is thrown, and so is its repetition', () => {
       name: 'NightshiftError',
       code: 'NS428',
       message: expect.stringContaining('app.orders: 900 of 1200 rows'),
-      detail: expect.stringContaining('Nothing was deleted'),
+      detail: expect.stringContaining('It was left alone'),
       hint: expect.stringContaining('force'),
     };
     await expect(send(event)).rejects.toMatchObject(refusal);

@@ -76,7 +76,7 @@ describe('the brake', () => {
 
   it('refuses to force a table that has no policy', async () => {
     await createTables();
-    expect((await runPurge(db, { force: ['app.itmes'] })).error).toMatchObject({
+    await expect(runPurge(db, { force: ['app.itmes'] })).rejects.toMatchObject({
       code: 'NS404',
       message: 'No retention policy for: app.itmes',
     });

@@ -470,7 +470,7 @@ describe('what a policy says of foreign keys', () => {
   });
 
   it.each([
-    ["with_children => array['app.nosuch']", /Name tables with their schema/],
+    ["with_children => array['app.nosuch']", /Name tables as SQL does/],
     ["with_children => array['app.notes']", /These refer to them: 'app.items\(order_id\)'/],
     ["release => array['app.items']", /on delete set null/],
     [

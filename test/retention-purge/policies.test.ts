@@ -151,6 +151,48 @@ describe('adding a policy', () => {
     expect(await hintFor('public.lines')).toMatch(/no date or time column.* with_children/);
   });
 
+  it.each([
+    [{ marker_column: 'gone_at' }, /marker_column: deleted_at, "removedAt", day, created_at\.$/],
+    [{ flag_column: 'deleted' }, /flag_column, .*: "isDeleted"; or leave it out\.$/],
+  ])(
+    'names the columns that may be meant by %j, when it is added and when it is altered',
+    async (wrong, hint) => {
+      const refused = { code: 'NS422', hint: expect.stringMatching(hint), details: null };
+      const policy = { relation: 'public.orders', drop_after: '30 days' };
+      expect((await api.rpc('add_retention_policy', { ...policy, ...wrong })).error).toMatchObject(
+        refused,
+      );
+      await api.rpc('add_retention_policy', policy);
+      const altered = await api.rpc('alter_retention_policy', {
+        relation: 'public.orders',
+        ...wrong,
+      });
+      expect(altered.error).toMatchObject({ ...refused, hint: expect.stringContaining('"') });
+      await db.sql`select nightshift.remove_retention_policy('public.orders')`;
+    },
+  );
+
+  it('names the tables that may be meant by one of with_children', async () => {
+    await db.sql.unsafe(`
+      create table public.order_lines (order_id integer references public.orders);
+      create index on public.order_lines (order_id);
+      grant delete on public.order_lines to service_role`);
+    const declare = (child: string) =>
+      api.rpc('add_retention_policy', {
+        relation: 'public.orders',
+        drop_after: '30 days',
+        with_children: [child],
+      });
+    expect((await declare('public.order_line')).error).toMatchObject({
+      code: 'NS404',
+      message: 'There is no table public.order_line',
+      details: 'What refers to rows of the policy of public.orders: public.order_lines(order_id).',
+    });
+    expect((await declare('order_lines')).error).toBeNull();
+    await db.sql`select nightshift.remove_retention_policy('public.orders')`;
+    await db.sql`drop table public.order_lines`;
+  });
+
   it('prints the index to create, concurrently where Postgres can', async () => {
     const { error } = await api.rpc('add_retention_policy', {
       relation: 'public.orders',

@@ -139,9 +139,8 @@ describe('views that read each other through plain views', () => {
   });
 
   it('are refused by a name without a policy, before any is refreshed', async () => {
-    const result = await runRefresh(db, { only: ['app.small', 'app.sales'] });
-    expect(result.run.status).toBe('failed');
-    expect(result.error).toMatchObject({
+    const refused = runRefresh(db, { only: ['app.small', 'app.sales'] });
+    await expect(refused).rejects.toMatchObject({
       code: 'NS404',
       message: 'No refresh policy for: app.sales',
       hint: expect.stringContaining('quotes'),

@@ -119,7 +119,9 @@ describe('the plan', () => {
     const named = { b: { selected: true, reason: 'changed' as const } };
     expect(short(plan(diamond(named), only))).toEqual(['b refresh changed']);
     const behind = plan(diamond({ a: { reason: 'changed' }, b: { selected: true } }), only);
-    expect(behind[0]?.detail).toMatch(/^about b; but a, which it reads, has to be: add ancestors$/);
+    expect(behind[0]?.detail).toMatch(
+      /^about b; but a, which it reads, has to be: POST \/jobs\/view-refresh\/runs with \{"only":\["b"\],"ancestors":true\}$/,
+    );
     expect(short(plan(diamond(named), { ...only, ancestors: true }))).toEqual([
       'a skip unchanged',
       'b refresh changed',

@@ -8,19 +8,9 @@ declare
   document jsonb;
   documents jsonb := '[]';
   not_run text[] := '{}';
-  unknown_names text;
   stopped boolean := false;
 begin
-  select string_agg(o, ', ') into unknown_names
-  from unnest(only_checks) o
-  where not exists (select 1 from nightshift.health_checks c where c.name = o);
-  if unknown_names is not null then
-    raise exception using
-      errcode = 'NS404',
-      message = format('There is no health check %s', unknown_names),
-      hint = (select 'Checks are: ' || string_agg(c.name, ', ' order by c.name) || '.' from nightshift.health_checks c);
-  end if;
-
+  perform nightshift.require_health_checks(only_checks);
   for health_check in
     select c.* from nightshift.health_checks c
     where (only_checks is null or c.name = any(only_checks)) and (c.quick or not coalesce(assess_health.quick, false))

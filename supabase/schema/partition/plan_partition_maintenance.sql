@@ -12,22 +12,9 @@ set jit = off
 as $$
 declare
   run nightshift.runs := nightshift.extend_lease(run_id, fence);
-  unknown text;
   chosen oid[];
 begin
-  select string_agg(o, ', ') into unknown
-  from unnest(only_tables) o
-  where not exists (
-    select 1 from nightshift.partition_policies p where p.parent = nightshift.find_relation(o)
-  );
-  if unknown is not null then
-    raise exception using
-      errcode = 'NS404',
-      message = format('No partition policy for: %s', unknown),
-      detail = format('Policies exist for: %s', coalesce(
-        (select string_agg(p.parent::text, ', ' order by p.parent::text) from nightshift.partition_policies p), 'no table')),
-      hint = 'Name tables with their schema and with quotes where SQL needs them, like public."DailyMetrics".';
-  end if;
+  perform nightshift.require_partition_policies(only_tables);
   chosen := array(
     select p.parent::oid from nightshift.partition_policies p
     where p.enabled

@@ -12,7 +12,10 @@ begin
       errcode = 'NS428',
       message = refusal,
       detail = format('None of %s was retired.', policy.parent),
-      hint = 'If it is meant: run once with force, or raise max_fraction with nightshift.alter_partition_policy. Room ahead is made all the same.';
+      hint = format(
+        'If it is meant: POST /jobs/partition-maintenance/runs with %s, or raise max_fraction with nightshift.alter_partition_policy. Room ahead is made all the same.',
+        jsonb_build_object('only', jsonb_build_array(policy.parent::text), 'force', true)
+      );
   end if;
 end;
 $$;

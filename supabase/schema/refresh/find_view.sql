@@ -10,4 +10,4 @@ as $$
 $$;
 
 comment on function nightshift.find_view is
-  'The materialized view of a name as SQL writes it, schema included, or null.';
+  'The materialized view of a name as SQL writes it, with its schema unless that is public, or null.';

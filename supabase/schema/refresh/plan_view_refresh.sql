@@ -11,33 +11,8 @@ declare
   counted timestamptz := nightshift.counted_until();
   composites constant oid[] := nightshift.composite_types();
   assessed jsonb;
-  unknown text;
 begin
-  select string_agg(o, ', ') into unknown
-  from unnest(only_views) o
-  where (nightshift.find_refresh_policy(o)).view is null;
-  if unknown is not null then
-    raise exception using
-      errcode = 'NS404',
-      message = format('No refresh policy for: %s', unknown),
-      detail = format('Policies exist for: %s', coalesce(
-        (select string_agg(nightshift.describe_refresh_policy(p) ->> 'view', ', ' order by p.view_name)
-          from nightshift.refresh_policies p), 'no view')),
-      hint = 'Name views with their schema and with quotes where SQL needs them, like public."SalesByDay".';
-  end if;
-
-  select string_agg(nightshift.describe_refresh_policy(p) ->> 'view', ', ') into unknown
-  from unnest(only_views) o
-  cross join lateral nightshift.find_refresh_policy(o) p
-  where not p.enabled;
-  if unknown is not null then
-    raise exception using
-      errcode = 'NS422',
-      message = format('Switched off: %s', unknown),
-      detail = 'Nothing was refreshed.',
-      hint = 'select nightshift.alter_refresh_policy(''...'', enabled => true); switches a policy on.';
-  end if;
-
+  perform nightshift.require_refresh_policies(only_views);
   select jsonb_object_agg(p.view::oid, nightshift.assess_view(p, counted_until => counted, composites => composites))
   into assessed
   from nightshift.refresh_policies p;

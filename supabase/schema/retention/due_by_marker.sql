@@ -37,7 +37,6 @@ begin
         when drop_after is null then 'drop_after must not be null'
         else format('Column %I of %s is of type %s, which is not a time', marker_column, relation, marker_type)
       end,
-      detail = 'Nothing was deleted.',
       hint = coalesce(
         nightshift.hint_for_marker(relation, drop_after, marker_column),
         'call nightshift.remove_retention_policy and declare the policy anew.'
@@ -50,7 +49,6 @@ begin
         when flag_type is null then format('%s has no column %I', relation, flag_column)
         else format('Column %I of %s is of type %s, which is not boolean', flag_column, relation, flag_type)
       end,
-      detail = 'Nothing was deleted.',
       hint = nightshift.hint_for_flag(relation, flag_column);
   end if;
   -- -infinity says "never". As a lower bound it would send the planner to the low end of the index, where the dead

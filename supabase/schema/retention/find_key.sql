@@ -17,7 +17,15 @@ begin
     raise exception using
       errcode = 'NS404',
       message = format('There is no table %s', coalesce(entry, 'null')),
-      hint = 'Name tables with their schema and with quotes where SQL needs them, and the columns of a foreign key of several like public.messages(sender_id).';
+      detail = coalesce(
+        (
+          select format('What refers to rows of the policy of %s: %s.', find_key.policy, string_agg(distinct nightshift.key_in_words(k.key), ', '))
+          from nightshift.purge_keys(array[find_key.policy::oid]) k
+          having count(*) > 0
+        ),
+        format('Nothing refers to rows of the policy of %s.', policy)
+      ),
+      hint = 'Name tables as SQL does: with their schema, unless it is public, and in quotes where SQL needs them, and the columns of a foreign key of several like public.messages(sender_id).';
   end if;
   fitting := array(
     select k.key

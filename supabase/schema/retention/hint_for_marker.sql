@@ -25,7 +25,9 @@ begin
         when exists (select 1 from pg_catalog.pg_class c where c.oid = hint_for_marker.relation) then
           'The table has no date or time column. If its rows go with those of another table, name it in with_children of that policy.'
       end,
-      'If the table or column was dropped or renamed, call nightshift.remove_retention_policy and declare the policy anew.')
+      case when exists (select 1 from nightshift.retention_policies p where p.relation = hint_for_marker.relation) then
+        'If the table or column was dropped or renamed, call nightshift.remove_retention_policy and declare the policy anew.'
+      end)
     when marker_type = 'boolean'::regtype and touched is not null then format(
       'select nightshift.add_retention_policy(%1$L, %2$L, marker_column => %3$L, flag_column => %4$L); /* where %3$I moves when %4$I is set */',
       relation, drop_after, touched, marker_column)

@@ -13,24 +13,11 @@ declare
   run nightshift.runs;
   chosen regclass[];
   turns jsonb;
-  unknown text;
 begin
   run := nightshift.hold_run(run_id, fence);
   perform nightshift.follow_tables();
 
-  select string_agg(o, ', ') into unknown
-  from unnest(only_relations || nightshift.forced_names(run)) o
-  where not exists (
-    select 1 from nightshift.retention_policies p where p.relation = nightshift.find_relation(o)
-  );
-  if unknown is not null then
-    raise exception using
-      errcode = 'NS404',
-      message = format('No retention policy for: %s', unknown),
-      detail = format('Policies exist for: %s', coalesce(
-        (select string_agg(p.relation::text, ', ' order by p.relation::text) from nightshift.retention_policies p), 'no table')),
-      hint = 'Name tables with their schema and with quotes where SQL needs them, like public."Product".';
-  end if;
+  perform nightshift.require_retention_policies(only_relations || nightshift.forced_names(run));
 
   select coalesce(array_agg(p.relation order by p.relation::text), '{}') into chosen
   from nightshift.retention_policies p

@@ -46,7 +46,7 @@ begin
     errcode = 'NS422',
     message = format('%s in %I of %s stands for "no time", not for when a row was deleted',
       sentinel, policy.marker_column, policy.relation),
-    detail = 'Rows that have it would be deleted as if they had been due for decades. Nothing was deleted.',
+    detail = 'Rows that have it would be deleted as if they had been due for decades.',
     hint = format(
       'alter table %1$s add column %2$I %3$s generated always as '
       || '(case when %4$I > %5$L then %4$I end) stored; /* the times alone; rewrites the table */ create index on %1$s (%2$I); '

@@ -16,8 +16,9 @@ begin
     raise exception using
       errcode = 'NS422',
       message = format('%s refers to %s, is large, and has no index on %s', missing.referencing, relation, missing.columns),
-      detail = 'Postgres would read it as a whole for each row that goes. Nothing was deleted.',
-      hint = nightshift.index_for_key(missing.key) || ' A run with force does without.';
+      detail = 'Postgres would read it as a whole for each row that goes.',
+      hint = format('%s -- to do without: POST /jobs/retention-purge/runs with %s',
+        nightshift.index_for_key(missing.key), jsonb_build_object('force', jsonb_build_array(relation::text)));
   end if;
 end;
 $$;

@@ -11,7 +11,7 @@ begin
     raise exception using
       errcode = 'NS422',
       message = format('Postgres refuses to delete from %s', nightshift.name_some(without)),
-      detail = 'A publication has its deletions, and it has no primary key or other replica identity. Nothing was deleted.',
+      detail = 'A publication has its deletions, and it has no primary key or other replica identity.',
       hint = format('alter table %s replica identity full; or give it a primary key.', without[1]::regclass);
   end if;
 end;

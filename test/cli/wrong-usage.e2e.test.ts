@@ -87,7 +87,7 @@ describe('wrong usage', () => {
     [
       'an option that takes none, and one of another job',
       ['run', 'partition-maintenance', '--force', 'public.metrics', '--ancestors'],
-      /It takes no --ancestors\.[^]*--force takes no value\.|--force takes no value\.[^]*It takes no --ancestors\./,
+      /It takes no --ancestors\.[\s\S]*--force takes no value\.|--force takes no value\.[\s\S]*It takes no --ancestors\./,
     ],
     ['an argument', ['run', 'retention-purge', 'public.orders'], /too many arguments.*\n {2}Fix: /],
     ['an option', ['run', 'retention-purge', '--onyl', 'x'], /unknown option '--onyl'/],

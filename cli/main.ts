@@ -27,6 +27,7 @@ or to the stack of npm start.
 Exit codes: 0 done, 1 failed, 2 wrong usage (nothing was run), 3 work left, 4 not run (another run, or paused);
 of health: 0 nothing worse than info, 5 warnings or checks that could not run, 6 something critical.`,
   )
+  .showHelpAfterError('  Fix: npm run nightshift -- <command> --help says what it takes.')
   .exitOverride();
 
 // In the order of the help.

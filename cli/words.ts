@@ -15,10 +15,14 @@ export function onCommandLine(text: string): string {
 function optionsOf(input: object): string[] {
   return Object.entries(input).flatMap(([name, value]) => {
     if (value === false) return [];
-    const option = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     const values = value === true ? [] : [value].flat();
-    return [option, ...values.map((each) => quoted(String(each)))];
+    return [optionOf(name), ...values.map((each) => quoted(String(each)))];
   });
+}
+
+/** The option for a member of an input. */
+export function optionOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 /** As a shell takes it: the double quotes of SQL are part of a name. */

@@ -2,6 +2,8 @@ import { type Command, Option } from 'commander';
 import * as z from 'zod';
 import { systemClock, timeMs } from '../../functions/_shared/clock.ts';
 import { connectDirect, type Direct } from '../../functions/_shared/direct.ts';
+import { NightshiftError } from '../../functions/_shared/errors.ts';
+import { inputHint } from '../../functions/_shared/job.ts';
 import { type RunDocument, storedError } from '../../functions/_shared/ledger.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
@@ -17,6 +19,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { wholeNumber } from '../options.ts';
 import { progressBars } from '../progress-bars.ts';
 import { age, coloured, printJson, say, shortId, showError } from '../ui.ts';
+import { optionOf } from '../words.ts';
 
 interface Options {
   dryRun?: true;
@@ -66,6 +69,7 @@ function directTo(databaseUrl: string): Direct {
 
 async function run(name: string, { json, ...input }: Options): Promise<void> {
   const job = await loadJob(name);
+  requireInput(job, input);
   const bars = progressBars();
   const { rpc, databaseUrl } = await connect();
   const direct = databaseUrl ? directTo(databaseUrl) : undefined;
@@ -95,6 +99,27 @@ async function run(name: string, { json, ...input }: Options): Promise<void> {
   if (json) printJson(result.run);
   else await showResult(result);
   process.exitCode = exitCodeOf(result);
+}
+
+/** As the run itself does, but with the names of options. */
+function requireInput(
+  { name, input: schema, example }: Awaited<ReturnType<typeof loadJob>>,
+  input: object,
+): void {
+  const { error } = schema.safeParse(input);
+  if (!error) return;
+  const problems = error.issues.map((issue) => {
+    if (issue.code === 'unrecognized_keys')
+      return `It takes no ${issue.keys.map(optionOf).join(' and ')}.`;
+    const option = optionOf(String(issue.path[0] ?? ''));
+    if (issue.code !== 'invalid_type')
+      return issue.path.length > 0 ? `${option}: ${issue.message}` : issue.message;
+    return issue.expected === 'array' ? `${option} takes names.` : `${option} takes no value.`;
+  });
+  throw new NightshiftError('NS422', `The options are not valid for ${name}`, {
+    detail: problems.join('\n'),
+    hint: inputHint({ name, example }),
+  });
 }
 
 const stopSignals = [

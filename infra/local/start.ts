@@ -25,19 +25,7 @@ const environmentFile = new URL('../../.env.local', import.meta.url);
 const bundles = new URL('../../.esbuild/local', import.meta.url);
 const lock = new URL('../../.esbuild/start.lock', import.meta.url);
 const stage = 'local';
-const { values: options } = parseArgs({
-  options: {
-    // Without the example applications.
-    empty: { type: 'boolean', default: false },
-    // All that the functions and serverless-offline print, not one line an event or run.
-    verbose: { type: 'boolean', default: false },
-    twice: { type: 'boolean', default: false },
-    // The port of the functions. If it is taken, another one is used.
-    port: { type: 'string', default: '3000' },
-    // Parameters as of a deployment; docs/deploy.md lists them.
-    param: { type: 'string', multiple: true, default: [] },
-  },
-});
+const options = readOptions();
 const size = { users: 200, packages: 20_000, metrics: 50_000, products: 500 };
 
 heading('Nightshift on this machine');
@@ -158,6 +146,31 @@ function ready(): Promise<void> {
 function deliver(event: BusEvent): void {
   console.log(`Event ${event['detail-type']} ${JSON.stringify(event.detail)}`);
   for (const job of targetsOf(event)) send(job, event, `Event ${event.id} to ${job}`);
+}
+
+function readOptions() {
+  try {
+    return parseArgs({
+      options: {
+        // Without the example applications.
+        empty: { type: 'boolean', default: false },
+        // All that the functions and serverless-offline print, not one line an event or run.
+        verbose: { type: 'boolean', default: false },
+        twice: { type: 'boolean', default: false },
+        // The port of the functions. If it is taken, another one is used.
+        port: { type: 'string', default: '3000' },
+        // Parameters as of a deployment; docs/deploy.md lists them.
+        param: { type: 'string', multiple: true, default: [] },
+      },
+    }).values;
+  } catch (thrown) {
+    showError({
+      code: 'NS422',
+      message: thrown instanceof Error ? thrown.message : String(thrown),
+      hint: 'npm start takes --empty, --verbose, --port=<number> and --param=<name>=<value>, behind --: npm start -- --empty',
+    });
+    process.exit(2);
+  }
 }
 
 function holdOrLeave(): () => void {

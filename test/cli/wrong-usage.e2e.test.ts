@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { nightshift } from '../support/command-line.ts';
+import { nightshift, run } from '../support/command-line.ts';
 import { setUpDatabase } from '../support/database.ts';
 
 describe('wrong usage', () => {
@@ -79,6 +79,17 @@ describe('wrong usage', () => {
       ['run', 'view-refresh', '--ancestors'],
       /ancestors and descendants go with only\n {2}Fix: For example: npm run nightshift -- run view-refresh --dry-run --only public\.sales_by_day --descendants\./,
     ],
+    [
+      'an option that takes names',
+      ['run', 'retention-purge', '--force'],
+      /not valid for retention-purge \(NS422\)\n {2}--force takes names\.\n {2}Fix: For example: npm run/,
+    ],
+    [
+      'an option that takes none, and one of another job',
+      ['run', 'partition-maintenance', '--force', 'public.metrics', '--ancestors'],
+      /It takes no --ancestors\.[\s\S]*--force takes no value\.|--force takes no value\.[\s\S]*It takes no --ancestors\./,
+    ],
+    ['an argument', ['run', 'retention-purge', 'public.orders'], /too many arguments.*\n {2}Fix: /],
     ['an option', ['run', 'retention-purge', '--onyl', 'x'], /unknown option '--onyl'/],
     ['a command', ['statsu'], /unknown command 'statsu'/],
   ])('says what there is instead of %s, and runs nothing', async (_, args, message) => {
@@ -111,6 +122,15 @@ describe('wrong usage', () => {
     expect(stdout).toBe('');
     expect(code).toBe(2);
     await db.sql`update nightshift.runs set status = 'lost', finished_at = now() where status = 'running'`;
+  });
+
+  it('of npm start is told without a stack of calls', async () => {
+    const { stderr, code } = await run('infra/local/start.ts', ['--prot=1']);
+    expect(stderr).toMatch(
+      /Unknown option '--prot'[^\n]*\(NS422\)\n {2}Fix: npm start takes --empty/,
+    );
+    expect(stderr).not.toMatch(/^ +at /m);
+    expect(code).toBe(2);
   });
 
   it('finds a table without its schema where SQL finds it', async () => {

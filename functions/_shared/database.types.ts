@@ -28,6 +28,31 @@ export type Database = {
         }
         Relationships: []
       }
+      default_exclusions: {
+        Row: {
+          default_partition: unknown
+          parent: unknown
+          period: unknown
+        }
+        Insert: {
+          default_partition: unknown
+          parent: unknown
+          period: unknown
+        }
+        Update: {
+          default_partition?: unknown
+          parent?: unknown
+          period?: unknown
+        }
+        Relationships: [
+          {
+            foreignKeyName: "default_exclusions_parent_fkey"
+            columns: ["parent"]
+            referencedRelation: "partition_policies"
+            referencedColumns: ["parent"]
+          },
+        ]
+      }
       health_checks: {
         Row: {
           critical: number | null
@@ -1042,7 +1067,12 @@ export type Database = {
         }
       }
       create_missing_partitions: {
-        Args: { as_of?: string; max_rows?: number; parent: unknown }
+        Args: {
+          as_of?: string
+          max_lock?: string
+          max_rows?: number
+          parent: unknown
+        }
         Returns: Json
       }
       create_partition: {
@@ -1061,6 +1091,7 @@ export type Database = {
         Args: {
           fence: number
           lock_timeout_ms?: number
+          max_lock_ms?: number
           max_rows?: number
           run_id: string
           tables: string[]
@@ -1238,6 +1269,7 @@ export type Database = {
         }
         Returns: Json
       }
+      drop_exclusion: { Args: { parent: unknown }; Returns: undefined }
       drop_inherited_keys: {
         Args: { parent: unknown; partition: unknown }
         Returns: undefined
@@ -1276,6 +1308,20 @@ export type Database = {
       estimate_rows: {
         Args: { condition: string; leaf: unknown }
         Returns: number
+      }
+      exclude_from_default: {
+        Args: {
+          fence: number
+          lock_timeout_ms?: number
+          run_id: string
+          table_name: string
+          validate_ms: number
+        }
+        Returns: Json
+      }
+      exclusion_of: {
+        Args: { parent: unknown }
+        Returns: Record<string, unknown>
       }
       explain_attach_failure: {
         Args: {
@@ -2365,6 +2411,7 @@ export type Database = {
       partitions_to_make: {
         Args: {
           max_rows: number
+          may_scan: boolean
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
           state: Database["nightshift"]["CompositeTypes"]["partition_state"]
         }
@@ -2681,6 +2728,15 @@ export type Database = {
         }
       }
       related_tables: { Args: { relation: unknown }; Returns: unknown[] }
+      release_default: {
+        Args: {
+          fence: number
+          lock_timeout_ms?: number
+          run_id: string
+          table_name: string
+        }
+        Returns: Json
+      }
       remember_held: {
         Args: {
           held: Database["nightshift"]["CompositeTypes"]["held_row"][]
@@ -2806,6 +2862,7 @@ export type Database = {
         Returns: Record<string, unknown>
       }
       scan_of: { Args: { relation: unknown }; Returns: string }
+      scan_time_of: { Args: { relation: unknown }; Returns: string }
       secure_partition: { Args: { partition: unknown }; Returns: undefined }
       secure_partitions: { Args: { parent: unknown }; Returns: Json }
       set_health_threshold: {
@@ -2937,6 +2994,10 @@ export type Database = {
       users_of: { Args: { relation: unknown }; Returns: string }
       usual_gap: { Args: { job: string }; Returns: string }
       usual_partition: { Args: { parent: unknown }; Returns: string }
+      validate_default: {
+        Args: { fence: number; run_id: string; table_name: string }
+        Returns: Json
+      }
       view_of: {
         Args: {
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]

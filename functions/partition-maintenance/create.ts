@@ -3,6 +3,7 @@ import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import { type LockOutcome, once, withLockRetries } from './locks.ts';
 import type { Creation, Measurement } from './results.ts';
+import { excludeFromDefault, releaseDefault } from './room-ahead.ts';
 import {
   explain,
   fewerMoveRows,
@@ -10,6 +11,8 @@ import {
   needsPartitions,
   nextMoveRows,
   takesBlockingLocks,
+  targetLockMs,
+  tooLargeToScan,
 } from './rules.ts';
 import { createAnswers, type TableState } from './schema.ts';
 
@@ -51,7 +54,7 @@ export async function createPartitions(
 }
 
 async function createTables(
-  { rpc, run, deadline }: JobContext,
+  context: JobContext,
   tables: readonly TableState[],
   {
     choose,
@@ -64,53 +67,59 @@ async function createTables(
     settle: (table: string) => void;
   },
 ): Promise<void> {
+  const { rpc, run, deadline } = context;
   const states = new Map(tables.map((state) => [state.table, state]));
   const maxRows = new Map<string, number>();
-  const { busy, waiting } = await withLockRetries(
-    deadline,
-    [...states.keys()],
-    async (rest, lockTimeoutMs) => {
-      const chosen = choose(rest);
-      const [first = ''] = chosen;
-      const rows = maxRows.get(first) ?? firstMoveRows;
-      const args = {
-        ...leaseOf(run),
-        tables: chosen,
-        lock_timeout_ms: lockTimeoutMs,
-        max_rows: rows,
-      };
-      const answers = await rpc
-        .call('create_partitions', args, createAnswers, { retry: once })
-        .catch((thrown: unknown) => {
-          const error = rethrowIfFatal(thrown);
-          const state = states.get(first);
-          if (chosen.length > 1 || !state) throw error;
-          const fewer = state.defaultPartition === null ? undefined : fewerMoveRows(rows);
-          if (error.code === timedOut && fewer !== undefined) {
-            maxRows.set(first, fewer);
-            return [];
-          }
-          const { code, message, hint = '' } = explain(error, state);
-          return [{ table: first, outcome: 'failed' as const, error: { code, message, hint } }];
-        });
-      const outcomes = new Map<string, LockOutcome>();
-      for (const answer of answers) {
-        const { table } = answer;
-        if (answer.outcome === 'made') {
-          maxRows.set(table, nextMoveRows(rows, answer.lockedMs));
-          if (answer.created.length > 0) record(table, { hasGrown: true });
+  const excluded = new Set<string>();
+  const making = withLockRetries(deadline, [...states.keys()], async (rest, lockTimeoutMs) => {
+    const chosen = choose(rest);
+    const [first = ''] = chosen;
+    const rows = maxRows.get(first) ?? firstMoveRows;
+    const args = {
+      ...leaseOf(run),
+      tables: chosen,
+      lock_timeout_ms: lockTimeoutMs,
+      max_rows: rows,
+      max_lock_ms: targetLockMs,
+    };
+    const answers = await rpc
+      .call('create_partitions', args, createAnswers, { retry: once })
+      .catch((thrown: unknown) => {
+        const error = rethrowIfFatal(thrown);
+        const state = states.get(first);
+        if (chosen.length > 1 || !state) throw error;
+        const fewer = state.defaultPartition === null ? undefined : fewerMoveRows(rows);
+        if (error.code === timedOut && fewer !== undefined) {
+          maxRows.set(first, fewer);
+          return [];
         }
-        if (answer.outcome === 'failed') {
-          const { code, message, hint } = answer.error;
-          record(table, { error: new NightshiftError(code, message, { hint }) });
-        }
-        const more = answer.outcome === 'made' && !answer.done;
-        outcomes.set(table, answer.outcome === 'busy' ? 'busy' : more ? 'more' : 'done');
-        if (outcomes.get(table) === 'done') settle(table);
+        const { code, message, hint = '' } = explain(error, state);
+        return [{ table: first, outcome: 'failed' as const, error: { code, message, hint } }];
+      });
+    const outcomes = new Map<string, LockOutcome>();
+    for (const answer of answers) {
+      const { table } = answer;
+      if (answer.outcome === 'made') {
+        maxRows.set(table, nextMoveRows(rows, answer.lockedMs));
+        if (answer.created.length > 0) record(table, { hasGrown: true });
       }
-      return outcomes;
-    },
-  );
+      let more = answer.outcome === 'made' && !answer.done;
+      if (answer.outcome === 'failed') {
+        const { code, message, hint } = answer.error;
+        if (code === tooLargeToScan && !excluded.has(table)) {
+          excluded.add(table);
+          more = await excludeFromDefault(context, table);
+        }
+        if (!more) record(table, { error: new NightshiftError(code, message, { hint }) });
+      }
+      outcomes.set(table, answer.outcome === 'busy' ? 'busy' : more ? 'more' : 'done');
+      if (outcomes.get(table) === 'done') settle(table);
+    }
+    return outcomes;
+  });
+  const { busy, waiting } = await making.finally(async () => {
+    for (const table of excluded) await releaseDefault(context, table);
+  });
   for (const table of busy) record(table, { busy: true });
   for (const table of waiting) record(table, { outOfTime: true });
 }

@@ -45,6 +45,8 @@ const tableState = z.object({
   /** Partitions that ended before this time are due. */
   dueBefore: z.string().nullable().default(null),
   defaultPartition: z.string().nullable().default(null),
+  /** An interrupted run left a constraint on the default partition. */
+  excludes: z.boolean().default(false),
   /** Foreign keys from or to the table. */
   hasForeignKeys: z.boolean().default(false),
   oversized: z.number().default(0),
@@ -129,6 +131,10 @@ export const createAnswers = z.array(
     ]),
   ),
 );
+
+export const exclusionAnswer = z.object({ outcome: z.enum(['excluded', 'nothing', 'busy']) });
+export const validationAnswer = z.object({ outcome: z.enum(['validated', 'refused']) });
+export const releaseAnswer = z.object({ outcome: z.enum(['released', 'busy']) });
 
 export const retireAnswer = z.object({
   outcome: z.enum(['retired', 'more', 'busy']),

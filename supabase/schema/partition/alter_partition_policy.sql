@@ -38,6 +38,9 @@ begin
   end if;
   perform nightshift.check_partition_policy(policy);
   perform nightshift.require_ownership(policy.parent);
+  if not policy.enabled then
+    perform nightshift.drop_exclusion(policy.parent);
+  end if;
   if retention is not null then
     update nightshift.retired_partitions d
     set status = 'released'

@@ -7,7 +7,8 @@ create or replace function nightshift.create_partitions(
   fence bigint,
   tables text[],
   lock_timeout_ms integer default 100,
-  max_rows bigint default 50000
+  max_rows bigint default 50000,
+  max_lock_ms integer default 1000
 )
 returns jsonb
 language plpgsql
@@ -37,13 +38,13 @@ begin
           message = format('%s has no partition policy that is switched on', name),
           hint = 'It was removed, switched off or renamed since the run began.';
       end if;
-      answer := nightshift.create_missing_partitions(nightshift.find_relation(name), run.started_at, max_rows)
-        || '{"outcome": "made"}';
+      answer := nightshift.create_missing_partitions(nightshift.find_relation(name), run.started_at, max_rows,
+        make_interval(secs => max_lock_ms / 1000.0)) || '{"outcome": "made"}';
       perform nightshift.note_partitions(run.id, name, 'created', answer -> 'created');
     exception
       when lock_not_available or deadlock_detected or serialization_failure then
         answer := '{"outcome": "busy"}';
-      when sqlstate 'NS404' or sqlstate 'NS422' or syntax_error_or_access_rule_violation or object_not_in_prerequisite_state
+      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS423' or syntax_error_or_access_rule_violation or object_not_in_prerequisite_state
         or feature_not_supported or integrity_constraint_violation or data_exception or dependent_objects_still_exist
         or program_limit_exceeded or plpgsql_error or invalid_schema_name
       then
@@ -62,4 +63,4 @@ end;
 $$;
 
 comment on function nightshift.create_partitions is
-  'Makes the missing partitions of the tables, in one transaction, for a run: see create_missing_partitions. What happens to one table does not touch the others. Returns one answer a table, [{table, outcome: made, created, done, lockedMs} | {table, outcome: busy} | {table, outcome: failed, error}], for as many tables as a second allows; the rest: call again. lock_timeout_ms: how long it waits for each lock, 1 to 5000, default 100. statement_timeout 8 s. Tables with foreign keys, or with a default partition, one at a time: their locks are felt. Errors: NS409 lease lost, NS410 cancelled or paused, NS422.';
+  'Makes the missing partitions of the tables, in one transaction, for a run: see create_missing_partitions. What happens to one table does not touch the others. Returns one answer a table, [{table, outcome: made, created, done, lockedMs} | {table, outcome: busy} | {table, outcome: failed, error}], for as many tables as a second allows; the rest: call again. lock_timeout_ms: how long it waits for each lock, 1 to 5000, default 100. max_lock_ms: see max_lock there. statement_timeout 8 s. Tables with foreign keys, or with a default partition, one at a time: their locks are felt. Errors: NS409 lease lost, NS410 cancelled or paused, NS422.';

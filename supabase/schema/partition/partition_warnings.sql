@@ -29,6 +29,11 @@ as $$
     from unnest(held) r(period)
     where upper_inf(r.period) or upper(r.period) = 'infinity'
     union all
+    select format('%s refuses rows from %s to %s, because a run was interrupted or is under way; the next one mends it. Fix: alter table %s drop constraint nightshift_room_ahead;',
+      e.default_partition, lower(e.period), upper(e.period), e.default_partition)
+    from nightshift.exclusion_of(policy.parent) e
+    where e.default_partition is not null
+    union all
     select format('It has no partition from %s to %s, more than 1,000 intervals ago, and none is made there.', lower(r.period), upper(r.period))
     from unnest(left_out) r(period)
     where cutoff is null or upper(r.period) > cutoff

@@ -8,6 +8,7 @@ as $$
 declare
   policy nightshift.partition_policies;
 begin
+  perform nightshift.drop_exclusion(parent);
   delete from nightshift.partition_policies p where p.parent = remove_partition_policy.parent returning p.* into policy;
   if not found then
     raise exception using

@@ -3,7 +3,7 @@ import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import { type LockOutcome, once, withLockRetries } from './locks.ts';
 import type { Creation, Measurement } from './results.ts';
-import { excludeFromDefault, releaseDefault } from './room-ahead.ts';
+import { withRoomAhead } from './room-ahead.ts';
 import {
   explain,
   fewerMoveRows,
@@ -49,29 +49,34 @@ export async function createPartitions(
     rethrowIfFatal(thrown);
     alone.unshift(...together);
   }
-  await createTables(context, alone, { choose: (names) => names.slice(0, 1), record, settle });
+  const oneByOne = { choose: (names: string[]) => names.slice(0, 1), record, settle };
+  const createAhead = (table: string) =>
+    withRoomAhead(context, table, () => {
+      const state = alone.filter((candidate) => candidate.table === table);
+      return createTables(context, state, oneByOne);
+    });
+  await createTables(context, alone, { ...oneByOne, createAhead });
   return created;
+}
+
+interface Ways {
+  /** Which of the tables share the next transaction. */
+  choose: (names: string[]) => string[];
+  record: (table: string, found: Partial<Creation>) => void;
+  settle: (table: string) => void;
+  /** What to try where the default partition is too large; returns whether it has recorded how that ended. */
+  createAhead?: (table: string) => Promise<boolean>;
 }
 
 async function createTables(
   context: JobContext,
   tables: readonly TableState[],
-  {
-    choose,
-    record,
-    settle,
-  }: {
-    /** Which of the tables share the next transaction. */
-    choose: (names: string[]) => string[];
-    record: (table: string, found: Partial<Creation>) => void;
-    settle: (table: string) => void;
-  },
+  { choose, record, settle, createAhead }: Ways,
 ): Promise<void> {
   const { rpc, run, deadline } = context;
   const states = new Map(tables.map((state) => [state.table, state]));
   const maxRows = new Map<string, number>();
-  const excluded = new Set<string>();
-  const making = withLockRetries(deadline, [...states.keys()], async (rest, lockTimeoutMs) => {
+  const work = async (rest: string[], lockTimeoutMs: number) => {
     const chosen = choose(rest);
     const [first = ''] = chosen;
     const rows = maxRows.get(first) ?? firstMoveRows;
@@ -103,23 +108,18 @@ async function createTables(
         maxRows.set(table, nextMoveRows(rows, answer.lockedMs));
         if (answer.created.length > 0) record(table, { hasGrown: true });
       }
-      let more = answer.outcome === 'made' && !answer.done;
       if (answer.outcome === 'failed') {
         const { code, message, hint } = answer.error;
-        if (code === tooLargeToScan && !excluded.has(table)) {
-          excluded.add(table);
-          more = await excludeFromDefault(context, table);
-        }
-        if (!more) record(table, { error: new NightshiftError(code, message, { hint }) });
+        const isMade = code === tooLargeToScan && (await createAhead?.(table));
+        if (!isMade) record(table, { error: new NightshiftError(code, message, { hint }) });
       }
+      const more = answer.outcome === 'made' && !answer.done;
       outcomes.set(table, answer.outcome === 'busy' ? 'busy' : more ? 'more' : 'done');
       if (outcomes.get(table) === 'done') settle(table);
     }
     return outcomes;
-  });
-  const { busy, waiting } = await making.finally(async () => {
-    for (const table of excluded) await releaseDefault(context, table);
-  });
+  };
+  const { busy, waiting } = await withLockRetries(deadline, [...states.keys()], work);
   for (const table of busy) record(table, { busy: true });
   for (const table of waiting) record(table, { outOfTime: true });
 }

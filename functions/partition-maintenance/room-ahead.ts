@@ -11,11 +11,24 @@ const directMs = 300_000;
 const firstLockMs = 500;
 
 /**
- * Makes room ahead beside a default partition that is too large to be read while everyone waits: a constraint keeps the rows
- * of the missing partitions out of it, and Postgres reads it for such rows while traffic goes on. Returns whether partitions
- * can be made now. `releaseDefault` has to follow, whatever happens.
+ * Creates partitions beside a default partition that is too large to be read while everyone waits: a constraint keeps their
+ * rows out of it, and Postgres reads it for such rows while traffic goes on. Returns whether it came to that.
  */
-export async function excludeFromDefault(context: JobContext, table: string): Promise<boolean> {
+export async function withRoomAhead(
+  context: JobContext,
+  table: string,
+  create: () => Promise<void>,
+): Promise<boolean> {
+  try {
+    const isProven = await isFree(context, table);
+    if (isProven) await create();
+    return isProven;
+  } finally {
+    await releaseDefault(context, table);
+  }
+}
+
+async function isFree(context: JobContext, table: string): Promise<boolean> {
   try {
     return (await exclude(context, table)) && (await validate(context, table));
   } catch (thrown) {

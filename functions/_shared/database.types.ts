@@ -828,7 +828,12 @@ export type Database = {
         Returns: Json
       }
       begin_detach: {
-        Args: { fence: number; run_id: string; table_name: string }
+        Args: {
+          fence: number
+          lock_timeout_ms?: number
+          run_id: string
+          table_name: string
+        }
         Returns: Json
       }
       begin_run: {
@@ -1174,6 +1179,7 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      describe_busy: { Args: { detail: string }; Returns: Json }
       describe_ddl_failure: {
         Args: {
           hint: string
@@ -2145,6 +2151,10 @@ export type Database = {
         Args: { default_partition: unknown; parent: unknown }
         Returns: undefined
       }
+      lock_holder: {
+        Args: { age: string; modes: string[]; relations: unknown[] }
+        Returns: Json
+      }
       lock_in_turn: {
         Args: { modes: string[]; relations: unknown[] }
         Returns: undefined
@@ -2326,12 +2336,7 @@ export type Database = {
         Returns: undefined
       }
       note_partitions: {
-        Args: {
-          entries: Json
-          kind: string
-          run_id: string
-          table_name: string
-        }
+        Args: { entries: Json; kind: string; run_id: string }
         Returns: undefined
       }
       note_released: {

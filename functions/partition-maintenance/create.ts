@@ -1,7 +1,7 @@
 import { NightshiftError, rethrowIfFatal, timedOut } from '../_shared/errors.ts';
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
-import { type LockOutcome, once, withLockRetries } from './locks.ts';
+import { type LockOutcome, lockedBy, once, withLockRetries } from './locks.ts';
 import type { Creation, Measurement } from './results.ts';
 import { withRoomAhead } from './room-ahead.ts';
 import {
@@ -106,15 +106,16 @@ async function createTables(
       const { table } = answer;
       if (answer.outcome === 'made') {
         maxRows.set(table, nextMoveRows(rows, answer.lockedMs));
-        if (answer.created.length > 0) record(table, { hasGrown: true });
+        record(table, { holder: null, ...(answer.created.length > 0 ? { hasGrown: true } : {}) });
       }
       if (answer.outcome === 'failed') {
         const { code, message, hint } = answer.error;
         const isMade = code === tooLargeToScan && (await createAhead?.(table));
         if (!isMade) record(table, { error: new NightshiftError(code, message, { hint }) });
       }
+      if (answer.outcome === 'busy') record(table, { holder: answer.holder });
       const more = answer.outcome === 'made' && !answer.done;
-      outcomes.set(table, answer.outcome === 'busy' ? 'busy' : more ? 'more' : 'done');
+      outcomes.set(table, answer.outcome === 'busy' ? lockedBy(answer) : more ? 'more' : 'done');
       if (outcomes.get(table) === 'done') settle(table);
     }
     return outcomes;

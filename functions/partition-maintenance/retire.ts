@@ -2,7 +2,7 @@ import { NightshiftError, notLocked, rethrowIfFatal, timedOut } from '../_shared
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import { isStop } from '../_shared/stop.ts';
-import { callFits, once, withLockRetries } from './locks.ts';
+import { callFits, lockedBy, once, withLockRetries } from './locks.ts';
 import type { PhaseResult, Retirement, RetirementPreview } from './results.ts';
 import { detachesConcurrently, explain } from './rules.ts';
 import {
@@ -27,46 +27,78 @@ export async function retireAll(
   context: JobContext,
   tables: readonly TableState[],
 ): Promise<Map<string, Retirement>> {
-  const retired = new Map<string, Retirement>();
-  for (const state of tables) retired.set(state.table, await retire(context, state));
+  const isFree = (state: TableState) => context.direct && detachesConcurrently(state);
+  const retired = await retireWithLocks(
+    context,
+    tables.filter((state) => !isFree(state)),
+  );
+  const free = new Map(tables.filter(isFree).map((state) => [state.table, state]));
+  const { waiting } = await withLockRetries(
+    context.deadline,
+    [...free.keys()],
+    async ([table = '']) => {
+      const state = free.get(table);
+      const result = state && (await retireConcurrently(context, state));
+      if (result) retired.set(table, result);
+      return new Map([[table, result?.holder ? 'held' : 'done']]);
+    },
+  );
+  for (const table of waiting) {
+    const before = retired.get(table) ?? { blocked: [], busy: false };
+    retired.set(table, { ...before, outOfTime: true });
+  }
   return retired;
 }
 
-async function retire(context: JobContext, state: TableState): Promise<Retirement> {
-  if (context.direct && detachesConcurrently(state)) return retireConcurrently(context, state);
-  return retireWithLocks(context, state);
+/** One table after the other; those that are locked have another turn when the others are done. */
+async function retireWithLocks(
+  context: JobContext,
+  tables: readonly TableState[],
+): Promise<Map<string, Retirement>> {
+  const retired = new Map<string, Retirement>();
+  const record = (table: string, found: Partial<Retirement>) => {
+    const before = retired.get(table) ?? { blocked: [], busy: false, outOfTime: false };
+    retired.set(table, { ...before, ...found });
+  };
+  const states = new Map(tables.map((state) => [state.table, state]));
+  const work = async ([table = '']: string[], lockTimeoutMs: number) => {
+    try {
+      const { outcome, holder, blocked } = await detachDue(context, table, lockTimeoutMs);
+      record(table, { blocked, holder });
+      const outcomes = { retired: 'done', more: 'more', busy: lockedBy({ holder }) } as const;
+      return new Map([[table, outcomes[outcome]]]);
+    } catch (thrown) {
+      const error = rethrowIfFatal(thrown);
+      const state = states.get(table);
+      record(table, { error: state ? explain(error, state) : error });
+      return new Map([[table, 'done' as const]]);
+    }
+  };
+  const { busy, waiting } = await withLockRetries(context.deadline, [...states.keys()], work);
+  for (const table of busy) record(table, { busy: true });
+  for (const table of waiting) record(table, { outOfTime: true });
+  return retired;
 }
 
-async function retireWithLocks(
-  { rpc, run, deadline }: JobContext,
-  state: TableState,
-): Promise<Retirement> {
-  const { table } = state;
-  let blocked: Retirement['blocked'] = [];
-  try {
-    const { busy, waiting } = await withLockRetries(deadline, [table], async (_, lockTimeoutMs) => {
-      const args = { ...leaseOf(run), table_name: table, lock_timeout_ms: lockTimeoutMs };
-      const answer = await rpc
-        .call('retire_partitions', args, retireAnswer, { retry: once })
-        .catch((thrown: unknown) => {
-          // What it reads before it locks the table can be locked as well.
-          const error = rethrowIfFatal(thrown);
-          if (error.code !== notLocked) throw error;
-          return { outcome: 'busy' as const, blocked: [] };
-        });
-      blocked = answer.blocked;
-      const outcomes = { retired: 'done', more: 'more', busy: 'busy' } as const;
-      return new Map([[table, outcomes[answer.outcome]]]);
-    });
-    return { blocked, busy: busy.length > 0, outOfTime: waiting.length > 0 };
-  } catch (thrown) {
-    return {
-      blocked,
-      busy: false,
-      outOfTime: false,
-      error: explain(rethrowIfFatal(thrown), state),
-    };
+/** All that is due, since a table that it refers to comes next. */
+async function detachDue({ rpc, run, deadline }: JobContext, table: string, lockTimeoutMs: number) {
+  const args = { ...leaseOf(run), table_name: table, lock_timeout_ms: lockTimeoutMs };
+  for (;;) {
+    const answer = await rpc
+      .call('retire_partitions', args, retireAnswer, { retry: once })
+      .catch((thrown: unknown) => {
+        // What it reads before it locks the table can be locked as well.
+        const error = rethrowIfFatal(thrown);
+        if (error.code !== notLocked) throw error;
+        return { outcome: 'busy' as const, holder: null, blocked: [] };
+      });
+    if (answer.outcome !== 'more' || !callFits(deadline.remainingMs())) return answer;
   }
+}
+
+async function retireOne(context: JobContext, state: TableState): Promise<Retirement> {
+  const retired = await retireWithLocks(context, [state]);
+  return retired.get(state.table) ?? { blocked: [], busy: false, outOfTime: false };
 }
 
 async function retireConcurrently(context: JobContext, state: TableState): Promise<Retirement> {
@@ -74,10 +106,12 @@ async function retireConcurrently(context: JobContext, state: TableState): Promi
   const retired: Retirement = { blocked: [], busy: false, outOfTime: false };
   try {
     while (callFits(deadline.remainingMs())) {
-      const args = { ...leaseOf(run), table_name: state.table };
+      const args = { ...leaseOf(run), table_name: state.table, lock_timeout_ms: detachLockMs };
       const begun = await rpc.call('begin_detach', args, beginDetachAnswer, { retry: once });
       if (begun.outcome === 'done') return { ...retired, blocked: begun.blocked };
-      if (begun.outcome === 'lock') return await retireWithLocks(context, state);
+      if (begun.outcome === 'busy')
+        return { ...retired, blocked: begun.blocked, holder: begun.holder, busy: true };
+      if (begun.outcome === 'lock') return await retireOne(context, state);
       const timeoutMs = Math.min(detachMs, deadline.remainingMs() / 2);
       const failure = await direct
         ?.execute(begun.statement, { timeoutMs, lockTimeoutMs: detachLockMs })
@@ -88,7 +122,7 @@ async function retireConcurrently(context: JobContext, state: TableState): Promi
       const waited =
         failure instanceof NightshiftError && [timedOut, notLocked].includes(failure.code);
       if (waited) return { ...retired, busy: true, outOfTime: finish.outOfTime };
-      const locked = await retireWithLocks(context, state);
+      const locked = await retireOne(context, state);
       return {
         ...locked,
         busy: locked.busy || finish.busy,

@@ -3630,7 +3630,7 @@ comment on function nightshift.assess_partitions is
 -- Why: it cannot run in a transaction, and a function may die before, in and after it.
 -- Locks: ACCESS EXCLUSIVE on a partition that is half detached.
 
-create or replace function nightshift.begin_detach(run_id uuid, fence bigint, table_name text)
+create or replace function nightshift.begin_detach(run_id uuid, fence bigint, table_name text, lock_timeout_ms integer default 1000)
 returns jsonb
 language plpgsql
 security definer
@@ -3639,11 +3639,13 @@ set statement_timeout = '8s'
 set jit = off
 as $$
 declare
-  run nightshift.runs := nightshift.hold_partition_run(run_id, fence, 1000);
+  run nightshift.runs := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
   policy nightshift.partition_policies := nightshift.held_partition_policy(table_name);
   state nightshift.partition_state;
   due oid;
   reason text;
+  held jsonb;
+  holder jsonb;
   blocked jsonb := '[]';
 begin
   state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
@@ -3654,7 +3656,15 @@ begin
   end if;
   foreach due in array state.due loop
     reason := nightshift.why_not_retire(policy, due);
-    if reason is null then
+    if reason is not null then
+      blocked := blocked || jsonb_build_object('partition', due::regclass::text, 'reason', reason);
+      continue;
+    end if;
+    -- Postgres waits for these before it is done, and gives up with the partition half detached.
+    held := nightshift.lock_holder(array[policy.parent, due::regclass], '{access exclusive, access exclusive}',
+      10 * make_interval(secs => lock_timeout_ms / 1000.0));
+    holder := coalesce(holder, held);
+    if held is null then
       perform nightshift.note_detaching(policy, due, run.id);
       return jsonb_build_object(
         'outcome', 'ready',
@@ -3663,14 +3673,13 @@ begin
           nightshift.trusted_name(policy.parent), nightshift.trusted_name(due))
       );
     end if;
-    blocked := blocked || jsonb_build_object('partition', due::regclass::text, 'reason', reason);
   end loop;
-  return jsonb_build_object('outcome', 'done', 'blocked', blocked);
+  return jsonb_build_object('outcome', case when holder is null then 'done' else 'busy' end, 'holder', holder, 'blocked', blocked);
 end;
 $$;
 
 comment on function nightshift.begin_detach is
-  'Prepares to detach the next due partition of a table without blocking anyone: writes the intention down and returns {outcome: ready, partition, statement}, for the direct connection to execute outside of a transaction; finish_detach follows, now or in a later run. When none is left, {outcome: done, blocked: [{partition, reason}]}. {outcome: lock}: only retire_partitions can do it safely, since someone else could make a foreign key to the table meanwhile. Errors: as retire_partitions.';
+  'Prepares to detach the next due partition of a table without blocking anyone: writes the intention down and returns {outcome: ready, partition, statement}, for the direct connection to execute outside of a transaction; finish_detach follows, now or in a later run. When none is left, {outcome: done, blocked: [{partition, reason}]}; {outcome: busy, holder (see lock_holder), blocked} when someone reads what is left in a transaction older than ten times lock_timeout_ms, 1 to 5000, default 1000. {outcome: lock}: only retire_partitions can do it safely, since someone else could make a foreign key to the table meanwhile. Errors: as retire_partitions.';
 
 -- supabase/schema/partition/bound_of_time.sql
 
@@ -4360,9 +4369,11 @@ declare
   stop_at constant timestamptz := clock_timestamp() + interval '1 second';
   run nightshift.runs;
   name text;
+  made jsonb := '{}';
   answers jsonb := '[]';
   answer jsonb;
   hint text;
+  detail text;
 begin
   perform nightshift.require_nothing_queued();
   run := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
@@ -4379,10 +4390,13 @@ begin
       end if;
       answer := nightshift.create_missing_partitions(nightshift.find_relation(name), run.started_at, max_rows,
         make_interval(secs => max_lock_ms / 1000.0)) || '{"outcome": "made"}';
-      perform nightshift.note_partitions(run.id, name, 'created', answer -> 'created');
+      if answer -> 'created' <> '[]' then
+        made := made || jsonb_build_object(name, coalesce(made -> name, '[]') || (answer -> 'created'));
+      end if;
     exception
       when lock_not_available or deadlock_detected or serialization_failure then
-        answer := '{"outcome": "busy"}';
+        get stacked diagnostics detail = pg_exception_detail;
+        answer := nightshift.describe_busy(detail);
       when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS423' or syntax_error_or_access_rule_violation or object_not_in_prerequisite_state
         or feature_not_supported or integrity_constraint_violation or data_exception or dependent_objects_still_exist
         or program_limit_exceeded or plpgsql_error or invalid_schema_name
@@ -4397,12 +4411,30 @@ begin
     end;
     answers := answers || (answer || jsonb_build_object('table', name));
   end loop;
+  -- Once for all: the ledger is written anew each time.
+  perform nightshift.note_partitions(run.id, 'created', made);
   return answers;
 end;
 $$;
 
 comment on function nightshift.create_partitions is
-  'Makes the missing partitions of the tables, in one transaction, for a run: see create_missing_partitions. What happens to one table does not touch the others. Returns one answer a table, [{table, outcome: made, created, done, lockedMs} | {table, outcome: busy} | {table, outcome: failed, error}], for as many tables as a second allows; the rest: call again. lock_timeout_ms: how long it waits for each lock, 1 to 5000, default 100. max_lock_ms: see max_lock there. statement_timeout 8 s. Tables with foreign keys, or with a default partition, one at a time: their locks are felt. Errors: NS409 lease lost, NS410 cancelled or paused, NS422.';
+  'Makes the missing partitions of the tables, in one transaction, for a run: see create_missing_partitions. What happens to one table does not touch the others. Returns one answer a table, [{table, outcome: made, created, done, lockedMs} | {table, outcome: busy, holder (see lock_holder)} | {table, outcome: failed, error}], for as many tables as a second allows; the rest: call again. lock_timeout_ms: how long it waits for each lock, 1 to 5000, default 100. max_lock_ms: see max_lock there. statement_timeout 8 s. Tables with foreign keys, or with a default partition, one at a time: their locks are felt. Errors: NS409 lease lost, NS410 cancelled or paused, NS422.';
+
+-- supabase/schema/partition/describe_busy.sql
+
+create or replace function nightshift.describe_busy(detail text)
+returns jsonb
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object('outcome', 'busy') || case
+    -- Of a deadlock or a lock timeout Postgres says something else, or nothing.
+    when describe_busy.detail like '{"%' then jsonb_build_object('holder', describe_busy.detail::jsonb) else '{}' end;
+$$;
+
+comment on function nightshift.describe_busy is
+  'The answer of a call that did not get its locks: {outcome: busy, holder}; holder is what lock_holder says, where it was found before waiting. detail: of the error.';
 
 -- supabase/schema/partition/describe_ddl_failure.sql
 
@@ -4619,6 +4651,7 @@ declare
   reason text;
   answers jsonb := '[]';
   answer jsonb;
+  detail text;
 begin
   foreach name in array partitions loop
     exit when answers <> '[]' and clock_timestamp() > stop_at;
@@ -4634,7 +4667,7 @@ begin
         perform 1 from nightshift.partition_policies p where p.parent = record.parent for share;
         -- With the table locked, nobody attaches or renames it between the look and the drop.
         if exists (select 1 from pg_catalog.pg_class c where c.oid = record.partition and c.relkind = 'r') then
-          execute format('lock table %s in access exclusive mode', record.partition);
+          perform nightshift.lock_in_turn(array[record.partition], '{access exclusive}');
         end if;
         reason := nightshift.why_not_drop(record, run.started_at);
         if reason is null then
@@ -4642,8 +4675,8 @@ begin
           update nightshift.retired_partitions d
           set status = 'dropped', ended_at = clock_timestamp(), ended_run = run.id
           where d.id = record.id;
-          perform nightshift.note_partitions(run.id, record.parent::text, 'dropped',
-            jsonb_build_array(jsonb_build_object('partition', name, 'sizeBytes', record.size_bytes)));
+          perform nightshift.note_partitions(run.id, 'dropped', jsonb_build_object(record.parent::text,
+            jsonb_build_array(jsonb_build_object('partition', name, 'sizeBytes', record.size_bytes))));
           answer := '{"outcome": "dropped"}';
         else
           answer := jsonb_build_object('outcome', 'kept', 'reason', reason);
@@ -4657,7 +4690,8 @@ begin
       end if;
     exception
       when lock_not_available or deadlock_detected then
-        answer := '{"outcome": "busy"}';
+        get stacked diagnostics detail = pg_exception_detail;
+        answer := nightshift.describe_busy(detail);
       when sqlstate 'NS422' then
         answer := jsonb_build_object('outcome', 'kept', 'reason', sqlerrm);
       when dependent_objects_still_exist then
@@ -4674,7 +4708,7 @@ end;
 $$;
 
 comment on function nightshift.drop_retired_partitions is
-  'Drops retired partitions whose grace period is over, each looked at again under the lock: see why_not_drop. Nothing is cascaded. Returns [{partition, outcome: dropped} | {partition, outcome: kept, reason} | {partition, outcome: busy}], for as many as two seconds allow. lock_timeout_ms: 1 to 5000, default 100; a partition with foreign keys also locks the tables that it refers to. statement_timeout 8 s. Errors: NS409, NS410 cancelled or paused, NS422.';
+  'Drops retired partitions whose grace period is over, each looked at again under the lock: see why_not_drop. Nothing is cascaded. Returns [{partition, outcome: dropped} | {partition, outcome: kept, reason} | {partition, outcome: busy, holder (see lock_holder)}], for as many as two seconds allow. lock_timeout_ms: 1 to 5000, default 100; a partition with foreign keys also locks the tables that it refers to. statement_timeout 8 s. Errors: NS409, NS410 cancelled or paused, NS422.';
 
 -- supabase/schema/partition/exclude_from_default.sql
 
@@ -4745,6 +4779,7 @@ begin
 
   run := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
   execute format('lock table only %s in share update exclusive mode', nightshift.trusted_name(policy.parent));
+  perform nightshift.lock_in_turn(array[state.default_partition], '{access exclusive}');
   perform nightshift.drop_exclusion(policy.parent);
   from_bound := nightshift.bound_of_time(lower(period), state.key_type, policy.epoch);
   execute format('alter table %s add constraint nightshift_room_ahead check (%2$I is null or %2$I < %3$s or %2$I >= %4$s) not valid',
@@ -5179,6 +5214,38 @@ $$;
 comment on function nightshift.lock_for_change is
   'Locks a table, its default partition and the tables at the other end of its foreign keys, so that rows can change partition or a partition can go. Waits no longer than lock_timeout in all.';
 
+-- supabase/schema/partition/lock_holder.sql
+
+create or replace function nightshift.lock_holder(relations regclass[], modes text[], age interval)
+returns jsonb
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'relation', l.relation::regclass::text,
+    'pid', l.pid,
+    'application', nullif(a.application_name, ''),
+    'role', a.usename,
+    'since', coalesce(a.xact_start, p.prepared)
+  )
+  from unnest(relations, modes) t(relation, mode)
+  join pg_catalog.pg_locks l on l.relation = t.relation::oid and l.granted and l.locktype = 'relation'
+    and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+    and (t.mode <> 'share row exclusive' or l.mode not in ('AccessShareLock', 'RowShareLock'))
+  left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+  left join pg_catalog.pg_locks x on l.pid is null and x.virtualtransaction = l.virtualtransaction and x.locktype = 'transactionid'
+  left join pg_catalog.pg_prepared_xacts p on p.transaction = x.transactionid
+  -- An autovacuum gives way to who waits for it.
+  where l.pid is distinct from pg_backend_pid() and a.backend_type is distinct from 'autovacuum worker'
+    and coalesce(a.xact_start, p.prepared) < clock_timestamp() - lock_holder.age
+  order by coalesce(a.xact_start, p.prepared)
+  limit 1;
+$$;
+
+comment on function nightshift.lock_holder is
+  'Who holds one of these tables in a way that conflicts with its mode (access exclusive or share row exclusive), in a transaction older than age, which is not likely to end in a moment: {relation, pid (null for a prepared transaction), application, role, since}, without its query; null for nobody, and for sessions that we may not see.';
+
 -- supabase/schema/partition/lock_in_turn.sql
 
 create or replace function nightshift.lock_in_turn(relations regclass[], modes text[])
@@ -5189,8 +5256,21 @@ as $$
 declare
   patience constant text := current_setting('lock_timeout');
   give_up_at constant timestamptz := clock_timestamp() + patience::interval;
+  holder jsonb;
   target record;
 begin
+  if patience <> '0' then
+    -- Everyone who comes after us would queue behind us. What is ten times as old as we would wait is not about to end.
+    holder := nightshift.lock_holder(relations, modes, 10 * patience::interval);
+    if holder is not null then
+      raise exception using
+        errcode = '55P03',
+        message = format('%s is locked by %s', holder ->> 'relation',
+          coalesce('process ' || (holder ->> 'pid'), 'a prepared transaction')),
+        detail = holder::text,
+        hint = 'Wait until it ends, or end it with pg_terminate_backend or rollback prepared.';
+    end if;
+  end if;
   for target in select * from unnest(relations, modes) t(relation, mode) loop
     if patience <> '0' then
       perform set_config('lock_timeout', greatest(ceil(extract(epoch from give_up_at - clock_timestamp()) * 1000), 1)::text, true);
@@ -5202,7 +5282,7 @@ end;
 $$;
 
 comment on function nightshift.lock_in_turn is
-  'Locks tables one after the other, waiting for all of them together no longer than lock_timeout.';
+  'Locks tables one after the other, waiting for all of them together no longer than lock_timeout, and not at all behind a transaction that is ten times as old. Errors: 55P03, with what lock_holder says as its detail.';
 
 -- supabase/schema/partition/measure_default_partition.sql
 
@@ -5358,21 +5438,23 @@ comment on function nightshift.note_detaching is 'Writes down that a partition i
 
 -- supabase/schema/partition/note_partitions.sql
 
-create or replace function nightshift.note_partitions(run_id uuid, table_name text, kind text, entries jsonb)
+create or replace function nightshift.note_partitions(run_id uuid, kind text, entries jsonb)
 returns void
 language sql
 set search_path = pg_catalog, pg_temp
 as $$
   update nightshift.runs r
-  set progress = r.progress || jsonb_build_object('steps',
-    coalesce(r.progress -> 'steps', '{}') || jsonb_build_object(note_partitions.table_name,
-      coalesce(r.progress #> array['steps', note_partitions.table_name], '{}') || jsonb_build_object(note_partitions.kind,
-        coalesce(r.progress #> array['steps', note_partitions.table_name, note_partitions.kind], '[]') || note_partitions.entries)))
-  where r.id = note_partitions.run_id and note_partitions.entries <> '[]';
+  set progress = r.progress || jsonb_build_object('steps', coalesce(r.progress -> 'steps', '{}') || (
+    select jsonb_object_agg(e.table_name,
+      coalesce(r.progress #> array['steps', e.table_name], '{}') || jsonb_build_object(note_partitions.kind,
+        coalesce(r.progress #> array['steps', e.table_name, note_partitions.kind], '[]') || e.partitions))
+    from jsonb_each(note_partitions.entries) e(table_name, partitions)
+  ))
+  where r.id = note_partitions.run_id and note_partitions.entries <> '{}';
 $$;
 
 comment on function nightshift.note_partitions is
-  'Writes what was done to a table (kind: created, retired, dropped) into the ledger, in the transaction that does it: it is true whatever becomes of the answer.';
+  'Writes what was done to tables (entries: {table: [partition]}; kind: created, retired, dropped) into the ledger, in the transaction that does it: it is true whatever becomes of the answer.';
 
 -- supabase/schema/partition/partition_faults.sql
 
@@ -5532,8 +5614,9 @@ as $$
     union all
     select format('%s refuses rows from %s to %s, because a run was interrupted or is under way; the next one mends it. Fix: alter table %s drop constraint nightshift_room_ahead;',
       e.default_partition, lower(e.period), upper(e.period), e.default_partition)
-    from nightshift.exclusion_of(policy.parent) e
-    where e.default_partition is not null
+    from nightshift.default_exclusions e
+    where e.parent = policy.parent
+      and exists (select 1 from pg_catalog.pg_constraint k where k.conrelid = e.default_partition and k.conname = 'nightshift_room_ahead')
     union all
     select format('It has no partition from %s to %s, more than 1,000 intervals ago, and none is made there.', lower(r.period), upper(r.period))
     from unnest(left_out) r(period)
@@ -5764,14 +5847,16 @@ begin
     from nightshift.retired_partitions r
     left join pg_catalog.pg_class c on c.oid = r.partition
     where r.id = d.id and d.status = 'detached' and (c.oid is null or c.relispartition);
-    -- Half detached by them, and due: this run finishes it, as one of its own.
-    perform nightshift.note_detaching(p, r.partition, run.id)
-    from nightshift.read_partitions(chosen) r
-    join nightshift.partition_policies p on p.parent::oid = r.parent
-    where r.pending and r.upper <= least(run.started_at, now()) at time zone 'UTC' - p.retention
-      and not exists (
-        select 1 from nightshift.retired_partitions d where d.partition::oid = r.partition and d.status = 'detaching'
-      );
+    -- Half detached by them, and due: this run finishes it, as one of its own. It is rare, and to read all bounds is not cheap.
+    if exists (select 1 from pg_catalog.pg_inherits i where i.inhdetachpending) then
+      perform nightshift.note_detaching(p, r.partition, run.id)
+      from nightshift.read_partitions(chosen) r
+      join nightshift.partition_policies p on p.parent::oid = r.parent
+      where r.pending and r.upper <= least(run.started_at, now()) at time zone 'UTC' - p.retention
+        and not exists (
+          select 1 from nightshift.retired_partitions d where d.partition::oid = r.partition and d.status = 'detaching'
+        );
+    end if;
   end if;
 
   return jsonb_build_object(
@@ -6131,6 +6216,9 @@ declare
   retired integer := 0;
   blocked jsonb := '[]';
   waiting boolean := false;
+  held jsonb;
+  holder jsonb;
+  detail text;
 begin
   state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
   perform nightshift.require_few_due(policy, state, run);
@@ -6140,18 +6228,27 @@ begin
     waiting := free <> '{}' and clock_timestamp() > look_until;
     exit when waiting;
     reason := nightshift.why_not_retire(policy, due);
-    if reason is null then
-      free := free || due;
-    else
+    if reason is not null then
       blocked := blocked || jsonb_build_object('partition', due::regclass::text, 'reason', reason);
+      continue;
     end if;
+    held := nightshift.lock_holder(array[due::regclass], '{access exclusive}', 10 * make_interval(secs => lock_timeout_ms / 1000.0));
+    if held is null then
+      free := free || due;
+    end if;
+    holder := coalesce(holder, held);
   end loop;
+  if free = '{}' and holder is not null then
+    return jsonb_build_object('outcome', 'busy', 'holder', holder, 'blocked', blocked);
+  end if;
+  waiting := waiting or holder is not null;
   if free <> '{}' then
     begin
       perform nightshift.lock_for_change(policy.parent, null);
     exception
       when lock_not_available or deadlock_detected then
-        return jsonb_build_object('outcome', 'busy', 'blocked', blocked);
+        get stacked diagnostics detail = pg_exception_detail;
+        return nightshift.describe_busy(detail) || jsonb_build_object('blocked', blocked);
     end;
     -- What Postgres reads when a partition is detached: nobody adds to it any more.
     perform nightshift.require_trusted_keys(policy.parent);
@@ -6181,13 +6278,14 @@ begin
   end loop;
   return jsonb_build_object(
     'outcome', case when waiting and retired = 0 then 'busy' when waiting then 'more' else 'retired' end,
+    'holder', holder,
     'blocked', blocked
   );
 end;
 $$;
 
 comment on function nightshift.retire_partitions is
-  'Detaches the due partitions of a table, as many as two seconds allow, and stamps them: see stamp_retired. A partition is due when it ended longer ago than retention; never the newest, never one attached again by hand. Returns {outcome: retired | more (call again) | busy (a lock was not to be had), blocked: [{partition, reason}]}. lock_timeout_ms: 1 to 5000, default 100. statement_timeout 8 s. Errors: NS404, NS409, NS410 cancelled or paused, NS422, NS428 more would go than max_fraction allows.';
+  'Detaches the due partitions of a table, as many as two seconds allow, and stamps them: see stamp_retired. A partition is due when it ended longer ago than retention; never the newest, never one attached again by hand. Returns {outcome: retired | more (call again) | busy (a lock was not to be had; holder: see lock_holder), blocked: [{partition, reason}]}. lock_timeout_ms: 1 to 5000, default 100. statement_timeout 8 s. Errors: NS404, NS409, NS410 cancelled or paused, NS422, NS428 more would go than max_fraction allows.';
 
 -- supabase/schema/partition/scan_time_of.sql
 
@@ -6311,9 +6409,8 @@ begin
       case when record.from_bound <> 'MINVALUE' then format('%I >= %s', key.column_name, record.from_bound) end,
       format('%I < %s', key.column_name, record.to_bound))
   );
-  perform nightshift.note_partitions(
-    stamp_retired.run_id, record.parent::text, 'retired', jsonb_build_array(nightshift.describe_retired(record))
-  );
+  perform nightshift.note_partitions(stamp_retired.run_id, 'retired', jsonb_build_object(record.parent::text,
+    jsonb_build_array(nightshift.describe_retired(record))));
   return nightshift.describe_retired(record);
 end;
 $$;
@@ -17063,7 +17160,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'd23ef5497bd7c857da8d6c6bc1d220c24e69ad87ad0fa728fcdaf5b9db96d053', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'b0cd9221fec15dc363231e8c31f1f2adec8360c7f81ab65ce196de2c21c1f5ad', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -17074,59 +17171,59 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   copy_settings, count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows, counted,
   counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions, database_sizes,
   dead_rows, declare_health_check, declare_job, declare_keys, declared_since, default_exclusions, delete_by_halves,
-  delete_closure, delete_rows, delete_slice, describe_ddl_failure, describe_declaration, describe_declared_policy,
-  describe_delete_triggers, describe_health_check, describe_holders, describe_holding_keys, describe_installation,
-  describe_jobs, describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets,
-  describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
-  drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition, estimate_rows,
-  exclude_from_default, exclusion_of, explain_attach_failure, extend_lease, fates_of, fences, find_covered_rows,
-  find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy,
-  find_relation, find_released_rows, find_run, find_stranger, find_view, finish_detach, finish_run, fires_triggers,
-  fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows,
-  follow_tables, forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh,
-  hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit,
-  health_checks, health_connections, health_database_growth, health_database_size, health_dead_tuples,
-  health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index,
-  health_hidden_partitions, health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes,
-  health_job_missed, health_jobs_failing, health_jobs_lost, health_jobs_partial, health_ledger_size, health_level,
-  health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
-  health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
-  health_replication_lag, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
-  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
-  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
-  hint_for_owner, hold_cascades, hold_partition_run, hold_run, hold_table, in_days, index_definition, index_for_key,
-  indexed_as, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state,
-  job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns, key_in_words, keys_in_words,
-  known_decisions, last_health_levels, leaf_relations, left_alone, level_rank, list_partition_policies,
-  list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change, lock_in_turn, lock_rows,
-  lock_slice, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen,
-  may_refresh, measure_backlog, measure_children, measure_default_partition, measure_leaves, measure_references,
-  measure_retention_backlog, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
-  name_some, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
-  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners,
-  own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
-  partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
-  partitions_without_policy, parts_of_invalid_indexes, pause, plan_partition_maintenance, plan_retention_purge,
-  plan_view_refresh, policy_members, policy_of_view, preview_retention_purge, preview_retirement, primary_key,
-  purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released,
-  purge_slices, purge_steps, purge_waits, put_off, reach_rows, read_as_caller, read_partitions, reasons_of,
-  reattach_partition, record_batch, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
-  reference_tree, referencing_keys, referred_tables, refers_to_policy, refresh_policies, refresh_policy_view,
-  refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, release_default,
-  released_row, remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
-  remove_retention_policy, require_checked_keys, require_few_due, require_marker_index, require_no_rule,
-  require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_period,
-  require_referencing_indexes, require_replica_identity, require_statistics, require_trusted, require_trusted_keys,
-  require_wanted, require_within_brake, resolve_references, restore_rows, restores, resume_run, retention_keys,
-  retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set,
-  run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, secure_partition, secure_partitions,
-  set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies, sources_as_of,
-  spread_hold, stamp_retired, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number,
-  trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers, unpause,
-  unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition, validate_default, view_of,
-  view_reads, view_refreshes, view_state, views_below, views_read, warn_of_heirs, warn_of_namesake,
-  warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire,
-  why_not_retire_so_many, without_replica_identity
+  delete_closure, delete_rows, delete_slice, describe_busy, describe_ddl_failure, describe_declaration,
+  describe_declared_policy, describe_delete_triggers, describe_health_check, describe_holders, describe_holding_keys,
+  describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
+  describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
+  describe_run, describe_view, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker,
+  due_condition, estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure, extend_lease, fates_of,
+  fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with,
+  find_refresh, find_refresh_policy, find_relation, find_released_rows, find_run, find_stranger, find_view,
+  finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows,
+  follow_released, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name,
+  get_health, get_run, gone_of, grant_of_refresh, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
+  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
+  health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
+  health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
+  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
+  health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
+  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
+  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
+  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
+  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
+  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_partition_run,
+  hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as, interval_start, intervals_of, is_forced,
+  is_large, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time,
+  key_collation, key_columns, key_in_words, keys_in_words, known_decisions, last_health_levels, leaf_relations,
+  left_alone, level_rank, list_partition_policies, list_refresh_policies, list_restores, list_retention_policies,
+  list_runs, lock_for_change, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_lost_runs, marker_is_indexed,
+  marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
+  measure_default_partition, measure_leaves, measure_references, measure_retention_backlog, migrations, move_rows,
+  moved_row, multixact_members, mute_triggers, name_refusal, name_some, next_leaf, next_part_of_index, next_seeds,
+  note_assessment, note_decisions, note_detaching, note_partitions, note_released, note_unchanged, nothing_left,
+  oldest_due, only_kept, only_needed, other_owners, own_due_condition, pages_of, partition_faults, partition_key,
+  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
+  partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
+  pause, plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members, policy_of_view,
+  preview_retention_purge, preview_retirement, primary_key, purge_batch, purge_counted, purge_decisions, purge_key,
+  purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_off, reach_rows,
+  read_as_caller, read_partitions, reasons_of, reattach_partition, record_batch, record_refresh_failure,
+  recount_moved_rows, redundant_indexes, reference_join, reference_tree, referencing_keys, referred_tables,
+  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
+  related_policies, related_tables, release_default, released_row, remember_held, remove_health_threshold,
+  remove_partition_policy, remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due,
+  require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued, require_one_policy,
+  require_own_rows, require_ownership, require_period, require_referencing_indexes, require_replica_identity,
+  require_statistics, require_trusted, require_trusted_keys, require_wanted, require_within_brake, resolve_references,
+  restore_rows, restores, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions,
+  retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of,
+  scan_time_of, secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key,
+  settle_owner, soft_delete_policies, sources_as_of, spread_hold, stamp_retired, stay_released, subtract_held,
+  subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name,
+  trusted_operator, unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition, users_of, usual_gap,
+  usual_partition, validate_default, view_of, view_reads, view_refreshes, view_state, views_below, views_read,
+  warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed,
+  why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

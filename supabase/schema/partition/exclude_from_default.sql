@@ -65,6 +65,7 @@ begin
 
   run := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
   execute format('lock table only %s in share update exclusive mode', nightshift.trusted_name(policy.parent));
+  perform nightshift.lock_in_turn(array[state.default_partition], '{access exclusive}');
   perform nightshift.drop_exclusion(policy.parent);
   from_bound := nightshift.bound_of_time(lower(period), state.key_type, policy.epoch);
   execute format('alter table %s add constraint nightshift_room_ahead check (%2$I is null or %2$I < %3$s or %2$I >= %4$s) not valid',

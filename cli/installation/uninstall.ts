@@ -165,6 +165,8 @@ async function remove(
   for (const name of retired) {
     await sql.unsafe(`alter table ${name} drop constraint nightshift_retired`);
   }
+  // On a default partition, when a run was interrupted.
+  await sql`select nightshift.drop_exclusion(parent) from nightshift.default_exclusions`;
   await dropSchema(sql, objects);
   await removeFromHistory(sql, { releases: true });
   return await sql

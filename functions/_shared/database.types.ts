@@ -28,6 +28,31 @@ export type Database = {
         }
         Relationships: []
       }
+      default_exclusions: {
+        Row: {
+          default_partition: unknown
+          parent: unknown
+          period: unknown
+        }
+        Insert: {
+          default_partition: unknown
+          parent: unknown
+          period: unknown
+        }
+        Update: {
+          default_partition?: unknown
+          parent?: unknown
+          period?: unknown
+        }
+        Relationships: [
+          {
+            foreignKeyName: "default_exclusions_parent_fkey"
+            columns: ["parent"]
+            referencedRelation: "partition_policies"
+            referencedColumns: ["parent"]
+          },
+        ]
+      }
       health_checks: {
         Row: {
           critical: number | null
@@ -803,7 +828,12 @@ export type Database = {
         Returns: Json
       }
       begin_detach: {
-        Args: { fence: number; run_id: string; table_name: string }
+        Args: {
+          fence: number
+          lock_timeout_ms?: number
+          run_id: string
+          table_name: string
+        }
         Returns: Json
       }
       begin_run: {
@@ -1065,7 +1095,12 @@ export type Database = {
         }
       }
       create_missing_partitions: {
-        Args: { as_of?: string; max_rows?: number; parent: unknown }
+        Args: {
+          as_of?: string
+          max_lock?: string
+          max_rows?: number
+          parent: unknown
+        }
         Returns: Json
       }
       create_partition: {
@@ -1084,6 +1119,7 @@ export type Database = {
         Args: {
           fence: number
           lock_timeout_ms?: number
+          max_lock_ms?: number
           max_rows?: number
           run_id: string
           tables: string[]
@@ -1170,6 +1206,7 @@ export type Database = {
         Returns: Record<string, unknown>
       }
       deleted_so_far: { Args: { relations: unknown[] }; Returns: number }
+      describe_busy: { Args: { detail: string }; Returns: Json }
       describe_ddl_failure: {
         Args: {
           context: string
@@ -1270,6 +1307,7 @@ export type Database = {
         }
         Returns: Json
       }
+      drop_exclusion: { Args: { parent: unknown }; Returns: undefined }
       drop_inherited_keys: {
         Args: { parent: unknown; partition: unknown }
         Returns: undefined
@@ -1308,6 +1346,20 @@ export type Database = {
       estimate_rows: {
         Args: { condition: string; leaf: unknown }
         Returns: number
+      }
+      exclude_from_default: {
+        Args: {
+          fence: number
+          lock_timeout_ms?: number
+          run_id: string
+          table_name: string
+          validate_ms: number
+        }
+        Returns: Json
+      }
+      exclusion_of: {
+        Args: { parent: unknown }
+        Returns: Record<string, unknown>
       }
       explain_attach_failure: {
         Args: {
@@ -2135,6 +2187,10 @@ export type Database = {
         Args: { default_partition: unknown; parent: unknown }
         Returns: undefined
       }
+      lock_holder: {
+        Args: { age: string; modes: string[]; relations: unknown[] }
+        Returns: Json
+      }
       lock_in_turn: {
         Args: { modes: string[]; relations: unknown[] }
         Returns: undefined
@@ -2320,12 +2376,7 @@ export type Database = {
         Returns: undefined
       }
       note_partitions: {
-        Args: {
-          entries: Json
-          kind: string
-          run_id: string
-          table_name: string
-        }
+        Args: { entries: Json; kind: string; run_id: string }
         Returns: undefined
       }
       note_released: {
@@ -2405,6 +2456,7 @@ export type Database = {
       partitions_to_make: {
         Args: {
           max_rows: number
+          may_scan: boolean
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
           state: Database["nightshift"]["CompositeTypes"]["partition_state"]
         }
@@ -2724,6 +2776,15 @@ export type Database = {
         }
       }
       related_tables: { Args: { relation: unknown }; Returns: unknown[] }
+      release_default: {
+        Args: {
+          fence: number
+          lock_timeout_ms?: number
+          run_id: string
+          table_name: string
+        }
+        Returns: Json
+      }
       remember_held: {
         Args: {
           held: Database["nightshift"]["CompositeTypes"]["held_row"][]
@@ -2866,6 +2927,7 @@ export type Database = {
         Returns: Record<string, unknown>
       }
       scan_of: { Args: { relation: unknown }; Returns: string }
+      scan_time_of: { Args: { relation: unknown }; Returns: string }
       secure_partition: { Args: { partition: unknown }; Returns: undefined }
       secure_partitions: { Args: { parent: unknown }; Returns: Json }
       set_health_threshold: {
@@ -2997,6 +3059,10 @@ export type Database = {
       users_of: { Args: { relation: unknown }; Returns: string }
       usual_gap: { Args: { job: string }; Returns: string }
       usual_partition: { Args: { parent: unknown }; Returns: string }
+      validate_default: {
+        Args: { fence: number; run_id: string; table_name: string }
+        Returns: Json
+      }
       view_of: {
         Args: {
           policy: Database["nightshift"]["Tables"]["refresh_policies"]["Row"]

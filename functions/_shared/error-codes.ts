@@ -35,6 +35,11 @@ export const errorCodes = {
   },
   NS413: { httpStatus: 413, meaning: 'the body is larger than 64 KB' },
   NS422: { httpStatus: 422, meaning: 'a policy, a table, an input or a setting is not valid' },
+  NS423: {
+    httpStatus: null,
+    meaning:
+      'a default partition is so large that partitions beside it would keep everyone waiting',
+  },
   NS424: {
     httpStatus: null,
     meaning:

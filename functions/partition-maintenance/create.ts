@@ -1,8 +1,9 @@
 import { NightshiftError, rethrowIfFatal, timedOut } from '../_shared/errors.ts';
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
-import { type LockOutcome, once, withLockRetries } from './locks.ts';
+import { type LockOutcome, lockedBy, once, withLockRetries } from './locks.ts';
 import type { Creation, Measurement } from './results.ts';
+import { withRoomAhead } from './room-ahead.ts';
 import {
   explain,
   fewerMoveRows,
@@ -10,6 +11,8 @@ import {
   needsPartitions,
   nextMoveRows,
   takesBlockingLocks,
+  targetLockMs,
+  tooLargeToScan,
 } from './rules.ts';
 import { createAnswers, type TableState } from './schema.ts';
 
@@ -46,71 +49,78 @@ export async function createPartitions(
     rethrowIfFatal(thrown);
     alone.unshift(...together);
   }
-  await createTables(context, alone, { choose: (names) => names.slice(0, 1), record, settle });
+  const oneByOne = { choose: (names: string[]) => names.slice(0, 1), record, settle };
+  const createAhead = (table: string) =>
+    withRoomAhead(context, table, () => {
+      const state = alone.filter((candidate) => candidate.table === table);
+      return createTables(context, state, oneByOne);
+    });
+  await createTables(context, alone, { ...oneByOne, createAhead });
   return created;
 }
 
+interface Ways {
+  /** Which of the tables share the next transaction. */
+  choose: (names: string[]) => string[];
+  record: (table: string, found: Partial<Creation>) => void;
+  settle: (table: string) => void;
+  /** What to try where the default partition is too large; returns whether it has recorded how that ended. */
+  createAhead?: (table: string) => Promise<boolean>;
+}
+
 async function createTables(
-  { rpc, run, deadline }: JobContext,
+  context: JobContext,
   tables: readonly TableState[],
-  {
-    choose,
-    record,
-    settle,
-  }: {
-    /** Which of the tables share the next transaction. */
-    choose: (names: string[]) => string[];
-    record: (table: string, found: Partial<Creation>) => void;
-    settle: (table: string) => void;
-  },
+  { choose, record, settle, createAhead }: Ways,
 ): Promise<void> {
+  const { rpc, run, deadline } = context;
   const states = new Map(tables.map((state) => [state.table, state]));
   const maxRows = new Map<string, number>();
-  const { busy, waiting } = await withLockRetries(
-    deadline,
-    [...states.keys()],
-    async (rest, lockTimeoutMs) => {
-      const chosen = choose(rest);
-      const [first = ''] = chosen;
-      const rows = maxRows.get(first) ?? firstMoveRows;
-      const args = {
-        ...leaseOf(run),
-        tables: chosen,
-        lock_timeout_ms: lockTimeoutMs,
-        max_rows: rows,
-      };
-      const answers = await rpc
-        .call('create_partitions', args, createAnswers, { retry: once })
-        .catch((thrown: unknown) => {
-          const error = rethrowIfFatal(thrown);
-          const state = states.get(first);
-          if (chosen.length > 1 || !state) throw error;
-          const fewer = state.defaultPartition === null ? undefined : fewerMoveRows(rows);
-          if (error.code === timedOut && fewer !== undefined) {
-            maxRows.set(first, fewer);
-            return [];
-          }
-          const { code, message, hint = '' } = explain(error, state);
-          return [{ table: first, outcome: 'failed' as const, error: { code, message, hint } }];
-        });
-      const outcomes = new Map<string, LockOutcome>();
-      for (const answer of answers) {
-        const { table } = answer;
-        if (answer.outcome === 'made') {
-          maxRows.set(table, nextMoveRows(rows, answer.lockedMs));
-          if (answer.created.length > 0) record(table, { hasGrown: true });
+  const work = async (rest: string[], lockTimeoutMs: number) => {
+    const chosen = choose(rest);
+    const [first = ''] = chosen;
+    const rows = maxRows.get(first) ?? firstMoveRows;
+    const args = {
+      ...leaseOf(run),
+      tables: chosen,
+      lock_timeout_ms: lockTimeoutMs,
+      max_rows: rows,
+      max_lock_ms: targetLockMs,
+    };
+    const answers = await rpc
+      .call('create_partitions', args, createAnswers, { retry: once })
+      .catch((thrown: unknown) => {
+        const error = rethrowIfFatal(thrown);
+        const state = states.get(first);
+        if (chosen.length > 1 || !state) throw error;
+        const fewer = state.defaultPartition === null ? undefined : fewerMoveRows(rows);
+        if (error.code === timedOut && fewer !== undefined) {
+          maxRows.set(first, fewer);
+          return [];
         }
-        if (answer.outcome === 'failed') {
-          const { code, message, hint } = answer.error;
-          record(table, { error: new NightshiftError(code, message, { hint }) });
-        }
-        const more = answer.outcome === 'made' && !answer.done;
-        outcomes.set(table, answer.outcome === 'busy' ? 'busy' : more ? 'more' : 'done');
-        if (outcomes.get(table) === 'done') settle(table);
+        const { code, message, hint = '' } = explain(error, state);
+        return [{ table: first, outcome: 'failed' as const, error: { code, message, hint } }];
+      });
+    const outcomes = new Map<string, LockOutcome>();
+    for (const answer of answers) {
+      const { table } = answer;
+      if (answer.outcome === 'made') {
+        maxRows.set(table, nextMoveRows(rows, answer.lockedMs));
+        record(table, { holder: null, ...(answer.created.length > 0 ? { hasGrown: true } : {}) });
       }
-      return outcomes;
-    },
-  );
+      if (answer.outcome === 'failed') {
+        const { code, message, hint } = answer.error;
+        const isMade = code === tooLargeToScan && (await createAhead?.(table));
+        if (!isMade) record(table, { error: new NightshiftError(code, message, { hint }) });
+      }
+      if (answer.outcome === 'busy') record(table, { holder: answer.holder });
+      const more = answer.outcome === 'made' && !answer.done;
+      outcomes.set(table, answer.outcome === 'busy' ? lockedBy(answer) : more ? 'more' : 'done');
+      if (outcomes.get(table) === 'done') settle(table);
+    }
+    return outcomes;
+  };
+  const { busy, waiting } = await withLockRetries(deadline, [...states.keys()], work);
   for (const table of busy) record(table, { busy: true });
   for (const table of waiting) record(table, { outOfTime: true });
 }

@@ -1,7 +1,7 @@
 import { rethrowIfFatal } from '../_shared/errors.ts';
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
-import { type LockOutcome, once, withLockRetries } from './locks.ts';
+import { type LockOutcome, lockedBy, once, withLockRetries } from './locks.ts';
 import type { DropOutcome, DropResult } from './results.ts';
 import { dropGroups, keptByPlan } from './rules.ts';
 import { dropAnswers, type PlannedDrop } from './schema.ts';
@@ -43,7 +43,7 @@ async function dropGroup(
     const call = rpc.call('drop_retired_partitions', args, dropAnswers, { retry: once });
     for (const { partition, ...answer } of await call) {
       answers.set(partition, answer);
-      outcomes.set(partition, answer.outcome === 'busy' ? 'busy' : 'done');
+      outcomes.set(partition, answer.outcome === 'busy' ? lockedBy(answer) : 'done');
     }
     return outcomes;
   });

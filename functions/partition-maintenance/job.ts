@@ -8,6 +8,7 @@ import { measureDefaults } from './measure.ts';
 import { countMetrics, nothingMaintained, reportOf, stepOf, stepOfPlan } from './report.ts';
 import type { TableResults } from './results.ts';
 import { finishDetaches, previewRetirement, retireAll } from './retire.ts';
+import { releaseDefault } from './room-ahead.ts';
 import { hasProgressed, hasWork, keptByPlan, retiresNow, runStatus } from './rules.ts';
 import {
   noProgress,
@@ -64,6 +65,9 @@ async function maintain(context: JobContext, plan: PartitionPlan): Promise<Resul
   const withDefault = plan.tables.filter(({ defaultPartition }) => defaultPartition !== null);
   const others = plan.tables.filter(({ defaultPartition }) => defaultPartition === null);
 
+  for (const { table, excludes } of plan.tables) {
+    if (excludes) await releaseDefault(context, table);
+  }
   const finished = await finishDetaches(context, plan.unfinished);
   const created = await createPartitions(context, others);
   const measured = await measureDefaults(context, withDefault);

@@ -6,6 +6,7 @@ import type { Measurement, TableResults } from './results.ts';
 import { countOf } from './rules.ts';
 import {
   type DefaultPartition,
+  type LockHolder,
   noProgress,
   type PartitionInput,
   type PartitionPlan,
@@ -228,13 +229,29 @@ function errorOf(
   if (error) return error;
   // What does not fit in a dry run would not fit in a run.
   if (preview?.error?.code === 'NS422') return preview.error;
-  const phases = [finished, created, retired];
-  if (phases.some((phase) => phase?.busy) || dropped.some(({ outcome }) => outcome === 'busy')) {
-    return new NightshiftError(notLocked, 'Its locks were not to be had in time', {
+  const phases = [finished, created, retired].filter((phase) => phase?.busy || phase?.holder);
+  const drops = dropped.filter((drop) => drop.outcome === 'busy');
+  if (phases.length + drops.length > 0) {
+    return stillLocked([...phases, ...drops].find((result) => result?.holder)?.holder);
+  }
+  return measured?.outcome === 'uncounted' ? measured.error : undefined;
+}
+
+function stillLocked(holder: LockHolder | null | undefined): NightshiftError {
+  const message = 'Its locks were not to be had in time';
+  if (!holder) {
+    return new NightshiftError(notLocked, message, {
       hint: 'A long transaction or a migration holds it. The next run tries again.',
     });
   }
-  return measured?.outcome === 'uncounted' ? measured.error : undefined;
+  const { relation, pid, application, role, since } = holder;
+  const who = pid === null ? 'a prepared transaction' : `process ${pid}`;
+  const about = [application, role && `role ${role}`, `since ${since}`].filter(Boolean).join(', ');
+  const end =
+    pid === null ? 'commit or roll it back' : `end it: select pg_terminate_backend(${pid})`;
+  return new NightshiftError(notLocked, `${message}: ${who} holds ${relation} (${about})`, {
+    hint: `Let it end, or ${end}; the next run tries again.`,
+  });
 }
 
 function ranOutOfTime(

@@ -1,11 +1,13 @@
 import type { NightshiftError } from '../_shared/errors.ts';
-import type { DefaultPartition, PartitionStep } from './schema.ts';
+import type { DefaultPartition, LockHolder, PartitionStep } from './schema.ts';
 
 /** How a phase ended for one table. The ledger holds what the phase did: see TableProgress. */
 export interface PhaseResult {
   error?: NightshiftError;
   /** Another session held a lock to the end. */
   busy: boolean;
+  /** Who, if it was a transaction that lasts. */
+  holder?: LockHolder | null | undefined;
   outOfTime: boolean;
 }
 
@@ -32,7 +34,8 @@ export interface RetirementPreview {
 }
 
 export type DropOutcome =
-  | { outcome: 'dropped' | 'busy' | 'outOfTime' }
+  | { outcome: 'dropped' | 'outOfTime' }
+  | { outcome: 'busy'; holder?: LockHolder | null | undefined }
   | { outcome: 'kept'; reason: string }
   | { outcome: 'failed'; error: NightshiftError };
 

@@ -1,8 +1,7 @@
 import { NightshiftError, notLocked, rethrowIfFatal, timedOut } from '../_shared/errors.ts';
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
-import { isStop } from '../_shared/stop.ts';
-import { callFits, once, withLockRetries } from './locks.ts';
+import { callFits, type LockOutcome, lockedBy, once, withLockRetries } from './locks.ts';
 import type { PhaseResult, Retirement, RetirementPreview } from './results.ts';
 import { detachesConcurrently, explain } from './rules.ts';
 import {
@@ -23,83 +22,110 @@ const detachMs = 60_000;
 const detachLockMs = 1_000;
 
 /** Detaches the due partitions of each table, without blocking anyone where that is possible. */
-export async function retireAll(
+export function retireAll(
   context: JobContext,
   tables: readonly TableState[],
 ): Promise<Map<string, Retirement>> {
+  return inTurn(context, tables, (state, lockTimeoutMs) =>
+    context.direct && detachesConcurrently(state)
+      ? retireConcurrently(context, state)
+      : retireWithLocks(context, state, lockTimeoutMs),
+  );
+}
+
+/** How one attempt for a table ended. */
+type Attempt = Partial<Retirement> & { outcome: LockOutcome };
+
+/** One table after the other; those that are locked have another turn when the others are done. */
+async function inTurn(
+  { deadline }: JobContext,
+  tables: readonly TableState[],
+  retire: (state: TableState, lockTimeoutMs: number) => Promise<Attempt>,
+): Promise<Map<string, Retirement>> {
+  const states = new Map(tables.map((state) => [state.table, state]));
   const retired = new Map<string, Retirement>();
-  for (const state of tables) retired.set(state.table, await retire(context, state));
+  const record = (table: string, found: Partial<Retirement>) => {
+    const before = retired.get(table) ?? { blocked: [], busy: false, outOfTime: false };
+    retired.set(table, { ...before, ...found });
+  };
+  const work = async ([table = '']: string[], lockTimeoutMs: number) => {
+    const state = states.get(table);
+    if (!state) return new Map();
+    const { outcome, ...found } = await retire(state, lockTimeoutMs).catch(
+      (thrown: unknown): Attempt => ({
+        outcome: 'done',
+        error: explain(rethrowIfFatal(thrown), state),
+      }),
+    );
+    record(table, found);
+    return new Map([[table, outcome]]);
+  };
+  const { busy, waiting } = await withLockRetries(deadline, [...states.keys()], work);
+  for (const table of busy) record(table, { busy: true });
+  for (const table of waiting) record(table, { outOfTime: true });
   return retired;
 }
 
-async function retire(context: JobContext, state: TableState): Promise<Retirement> {
-  if (context.direct && detachesConcurrently(state)) return retireConcurrently(context, state);
-  return retireWithLocks(context, state);
+async function retireWithLocks(
+  context: JobContext,
+  { table }: TableState,
+  lockTimeoutMs: number,
+): Promise<Attempt> {
+  const { outcome, holder, blocked } = await detachDue(context, table, lockTimeoutMs);
+  const outcomes = { retired: 'done', more: 'more', busy: lockedBy({ holder }) } as const;
+  return { outcome: outcomes[outcome], holder, blocked };
 }
 
-async function retireWithLocks(
-  { rpc, run, deadline }: JobContext,
-  state: TableState,
-): Promise<Retirement> {
-  const { table } = state;
-  let blocked: Retirement['blocked'] = [];
-  try {
-    const { busy, waiting } = await withLockRetries(deadline, [table], async (_, lockTimeoutMs) => {
-      const args = { ...leaseOf(run), table_name: table, lock_timeout_ms: lockTimeoutMs };
-      const answer = await rpc
-        .call('retire_partitions', args, retireAnswer, { retry: once })
-        .catch((thrown: unknown) => {
-          // What it reads before it locks the table can be locked as well.
-          const error = rethrowIfFatal(thrown);
-          if (error.code !== notLocked) throw error;
-          return { outcome: 'busy' as const, blocked: [] };
-        });
-      blocked = answer.blocked;
-      const outcomes = { retired: 'done', more: 'more', busy: 'busy' } as const;
-      return new Map([[table, outcomes[answer.outcome]]]);
-    });
-    return { blocked, busy: busy.length > 0, outOfTime: waiting.length > 0 };
-  } catch (thrown) {
+/** All that is due, since a table that it refers to comes next. */
+async function detachDue({ rpc, run, deadline }: JobContext, table: string, lockTimeoutMs: number) {
+  const args = { ...leaseOf(run), table_name: table, lock_timeout_ms: lockTimeoutMs };
+  for (;;) {
+    const answer = await rpc
+      .call('retire_partitions', args, retireAnswer, { retry: once })
+      .catch((thrown: unknown) => {
+        // What it reads before it locks the table can be locked as well.
+        const error = rethrowIfFatal(thrown);
+        if (error.code !== notLocked) throw error;
+        return { outcome: 'busy' as const, holder: null, blocked: [] };
+      });
+    if (answer.outcome !== 'more' || !callFits(deadline.remainingMs())) return answer;
+  }
+}
+
+async function retireConcurrently(context: JobContext, state: TableState): Promise<Attempt> {
+  const { rpc, direct, run, deadline } = context;
+  const withLocks = async (): Promise<Attempt> => {
+    const retired = await inTurn(context, [state], (_, lockTimeoutMs) =>
+      retireWithLocks(context, state, lockTimeoutMs),
+    );
+    return { outcome: 'done', ...retired.get(state.table) };
+  };
+  while (callFits(deadline.remainingMs())) {
+    const args = { ...leaseOf(run), table_name: state.table, lock_timeout_ms: detachLockMs };
+    const begun = await rpc.call('begin_detach', args, beginDetachAnswer, { retry: once });
+    if (begun.outcome === 'done') return { outcome: 'done', blocked: begun.blocked, holder: null };
+    if (begun.outcome === 'busy') {
+      return { outcome: lockedBy(begun), blocked: begun.blocked, holder: begun.holder };
+    }
+    if (begun.outcome === 'lock') return await withLocks();
+    const timeoutMs = Math.min(detachMs, deadline.remainingMs() / 2);
+    const failure = await direct
+      ?.execute(begun.statement, { timeoutMs, lockTimeoutMs: detachLockMs })
+      .catch(rethrowIfFatal);
+    const finish = await finishDetach(context, begun.partition);
+    if (finish.isDetached) continue;
+    // A session that outlasted this wait would outlast the next. Any other failure may succeed with brief locks.
+    const waited =
+      failure instanceof NightshiftError && [timedOut, notLocked].includes(failure.code);
+    if (waited) return { outcome: 'done', busy: true, outOfTime: finish.outOfTime };
+    const locked = await withLocks();
     return {
-      blocked,
-      busy: false,
-      outOfTime: false,
-      error: explain(rethrowIfFatal(thrown), state),
+      ...locked,
+      busy: locked.busy || finish.busy,
+      outOfTime: locked.outOfTime || finish.outOfTime,
     };
   }
-}
-
-async function retireConcurrently(context: JobContext, state: TableState): Promise<Retirement> {
-  const { rpc, direct, run, deadline } = context;
-  const retired: Retirement = { blocked: [], busy: false, outOfTime: false };
-  try {
-    while (callFits(deadline.remainingMs())) {
-      const args = { ...leaseOf(run), table_name: state.table };
-      const begun = await rpc.call('begin_detach', args, beginDetachAnswer, { retry: once });
-      if (begun.outcome === 'done') return { ...retired, blocked: begun.blocked };
-      if (begun.outcome === 'lock') return await retireWithLocks(context, state);
-      const timeoutMs = Math.min(detachMs, deadline.remainingMs() / 2);
-      const failure = await direct
-        ?.execute(begun.statement, { timeoutMs, lockTimeoutMs: detachLockMs })
-        .catch(rethrowIfFatal);
-      const finish = await finishDetach(context, begun.partition);
-      if (finish.isDetached) continue;
-      // A session that outlasted this wait would outlast the next. Any other failure may succeed with brief locks.
-      const waited =
-        failure instanceof NightshiftError && [timedOut, notLocked].includes(failure.code);
-      if (waited) return { ...retired, busy: true, outOfTime: finish.outOfTime };
-      const locked = await retireWithLocks(context, state);
-      return {
-        ...locked,
-        busy: locked.busy || finish.busy,
-        outOfTime: locked.outOfTime || finish.outOfTime,
-      };
-    }
-    return { ...retired, outOfTime: true };
-  } catch (thrown) {
-    if (isStop(thrown)) return { ...retired, outOfTime: true };
-    return { ...retired, error: explain(rethrowIfFatal(thrown), state) };
-  }
+  return { outcome: 'done', outOfTime: true };
 }
 
 /** `isDetached` means that the partition is out of its table and recorded as retired. */

@@ -58,8 +58,8 @@ export function detachesConcurrently(state: TableState): boolean {
 /** Takes about half a second of locks on a small machine. */
 export const firstMoveRows = 50_000;
 
-/** How long moving rows may keep everyone else waiting. */
-const targetLockMs = 1_000;
+/** How long one step may keep everyone else waiting. */
+export const targetLockMs = 1_000;
 
 /** Adapts the number of rows to the time of the last move, and at most doubles it. */
 export function nextMoveRows(rows: number, lockedMs: number): number {
@@ -67,10 +67,13 @@ export function nextMoveRows(rows: number, lockedMs: number): number {
   return Math.min(Math.max(Math.floor(rows * growth), 1_000), 1_000_000);
 }
 
-/** The number of rows after a timeout; undefined when there were too few to be the reason. */
+/** The number of rows after a timeout, in which everyone waited for nothing: once far fewer, and then no more. */
 export function fewerMoveRows(rows: number): number | undefined {
-  return rows > 1_000 ? Math.floor(rows / 4) : undefined;
+  return rows > 5_000 ? 5_000 : undefined;
 }
+
+/** The default partition would have to be read for too long while everyone waits. */
+export const tooLargeToScan = 'NS423';
 
 export function explain(error: NightshiftError, state: TableState): NightshiftError {
   if (error.code !== timedOut) return error;
@@ -97,7 +100,7 @@ export function uncounted(error: NightshiftError, state: TableState): Nightshift
 }
 
 function byHand({ table }: TableState): string {
-  return `In a quiet hour, until it says done: set statement_timeout = 0; select nightshift.create_missing_partitions('${table.replaceAll("'", "''")}', max_rows => 10000000);`;
+  return `In a quiet hour, until it says done: set statement_timeout = 0; select nightshift.create_missing_partitions('${table.replaceAll("'", "''")}', max_rows => 10000000, max_lock => '1 hour');`;
 }
 
 /** The number of partitions that were created, retired or dropped. */

@@ -45,6 +45,8 @@ const tableState = z.object({
   /** Partitions that ended before this time are due. */
   dueBefore: z.string().nullable().default(null),
   defaultPartition: z.string().nullable().default(null),
+  /** An interrupted run left a constraint on the default partition. */
+  excludes: z.boolean().default(false),
   /** Foreign keys from or to the table. */
   hasForeignKeys: z.boolean().default(false),
   oversized: z.number().default(0),
@@ -111,6 +113,18 @@ const retiredPartition = period.extend({
 const withReason = z.object({ partition: z.string(), reason: z.string() });
 export const listOfReasons = z.array(withReason);
 
+/** A transaction that lasts and has a lock that is needed. */
+const lockHolder = z.object({
+  relation: z.string(),
+  /** Null for a prepared transaction. */
+  pid: z.number().nullable(),
+  application: z.string().nullable(),
+  role: z.string().nullable(),
+  since: z.string(),
+});
+export type LockHolder = z.output<typeof lockHolder>;
+const busy = { outcome: z.literal('busy'), holder: lockHolder.nullish() };
+
 const refused = z.object({ code: z.string(), message: z.string(), hint: z.string() });
 
 export const createAnswers = z.array(
@@ -124,20 +138,26 @@ export const createAnswers = z.array(
         /** How long other sessions had to wait, if there is a default partition. */
         lockedMs: z.number(),
       }),
-      z.object({ outcome: z.literal('busy') }),
+      z.object(busy),
       z.object({ outcome: z.literal('failed'), error: refused }),
     ]),
   ),
 );
 
+export const exclusionAnswer = z.object({ outcome: z.enum(['excluded', 'nothing', 'busy']) });
+export const validationAnswer = z.object({ outcome: z.enum(['validated', 'refused']) });
+export const releaseAnswer = z.object({ outcome: z.enum(['released', 'busy']) });
+
 export const retireAnswer = z.object({
   outcome: z.enum(['retired', 'more', 'busy']),
+  holder: lockHolder.nullish(),
   blocked: z.array(withReason),
 });
 
 export const beginDetachAnswer = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('ready'), partition: z.string(), statement: z.string() }),
   z.object({ outcome: z.literal('done'), blocked: z.array(withReason) }),
+  z.object({ ...busy, blocked: z.array(withReason) }),
   z.object({ outcome: z.literal('lock') }),
 ]);
 
@@ -148,7 +168,8 @@ export const dropAnswers = z.array(
     z.object({ partition: z.string() }),
     z.discriminatedUnion('outcome', [
       z.object({ outcome: z.literal('kept'), reason: z.string() }),
-      z.object({ outcome: z.enum(['dropped', 'busy']) }),
+      z.object({ outcome: z.literal('dropped') }),
+      z.object(busy),
     ]),
   ),
 );

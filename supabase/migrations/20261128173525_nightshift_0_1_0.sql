@@ -425,10 +425,20 @@ comment on column nightshift.retired_partitions.status is
   'detaching: asked for over the direct connection, not known to be done. detached: no part of the table. dropped. reattached: part of it again, and left alone. released: reattached, and due again since its policy was given another retention; or detached by a person. gone: dropped or taken elsewhere by a person.';
 comment on column nightshift.retired_partitions.drop_after is 'Null when the policy said to keep it.';
 
+create table if not exists nightshift.default_exclusions (
+  parent regclass primary key references nightshift.partition_policies on delete cascade,
+  default_partition regclass not null,
+  period tsrange not null
+);
+
+comment on table nightshift.default_exclusions is
+  'One row while the constraint nightshift_room_ahead is on a default partition: what it keeps out. Made and removed with it.';
+
 create index if not exists retired_partitions_partition on nightshift.retired_partitions (partition);
 create index if not exists retired_partitions_parent on nightshift.retired_partitions (parent, status);
 alter table nightshift.partition_policies enable row level security;
 alter table nightshift.retired_partitions enable row level security;
+alter table nightshift.default_exclusions enable row level security;
 
 do $$
 begin
@@ -3584,6 +3594,7 @@ set jit = off
 as $$
 declare
   policy nightshift.partition_policies;
+  context text;
 begin
   update nightshift.partition_policies p
   set
@@ -3605,12 +3616,19 @@ begin
   end if;
   perform nightshift.check_partition_policy(policy);
   perform nightshift.require_ownership(policy.parent);
+  if not policy.enabled then
+    perform nightshift.drop_exclusion(policy.parent);
+  end if;
   if retention is not null then
     update nightshift.retired_partitions d
     set status = 'released'
     where d.parent = alter_partition_policy.parent and d.status = 'reattached';
   end if;
   return (select s.document from nightshift.describe_partition_sets(array[policy.parent::oid]) s);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -3748,7 +3766,7 @@ comment on function nightshift.assess_partitions is
 -- Why: it cannot run in a transaction, and a function may die before, in and after it.
 -- Locks: ACCESS EXCLUSIVE on a partition that is half detached.
 
-create or replace function nightshift.begin_detach(run_id uuid, fence bigint, table_name text)
+create or replace function nightshift.begin_detach(run_id uuid, fence bigint, table_name text, lock_timeout_ms integer default 1000)
 returns jsonb
 language plpgsql
 security definer
@@ -3757,11 +3775,13 @@ set statement_timeout = '8s'
 set jit = off
 as $$
 declare
-  run nightshift.runs := nightshift.hold_partition_run(run_id, fence, 1000);
+  run nightshift.runs := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
   policy nightshift.partition_policies := nightshift.held_partition_policy(table_name);
   state nightshift.partition_state;
   due oid;
   reason text;
+  held jsonb;
+  holder jsonb;
   blocked jsonb := '[]';
   context text;
 begin
@@ -3773,7 +3793,15 @@ begin
   end if;
   foreach due in array state.due loop
     reason := nightshift.why_not_retire(policy, due);
-    if reason is null then
+    if reason is not null then
+      blocked := blocked || jsonb_build_object('partition', due::regclass::text, 'reason', reason);
+      continue;
+    end if;
+    -- Postgres waits for these before it is done, and gives up with the partition half detached.
+    held := nightshift.lock_holder(array[policy.parent, due::regclass], '{access exclusive, access exclusive}',
+      10 * make_interval(secs => lock_timeout_ms / 1000.0));
+    holder := coalesce(holder, held);
+    if held is null then
       perform nightshift.note_detaching(policy, due, run.id);
       return jsonb_build_object(
         'outcome', 'ready',
@@ -3782,9 +3810,8 @@ begin
           nightshift.trusted_name(policy.parent), nightshift.trusted_name(due))
       );
     end if;
-    blocked := blocked || jsonb_build_object('partition', due::regclass::text, 'reason', reason);
   end loop;
-  return jsonb_build_object('outcome', 'done', 'blocked', blocked);
+  return jsonb_build_object('outcome', case when holder is null then 'done' else 'busy' end, 'holder', holder, 'blocked', blocked);
 exception
   when serialization_failure then
     get stacked diagnostics context = pg_exception_context;
@@ -3793,7 +3820,7 @@ end;
 $$;
 
 comment on function nightshift.begin_detach is
-  'Prepares to detach the next due partition of a table without blocking anyone: writes the intention down and returns {outcome: ready, partition, statement}, for the direct connection to execute outside of a transaction; finish_detach follows, now or in a later run. When none is left, {outcome: done, blocked: [{partition, reason}]}. {outcome: lock}: only retire_partitions can do it safely, since someone else could make a foreign key to the table meanwhile. Errors: as retire_partitions.';
+  'Prepares to detach the next due partition of a table without blocking anyone: writes the intention down and returns {outcome: ready, partition, statement}, for the direct connection to execute outside of a transaction; finish_detach follows, now or in a later run. When none is left, {outcome: done, blocked: [{partition, reason}]}; {outcome: busy, holder (see lock_holder), blocked} when someone reads what is left in a transaction older than ten times lock_timeout_ms, 1 to 5000, default 1000. {outcome: lock}: only retire_partitions can do it safely, since someone else could make a foreign key to the table meanwhile. Errors: as retire_partitions.';
 
 -- supabase/schema/partition/bound_of_time.sql
 
@@ -4257,7 +4284,8 @@ comment on function nightshift.count_movable_rows is
 create or replace function nightshift.create_missing_partitions(
   parent regclass,
   as_of timestamptz default now(),
-  max_rows bigint default 50000
+  max_rows bigint default 50000,
+  max_lock interval default '1 second'
 )
 returns jsonb
 language plpgsql
@@ -4270,6 +4298,7 @@ declare
   patience constant text := current_setting('lock_timeout');
   policy nightshift.partition_policies;
   state nightshift.partition_state;
+  step_time interval := '0';
   todo record;
   known record;
   model regclass;
@@ -4302,9 +4331,23 @@ begin
   -- What Postgres reads when a partition is attached: nobody adds to it any more.
   perform nightshift.trusted_name(policy.parent);
   state := nightshift.assess_partitions(array[policy.parent::oid], as_of);
-  todo := nightshift.partitions_to_make(policy, state, max_rows);
+  if state.default_partition is not null then
+    -- Once for rows that move, once by Postgres for rows that ought to have.
+    step_time := 2 * nightshift.scan_time_of(state.default_partition);
+  end if;
+  -- The other half of the time is for writing rows.
+  todo := nightshift.partitions_to_make(policy, state, max_rows, step_time <= max_lock / 2);
+  if todo.pieces = '{}' and todo.complete then
+    return jsonb_build_object('created', made, 'done', true, 'lockedMs', 0);
+  end if;
   if todo.pieces = '{}' then
-    return jsonb_build_object('created', made, 'done', todo.complete, 'lockedMs', 0);
+    raise exception using
+      errcode = 'NS423',
+      message = format('Its default partition %s is so large that to make the missing partitions beside it would keep everyone waiting for about %s s each',
+        state.default_partition::regclass, round(extract(epoch from step_time)::numeric, 1)),
+      detail = 'It is read for each of them, with the table locked, for rows that belong into the new one. Nothing was changed.',
+      hint = format('In a quiet hour, until it says done: set statement_timeout = 0; select nightshift.create_missing_partitions(%L, max_rows => 10000000, max_lock => ''1 hour'');',
+        policy.parent);
   end if;
   -- Of a uuid only the first half is a time: next to an odd bound the new one has to be the very same.
   select
@@ -4324,7 +4367,7 @@ begin
   end if;
   locked_at := clock_timestamp();
   foreach piece in array todo.pieces loop
-    exit when made <> '[]' and clock_timestamp() > locked_at + interval '1 second';
+    exit when made <> '[]' and clock_timestamp() > locked_at + max_lock - case when todo.is_proven then '0' else step_time end;
     made := made || (
       nightshift.create_partition(
         policy, state.key_column, lower(piece),
@@ -4332,11 +4375,14 @@ begin
           nightshift.bound_of_time(lower(piece), state.key_type, policy.epoch)),
         coalesce(known.from_bounds[array_position(known.lowers, upper(piece))],
           nightshift.bound_of_time(upper(piece), state.key_type, policy.epoch)),
-        model, state.default_partition
+        model, case when not todo.is_proven then state.default_partition end
       )
       || jsonb_build_object('from', lower(piece) at time zone 'UTC', 'to', upper(piece) at time zone 'UTC')
     );
   end loop;
+  if todo.is_proven and cardinality(todo.pieces) = jsonb_array_length(made) then
+    perform nightshift.drop_exclusion(policy.parent);
+  end if;
   perform set_config('lock_timeout', patience, true);
   return jsonb_build_object(
     'created', made,
@@ -4347,7 +4393,7 @@ end;
 $$;
 
 comment on function nightshift.create_missing_partitions is
-  'Makes the partitions of a table that its policy asks for and that are not there: the present interval, premake more, and gaps; and moves rows of a default partition to where they belong, at most about max_rows in one call (default 50,000). Harmless when repeated. For whoever owns the schema nightshift; jobs call create_partitions. Waits for locks as long as lock_timeout says, 2 s when that says for ever. Returns {created: [{partition, from, to, rows, warnings}], done, lockedMs}; not done: call it again. lockedMs: how long, in ms, the locks were held. Errors: NS404, NS422, 55P03 a lock was not to be had.';
+  'Makes the partitions of a table that its policy asks for and that are not there: the present interval, premake more, and gaps; and moves rows of a default partition to where they belong, at most about max_rows in one call (default 50,000): the future first, then the present, then gaps from new to old. Harmless when repeated. For whoever owns the schema nightshift; jobs call create_partitions. Waits for locks as long as lock_timeout says, 2 s when that says for ever. Returns {created: [{partition, from, to, rows, warnings}], done, lockedMs}; not done: call it again. lockedMs: how long, in ms, the locks were held. max_lock: about how long everyone may have to wait in one call where there is a default partition, default 1 second; half of it may pass with reading that partition. Errors: NS404, NS422, NS423 the default partition is too large for that, 55P03 a lock was not to be had.';
 
 -- supabase/schema/partition/create_partition.sql
 
@@ -4437,7 +4483,7 @@ end;
 $$;
 
 comment on function nightshift.create_partition is
-  'Makes one partition and attaches it: like model, the newest sibling, in all that the table itself does not give it; with the rows of the default partition that belong there. The table is locked by the caller. Returns {partition, rows, warnings}.';
+  'Makes one partition and attaches it: like model, the newest sibling, in all that the table itself does not give it; with the rows of the default partition, if one is given, that belong there. The table is locked by the caller. Returns {partition, rows, warnings}.';
 
 -- supabase/schema/partition/create_partitions.sql
 
@@ -4450,7 +4496,8 @@ create or replace function nightshift.create_partitions(
   fence bigint,
   tables text[],
   lock_timeout_ms integer default 100,
-  max_rows bigint default 50000
+  max_rows bigint default 50000,
+  max_lock_ms integer default 1000
 )
 returns jsonb
 language plpgsql
@@ -4463,10 +4510,12 @@ declare
   stop_at constant timestamptz := clock_timestamp() + interval '1 second';
   run nightshift.runs;
   name text;
+  made jsonb := '{}';
   answers jsonb := '[]';
   answer jsonb;
   hint text;
   context text;
+  detail text;
 begin
   perform nightshift.require_nothing_queued();
   run := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
@@ -4481,13 +4530,16 @@ begin
           message = format('%s has no partition policy that is switched on', name),
           hint = 'It was removed, switched off or renamed since the run began.';
       end if;
-      answer := nightshift.create_missing_partitions(nightshift.find_relation(name), run.started_at, max_rows)
-        || '{"outcome": "made"}';
-      perform nightshift.note_partitions(run.id, name, 'created', answer -> 'created');
+      answer := nightshift.create_missing_partitions(nightshift.find_relation(name), run.started_at, max_rows,
+        make_interval(secs => max_lock_ms / 1000.0)) || '{"outcome": "made"}';
+      if answer -> 'created' <> '[]' then
+        made := made || jsonb_build_object(name, coalesce(made -> name, '[]') || (answer -> 'created'));
+      end if;
     exception
       when lock_not_available or deadlock_detected then
-        answer := '{"outcome": "busy"}';
-      when sqlstate 'NS404' or sqlstate 'NS422' or syntax_error_or_access_rule_violation or object_not_in_prerequisite_state
+        get stacked diagnostics detail = pg_exception_detail;
+        answer := nightshift.describe_busy(detail);
+      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS423' or syntax_error_or_access_rule_violation or object_not_in_prerequisite_state
         or feature_not_supported or integrity_constraint_violation or data_exception or dependent_objects_still_exist
         or program_limit_exceeded or plpgsql_error or invalid_schema_name or serialization_failure
       then
@@ -4501,6 +4553,8 @@ begin
     end;
     answers := answers || (answer || jsonb_build_object('table', name));
   end loop;
+  -- Once for all: the ledger is written anew each time.
+  perform nightshift.note_partitions(run.id, 'created', made);
   return answers;
 exception
   when serialization_failure then
@@ -4510,7 +4564,23 @@ end;
 $$;
 
 comment on function nightshift.create_partitions is
-  'Makes the missing partitions of the tables, in one transaction, for a run: see create_missing_partitions. What happens to one table does not touch the others. Returns one answer a table, [{table, outcome: made, created, done, lockedMs} | {table, outcome: busy} | {table, outcome: failed, error}], for as many tables as a second allows; the rest: call again. lock_timeout_ms: how long it waits for each lock, 1 to 5000, default 100. statement_timeout 8 s. Tables with foreign keys, or with a default partition, one at a time: their locks are felt. Errors: NS409 lease lost, NS410 cancelled or paused, NS422.';
+  'Makes the missing partitions of the tables, in one transaction, for a run: see create_missing_partitions. What happens to one table does not touch the others. Returns one answer a table, [{table, outcome: made, created, done, lockedMs} | {table, outcome: busy, holder (see lock_holder)} | {table, outcome: failed, error}], for as many tables as a second allows; the rest: call again. lock_timeout_ms: how long it waits for each lock, 1 to 5000, default 100. max_lock_ms: see max_lock there. statement_timeout 8 s. Tables with foreign keys, or with a default partition, one at a time: their locks are felt. Errors: NS409 lease lost, NS410 cancelled or paused, NS422.';
+
+-- supabase/schema/partition/describe_busy.sql
+
+create or replace function nightshift.describe_busy(detail text)
+returns jsonb
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object('outcome', 'busy') || case
+    -- Of a deadlock or a lock timeout Postgres says something else, or nothing.
+    when describe_busy.detail like '{"%' then jsonb_build_object('holder', describe_busy.detail::jsonb) else '{}' end;
+$$;
+
+comment on function nightshift.describe_busy is
+  'The answer of a call that did not get its locks: {outcome: busy, holder}; holder is what lock_holder says, where it was found before waiting. detail: of the error.';
 
 -- supabase/schema/partition/describe_ddl_failure.sql
 
@@ -4607,6 +4677,7 @@ as $$
           ) end
         ),
         'defaultPartition', a.default_partition::regclass::text,
+        'excludes', exists (select from nightshift.default_exclusions e where e.parent = p.parent),
         -- Read once for all tables: there is no index by the table at the other end.
         'hasForeignKeys', p.parent::oid in (
           select unnest(array[k.conrelid, k.confrelid]) from pg_catalog.pg_constraint k where k.contype = 'f'
@@ -4625,7 +4696,7 @@ as $$
 $$;
 
 comment on function nightshift.describe_partition_sets is
-  'Policies with the state of their tables, as JSON: partitions, horizon, horizonDays (null when it never ends), missing [{from, to}], due, dueAfterwards (the newest, which is due when others have been made), dueBefore (partitions that ended by then are due), refusal (why a run retires none of them, unless forced), defaultPartition, hasForeignKeys (from it or to it), oversized (how many), warnings; or problem and fix when the policy does not fit its table any more.';
+  'Policies with the state of their tables, as JSON: partitions, horizon, horizonDays (null when it never ends), missing [{from, to}], due, dueAfterwards (the newest, which is due when others have been made), dueBefore (partitions that ended by then are due), refusal (why a run retires none of them, unless forced), defaultPartition, excludes (a run was interrupted: see exclude_from_default), hasForeignKeys (from it or to it), oversized (how many), warnings; or problem and fix when the policy does not fit its table any more.';
 
 -- supabase/schema/partition/describe_retired.sql
 
@@ -4647,6 +4718,26 @@ $$;
 
 comment on function nightshift.describe_retired is
   'The JSON document of a retired partition: {partition, from, to, sizeBytes, dropAfter}.';
+
+-- supabase/schema/partition/drop_exclusion.sql
+
+create or replace function nightshift.drop_exclusion(parent regclass)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  exclusion record := nightshift.exclusion_of(parent);
+begin
+  if exclusion.default_partition is not null then
+    execute format('alter table %s drop constraint nightshift_room_ahead', nightshift.trusted_name(exclusion.default_partition));
+  end if;
+  delete from nightshift.default_exclusions e where e.parent = drop_exclusion.parent;
+end;
+$$;
+
+comment on function nightshift.drop_exclusion is
+  'Lets the default partition of a table have all rows again: see exclude_from_default. Locks it for a moment.';
 
 -- supabase/schema/partition/drop_inherited_keys.sql
 
@@ -4707,6 +4798,7 @@ declare
   answers jsonb := '[]';
   answer jsonb;
   context text;
+  detail text;
 begin
   foreach name in array partitions loop
     exit when answers <> '[]' and clock_timestamp() > stop_at;
@@ -4722,7 +4814,7 @@ begin
         perform 1 from nightshift.partition_policies p where p.parent = record.parent for share;
         -- With the table locked, nobody attaches or renames it between the look and the drop.
         if exists (select 1 from pg_catalog.pg_class c where c.oid = record.partition and c.relkind = 'r') then
-          execute format('lock table %s in access exclusive mode', record.partition);
+          perform nightshift.lock_in_turn(array[record.partition], '{access exclusive}');
         end if;
         reason := nightshift.why_not_drop(record, run.started_at);
         if reason is null then
@@ -4730,8 +4822,8 @@ begin
           update nightshift.retired_partitions d
           set status = 'dropped', ended_at = clock_timestamp(), ended_run = run.id
           where d.id = record.id;
-          perform nightshift.note_partitions(run.id, record.parent::text, 'dropped',
-            jsonb_build_array(jsonb_build_object('partition', name, 'sizeBytes', record.size_bytes)));
+          perform nightshift.note_partitions(run.id, 'dropped', jsonb_build_object(record.parent::text,
+            jsonb_build_array(jsonb_build_object('partition', name, 'sizeBytes', record.size_bytes))));
           answer := '{"outcome": "dropped"}';
         else
           answer := jsonb_build_object('outcome', 'kept', 'reason', reason);
@@ -4745,7 +4837,8 @@ begin
       end if;
     exception
       when lock_not_available or deadlock_detected then
-        answer := '{"outcome": "busy"}';
+        get stacked diagnostics detail = pg_exception_detail;
+        answer := nightshift.describe_busy(detail);
       when sqlstate 'NS422' then
         answer := jsonb_build_object('outcome', 'kept', 'reason', sqlerrm);
       when dependent_objects_still_exist then
@@ -4769,7 +4862,117 @@ end;
 $$;
 
 comment on function nightshift.drop_retired_partitions is
-  'Drops retired partitions whose grace period is over, each looked at again under the lock: see why_not_drop. Nothing is cascaded. Returns [{partition, outcome: dropped} | {partition, outcome: kept, reason} | {partition, outcome: busy}], for as many as two seconds allow. lock_timeout_ms: 1 to 5000, default 100; a partition with foreign keys also locks the tables that it refers to. statement_timeout 8 s. Errors: NS409, NS410 cancelled or paused, NS422.';
+  'Drops retired partitions whose grace period is over, each looked at again under the lock: see why_not_drop. Nothing is cascaded. Returns [{partition, outcome: dropped} | {partition, outcome: kept, reason} | {partition, outcome: busy, holder (see lock_holder)}], for as many as two seconds allow. lock_timeout_ms: 1 to 5000, default 100; a partition with foreign keys also locks the tables that it refers to. statement_timeout 8 s. Errors: NS409, NS410 cancelled or paused, NS422.';
+
+-- supabase/schema/partition/exclude_from_default.sql
+
+-- Room ahead beside a large default partition, the first of three steps: a constraint keeps out what the new partitions are for.
+-- Why: Postgres reads the default partition, with everyone locked out, unless a validated constraint says that no row of it
+--      belongs into the new one. Until the last step such a row is refused, so this is only for tables that never had one.
+-- Locks: SHARE UPDATE EXCLUSIVE on the table; ACCESS EXCLUSIVE on the default partition, in which nothing is read under it.
+
+create or replace function nightshift.exclude_from_default(
+  run_id uuid,
+  fence bigint,
+  table_name text,
+  validate_ms integer,
+  lock_timeout_ms integer default 100
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '8s'
+set lock_timeout = '1s'
+set timezone = 'UTC'
+set jit = off
+as $$
+declare
+  -- The run itself is held only for the lock: before it a large partition may be read.
+  run nightshift.runs := nightshift.check_lease(run_id, fence);
+  policy nightshift.partition_policies;
+  state nightshift.partition_state;
+  -- The rows that are written today are dated by the clock, whatever time the run is told.
+  now constant timestamp := greatest(run.started_at, now()) at time zone 'UTC';
+  period tsrange;
+  writes_ahead boolean;
+  from_bound text;
+  to_bound text;
+  context text;
+begin
+  select p.* into policy from nightshift.partition_policies p
+  where p.parent = nightshift.find_relation(table_name) and p.enabled
+  for share;
+  if not found then
+    return '{"outcome": "nothing"}';
+  end if;
+  perform nightshift.check_partition_policy(policy);
+  state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
+  -- Should this run die now, the next one drops the constraint before anyone is in that time.
+  select tsrange(min(i.lower), max(i.upper)) into period
+  from nightshift.intervals_of(policy.every, state.missing) i
+  where i.lower >= now + nightshift.usual_gap('partition-maintenance') + interval '1 hour'
+  having count(*) > 0;
+  if state.default_partition is null or period is null
+    or nightshift.scan_time_of(state.default_partition) > make_interval(secs => validate_ms / 1000.0)
+  then
+    return '{"outcome": "nothing"}';
+  end if;
+  select exists (
+    select 1 from nightshift.read_partitions(array[policy.parent::oid]) r where r.lower > now and nightshift.pages_of(r.partition) > 0
+  ) into writes_ahead;
+  to_bound := nightshift.bound_of_time(upper(period), state.key_type, policy.epoch);
+  if not writes_ahead then
+    from_bound := nightshift.bound_of_time(nightshift.interval_start(policy.every, now) + policy.every, state.key_type, policy.epoch);
+    execute format('select exists (select from %s r where r.%2$I >= %3$s and r.%2$I < %4$s)',
+      nightshift.trusted_name(state.default_partition), state.key_column,
+      from_bound, to_bound) into writes_ahead;
+  end if;
+  if writes_ahead then
+    return '{"outcome": "nothing"}';
+  end if;
+
+  run := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
+  execute format('lock table only %s in share update exclusive mode', nightshift.trusted_name(policy.parent));
+  perform nightshift.lock_in_turn(array[state.default_partition], '{access exclusive}');
+  perform nightshift.drop_exclusion(policy.parent);
+  from_bound := nightshift.bound_of_time(lower(period), state.key_type, policy.epoch);
+  execute format('alter table %s add constraint nightshift_room_ahead check (%2$I is null or %2$I < %3$s or %2$I >= %4$s) not valid',
+    nightshift.trusted_name(state.default_partition), state.key_column, from_bound, to_bound);
+  insert into nightshift.default_exclusions values (policy.parent, state.default_partition, period);
+  return '{"outcome": "excluded"}';
+exception
+  when lock_not_available or deadlock_detected then
+    return '{"outcome": "busy"}';
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.exclude_from_default is
+  'Adds the constraint nightshift_room_ahead, not yet valid, to the default partition of a table: it keeps out rows of the missing partitions that begin after the next run. Only where none of its rows is later than the present interval, so that the application does not write ahead, and where validate_default is likely to take no longer than validate_ms. create_partitions then makes these partitions without reading the default partition, and drops the constraint; release_default drops it otherwise. Returns {outcome: excluded | nothing (it is not for this table now) | busy}. lock_timeout_ms: 1 to 5000, default 100. Errors: NS409, NS410, NS422.';
+
+-- supabase/schema/partition/exclusion_of.sql
+
+create or replace function nightshift.exclusion_of(parent regclass, out default_partition regclass, out period tsrange, out is_proven boolean)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select found.*
+  from (select) one
+  left join (
+    select e.default_partition, e.period, k.convalidated
+    from nightshift.default_exclusions e
+    join pg_catalog.pg_constraint k
+      on k.conrelid = e.default_partition and k.conname = 'nightshift_room_ahead' and k.contype = 'c'
+    where e.parent = exclusion_of.parent
+  ) found on true;
+$$;
+
+comment on function nightshift.exclusion_of is
+  'What the constraint nightshift_room_ahead keeps out of the default partition of a table, and whether Postgres knows that none of it is there (is_proven); nulls without the constraint.';
 
 -- supabase/schema/partition/explain_attach_failure.sql
 
@@ -5178,6 +5381,38 @@ $$;
 comment on function nightshift.lock_for_change is
   'Locks a table, its default partition and the tables at the other end of its foreign keys, so that rows can change partition or a partition can go. Waits no longer than lock_timeout in all.';
 
+-- supabase/schema/partition/lock_holder.sql
+
+create or replace function nightshift.lock_holder(relations regclass[], modes text[], age interval)
+returns jsonb
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'relation', l.relation::regclass::text,
+    'pid', l.pid,
+    'application', nullif(a.application_name, ''),
+    'role', a.usename,
+    'since', coalesce(a.xact_start, p.prepared)
+  )
+  from unnest(relations, modes) t(relation, mode)
+  join pg_catalog.pg_locks l on l.relation = t.relation::oid and l.granted and l.locktype = 'relation'
+    and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+    and (t.mode <> 'share row exclusive' or l.mode not in ('AccessShareLock', 'RowShareLock'))
+  left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+  left join pg_catalog.pg_locks x on l.pid is null and x.virtualtransaction = l.virtualtransaction and x.locktype = 'transactionid'
+  left join pg_catalog.pg_prepared_xacts p on p.transaction = x.transactionid
+  -- An autovacuum gives way to who waits for it.
+  where l.pid is distinct from pg_backend_pid() and a.backend_type is distinct from 'autovacuum worker'
+    and coalesce(a.xact_start, p.prepared) < clock_timestamp() - lock_holder.age
+  order by coalesce(a.xact_start, p.prepared)
+  limit 1;
+$$;
+
+comment on function nightshift.lock_holder is
+  'Who holds one of these tables in a way that conflicts with its mode (access exclusive or share row exclusive), in a transaction older than age, which is not likely to end in a moment: {relation, pid (null for a prepared transaction), application, role, since}, without its query; null for nobody, and for sessions that we may not see.';
+
 -- supabase/schema/partition/lock_in_turn.sql
 
 create or replace function nightshift.lock_in_turn(relations regclass[], modes text[])
@@ -5188,8 +5423,21 @@ as $$
 declare
   patience constant text := current_setting('lock_timeout');
   give_up_at constant timestamptz := clock_timestamp() + patience::interval;
+  holder jsonb;
   target record;
 begin
+  if patience <> '0' then
+    -- Everyone who comes after us would queue behind us. What is ten times as old as we would wait is not about to end.
+    holder := nightshift.lock_holder(relations, modes, 10 * patience::interval);
+    if holder is not null then
+      raise exception using
+        errcode = '55P03',
+        message = format('%s is locked by %s', holder ->> 'relation',
+          coalesce('process ' || (holder ->> 'pid'), 'a prepared transaction')),
+        detail = holder::text,
+        hint = 'Wait until it ends, or end it with pg_terminate_backend or rollback prepared.';
+    end if;
+  end if;
   for target in select * from unnest(relations, modes) t(relation, mode) loop
     if patience <> '0' then
       perform set_config('lock_timeout', greatest(ceil(extract(epoch from give_up_at - clock_timestamp()) * 1000), 1)::text, true);
@@ -5201,7 +5449,7 @@ end;
 $$;
 
 comment on function nightshift.lock_in_turn is
-  'Locks tables one after the other, waiting for all of them together no longer than lock_timeout.';
+  'Locks tables one after the other, waiting for all of them together no longer than lock_timeout, and not at all behind a transaction that is ten times as old. Errors: 55P03, with what lock_holder says as its detail.';
 
 -- supabase/schema/partition/measure_default_partition.sql
 
@@ -5362,21 +5610,23 @@ comment on function nightshift.note_detaching is 'Writes down that a partition i
 
 -- supabase/schema/partition/note_partitions.sql
 
-create or replace function nightshift.note_partitions(run_id uuid, table_name text, kind text, entries jsonb)
+create or replace function nightshift.note_partitions(run_id uuid, kind text, entries jsonb)
 returns void
 language sql
 set search_path = pg_catalog, pg_temp
 as $$
   update nightshift.runs r
-  set progress = r.progress || jsonb_build_object('steps',
-    coalesce(r.progress -> 'steps', '{}') || jsonb_build_object(note_partitions.table_name,
-      coalesce(r.progress #> array['steps', note_partitions.table_name], '{}') || jsonb_build_object(note_partitions.kind,
-        coalesce(r.progress #> array['steps', note_partitions.table_name, note_partitions.kind], '[]') || note_partitions.entries)))
-  where r.id = note_partitions.run_id and note_partitions.entries <> '[]';
+  set progress = r.progress || jsonb_build_object('steps', coalesce(r.progress -> 'steps', '{}') || (
+    select jsonb_object_agg(e.table_name,
+      coalesce(r.progress #> array['steps', e.table_name], '{}') || jsonb_build_object(note_partitions.kind,
+        coalesce(r.progress #> array['steps', e.table_name, note_partitions.kind], '[]') || e.partitions))
+    from jsonb_each(note_partitions.entries) e(table_name, partitions)
+  ))
+  where r.id = note_partitions.run_id and note_partitions.entries <> '{}';
 $$;
 
 comment on function nightshift.note_partitions is
-  'Writes what was done to a table (kind: created, retired, dropped) into the ledger, in the transaction that does it: it is true whatever becomes of the answer.';
+  'Writes what was done to tables (entries: {table: [partition]}; kind: created, retired, dropped) into the ledger, in the transaction that does it: it is true whatever becomes of the answer.';
 
 -- supabase/schema/partition/partition_faults.sql
 
@@ -5534,6 +5784,12 @@ as $$
     from unnest(held) r(period)
     where upper_inf(r.period) or upper(r.period) = 'infinity'
     union all
+    select format('%s refuses rows from %s to %s, because a run was interrupted or is under way; the next one mends it. Fix: alter table %s drop constraint nightshift_room_ahead;',
+      e.default_partition, lower(e.period), upper(e.period), e.default_partition)
+    from nightshift.default_exclusions e
+    where e.parent = policy.parent
+      and exists (select 1 from pg_catalog.pg_constraint k where k.conrelid = e.default_partition and k.conname = 'nightshift_room_ahead')
+    union all
     select format('It has no partition from %s to %s, more than 1,000 intervals ago, and none is made there.', lower(r.period), upper(r.period))
     from unnest(left_out) r(period)
     where cutoff is null or upper(r.period) > cutoff
@@ -5598,49 +5854,73 @@ create or replace function nightshift.partitions_to_make(
   policy nightshift.partition_policies,
   state nightshift.partition_state,
   max_rows bigint,
+  may_scan boolean,
   out pieces tsrange[],
-  out complete boolean
+  out complete boolean,
+  out is_proven boolean
 )
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  choice record;
+  exclusion record;
   grain interval;
+  wanted record;
 begin
-  -- Room ahead first; then the rows of now, then the others, as many as one transaction may hold everyone up for.
+  is_proven := false;
+  if not may_scan then
+    -- What Postgres need not read the default partition for.
+    exclusion := nightshift.exclusion_of(policy.parent);
+    select coalesce(array_agg(i.piece order by i.piece) filter (
+      where exclusion.is_proven and exclusion.default_partition = state.default_partition and i.piece <@ exclusion.period
+    ), '{}') into pieces
+    from (select tsrange(m.lower, m.upper) as piece from nightshift.intervals_of(policy.every, state.missing) m) i;
+    is_proven := pieces <> '{}';
+    complete := not is_proven and isempty(state.missing)
+      and not exists (select from nightshift.partitions_wanted(policy, state));
+    return;
+  end if;
+
+  -- With rows or without them: a row that cannot move keeps no room ahead from being made.
   select
-    array_agg(p.piece order by p.piece) filter (where p.row_count = 0) as empty,
-    array_agg(p.piece order by p.total) filter (where p.row_count > 0) as filled,
-    array_agg(p.piece order by p.total) filter (where p.row_count > 0 and p.total <= max_rows) as few
-  into choice
+    array_agg(p.piece order by p.turn) as ordered,
+    array_agg(p.piece order by p.turn) filter (where p.total <= max_rows and p.filled in (0, p.turn)) as few
+  into wanted
   from (
-    select w.piece, w.row_count, sum(w.row_count) over (order by upper(w.piece) <= state.begun, w.piece) as total
-    from nightshift.partitions_wanted(policy, state) w
+    select t.piece, t.turn, sum(t.row_count) over (order by t.turn) as total,
+      count(*) filter (where t.row_count > 0) over (order by t.turn) as filled
+    from (
+      -- The future, the present, then the past from new to old.
+      select w.piece, w.row_count, row_number() over (
+        order by upper(w.piece) <= state.begun, lower(w.piece) < state.begun + policy.every,
+          abs(extract(epoch from lower(w.piece) - state.begun))
+      ) as turn
+      from nightshift.partitions_wanted(policy, state) w
+    ) t
   ) p;
-  pieces := coalesce(choice.empty, choice.few, '{}');
-  complete := cardinality(pieces) = coalesce(cardinality(choice.empty), 0) + coalesce(cardinality(choice.filled), 0);
-  if pieces = '{}' and choice.filled is not null then
+  pieces := coalesce(wanted.few, '{}');
+  complete := cardinality(pieces) = coalesce(cardinality(wanted.ordered), 0);
+  if pieces = '{}' and wanted.ordered is not null then
     -- Too many for one partition at a time: as much of it as max_rows allows, from an hour (or a day) upwards.
     grain := case when state.key_type = 'date'::regtype then '1 day' else '1 hour' end;
-    select array[tsrange(lower(choice.filled[1]), coalesce(max(c.upper) filter (where c.total <= max_rows), min(c.upper), upper(choice.filled[1])))]
+    select array[tsrange(lower(wanted.ordered[1]), coalesce(max(c.upper) filter (where c.total <= max_rows), min(c.upper), upper(wanted.ordered[1])))]
     into pieces
     from (
       select n.upper, sum(n.row_count) over (order by n.lower) as total
       from nightshift.count_between(policy, state.default_partition, array(
-        select s.at from generate_series(lower(choice.filled[1]), upper(choice.filled[1]) - grain, grain) s(at)
+        select s.at from generate_series(lower(wanted.ordered[1]), upper(wanted.ordered[1]) - grain, grain) s(at)
         union all
-        select upper(choice.filled[1])
+        select upper(wanted.ordered[1])
       )) n
     ) c;
-    complete := pieces = choice.filled;
+    complete := pieces = wanted.ordered;
   end if;
 end;
 $$;
 
 comment on function nightshift.partitions_to_make is
-  'The periods of the partitions that one transaction makes: all that are missing or, with rows in a default partition, first those without any, then those with, up to max_rows in all; an interval that holds more than that is made in parts. complete: nothing remains after them.';
+  'The periods of the partitions that one transaction makes, in turn: those of the future, of the present, then gaps from new to old, with up to max_rows rows of a default partition in all; an interval that holds more than that is made in parts. Unless the default partition may be read under the lock (may_scan), only those that Postgres need not read it for (is_proven). complete: nothing remains after them.';
 
 -- supabase/schema/partition/partitions_wanted.sql
 
@@ -5726,14 +6006,16 @@ begin
     from nightshift.retired_partitions r
     left join pg_catalog.pg_class c on c.oid = r.partition
     where r.id = d.id and d.status = 'detached' and (c.oid is null or c.relispartition);
-    -- Half detached by them, and due: this run finishes it, as one of its own.
-    perform nightshift.note_detaching(p, r.partition, run.id)
-    from nightshift.read_partitions(chosen) r
-    join nightshift.partition_policies p on p.parent::oid = r.parent
-    where r.pending and r.upper <= least(run.started_at, now()) at time zone 'UTC' - p.retention
-      and not exists (
-        select 1 from nightshift.retired_partitions d where d.partition::oid = r.partition and d.status = 'detaching'
-      );
+    -- Half detached by them, and due: this run finishes it, as one of its own. It is rare, and to read all bounds is not cheap.
+    if exists (select 1 from pg_catalog.pg_inherits i where i.inhdetachpending) then
+      perform nightshift.note_detaching(p, r.partition, run.id)
+      from nightshift.read_partitions(chosen) r
+      join nightshift.partition_policies p on p.parent::oid = r.parent
+      where r.pending and r.upper <= least(run.started_at, now()) at time zone 'UTC' - p.retention
+        and not exists (
+          select 1 from nightshift.retired_partitions d where d.partition::oid = r.partition and d.status = 'detaching'
+        );
+    end if;
   end if;
 
   return jsonb_build_object(
@@ -5966,6 +6248,36 @@ $$;
 comment on function nightshift.referred_tables is
   'To how many of the others each of these tables refers by foreign keys, directly or through others. In descending order each comes before those that it refers to, unless they refer to each other in a circle.';
 
+-- supabase/schema/partition/release_default.sql
+
+create or replace function nightshift.release_default(run_id uuid, fence bigint, table_name text, lock_timeout_ms integer default 100)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '8s'
+set jit = off
+as $$
+declare
+  -- A run that was cancelled has to clear up as well.
+  run nightshift.runs := nightshift.check_lease(run_id, fence);
+  context text;
+begin
+  perform set_config('lock_timeout', greatest(lock_timeout_ms, 1)::text, true);
+  perform nightshift.drop_exclusion(nightshift.find_relation(table_name));
+  return '{"outcome": "released"}';
+exception
+  when lock_not_available or deadlock_detected then
+    return '{"outcome": "busy"}';
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.release_default is
+  'Drops the constraint of exclude_from_default, of this run or of one that was interrupted. Harmless without it. Returns {outcome: released | busy}. Errors: NS409.';
+
 -- supabase/schema/partition/remove_partition_policy.sql
 
 create or replace function nightshift.remove_partition_policy(parent regclass)
@@ -5977,7 +6289,9 @@ set jit = off
 as $$
 declare
   policy nightshift.partition_policies;
+  context text;
 begin
+  perform nightshift.drop_exclusion(parent);
   delete from nightshift.partition_policies p where p.parent = remove_partition_policy.parent returning p.* into policy;
   if not found then
     raise exception using
@@ -5988,6 +6302,10 @@ begin
       hint = 'Name the table with its schema. One that was dropped goes by its oid.';
   end if;
   return nightshift.describe_partition_policy(policy);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -6110,6 +6428,9 @@ declare
   blocked jsonb := '[]';
   waiting boolean := false;
   context text;
+  held jsonb;
+  holder jsonb;
+  detail text;
 begin
   state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
   perform nightshift.require_few_due(policy, state, run);
@@ -6119,18 +6440,27 @@ begin
     waiting := free <> '{}' and clock_timestamp() > look_until;
     exit when waiting;
     reason := nightshift.why_not_retire(policy, due);
-    if reason is null then
-      free := free || due;
-    else
+    if reason is not null then
       blocked := blocked || jsonb_build_object('partition', due::regclass::text, 'reason', reason);
+      continue;
     end if;
+    held := nightshift.lock_holder(array[due::regclass], '{access exclusive}', 10 * make_interval(secs => lock_timeout_ms / 1000.0));
+    if held is null then
+      free := free || due;
+    end if;
+    holder := coalesce(holder, held);
   end loop;
+  if free = '{}' and holder is not null then
+    return jsonb_build_object('outcome', 'busy', 'holder', holder, 'blocked', blocked);
+  end if;
+  waiting := waiting or holder is not null;
   if free <> '{}' then
     begin
       perform nightshift.lock_for_change(policy.parent, null);
     exception
       when lock_not_available or deadlock_detected then
-        return jsonb_build_object('outcome', 'busy', 'blocked', blocked);
+        get stacked diagnostics detail = pg_exception_detail;
+        return nightshift.describe_busy(detail) || jsonb_build_object('blocked', blocked);
     end;
     -- What Postgres reads when a partition is detached: nobody adds to it any more.
     perform nightshift.require_trusted_keys(policy.parent);
@@ -6160,6 +6490,7 @@ begin
   end loop;
   return jsonb_build_object(
     'outcome', case when waiting and retired = 0 then 'busy' when waiting then 'more' else 'retired' end,
+    'holder', holder,
     'blocked', blocked
   );
 exception
@@ -6170,7 +6501,44 @@ end;
 $$;
 
 comment on function nightshift.retire_partitions is
-  'Detaches the due partitions of a table, as many as two seconds allow, and stamps them: see stamp_retired. A partition is due when it ended longer ago than retention; never the newest, never one attached again by hand. Returns {outcome: retired | more (call again) | busy (a lock was not to be had), blocked: [{partition, reason}]}. lock_timeout_ms: 1 to 5000, default 100. statement_timeout 8 s. Errors: NS404, NS409, NS410 cancelled or paused, NS422, NS428 more would go than max_fraction allows.';
+  'Detaches the due partitions of a table, as many as two seconds allow, and stamps them: see stamp_retired. A partition is due when it ended longer ago than retention; never the newest, never one attached again by hand. Returns {outcome: retired | more (call again) | busy (a lock was not to be had; holder: see lock_holder), blocked: [{partition, reason}]}. lock_timeout_ms: 1 to 5000, default 100. statement_timeout 8 s. Errors: NS404, NS409, NS410 cancelled or paused, NS422, NS428 more would go than max_fraction allows.';
+
+-- supabase/schema/partition/scan_time_of.sql
+
+create or replace function nightshift.scan_time_of(relation regclass)
+returns interval
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set max_parallel_workers_per_gather = 0
+as $$
+declare
+  sample constant bigint := 1000;
+  pages constant bigint := nightshift.pages_of(relation);
+  leaf record;
+  first_page bigint;
+  rows_read bigint;
+  begun_at timestamptz;
+begin
+  select l.relation, pg_relation_size(l.relation) / current_setting('block_size')::bigint as pages into leaf
+  from nightshift.all_leaf_relations(scan_time_of.relation) l(relation)
+  order by pages desc
+  limit 1;
+  if not found then
+    return '0';
+  end if;
+  -- From its middle: what has just been written or read, and lies in memory, is at the ends.
+  first_page := greatest(leaf.pages - sample, 0) / 2;
+  begun_at := clock_timestamp();
+  execute format('select count(*) from only %s r where r.ctid >= $1 and r.ctid < $2', nightshift.trusted_name(leaf.relation))
+  into rows_read
+  using ('(' || first_page || ',0)')::tid, ('(' || first_page + sample || ',0)')::tid;
+  return (clock_timestamp() - begun_at) * greatest(pages::double precision / sample, 1);
+end;
+$$;
+
+comment on function nightshift.scan_time_of is
+  'About how long Postgres takes to read a table from end to end, with its partitions: told from 1,000 pages of it.';
 
 -- supabase/schema/partition/secure_partition.sql
 
@@ -6257,9 +6625,8 @@ begin
       case when record.from_bound <> 'MINVALUE' then format('%I >= %s', key.column_name, record.from_bound) end,
       format('%I < %s', key.column_name, record.to_bound))
   );
-  perform nightshift.note_partitions(
-    stamp_retired.run_id, record.parent::text, 'retired', jsonb_build_array(nightshift.describe_retired(record))
-  );
+  perform nightshift.note_partitions(stamp_retired.run_id, 'retired', jsonb_build_object(record.parent::text,
+    jsonb_build_array(nightshift.describe_retired(record))));
   return nightshift.describe_retired(record);
 end;
 $$;
@@ -6370,6 +6737,40 @@ as $$
 $$;
 
 comment on function nightshift.usual_gap is 'The time between the last two scheduled runs of a job; a day while there are not two.';
+
+-- supabase/schema/partition/validate_default.sql
+
+create or replace function nightshift.validate_default(run_id uuid, fence bigint, table_name text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '8s'
+set lock_timeout = '1s'
+set jit = off
+as $$
+declare
+  run nightshift.runs := nightshift.check_lease(run_id, fence);
+  exclusion record := nightshift.exclusion_of(nightshift.find_relation(table_name));
+  context text;
+begin
+  if exclusion.default_partition is null then
+    return '{"outcome": "refused"}';
+  end if;
+  execute format('lock table only %s in share update exclusive mode', nightshift.trusted_name(exclusion.default_partition));
+  execute format('alter table %s validate constraint nightshift_room_ahead', nightshift.trusted_name(exclusion.default_partition));
+  return '{"outcome": "validated"}';
+exception
+  when check_violation or undefined_object or lock_not_available or deadlock_detected then
+    return '{"outcome": "refused"}';
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.validate_default is
+  'Reads the default partition of a table for what exclude_from_default keeps out of it, while readers and writers go on. Returns {outcome: validated | refused}: refused when there is such a row, or the constraint is gone. statement_timeout 8 s, another over the direct connection. Errors: NS409, 57014.';
 
 -- supabase/schema/partition/why_not_drop.sql
 
@@ -17291,7 +17692,7 @@ select nightshift.declare_job('retention-purge', policies => 'nightshift.retenti
 revoke all on schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
-  nightshift.database_sizes, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
+  nightshift.database_sizes, nightshift.default_exclusions, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
   nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
   nightshift.purge_pending, nightshift.purge_released,
   nightshift.refresh_policies, nightshift.restores, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
@@ -17313,12 +17714,13 @@ grant usage on schema nightshift to service_role, nightshift_runner;
 grant execute on function
   nightshift.begin_detach, nightshift.begin_run, nightshift.cancel_run, nightshift.check_health, nightshift.create_partitions,
   nightshift.describe_installation, nightshift.describe_jobs, nightshift.drop_retired_partitions,
-  nightshift.find_run, nightshift.finish_detach, nightshift.finish_run, nightshift.get_health, nightshift.get_run,
+  nightshift.exclude_from_default, nightshift.find_run, nightshift.finish_detach, nightshift.finish_run, nightshift.get_health, nightshift.get_run,
   nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
   nightshift.list_retention_policies, nightshift.list_runs, nightshift.measure_default_partition,
   nightshift.measure_retention_backlog, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
   nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_retirement, nightshift.purge_batch,
-  nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.resume_run, nightshift.retire_partitions
+  nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.resume_run,
+  nightshift.retire_partitions, nightshift.validate_default
 to service_role, nightshift_runner;
 
 -- Policies, pauses, thresholds and what undoes a run: these decide what may go, so they are for people.
@@ -17340,7 +17742,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'cec6c6a9a04eaea486ed4c963610677c4462a42dcd2fea1a80bac44a225232d1', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '19ff91d349972241ac4dd345a5150bc671f1546bc958d1e3241d14e50bfd6155', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -17351,39 +17753,39 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   constant_default, copy_after_attach, copy_grants, copy_settings, count_between, count_deleted, count_held,
   count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy, create_missing_partitions,
   create_partition, create_partitions, database_sizes, dead_rows, declare_health_check, declare_job, declare_keys,
-  declared_since, delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_so_far, describe_ddl_failure,
-  describe_declaration, describe_declared_policy, describe_delete_triggers, describe_failure, describe_health_check,
-  describe_holders, describe_holding_keys, describe_installation, describe_jobs, describe_leftovers, describe_needs,
-  describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
-  describe_retention_policy, describe_retired, describe_run, describe_view, drop_inherited_keys,
-  drop_retired_partitions, due_by_marker, due_condition, estimate_rows, explain_attach_failure, extend_lease, fates_of,
-  fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with,
-  find_refresh, find_refresh_policy, find_relation, find_released_rows, find_run, find_stranger, find_view,
-  finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows,
-  follow_released, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name,
-  get_health, get_run, gone_of, grant_of_refresh, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
-  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
-  health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
-  health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
-  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
-  health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
-  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
-  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
-  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
-  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
-  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_children,
-  hold_partition_run, hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as, interval_start,
-  intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state, job_states, jobs, join_condition,
-  json_number, keep_time, key_collation, key_columns, key_in_words, keys_in_words, known_decisions, last_health_levels,
-  leaf_relations, left_alone, level_rank, list_partition_policies, list_refresh_policies, list_restores,
-  list_retention_policies, list_runs, lock_for_change, lock_in_turn, lock_rows, lock_slice, mark_lost_runs,
-  marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog,
-  measure_children, measure_default_partition, measure_leaves, measure_references, measure_retention_backlog,
-  migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal, name_some, name_triggers,
-  next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching, note_partitions,
-  note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners, own_due_condition,
-  pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix, partition_warnings,
-  partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
+  declared_since, default_exclusions, delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_so_far,
+  describe_busy, describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers,
+  describe_failure, describe_health_check, describe_holders, describe_holding_keys, describe_installation,
+  describe_jobs, describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets,
+  describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
+  drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition, estimate_rows,
+  exclude_from_default, exclusion_of, explain_attach_failure, extend_lease, fates_of, fences, find_covered_rows,
+  find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy,
+  find_relation, find_released_rows, find_run, find_stranger, find_view, finish_detach, finish_run, fires_triggers,
+  fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows,
+  follow_tables, forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh,
+  hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit,
+  health_checks, health_connections, health_database_growth, health_database_size, health_dead_tuples,
+  health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index,
+  health_hidden_partitions, health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes,
+  health_job_missed, health_jobs_failing, health_jobs_lost, health_jobs_partial, health_ledger_size, health_level,
+  health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
+  health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
+  health_replication_lag, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
+  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
+  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
+  hint_for_owner, hold_cascades, hold_children, hold_partition_run, hold_run, hold_table, in_days, index_definition,
+  index_for_key, indexed_as, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default,
+  job_state, job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns, key_in_words,
+  keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone, level_rank, list_partition_policies,
+  list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change, lock_holder, lock_in_turn,
+  lock_rows, lock_slice, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen,
+  may_refresh, measure_backlog, measure_children, measure_default_partition, measure_leaves, measure_references,
+  measure_retention_backlog, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
+  name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
+  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners,
+  own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
+  partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
   partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_partition_maintenance,
   plan_retention_purge, plan_view_refresh, policy_members, policy_of_view, preview_retention_purge, preview_retirement,
   primary_key, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending,
@@ -17391,21 +17793,21 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   read_partitions, read_pressure, reasons_of, reattach_partition, record_batch, record_refresh_failure,
   recount_moved_rows, redundant_indexes, reference_join, reference_tree, referencing_keys, referred_tables,
   refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
-  related_policies, related_tables, released_row, remember_held, remove_health_threshold, remove_partition_policy,
-  remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due, require_health_checks,
-  require_known_names, require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued,
-  require_one_policy, require_own_rows, require_ownership, require_partition_policies, require_period,
-  require_referencing_indexes, require_refresh_policies, require_replica_identity, require_retention_policies,
-  require_statistics, require_trusted, require_trusted_keys, require_wanted, require_within_brake, resolve_references,
-  restore_rows, restores, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions,
-  retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of,
-  secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner,
-  soft_delete_policies, sources_as_of, spread_hold, stamp_retired, stay_released, subtract_held, subtract_row_sets,
-  take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator,
-  unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition,
-  view_of, view_reads, view_refreshes, view_state, views_below, views_read, warn_of_heirs, warn_of_namesake,
-  warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire,
-  why_not_retire_so_many, without_replica_identity
+  related_policies, related_tables, release_default, released_row, remember_held, remove_health_threshold,
+  remove_partition_policy, remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due,
+  require_health_checks, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
+  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
+  require_period, require_referencing_indexes, require_refresh_policies, require_replica_identity,
+  require_retention_policies, require_statistics, require_trusted, require_trusted_keys, require_wanted,
+  require_within_brake, resolve_references, restore_rows, restores, resume_run, retention_keys, retention_policies,
+  retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check,
+  runs, sample_due_rows, scan_of, scan_time_of, secure_partition, secure_partitions, set_health_threshold,
+  sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies, sources_as_of, spread_hold,
+  stamp_retired, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores,
+  trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers, unpause, unreferenced_condition,
+  untrusted_in_condition, users_of, usual_gap, usual_partition, validate_default, view_of, view_reads, view_refreshes,
+  view_state, views_below, views_read, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge,
+  way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

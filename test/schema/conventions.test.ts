@@ -23,6 +23,7 @@ const callable = [
   'describe_installation',
   'describe_jobs',
   'drop_retired_partitions',
+  'exclude_from_default',
   'find_run',
   'finish_detach',
   'finish_run',
@@ -46,6 +47,7 @@ const callable = [
   'reattach_partition',
   'record_refresh_failure',
   'refresh_view',
+  'release_default',
   'remove_health_threshold',
   'remove_partition_policy',
   'remove_refresh_policy',
@@ -55,6 +57,7 @@ const callable = [
   'retire_partitions',
   'set_health_threshold',
   'unpause',
+  'validate_default',
 ];
 
 /** Of these, what nightshift_runner may not, and why: all others are for it as well. */

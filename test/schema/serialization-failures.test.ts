@@ -120,6 +120,7 @@ describe('whatever is called over the API', () => {
         'preview_retention_purge',
         'purge_batch',
         'measure_default_partition',
+        'exclude_from_default',
         'create_partitions',
         'preview_retirement',
         'begin_detach',
@@ -141,6 +142,7 @@ describe('whatever is called over the API', () => {
       () =>
         refuseCommands('CREATE TABLE', 'ALTER TABLE', 'DROP TABLE', 'REFRESH MATERIALIZED VIEW'),
       [
+        'exclude_from_default',
         'create_partitions',
         'retire_partitions',
         'finish_detach',

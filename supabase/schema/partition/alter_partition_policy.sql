@@ -17,6 +17,7 @@ set jit = off
 as $$
 declare
   policy nightshift.partition_policies;
+  context text;
 begin
   update nightshift.partition_policies p
   set
@@ -38,12 +39,19 @@ begin
   end if;
   perform nightshift.check_partition_policy(policy);
   perform nightshift.require_ownership(policy.parent);
+  if not policy.enabled then
+    perform nightshift.drop_exclusion(policy.parent);
+  end if;
   if retention is not null then
     update nightshift.retired_partitions d
     set status = 'released'
     where d.parent = alter_partition_policy.parent and d.status = 'reattached';
   end if;
   return (select s.document from nightshift.describe_partition_sets(array[policy.parent::oid]) s);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

@@ -7,7 +7,8 @@
 create or replace function nightshift.create_missing_partitions(
   parent regclass,
   as_of timestamptz default now(),
-  max_rows bigint default 50000
+  max_rows bigint default 50000,
+  max_lock interval default '1 second'
 )
 returns jsonb
 language plpgsql
@@ -20,6 +21,7 @@ declare
   patience constant text := current_setting('lock_timeout');
   policy nightshift.partition_policies;
   state nightshift.partition_state;
+  step_time interval := '0';
   todo record;
   known record;
   model regclass;
@@ -52,9 +54,23 @@ begin
   -- What Postgres reads when a partition is attached: nobody adds to it any more.
   perform nightshift.trusted_name(policy.parent);
   state := nightshift.assess_partitions(array[policy.parent::oid], as_of);
-  todo := nightshift.partitions_to_make(policy, state, max_rows);
+  if state.default_partition is not null then
+    -- Once for rows that move, once by Postgres for rows that ought to have.
+    step_time := 2 * nightshift.scan_time_of(state.default_partition);
+  end if;
+  -- The other half of the time is for writing rows.
+  todo := nightshift.partitions_to_make(policy, state, max_rows, step_time <= max_lock / 2);
+  if todo.pieces = '{}' and todo.complete then
+    return jsonb_build_object('created', made, 'done', true, 'lockedMs', 0);
+  end if;
   if todo.pieces = '{}' then
-    return jsonb_build_object('created', made, 'done', todo.complete, 'lockedMs', 0);
+    raise exception using
+      errcode = 'NS423',
+      message = format('Its default partition %s is so large that to make the missing partitions beside it would keep everyone waiting for about %s s each',
+        state.default_partition::regclass, round(extract(epoch from step_time)::numeric, 1)),
+      detail = 'It is read for each of them, with the table locked, for rows that belong into the new one. Nothing was changed.',
+      hint = format('In a quiet hour, until it says done: set statement_timeout = 0; select nightshift.create_missing_partitions(%L, max_rows => 10000000, max_lock => ''1 hour'');',
+        policy.parent);
   end if;
   -- Of a uuid only the first half is a time: next to an odd bound the new one has to be the very same.
   select
@@ -74,7 +90,7 @@ begin
   end if;
   locked_at := clock_timestamp();
   foreach piece in array todo.pieces loop
-    exit when made <> '[]' and clock_timestamp() > locked_at + interval '1 second';
+    exit when made <> '[]' and clock_timestamp() > locked_at + max_lock - case when todo.is_proven then '0' else step_time end;
     made := made || (
       nightshift.create_partition(
         policy, state.key_column, lower(piece),
@@ -82,11 +98,14 @@ begin
           nightshift.bound_of_time(lower(piece), state.key_type, policy.epoch)),
         coalesce(known.from_bounds[array_position(known.lowers, upper(piece))],
           nightshift.bound_of_time(upper(piece), state.key_type, policy.epoch)),
-        model, state.default_partition
+        model, case when not todo.is_proven then state.default_partition end
       )
       || jsonb_build_object('from', lower(piece) at time zone 'UTC', 'to', upper(piece) at time zone 'UTC')
     );
   end loop;
+  if todo.is_proven and cardinality(todo.pieces) = jsonb_array_length(made) then
+    perform nightshift.drop_exclusion(policy.parent);
+  end if;
   perform set_config('lock_timeout', patience, true);
   return jsonb_build_object(
     'created', made,
@@ -97,4 +116,4 @@ end;
 $$;
 
 comment on function nightshift.create_missing_partitions is
-  'Makes the partitions of a table that its policy asks for and that are not there: the present interval, premake more, and gaps; and moves rows of a default partition to where they belong, at most about max_rows in one call (default 50,000). Harmless when repeated. For whoever owns the schema nightshift; jobs call create_partitions. Waits for locks as long as lock_timeout says, 2 s when that says for ever. Returns {created: [{partition, from, to, rows, warnings}], done, lockedMs}; not done: call it again. lockedMs: how long, in ms, the locks were held. Errors: NS404, NS422, 55P03 a lock was not to be had.';
+  'Makes the partitions of a table that its policy asks for and that are not there: the present interval, premake more, and gaps; and moves rows of a default partition to where they belong, at most about max_rows in one call (default 50,000): the future first, then the present, then gaps from new to old. Harmless when repeated. For whoever owns the schema nightshift; jobs call create_partitions. Waits for locks as long as lock_timeout says, 2 s when that says for ever. Returns {created: [{partition, from, to, rows, warnings}], done, lockedMs}; not done: call it again. lockedMs: how long, in ms, the locks were held. max_lock: about how long everyone may have to wait in one call where there is a default partition, default 1 second; half of it may pass with reading that partition. Errors: NS404, NS422, NS423 the default partition is too large for that, 55P03 a lock was not to be had.';

@@ -84,4 +84,4 @@ end;
 $$;
 
 comment on function nightshift.create_partition is
-  'Makes one partition and attaches it: like model, the newest sibling, in all that the table itself does not give it; with the rows of the default partition that belong there. The table is locked by the caller. Returns {partition, rows, warnings}.';
+  'Makes one partition and attaches it: like model, the newest sibling, in all that the table itself does not give it; with the rows of the default partition, if one is given, that belong there. The table is locked by the caller. Returns {partition, rows, warnings}.';

@@ -7,7 +7,8 @@ create or replace function nightshift.create_partitions(
   fence bigint,
   tables text[],
   lock_timeout_ms integer default 100,
-  max_rows bigint default 50000
+  max_rows bigint default 50000,
+  max_lock_ms integer default 1000
 )
 returns jsonb
 language plpgsql
@@ -20,10 +21,12 @@ declare
   stop_at constant timestamptz := clock_timestamp() + interval '1 second';
   run nightshift.runs;
   name text;
+  made jsonb := '{}';
   answers jsonb := '[]';
   answer jsonb;
   hint text;
   context text;
+  detail text;
 begin
   perform nightshift.require_nothing_queued();
   run := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
@@ -38,13 +41,16 @@ begin
           message = format('%s has no partition policy that is switched on', name),
           hint = 'It was removed, switched off or renamed since the run began.';
       end if;
-      answer := nightshift.create_missing_partitions(nightshift.find_relation(name), run.started_at, max_rows)
-        || '{"outcome": "made"}';
-      perform nightshift.note_partitions(run.id, name, 'created', answer -> 'created');
+      answer := nightshift.create_missing_partitions(nightshift.find_relation(name), run.started_at, max_rows,
+        make_interval(secs => max_lock_ms / 1000.0)) || '{"outcome": "made"}';
+      if answer -> 'created' <> '[]' then
+        made := made || jsonb_build_object(name, coalesce(made -> name, '[]') || (answer -> 'created'));
+      end if;
     exception
       when lock_not_available or deadlock_detected then
-        answer := '{"outcome": "busy"}';
-      when sqlstate 'NS404' or sqlstate 'NS422' or syntax_error_or_access_rule_violation or object_not_in_prerequisite_state
+        get stacked diagnostics detail = pg_exception_detail;
+        answer := nightshift.describe_busy(detail);
+      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS423' or syntax_error_or_access_rule_violation or object_not_in_prerequisite_state
         or feature_not_supported or integrity_constraint_violation or data_exception or dependent_objects_still_exist
         or program_limit_exceeded or plpgsql_error or invalid_schema_name or serialization_failure
       then
@@ -58,6 +64,8 @@ begin
     end;
     answers := answers || (answer || jsonb_build_object('table', name));
   end loop;
+  -- Once for all: the ledger is written anew each time.
+  perform nightshift.note_partitions(run.id, 'created', made);
   return answers;
 exception
   when serialization_failure then
@@ -67,4 +75,4 @@ end;
 $$;
 
 comment on function nightshift.create_partitions is
-  'Makes the missing partitions of the tables, in one transaction, for a run: see create_missing_partitions. What happens to one table does not touch the others. Returns one answer a table, [{table, outcome: made, created, done, lockedMs} | {table, outcome: busy} | {table, outcome: failed, error}], for as many tables as a second allows; the rest: call again. lock_timeout_ms: how long it waits for each lock, 1 to 5000, default 100. statement_timeout 8 s. Tables with foreign keys, or with a default partition, one at a time: their locks are felt. Errors: NS409 lease lost, NS410 cancelled or paused, NS422.';
+  'Makes the missing partitions of the tables, in one transaction, for a run: see create_missing_partitions. What happens to one table does not touch the others. Returns one answer a table, [{table, outcome: made, created, done, lockedMs} | {table, outcome: busy, holder (see lock_holder)} | {table, outcome: failed, error}], for as many tables as a second allows; the rest: call again. lock_timeout_ms: how long it waits for each lock, 1 to 5000, default 100. max_lock_ms: see max_lock there. statement_timeout 8 s. Tables with foreign keys, or with a default partition, one at a time: their locks are felt. Errors: NS409 lease lost, NS410 cancelled or paused, NS422.';

@@ -44,6 +44,7 @@ as $$
           ) end
         ),
         'defaultPartition', a.default_partition::regclass::text,
+        'excludes', exists (select from nightshift.default_exclusions e where e.parent = p.parent),
         -- Read once for all tables: there is no index by the table at the other end.
         'hasForeignKeys', p.parent::oid in (
           select unnest(array[k.conrelid, k.confrelid]) from pg_catalog.pg_constraint k where k.contype = 'f'
@@ -62,4 +63,4 @@ as $$
 $$;
 
 comment on function nightshift.describe_partition_sets is
-  'Policies with the state of their tables, as JSON: partitions, horizon, horizonDays (null when it never ends), missing [{from, to}], due, dueAfterwards (the newest, which is due when others have been made), dueBefore (partitions that ended by then are due), refusal (why a run retires none of them, unless forced), defaultPartition, hasForeignKeys (from it or to it), oversized (how many), warnings; or problem and fix when the policy does not fit its table any more.';
+  'Policies with the state of their tables, as JSON: partitions, horizon, horizonDays (null when it never ends), missing [{from, to}], due, dueAfterwards (the newest, which is due when others have been made), dueBefore (partitions that ended by then are due), refusal (why a run retires none of them, unless forced), defaultPartition, excludes (a run was interrupted: see exclude_from_default), hasForeignKeys (from it or to it), oversized (how many), warnings; or problem and fix when the policy does not fit its table any more.';

@@ -25,6 +25,7 @@ declare
   answers jsonb := '[]';
   answer jsonb;
   context text;
+  detail text;
 begin
   foreach name in array partitions loop
     exit when answers <> '[]' and clock_timestamp() > stop_at;
@@ -40,7 +41,7 @@ begin
         perform 1 from nightshift.partition_policies p where p.parent = record.parent for share;
         -- With the table locked, nobody attaches or renames it between the look and the drop.
         if exists (select 1 from pg_catalog.pg_class c where c.oid = record.partition and c.relkind = 'r') then
-          execute format('lock table %s in access exclusive mode', record.partition);
+          perform nightshift.lock_in_turn(array[record.partition], '{access exclusive}');
         end if;
         reason := nightshift.why_not_drop(record, run.started_at);
         if reason is null then
@@ -48,8 +49,8 @@ begin
           update nightshift.retired_partitions d
           set status = 'dropped', ended_at = clock_timestamp(), ended_run = run.id
           where d.id = record.id;
-          perform nightshift.note_partitions(run.id, record.parent::text, 'dropped',
-            jsonb_build_array(jsonb_build_object('partition', name, 'sizeBytes', record.size_bytes)));
+          perform nightshift.note_partitions(run.id, 'dropped', jsonb_build_object(record.parent::text,
+            jsonb_build_array(jsonb_build_object('partition', name, 'sizeBytes', record.size_bytes))));
           answer := '{"outcome": "dropped"}';
         else
           answer := jsonb_build_object('outcome', 'kept', 'reason', reason);
@@ -63,7 +64,8 @@ begin
       end if;
     exception
       when lock_not_available or deadlock_detected then
-        answer := '{"outcome": "busy"}';
+        get stacked diagnostics detail = pg_exception_detail;
+        answer := nightshift.describe_busy(detail);
       when sqlstate 'NS422' then
         answer := jsonb_build_object('outcome', 'kept', 'reason', sqlerrm);
       when dependent_objects_still_exist then
@@ -87,4 +89,4 @@ end;
 $$;
 
 comment on function nightshift.drop_retired_partitions is
-  'Drops retired partitions whose grace period is over, each looked at again under the lock: see why_not_drop. Nothing is cascaded. Returns [{partition, outcome: dropped} | {partition, outcome: kept, reason} | {partition, outcome: busy}], for as many as two seconds allow. lock_timeout_ms: 1 to 5000, default 100; a partition with foreign keys also locks the tables that it refers to. statement_timeout 8 s. Errors: NS409, NS410 cancelled or paused, NS422.';
+  'Drops retired partitions whose grace period is over, each looked at again under the lock: see why_not_drop. Nothing is cascaded. Returns [{partition, outcome: dropped} | {partition, outcome: kept, reason} | {partition, outcome: busy, holder (see lock_holder)}], for as many as two seconds allow. lock_timeout_ms: 1 to 5000, default 100; a partition with foreign keys also locks the tables that it refers to. statement_timeout 8 s. Errors: NS409, NS410 cancelled or paused, NS422.';

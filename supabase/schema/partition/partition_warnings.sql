@@ -29,6 +29,12 @@ as $$
     from unnest(held) r(period)
     where upper_inf(r.period) or upper(r.period) = 'infinity'
     union all
+    select format('%s refuses rows from %s to %s, because a run was interrupted or is under way; the next one mends it. Fix: alter table %s drop constraint nightshift_room_ahead;',
+      e.default_partition, lower(e.period), upper(e.period), e.default_partition)
+    from nightshift.default_exclusions e
+    where e.parent = policy.parent
+      and exists (select 1 from pg_catalog.pg_constraint k where k.conrelid = e.default_partition and k.conname = 'nightshift_room_ahead')
+    union all
     select format('It has no partition from %s to %s, more than 1,000 intervals ago, and none is made there.', lower(r.period), upper(r.period))
     from unnest(left_out) r(period)
     where cutoff is null or upper(r.period) > cutoff

@@ -27,14 +27,16 @@ begin
     from nightshift.retired_partitions r
     left join pg_catalog.pg_class c on c.oid = r.partition
     where r.id = d.id and d.status = 'detached' and (c.oid is null or c.relispartition);
-    -- Half detached by them, and due: this run finishes it, as one of its own.
-    perform nightshift.note_detaching(p, r.partition, run.id)
-    from nightshift.read_partitions(chosen) r
-    join nightshift.partition_policies p on p.parent::oid = r.parent
-    where r.pending and r.upper <= least(run.started_at, now()) at time zone 'UTC' - p.retention
-      and not exists (
-        select 1 from nightshift.retired_partitions d where d.partition::oid = r.partition and d.status = 'detaching'
-      );
+    -- Half detached by them, and due: this run finishes it, as one of its own. It is rare, and to read all bounds is not cheap.
+    if exists (select 1 from pg_catalog.pg_inherits i where i.inhdetachpending) then
+      perform nightshift.note_detaching(p, r.partition, run.id)
+      from nightshift.read_partitions(chosen) r
+      join nightshift.partition_policies p on p.parent::oid = r.parent
+      where r.pending and r.upper <= least(run.started_at, now()) at time zone 'UTC' - p.retention
+        and not exists (
+          select 1 from nightshift.retired_partitions d where d.partition::oid = r.partition and d.status = 'detaching'
+        );
+    end if;
   end if;
 
   return jsonb_build_object(

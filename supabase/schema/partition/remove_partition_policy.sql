@@ -7,7 +7,9 @@ set jit = off
 as $$
 declare
   policy nightshift.partition_policies;
+  context text;
 begin
+  perform nightshift.drop_exclusion(parent);
   delete from nightshift.partition_policies p where p.parent = remove_partition_policy.parent returning p.* into policy;
   if not found then
     raise exception using
@@ -18,6 +20,10 @@ begin
       hint = 'Name the table with its schema. One that was dropped goes by its oid.';
   end if;
   return nightshift.describe_partition_policy(policy);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

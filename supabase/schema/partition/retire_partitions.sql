@@ -29,6 +29,9 @@ declare
   blocked jsonb := '[]';
   waiting boolean := false;
   context text;
+  held jsonb;
+  holder jsonb;
+  detail text;
 begin
   state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
   perform nightshift.require_few_due(policy, state, run);
@@ -38,18 +41,27 @@ begin
     waiting := free <> '{}' and clock_timestamp() > look_until;
     exit when waiting;
     reason := nightshift.why_not_retire(policy, due);
-    if reason is null then
-      free := free || due;
-    else
+    if reason is not null then
       blocked := blocked || jsonb_build_object('partition', due::regclass::text, 'reason', reason);
+      continue;
     end if;
+    held := nightshift.lock_holder(array[due::regclass], '{access exclusive}', 10 * make_interval(secs => lock_timeout_ms / 1000.0));
+    if held is null then
+      free := free || due;
+    end if;
+    holder := coalesce(holder, held);
   end loop;
+  if free = '{}' and holder is not null then
+    return jsonb_build_object('outcome', 'busy', 'holder', holder, 'blocked', blocked);
+  end if;
+  waiting := waiting or holder is not null;
   if free <> '{}' then
     begin
       perform nightshift.lock_for_change(policy.parent, null);
     exception
       when lock_not_available or deadlock_detected then
-        return jsonb_build_object('outcome', 'busy', 'blocked', blocked);
+        get stacked diagnostics detail = pg_exception_detail;
+        return nightshift.describe_busy(detail) || jsonb_build_object('blocked', blocked);
     end;
     -- What Postgres reads when a partition is detached: nobody adds to it any more.
     perform nightshift.require_trusted_keys(policy.parent);
@@ -79,6 +91,7 @@ begin
   end loop;
   return jsonb_build_object(
     'outcome', case when waiting and retired = 0 then 'busy' when waiting then 'more' else 'retired' end,
+    'holder', holder,
     'blocked', blocked
   );
 exception
@@ -89,4 +102,4 @@ end;
 $$;
 
 comment on function nightshift.retire_partitions is
-  'Detaches the due partitions of a table, as many as two seconds allow, and stamps them: see stamp_retired. A partition is due when it ended longer ago than retention; never the newest, never one attached again by hand. Returns {outcome: retired | more (call again) | busy (a lock was not to be had), blocked: [{partition, reason}]}. lock_timeout_ms: 1 to 5000, default 100. statement_timeout 8 s. Errors: NS404, NS409, NS410 cancelled or paused, NS422, NS428 more would go than max_fraction allows.';
+  'Detaches the due partitions of a table, as many as two seconds allow, and stamps them: see stamp_retired. A partition is due when it ended longer ago than retention; never the newest, never one attached again by hand. Returns {outcome: retired | more (call again) | busy (a lock was not to be had; holder: see lock_holder), blocked: [{partition, reason}]}. lock_timeout_ms: 1 to 5000, default 100. statement_timeout 8 s. Errors: NS404, NS409, NS410 cancelled or paused, NS422, NS428 more would go than max_fraction allows.';

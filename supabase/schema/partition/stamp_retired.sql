@@ -27,9 +27,8 @@ begin
       case when record.from_bound <> 'MINVALUE' then format('%I >= %s', key.column_name, record.from_bound) end,
       format('%I < %s', key.column_name, record.to_bound))
   );
-  perform nightshift.note_partitions(
-    stamp_retired.run_id, record.parent::text, 'retired', jsonb_build_array(nightshift.describe_retired(record))
-  );
+  perform nightshift.note_partitions(stamp_retired.run_id, 'retired', jsonb_build_object(record.parent::text,
+    jsonb_build_array(nightshift.describe_retired(record))));
   return nightshift.describe_retired(record);
 end;
 $$;

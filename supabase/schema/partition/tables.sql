@@ -56,10 +56,20 @@ comment on column nightshift.retired_partitions.status is
   'detaching: asked for over the direct connection, not known to be done. detached: no part of the table. dropped. reattached: part of it again, and left alone. released: reattached, and due again since its policy was given another retention; or detached by a person. gone: dropped or taken elsewhere by a person.';
 comment on column nightshift.retired_partitions.drop_after is 'Null when the policy said to keep it.';
 
+create table if not exists nightshift.default_exclusions (
+  parent regclass primary key references nightshift.partition_policies on delete cascade,
+  default_partition regclass not null,
+  period tsrange not null
+);
+
+comment on table nightshift.default_exclusions is
+  'One row while the constraint nightshift_room_ahead is on a default partition: what it keeps out. Made and removed with it.';
+
 create index if not exists retired_partitions_partition on nightshift.retired_partitions (partition);
 create index if not exists retired_partitions_parent on nightshift.retired_partitions (parent, status);
 alter table nightshift.partition_policies enable row level security;
 alter table nightshift.retired_partitions enable row level security;
+alter table nightshift.default_exclusions enable row level security;
 
 do $$
 begin

@@ -74,6 +74,15 @@ const onPartitionedTable = (table: string): Call[] => {
     ...dryAndReal('preview_retirement', name, maintenance),
     ...dryAndReal('measure_default_partition', name, maintenance),
     call('create_partitions', `array[${name}]`, maintenance),
+    call('exclude_from_default', `${name}, 8000`, maintenance),
+    call('validate_default', name, {
+      ...maintenance,
+      statements: (lease) => [`select nightshift.exclude_from_default(${lease}, ${name}, 8000)`],
+    }),
+    call('release_default', name, {
+      ...maintenance,
+      statements: (lease) => [`select nightshift.exclude_from_default(${lease}, ${name}, 8000)`],
+    }),
     call('retire_partitions', name, maintenance),
     call('begin_detach', name, maintenance),
   ];

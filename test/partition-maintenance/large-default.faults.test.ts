@@ -248,6 +248,32 @@ describe('a default partition that refuses rows of partitions being made', () =>
     expect(await refuses()).toBe(false);
   });
 
+  it('at whichever call a run dies, takes them again after the next one, which loses nothing', async () => {
+    for (let nth = 2, isThrough = false; !isThrough; nth++) {
+      await startAfresh(db.sql);
+      await createEvents();
+      const before = await checksum(db.sql, 'app.events');
+      const died = new Error('The process died.');
+      let calls = 0;
+      isThrough = await runBeside({
+        beforeCall: () => {
+          if (++calls > nth) throw died;
+        },
+      }).then(
+        () => true,
+        () => false,
+      );
+      await expireLease(db.sql);
+      await runBeside();
+      expect(await refuses()).toBe(false);
+      expect(await partitionsOf(db.sql, 'app.events')).toMatchObject({
+        [await monthOf(2)]: expect.anything(),
+        [await monthOf(3)]: expect.anything(),
+      });
+      expect(await checksum(db.sql, 'app.events')).toBe(before);
+    }
+  });
+
   it.each([
     ['validate_default', 'the run is cancelled', (sql: Sql) => cancel(sql)],
     ['create_partitions', 'the run is cancelled', (sql: Sql) => cancel(sql)],

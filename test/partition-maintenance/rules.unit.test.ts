@@ -127,6 +127,19 @@ describe('what came of a table', () => {
     expect(step({ ...busy, measured: uncounted }).error?.code).toBe('55P03');
   });
 
+  it('names a prepared transaction as what it is, since no process can be ended', () => {
+    const holder = {
+      relation: 'app.logs',
+      pid: null,
+      application: null,
+      role: null,
+      since: '2026-03-01',
+    };
+    const { error } = step({ retired: { ...ended, busy: true, blocked: [], holder } });
+    expect(error?.message).toMatch(/a prepared transaction holds app.logs \(since 2026-03-01\)$/);
+    expect(error?.hint).toContain('commit or roll it back');
+  });
+
   it('has the last count of its default partition', () => {
     const rows = (measured: Measurement | undefined, measuredAgain: Measurement | undefined) => {
       const { defaultPartition, status } = step({ measured, measuredAgain });
@@ -224,6 +237,22 @@ describe('waiting for locks', () => {
       [['c'], 100],
       ...lockSchedule.slice(1).map(({ lockTimeoutMs }) => [['b'], lockTimeoutMs]),
     ]);
+    vi.useRealTimers();
+  });
+
+  it('looks on for another minute where a transaction lasts, and no longer asks where it queued', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    const asked: string[][] = [];
+    const retrying = withLockRetries(plenty, ['a', 'b', 'c'], async (subjects) => {
+      asked.push(subjects);
+      const isOver = asked.length > lockSchedule.length + 1;
+      const outcomes = { a: 'busy', b: 'held', c: isOver ? 'done' : 'held' } as const;
+      return new Map(subjects.map((s) => [s, outcomes[s as keyof typeof outcomes]]));
+    });
+    await vi.runAllTimersAsync();
+    expect(await retrying).toEqual({ busy: ['a', 'b'], waiting: [] });
+    const all = lockSchedule.map(() => ['a', 'b', 'c']);
+    expect(asked).toEqual([...all, ['b', 'c'], ['b', 'c'], ['b'], ['b'], ['b']]);
     vi.useRealTimers();
   });
 

@@ -1,65 +1,4 @@
-import { Command, CommanderError } from 'commander';
-import { NightshiftError, toNightshiftError } from '../functions/_shared/errors.ts';
-import { jobNames } from '../functions/registry.ts';
-import { addCancel } from './commands/cancel.ts';
-import { addDoctor } from './commands/doctor.ts';
-import { addHealth } from './commands/health.ts';
-import { addMigrate } from './commands/migrate.ts';
-import { addMigrations } from './commands/migrations.ts';
-import { addPlan } from './commands/plan.ts';
-import { addPolicies } from './commands/policies.ts';
-import { addRun } from './commands/run.ts';
-import { addRuns } from './commands/runs.ts';
-import { addStatus } from './commands/status.ts';
-import { addToken } from './commands/token.ts';
-import { addUninstall } from './commands/uninstall.ts';
-import { exitCodes } from './exit-codes.ts';
-import { showError } from './ui.ts';
-
-const program = new Command('nightshift')
-  .description('Scheduled maintenance for Supabase Postgres, by hand.')
-  .addHelpText(
-    'after',
-    `
-Jobs: ${jobNames.join(', ')}
-Connects to SUPABASE_URL with SUPABASE_SECRET_KEY (or SUPABASE_PUBLISHABLE_KEY and NIGHTSHIFT_RUNNER_TOKEN),
-or to the stack of npm start.
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 work left, 4 not run (another run, or paused);
-of health: 0 nothing worse than info, 5 warnings or checks that could not run, 6 something critical.`,
-  )
-  .exitOverride();
-
-// In the order of the help.
-addRun(program);
-addStatus(program);
-addRuns(program);
-addCancel(program);
-addHealth(program);
-addDoctor(program);
-addPolicies(program);
-addPlan(program);
-addMigrate(program);
-addMigrations(program);
-addUninstall(program);
-addToken(program);
-
-/** Without `--`, npm takes options for itself: a dry run would be a real one. */
-function refuseOptionsTakenByNpm(options: readonly string[]): void {
-  if (process.env.npm_lifecycle_event !== 'nightshift') return;
-  const taken = options.filter(
-    (name) =>
-      process.env[`npm_config_${name.replaceAll('-', '_')}`] && !process.argv.includes(`--${name}`),
-  );
-  if (taken.length === 0) return;
-  throw new NightshiftError(
-    'NS422',
-    `npm took ${taken.map((name) => `--${name}`).join(' and ')} for itself`,
-    {
-      detail: 'Nothing was run.',
-      hint: 'Put -- before the arguments: npm run nightshift -- run retention-purge --dry-run',
-    },
-  );
-}
+import { runCommandLine } from './command-line.ts';
 
 // Whoever reads only the first lines, as head does, is done with us.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -67,20 +6,4 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit();
 });
 
-try {
-  refuseOptionsTakenByNpm(
-    program.commands
-      .flatMap((command) => [command, ...command.commands])
-      .flatMap(({ options }) => options.map(({ long }) => long?.slice(2) ?? '')),
-  );
-  await program.parseAsync();
-} catch (thrown) {
-  if (thrown instanceof CommanderError) {
-    process.exitCode = thrown.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-  } else {
-    const error = toNightshiftError(thrown);
-    showError(error.describe());
-    process.exitCode =
-      error.code === 'NS422' || error.code === 'NS404' ? exitCodes.usage : exitCodes.failed;
-  }
-}
+await runCommandLine(process.argv.slice(2));

@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Sql } from 'postgres';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { setUpDatabase, startAfresh } from '../support/database.ts';
 import { auditDeletes, closeGate, deletedIds, runPurge, stepOf } from '../support/purge.ts';
 import { checksum, idsOf, range } from '../support/rows.ts';
+import { thinkTimeMs } from '../support/traffic.ts';
 import { until, waiting } from '../support/waiting.ts';
 
 const items = 'app.items';
@@ -183,6 +185,7 @@ describe.each(ways)('a row restored while the purge walks by %s', (way) => {
           `update app.items set deleted_at = null where id = ${id} and deleted_at is not null`,
         );
         if (count === 1) restored.add(id);
+        await sleep(thinkTimeMs);
       }
     };
     const users = [2_741, 1_999, 5_077].map((step) => restoreAtRandom(db.connect(), step));

@@ -96,7 +96,7 @@ const yearMs = 366 * 1440 * minuteMs;
 
 /** The next time within a year that summer time leaves out: AWS skips it, and the job has no other in that hour. */
 export function leftOutAfterMs(schedule: Schedule, afterMs: number): number | undefined {
-  if (schedule.expression.startsWith('rate(')) return undefined;
+  if (schedule.expression.startsWith('rate(') || schedule.timezone === 'UTC') return undefined;
   const cron = cronOf(schedule);
   let next = cron.nextRun(isoTime(afterMs));
   for (let times = 0; next && next.getTime() < afterMs + yearMs && times < 400; times += 1) {

@@ -76,12 +76,14 @@ async function run(name: string, { json, ...input }: Options): Promise<void> {
   const stop = new Stop();
   // The first one lets the batch under way commit and the run be written down; a second one kills. A terminal that is
   // closed sends SIGHUP.
-  for (const [signal, how] of stopSignals) {
-    process.once(signal, () => {
+  const listeners = stopSignals.map(([signal, how]) => {
+    const listener = () => {
       stop.raise(stoppedByHand(how));
       bars.say('\nStopping after what is under way; press Ctrl-C again to quit at once.');
-    });
-  }
+    };
+    process.once(signal, listener);
+    return [signal, listener] as const;
+  });
   const result = await runJob(
     job,
     { trigger: 'cli', requestedBy: process.env.USER ?? 'cli', input },
@@ -95,7 +97,10 @@ async function run(name: string, { json, ...input }: Options): Promise<void> {
       metrics: noMetrics,
       ...(json ? {} : { onProgress: bars.onProgress }),
     },
-  ).finally(bars.stop);
+  ).finally(() => {
+    bars.stop();
+    for (const [signal, listener] of listeners) process.off(signal, listener);
+  });
   if (json) printJson(result.run);
   else await showResult(result);
   process.exitCode = exitCodeOf(result);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { newestRelease } from '../../cli/installation/release.ts';
-import { run } from '../support/command-line.ts';
+import { nightshift, run, startNightshift } from '../support/command-line.ts';
 import { setUpDatabase } from '../support/database.ts';
 
 describe('the command line', () => {
@@ -22,22 +22,18 @@ describe('the command line', () => {
   });
 
   it('says how to begin while there is no policy', async () => {
-    const { stdout, code } = await run('cli/main.ts', ['policies'], env);
+    const { stdout, code } = await startNightshift(['policies'], env);
     expect(stdout).toMatch(/nothing is ever deleted[\s\S]*add_retention_policy/);
     expect(code).toBe(0);
   });
 
   it('shows a policy, purges dry and then for real, and shows the runs', async () => {
     await db.sql`select nightshift.add_retention_policy('public.orders', '30 days')`;
-    expect((await run('cli/main.ts', ['policies'], env)).stdout).toMatch(
-      /public\.orders .* 300 .* 1,000 /,
-    );
+    expect((await nightshift(['policies'], env)).stdout).toMatch(/public\.orders .* 300 .* 1,000 /);
 
-    const dry = await run('cli/main.ts', ['run', 'retention-purge', '--dry-run', '--json'], env);
+    const dry = await nightshift(['run', 'retention-purge', '--dry-run', '--json'], env);
     expect(dry.code).toBe(0);
-    expect((await run('cli/main.ts', ['status'], env)).stdout).toMatch(
-      /retention-purge .* only ran dry /,
-    );
+    expect((await nightshift(['status'], env)).stdout).toMatch(/retention-purge .* only ran dry /);
     expect(JSON.parse(dry.stdout)).toMatchObject({
       status: 'succeeded',
       dryRun: true,
@@ -46,19 +42,19 @@ describe('the command line', () => {
     });
     expect(await db.sql`select count(*)::integer as n from public.orders`).toEqual([{ n: 1000 }]);
 
-    const real = await run('cli/main.ts', ['run', 'retention-purge'], env);
+    const real = await nightshift(['run', 'retention-purge'], env);
     expect(real.code).toBe(0);
     expect(real.stdout).toMatch(/public\.orders .* 300 .* succeeded/);
     expect(await db.sql`select count(*)::integer as n from public.orders`).toEqual([{ n: 700 }]);
 
-    const status = await run('cli/main.ts', ['status', '--json'], env);
+    const status = await nightshift(['status', '--json'], env);
     expect(JSON.parse(status.stdout)).toMatchObject({
       jobs: expect.arrayContaining([
         expect.objectContaining({ job: 'retention-purge', state: 'on time', failedInRow: 0 }),
       ]),
       runs: [{ dryRun: false }, { dryRun: true }],
     });
-    const shown = (await run('cli/main.ts', ['status'], env)).stdout;
+    const shown = (await nightshift(['status'], env)).stdout;
     expect(shown).toMatch(/retention-purge .* on time .* ago .* 02:00:00 /);
     expect(shown).toMatch(/succeeded \(dry run\)/);
   });
@@ -80,7 +76,7 @@ describe('the command line', () => {
       select nightshift.add_partition_policy('app.days', '1 day');
     `);
     const warnings = /has no index on the referencing side|The API exposes it|not one interval of/g;
-    const listed = await run('cli/main.ts', ['policies'], env);
+    const listed = await nightshift(['policies'], env);
     expect(listed.stdout.match(warnings)).toHaveLength(3);
     for (const job of ['retention-purge', 'view-refresh', 'partition-maintenance']) {
       for (const command of [
@@ -88,7 +84,7 @@ describe('the command line', () => {
         ['run', job, '--dry-run'],
         ['run', job],
       ]) {
-        const { stdout } = await run('cli/main.ts', command, env);
+        const { stdout } = await nightshift(command, env);
         expect(stdout, command.join(' ')).not.toMatch(warnings);
         expect(
           stdout.match(/1 warning about policies: npm run nightshift -- policies/g),
@@ -103,7 +99,7 @@ describe('the command line', () => {
   });
 
   it('shows the health, worst first, and ends with a code for the worst', async () => {
-    const healthy = await run('cli/main.ts', ['health', 'connections'], env);
+    const healthy = await nightshift(['health', 'connections'], env);
     expect(healthy.code).toBe(0);
     expect(healthy.stdout).toMatch(/There is room for more connections/);
     for (const [level, code] of [
@@ -111,28 +107,28 @@ describe('the command line', () => {
       ['critical', 6],
     ] as const) {
       await db.sql.unsafe(`select nightshift.set_health_threshold('connections', ${level} => 0.1)`);
-      const sick = await run('cli/main.ts', ['health', 'connections'], env);
+      const sick = await nightshift(['health', 'connections'], env);
       expect(sick.code).toBe(code);
       expect(sick.stdout).toMatch(new RegExp(`${level} .* connections .* all connections`));
       expect(sick.stdout).toMatch(/select usename/);
-      const { checks } = JSON.parse((await run('cli/main.ts', ['health', '--json'], env)).stdout);
+      const { checks } = JSON.parse((await nightshift(['health', '--json'], env)).stdout);
       expect(checks[0]).toMatchObject({ name: 'connections', level });
     }
     await db.sql`select nightshift.remove_health_threshold('connections')`;
-    const unknown = await run('cli/main.ts', ['health', 'nothing_such'], env);
+    const unknown = await nightshift(['health', 'nothing_such'], env);
     expect(unknown.code).toBe(2);
     expect(unknown.stderr).toMatch(/There is no health check nothing_such[\s\S]*connections/);
   });
 
   it('examines a deployment, and fails when something is wrong with it', async () => {
-    const well = await run('cli/main.ts', ['doctor'], env);
+    const well = await nightshift(['doctor'], env);
     expect(well.code).toBe(0);
     expect(well.stdout).toMatch(/ok .* Data API/);
     const misspelt = { ...env, NIGHTSHIFT_DATABASE_URL: 'postgres://me:pass#word@host/postgres' };
-    const found = await run('cli/main.ts', ['doctor'], misspelt);
+    const found = await nightshift(['doctor'], misspelt);
     expect(found.stdout).toMatch(/failed .* direct connection .* has a # in it/);
     expect(found.code).toBe(1);
-    const ill = await run('cli/main.ts', ['doctor', '--json'], {
+    const ill = await nightshift(['doctor', '--json'], {
       ...env,
       SUPABASE_SECRET_KEY: 'sb_secret_wrong',
     });
@@ -145,14 +141,14 @@ describe('the command line', () => {
     ['an unknown option', ['run', 'retention-purge', '--really'], 2, /unknown option/],
     ['no command', [], 2, /Usage: nightshift/],
   ])('answers %s with the fix and an exit code', async (_, args, code, message) => {
-    const result = await run('cli/main.ts', args, env);
+    const result = await startNightshift(args, env);
     expect(result.stderr).toMatch(message);
     expect(result.code).toBe(code);
   });
 
   it('runs nothing when npm has taken an option for itself', async () => {
     const taken = { npm_lifecycle_event: 'nightshift', npm_config_dry_run: 'true' };
-    const result = await run('cli/main.ts', ['run', 'retention-purge'], { ...env, ...taken });
+    const result = await startNightshift(['run', 'retention-purge'], { ...env, ...taken });
     expect(result.stderr).toMatch(/npm took --dry-run for itself[\s\S]*Fix: Put -- before/);
     expect(result.code).toBe(2);
   });
@@ -161,14 +157,14 @@ describe('the command line', () => {
     ['postgres://a:open-sesame@127.0.0.1:1/x', /at 127\.0\.0\.1:1 could not be reached/],
     ['no url', /is not valid/],
   ])('says of %s that it leads to no database', async (url, message) => {
-    const result = await run('cli/main.ts', ['migrate', '--database-url', url]);
+    const result = await nightshift(['migrate', '--database-url', url]);
     expect(result.stderr).toMatch(message);
     expect(result.stderr).not.toContain('open-sesame');
     expect(result.code).toBe(2);
   });
 
   it('says which settings are missing', async () => {
-    const result = await run('cli/main.ts', ['status'], { SUPABASE_URL: 'http://127.0.0.1:9' });
+    const result = await nightshift(['status'], { SUPABASE_URL: 'http://127.0.0.1:9' });
     expect(result.stderr).toMatch(/Not set, or not valid: SUPABASE_SECRET_KEY/);
     expect(result.code).toBe(2);
   });
@@ -180,7 +176,7 @@ describe('the command line', () => {
   ])(
     'takes no other address for that of the project, and does not repeat it: %s',
     async (url, right) => {
-      const result = await run('cli/main.ts', ['status'], { ...env, SUPABASE_URL: url });
+      const result = await nightshift(['status'], { ...env, SUPABASE_URL: url });
       expect(result.stderr).toMatch(/Not set, or not valid: SUPABASE_URL/);
       expect(result.stderr).toContain(right);
       expect(result.stderr).not.toContain(url);
@@ -192,7 +188,7 @@ describe('the command line', () => {
   it('says that the password was refused, and by which host', async () => {
     const url = new URL(db.url);
     url.password = 'open-sesame';
-    const result = await run('cli/main.ts', ['migrate', '--database-url', url.href]);
+    const result = await nightshift(['migrate', '--database-url', url.href]);
     expect(result.stderr).toMatch(`The database at ${url.host} refused the password`);
     expect(result.stderr).toMatch(
       /Fix: Put the password of the database into the connection string/,
@@ -209,14 +205,14 @@ describe('the command line', () => {
       update public.orders set deleted_at = now() - interval '40 days' where id between 301 and 310;
       insert into public.lines values (301);
     `);
-    const partial = await run('cli/main.ts', ['run', 'retention-purge'], env);
+    const partial = await nightshift(['run', 'retention-purge'], env);
     expect(partial.stdout).toMatch(
       /1 needed through foreign key lines_order_id_fkey on public\.lines\n {4}Fix: select nightshift.alter_retention_policy\('public.orders', with_children/,
     );
     expect(partial.code).toBe(3);
 
     await db.sql`select nightshift.pause('moving house')`;
-    const paused = await run('cli/main.ts', ['run', 'retention-purge'], env);
+    const paused = await nightshift(['run', 'retention-purge'], env);
     expect(paused.stdout).toMatch(
       /Run skipped: Nightshift is paused: moving house\.\n.*nightshift\.unpause\(\)/,
     );
@@ -232,7 +228,7 @@ describe('the command line', () => {
       where id = ${row?.id ?? ''}`;
     const id = row?.id.slice(0, 8) ?? '';
 
-    const waiting = await run('cli/main.ts', ['run', 'retention-purge'], env);
+    const waiting = await nightshift(['run', 'retention-purge'], env);
     expect(waiting.stdout).toMatch(
       new RegExp(
         `Another run of this job is under way: ${id}, since .* UTC\\.\n {2}For \\d+s, begun by schedule \\(the night\\): 45,000 of about 120,000 due rows purged\\.\n.* runs ${id}\n.* cancel ${id}`,
@@ -240,32 +236,30 @@ describe('the command line', () => {
     );
     expect(waiting.code).toBe(4);
 
-    const list = await run('cli/main.ts', ['runs', 'retention-purge'], env);
+    const list = await nightshift(['runs', 'retention-purge'], env);
     expect(list.stdout).toMatch(new RegExp(`running .*${id}`));
-    expect((await run('cli/main.ts', ['status'], env)).stdout).toMatch(
+    expect((await nightshift(['status'], env)).stdout).toMatch(
       new RegExp(
         `Under way now[\\s\\S]*retention-purge .* ${id} .* 45,000 of about 120,000 due rows`,
       ),
     );
-    const shown = await run('cli/main.ts', ['runs', id], env);
+    const shown = await nightshift(['runs', id], env);
     expect(shown.stdout).toMatch(/: running\nStarted .* by schedule \(the night\); for \d+s\n/);
     expect(shown.stdout).toMatch(/Progress: 45,000 of about 120,000 due rows purged/);
-    const cancelled = await run('cli/main.ts', ['cancel', id], env);
+    const cancelled = await nightshift(['cancel', id], env);
     expect(cancelled.stdout).toMatch(new RegExp(`Run ${id} of retention-purge was asked to end`));
     expect(cancelled.code).toBe(0);
-    expect((await run('cli/main.ts', ['runs', id], env)).stdout).toMatch(/Asked to end by /);
-    expect(
-      JSON.parse((await run('cli/main.ts', ['runs', id, '--json'], env)).stdout),
-    ).toMatchObject({
+    expect((await nightshift(['runs', id], env)).stdout).toMatch(/Asked to end by /);
+    expect(JSON.parse((await nightshift(['runs', id, '--json'], env)).stdout)).toMatchObject({
       id: row?.id,
       cancelRequestedBy: expect.any(String),
     });
 
     await db.sql`select nightshift.finish_run(r.id, r.fence, 'interrupted') from nightshift.runs r where r.status = 'running'`;
-    const again = await run('cli/main.ts', ['cancel', id], env);
+    const again = await nightshift(['cancel', id], env);
     expect(again.stdout).toMatch(/had ended: interrupted/);
     expect(again.code).toBe(4);
-    const unknown = await run('cli/main.ts', ['runs', 'ffffffff'], env);
+    const unknown = await nightshift(['runs', 'ffffffff'], env);
     expect(unknown.stderr).toMatch(/There is no run ffffffff/);
     expect(unknown.code).toBe(2);
   });
@@ -285,7 +279,7 @@ describe('the command line', () => {
         ['plan', 'partition-maintenance'],
         ['doctor'],
       ]) {
-        const { stdout, stderr } = await run('cli/main.ts', args, narrow);
+        const { stdout, stderr } = await nightshift(args, narrow);
         const wide = `${stdout}\n${stderr}`
           .split('\n')
           .filter((line) => line.length > width && !/^\s*(?:'[^']*'|"[^"]*"|\S)+$/.test(line));
@@ -301,7 +295,7 @@ describe('the command line', () => {
       select nightshift.add_retention_policy('public.sessions', '30 days');
     `);
     const only = ['run', 'retention-purge', '--only', 'public.sessions'];
-    const braked = await run('cli/main.ts', only, env);
+    const braked = await nightshift(only, env);
     const output = braked.stdout + braked.stderr;
     expect(output).toMatch(/^public\.sessions: 1000 of 1000 rows would go/m);
     expect(output).toMatch(
@@ -309,7 +303,7 @@ describe('the command line', () => {
     );
     expect(output).not.toMatch(/POST|Nothing was deleted/);
     expect(braked.code).toBe(1);
-    const forced = await run('cli/main.ts', [...only, '--force', 'public.sessions'], env);
+    const forced = await nightshift([...only, '--force', 'public.sessions'], env);
     expect(forced.code).toBe(0);
     await db.sql`select nightshift.remove_retention_policy('public.sessions')`;
     await db.sql`drop table public.sessions`;
@@ -326,7 +320,7 @@ describe('the command line', () => {
         with_children => array['public."Packing slips of the warehouse"']);
     `);
     const plan = ['plan', 'retention-purge'];
-    const { stdout, code } = await run('cli/main.ts', plan, env);
+    const { stdout, code } = await nightshift(plan, env);
     expect(code).toBe(0);
     expect(stdout).toMatch(/public\.orders: ~2 go of 3 due\n/);
     expect(stdout).toMatch(/├── public\.lines\(order_id\): keeps 1\n/);
@@ -336,7 +330,7 @@ describe('the command line', () => {
     );
     expect(stdout).toMatch(/public\.lines keeps rows of public\.orders:\n {2}Fix: select /);
     expect(Math.max(...stdout.split('\n').map(({ length }) => length))).toBeLessThanOrEqual(100);
-    expect(JSON.parse((await run('cli/main.ts', [...plan, '--json'], env)).stdout)).toMatchObject([
+    expect(JSON.parse((await nightshift([...plan, '--json'], env)).stdout)).toMatchObject([
       { relation: 'public.orders', goes: 2, keys: [{}, {}, {}, {}] },
     ]);
     await db.sql.unsafe(`
@@ -354,15 +348,13 @@ describe('the command line', () => {
       select nightshift.adopt_refresh_policies('public');
       select pg_stat_force_next_flush();
     `);
-    const plan = await run('cli/main.ts', ['plan', 'view-refresh'], env);
+    const plan = await nightshift(['plan', 'view-refresh'], env);
     expect(plan.stdout).toMatch(
       /public\.per_day: refresh concurrently \(never\)[\s\S]*└── public\.busiest: cannot \(never\): .* no unique index/,
     );
-    expect((await run('cli/main.ts', ['plan', 'view-refresh', '--json'], env)).stdout).toMatch(
-      /^\[/,
-    );
+    expect((await nightshift(['plan', 'view-refresh', '--json'], env)).stdout).toMatch(/^\[/);
 
-    const partial = await run('cli/main.ts', ['run', 'view-refresh'], env);
+    const partial = await nightshift(['run', 'view-refresh'], env);
     expect(partial.stdout).toMatch(/public\.per_day .* refreshed .* never .* concurrently/);
     expect(partial.stderr).toMatch(/Fix: create unique index on public\.busiest/);
     expect(partial.code).toBe(3);
@@ -370,9 +362,9 @@ describe('the command line', () => {
     await db.sql`select nightshift.alter_refresh_policy('public.busiest', allow_blocking => true)`;
     const args = ['run', 'view-refresh', '--only', 'public.busiest', '--ancestors', '--json'];
     const withDirect = { ...env, NIGHTSHIFT_DATABASE_URL: db.url };
-    const whole = await run('cli/main.ts', args, withDirect);
+    const whole = await nightshift(args, withDirect);
     expect(whole.stderr).toContain('Direct connection: 127.0.0.1');
-    const look = await run('cli/main.ts', ['runs'], withDirect);
+    const look = await nightshift(['runs'], withDirect);
     expect(look.stderr).toMatch(/^Project: .*\n$/);
     expect(JSON.parse(whole.stdout)).toMatchObject({
       report: {
@@ -383,11 +375,11 @@ describe('the command line', () => {
       },
     });
     expect(whole.code).toBe(0);
-    expect((await run('cli/main.ts', ['policies'], env)).stdout).toMatch(
+    expect((await nightshift(['policies'], env)).stdout).toMatch(
       /Materialized views[\s\S]*public\.busiest .* old .* 1d 2h .* plain/,
     );
 
-    const none = await run('cli/main.ts', ['plan', 'health-check'], env);
+    const none = await nightshift(['plan', 'health-check'], env);
     expect(none.stderr).toMatch(/has no plan of its own[\s\S]*--dry-run/);
     expect(none.code).toBe(2);
   });
@@ -398,38 +390,36 @@ describe('the command line', () => {
       select nightshift.add_partition_policy('public.metrics', '1 month', premake => 2, retention => '2 months');
       select nightshift.create_missing_partitions('public.metrics', now() - interval '5 months')`);
     const plan = ['plan', 'partition-maintenance'];
-    const before = await run('cli/main.ts', plan, env);
+    const before = await nightshift(plan, env);
     expect(before.stdout).toMatch(
       /public\.metrics {2}a partition every 1 mon, 2 ahead, detached 2 mons after its end\n.*\[xx=\+\+!\+\+\] /,
     );
     expect(before.stdout).toMatch(/! now, to be made {3}\+ to be made {3}x to be retired/);
-    expect(JSON.parse((await run('cli/main.ts', [...plan, '--json'], env)).stdout)).toMatchObject([
+    expect(JSON.parse((await nightshift([...plan, '--json'], env)).stdout)).toMatchObject([
       { table: 'public.metrics', partitions: 3 },
     ]);
 
-    const maintained = await run('cli/main.ts', ['run', 'partition-maintenance'], env);
+    const maintained = await nightshift(['run', 'partition-maintenance'], env);
     expect(maintained.code).toBe(0);
     expect(maintained.stdout).toMatch(/public\.metrics .* succeeded /);
-    expect((await run('cli/main.ts', plan, env)).stdout).toMatch(/\[~~~=+@--\] /);
-    expect((await run('cli/main.ts', ['policies'], env)).stdout).toMatch(
-      /public\.metrics │ 1 mon /,
-    );
+    expect((await nightshift(plan, env)).stdout).toMatch(/\[~~~=+@--\] /);
+    expect((await nightshift(['policies'], env)).stdout).toMatch(/public\.metrics │ 1 mon /);
   });
 
   it('copies the release into a folder, named from where npm was called', async () => {
     const application = await mkdtemp(join(tmpdir(), 'nightshift-application-'));
     const copy = ['migrations', 'copy', '--to', 'migrations'];
-    const missing = await run('cli/main.ts', copy, { INIT_CWD: application });
+    const missing = await nightshift(copy, { INIT_CWD: application });
     expect(missing.stderr).toMatch(/There is no folder .*migrations[\s\S]*Fix: .*--to/);
     expect(missing.code).toBe(2);
     await mkdir(join(application, 'migrations'));
-    const first = await run('cli/main.ts', copy, { INIT_CWD: application });
+    const first = await nightshift(copy, { INIT_CWD: application });
     const [file] = await readdir(join(application, 'migrations'));
     const path = join(application, 'migrations', String(file));
     expect(first.stdout).toBe(
       `Wrote ${path}\nApply it with the rest of your migrations: supabase db push\n`,
     );
-    const second = await run('cli/main.ts', copy, { INIT_CWD: application });
+    const second = await nightshift(copy, { INIT_CWD: application });
     expect(second.stdout).toBe(`${path} is there already.\n`);
     expect([first.code, second.code]).toEqual([0, 0]);
     await rm(application, { recursive: true });
@@ -438,11 +428,11 @@ describe('the command line', () => {
   it('migrates a database given by its URL, twice to the same end', async () => {
     await db.sql.unsafe('drop schema nightshift cascade');
     const { version } = await newestRelease();
-    const first = await run('cli/main.ts', ['migrate', '--database-url', db.url]);
+    const first = await startNightshift(['migrate', '--database-url', db.url]);
     expect(first.stdout).toContain(
       `Installed ${version}. Next, add nightshift to the exposed schemas`,
     );
-    const second = await run('cli/main.ts', ['migrate', '--database-url', db.url]);
+    const second = await startNightshift(['migrate', '--database-url', db.url]);
     expect(second.stdout).toBe(`${version} is there already.\n`);
     expect([first.code, second.code]).toEqual([0, 0]);
     expect(first.stdout).not.toContain(new URL(db.url).password);

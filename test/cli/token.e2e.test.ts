@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { mintToken } from '../../cli/commands/token.ts';
 import { systemClock } from '../../functions/_shared/clock.ts';
 import { bareEnvironment } from '../support/bare-environment.ts';
+import { nightshift } from '../support/command-line.ts';
 import { setUpDatabase } from '../support/database.ts';
 import { setUpHandler } from '../support/handler.ts';
 import { asRunner } from '../support/runner.ts';
@@ -39,11 +40,11 @@ describe('nightshift token', () => {
   });
 
   it('takes the secret from the environment only, and days from 1 to 365', async () => {
-    const without = await run(['token'], {});
+    const without = await nightshift(['token'], {});
     expect(without).toMatchObject({ code: 2, stdout: '' });
     expect(without.stderr).toMatch(/Not set: SUPABASE_JWT_SECRET/);
     for (const days of ['0', '366', 'x']) {
-      const refused = await run(['token', '--days', days], { SUPABASE_JWT_SECRET: 'x' });
+      const refused = await nightshift(['token', '--days', days], { SUPABASE_JWT_SECRET: 'x' });
       expect(refused).toMatchObject({ code: 2, stdout: '' });
     }
   });
@@ -87,19 +88,19 @@ describe('the command line with a token', () => {
       ['policies'],
       ['status'],
     ]) {
-      expect(await run(args, env)).toMatchObject({ code: 0 });
+      expect(await nightshift(args, env)).toMatchObject({ code: 0 });
     }
-    const doctor = await run(['doctor'], env);
+    const doctor = await nightshift(['doctor'], env);
     expect(doctor.stdout).toMatch(/ok +key +A runner token, good until /);
     expect(doctor.stdout).toMatch(/authenticator has a statement timeout of 8s/);
     expect(doctor.stdout + doctor.stderr).not.toContain(env.NIGHTSHIFT_RUNNER_TOKEN);
   });
 
   it('is told two weeks before the token expires, and afterwards that it has', async () => {
-    const late = await run(['doctor'], await tokenFor(13));
+    const late = await nightshift(['doctor'], await tokenFor(13));
     expect(late).toMatchObject({ code: 0 });
     expect(late.stdout).toMatch(/warning +key .*[\s\S]*Fix: Make a new one/);
-    const expired = await run(['status'], await tokenFor(1, 2));
+    const expired = await nightshift(['status'], await tokenFor(1, 2));
     expect(expired).toMatchObject({ code: 2 });
     expect(expired.stderr).toMatch(/NIGHTSHIFT_RUNNER_TOKEN: it has expired/);
   });

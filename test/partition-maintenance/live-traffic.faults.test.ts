@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Sql } from 'postgres';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { lockSchedule } from '../../functions/partition-maintenance/locks.ts';
@@ -14,6 +15,7 @@ import {
   stepOf,
 } from '../support/partitions.ts';
 import { range } from '../support/rows.ts';
+import { thinkTimeMs } from '../support/traffic.ts';
 import { until } from '../support/waiting.ts';
 
 const db = setUpDatabase();
@@ -113,6 +115,7 @@ async function writeOn(session: Sql, writer: number, isRunning: () => boolean): 
       n % 3 === 0
         ? session.unsafe(query.replace(/\$(\d)/g, (_, i) => String(values[i - 1]))).simple()
         : session.unsafe(query, values, { prepare: true });
+    await sleep(thinkTimeMs);
     await execute('insert into app.logs (id, at) values ($1::bigint, app.day($2::int))', id, day);
     if (n % 5 === 1) {
       await execute("update app.logs set note = note || 'x' where id = $1::bigint", id);
@@ -142,6 +145,7 @@ async function writeOn(session: Sql, writer: number, isRunning: () => boolean): 
 async function countOn(session: Sql, isRunning: () => boolean): Promise<string[]> {
   const missed: string[] = [];
   for (let n = 0; isRunning(); n++) {
+    await sleep(thinkTimeMs);
     const all = written.kept.size;
     const gap = written.inGap.size;
     const options = { prepare: n % 2 === 0 };

@@ -77,7 +77,7 @@ async function contents(sql: Sql, table: string) {
   };
 }
 
-const { numRuns, timeoutMs } = propertyRuns(15);
+const { numRuns, timeoutMs, seed } = propertyRuns(8);
 
 // It changes the settings of the whole database.
 describe('after a run', () => {
@@ -158,7 +158,7 @@ describe('after a run', () => {
           seen.moved += moved;
           seen.retired += retired.length;
         }),
-        { numRuns },
+        { numRuns, seed },
       );
       expect(Math.min(...Object.values(seen))).toBeGreaterThan(0);
     },

@@ -129,8 +129,8 @@ describe('a shop whose order items have no marker', () => {
       create table app.order_items (id bigint generated always as identity primary key, order_id bigint not null references app.orders);
       select setseed(0.5);
       insert into app.orders (deleted_at)
-      select case when random() < 0.5 then now() - interval '60 days' - random() * interval '240 days' end from generate_series(1, 20000);
-      insert into app.order_items (order_id) select 1 + (random() * 19999)::int from generate_series(1, 50000);
+      select case when random() < 0.5 then now() - interval '60 days' - random() * interval '240 days' end from generate_series(1, 5000);
+      insert into app.order_items (order_id) select 1 + (random() * 4999)::int from generate_series(1, 12500);
       create index on app.orders (deleted_at) where deleted_at is not null;
       create index on app.order_items (order_id);
       analyze app.orders, app.order_items;

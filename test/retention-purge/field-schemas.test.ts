@@ -156,7 +156,8 @@ describe.each(nights)('$schema', ({ schema, cascading, stay }) => {
   });
   afterAll(() => db.drop());
 
-  const run = (input: unknown = {}) => runPurge(db, input, { deadline: endless(90_000) });
+  const run = (input: unknown = {}) =>
+    runPurge(db, input, { deadline: endless(90_000), batchRows: 2_000 });
 
   it('loses all that is due but what stays for the reasons that it has, and nothing else changes', async () => {
     const [table, keys] = cascading ?? ['public.boards', 0];

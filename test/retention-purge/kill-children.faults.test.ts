@@ -100,7 +100,7 @@ const moments = fc.record({
   kills: fc.constantFrom('process', 'process and session'),
 });
 
-const { numRuns, timeoutMs } = propertyRuns(3);
+const { numRuns, timeoutMs, seed } = propertyRuns(1, 60);
 
 describe('a purge with children and released references that is killed at any moments', () => {
   it(
@@ -131,7 +131,7 @@ describe('a purge with children and released references that is killed at any mo
           await checkAccount();
           expect(await deletedIds(db.sql)).toEqual(dueIds);
         }),
-        { numRuns, endOnFailure: true },
+        { numRuns, seed, endOnFailure: true },
       );
     },
     timeoutMs * 4,

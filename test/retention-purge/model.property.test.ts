@@ -142,7 +142,7 @@ const heldInSeveralWays: Scenario = {
   ],
 };
 
-const { numRuns, timeoutMs } = propertyRuns(40);
+const { numRuns, timeoutMs, seed } = propertyRuns(15);
 
 describe('what a purge removes', () => {
   const db = setUpDatabase();
@@ -180,6 +180,7 @@ describe('what a purge removes', () => {
         }),
         {
           numRuns,
+          seed,
           examples: [
             [allDecidedBeforeTheirTurn],
             [goneBeforeItsTurn],

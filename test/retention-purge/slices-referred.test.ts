@@ -6,8 +6,8 @@ import { idsOf, range } from '../support/rows.ts';
 import { until, waiting } from '../support/waiting.ts';
 
 const items = 'app.items';
-const rowCount = 40_000;
-const dueCount = 20_000;
+const rowCount = 20_000;
+const dueCount = 10_000;
 const isLive = (id: number) => id % 2 === 0;
 const live = range(1, rowCount).filter(isLive);
 
@@ -19,7 +19,7 @@ async function createItems(): Promise<void> {
   await db.sql.unsafe(`
     create table app.items (id integer primary key, code text not null, deleted_at timestamptz, unique (id, code));
     insert into app.items
-    select id, 'C' || id, case when id % 2 = 1 then now() - interval '40 days' - id * 7919 % 40000 * interval '1 second' end
+    select id, 'C' || id, case when id % 2 = 1 then now() - interval '40 days' - id * 7919 % ${rowCount} * interval '1 second' end
     from generate_series(1, ${rowCount}) id;
     create index on app.items (deleted_at);
     analyze app.items;
@@ -79,7 +79,7 @@ describe('rows that others refer to', () => {
     [
       'a partitioned table',
       `create table app.parts (id serial, item_id integer ${plain}) partition by range (item_id);
-       create table app.parts_1 partition of app.parts for values from (0) to (20000);
+       create table app.parts_1 partition of app.parts for values from (0) to (10000);
        create table app.parts_2 partition of app.parts default;
        create index on app.parts (item_id);`,
       'insert into app.parts (item_id)',

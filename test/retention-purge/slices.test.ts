@@ -6,8 +6,8 @@ import { idsOf, range } from '../support/rows.ts';
 import { until, waiting } from '../support/waiting.ts';
 
 const items = 'app.items';
-const dueCount = 20_000;
-const rowCount = 40_000;
+const dueCount = 10_000;
+const rowCount = 20_000;
 
 const db = setUpDatabase();
 beforeEach(() => startAfresh(db.sql));
@@ -17,7 +17,7 @@ async function createItems(options = ''): Promise<void> {
   await db.sql.unsafe(`
     create table app.items (id integer primary key, deleted_at timestamptz, note text) with (fillfactor = 90, autovacuum_enabled = off);
     insert into app.items
-    select id, case when id % 2 = 1 then now() - interval '40 days' - id * 7919 % 40000 * interval '1 second' end, 'note ' || id
+    select id, case when id % 2 = 1 then now() - interval '40 days' - id * 7919 % ${rowCount} * interval '1 second' end, 'note ' || id
     from generate_series(1, ${rowCount}) id;
     create index on app.items (deleted_at);
     analyze app.items;
@@ -59,7 +59,7 @@ describe('rows that may go unseen', () => {
     ['a table of one page', 'delete from app.items where id > 100; vacuum full app.items', 50],
     [
       'rows that were updated where they are',
-      "update app.items set note = 'x' where id < 30000",
+      "update app.items set note = 'x' where id < 15000",
       dueCount,
     ],
     [
@@ -146,10 +146,10 @@ describe('rows that have to be looked at', () => {
     await user`commit`;
     await db.sql.unsafe(`
       create table app.parts (item_id integer references app.items);
-      insert into app.parts values (20001)
+      insert into app.parts values (10001)
     `);
     expect(await run.finish()).toMatchObject({ rowsBlocked: 1 });
-    expect(await idsOf(db.sql, items)).toContain(20_001);
+    expect(await idsOf(db.sql, items)).toContain(10_001);
   });
 });
 
@@ -177,7 +177,7 @@ describe('a row in use', () => {
 
   it('holds up nobody else, and what is done before it stays done', async () => {
     await createItems();
-    const user = await inOpenTransaction(db, 'select from app.items where id = 39999 for update');
+    const user = await inOpenTransaction(db, 'select from app.items where id = 19999 for update');
     const run = await beginBatches(db.sql, items);
     const first = await run.batch();
     expect(first).toMatchObject({ bySlices: true, done: false });

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -34,6 +35,7 @@ export default async function setup(project: TestProject) {
   // All that tests and what they start leave behind goes there, the data of servers too, which run as another user.
   await chmod(directory, 0o755);
   process.env.TMPDIR = directory;
+  drawSeed();
   const servers: LocalPostgres[] = [];
 
   async function startServer(): Promise<string> {
@@ -90,6 +92,12 @@ export default async function setup(project: TestProject) {
     await Promise.all(servers.map((server) => server.stop()));
     await rm(directory, { recursive: true, force: true });
   };
+}
+
+/** Of the cases that are tried by day, where there is no time for all. Workers inherit it. */
+function drawSeed() {
+  process.env.PROPERTY_SEED ??= String(randomInt(2 ** 31 - 1));
+  console.log(`Cases are drawn with PROPERTY_SEED=${process.env.PROPERTY_SEED}`);
 }
 
 async function createTemplate(server: LocalPostgres) {

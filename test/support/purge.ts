@@ -21,7 +21,7 @@ interface PurgeOptions extends Partial<RunDependencies> {
   gateway?: Pick<Gateway, 'url' | 'secretKey'>;
   idempotencyKey?: string;
   resume?: { runId: string; attempt: number };
-  /** The most rows of a batch, so that a few rows make many batches. */
+  /** The rows of every batch, whatever the run would adapt them to: how many batches there are is then not up to the machine. */
   batchRows?: number;
   /** Awaited before each batch is asked for, counted from 1: the moment between two batches. */
   beforeBatch?: (nth: number, relation: string) => unknown;
@@ -66,8 +66,7 @@ function interleaved(
       if (!('batch_rows' in args && 'relation' in args))
         return rpc.call(name, args, answer, options);
       await beforeBatch?.(++batches, args.relation);
-      const batch_rows = Math.min(args.batch_rows, batchRows ?? args.batch_rows);
-      return rpc.call(name, { ...args, batch_rows }, answer, options);
+      return rpc.call(name, { ...args, batch_rows: batchRows ?? args.batch_rows }, answer, options);
     },
   };
 }

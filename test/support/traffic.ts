@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestDatabase } from './database.ts';
 import { until } from './waiting.ts';
 
@@ -8,13 +9,19 @@ export interface Traffic {
   stop(): Promise<void>;
 }
 
+/** Without it, a session is busy with nothing but the next statement, and takes the processor from what is tested. */
+export const thinkTimeMs = 5;
+
 /** Each statement in a session of its own, again and again, as an application works on while a run does. */
 export function startTraffic(db: TestDatabase, statements: string[]): Traffic {
   let running = true;
   const done = statements.map(() => 0);
   const sessions = statements.map(async (statement, n) => {
     const session = db.connect();
-    for (; running; done[n] = (done[n] ?? 0) + 1) await session.unsafe(statement);
+    for (; running; done[n] = (done[n] ?? 0) + 1) {
+      await session.unsafe(statement);
+      await sleep(thinkTimeMs);
+    }
   });
   return {
     getThrough: async () => {

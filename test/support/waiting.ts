@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Sql } from 'postgres';
 
+/** Each question is a query, in most cases, and costs more than the wait that it may save. */
+const pollMs = 20;
+
 /** Asks again until the answer is true; fails, naming what it waited for, after timeoutMs. */
 export async function until(
   what: string,
@@ -10,7 +13,7 @@ export async function until(
   const giveUpAt = performance.now() + timeoutMs;
   while (!(await ask())) {
     if (performance.now() > giveUpAt) throw new Error(`Waited in vain until ${what}`);
-    await sleep(5);
+    await sleep(pollMs);
   }
 }
 

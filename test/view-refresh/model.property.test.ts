@@ -108,7 +108,7 @@ function statementOf({ how, table, n }: Write, attached: boolean): string {
   }
 }
 
-const { numRuns, timeoutMs } = propertyRuns(8);
+const { numRuns, timeoutMs, seed } = propertyRuns(4);
 
 describe('after a run', () => {
   const db = setUpDatabase();
@@ -143,7 +143,7 @@ describe('after a run', () => {
             }
           }
         }),
-        { numRuns },
+        { numRuns, seed },
       );
       expect(seen.refreshed).toBeGreaterThan(0);
       expect(seen.skipped).toBeGreaterThan(0);

@@ -1,0 +1,101 @@
+import { Command, CommanderError } from 'commander';
+import { NightshiftError, toNightshiftError } from '../functions/_shared/errors.ts';
+import { jobNames } from '../functions/registry.ts';
+import { addCancel } from './commands/cancel.ts';
+import { addDoctor } from './commands/doctor.ts';
+import { addHealth } from './commands/health.ts';
+import { addMigrate } from './commands/migrate.ts';
+import { addMigrations } from './commands/migrations.ts';
+import { addPlan } from './commands/plan.ts';
+import { addPolicies } from './commands/policies.ts';
+import { addRun } from './commands/run.ts';
+import { addRuns } from './commands/runs.ts';
+import { addStatus } from './commands/status.ts';
+import { addToken } from './commands/token.ts';
+import { addUninstall } from './commands/uninstall.ts';
+import { exitCodes } from './exit-codes.ts';
+import { printJson, showError } from './ui.ts';
+
+function createProgram(): Command {
+  const program = new Command('nightshift')
+    .description('Scheduled maintenance for Supabase Postgres, by hand.')
+    .addHelpText(
+      'after',
+      `
+Jobs: ${jobNames.join(', ')}
+Connects to SUPABASE_URL with SUPABASE_SECRET_KEY (or SUPABASE_PUBLISHABLE_KEY and NIGHTSHIFT_RUNNER_TOKEN),
+or to the stack of npm start.
+Exit codes: 0 done, 1 failed, 2 wrong usage (nothing was run), 3 work left, 4 not run (another run, or paused);
+of health: 0 nothing worse than info, 5 warnings or checks that could not run, 6 something critical.`,
+    )
+    .showHelpAfterError('  Fix: npm run nightshift -- <command> --help says what it takes.')
+    .exitOverride();
+  // In the order of the help.
+  addRun(program);
+  addStatus(program);
+  addRuns(program);
+  addCancel(program);
+  addHealth(program);
+  addDoctor(program);
+  addPolicies(program);
+  addPlan(program);
+  addMigrate(program);
+  addMigrations(program);
+  addUninstall(program);
+  addToken(program);
+  return program;
+}
+
+/** Without `--`, npm takes options for itself: a dry run would be a real one. */
+function refuseOptionsTakenByNpm(options: readonly string[], args: readonly string[]): void {
+  if (process.env.npm_lifecycle_event !== 'nightshift') return;
+  const taken = options.filter(
+    (name) => process.env[`npm_config_${name.replaceAll('-', '_')}`] && !args.includes(`--${name}`),
+  );
+  if (taken.length === 0) return;
+  throw new NightshiftError(
+    'NS422',
+    `npm took ${taken.map((name) => `--${name}`).join(' and ')} for itself`,
+    {
+      detail: 'Nothing was run.',
+      hint: 'Put -- before the arguments: npm run nightshift -- run retention-purge --dry-run',
+    },
+  );
+}
+
+/** Does what the arguments say. What it prints and the exit code are of this process; it never throws. */
+export async function runCommandLine(args: readonly string[]): Promise<void> {
+  const program = createProgram();
+  try {
+    refuseOptionsTakenByNpm(
+      program.commands
+        .flatMap((command) => [command, ...command.commands])
+        .flatMap(({ options }) => options.map(({ long }) => long?.slice(2) ?? '')),
+      args,
+    );
+    await program.parseAsync(args, { from: 'user' });
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) {
+      // It has said what is wrong.
+      process.exitCode = thrown.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+      if (thrown.exitCode !== 0) printFailure(misused(thrown), args);
+    } else {
+      const error = toNightshiftError(thrown);
+      showError(error.describe());
+      printFailure(error, args);
+      process.exitCode =
+        error.code === 'NS422' || error.code === 'NS404' ? exitCodes.usage : exitCodes.failed;
+    }
+  }
+}
+
+/** Where a document was asked for, a command that fails prints one as well. */
+function printFailure(error: NightshiftError, args: readonly string[]): void {
+  if (args.includes('--json')) printJson({ error: error.describe() });
+}
+
+function misused({ message }: CommanderError): NightshiftError {
+  return new NightshiftError('NS422', message.replace(/^error: /, ''), {
+    hint: 'npm run nightshift -- --help',
+  });
+}

@@ -1,9 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import { startStack } from '../../infra/local/stack.ts';
-import { percentile, round } from './measure.ts';
+import { percentile, round, timed } from './measure.ts';
 import {
   createSchema,
   declarePolicy,
@@ -15,56 +16,52 @@ import {
   warmUp,
 } from './purge.ts';
 
-const rows = Number(process.env.R ?? 1_000_000);
-const rounds = Number(process.env.N ?? 3);
-const quietMs = 3_000;
+const rows = 1_000_000;
+const rounds = 3;
+const warmMs = 1_500;
+const aloneMs = 4_000;
 
+type Way = 'alone' | 'plainDelete' | 'limitLoop' | 'nightshift' | 'nightshiftFull';
+
+/**
+ * How long the transactions of an application take alone, and beside each way to delete what is due, in windows that
+ * alternate: all on the same rows, freshly loaded, in the same run.
+ */
 export async function benchLive(say: (text: string) => void): Promise<Record<string, number>> {
   const stack = await startStack({ setUp: createSchema });
   const sql = postgres(stack.databaseUrl, { max: 1, onnotice() {} });
-  const traffic = fork(fileURLToPath(new URL('live-traffic.ts', import.meta.url)), {
-    env: { ...process.env, DATABASE_URL: stack.databaseUrl, ROWS: String(rows) },
-    execArgv: [],
-  });
+  let traffic: ChildProcess | undefined;
   try {
     await load(sql, rows);
     await declarePolicy(sql);
     await sql`create table public.keep as select * from public.bench`;
     await warmUp(stack);
-    const ways: Record<string, () => Promise<unknown>> = {
-      alone: () => new Promise((resolve) => setTimeout(resolve, quietMs)),
+    traffic = fork(fileURLToPath(new URL('live-traffic.ts', import.meta.url)), {
+      env: { ...process.env, DATABASE_URL: stack.databaseUrl, ROWS: String(rows) },
+    });
+    const ways: Record<Way, () => Promise<unknown>> = {
+      alone: () => sleep(aloneMs),
       plainDelete: () => sql.unsafe(`delete from public.bench where ${due}`),
+      limitLoop: () => limitLoop(stack),
       nightshift: () => runProcess(stack),
-      ...(process.env.LOOP ? { limitLoop: () => limitLoop(stack) } : {}),
+      nightshiftFull: () => runProcess(stack, 'full'),
     };
-    const figures: Record<string, number> = {};
-    const latencies: Record<string, number[]> = {};
-    const tookMs: Record<string, number[]> = {};
-    for (let round = 1; round <= rounds; round += 1) {
-      for (const [way, run] of Object.entries(ways)) {
-        say(`round ${round} of ${rounds}: ${way}`);
+    const windows: { way: Way; tookMs: number; latenciesMs: number[] }[] = [];
+    for (let n = 1; n <= rounds; n++) {
+      for (const [way, run] of Object.entries(ways) as [Way, () => Promise<unknown>][]) {
+        say(`round ${n} of ${rounds}, ${way}`);
         await reload(sql);
         await sql`checkpoint`;
         traffic.send('start');
-        await new Promise((resolve) => setTimeout(resolve, 200));
-        const startedMs = performance.now();
-        await run();
-        tookMs[way] = [...(tookMs[way] ?? []), performance.now() - startedMs];
-        latencies[way] = [...(latencies[way] ?? []), ...(await latenciesOf(traffic))];
-        console.error(way, tookMs[way]?.at(-1), 'p99', percentile(latencies[way] ?? [], 0.99));
+        await sleep(warmMs);
+        traffic.send('measure');
+        const tookMs = await timed(run);
+        windows.push({ way, tookMs, latenciesMs: await latenciesOf(traffic) });
       }
     }
-    for (const way of Object.keys(ways)) {
-      figures[`${way}P50Ms`] = round(percentile(latencies[way] ?? [], 0.5));
-      figures[`${way}P99Ms`] = round(percentile(latencies[way] ?? [], 0.99));
-      figures[`${way}MaxMs`] = round(percentile(latencies[way] ?? [], 1));
-      figures[`${way}TookMs`] = round(percentile(tookMs[way] ?? [], 0.5));
-      figures[`${way}Transactions`] = latencies[way]?.length ?? 0;
-    }
-    return figures;
+    return figuresOf(Object.keys(ways) as Way[], windows);
   } finally {
-    traffic.kill();
-    await once(traffic, 'exit');
+    if (traffic?.kill()) await once(traffic, 'exit');
     await sql.end();
     await stack.stop();
   }
@@ -72,9 +69,36 @@ export async function benchLive(say: (text: string) => void): Promise<Record<str
 
 async function latenciesOf(traffic: ChildProcess): Promise<number[]> {
   traffic.send('end');
+  // A process that has died answers nobody.
+  const answered = new AbortController();
   const [latenciesMs] = await Promise.race([
-    once(traffic, 'message'),
-    once(traffic, 'exit').then(() => Promise.reject(new Error('The traffic ended.'))),
-  ]);
+    once(traffic, 'message', { signal: answered.signal }),
+    once(traffic, 'exit', { signal: answered.signal }).then(() => {
+      throw new Error('The application ended.');
+    }),
+  ]).finally(() => answered.abort());
   return latenciesMs;
+}
+
+function figuresOf(
+  ways: Way[],
+  windows: { way: Way; tookMs: number; latenciesMs: number[] }[],
+): Record<string, number> {
+  const of = (way: Way) => windows.filter((window) => window.way === way);
+  const share = (way: Way, part: number) =>
+    percentile(
+      of(way).flatMap(({ latenciesMs }) => latenciesMs),
+      part,
+    );
+  const figures: Record<string, number> = { rows };
+  for (const way of ways) {
+    const tookMs = of(way).map((window) => window.tookMs);
+    figures[`${way}TookMs`] = Math.round(percentile(tookMs, 0.5));
+    figures[`${way}P50Ms`] = round(share(way, 0.5));
+    figures[`${way}P99Ms`] = round(share(way, 0.99));
+    figures[`${way}MaxMs`] = round(share(way, 1));
+    figures[`${way}TimesAloneP50`] = round(share(way, 0.5) / share('alone', 0.5));
+    figures[`${way}TimesAloneP99`] = round(share(way, 0.99) / share('alone', 0.99));
+  }
+  return figures;
 }

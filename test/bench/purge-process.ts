@@ -5,14 +5,14 @@ import { runJob } from '../../functions/_shared/run.ts';
 import { job } from '../../functions/retention-purge/job.ts';
 
 /** Runs the purge in a process of its own, as a function would, and prints what it took. */
-const { SUPABASE_URL: url = '', SUPABASE_SECRET_KEY: secretKey = '' } = process.env;
+const { SUPABASE_URL: url = '', SUPABASE_SECRET_KEY: secretKey = '', PACE: pace } = process.env;
 const deadline = deadlineIn(systemClock, 600_000);
 const batchMs: number[] = [];
 
 const startedMs = performance.now();
 const { run } = await runJob(
   job,
-  { trigger: 'cli', requestedBy: 'bench', input: { force: ['public.bench'] } },
+  { trigger: 'cli', requestedBy: 'bench', input: { force: ['public.bench'], pace } },
   {
     rpc: createRpc({ url, secretKey }, deadline),
     clock: systemClock,

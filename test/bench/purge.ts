@@ -155,12 +155,17 @@ async function countDue(sql: postgres.Sql): Promise<number> {
   return row?.n;
 }
 
-export async function runProcess(stack: Stack) {
+export async function runProcess(stack: Stack, pace = 'gentle') {
   const { stdout } = await promisify(execFile)(
     process.execPath,
     [fileURLToPath(new URL('purge-process.ts', import.meta.url))],
     {
-      env: { ...process.env, SUPABASE_URL: stack.gatewayUrl, SUPABASE_SECRET_KEY: stack.secretKey },
+      env: {
+        ...process.env,
+        SUPABASE_URL: stack.gatewayUrl,
+        SUPABASE_SECRET_KEY: stack.secretKey,
+        PACE: pace,
+      },
     },
   );
   const output = processOutput.parse(JSON.parse(stdout));

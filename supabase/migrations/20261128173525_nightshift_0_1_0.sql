@@ -8536,11 +8536,12 @@ begin
     deletes := deletes || format(', %s as (delete from %s x using %s t where %s returning %s)',
       part, nightshift.scan_of(key.referencing), parts ->> key.referenced::oid::text, nightshift.join_condition(key.key),
       nightshift.columns_referred(key.referencing, child_keys, 'x'));
-    counts := concat_ws(', ', counts, format('%L, (select count(*) from %s)', key.referencing, part));
+    counts := concat_ws(' union all ', counts, format('select %L, count(*) from %s', key.referencing, part));
     parts := parts || jsonb_build_object(key.referencing::oid, part);
   end loop;
-  deletes := case when counts is not null then
-    deletes || format(' select (select count(*) from d0), jsonb_build_object(%s)', counts) end;
+  deletes := case when counts is not null then deletes || format(
+    ' select (select count(*) from d0),
+       (select coalesce(jsonb_object_agg(c.relation, c.n), ''{}'') from (%s) c(relation, n) where c.n > 0)', counts) end;
   -- A table that is reached in two ways, or in a circle, has more keys than parts.
   is_tree := (select count(*) from jsonb_object_keys(parts)) = 1 + cardinality(child_keys);
   cascading := array(
@@ -8553,7 +8554,7 @@ end;
 $$;
 
 comment on function nightshift.children_of_slice is
-  'How the children of rows go in the same statement: after a part d0 that deletes rows t of the policy''s table and returns what is referred, deletes goes on with the parts for all tables of children, and returns how many rows went, and how many of each table of children; null when there are none. is_tree: false when children are reached in more than one way, so that this does not do. cascading: the tables from which ON DELETE CASCADE deletes what comes in between. Errors: NS404, NS422 (see trusted_name, trusted_operator).';
+  'How the children of rows go in the same statement: after a part d0 that deletes rows t of the policy''s table and returns what is referred, deletes goes on with the parts for all tables of children, and returns how many rows went, and how many of each table of children that lost any; null when there are none. is_tree: false when children are reached in more than one way, so that this does not do. cascading: the tables from which ON DELETE CASCADE deletes what comes in between. Errors: NS404, NS422 (see trusted_name, trusted_operator).';
 
 -- supabase/schema/retention/choose_due_rows.sql
 
@@ -9255,7 +9256,7 @@ begin
     -- Foreign keys are checked at the end of the statement, when rows that refer to each other are all gone.
     execute format('with d0 as (%s returning %s)%s', parents, referred, deletes) into deleted_rows, children;
     if cardinality(cascading) > 0 and nightshift.deleted_so_far(cascading) - cascaded <> (
-      select sum(c.value::bigint)
+      select coalesce(sum(c.value::bigint), 0)
       from jsonb_each_text(children) c
       where exists (select from nightshift.all_leaf_relations(c.key::regclass) l where l::oid = any(cascading))
     ) then
@@ -17211,7 +17212,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '5780049d0f878d2567b17a9d919b394d6ef7491e65f4f11c0a2373cca948610d', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '9eaf3b33d1df8cfee12198ecd88894106a4b7ad395ac98ddafa1c226d7202af1', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

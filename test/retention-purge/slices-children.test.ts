@@ -83,6 +83,24 @@ describe('children that may go unseen', () => {
     expect(await idsOf(db.sql, parts)).toEqual(items);
   });
 
+  it('go from more tables than a function of Postgres takes in, and those that lose none are not named', async () => {
+    const tables = range(1, 51).map((n) => `app.items_${n}`);
+    await createOrders(
+      tables.map((t) => oneTable().replaceAll('app.items', t)).join('\n'),
+      tables,
+      tables
+        .slice(1)
+        .map((t) => `insert into ${t} select id, id from app.orders where id <= 4;`)
+        .join('\n'),
+    );
+    const run = await beginBatches(db.sql, orders);
+    expect(await run.batch()).toMatchObject({ bySlices: true });
+    const { children } = await run.finish();
+    expect(children).toEqual(Object.fromEntries(tables.slice(1).map((t) => [t, 2])));
+    expect(await idsOf(db.sql, orders)).toEqual(live);
+    for (const table of tables.slice(1)) expect(await idsOf(db.sql, table)).toEqual([2, 4]);
+  });
+
   it('stay with their parents where something holds one of them, and the others go', async () => {
     await createOrders(`${oneTable()}
       create table app.claims (id integer primary key, item_id integer references app.items);

@@ -237,6 +237,24 @@ describe.each([
   });
 });
 
+it('never make a migration fail that locks them first', async () => {
+  const tables = ['app.items', 'app.notes'];
+  await createOrders(tables.map((t) => oneTable().replaceAll('app.items', t)).join('\n'), tables);
+  const run = await beginBatches(db.sql, orders);
+  // Between the lock on the orders and the one on the notes.
+  const user = await inOpenTransaction(db, 'lock table app.items in share row exclusive mode');
+  const migration = await inOpenTransaction(db, 'lock table app.notes in access exclusive mode');
+  const batch = run.batch().catch(({ code }: { code: string }) => code);
+  await until('the purge waits', async () => (await waiting(db.sql, 'purge_batch')) === 1);
+  const migrated = migration`alter table app.orders add note text`.execute();
+  await until('it waits too', async () => (await waiting(db.sql, 'alter table')) === 1);
+  await user`commit`;
+  await migrated;
+  await batch;
+  await migration`commit`;
+  expect(await run.finish()).toMatchObject({ rowsPurged: dueCount });
+});
+
 it('are all still there after a kill, with their parents, and the next run takes them', async () => {
   await createOrders();
   await letSlicesWait(db.sql, true);

@@ -71,3 +71,19 @@ it('holds back while a session waits for a lock', async () => {
     waiting.catch(() => {});
   });
 });
+
+it('makes no pause for a session that stands by for an advisory lock, as long as it may wait', async () => {
+  await db.connect().begin(async (leader) => {
+    await leader`select pg_advisory_xact_lock(4711)`;
+    const standby = db.connect();
+    const [backend] = await standby`select pg_backend_pid() as pid`;
+    const standingBy = standby`select pg_advisory_lock(4711)`.execute();
+    await until('the session waits', async () => {
+      const [row] = await db.sql<{ waits: boolean }[]>`
+        select wait_event = 'advisory' as waits from pg_stat_activity where pid = ${backend?.pid}`;
+      return row?.waits === true;
+    });
+    expect(await purge()).toMatchObject({ rowsPurged: 200, pacedMs: 0, pacedFor: [] });
+    standingBy.catch(() => {});
+  });
+});

@@ -83,6 +83,24 @@ describe('children that may go unseen', () => {
     expect(await idsOf(db.sql, parts)).toEqual(items);
   });
 
+  it('go from more tables than a function of Postgres takes in, and those that lose none are not named', async () => {
+    const tables = range(1, 51).map((n) => `app.items_${n}`);
+    await createOrders(
+      tables.map((t) => oneTable().replaceAll('app.items', t)).join('\n'),
+      tables,
+      tables
+        .slice(1)
+        .map((t) => `insert into ${t} select id, id from app.orders where id <= 4;`)
+        .join('\n'),
+    );
+    const run = await beginBatches(db.sql, orders);
+    expect(await run.batch()).toMatchObject({ bySlices: true });
+    const { children } = await run.finish();
+    expect(children).toEqual(Object.fromEntries(tables.slice(1).map((t) => [t, 2])));
+    expect(await idsOf(db.sql, orders)).toEqual(live);
+    for (const table of tables.slice(1)) expect(await idsOf(db.sql, table)).toEqual([2, 4]);
+  });
+
   it('stay with their parents where something holds one of them, and the others go', async () => {
     await createOrders(`${oneTable()}
       create table app.claims (id integer primary key, item_id integer references app.items);
@@ -217,6 +235,24 @@ describe.each([
     });
     expect(await idsOf(db.sql, 'app.items')).toEqual(live.flatMap(itemsOf));
   });
+});
+
+it('never make a migration fail that locks them first', async () => {
+  const tables = ['app.items', 'app.notes'];
+  await createOrders(tables.map((t) => oneTable().replaceAll('app.items', t)).join('\n'), tables);
+  const run = await beginBatches(db.sql, orders);
+  // Between the lock on the orders and the one on the notes.
+  const user = await inOpenTransaction(db, 'lock table app.items in share row exclusive mode');
+  const migration = await inOpenTransaction(db, 'lock table app.notes in access exclusive mode');
+  const batch = run.batch().catch(({ code }: { code: string }) => code);
+  await until('the purge waits', async () => (await waiting(db.sql, 'purge_batch')) === 1);
+  const migrated = migration`alter table app.orders add note text`.execute();
+  await until('it waits too', async () => (await waiting(db.sql, 'alter table')) === 1);
+  await user`commit`;
+  await migrated;
+  await batch;
+  await migration`commit`;
+  expect(await run.finish()).toMatchObject({ rowsPurged: dueCount });
 });
 
 it('are all still there after a kill, with their parents, and the next run takes them', async () => {

@@ -291,6 +291,6 @@ describe('a partition that is detached while the purge waits for it', () => {
     await batch;
     expect(await run.finish()).toMatchObject({ rowsPurged: 10_000 });
     expect((await idsOf(db.sql, 'app.items_1')).length).toBe(9_999);
-    await db.sql`alter function nightshift.purge_batch set lock_timeout = '1s'`;
+    await db.sql`alter function nightshift.purge_batch set lock_timeout = '500ms'`;
   });
 });

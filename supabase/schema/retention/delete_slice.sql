@@ -36,7 +36,7 @@ begin
     -- Foreign keys are checked at the end of the statement, when rows that refer to each other are all gone.
     execute format('with d0 as (%s returning %s)%s', parents, referred, deletes) into deleted_rows, children;
     if cardinality(cascading) > 0 and nightshift.deleted_so_far(cascading) - cascaded <> (
-      select sum(c.value::bigint)
+      select coalesce(sum(c.value::bigint), 0)
       from jsonb_each_text(children) c
       where exists (select from nightshift.all_leaf_relations(c.key::regclass) l where l::oid = any(cascading))
     ) then

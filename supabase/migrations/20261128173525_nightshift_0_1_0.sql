@@ -9031,11 +9031,12 @@ begin
     deletes := deletes || format(', %s as (delete from %s x using %s t where %s returning %s)',
       part, nightshift.scan_of(key.referencing), parts ->> key.referenced::oid::text, nightshift.join_condition(key.key),
       nightshift.columns_referred(key.referencing, child_keys, 'x'));
-    counts := concat_ws(', ', counts, format('%L, (select count(*) from %s)', key.referencing, part));
+    counts := concat_ws(' union all ', counts, format('select %L, count(*) from %s', key.referencing, part));
     parts := parts || jsonb_build_object(key.referencing::oid, part);
   end loop;
-  deletes := case when counts is not null then
-    deletes || format(' select (select count(*) from d0), jsonb_build_object(%s)', counts) end;
+  deletes := case when counts is not null then deletes || format(
+    ' select (select count(*) from d0),
+       (select coalesce(jsonb_object_agg(c.relation, c.n), ''{}'') from (%s) c(relation, n) where c.n > 0)', counts) end;
   -- A table that is reached in two ways, or in a circle, has more keys than parts.
   is_tree := (select count(*) from jsonb_object_keys(parts)) = 1 + cardinality(child_keys);
   cascading := array(
@@ -9048,7 +9049,7 @@ end;
 $$;
 
 comment on function nightshift.children_of_slice is
-  'How the children of rows go in the same statement: after a part d0 that deletes rows t of the policy''s table and returns what is referred, deletes goes on with the parts for all tables of children, and returns how many rows went, and how many of each table of children; null when there are none. is_tree: false when children are reached in more than one way, so that this does not do. cascading: the tables from which ON DELETE CASCADE deletes what comes in between. Errors: NS404, NS422 (see trusted_name, trusted_operator).';
+  'How the children of rows go in the same statement: after a part d0 that deletes rows t of the policy''s table and returns what is referred, deletes goes on with the parts for all tables of children, and returns how many rows went, and how many of each table of children that lost any; null when there are none. is_tree: false when children are reached in more than one way, so that this does not do. cascading: the tables from which ON DELETE CASCADE deletes what comes in between. Errors: NS404, NS422 (see trusted_name, trusted_operator).';
 
 -- supabase/schema/retention/choose_due_rows.sql
 
@@ -9750,7 +9751,7 @@ begin
     -- Foreign keys are checked at the end of the statement, when rows that refer to each other are all gone.
     execute format('with d0 as (%s returning %s)%s', parents, referred, deletes) into deleted_rows, children;
     if cardinality(cascading) > 0 and nightshift.deleted_so_far(cascading) - cascaded <> (
-      select sum(c.value::bigint)
+      select coalesce(sum(c.value::bigint), 0)
       from jsonb_each_text(children) c
       where exists (select from nightshift.all_leaf_relations(c.key::regclass) l where l::oid = any(cascading))
     ) then
@@ -12790,8 +12791,9 @@ comment on function nightshift.primary_key is
 -- One batch of the purge: choose, lock, check again, delete, account for it. One call, one transaction.
 -- Why: a row may be restored, or gain a row that refers to it, at any moment up to the lock; a function may die at any
 --      moment after it. Choosing happens under the lock, and the ledger moves in the same transaction as the rows.
--- Locks: at run time ROW EXCLUSIVE on the purged table and on due tables that refer to it, waited for at most 1 s, and row
---        locks on due rows, waited for at most 20 ms.
+-- Locks: at run time ROW EXCLUSIVE on the purged table and on due tables that refer to it, waited for at most 0.5 s, and row
+--        locks on due rows, waited for at most 20 ms. All less than deadlock_timeout, so that a migration that takes tables
+--        in another order is not the one to fail: the purge gives way.
 
 create or replace function nightshift.purge_batch(
   run_id uuid,
@@ -12808,7 +12810,7 @@ set search_path = pg_catalog, pg_temp
 set row_security = off
 set max_parallel_workers_per_gather = 0
 set statement_timeout = '5s'
-set lock_timeout = '1s'
+set lock_timeout = '500ms'
 set jit = off
 as $$
 declare
@@ -12960,7 +12962,7 @@ end;
 $$;
 
 comment on function nightshift.purge_batch is
-  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may go with a batch, and be released by it, to be decided at once, default 32 times batch_rows and at least 8,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, pressure: what read_pressure says of the time of the batch, null after the last one, durationMs}. statement_timeout 5 s, lock_timeout 1 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS410 cancelled or paused, NS428 more would go than max_fraction allows, NS425 a partition was detached or a row moved meanwhile (repeat the call).';
+  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may go with a batch, and be released by it, to be decided at once, default 32 times batch_rows and at least 8,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, pressure: what read_pressure says of the time of the batch, null after the last one, durationMs}. statement_timeout 5 s, lock_timeout 0.5 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS410 cancelled or paused, NS428 more would go than max_fraction allows, NS425 a partition was detached or a row moved meanwhile (repeat the call).';
 
 -- supabase/schema/retention/purge_keys.sql
 
@@ -13466,17 +13468,19 @@ begin
   )
   from (
     select
-      count(*) filter (where a.backend_type = 'client backend' and (a.state = 'active' or a.state_change >= since)) as at_work,
-      count(*) filter (where a.backend_type = 'client backend' and a.wait_event_type = 'Lock') as waiting,
+      count(*) filter (where a.backend_type = 'client backend' and (a.state = 'active' and not w.stands_by or a.state_change >= since)) as at_work,
+      count(*) filter (where a.backend_type = 'client backend' and a.wait_event_type = 'Lock' and not w.stands_by) as waiting,
       count(*) filter (where a.backend_type = 'autovacuum worker' and a.query like '%(to prevent wraparound)') > 0 as prevents_wraparound
     from pg_stat_activity a
+    -- The next worker waits for such a lock all day, to take over from the one that has it.
+    cross join lateral (select (a.wait_event_type = 'Lock' and a.wait_event = 'advisory') is true) w(stands_by)
     where a.pid <> pg_backend_pid() and a.datname = current_database()
   ) sessions;
 end;
 $$;
 
 comment on function nightshift.read_pressure is
-  'What else the server has to do, for whoever could wait a moment: {sessionsAtWork: sessions of this database, besides this one, that have begun or ended a statement since then; sessionsWaiting: those that wait for a lock now; preventsWraparound: whether an autovacuum to prevent wraparound is under way; replicaLagMs: of the replica that is furthest behind; walShare: WAL since the last checkpoint as a share of max_wal_size, half of which brings on the next one}. Of what the functions'' owner may not see (without pg_read_all_stats), nothing counts.';
+  'What else the server has to do, for whoever could wait a moment: {sessionsAtWork: sessions of this database, besides this one, that have begun or ended a statement since then or are in one, unless they wait for an advisory lock; sessionsWaiting: those that wait for another lock now; preventsWraparound: whether an autovacuum to prevent wraparound is under way; replicaLagMs: of the replica that is furthest behind; walShare: WAL since the last checkpoint as a share of max_wal_size, half of which brings on the next one}. Of what the functions'' owner may not see (without pg_read_all_stats), nothing counts.';
 
 -- supabase/schema/retention/reasons_of.sql
 
@@ -17744,7 +17748,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'c975741ccef476b7e46567ddd59112f22e063a09d79f83c20fa4ba369f168231', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '665ff5e3f47137d5f9ce12087c76b8a237d6aaedfd32585ffe8b7db46ffffada', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

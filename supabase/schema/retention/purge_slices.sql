@@ -23,8 +23,10 @@ declare
   keys nightshift.purge_key[];
   with_children record;
   after tid;
-  -- Little enough for any table; four slices later it can be much.
-  blocks bigint := 64;
+  -- Little enough for most tables; four slices later it can be much.
+  first_blocks constant bigint := 64;
+  blocks bigint;
+  reckoned bigint;
   -- To go into a partition takes longer than to go through as many.
   few_blocks constant integer := 16;
   end_block bigint;
@@ -41,6 +43,8 @@ begin
     );
     cursor := coalesce(nightshift.next_leaf(policy, 0, due, run.started_at), 'null');
   end if;
+  -- Where rows take long, as with many children, the next batch need not find out again.
+  blocks := least(first_blocks, (cursor ->> 'blocks')::bigint);
   while cursor ->> 'mode' = 'sweep' and spent_ms < batch_ms and nightshift.count_rows(seeds) < batch_rows loop
     exit when cursor ? 'careful';
     after := coalesce(cursor ->> 'after', '(0,0)')::tid;
@@ -82,7 +86,7 @@ begin
     if slice.is_referred and not cursor ? 'referred' then
       -- From here on, each row is asked before it goes.
       cursor := cursor || '{"referred": true}';
-      blocks := 64;
+      blocks := least(first_blocks, blocks);
       spent_ms := 1000 * extract(epoch from clock_timestamp() - started);
       continue;
     elsif slice.deleted_rows is null then
@@ -114,9 +118,9 @@ begin
         'null'
       );
     else
-      cursor := cursor || jsonb_build_object('after', format('(%s,0)', end_block));
-      blocks := ceil(blocks * least(4, greatest(least(slice_ms, batch_ms - spent_ms), 1)
-        / (1000 * extract(epoch from clock_timestamp() - slice_started))));
+      reckoned := ceil(blocks * least(4, slice_ms / (1000 * extract(epoch from clock_timestamp() - slice_started))));
+      cursor := cursor || jsonb_build_object('after', format('(%s,0)', end_block), 'blocks', least(reckoned, first_blocks));
+      blocks := ceil(reckoned * least(1, greatest(batch_ms - spent_ms, 1) / slice_ms));
     end if;
   end loop;
   step := step || jsonb_build_object('cursor', cursor);

@@ -11624,8 +11624,8 @@ declare
   -- Rows are counted as those of the backlog are: a table over 32 MB is sampled, or a smaller one of many.
   counted_pages constant integer := greatest(least(4096, 16384 / greatest(children, 1)), 1000);
   sampled_pages constant integer := 1000;
-  -- To look what a row refers to takes many times as long: 8 MB of all tables together say which share is due.
-  looked_at_pages constant integer := greatest(1000 / greatest(children, 1), 50);
+  -- To look what a row refers to takes many times as long: 2 MB of all tables together say which share is due.
+  looked_at_pages constant integer := greatest(250 / greatest(children, 1), 50);
   child record;
   condition text;
   pages bigint;
@@ -11659,7 +11659,7 @@ end;
 $$;
 
 comment on function nightshift.measure_children is
-  'Of each table of children of a policy, how many rows it has (exactly below 32 MB, of up to four tables) and how many refer to due rows, held or not (exactly where all tables together are below 8 MB); null where they refer to each other.';
+  'Of each table of children of a policy, how many rows it has (exactly below 32 MB, of up to four tables) and how many refer to due rows, held or not (exactly where all tables together are below 2 MB); null where they refer to each other.';
 
 -- supabase/schema/retention/measure_leaves.sql
 
@@ -15060,8 +15060,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   plan jsonb;
+  all_rows real;
   null_share real;
-  due_rows numeric;
+  due_rows double precision;
 begin
   if nightshift.marker_walk(leaf, marker_column, due) is distinct from 'index' then
     return 'sweep';
@@ -15074,15 +15075,16 @@ begin
   -- Postgres weighs the index against reading every page; where it would read every page, we sweep. Where it would not, since
   -- the rows lie in the order of the index, a sweep past nine others still takes less than to choose a row by the index.
   execute format('explain (format json) select r.ctid from only %s r where %s', nightshift.trusted_name(leaf), due) into plan;
-  -- Postgres takes off the rows without a marker for each of the two conditions on it.
-  select s.null_frac into null_share
+  select c.reltuples, coalesce(s.null_frac, 0) into all_rows, null_share
   from pg_catalog.pg_class c
-  join pg_catalog.pg_stats s on s.schemaname = (select n.nspname from pg_catalog.pg_namespace n where n.oid = c.relnamespace) and s.tablename = c.relname and s.attname = marker_column
-  where c.oid = leaf and s.null_frac < 1;
-  due_rows := (plan #>> '{0,Plan,Plan Rows}')::numeric / (1 - coalesce(null_share, 0));
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  left join pg_catalog.pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname and s.attname = marker_column
+  where c.oid = leaf;
+  -- Postgres takes off the rows without a marker for each of the two conditions on it.
+  due_rows := least((plan #>> '{0,Plan,Plan Rows}')::numeric / nullif(1 - null_share, 0), all_rows * (1 - null_share));
   return case
     when plan #>> '{0,Plan,Node Type}' = 'Seq Scan' then 'sweep'
-    when due_rows > (select c.reltuples / 10 from pg_catalog.pg_class c where c.oid = leaf and c.reltuples > 0) then 'sweep'
+    when all_rows > 0 and due_rows > all_rows / 10 then 'sweep'
     else 'index'
   end;
 end;
@@ -17752,7 +17754,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '13e404aca018c6163e1793ec6a1f28379b3d48954ef1a14a24142d4626f561dc', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '68b639d5c12eb4903ef3448701ee432f5726835239322e10ec27d29f452f4177', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

@@ -110,7 +110,7 @@ describe('a child that something else needs', () => {
     expect(stepOf(await runPurge(db), 'app.orders')).toMatchObject({
       rowsPurged: 4,
       rowsRefused: 1,
-      refusedBy: { 'trigger "keep it" on app.notes': 1 },
+      refusedBy: { 'trigger "keep it" on app.notes (app.keep())': 1 },
     });
   });
 

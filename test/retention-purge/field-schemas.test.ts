@@ -46,7 +46,7 @@ const nights: Night[] = [
       'public.categories': { blockedBy: { 'categories_parent_id_fkey on public.categories': 2 } },
       'public.orders': {
         keptBy: { 'invoices_order_id_fkey on public.invoices': 75 },
-        refusedBy: { 'trigger keep_open_refund on public.refunds': 1 },
+        refusedBy: { 'trigger keep_open_refund on public.refunds (public.keep_open_refund())': 1 },
       },
       'public.customers': { blockedBy: { 'orders_customer_id_fkey on public.orders': 10 } },
       'public.products': {

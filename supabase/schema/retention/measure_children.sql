@@ -10,8 +10,8 @@ declare
   -- Rows are counted as those of the backlog are: a table over 32 MB is sampled, or a smaller one of many.
   counted_pages constant integer := greatest(least(4096, 16384 / greatest(children, 1)), 1000);
   sampled_pages constant integer := 1000;
-  -- To look what a row refers to takes many times as long: 8 MB of all tables together say which share is due.
-  looked_at_pages constant integer := greatest(1000 / greatest(children, 1), 50);
+  -- To look what a row refers to takes many times as long: 2 MB of all tables together say which share is due.
+  looked_at_pages constant integer := greatest(250 / greatest(children, 1), 50);
   child record;
   condition text;
   pages bigint;
@@ -45,4 +45,4 @@ end;
 $$;
 
 comment on function nightshift.measure_children is
-  'Of each table of children of a policy, how many rows it has (exactly below 32 MB, of up to four tables) and how many refer to due rows, held or not (exactly where all tables together are below 8 MB); null where they refer to each other.';
+  'Of each table of children of a policy, how many rows it has (exactly below 32 MB, of up to four tables) and how many refer to due rows, held or not (exactly where all tables together are below 2 MB); null where they refer to each other.';

@@ -5,8 +5,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   plan jsonb;
+  all_rows real;
   null_share real;
-  due_rows numeric;
+  due_rows double precision;
 begin
   if nightshift.marker_walk(leaf, marker_column, due) is distinct from 'index' then
     return 'sweep';
@@ -19,15 +20,16 @@ begin
   -- Postgres weighs the index against reading every page; where it would read every page, we sweep. Where it would not, since
   -- the rows lie in the order of the index, a sweep past nine others still takes less than to choose a row by the index.
   execute format('explain (format json) select r.ctid from only %s r where %s', nightshift.trusted_name(leaf), due) into plan;
-  -- Postgres takes off the rows without a marker for each of the two conditions on it.
-  select s.null_frac into null_share
+  select c.reltuples, coalesce(s.null_frac, 0) into all_rows, null_share
   from pg_catalog.pg_class c
-  join pg_catalog.pg_stats s on s.schemaname = (select n.nspname from pg_catalog.pg_namespace n where n.oid = c.relnamespace) and s.tablename = c.relname and s.attname = marker_column
-  where c.oid = leaf and s.null_frac < 1;
-  due_rows := (plan #>> '{0,Plan,Plan Rows}')::numeric / (1 - coalesce(null_share, 0));
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  left join pg_catalog.pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname and s.attname = marker_column
+  where c.oid = leaf;
+  -- Postgres takes off the rows without a marker for each of the two conditions on it.
+  due_rows := least((plan #>> '{0,Plan,Plan Rows}')::numeric / nullif(1 - null_share, 0), all_rows * (1 - null_share));
   return case
     when plan #>> '{0,Plan,Node Type}' = 'Seq Scan' then 'sweep'
-    when due_rows > (select c.reltuples / 10 from pg_catalog.pg_class c where c.oid = leaf and c.reltuples > 0) then 'sweep'
+    when all_rows > 0 and due_rows > all_rows / 10 then 'sweep'
     else 'index'
   end;
 end;

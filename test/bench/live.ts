@@ -17,7 +17,7 @@ import {
 } from './purge.ts';
 
 const rows = 1_000_000;
-const rounds = 5;
+const rounds = 3;
 const warmMs = 1_500;
 const aloneMs = 4_000;
 

@@ -191,15 +191,15 @@ describe('a row in use', () => {
     afterEach(() => letSlicesWait(db.sql, false));
 
     it.each([
-      ['restored', 'update app.items set deleted_at = null where id = 9999', 'commit', true],
-      ['marked anew', 'update app.items set deleted_at = now() where id = 9999', 'commit', true],
+      ['restored', 'update app.items set deleted_at = null where id = 999', 'commit', true],
+      ['marked anew', 'update app.items set deleted_at = now() where id = 999', 'commit', true],
       [
         'restored, and not after all',
-        'update app.items set deleted_at = null where id = 9999',
+        'update app.items set deleted_at = null where id = 999',
         'rollback',
         false,
       ],
-      ['locked', 'select from app.items where id = 9999 for update', 'commit', false],
+      ['locked', 'select from app.items where id = 999 for update', 'commit', false],
     ])('stays only where it is not due any more: %s', async (_, statement, end, stays) => {
       await createItems();
       const user = await inOpenTransaction(db, statement);
@@ -209,7 +209,7 @@ describe('a row in use', () => {
       await user.unsafe(end);
       expect(await batch).toMatchObject({ bySlices: true });
       expect(await run.finish()).toMatchObject({ rowsPurged: dueCount - (stays ? 1 : 0) });
-      expect((await idsOf(db.sql, items)).includes(9999)).toBe(stays);
+      expect((await idsOf(db.sql, items)).includes(999)).toBe(stays);
     });
 
     it('is counted once when it has moved, still due, and at the latest the next night takes it', async () => {
@@ -231,7 +231,7 @@ describe('a row in use', () => {
 
     it('was deleted by somebody else, and is not counted', async () => {
       await createItems();
-      const user = await inOpenTransaction(db, 'delete from app.items where id = 9999');
+      const user = await inOpenTransaction(db, 'delete from app.items where id = 999');
       const run = await beginBatches(db.sql, items);
       const batch = run.batch();
       await until('the purge waits', async () => (await waiting(db.sql, 'purge_batch')) === 1);

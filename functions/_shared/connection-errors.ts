@@ -86,7 +86,7 @@ const knownErrors: KnownError[] = [
     code: 'NS422',
   },
   {
-    is: /^(E[A-Z]+|CONNECT_TIMEOUT)\b/,
+    is: /^(?!ECONNRESET|EPIPE)(E[A-Z]+|CONNECT_TIMEOUT)\b/,
     says: 'could not be reached',
     hint: `Check the host and the port. db.<project>.supabase.co is reached by IPv6 only, which Lambda and many networks lack. ${databaseUrlHint}`,
     code: 'NS422',
@@ -98,7 +98,7 @@ const knownErrors: KnownError[] = [
     code: 'NS502',
   },
   {
-    is: /^(57P|08|CONNECTION_)/,
+    is: /^(57P|08|CONNECTION_|ECONNRESET|EPIPE)/,
     says: 'closed the connection',
     hint: cutHint,
     code: 'NS502',

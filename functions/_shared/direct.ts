@@ -89,7 +89,7 @@ export function connectDirect(
       return withSession(name, timeoutMs, async (session) => {
         await session
           .unsafe(
-            `set statement_timeout = ${Math.floor(timeoutMs)}; set lock_timeout = ${lockTimeoutMs}`,
+            `set statement_timeout = ${atLeastOne(timeoutMs)}; set lock_timeout = ${lockTimeoutMs}`,
           )
           .simple();
         try {
@@ -103,6 +103,11 @@ export function connectDirect(
   };
 }
 
+/** Postgres takes a timeout of 0 for none at all, and none is left when the run was told to stop. */
+function atLeastOne(ms: number): number {
+  return Math.max(1, Math.floor(ms));
+}
+
 /**
  * Statements in one message form one transaction, which the server begins and commits by itself. A client that freezes
  * meanwhile leaves no open transaction with locks, and a pooler in transaction mode cannot split it.
@@ -111,7 +116,7 @@ function oneMessage(name: RpcName, args: object, timeoutMs: number): string {
   const list = Object.entries(args).map(([key, value]) => `${key} => ${literal(value)}`);
   return `
     set transaction isolation level read committed;
-    select set_config('statement_timeout', '${Math.floor(timeoutMs)}', true);
+    select set_config('statement_timeout', '${atLeastOne(timeoutMs)}', true);
     select nightshift.${name}(${list.join(', ')}) as answer`;
 }
 

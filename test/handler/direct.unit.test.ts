@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { migrate } from '../../cli/installation/migrate.ts';
+import { toConnectionError } from '../../functions/_shared/connection-errors.ts';
 import { connectDirect } from '../../functions/_shared/direct.ts';
 import {
   encryption,
@@ -48,6 +49,14 @@ describe('the end of a direct connection is an error of its step', () => {
       message: expect.stringMatching(says),
       hint: expect.any(String),
       retryable,
+    });
+  });
+
+  it.each(['ECONNRESET', 'EPIPE'])('was cut by the network: %s', (code) => {
+    const cut = Object.assign(new Error('the other side is gone'), { code });
+    expect(toConnectionError(cut, 'db.example')).toMatchObject({
+      code: 'NS502',
+      message: expect.stringMatching(/closed the connection/),
     });
   });
 

@@ -86,12 +86,6 @@ const knownErrors: KnownError[] = [
     code: 'NS422',
   },
   {
-    is: /^(?!ECONNRESET|EPIPE)(E[A-Z]+|CONNECT_TIMEOUT)\b/,
-    says: 'could not be reached',
-    hint: `Check the host and the port. db.<project>.supabase.co is reached by IPv6 only, which Lambda and many networks lack. ${databaseUrlHint}`,
-    code: 'NS422',
-  },
-  {
     is: /^08P01|^0A000.*prepare|transaction pooling/i,
     says: 'ended the conversation, as a pooler in transaction mode does',
     hint: 'Use the session pooler, port 5432 (Dashboard > Connect > Session pooler).',
@@ -102,6 +96,12 @@ const knownErrors: KnownError[] = [
     says: 'closed the connection',
     hint: cutHint,
     code: 'NS502',
+  },
+  {
+    is: /^(E[A-Z]+|CONNECT_TIMEOUT)\b/,
+    says: 'could not be reached',
+    hint: `Check the host and the port. db.<project>.supabase.co is reached by IPv6 only, which Lambda and many networks lack. ${databaseUrlHint}`,
+    code: 'NS422',
   },
 ];
 

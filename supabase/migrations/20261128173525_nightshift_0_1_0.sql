@@ -4299,7 +4299,7 @@ declare
   policy nightshift.partition_policies;
   state nightshift.partition_state;
   step_time interval := '0';
-  todo record;
+  chosen record;
   known record;
   model regclass;
   piece tsrange;
@@ -4336,11 +4336,11 @@ begin
     step_time := 2 * nightshift.scan_time_of(state.default_partition);
   end if;
   -- The other half of the time is for writing rows.
-  todo := nightshift.partitions_to_make(policy, state, max_rows, step_time <= max_lock / 2);
-  if todo.pieces = '{}' and todo.complete then
+  chosen := nightshift.partitions_to_make(policy, state, max_rows, step_time <= max_lock / 2);
+  if chosen.pieces = '{}' and chosen.complete then
     return jsonb_build_object('created', made, 'done', true, 'lockedMs', 0);
   end if;
-  if todo.pieces = '{}' then
+  if chosen.pieces = '{}' then
     raise exception using
       errcode = 'NS423',
       message = format('Its default partition %s is so large that to make the missing partitions beside it would keep everyone waiting for about %s s each',
@@ -4366,8 +4366,8 @@ begin
     perform nightshift.lock_for_change(policy.parent, state.default_partition);
   end if;
   locked_at := clock_timestamp();
-  foreach piece in array todo.pieces loop
-    exit when made <> '[]' and clock_timestamp() > locked_at + max_lock - case when todo.is_proven then '0' else step_time end;
+  foreach piece in array chosen.pieces loop
+    exit when made <> '[]' and clock_timestamp() > locked_at + max_lock - case when chosen.is_proven then '0' else step_time end;
     made := made || (
       nightshift.create_partition(
         policy, state.key_column, lower(piece),
@@ -4375,18 +4375,18 @@ begin
           nightshift.bound_of_time(lower(piece), state.key_type, policy.epoch)),
         coalesce(known.from_bounds[array_position(known.lowers, upper(piece))],
           nightshift.bound_of_time(upper(piece), state.key_type, policy.epoch)),
-        model, case when not todo.is_proven then state.default_partition end
+        model, case when not chosen.is_proven then state.default_partition end
       )
       || jsonb_build_object('from', lower(piece) at time zone 'UTC', 'to', upper(piece) at time zone 'UTC')
     );
   end loop;
-  if todo.is_proven and cardinality(todo.pieces) = jsonb_array_length(made) then
+  if chosen.is_proven and cardinality(chosen.pieces) = jsonb_array_length(made) then
     perform nightshift.drop_exclusion(policy.parent);
   end if;
   perform set_config('lock_timeout', patience, true);
   return jsonb_build_object(
     'created', made,
-    'done', todo.complete and cardinality(todo.pieces) = jsonb_array_length(made),
+    'done', chosen.complete and cardinality(chosen.pieces) = jsonb_array_length(made),
     'lockedMs', round(extract(epoch from clock_timestamp() - locked_at) * 1000)
   );
 end;
@@ -17754,7 +17754,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '68b639d5c12eb4903ef3448701ee432f5726835239322e10ec27d29f452f4177', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '9413b7a1336a35451c51d7b7ebd4ee0681285f84a355230e6ac559c5c9999ea6', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

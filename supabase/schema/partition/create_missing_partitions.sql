@@ -22,7 +22,7 @@ declare
   policy nightshift.partition_policies;
   state nightshift.partition_state;
   step_time interval := '0';
-  todo record;
+  chosen record;
   known record;
   model regclass;
   piece tsrange;
@@ -59,11 +59,11 @@ begin
     step_time := 2 * nightshift.scan_time_of(state.default_partition);
   end if;
   -- The other half of the time is for writing rows.
-  todo := nightshift.partitions_to_make(policy, state, max_rows, step_time <= max_lock / 2);
-  if todo.pieces = '{}' and todo.complete then
+  chosen := nightshift.partitions_to_make(policy, state, max_rows, step_time <= max_lock / 2);
+  if chosen.pieces = '{}' and chosen.complete then
     return jsonb_build_object('created', made, 'done', true, 'lockedMs', 0);
   end if;
-  if todo.pieces = '{}' then
+  if chosen.pieces = '{}' then
     raise exception using
       errcode = 'NS423',
       message = format('Its default partition %s is so large that to make the missing partitions beside it would keep everyone waiting for about %s s each',
@@ -89,8 +89,8 @@ begin
     perform nightshift.lock_for_change(policy.parent, state.default_partition);
   end if;
   locked_at := clock_timestamp();
-  foreach piece in array todo.pieces loop
-    exit when made <> '[]' and clock_timestamp() > locked_at + max_lock - case when todo.is_proven then '0' else step_time end;
+  foreach piece in array chosen.pieces loop
+    exit when made <> '[]' and clock_timestamp() > locked_at + max_lock - case when chosen.is_proven then '0' else step_time end;
     made := made || (
       nightshift.create_partition(
         policy, state.key_column, lower(piece),
@@ -98,18 +98,18 @@ begin
           nightshift.bound_of_time(lower(piece), state.key_type, policy.epoch)),
         coalesce(known.from_bounds[array_position(known.lowers, upper(piece))],
           nightshift.bound_of_time(upper(piece), state.key_type, policy.epoch)),
-        model, case when not todo.is_proven then state.default_partition end
+        model, case when not chosen.is_proven then state.default_partition end
       )
       || jsonb_build_object('from', lower(piece) at time zone 'UTC', 'to', upper(piece) at time zone 'UTC')
     );
   end loop;
-  if todo.is_proven and cardinality(todo.pieces) = jsonb_array_length(made) then
+  if chosen.is_proven and cardinality(chosen.pieces) = jsonb_array_length(made) then
     perform nightshift.drop_exclusion(policy.parent);
   end if;
   perform set_config('lock_timeout', patience, true);
   return jsonb_build_object(
     'created', made,
-    'done', todo.complete and cardinality(todo.pieces) = jsonb_array_length(made),
+    'done', chosen.complete and cardinality(chosen.pieces) = jsonb_array_length(made),
     'lockedMs', round(extract(epoch from clock_timestamp() - locked_at) * 1000)
   );
 end;

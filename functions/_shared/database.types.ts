@@ -549,6 +549,7 @@ export type Database = {
           describe_run: Json | null
           forced_names: string[] | null
           require_wanted: undefined | null
+          waits_to_be_continued: boolean | null
         }
         Insert: {
           attempt?: number
@@ -876,6 +877,10 @@ export type Database = {
       can_be_referenced: { Args: { relation: unknown }; Returns: boolean }
       cancel_run: {
         Args: { requested_by?: string; run_id: string }
+        Returns: Json
+      }
+      cancellation: {
+        Args: { requested_at: string; requested_by: string }
         Returns: Json
       }
       check_health: {
@@ -3082,6 +3087,10 @@ export type Database = {
       }
       views_below: { Args: { view: unknown }; Returns: unknown[] }
       views_read: { Args: { view: unknown }; Returns: unknown[] }
+      waits_to_be_continued: {
+        Args: { run: Database["nightshift"]["Tables"]["runs"]["Row"] }
+        Returns: boolean
+      }
       warn_of_heirs: { Args: { relation: unknown }; Returns: string[] }
       warn_of_namesake: { Args: { relation: unknown }; Returns: string[] }
       warn_of_replica_identity: {

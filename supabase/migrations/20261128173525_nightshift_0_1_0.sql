@@ -2682,15 +2682,18 @@ set lock_timeout = '7s'
 set jit = off
 as $$
 declare
+  requested_at constant timestamptz := clock_timestamp();
   run nightshift.runs;
 begin
   update nightshift.runs r
   set
-    cancel_requested_at = clock_timestamp(),
+    cancel_requested_at = requested_at,
     cancel_requested_by = cancel_run.requested_by,
     -- Nobody works on a run that waits to be continued, so nobody else would end it.
-    status = case r.status when 'continued' then 'interrupted' else r.status end
-  where r.id = cancel_run.run_id and r.status in ('running', 'continued') and r.cancel_requested_at is null;
+    status = case r.status when 'continued' then 'interrupted' else r.status end,
+    error = case r.status when 'continued' then nightshift.cancellation(requested_at, cancel_run.requested_by) else r.error end
+  where r.id = cancel_run.run_id and r.cancel_requested_at is null
+    and (r.status = 'running' or nightshift.waits_to_be_continued(r));
   select r.* into run from nightshift.runs r where r.id = cancel_run.run_id;
   if not found then
     raise exception using
@@ -2703,7 +2706,26 @@ end;
 $$;
 
 comment on function nightshift.cancel_run is
-  'Asks a run to end as interrupted: it does so before its next batch, view or partition, and what it had committed stays. One that waits to be continued ends at once. One that has ended stays as it is. requested_by: who asks, for the ledger. Returns the run. Errors: NS404.';
+  'Asks a run to end as interrupted: it does so before its next batch, view or partition, and what it had committed stays. One that waits to be continued ends at once, and its error says who asked. One that has ended stays as it is, also one that nothing would continue any more. requested_by: who asks, for the ledger. Returns the run. Errors: NS404.';
+
+-- supabase/schema/ledger/cancellation.sql
+
+create or replace function nightshift.cancellation(requested_at timestamptz, requested_by text)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'code', 'NS410',
+    'message', 'The run was cancelled' || coalesce(' by ' || requested_by, ''),
+    'detail', format('At %s UTC.', to_char(requested_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')),
+    'hint', 'What it had committed stays; the next run goes on from there.'
+  );
+$$;
+
+comment on function nightshift.cancellation is
+  'The error of a run that somebody cancelled: who did, when, and what became of its work.';
 
 -- supabase/schema/ledger/check_lease.sql
 
@@ -3022,6 +3044,7 @@ set jit = off
 as $$
 declare
   run nightshift.runs;
+  cancelled boolean;
 begin
   if finish_run.status is null or finish_run.status not in ('continued', 'interrupted', 'succeeded', 'partial', 'failed') then
     raise exception using
@@ -3035,13 +3058,14 @@ begin
   if found then
     return nightshift.describe_run(run);
   end if;
-  perform nightshift.extend_lease(run_id, fence);
+  run := nightshift.extend_lease(run_id, fence);
+  -- Cancelled when its last batch had begun, it would be continued all the same.
+  cancelled := finish_run.status = 'continued' and run.cancel_requested_at is not null;
   update nightshift.runs r
   set
-    -- Cancelled when its last batch had begun, it would be continued all the same.
-    status = case when finish_run.status = 'continued' and r.cancel_requested_at is not null then 'interrupted' else finish_run.status end,
+    status = case when cancelled then 'interrupted' else finish_run.status end,
     report = finish_run.report,
-    error = finish_run.error,
+    error = case when cancelled then nightshift.cancellation(run.cancel_requested_at, run.cancel_requested_by) else finish_run.error end,
     finished_at = clock_timestamp(),
     lease_expires_at = null
   where r.id = finish_run.run_id
@@ -3371,13 +3395,16 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  cancellation jsonb;
   paused_because text;
 begin
   if run.cancel_requested_at is not null then
+    cancellation := nightshift.cancellation(run.cancel_requested_at, run.cancel_requested_by);
     raise exception using
-      errcode = 'NS410',
-      message = 'The run was cancelled' || coalesce(' by ' || run.cancel_requested_by, ''),
-      hint = 'What it had committed stays; the next run goes on from there.';
+      errcode = cancellation ->> 'code',
+      message = cancellation ->> 'message',
+      detail = cancellation ->> 'detail',
+      hint = cancellation ->> 'hint';
   end if;
   select coalesce(': ' || s.paused_reason, '') into paused_because
   from nightshift.settings s
@@ -3435,10 +3462,8 @@ begin
     lease_expires_at = as_of + r.lease,
     finished_at = null
   where r.id = resume_run.run_id
-    and r.status = 'continued'
     and r.attempt = resume_run.attempt
-    and r.attempt < 40
-    and r.finished_at > now() - interval '6 hours'
+    and nightshift.waits_to_be_continued(r)
     and (r.dry_run or not exists (select 1 from nightshift.runs o where o.job = r.job and o.status = 'running' and not o.dry_run))
     and not (select s.paused from nightshift.settings s)
   returning r.* into run;
@@ -3505,6 +3530,20 @@ as $$
 $$;
 
 comment on function nightshift.unpause is 'Lets jobs run again after nightshift.pause(). Idempotent.';
+
+-- supabase/schema/ledger/waits_to_be_continued.sql
+
+create or replace function nightshift.waits_to_be_continued(run nightshift.runs)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select run.status = 'continued' and run.attempt < 40 and run.finished_at > now() - interval '6 hours';
+$$;
+
+comment on function nightshift.waits_to_be_continued is
+  'Whether an event may still resume a run: its last attempt, which was not the fortieth, ended with work left in the last six hours.';
 
 -- supabase/schema/partition/add_partition_policy.sql
 
@@ -17754,45 +17793,46 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '9413b7a1336a35451c51d7b7ebd4ee0681285f84a355230e6ac559c5c9999ea6', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'eed0482e8ea57bffaba546d24e205d97229919906d22766d5573f2606003c7c6', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
   assess_partitions, assess_view, begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions,
-  can_be_referenced, cancel_run, check_health, check_lease, check_partition_policy, check_partition_sizes,
-  check_purgeable, check_refresh_policy, check_release, check_restore, check_retention_policy, child_condition,
-  child_steps, children_of_slice, choose_due_rows, code_in_context, column_type, columns_referred, composite_types,
-  constant_default, copy_after_attach, copy_grants, copy_settings, count_between, count_deleted, count_held,
-  count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy, create_missing_partitions,
-  create_partition, create_partitions, database_sizes, dead_rows, declare_health_check, declare_job, declare_keys,
-  declared_since, default_exclusions, delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_so_far,
-  describe_busy, describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers,
-  describe_failure, describe_health_check, describe_holders, describe_holding_keys, describe_installation,
-  describe_jobs, describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets,
-  describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
-  drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition, estimate_rows,
-  exclude_from_default, exclusion_of, explain_attach_failure, extend_lease, fates_of, fences, find_covered_rows,
-  find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy,
-  find_relation, find_released_rows, find_run, find_stranger, find_view, finish_detach, finish_run, fires_triggers,
-  fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows,
-  follow_tables, forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh,
-  hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit,
-  health_checks, health_connections, health_database_growth, health_database_size, health_dead_tuples,
-  health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index,
-  health_hidden_partitions, health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes,
-  health_job_missed, health_jobs_failing, health_jobs_lost, health_jobs_partial, health_ledger_size, health_level,
-  health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
-  health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
-  health_replication_lag, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
-  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
-  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
-  hint_for_owner, hold_cascades, hold_children, hold_partition_run, hold_run, hold_table, in_days, index_definition,
-  index_for_key, indexed_as, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default,
-  job_state, job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns, key_in_words,
-  keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone, level_rank, list_partition_policies,
-  list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change, lock_holder, lock_in_turn,
-  lock_rows, lock_slice, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen,
-  may_refresh, measure_backlog, measure_children, measure_default_partition, measure_leaves, measure_references,
+  can_be_referenced, cancel_run, cancellation, check_health, check_lease, check_partition_policy,
+  check_partition_sizes, check_purgeable, check_refresh_policy, check_release, check_restore, check_retention_policy,
+  child_condition, child_steps, children_of_slice, choose_due_rows, code_in_context, column_type, columns_referred,
+  composite_types, constant_default, copy_after_attach, copy_grants, copy_settings, count_between, count_deleted,
+  count_held, count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy,
+  create_missing_partitions, create_partition, create_partitions, database_sizes, dead_rows, declare_health_check,
+  declare_job, declare_keys, declared_since, default_exclusions, delete_by_halves, delete_closure, delete_rows,
+  delete_slice, deleted_so_far, describe_busy, describe_ddl_failure, describe_declaration, describe_declared_policy,
+  describe_delete_triggers, describe_failure, describe_health_check, describe_holders, describe_holding_keys,
+  describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
+  describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
+  describe_run, describe_view, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker,
+  due_condition, estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure, extend_lease, fates_of,
+  fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with,
+  find_refresh, find_refresh_policy, find_relation, find_released_rows, find_run, find_stranger, find_view,
+  finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows,
+  follow_released, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name,
+  get_health, get_run, gone_of, grant_of_refresh, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
+  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
+  health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
+  health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
+  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
+  health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
+  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
+  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
+  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
+  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
+  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_children,
+  hold_partition_run, hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as, interval_start,
+  intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state, job_states, jobs, join_condition,
+  json_number, keep_time, key_collation, key_columns, key_in_words, keys_in_words, known_decisions, last_health_levels,
+  leaf_relations, left_alone, level_rank, list_partition_policies, list_refresh_policies, list_restores,
+  list_retention_policies, list_runs, lock_for_change, lock_holder, lock_in_turn, lock_rows, lock_slice,
+  mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh,
+  measure_backlog, measure_children, measure_default_partition, measure_leaves, measure_references,
   measure_retention_backlog, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
   name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
   note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners,
@@ -17818,8 +17858,9 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   stamp_retired, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores,
   trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers, unpause, unreferenced_condition,
   untrusted_in_condition, users_of, usual_gap, usual_partition, validate_default, view_of, view_reads, view_refreshes,
-  view_state, views_below, views_read, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge,
-  way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
+  view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake,
+  warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire,
+  why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

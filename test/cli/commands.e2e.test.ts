@@ -259,6 +259,15 @@ describe('the command line', () => {
     const again = await nightshift(['cancel', id], env);
     expect(again.stdout).toMatch(/had ended: interrupted/);
     expect(again.code).toBe(4);
+
+    await db.sql`update nightshift.runs set status = 'continued', cancel_requested_at = null, error = null where id = ${row?.id ?? ''}`;
+    const waitsNoMore = await nightshift(['cancel', id], env);
+    expect(waitsNoMore.stdout).toMatch(/is not continued: interrupted/);
+    expect(waitsNoMore.code).toBe(0);
+    const why = await nightshift(['runs', id], env);
+    expect(`${why.stdout}${why.stderr}`).toMatch(
+      /The run was cancelled by .* \(NS410\)\n {2}At .* UTC\.\n {2}Fix: What it had committed stays/,
+    );
     const unknown = await nightshift(['runs', 'ffffffff'], env);
     expect(unknown.stderr).toMatch(/There is no run ffffffff/);
     expect(unknown.code).toBe(2);

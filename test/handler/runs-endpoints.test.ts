@@ -46,6 +46,20 @@ it('cancels a run: 202 while it still works, 200 once it has ended', async () =>
   expect(await cancel(id)).toMatchObject({ statusCode: 200, body: { status: 'interrupted' } });
 });
 
+it('says of a run that waited to be continued who cancelled it, when, and that its work is kept', async () => {
+  const id = await begin('retention-purge', {});
+  await suite.sql`select nightshift.finish_run(id, fence, 'continued') from nightshift.runs where id = ${id}`;
+  expect(await cancel(id)).toMatchObject({ statusCode: 200, body: { status: 'interrupted' } });
+  expect((await read(id)).body).toMatchObject({
+    cancelRequestedAt: expect.any(String),
+    error: {
+      message: 'The run was cancelled by an HTTP call',
+      detail: expect.stringMatching(/^At .* UTC\.$/),
+      hint: expect.stringContaining('had committed stays'),
+    },
+  });
+});
+
 it('refuses who has no token, and a run that there is not, and changes nothing', async () => {
   const id = await begin('retention-purge', {});
   for (const [method, path] of [

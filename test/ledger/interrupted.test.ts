@@ -169,14 +169,21 @@ describe('a cancel', () => {
     (await rpc.call('begin_run', { job: 'retention-purge', trigger: 'cli' }, startAnswer)).run;
   const finish = (run: { id: string; fence: number }, status: string) =>
     rpc.call('finish_run', { run_id: run.id, fence: run.fence, status }, runDocument);
+  const cancelledByAda = {
+    status: 'interrupted',
+    cancelRequestedBy: 'ada',
+    error: {
+      code: 'NS410',
+      message: 'The run was cancelled by ada',
+      detail: expect.stringMatching(/^At \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\.$/),
+      hint: 'What it had committed stays; the next run goes on from there.',
+    },
+  };
 
   it('of a run that waits to be continued ends it at once, and no event resumes it', async () => {
     const run = await begin();
     await finish(run, 'continued');
-    expect(await cancel(run.id)).toMatchObject({
-      status: 'interrupted',
-      cancelRequestedBy: 'ada',
-    });
+    expect(await cancel(run.id)).toMatchObject(cancelledByAda);
     const resumed = await rpc.call('resume_run', { run_id: run.id, attempt: 1 }, startAnswer);
     expect(resumed).toMatchObject({ outcome: 'duplicate', run: { status: 'interrupted' } });
   });
@@ -184,9 +191,22 @@ describe('a cancel', () => {
   it('that comes with the last batch of an attempt keeps the run from being continued', async () => {
     const run = await begin();
     await cancel(run.id);
-    expect(await finish(run, 'continued')).toMatchObject({ status: 'interrupted' });
+    expect(await finish(run, 'continued')).toMatchObject(cancelledByAda);
     // The same call once more, because its answer was lost.
-    expect(await finish(run, 'continued')).toMatchObject({ status: 'interrupted' });
+    expect(await finish(run, 'continued')).toMatchObject(cancelledByAda);
+  });
+
+  it.each([
+    ['whose attempt ended seven hours ago', `finished_at = now() - interval '7 hours'`],
+    ['that was begun forty times', 'attempt = 40'],
+  ])('changes nothing of a run %s, which nothing would continue', async (_, change) => {
+    const run = await begin();
+    await finish(run, 'continued');
+    await db.sql.unsafe(`update nightshift.runs set ${change}`);
+    const unchanged = { status: 'continued', cancelRequestedAt: null, error: null };
+    expect(await cancel(run.id)).toMatchObject(unchanged);
+    await db.sql`update nightshift.runs set finished_at = now(), attempt = 39`;
+    expect(await cancel(run.id)).toMatchObject(cancelledByAda);
   });
 
   it('changes nothing of a run that has ended, and says so of one that nobody knows', async () => {

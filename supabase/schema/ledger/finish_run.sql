@@ -13,6 +13,7 @@ set jit = off
 as $$
 declare
   run nightshift.runs;
+  cancelled boolean;
 begin
   if finish_run.status is null or finish_run.status not in ('continued', 'interrupted', 'succeeded', 'partial', 'failed') then
     raise exception using
@@ -26,13 +27,14 @@ begin
   if found then
     return nightshift.describe_run(run);
   end if;
-  perform nightshift.extend_lease(run_id, fence);
+  run := nightshift.extend_lease(run_id, fence);
+  -- Cancelled when its last batch had begun, it would be continued all the same.
+  cancelled := finish_run.status = 'continued' and run.cancel_requested_at is not null;
   update nightshift.runs r
   set
-    -- Cancelled when its last batch had begun, it would be continued all the same.
-    status = case when finish_run.status = 'continued' and r.cancel_requested_at is not null then 'interrupted' else finish_run.status end,
+    status = case when cancelled then 'interrupted' else finish_run.status end,
     report = finish_run.report,
-    error = finish_run.error,
+    error = case when cancelled then nightshift.cancellation(run.cancel_requested_at, run.cancel_requested_by) else finish_run.error end,
     finished_at = clock_timestamp(),
     lease_expires_at = null
   where r.id = finish_run.run_id

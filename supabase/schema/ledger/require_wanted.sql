@@ -5,13 +5,16 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  cancellation jsonb;
   paused_because text;
 begin
   if run.cancel_requested_at is not null then
+    cancellation := nightshift.cancellation(run.cancel_requested_at, run.cancel_requested_by);
     raise exception using
-      errcode = 'NS410',
-      message = 'The run was cancelled' || coalesce(' by ' || run.cancel_requested_by, ''),
-      hint = 'What it had committed stays; the next run goes on from there.';
+      errcode = cancellation ->> 'code',
+      message = cancellation ->> 'message',
+      detail = cancellation ->> 'detail',
+      hint = cancellation ->> 'hint';
   end if;
   select coalesce(': ' || s.paused_reason, '') into paused_because
   from nightshift.settings s

@@ -36,10 +36,8 @@ begin
     lease_expires_at = as_of + r.lease,
     finished_at = null
   where r.id = resume_run.run_id
-    and r.status = 'continued'
     and r.attempt = resume_run.attempt
-    and r.attempt < 40
-    and r.finished_at > now() - interval '6 hours'
+    and nightshift.waits_to_be_continued(r)
     and (r.dry_run or not exists (select 1 from nightshift.runs o where o.job = r.job and o.status = 'running' and not o.dry_run))
     and not (select s.paused from nightshift.settings s)
   returning r.* into run;

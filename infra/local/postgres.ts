@@ -193,7 +193,8 @@ function logUntil(child: ChildProcess, text: string | undefined): Promise<string
 
 function watch() {
   unwatch();
-  process.on('exit', shutDownAll);
+  // Before what was there already: whoever holds something for us gives it up last.
+  process.prependListener('exit', shutDownAll);
   for (const signal of SIGNALS) process.on(signal, onSignal);
 }
 

@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
-import { parseArgs } from 'node:util';
 import getPort from 'get-port';
+import { exitCodes } from '../../cli/exit-codes.ts';
 import { paramsIn, schedulesOf } from '../../cli/schedules.ts';
 import { heading, note, showError } from '../../cli/ui.ts';
 import { systemClock } from '../../functions/_shared/clock.ts';
@@ -18,6 +18,7 @@ import { logInWords } from './function-log.ts';
 import { holdCheckout } from './only-one.ts';
 import { fireOnSchedule, type ScheduledEvent } from './scheduler.ts';
 import { startStack } from './stack.ts';
+import { readStartOptions } from './start-options.ts';
 
 /** Read by the command line, so that it finds the running stack; removed again at the end. */
 const environmentFile = new URL('../../.env.local', import.meta.url);
@@ -25,11 +26,12 @@ const environmentFile = new URL('../../.env.local', import.meta.url);
 const bundles = new URL('../../.esbuild/local', import.meta.url);
 const lock = new URL('../../.esbuild/start.lock', import.meta.url);
 const stage = 'local';
-const options = readOptions();
+const options = orLeave(exitCodes.usage, () => readStartOptions(process.argv.slice(2)));
 const size = { users: 200, packages: 20_000, metrics: 50_000, products: 500 };
 
 heading('Nightshift on this machine');
-const release = holdOrLeave();
+const release = orLeave(exitCodes.failed, () => holdCheckout(lock, options.port));
+// All others go before it, so that a second one can only begin when nothing is left of this one.
 process.on('exit', release);
 note('Booting Postgres, the Supabase gateway and the functions ...');
 const stack = await startStack({ seeds: options.empty ? [] : exampleSeeds });
@@ -38,7 +40,7 @@ if (!options.empty) await fillExamples(stack.databaseUrl, size);
 const busName = `nightshift-${stage}`;
 const bus = await startEventBus({ name: busName, onEvent: deliver });
 const token = randomBytes(24).toString('base64url');
-const httpPort = await getPort({ host: '127.0.0.1', port: Number(options.port) });
+const httpPort = await getPort({ host: '127.0.0.1', port: options.port });
 const lambdaPort = await getPort({ host: '127.0.0.1' });
 const settings = {
   SUPABASE_URL: stack.gatewayUrl,
@@ -53,7 +55,7 @@ writeFileSync(
     .join(''),
   { mode: 0o600 },
 );
-process.on('exit', () => {
+process.prependListener('exit', () => {
   rmSync(environmentFile, { force: true });
   rmSync(bundles, { recursive: true, force: true });
 });
@@ -98,7 +100,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => functions.kill('SIGINT'));
 }
 // However this process ends, they do not outlive it.
-process.on('exit', () => functions.kill('SIGKILL'));
+process.prependListener('exit', () => functions.kill('SIGKILL'));
 const ended = once(functions, 'exit').then(() => 'ended');
 if ((await Promise.race([ready(), ended])) !== 'ended') {
   startSchedules();
@@ -148,37 +150,13 @@ function deliver(event: BusEvent): void {
   for (const job of targetsOf(event)) send(job, event, `Event ${event.id} to ${job}`);
 }
 
-function readOptions() {
+/** Ends this process where it may not begin. */
+function orLeave<Result>(exitCode: number, begin: () => Result): Result {
   try {
-    return parseArgs({
-      options: {
-        // Without the example applications.
-        empty: { type: 'boolean', default: false },
-        // All that the functions and serverless-offline print, not one line an event or run.
-        verbose: { type: 'boolean', default: false },
-        twice: { type: 'boolean', default: false },
-        // The port of the functions. If it is taken, another one is used.
-        port: { type: 'string', default: '3000' },
-        // Parameters as of a deployment; docs/deploy.md lists them.
-        param: { type: 'string', multiple: true, default: [] },
-      },
-    }).values;
-  } catch (thrown) {
-    showError({
-      code: 'NS422',
-      message: thrown instanceof Error ? thrown.message : String(thrown),
-      hint: 'npm start takes --empty, --verbose, --port=<number> and --param=<name>=<value>, behind --: npm start -- --empty',
-    });
-    process.exit(2);
-  }
-}
-
-function holdOrLeave(): () => void {
-  try {
-    return holdCheckout(lock, { pid: process.pid, port: Number(options.port) });
+    return begin();
   } catch (thrown) {
     showError(toNightshiftError(thrown).describe());
-    process.exit(1);
+    process.exit(exitCode);
   }
 }
 

@@ -1,14 +1,16 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { run } from '../support/command-line.ts';
 import { type Started, start } from '../support/started.ts';
+import { until } from '../support/waiting.ts';
 
 let stack: Started;
 let sql: postgres.Sql;
 beforeAll(async () => {
-  stack = await start(['--empty'], {});
+  const hook = import.meta.resolve('../support/say-removals.ts');
+  stack = await start(['--empty'], { NODE_OPTIONS: `--import=${hook}` });
   sql = postgres(stack.urls.database.href, { max: 1, onnotice() {} });
 });
 afterAll(async () => {
@@ -40,4 +42,16 @@ it('takes a table of its user, as the readme says', async () => {
   expect(stdout).toMatch(/public\.orders .* 3 .* succeeded/);
   expect(code).toBe(0);
   expect(await sql`select count(*)::integer as n from public.orders`).toEqual([{ n: 7 }]);
+});
+
+it('gives the checkout back when nothing else is left of it', async () => {
+  const [database] = await sql`show data_directory`;
+  await sql.end();
+  expect(await stack.interrupt()).toBe(0);
+  await until('all is said', async () => stack.output().includes('start.lock'));
+  const removed = [...stack.output().matchAll(/^removes (.*)$/gm)].map(([, path]) => path);
+  expect(removed).toContain(dirname(database?.data_directory));
+  expect(removed.slice(-3)).toEqual(
+    ['.env.local', '.esbuild/local', '.esbuild/start.lock'].map((path) => join(stack.root, path)),
+  );
 });

@@ -3,9 +3,10 @@ import { parseEnv } from 'node:util';
 import { readAccess } from '../functions/_shared/access.ts';
 import { type Deadline, deadlineIn, systemClock } from '../functions/_shared/clock.ts';
 import { NightshiftError } from '../functions/_shared/errors.ts';
+import { loopback } from '../functions/_shared/postgres-client.ts';
 import { createRpc, type Rpc } from '../functions/_shared/rpc.ts';
 import { projectUrl, wrongProjectUrl } from '../functions/_shared/settings.ts';
-import { unreachable } from '../functions/_shared/unreachable.ts';
+import { noSuchHost, unreachable } from '../functions/_shared/unreachable.ts';
 
 /** Where `npm start` leaves the address and key of the local stack. */
 const localEnvironment = new URL('../.env.local', import.meta.url);
@@ -31,15 +32,30 @@ export async function connect(): Promise<Connection> {
 }
 
 /** Any answer will do, also one that refuses. */
-async function requireReachable({ url, isLocal }: Connection): Promise<void> {
+async function requireReachable(connection: Connection): Promise<void> {
   const signal = AbortSignal.timeout(reachableWithinMs);
-  await fetch(url, { method: 'HEAD', redirect: 'manual', signal }).catch((thrown: unknown) => {
-    const { code, message, detail, hint } = unreachable(url, reasonOf(thrown));
-    throw new NightshiftError(code, message, {
-      detail,
-      hint: isLocal ? 'npm start has ended without taking .env.local away: start it again.' : hint,
-      cause: thrown,
-    });
+  await fetch(connection.url, { method: 'HEAD', redirect: 'manual', signal }).catch(
+    (thrown: unknown) => {
+      throw notReached(connection, thrown);
+    },
+  );
+}
+
+/** A function takes a name that is not found for a failure that may pass; to whoever waits it is what they wrote. */
+export function notReached(
+  { url, isLocal }: Pick<Connection, 'url' | 'isLocal'>,
+  thrown: unknown,
+): NightshiftError {
+  const reason = reasonOf(thrown);
+  const { code, message, detail, hint } = unreachable(url, reason);
+  const stackHasEnded =
+    isLocal && reason === 'ECONNREFUSED' && loopback.test(new URL(url).hostname);
+  return new NightshiftError(noSuchHost.test(reason) ? 'NS422' : code, message, {
+    detail,
+    hint: stackHasEnded
+      ? 'npm start has ended without taking .env.local away: start it again.'
+      : hint,
+    cause: thrown,
   });
 }
 

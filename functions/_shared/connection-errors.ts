@@ -1,4 +1,5 @@
 import { NightshiftError } from './errors.ts';
+import { noSuchHost } from './unreachable.ts';
 
 export const databaseUrlHint =
   'Copy the connection string of the session pooler (Dashboard > Connect > Session pooler), whose user is postgres.<project>, and put the password of the database into it, with special characters encoded.';
@@ -11,16 +12,19 @@ interface KnownError {
   /** After "The database at <host>". */
   says: string;
   hint: string;
-  /** Our own code: NS422 for a slip of whoever wrote the connection string, NS502 for what is not. */
-  code: 'NS422' | 'NS502';
+  /** Our own code: NS422 for a slip of whoever wrote the connection string, NS503 for what is not there now. */
+  code: 'NS422' | 'NS503';
+  /** Nothing was begun, and the same may go well in a moment. */
   retryable?: true;
 }
 
 const poolIsFull = {
   hint: 'The application and Nightshift share the connections. The next run tries again; if it lasts, raise the pool size (Database Settings > Connection pooling), or use the direct connection.',
-  code: 'NS502',
+  code: 'NS503',
   retryable: true,
 } as const;
+
+const hostHint = `Check the host and the port in the connection string. db.<project>.supabase.co is reached by IPv6 only, which Lambda and many networks lack. ${databaseUrlHint}`;
 
 const cutHint =
   'It was cut while it worked; what it had not committed is undone, and the next run tries again.';
@@ -52,7 +56,7 @@ const knownErrors: KnownError[] = [
     is: /^NO_ANSWER_YET/,
     says: 'took the connection and then did not answer: a pooler whose connections are all taken',
     hint: poolIsFull.hint,
-    code: 'NS502',
+    code: 'NS503',
   },
   { is: /^53300/, says: 'has no connection slots left', ...poolIsFull },
   {
@@ -89,19 +93,25 @@ const knownErrors: KnownError[] = [
     is: /^08P01|^0A000.*prepare|transaction pooling/i,
     says: 'ended the conversation, as a pooler in transaction mode does',
     hint: 'Use the session pooler, port 5432 (Dashboard > Connect > Session pooler).',
-    code: 'NS502',
+    code: 'NS422',
   },
   {
     is: /^(57P|08|CONNECTION_|ECONNRESET|EPIPE)/,
     says: 'closed the connection',
     hint: cutHint,
-    code: 'NS502',
+    code: 'NS503',
   },
   {
-    is: /^(E[A-Z]+|CONNECT_TIMEOUT)\b/,
-    says: 'could not be reached',
-    hint: `Check the host and the port. db.<project>.supabase.co is reached by IPv6 only, which Lambda and many networks lack. ${databaseUrlHint}`,
+    is: noSuchHost,
+    says: 'could not be found: there is no host of that name',
+    hint: hostHint,
     code: 'NS422',
+  },
+  {
+    is: /^(E[A-Z_]+|CONNECT_TIMEOUT)\b/,
+    says: 'could not be reached',
+    hint: hostHint,
+    code: 'NS503',
   },
 ];
 
@@ -116,7 +126,7 @@ export function toConnectionError(thrown: unknown, host: string): NightshiftErro
   return new NightshiftError(known.code, `The database at ${host} ${known.says}`, {
     detail: code,
     hint: known.hint,
-    ...(known.retryable ? { retryable: true } : {}),
+    retryable: known.retryable ?? false,
     cause: thrown,
   });
 }

@@ -69,7 +69,7 @@ export const errorCodes = {
     stopsRun: true,
     retryable: true,
     meaning:
-      'Supabase or the event bus could not be reached, or something before it answered in its place',
+      'Supabase, its database or the event bus could not be reached, or something before it answered in its place',
   },
 } as const satisfies Record<`NS${number}`, ErrorCode>;
 

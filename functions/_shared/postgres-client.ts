@@ -3,7 +3,7 @@ import postgres from 'postgres';
 import { closedUnanswered, databaseUrlHint } from './connection-errors.ts';
 import { NightshiftError } from './errors.ts';
 
-const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
+export const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 /** Of the parameters of a connection string the one that Postgres itself takes. Prisma, Vercel and dashboards add their own. */
 const startupParameter = 'options';
 

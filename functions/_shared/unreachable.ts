@@ -1,8 +1,11 @@
 import { NightshiftError } from './errors.ts';
 
+/** The one way in which a connection fails that is a slip in its address. All others may pass. */
+export const noSuchHost = /^ENOTFOUND\b/;
+
 /** What platforms call the ways in which a connection fails, in words. */
 const meanings: [RegExp, string][] = [
-  [/^ENOTFOUND$/, 'there is no host of that name'],
+  [noSuchHost, 'there is no host of that name'],
   [/^EAI_AGAIN$/, 'no name can be looked up from here'],
   [/^ECONNREFUSED$/, 'nothing listens there'],
   [/CERT|SIGNATURE/, 'its certificate cannot be verified'],

@@ -1,12 +1,14 @@
+import dns from 'node:dns';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import getPort from 'get-port';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { nightshift } from '../support/command-line.ts';
 
 const close: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
+  vi.restoreAllMocks();
   for (const end of close.splice(0)) await end();
 });
 
@@ -29,14 +31,42 @@ async function elsewhere(answer: RequestListener) {
 const ask = (url: string, args = ['status']) =>
   nightshift(args, { SUPABASE_URL: url, SUPABASE_SECRET_KEY: 'sb_secret_any' });
 
-describe('an address at which there is no project', () => {
-  it('is named by its host when there is none of that name', async () => {
-    const { stderr, code } = await ask('https://abcd.supabase.invalid');
-    expect(stderr).toContain('Supabase could not be reached at abcd.supabase.invalid (NS503)');
-    expect(stderr).toMatch(/^ {2}(ENOTFOUND|EAI_AGAIN): /m);
-    expect(code).toBe(1);
-  });
+/** What the network says of every name. */
+function answerLookups(code: string) {
+  vi.spyOn(dns, 'lookup').mockImplementation(((...request: unknown[]) => {
+    const answer = request.at(-1) as (error: Error) => void;
+    process.nextTick(answer, Object.assign(new Error(`getaddrinfo ${code}`), { code }));
+  }) as never);
+}
 
+describe('what is not there', () => {
+  const api = (host: string) => ask(`http://${host}`);
+  const database = (host: string) =>
+    nightshift(['migrate', '--database-url', `postgres://u:p@${host}/postgres?sslmode=disable`]);
+
+  it.each([
+    ['the project', api],
+    ['the database', database],
+  ])('is wrong usage of %s only where nothing has that name', async (_, reach) => {
+    const nobody = `127.0.0.1:${await getPort({ host: '127.0.0.1' })}`;
+    const refused = await reach(nobody);
+    expect(refused.stderr).toMatch(/127\.0\.0\.1.* \(NS503\)\n {2}ECONNREFUSED/);
+    expect(refused.code).toBe(1);
+    for (const [reason, code, exitCode] of [
+      ['EAI_AGAIN', 'NS503', 1],
+      ['ENOTFOUND', 'NS422', 2],
+    ] as const) {
+      answerLookups(reason);
+      const unknown = await reach('abcd.supabase.invalid');
+      expect(unknown.stderr).toMatch(
+        new RegExp(`abcd\\.supabase\\.invalid.* \\(${code}\\)\\n {2}${reason}`),
+      );
+      expect(unknown.code).toBe(exitCode);
+    }
+  });
+});
+
+describe('an address at which there is no project', () => {
   it('is named by its host when nothing listens there', async () => {
     const host = `127.0.0.1:${await getPort({ host: '127.0.0.1' })}`;
     const { stderr, code } = await ask(`http://${host}`);

@@ -52,11 +52,23 @@ describe('the end of a direct connection is an error of its step', () => {
     });
   });
 
-  it.each(['ECONNRESET', 'EPIPE'])('was cut by the network: %s', (code) => {
-    const cut = Object.assign(new Error('the other side is gone'), { code });
-    expect(toConnectionError(cut, 'db.example')).toMatchObject({
-      code: 'NS502',
-      message: expect.stringMatching(/closed the connection/),
+  it.each([
+    ['ENOTFOUND', 'NS422', /there is no host of that name/],
+    ['EAI_AGAIN', 'NS503', /could not be reached/],
+    ['ECONNREFUSED', 'NS503', /could not be reached/],
+    ['ETIMEDOUT', 'NS503', /could not be reached/],
+    ['EHOSTUNREACH', 'NS503', /could not be reached/],
+    ['ENETUNREACH', 'NS503', /could not be reached/],
+    ['CONNECT_TIMEOUT', 'NS503', /could not be reached/],
+    ['ECONNRESET', 'NS503', /closed the connection/],
+    ['EPIPE', 'NS503', /closed the connection/],
+    ['CONNECTION_CLOSED', 'NS503', /closed the connection/],
+  ])('is a slip only where the name does not exist: %s', (reason, code, says) => {
+    const thrown = Object.assign(new Error('the other side is gone'), { code: reason });
+    expect(toConnectionError(thrown, 'db.example')).toMatchObject({
+      code,
+      message: expect.stringMatching(says),
+      retryable: false,
     });
   });
 

@@ -178,7 +178,8 @@ async function outcomeOf<Input extends { dryRun: boolean }, Report>(
     const outcome = stop.why
       ? { status: 'continued' as const }
       : await job.run(context, parseInput(job, context.run.input));
-    if (!stop.why || outcome.status === 'succeeded') return outcome;
+    // What had nothing left to do, or failed by itself, was not interrupted.
+    if (!stop.why || ['succeeded', 'failed'].includes(outcome.status)) return outcome;
     return { ...outcome, status: 'interrupted', error: stop.why };
   } catch (thrown) {
     const error = toNightshiftError(thrown);

@@ -94,7 +94,7 @@ async function conclude(
   plan: PartitionPlan,
   results: Results,
 ): Promise<Outcome<PartitionReport>> {
-  const { run, metrics } = context;
+  const { run, metrics, stop } = context;
   const worked =
     plan.drops.length + plan.unfinished.length > 0 ||
     plan.tables.some((state) => hasWork(state, results(state.table)));
@@ -111,7 +111,11 @@ async function conclude(
   const report = reportOf(steps, { ...after, dryRun: false });
   countMetrics(metrics, report, { earlier, tables: after.tables, only: input.only });
   const progressed = hasProgressed(earlier, progress);
-  const status = runStatus(steps, { progressed, attempt: run.attempt });
+  const status = runStatus(steps, {
+    progressed,
+    attempt: run.attempt,
+    stopped: stop.why !== undefined,
+  });
   return { status, report, ...(status === 'failed' ? { error: nothingMaintained(steps) } : {}) };
 }
 

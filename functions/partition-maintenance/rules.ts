@@ -120,14 +120,15 @@ export function hasProgressed(
 
 /**
  * A run out of time continues after progress, or when the first attempt had too little time for anything, since the next
- * may have more. A run that achieves nothing must not call itself again and again.
+ * may have more. A run that achieves nothing must not call itself again and again. One that was told to stop is continued
+ * by nobody, and what waits in it did not fail.
  */
 export function runStatus(
   steps: readonly PartitionStep[],
-  { progressed, attempt }: { progressed: boolean; attempt: number },
+  { progressed, attempt, stopped }: { progressed: boolean; attempt: number; stopped: boolean },
 ): OutcomeStatus {
   const waiting = steps.some(({ status }) => status === 'waiting');
-  if (waiting && (progressed || attempt === 1)) return 'continued';
+  if (waiting && (progressed || attempt === 1 || stopped)) return 'continued';
   if (steps.every(({ status }) => status === 'succeeded')) return 'succeeded';
   return steps.every(({ status }) => status === 'failed' || status === 'waiting')
     ? 'failed'

@@ -64,11 +64,15 @@ async function conclude(
   steps: RefreshStep[],
   { views, refreshed }: { views: ViewFacts[]; refreshed: RefreshStep[] },
 ): Promise<Outcome<RefreshReport>> {
-  const { run, metrics } = context;
+  const { run, metrics, stop } = context;
   const after = refreshed.length > 0 ? await readAgain(context) : views;
   const report = reportOf(steps, after ?? [], scopeOf(context, input));
   const progressed = refreshed.length > 0;
-  const status = runStatus(steps, { progressed, attempt: run.attempt });
+  const status = runStatus(steps, {
+    progressed,
+    attempt: run.attempt,
+    stopped: stop.why !== undefined,
+  });
   if (after) {
     const all = input.only ? undefined : after;
     countMetrics(metrics, report, { status, refreshed, after: all });

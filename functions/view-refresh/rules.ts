@@ -44,15 +44,16 @@ export const repeatRefresh = retryPolicy(4);
 
 /**
  * A run out of time continues after progress, or when the first attempt had too little time for any view, since the next
- * may have more. A run that achieves nothing must not call itself again and again.
+ * may have more. A run that achieves nothing must not call itself again and again. One that was told to stop is continued
+ * by nobody, and what waits in it did not fail.
  */
 export function runStatus(
   steps: readonly RefreshStep[],
-  { progressed, attempt }: { progressed: boolean; attempt: number },
+  { progressed, attempt, stopped }: { progressed: boolean; attempt: number; stopped: boolean },
 ): OutcomeStatus {
   const bad = steps.filter(({ status }) => ['failed', 'blocked', 'waiting'].includes(status));
   const waiting = bad.some(({ status }) => status === 'waiting');
-  if (waiting && (progressed || attempt === 1)) return 'continued';
+  if (waiting && (progressed || attempt === 1 || stopped)) return 'continued';
   if (bad.length === 0) return 'succeeded';
   return bad.length === steps.length ? 'failed' : 'partial';
 }

@@ -24,12 +24,14 @@ beforeEach(() => startAfresh(db.sql));
 interface Night {
   dryRun?: boolean;
   stop?: Stop;
+  /** The attempt that asked for this one. */
+  resume?: { runId: string; attempt: number };
   /** Awaited before the nth call of a function, counted from 1: whatever happens to the run then. */
   before?: [name: RpcName, nth: number, happens: (runId: string) => unknown];
 }
 
 /** Runs a job, and lets something happen to the run before one of its calls. */
-async function runNight(job: JobName, { dryRun = false, stop, before }: Night = {}) {
+async function runNight(job: JobName, { dryRun = false, stop, resume, before }: Night = {}) {
   let calls = 0;
   const call: Rpc['call'] = async (name, args, answer, options) => {
     const runId = 'run_id' in args ? args.run_id : '';
@@ -40,7 +42,7 @@ async function runNight(job: JobName, { dryRun = false, stop, before }: Night = 
   };
   const { run, outcome, error, other } = await runJob(
     await loadJob(job),
-    { trigger: 'cli', input: { dryRun } },
+    { trigger: 'cli', input: { dryRun }, ...(resume ? { resume } : {}) },
     {
       rpc: { call },
       clock: systemClock,
@@ -56,6 +58,11 @@ async function runNight(job: JobName, { dryRun = false, stop, before }: Night = 
 const pause = () => rpc.call('pause', { reason: 'moving house' }, anything);
 const cancel = (run_id: string) =>
   rpc.call('cancel_run', { run_id, requested_by: 'ada' }, runDocument);
+const planOf = (job: JobName) => `plan_${job.replace('-', '_')}` as RpcName;
+const begin = async (job: JobName = 'retention-purge') =>
+  (await rpc.call('begin_run', { job, trigger: 'cli' }, startAnswer)).run;
+const finish = (run: { id: string; fence: number }, status: string) =>
+  rpc.call('finish_run', { run_id: run.id, fence: run.fence, status }, runDocument);
 const unpause = () => rpc.call('unpause', {}, anything);
 
 const items = `
@@ -134,15 +141,42 @@ describe.each(works)('%s', (job, { sql, part, done }) => {
     expect(progressInWords(run.progress)).toBe('nothing done yet');
   });
 
+  it('ends as interrupted by Ctrl-C in a later attempt that has done nothing yet', async () => {
+    const begun = await begin(job);
+    await finish(begun, 'continued');
+    const stop = new Stop();
+    const { run } = await runNight(job, {
+      stop,
+      resume: { runId: begun.id, attempt: 1 },
+      before: [planOf(job), 1, () => stop.raise(stoppedByHand('Ctrl-C'))],
+    });
+    expect(run).toMatchObject({ status: 'interrupted', attempt: 2, error: { code: 'NS410' } });
+    expect(statusesOf(run)).not.toContain('failed');
+  });
+
   it.each([
     ['a cancel', cancel],
     ['a pause', pause],
   ])('ends as interrupted by %s before its plan is made', async (_, stop) => {
-    const plan = `plan_${job.replace('-', '_')}` as RpcName;
-    const { run } = await runNight(job, { before: [plan, 1, stop] });
+    const { run } = await runNight(job, { before: [planOf(job), 1, stop] });
     expect(run.status).toBe('interrupted');
     expect(progressInWords(run.progress)).toBe('nothing done yet');
   });
+});
+
+it('a run that has failed by itself when it is stopped keeps its own error', async () => {
+  await db.sql.unsafe(`${items} alter table app.items drop column deleted_at`);
+  const stop = new Stop();
+  const { run, error } = await runNight('retention-purge', {
+    stop,
+    before: ['heartbeat_run', 1, () => stop.raise(stoppedByHand('Ctrl-C'))],
+  });
+  expect(stop.why).toBeDefined();
+  expect(run).toMatchObject({
+    status: 'failed',
+    error: { code: 'NS502', message: 'No table could be purged' },
+  });
+  expect(error?.code).toBe('NS502');
 });
 
 describe('a cancel', () => {
@@ -165,10 +199,6 @@ describe('a cancel', () => {
     expect(await idsOf(db.sql, 'app.items')).toEqual(range(1, 6));
   });
 
-  const begin = async () =>
-    (await rpc.call('begin_run', { job: 'retention-purge', trigger: 'cli' }, startAnswer)).run;
-  const finish = (run: { id: string; fence: number }, status: string) =>
-    rpc.call('finish_run', { run_id: run.id, fence: run.fence, status }, runDocument);
   const cancelledByAda = {
     status: 'interrupted',
     cancelRequestedBy: 'ada',

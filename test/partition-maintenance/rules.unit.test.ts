@@ -192,13 +192,18 @@ describe('what came of a table', () => {
 
   it('makes the status of the run', () => {
     const steps = (...all: TableResults[]) => all.map((results) => step(results));
-    const facts = { progressed: false, attempt: 1 };
+    const facts = { progressed: false, attempt: 1, stopped: false };
     expect(runStatus([], facts)).toBe('succeeded');
     expect(runStatus(steps({}, busy), facts)).toBe('partial');
     expect(runStatus(steps(busy), facts)).toBe('failed');
     expect(runStatus(steps(outOfTime), facts)).toBe('continued');
     expect(runStatus(steps(outOfTime), { ...facts, attempt: 2 })).toBe('failed');
-    expect(runStatus(steps(outOfTime), { progressed: true, attempt: 2 })).toBe('continued');
+    expect(runStatus(steps(outOfTime), { ...facts, progressed: true, attempt: 2 })).toBe(
+      'continued',
+    );
+    const stopped = { ...facts, attempt: 2, stopped: true };
+    expect(runStatus(steps(outOfTime), stopped)).toBe('continued');
+    expect(runStatus(steps(busy), stopped)).toBe('failed');
   });
 
   it('says what a timeout means, and tries fewer rows first', () => {

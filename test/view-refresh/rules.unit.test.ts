@@ -300,8 +300,8 @@ describe('a run', () => {
     expect(steps[0]?.fixes).toHaveLength(fixes);
   });
 
-  const first = { progressed: false, attempt: 1 };
-  const later = { progressed: false, attempt: 2 };
+  const first = { progressed: false, attempt: 1, stopped: false };
+  const later = { ...first, attempt: 2 };
 
   it('is as good as its steps', () => {
     expect(runStatus([], later)).toBe('succeeded');
@@ -316,5 +316,10 @@ describe('a run', () => {
     expect(runStatus([step('waiting')], later)).toBe('failed');
     expect(runStatus([step('waiting')], { ...later, progressed: true })).toBe('continued');
     expect(runStatus([step('failed')], { ...later, progressed: true })).toBe('failed');
+  });
+
+  it('has not failed with what waits because it was stopped', () => {
+    expect(runStatus([step('waiting')], { ...later, stopped: true })).toBe('continued');
+    expect(runStatus([step('failed')], { ...later, stopped: true })).toBe('failed');
   });
 });

@@ -101,6 +101,8 @@ async function retireConcurrently(context: JobContext, state: TableState): Promi
     return { outcome: 'done', ...retired.get(state.table) };
   };
   while (callFits(deadline.remainingMs())) {
+    // Before it is begun: a stop that comes meanwhile leaves no time, and one that is cut off leaves the partition half detached.
+    const timeoutMs = Math.min(detachMs, deadline.remainingMs() / 2);
     const args = { ...leaseOf(run), table_name: state.table, lock_timeout_ms: detachLockMs };
     const begun = await rpc.call('begin_detach', args, beginDetachAnswer, { retry: once });
     if (begun.outcome === 'done') return { outcome: 'done', blocked: begun.blocked, holder: null };
@@ -108,7 +110,6 @@ async function retireConcurrently(context: JobContext, state: TableState): Promi
       return { outcome: lockedBy(begun), blocked: begun.blocked, holder: begun.holder };
     }
     if (begun.outcome === 'lock') return await withLocks();
-    const timeoutMs = Math.min(detachMs, deadline.remainingMs() / 2);
     const failure = await direct
       ?.execute(begun.statement, { timeoutMs, lockTimeoutMs: detachLockMs })
       .catch(rethrowIfFatal);

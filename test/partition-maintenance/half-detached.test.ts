@@ -1,5 +1,8 @@
 import { beforeEach, expect, it } from 'vitest';
+import { Stop, stoppedByHand } from '../../functions/_shared/stop.ts';
 import { setUpDatabase, startAfresh } from '../support/database.ts';
+import { endless } from '../support/deadline.ts';
+import { withDirect } from '../support/direct.ts';
 import { holdTransaction, readCheck } from '../support/health.ts';
 import { partitionsOf, runMaintenance } from '../support/partitions.ts';
 import { until } from '../support/waiting.ts';
@@ -76,4 +79,34 @@ it('a retired partition that would not be due now is a warning, and comes back b
   for (const { fix } of found) await db.sql.unsafe(fix ?? '');
   expect(await hidden()).toEqual([]);
   expect(await db.sql`select from app.logs`).toHaveLength(2);
+});
+
+it('a stop while a detach is being prepared leaves it the time that it would have had', async () => {
+  await db.sql`
+    select nightshift.add_partition_policy('app.logs', '1 year', retention => '2 years', max_fraction => 1)`;
+  const stop = new Stop();
+  const timeouts: number[] = [];
+  const { run } = await withDirect(db.url, (direct) =>
+    runMaintenance(
+      db,
+      {},
+      {
+        stop,
+        deadline: endless(100_000),
+        direct: {
+          ...direct,
+          execute(statement, options) {
+            timeouts.push(options.timeoutMs);
+            return direct.execute(statement, options);
+          },
+        },
+        beforeCall: (name) => name === 'begin_detach' && stop.raise(stoppedByHand('Ctrl-C')),
+      },
+    ),
+  );
+  expect(run.status).toBe('interrupted');
+  expect(timeouts).toEqual([50_000]);
+  expect(await db.sql`select from pg_inherits where inhdetachpending`).toEqual([]);
+  expect((await runMaintenance(db)).run.status).toBe('succeeded');
+  expect(Object.keys(await partitionsOf(db.sql, 'app.logs'))).not.toContain('logs_2020');
 });

@@ -97,7 +97,7 @@ function showPlan(planned: PlannedView[], off: string[]): void {
     const [first = '', ...rest] = reads;
     const also = rest.length > 0 ? ` (also reads ${rest.join(', ')})` : '';
     const how = action === 'refresh' && facts.mode ? ` ${facts.mode}` : '';
-    const why = action === 'fail' && facts.problem ? facts.problem : detail;
+    const why = action === 'fail' && facts.problem ? facts.problem : onCommandLine(detail);
     const node = new Tree(`${facts.view}${also}: ${actions[action]}${how} (${reason}): ${why}`);
     const above = nodes.get(first);
     if (above) above.add(node);

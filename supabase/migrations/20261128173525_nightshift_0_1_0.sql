@@ -7098,8 +7098,10 @@ begin
     + greatest(interval '10 seconds', make_interval(secs => policy.last_refresh_ms / 1000.0));
   if as_of < rests_until then
     return jsonb_build_object('reason', 'recent', 'state', state, 'detail', format(
-      '%s, but it was refreshed %s s ago; from %s UTC on it is again, or with force', change,
-      extract(epoch from as_of - policy.last_refreshed_at)::integer, to_char(rests_until at time zone 'UTC', 'HH24:MI:SS')
+      '%s, but it was refreshed %s s ago; from %s UTC on it is again, or at once: POST /jobs/view-refresh/runs with %s',
+      change, extract(epoch from as_of - policy.last_refreshed_at)::integer,
+      to_char(rests_until at time zone 'UTC', 'HH24:MI:SS'),
+      jsonb_build_object('only', jsonb_build_array(view::text), 'force', true)
     ));
   end if;
   return jsonb_build_object('reason', 'changed', 'detail', change, 'state', state);
@@ -17793,7 +17795,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'eed0482e8ea57bffaba546d24e205d97229919906d22766d5573f2606003c7c6', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '91df2b958e55e2a3bda8f4ec44ed9578cfacfefff319df8102c0ea7415b91718', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

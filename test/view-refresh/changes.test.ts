@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { onCommandLine } from '../../cli/words.ts';
 import { setUpDatabase, startAfresh } from '../support/database.ts';
 import {
   isCurrent,
@@ -284,7 +285,15 @@ describe('the age of a view', () => {
 
   it('keeps a view from being refreshed twice within ten seconds, unless it is forced', async () => {
     await write(db.sql, 'insert into app.items values (7)');
-    expect(outcomes(await runRefresh(db))).toEqual({ 'app.seen': 'skipped: recent' });
+    const soon = await runRefresh(db);
+    expect(outcomes(soon)).toEqual({ 'app.seen': 'skipped: recent' });
+    const { detail } = stepOf(soon, 'app.seen');
+    expect(detail).toMatch(
+      /; from \S+ UTC on it is again, or at once: POST \/jobs\/view-refresh\/runs with \{"only": \["app\.seen"\], "force": true\}$/,
+    );
+    expect(onCommandLine(detail)).toMatch(
+      /at once: npm run nightshift -- run view-refresh --only app\.seen --force$/,
+    );
     expect(outcomes(await runRefresh(db, { force: true }))).toEqual({
       'app.seen': 'refreshed: forced',
     });

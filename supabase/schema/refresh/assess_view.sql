@@ -58,8 +58,10 @@ begin
     + greatest(interval '10 seconds', make_interval(secs => policy.last_refresh_ms / 1000.0));
   if as_of < rests_until then
     return jsonb_build_object('reason', 'recent', 'state', state, 'detail', format(
-      '%s, but it was refreshed %s s ago; from %s UTC on it is again, or with force', change,
-      extract(epoch from as_of - policy.last_refreshed_at)::integer, to_char(rests_until at time zone 'UTC', 'HH24:MI:SS')
+      '%s, but it was refreshed %s s ago; from %s UTC on it is again, or at once: POST /jobs/view-refresh/runs with %s',
+      change, extract(epoch from as_of - policy.last_refreshed_at)::integer,
+      to_char(rests_until at time zone 'UTC', 'HH24:MI:SS'),
+      jsonb_build_object('only', jsonb_build_array(view::text), 'force', true)
     ));
   end if;
   return jsonb_build_object('reason', 'changed', 'detail', change, 'state', state);

@@ -13,7 +13,7 @@ import { addRuns } from './commands/runs.ts';
 import { addStatus } from './commands/status.ts';
 import { addToken } from './commands/token.ts';
 import { addUninstall } from './commands/uninstall.ts';
-import { exitCodes } from './exit-codes.ts';
+import { exitCodeOf, exitCodes } from './exit-codes.ts';
 import { printJson, showError } from './ui.ts';
 
 function createProgram(): Command {
@@ -83,8 +83,7 @@ export async function runCommandLine(args: readonly string[]): Promise<void> {
       const error = toNightshiftError(thrown);
       showError(error.describe());
       printFailure(error, args);
-      process.exitCode =
-        error.code === 'NS422' || error.code === 'NS404' ? exitCodes.usage : exitCodes.failed;
+      process.exitCode = exitCodeOf(error);
     }
   }
 }

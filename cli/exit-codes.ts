@@ -8,3 +8,8 @@ export const exitCodes = {
   warning: 5,
   critical: 6,
 } as const;
+
+/** Of a command that an error ended: it was asked for what is not there or not valid, or it failed. */
+export function exitCodeOf({ code }: { code: string }): number {
+  return code === 'NS422' || code === 'NS404' ? exitCodes.usage : exitCodes.failed;
+}

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import type postgres from 'postgres';
 import * as z from 'zod';
 import { NightshiftError, toNightshiftError } from '../../functions/_shared/errors.ts';
 import { openPostgres, requireAnswer } from '../../functions/_shared/postgres-client.ts';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
 import { connect } from '../connect.ts';
-import { exitCodes } from '../exit-codes.ts';
+import { exitCodeOf, exitCodes } from '../exit-codes.ts';
 import { toConnectionError } from '../installation/connection-error.ts';
 import { installation, inWords } from '../installation/installed.ts';
 import { databaseUrlOption } from '../options.ts';
@@ -19,6 +19,8 @@ const program = new Command('smoke')
     'Tries Nightshift on a project that has it: each job, on tables of its own, which are gone at the end.',
   )
   .addOption(databaseUrlOption())
+  .showHelpAfterError('  Fix: npm run smoke -- --help says what it takes.')
+  .exitOverride()
   .action(smoke);
 
 async function smoke({ databaseUrl }: { databaseUrl: string }): Promise<void> {
@@ -79,7 +81,12 @@ async function confirmGone(sql: postgres.Sql, schema: string): Promise<void> {
 try {
   await program.parseAsync();
 } catch (thrown) {
-  const error = toNightshiftError(thrown);
-  showError(error.describe());
-  process.exitCode = error.code === 'NS422' ? exitCodes.usage : exitCodes.failed;
+  if (thrown instanceof CommanderError) {
+    // It has said what is wrong.
+    process.exitCode = thrown.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  } else {
+    const error = toNightshiftError(thrown);
+    showError(error.describe());
+    process.exitCode = exitCodeOf(error);
+  }
 }

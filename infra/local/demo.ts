@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import { lookAtHealth, showHealth } from '../../cli/present/health-check.ts';
 import { progressBars } from '../../cli/progress-bars.ts';
 import { age, heading, note } from '../../cli/ui.ts';
@@ -12,13 +11,10 @@ import { type JobName, loadJob, loadPresenter } from '../../functions/registry.t
 import type { PurgeReport } from '../../functions/retention-purge/schema.ts';
 import type { RefreshReport } from '../../functions/view-refresh/schema.ts';
 import { exampleSeeds, fillExamples } from './examples.ts';
+import { orLeave, readDemoOptions } from './options.ts';
 import { type Stack, startStack } from './stack.ts';
 
-const { values: options } = parseArgs({
-  // How many of the rows there are: npm run demo -- --scale 0.1 is the same night with a tenth of the data.
-  options: { scale: { type: 'string', default: '1' } },
-});
-const scale = Number(options.scale);
+const { scale } = orLeave(() => readDemoOptions(process.argv.slice(2)));
 const size = {
   users: 2_750 * scale,
   packages: 200_000 * scale,

@@ -7,18 +7,17 @@ import { createInterface } from 'node:readline';
 import getPort from 'get-port';
 import { exitCodes } from '../../cli/exit-codes.ts';
 import { paramsIn, schedulesOf } from '../../cli/schedules.ts';
-import { heading, note, showError } from '../../cli/ui.ts';
+import { heading, note } from '../../cli/ui.ts';
 import { systemClock } from '../../functions/_shared/clock.ts';
-import { toNightshiftError } from '../../functions/_shared/errors.ts';
 import { registry } from '../../functions/registry.ts';
 import { type BusEvent, startEventBus } from './event-bus.ts';
 import { invoke, targetsOf } from './event-targets.ts';
 import { exampleSeeds, fillExamples } from './examples.ts';
 import { logInWords } from './function-log.ts';
 import { holdCheckout } from './only-one.ts';
+import { orLeave, readStartOptions } from './options.ts';
 import { fireOnSchedule, type ScheduledEvent } from './scheduler.ts';
 import { startStack } from './stack.ts';
-import { readStartOptions } from './start-options.ts';
 
 /** Read by the command line, so that it finds the running stack; removed again at the end. */
 const environmentFile = new URL('../../.env.local', import.meta.url);
@@ -26,11 +25,11 @@ const environmentFile = new URL('../../.env.local', import.meta.url);
 const bundles = new URL('../../.esbuild/local', import.meta.url);
 const lock = new URL('../../.esbuild/start.lock', import.meta.url);
 const stage = 'local';
-const options = orLeave(exitCodes.usage, () => readStartOptions(process.argv.slice(2)));
+const options = orLeave(() => readStartOptions(process.argv.slice(2)));
 const size = { users: 200, packages: 20_000, metrics: 50_000, products: 500 };
 
 heading('Nightshift on this machine');
-const release = orLeave(exitCodes.failed, () => holdCheckout(lock, options.port));
+const release = orLeave(() => holdCheckout(lock, options.port), exitCodes.failed);
 // All others go before it, so that a second one can only begin when nothing is left of this one.
 process.on('exit', release);
 note('Booting Postgres, the Supabase gateway and the functions ...');
@@ -148,16 +147,6 @@ function ready(): Promise<void> {
 function deliver(event: BusEvent): void {
   console.log(`Event ${event['detail-type']} ${JSON.stringify(event.detail)}`);
   for (const job of targetsOf(event)) send(job, event, `Event ${event.id} to ${job}`);
-}
-
-/** Ends this process where it may not begin. */
-function orLeave<Result>(exitCode: number, begin: () => Result): Result {
-  try {
-    return begin();
-  } catch (thrown) {
-    showError(toNightshiftError(thrown).describe());
-    process.exit(exitCode);
-  }
 }
 
 function showLine(line: string): void {

@@ -11,6 +11,7 @@ import { Stop, stoppedByHand } from '../../functions/_shared/stop.ts';
 import { type JobName, loadJob } from '../../functions/registry.ts';
 import { setUpDatabase, startAfresh } from '../support/database.ts';
 import { idsOf, range } from '../support/rows.ts';
+import { until, waiting } from '../support/waiting.ts';
 
 const anything = z.unknown();
 
@@ -224,6 +225,29 @@ describe('a cancel', () => {
     expect(await finish(run, 'continued')).toMatchObject(cancelledByAda);
     // The same call once more, because its answer was lost.
     expect(await finish(run, 'continued')).toMatchObject(cancelledByAda);
+  });
+
+  it.each([
+    [
+      'that is being resumed is for the attempt that begins',
+      'select nightshift.resume_run(id, 1)',
+      { status: 'running', cancelRequestedBy: 'ada', error: null },
+    ],
+    [
+      'whose attempt is ending with work left keeps it from being continued',
+      `select nightshift.finish_run(id, fence, 'continued')`,
+      cancelledByAda,
+    ],
+  ])('of a run %s', async (_, statement, expected) => {
+    const run = await begin();
+    if (statement.includes('resume')) await finish(run, 'continued');
+    const other = db.connect();
+    await other`begin`;
+    await other.unsafe(`${statement} from nightshift.runs where id = '${run.id}'`);
+    const cancelling = cancel(run.id);
+    await until('it waits for the run', async () => (await waiting(db.sql, 'cancel_run')) > 0);
+    await other`commit`;
+    expect(await cancelling).toMatchObject(expected);
   });
 
   it.each([

@@ -99,3 +99,22 @@ describe('a full deployment brings every function to what the sources say', () =
     expect(deployed()).toEqual(after);
   });
 });
+
+it('gives every role the permissions boundary and the tags of the provider', async () => {
+  const PermissionsBoundary = 'arn:aws:iam::123456789012:policy/boundary';
+  await changeSources('serverless.yml', (text) =>
+    text.replace(
+      '\nprovider:\n',
+      `$&  tags: { team: night }\n  iam: { role: { permissionsBoundary: "${PermissionsBoundary}" } }\n`,
+    ),
+  );
+  await deploy();
+  // Of each function, and of the schedules.
+  expect(aws.roles).toHaveLength(jobNames.length + 1);
+  for (const { Properties } of aws.roles) {
+    expect(Properties).toMatchObject({
+      PermissionsBoundary,
+      Tags: [{ Key: 'team', Value: 'night' }],
+    });
+  }
+});

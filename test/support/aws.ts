@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { createAdaptorServer } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { isoTime, timeMs } from '../../functions/_shared/clock.ts';
-import type { Template } from './template.ts';
+import { type Resource, resourcesOf, type Template } from './template.ts';
 
 interface DeployedFunction {
   codeSha256: string;
@@ -57,6 +57,11 @@ export class LocalAws {
   async close(): Promise<void> {
     this.#server.close();
     await once(this.#server, 'close');
+  }
+
+  /** All roles, as the template has them now. */
+  get roles(): Resource[] {
+    return this.#template ? resourcesOf(this.#template, 'AWS::IAM::Role') : [];
   }
 
   /** CloudFormation goes back to the template before, as after a deployment that failed. */

@@ -22,7 +22,6 @@ export async function runJob<Input extends { dryRun: boolean }, Report>(
     metrics.add('RunLost', lost.length);
     log.warn('Marked a run as lost: its lease ran out without a heartbeat', { lost });
   }
-  if (outcome === 'skipped' && !run.dryRun) metrics.add('RunSkipped', 1);
   const ended = outcome === 'started' ? await work(job, run, dependencies) : run;
   log.info(outcome === 'started' ? `Run ${ended.status}` : `Run ${outcome}`, {
     runId: ended.id,
@@ -124,7 +123,6 @@ async function work<Input extends { dryRun: boolean }, Report>(
 ): Promise<RunDocument> {
   const { rpc, direct, clock, deadline, log, metrics, stop = new Stop() } = dependencies;
   const { onProgress = () => {} } = dependencies;
-  const startedMs = clock.nowMs();
   const outcome = await outcomeOf(job, {
     rpc: stop.heed(rpc),
     direct: direct && stop.heed(direct),
@@ -159,7 +157,6 @@ async function work<Input extends { dryRun: boolean }, Report>(
     });
   // A dry run did no work, so it must not quiet an alarm that waits for success.
   if (!run.dryRun) {
-    metrics.add('RunDurationMs', clock.nowMs() - startedMs);
     const metric = metricOfStatus[outcome.status];
     if (metric) metrics.add(metric, 1);
   }

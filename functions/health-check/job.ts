@@ -28,7 +28,7 @@ async function run(
     () => deadline.remainingMs() > callMs,
   );
   // A run of a few checks says nothing about the rest.
-  if (!input.dryRun && !input.only) countMetrics(metrics, document);
+  if (!input.dryRun && !input.only) countMetrics(metrics, document, input);
   const report = reportOf(document, input);
   const error = nothingChecked(document.checks);
   if (error) return { status: 'failed', report, error };

@@ -1,3 +1,4 @@
+import { timeMs } from '../_shared/clock.ts';
 import { NightshiftError } from '../_shared/errors.ts';
 import type { Metrics } from '../_shared/metrics.ts';
 import {
@@ -44,8 +45,15 @@ export function nothingChecked(checks: readonly HealthCheck[]): NightshiftError 
   });
 }
 
-export function countMetrics(metrics: Metrics, document: HealthDocument): void {
-  const { checks, jobs, databaseBytes } = document;
+/** AWS bills a metric for each hour in which it is written, so a quick run leaves out zeros that are no news. */
+const newsMs = 3_600_000;
+
+export function countMetrics(
+  metrics: Metrics,
+  document: HealthDocument,
+  { quick }: Pick<HealthInput, 'quick'>,
+): void {
+  const { at, checks, jobs, databaseBytes } = document;
   const gauges = gaugesOf(document);
   metrics.add('ChecksWarning', gauges.warning);
   metrics.add('ChecksCritical', gauges.critical);
@@ -68,8 +76,12 @@ export function countMetrics(metrics: Metrics, document: HealthDocument): void {
     if (secondsSinceLastSuccess !== null) {
       metrics.addFor(job, 'SecondsSinceLastSuccess', secondsSinceLastSuccess);
     }
-    metrics.addFor(job, 'FailedRunsInRow', state.failedInRow);
-    metrics.addFor(job, 'PartialRunsInRow', state.partialInRow);
-    metrics.addFor(job, 'LostRunsInRow', state.lostInRow);
+    const { lastRun, failedInRow, partialInRow, lostInRow } = state;
+    // A zero ends an alarm. It comes for an hour after each run, and once a day in case nobody looked in that hour. The last
+    // run of the health check is this one, which has no end yet.
+    const isNews = !quick || (lastRun && timeMs(at) - timeMs(lastRun.finishedAt ?? at) < newsMs);
+    if (isNews || failedInRow > 0) metrics.addFor(job, 'FailedRunsInRow', failedInRow);
+    if (isNews || partialInRow > 0) metrics.addFor(job, 'PartialRunsInRow', partialInRow);
+    if (isNews || lostInRow > 0) metrics.addFor(job, 'LostRunsInRow', lostInRow);
   }
 }

@@ -60,7 +60,7 @@ export const registration = {
         ],
       },
       {
-        title: 'Room ahead, and rows of default partitions',
+        title: 'Room ahead, rows of default partitions, and partitions over the limit',
         period: 86_400,
         metrics: [
           ['PartitionHorizonDays', { stat: 'Minimum', label: 'days of room' }],
@@ -68,6 +68,7 @@ export const registration = {
             'DefaultPartitionRows',
             { stat: 'Maximum', label: 'rows of default partitions', yAxis: 'right' },
           ],
+          ['PartitionsOversized', { stat: 'Maximum', label: 'over the limit', yAxis: 'right' }],
         ],
         yAxis: { left: { min: 0 }, right: { min: 0 } },
       },

@@ -39,11 +39,12 @@ export const registration = {
     title: 'Purge',
     row: [
       {
-        title: 'Rows purged, and rows still needed',
+        title: 'Rows purged, rows that went with them, and rows still needed',
         stat: 'Sum',
         period: 86_400,
         metrics: [
           ['RowsPurged', { label: 'purged' }],
+          ['ChildRowsPurged', { label: 'went with them' }],
           ['RowsBlocked', { label: 'still needed' }],
         ],
       },

@@ -2,8 +2,8 @@ import type { Alarm, AlarmKind, Registration } from '../../functions/registratio
 
 /*
  * Two kinds of metric, and why missing data means what it does:
- * - A figure (most of them) comes with each look of the health check, every five minutes, or with each nightly run. Between
- *   two figures the last one holds, so missing data is ignored: the alarm begins and ends with news. When the health check
+ * - A figure (most of them) comes with each look of the health check, every five minutes, or with each nightly run; a zero of
+ *   what went wrong in a row only for an hour after a run, and once a day. Between two figures the last one holds, so missing data is ignored: the alarm begins and ends with news. When the health check
  *   itself is dead, no figure comes and nothing changes but health-check-missed, where missing data is breaching: one alarm
  *   for one cause, and none for a job that nobody uses, of which there is no figure.
  * - An event (EventsUndelivered) is there only when it happens: missing data is good.

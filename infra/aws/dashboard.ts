@@ -99,7 +99,7 @@ function ofAll(jobs: readonly Registration[]): [silence: Graph, troubles: Graph,
       title: 'Duration of a run',
       stat: 'Maximum',
       period: hourSeconds,
-      metrics: lines('RunDurationMs'),
+      metrics: linesOfLambda('Duration'),
       yAxis: { left: { min: 0 } },
     },
   ];

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { jobNames } from '../../functions/registry.ts';
 import { setUpDatabase } from '../support/database.ts';
-import { codeBlocks } from '../support/documents.ts';
+import { codeBlocks, readPage, rowsOf, sectionOf } from '../support/documents.ts';
 import { emfLinesOf, namesIn } from '../support/emf.ts';
 import { lambdaContext } from '../support/events.ts';
 import { setUpHandler } from '../support/handler.ts';
@@ -139,7 +139,7 @@ describe('each metric', () => {
   const wanted = [...alarms.flatMap(seriesOf), ...widgets.flatMap(metricsOf)];
   // What AWS itself counts of the functions and the queue.
   const ofAws = [
-    ...['Errors', 'Throttles'].flatMap((name) =>
+    ...['Errors', 'Throttles', 'Duration'].flatMap((name) =>
       functions.map((each) => `AWS/Lambda ${name} FunctionName ${each.name}`),
     ),
     `AWS/SQS ApproximateNumberOfMessagesVisible QueueName ${prefix}dead-letters`,
@@ -198,6 +198,21 @@ describe('the alarm', () => {
     expect(new Set(alarms.map(({ AlarmName }) => AlarmName)).size).toBe(alarms.length);
     const headings = [...runbook.matchAll(/^### (.+)$/gm)].map(([, heading]) => heading);
     expect(headings.sort()).toEqual([...new Set(alarms.map(anchorIn))].sort());
+  });
+
+  it('costs what docs/deploy.md says', () => {
+    const [row] = rowsOf(sectionOf(readPage('docs/deploy.md'), 'What it costs'), 'What').filter(
+      ({ What }) => What?.startsWith('alarms'),
+    );
+    // By default the capacity of the database is not known, and those that need it are not made.
+    const made = resourcesOf(template, 'AWS::CloudWatch::Alarm').filter(
+      ({ Condition }) => Condition !== 'DatabaseCapacityGiven',
+    );
+    const count = made.flatMap(({ Properties }) => seriesOf(Properties)).length;
+    expect(row).toMatchObject({
+      'How many': `${count}`,
+      'Dollars a month': (count * 0.1).toFixed(2),
+    });
   });
 
   it('is there for each job', () => {

@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { metricUnits } from '../../functions/_shared/metrics.ts';
 import { readSettings, settingNames } from '../../functions/_shared/settings.ts';
-import { jobNames, loadJob } from '../../functions/registry.ts';
+import { jobNames, loadJob, registry } from '../../functions/registry.ts';
+import { alarmsOf } from '../../infra/aws/alarms.ts';
+import { dashboardOf } from '../../infra/aws/dashboard.ts';
 import { plain, readPage, root, rowsOf, sectionOf } from '../support/documents.ts';
 
 const sourcesOf = (folder: string) =>
@@ -39,6 +41,20 @@ describe('docs/metrics.md', () => {
   it('has each metric with its unit, and no other', () => {
     const documented = Object.fromEntries(rows.map((row) => [row.Metric, row.Unit]));
     expect(documented).toEqual(metricUnits);
+  });
+
+  // What nobody reads costs as much as the rest.
+  it('says who reads each, and has none that nobody reads', () => {
+    const alarms = JSON.stringify(registry.map(alarmsOf)) + readPage('infra/aws/alarms.yml');
+    const graphs = dashboardOf(registry).Properties.DashboardBody;
+    for (const { Metric: name = '', 'Read by': documented } of rows) {
+      const readers = [
+        new RegExp(`MetricName"?: ?"?${name}\\b`).test(alarms) ? 'alarms' : [],
+        graphs.includes(`"${name}"`) ? 'dashboard' : [],
+      ].flat();
+      expect(readers, name).not.toHaveLength(0);
+      expect(documented, name).toBe(readers.join(', '));
+    }
   });
 
   it('says who writes each', () => {

@@ -1,9 +1,12 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { HealthReport } from '../../functions/health-check/schema.ts';
+import { jobNames } from '../../functions/registry.ts';
 import { startGateway } from '../../infra/local/gateway.ts';
+import { readPage, rowsOf, sectionOf } from '../support/documents.ts';
 import { emfLinesOf, valuesIn } from '../support/emf.ts';
 import { schedulerInput } from '../support/events.ts';
 import { setUpHandler } from '../support/handler.ts';
+import { run } from '../support/nights.ts';
 import { written } from '../support/record-output.ts';
 
 const suite = setUpHandler({}, 'health-check');
@@ -186,6 +189,57 @@ describe('the function health-check', () => {
       LostRunsInRow: 0,
     });
     expect(metrics['view-refresh']).toBeUndefined();
+  });
+
+  describe('says of each job what went wrong in a row', () => {
+    const quickly = () => counted(() => send({ quick: true }));
+    const zeros = { FailedRunsInRow: 0, PartialRunsInRow: 0, LostRunsInRow: 0 };
+    /** As if all that is in the ledger had happened so much earlier. */
+    const goBack = (interval: string) => suite.sql`
+      update nightshift.runs
+      set started_at = started_at - ${interval}::interval, finished_at = finished_at - ${interval}::interval,
+        lease_expires_at = lease_expires_at - ${interval}::interval`;
+
+    it('and that it is over, for an hour and in each full run', async () => {
+      await suite.sql.unsafe(
+        run('retention-purge', 'failed') + run('retention-purge', 'succeeded'),
+      );
+      await goBack('55 minutes');
+      expect((await quickly())['retention-purge']).toMatchObject(zeros);
+      await goBack('10 minutes');
+      // Of itself, too, which is always at work.
+      expect((await quickly())['health-check']).toMatchObject(zeros);
+      expect(Object.keys((await quickly())['retention-purge'] ?? {})).toEqual([
+        'SecondsSinceLastSuccess',
+      ]);
+      expect((await counted(() => send({})))['retention-purge']).toMatchObject(zeros);
+    });
+
+    it('and for as long as it is not over', async () => {
+      await suite.sql.unsafe(
+        run('view-refresh', 'failed') +
+          run('retention-purge', 'partial') +
+          run('partition-maintenance', 'succeeded'),
+      );
+      await goBack('1 day');
+      await suite.sql`select nightshift.begin_run('partition-maintenance', 'cli', as_of => now() - interval '10 hours')`;
+      const metrics = await quickly();
+      expect(metrics['view-refresh']).toEqual({ FailedRunsInRow: 1 });
+      expect(metrics['retention-purge']).toMatchObject({ PartialRunsInRow: 1 });
+      expect(metrics['partition-maintenance']).toMatchObject({ LostRunsInRow: 1 });
+    });
+
+    it('in as few metrics as docs/deploy.md takes for the costs', async () => {
+      for (const job of jobNames) await suite.sql.unsafe(run(job, 'succeeded'));
+      await goBack('2 hours');
+      await suite.sql.unsafe(run('health-check', 'succeeded'));
+      const [row] = rowsOf(sectionOf(readPage('docs/deploy.md'), 'What it costs'), 'What');
+      const counts = Object.values(await quickly()).flatMap((line) => Object.keys(line));
+      expect(row).toMatchObject({
+        'How many': `${counts.length}`,
+        'Dollars a month': (counts.length * 0.3).toFixed(2),
+      });
+    });
   });
 
   it('counts what the last full run found with what a quick one sees', async () => {

@@ -711,6 +711,128 @@ comment on column nightshift.restores.reasons is 'Why rows failed, most frequent
 create index if not exists restores_at on nightshift.restores (at);
 alter table nightshift.restores enable row level security;
 
+-- supabase/schema/soft-delete/tables.sql
+
+-- Which tables are soft-deleted and how, which children go along, and what was deleted and restored.
+
+create table if not exists nightshift.soft_delete_tables (
+  relation regclass primary key,
+  relation_name text not null,
+  marker_column name not null,
+  flag_column name,
+  by_column name not null,
+  reason_column name not null,
+  operation_column name not null,
+  added_columns name[] not null default '{}',
+  views boolean not null default true,
+  hide boolean not null default false,
+  for_users boolean not null default false,
+  created_at timestamptz not null default now()
+);
+
+comment on table nightshift.soft_delete_tables is 'One row a table whose rows are marked as deleted, and can be restored, by Nightshift.';
+comment on column nightshift.soft_delete_tables.relation_name is 'The name it had when it was enabled or changed last.';
+comment on column nightshift.soft_delete_tables.marker_column is
+  'A date, timestamp (of UTC) or timestamptz column: when the row was deleted. Null in a row that was not.';
+comment on column nightshift.soft_delete_tables.flag_column is 'A boolean column that is true in deleted rows, or null.';
+comment on column nightshift.soft_delete_tables.by_column is 'Who deleted it: text, varchar or uuid.';
+comment on column nightshift.soft_delete_tables.operation_column is
+  'By which operation: a uuid whose first 48 bits are its time, which is in the marker too. So the rows of an operation are found by the index of the marker.';
+comment on column nightshift.soft_delete_tables.added_columns is 'The columns that Nightshift added, and takes away again.';
+comment on column nightshift.soft_delete_tables.hide is
+  'Whether a restrictive policy hides deleted rows from anon and authenticated.';
+comment on column nightshift.soft_delete_tables.for_users is
+  'Whether authenticated may call soft_delete and restore for it: its row level security says of which rows.';
+
+alter table nightshift.soft_delete_tables enable row level security;
+
+create table if not exists nightshift.soft_delete_cascades (
+  relation regclass not null references nightshift.soft_delete_tables (relation) on update cascade on delete cascade,
+  referencing regclass not null references nightshift.soft_delete_tables (relation) on update cascade on delete cascade,
+  constraint_name name not null,
+  guarded boolean not null default false,
+  primary key (relation, referencing, constraint_name)
+);
+
+comment on table nightshift.soft_delete_cascades is
+  'Foreign keys along which a deletion goes on: rows of referencing are deleted with the row of relation that they refer to, and restored with it.';
+comment on column nightshift.soft_delete_cascades.guarded is 'Whether a trigger refuses a row that refers to a deleted one.';
+
+alter table nightshift.soft_delete_cascades enable row level security;
+
+create table if not exists nightshift.deletion_events (
+  id bigint generated always as identity,
+  at timestamptz not null default clock_timestamp(),
+  transaction xid8 not null default pg_current_xact_id(),
+  operation uuid,
+  action text not null check (action in ('delete', 'restore', 'restore_failed', 'purge')),
+  relation_name text not null,
+  rows bigint not null,
+  keys jsonb,
+  actor text,
+  reason text,
+  details jsonb,
+  primary key (id, at)
+) partition by range (at);
+
+comment on table nightshift.deletion_events is
+  'What was deleted, restored and purged in tables with soft delete, and what could not be restored: one row a statement and operation, for 10,000 rows at most. Written by a trigger, and by nobody else.';
+comment on column nightshift.deletion_events.transaction is
+  'The transaction that wrote it. What is older than the oldest transaction under way is complete: see nightshift.deleted_since.';
+comment on column nightshift.deletion_events.operation is
+  'Of delete and restore: the operation that deleted the rows; of purge: the run. Null for rows that were deleted before soft delete was enabled.';
+comment on column nightshift.deletion_events.keys is
+  'The primary keys of the rows: an array of values, or of objects where the key has several columns. Null where they are not kept.';
+comment on column nightshift.deletion_events.actor is 'The user (the subject of the token), the name that service_role gave, or the database role.';
+comment on column nightshift.deletion_events.details is
+  'Of restore_failed: why, most frequent first: [{code: the SQLSTATE, constraint, raisedIn: a line and function, rows}].';
+
+create table if not exists nightshift.deletion_events_default partition of nightshift.deletion_events default;
+comment on table nightshift.deletion_events_default is 'Events of months that have no partition yet.';
+
+create index if not exists deletion_events_at on nightshift.deletion_events (relation_name, at);
+create index if not exists deletion_events_transaction on nightshift.deletion_events (transaction, id);
+create index if not exists deletion_events_operation on nightshift.deletion_events (operation);
+alter table nightshift.deletion_events enable row level security;
+alter table nightshift.deletion_events_default enable row level security;
+
+do $$
+begin
+  create type nightshift.soft_delete_rules as (
+    relation regclass,
+    source text,
+    deleted text,
+    mark text,
+    unmark text,
+    of_operation text,
+    marker text,
+    key_names name[],
+    key_definition text,
+    key_match text,
+    key_order text,
+    key_object text,
+    key_value text,
+    trigger_path text
+  );
+exception
+  when duplicate_object then null;
+end;
+$$;
+
+comment on type nightshift.soft_delete_rules is
+  'A table with soft delete as statements need it, where r is one of its rows and k an asked key. source: after FROM. deleted: the condition. mark, unmark: assignments; $2 to $5 are time, who, why and operation. of_operation: the condition for the rows of operation $2, whose time is $1. key_definition: columns of k for jsonb_to_recordset; key_match: r is k; key_object, key_value: the key of r as an object, and as callers know it.';
+
+do $$
+begin
+  create type nightshift.ddl_step as (statement text, why text, lock text, outside_transaction boolean);
+exception
+  when duplicate_object then null;
+end;
+$$;
+
+comment on type nightshift.ddl_step is
+  'A statement that brings a table to what was asked for, why, and the lock that it takes. outside_transaction: it cannot run in one.';
+
 -- supabase/schema/access/api_roles.sql
 
 create or replace function nightshift.api_roles()
@@ -1126,7 +1248,7 @@ begin
     from pg_catalog.pg_class c
     where c.relnamespace = 'nightshift'::regnamespace and c.relowner <> owner
       and (
-        c.relkind = 'r'
+        c.relkind in ('r', 'p')
         -- The sequence of a column goes with its table.
         or c.relkind = 'S' and not exists (
           select 1 from pg_catalog.pg_depend d
@@ -15181,6 +15303,1874 @@ $$;
 comment on function nightshift.without_replica_identity is
   'The tables that hold the rows of a table and from which Postgres refuses to delete: a publication has their deletions, and nothing identifies a row to its subscribers.';
 
+-- supabase/schema/soft-delete/calling_user.sql
+
+create or replace function nightshift.calling_user()
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select nullif(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub', '');
+$$;
+
+comment on function nightshift.calling_user is
+  'The user on whose behalf a request is made, as auth.uid() has it; null for service_role and without a request.';
+
+-- supabase/schema/soft-delete/check_soft_delete.sql
+
+create or replace function nightshift.check_soft_delete(settings nightshift.soft_delete_tables)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  found_table record;
+  wrong text;
+  fix text;
+begin
+  select c.relkind, c.relrowsecurity, c.relispartition, n.nspname into found_table
+  from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where c.oid = settings.relation;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = 'There is no such table',
+      hint = 'Name an existing table, with its schema: nightshift.enable_soft_delete(''public.orders'').';
+  end if;
+  if found_table.relkind not in ('r', 'p') or found_table.relispartition
+    or found_table.nspname in ('pg_catalog', 'information_schema', 'nightshift', 'supabase_migrations') or found_table.nspname like 'pg\_t%'
+    or nightshift.advice_for_supabase_table(settings.relation) is not null
+  then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is no table of the application', settings.relation),
+      hint = coalesce(nightshift.advice_for_supabase_table(settings.relation),
+        'Name the table that holds the rows; of a partitioned table, that is the table itself.');
+  end if;
+  perform nightshift.require_ownership(settings.relation);
+  perform nightshift.require_trusted(array[settings.relation::oid]);
+  perform nightshift.require_own_rows(settings.relation);
+
+  select w.wrong, w.fix into wrong, fix
+  from (
+    select 1, format('%s has no primary key', settings.relation), 'Rows are named by it: add one.'
+    where not exists (select from nightshift.key_of(settings.relation))
+    union all
+    select 2, format('%I of %s is of type %s', a.attname, settings.relation, a.atttypid::regtype),
+      'When a row was deleted is a timestamptz, a timestamp or a date: name that column with marker_column.'
+    from pg_catalog.pg_attribute a
+    where a.attrelid = settings.relation and a.attname = settings.marker_column and not a.attisdropped
+      and a.atttypid not in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)
+    union all
+    select 3, format('%I of %s is of type %s', a.attname, settings.relation, a.atttypid::regtype), 'A flag is a boolean.'
+    from pg_catalog.pg_attribute a
+    where a.attrelid = settings.relation and a.attname = settings.flag_column and not a.attisdropped and a.atttypid <> 'boolean'::regtype
+    union all
+    select 4, format('%s has no column %I', settings.relation, settings.flag_column), 'Name the boolean that is true in deleted rows, or leave flag_column out.'
+    where settings.flag_column is not null and nightshift.column_type(settings.relation, settings.flag_column) is null
+    union all
+    select 5, format('%I of %s is of type %s', a.attname, settings.relation, a.atttypid::regtype),
+      'Name a column of another type, or one that is not there yet: it is added. Who deleted is text, varchar or uuid, why is text or varchar, and the operation a uuid.'
+    from pg_catalog.pg_attribute a
+    where a.attrelid = settings.relation and not a.attisdropped
+      and (
+        a.attname = settings.by_column and a.atttypid not in ('text'::regtype, 'varchar'::regtype, 'uuid'::regtype)
+        or a.attname = settings.reason_column and a.atttypid not in ('text'::regtype, 'varchar'::regtype)
+        or a.attname = settings.operation_column and a.atttypid <> 'uuid'::regtype
+      )
+    union all
+    select 6, format('%I of %s cannot be null, is generated, or is set when a row is written', a.attname, settings.relation),
+      'It must be null in rows that are not deleted: name another column, or let it be added.'
+    from pg_catalog.pg_attribute a
+    where a.attrelid = settings.relation and not a.attisdropped
+      and (
+        a.attname in (settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column)
+          and (a.attnotnull or a.attgenerated <> '' or nightshift.is_set_by_default(settings.relation, a.attname))
+        or a.attname = settings.flag_column and a.attgenerated <> ''
+      )
+    union all
+    select 7, format('Row level security is off for %s, so a policy would hide nothing', settings.relation),
+      format('alter table %s enable row level security; /* with policies that say who sees which rows */', settings.relation)
+    where settings.hide and not found_table.relrowsecurity
+    union all
+    select 8, format('%s has a retention policy by another column', settings.relation),
+      format('Name that of the policy: marker_column => %L, flag_column => %L.', p.marker_column, p.flag_column)
+    from nightshift.retention_policies p
+    where p.relation = settings.relation
+      and (p.marker_column, p.flag_column) is distinct from (settings.marker_column, settings.flag_column)
+      and exists (select from nightshift.soft_delete_policies() s where s.relation = p.relation)
+  ) w(position, wrong, fix)
+  order by w.position
+  limit 1;
+  if found then
+    raise exception using errcode = 'NS422', message = wrong, hint = fix;
+  end if;
+end;
+$$;
+
+comment on function nightshift.check_soft_delete is
+  'Raises NS404 or NS422, with the fix in the hint, unless rows of a table can be marked as deleted as its settings say.';
+
+-- supabase/schema/soft-delete/column_definition_type.sql
+
+create or replace function nightshift.column_definition_type(relation regclass, column_name name)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format_type(a.atttypid, a.atttypmod)
+  from pg_catalog.pg_attribute a
+  where a.attrelid = column_definition_type.relation and a.attname = column_definition_type.column_name
+    and a.attnum > 0 and not a.attisdropped;
+$$;
+
+comment on function nightshift.column_definition_type is
+  'The type of a column with its length or precision, to which a value is rounded when it is written: timestamp(3) without time zone.';
+
+-- supabase/schema/soft-delete/columns_named.sql
+
+create or replace function nightshift.columns_named(relation regclass, names text)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  parts constant text[] := regexp_split_to_array(btrim(names), '\s*,\s*');
+  columns text[] := array(
+    select quote_ident(a.attname)
+    from unnest(parts) with ordinality p(name, position)
+    join pg_catalog.pg_attribute a on a.attrelid = columns_named.relation and a.attnum > 0 and not a.attisdropped
+      and p.name in (a.attname, quote_ident(a.attname))
+    order by p.position
+  );
+begin
+  if cardinality(columns) <> cardinality(parts) or names is null then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s are not columns of %s', coalesce(quote_literal(names), 'null'), relation),
+      hint = 'Name them as in ''tenant_id, sku''.';
+  end if;
+  return array_to_string(columns, ', ');
+end;
+$$;
+
+comment on function nightshift.columns_named is
+  'Columns of a table, given as a list with commas, as SQL writes them. Errors: NS422 one of them is not there.';
+
+-- supabase/schema/soft-delete/declare_cascades.sql
+
+create or replace function nightshift.declare_cascades(relation regclass, cascade text[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  entry text;
+  named regclass;
+  columns text;
+  keys oid[];
+begin
+  if cascade is null then
+    return;
+  end if;
+  delete from nightshift.soft_delete_cascades s where s.relation = declare_cascades.relation;
+  foreach entry in array cascade loop
+    named := nightshift.find_relation(entry);
+    columns := null;
+    if named is null then
+      -- As in public.messages(sender_id): the columns of one key of several.
+      named := nightshift.find_relation(substring(entry from '^(.*)\(.*\)\s*$'));
+      columns := regexp_replace(substring(entry from '\(([^()]*)\)\s*$'), '\s*,\s*', ', ', 'g');
+    end if;
+    keys := array(
+      select c.oid from pg_catalog.pg_constraint c
+      where c.contype = 'f' and c.conparentid = 0 and c.conrelid = named and c.confrelid = relation
+        and (columns is null or nightshift.key_columns(c.oid) = btrim(columns))
+    );
+    if cardinality(keys) <> 1 then
+      raise exception using
+        errcode = case when named is null then 'NS404' else 'NS422' end,
+        message = case
+          when named is null then format('There is no table %s', coalesce(entry, 'null'))
+          when keys = '{}' then format('%s has no such foreign key to %s', entry, relation)
+          else format('%s refers to %s in several ways', entry, relation) end,
+        hint = coalesce('Name the foreign key by its columns, one of: ' || (
+          select string_agg(quote_literal(nightshift.key_in_words(c.oid)), ', ')
+          from pg_catalog.pg_constraint c
+          where c.contype = 'f' and c.conparentid = 0 and c.confrelid = relation and (named is null or c.conrelid = named)
+        ), 'Nothing refers to it by a foreign key.');
+    end if;
+    if not exists (select from nightshift.soft_delete_tables t where t.relation = named) then
+      raise exception using
+        errcode = 'NS422',
+        message = format('Rows of %s cannot go along, since soft delete is not enabled for it', named),
+        hint = format('First: select nightshift.enable_soft_delete(%L);', named::text);
+    end if;
+    insert into nightshift.soft_delete_cascades (relation, referencing, constraint_name)
+    select declare_cascades.relation, named, c.conname from pg_catalog.pg_constraint c where c.oid = keys[1]
+    on conflict do nothing;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.declare_cascades is
+  'Replaces the foreign keys along which deletions in a table go on; null leaves them as they are. Entries name a table that refers to it, with the columns of the key where there are several. Errors: NS404 no such table, NS422 no or several keys, or a table without soft delete.';
+
+-- supabase/schema/soft-delete/deletion_actor.sql
+
+create or replace function nightshift.deletion_actor(given text)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  caller constant text := nightshift.calling_user();
+begin
+  if given <> caller then
+    raise exception using
+      errcode = 'NS403',
+      message = 'Nobody can delete or restore in the name of another user',
+      hint = 'Leave it out: who did it is the user of the request. Only service_role says who it was.';
+  end if;
+  return coalesce(caller, given, current_user);
+end;
+$$;
+
+comment on function nightshift.deletion_actor is
+  'Who deletes or restores: the user of the request, else who is given, else the role. Errors: NS403 the user gives another.';
+
+-- supabase/schema/soft-delete/deletion_operation.sql
+
+create or replace function nightshift.deletion_operation(given uuid)
+returns uuid
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if given is null then
+    return nightshift.start_operation();
+  end if;
+  -- The time of its rows is in its id: an old one would be purged early.
+  if nightshift.operation_time(given) not between clock_timestamp() - interval '1 day' and clock_timestamp() then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is not an operation of the last day', given),
+      hint = 'Pass the operation that the first call returned, or leave it out to begin a new one.';
+  end if;
+  return given;
+end;
+$$;
+
+comment on function nightshift.deletion_operation is
+  'The operation to delete by: the one given, or a new one. Errors: NS422 it is not of the last day.';
+
+-- supabase/schema/soft-delete/disable_soft_delete.sql
+
+create or replace function nightshift.disable_soft_delete(relation regclass, deleted_rows text default null)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set lock_timeout = '1s'
+as $$
+declare
+  settings nightshift.soft_delete_tables;
+  rules nightshift.soft_delete_rules;
+  source text;
+  any_deleted boolean;
+  done jsonb := '[]';
+  statement text;
+  context text;
+begin
+  select s.* into settings from nightshift.soft_delete_tables s where s.relation = disable_soft_delete.relation;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('Soft delete is not enabled for %s', coalesce(relation::text, 'null')),
+      hint = 'select nightshift.inspect_soft_delete(); shows the tables that have it.';
+  end if;
+  if deleted_rows not in ('keep', 'restore') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('deleted_rows cannot be %L', deleted_rows),
+      hint = '''keep'' leaves them as they are, with their columns; ''restore'' makes them active. To remove them, purge first.';
+  end if;
+  perform nightshift.require_ownership(relation);
+  source := nightshift.trusted_name(relation);
+  execute format('lock table %s in share row exclusive mode', source);
+  rules := nightshift.soft_delete_rules(relation, false);
+  execute format('select exists (select from %s r where %s)', nightshift.scan_of(relation), rules.deleted) into any_deleted;
+  if any_deleted and deleted_rows is null then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s has deleted rows', relation),
+      detail = 'Without soft delete nothing keeps them apart from the others. Nothing was changed.',
+      hint = format('Say what becomes of them: select nightshift.disable_soft_delete(%L, deleted_rows => ''keep''), or ''restore''.', relation::text);
+  end if;
+  for statement in
+    select format('drop trigger %I on %s;', t.tgname, source)
+    from pg_catalog.pg_trigger t
+    join pg_catalog.pg_proc p on p.oid = t.tgfoid and p.pronamespace = 'nightshift'::regnamespace
+    where t.tgrelid = relation and t.tgname like 'zz\_nightshift\_%'
+    union all
+    select format('drop policy nightshift_hides_deleted on %s;', source)
+    from pg_catalog.pg_policy p where p.polrelid = relation and p.polname = 'nightshift_hides_deleted'
+    union all
+    select format('drop view if exists %s;', v.view_name)
+    from unnest(array['active', 'deleted']) k cross join lateral nightshift.soft_delete_view(settings, k) v
+    where settings.views
+    union all
+    select format('update %s r set %s where %s;', nightshift.scan_of(relation), rules.unmark, rules.deleted)
+    where any_deleted and deleted_rows = 'restore'
+    union all
+    select format('alter table %s %s;', source, string_agg(format('drop column %I', c), ', '))
+    from unnest(settings.added_columns) c
+    where not any_deleted or deleted_rows = 'restore'
+    having count(*) > 0
+  loop
+    execute statement;
+    done := done || to_jsonb(statement);
+  end loop;
+  delete from nightshift.soft_delete_tables t where t.relation = disable_soft_delete.relation;
+  perform nightshift.settle_users();
+  notify pgrst, 'reload schema';
+  return jsonb_build_object('relation', relation::text, 'done', done);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.disable_soft_delete is
+  'Undoes enable_soft_delete: its triggers, policy and views, and the columns that it added, where no row is deleted. deleted_rows says what becomes of rows that are: keep (they stay as they are, and so do the columns) or restore (they are active again); without it such a table is refused. The history stays, and so do the indexes and the retention policy, which are of use without it. Returns {relation, done: the statements}. Errors, nothing changed: NS404, NS422, 2BP01 something else depends on a view or column.';
+
+-- supabase/schema/soft-delete/duplicates_query.sql
+
+create or replace function nightshift.duplicates_query(settings nightshift.soft_delete_tables, unique_among_active text[])
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(
+    format('select %1$s, count(*) from %2$s where %3$s group by %1$s having count(*) > 1;', nightshift.columns_named(settings.relation, u.columns),
+      settings.relation,
+      case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end),
+    ' ' order by u.position)
+  from unnest(unique_among_active) with ordinality u(columns, position);
+$$;
+
+comment on function nightshift.duplicates_query is 'The queries that find active rows with the same values.';
+
+-- supabase/schema/soft-delete/edges_to_children.sql
+
+create or replace function nightshift.edges_to_children(relation regclass, out referencing regclass, out children text)
+returns setof record
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  select s.referencing, format(
+    'select jsonb_agg(c.key) from (select %s as key '
+    || 'from (select r.* from jsonb_to_recordset($1) as k(%s) join %s r on %s) p join %s r on %s where not (%s)) c',
+    child.key_object, parent.key_definition, parent.source, parent.key_match, child.source,
+    nightshift.references_condition(c.oid), child.deleted)
+  from nightshift.soft_delete_cascades s
+  join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
+  cross join lateral nightshift.soft_delete_rules(s.relation) parent
+  cross join lateral nightshift.soft_delete_rules(s.referencing) child
+  where s.relation = edges_to_children.relation
+  order by s.referencing::text, s.constraint_name;
+$$;
+
+comment on function nightshift.edges_to_children is
+  'The foreign keys along which a deletion in a table goes on: the table that refers, and the query for the keys of its rows that are not deleted and refer to the rows with the keys $1. Errors: see soft_delete_rules.';
+
+-- supabase/schema/soft-delete/edges_to_parents.sql
+
+create or replace function nightshift.edges_to_parents(relation regclass, out referenced regclass, out deleted_parents text)
+returns setof record
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  select s.relation, format(
+    'select jsonb_agg(distinct p.key) from (select r.* from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
+    || 'join (select r.*, %s as key from %s r where %s) p on %s',
+    child.key_definition, child.source, child.key_match,
+    parent.key_object, parent.source, parent.deleted, nightshift.references_condition(c.oid))
+  from nightshift.soft_delete_cascades s
+  join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
+  cross join lateral nightshift.soft_delete_rules(s.relation, false) parent
+  cross join lateral nightshift.soft_delete_rules(s.referencing) child
+  where s.referencing = edges_to_parents.relation
+  order by s.relation::text, s.constraint_name;
+$$;
+
+comment on function nightshift.edges_to_parents is
+  'The foreign keys along which a deletion came to a table: the table referred to, and the query for the keys of its deleted rows to which the rows with the keys $1 refer. Errors: see soft_delete_rules.';
+
+-- supabase/schema/soft-delete/enable_soft_delete.sql
+
+-- Making a table one whose rows are marked as deleted, and can come back; or bringing one that is up to date.
+-- Locks: as each step says. Nothing is rewritten. What takes long on a large table is left to be done concurrently.
+
+create or replace function nightshift.enable_soft_delete(
+  relation regclass,
+  marker_column name default null,
+  flag_column name default null,
+  by_column name default null,
+  reason_column name default null,
+  cascade text[] default null,
+  unique_among_active text[] default null,
+  hide boolean default null,
+  for_users boolean default null,
+  views boolean default null,
+  drop_after interval default null,
+  dry_run boolean default false
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set lock_timeout = '1s'
+as $$
+declare
+  settings nightshift.soft_delete_tables;
+  step nightshift.ddl_step;
+  done jsonb := '[]';
+  to_do jsonb := '[]';
+  context text;
+begin
+  select s.* into settings from nightshift.soft_delete_tables s where s.relation = enable_soft_delete.relation;
+  settings.relation := relation;
+  settings.relation_name := relation::text;
+  settings.marker_column := coalesce(marker_column, settings.marker_column, 'deleted_at');
+  settings.flag_column := coalesce(flag_column, settings.flag_column);
+  settings.by_column := coalesce(by_column, settings.by_column, 'deleted_by');
+  settings.reason_column := coalesce(reason_column, settings.reason_column, 'deletion_reason');
+  settings.operation_column := coalesce(settings.operation_column, 'deletion_id');
+  settings.hide := coalesce(hide, settings.hide, false);
+  settings.for_users := coalesce(for_users, settings.for_users, false);
+  settings.views := coalesce(views, settings.views, true);
+  settings.created_at := coalesce(settings.created_at, now());
+  perform nightshift.check_soft_delete(settings);
+  settings.added_columns := coalesce(settings.added_columns, '{}') || array(
+    select c.name
+    from unnest(array[settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column]) c(name)
+    where nightshift.column_type(settings.relation, c.name) is null
+  );
+  for step in select s.* from nightshift.soft_delete_steps(settings, unique_among_active) s loop
+    if dry_run or step.outside_transaction or to_do <> '[]' and step.statement ~ '^(alter table \S+ drop constraint|drop index)' then
+      to_do := to_do || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+    else
+      execute step.statement;
+      done := done || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+    end if;
+  end loop;
+  if not dry_run then
+    insert into nightshift.soft_delete_tables select settings.*
+    on conflict on constraint soft_delete_tables_pkey do update set
+      relation_name = excluded.relation_name, marker_column = excluded.marker_column, flag_column = excluded.flag_column,
+      by_column = excluded.by_column, reason_column = excluded.reason_column, operation_column = excluded.operation_column,
+      added_columns = excluded.added_columns, views = excluded.views, hide = excluded.hide, for_users = excluded.for_users;
+    perform nightshift.declare_cascades(relation, cascade);
+    perform nightshift.settle_users();
+    if drop_after is not null then
+      done := done || jsonb_build_object('statement', format('select nightshift.add_retention_policy(%L, %L);', relation::text, drop_after),
+        'why', 'Deleted rows are purged once they are older.', 'lock', 'none');
+      perform nightshift.add_retention_policy(relation, drop_after, settings.marker_column, settings.flag_column);
+    end if;
+    -- A new view is not known to the Data API before it reads the schema again.
+    notify pgrst, 'reload schema';
+  end if;
+  return jsonb_build_object('relation', relation::text, 'done', done, 'toDo', to_do);
+exception
+  when unique_violation then
+    get stacked diagnostics context = message_text;
+    raise exception using
+      errcode = 'NS422',
+      message = format('Active rows of %s have the same values already, so they cannot be unique', relation),
+      detail = 'Nothing was changed.',
+      hint = format('Find them: %s', nightshift.duplicates_query(settings, unique_among_active));
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.enable_soft_delete is
+  'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. dry_run: only says what it would do. Returns {relation, done, toDo}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';
+
+-- supabase/schema/soft-delete/inspect_soft_delete.sql
+
+create or replace function nightshift.inspect_soft_delete(relation regclass default null)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  settings nightshift.soft_delete_tables;
+  steps jsonb;
+  answer jsonb := '[]';
+  context text;
+begin
+  for settings in
+    select t.* from nightshift.soft_delete_tables t
+    where inspect_soft_delete.relation is null or t.relation = inspect_soft_delete.relation
+    order by t.relation::text
+  loop
+    begin
+      perform nightshift.check_soft_delete(settings);
+      select coalesce(jsonb_agg(jsonb_build_object('statement', s.statement, 'why', s.why, 'lock', s.lock)), '[]') into steps
+      from nightshift.soft_delete_steps(settings, null) s;
+    exception
+      when sqlstate 'NS404' or sqlstate 'NS422' then
+        get stacked diagnostics context = message_text;
+        steps := jsonb_build_array(jsonb_build_object('statement', null, 'why', context, 'lock', null));
+    end;
+    answer := answer || jsonb_build_object(
+      'relation', settings.relation_name,
+      'columns', jsonb_strip_nulls(jsonb_build_object('marker', settings.marker_column, 'flag', settings.flag_column, 'by', settings.by_column,
+        'reason', settings.reason_column, 'operation', settings.operation_column)),
+      'views', settings.views, 'hide', settings.hide, 'forUsers', settings.for_users,
+      'cascade', (
+        select coalesce(jsonb_agg(s.referencing::text order by s.referencing::text), '[]')
+        from nightshift.soft_delete_cascades s where s.relation = settings.relation
+      ),
+      'missing', steps,
+      'advice', nightshift.soft_delete_advice(settings)
+    );
+  end loop;
+  if answer = '[]' and inspect_soft_delete.relation is not null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('Soft delete is not enabled for %s', relation),
+      hint = format('See first what it would do: select nightshift.enable_soft_delete(%L, dry_run => true);', relation::text);
+  end if;
+  return answer;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.inspect_soft_delete is
+  'Each table with soft delete, or one, as an array: {relation, columns, views, hide, forUsers, cascade, missing: what has drifted since it was enabled, each with the statement that mends it, [{statement, why, lock}]; advice: what else is not safe or fast, in the same form}. Errors: NS404 not enabled for it.';
+
+-- supabase/schema/soft-delete/key_of.sql
+
+create or replace function nightshift.key_of(
+  relation regclass, out "position" integer, out name name, out type text, out cast_left text, out operator text
+)
+returns setof record
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  -- The type that the operator takes, without a length: a cast to varchar(3) would cut a key short, and find another row.
+  select u.position::integer, a.attname,
+    case o.cast_right when '' then format('%I.%I', tn.nspname, t.typname) else substr(o.cast_right, 3) end, o.cast_left, o.name
+  from pg_catalog.pg_index i
+  cross join lateral unnest(i.indkey[0:i.indnkeyatts - 1], i.indclass[0:i.indnkeyatts - 1]) with ordinality u(attnum, opclass, position)
+  join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = u.attnum
+  join pg_catalog.pg_type t on t.oid = a.atttypid
+  join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace
+  join pg_catalog.pg_opclass c on c.oid = u.opclass
+  join pg_catalog.pg_amop p on p.amopfamily = c.opcfamily and p.amoplefttype = c.opcintype
+    and p.amoprighttype = c.opcintype and p.amopstrategy = 3
+  cross join lateral nightshift.trusted_operator(p.amopopr) o
+  where i.indrelid = key_of.relation and i.indisprimary
+  order by u.position;
+$$;
+
+comment on function nightshift.key_of is
+  'The columns of a primary key in their order: name, type of its values, and what to write between the column and a value to compare them as its index does. None without a primary key. Errors: see trusted_operator.';
+
+-- supabase/schema/soft-delete/keys_asked.sql
+
+create or replace function nightshift.keys_asked(rules nightshift.soft_delete_rules, keys jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  single constant text := case cardinality(rules.key_names) when 1 then rules.key_names[1] end;
+  objects jsonb;
+  wrong jsonb;
+begin
+  if keys is null or jsonb_typeof(keys) <> 'array' then
+    raise exception using
+      errcode = 'NS422',
+      message = 'keys must be an array of primary keys',
+      hint = 'Pass [1, 2] or ["a", "b"], or [{"a": 1, "b": 2}] where the key has several columns.';
+  end if;
+  if jsonb_array_length(keys) > 10000 then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s keys are more than one call takes', jsonb_array_length(keys)),
+      hint = 'Pass 10,000 at most, and call again for the rest with the same operation.';
+  end if;
+  select jsonb_agg(case when single is not null and jsonb_typeof(e) <> 'object' then jsonb_build_object(single, e) else e end)
+  into objects
+  from jsonb_array_elements(keys) e;
+  select o into wrong
+  from jsonb_array_elements(objects) o
+  where jsonb_typeof(o) <> 'object'
+    or exists (select from unnest(rules.key_names) n where coalesce(jsonb_typeof(o -> n), 'null') in ('null', 'object', 'array'))
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('One of the keys is not a value of the primary key of %s: %s', rules.relation,
+        array_to_string(rules.key_names, ', ')),
+      hint = 'Pass [1, 2] or ["a", "b"], or [{"a": 1, "b": 2}] where the key has several columns. Nothing was changed.';
+  end if;
+  return coalesce(objects, '[]');
+end;
+$$;
+
+comment on function nightshift.keys_asked is
+  'The keys that a caller gave, each as an object of the columns of the primary key. Errors: NS422 no array, more than 10,000, a null, or an object without all columns.';
+
+-- supabase/schema/soft-delete/mark_deletion.sql
+
+-- Deletes and restores by a plain update, as applications do it today: the time is the server's, the user is the one of the request,
+-- and a row that is deleted already keeps what its first deletion wrote.
+-- Arguments of the trigger: what the update does (delete, restore, again), then the columns: marker, flag (or ''), by, reason, operation.
+
+create or replace function nightshift.mark_deletion()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+as $$
+declare
+  -- All by itself, since it runs with the rights of whoever updates the row, who may call nothing of Nightshift.
+  actor constant text := nullif(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub', '');
+  before constant jsonb := to_jsonb(old);
+  after constant jsonb := to_jsonb(new);
+  deleted_at timestamptz;
+  changes jsonb;
+begin
+  if tg_argv[0] = 'restore' then
+    changes := jsonb_build_object(tg_argv[1], null, tg_argv[3], null, tg_argv[4], null, tg_argv[5], null);
+    return jsonb_populate_record(new, changes || case tg_argv[2] when '' then '{}' else jsonb_build_object(tg_argv[2], false) end);
+  end if;
+  if tg_argv[0] = 'again' and not pg_has_role(current_user, (select c.relowner from pg_catalog.pg_class c where c.oid = tg_relid), 'usage') then
+    return jsonb_populate_record(new, jsonb_build_object(
+      tg_argv[1], before -> tg_argv[1], tg_argv[3], before -> tg_argv[3], tg_argv[4], before -> tg_argv[4], tg_argv[5], before -> tg_argv[5]
+    ));
+  end if;
+  -- A row that row level security hides once it is deleted could not be written: its policies look at the new row, too.
+  perform set_config('nightshift.show_deleted', 'on', true);
+  -- Who is no user of the application may say another time, as an import does.
+  deleted_at := date_trunc('milliseconds', coalesce(case when actor is null then (after ->> tg_argv[1])::timestamptz end, statement_timestamp()));
+  changes := jsonb_build_object(
+    tg_argv[1], deleted_at,
+    tg_argv[3], coalesce(actor, after ->> tg_argv[3], current_user),
+    -- All rows that one statement deletes are of one operation, whose time is in its id.
+    tg_argv[5], overlay(
+      overlay(md5(pg_current_xact_id()::text || ' ' || statement_timestamp()::text) placing
+        lpad(to_hex((extract(epoch from deleted_at) * 1000)::bigint), 12, '0') from 1 for 12)
+      placing '7' from 13 for 1
+    )::uuid
+  );
+  return jsonb_populate_record(new, changes || case tg_argv[2] when '' then '{}' else jsonb_build_object(tg_argv[2], true) end);
+end;
+$$;
+
+comment on function nightshift.mark_deletion is
+  'Trigger of tables with soft delete, for updates that do not come from soft_delete or restore. Only the owner of the table can change what the first deletion of a row wrote.';
+
+-- supabase/schema/soft-delete/operation_time.sql
+
+create or replace function nightshift.operation_time(operation uuid)
+returns timestamptz
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select timestamptz '1970-01-01 00:00:00+00'
+    + ('x' || left(replace(operation::text, '-', ''), 12))::bit(48)::bigint * interval '1 millisecond';
+$$;
+
+comment on function nightshift.operation_time is 'When an operation began: the deleted_at of its rows. From its id alone, see start_operation.';
+
+-- supabase/schema/soft-delete/override_assignments.sql
+
+create or replace function nightshift.override_assignments(relation regclass, overrides jsonb, rows integer)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  wrong text;
+begin
+  if overrides is null then
+    return '';
+  end if;
+  if jsonb_typeof(overrides) <> 'object' or rows <> 1 then
+    raise exception using
+      errcode = 'NS422',
+      message = case when rows <> 1 then 'overrides are for a single row' else 'overrides must be an object of columns and values' end,
+      hint = 'Pass one key, and for example overrides => ''{"sku": "A-17-old"}''.';
+  end if;
+  select k.name into wrong
+  from jsonb_object_keys(overrides) k(name)
+  where nightshift.column_type(relation, k.name::name) is null or length(k.name) > 63
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s has no column %I', relation, wrong),
+      hint = 'Nothing was restored.';
+  end if;
+  return (
+    select string_agg(format(', %1$I = (pg_catalog.jsonb_populate_record(null::%2$s, $2)).%1$I', k.name, c.row_type), '')
+    from jsonb_object_keys(overrides) k(name)
+    cross join (
+      select format('%I.%I', n.nspname, c.relname) as row_type
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = relation
+    ) c
+  );
+end;
+$$;
+
+comment on function nightshift.override_assignments is
+  'Assignments of the columns that a restored row gets anew, from the object $2; empty for none. Errors: NS422 several rows, or no such column.';
+
+-- supabase/schema/soft-delete/record_deletions.sql
+
+-- The history of deletions and restores, also of those by a plain update. It is written here and nowhere else, so nobody can make it up.
+-- Arguments of the trigger: the columns marker, flag (or ''), by, reason, operation.
+
+create or replace function nightshift.record_deletions()
+returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  deleted constant text := case tg_argv[1] when '' then format('r.%I is not null', tg_argv[0]) else format('r.%I is true', tg_argv[1]) end;
+  rules nightshift.soft_delete_rules;
+  any_deleted boolean;
+  any_before boolean;
+begin
+  if current_setting('nightshift.operation', true) is distinct from 'restore' then
+    perform set_config('nightshift.show_deleted', case when current_setting('nightshift.operation', true) <> '' then 'on' else '' end, true);
+  end if;
+  execute format('select exists (select from after r where %1$s), exists (select from before r where %1$s)', deleted)
+  into any_deleted, any_before;
+  if not (any_deleted or any_before) then
+    return null;
+  end if;
+  rules := nightshift.soft_delete_rules(tg_relid, false);
+  if any_deleted then
+    execute format($query$
+      insert into nightshift.deletion_events (operation, action, relation_name, rows, keys, actor, reason)
+      select d.operation, 'delete', $1, count(*), jsonb_agg(d.key), max(d.actor), max(d.reason)
+      from (
+        select r.%1$I as operation, %2$s as key, r.%3$I::text as actor, r.%4$I as reason,
+          (row_number() over (partition by r.%1$I) - 1) / 10000 as part
+        from after r
+        where %5$s and r.%1$I is not null
+          and r.%1$I not in (select b.%1$I from before b where b.%1$I is not null)
+      ) d
+      group by d.operation, d.part
+      order by d.operation, d.part
+    $query$, tg_argv[4], rules.key_value, tg_argv[2], tg_argv[3], deleted) using tg_relid::regclass::text;
+  end if;
+  if any_before then
+    execute format($query$
+      insert into nightshift.deletion_events (operation, action, relation_name, rows, keys, actor, reason)
+      select d.operation, 'restore', $1, count(*), jsonb_agg(d.key), $2, $3
+      from (
+        select r.%1$I as operation, %2$s as key, (row_number() over (partition by r.%1$I) - 1) / 10000 as part
+        from before r
+        join (select %3$s from after r where not (%4$s)) k on %5$s
+        where %4$s
+      ) d
+      group by d.operation, d.part
+      order by d.operation, d.part
+    $query$, tg_argv[4], rules.key_value, rules.key_order, deleted, rules.key_match)
+    using tg_relid::regclass::text,
+      coalesce(nullif(current_setting('nightshift.actor', true), ''), nightshift.calling_user(),
+        nullif(current_setting('role'), 'none'), session_user),
+      nullif(current_setting('nightshift.reason', true), '');
+  end if;
+  return null;
+end;
+$$;
+
+comment on function nightshift.record_deletions is
+  'Trigger of tables with soft delete: writes nightshift.deletion_events, for each statement and operation a row of 10,000 keys at most.';
+
+-- supabase/schema/soft-delete/record_failed_restores.sql
+
+create or replace function nightshift.record_failed_restores(relation regclass, actor text, reason text, failed jsonb)
+returns void
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+begin
+  -- Whoever may restore may execute this. Only from within a restore is that setting there: over the API nobody can make it.
+  if jsonb_array_length(failed) = 0 or coalesce(current_setting('nightshift.operation', true), '') <> 'restore' then
+    return;
+  end if;
+  insert into nightshift.deletion_events (action, relation_name, rows, keys, actor, reason, details)
+  select 'restore_failed', relation::text, jsonb_array_length(failed),
+    (select jsonb_agg(f -> 'key') from jsonb_array_elements(failed) f), actor, reason, jsonb_agg(
+      jsonb_build_object('code', g.code, 'constraint', g.violated, 'raisedIn', g.place, 'rows', g.n)
+      order by g.n desc, g.code, g.violated, g.place
+    )
+  from (
+    select f ->> 'code', f ->> 'constraint', f ->> 'raisedIn', count(*) from jsonb_array_elements(failed) f group by 1, 2, 3
+  ) g(code, violated, place, n);
+end;
+$$;
+
+comment on function nightshift.record_failed_restores is
+  'Records what restore reports of rows that could not come back. It does nothing when called by itself.';
+
+-- supabase/schema/soft-delete/references_condition.sql
+
+create or replace function nightshift.references_condition(key oid)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(format('p.%I%s %s r.%I%s', pa.attname, o.cast_left, o.name, ra.attname, o.cast_right), ' and ' order by u.position)
+  from pg_catalog.pg_constraint c
+  cross join lateral unnest(c.confkey, c.conkey, c.conpfeqop) with ordinality u(referenced, referencing, operator, position)
+  join pg_catalog.pg_attribute pa on pa.attrelid = c.confrelid and pa.attnum = u.referenced
+  join pg_catalog.pg_attribute ra on ra.attrelid = c.conrelid and ra.attnum = u.referencing
+  cross join lateral nightshift.trusted_operator(u.operator) o
+  where c.oid = references_condition.key;
+$$;
+
+comment on function nightshift.references_condition is
+  'The SQL condition under which a row r refers to a row p by a foreign key, with the operators of the key. Errors: see trusted_operator.';
+
+-- supabase/schema/soft-delete/require_unrestricted.sql
+
+-- ON DELETE RESTRICT was written by someone who meant it, so it counts for a soft delete too; what no key says is not implied.
+-- The check sees all rows, as that of a foreign key does: what the caller cannot see holds a row just the same.
+
+create or replace function nightshift.require_unrestricted(relation regclass, keys jsonb)
+returns void
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set row_security = off
+as $$
+declare
+  blocking record;
+  rows bigint;
+begin
+  for blocking in
+    select r.referencing, r.constraint_name, r.count_query from nightshift.restricting_keys(require_unrestricted.relation) r
+  loop
+    execute blocking.count_query into rows using keys;
+    if rows > 0 then
+      raise exception using
+        errcode = 'NS409',
+        message = format('%s %s of %s refer to these rows of %s', case when rows >= 1000 then '1,000 or more' else rows::text end,
+          case rows when 1 then 'row' else 'rows' end, blocking.referencing, relation),
+        detail = format('The foreign key %I says ON DELETE RESTRICT. Nothing was deleted.', blocking.constraint_name),
+        constraint = blocking.constraint_name,
+        hint = format('Delete those first, or let them go along: select nightshift.enable_soft_delete(%L, cascade => array[%L]);',
+          relation::text, blocking.referencing::text);
+    end if;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.require_unrestricted is
+  'Raises NS409 when rows of another table, deleted ones not counted, refer to rows with these keys by a foreign key with ON DELETE RESTRICT along which the deletion does not go on.';
+
+-- supabase/schema/soft-delete/restore.sql
+
+-- Bringing rows back: many at a time, and where one cannot come back, the others do, or none, or what is in its way gives way.
+-- Why: one row whose unique value was taken meanwhile must not keep a thousand others from coming back, and a restore that
+--      failed is a user who is waiting.
+-- Rights: those of the caller, row level security included.
+-- Locks: ROW EXCLUSIVE on the table and row locks on what is restored.
+
+create or replace function nightshift.restore(
+  relation regclass,
+  keys jsonb,
+  on_conflict text default 'skip',
+  restored_by text default null,
+  reason text default null,
+  overrides jsonb default null
+)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set jit = off
+set lock_timeout = '1s'
+as $$
+declare
+  rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
+  actor constant text := nightshift.deletion_actor(restored_by);
+  asked_keys constant jsonb := nightshift.keys_asked(rules, keys);
+  changes constant text := nightshift.override_assignments(relation, overrides, jsonb_array_length(keys));
+  path_before constant text := current_setting('search_path');
+  shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
+  asked integer;
+  seen integer;
+  portions jsonb[];
+  portion jsonb;
+  position integer := 1;
+  half integer;
+  edge record;
+  parents jsonb;
+  blocking jsonb;
+  changed bigint;
+  restored bigint := 0;
+  restored_parents bigint := 0;
+  replaced bigint := 0;
+  failed jsonb := '[]';
+  state text;
+  violated text;
+  said text;
+  context text;
+begin
+  if on_conflict is null or on_conflict not in ('skip', 'fail', 'restore_parents', 'replace') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('on_conflict cannot be %L', on_conflict),
+      hint = '''skip'' leaves and reports rows that cannot come back, ''fail'' then restores none, ''restore_parents'' restores what they belong to as well, ''replace'' deletes the active row that has taken their unique value.';
+  end if;
+  perform set_config('nightshift.show_deleted', 'on', true);
+  perform set_config('nightshift.operation', 'restore', true);
+  perform set_config('nightshift.actor', actor, true);
+  perform set_config('nightshift.reason', coalesce(reason, ''), true);
+  begin
+    execute format($query$
+      with asked as (select distinct * from jsonb_to_recordset($1) as k(%1$s)),
+      seen as materialized (
+        select %2$s as key, %3$s as is_deleted from asked k join %4$s r on %5$s order by %6$s for update of r
+      )
+      select (select count(*) from asked), count(*), array[coalesce(jsonb_agg(key) filter (where is_deleted), '[]')] from seen
+    $query$, rules.key_definition, rules.key_object, rules.deleted, rules.source, rules.key_match, rules.key_order)
+    into asked, seen, portions using asked_keys;
+  exception
+    when data_exception or check_violation then
+      raise exception using
+        errcode = 'NS422',
+        message = format('One of the keys is not a value of the primary key of %s (%s)', rules.relation, rules.key_definition),
+        hint = 'Pass values of that type. Nothing was restored.';
+  end;
+  if jsonb_array_length(keys) = 1 and jsonb_array_length(portions[1]) = 0 then
+    raise exception using
+      errcode = case seen when 1 then 'NS409' else 'NS404' end,
+      message = case seen when 1 then format('The row of %s is not deleted', relation)
+        else format('There is no such row in %s, or not for %s', relation, current_user) end,
+      hint = case seen when 1 then 'There is nothing to restore.'
+        else 'It may have been purged, or row level security keeps it from this user.' end;
+  end if;
+  seen := seen - jsonb_array_length(portions[1]);
+  -- A conflict that shows only at the commit would undo all the others with it.
+  set constraints all immediate;
+
+  while position <= cardinality(portions) loop
+    portion := portions[position];
+    position := position + 1;
+    continue when jsonb_array_length(portion) = 0;
+    begin
+      for edge in select e.* from nightshift.edges_to_parents(relation) e where on_conflict = 'restore_parents' loop
+        loop
+          execute edge.deleted_parents into parents using portion;
+          exit when parents is null or portion @> parents;
+          if edge.referenced <> relation then
+            restored_parents := restored_parents
+              + (nightshift.restore(edge.referenced, parents, 'restore_parents', restored_by, reason) ->> 'restored')::bigint;
+            exit;
+          end if;
+          -- Of a table that refers to itself, all come back in one statement: there may be a circle of them.
+          portion := (select jsonb_agg(distinct e) from jsonb_array_elements(portion || parents) e);
+        end loop;
+      end loop;
+      for edge in select u.* from nightshift.unique_conflicts(relation) u where on_conflict = 'replace' loop
+        execute edge.blocking into blocking using portion;
+        if blocking is not null then
+          replaced := replaced + (nightshift.soft_delete(
+            relation, (select jsonb_agg(distinct b -> 'blocking') from jsonb_array_elements(blocking) b), restored_by, 'Replaced by a restore'
+          ) ->> 'deleted')::bigint;
+        end if;
+      end loop;
+
+      -- Triggers of the application were written for the application's own search path, not for ours.
+      perform set_config('search_path', rules.trigger_path, true);
+      execute format('update %s r set %s%s from pg_catalog.jsonb_to_recordset($1) as k(%s) where %s and %s',
+        rules.source, rules.unmark, changes, rules.key_definition, rules.key_match, rules.deleted)
+      using portion, overrides;
+      get diagnostics changed = row_count;
+      perform pg_catalog.set_config('search_path', path_before, true);
+      if changed < jsonb_array_length(portion) then
+        raise exception using errcode = 'NS422', message = 'A trigger kept the row deleted';
+      end if;
+      for edge in select e.* from nightshift.edges_to_parents(relation) e loop
+        execute edge.deleted_parents into parents using portion;
+        if parents is not null then
+          raise exception using errcode = 'NS409', message = format('It belongs to a row of %s that is deleted', edge.referenced);
+        end if;
+      end loop;
+      restored := restored + jsonb_array_length(portions[position - 1]);
+      restored_parents := restored_parents + changed - jsonb_array_length(portions[position - 1]);
+    exception
+      -- A trigger may raise any code there is. Each is counted and reported, and none is passed over in silence.
+      when others then
+        get stacked diagnostics state = returned_sqlstate, violated = constraint_name, said = message_text, context = pg_exception_context;
+        -- The server is in trouble, or another session in the way, not the row.
+        if state ~ '^(40|53|54|57|58|XX)' then
+          raise;
+        end if;
+        if on_conflict <> 'fail' and jsonb_array_length(portion) > 1 then
+          half := jsonb_array_length(portion) / 2;
+          portions := portions
+            || (select jsonb_agg(e order by n) from jsonb_array_elements(portion) with ordinality p(e, n) where n <= half)
+            || (select jsonb_agg(e order by n) from jsonb_array_elements(portion) with ordinality p(e, n) where n > half);
+        elsif on_conflict = 'fail' then
+          raise exception using
+            errcode = 'NS409',
+            message = format('The rows of %s cannot come back: %s', relation, case when state like 'NS%' then said else state end),
+            constraint = violated,
+            detail = concat_ws(' ', 'Constraint ' || nullif(violated, '') || '.', 'Raised in ' || nightshift.place_in_code(context) || '.', 'Nothing was restored.'),
+            hint = 'nightshift.plan_restore shows what is in the way. on_conflict says what becomes of it: skip, restore_parents or replace; overrides gives the row other values.';
+        else
+          failed := failed || jsonb_build_object(
+            'key', case cardinality(rules.key_names) when 1 then portion -> 0 -> rules.key_names[1] else portion -> 0 end,
+            'code', state, 'constraint', nullif(violated, ''), 'raisedIn', nightshift.place_in_code(context),
+            'message', case when state like 'NS%' then said end);
+        end if;
+    end;
+  end loop;
+  perform nightshift.record_failed_restores(relation, actor, reason, failed);
+  perform set_config('nightshift.actor', '', true);
+  perform set_config('nightshift.reason', '', true);
+  perform set_config('nightshift.operation', '', true);
+  perform set_config('nightshift.show_deleted', shown_before, true);
+  return jsonb_build_object(
+    'restored', restored, 'notDeleted', seen, 'notFound', asked - seen - restored - jsonb_array_length(failed), 'failed', failed,
+    'parents', restored_parents, 'replaced', replaced
+  );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.restore is
+  'Takes the mark of deletion off the rows with these primary keys: keys as in soft_delete, 10,000 at most. Rows that went with them come back by restore_operation. The rights are those of the caller, row level security included. A row cannot come back when an active one has taken its unique value, when it belongs to a deleted row (a foreign key that deletions go along), or when a trigger or constraint says no. on_conflict: skip (default) leaves such rows deleted, reports and records them; fail then restores none, and raises NS409; restore_parents restores what they belong to; replace deletes the active row that is in the way. overrides: an object of columns and values that a single row gets with it. restored_by: for service_role; of a user it is always the user of the request. Returns {restored, notDeleted, notFound, failed: [{key, code: the SQLSTATE, constraint, raisedIn: line and function of a trigger, message: of Nightshift''s own codes}], parents, replaced}. For a single key: NS409 it is not deleted, NS404 it is not there. Makes deferred constraints immediate for the rest of the transaction. Other errors, nothing restored: NS403, NS404, NS422.';
+
+-- supabase/schema/soft-delete/restore_operation.sql
+
+create or replace function nightshift.restore_operation(
+  operation uuid,
+  on_conflict text default 'skip',
+  restored_by text default null,
+  reason text default null,
+  max_rows integer default 10000,
+  after jsonb default null
+)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set jit = off
+set lock_timeout = '1s'
+as $$
+declare
+  shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
+  left_rows integer := least(greatest(coalesce(max_rows, 10000), 1), 10000);
+  answer jsonb := jsonb_build_object('restored', '{}'::jsonb, 'failed', '[]'::jsonb, 'parents', 0, 'replaced', 0, 'after', null);
+  relation regclass;
+  rules nightshift.soft_delete_rules;
+  keys jsonb;
+  last_key jsonb;
+  found_rows integer;
+  part jsonb;
+  passed boolean := after is null;
+  any_table boolean := false;
+  context text;
+begin
+  if operation is null then
+    raise exception using errcode = 'NS422', message = 'operation must be given', hint = 'soft_delete returns it, and deletion_id of each row has it.';
+  end if;
+  perform set_config('nightshift.show_deleted', 'on', true);
+  for relation in select t from nightshift.soft_delete_tables_of_operation(operation) t loop
+    any_table := true;
+    -- A table that has come to its end may be gone from the list: then the rest follows the one that is named.
+    continue when not passed and after ->> 'relation' <> relation::text;
+    rules := nightshift.soft_delete_rules(relation);
+    execute format($query$
+      select jsonb_agg(n.key), count(*), (array_agg(n.key order by n.position desc))[1]
+      from (
+        select %1$s as key, row_number() over (order by %2$s) as position from %3$s r
+        where %4$s %5$s
+        order by %2$s limit $3
+      ) n
+    $query$, rules.key_object, rules.key_order, rules.source, rules.of_operation,
+      case when passed then '' else format('and (%s) > (select %s from jsonb_to_recordset(jsonb_build_array($4)) as r(%s))',
+        rules.key_order, rules.key_order, rules.key_definition) end)
+    into keys, found_rows, last_key using nightshift.operation_time(operation), operation, left_rows, after -> 'key';
+    passed := true;
+    if found_rows > 0 then
+      part := nightshift.restore(relation, keys, on_conflict, restored_by, reason);
+      perform set_config('nightshift.show_deleted', 'on', true);
+      answer := answer || jsonb_build_object(
+        'restored', answer -> 'restored' || jsonb_build_object(relation::text, part -> 'restored'),
+        'failed', answer -> 'failed' || coalesce((
+          select jsonb_agg(jsonb_build_object('relation', relation::text) || f) from jsonb_array_elements(part -> 'failed') f
+        ), '[]'),
+        'parents', (answer ->> 'parents')::bigint + (part ->> 'parents')::bigint,
+        'replaced', (answer ->> 'replaced')::bigint + (part ->> 'replaced')::bigint
+      );
+      left_rows := left_rows - found_rows;
+    end if;
+    if left_rows <= 0 then
+      answer := answer || jsonb_build_object('after', jsonb_build_object('relation', relation::text, 'key', last_key));
+      exit;
+    end if;
+  end loop;
+  perform set_config('nightshift.show_deleted', shown_before, true);
+  if not any_table and after is null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('Operation %s has no deleted rows', operation),
+      hint = 'They were restored or purged already, or belong to tables that are not for users.';
+  end if;
+  return answer;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.restore_operation is
+  'Restores exactly the rows that an operation deleted and that are deleted still, with those that went along by cascade, and none that were deleted before or since: max_rows a call (default and most 10,000). on_conflict, restored_by, reason and rights as in nightshift.restore. Returns {restored: {table: rows}, failed: as in restore, with relation, parents, replaced, after}: where after is not null there are more, and it is to be passed to the next call. Errors, nothing restored: NS404 no such rows, and those of restore.';
+
+-- supabase/schema/soft-delete/restricting_keys.sql
+
+create or replace function nightshift.restricting_keys(
+  relation regclass, out referencing regclass, out constraint_name name, out count_query text
+)
+returns setof record
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  parent nightshift.soft_delete_rules;
+  key record;
+begin
+  for key in
+    select c.oid, c.conrelid::regclass as referencing, c.conname, exists (
+      select from nightshift.soft_delete_tables t where t.relation = c.conrelid
+    ) as has_rules
+    from pg_catalog.pg_constraint c
+    where c.confrelid = restricting_keys.relation and c.contype = 'f' and c.confdeltype = 'r' and c.conparentid = 0
+      and not exists (
+        select from nightshift.soft_delete_cascades s
+        where s.relation = c.confrelid and s.referencing = c.conrelid and s.constraint_name = c.conname
+      )
+    order by c.conrelid::regclass::text, c.conname
+  loop
+    parent := coalesce(parent, nightshift.soft_delete_rules(restricting_keys.relation));
+    referencing := key.referencing;
+    constraint_name := key.conname;
+    count_query := format(
+      'select count(*) from (select from (select r.* from jsonb_to_recordset($1) as k(%s) join %s r on %s) p join %s r on %s%s limit 1000) n',
+      parent.key_definition, nightshift.scan_of(relation), parent.key_match, nightshift.scan_of(key.referencing),
+      nightshift.references_condition(key.oid),
+      case when key.has_rules then format(' where not (%s)', (nightshift.soft_delete_rules(key.referencing, false)).deleted) else '' end);
+    return next;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.restricting_keys is
+  'The foreign keys with ON DELETE RESTRICT that refer to a table and along which its deletions do not go on, each with a query for how many rows refer to the rows with the keys $1, 1,000 at most. Errors: NS422 a table of someone else.';
+
+-- supabase/schema/soft-delete/settle_users.sql
+
+create or replace function nightshift.settle_users()
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- What users call, and what that executes with their rights.
+  functions constant text := 'nightshift.soft_delete, nightshift.restore, nightshift.restore_operation, '
+    || 'nightshift.soft_delete_rules, nightshift.keys_asked, nightshift.deletion_actor, nightshift.deletion_operation, '
+    || 'nightshift.start_operation, nightshift.operation_time, nightshift.calling_user, nightshift.edges_to_children, '
+    || 'nightshift.edges_to_parents, nightshift.require_unrestricted, nightshift.unique_conflicts, '
+    || 'nightshift.override_assignments, nightshift.record_failed_restores, nightshift.raise_conflict, '
+    || 'nightshift.place_in_code, nightshift.code_in_context, nightshift.column_type, nightshift.soft_delete_tables_of_operation';
+begin
+  if to_regrole('authenticated') is null then
+    return;
+  end if;
+  if exists (select from nightshift.soft_delete_tables t where t.for_users) then
+    execute 'grant usage on schema nightshift to authenticated';
+    execute format('grant execute on function %s to authenticated', functions);
+  else
+    execute format('revoke execute on function %s from authenticated', functions);
+    execute 'revoke usage on schema nightshift from authenticated';
+  end if;
+end;
+$$;
+
+comment on function nightshift.settle_users is
+  'Lets authenticated call soft_delete and restore, where a table is enabled for users, and nothing where none is.';
+
+-- supabase/schema/soft-delete/soft_delete.sql
+
+-- Deleting rows so that they can come back: the rows are marked, and what is deleted with them by cascade carries the same operation.
+-- Why: whoever deletes wants back exactly what that deletion took, and no more.
+-- Rights: those of the caller, row level security included. Who deleted is the user of the request, whatever else is said.
+-- Locks: ROW EXCLUSIVE on the tables, and FOR UPDATE on the rows, so that nobody adds a row that refers to one meanwhile.
+
+create or replace function nightshift.soft_delete(
+  relation regclass,
+  keys jsonb,
+  deleted_by text default null,
+  reason text default null,
+  operation uuid default null
+)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set jit = off
+set lock_timeout = '1s'
+as $$
+declare
+  rules nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
+  actor constant text := nightshift.deletion_actor(deleted_by);
+  operation_id constant uuid := nightshift.deletion_operation(operation);
+  stamp constant timestamptz := nightshift.operation_time(operation_id);
+  shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
+  operation_before constant text := coalesce(current_setting('nightshift.operation', true), '');
+  path_before constant text := current_setting('search_path');
+  tables regclass[] := array[relation];
+  key_sets jsonb[] := array[nightshift.keys_asked(rules, keys)];
+  position integer := 1;
+  asked integer;
+  seen integer;
+  active jsonb;
+  changed bigint;
+  deleted bigint := 0;
+  already_deleted integer;
+  not_found integer;
+  cascaded jsonb := '{}';
+  edge record;
+  children jsonb;
+  context text;
+begin
+  perform set_config('nightshift.show_deleted', 'on', true);
+  perform set_config('nightshift.operation', operation_id::text, true);
+  while position <= cardinality(tables) loop
+    if position > 1 then
+      rules := nightshift.soft_delete_rules(tables[position]);
+    end if;
+    -- In the order of the keys, so that two calls wait for each other and are never in a deadlock.
+    begin
+      execute format($query$
+        with asked as (select distinct * from jsonb_to_recordset($1) as k(%1$s)),
+        seen as materialized (
+          select %2$s as key, %3$s as is_deleted from asked k join %4$s r on %5$s order by %6$s for update of r
+        )
+        select (select count(*) from asked), count(*), coalesce(jsonb_agg(key) filter (where not is_deleted), '[]') from seen
+      $query$, rules.key_definition, rules.key_object, rules.deleted, rules.source, rules.key_match, rules.key_order)
+      into asked, seen, active using key_sets[position];
+    exception
+      when data_exception or check_violation then
+        raise exception using
+          errcode = 'NS422',
+          message = format('One of the keys is not a value of the primary key of %s (%s)', rules.relation, rules.key_definition),
+          hint = 'Pass values of that type. Nothing was changed.';
+    end;
+    perform nightshift.require_unrestricted(tables[position], active);
+
+    -- Triggers of the application were written for the application's own search path.
+    perform set_config('search_path', rules.trigger_path, true);
+    execute format('update %s r set %s from pg_catalog.jsonb_to_recordset($1) as k(%s) where %s and not (%s)',
+      rules.source, rules.mark, rules.key_definition, rules.key_match, rules.deleted)
+    using active, stamp, actor, reason, operation_id;
+    get diagnostics changed = row_count;
+    perform set_config('search_path', path_before, true);
+
+    if position = 1 then
+      deleted := changed;
+      already_deleted := seen - jsonb_array_length(active);
+      not_found := asked - seen;
+    elsif changed > 0 then
+      cascaded := cascaded || jsonb_build_object(
+        rules.relation::text, coalesce((cascaded ->> rules.relation::text)::bigint, 0) + changed
+      );
+    end if;
+    for edge in select e.* from nightshift.edges_to_children(rules.relation) e where changed > 0 loop
+      execute edge.children into children using active;
+      if children is not null then
+        tables := tables || edge.referencing;
+        key_sets := key_sets || children;
+      end if;
+    end loop;
+    position := position + 1;
+  end loop;
+  perform set_config('nightshift.show_deleted', shown_before, true);
+  perform set_config('nightshift.operation', operation_before, true);
+
+  if jsonb_array_length(keys) = 1 and deleted = 0 then
+    raise exception using
+      errcode = case already_deleted when 1 then 'NS409' else 'NS404' end,
+      message = case already_deleted when 1 then format('The row of %s is deleted already', relation)
+        else format('There is no such row in %s, or not for %s', relation, current_user) end,
+      hint = case already_deleted when 1 then 'It keeps the time, the user and the reason of its first deletion. To bring it back: nightshift.restore.'
+        else 'Row level security says which rows a user may see and change.' end;
+  end if;
+  return jsonb_build_object(
+    'operation', operation_id,
+    'deletedAt', stamp,
+    'deleted', deleted,
+    'alreadyDeleted', already_deleted,
+    'notFound', not_found,
+    'cascaded', cascaded
+  );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.soft_delete is
+  'Marks the rows with these primary keys as deleted: keys is an array of values, or of objects where the key has several columns, 10,000 at most. Rows of tables that enable_soft_delete was told to cascade to go with the row that they refer to, in the same transaction and operation. The rights are those of the caller, row level security included. deleted_by: who deletes, for service_role; of a user it is always the user of the request. operation: goes on with an operation of the last day, so that restore_operation brings all of it back. A row that is deleted already keeps its first time, user and reason. Returns {operation, deletedAt, deleted, alreadyDeleted, notFound: not there, or not for this user, cascaded: {table: rows}}. For a single key that is not deleted by it: NS409 it is already, NS404 it is not there. Other errors, nothing changed: NS403 not in the name of another, or not for users; NS404 soft delete is not enabled; NS409 a row of another table that refers to it with ON DELETE RESTRICT; NS422.';
+
+-- supabase/schema/soft-delete/soft_delete_advice.sql
+
+create or replace function nightshift.soft_delete_advice(settings nightshift.soft_delete_tables)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object('statement', a.statement, 'why', a.why, 'lock', a.lock) order by a.position, a.statement), '[]')
+  from (
+    select 1, format('revoke %s on %s from %s;', string_agg(distinct lower(g.privilege_type), ', '), settings.relation,
+        string_agg(distinct quote_ident(r.rolname), ', ')),
+      'They can delete its rows for good.', 'ACCESS EXCLUSIVE for a moment'
+    from pg_catalog.pg_class c
+    cross join lateral aclexplode(c.relacl) g
+    join pg_catalog.pg_roles r on r.oid = g.grantee and r.oid in (select nightshift.api_roles())
+    where c.oid = settings.relation and g.privilege_type in ('DELETE', 'TRUNCATE')
+    having count(*) > 0
+    union all
+    select 2, format('select nightshift.enable_soft_delete(%L, unique_among_active => array[%L]);', settings.relation::text,
+        (select string_agg(quote_ident(a.attname), ', ' order by u.position)
+         from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality u(attnum, position)
+         join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = u.attnum)),
+      format('%s holds among deleted rows, too: nobody can use their values again.', i.indexrelid::regclass), 'SHARE until the index is built, then ACCESS EXCLUSIVE for a moment'
+    from pg_catalog.pg_index i
+    where i.indrelid = settings.relation and i.indisunique and not i.indisprimary and i.indpred is null and i.indexprs is null
+      and not exists (select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid)
+    union all
+    select 3, format('create index concurrently on %s (%s);', s.referencing, nightshift.key_columns(c.oid)),
+      format('Without it, each deletion in %s reads all of %s.', s.relation, s.referencing), 'none that readers or writers wait for'
+    from nightshift.soft_delete_cascades s
+    join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
+    where s.relation = settings.relation and nightshift.is_large(s.referencing)
+      and not exists (
+        select from pg_catalog.pg_index i where i.indrelid = s.referencing and i.indisvalid and i.indkey[0] = c.conkey[1] and i.indpred is null
+      )
+  ) a(position, statement, why, lock);
+$$;
+
+comment on function nightshift.soft_delete_advice is
+  'What makes a table with soft delete unsafe or slow: [{statement, why, lock}]. DELETE granted to users, unique indexes that hold among deleted rows, foreign keys of cascades without an index.';
+
+-- supabase/schema/soft-delete/soft_delete_rules.sql
+
+create or replace function nightshift.soft_delete_rules(relation regclass, for_caller boolean default true)
+returns nightshift.soft_delete_rules
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  settings nightshift.soft_delete_tables;
+  rules nightshift.soft_delete_rules;
+  marker_type regtype;
+  by_type regtype;
+  at_time text;
+begin
+  select s.* into settings from nightshift.soft_delete_tables s where s.relation = soft_delete_rules.relation;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('Soft delete is not enabled for %s', coalesce(relation::text, 'null')),
+      hint = format('select nightshift.enable_soft_delete(%L);', coalesce(relation::text, 'public.orders'));
+  end if;
+  if for_caller and not settings.for_users and caller::regrole in (select nightshift.api_roles()) then
+    raise exception using
+      errcode = 'NS403',
+      message = format('Users may not delete or restore rows of %s', relation),
+      hint = format('select nightshift.enable_soft_delete(%L, for_users => true);', relation::text);
+  end if;
+
+  marker_type := nightshift.column_type(relation, settings.marker_column);
+  by_type := nightshift.column_type(relation, settings.by_column);
+  if marker_type is null or by_type is null or nightshift.column_type(relation, settings.operation_column) is null
+    or nightshift.column_type(relation, settings.reason_column) is null
+    or settings.flag_column is not null and nightshift.column_type(relation, settings.flag_column) is null
+  then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s no longer has the columns of its soft delete', relation),
+      hint = format('See what is missing: select nightshift.inspect_soft_delete(%L);', relation::text);
+  end if;
+
+  rules.relation := relation;
+  rules.source := case (select c.relkind from pg_catalog.pg_class c where c.oid = relation) when 'p' then '' else 'only ' end
+    || (select format('%I.%I', n.nspname, c.relname) from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where c.oid = relation);
+  rules.marker := format('r.%I', settings.marker_column);
+  rules.deleted := case when settings.flag_column is null then format('r.%I is not null', settings.marker_column)
+    else format('r.%I is true', settings.flag_column) end;
+  -- Without a zone it is the time of UTC, whatever the zone of the session.
+  at_time := case marker_type when 'timestamptz'::regtype then '%s' when 'date'::regtype then '(%s at time zone ''UTC'')::date'
+    else '(%s at time zone ''UTC'')' end;
+  rules.mark := format('%I = %s, %I = $3::%s, %I = $4, %I = $5%s',
+    settings.marker_column, format(at_time, '$2'), settings.by_column, by_type, settings.reason_column, settings.operation_column,
+    case when settings.flag_column is null then '' else format(', %I = true', settings.flag_column) end);
+  rules.unmark := format('%I = null, %I = null, %I = null, %I = null%s',
+    settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column,
+    case when settings.flag_column is null then '' else format(', %I = false', settings.flag_column) end);
+  -- As the index of the marker has it, whose rows are those that are deleted.
+  rules.of_operation := format('r.%I = %s::%s and r.%I = $2 and %s',
+    settings.marker_column, format(at_time, '$1'), nightshift.column_definition_type(relation, settings.marker_column),
+    settings.operation_column, rules.deleted);
+
+  select
+    array_agg(k.name order by k.position),
+    string_agg(format('%I %s', k.name, k.type), ', ' order by k.position),
+    string_agg(format('r.%I%s %s k.%I', k.name, k.cast_left, k.operator, k.name), ' and ' order by k.position),
+    string_agg(format('r.%I', k.name), ', ' order by k.position),
+    format('jsonb_build_object(%s)', string_agg(format('%L, r.%I', k.name, k.name), ', ' order by k.position)),
+    case count(*) when 1 then format('to_jsonb(%s)', string_agg(format('r.%I', k.name), ''))
+      else format('jsonb_build_object(%s)', string_agg(format('%L, r.%I', k.name, k.name), ', ' order by k.position)) end
+  into rules.key_names, rules.key_definition, rules.key_match, rules.key_order, rules.key_object, rules.key_value
+  from nightshift.key_of(relation) k;
+  if rules.key_names is null then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s has no primary key', relation),
+      hint = 'Rows are named by the value of their primary key: add one.';
+  end if;
+  rules.trigger_path := (select s.trigger_search_path || ', pg_temp' from nightshift.settings s);
+  return rules;
+end;
+$$;
+
+comment on function nightshift.soft_delete_rules is
+  'How rows of a table are deleted and restored, as pieces of SQL. Names and types only, so whoever may delete rows of it may know. for_caller: whether they are to be deleted or restored by whoever calls. Errors: NS404 soft delete is not enabled, NS403 it is not for users, NS422 the table has changed.';
+
+-- supabase/schema/soft-delete/soft_delete_steps.sql
+
+-- What a table lacks to be soft-deleted as declared: the same list is carried out by enable_soft_delete and shown by inspect_soft_delete.
+
+create or replace function nightshift.soft_delete_steps(settings nightshift.soft_delete_tables, unique_among_active text[])
+returns setof nightshift.ddl_step
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  relation constant regclass := settings.relation;
+  source constant text := nightshift.trusted_name(settings.relation);
+  large constant boolean := nightshift.is_large(settings.relation);
+  partitioned constant boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = settings.relation);
+  deleted constant text := case when settings.flag_column is null then format('%I is not null', settings.marker_column)
+    else quote_ident(settings.flag_column) end;
+  arguments constant text := format('%L, %L, %L, %L, %L', settings.marker_column, coalesce(settings.flag_column, ''), settings.by_column,
+    settings.reason_column, settings.operation_column);
+  step nightshift.ddl_step;
+  trigger record;
+  kind text;
+  columns text;
+  index record;
+begin
+  step.outside_transaction := false;
+  step.lock := 'ACCESS EXCLUSIVE for a moment, once it has it';
+  select format('alter table %s %s;', source, string_agg(format('add column %I %s', c.name, c.type), ', ' order by c.position)),
+    format('Columns for when, by whom, why and in which operation a row was deleted. No row is rewritten.')
+  into step.statement, step.why
+  from (values
+    (1, settings.marker_column, 'timestamptz'), (2, settings.by_column, 'text'), (3, settings.reason_column, 'text'),
+    (4, settings.operation_column, 'uuid')
+  ) c(position, name, type)
+  where nightshift.column_type(relation, c.name) is null
+  having count(*) > 0;
+  if found then
+    return next step;
+  end if;
+
+  if not exists (
+    select from pg_catalog.pg_index i
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+    where i.indrelid = relation and i.indisvalid and a.attname = settings.marker_column
+  ) then
+    step.outside_transaction := large and not partitioned;
+    step.lock := case when step.outside_transaction then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
+    step.statement := format('create index %son %s (%I, %s) where %s;', case when step.outside_transaction then 'concurrently ' else '' end, source,
+      settings.marker_column, (select string_agg(quote_ident(k.name), ', ' order by k.position) from nightshift.key_of(relation) k), deleted);
+    step.why := 'Finds deleted rows: for the purge, for restores of an operation, and page by page.';
+    return next step;
+  end if;
+
+  step.outside_transaction := false;
+  step.lock := 'SHARE ROW EXCLUSIVE for a moment';
+  for trigger in
+    select t.*
+    from (values
+      ('zz_nightshift_delete', 'delete', format(
+        'before update on %1$s for each row when (%2$s and (new.%3$I is null or new.%3$I::text is distinct from current_setting(''nightshift.operation'', true)))',
+        source, case when settings.flag_column is null then format('old.%1$I is null and new.%1$I is not null', settings.marker_column)
+          else format('old.%1$I is not true and (new.%1$I or old.%2$I is null and new.%2$I is not null)', settings.flag_column, settings.marker_column) end,
+        settings.operation_column)),
+      ('zz_nightshift_delete_again', 'again', format(
+        'before update on %1$s for each row when (%2$s and (old.%3$I, old.%4$I, old.%5$I, old.%6$I) is distinct from (new.%3$I, new.%4$I, new.%5$I, new.%6$I))',
+        source, case when settings.flag_column is null then format('old.%1$I is not null and new.%1$I is not null', settings.marker_column)
+          else format('old.%1$I and new.%1$I and new.%2$I is not null', settings.flag_column, settings.marker_column) end,
+        settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column)),
+      ('zz_nightshift_restore', 'restore', format(
+        'before update on %1$s for each row when (%2$s and num_nonnulls(%3$s) > 0)',
+        source, case when settings.flag_column is null then format('old.%1$I is not null and new.%1$I is null', settings.marker_column)
+          else format('old.%1$I and (new.%1$I is not true or new.%2$I is null)', settings.flag_column, settings.marker_column) end,
+        format('new.%I, new.%I, new.%I, new.%I%s', settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column,
+          case when settings.flag_column is null then '' else format(', nullif(new.%I, false)', settings.flag_column) end))),
+      ('zz_nightshift_record', null, format(
+        'after update on %s referencing old table as before new table as after for each statement', source))
+    ) t(name, action, definition)
+    where not exists (
+      select from pg_catalog.pg_trigger g
+      join pg_catalog.pg_proc p on p.oid = g.tgfoid and p.pronamespace = 'nightshift'::regnamespace
+      where g.tgrelid = relation and g.tgname = t.name and g.tgenabled = 'O'
+    )
+  loop
+    step.statement := format('create or replace trigger %I %s execute function nightshift.%s(%s%s);', trigger.name, trigger.definition,
+      case when trigger.action is null then 'record_deletions' else 'mark_deletion' end, quote_literal(trigger.action) || ', ', arguments);
+    step.why := case trigger.action
+      when 'delete' then 'The time and the user of a deletion by a plain update are the server''s.'
+      when 'again' then 'A row that is deleted keeps the time and the user of its first deletion.'
+      when 'restore' then 'A row that comes back by a plain update carries nothing of its deletion.'
+      else 'Writes the history of deletions and restores, whoever does them.' end;
+    return next step;
+  end loop;
+
+  if settings.views then
+    step.lock := 'none on the table';
+    foreach kind in array array['active', 'deleted'] loop
+      select v.statements into step.statement from nightshift.soft_delete_view(settings, kind) v;
+      step.why := case kind when 'active' then 'What applications read: rows that are not deleted, with the rights of who reads.'
+        else 'The rows that can be restored, with the rights of who reads.' end;
+      if step.statement is not null then
+        return next step;
+      end if;
+    end loop;
+  end if;
+
+  step.lock := 'ACCESS EXCLUSIVE for a moment, once it has it';
+  if settings.hide and not exists (
+    select from pg_catalog.pg_policy p where p.polrelid = relation and p.polname = 'nightshift_hides_deleted' and not p.polpermissive
+  ) then
+    step.statement := format(
+      'create policy nightshift_hides_deleted on %s as restrictive for select to %s using (%s or current_setting(''nightshift.show_deleted'', true) = ''on'');',
+      source,
+      (select string_agg(quote_ident(r.rolname), ', ' order by r.rolname) from pg_catalog.pg_roles r where r.oid in (select nightshift.api_roles())),
+      case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
+    step.why := 'Users do not see deleted rows, whatever they read.';
+    return next step;
+  end if;
+
+  foreach columns in array coalesce(unique_among_active, '{}') loop
+    columns := nightshift.columns_named(relation, columns);
+    select i.indexrelid::regclass as name, i.indisprimary, i.indpred is null as is_full, c.conname, exists (
+      select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid
+    ) as referenced
+    into index
+    from pg_catalog.pg_index i
+    left join pg_catalog.pg_constraint c on c.conindid = i.indexrelid and c.contype in ('u', 'p')
+    where i.indrelid = relation and i.indisunique and i.indexprs is null and i.indisvalid
+      and columns = (
+        select string_agg(quote_ident(a.attname), ', ' order by u.position)
+        from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality u(attnum, position)
+        join pg_catalog.pg_attribute a on a.attrelid = relation and a.attnum = u.attnum
+      )
+    order by i.indpred is null
+    limit 1;
+    continue when found and not index.is_full;
+    if found and (index.indisprimary or index.referenced) then
+      raise exception using
+        errcode = 'NS422',
+        message = format('%s of %s cannot be unique among active rows only', columns, relation),
+        hint = case when index.indisprimary then 'It is the primary key, which names deleted rows, too.'
+          else format('A foreign key refers to it by %s, and needs it unique among all rows.', index.name) end;
+    end if;
+    step.outside_transaction := large and not partitioned;
+    step.lock := case when step.outside_transaction then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
+    step.statement := format('create unique index %son %s (%s) where %s;', case when step.outside_transaction then 'concurrently ' else '' end, source, columns,
+      case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
+    step.why := format('%s can be used again once its row is deleted.', columns);
+    return next step;
+    if index.name is not null then
+      step.lock := 'ACCESS EXCLUSIVE for a moment, once it has it';
+      step.statement := case when index.conname is not null then format('alter table %s drop constraint %I;', source, index.conname)
+        else format('drop index %s;', index.name) end;
+      step.why := 'It holds among deleted rows, too; the one before takes its place.';
+      return next step;
+    end if;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.soft_delete_steps is
+  'The statements, in order, that a table needs to be what its settings say; none when it is. unique_among_active: lists of columns that are to be unique among rows that are not deleted. Errors: NS422 such a list is the primary key or referred to, or a view''s name is taken.';
+
+-- supabase/schema/soft-delete/soft_delete_tables_of_operation.sql
+
+create or replace function nightshift.soft_delete_tables_of_operation(operation uuid)
+returns setof regclass
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set row_security = off
+as $$
+declare
+  caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  is_user constant boolean := caller::regrole in (select nightshift.api_roles());
+  candidate record;
+  rules nightshift.soft_delete_rules;
+  has_rows boolean;
+begin
+  for candidate in
+    with recursive depth(relation, level) as (
+      select t.relation, 0 from nightshift.soft_delete_tables t
+      union
+      select s.referencing, d.level + 1
+      from depth d join nightshift.soft_delete_cascades s on s.relation = d.relation and s.referencing <> s.relation
+      -- A circle of tables has no first one.
+      where d.level < 20
+    )
+    select d.relation from depth d
+    join nightshift.soft_delete_tables t on t.relation = d.relation
+    where t.for_users or not is_user
+    group by d.relation
+    order by max(d.level), d.relation::text
+  loop
+    rules := nightshift.soft_delete_rules(candidate.relation, false);
+    execute format('select exists (select from %s r where %s)', nightshift.scan_of(candidate.relation), rules.of_operation)
+    into has_rows using nightshift.operation_time(operation), operation;
+    if has_rows then
+      return next candidate.relation;
+    end if;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.soft_delete_tables_of_operation is
+  'The tables with rows that an operation deleted and that are deleted still, those that others refer to first; of those that are for users, when a user asks.';
+
+-- supabase/schema/soft-delete/soft_delete_view.sql
+
+create or replace function nightshift.soft_delete_view(settings nightshift.soft_delete_tables, kind text, out view_name text, out statements text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  relation constant regclass := settings.relation;
+  owner name;
+  source text;
+  columns text;
+  existing record;
+begin
+  select c.relowner::regrole::text, format('%I.%I', n.nspname, c.relname), format('%I.%I', n.nspname, left(kind || '_' || c.relname, 63))
+  into owner, source, view_name
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where c.oid = relation;
+  columns := (
+    select string_agg(quote_ident(c.name), ', ' order by c.position)
+    from (
+      select a.attname, a.attnum::integer
+      from pg_catalog.pg_attribute a where a.attrelid = relation and a.attnum > 0 and not a.attisdropped
+      union all
+      -- Those that are added before the view is made.
+      select m.name, 10000 + m.position::integer
+      from unnest(array[settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column])
+        with ordinality m(name, position)
+      where nightshift.column_type(relation, m.name) is null
+    ) c(name, position)
+  );
+  select c.oid, c.relkind,
+    coalesce(c.reloptions @> array['security_invoker=true'], false) or coalesce(c.reloptions @> array['security_invoker=on'], false) as invoker,
+    string_agg(quote_ident(a.attname), ', ' order by a.attnum) as columns
+  into existing
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  where c.oid = to_regclass(view_name)
+  group by c.oid;
+  if existing.relkind <> 'v' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is there already, and is no view', view_name),
+      hint = format('Rename it, or do without the views: select nightshift.enable_soft_delete(%L, views => false);', relation::text);
+  end if;
+  if existing.columns = columns and existing.invoker then
+    return;
+  end if;
+  statements := concat_ws(E'\n',
+    -- A view can only get columns at its end.
+    case when existing.oid is not null and strpos(columns || ',', existing.columns || ',') <> 1 then format('drop view %s;', view_name) end,
+    format('create or replace view %s with (security_invoker = true%s) as select %s from %s where %s;',
+      view_name, case kind when 'active' then ', check_option = local' else '' end, columns, source,
+      case when settings.flag_column is null then format('%I is %s', settings.marker_column, case kind when 'active' then 'null' else 'not null' end)
+        else format('%I is %s', settings.flag_column, case kind when 'active' then 'not true' else 'true' end) end),
+    format('alter view %s owner to %s;', view_name, owner),
+    format('comment on view %s is %L;', view_name, case kind when 'active' then 'The rows that are not deleted of ' else 'The deleted rows of ' end || relation::text
+      || coalesce('. ' || obj_description(relation, 'pg_class'), '')),
+    -- What default privileges give would be more than the table gives.
+    (select format('revoke all on %s from %s;', view_name, string_agg(r.name, ', '))
+     from (select 'public' as name union all select r.rolname from pg_catalog.pg_roles r where r.oid in (select nightshift.api_roles())) r),
+    (
+      select string_agg(format('grant %s on %s to %s;', a.privileges, view_name, a.grantee), E'\n' order by a.grantee)
+      from (
+        select string_agg(lower(a.privilege_type), ', ' order by a.privilege_type) as privileges,
+          case a.grantee when 0 then 'public' else a.grantee::regrole::text end as grantee
+        from pg_catalog.pg_class c cross join lateral aclexplode(c.relacl) a
+        where c.oid = relation and a.grantee <> c.relowner
+          and a.privilege_type = any(case kind when 'active' then array['SELECT', 'INSERT', 'UPDATE'] else array['SELECT'] end)
+        group by a.grantee
+      ) a
+    ),
+    (
+      select string_agg(format('grant %s (%I) on %s to %s;', lower(x.privilege_type), a.attname, view_name,
+        case x.grantee when 0 then 'public' else x.grantee::regrole::text end), E'\n' order by a.attnum)
+      from pg_catalog.pg_attribute a cross join lateral aclexplode(a.attacl) x
+      where a.attrelid = relation and a.attnum > 0 and not a.attisdropped
+        and x.privilege_type = any(case kind when 'active' then array['SELECT', 'INSERT', 'UPDATE'] else array['SELECT'] end)
+    ),
+    (
+      select string_agg(format('comment on column %s.%I is %L;', view_name, a.attname, col_description(relation, a.attnum)), E'\n' order by a.attnum)
+      from pg_catalog.pg_attribute a
+      where a.attrelid = relation and a.attnum > 0 and not a.attisdropped and col_description(relation, a.attnum) is not null
+    )
+  );
+end;
+$$;
+
+comment on function nightshift.soft_delete_view is
+  'The name of the view active_ or deleted_ of a table, and the statements that make it what it should be: all columns of the table, the rights of who reads it, the grants of the table. statements is null where it is so. Errors: NS422 something else has that name.';
+
+-- supabase/schema/soft-delete/start_operation.sql
+
+create or replace function nightshift.start_operation(at timestamptz default clock_timestamp())
+returns uuid
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  -- Version 7: 48 bits of time in milliseconds, and the rest by chance.
+  select encode(
+    set_bit(set_bit(
+      overlay(uuid_send(gen_random_uuid()) placing
+        substring(int8send(floor(extract(epoch from at) * 1000)::bigint) from 3) from 1 for 6),
+      52, 1), 53, 1),
+    'hex')::uuid;
+$$;
+
+comment on function nightshift.start_operation is
+  'The id of a new operation: a uuid of version 7, whose time, in whole milliseconds, is the deleted_at of all its rows (see operation_time). at: default now.';
+
+-- supabase/schema/soft-delete/unique_conflicts.sql
+
+create or replace function nightshift.unique_conflicts(relation regclass, out index_name regclass, out blocking text)
+returns setof record
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
+  predicate text;
+  condition text;
+begin
+  for index_name, predicate, condition in
+    select i.indexrelid::regclass, pg_get_expr(i.indpred, i.indrelid), (
+      select string_agg(format('a.%I%s %s r.%I%s', c.attname, o.cast_left, o.name, c.attname, o.cast_right), ' and ' order by u.position)
+      from unnest(i.indkey[0:i.indnkeyatts - 1], i.indclass[0:i.indnkeyatts - 1]) with ordinality u(attnum, opclass, position)
+      join pg_catalog.pg_attribute c on c.attrelid = i.indrelid and c.attnum = u.attnum
+      join pg_catalog.pg_opclass oc on oc.oid = u.opclass
+      join pg_catalog.pg_amop p on p.amopfamily = oc.opcfamily and p.amoplefttype = oc.opcintype
+        and p.amoprighttype = oc.opcintype and p.amopstrategy = 3
+      cross join lateral nightshift.trusted_operator(p.amopopr) o
+    )
+    from pg_catalog.pg_index i
+    -- A full one has kept the values of deleted rows from being taken. What an expression yields, only the restore tells.
+    where i.indrelid = unique_conflicts.relation and i.indisunique and i.indpred is not null and i.indexprs is null
+    order by i.indexrelid::regclass::text
+  loop
+    blocking := format(
+      'select jsonb_agg(distinct jsonb_build_object(''key'', %s, ''blocking'', a.key)) '
+      || 'from (select r.* from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
+      || 'join (select r.*, %s as key from %s r where not (%s) and (%s)) a on %s',
+      rules.key_object, rules.key_definition, rules.source, rules.key_match,
+      rules.key_object, rules.source, rules.deleted, predicate, condition);
+    return next;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.unique_conflicts is
+  'The unique indexes of a table that hold among some of its rows only, each with a query for what keeps the rows with the keys $1 from coming back: [{key: of such a row, blocking: the key of the active row that has its values}].';
+
 -- supabase/schema/health/checks/backlog_age.sql
 
 -- Health check backlog_age: how long the oldest row of each retention policy has been due.
@@ -17745,21 +19735,23 @@ select nightshift.declare_job('retention-purge', policies => 'nightshift.retenti
 revoke all on schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
-  nightshift.database_sizes, nightshift.default_exclusions, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
+  nightshift.database_sizes, nightshift.default_exclusions, nightshift.deletion_events, nightshift.deletion_events_default, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
   nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
   nightshift.purge_pending, nightshift.purge_released,
   nightshift.refresh_policies, nightshift.restores, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
-  nightshift.runs, nightshift.settings, nightshift.view_refreshes
+  nightshift.runs, nightshift.settings, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on sequence
-  nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.restores_id_seq, nightshift.retired_partitions_id_seq,
+  nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.restores_id_seq, nightshift.retired_partitions_id_seq,
   nightshift.view_refreshes_id_seq
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on type nightshift.partition_state from public;
+revoke all on type nightshift.ddl_step from public;
 revoke all on type nightshift.held_row from public;
 revoke all on type nightshift.moved_row from public;
 revoke all on type nightshift.released_row from public;
 revoke all on type nightshift.row_set from public;
+revoke all on type nightshift.soft_delete_rules from public;
 
 grant usage on schema nightshift to service_role, nightshift_runner;
 
@@ -17786,83 +19778,104 @@ grant execute on function
   nightshift.set_health_threshold, nightshift.unpause
 to service_role;
 
+grant execute on function
+  nightshift.disable_soft_delete, nightshift.enable_soft_delete, nightshift.inspect_soft_delete
+to service_role;
+
+-- Deleting and restoring has the rights of whoever calls, so they execute what it is made of, too: see settle_users.
+grant execute on function
+  nightshift.soft_delete, nightshift.restore, nightshift.restore_operation,
+  nightshift.calling_user, nightshift.code_in_context, nightshift.column_type, nightshift.deletion_actor,
+  nightshift.deletion_operation, nightshift.edges_to_children, nightshift.edges_to_parents, nightshift.keys_asked,
+  nightshift.operation_time, nightshift.override_assignments, nightshift.place_in_code, nightshift.raise_conflict,
+  nightshift.record_failed_restores, nightshift.require_unrestricted, nightshift.soft_delete_rules,
+  nightshift.soft_delete_tables_of_operation, nightshift.start_operation, nightshift.unique_conflicts
+to service_role;
+
 -- Last of all, since each of the above is a right of the owner to give.
 do $$
 begin
+  perform nightshift.settle_users();
   perform nightshift.settle_owner();
 end;
 $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '91df2b958e55e2a3bda8f4ec44ed9578cfacfefff319df8102c0ea7415b91718', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '4ef369e63354117d281fac47d8ebedb7de385c57441d8c5f5b41a5ffd0479449', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
   assess_partitions, assess_view, begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions,
-  can_be_referenced, cancel_run, cancellation, check_health, check_lease, check_partition_policy,
+  calling_user, can_be_referenced, cancel_run, cancellation, check_health, check_lease, check_partition_policy,
   check_partition_sizes, check_purgeable, check_refresh_policy, check_release, check_restore, check_retention_policy,
-  child_condition, child_steps, children_of_slice, choose_due_rows, code_in_context, column_type, columns_referred,
-  composite_types, constant_default, copy_after_attach, copy_grants, copy_settings, count_between, count_deleted,
-  count_held, count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy,
-  create_missing_partitions, create_partition, create_partitions, database_sizes, dead_rows, declare_health_check,
-  declare_job, declare_keys, declared_since, default_exclusions, delete_by_halves, delete_closure, delete_rows,
-  delete_slice, deleted_so_far, describe_busy, describe_ddl_failure, describe_declaration, describe_declared_policy,
-  describe_delete_triggers, describe_failure, describe_health_check, describe_holders, describe_holding_keys,
-  describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
-  describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
-  describe_run, describe_view, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker,
-  due_condition, estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure, extend_lease, fates_of,
-  fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with,
-  find_refresh, find_refresh_policy, find_relation, find_released_rows, find_run, find_stranger, find_view,
-  finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows,
-  follow_released, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name,
-  get_health, get_run, gone_of, grant_of_refresh, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
-  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
-  health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
-  health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
-  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
-  health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
-  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
-  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
-  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
-  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
-  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_children,
-  hold_partition_run, hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as, interval_start,
-  intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state, job_states, jobs, join_condition,
-  json_number, keep_time, key_collation, key_columns, key_in_words, keys_in_words, known_decisions, last_health_levels,
-  leaf_relations, left_alone, level_rank, list_partition_policies, list_refresh_policies, list_restores,
-  list_retention_policies, list_runs, lock_for_change, lock_holder, lock_in_turn, lock_rows, lock_slice,
-  mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh,
-  measure_backlog, measure_children, measure_default_partition, measure_leaves, measure_references,
-  measure_retention_backlog, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
-  name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
-  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners,
+  check_soft_delete, child_condition, child_steps, children_of_slice, choose_due_rows, code_in_context,
+  column_definition_type, column_type, columns_named, columns_referred, composite_types, constant_default,
+  copy_after_attach, copy_grants, copy_settings, count_between, count_deleted, count_held, count_movable_rows,
+  count_released, count_rows, counted, counted_until, covering_policy, create_missing_partitions, create_partition,
+  create_partitions, database_sizes, ddl_step, dead_rows, declare_cascades, declare_health_check, declare_job,
+  declare_keys, declared_since, default_exclusions, delete_by_halves, delete_closure, delete_rows, delete_slice,
+  deleted_so_far, deletion_actor, deletion_events, deletion_events_default, deletion_operation, describe_busy,
+  describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers, describe_failure,
+  describe_health_check, describe_holders, describe_holding_keys, describe_installation, describe_jobs,
+  describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
+  describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
+  disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition,
+  duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, estimate_rows, exclude_from_default,
+  exclusion_of, explain_attach_failure, extend_lease, fates_of, fences, find_covered_rows, find_due_among, find_key,
+  find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
+  find_released_rows, find_run, find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers,
+  fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows, follow_tables,
+  forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over,
+  has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
+  health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
+  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions,
+  health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes, health_job_missed,
+  health_jobs_failing, health_jobs_lost, health_jobs_partial, health_ledger_size, health_level,
+  health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
+  health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
+  health_replication_lag, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
+  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
+  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
+  hint_for_owner, hold_cascades, hold_children, hold_partition_run, hold_run, hold_table, in_days, index_definition,
+  index_for_key, indexed_as, inspect_soft_delete, interval_start, intervals_of, is_forced, is_large, is_published,
+  is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns,
+  key_in_words, key_of, keys_asked, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone,
+  level_rank, list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs,
+  lock_for_change, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs, marker_is_indexed,
+  marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
+  measure_default_partition, measure_leaves, measure_references, measure_retention_backlog, migrations, move_rows,
+  moved_row, multixact_members, mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index,
+  next_seeds, note_assessment, note_decisions, note_detaching, note_partitions, note_released, note_unchanged,
+  nothing_left, oldest_due, only_kept, only_needed, operation_time, other_owners, override_assignments,
   own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
   partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
   partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_partition_maintenance,
   plan_retention_purge, plan_view_refresh, policy_members, policy_of_view, preview_retention_purge, preview_retirement,
   primary_key, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending,
   purge_released, purge_slices, purge_steps, purge_waits, put_off, raise_conflict, reach_rows, read_as_caller,
-  read_partitions, read_pressure, reasons_of, reattach_partition, record_batch, record_refresh_failure,
-  recount_moved_rows, redundant_indexes, reference_join, reference_tree, referencing_keys, referred_tables,
-  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
-  related_policies, related_tables, release_default, released_row, remember_held, remove_health_threshold,
-  remove_partition_policy, remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due,
-  require_health_checks, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
-  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
-  require_period, require_referencing_indexes, require_refresh_policies, require_replica_identity,
-  require_retention_policies, require_statistics, require_trusted, require_trusted_keys, require_wanted,
-  require_within_brake, resolve_references, restore_rows, restores, resume_run, retention_keys, retention_policies,
-  retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check,
-  runs, sample_due_rows, scan_of, scan_time_of, secure_partition, secure_partitions, set_health_threshold,
-  sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies, sources_as_of, spread_hold,
-  stamp_retired, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores,
-  trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unmute_triggers, unpause, unreferenced_condition,
-  untrusted_in_condition, users_of, usual_gap, usual_partition, validate_default, view_of, view_reads, view_refreshes,
-  view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake,
-  warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire,
-  why_not_retire_so_many, without_replica_identity
+  read_partitions, read_pressure, reasons_of, reattach_partition, record_batch, record_deletions,
+  record_failed_restores, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
+  reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
+  refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables,
+  release_default, released_row, remember_held, remove_health_threshold, remove_partition_policy,
+  remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due, require_health_checks,
+  require_known_names, require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued,
+  require_one_policy, require_own_rows, require_ownership, require_partition_policies, require_period,
+  require_referencing_indexes, require_refresh_policies, require_replica_identity, require_retention_policies,
+  require_statistics, require_trusted, require_trusted_keys, require_unrestricted, require_wanted,
+  require_within_brake, resolve_references, restore, restore_operation, restore_rows, restores, restricting_keys,
+  resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
+  retired_partitions, row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of,
+  secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner,
+  settle_users, soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies, soft_delete_rules,
+  soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view, sources_as_of, spread_hold,
+  stamp_retired, start_operation, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number,
+  trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unique_conflicts, unmute_triggers,
+  unpause, unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition, validate_default,
+  view_of, view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs,
+  warn_of_namesake, warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop,
+  why_not_retire, why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -4,21 +4,23 @@
 revoke all on schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
-  nightshift.database_sizes, nightshift.default_exclusions, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
+  nightshift.database_sizes, nightshift.default_exclusions, nightshift.deletion_events, nightshift.deletion_events_default, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
   nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
   nightshift.purge_pending, nightshift.purge_released,
   nightshift.refresh_policies, nightshift.restores, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
-  nightshift.runs, nightshift.settings, nightshift.view_refreshes
+  nightshift.runs, nightshift.settings, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on sequence
-  nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.restores_id_seq, nightshift.retired_partitions_id_seq,
+  nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.restores_id_seq, nightshift.retired_partitions_id_seq,
   nightshift.view_refreshes_id_seq
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on type nightshift.partition_state from public;
+revoke all on type nightshift.ddl_step from public;
 revoke all on type nightshift.held_row from public;
 revoke all on type nightshift.moved_row from public;
 revoke all on type nightshift.released_row from public;
 revoke all on type nightshift.row_set from public;
+revoke all on type nightshift.soft_delete_rules from public;
 
 grant usage on schema nightshift to service_role, nightshift_runner;
 
@@ -45,9 +47,24 @@ grant execute on function
   nightshift.set_health_threshold, nightshift.unpause
 to service_role;
 
+grant execute on function
+  nightshift.disable_soft_delete, nightshift.enable_soft_delete, nightshift.inspect_soft_delete
+to service_role;
+
+-- Deleting and restoring has the rights of whoever calls, so they execute what it is made of, too: see settle_users.
+grant execute on function
+  nightshift.soft_delete, nightshift.restore, nightshift.restore_operation,
+  nightshift.calling_user, nightshift.code_in_context, nightshift.column_type, nightshift.deletion_actor,
+  nightshift.deletion_operation, nightshift.edges_to_children, nightshift.edges_to_parents, nightshift.keys_asked,
+  nightshift.operation_time, nightshift.override_assignments, nightshift.place_in_code, nightshift.raise_conflict,
+  nightshift.record_failed_restores, nightshift.require_unrestricted, nightshift.soft_delete_rules,
+  nightshift.soft_delete_tables_of_operation, nightshift.start_operation, nightshift.unique_conflicts
+to service_role;
+
 -- Last of all, since each of the above is a right of the owner to give.
 do $$
 begin
+  perform nightshift.settle_users();
   perform nightshift.settle_owner();
 end;
 $$;

@@ -1,0 +1,15 @@
+create or replace function nightshift.duplicates_query(settings nightshift.soft_delete_tables, unique_among_active text[])
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(
+    format('select %1$s, count(*) from %2$s where %3$s group by %1$s having count(*) > 1;', nightshift.columns_named(settings.relation, u.columns),
+      settings.relation,
+      case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end),
+    ' ' order by u.position)
+  from unnest(unique_among_active) with ordinality u(columns, position);
+$$;
+
+comment on function nightshift.duplicates_query is 'The queries that find active rows with the same values.';

@@ -1,0 +1,23 @@
+create or replace function nightshift.edges_to_children(relation regclass, out referencing regclass, out children text)
+returns setof record
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  select s.referencing, format(
+    'select jsonb_agg(c.key) from (select %s as key '
+    || 'from (select r.* from jsonb_to_recordset($1) as k(%s) join %s r on %s) p join %s r on %s where not (%s)) c',
+    child.key_object, parent.key_definition, parent.source, parent.key_match, child.source,
+    nightshift.references_condition(c.oid), child.deleted)
+  from nightshift.soft_delete_cascades s
+  join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
+  cross join lateral nightshift.soft_delete_rules(s.relation) parent
+  cross join lateral nightshift.soft_delete_rules(s.referencing) child
+  where s.relation = edges_to_children.relation
+  order by s.referencing::text, s.constraint_name;
+$$;
+
+comment on function nightshift.edges_to_children is
+  'The foreign keys along which a deletion in a table goes on: the table that refers, and the query for the keys of its rows that are not deleted and refer to the rows with the keys $1. Errors: see soft_delete_rules.';

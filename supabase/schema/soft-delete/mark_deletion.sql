@@ -1,0 +1,47 @@
+-- Deletes and restores by a plain update, as applications do it today: the time is the server's, the user is the one of the request,
+-- and a row that is deleted already keeps what its first deletion wrote.
+-- Arguments of the trigger: what the update does (delete, restore, again), then the columns: marker, flag (or ''), by, reason, operation.
+
+create or replace function nightshift.mark_deletion()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+as $$
+declare
+  -- All by itself, since it runs with the rights of whoever updates the row, who may call nothing of Nightshift.
+  actor constant text := nullif(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub', '');
+  before constant jsonb := to_jsonb(old);
+  after constant jsonb := to_jsonb(new);
+  deleted_at timestamptz;
+  changes jsonb;
+begin
+  if tg_argv[0] = 'restore' then
+    changes := jsonb_build_object(tg_argv[1], null, tg_argv[3], null, tg_argv[4], null, tg_argv[5], null);
+    return jsonb_populate_record(new, changes || case tg_argv[2] when '' then '{}' else jsonb_build_object(tg_argv[2], false) end);
+  end if;
+  if tg_argv[0] = 'again' and not pg_has_role(current_user, (select c.relowner from pg_catalog.pg_class c where c.oid = tg_relid), 'usage') then
+    return jsonb_populate_record(new, jsonb_build_object(
+      tg_argv[1], before -> tg_argv[1], tg_argv[3], before -> tg_argv[3], tg_argv[4], before -> tg_argv[4], tg_argv[5], before -> tg_argv[5]
+    ));
+  end if;
+  -- A row that row level security hides once it is deleted could not be written: its policies look at the new row, too.
+  perform set_config('nightshift.show_deleted', 'on', true);
+  -- Who is no user of the application may say another time, as an import does.
+  deleted_at := date_trunc('milliseconds', coalesce(case when actor is null then (after ->> tg_argv[1])::timestamptz end, statement_timestamp()));
+  changes := jsonb_build_object(
+    tg_argv[1], deleted_at,
+    tg_argv[3], coalesce(actor, after ->> tg_argv[3], current_user),
+    -- All rows that one statement deletes are of one operation, whose time is in its id.
+    tg_argv[5], overlay(
+      overlay(md5(pg_current_xact_id()::text || ' ' || statement_timestamp()::text) placing
+        lpad(to_hex((extract(epoch from deleted_at) * 1000)::bigint), 12, '0') from 1 for 12)
+      placing '7' from 13 for 1
+    )::uuid
+  );
+  return jsonb_populate_record(new, changes || case tg_argv[2] when '' then '{}' else jsonb_build_object(tg_argv[2], true) end);
+end;
+$$;
+
+comment on function nightshift.mark_deletion is
+  'Trigger of tables with soft delete, for updates that do not come from soft_delete or restore. Only the owner of the table can change what the first deletion of a row wrote.';

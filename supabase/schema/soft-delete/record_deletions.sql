@@ -1,0 +1,64 @@
+-- The history of deletions and restores, also of those by a plain update. It is written here and nowhere else, so nobody can make it up.
+-- Arguments of the trigger: the columns marker, flag (or ''), by, reason, operation.
+
+create or replace function nightshift.record_deletions()
+returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  deleted constant text := case tg_argv[1] when '' then format('r.%I is not null', tg_argv[0]) else format('r.%I is true', tg_argv[1]) end;
+  rules nightshift.soft_delete_rules;
+  any_deleted boolean;
+  any_before boolean;
+begin
+  if current_setting('nightshift.operation', true) is distinct from 'restore' then
+    perform set_config('nightshift.show_deleted', case when current_setting('nightshift.operation', true) <> '' then 'on' else '' end, true);
+  end if;
+  execute format('select exists (select from after r where %1$s), exists (select from before r where %1$s)', deleted)
+  into any_deleted, any_before;
+  if not (any_deleted or any_before) then
+    return null;
+  end if;
+  rules := nightshift.soft_delete_rules(tg_relid, false);
+  if any_deleted then
+    execute format($query$
+      insert into nightshift.deletion_events (operation, action, relation_name, rows, keys, actor, reason)
+      select d.operation, 'delete', $1, count(*), jsonb_agg(d.key), max(d.actor), max(d.reason)
+      from (
+        select r.%1$I as operation, %2$s as key, r.%3$I::text as actor, r.%4$I as reason,
+          (row_number() over (partition by r.%1$I) - 1) / 10000 as part
+        from after r
+        where %5$s and r.%1$I is not null
+          and r.%1$I not in (select b.%1$I from before b where b.%1$I is not null)
+      ) d
+      group by d.operation, d.part
+      order by d.operation, d.part
+    $query$, tg_argv[4], rules.key_value, tg_argv[2], tg_argv[3], deleted) using tg_relid::regclass::text;
+  end if;
+  if any_before then
+    execute format($query$
+      insert into nightshift.deletion_events (operation, action, relation_name, rows, keys, actor, reason)
+      select d.operation, 'restore', $1, count(*), jsonb_agg(d.key), $2, $3
+      from (
+        select r.%1$I as operation, %2$s as key, (row_number() over (partition by r.%1$I) - 1) / 10000 as part
+        from before r
+        join (select %3$s from after r where not (%4$s)) k on %5$s
+        where %4$s
+      ) d
+      group by d.operation, d.part
+      order by d.operation, d.part
+    $query$, tg_argv[4], rules.key_value, rules.key_order, deleted, rules.key_match)
+    using tg_relid::regclass::text,
+      coalesce(nullif(current_setting('nightshift.actor', true), ''), nightshift.calling_user(),
+        nullif(current_setting('role'), 'none'), session_user),
+      nullif(current_setting('nightshift.reason', true), '');
+  end if;
+  return null;
+end;
+$$;
+
+comment on function nightshift.record_deletions is
+  'Trigger of tables with soft delete: writes nightshift.deletion_events, for each statement and operation a row of 10,000 keys at most.';

@@ -1,0 +1,175 @@
+-- Bringing rows back: many at a time, and where one cannot come back, the others do, or none, or what is in its way gives way.
+-- Why: one row whose unique value was taken meanwhile must not keep a thousand others from coming back, and a restore that
+--      failed is a user who is waiting.
+-- Rights: those of the caller, row level security included.
+-- Locks: ROW EXCLUSIVE on the table and row locks on what is restored.
+
+create or replace function nightshift.restore(
+  relation regclass,
+  keys jsonb,
+  on_conflict text default 'skip',
+  restored_by text default null,
+  reason text default null,
+  overrides jsonb default null
+)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set jit = off
+set lock_timeout = '1s'
+as $$
+declare
+  rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
+  actor constant text := nightshift.deletion_actor(restored_by);
+  asked_keys constant jsonb := nightshift.keys_asked(rules, keys);
+  changes constant text := nightshift.override_assignments(relation, overrides, jsonb_array_length(keys));
+  path_before constant text := current_setting('search_path');
+  shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
+  asked integer;
+  seen integer;
+  portions jsonb[];
+  portion jsonb;
+  position integer := 1;
+  half integer;
+  edge record;
+  parents jsonb;
+  blocking jsonb;
+  changed bigint;
+  restored bigint := 0;
+  restored_parents bigint := 0;
+  replaced bigint := 0;
+  failed jsonb := '[]';
+  state text;
+  violated text;
+  said text;
+  context text;
+begin
+  if on_conflict is null or on_conflict not in ('skip', 'fail', 'restore_parents', 'replace') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('on_conflict cannot be %L', on_conflict),
+      hint = '''skip'' leaves and reports rows that cannot come back, ''fail'' then restores none, ''restore_parents'' restores what they belong to as well, ''replace'' deletes the active row that has taken their unique value.';
+  end if;
+  perform set_config('nightshift.show_deleted', 'on', true);
+  perform set_config('nightshift.operation', 'restore', true);
+  perform set_config('nightshift.actor', actor, true);
+  perform set_config('nightshift.reason', coalesce(reason, ''), true);
+  begin
+    execute format($query$
+      with asked as (select distinct * from jsonb_to_recordset($1) as k(%1$s)),
+      seen as materialized (
+        select %2$s as key, %3$s as is_deleted from asked k join %4$s r on %5$s order by %6$s for update of r
+      )
+      select (select count(*) from asked), count(*), array[coalesce(jsonb_agg(key) filter (where is_deleted), '[]')] from seen
+    $query$, rules.key_definition, rules.key_object, rules.deleted, rules.source, rules.key_match, rules.key_order)
+    into asked, seen, portions using asked_keys;
+  exception
+    when data_exception or check_violation then
+      raise exception using
+        errcode = 'NS422',
+        message = format('One of the keys is not a value of the primary key of %s (%s)', rules.relation, rules.key_definition),
+        hint = 'Pass values of that type. Nothing was restored.';
+  end;
+  if jsonb_array_length(keys) = 1 and jsonb_array_length(portions[1]) = 0 then
+    raise exception using
+      errcode = case seen when 1 then 'NS409' else 'NS404' end,
+      message = case seen when 1 then format('The row of %s is not deleted', relation)
+        else format('There is no such row in %s, or not for %s', relation, current_user) end,
+      hint = case seen when 1 then 'There is nothing to restore.'
+        else 'It may have been purged, or row level security keeps it from this user.' end;
+  end if;
+  seen := seen - jsonb_array_length(portions[1]);
+  -- A conflict that shows only at the commit would undo all the others with it.
+  set constraints all immediate;
+
+  while position <= cardinality(portions) loop
+    portion := portions[position];
+    position := position + 1;
+    continue when jsonb_array_length(portion) = 0;
+    begin
+      for edge in select e.* from nightshift.edges_to_parents(relation) e where on_conflict = 'restore_parents' loop
+        loop
+          execute edge.deleted_parents into parents using portion;
+          exit when parents is null or portion @> parents;
+          if edge.referenced <> relation then
+            restored_parents := restored_parents
+              + (nightshift.restore(edge.referenced, parents, 'restore_parents', restored_by, reason) ->> 'restored')::bigint;
+            exit;
+          end if;
+          -- Of a table that refers to itself, all come back in one statement: there may be a circle of them.
+          portion := (select jsonb_agg(distinct e) from jsonb_array_elements(portion || parents) e);
+        end loop;
+      end loop;
+      for edge in select u.* from nightshift.unique_conflicts(relation) u where on_conflict = 'replace' loop
+        execute edge.blocking into blocking using portion;
+        if blocking is not null then
+          replaced := replaced + (nightshift.soft_delete(
+            relation, (select jsonb_agg(distinct b -> 'blocking') from jsonb_array_elements(blocking) b), restored_by, 'Replaced by a restore'
+          ) ->> 'deleted')::bigint;
+        end if;
+      end loop;
+
+      -- Triggers of the application were written for the application's own search path, not for ours.
+      perform set_config('search_path', rules.trigger_path, true);
+      execute format('update %s r set %s%s from pg_catalog.jsonb_to_recordset($1) as k(%s) where %s and %s',
+        rules.source, rules.unmark, changes, rules.key_definition, rules.key_match, rules.deleted)
+      using portion, overrides;
+      get diagnostics changed = row_count;
+      perform pg_catalog.set_config('search_path', path_before, true);
+      if changed < jsonb_array_length(portion) then
+        raise exception using errcode = 'NS422', message = 'A trigger kept the row deleted';
+      end if;
+      for edge in select e.* from nightshift.edges_to_parents(relation) e loop
+        execute edge.deleted_parents into parents using portion;
+        if parents is not null then
+          raise exception using errcode = 'NS409', message = format('It belongs to a row of %s that is deleted', edge.referenced);
+        end if;
+      end loop;
+      restored := restored + jsonb_array_length(portions[position - 1]);
+      restored_parents := restored_parents + changed - jsonb_array_length(portions[position - 1]);
+    exception
+      -- A trigger may raise any code there is. Each is counted and reported, and none is passed over in silence.
+      when others then
+        get stacked diagnostics state = returned_sqlstate, violated = constraint_name, said = message_text, context = pg_exception_context;
+        -- The server is in trouble, or another session in the way, not the row.
+        if state ~ '^(40|53|54|57|58|XX)' then
+          raise;
+        end if;
+        if on_conflict <> 'fail' and jsonb_array_length(portion) > 1 then
+          half := jsonb_array_length(portion) / 2;
+          portions := portions
+            || (select jsonb_agg(e order by n) from jsonb_array_elements(portion) with ordinality p(e, n) where n <= half)
+            || (select jsonb_agg(e order by n) from jsonb_array_elements(portion) with ordinality p(e, n) where n > half);
+        elsif on_conflict = 'fail' then
+          raise exception using
+            errcode = 'NS409',
+            message = format('The rows of %s cannot come back: %s', relation, case when state like 'NS%' then said else state end),
+            constraint = violated,
+            detail = concat_ws(' ', 'Constraint ' || nullif(violated, '') || '.', 'Raised in ' || nightshift.place_in_code(context) || '.', 'Nothing was restored.'),
+            hint = 'nightshift.plan_restore shows what is in the way. on_conflict says what becomes of it: skip, restore_parents or replace; overrides gives the row other values.';
+        else
+          failed := failed || jsonb_build_object(
+            'key', case cardinality(rules.key_names) when 1 then portion -> 0 -> rules.key_names[1] else portion -> 0 end,
+            'code', state, 'constraint', nullif(violated, ''), 'raisedIn', nightshift.place_in_code(context),
+            'message', case when state like 'NS%' then said end);
+        end if;
+    end;
+  end loop;
+  perform nightshift.record_failed_restores(relation, actor, reason, failed);
+  perform set_config('nightshift.actor', '', true);
+  perform set_config('nightshift.reason', '', true);
+  perform set_config('nightshift.operation', '', true);
+  perform set_config('nightshift.show_deleted', shown_before, true);
+  return jsonb_build_object(
+    'restored', restored, 'notDeleted', seen, 'notFound', asked - seen - restored - jsonb_array_length(failed), 'failed', failed,
+    'parents', restored_parents, 'replaced', replaced
+  );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.restore is
+  'Takes the mark of deletion off the rows with these primary keys: keys as in soft_delete, 10,000 at most. Rows that went with them come back by restore_operation. The rights are those of the caller, row level security included. A row cannot come back when an active one has taken its unique value, when it belongs to a deleted row (a foreign key that deletions go along), or when a trigger or constraint says no. on_conflict: skip (default) leaves such rows deleted, reports and records them; fail then restores none, and raises NS409; restore_parents restores what they belong to; replace deletes the active row that is in the way. overrides: an object of columns and values that a single row gets with it. restored_by: for service_role; of a user it is always the user of the request. Returns {restored, notDeleted, notFound, failed: [{key, code: the SQLSTATE, constraint, raisedIn: line and function of a trigger, message: of Nightshift''s own codes}], parents, replaced}. For a single key: NS409 it is not deleted, NS404 it is not there. Makes deferred constraints immediate for the rest of the transaction. Other errors, nothing restored: NS403, NS404, NS422.';

@@ -1,0 +1,120 @@
+-- Deleting rows so that they can come back: the rows are marked, and what is deleted with them by cascade carries the same operation.
+-- Why: whoever deletes wants back exactly what that deletion took, and no more.
+-- Rights: those of the caller, row level security included. Who deleted is the user of the request, whatever else is said.
+-- Locks: ROW EXCLUSIVE on the tables, and FOR UPDATE on the rows, so that nobody adds a row that refers to one meanwhile.
+
+create or replace function nightshift.soft_delete(
+  relation regclass,
+  keys jsonb,
+  deleted_by text default null,
+  reason text default null,
+  operation uuid default null
+)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set jit = off
+set lock_timeout = '1s'
+as $$
+declare
+  rules nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
+  actor constant text := nightshift.deletion_actor(deleted_by);
+  operation_id constant uuid := nightshift.deletion_operation(operation);
+  stamp constant timestamptz := nightshift.operation_time(operation_id);
+  shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
+  operation_before constant text := coalesce(current_setting('nightshift.operation', true), '');
+  path_before constant text := current_setting('search_path');
+  tables regclass[] := array[relation];
+  key_sets jsonb[] := array[nightshift.keys_asked(rules, keys)];
+  position integer := 1;
+  asked integer;
+  seen integer;
+  active jsonb;
+  changed bigint;
+  deleted bigint := 0;
+  already_deleted integer;
+  not_found integer;
+  cascaded jsonb := '{}';
+  edge record;
+  children jsonb;
+  context text;
+begin
+  perform set_config('nightshift.show_deleted', 'on', true);
+  perform set_config('nightshift.operation', operation_id::text, true);
+  while position <= cardinality(tables) loop
+    if position > 1 then
+      rules := nightshift.soft_delete_rules(tables[position]);
+    end if;
+    -- In the order of the keys, so that two calls wait for each other and are never in a deadlock.
+    begin
+      execute format($query$
+        with asked as (select distinct * from jsonb_to_recordset($1) as k(%1$s)),
+        seen as materialized (
+          select %2$s as key, %3$s as is_deleted from asked k join %4$s r on %5$s order by %6$s for update of r
+        )
+        select (select count(*) from asked), count(*), coalesce(jsonb_agg(key) filter (where not is_deleted), '[]') from seen
+      $query$, rules.key_definition, rules.key_object, rules.deleted, rules.source, rules.key_match, rules.key_order)
+      into asked, seen, active using key_sets[position];
+    exception
+      when data_exception or check_violation then
+        raise exception using
+          errcode = 'NS422',
+          message = format('One of the keys is not a value of the primary key of %s (%s)', rules.relation, rules.key_definition),
+          hint = 'Pass values of that type. Nothing was changed.';
+    end;
+    perform nightshift.require_unrestricted(tables[position], active);
+
+    -- Triggers of the application were written for the application's own search path.
+    perform set_config('search_path', rules.trigger_path, true);
+    execute format('update %s r set %s from pg_catalog.jsonb_to_recordset($1) as k(%s) where %s and not (%s)',
+      rules.source, rules.mark, rules.key_definition, rules.key_match, rules.deleted)
+    using active, stamp, actor, reason, operation_id;
+    get diagnostics changed = row_count;
+    perform set_config('search_path', path_before, true);
+
+    if position = 1 then
+      deleted := changed;
+      already_deleted := seen - jsonb_array_length(active);
+      not_found := asked - seen;
+    elsif changed > 0 then
+      cascaded := cascaded || jsonb_build_object(
+        rules.relation::text, coalesce((cascaded ->> rules.relation::text)::bigint, 0) + changed
+      );
+    end if;
+    for edge in select e.* from nightshift.edges_to_children(rules.relation) e where changed > 0 loop
+      execute edge.children into children using active;
+      if children is not null then
+        tables := tables || edge.referencing;
+        key_sets := key_sets || children;
+      end if;
+    end loop;
+    position := position + 1;
+  end loop;
+  perform set_config('nightshift.show_deleted', shown_before, true);
+  perform set_config('nightshift.operation', operation_before, true);
+
+  if jsonb_array_length(keys) = 1 and deleted = 0 then
+    raise exception using
+      errcode = case already_deleted when 1 then 'NS409' else 'NS404' end,
+      message = case already_deleted when 1 then format('The row of %s is deleted already', relation)
+        else format('There is no such row in %s, or not for %s', relation, current_user) end,
+      hint = case already_deleted when 1 then 'It keeps the time, the user and the reason of its first deletion. To bring it back: nightshift.restore.'
+        else 'Row level security says which rows a user may see and change.' end;
+  end if;
+  return jsonb_build_object(
+    'operation', operation_id,
+    'deletedAt', stamp,
+    'deleted', deleted,
+    'alreadyDeleted', already_deleted,
+    'notFound', not_found,
+    'cascaded', cascaded
+  );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.soft_delete is
+  'Marks the rows with these primary keys as deleted: keys is an array of values, or of objects where the key has several columns, 10,000 at most. Rows of tables that enable_soft_delete was told to cascade to go with the row that they refer to, in the same transaction and operation. The rights are those of the caller, row level security included. deleted_by: who deletes, for service_role; of a user it is always the user of the request. operation: goes on with an operation of the last day, so that restore_operation brings all of it back. A row that is deleted already keeps its first time, user and reason. Returns {operation, deletedAt, deleted, alreadyDeleted, notFound: not there, or not for this user, cascaded: {table: rows}}. For a single key that is not deleted by it: NS409 it is already, NS404 it is not there. Other errors, nothing changed: NS403 not in the name of another, or not for users; NS404 soft delete is not enabled; NS409 a row of another table that refers to it with ON DELETE RESTRICT; NS422.';

@@ -1,0 +1,39 @@
+create or replace function nightshift.soft_delete_advice(settings nightshift.soft_delete_tables)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object('statement', a.statement, 'why', a.why, 'lock', a.lock) order by a.position, a.statement), '[]')
+  from (
+    select 1, format('revoke %s on %s from %s;', string_agg(distinct lower(g.privilege_type), ', '), settings.relation,
+        string_agg(distinct quote_ident(r.rolname), ', ')),
+      'They can delete its rows for good.', 'ACCESS EXCLUSIVE for a moment'
+    from pg_catalog.pg_class c
+    cross join lateral aclexplode(c.relacl) g
+    join pg_catalog.pg_roles r on r.oid = g.grantee and r.oid in (select nightshift.api_roles())
+    where c.oid = settings.relation and g.privilege_type in ('DELETE', 'TRUNCATE')
+    having count(*) > 0
+    union all
+    select 2, format('select nightshift.enable_soft_delete(%L, unique_among_active => array[%L]);', settings.relation::text,
+        (select string_agg(quote_ident(a.attname), ', ' order by u.position)
+         from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality u(attnum, position)
+         join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = u.attnum)),
+      format('%s holds among deleted rows, too: nobody can use their values again.', i.indexrelid::regclass), 'SHARE until the index is built, then ACCESS EXCLUSIVE for a moment'
+    from pg_catalog.pg_index i
+    where i.indrelid = settings.relation and i.indisunique and not i.indisprimary and i.indpred is null and i.indexprs is null
+      and not exists (select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid)
+    union all
+    select 3, format('create index concurrently on %s (%s);', s.referencing, nightshift.key_columns(c.oid)),
+      format('Without it, each deletion in %s reads all of %s.', s.relation, s.referencing), 'none that readers or writers wait for'
+    from nightshift.soft_delete_cascades s
+    join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
+    where s.relation = settings.relation and nightshift.is_large(s.referencing)
+      and not exists (
+        select from pg_catalog.pg_index i where i.indrelid = s.referencing and i.indisvalid and i.indkey[0] = c.conkey[1] and i.indpred is null
+      )
+  ) a(position, statement, why, lock);
+$$;
+
+comment on function nightshift.soft_delete_advice is
+  'What makes a table with soft delete unsafe or slow: [{statement, why, lock}]. DELETE granted to users, unique indexes that hold among deleted rows, foreign keys of cascades without an index.';

@@ -1,0 +1,86 @@
+create or replace function nightshift.soft_delete_rules(relation regclass, for_caller boolean default true)
+returns nightshift.soft_delete_rules
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  settings nightshift.soft_delete_tables;
+  rules nightshift.soft_delete_rules;
+  marker_type regtype;
+  by_type regtype;
+  at_time text;
+begin
+  select s.* into settings from nightshift.soft_delete_tables s where s.relation = soft_delete_rules.relation;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('Soft delete is not enabled for %s', coalesce(relation::text, 'null')),
+      hint = format('select nightshift.enable_soft_delete(%L);', coalesce(relation::text, 'public.orders'));
+  end if;
+  if for_caller and not settings.for_users and caller::regrole in (select nightshift.api_roles()) then
+    raise exception using
+      errcode = 'NS403',
+      message = format('Users may not delete or restore rows of %s', relation),
+      hint = format('select nightshift.enable_soft_delete(%L, for_users => true);', relation::text);
+  end if;
+
+  marker_type := nightshift.column_type(relation, settings.marker_column);
+  by_type := nightshift.column_type(relation, settings.by_column);
+  if marker_type is null or by_type is null or nightshift.column_type(relation, settings.operation_column) is null
+    or nightshift.column_type(relation, settings.reason_column) is null
+    or settings.flag_column is not null and nightshift.column_type(relation, settings.flag_column) is null
+  then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s no longer has the columns of its soft delete', relation),
+      hint = format('See what is missing: select nightshift.inspect_soft_delete(%L);', relation::text);
+  end if;
+
+  rules.relation := relation;
+  rules.source := case (select c.relkind from pg_catalog.pg_class c where c.oid = relation) when 'p' then '' else 'only ' end
+    || (select format('%I.%I', n.nspname, c.relname) from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where c.oid = relation);
+  rules.marker := format('r.%I', settings.marker_column);
+  rules.deleted := case when settings.flag_column is null then format('r.%I is not null', settings.marker_column)
+    else format('r.%I is true', settings.flag_column) end;
+  -- Without a zone it is the time of UTC, whatever the zone of the session.
+  at_time := case marker_type when 'timestamptz'::regtype then '%s' when 'date'::regtype then '(%s at time zone ''UTC'')::date'
+    else '(%s at time zone ''UTC'')' end;
+  rules.mark := format('%I = %s, %I = $3::%s, %I = $4, %I = $5%s',
+    settings.marker_column, format(at_time, '$2'), settings.by_column, by_type, settings.reason_column, settings.operation_column,
+    case when settings.flag_column is null then '' else format(', %I = true', settings.flag_column) end);
+  rules.unmark := format('%I = null, %I = null, %I = null, %I = null%s',
+    settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column,
+    case when settings.flag_column is null then '' else format(', %I = false', settings.flag_column) end);
+  -- As the index of the marker has it, whose rows are those that are deleted.
+  rules.of_operation := format('r.%I = %s::%s and r.%I = $2 and %s',
+    settings.marker_column, format(at_time, '$1'), nightshift.column_definition_type(relation, settings.marker_column),
+    settings.operation_column, rules.deleted);
+
+  select
+    array_agg(k.name order by k.position),
+    string_agg(format('%I %s', k.name, k.type), ', ' order by k.position),
+    string_agg(format('r.%I%s %s k.%I', k.name, k.cast_left, k.operator, k.name), ' and ' order by k.position),
+    string_agg(format('r.%I', k.name), ', ' order by k.position),
+    format('jsonb_build_object(%s)', string_agg(format('%L, r.%I', k.name, k.name), ', ' order by k.position)),
+    case count(*) when 1 then format('to_jsonb(%s)', string_agg(format('r.%I', k.name), ''))
+      else format('jsonb_build_object(%s)', string_agg(format('%L, r.%I', k.name, k.name), ', ' order by k.position)) end
+  into rules.key_names, rules.key_definition, rules.key_match, rules.key_order, rules.key_object, rules.key_value
+  from nightshift.key_of(relation) k;
+  if rules.key_names is null then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s has no primary key', relation),
+      hint = 'Rows are named by the value of their primary key: add one.';
+  end if;
+  rules.trigger_path := (select s.trigger_search_path || ', pg_temp' from nightshift.settings s);
+  return rules;
+end;
+$$;
+
+comment on function nightshift.soft_delete_rules is
+  'How rows of a table are deleted and restored, as pieces of SQL. Names and types only, so whoever may delete rows of it may know. for_caller: whether they are to be deleted or restored by whoever calls. Errors: NS404 soft delete is not enabled, NS403 it is not for users, NS422 the table has changed.';

@@ -1,0 +1,159 @@
+-- What a table lacks to be soft-deleted as declared: the same list is carried out by enable_soft_delete and shown by inspect_soft_delete.
+
+create or replace function nightshift.soft_delete_steps(settings nightshift.soft_delete_tables, unique_among_active text[])
+returns setof nightshift.ddl_step
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  relation constant regclass := settings.relation;
+  source constant text := nightshift.trusted_name(settings.relation);
+  large constant boolean := nightshift.is_large(settings.relation);
+  partitioned constant boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = settings.relation);
+  deleted constant text := case when settings.flag_column is null then format('%I is not null', settings.marker_column)
+    else quote_ident(settings.flag_column) end;
+  arguments constant text := format('%L, %L, %L, %L, %L', settings.marker_column, coalesce(settings.flag_column, ''), settings.by_column,
+    settings.reason_column, settings.operation_column);
+  step nightshift.ddl_step;
+  trigger record;
+  kind text;
+  columns text;
+  index record;
+begin
+  step.outside_transaction := false;
+  step.lock := 'ACCESS EXCLUSIVE for a moment, once it has it';
+  select format('alter table %s %s;', source, string_agg(format('add column %I %s', c.name, c.type), ', ' order by c.position)),
+    format('Columns for when, by whom, why and in which operation a row was deleted. No row is rewritten.')
+  into step.statement, step.why
+  from (values
+    (1, settings.marker_column, 'timestamptz'), (2, settings.by_column, 'text'), (3, settings.reason_column, 'text'),
+    (4, settings.operation_column, 'uuid')
+  ) c(position, name, type)
+  where nightshift.column_type(relation, c.name) is null
+  having count(*) > 0;
+  if found then
+    return next step;
+  end if;
+
+  if not exists (
+    select from pg_catalog.pg_index i
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+    where i.indrelid = relation and i.indisvalid and a.attname = settings.marker_column
+  ) then
+    step.outside_transaction := large and not partitioned;
+    step.lock := case when step.outside_transaction then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
+    step.statement := format('create index %son %s (%I, %s) where %s;', case when step.outside_transaction then 'concurrently ' else '' end, source,
+      settings.marker_column, (select string_agg(quote_ident(k.name), ', ' order by k.position) from nightshift.key_of(relation) k), deleted);
+    step.why := 'Finds deleted rows: for the purge, for restores of an operation, and page by page.';
+    return next step;
+  end if;
+
+  step.outside_transaction := false;
+  step.lock := 'SHARE ROW EXCLUSIVE for a moment';
+  for trigger in
+    select t.*
+    from (values
+      ('zz_nightshift_delete', 'delete', format(
+        'before update on %1$s for each row when (%2$s and (new.%3$I is null or new.%3$I::text is distinct from current_setting(''nightshift.operation'', true)))',
+        source, case when settings.flag_column is null then format('old.%1$I is null and new.%1$I is not null', settings.marker_column)
+          else format('old.%1$I is not true and (new.%1$I or old.%2$I is null and new.%2$I is not null)', settings.flag_column, settings.marker_column) end,
+        settings.operation_column)),
+      ('zz_nightshift_delete_again', 'again', format(
+        'before update on %1$s for each row when (%2$s and (old.%3$I, old.%4$I, old.%5$I, old.%6$I) is distinct from (new.%3$I, new.%4$I, new.%5$I, new.%6$I))',
+        source, case when settings.flag_column is null then format('old.%1$I is not null and new.%1$I is not null', settings.marker_column)
+          else format('old.%1$I and new.%1$I and new.%2$I is not null', settings.flag_column, settings.marker_column) end,
+        settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column)),
+      ('zz_nightshift_restore', 'restore', format(
+        'before update on %1$s for each row when (%2$s and num_nonnulls(%3$s) > 0)',
+        source, case when settings.flag_column is null then format('old.%1$I is not null and new.%1$I is null', settings.marker_column)
+          else format('old.%1$I and (new.%1$I is not true or new.%2$I is null)', settings.flag_column, settings.marker_column) end,
+        format('new.%I, new.%I, new.%I, new.%I%s', settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column,
+          case when settings.flag_column is null then '' else format(', nullif(new.%I, false)', settings.flag_column) end))),
+      ('zz_nightshift_record', null, format(
+        'after update on %s referencing old table as before new table as after for each statement', source))
+    ) t(name, action, definition)
+    where not exists (
+      select from pg_catalog.pg_trigger g
+      join pg_catalog.pg_proc p on p.oid = g.tgfoid and p.pronamespace = 'nightshift'::regnamespace
+      where g.tgrelid = relation and g.tgname = t.name and g.tgenabled = 'O'
+    )
+  loop
+    step.statement := format('create or replace trigger %I %s execute function nightshift.%s(%s%s);', trigger.name, trigger.definition,
+      case when trigger.action is null then 'record_deletions' else 'mark_deletion' end, quote_literal(trigger.action) || ', ', arguments);
+    step.why := case trigger.action
+      when 'delete' then 'The time and the user of a deletion by a plain update are the server''s.'
+      when 'again' then 'A row that is deleted keeps the time and the user of its first deletion.'
+      when 'restore' then 'A row that comes back by a plain update carries nothing of its deletion.'
+      else 'Writes the history of deletions and restores, whoever does them.' end;
+    return next step;
+  end loop;
+
+  if settings.views then
+    step.lock := 'none on the table';
+    foreach kind in array array['active', 'deleted'] loop
+      select v.statements into step.statement from nightshift.soft_delete_view(settings, kind) v;
+      step.why := case kind when 'active' then 'What applications read: rows that are not deleted, with the rights of who reads.'
+        else 'The rows that can be restored, with the rights of who reads.' end;
+      if step.statement is not null then
+        return next step;
+      end if;
+    end loop;
+  end if;
+
+  step.lock := 'ACCESS EXCLUSIVE for a moment, once it has it';
+  if settings.hide and not exists (
+    select from pg_catalog.pg_policy p where p.polrelid = relation and p.polname = 'nightshift_hides_deleted' and not p.polpermissive
+  ) then
+    step.statement := format(
+      'create policy nightshift_hides_deleted on %s as restrictive for select to %s using (%s or current_setting(''nightshift.show_deleted'', true) = ''on'');',
+      source,
+      (select string_agg(quote_ident(r.rolname), ', ' order by r.rolname) from pg_catalog.pg_roles r where r.oid in (select nightshift.api_roles())),
+      case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
+    step.why := 'Users do not see deleted rows, whatever they read.';
+    return next step;
+  end if;
+
+  foreach columns in array coalesce(unique_among_active, '{}') loop
+    columns := nightshift.columns_named(relation, columns);
+    select i.indexrelid::regclass as name, i.indisprimary, i.indpred is null as is_full, c.conname, exists (
+      select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid
+    ) as referenced
+    into index
+    from pg_catalog.pg_index i
+    left join pg_catalog.pg_constraint c on c.conindid = i.indexrelid and c.contype in ('u', 'p')
+    where i.indrelid = relation and i.indisunique and i.indexprs is null and i.indisvalid
+      and columns = (
+        select string_agg(quote_ident(a.attname), ', ' order by u.position)
+        from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality u(attnum, position)
+        join pg_catalog.pg_attribute a on a.attrelid = relation and a.attnum = u.attnum
+      )
+    order by i.indpred is null
+    limit 1;
+    continue when found and not index.is_full;
+    if found and (index.indisprimary or index.referenced) then
+      raise exception using
+        errcode = 'NS422',
+        message = format('%s of %s cannot be unique among active rows only', columns, relation),
+        hint = case when index.indisprimary then 'It is the primary key, which names deleted rows, too.'
+          else format('A foreign key refers to it by %s, and needs it unique among all rows.', index.name) end;
+    end if;
+    step.outside_transaction := large and not partitioned;
+    step.lock := case when step.outside_transaction then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
+    step.statement := format('create unique index %son %s (%s) where %s;', case when step.outside_transaction then 'concurrently ' else '' end, source, columns,
+      case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
+    step.why := format('%s can be used again once its row is deleted.', columns);
+    return next step;
+    if index.name is not null then
+      step.lock := 'ACCESS EXCLUSIVE for a moment, once it has it';
+      step.statement := case when index.conname is not null then format('alter table %s drop constraint %I;', source, index.conname)
+        else format('drop index %s;', index.name) end;
+      step.why := 'It holds among deleted rows, too; the one before takes its place.';
+      return next step;
+    end if;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.soft_delete_steps is
+  'The statements, in order, that a table needs to be what its settings say; none when it is. unique_among_active: lists of columns that are to be unique among rows that are not deleted. Errors: NS422 such a list is the primary key or referred to, or a view''s name is taken.';

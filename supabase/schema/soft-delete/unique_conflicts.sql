@@ -1,0 +1,41 @@
+create or replace function nightshift.unique_conflicts(relation regclass, out index_name regclass, out blocking text)
+returns setof record
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
+  predicate text;
+  condition text;
+begin
+  for index_name, predicate, condition in
+    select i.indexrelid::regclass, pg_get_expr(i.indpred, i.indrelid), (
+      select string_agg(format('a.%I%s %s r.%I%s', c.attname, o.cast_left, o.name, c.attname, o.cast_right), ' and ' order by u.position)
+      from unnest(i.indkey[0:i.indnkeyatts - 1], i.indclass[0:i.indnkeyatts - 1]) with ordinality u(attnum, opclass, position)
+      join pg_catalog.pg_attribute c on c.attrelid = i.indrelid and c.attnum = u.attnum
+      join pg_catalog.pg_opclass oc on oc.oid = u.opclass
+      join pg_catalog.pg_amop p on p.amopfamily = oc.opcfamily and p.amoplefttype = oc.opcintype
+        and p.amoprighttype = oc.opcintype and p.amopstrategy = 3
+      cross join lateral nightshift.trusted_operator(p.amopopr) o
+    )
+    from pg_catalog.pg_index i
+    -- A full one has kept the values of deleted rows from being taken. What an expression yields, only the restore tells.
+    where i.indrelid = unique_conflicts.relation and i.indisunique and i.indpred is not null and i.indexprs is null
+    order by i.indexrelid::regclass::text
+  loop
+    blocking := format(
+      'select jsonb_agg(distinct jsonb_build_object(''key'', %s, ''blocking'', a.key)) '
+      || 'from (select r.* from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
+      || 'join (select r.*, %s as key from %s r where not (%s) and (%s)) a on %s',
+      rules.key_object, rules.key_definition, rules.source, rules.key_match,
+      rules.key_object, rules.source, rules.deleted, predicate, condition);
+    return next;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.unique_conflicts is
+  'The unique indexes of a table that hold among some of its rows only, each with a query for what keeps the rows with the keys $1 from coming back: [{key: of such a row, blocking: the key of the active row that has its values}].';

@@ -15444,7 +15444,7 @@ declare
     select quote_ident(a.attname)
     from unnest(parts) with ordinality p(name, position)
     join pg_catalog.pg_attribute a on a.attrelid = columns_named.relation and a.attnum > 0 and not a.attisdropped
-      and p.name in (a.attname, quote_ident(a.attname))
+      and p.name in (a.attname, quote_ident(a.attname), format('"%s"', replace(a.attname, '"', '""')))
     order by p.position
   );
 begin
@@ -15661,9 +15661,14 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select string_agg(
-    format('select %1$s, count(*) from %2$s where %3$s group by %1$s having count(*) > 1;', nightshift.columns_named(settings.relation, u.columns),
-      settings.relation,
-      case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end),
+    format('select %1$s, count(*) from %2$s where num_nulls(%1$s) = 0%3$s group by %1$s having count(*) > 1;',
+      nightshift.columns_named(settings.relation, u.columns), settings.relation,
+      case
+        when settings.flag_column is not null then format(' and %I is not true', settings.flag_column)
+        -- Without the column that would have been added, no row is deleted yet.
+        when nightshift.column_type(settings.relation, settings.marker_column) is null then ''
+        else format(' and %I is null', settings.marker_column)
+      end),
     ' ' order by u.position)
   from unnest(unique_among_active) with ordinality u(columns, position);
 $$;
@@ -15955,7 +15960,8 @@ comment on function nightshift.keys_asked is
 
 -- Deletes and restores by a plain update, as applications do it today: the time is the server's, the user is the one of the request,
 -- and a row that is deleted already keeps what its first deletion wrote.
--- Arguments of the trigger: what the update does (delete, restore, again), then the columns: marker, flag (or ''), by, reason, operation.
+-- Arguments of the trigger: what the update does (delete, restore, again), then the columns: marker, flag (or ''), by, reason, operation;
+-- then uuid where who deleted is one, and no role can stand there.
 
 create or replace function nightshift.mark_deletion()
 returns trigger
@@ -15986,7 +15992,7 @@ begin
   deleted_at := date_trunc('milliseconds', coalesce(case when actor is null then (after ->> tg_argv[1])::timestamptz end, statement_timestamp()));
   changes := jsonb_build_object(
     tg_argv[1], deleted_at,
-    tg_argv[3], coalesce(actor, after ->> tg_argv[3], current_user),
+    tg_argv[3], coalesce(actor, after ->> tg_argv[3], case when tg_nargs < 7 then current_user end),
     -- All rows that one statement deletes are of one operation, whose time is in its id.
     tg_argv[5], overlay(
       overlay(md5(pg_current_xact_id()::text || ' ' || statement_timestamp()::text) placing
@@ -16772,8 +16778,10 @@ begin
   -- Without a zone it is the time of UTC, whatever the zone of the session.
   at_time := case marker_type when 'timestamptz'::regtype then '%s' when 'date'::regtype then '(%s at time zone ''UTC'')::date'
     else '(%s at time zone ''UTC'')' end;
-  rules.mark := format('%I = %s, %I = $3::%s, %I = $4, %I = $5%s',
-    settings.marker_column, format(at_time, '$2'), settings.by_column, by_type, settings.reason_column, settings.operation_column,
+  -- A uuid is that of a user, and no role can stand there.
+  rules.mark := format('%I = %s, %I = %s, %I = $4, %I = $5%s',
+    settings.marker_column, format(at_time, '$2'), settings.by_column,
+    case by_type when 'uuid'::regtype then 'nullif($3, current_user)::uuid' else '$3' end, settings.reason_column, settings.operation_column,
     case when settings.flag_column is null then '' else format(', %I = true', settings.flag_column) end);
   rules.unmark := format('%I = null, %I = null, %I = null, %I = null%s',
     settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column,
@@ -16825,7 +16833,8 @@ declare
   deleted constant text := case when settings.flag_column is null then format('%I is not null', settings.marker_column)
     else quote_ident(settings.flag_column) end;
   arguments constant text := format('%L, %L, %L, %L, %L', settings.marker_column, coalesce(settings.flag_column, ''), settings.by_column,
-    settings.reason_column, settings.operation_column);
+    settings.reason_column, settings.operation_column)
+    || case when nightshift.column_type(settings.relation, settings.by_column) = 'uuid'::regtype then ', ''uuid''' else '' end;
   step nightshift.ddl_step;
   trigger record;
   kind text;
@@ -19802,7 +19811,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '4ef369e63354117d281fac47d8ebedb7de385c57441d8c5f5b41a5ffd0479449', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '0c9cdc8c0e7d426f5a58783ed8119875fc838dca2a64a26c74b7d6571c2f2976', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

@@ -16249,6 +16249,9 @@ declare
   changes constant text := nightshift.override_assignments(relation, overrides, jsonb_array_length(keys));
   path_before constant text := current_setting('search_path');
   shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
+  operation_before constant text := coalesce(current_setting('nightshift.operation', true), '');
+  actor_before constant text := coalesce(current_setting('nightshift.actor', true), '');
+  reason_before constant text := coalesce(current_setting('nightshift.reason', true), '');
   asked integer;
   seen integer;
   portions jsonb[];
@@ -16258,6 +16261,7 @@ declare
   edge record;
   parents jsonb;
   blocking jsonb;
+  answer jsonb;
   changed bigint;
   restored bigint := 0;
   restored_parents bigint := 0;
@@ -16314,10 +16318,10 @@ begin
       for edge in select e.* from nightshift.edges_to_parents(relation) e where on_conflict = 'restore_parents' loop
         loop
           execute edge.deleted_parents into parents using portion;
-          exit when parents is null or portion @> parents;
+          exit when parents is null or edge.referenced = relation and portion @> parents;
           if edge.referenced <> relation then
-            restored_parents := restored_parents
-              + (nightshift.restore(edge.referenced, parents, 'restore_parents', restored_by, reason) ->> 'restored')::bigint;
+            answer := nightshift.restore(edge.referenced, parents, 'restore_parents', restored_by, reason);
+            restored_parents := restored_parents + (answer ->> 'restored')::bigint + (answer ->> 'parents')::bigint;
             exit;
           end if;
           -- Of a table that refers to itself, all come back in one statement: there may be a circle of them.
@@ -16380,9 +16384,9 @@ begin
     end;
   end loop;
   perform nightshift.record_failed_restores(relation, actor, reason, failed);
-  perform set_config('nightshift.actor', '', true);
-  perform set_config('nightshift.reason', '', true);
-  perform set_config('nightshift.operation', '', true);
+  perform set_config('nightshift.actor', actor_before, true);
+  perform set_config('nightshift.reason', reason_before, true);
+  perform set_config('nightshift.operation', operation_before, true);
   perform set_config('nightshift.show_deleted', shown_before, true);
   return jsonb_build_object(
     'restored', restored, 'notDeleted', seen, 'notFound', asked - seen - restored - jsonb_array_length(failed), 'failed', failed,
@@ -19811,7 +19815,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '0c9cdc8c0e7d426f5a58783ed8119875fc838dca2a64a26c74b7d6571c2f2976', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'd0ed34f16e420763af1f1247f1908b675d597fa6d519e8bd3b36d77b12cf5a35', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

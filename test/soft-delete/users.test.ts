@@ -177,6 +177,24 @@ describe('a user', () => {
     ).toMatchObject({ code: 'NS422' });
   });
 
+  it('restores what a row belongs to, hidden as it is', async () => {
+    await as.ann.call('soft_delete', { relation: 'public.notes', keys: [1] });
+    const page = { relation: 'public.pages', keys: [1] };
+    expect(await as.ann.call('restore', page)).toMatchObject({ restored: 0, failed: [{ code: 'NS409' }] });
+    const withParents = { ...page, on_conflict: 'restore_parents', reason: 'both' };
+    expect(await as.ann.call('restore', withParents)).toMatchObject({ restored: 1, parents: 1 });
+    expect(await as.ann.ids('notes')).toEqual([1, 2, 3, 4, 5]);
+    expect((await events()).slice(-2)).toEqual(
+      ['notes', 'pages'].map((table) => ({
+        action: 'restore',
+        relation_name: `public.${table}`,
+        keys: [1],
+        actor: ann,
+        reason: 'both',
+      })),
+    );
+  });
+
   it('may call nothing for a table that is not for users, and nothing else of Nightshift', async () => {
     const plain = { relation: 'public.plain', keys: [1] };
     expect(await as.ann.call('soft_delete', plain)).toMatchObject({ code: 'NS403' });

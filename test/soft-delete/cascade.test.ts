@@ -64,7 +64,9 @@ describe('a deletion that goes on', () => {
     let calls = 0;
     const restored: Record<string, number> = {};
     do {
-      const answer = await call(`restore_operation('${operation}', max_rows => 7, after => ${after})`);
+      const answer = await call(
+        `restore_operation('${operation}', max_rows => 7, after => ${after})`,
+      );
       expect(answer.failed).toEqual([]);
       for (const [table, rows] of Object.entries<number>(answer.restored)) {
         restored[table] = (restored[table] ?? 0) + rows;
@@ -132,7 +134,9 @@ describe('a row whose parent is deleted', () => {
     await call(`soft_delete('app.projects', '[2]')`);
     expect(await call(`restore('app.files', '[51]')`)).toMatchObject({
       restored: 0,
-      failed: [{ key: 51, code: 'NS409', message: 'It belongs to a row of app.folders that is deleted' }],
+      failed: [
+        { key: 51, code: 'NS409', message: 'It belongs to a row of app.folders that is deleted' },
+      ],
     });
     await expect(call(`restore('app.files', '[51]', 'fail')`)).rejects.toMatchObject({
       code: 'NS409',
@@ -162,7 +166,9 @@ describe('a row whose unique value was taken', () => {
   });
 
   it('stays deleted and is reported and recorded, and keeps no other back', async () => {
-    const { restored, failed } = await call(`restore('app.items', '[1, 2, 3]', restored_by => 'me')`);
+    const { restored, failed } = await call(
+      `restore('app.items', '[1, 2, 3]', restored_by => 'me')`,
+    );
     expect(restored).toBe(1);
     expect(failed).toEqual(
       [1, 3].map((key) => ({

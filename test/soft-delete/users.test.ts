@@ -67,7 +67,9 @@ function connect(url: string, key: string, token?: string) {
 }
 
 const notes = (where: string) =>
-  db.sql.unsafe(`select id, deleted_by, deletion_reason from public.notes where ${where} order by id`);
+  db.sql.unsafe(
+    `select id, deleted_by, deletion_reason from public.notes where ${where} order by id`,
+  );
 const events = () =>
   db.sql`select action, relation_name, keys, actor, reason from nightshift.deletion_events order by id`;
 
@@ -96,22 +98,38 @@ describe('a user', () => {
       restored: 0,
       notFound: 2,
     });
-    expect(
-      await as.bob.call('restore_operation', { operation: answer.operation }),
-    ).toMatchObject({ restored: {} });
+    expect(await as.bob.call('restore_operation', { operation: answer.operation })).toMatchObject({
+      restored: {},
+    });
     expect(
       await as.ann.call('restore_operation', { operation: answer.operation, reason: 'mine' }),
-    ).toMatchObject({ restored: { 'public.notes': 2, 'public.pages': 2 }, failed: [], after: null });
+    ).toMatchObject({
+      restored: { 'public.notes': 2, 'public.pages': 2 },
+      failed: [],
+      after: null,
+    });
     expect(await as.ann.ids('pages')).toEqual([1, 2, 3, 4, 5]);
     expect(await events()).toEqual([
       { action: 'delete', relation_name: 'public.notes', keys: [1, 2], actor: ann, reason: 'old' },
       { action: 'delete', relation_name: 'public.pages', keys: [1, 2], actor: ann, reason: 'old' },
-      { action: 'restore', relation_name: 'public.notes', keys: [1, 2], actor: ann, reason: 'mine' },
-      { action: 'restore', relation_name: 'public.pages', keys: [1, 2], actor: ann, reason: 'mine' },
+      {
+        action: 'restore',
+        relation_name: 'public.notes',
+        keys: [1, 2],
+        actor: ann,
+        reason: 'mine',
+      },
+      {
+        action: 'restore',
+        relation_name: 'public.pages',
+        keys: [1, 2],
+        actor: ann,
+        reason: 'mine',
+      },
     ]);
   });
 
-  it('does so in nobody else\'s name, and learns nothing of rows of others', async () => {
+  it("does so in nobody else's name, and learns nothing of rows of others", async () => {
     const inName = { relation: 'public.notes', keys: [1], deleted_by: bob };
     expect(await as.ann.call('soft_delete', inName)).toMatchObject({ code: 'NS403' });
     expect(
@@ -125,10 +143,16 @@ describe('a user', () => {
   });
 
   it('is told of a row that is deleted already, which keeps who deleted it first', async () => {
-    await as.service.call('soft_delete', { relation: 'public.notes', keys: [1], deleted_by: 'job' });
-    expect(await as.ann.call('soft_delete', { relation: 'public.notes', keys: [1] })).toMatchObject({
-      code: 'NS409',
+    await as.service.call('soft_delete', {
+      relation: 'public.notes',
+      keys: [1],
+      deleted_by: 'job',
     });
+    expect(await as.ann.call('soft_delete', { relation: 'public.notes', keys: [1] })).toMatchObject(
+      {
+        code: 'NS409',
+      },
+    );
     expect(
       await as.ann.call('soft_delete', { relation: 'public.notes', keys: [1, 2] }),
     ).toMatchObject({ deleted: 1, alreadyDeleted: 1 });
@@ -180,7 +204,10 @@ describe('a user', () => {
   it('restores what a row belongs to, hidden as it is', async () => {
     await as.ann.call('soft_delete', { relation: 'public.notes', keys: [1] });
     const page = { relation: 'public.pages', keys: [1] };
-    expect(await as.ann.call('restore', page)).toMatchObject({ restored: 0, failed: [{ code: 'NS409' }] });
+    expect(await as.ann.call('restore', page)).toMatchObject({
+      restored: 0,
+      failed: [{ code: 'NS409' }],
+    });
     const withParents = { ...page, on_conflict: 'restore_parents', reason: 'both' };
     expect(await as.ann.call('restore', withParents)).toMatchObject({ restored: 1, parents: 1 });
     expect(await as.ann.ids('notes')).toEqual([1, 2, 3, 4, 5]);
@@ -207,7 +234,12 @@ describe('a user', () => {
     ] as const) {
       expect(await as.ann.call(name, input), name).toMatchObject({ code: '42501' });
     }
-    const forged = { relation: 'public.notes', actor: bob, reason: '', failed: [{ key: 1, code: '23505' }] };
+    const forged = {
+      relation: 'public.notes',
+      actor: bob,
+      reason: '',
+      failed: [{ key: 1, code: '23505' }],
+    };
     expect(await as.ann.call('record_failed_restores', forged)).toBeNull();
     expect(await events()).toEqual([]);
   });

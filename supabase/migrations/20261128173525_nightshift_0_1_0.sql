@@ -13704,6 +13704,9 @@ begin
       where p.relation = entry.relation;
     end if;
   end loop;
+  if section = 'steps' and not run.dry_run then
+    perform nightshift.record_purge(run.id, (select r.progress -> 'steps' from nightshift.runs r where r.id = run.id), steps);
+  end if;
   update nightshift.runs r
   set progress = r.progress || jsonb_build_object(section, steps)
   where r.id = run.id;
@@ -16160,6 +16163,34 @@ $$;
 
 comment on function nightshift.record_failed_restores is
   'Records what restore reports of rows that could not come back. It does nothing when called by itself.';
+
+-- supabase/schema/soft-delete/record_purge.sql
+
+create or replace function nightshift.record_purge(run_id uuid, before jsonb, after jsonb)
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into nightshift.deletion_events (operation, action, relation_name, rows, actor)
+  select record_purge.run_id, 'purge', t.relation::text, sum(c.rows), 'retention-purge'
+  from nightshift.soft_delete_tables t
+  join (
+    select s.name, sign * n.rows as rows, n.relation_name
+    from (values ('before', -1, record_purge.before), ('after', 1, record_purge.after)) s(name, sign, steps)
+    cross join lateral jsonb_each(coalesce(s.steps, '{}')) e
+    cross join lateral (
+      select e.key, (e.value ->> 'rowsPurged')::bigint
+      union all
+      select c.key, c.value::bigint from jsonb_each_text(coalesce(e.value -> 'children', '{}')) c
+    ) n(relation_name, rows)
+  ) c on c.relation_name = t.relation::text
+  group by t.relation
+  having sum(c.rows) > 0
+  order by t.relation::text;
+$$;
+
+comment on function nightshift.record_purge is
+  'Records how many rows of tables with soft delete a batch has purged: the difference of two states of progress.steps. Without their keys, so that what was to be forgotten is.';
 
 -- supabase/schema/soft-delete/references_condition.sql
 
@@ -19815,7 +19846,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'd0ed34f16e420763af1f1247f1908b675d597fa6d519e8bd3b36d77b12cf5a35', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '9c4d02799d6ff9729ef7a6b643f761b0307983c98d57f34962e48318ac9f9691', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -19868,7 +19899,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   primary_key, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending,
   purge_released, purge_slices, purge_steps, purge_waits, put_off, raise_conflict, reach_rows, read_as_caller,
   read_partitions, read_pressure, reasons_of, reattach_partition, record_batch, record_deletions,
-  record_failed_restores, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
+  record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
   reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
   refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables,
   release_default, released_row, remember_held, remove_health_threshold, remove_partition_policy,

@@ -15689,6 +15689,82 @@ $$;
 comment on function nightshift.declare_cascades is
   'Replaces the foreign keys along which deletions in a table go on; null leaves them as they are. Entries name a table that refers to it, with the columns of the key where there are several. Errors: NS404 no such table, NS422 no or several keys, or a table without soft delete.';
 
+-- supabase/schema/soft-delete/deleted_since.sql
+
+-- For clients that keep a copy: which rows are deleted since they asked last.
+-- Why not by deleted_at: a transaction that began earlier may commit later, and its rows would never be seen.
+-- Rights: those of the caller; row level security decides, as if nothing were hidden because it is deleted.
+-- Locks: ACCESS SHARE.
+
+create or replace function nightshift.deleted_since(relation regclass, after text default null)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  most_keys constant integer := 10000;
+  rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
+  shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
+  place constant text[] := regexp_match(coalesce(after, '0,0'), '^(\d{1,18}),(\d{1,18})(?:,(\{.*\}))?$');
+  next_place text := coalesce(after, '0,0');
+  deletion record;
+  last_key jsonb;
+  wrong boolean;
+  begun boolean;
+  page record;
+  keys jsonb := '[]';
+  deletions integer := 0;
+  more boolean := false;
+  context text;
+begin
+  begin
+    last_key := place[3]::jsonb;
+    wrong := place is null;
+  exception
+    when invalid_text_representation then
+      wrong := true;
+  end;
+  if wrong then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%L is no place in the history', after),
+      hint = 'Pass the after that the last call returned, or leave it out to begin with the oldest deletion.';
+  end if;
+  perform set_config('nightshift.show_deleted', 'on', true);
+  for deletion in select d.* from nightshift.deletions_since(relation, place[1]::xid8, place[2]::bigint) d loop
+    deletions := deletions + 1;
+    begun := deletion.transaction = place[1]::xid8 and deletion.id = place[2]::bigint;
+    -- The last call came to its end, or to a key of it.
+    continue when begun and last_key is null;
+    execute format($query$
+      select coalesce(jsonb_agg(n.shown order by n.position), '[]') as keys, count(*) as rows, (array_agg(n.key order by n.position desc))[1] as last_key
+      from (
+        select %1$s as shown, %2$s as key, row_number() over (order by %3$s) as position from %4$s r
+        where %5$s %6$s
+        order by %3$s limit $3
+      ) n
+    $query$, rules.key_value, rules.key_object, rules.key_order, rules.source, rules.of_operation,
+      case when begun then format('and (%1$s) > (select %1$s from jsonb_to_recordset(jsonb_build_array($4)) as r(%2$s))',
+        rules.key_order, rules.key_definition) else '' end)
+    into page using nightshift.operation_time(deletion.operation), deletion.operation, most_keys - jsonb_array_length(keys), last_key;
+    keys := keys || page.keys;
+    more := jsonb_array_length(keys) >= most_keys;
+    next_place := format('%s,%s', deletion.transaction, deletion.id) || case when more then ',' || page.last_key::text else '' end;
+    exit when more;
+  end loop;
+  perform set_config('nightshift.show_deleted', shown_before, true);
+  return jsonb_build_object('keys', keys, 'after', next_place, 'more', more or deletions >= 100);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.deleted_since is
+  'The keys of rows of a table that the caller may see, deleted ones included, and that are deleted, from a place in the history on: pass the after of the last call, or none to begin with the oldest deletion. No deletion is passed over, in whatever order transactions commit: one comes once every transaction that began before its own has ended. A key may come twice, and a row that was restored meanwhile does not come. Returns {keys: 10,000 at most, after, more: call again at once}. Errors: NS403, NS404, NS422.';
+
 -- supabase/schema/soft-delete/deletion_actor.sql
 
 create or replace function nightshift.deletion_actor(given text)
@@ -15763,6 +15839,138 @@ $$;
 
 comment on function nightshift.deletion_operation is
   'The operation to delete by: the one given, or a new one. Errors: NS422 it is not of the last day.';
+
+-- supabase/schema/soft-delete/deletion_stats.sql
+
+-- Figures of a table with soft delete, at a bounded cost: counted exactly up to a limit, and estimated beyond it.
+-- Locks: ACCESS SHARE.
+
+create or replace function nightshift.deletion_stats(relation regclass, as_of timestamptz default now())
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set row_security = off
+as $$
+declare
+  counted_at_most constant integer := 100000;
+  source constant text := nightshift.scan_of(relation);
+  rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation, false);
+  policy record;
+  all_rows bigint;
+  all_exact boolean := true;
+  deleted bigint;
+  deleted_exact boolean;
+  oldest timestamptz;
+  due bigint;
+  days jsonb;
+  deleted_by_day bigint;
+  restored_by_day bigint;
+  context text;
+begin
+  execute format('select count(*) from (select from %s r where %s limit %s) n', source, rules.deleted, counted_at_most + 1) into deleted;
+  deleted_exact := deleted <= counted_at_most;
+  execute format('select count(*) from (select from %s r limit %s) n', source, counted_at_most + 1) into all_rows;
+  if all_rows > counted_at_most then
+    all_exact := false;
+    all_rows := greatest(all_rows, (
+      select coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint from nightshift.leaf_relations(relation) l join pg_catalog.pg_class c on c.oid = l
+    ));
+  end if;
+  if not deleted_exact then
+    -- The planner keeps count of the entries of the index that holds deleted rows only.
+    deleted := greatest(deleted, (
+      select coalesce(sum(e.entries), 0)::bigint
+      from (
+        select max(greatest(x.reltuples, 0)) as entries
+        from nightshift.leaf_relations(relation) l
+        join pg_catalog.pg_index i on i.indrelid = l and i.indpred is not null and not i.indisunique
+        join pg_catalog.pg_class x on x.oid = i.indexrelid
+        join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0] and format('r.%I', a.attname) = rules.marker
+        group by l
+      ) e
+    ));
+  end if;
+  execute format('select (%1$s)::timestamp at time zone ''UTC'' from %2$s r where %3$s and %1$s is not null order by %1$s limit 1',
+    case nightshift.column_type(relation, (parse_ident(substr(rules.marker, 3)))[1]::name) when 'timestamptz'::regtype
+      then format('%s at time zone ''UTC''', rules.marker) else rules.marker end, source, rules.deleted)
+  into oldest;
+
+  select p.* into policy from nightshift.retention_policies p where p.relation = deletion_stats.relation and p.enabled;
+  if found then
+    execute format('select count(*) from (select from %s r where (%s) is true and %s limit %s) n', source,
+      nightshift.due_condition('r', relation, policy.drop_after - interval '7 days', policy.marker_column, policy.flag_column, as_of),
+      rules.deleted, counted_at_most + 1)
+    into due;
+  end if;
+
+  select jsonb_agg(jsonb_build_object('day', d.day, 'deleted', d.deleted, 'restored', d.restored) order by d.day), sum(d.deleted), sum(d.restored)
+  into days, deleted_by_day, restored_by_day
+  from (
+    select g.day::date as day, coalesce(sum(e.rows) filter (where e.action = 'delete'), 0) as deleted,
+      coalesce(sum(e.rows) filter (where e.action = 'restore'), 0) as restored
+    from generate_series(0, 29) n
+    cross join lateral (select (as_of at time zone 'UTC')::date - n as day) g
+    left join (
+      select (e.at at time zone 'UTC')::date as day, e.action, sum(e.rows) as rows
+      from nightshift.deletion_events e
+      where e.relation_name = relation::text and e.at >= as_of - interval '30 days' and e.at <= as_of and e.action in ('delete', 'restore')
+      group by 1, 2
+    ) e on e.day = g.day
+    group by g.day
+  ) d;
+  return jsonb_build_object(
+    'active', jsonb_build_object('rows', greatest(all_rows - deleted, 0), 'exact', all_exact and deleted_exact),
+    'deleted', jsonb_build_object('rows', deleted, 'exact', deleted_exact),
+    'oldestDeletedAt', oldest,
+    'byDay', days,
+    'restoreRate', round(restored_by_day::numeric / nullif(deleted_by_day, 0), 4),
+    'dueNext7Days', case when due is not null then jsonb_build_object('rows', due, 'exact', due <= counted_at_most) end,
+    'bytes', (select sum(pg_total_relation_size(l)) from nightshift.leaf_relations(relation) l)
+  );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.deletion_stats is
+  'Figures of a table with soft delete: {active, deleted: {rows, exact: counted, else estimated, as beyond 100,000}, oldestDeletedAt, byDay: the last 30 days of UTC, [{day, deleted, restored}], restoreRate: restored by deleted in these, null without any, dueNext7Days: {rows, exact}, those that are due by then by the retention policy, null without one, bytes: with indexes}. as_of: default now. Errors: NS404 soft delete is not enabled.';
+
+-- supabase/schema/soft-delete/deletions_since.sql
+
+create or replace function nightshift.deletions_since(
+  relation regclass, after_transaction xid8, after_id bigint, out transaction xid8, out id bigint, out operation uuid
+)
+returns setof record
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  -- What is not older than every transaction under way may yet be preceded by one that commits later.
+  with complete as not materialized (
+    select e.transaction, e.id, e.operation from nightshift.deletion_events e
+    where e.relation_name = deletions_since.relation::text and e.action = 'delete' and e.operation is not null
+      and e.transaction < pg_snapshot_xmin(pg_current_snapshot())
+  )
+  select c.transaction, c.id, c.operation
+  from complete c
+  where (c.transaction, c.id) >= (after_transaction, after_id)
+    -- Of an operation in several statements, the last one stands for all of its rows.
+    and not exists (
+      select from complete n where n.operation = c.operation and (n.transaction, n.id) > (c.transaction, c.id)
+    )
+  order by c.transaction, c.id
+  limit 100;
+$$;
+
+comment on function nightshift.deletions_since is
+  'The operations that deleted rows of a table, from a place in the history on, in an order in which none is ever put in before one that was given already. Without keys, since whoever may delete may ask.';
 
 -- supabase/schema/soft-delete/disable_soft_delete.sql
 
@@ -16295,6 +16503,43 @@ $$;
 
 comment on function nightshift.keys_asked is
   'The keys that a caller gave, each as an object of the columns of the primary key. Errors: NS422 no array, more than 10,000, a null, or an object without all columns.';
+
+-- supabase/schema/soft-delete/list_deletion_events.sql
+
+create or replace function nightshift.list_deletion_events(
+  relation regclass default null,
+  since timestamptz default null,
+  max_events integer default 100,
+  before bigint default null
+)
+returns setof jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  context text;
+begin
+  return query
+    select jsonb_build_object('id', e.id, 'at', e.at, 'operation', e.operation, 'action', e.action, 'relation', e.relation_name,
+      'rows', e.rows, 'keys', e.keys, 'actor', e.actor, 'reason', e.reason, 'details', e.details)
+    from nightshift.deletion_events e
+    where (list_deletion_events.relation is null or e.relation_name = list_deletion_events.relation::text)
+      and (since is null or e.at >= since)
+      and (before is null or e.id < before)
+    order by e.id desc
+    limit least(greatest(coalesce(max_events, 100), 1), 1000);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.list_deletion_events is
+  'What was deleted, restored and purged, and what could not be restored, newest first: {id, at, operation, action, relation, rows, keys, actor, reason, details}, of one table or all, since a moment, max_events (default 100, 1,000 at most). before: the id of the last one of the page before.';
 
 -- supabase/schema/soft-delete/mark_deletion.sql
 
@@ -17340,7 +17585,7 @@ as $$
 declare
   -- What users call, and what that executes with their rights.
   functions constant text := 'nightshift.soft_delete, nightshift.soft_delete_where, nightshift.plan_delete, nightshift.plan_restore, nightshift.restore, nightshift.restore_operation, '
-    || 'nightshift.find_rows, nightshift.deletion_hash, nightshift.restricting_rows, nightshift.condition_in_sql, nightshift.put_active, nightshift.active_arbiter, '
+    || 'nightshift.find_rows, nightshift.deletion_hash, nightshift.restricting_rows, nightshift.condition_in_sql, nightshift.put_active, nightshift.active_arbiter, nightshift.deleted_since, nightshift.deletions_since, '
     || 'nightshift.soft_delete_rules, nightshift.keys_asked, nightshift.deletion_actor, nightshift.deletion_operation, '
     || 'nightshift.start_operation, nightshift.operation_time, nightshift.calling_user, nightshift.edges_to_children, '
     || 'nightshift.edges_to_parents, nightshift.require_unrestricted, nightshift.unique_conflicts, '
@@ -20666,14 +20911,15 @@ grant execute on function
 to service_role;
 
 grant execute on function
-  nightshift.disable_soft_delete, nightshift.enable_soft_delete, nightshift.inspect_soft_delete
+  nightshift.deletion_stats, nightshift.disable_soft_delete, nightshift.enable_soft_delete, nightshift.inspect_soft_delete,
+  nightshift.list_deletion_events
 to service_role;
 
 -- Deleting and restoring has the rights of whoever calls, so they execute what it is made of, too: see settle_users.
 grant execute on function
   nightshift.soft_delete, nightshift.soft_delete_where, nightshift.plan_delete, nightshift.plan_restore, nightshift.restore, nightshift.restore_operation, nightshift.restore_since,
-  nightshift.put_active,
-  nightshift.active_arbiter, nightshift.condition_in_sql, nightshift.deletion_hash, nightshift.find_rows, nightshift.restricting_rows,
+  nightshift.put_active, nightshift.deleted_since, nightshift.deletions_since,
+  nightshift.active_arbiter, nightshift.columns_named, nightshift.condition_in_sql, nightshift.deletion_hash, nightshift.find_rows, nightshift.restricting_rows,
   nightshift.calling_user, nightshift.code_in_context, nightshift.column_type, nightshift.deletion_actor,
   nightshift.deletion_operation, nightshift.edges_to_children, nightshift.edges_to_parents, nightshift.keys_asked,
   nightshift.operation_time, nightshift.override_assignments, nightshift.place_in_code, nightshift.raise_conflict,
@@ -20691,7 +20937,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'd0c95195c9ace76d7e89f23e1406dd71f7847b749df30f3c291299e3784a6f3a', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'cd8cb9a677298bd37130a8705a4d99d1fbc6084bf480a2914a4af182041e68f9', '{
   active_arbiter, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -20704,36 +20950,37 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   count_held, count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy,
   create_missing_partitions, create_partition, create_partitions, database_sizes, ddl_step, dead_rows,
   declare_cascades, declare_health_check, declare_job, declare_keys, declared_since, default_exclusions,
-  delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_so_far, deletion_actor, deletion_events,
-  deletion_events_default, deletion_hash, deletion_operation, describe_busy, describe_ddl_failure,
-  describe_declaration, describe_declared_policy, describe_delete_triggers, describe_failure, describe_health_check,
-  describe_holders, describe_holding_keys, describe_installation, describe_jobs, describe_leftovers, describe_needs,
-  describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
-  describe_retention_policy, describe_retired, describe_run, describe_view, disable_soft_delete, drop_exclusion,
-  drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition, duplicates_query, edges_to_children,
-  edges_to_parents, enable_soft_delete, estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure,
-  extend_lease, fates_of, fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows,
-  find_needed_with, find_refresh, find_refresh_policy, find_relation, find_released_rows, find_rows, find_run,
-  find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view,
-  fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows, follow_tables, forced_names,
-  forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh, guard_child, guard_steps,
-  hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit,
-  health_checks, health_connections, health_database_growth, health_database_size, health_dead_tuples,
-  health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index,
-  health_hidden_partitions, health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes,
-  health_job_missed, health_jobs_failing, health_jobs_lost, health_jobs_partial, health_ledger_size, health_level,
-  health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
-  health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
-  health_replication_lag, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
-  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
-  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
-  hint_for_owner, hold_cascades, hold_children, hold_partition_run, hold_run, hold_table, in_days, index_definition,
-  index_for_key, indexed_as, inspect_soft_delete, interval_start, intervals_of, is_forced, is_large, is_published,
-  is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns,
-  key_in_words, key_of, keys_asked, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone,
-  level_rank, list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs,
-  lock_for_change, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs, marker_is_indexed,
-  marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
+  delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_since, deleted_so_far, deletion_actor,
+  deletion_events, deletion_events_default, deletion_hash, deletion_operation, deletion_stats, deletions_since,
+  describe_busy, describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers,
+  describe_failure, describe_health_check, describe_holders, describe_holding_keys, describe_installation,
+  describe_jobs, describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets,
+  describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
+  disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition,
+  duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, estimate_rows, exclude_from_default,
+  exclusion_of, explain_attach_failure, extend_lease, fates_of, fences, find_covered_rows, find_due_among, find_key,
+  find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
+  find_released_rows, find_rows, find_run, find_stranger, find_view, finish_detach, finish_run, fires_triggers,
+  fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows,
+  follow_tables, forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh,
+  guard_child, guard_steps, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
+  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
+  health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
+  health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
+  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
+  health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
+  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
+  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
+  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
+  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
+  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_children,
+  hold_partition_run, hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as, inspect_soft_delete,
+  interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state, job_states, jobs,
+  join_condition, json_number, keep_time, key_collation, key_columns, key_in_words, key_of, keys_asked, keys_in_words,
+  known_decisions, last_health_levels, leaf_relations, left_alone, level_rank, list_deletion_events,
+  list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change,
+  lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs, marker_is_indexed, marker_walk,
+  may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
   measure_default_partition, measure_leaves, measure_references, measure_retention_backlog, migrations, move_rows,
   moved_row, multixact_members, mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index,
   next_seeds, note_assessment, note_decisions, note_detaching, note_partitions, note_released, note_unchanged,

@@ -15946,31 +15946,35 @@ create or replace function nightshift.deletions_since(
   relation regclass, after_transaction xid8, after_id bigint, out transaction xid8, out id bigint, out operation uuid
 )
 returns setof record
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
+begin
+  perform nightshift.soft_delete_rules(relation);
   -- What is not older than every transaction under way may yet be preceded by one that commits later.
-  with complete as not materialized (
-    select e.transaction, e.id, e.operation from nightshift.deletion_events e
-    where e.relation_name = deletions_since.relation::text and e.action = 'delete' and e.operation is not null
-      and e.transaction < pg_snapshot_xmin(pg_current_snapshot())
-  )
-  select c.transaction, c.id, c.operation
-  from complete c
-  where (c.transaction, c.id) >= (after_transaction, after_id)
-    -- Of an operation in several statements, the last one stands for all of its rows.
-    and not exists (
-      select from complete n where n.operation = c.operation and (n.transaction, n.id) > (c.transaction, c.id)
+  return query
+    with complete as not materialized (
+      select e.transaction, e.id, e.operation from nightshift.deletion_events e
+      where e.relation_name = deletions_since.relation::text and e.action = 'delete' and e.operation is not null
+        and e.transaction < pg_snapshot_xmin(pg_current_snapshot())
     )
-  order by c.transaction, c.id
-  limit 100;
+    select c.transaction, c.id, c.operation
+    from complete c
+    where (c.transaction, c.id) >= (after_transaction, after_id)
+      -- Of an operation in several statements, the last one stands for all of its rows.
+      and not exists (
+        select from complete n where n.operation = c.operation and (n.transaction, n.id) > (c.transaction, c.id)
+      )
+    order by c.transaction, c.id
+    limit 100;
+end;
 $$;
 
 comment on function nightshift.deletions_since is
-  'The operations that deleted rows of a table, from a place in the history on, in an order in which none is ever put in before one that was given already. Without keys, since whoever may delete may ask.';
+  'The operations that deleted rows of a table, from a place in the history on, in an order in which none is ever put in before one that was given already. Without keys, since whoever may delete may ask. Errors: as of soft_delete_rules.';
 
 -- supabase/schema/soft-delete/disable_soft_delete.sql
 
@@ -16093,13 +16097,18 @@ set jit = off
 as $$
   select s.referencing, s.constraint_name, format(
     'select jsonb_agg(c.key) from (select %s as key '
-    || 'from (select r.* from jsonb_to_recordset($1) as k(%s) join %s r on %s) p join %s r on %s where not (%s)) c',
-    child.key_object, parent.key_definition, parent.source, parent.key_match, child.source,
+    || 'from (select %s from jsonb_to_recordset($1) as k(%s) join %s r on %s) p join %s r on %s where not (%s)) c',
+    child.key_object, parent_columns, parent.key_definition, parent.source, parent.key_match, child.source,
     nightshift.references_condition(c.oid), child.deleted)
   from nightshift.soft_delete_cascades s
   join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
   cross join lateral nightshift.soft_delete_rules(s.relation) parent
   cross join lateral nightshift.soft_delete_rules(s.referencing) child
+  -- No more than it needs, since a user may read some of the columns only.
+  cross join lateral (
+    select string_agg(format('r.%I', a.attname), ', ')
+    from pg_catalog.pg_attribute a where a.attrelid = c.confrelid and a.attnum = any(c.confkey)
+  ) n(parent_columns)
   where s.relation = edges_to_children.relation
   order by s.referencing::text, s.constraint_name;
 $$;
@@ -16118,20 +16127,26 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
   select s.relation, s.constraint_name, format(
-    'select jsonb_agg(distinct p.key) from (select r.* from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
-    || 'join (select r.*, %s as key from %s r where %s) p on %s',
-    child.key_definition, child.source, child.key_match,
-    parent.key_object, parent.source, parent.deleted, nightshift.references_condition(c.oid)), format(
-    'select jsonb_agg(jsonb_build_object(''key'', r.key, ''blocking'', p.key)) '
-    || 'from (select r.*, %s as key from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
-    || 'join (select r.*, %s as key from %s r where %s and r.%I is distinct from $2) p on %s',
-    child.key_value, child.key_definition, child.source, child.key_match,
-    parent.key_value, parent.source, parent.deleted, t.operation_column, nightshift.references_condition(c.oid))
+    'select jsonb_agg(distinct p.nightshift_key) from (select %s from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
+    || 'join (select %s, %s as nightshift_key from %s r where %s) p on %s',
+    child_columns, child.key_definition, child.source, child.key_match,
+    parent_columns, parent.key_object, parent.source, parent.deleted, nightshift.references_condition(c.oid)), format(
+    'select jsonb_agg(jsonb_build_object(''key'', r.nightshift_key, ''blocking'', p.nightshift_key)) '
+    || 'from (select %s, %s as nightshift_key from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
+    || 'join (select %s, %s as nightshift_key from %s r where %s and r.%I is distinct from $2) p on %s',
+    child_columns, child.key_value, child.key_definition, child.source, child.key_match,
+    parent_columns, parent.key_value, parent.source, parent.deleted, t.operation_column, nightshift.references_condition(c.oid))
   from nightshift.soft_delete_cascades s
   join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
   join nightshift.soft_delete_tables t on t.relation = s.relation
   cross join lateral nightshift.soft_delete_rules(s.relation, false) parent
   cross join lateral nightshift.soft_delete_rules(s.referencing) child
+  -- No more than they need, since a user may read some of the columns only.
+  cross join lateral (
+    select string_agg(format('r.%I', a.attname), ', ') filter (where a.attrelid = c.conrelid and a.attnum = any(c.conkey)),
+      string_agg(format('r.%I', a.attname), ', ') filter (where a.attrelid = c.confrelid and a.attnum = any(c.confkey))
+    from pg_catalog.pg_attribute a where a.attrelid in (c.conrelid, c.confrelid)
+  ) n(child_columns, parent_columns)
   where s.referencing = edges_to_parents.relation
   order by s.relation::text, s.constraint_name;
 $$;
@@ -18273,8 +18288,9 @@ declare
   rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
   predicate text;
   condition text;
+  columns text;
 begin
-  for index_name, predicate, condition in
+  for index_name, predicate, condition, columns in
     select i.indexrelid::regclass, pg_get_expr(i.indpred, i.indrelid), (
       select string_agg(format('a.%I%s %s r.%I%s', c.attname, o.cast_left, o.name, c.attname, o.cast_right), ' and ' order by u.position)
       from unnest(i.indkey[0:i.indnkeyatts - 1], i.indclass[0:i.indnkeyatts - 1]) with ordinality u(attnum, opclass, position)
@@ -18283,18 +18299,22 @@ begin
       join pg_catalog.pg_amop p on p.amopfamily = oc.opcfamily and p.amoplefttype = oc.opcintype
         and p.amoprighttype = oc.opcintype and p.amopstrategy = 3
       cross join lateral nightshift.trusted_operator(p.amopopr) o
+    ), (
+      select string_agg(format('r.%I', c.attname), ', ')
+      from pg_catalog.pg_attribute c where c.attrelid = i.indrelid and c.attnum = any((i.indkey[0:i.indnkeyatts - 1])::smallint[])
     )
     from pg_catalog.pg_index i
     -- A full one has kept the values of deleted rows from being taken. What an expression yields, only the restore tells.
     where i.indrelid = unique_conflicts.relation and i.indisunique and i.indpred is not null and i.indexprs is null
     order by i.indexrelid::regclass::text
   loop
+    -- No more columns than it needs, since a user may read some of them only.
     blocking := format(
-      'select jsonb_agg(distinct jsonb_build_object(''key'', %s, ''blocking'', a.key)) '
-      || 'from (select r.* from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
-      || 'join (select r.*, %s as key from %s r where not (%s) and (%s)) a on %s',
-      rules.key_object, rules.key_definition, rules.source, rules.key_match,
-      rules.key_object, rules.source, rules.deleted, predicate, condition);
+      'select jsonb_agg(distinct jsonb_build_object(''key'', r.nightshift_key, ''blocking'', a.nightshift_key)) '
+      || 'from (select %s, %s as nightshift_key from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
+      || 'join (select %s, %s as nightshift_key from %s r where not (%s) and (%s)) a on %s',
+      columns, rules.key_object, rules.key_definition, rules.source, rules.key_match,
+      columns, rules.key_object, rules.source, rules.deleted, predicate, condition);
     return next;
   end loop;
 end;
@@ -20937,7 +20957,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'cd8cb9a677298bd37130a8705a4d99d1fbc6084bf480a2914a4af182041e68f9', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '318279d1c7397ee77d5810f2d1a4f82cf9c469ceb5647439fa5b54aceadcc52b', '{
   active_arbiter, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

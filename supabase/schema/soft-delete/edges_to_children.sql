@@ -8,13 +8,18 @@ set jit = off
 as $$
   select s.referencing, s.constraint_name, format(
     'select jsonb_agg(c.key) from (select %s as key '
-    || 'from (select r.* from jsonb_to_recordset($1) as k(%s) join %s r on %s) p join %s r on %s where not (%s)) c',
-    child.key_object, parent.key_definition, parent.source, parent.key_match, child.source,
+    || 'from (select %s from jsonb_to_recordset($1) as k(%s) join %s r on %s) p join %s r on %s where not (%s)) c',
+    child.key_object, parent_columns, parent.key_definition, parent.source, parent.key_match, child.source,
     nightshift.references_condition(c.oid), child.deleted)
   from nightshift.soft_delete_cascades s
   join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
   cross join lateral nightshift.soft_delete_rules(s.relation) parent
   cross join lateral nightshift.soft_delete_rules(s.referencing) child
+  -- No more than it needs, since a user may read some of the columns only.
+  cross join lateral (
+    select string_agg(format('r.%I', a.attname), ', ')
+    from pg_catalog.pg_attribute a where a.attrelid = c.confrelid and a.attnum = any(c.confkey)
+  ) n(parent_columns)
   where s.relation = edges_to_children.relation
   order by s.referencing::text, s.constraint_name;
 $$;

@@ -7,20 +7,26 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
   select s.relation, s.constraint_name, format(
-    'select jsonb_agg(distinct p.key) from (select r.* from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
-    || 'join (select r.*, %s as key from %s r where %s) p on %s',
-    child.key_definition, child.source, child.key_match,
-    parent.key_object, parent.source, parent.deleted, nightshift.references_condition(c.oid)), format(
-    'select jsonb_agg(jsonb_build_object(''key'', r.key, ''blocking'', p.key)) '
-    || 'from (select r.*, %s as key from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
-    || 'join (select r.*, %s as key from %s r where %s and r.%I is distinct from $2) p on %s',
-    child.key_value, child.key_definition, child.source, child.key_match,
-    parent.key_value, parent.source, parent.deleted, t.operation_column, nightshift.references_condition(c.oid))
+    'select jsonb_agg(distinct p.nightshift_key) from (select %s from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
+    || 'join (select %s, %s as nightshift_key from %s r where %s) p on %s',
+    child_columns, child.key_definition, child.source, child.key_match,
+    parent_columns, parent.key_object, parent.source, parent.deleted, nightshift.references_condition(c.oid)), format(
+    'select jsonb_agg(jsonb_build_object(''key'', r.nightshift_key, ''blocking'', p.nightshift_key)) '
+    || 'from (select %s, %s as nightshift_key from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
+    || 'join (select %s, %s as nightshift_key from %s r where %s and r.%I is distinct from $2) p on %s',
+    child_columns, child.key_value, child.key_definition, child.source, child.key_match,
+    parent_columns, parent.key_value, parent.source, parent.deleted, t.operation_column, nightshift.references_condition(c.oid))
   from nightshift.soft_delete_cascades s
   join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
   join nightshift.soft_delete_tables t on t.relation = s.relation
   cross join lateral nightshift.soft_delete_rules(s.relation, false) parent
   cross join lateral nightshift.soft_delete_rules(s.referencing) child
+  -- No more than they need, since a user may read some of the columns only.
+  cross join lateral (
+    select string_agg(format('r.%I', a.attname), ', ') filter (where a.attrelid = c.conrelid and a.attnum = any(c.conkey)),
+      string_agg(format('r.%I', a.attname), ', ') filter (where a.attrelid = c.confrelid and a.attnum = any(c.confkey))
+    from pg_catalog.pg_attribute a where a.attrelid in (c.conrelid, c.confrelid)
+  ) n(child_columns, parent_columns)
   where s.referencing = edges_to_parents.relation
   order by s.relation::text, s.constraint_name;
 $$;

@@ -10,8 +10,9 @@ declare
   rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
   predicate text;
   condition text;
+  columns text;
 begin
-  for index_name, predicate, condition in
+  for index_name, predicate, condition, columns in
     select i.indexrelid::regclass, pg_get_expr(i.indpred, i.indrelid), (
       select string_agg(format('a.%I%s %s r.%I%s', c.attname, o.cast_left, o.name, c.attname, o.cast_right), ' and ' order by u.position)
       from unnest(i.indkey[0:i.indnkeyatts - 1], i.indclass[0:i.indnkeyatts - 1]) with ordinality u(attnum, opclass, position)
@@ -20,18 +21,22 @@ begin
       join pg_catalog.pg_amop p on p.amopfamily = oc.opcfamily and p.amoplefttype = oc.opcintype
         and p.amoprighttype = oc.opcintype and p.amopstrategy = 3
       cross join lateral nightshift.trusted_operator(p.amopopr) o
+    ), (
+      select string_agg(format('r.%I', c.attname), ', ')
+      from pg_catalog.pg_attribute c where c.attrelid = i.indrelid and c.attnum = any((i.indkey[0:i.indnkeyatts - 1])::smallint[])
     )
     from pg_catalog.pg_index i
     -- A full one has kept the values of deleted rows from being taken. What an expression yields, only the restore tells.
     where i.indrelid = unique_conflicts.relation and i.indisunique and i.indpred is not null and i.indexprs is null
     order by i.indexrelid::regclass::text
   loop
+    -- No more columns than it needs, since a user may read some of them only.
     blocking := format(
-      'select jsonb_agg(distinct jsonb_build_object(''key'', %s, ''blocking'', a.key)) '
-      || 'from (select r.* from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
-      || 'join (select r.*, %s as key from %s r where not (%s) and (%s)) a on %s',
-      rules.key_object, rules.key_definition, rules.source, rules.key_match,
-      rules.key_object, rules.source, rules.deleted, predicate, condition);
+      'select jsonb_agg(distinct jsonb_build_object(''key'', r.nightshift_key, ''blocking'', a.nightshift_key)) '
+      || 'from (select %s, %s as nightshift_key from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
+      || 'join (select %s, %s as nightshift_key from %s r where not (%s) and (%s)) a on %s',
+      columns, rules.key_object, rules.key_definition, rules.source, rules.key_match,
+      columns, rules.key_object, rules.source, rules.deleted, predicate, condition);
     return next;
   end loop;
 end;

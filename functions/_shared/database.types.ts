@@ -851,6 +851,10 @@ export type Database = {
       [_ in never]: never
     }
     Functions: {
+      active_arbiter: {
+        Args: { conflict_columns: string; relation: unknown }
+        Returns: Record<string, unknown>
+      }
       add_counts: { Args: { a: Json; b: Json }; Returns: Json }
       add_key: {
         Args: { key: unknown; policy: unknown; role: string }
@@ -1402,10 +1406,26 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      deleted_since: {
+        Args: { after?: string; relation: unknown }
+        Returns: Json
+      }
       deleted_so_far: { Args: { relations: unknown[] }; Returns: number }
       deletion_actor: { Args: { given: string }; Returns: string }
       deletion_hash: { Args: { keys: Json; tables: Json }; Returns: string }
       deletion_operation: { Args: { given: string }; Returns: string }
+      deletion_stats: {
+        Args: { as_of?: string; relation: unknown }
+        Returns: Json
+      }
+      deletions_since: {
+        Args: {
+          after_id: number
+          after_transaction: unknown
+          relation: unknown
+        }
+        Returns: Record<string, unknown>[]
+      }
       describe_busy: { Args: { detail: string }; Returns: Json }
       describe_ddl_failure: {
         Args: {
@@ -1570,6 +1590,7 @@ export type Database = {
           dry_run?: boolean
           flag_column?: unknown
           for_users?: boolean
+          guard?: boolean
           hide?: boolean
           marker_column?: unknown
           reason_column?: unknown
@@ -1835,6 +1856,16 @@ export type Database = {
       grant_of_refresh: {
         Args: { role_name: unknown; view: unknown }
         Returns: string
+      }
+      guard_steps: {
+        Args: { relation: unknown }
+        Returns: Database["nightshift"]["CompositeTypes"]["ddl_step"][]
+        SetofOptions: {
+          from: "*"
+          to: "ddl_step"
+          isOneToOne: false
+          isSetofReturn: true
+        }
       }
       hand_over: { Args: { owner: unknown }; Returns: undefined }
       has_due_rows: {
@@ -2428,6 +2459,15 @@ export type Database = {
         Returns: Record<string, unknown>
       }
       level_rank: { Args: { level: string }; Returns: number }
+      list_deletion_events: {
+        Args: {
+          before?: number
+          max_events?: number
+          relation?: unknown
+          since?: string
+        }
+        Returns: Json[]
+      }
       list_partition_policies: { Args: { as_of?: string }; Returns: Json }
       list_refresh_policies: { Args: { as_of?: string }; Returns: Json }
       list_restores: {
@@ -2765,6 +2805,7 @@ export type Database = {
         Args: { fence: number; only_tables?: string[]; run_id: string }
         Returns: Json
       }
+      plan_restore: { Args: { operation: string }; Returns: Json }
       plan_retention_purge: {
         Args: { fence: number; only_relations?: string[]; run_id: string }
         Returns: Json
@@ -2867,6 +2908,15 @@ export type Database = {
           earlier: unknown
           later: unknown
         }[]
+      }
+      put_active: {
+        Args: {
+          conflict_columns: string
+          on_deleted?: string
+          relation: unknown
+          row_values: Json
+        }
+        Returns: Json
       }
       put_off: {
         Args: {
@@ -3184,6 +3234,18 @@ export type Database = {
       }
       restore_rows: {
         Args: { ids: string[]; relation: unknown }
+        Returns: Json
+      }
+      restore_since: {
+        Args: {
+          after?: Json
+          max_rows?: number
+          on_conflict?: string
+          reason?: string
+          relation: unknown
+          restored_by?: string
+          since: string
+        }
         Returns: Json
       }
       restricting_keys: {
@@ -3592,6 +3654,7 @@ export type Database = {
         mark: string | null
         unmark: string | null
         of_operation: string | null
+        since: string | null
         marker: string | null
         key_names: unknown[] | null
         key_definition: string | null

@@ -6,6 +6,8 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
+declare
+  context text;
 begin
   -- In the order of the keys, so that two calls wait for each other and are never in a deadlock.
   execute format($query$
@@ -25,6 +27,9 @@ exception
       errcode = 'NS422',
       message = format('One of the keys is not a value of the primary key of %s (%s)', rules.relation, rules.key_definition),
       hint = 'Pass values of that type. Nothing was changed.';
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

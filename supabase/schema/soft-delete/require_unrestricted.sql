@@ -8,6 +8,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   blocking record;
+  context text;
 begin
   select r.* into blocking from nightshift.restricting_rows(relation, keys, '{}') r limit 1;
   if found then
@@ -20,6 +21,10 @@ begin
       hint = format('Delete those first, or let them go along: select nightshift.enable_soft_delete(%L, cascade => array[%L]);',
         relation::text, blocking.referencing::text);
   end if;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

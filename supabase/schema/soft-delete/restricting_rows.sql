@@ -11,6 +11,7 @@ set row_security = off
 as $$
 declare
   key record;
+  context text;
 begin
   for key in select r.* from nightshift.restricting_keys(restricting_rows.relation) r loop
     execute key.count_query into rows using keys, coalesce(going -> key.referencing::text, '[]');
@@ -20,6 +21,10 @@ begin
       return next;
     end if;
   end loop;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

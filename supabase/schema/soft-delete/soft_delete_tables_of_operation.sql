@@ -13,6 +13,7 @@ declare
   candidate record;
   rules nightshift.soft_delete_rules;
   has_rows boolean;
+  context text;
 begin
   for candidate in
     with recursive depth(relation, level) as (
@@ -36,6 +37,10 @@ begin
       return next candidate.relation;
     end if;
   end loop;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

@@ -15384,6 +15384,12 @@ begin
         or a.attname = settings.operation_column and a.atttypid <> 'uuid'::regtype
       )
     union all
+    select 5, format('%I of %s is too short for the id of a user', a.attname, settings.relation),
+      format('alter table %s alter column %I type text;', settings.relation, a.attname)
+    from pg_catalog.pg_attribute a
+    where a.attrelid = settings.relation and a.attname = settings.by_column and not a.attisdropped
+      and a.atttypid = 'varchar'::regtype and a.atttypmod between 0 and 39
+    union all
     select 6, format('%I of %s cannot be null, is generated, or is set when a row is written', a.attname, settings.relation),
       'It must be null in rows that are not deleted: name another column, or let it be added.'
     from pg_catalog.pg_attribute a
@@ -15992,7 +15998,12 @@ begin
   -- A row that row level security hides once it is deleted could not be written: its policies look at the new row, too.
   perform set_config('nightshift.show_deleted', 'on', true);
   -- Who is no user of the application may say another time, as an import does.
-  deleted_at := date_trunc('milliseconds', coalesce(case when actor is null then (after ->> tg_argv[1])::timestamptz end, statement_timestamp()));
+  deleted_at := case when actor is null then (after ->> tg_argv[1])::timestamptz end;
+  -- What the id of an operation cannot say, no deletion had.
+  if deleted_at is null or not deleted_at between '1970-01-01' and '9999-12-31' then
+    deleted_at := statement_timestamp();
+  end if;
+  deleted_at := date_trunc('milliseconds', deleted_at);
   changes := jsonb_build_object(
     tg_argv[1], deleted_at,
     tg_argv[3], coalesce(actor, after ->> tg_argv[3], case when tg_nargs < 7 then current_user end),
@@ -16091,7 +16102,10 @@ begin
   end if;
   execute format('select exists (select from after r where %1$s), exists (select from before r where %1$s)', deleted)
   into any_deleted, any_before;
-  if not (any_deleted or any_before) then
+  if not (any_deleted or any_before)
+    -- A trigger that was copied to a table that nobody enabled is no reason to refuse its updates.
+    or not exists (select from nightshift.soft_delete_tables t where t.relation = tg_relid)
+  then
     return null;
   end if;
   rules := nightshift.soft_delete_rules(tg_relid, false);
@@ -19846,7 +19860,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '9c4d02799d6ff9729ef7a6b643f761b0307983c98d57f34962e48318ac9f9691', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f0b38577348114a91efa72a346670a2e75c80380a06aa2e90030058dff29d404', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

@@ -29,7 +29,12 @@ begin
   -- A row that row level security hides once it is deleted could not be written: its policies look at the new row, too.
   perform set_config('nightshift.show_deleted', 'on', true);
   -- Who is no user of the application may say another time, as an import does.
-  deleted_at := date_trunc('milliseconds', coalesce(case when actor is null then (after ->> tg_argv[1])::timestamptz end, statement_timestamp()));
+  deleted_at := case when actor is null then (after ->> tg_argv[1])::timestamptz end;
+  -- What the id of an operation cannot say, no deletion had.
+  if deleted_at is null or not deleted_at between '1970-01-01' and '9999-12-31' then
+    deleted_at := statement_timestamp();
+  end if;
+  deleted_at := date_trunc('milliseconds', deleted_at);
   changes := jsonb_build_object(
     tg_argv[1], deleted_at,
     tg_argv[3], coalesce(actor, after ->> tg_argv[3], case when tg_nargs < 7 then current_user end),

@@ -15829,6 +15829,44 @@ $$;
 comment on function nightshift.enable_soft_delete is
   'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. dry_run: only says what it would do. Returns {relation, done, toDo}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';
 
+-- supabase/schema/soft-delete/hold_parents.sql
+
+-- A row that comes back while what it belongs to is being deleted would be left alone with a deleted parent: neither of the two
+-- sees what the other has not committed yet.
+
+create or replace function nightshift.hold_parents(relation regclass, keys jsonb)
+returns void
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set row_security = off
+as $$
+declare
+  edge record;
+  child nightshift.soft_delete_rules;
+begin
+  for edge in
+    select s.relation as parent, c.oid
+    from nightshift.soft_delete_cascades s
+    join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
+    where s.referencing = hold_parents.relation and s.relation <> s.referencing
+    order by s.relation::text, s.constraint_name
+  loop
+    child := nightshift.soft_delete_rules(relation);
+    execute format(
+      'select count(*) from (select from %s p where exists ('
+      || 'select from jsonb_to_recordset($1) as k(%s) join %s r on %s where %s) for share of p) held',
+      nightshift.scan_of(edge.parent), child.key_definition, nightshift.scan_of(relation), child.key_match,
+      nightshift.references_condition(edge.oid))
+    using keys;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.hold_parents is
+  'Keeps the rows to which the rows with these keys refer, by foreign keys that deletions go along, from being deleted until the transaction ends. Errors: 55P03, and see soft_delete_rules.';
+
 -- supabase/schema/soft-delete/inspect_soft_delete.sql
 
 create or replace function nightshift.inspect_soft_delete(relation regclass default null)
@@ -15990,7 +16028,7 @@ begin
     changes := jsonb_build_object(tg_argv[1], null, tg_argv[3], null, tg_argv[4], null, tg_argv[5], null);
     return jsonb_populate_record(new, changes || case tg_argv[2] when '' then '{}' else jsonb_build_object(tg_argv[2], false) end);
   end if;
-  if tg_argv[0] = 'again' and not pg_has_role(current_user, (select c.relowner from pg_catalog.pg_class c where c.oid = tg_relid), 'usage') then
+  if tg_argv[0] = 'again' then
     return jsonb_populate_record(new, jsonb_build_object(
       tg_argv[1], before -> tg_argv[1], tg_argv[3], before -> tg_argv[3], tg_argv[4], before -> tg_argv[4], tg_argv[5], before -> tg_argv[5]
     ));
@@ -16019,7 +16057,7 @@ end;
 $$;
 
 comment on function nightshift.mark_deletion is
-  'Trigger of tables with soft delete, for updates that do not come from soft_delete or restore. Only the owner of the table can change what the first deletion of a row wrote.';
+  'Trigger of tables with soft delete, for updates that do not come from soft_delete or restore. What the first deletion of a row wrote stays until it is restored.';
 
 -- supabase/schema/soft-delete/operation_time.sql
 
@@ -16328,6 +16366,8 @@ begin
   perform set_config('nightshift.actor', actor, true);
   perform set_config('nightshift.reason', coalesce(reason, ''), true);
   begin
+    -- In the order in which soft_delete locks: what is referred to first.
+    perform nightshift.hold_parents(relation, asked_keys);
     execute format($query$
       with asked as (select distinct * from jsonb_to_recordset($1) as k(%1$s)),
       seen as materialized (
@@ -16588,7 +16628,7 @@ declare
   functions constant text := 'nightshift.soft_delete, nightshift.restore, nightshift.restore_operation, '
     || 'nightshift.soft_delete_rules, nightshift.keys_asked, nightshift.deletion_actor, nightshift.deletion_operation, '
     || 'nightshift.start_operation, nightshift.operation_time, nightshift.calling_user, nightshift.edges_to_children, '
-    || 'nightshift.edges_to_parents, nightshift.require_unrestricted, nightshift.unique_conflicts, '
+    || 'nightshift.edges_to_parents, nightshift.hold_parents, nightshift.require_unrestricted, nightshift.unique_conflicts, '
     || 'nightshift.override_assignments, nightshift.record_failed_restores, nightshift.raise_conflict, '
     || 'nightshift.place_in_code, nightshift.code_in_context, nightshift.column_type, nightshift.soft_delete_tables_of_operation';
 begin
@@ -19844,7 +19884,7 @@ to service_role;
 grant execute on function
   nightshift.soft_delete, nightshift.restore, nightshift.restore_operation,
   nightshift.calling_user, nightshift.code_in_context, nightshift.column_type, nightshift.deletion_actor,
-  nightshift.deletion_operation, nightshift.edges_to_children, nightshift.edges_to_parents, nightshift.keys_asked,
+  nightshift.deletion_operation, nightshift.edges_to_children, nightshift.edges_to_parents, nightshift.hold_parents, nightshift.keys_asked,
   nightshift.operation_time, nightshift.override_assignments, nightshift.place_in_code, nightshift.raise_conflict,
   nightshift.record_failed_restores, nightshift.require_unrestricted, nightshift.soft_delete_rules,
   nightshift.soft_delete_tables_of_operation, nightshift.start_operation, nightshift.unique_conflicts
@@ -19860,7 +19900,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f0b38577348114a91efa72a346670a2e75c80380a06aa2e90030058dff29d404', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '11398329484c6557df728d0f7e66925a55cce7b3da7ce0a0c66f57b7209fbe11', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -19895,45 +19935,45 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   health_replication_lag, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
   health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
   health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
-  hint_for_owner, hold_cascades, hold_children, hold_partition_run, hold_run, hold_table, in_days, index_definition,
-  index_for_key, indexed_as, inspect_soft_delete, interval_start, intervals_of, is_forced, is_large, is_published,
-  is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns,
-  key_in_words, key_of, keys_asked, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone,
-  level_rank, list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs,
-  lock_for_change, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs, marker_is_indexed,
-  marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
-  measure_default_partition, measure_leaves, measure_references, measure_retention_backlog, migrations, move_rows,
-  moved_row, multixact_members, mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index,
-  next_seeds, note_assessment, note_decisions, note_detaching, note_partitions, note_released, note_unchanged,
-  nothing_left, oldest_due, only_kept, only_needed, operation_time, other_owners, override_assignments,
-  own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
-  partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
-  partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_partition_maintenance,
-  plan_retention_purge, plan_view_refresh, policy_members, policy_of_view, preview_retention_purge, preview_retirement,
-  primary_key, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending,
-  purge_released, purge_slices, purge_steps, purge_waits, put_off, raise_conflict, reach_rows, read_as_caller,
-  read_partitions, read_pressure, reasons_of, reattach_partition, record_batch, record_deletions,
-  record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
-  reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
-  refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables,
-  release_default, released_row, remember_held, remove_health_threshold, remove_partition_policy,
-  remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due, require_health_checks,
-  require_known_names, require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued,
-  require_one_policy, require_own_rows, require_ownership, require_partition_policies, require_period,
-  require_referencing_indexes, require_refresh_policies, require_replica_identity, require_retention_policies,
-  require_statistics, require_trusted, require_trusted_keys, require_unrestricted, require_wanted,
-  require_within_brake, resolve_references, restore, restore_operation, restore_rows, restores, restricting_keys,
-  resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
-  retired_partitions, row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of,
-  secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner,
-  settle_users, soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies, soft_delete_rules,
-  soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view, sources_as_of, spread_hold,
-  stamp_retired, start_operation, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number,
-  trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unique_conflicts, unmute_triggers,
-  unpause, unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition, validate_default,
-  view_of, view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs,
-  warn_of_namesake, warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop,
-  why_not_retire, why_not_retire_so_many, without_replica_identity
+  hint_for_owner, hold_cascades, hold_children, hold_parents, hold_partition_run, hold_run, hold_table, in_days,
+  index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start, intervals_of, is_forced, is_large,
+  is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time, key_collation,
+  key_columns, key_in_words, key_of, keys_asked, keys_in_words, known_decisions, last_health_levels, leaf_relations,
+  left_alone, level_rank, list_partition_policies, list_refresh_policies, list_restores, list_retention_policies,
+  list_runs, lock_for_change, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs,
+  marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog,
+  measure_children, measure_default_partition, measure_leaves, measure_references, measure_retention_backlog,
+  migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal, name_some, name_triggers,
+  next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching, note_partitions,
+  note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, operation_time, other_owners,
+  override_assignments, own_due_condition, pages_of, partition_faults, partition_key, partition_policies,
+  partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below, partitions_to_make,
+  partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code,
+  plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members, policy_of_view,
+  preview_retention_purge, preview_retirement, primary_key, purge_batch, purge_counted, purge_decisions, purge_key,
+  purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_off,
+  raise_conflict, reach_rows, read_as_caller, read_partitions, read_pressure, reasons_of, reattach_partition,
+  record_batch, record_deletions, record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows,
+  redundant_indexes, reference_join, reference_tree, references_condition, referencing_keys, referred_tables,
+  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
+  related_policies, related_tables, release_default, released_row, remember_held, remove_health_threshold,
+  remove_partition_policy, remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due,
+  require_health_checks, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
+  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
+  require_period, require_referencing_indexes, require_refresh_policies, require_replica_identity,
+  require_retention_policies, require_statistics, require_trusted, require_trusted_keys, require_unrestricted,
+  require_wanted, require_within_brake, resolve_references, restore, restore_operation, restore_rows, restores,
+  restricting_keys, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions,
+  retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of,
+  scan_time_of, secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key,
+  settle_owner, settle_users, soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies,
+  soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view,
+  sources_as_of, spread_hold, stamp_retired, start_operation, stay_released, subtract_held, subtract_row_sets,
+  take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator,
+  unique_conflicts, unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition, users_of, usual_gap,
+  usual_partition, validate_default, view_of, view_reads, view_refreshes, view_state, views_below, views_read,
+  waits_to_be_continued, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge, way_into_leaf,
+  what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

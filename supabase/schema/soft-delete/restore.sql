@@ -59,6 +59,8 @@ begin
   perform set_config('nightshift.actor', actor, true);
   perform set_config('nightshift.reason', coalesce(reason, ''), true);
   begin
+    -- In the order in which soft_delete locks: what is referred to first.
+    perform nightshift.hold_parents(relation, asked_keys);
     execute format($query$
       with asked as (select distinct * from jsonb_to_recordset($1) as k(%1$s)),
       seen as materialized (

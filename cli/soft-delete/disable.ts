@@ -2,6 +2,7 @@ import { styleText } from 'node:util';
 import { type Command, Option } from 'commander';
 import { connect } from '../connect.ts';
 import { note, printJson, say } from '../ui.ts';
+import { asOwner, directTo } from './as-owner.ts';
 import { callFor } from './call.ts';
 import { disabled } from './documents.ts';
 
@@ -25,9 +26,10 @@ export function addDisable(group: Command): void {
 }
 
 async function disable(relation: string, { deletedRows, json }: Options): Promise<void> {
-  const { rpc } = await connect();
+  const { rpc, databaseUrl } = await connect();
+  const caller = databaseUrl ? asOwner(directTo(databaseUrl)) : rpc;
   const args = { relation, ...(deletedRows && { deleted_rows: deletedRows }) };
-  const document = await callFor(rpc, 'disable_soft_delete', relation, args, disabled);
+  const document = await callFor(caller, 'disable_soft_delete', relation, args, disabled);
   if (json) {
     printJson(document);
     return;

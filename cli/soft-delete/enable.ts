@@ -1,12 +1,12 @@
 import { styleText } from 'node:util';
 import type { Command } from 'commander';
-import { connectDirect, type Direct } from '../../functions/_shared/direct.ts';
+import type { Direct } from '../../functions/_shared/direct.ts';
 import { NightshiftError, rethrowIfFatal } from '../../functions/_shared/errors.ts';
 import type { Functions, Rpc } from '../../functions/_shared/rpc.ts';
-import { readCa } from '../../functions/_shared/settings.ts';
-import { connect, noDeadline } from '../connect.ts';
+import { connect } from '../connect.ts';
 import { exitCodeOf, exitCodes } from '../exit-codes.ts';
 import { note, printJson, say, showError } from '../ui.ts';
+import { asOwner, directTo } from './as-owner.ts';
 import { callFor } from './call.ts';
 import { type DdlStep, type Enabled, enabled } from './documents.ts';
 import { executeSteps } from './execute-steps.ts';
@@ -60,10 +60,7 @@ async function enable(tables: string[], options: Options): Promise<void> {
     });
   }
   const { rpc, databaseUrl } = await connect();
-  const direct =
-    databaseUrl && !options.dryRun
-      ? connectDirect(databaseUrl, noDeadline, { ca: readCa(process.env.NIGHTSHIFT_DATABASE_CA) })
-      : undefined;
+  const direct = databaseUrl ? directTo(databaseUrl) : undefined;
   const documents: (Enabled | Failed)[] = [];
   for (const table of tables) {
     try {
@@ -89,11 +86,12 @@ async function enableTable(
   options: Options,
 ): Promise<Enabled> {
   const args = argumentsOf(table, options);
-  const first = await callFor(rpc, 'enable_soft_delete', table, args, enabled);
-  if (!direct || first.toDo.length === 0) return first;
+  const caller = direct ? asOwner(direct) : rpc;
+  const first = await callFor(caller, 'enable_soft_delete', table, args, enabled);
+  if (!direct || options.dryRun || first.toDo.length === 0) return first;
   await executeSteps(direct, first.relation, first.toDo);
   // Whatever waited for them, and whatever is still missing.
-  const second = await callFor(rpc, 'enable_soft_delete', table, args, enabled);
+  const second = await callFor(caller, 'enable_soft_delete', table, args, enabled);
   return { ...second, done: [...first.done, ...first.toDo, ...second.done] };
 }
 

@@ -5,6 +5,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { table } from '../table.ts';
 import { note, printJson, say } from '../ui.ts';
 import { onCommandLine, quoted } from '../words.ts';
+import { asOwner, directTo } from './as-owner.ts';
 import { callFor } from './call.ts';
 import { type Inspected, inspected } from './documents.ts';
 
@@ -17,11 +18,14 @@ export function addInspect(group: Command): void {
 }
 
 async function inspect(tables: string[], { json }: { json?: true }): Promise<void> {
-  const { rpc } = await connect();
+  const { rpc, databaseUrl } = await connect();
+  const caller = databaseUrl ? asOwner(directTo(databaseUrl)) : rpc;
   const found: Inspected = [];
-  if (tables.length === 0) found.push(...(await rpc.call('inspect_soft_delete', {}, inspected)));
+  if (tables.length === 0) found.push(...(await caller.call('inspect_soft_delete', {}, inspected)));
   for (const relation of tables) {
-    found.push(...(await callFor(rpc, 'inspect_soft_delete', relation, { relation }, inspected)));
+    found.push(
+      ...(await callFor(caller, 'inspect_soft_delete', relation, { relation }, inspected)),
+    );
   }
   if (json) printJson(found);
   else show(found);

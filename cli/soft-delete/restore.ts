@@ -22,7 +22,11 @@ export function addRestore(group: Command): void {
   group
     .command('restore [table] [key...]')
     .description('bring deleted rows back: those of an operation, or of a table by their keys')
-    .option('--operation <id>', 'all that one deletion took, children included: its deletion_id', uuid)
+    .option(
+      '--operation <id>',
+      'all that one deletion took, children included: its deletion_id',
+      uuid,
+    )
     .addOption(
       new Option(
         '--on-conflict <way>',

@@ -53,6 +53,90 @@ export type Database = {
           },
         ]
       }
+      deletion_events: {
+        Row: {
+          action: string
+          actor: string | null
+          at: string
+          details: Json | null
+          id: number
+          keys: Json | null
+          operation: string | null
+          reason: string | null
+          relation_name: string
+          rows: number
+          transaction: unknown
+        }
+        Insert: {
+          action: string
+          actor?: string | null
+          at?: string
+          details?: Json | null
+          id?: never
+          keys?: Json | null
+          operation?: string | null
+          reason?: string | null
+          relation_name: string
+          rows: number
+          transaction?: unknown
+        }
+        Update: {
+          action?: string
+          actor?: string | null
+          at?: string
+          details?: Json | null
+          id?: never
+          keys?: Json | null
+          operation?: string | null
+          reason?: string | null
+          relation_name?: string
+          rows?: number
+          transaction?: unknown
+        }
+        Relationships: []
+      }
+      deletion_events_default: {
+        Row: {
+          action: string
+          actor: string | null
+          at: string
+          details: Json | null
+          id: number
+          keys: Json | null
+          operation: string | null
+          reason: string | null
+          relation_name: string
+          rows: number
+          transaction: unknown
+        }
+        Insert: {
+          action: string
+          actor?: string | null
+          at?: string
+          details?: Json | null
+          id?: never
+          keys?: Json | null
+          operation?: string | null
+          reason?: string | null
+          relation_name: string
+          rows: number
+          transaction?: unknown
+        }
+        Update: {
+          action?: string
+          actor?: string | null
+          at?: string
+          details?: Json | null
+          id?: never
+          keys?: Json | null
+          operation?: string | null
+          reason?: string | null
+          relation_name?: string
+          rows?: number
+          transaction?: unknown
+        }
+        Relationships: []
+      }
       health_checks: {
         Row: {
           critical: number | null
@@ -629,6 +713,87 @@ export type Database = {
         }
         Relationships: []
       }
+      soft_delete_cascades: {
+        Row: {
+          constraint_name: unknown
+          guarded: boolean
+          referencing: unknown
+          relation: unknown
+        }
+        Insert: {
+          constraint_name: unknown
+          guarded?: boolean
+          referencing: unknown
+          relation: unknown
+        }
+        Update: {
+          constraint_name?: unknown
+          guarded?: boolean
+          referencing?: unknown
+          relation?: unknown
+        }
+        Relationships: [
+          {
+            foreignKeyName: "soft_delete_cascades_referencing_fkey"
+            columns: ["referencing"]
+            referencedRelation: "soft_delete_tables"
+            referencedColumns: ["relation"]
+          },
+          {
+            foreignKeyName: "soft_delete_cascades_relation_fkey"
+            columns: ["relation"]
+            referencedRelation: "soft_delete_tables"
+            referencedColumns: ["relation"]
+          },
+        ]
+      }
+      soft_delete_tables: {
+        Row: {
+          added_columns: unknown[]
+          by_column: unknown
+          created_at: string
+          flag_column: unknown
+          for_users: boolean
+          hide: boolean
+          marker_column: unknown
+          operation_column: unknown
+          reason_column: unknown
+          relation: unknown
+          relation_name: string
+          views: boolean
+          check_soft_delete: undefined | null
+          soft_delete_advice: Json | null
+        }
+        Insert: {
+          added_columns?: unknown[]
+          by_column: unknown
+          created_at?: string
+          flag_column?: unknown
+          for_users?: boolean
+          hide?: boolean
+          marker_column: unknown
+          operation_column: unknown
+          reason_column: unknown
+          relation: unknown
+          relation_name: string
+          views?: boolean
+        }
+        Update: {
+          added_columns?: unknown[]
+          by_column?: unknown
+          created_at?: string
+          flag_column?: unknown
+          for_users?: boolean
+          hide?: boolean
+          marker_column?: unknown
+          operation_column?: unknown
+          reason_column?: unknown
+          relation?: unknown
+          relation_name?: string
+          views?: boolean
+        }
+        Relationships: []
+      }
       view_refreshes: {
         Row: {
           dead_rows: number | null
@@ -874,6 +1039,7 @@ export type Database = {
           function: unknown
         }[]
       }
+      calling_user: { Args: Record<PropertyKey, never>; Returns: string }
       can_be_referenced: { Args: { relation: unknown }; Returns: boolean }
       cancel_run: {
         Args: { requested_by?: string; run_id: string }
@@ -955,6 +1121,12 @@ export type Database = {
         }
         Returns: undefined
       }
+      check_soft_delete: {
+        Args: {
+          settings: Database["nightshift"]["Tables"]["soft_delete_tables"]["Row"]
+        }
+        Returns: undefined
+      }
       child_condition: {
         Args: {
           as_of: string
@@ -998,9 +1170,17 @@ export type Database = {
           line: number
         }[]
       }
+      column_definition_type: {
+        Args: { column_name: unknown; relation: unknown }
+        Returns: string
+      }
       column_type: {
         Args: { column_name: unknown; relation: unknown }
         Returns: unknown
+      }
+      columns_named: {
+        Args: { names: string; relation: unknown }
+        Returns: string
       }
       columns_referred: {
         Args: {
@@ -1132,6 +1312,10 @@ export type Database = {
         Returns: Json
       }
       dead_rows: { Args: { relations: unknown[] }; Returns: number }
+      declare_cascades: {
+        Args: { cascade: string[]; relation: unknown }
+        Returns: undefined
+      }
       declare_health_check: {
         Args: {
           critical?: number
@@ -1211,6 +1395,8 @@ export type Database = {
         Returns: Record<string, unknown>
       }
       deleted_so_far: { Args: { relations: unknown[] }; Returns: number }
+      deletion_actor: { Args: { given: string }; Returns: string }
+      deletion_operation: { Args: { given: string }; Returns: string }
       describe_busy: { Args: { detail: string }; Returns: Json }
       describe_ddl_failure: {
         Args: {
@@ -1312,6 +1498,10 @@ export type Database = {
         }
         Returns: Json
       }
+      disable_soft_delete: {
+        Args: { deleted_rows?: string; relation: unknown }
+        Returns: Json
+      }
       drop_exclusion: { Args: { parent: unknown }; Returns: undefined }
       drop_inherited_keys: {
         Args: { parent: unknown; partition: unknown }
@@ -1347,6 +1537,38 @@ export type Database = {
           row_alias: string
         }
         Returns: string
+      }
+      duplicates_query: {
+        Args: {
+          settings: Database["nightshift"]["Tables"]["soft_delete_tables"]["Row"]
+          unique_among_active: string[]
+        }
+        Returns: string
+      }
+      edges_to_children: {
+        Args: { relation: unknown }
+        Returns: Record<string, unknown>[]
+      }
+      edges_to_parents: {
+        Args: { relation: unknown }
+        Returns: Record<string, unknown>[]
+      }
+      enable_soft_delete: {
+        Args: {
+          by_column?: unknown
+          cascade?: string[]
+          drop_after?: string
+          dry_run?: boolean
+          flag_column?: unknown
+          for_users?: boolean
+          hide?: boolean
+          marker_column?: unknown
+          reason_column?: unknown
+          relation: unknown
+          unique_among_active?: string[]
+          views?: boolean
+        }
+        Returns: Json
       }
       estimate_rows: {
         Args: { condition: string; leaf: unknown }
@@ -2121,6 +2343,7 @@ export type Database = {
         Args: { column_name: unknown; relation: unknown }
         Returns: string
       }
+      inspect_soft_delete: { Args: { relation?: unknown }; Returns: Json }
       interval_start: { Args: { at: string; every: string }; Returns: string }
       intervals_of: {
         Args: { every: string; period: unknown }
@@ -2160,6 +2383,17 @@ export type Database = {
       }
       key_columns: { Args: { key: unknown }; Returns: string }
       key_in_words: { Args: { key: unknown }; Returns: string }
+      key_of: {
+        Args: { relation: unknown }
+        Returns: Record<string, unknown>[]
+      }
+      keys_asked: {
+        Args: {
+          keys: Json
+          rules: Database["nightshift"]["CompositeTypes"]["soft_delete_rules"]
+        }
+        Returns: Json
+      }
       keys_in_words: { Args: { policy: unknown; role: string }; Returns: Json }
       known_decisions: {
         Args: {
@@ -2412,7 +2646,12 @@ export type Database = {
       }
       only_kept: { Args: { step: Json }; Returns: boolean }
       only_needed: { Args: { step: Json }; Returns: boolean }
+      operation_time: { Args: { operation: string }; Returns: string }
       other_owners: { Args: Record<PropertyKey, never>; Returns: Json }
+      override_assignments: {
+        Args: { overrides: Json; relation: unknown; rows: number }
+        Returns: string
+      }
       own_due_condition: {
         Args: { as_of: string; relation: unknown }
         Returns: string
@@ -2665,6 +2904,10 @@ export type Database = {
         }
         Returns: Json
       }
+      record_failed_restores: {
+        Args: { actor: string; failed: Json; reason: string; relation: unknown }
+        Returns: undefined
+      }
       record_refresh_failure: {
         Args: {
           detail: string
@@ -2713,6 +2956,7 @@ export type Database = {
           under: unknown
         }[]
       }
+      references_condition: { Args: { key: unknown }; Returns: string }
       referencing_keys: {
         Args: { relations: unknown[] }
         Returns: {
@@ -2875,6 +3119,10 @@ export type Database = {
       }
       require_trusted: { Args: { relations: unknown[] }; Returns: undefined }
       require_trusted_keys: { Args: { parent: unknown }; Returns: undefined }
+      require_unrestricted: {
+        Args: { keys: Json; relation: unknown }
+        Returns: undefined
+      }
       require_wanted: {
         Args: { run: Database["nightshift"]["Tables"]["runs"]["Row"] }
         Returns: undefined
@@ -2890,9 +3138,35 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      restore: {
+        Args: {
+          keys: Json
+          on_conflict?: string
+          overrides?: Json
+          reason?: string
+          relation: unknown
+          restored_by?: string
+        }
+        Returns: Json
+      }
+      restore_operation: {
+        Args: {
+          after?: Json
+          max_rows?: number
+          on_conflict?: string
+          operation: string
+          reason?: string
+          restored_by?: string
+        }
+        Returns: Json
+      }
       restore_rows: {
         Args: { ids: string[]; relation: unknown }
         Returns: Json
+      }
+      restricting_keys: {
+        Args: { relation: unknown }
+        Returns: Record<string, unknown>[]
       }
       resume_run: {
         Args: {
@@ -2960,6 +3234,23 @@ export type Database = {
       }
       settle_key: { Args: { key: unknown; policy: unknown }; Returns: string }
       settle_owner: { Args: Record<PropertyKey, never>; Returns: undefined }
+      settle_users: { Args: Record<PropertyKey, never>; Returns: undefined }
+      soft_delete: {
+        Args: {
+          deleted_by?: string
+          keys: Json
+          operation?: string
+          reason?: string
+          relation: unknown
+        }
+        Returns: Json
+      }
+      soft_delete_advice: {
+        Args: {
+          settings: Database["nightshift"]["Tables"]["soft_delete_tables"]["Row"]
+        }
+        Returns: Json
+      }
       soft_delete_policies: {
         Args: Record<PropertyKey, never>
         Returns: {
@@ -2982,6 +3273,40 @@ export type Database = {
           isOneToOne: false
           isSetofReturn: true
         }
+      }
+      soft_delete_rules: {
+        Args: { for_caller?: boolean; relation: unknown }
+        Returns: Database["nightshift"]["CompositeTypes"]["soft_delete_rules"]
+        SetofOptions: {
+          from: "*"
+          to: "soft_delete_rules"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      soft_delete_steps: {
+        Args: {
+          settings: Database["nightshift"]["Tables"]["soft_delete_tables"]["Row"]
+          unique_among_active: string[]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["ddl_step"][]
+        SetofOptions: {
+          from: "*"
+          to: "ddl_step"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      soft_delete_tables_of_operation: {
+        Args: { operation: string }
+        Returns: unknown[]
+      }
+      soft_delete_view: {
+        Args: {
+          kind: string
+          settings: Database["nightshift"]["Tables"]["soft_delete_tables"]["Row"]
+        }
+        Returns: Record<string, unknown>
       }
       sources_as_of: { Args: { view: unknown }; Returns: string }
       spread_hold: {
@@ -3006,6 +3331,7 @@ export type Database = {
         }
         Returns: Json
       }
+      start_operation: { Args: { at?: string }; Returns: string }
       stay_released: {
         Args: {
           going: Database["nightshift"]["CompositeTypes"]["row_set"][]
@@ -3047,6 +3373,10 @@ export type Database = {
       trusted_operator: {
         Args: { operator: unknown }
         Returns: Record<string, unknown>
+      }
+      unique_conflicts: {
+        Args: { relation: unknown }
+        Returns: Record<string, unknown>[]
       }
       unmute_triggers: {
         Args: { relation: unknown; states: Json }
@@ -3134,6 +3464,12 @@ export type Database = {
       [_ in never]: never
     }
     CompositeTypes: {
+      ddl_step: {
+        statement: string | null
+        why: string | null
+        lock: string | null
+        outside_transaction: boolean | null
+      }
       health_measure: {
         subject: string | null
         value: number | null
@@ -3209,6 +3545,22 @@ export type Database = {
         relation: unknown
         due: boolean | null
         tids: unknown[] | null
+      }
+      soft_delete_rules: {
+        relation: unknown
+        source: string | null
+        deleted: string | null
+        mark: string | null
+        unmark: string | null
+        of_operation: string | null
+        marker: string | null
+        key_names: unknown[] | null
+        key_definition: string | null
+        key_match: string | null
+        key_order: string | null
+        key_object: string | null
+        key_value: string | null
+        trigger_path: string | null
       }
     }
   }

@@ -16590,6 +16590,7 @@ declare
   changed bigint;
   deleted bigint := 0;
   already_deleted integer;
+  repeated integer := 0;
   not_found integer;
   cascaded jsonb := '{}';
   edge record;
@@ -16619,6 +16620,12 @@ begin
           message = format('One of the keys is not a value of the primary key of %s (%s)', rules.relation, rules.key_definition),
           hint = 'Pass values of that type. Nothing was changed.';
     end;
+    -- A caller who lost the answer and repeats the call learns that the rows were deleted by it, and not by others.
+    if position = 1 and operation is not null and seen > jsonb_array_length(active) then
+      execute format('select count(*) from (select distinct * from jsonb_to_recordset($3) as k(%s)) k join %s r on %s where %s',
+        rules.key_definition, rules.source, rules.key_match, rules.of_operation)
+      into repeated using stamp, operation_id, key_sets[1];
+    end if;
     perform nightshift.require_unrestricted(tables[position], active);
 
     -- Triggers of the application were written for the application's own search path.
@@ -16650,7 +16657,7 @@ begin
   perform set_config('nightshift.show_deleted', shown_before, true);
   perform set_config('nightshift.operation', operation_before, true);
 
-  if jsonb_array_length(keys) = 1 and deleted = 0 then
+  if jsonb_array_length(keys) = 1 and deleted + repeated = 0 then
     raise exception using
       errcode = case already_deleted when 1 then 'NS409' else 'NS404' end,
       message = case already_deleted when 1 then format('The row of %s is deleted already', relation)
@@ -16663,6 +16670,7 @@ begin
     'deletedAt', stamp,
     'deleted', deleted,
     'alreadyDeleted', already_deleted,
+    'repeated', repeated,
     'notFound', not_found,
     'cascaded', cascaded
   );
@@ -16674,7 +16682,7 @@ end;
 $$;
 
 comment on function nightshift.soft_delete is
-  'Marks the rows with these primary keys as deleted: keys is an array of values, or of objects where the key has several columns, 10,000 at most. Rows of tables that enable_soft_delete was told to cascade to go with the row that they refer to, in the same transaction and operation. The rights are those of the caller, row level security included. deleted_by: who deletes, for service_role; of a user it is always the user of the request. operation: goes on with an operation of the last day, so that restore_operation brings all of it back. A row that is deleted already keeps its first time, user and reason. Returns {operation, deletedAt, deleted, alreadyDeleted, notFound: not there, or not for this user, cascaded: {table: rows}}. For a single key that is not deleted by it: NS409 it is already, NS404 it is not there. Other errors, nothing changed: NS403 not in the name of another, or not for users; NS404 soft delete is not enabled; NS409 a row of another table that refers to it with ON DELETE RESTRICT; NS422.';
+  'Marks the rows with these primary keys as deleted: keys is an array of values, or of objects where the key has several columns, 10,000 at most. Rows of tables that enable_soft_delete was told to cascade to go with the row that they refer to, in the same transaction and operation. The rights are those of the caller, row level security included. deleted_by: who deletes, for service_role; of a user it is always the user of the request. operation: goes on with an operation of the last day, so that restore_operation brings all of it back. A row that is deleted already keeps its first time, user and reason. Returns {operation, deletedAt, deleted, alreadyDeleted, repeated: how many of these an earlier call of the same operation deleted, notFound: not there, or not for this user, cascaded: {table: rows}}. For a single key that its operation did not delete: NS409 it is already, NS404 it is not there. Other errors, nothing changed: NS403 not in the name of another, or not for users; NS404 soft delete is not enabled; NS409 a row of another table that refers to it with ON DELETE RESTRICT; NS422.';
 
 -- supabase/schema/soft-delete/soft_delete_advice.sql
 
@@ -19802,7 +19810,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '4ef369e63354117d281fac47d8ebedb7de385c57441d8c5f5b41a5ffd0479449', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '3f7342cffd538ed5059fa7c25a6a9e327c90d1964b42c60623083bef870d4c28', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

@@ -2908,6 +2908,10 @@ export type Database = {
         Args: { actor: string; failed: Json; reason: string; relation: unknown }
         Returns: undefined
       }
+      record_purge: {
+        Args: { after: Json; before: Json; run_id: string }
+        Returns: undefined
+      }
       record_refresh_failure: {
         Args: {
           detail: string

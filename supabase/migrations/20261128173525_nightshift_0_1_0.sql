@@ -13704,6 +13704,9 @@ begin
       where p.relation = entry.relation;
     end if;
   end loop;
+  if section = 'steps' and not run.dry_run then
+    perform nightshift.record_purge(run.id, (select r.progress -> 'steps' from nightshift.runs r where r.id = run.id), steps);
+  end if;
   update nightshift.runs r
   set progress = r.progress || jsonb_build_object(section, steps)
   where r.id = run.id;
@@ -15444,7 +15447,7 @@ declare
     select quote_ident(a.attname)
     from unnest(parts) with ordinality p(name, position)
     join pg_catalog.pg_attribute a on a.attrelid = columns_named.relation and a.attnum > 0 and not a.attisdropped
-      and p.name in (a.attname, quote_ident(a.attname))
+      and p.name in (a.attname, quote_ident(a.attname), format('"%s"', replace(a.attname, '"', '""')))
     order by p.position
   );
 begin
@@ -15661,9 +15664,14 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select string_agg(
-    format('select %1$s, count(*) from %2$s where %3$s group by %1$s having count(*) > 1;', nightshift.columns_named(settings.relation, u.columns),
-      settings.relation,
-      case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end),
+    format('select %1$s, count(*) from %2$s where num_nulls(%1$s) = 0%3$s group by %1$s having count(*) > 1;',
+      nightshift.columns_named(settings.relation, u.columns), settings.relation,
+      case
+        when settings.flag_column is not null then format(' and %I is not true', settings.flag_column)
+        -- Without the column that would have been added, no row is deleted yet.
+        when nightshift.column_type(settings.relation, settings.marker_column) is null then ''
+        else format(' and %I is null', settings.marker_column)
+      end),
     ' ' order by u.position)
   from unnest(unique_among_active) with ordinality u(columns, position);
 $$;
@@ -15955,7 +15963,8 @@ comment on function nightshift.keys_asked is
 
 -- Deletes and restores by a plain update, as applications do it today: the time is the server's, the user is the one of the request,
 -- and a row that is deleted already keeps what its first deletion wrote.
--- Arguments of the trigger: what the update does (delete, restore, again), then the columns: marker, flag (or ''), by, reason, operation.
+-- Arguments of the trigger: what the update does (delete, restore, again), then the columns: marker, flag (or ''), by, reason, operation;
+-- then uuid where who deleted is one, and no role can stand there.
 
 create or replace function nightshift.mark_deletion()
 returns trigger
@@ -15986,7 +15995,7 @@ begin
   deleted_at := date_trunc('milliseconds', coalesce(case when actor is null then (after ->> tg_argv[1])::timestamptz end, statement_timestamp()));
   changes := jsonb_build_object(
     tg_argv[1], deleted_at,
-    tg_argv[3], coalesce(actor, after ->> tg_argv[3], current_user),
+    tg_argv[3], coalesce(actor, after ->> tg_argv[3], case when tg_nargs < 7 then current_user end),
     -- All rows that one statement deletes are of one operation, whose time is in its id.
     tg_argv[5], overlay(
       overlay(md5(pg_current_xact_id()::text || ' ' || statement_timestamp()::text) placing
@@ -16155,6 +16164,34 @@ $$;
 comment on function nightshift.record_failed_restores is
   'Records what restore reports of rows that could not come back. It does nothing when called by itself.';
 
+-- supabase/schema/soft-delete/record_purge.sql
+
+create or replace function nightshift.record_purge(run_id uuid, before jsonb, after jsonb)
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into nightshift.deletion_events (operation, action, relation_name, rows, actor)
+  select record_purge.run_id, 'purge', t.relation::text, sum(c.rows), 'retention-purge'
+  from nightshift.soft_delete_tables t
+  join (
+    select s.name, sign * n.rows as rows, n.relation_name
+    from (values ('before', -1, record_purge.before), ('after', 1, record_purge.after)) s(name, sign, steps)
+    cross join lateral jsonb_each(coalesce(s.steps, '{}')) e
+    cross join lateral (
+      select e.key, (e.value ->> 'rowsPurged')::bigint
+      union all
+      select c.key, c.value::bigint from jsonb_each_text(coalesce(e.value -> 'children', '{}')) c
+    ) n(relation_name, rows)
+  ) c on c.relation_name = t.relation::text
+  group by t.relation
+  having sum(c.rows) > 0
+  order by t.relation::text;
+$$;
+
+comment on function nightshift.record_purge is
+  'Records how many rows of tables with soft delete a batch has purged: the difference of two states of progress.steps. Without their keys, so that what was to be forgotten is.';
+
 -- supabase/schema/soft-delete/references_condition.sql
 
 create or replace function nightshift.references_condition(key oid)
@@ -16243,6 +16280,9 @@ declare
   changes constant text := nightshift.override_assignments(relation, overrides, jsonb_array_length(keys));
   path_before constant text := current_setting('search_path');
   shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
+  operation_before constant text := coalesce(current_setting('nightshift.operation', true), '');
+  actor_before constant text := coalesce(current_setting('nightshift.actor', true), '');
+  reason_before constant text := coalesce(current_setting('nightshift.reason', true), '');
   asked integer;
   seen integer;
   portions jsonb[];
@@ -16252,6 +16292,7 @@ declare
   edge record;
   parents jsonb;
   blocking jsonb;
+  answer jsonb;
   changed bigint;
   restored bigint := 0;
   restored_parents bigint := 0;
@@ -16308,10 +16349,10 @@ begin
       for edge in select e.* from nightshift.edges_to_parents(relation) e where on_conflict = 'restore_parents' loop
         loop
           execute edge.deleted_parents into parents using portion;
-          exit when parents is null or portion @> parents;
+          exit when parents is null or edge.referenced = relation and portion @> parents;
           if edge.referenced <> relation then
-            restored_parents := restored_parents
-              + (nightshift.restore(edge.referenced, parents, 'restore_parents', restored_by, reason) ->> 'restored')::bigint;
+            answer := nightshift.restore(edge.referenced, parents, 'restore_parents', restored_by, reason);
+            restored_parents := restored_parents + (answer ->> 'restored')::bigint + (answer ->> 'parents')::bigint;
             exit;
           end if;
           -- Of a table that refers to itself, all come back in one statement: there may be a circle of them.
@@ -16374,9 +16415,9 @@ begin
     end;
   end loop;
   perform nightshift.record_failed_restores(relation, actor, reason, failed);
-  perform set_config('nightshift.actor', '', true);
-  perform set_config('nightshift.reason', '', true);
-  perform set_config('nightshift.operation', '', true);
+  perform set_config('nightshift.actor', actor_before, true);
+  perform set_config('nightshift.reason', reason_before, true);
+  perform set_config('nightshift.operation', operation_before, true);
   perform set_config('nightshift.show_deleted', shown_before, true);
   return jsonb_build_object(
     'restored', restored, 'notDeleted', seen, 'notFound', asked - seen - restored - jsonb_array_length(failed), 'failed', failed,
@@ -16780,8 +16821,10 @@ begin
   -- Without a zone it is the time of UTC, whatever the zone of the session.
   at_time := case marker_type when 'timestamptz'::regtype then '%s' when 'date'::regtype then '(%s at time zone ''UTC'')::date'
     else '(%s at time zone ''UTC'')' end;
-  rules.mark := format('%I = %s, %I = $3::%s, %I = $4, %I = $5%s',
-    settings.marker_column, format(at_time, '$2'), settings.by_column, by_type, settings.reason_column, settings.operation_column,
+  -- A uuid is that of a user, and no role can stand there.
+  rules.mark := format('%I = %s, %I = %s, %I = $4, %I = $5%s',
+    settings.marker_column, format(at_time, '$2'), settings.by_column,
+    case by_type when 'uuid'::regtype then 'nullif($3, current_user)::uuid' else '$3' end, settings.reason_column, settings.operation_column,
     case when settings.flag_column is null then '' else format(', %I = true', settings.flag_column) end);
   rules.unmark := format('%I = null, %I = null, %I = null, %I = null%s',
     settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column,
@@ -16833,7 +16876,8 @@ declare
   deleted constant text := case when settings.flag_column is null then format('%I is not null', settings.marker_column)
     else quote_ident(settings.flag_column) end;
   arguments constant text := format('%L, %L, %L, %L, %L', settings.marker_column, coalesce(settings.flag_column, ''), settings.by_column,
-    settings.reason_column, settings.operation_column);
+    settings.reason_column, settings.operation_column)
+    || case when nightshift.column_type(settings.relation, settings.by_column) = 'uuid'::regtype then ', ''uuid''' else '' end;
   step nightshift.ddl_step;
   trigger record;
   kind text;
@@ -19810,7 +19854,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '3f7342cffd538ed5059fa7c25a6a9e327c90d1964b42c60623083bef870d4c28', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e215b77e1b4caf22bf920e7e254f388d8fbc52b03677816a33fc24b6ac52ddf3', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -19863,7 +19907,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   primary_key, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending,
   purge_released, purge_slices, purge_steps, purge_waits, put_off, raise_conflict, reach_rows, read_as_caller,
   read_partitions, read_pressure, reasons_of, reattach_partition, record_batch, record_deletions,
-  record_failed_restores, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
+  record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
   reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
   refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables,
   release_default, released_row, remember_held, remove_health_threshold, remove_partition_policy,

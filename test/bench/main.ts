@@ -6,6 +6,7 @@ import { benchHealth } from './health.ts';
 import { benchLive } from './live.ts';
 import { benchPartitions } from './partitions.ts';
 import { benchPurge } from './purge.ts';
+import { benchSoftDelete } from './soft-delete.ts';
 import { benchViews } from './views.ts';
 
 type Bench = (say: (text: string) => void) => Promise<object>;
@@ -17,6 +18,7 @@ const benches: Record<string, Bench> = {
   live: benchLive,
   partitions: benchPartitions,
   purge: benchPurge,
+  'soft-delete': benchSoftDelete,
   views: benchViews,
 };
 

@@ -35,6 +35,9 @@ begin
       where p.relation = entry.relation;
     end if;
   end loop;
+  if section = 'steps' and not run.dry_run then
+    perform nightshift.record_purge(run.id, (select r.progress -> 'steps' from nightshift.runs r where r.id = run.id), steps);
+  end if;
   update nightshift.runs r
   set progress = r.progress || jsonb_build_object(section, steps)
   where r.id = run.id;

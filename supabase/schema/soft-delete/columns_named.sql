@@ -10,7 +10,7 @@ declare
     select quote_ident(a.attname)
     from unnest(parts) with ordinality p(name, position)
     join pg_catalog.pg_attribute a on a.attrelid = columns_named.relation and a.attnum > 0 and not a.attisdropped
-      and p.name in (a.attname, quote_ident(a.attname))
+      and p.name in (a.attname, quote_ident(a.attname), format('"%s"', replace(a.attname, '"', '""')))
     order by p.position
   );
 begin

@@ -1,6 +1,7 @@
 -- Deletes and restores by a plain update, as applications do it today: the time is the server's, the user is the one of the request,
 -- and a row that is deleted already keeps what its first deletion wrote.
--- Arguments of the trigger: what the update does (delete, restore, again), then the columns: marker, flag (or ''), by, reason, operation.
+-- Arguments of the trigger: what the update does (delete, restore, again), then the columns: marker, flag (or ''), by, reason, operation;
+-- then uuid where who deleted is one, and no role can stand there.
 
 create or replace function nightshift.mark_deletion()
 returns trigger
@@ -31,7 +32,7 @@ begin
   deleted_at := date_trunc('milliseconds', coalesce(case when actor is null then (after ->> tg_argv[1])::timestamptz end, statement_timestamp()));
   changes := jsonb_build_object(
     tg_argv[1], deleted_at,
-    tg_argv[3], coalesce(actor, after ->> tg_argv[3], current_user),
+    tg_argv[3], coalesce(actor, after ->> tg_argv[3], case when tg_nargs < 7 then current_user end),
     -- All rows that one statement deletes are of one operation, whose time is in its id.
     tg_argv[5], overlay(
       overlay(md5(pg_current_xact_id()::text || ' ' || statement_timestamp()::text) placing

@@ -25,6 +25,9 @@ declare
   changes constant text := nightshift.override_assignments(relation, overrides, jsonb_array_length(keys));
   path_before constant text := current_setting('search_path');
   shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
+  operation_before constant text := coalesce(current_setting('nightshift.operation', true), '');
+  actor_before constant text := coalesce(current_setting('nightshift.actor', true), '');
+  reason_before constant text := coalesce(current_setting('nightshift.reason', true), '');
   asked integer;
   seen integer;
   portions jsonb[];
@@ -34,6 +37,7 @@ declare
   edge record;
   parents jsonb;
   blocking jsonb;
+  answer jsonb;
   changed bigint;
   restored bigint := 0;
   restored_parents bigint := 0;
@@ -90,10 +94,10 @@ begin
       for edge in select e.* from nightshift.edges_to_parents(relation) e where on_conflict = 'restore_parents' loop
         loop
           execute edge.deleted_parents into parents using portion;
-          exit when parents is null or portion @> parents;
+          exit when parents is null or edge.referenced = relation and portion @> parents;
           if edge.referenced <> relation then
-            restored_parents := restored_parents
-              + (nightshift.restore(edge.referenced, parents, 'restore_parents', restored_by, reason) ->> 'restored')::bigint;
+            answer := nightshift.restore(edge.referenced, parents, 'restore_parents', restored_by, reason);
+            restored_parents := restored_parents + (answer ->> 'restored')::bigint + (answer ->> 'parents')::bigint;
             exit;
           end if;
           -- Of a table that refers to itself, all come back in one statement: there may be a circle of them.
@@ -156,9 +160,9 @@ begin
     end;
   end loop;
   perform nightshift.record_failed_restores(relation, actor, reason, failed);
-  perform set_config('nightshift.actor', '', true);
-  perform set_config('nightshift.reason', '', true);
-  perform set_config('nightshift.operation', '', true);
+  perform set_config('nightshift.actor', actor_before, true);
+  perform set_config('nightshift.reason', reason_before, true);
+  perform set_config('nightshift.operation', operation_before, true);
   perform set_config('nightshift.show_deleted', shown_before, true);
   return jsonb_build_object(
     'restored', restored, 'notDeleted', seen, 'notFound', asked - seen - restored - jsonb_array_length(failed), 'failed', failed,

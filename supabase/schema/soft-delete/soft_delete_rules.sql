@@ -50,8 +50,10 @@ begin
   -- Without a zone it is the time of UTC, whatever the zone of the session.
   at_time := case marker_type when 'timestamptz'::regtype then '%s' when 'date'::regtype then '(%s at time zone ''UTC'')::date'
     else '(%s at time zone ''UTC'')' end;
-  rules.mark := format('%I = %s, %I = $3::%s, %I = $4, %I = $5%s',
-    settings.marker_column, format(at_time, '$2'), settings.by_column, by_type, settings.reason_column, settings.operation_column,
+  -- A uuid is that of a user, and no role can stand there.
+  rules.mark := format('%I = %s, %I = %s, %I = $4, %I = $5%s',
+    settings.marker_column, format(at_time, '$2'), settings.by_column,
+    case by_type when 'uuid'::regtype then 'nullif($3, current_user)::uuid' else '$3' end, settings.reason_column, settings.operation_column,
     case when settings.flag_column is null then '' else format(', %I = true', settings.flag_column) end);
   rules.unmark := format('%I = null, %I = null, %I = null, %I = null%s',
     settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column,

@@ -14,7 +14,8 @@ declare
   deleted constant text := case when settings.flag_column is null then format('%I is not null', settings.marker_column)
     else quote_ident(settings.flag_column) end;
   arguments constant text := format('%L, %L, %L, %L, %L', settings.marker_column, coalesce(settings.flag_column, ''), settings.by_column,
-    settings.reason_column, settings.operation_column);
+    settings.reason_column, settings.operation_column)
+    || case when nightshift.column_type(settings.relation, settings.by_column) = 'uuid'::regtype then ', ''uuid''' else '' end;
   step nightshift.ddl_step;
   trigger record;
   kind text;

@@ -7,6 +7,7 @@ export {
   RowNotFoundError,
   SoftDeleteError,
 } from './errors.ts';
+export { type DeletionPlan, planDelete } from './plan.ts';
 export {
   type OnConflict,
   type OperationRestoration,
@@ -17,3 +18,4 @@ export {
 } from './restore.ts';
 export { type DeleteOptions, type Deletion, softDelete, startOperation } from './soft-delete.ts';
 export type { Client, KeyOf, Keys, TableName, WithSoftDelete } from './types.ts';
+export { type Condition, type DeletionWhere, softDeleteWhere } from './where.ts';

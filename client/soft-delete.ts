@@ -10,6 +10,8 @@ export interface DeleteOptions {
   reason?: string | undefined;
   /** From `startOperation`: to delete from several tables in one operation, or to go on with one that stopped. At most a day old. */
   operation?: string | undefined;
+  /** The hash of `planDelete`, for up to 1,000 keys: NS409 when other rows would go by now, and nothing is deleted. */
+  confirmed?: string | undefined;
   /** Stops between batches and tries. What was committed stays deleted, and the batch under way may be. */
   signal?: AbortSignal | undefined;
   /** Called after each committed batch, with the totals so far and with the batch's own. */
@@ -74,7 +76,7 @@ export async function softDelete<
   client: Client<Database>,
   table: Name,
   keys: Keys<Given<Key>>,
-  { by, reason, operation: given, signal, onProgress }: DeleteOptions = {},
+  { by, reason, operation: given, confirmed, signal, onProgress }: DeleteOptions = {},
 ): Promise<Deletion> {
   const operation = given ?? (await startOperation(client, { signal }));
   const about: About = { table, operation, signal };
@@ -88,7 +90,14 @@ export async function softDelete<
   };
   const deleteBatch = async (batch: Key[]): Promise<Answer> => {
     const asked = withoutErrors(keysForJson(batch, about));
-    const args = { relation: relationOf(table), keys: asked, deleted_by: by, reason, operation };
+    const args = {
+      relation: relationOf(table),
+      keys: asked,
+      deleted_by: by,
+      reason,
+      operation,
+      confirmed,
+    };
     const { answer, answerLost } = await call(client, 'soft_delete', args, isAnswer, about);
     return answerLost ? creditRepeated(answer) : answer;
   };

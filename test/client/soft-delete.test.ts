@@ -4,6 +4,7 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   AlreadyDeletedError,
   NotDeletedError,
+  planDelete,
   RestoreConflictError,
   RowNotFoundError,
   restore,
@@ -263,6 +264,14 @@ describe('a call whose answer was lost', () => {
       failed: 0,
     });
     expect(await db.sql`select from app.orders where deleted_at is not null`).toEqual([]);
+  });
+
+  it('is repeated although it was confirmed, and nothing of it is left to confirm', async () => {
+    await insertOrders(1);
+    const { hash: confirmed } = await planDelete(service(), 'app.orders', 1);
+    expect(await softDelete(losing('soft_delete'), 'app.orders', 1, { confirmed })).toMatchObject({
+      deleted: 1,
+    });
   });
 
   it('that began an operation, is begun again', async () => {

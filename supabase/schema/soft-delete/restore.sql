@@ -28,8 +28,8 @@ declare
   operation_before constant text := coalesce(current_setting('nightshift.operation', true), '');
   actor_before constant text := coalesce(current_setting('nightshift.actor', true), '');
   reason_before constant text := coalesce(current_setting('nightshift.reason', true), '');
-  asked integer;
-  seen integer;
+  rows_found record;
+  active integer;
   portions jsonb[];
   portion jsonb;
   position integer := 1;
@@ -58,31 +58,17 @@ begin
   perform set_config('nightshift.operation', 'restore', true);
   perform set_config('nightshift.actor', actor, true);
   perform set_config('nightshift.reason', coalesce(reason, ''), true);
-  begin
-    execute format($query$
-      with asked as (select distinct * from jsonb_to_recordset($1) as k(%1$s)),
-      seen as materialized (
-        select %2$s as key, %3$s as is_deleted from asked k join %4$s r on %5$s order by %6$s for update of r
-      )
-      select (select count(*) from asked), count(*), array[coalesce(jsonb_agg(key) filter (where is_deleted), '[]')] from seen
-    $query$, rules.key_definition, rules.key_object, rules.deleted, rules.source, rules.key_match, rules.key_order)
-    into asked, seen, portions using asked_keys;
-  exception
-    when data_exception or check_violation then
-      raise exception using
-        errcode = 'NS422',
-        message = format('One of the keys is not a value of the primary key of %s (%s)', rules.relation, rules.key_definition),
-        hint = 'Pass values of that type. Nothing was restored.';
-  end;
+  select f.* into rows_found from nightshift.find_rows(rules, asked_keys, 'update') f;
+  portions := array[rows_found.deleted];
+  active := jsonb_array_length(rows_found.active);
   if jsonb_array_length(keys) = 1 and jsonb_array_length(portions[1]) = 0 then
     raise exception using
-      errcode = case seen when 1 then 'NS409' else 'NS404' end,
-      message = case seen when 1 then format('The row of %s is not deleted', relation)
+      errcode = case active when 1 then 'NS409' else 'NS404' end,
+      message = case active when 1 then format('The row of %s is not deleted', relation)
         else format('There is no such row in %s, or not for %s', relation, current_user) end,
-      hint = case seen when 1 then 'There is nothing to restore.'
+      hint = case active when 1 then 'There is nothing to restore.'
         else 'It may have been purged, or row level security keeps it from this user.' end;
   end if;
-  seen := seen - jsonb_array_length(portions[1]);
   -- A conflict that shows only at the commit would undo all the others with it.
   set constraints all immediate;
 
@@ -165,7 +151,7 @@ begin
   perform set_config('nightshift.operation', operation_before, true);
   perform set_config('nightshift.show_deleted', shown_before, true);
   return jsonb_build_object(
-    'restored', restored, 'notDeleted', seen, 'notFound', asked - seen - restored - jsonb_array_length(failed), 'failed', failed,
+    'restored', restored, 'notDeleted', active, 'notFound', rows_found.asked - active - jsonb_array_length(rows_found.deleted), 'failed', failed,
     'parents', restored_parents, 'replaced', replaced
   );
 exception

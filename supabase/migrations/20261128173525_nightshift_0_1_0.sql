@@ -15470,6 +15470,117 @@ $$;
 comment on function nightshift.columns_named is
   'Columns of a table, given as a list with commas, as SQL writes them. Errors: NS422 one of them is not there.';
 
+-- supabase/schema/soft-delete/comparison_operator.sql
+
+create or replace function nightshift.comparison_operator(type_id oid, strategy integer)
+returns oid
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with recursive base(id) as (
+    select comparison_operator.type_id
+    union all
+    select t.typbasetype from base b join pg_catalog.pg_type t on t.oid = b.id and t.typtype = 'd'
+  ), plain as (
+    select t.oid, t.typtype, t.typcategory from base b join pg_catalog.pg_type t on t.oid = b.id and t.typtype <> 'd'
+  )
+  select p.amopopr
+  from plain
+  join pg_catalog.pg_opclass c on c.opcdefault and c.opcmethod = (select a.oid from pg_catalog.pg_am a where a.amname = 'btree')
+  join pg_catalog.pg_amop p on p.amopfamily = c.opcfamily and p.amoplefttype = c.opcintype
+    and p.amoprighttype = c.opcintype and p.amopstrategy = comparison_operator.strategy
+  where c.opcintype = plain.oid
+    or c.opcintype = 'anyenum'::regtype and plain.typtype = 'e'
+    or c.opcintype = 'anyarray'::regtype and plain.typcategory = 'A'
+    or c.opcintype = 'anyrange'::regtype and plain.typtype = 'r'
+    or exists (
+      select from pg_catalog.pg_cast t
+      where t.castsource = plain.oid and t.casttarget = c.opcintype and t.castmethod = 'b' and t.castcontext = 'i'
+    )
+  order by c.opcintype <> plain.oid, c.opcintype = 'text'::regtype desc, c.opcintype
+  limit 1;
+$$;
+
+comment on function nightshift.comparison_operator is
+  'The operator by which an index sorts a type: strategy 1 to 5 is <, <=, =, >=, >. Null for a type without an order, like json.';
+
+-- supabase/schema/soft-delete/condition_in_sql.sql
+
+create or replace function nightshift.condition_in_sql(relation regclass, condition jsonb)
+returns text
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  hint constant text := 'Pass [{"column": "status", "operator": "eq", "value": "done"}]: operators are eq, neq, lt, lte, gt, gte, in (with an array), is_null and not_null (without a value), and all must be true.';
+  term jsonb;
+  position bigint;
+  "column" record;
+  comparison text;
+  wrong text;
+  terms text[] := '{}';
+begin
+  -- Only whoever may delete its rows learns of its columns.
+  perform nightshift.soft_delete_rules(relation);
+  if condition is null or jsonb_typeof(condition) <> 'array' or condition = '[]' then
+    raise exception using
+      errcode = 'NS422',
+      message = 'condition must be an array of one comparison or more',
+      detail = 'An empty one would delete all rows.',
+      hint = hint;
+  end if;
+  for term, position in select t.e, t.n - 1 from jsonb_array_elements(condition) with ordinality t(e, n) loop
+    comparison := case when jsonb_typeof(term) = 'object' then term ->> 'operator' end;
+    select quote_ident(a.attname) as name, format('%I.%I', n.nspname, t.typname) as type, a.atttypid::regtype as shown_type,
+      nightshift.comparison_operator(a.atttypid, case comparison when 'lt' then 1 when 'lte' then 2 when 'gte' then 4 when 'gt' then 5 else 3 end) as operator
+    into "column"
+    from pg_catalog.pg_attribute a
+    join pg_catalog.pg_type t on t.oid = a.atttypid
+    join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+    where a.attrelid = relation and a.attname::text = term ->> 'column' and a.attnum > 0 and not a.attisdropped;
+    wrong := case
+      when comparison is null or comparison not in ('eq', 'neq', 'lt', 'lte', 'gt', 'gte', 'in', 'is_null', 'not_null') then
+        format('%s is no comparison', term)
+      when "column".name is null then format('%s has no column %I', relation, coalesce(term ->> 'column', ''))
+      when term - array['column', 'operator', 'value'] <> '{}' then format('%s is no comparison', term)
+      when comparison in ('is_null', 'not_null') then
+        case when term ? 'value' then format('%s takes no value', comparison) end
+      when "column".operator is null then format('Values of type %s cannot be compared', "column".shown_type)
+      when comparison = 'in' then
+        case when coalesce(jsonb_typeof(term -> 'value'), '') <> 'array' or term -> 'value' @> '[null]' then 'in takes an array of values without null' end
+      when coalesce(jsonb_typeof(term -> 'value'), 'null') = 'null' then
+        format('%s takes a value other than null, for which there are is_null and not_null', comparison)
+    end;
+    if wrong is not null then
+      raise exception using errcode = 'NS422', message = wrong, hint = hint;
+    end if;
+    terms := terms || case
+      when comparison in ('is_null', 'not_null') then
+        format('r.%s is %s', "column".name, case comparison when 'is_null' then 'null' else 'not null' end)
+      else (
+        select format(case comparison when 'neq' then 'not (%s)' else '%s' end,
+          case comparison
+            when 'in' then format(
+              'r.%1$s%2$s %3$s any (array(select v%4$s from jsonb_array_elements_text($1 -> %5$s -> ''value'') v))',
+              "column".name, o.cast_left, o.name, value_type, position)
+            else format('r.%1$s%2$s %3$s ($1 -> %5$s ->> ''value'')%4$s', "column".name, o.cast_left, o.name, value_type, position)
+          end)
+        from nightshift.trusted_operator("column".operator) o
+        cross join lateral (select coalesce(nullif(o.cast_right, ''), '::' || "column".type)) t(value_type)
+      )
+    end;
+  end loop;
+  return array_to_string(terms, ' and ');
+end;
+$$;
+
+comment on function nightshift.condition_in_sql is
+  'The SQL condition for rows r of a table that a condition [{column, operator, value}] says, where $1 is that condition: it holds names of columns and operators, and no value. Errors: NS422 it is empty, or one of its comparisons is none; NS403, NS404 as of soft_delete_rules.';
+
 -- supabase/schema/soft-delete/declare_cascades.sql
 
 create or replace function nightshift.declare_cascades(relation regclass, cascade text[])
@@ -15552,6 +15663,31 @@ $$;
 
 comment on function nightshift.deletion_actor is
   'Who deletes or restores: the user of the request, else who is given, else the role. Errors: NS403 the user gives another.';
+
+-- supabase/schema/soft-delete/deletion_hash.sql
+
+create or replace function nightshift.deletion_hash(keys jsonb, tables jsonb)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select md5(jsonb_build_array(
+    (select jsonb_agg(distinct k) from jsonb_array_elements(deletion_hash.keys) k),
+    (
+      select jsonb_agg(jsonb_build_array(e.relation, e.via, e.rows) order by e.relation, e.via nulls first)
+      from (
+        select t ->> 'relation', t ->> 'via', sum((t ->> 'rows')::bigint)
+        from jsonb_array_elements(deletion_hash.tables) t
+        group by 1, 2
+      ) e(relation, via, rows)
+      where e.rows > 0
+    )
+  )::text);
+$$;
+
+comment on function nightshift.deletion_hash is
+  'What a deletion is confirmed by: a hash of the keys that were asked for, and of how many rows go in each table by each foreign key, [{relation, via, rows}].';
 
 -- supabase/schema/soft-delete/deletion_operation.sql
 
@@ -15686,7 +15822,7 @@ comment on function nightshift.duplicates_query is 'The queries that find active
 
 -- supabase/schema/soft-delete/edges_to_children.sql
 
-create or replace function nightshift.edges_to_children(relation regclass, out referencing regclass, out children text)
+create or replace function nightshift.edges_to_children(relation regclass, out referencing regclass, out constraint_name name, out children text)
 returns setof record
 language sql
 stable
@@ -15694,7 +15830,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
-  select s.referencing, format(
+  select s.referencing, s.constraint_name, format(
     'select jsonb_agg(c.key) from (select %s as key '
     || 'from (select r.* from jsonb_to_recordset($1) as k(%s) join %s r on %s) p join %s r on %s where not (%s)) c',
     child.key_object, parent.key_definition, parent.source, parent.key_match, child.source,
@@ -15708,11 +15844,11 @@ as $$
 $$;
 
 comment on function nightshift.edges_to_children is
-  'The foreign keys along which a deletion in a table goes on: the table that refers, and the query for the keys of its rows that are not deleted and refer to the rows with the keys $1. Errors: see soft_delete_rules.';
+  'The foreign keys along which a deletion in a table goes on: the table that refers, the foreign key, and the query for the keys of its rows that are not deleted and refer to the rows with the keys $1. Errors: see soft_delete_rules.';
 
 -- supabase/schema/soft-delete/edges_to_parents.sql
 
-create or replace function nightshift.edges_to_parents(relation regclass, out referenced regclass, out deleted_parents text)
+create or replace function nightshift.edges_to_parents(relation regclass, out referenced regclass, out constraint_name name, out deleted_parents text, out blocking text)
 returns setof record
 language sql
 stable
@@ -15720,13 +15856,19 @@ security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
-  select s.relation, format(
+  select s.relation, s.constraint_name, format(
     'select jsonb_agg(distinct p.key) from (select r.* from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
     || 'join (select r.*, %s as key from %s r where %s) p on %s',
     child.key_definition, child.source, child.key_match,
-    parent.key_object, parent.source, parent.deleted, nightshift.references_condition(c.oid))
+    parent.key_object, parent.source, parent.deleted, nightshift.references_condition(c.oid)), format(
+    'select jsonb_agg(jsonb_build_object(''key'', r.key, ''blocking'', p.key)) '
+    || 'from (select r.*, %s as key from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
+    || 'join (select r.*, %s as key from %s r where %s and r.%I is distinct from $2) p on %s',
+    child.key_value, child.key_definition, child.source, child.key_match,
+    parent.key_value, parent.source, parent.deleted, t.operation_column, nightshift.references_condition(c.oid))
   from nightshift.soft_delete_cascades s
   join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
+  join nightshift.soft_delete_tables t on t.relation = s.relation
   cross join lateral nightshift.soft_delete_rules(s.relation, false) parent
   cross join lateral nightshift.soft_delete_rules(s.referencing) child
   where s.referencing = edges_to_parents.relation
@@ -15734,7 +15876,7 @@ as $$
 $$;
 
 comment on function nightshift.edges_to_parents is
-  'The foreign keys along which a deletion came to a table: the table referred to, and the query for the keys of its deleted rows to which the rows with the keys $1 refer. Errors: see soft_delete_rules.';
+  'The foreign keys along which a deletion came to a table: the table referred to, the foreign key, and queries for the keys of its deleted rows to which the rows with the keys $1 refer, and for what keeps those from coming back with operation $2: [{key, blocking: the key of a row that another operation deleted}]. Errors: see soft_delete_rules.';
 
 -- supabase/schema/soft-delete/enable_soft_delete.sql
 
@@ -15828,6 +15970,43 @@ $$;
 
 comment on function nightshift.enable_soft_delete is
   'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. dry_run: only says what it would do. Returns {relation, done, toDo}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';
+
+-- supabase/schema/soft-delete/find_rows.sql
+
+create or replace function nightshift.find_rows(
+  rules nightshift.soft_delete_rules, keys jsonb, row_lock text,
+  out asked integer, out active jsonb, out deleted jsonb
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+begin
+  -- In the order of the keys, so that two calls wait for each other and are never in a deadlock.
+  execute format($query$
+    with asked as (select distinct * from jsonb_to_recordset($1) as k(%1$s)),
+    seen as materialized (
+      select %2$s as key, %3$s as is_deleted from asked k join %4$s r on %5$s order by %6$s %7$s
+    )
+    select (select count(*) from asked),
+      coalesce(jsonb_agg(key) filter (where not is_deleted), '[]'), coalesce(jsonb_agg(key) filter (where is_deleted), '[]')
+    from seen
+  $query$, rules.key_definition, rules.key_object, rules.deleted, rules.source, rules.key_match, rules.key_order,
+    case row_lock
+      when 'update' then 'for update of r' when 'update skip locked' then 'for update of r skip locked'
+      when 'update nowait' then 'for update of r nowait' else 'for key share of r' end)
+  into asked, active, deleted using keys;
+exception
+  when data_exception or check_violation then
+    raise exception using
+      errcode = 'NS422',
+      message = format('One of the keys is not a value of the primary key of %s (%s)', rules.relation, rules.key_definition),
+      hint = 'Pass values of that type. Nothing was changed.';
+end;
+$$;
+
+comment on function nightshift.find_rows is
+  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update, also with skip locked or nowait; or key share, for which only who deletes a row for good waits). Errors: NS422 a key is no value of its type.';
 
 -- supabase/schema/soft-delete/hold_parents.sql
 
@@ -16117,6 +16296,206 @@ $$;
 comment on function nightshift.override_assignments is
   'Assignments of the columns that a restored row gets anew, from the object $2; empty for none. Errors: NS422 several rows, or no such column.';
 
+-- supabase/schema/soft-delete/plan_delete.sql
+
+-- What soft_delete would do, found along the same foreign keys, and not done.
+-- Rights: those of the caller, row level security included, so that what is shown is what would go.
+-- Locks: FOR KEY SHARE on the rows, since what a user may change is a question that only a lock asks.
+
+create or replace function nightshift.plan_delete(relation regclass, keys jsonb)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set jit = off
+set lock_timeout = '1s'
+as $$
+declare
+  rules nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
+  asked_keys constant jsonb := nightshift.keys_asked(rules, keys);
+  shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
+  tables regclass[] := array[relation];
+  key_sets jsonb[] := array[asked_keys];
+  via text[] := array[null];
+  position integer := 1;
+  rows_found record;
+  going jsonb := '{}';
+  new_keys jsonb;
+  steps jsonb := '[]';
+  restricted jsonb := '[]';
+  answer jsonb;
+  edge record;
+  children jsonb;
+  context text;
+begin
+  perform set_config('nightshift.show_deleted', 'on', true);
+  while position <= cardinality(tables) loop
+    if position > 1 then
+      rules := nightshift.soft_delete_rules(tables[position]);
+    end if;
+    select f.* into rows_found from nightshift.find_rows(rules, key_sets[position], 'key share') f;
+    if position = 1 then
+      answer := jsonb_build_object(
+        'alreadyDeleted', jsonb_array_length(rows_found.deleted),
+        'notFound', rows_found.asked - jsonb_array_length(rows_found.active) - jsonb_array_length(rows_found.deleted)
+      );
+    end if;
+    -- A row that goes by two foreign keys goes by the first, and a circle of rows has an end.
+    new_keys := (
+      select coalesce(jsonb_agg(n.key), '[]')
+      from (
+        select e as key from jsonb_array_elements(rows_found.active) e
+        except
+        select e from jsonb_array_elements(going -> rules.relation::text) e
+      ) n
+    );
+    if new_keys <> '[]' then
+      select restricted || coalesce(jsonb_agg(to_jsonb(r)), '[]') into restricted
+      from (
+        select r.referencing::text as referencing, r.constraint_name as "constraint", r.rows
+        from nightshift.restricting_rows(tables[position], new_keys, going) r
+      ) r;
+      steps := steps || jsonb_build_object('relation', rules.relation::text, 'rows', jsonb_array_length(new_keys), 'via', via[position]);
+      going := going || jsonb_build_object(rules.relation::text, coalesce(going -> rules.relation::text, '[]') || new_keys);
+      for edge in select e.* from nightshift.edges_to_children(rules.relation) e loop
+        execute edge.children into children using new_keys;
+        if children is not null then
+          tables := tables || edge.referencing;
+          key_sets := key_sets || children;
+          via := via || edge.constraint_name::text;
+        end if;
+      end loop;
+    end if;
+    position := position + 1;
+  end loop;
+  perform set_config('nightshift.show_deleted', shown_before, true);
+  return answer || jsonb_build_object(
+    'tables', (
+      select coalesce(jsonb_agg(to_jsonb(t) - 'first' order by t.first), '[]')
+      from (
+        select s ->> 'relation' as relation, sum((s ->> 'rows')::bigint) as rows, s ->> 'via' as via, min(n) as first
+        from jsonb_array_elements(steps) with ordinality e(s, n)
+        group by 1, 3
+      ) t
+    ),
+    'restricted', (
+      select coalesce(jsonb_agg(to_jsonb(t) order by t.referencing, t."constraint"), '[]')
+      from (
+        select r ->> 'referencing' as referencing, r ->> 'constraint' as "constraint", sum((r ->> 'rows')::bigint) as rows
+        from jsonb_array_elements(restricted) r
+        group by 1, 2
+      ) t
+    ),
+    'hash', nightshift.deletion_hash(asked_keys, steps)
+  );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.plan_delete is
+  'What soft_delete of these keys would delete, with nothing changed: {tables: [{relation, rows, via: the foreign key by which they go along, null for the rows themselves}], restricted: [{referencing, constraint, rows: 1,000 at most for each table}], what keeps it from being done, alreadyDeleted, notFound: not there, or not for this user, hash}. Pass hash to soft_delete as confirmed, and it is done only while it is still that. The rights are those of the caller, row level security included. Errors: NS403, NS404, NS422 as of soft_delete.';
+
+-- supabase/schema/soft-delete/plan_restore.sql
+
+-- What restore_operation would meet, before anybody waits for it in vain.
+-- Rights: those of the caller, row level security included.
+-- Locks: ACCESS SHARE. Nothing keeps what is found from changing until the restore.
+
+create or replace function nightshift.plan_restore(operation uuid)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  most_conflicts constant integer := 1000;
+  shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
+  stamp constant timestamptz := nightshift.operation_time(operation);
+  relation regclass;
+  rules nightshift.soft_delete_rules;
+  page record;
+  last_key jsonb;
+  rows bigint;
+  edge record;
+  blocking jsonb;
+  tables jsonb := '[]';
+  conflicts jsonb := '[]';
+  context text;
+begin
+  if operation is null then
+    raise exception using errcode = 'NS422', message = 'operation must be given', hint = 'soft_delete returns it, and deletion_id of each row has it.';
+  end if;
+  perform set_config('nightshift.show_deleted', 'on', true);
+  for relation in select t from nightshift.soft_delete_tables_of_operation(operation) t loop
+    rules := nightshift.soft_delete_rules(relation);
+    rows := 0;
+    last_key := null;
+    loop
+      execute format($query$
+        select jsonb_agg(n.key) as keys, count(*) as rows, (array_agg(n.key order by n.position desc))[1] as last_key
+        from (
+          select %1$s as key, row_number() over (order by %2$s) as position from %3$s r
+          where %4$s %5$s
+          order by %2$s limit 10000
+        ) n
+      $query$, rules.key_object, rules.key_order, rules.source, rules.of_operation,
+        case when last_key is null then '' else format('and (%s) > (select %s from jsonb_to_recordset(jsonb_build_array($3)) as r(%s))',
+          rules.key_order, rules.key_order, rules.key_definition) end)
+      into page using stamp, operation, last_key;
+      exit when page.rows = 0;
+      rows := rows + page.rows;
+      last_key := page.last_key;
+      for edge in
+        select 'unique' as kind, c.relname::text as "constraint", u.blocking
+        from nightshift.unique_conflicts(relation) u join pg_catalog.pg_class c on c.oid = u.index_name
+        union all
+        select 'parent_deleted', p.constraint_name::text, p.blocking from nightshift.edges_to_parents(relation) p
+      loop
+        -- Once there are too many to show, only the rows are counted.
+        exit when jsonb_array_length(conflicts) > most_conflicts;
+        execute edge.blocking into blocking using page.keys, operation;
+        conflicts := conflicts || coalesce((
+          select jsonb_agg(jsonb_build_object('relation', relation::text, 'key', b.key, 'kind', edge.kind, 'constraint', edge."constraint",
+            'blocking', b.blocking) order by b.key)
+          from (
+            select case when single then e -> 'key' -> rules.key_names[1] else e -> 'key' end as key,
+              case when single then e -> 'blocking' -> rules.key_names[1] else e -> 'blocking' end as blocking
+            from jsonb_array_elements(blocking) e
+            cross join lateral (select edge.kind = 'unique' and cardinality(rules.key_names) = 1 as single) s
+            limit most_conflicts + 1
+          ) b
+        ), '[]');
+      end loop;
+      exit when page.rows < 10000;
+    end loop;
+    if rows > 0 then
+      tables := tables || jsonb_build_object('relation', relation::text, 'rows', rows);
+    end if;
+  end loop;
+  perform set_config('nightshift.show_deleted', shown_before, true);
+  if tables = '[]' then
+    raise exception using
+      errcode = 'NS404',
+      message = format('Operation %s has no deleted rows, or none for %s', operation, current_user),
+      hint = 'They were restored or purged already, or belong to tables that are not for users.';
+  end if;
+  return jsonb_build_object(
+    'tables', tables,
+    'conflicts', (select coalesce(jsonb_agg(c.e order by c.n), '[]') from jsonb_array_elements(conflicts) with ordinality c(e, n) where c.n <= most_conflicts),
+    'moreConflicts', jsonb_array_length(conflicts) > most_conflicts
+  );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.plan_restore is
+  'What restore_operation would restore and what is in its way, with nothing changed: {tables: [{relation, rows}], conflicts: [{relation, key, kind: unique (an active row has taken its value) or parent_deleted (it belongs to a row that another operation deleted), constraint, blocking: the key of that row}], moreConflicts: whether there are more than the 1,000 shown}. Only the restore itself tells what a trigger or a unique index of an expression says. The rights are those of the caller, row level security included. Errors: NS404 no such rows, NS422.';
+
 -- supabase/schema/soft-delete/record_deletions.sql
 
 -- The history of deletions and restores, also of those by a plain update. It is written here and nowhere else, so nobody can make it up.
@@ -16267,36 +16646,27 @@ comment on function nightshift.references_condition is
 -- supabase/schema/soft-delete/require_unrestricted.sql
 
 -- ON DELETE RESTRICT was written by someone who meant it, so it counts for a soft delete too; what no key says is not implied.
--- The check sees all rows, as that of a foreign key does: what the caller cannot see holds a row just the same.
 
 create or replace function nightshift.require_unrestricted(relation regclass, keys jsonb)
 returns void
 language plpgsql
 stable
-security definer
 set search_path = pg_catalog, pg_temp
-set jit = off
-set row_security = off
 as $$
 declare
   blocking record;
-  rows bigint;
 begin
-  for blocking in
-    select r.referencing, r.constraint_name, r.count_query from nightshift.restricting_keys(require_unrestricted.relation) r
-  loop
-    execute blocking.count_query into rows using keys;
-    if rows > 0 then
-      raise exception using
-        errcode = 'NS409',
-        message = format('%s %s of %s refer to these rows of %s', case when rows >= 1000 then '1,000 or more' else rows::text end,
-          case rows when 1 then 'row' else 'rows' end, blocking.referencing, relation),
-        detail = format('The foreign key %I says ON DELETE RESTRICT. Nothing was deleted.', blocking.constraint_name),
-        constraint = blocking.constraint_name,
-        hint = format('Delete those first, or let them go along: select nightshift.enable_soft_delete(%L, cascade => array[%L]);',
-          relation::text, blocking.referencing::text);
-    end if;
-  end loop;
+  select r.* into blocking from nightshift.restricting_rows(relation, keys, '{}') r limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS409',
+      message = format('%s %s of %s refer to these rows of %s', case when blocking.rows >= 1000 then '1,000 or more' else blocking.rows::text end,
+        case blocking.rows when 1 then 'row' else 'rows' end, blocking.referencing, relation),
+      detail = format('The foreign key %I says ON DELETE RESTRICT. Nothing was deleted.', blocking.constraint_name),
+      constraint = blocking.constraint_name,
+      hint = format('Delete those first, or let them go along: select nightshift.enable_soft_delete(%L, cascade => array[%L]);',
+        relation::text, blocking.referencing::text);
+  end if;
 end;
 $$;
 
@@ -16335,14 +16705,9 @@ declare
   operation_before constant text := coalesce(current_setting('nightshift.operation', true), '');
   actor_before constant text := coalesce(current_setting('nightshift.actor', true), '');
   reason_before constant text := coalesce(current_setting('nightshift.reason', true), '');
-  lock_rows text;
-  missed jsonb;
+  rows_found record;
   one jsonb;
-  one_asked integer;
-  one_seen integer;
-  one_deleted jsonb;
-  asked integer;
-  seen integer;
+  active integer;
   portions jsonb[];
   portion jsonb;
   position integer := 1;
@@ -16374,54 +16739,38 @@ begin
   begin
     -- In the order in which soft_delete locks: what is referred to first.
     perform nightshift.hold_parents(relation, asked_keys);
-    lock_rows := format($query$
-      with asked as (select distinct %2$s as "asked key", r.* from jsonb_to_recordset($1) as r(%1$s)),
-      seen as materialized (
-        select k."asked key", %2$s as key, %3$s as is_deleted from asked k join %4$s r on %5$s order by %6$s for update of r /* wait */
-      )
-      select (select count(*) from asked), (select count(*) from seen),
-        (select coalesce(jsonb_agg(s.key) filter (where s.is_deleted), '[]') from seen s),
-        (select coalesce(jsonb_agg(k."asked key" order by k."asked key"), '[]') from asked k where k."asked key" not in (select s."asked key" from seen s))
-    $query$, rules.key_definition, rules.key_object, rules.deleted, rules.source, rules.key_match, rules.key_order);
-    begin
-      execute lock_rows into asked, seen, portion, missed using asked_keys;
-    exception
-      when lock_not_available then
-        if on_conflict = 'fail' then
-          raise;
-        end if;
-        -- Whoever is in the way of one row keeps no other from coming back.
-        execute replace(lock_rows, '/* wait */', 'skip locked') into asked, seen, portion, missed using asked_keys;
-        for one in select m from jsonb_array_elements(missed) m loop
-          begin
-            execute replace(lock_rows, '/* wait */', 'nowait') into one_asked, one_seen, one_deleted, missed using jsonb_build_array(one);
-            seen := seen + one_seen;
-            portion := portion || one_deleted;
-          exception
-            when lock_not_available then
-              failed := failed || jsonb_build_object(
-                'key', case cardinality(rules.key_names) when 1 then one -> rules.key_names[1] else one end,
-                'code', '55P03', 'constraint', null, 'raisedIn', null, 'message', 'Another session keeps it locked');
-          end;
-        end loop;
-    end;
-    portions := array[portion];
+    select f.* into rows_found from nightshift.find_rows(rules, asked_keys, 'update') f;
   exception
-    when data_exception or check_violation then
-      raise exception using
-        errcode = 'NS422',
-        message = format('One of the keys is not a value of the primary key of %s (%s)', rules.relation, rules.key_definition),
-        hint = 'Pass values of that type. Nothing was restored.';
+    when lock_not_available then
+      if on_conflict = 'fail' then
+        raise;
+      end if;
+      -- Whoever is in the way of one row keeps no other from coming back.
+      select f.* into rows_found from nightshift.find_rows(rules, asked_keys, 'update skip locked') f;
+      for one in
+        select k.value from jsonb_array_elements(asked_keys) k
+        except select f.value from jsonb_array_elements(rows_found.active || rows_found.deleted) f
+      loop
+        begin
+          perform nightshift.find_rows(rules, jsonb_build_array(one), 'update nowait');
+        exception
+          when lock_not_available then
+            failed := failed || jsonb_build_object(
+              'key', case cardinality(rules.key_names) when 1 then one -> rules.key_names[1] else one end,
+              'code', '55P03', 'constraint', null, 'raisedIn', null, 'message', 'Another session keeps it locked');
+        end;
+      end loop;
   end;
-  if jsonb_array_length(keys) = 1 and portions[1] = '[]' and failed = '[]' then
+  portions := array[rows_found.deleted];
+  active := jsonb_array_length(rows_found.active);
+  if jsonb_array_length(keys) = 1 and jsonb_array_length(portions[1]) = 0 and failed = '[]' then
     raise exception using
-      errcode = case seen when 1 then 'NS409' else 'NS404' end,
-      message = case seen when 1 then format('The row of %s is not deleted', relation)
+      errcode = case active when 1 then 'NS409' else 'NS404' end,
+      message = case active when 1 then format('The row of %s is not deleted', relation)
         else format('There is no such row in %s, or not for %s', relation, current_user) end,
-      hint = case seen when 1 then 'There is nothing to restore.'
+      hint = case active when 1 then 'There is nothing to restore.'
         else 'It may have been purged, or row level security keeps it from this user.' end;
   end if;
-  seen := seen - jsonb_array_length(portions[1]);
   -- A conflict that shows only at the commit would undo all the others with it.
   set constraints all immediate;
 
@@ -16504,7 +16853,7 @@ begin
   perform set_config('nightshift.operation', operation_before, true);
   perform set_config('nightshift.show_deleted', shown_before, true);
   return jsonb_build_object(
-    'restored', restored, 'notDeleted', seen, 'notFound', asked - seen - restored - jsonb_array_length(failed), 'failed', failed,
+    'restored', restored, 'notDeleted', active, 'notFound', rows_found.asked - active - jsonb_array_length(rows_found.deleted), 'failed', failed,
     'parents', restored_parents, 'replaced', replaced
   );
 exception
@@ -16515,7 +16864,7 @@ end;
 $$;
 
 comment on function nightshift.restore is
-  'Takes the mark of deletion off the rows with these primary keys: keys as in soft_delete, 10,000 at most. Rows that went with them come back by restore_operation. The rights are those of the caller, row level security included. A row cannot come back when an active one has taken its unique value, when it belongs to a deleted row (a foreign key that deletions go along), or when a trigger or constraint says no. on_conflict: skip (default) leaves such rows deleted, reports and records them; fail then restores none, and raises NS409; restore_parents restores what they belong to; replace deletes the active row that is in the way. overrides: an object of columns and values that a single row gets with it. restored_by: for service_role; of a user it is always the user of the request. Returns {restored, notDeleted, notFound, failed: [{key, code: the SQLSTATE, constraint, raisedIn: line and function of a trigger, message: in words, where Nightshift knows}]; 55P03: another session had it locked for a second, parents, replaced}. 55P03: another session kept the row locked for a second; with fail it is raised. For a single key: NS409 it is not deleted, NS404 it is not there. Makes deferred constraints immediate for the rest of the transaction. Other errors, nothing restored: NS403, NS404, NS422.';
+  'Takes the mark of deletion off the rows with these primary keys: keys as in soft_delete, 10,000 at most. Rows that went with them come back by restore_operation. The rights are those of the caller, row level security included. A row cannot come back when an active one has taken its unique value, when it belongs to a deleted row (a foreign key that deletions go along), or when a trigger or constraint says no. on_conflict: skip (default) leaves such rows deleted, reports and records them; fail then restores none, and raises NS409; restore_parents restores what they belong to; replace deletes the active row that is in the way. overrides: an object of columns and values that a single row gets with it. restored_by: for service_role; of a user it is always the user of the request. Returns {restored, notDeleted, notFound, failed: [{key, code: the SQLSTATE, constraint, raisedIn: line and function of a trigger, message: in words, where Nightshift knows}]; 55P03: another session had it locked for a second, parents, replaced}. For a single key: NS409 it is not deleted, NS404 it is not there. Makes deferred constraints immediate for the rest of the transaction. Other errors, nothing restored: NS403, NS404, NS422.';
 
 -- supabase/schema/soft-delete/restore_operation.sql
 
@@ -16616,6 +16965,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   parent nightshift.soft_delete_rules;
+  referencing_rules nightshift.soft_delete_rules;
   key record;
 begin
   for key in
@@ -16633,18 +16983,50 @@ begin
     parent := coalesce(parent, nightshift.soft_delete_rules(restricting_keys.relation));
     referencing := key.referencing;
     constraint_name := key.conname;
+    referencing_rules := case when key.has_rules then nightshift.soft_delete_rules(key.referencing, false) end;
     count_query := format(
       'select count(*) from (select from (select r.* from jsonb_to_recordset($1) as k(%s) join %s r on %s) p join %s r on %s%s limit 1000) n',
       parent.key_definition, nightshift.scan_of(relation), parent.key_match, nightshift.scan_of(key.referencing),
       nightshift.references_condition(key.oid),
-      case when key.has_rules then format(' where not (%s)', (nightshift.soft_delete_rules(key.referencing, false)).deleted) else '' end);
+      case when key.has_rules then format(' where not (%s) and %s not in (select jsonb_array_elements($2))', referencing_rules.deleted, referencing_rules.key_object)
+        else ' where $2 is not null' end);
     return next;
   end loop;
 end;
 $$;
 
 comment on function nightshift.restricting_keys is
-  'The foreign keys with ON DELETE RESTRICT that refer to a table and along which its deletions do not go on, each with a query for how many rows refer to the rows with the keys $1, 1,000 at most. Errors: NS422 a table of someone else.';
+  'The foreign keys with ON DELETE RESTRICT that refer to a table and along which its deletions do not go on, each with a query for how many rows refer to the rows with the keys $1, 1,000 at most, those with the keys $2 not counted. Errors: NS422 a table of someone else.';
+
+-- supabase/schema/soft-delete/restricting_rows.sql
+
+create or replace function nightshift.restricting_rows(
+  relation regclass, keys jsonb, going jsonb, out referencing regclass, out constraint_name name, out rows bigint
+)
+returns setof record
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set row_security = off
+as $$
+declare
+  key record;
+begin
+  for key in select r.* from nightshift.restricting_keys(restricting_rows.relation) r loop
+    execute key.count_query into rows using keys, coalesce(going -> key.referencing::text, '[]');
+    if rows > 0 then
+      referencing := key.referencing;
+      constraint_name := key.constraint_name;
+      return next;
+    end if;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.restricting_rows is
+  'How many rows, 1,000 at most for each foreign key, hold rows with these keys by ON DELETE RESTRICT: see restricting_keys. going: the keys of rows that go with them, by table. It sees all rows, as the check of a foreign key does: what the caller cannot see holds a row just the same.';
 
 -- supabase/schema/soft-delete/settle_users.sql
 
@@ -16655,7 +17037,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- What users call, and what that executes with their rights.
-  functions constant text := 'nightshift.soft_delete, nightshift.restore, nightshift.restore_operation, '
+  functions constant text := 'nightshift.soft_delete, nightshift.soft_delete_where, nightshift.plan_delete, nightshift.plan_restore, nightshift.restore, nightshift.restore_operation, '
+    || 'nightshift.find_rows, nightshift.deletion_hash, nightshift.restricting_rows, nightshift.condition_in_sql, '
     || 'nightshift.soft_delete_rules, nightshift.keys_asked, nightshift.deletion_actor, nightshift.deletion_operation, '
     || 'nightshift.start_operation, nightshift.operation_time, nightshift.calling_user, nightshift.edges_to_children, '
     || 'nightshift.edges_to_parents, nightshift.hold_parents, nightshift.require_unrestricted, nightshift.unique_conflicts, '
@@ -16690,7 +17073,8 @@ create or replace function nightshift.soft_delete(
   keys jsonb,
   deleted_by text default null,
   reason text default null,
-  operation uuid default null
+  operation uuid default null,
+  confirmed text default null
 )
 returns jsonb
 language plpgsql
@@ -16707,14 +17091,17 @@ declare
   operation_before constant text := coalesce(current_setting('nightshift.operation', true), '');
   path_before constant text := current_setting('search_path');
   tables regclass[] := array[relation];
-  key_sets jsonb[] := array[nightshift.keys_asked(rules, keys)];
+  asked_keys constant jsonb := nightshift.keys_asked(rules, keys);
+  key_sets jsonb[] := array[asked_keys];
   position integer := 1;
-  asked integer;
-  seen integer;
+  via text[] := array[null];
+  rows_found record;
   active jsonb;
+  steps jsonb := '[]';
   changed bigint;
   deleted bigint := 0;
   already_deleted integer;
+  repeated integer := 0;
   not_found integer;
   cascaded jsonb := '{}';
   edge record;
@@ -16727,23 +17114,14 @@ begin
     if position > 1 then
       rules := nightshift.soft_delete_rules(tables[position]);
     end if;
-    -- In the order of the keys, so that two calls wait for each other and are never in a deadlock.
-    begin
-      execute format($query$
-        with asked as (select distinct * from jsonb_to_recordset($1) as k(%1$s)),
-        seen as materialized (
-          select %2$s as key, %3$s as is_deleted from asked k join %4$s r on %5$s order by %6$s for update of r
-        )
-        select (select count(*) from asked), count(*), coalesce(jsonb_agg(key) filter (where not is_deleted), '[]') from seen
-      $query$, rules.key_definition, rules.key_object, rules.deleted, rules.source, rules.key_match, rules.key_order)
-      into asked, seen, active using key_sets[position];
-    exception
-      when data_exception or check_violation then
-        raise exception using
-          errcode = 'NS422',
-          message = format('One of the keys is not a value of the primary key of %s (%s)', rules.relation, rules.key_definition),
-          hint = 'Pass values of that type. Nothing was changed.';
-    end;
+    select f.* into rows_found from nightshift.find_rows(rules, key_sets[position], 'update') f;
+    active := rows_found.active;
+    -- A caller who lost the answer and repeats the call learns that the rows were deleted by it, and not by others.
+    if position = 1 and operation is not null and rows_found.deleted <> '[]' then
+      execute format('select count(*) from (select distinct * from jsonb_to_recordset($3) as k(%s)) k join %s r on %s where %s',
+        rules.key_definition, rules.source, rules.key_match, rules.of_operation)
+      into repeated using stamp, operation_id, key_sets[1];
+    end if;
     perform nightshift.require_unrestricted(tables[position], active);
 
     -- Triggers of the application were written for the application's own search path.
@@ -16756,18 +17134,20 @@ begin
 
     if position = 1 then
       deleted := changed;
-      already_deleted := seen - jsonb_array_length(active);
-      not_found := asked - seen;
+      already_deleted := jsonb_array_length(rows_found.deleted);
+      not_found := rows_found.asked - already_deleted - jsonb_array_length(active);
     elsif changed > 0 then
       cascaded := cascaded || jsonb_build_object(
         rules.relation::text, coalesce((cascaded ->> rules.relation::text)::bigint, 0) + changed
       );
     end if;
+    steps := steps || jsonb_build_object('relation', rules.relation::text, 'rows', changed, 'via', via[position]);
     for edge in select e.* from nightshift.edges_to_children(rules.relation) e where changed > 0 loop
       execute edge.children into children using active;
       if children is not null then
         tables := tables || edge.referencing;
         key_sets := key_sets || children;
+        via := via || edge.constraint_name::text;
       end if;
     end loop;
     position := position + 1;
@@ -16775,7 +17155,7 @@ begin
   perform set_config('nightshift.show_deleted', shown_before, true);
   perform set_config('nightshift.operation', operation_before, true);
 
-  if jsonb_array_length(keys) = 1 and deleted = 0 then
+  if jsonb_array_length(keys) = 1 and deleted + repeated = 0 then
     raise exception using
       errcode = case already_deleted when 1 then 'NS409' else 'NS404' end,
       message = case already_deleted when 1 then format('The row of %s is deleted already', relation)
@@ -16783,11 +17163,19 @@ begin
       hint = case already_deleted when 1 then 'It keeps the time, the user and the reason of its first deletion. To bring it back: nightshift.restore.'
         else 'Row level security says which rows a user may see and change.' end;
   end if;
+  if repeated = 0 and confirmed <> nightshift.deletion_hash(asked_keys, steps) then
+    raise exception using
+      errcode = 'NS409',
+      message = 'What would be deleted is no longer what was confirmed',
+      detail = 'Nothing was deleted.',
+      hint = 'Show what would be deleted now, and pass its hash: nightshift.plan_delete.';
+  end if;
   return jsonb_build_object(
     'operation', operation_id,
     'deletedAt', stamp,
     'deleted', deleted,
     'alreadyDeleted', already_deleted,
+    'repeated', repeated,
     'notFound', not_found,
     'cascaded', cascaded
   );
@@ -16799,7 +17187,7 @@ end;
 $$;
 
 comment on function nightshift.soft_delete is
-  'Marks the rows with these primary keys as deleted: keys is an array of values, or of objects where the key has several columns, 10,000 at most. Rows of tables that enable_soft_delete was told to cascade to go with the row that they refer to, in the same transaction and operation. The rights are those of the caller, row level security included. deleted_by: who deletes, for service_role; of a user it is always the user of the request. operation: goes on with an operation of the last day, so that restore_operation brings all of it back. A row that is deleted already keeps its first time, user and reason. Returns {operation, deletedAt, deleted, alreadyDeleted, notFound: not there, or not for this user, cascaded: {table: rows}}. For a single key that is not deleted by it: NS409 it is already, NS404 it is not there. Other errors, nothing changed: NS403 not in the name of another, or not for users; NS404 soft delete is not enabled; NS409 a row of another table that refers to it with ON DELETE RESTRICT; NS422.';
+  'Marks the rows with these primary keys as deleted: keys is an array of values, or of objects where the key has several columns, 10,000 at most. Rows of tables that enable_soft_delete was told to cascade to go with the row that they refer to, in the same transaction and operation. The rights are those of the caller, row level security included. deleted_by: who deletes, for service_role; of a user it is always the user of the request. operation: goes on with an operation of the last day, so that restore_operation brings all of it back. confirmed: the hash of plan_delete; when other rows would go by now, nothing is deleted. A row that is deleted already keeps its first time, user and reason. Returns {operation, deletedAt, deleted, alreadyDeleted, repeated: how many of these an earlier call of the same operation deleted, notFound: not there, or not for this user, cascaded: {table: rows}}. For a single key that its operation did not delete: NS409 it is already, NS404 it is not there. Other errors, nothing changed: NS403 not in the name of another, or not for users; NS404 soft delete is not enabled; NS409 a row of another table refers to it with ON DELETE RESTRICT, or it is not what was confirmed; NS422.';
 
 -- supabase/schema/soft-delete/soft_delete_advice.sql
 
@@ -17242,6 +17630,79 @@ $$;
 
 comment on function nightshift.soft_delete_view is
   'The name of the view active_ or deleted_ of a table, and the statements that make it what it should be: all columns of the table, the rights of who reads it, the grants of the table. statements is null where it is so. Errors: NS422 something else has that name.';
+
+-- supabase/schema/soft-delete/soft_delete_where.sql
+
+-- Deleting by a condition, which is data and never SQL, so that an application can pass on what its users chose.
+-- Rights: those of the caller, row level security included.
+-- Locks: those of soft_delete. A row is locked as it is found, so what no longer meets the condition by then stays.
+
+create or replace function nightshift.soft_delete_where(
+  relation regclass,
+  condition jsonb,
+  deleted_by text default null,
+  reason text default null,
+  operation uuid default null,
+  max_rows integer default 10000,
+  dry_run boolean default false
+)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set jit = off
+set lock_timeout = '1s'
+as $$
+declare
+  rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
+  only_if constant text := nightshift.condition_in_sql(relation, condition);
+  most_rows constant integer := least(greatest(coalesce(max_rows, 10000), 1), 10000);
+  keys jsonb;
+  more boolean;
+  plan jsonb;
+  answer jsonb;
+  context text;
+begin
+  begin
+    -- One row more than are deleted says whether there are more.
+    execute format($query$
+      select coalesce(jsonb_agg(f.key) filter (where f.position <= $2), '[]'), count(*) > $2
+      from (
+        select n.key, row_number() over () as position
+        from (select %s as key from %s r where not (%s) and %s order by %s limit $2 + 1 %s) n
+      ) f
+    $query$, rules.key_object, rules.source, rules.deleted, only_if, rules.key_order, case when dry_run then '' else 'for update of r' end)
+    into keys, more using condition, most_rows;
+  exception
+    when data_exception or check_violation then
+      raise exception using
+        errcode = 'NS422',
+        message = 'One of the values of condition is not of the type of its column',
+        detail = format('The condition is %s', only_if),
+        hint = 'Nothing was deleted.';
+  end;
+  if dry_run then
+    plan := nightshift.plan_delete(relation, keys);
+    return jsonb_build_object(
+      'wouldDelete', jsonb_array_length(keys) - (plan ->> 'notFound')::integer,
+      'byTable', (
+        select coalesce(jsonb_object_agg(t.relation, t.rows), '{}')
+        from (select e ->> 'relation', sum((e ->> 'rows')::bigint) from jsonb_array_elements(plan -> 'tables') e group by 1) t(relation, rows)
+      ),
+      'restricted', plan -> 'restricted',
+      'more', more
+    );
+  end if;
+  answer := nightshift.soft_delete(relation, keys, deleted_by, reason, operation);
+  return answer || jsonb_build_object('more', more);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.soft_delete_where is
+  'Deletes the rows that meet a condition, as soft_delete does: condition is an array of {column, operator, value}, all of which must be true, with the operators eq, neq, lt, lte, gt, gte, in, is_null and not_null, as in [{"column": "status", "operator": "in", "value": ["done", "failed"]}]. As everywhere in SQL, only is_null and not_null are true of null. max_rows: 10,000 by default and at most, in the order of their keys. Returns what soft_delete returns, and more: whether others meet it still; call again with the operation that was returned until there are none. No row is no error. dry_run: returns {wouldDelete, byTable: {table: rows}, restricted: as plan_delete, more}, with nothing deleted. The rights are those of the caller. Errors, nothing deleted: NS422 no condition, or none that fits the columns; and those of soft_delete.';
 
 -- supabase/schema/soft-delete/start_operation.sql
 
@@ -19920,7 +20381,8 @@ to service_role;
 
 -- Deleting and restoring has the rights of whoever calls, so they execute what it is made of, too: see settle_users.
 grant execute on function
-  nightshift.soft_delete, nightshift.restore, nightshift.restore_operation,
+  nightshift.soft_delete, nightshift.soft_delete_where, nightshift.plan_delete, nightshift.plan_restore, nightshift.restore, nightshift.restore_operation,
+  nightshift.condition_in_sql, nightshift.deletion_hash, nightshift.find_rows, nightshift.restricting_rows,
   nightshift.calling_user, nightshift.code_in_context, nightshift.column_type, nightshift.deletion_actor,
   nightshift.deletion_operation, nightshift.edges_to_children, nightshift.edges_to_parents, nightshift.hold_parents, nightshift.keys_asked,
   nightshift.operation_time, nightshift.override_assignments, nightshift.place_in_code, nightshift.raise_conflict,
@@ -19938,7 +20400,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7ca50346504b20b0697a42b4da76744a49da1cd86a8397e450254fee22fe244b', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f3dad00d2271048f8772bc6541fa4afb9e523a57b8606c21b7a131deaea4d1e3', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -19946,24 +20408,25 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   calling_user, can_be_referenced, cancel_run, cancellation, check_health, check_lease, check_partition_policy,
   check_partition_sizes, check_purgeable, check_refresh_policy, check_release, check_restore, check_retention_policy,
   check_soft_delete, child_condition, child_steps, children_of_slice, choose_due_rows, code_in_context,
-  column_definition_type, column_type, columns_named, columns_referred, composite_types, constant_default,
-  copy_after_attach, copy_grants, copy_settings, count_between, count_deleted, count_held, count_movable_rows,
-  count_released, count_rows, counted, counted_until, covering_policy, create_missing_partitions, create_partition,
-  create_partitions, database_sizes, ddl_step, dead_rows, declare_cascades, declare_health_check, declare_job,
-  declare_keys, declared_since, default_exclusions, delete_by_halves, delete_closure, delete_rows, delete_slice,
-  deleted_so_far, deletion_actor, deletion_events, deletion_events_default, deletion_operation, describe_busy,
-  describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers, describe_failure,
-  describe_health_check, describe_holders, describe_holding_keys, describe_installation, describe_jobs,
-  describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
-  describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
-  disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition,
-  duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, estimate_rows, exclude_from_default,
-  exclusion_of, explain_attach_failure, extend_lease, fates_of, fences, find_covered_rows, find_due_among, find_key,
-  find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
-  find_released_rows, find_run, find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers,
-  fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows, follow_tables,
-  forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over,
-  has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
+  column_definition_type, column_type, columns_named, columns_referred, comparison_operator, composite_types,
+  condition_in_sql, constant_default, copy_after_attach, copy_grants, copy_settings, count_between, count_deleted,
+  count_held, count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy,
+  create_missing_partitions, create_partition, create_partitions, database_sizes, ddl_step, dead_rows,
+  declare_cascades, declare_health_check, declare_job, declare_keys, declared_since, default_exclusions,
+  delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_so_far, deletion_actor, deletion_events,
+  deletion_events_default, deletion_hash, deletion_operation, describe_busy, describe_ddl_failure,
+  describe_declaration, describe_declared_policy, describe_delete_triggers, describe_failure, describe_health_check,
+  describe_holders, describe_holding_keys, describe_installation, describe_jobs, describe_leftovers, describe_needs,
+  describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
+  describe_retention_policy, describe_retired, describe_run, describe_view, disable_soft_delete, drop_exclusion,
+  drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition, duplicates_query, edges_to_children,
+  edges_to_parents, enable_soft_delete, estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure,
+  extend_lease, fates_of, fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows,
+  find_needed_with, find_refresh, find_refresh_policy, find_relation, find_released_rows, find_rows, find_run,
+  find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view,
+  fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows, follow_tables, forced_names,
+  forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over, has_due_rows,
+  health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
   health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
   health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions,
   health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes, health_job_missed,
@@ -19987,31 +20450,32 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   override_assignments, own_due_condition, pages_of, partition_faults, partition_key, partition_policies,
   partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below, partitions_to_make,
   partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code,
-  plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members, policy_of_view,
-  preview_retention_purge, preview_retirement, primary_key, purge_batch, purge_counted, purge_decisions, purge_key,
-  purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_off,
-  raise_conflict, reach_rows, read_as_caller, read_partitions, read_pressure, reasons_of, reattach_partition,
-  record_batch, record_deletions, record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows,
-  redundant_indexes, reference_join, reference_tree, references_condition, referencing_keys, referred_tables,
-  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
-  related_policies, related_tables, release_default, released_row, remember_held, remove_health_threshold,
-  remove_partition_policy, remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due,
-  require_health_checks, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
-  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
-  require_period, require_referencing_indexes, require_refresh_policies, require_replica_identity,
-  require_retention_policies, require_statistics, require_trusted, require_trusted_keys, require_unrestricted,
-  require_wanted, require_within_brake, resolve_references, restore, restore_operation, restore_rows, restores,
-  restricting_keys, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions,
-  retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of,
-  scan_time_of, secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key,
-  settle_owner, settle_users, soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies,
-  soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view,
-  sources_as_of, spread_hold, stamp_retired, start_operation, stay_released, subtract_held, subtract_row_sets,
-  take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_operator,
-  unique_conflicts, unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition, users_of, usual_gap,
-  usual_partition, validate_default, view_of, view_reads, view_refreshes, view_state, views_below, views_read,
-  waits_to_be_continued, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge, way_into_leaf,
-  what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
+  plan_delete, plan_partition_maintenance, plan_restore, plan_retention_purge, plan_view_refresh, policy_members,
+  policy_of_view, preview_retention_purge, preview_retirement, primary_key, purge_batch, purge_counted,
+  purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps,
+  purge_waits, put_off, raise_conflict, reach_rows, read_as_caller, read_partitions, read_pressure, reasons_of,
+  reattach_partition, record_batch, record_deletions, record_failed_restores, record_purge, record_refresh_failure,
+  recount_moved_rows, redundant_indexes, reference_join, reference_tree, references_condition, referencing_keys,
+  referred_tables, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings,
+  refresh_way, refuse_key, related_policies, related_tables, release_default, released_row, remember_held,
+  remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
+  require_checked_keys, require_few_due, require_health_checks, require_known_names, require_marker_index,
+  require_no_rule, require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows,
+  require_ownership, require_partition_policies, require_period, require_referencing_indexes, require_refresh_policies,
+  require_replica_identity, require_retention_policies, require_statistics, require_trusted, require_trusted_keys,
+  require_unrestricted, require_wanted, require_within_brake, resolve_references, restore, restore_operation,
+  restore_rows, restores, restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies,
+  retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check,
+  runs, sample_due_rows, scan_of, scan_time_of, secure_partition, secure_partitions, set_health_threshold,
+  sets_to_remember, settings, settle_key, settle_owner, settle_users, soft_delete, soft_delete_advice,
+  soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables,
+  soft_delete_tables_of_operation, soft_delete_view, soft_delete_where, sources_as_of, spread_hold, stamp_retired,
+  start_operation, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores,
+  trim_runs, trim_view_refreshes, trusted_name, trusted_operator, unique_conflicts, unmute_triggers, unpause,
+  unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition, validate_default, view_of,
+  view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs,
+  warn_of_namesake, warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop,
+  why_not_retire, why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

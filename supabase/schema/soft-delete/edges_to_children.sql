@@ -1,4 +1,4 @@
-create or replace function nightshift.edges_to_children(relation regclass, out referencing regclass, out children text)
+create or replace function nightshift.edges_to_children(relation regclass, out referencing regclass, out constraint_name name, out children text)
 returns setof record
 language sql
 stable
@@ -6,7 +6,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
-  select s.referencing, format(
+  select s.referencing, s.constraint_name, format(
     'select jsonb_agg(c.key) from (select %s as key '
     || 'from (select r.* from jsonb_to_recordset($1) as k(%s) join %s r on %s) p join %s r on %s where not (%s)) c',
     child.key_object, parent.key_definition, parent.source, parent.key_match, child.source,
@@ -20,4 +20,4 @@ as $$
 $$;
 
 comment on function nightshift.edges_to_children is
-  'The foreign keys along which a deletion in a table goes on: the table that refers, and the query for the keys of its rows that are not deleted and refer to the rows with the keys $1. Errors: see soft_delete_rules.';
+  'The foreign keys along which a deletion in a table goes on: the table that refers, the foreign key, and the query for the keys of its rows that are not deleted and refer to the rows with the keys $1. Errors: see soft_delete_rules.';

@@ -1,4 +1,4 @@
-create or replace function nightshift.edges_to_parents(relation regclass, out referenced regclass, out deleted_parents text)
+create or replace function nightshift.edges_to_parents(relation regclass, out referenced regclass, out constraint_name name, out deleted_parents text, out blocking text)
 returns setof record
 language sql
 stable
@@ -6,13 +6,19 @@ security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
-  select s.relation, format(
+  select s.relation, s.constraint_name, format(
     'select jsonb_agg(distinct p.key) from (select r.* from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
     || 'join (select r.*, %s as key from %s r where %s) p on %s',
     child.key_definition, child.source, child.key_match,
-    parent.key_object, parent.source, parent.deleted, nightshift.references_condition(c.oid))
+    parent.key_object, parent.source, parent.deleted, nightshift.references_condition(c.oid)), format(
+    'select jsonb_agg(jsonb_build_object(''key'', r.key, ''blocking'', p.key)) '
+    || 'from (select r.*, %s as key from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
+    || 'join (select r.*, %s as key from %s r where %s and r.%I is distinct from $2) p on %s',
+    child.key_value, child.key_definition, child.source, child.key_match,
+    parent.key_value, parent.source, parent.deleted, t.operation_column, nightshift.references_condition(c.oid))
   from nightshift.soft_delete_cascades s
   join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
+  join nightshift.soft_delete_tables t on t.relation = s.relation
   cross join lateral nightshift.soft_delete_rules(s.relation, false) parent
   cross join lateral nightshift.soft_delete_rules(s.referencing) child
   where s.referencing = edges_to_parents.relation
@@ -20,4 +26,4 @@ as $$
 $$;
 
 comment on function nightshift.edges_to_parents is
-  'The foreign keys along which a deletion came to a table: the table referred to, and the query for the keys of its deleted rows to which the rows with the keys $1 refer. Errors: see soft_delete_rules.';
+  'The foreign keys along which a deletion came to a table: the table referred to, the foreign key, and queries for the keys of its deleted rows to which the rows with the keys $1 refer, and for what keeps those from coming back with operation $2: [{key, blocking: the key of a row that another operation deleted}]. Errors: see soft_delete_rules.';

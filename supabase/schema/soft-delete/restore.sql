@@ -28,14 +28,9 @@ declare
   operation_before constant text := coalesce(current_setting('nightshift.operation', true), '');
   actor_before constant text := coalesce(current_setting('nightshift.actor', true), '');
   reason_before constant text := coalesce(current_setting('nightshift.reason', true), '');
-  lock_rows text;
-  missed jsonb;
+  rows_found record;
   one jsonb;
-  one_asked integer;
-  one_seen integer;
-  one_deleted jsonb;
-  asked integer;
-  seen integer;
+  active integer;
   portions jsonb[];
   portion jsonb;
   position integer := 1;
@@ -67,54 +62,38 @@ begin
   begin
     -- In the order in which soft_delete locks: what is referred to first.
     perform nightshift.hold_parents(relation, asked_keys);
-    lock_rows := format($query$
-      with asked as (select distinct %2$s as "asked key", r.* from jsonb_to_recordset($1) as r(%1$s)),
-      seen as materialized (
-        select k."asked key", %2$s as key, %3$s as is_deleted from asked k join %4$s r on %5$s order by %6$s for update of r /* wait */
-      )
-      select (select count(*) from asked), (select count(*) from seen),
-        (select coalesce(jsonb_agg(s.key) filter (where s.is_deleted), '[]') from seen s),
-        (select coalesce(jsonb_agg(k."asked key" order by k."asked key"), '[]') from asked k where k."asked key" not in (select s."asked key" from seen s))
-    $query$, rules.key_definition, rules.key_object, rules.deleted, rules.source, rules.key_match, rules.key_order);
-    begin
-      execute lock_rows into asked, seen, portion, missed using asked_keys;
-    exception
-      when lock_not_available then
-        if on_conflict = 'fail' then
-          raise;
-        end if;
-        -- Whoever is in the way of one row keeps no other from coming back.
-        execute replace(lock_rows, '/* wait */', 'skip locked') into asked, seen, portion, missed using asked_keys;
-        for one in select m from jsonb_array_elements(missed) m loop
-          begin
-            execute replace(lock_rows, '/* wait */', 'nowait') into one_asked, one_seen, one_deleted, missed using jsonb_build_array(one);
-            seen := seen + one_seen;
-            portion := portion || one_deleted;
-          exception
-            when lock_not_available then
-              failed := failed || jsonb_build_object(
-                'key', case cardinality(rules.key_names) when 1 then one -> rules.key_names[1] else one end,
-                'code', '55P03', 'constraint', null, 'raisedIn', null, 'message', 'Another session keeps it locked');
-          end;
-        end loop;
-    end;
-    portions := array[portion];
+    select f.* into rows_found from nightshift.find_rows(rules, asked_keys, 'update') f;
   exception
-    when data_exception or check_violation then
-      raise exception using
-        errcode = 'NS422',
-        message = format('One of the keys is not a value of the primary key of %s (%s)', rules.relation, rules.key_definition),
-        hint = 'Pass values of that type. Nothing was restored.';
+    when lock_not_available then
+      if on_conflict = 'fail' then
+        raise;
+      end if;
+      -- Whoever is in the way of one row keeps no other from coming back.
+      select f.* into rows_found from nightshift.find_rows(rules, asked_keys, 'update skip locked') f;
+      for one in
+        select k.value from jsonb_array_elements(asked_keys) k
+        except select f.value from jsonb_array_elements(rows_found.active || rows_found.deleted) f
+      loop
+        begin
+          perform nightshift.find_rows(rules, jsonb_build_array(one), 'update nowait');
+        exception
+          when lock_not_available then
+            failed := failed || jsonb_build_object(
+              'key', case cardinality(rules.key_names) when 1 then one -> rules.key_names[1] else one end,
+              'code', '55P03', 'constraint', null, 'raisedIn', null, 'message', 'Another session keeps it locked');
+        end;
+      end loop;
   end;
-  if jsonb_array_length(keys) = 1 and portions[1] = '[]' and failed = '[]' then
+  portions := array[rows_found.deleted];
+  active := jsonb_array_length(rows_found.active);
+  if jsonb_array_length(keys) = 1 and jsonb_array_length(portions[1]) = 0 and failed = '[]' then
     raise exception using
-      errcode = case seen when 1 then 'NS409' else 'NS404' end,
-      message = case seen when 1 then format('The row of %s is not deleted', relation)
+      errcode = case active when 1 then 'NS409' else 'NS404' end,
+      message = case active when 1 then format('The row of %s is not deleted', relation)
         else format('There is no such row in %s, or not for %s', relation, current_user) end,
-      hint = case seen when 1 then 'There is nothing to restore.'
+      hint = case active when 1 then 'There is nothing to restore.'
         else 'It may have been purged, or row level security keeps it from this user.' end;
   end if;
-  seen := seen - jsonb_array_length(portions[1]);
   -- A conflict that shows only at the commit would undo all the others with it.
   set constraints all immediate;
 
@@ -197,7 +176,7 @@ begin
   perform set_config('nightshift.operation', operation_before, true);
   perform set_config('nightshift.show_deleted', shown_before, true);
   return jsonb_build_object(
-    'restored', restored, 'notDeleted', seen, 'notFound', asked - seen - restored - jsonb_array_length(failed), 'failed', failed,
+    'restored', restored, 'notDeleted', active, 'notFound', rows_found.asked - active - jsonb_array_length(rows_found.deleted), 'failed', failed,
     'parents', restored_parents, 'replaced', replaced
   );
 exception
@@ -208,4 +187,4 @@ end;
 $$;
 
 comment on function nightshift.restore is
-  'Takes the mark of deletion off the rows with these primary keys: keys as in soft_delete, 10,000 at most. Rows that went with them come back by restore_operation. The rights are those of the caller, row level security included. A row cannot come back when an active one has taken its unique value, when it belongs to a deleted row (a foreign key that deletions go along), or when a trigger or constraint says no. on_conflict: skip (default) leaves such rows deleted, reports and records them; fail then restores none, and raises NS409; restore_parents restores what they belong to; replace deletes the active row that is in the way. overrides: an object of columns and values that a single row gets with it. restored_by: for service_role; of a user it is always the user of the request. Returns {restored, notDeleted, notFound, failed: [{key, code: the SQLSTATE, constraint, raisedIn: line and function of a trigger, message: in words, where Nightshift knows}]; 55P03: another session had it locked for a second, parents, replaced}. 55P03: another session kept the row locked for a second; with fail it is raised. For a single key: NS409 it is not deleted, NS404 it is not there. Makes deferred constraints immediate for the rest of the transaction. Other errors, nothing restored: NS403, NS404, NS422.';
+  'Takes the mark of deletion off the rows with these primary keys: keys as in soft_delete, 10,000 at most. Rows that went with them come back by restore_operation. The rights are those of the caller, row level security included. A row cannot come back when an active one has taken its unique value, when it belongs to a deleted row (a foreign key that deletions go along), or when a trigger or constraint says no. on_conflict: skip (default) leaves such rows deleted, reports and records them; fail then restores none, and raises NS409; restore_parents restores what they belong to; replace deletes the active row that is in the way. overrides: an object of columns and values that a single row gets with it. restored_by: for service_role; of a user it is always the user of the request. Returns {restored, notDeleted, notFound, failed: [{key, code: the SQLSTATE, constraint, raisedIn: line and function of a trigger, message: in words, where Nightshift knows}]; 55P03: another session had it locked for a second, parents, replaced}. For a single key: NS409 it is not deleted, NS404 it is not there. Makes deferred constraints immediate for the rest of the transaction. Other errors, nothing restored: NS403, NS404, NS422.';

@@ -8,7 +8,8 @@ create or replace function nightshift.soft_delete(
   keys jsonb,
   deleted_by text default null,
   reason text default null,
-  operation uuid default null
+  operation uuid default null,
+  confirmed text default null
 )
 returns jsonb
 language plpgsql
@@ -25,14 +26,17 @@ declare
   operation_before constant text := coalesce(current_setting('nightshift.operation', true), '');
   path_before constant text := current_setting('search_path');
   tables regclass[] := array[relation];
-  key_sets jsonb[] := array[nightshift.keys_asked(rules, keys)];
+  asked_keys constant jsonb := nightshift.keys_asked(rules, keys);
+  key_sets jsonb[] := array[asked_keys];
   position integer := 1;
-  asked integer;
-  seen integer;
+  via text[] := array[null];
+  rows_found record;
   active jsonb;
+  steps jsonb := '[]';
   changed bigint;
   deleted bigint := 0;
   already_deleted integer;
+  repeated integer := 0;
   not_found integer;
   cascaded jsonb := '{}';
   edge record;
@@ -45,23 +49,14 @@ begin
     if position > 1 then
       rules := nightshift.soft_delete_rules(tables[position]);
     end if;
-    -- In the order of the keys, so that two calls wait for each other and are never in a deadlock.
-    begin
-      execute format($query$
-        with asked as (select distinct * from jsonb_to_recordset($1) as k(%1$s)),
-        seen as materialized (
-          select %2$s as key, %3$s as is_deleted from asked k join %4$s r on %5$s order by %6$s for update of r
-        )
-        select (select count(*) from asked), count(*), coalesce(jsonb_agg(key) filter (where not is_deleted), '[]') from seen
-      $query$, rules.key_definition, rules.key_object, rules.deleted, rules.source, rules.key_match, rules.key_order)
-      into asked, seen, active using key_sets[position];
-    exception
-      when data_exception or check_violation then
-        raise exception using
-          errcode = 'NS422',
-          message = format('One of the keys is not a value of the primary key of %s (%s)', rules.relation, rules.key_definition),
-          hint = 'Pass values of that type. Nothing was changed.';
-    end;
+    select f.* into rows_found from nightshift.find_rows(rules, key_sets[position], 'update') f;
+    active := rows_found.active;
+    -- A caller who lost the answer and repeats the call learns that the rows were deleted by it, and not by others.
+    if position = 1 and operation is not null and rows_found.deleted <> '[]' then
+      execute format('select count(*) from (select distinct * from jsonb_to_recordset($3) as k(%s)) k join %s r on %s where %s',
+        rules.key_definition, rules.source, rules.key_match, rules.of_operation)
+      into repeated using stamp, operation_id, key_sets[1];
+    end if;
     perform nightshift.require_unrestricted(tables[position], active);
 
     -- Triggers of the application were written for the application's own search path.
@@ -74,18 +69,20 @@ begin
 
     if position = 1 then
       deleted := changed;
-      already_deleted := seen - jsonb_array_length(active);
-      not_found := asked - seen;
+      already_deleted := jsonb_array_length(rows_found.deleted);
+      not_found := rows_found.asked - already_deleted - jsonb_array_length(active);
     elsif changed > 0 then
       cascaded := cascaded || jsonb_build_object(
         rules.relation::text, coalesce((cascaded ->> rules.relation::text)::bigint, 0) + changed
       );
     end if;
+    steps := steps || jsonb_build_object('relation', rules.relation::text, 'rows', changed, 'via', via[position]);
     for edge in select e.* from nightshift.edges_to_children(rules.relation) e where changed > 0 loop
       execute edge.children into children using active;
       if children is not null then
         tables := tables || edge.referencing;
         key_sets := key_sets || children;
+        via := via || edge.constraint_name::text;
       end if;
     end loop;
     position := position + 1;
@@ -93,7 +90,7 @@ begin
   perform set_config('nightshift.show_deleted', shown_before, true);
   perform set_config('nightshift.operation', operation_before, true);
 
-  if jsonb_array_length(keys) = 1 and deleted = 0 then
+  if jsonb_array_length(keys) = 1 and deleted + repeated = 0 then
     raise exception using
       errcode = case already_deleted when 1 then 'NS409' else 'NS404' end,
       message = case already_deleted when 1 then format('The row of %s is deleted already', relation)
@@ -101,11 +98,19 @@ begin
       hint = case already_deleted when 1 then 'It keeps the time, the user and the reason of its first deletion. To bring it back: nightshift.restore.'
         else 'Row level security says which rows a user may see and change.' end;
   end if;
+  if repeated = 0 and confirmed <> nightshift.deletion_hash(asked_keys, steps) then
+    raise exception using
+      errcode = 'NS409',
+      message = 'What would be deleted is no longer what was confirmed',
+      detail = 'Nothing was deleted.',
+      hint = 'Show what would be deleted now, and pass its hash: nightshift.plan_delete.';
+  end if;
   return jsonb_build_object(
     'operation', operation_id,
     'deletedAt', stamp,
     'deleted', deleted,
     'alreadyDeleted', already_deleted,
+    'repeated', repeated,
     'notFound', not_found,
     'cascaded', cascaded
   );
@@ -117,4 +122,4 @@ end;
 $$;
 
 comment on function nightshift.soft_delete is
-  'Marks the rows with these primary keys as deleted: keys is an array of values, or of objects where the key has several columns, 10,000 at most. Rows of tables that enable_soft_delete was told to cascade to go with the row that they refer to, in the same transaction and operation. The rights are those of the caller, row level security included. deleted_by: who deletes, for service_role; of a user it is always the user of the request. operation: goes on with an operation of the last day, so that restore_operation brings all of it back. A row that is deleted already keeps its first time, user and reason. Returns {operation, deletedAt, deleted, alreadyDeleted, notFound: not there, or not for this user, cascaded: {table: rows}}. For a single key that is not deleted by it: NS409 it is already, NS404 it is not there. Other errors, nothing changed: NS403 not in the name of another, or not for users; NS404 soft delete is not enabled; NS409 a row of another table that refers to it with ON DELETE RESTRICT; NS422.';
+  'Marks the rows with these primary keys as deleted: keys is an array of values, or of objects where the key has several columns, 10,000 at most. Rows of tables that enable_soft_delete was told to cascade to go with the row that they refer to, in the same transaction and operation. The rights are those of the caller, row level security included. deleted_by: who deletes, for service_role; of a user it is always the user of the request. operation: goes on with an operation of the last day, so that restore_operation brings all of it back. confirmed: the hash of plan_delete; when other rows would go by now, nothing is deleted. A row that is deleted already keeps its first time, user and reason. Returns {operation, deletedAt, deleted, alreadyDeleted, repeated: how many of these an earlier call of the same operation deleted, notFound: not there, or not for this user, cascaded: {table: rows}}. For a single key that its operation did not delete: NS409 it is already, NS404 it is not there. Other errors, nothing changed: NS403 not in the name of another, or not for users; NS404 soft delete is not enabled; NS409 a row of another table refers to it with ON DELETE RESTRICT, or it is not what was confirmed; NS422.';

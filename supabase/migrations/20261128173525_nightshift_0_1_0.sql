@@ -2594,6 +2594,9 @@ begin
   -- Triggers of one job line up here, so what follows sees every earlier decision.
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('nightshift.begin_run:' || begin_run.job, 0));
 
+  -- Whoever repeats a call has waited for its answer, and nobody works on its run: an outage must not make it lost.
+  update nightshift.runs r set heartbeat_at = as_of, lease_expires_at = as_of + r.lease
+  where r.request_id = begin_run.request_id and r.status = 'running' and r.lease_expires_at <= as_of;
   lost := nightshift.mark_lost_runs(begin_run.job, as_of);
 
   select r.* into run from nightshift.runs r where r.request_id = begin_run.request_id;
@@ -2665,7 +2668,7 @@ end;
 $$;
 
 comment on function nightshift.begin_run is
-  'Begins a run of a job, or says why not. Returns {outcome, run, lost}: started (the caller holds the lease; pass run.id and run.fence to every write), duplicate (idempotency_key was seen; run is the earlier one), skipped (another run holds a live lease, or Nightshift is paused, which does not keep the health check; recorded). A dry run takes no lease: it waits for nobody, and nobody waits for it. A run whose lease ran out is marked lost first. request_id: chosen by the caller, so that a call whose answer was lost can be repeated and gets the same answer. An idempotency key counts within its job and trigger; a skipped run does not use it up. lease_seconds: seconds without a heartbeat until the run counts as lost, default 60. Errors: NS422, also for a key that was used with another input; for what was asked by hand or over HTTP also what require_known_names raises, and then no run is recorded.';
+  'Begins a run of a job, or says why not. Returns {outcome, run, lost}: started (the caller holds the lease; pass run.id and run.fence to every write), duplicate (idempotency_key was seen; run is the earlier one), skipped (another run holds a live lease, or Nightshift is paused, which does not keep the health check; recorded). A dry run takes no lease: it waits for nobody, and nobody waits for it. A run whose lease ran out is marked lost first. request_id: chosen by the caller, so that a call whose answer was lost can be repeated and gets the same answer, also after the lease ran out. An idempotency key counts within its job and trigger; a skipped run does not use it up. lease_seconds: seconds without a heartbeat until the run counts as lost, default 60. Errors: NS422, also for a key that was used with another input; for what was asked by hand or over HTTP also what require_known_names raises, and then no run is recorded.';
 
 -- supabase/schema/ledger/cancel_run.sql
 
@@ -3450,6 +3453,9 @@ begin
   end if;
 
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('nightshift.begin_run:' || run.job, 0));
+  -- Whoever repeats a call has waited for its answer, and nobody works on its run: an outage must not make it lost.
+  update nightshift.runs r set heartbeat_at = as_of, lease_expires_at = as_of + r.lease
+  where r.request_id = resume_run.request_id and r.status = 'running' and r.lease_expires_at <= as_of;
   lost := nightshift.mark_lost_runs(run.job, as_of);
 
   update nightshift.runs r
@@ -3485,7 +3491,7 @@ end;
 $$;
 
 comment on function nightshift.resume_run is
-  'Resumes a run that ended as continued, under a new fence. attempt is the attempt that asked to be continued: the same request a second time, or out of order, is a duplicate; the same request_id is the same call, whose answer was lost. Skipped also when the attempt ended more than six hours ago, or was the fortieth. Returns {outcome: started | duplicate | skipped, run, lost}. Errors: NS404.';
+  'Resumes a run that ended as continued, under a new fence. attempt is the attempt that asked to be continued: the same request a second time, or out of order, is a duplicate; the same request_id is the same call, whose answer was lost, and gets it also after the lease ran out. Skipped also when the attempt ended more than six hours ago, or was the fortieth. Returns {outcome: started | duplicate | skipped, run, lost}. Errors: NS404.';
 
 -- supabase/schema/ledger/trim_runs.sql
 
@@ -17795,7 +17801,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '91df2b958e55e2a3bda8f4ec44ed9578cfacfefff319df8102c0ea7415b91718', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f79b2c11649aae60245975141acae17627a242a16b1ff1f7962dfc6be0b071eb', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

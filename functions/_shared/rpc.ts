@@ -60,6 +60,7 @@ export function createRpc(
     global: { headers: authorization, fetch: fetchStrictly },
   });
 
+  const { host } = new URL(project.url);
   let isThere = !somebodyWaits;
   const whileThere =
     (retry: Retry): Retry =>
@@ -76,7 +77,7 @@ export function createRpc(
           throw unreachable(project.url, `${error?.message}\n${error?.details ?? ''}`);
         }
         if (error || status >= 400) {
-          throw fromRpcFailure(name, error ?? { message: '' }, status);
+          throw fromRpcFailure(name, error ?? { message: '' }, status, host);
         }
         const parsed = parseAnswer(name, data, answer);
         isThere = true;

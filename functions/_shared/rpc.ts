@@ -22,6 +22,8 @@ interface CallOptions {
 interface Patience {
   retries: number;
   maxMs: number;
+  /** Where that outlasts the deadline of the run. */
+  until?: Deadline | undefined;
 }
 
 export interface Rpc {
@@ -106,15 +108,15 @@ export function retrying<Answer>(
   attempt: () => Promise<Answer>,
   deadline: Deadline,
   retry: Retry,
-  { retries, maxMs }: Patience = usualPatience,
+  { retries, maxMs, until = deadline }: Patience = usualPatience,
 ): Promise<Answer> {
   return pRetry(attempt, {
     retries,
     minTimeout: 200,
     maxTimeout: 5_000,
     randomize: true,
-    // Even past the deadline there is time reserved to record the end of the run.
-    maxRetryTime: Math.max(Math.min(deadline.remainingMs(), maxMs), 2_000),
+    // Whoever has a deadline keeps two seconds more.
+    maxRetryTime: Math.max(Math.min(until.remainingMs(), maxMs), 2_000),
     shouldRetry: ({ error, attemptNumber }) =>
       error instanceof NightshiftError && error.retryable && retry(error, attemptNumber),
   });

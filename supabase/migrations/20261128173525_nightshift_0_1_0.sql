@@ -2716,6 +2716,9 @@ begin
   -- Triggers of one job line up here, so what follows sees every earlier decision.
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('nightshift.begin_run:' || begin_run.job, 0));
 
+  -- Whoever repeats a call has waited for its answer, and nobody works on its run: an outage must not make it lost.
+  update nightshift.runs r set heartbeat_at = as_of, lease_expires_at = as_of + r.lease
+  where r.request_id = begin_run.request_id and r.status = 'running' and r.lease_expires_at <= as_of;
   lost := nightshift.mark_lost_runs(begin_run.job, as_of);
 
   select r.* into run from nightshift.runs r where r.request_id = begin_run.request_id;
@@ -2787,7 +2790,7 @@ end;
 $$;
 
 comment on function nightshift.begin_run is
-  'Begins a run of a job, or says why not. Returns {outcome, run, lost}: started (the caller holds the lease; pass run.id and run.fence to every write), duplicate (idempotency_key was seen; run is the earlier one), skipped (another run holds a live lease, or Nightshift is paused, which does not keep the health check; recorded). A dry run takes no lease: it waits for nobody, and nobody waits for it. A run whose lease ran out is marked lost first. request_id: chosen by the caller, so that a call whose answer was lost can be repeated and gets the same answer. An idempotency key counts within its job and trigger; a skipped run does not use it up. lease_seconds: seconds without a heartbeat until the run counts as lost, default 60. Errors: NS422, also for a key that was used with another input; for what was asked by hand or over HTTP also what require_known_names raises, and then no run is recorded.';
+  'Begins a run of a job, or says why not. Returns {outcome, run, lost}: started (the caller holds the lease; pass run.id and run.fence to every write), duplicate (idempotency_key was seen; run is the earlier one), skipped (another run holds a live lease, or Nightshift is paused, which does not keep the health check; recorded). A dry run takes no lease: it waits for nobody, and nobody waits for it. A run whose lease ran out is marked lost first. request_id: chosen by the caller, so that a call whose answer was lost can be repeated and gets the same answer, also after the lease ran out. An idempotency key counts within its job and trigger; a skipped run does not use it up. lease_seconds: seconds without a heartbeat until the run counts as lost, default 60. Errors: NS422, also for a key that was used with another input; for what was asked by hand or over HTTP also what require_known_names raises, and then no run is recorded.';
 
 -- supabase/schema/ledger/cancel_run.sql
 
@@ -3572,6 +3575,9 @@ begin
   end if;
 
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('nightshift.begin_run:' || run.job, 0));
+  -- Whoever repeats a call has waited for its answer, and nobody works on its run: an outage must not make it lost.
+  update nightshift.runs r set heartbeat_at = as_of, lease_expires_at = as_of + r.lease
+  where r.request_id = resume_run.request_id and r.status = 'running' and r.lease_expires_at <= as_of;
   lost := nightshift.mark_lost_runs(run.job, as_of);
 
   update nightshift.runs r
@@ -3607,7 +3613,7 @@ end;
 $$;
 
 comment on function nightshift.resume_run is
-  'Resumes a run that ended as continued, under a new fence. attempt is the attempt that asked to be continued: the same request a second time, or out of order, is a duplicate; the same request_id is the same call, whose answer was lost. Skipped also when the attempt ended more than six hours ago, or was the fortieth. Returns {outcome: started | duplicate | skipped, run, lost}. Errors: NS404.';
+  'Resumes a run that ended as continued, under a new fence. attempt is the attempt that asked to be continued: the same request a second time, or out of order, is a duplicate; the same request_id is the same call, whose answer was lost, and gets it also after the lease ran out. Skipped also when the attempt ended more than six hours ago, or was the fortieth. Returns {outcome: started | duplicate | skipped, run, lost}. Errors: NS404.';
 
 -- supabase/schema/ledger/trim_runs.sql
 
@@ -16707,6 +16713,8 @@ declare
   reason_before constant text := coalesce(current_setting('nightshift.reason', true), '');
   rows_found record;
   one jsonb;
+  row_found record;
+  locked integer;
   active integer;
   portions jsonb[];
   portion jsonb;
@@ -16752,7 +16760,14 @@ begin
         except select f.value from jsonb_array_elements(rows_found.active || rows_found.deleted) f
       loop
         begin
-          perform nightshift.find_rows(rules, jsonb_build_array(one), 'update nowait');
+          select f.* into row_found from nightshift.find_rows(rules, jsonb_build_array(one), 'update nowait') f;
+          -- Free by now, or there already, under a key that was written in another way.
+          if not rows_found.deleted @> row_found.deleted then
+            rows_found.deleted := rows_found.deleted || row_found.deleted;
+          end if;
+          if not rows_found.active @> row_found.active then
+            rows_found.active := rows_found.active || row_found.active;
+          end if;
         exception
           when lock_not_available then
             failed := failed || jsonb_build_object(
@@ -16763,6 +16778,7 @@ begin
   end;
   portions := array[rows_found.deleted];
   active := jsonb_array_length(rows_found.active);
+  locked := jsonb_array_length(failed);
   if jsonb_array_length(keys) = 1 and jsonb_array_length(portions[1]) = 0 and failed = '[]' then
     raise exception using
       errcode = case active when 1 then 'NS409' else 'NS404' end,
@@ -16853,7 +16869,7 @@ begin
   perform set_config('nightshift.operation', operation_before, true);
   perform set_config('nightshift.show_deleted', shown_before, true);
   return jsonb_build_object(
-    'restored', restored, 'notDeleted', active, 'notFound', rows_found.asked - active - jsonb_array_length(rows_found.deleted), 'failed', failed,
+    'restored', restored, 'notDeleted', active, 'notFound', rows_found.asked - active - locked - jsonb_array_length(rows_found.deleted), 'failed', failed,
     'parents', restored_parents, 'replaced', replaced
   );
 exception
@@ -20400,7 +20416,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f3dad00d2271048f8772bc6541fa4afb9e523a57b8606c21b7a131deaea4d1e3', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '5ba4e5e48692b9d572a2d881da7786d8a98b958e6bcb2c6d0c8fc52df5b394d2', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

@@ -30,6 +30,8 @@ declare
   reason_before constant text := coalesce(current_setting('nightshift.reason', true), '');
   rows_found record;
   one jsonb;
+  row_found record;
+  locked integer;
   active integer;
   portions jsonb[];
   portion jsonb;
@@ -75,7 +77,14 @@ begin
         except select f.value from jsonb_array_elements(rows_found.active || rows_found.deleted) f
       loop
         begin
-          perform nightshift.find_rows(rules, jsonb_build_array(one), 'update nowait');
+          select f.* into row_found from nightshift.find_rows(rules, jsonb_build_array(one), 'update nowait') f;
+          -- Free by now, or there already, under a key that was written in another way.
+          if not rows_found.deleted @> row_found.deleted then
+            rows_found.deleted := rows_found.deleted || row_found.deleted;
+          end if;
+          if not rows_found.active @> row_found.active then
+            rows_found.active := rows_found.active || row_found.active;
+          end if;
         exception
           when lock_not_available then
             failed := failed || jsonb_build_object(
@@ -86,6 +95,7 @@ begin
   end;
   portions := array[rows_found.deleted];
   active := jsonb_array_length(rows_found.active);
+  locked := jsonb_array_length(failed);
   if jsonb_array_length(keys) = 1 and jsonb_array_length(portions[1]) = 0 and failed = '[]' then
     raise exception using
       errcode = case active when 1 then 'NS409' else 'NS404' end,
@@ -176,7 +186,7 @@ begin
   perform set_config('nightshift.operation', operation_before, true);
   perform set_config('nightshift.show_deleted', shown_before, true);
   return jsonb_build_object(
-    'restored', restored, 'notDeleted', active, 'notFound', rows_found.asked - active - jsonb_array_length(rows_found.deleted), 'failed', failed,
+    'restored', restored, 'notDeleted', active, 'notFound', rows_found.asked - active - locked - jsonb_array_length(rows_found.deleted), 'failed', failed,
     'parents', restored_parents, 'replaced', replaced
   );
 exception

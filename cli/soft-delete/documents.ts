@@ -61,4 +61,4 @@ export const restoredPage = z.object({
   replaced: z.number(),
   after: z.json(),
 });
-export type RestoredPage = z.output<typeof restoredPage>;
+type RestoredPage = z.output<typeof restoredPage>;

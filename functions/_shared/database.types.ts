@@ -1190,7 +1190,15 @@ export type Database = {
         }
         Returns: string
       }
+      comparison_operator: {
+        Args: { strategy: number; type_id: unknown }
+        Returns: unknown
+      }
       composite_types: { Args: Record<PropertyKey, never>; Returns: unknown[] }
+      condition_in_sql: {
+        Args: { condition: Json; relation: unknown }
+        Returns: string
+      }
       constant_default: {
         Args: { column_name: unknown; relation: unknown }
         Returns: string
@@ -1396,6 +1404,7 @@ export type Database = {
       }
       deleted_so_far: { Args: { relations: unknown[] }; Returns: number }
       deletion_actor: { Args: { given: string }; Returns: string }
+      deletion_hash: { Args: { keys: Json; tables: Json }; Returns: string }
       deletion_operation: { Args: { given: string }; Returns: string }
       describe_busy: { Args: { detail: string }; Returns: Json }
       describe_ddl_failure: {
@@ -1738,6 +1747,14 @@ export type Database = {
           run_id: string
         }
         Returns: Database["nightshift"]["CompositeTypes"]["released_row"][]
+      }
+      find_rows: {
+        Args: {
+          keys: Json
+          row_lock: string
+          rules: Database["nightshift"]["CompositeTypes"]["soft_delete_rules"]
+        }
+        Returns: Record<string, unknown>
       }
       find_run: { Args: { id: string }; Returns: Json }
       find_stranger: {
@@ -2268,6 +2285,10 @@ export type Database = {
         Args: { policy_relation: unknown }
         Returns: Database["nightshift"]["CompositeTypes"]["purge_key"][]
       }
+      hold_parents: {
+        Args: { keys: Json; relation: unknown }
+        Returns: undefined
+      }
       hold_partition_run: {
         Args: { fence: number; lock_timeout_ms: number; run_id: string }
         Returns: {
@@ -2743,10 +2764,12 @@ export type Database = {
       }
       pause: { Args: { reason?: string }; Returns: undefined }
       place_in_code: { Args: { context: string }; Returns: string }
+      plan_delete: { Args: { keys: Json; relation: unknown }; Returns: Json }
       plan_partition_maintenance: {
         Args: { fence: number; only_tables?: string[]; run_id: string }
         Returns: Json
       }
+      plan_restore: { Args: { operation: string }; Returns: Json }
       plan_retention_purge: {
         Args: { fence: number; only_relations?: string[]; run_id: string }
         Returns: Json
@@ -3172,6 +3195,10 @@ export type Database = {
         Args: { relation: unknown }
         Returns: Record<string, unknown>[]
       }
+      restricting_rows: {
+        Args: { going: Json; keys: Json; relation: unknown }
+        Returns: Record<string, unknown>[]
+      }
       resume_run: {
         Args: {
           as_of?: string
@@ -3241,6 +3268,7 @@ export type Database = {
       settle_users: { Args: Record<PropertyKey, never>; Returns: undefined }
       soft_delete: {
         Args: {
+          confirmed?: string
           deleted_by?: string
           keys: Json
           operation?: string
@@ -3311,6 +3339,18 @@ export type Database = {
           settings: Database["nightshift"]["Tables"]["soft_delete_tables"]["Row"]
         }
         Returns: Record<string, unknown>
+      }
+      soft_delete_where: {
+        Args: {
+          condition: Json
+          deleted_by?: string
+          dry_run?: boolean
+          max_rows?: number
+          operation?: string
+          reason?: string
+          relation: unknown
+        }
+        Returns: Json
       }
       sources_as_of: { Args: { view: unknown }; Returns: string }
       spread_hold: {

@@ -3039,6 +3039,7 @@ export type Database = {
       trim_runs: { Args: { as_of?: string }; Returns: number }
       trim_view_refreshes: { Args: Record<PropertyKey, never>; Returns: number }
       trusted_name: { Args: { relation: unknown }; Returns: string }
+      trusted_names: { Args: { relations: unknown[] }; Returns: string[] }
       trusted_operator: {
         Args: { operator: unknown }
         Returns: Record<string, unknown>

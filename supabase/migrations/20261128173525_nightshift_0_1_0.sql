@@ -11732,6 +11732,64 @@ $$;
 comment on function nightshift.measure_children is
   'Of each table of children of a policy, how many rows it has (exactly below 32 MB, of up to four tables) and how many refer to due rows, held or not (exactly where all tables together are below 2 MB); null where they refer to each other.';
 
+-- supabase/schema/retention/measure_for_run.sql
+
+create or replace function nightshift.measure_for_run(run nightshift.runs, relation text)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  policy constant nightshift.retention_policies := nightshift.policy_of_run(relation);
+  by_leaf boolean;
+  nothing_due boolean;
+  backlog jsonb := run.progress #> array['backlogs', relation];
+begin
+  if backlog is null then
+    backlog := nightshift.measure_backlog(policy, run.started_at, sample_due => not run.dry_run);
+    by_leaf := (select count(*) > 32 from nightshift.partitions_below(policy.relation));
+    if not (backlog ->> 'dueRowsExact')::boolean and not by_leaf and nightshift.may_exceed(run, policy, backlog) then
+      backlog := nightshift.measure_backlog(policy, run.started_at);
+    end if;
+    -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
+    nothing_due := backlog @> '{"dueRows": 0, "dueRowsExact": true}';
+    if not nothing_due then
+      perform nightshift.require_no_sentinel(policy, case
+        -- Of very many leaves a part says it: a time that stands for another is on rows of all.
+        when (backlog ->> 'dueRowsExact')::boolean or by_leaf then (backlog ->> 'oldestDueAt')::timestamptz
+      end);
+    end if;
+    if (backlog ->> 'dueRows')::bigint > 0 then
+      perform nightshift.require_replica_identity(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
+      if not nightshift.is_forced(run, policy.relation) then
+        perform nightshift.require_referencing_indexes(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
+      end if;
+    end if;
+    if nothing_due and not run.dry_run then
+      -- There is nothing to walk through, so the first purge is over.
+      update nightshift.retention_policies p set first_purge = null where p.relation = policy.relation and p.first_purge is not null;
+    end if;
+    backlog := backlog || jsonb_build_object('children', nightshift.measure_children(policy, run.started_at));
+    backlog := backlog || jsonb_build_object('assess', nightshift.may_exceed(run, policy, backlog));
+    update nightshift.runs r
+    set progress = r.progress || jsonb_build_object(
+      'backlogs',
+      coalesce(r.progress -> 'backlogs', '{}') || jsonb_build_object(measure_for_run.relation, backlog)
+    )
+    where r.id = run.id;
+  end if;
+  return backlog || jsonb_build_object(
+    'warnings', nightshift.retention_warnings(policy.relation),
+    'keys', nightshift.describe_holding_keys(policy.relation, array(
+      select s::oid from jsonb_array_elements_text(run.progress -> 'scope') s
+    ))
+  );
+end;
+$$;
+
+comment on function nightshift.measure_for_run is
+  'The backlog of one policy as of the start of a run, and what there is to say of its table: see measure_retention_backlog. Measured once and kept in the ledger.';
+
 -- supabase/schema/retention/measure_leaves.sql
 
 -- The backlog of a table with very many partitions, leaf by leaf.
@@ -12008,61 +12066,13 @@ as $$
 declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
   policy nightshift.retention_policies;
-  by_leaf boolean;
-  nothing_due boolean;
-  backlog jsonb := run.progress #> array['backlogs', measure_retention_backlog.relation];
   context text;
 begin
-  select p.* into policy from nightshift.retention_policies p
-  where p.relation = nightshift.find_relation(measure_retention_backlog.relation);
-  if not found then
-    raise exception using
-      errcode = 'NS404',
-      message = format('%s has no retention policy', measure_retention_backlog.relation),
-      hint = 'It was removed, or its table dropped or renamed, since the run began.';
-  end if;
   if again then
+    policy := nightshift.policy_of_run(relation);
     return coalesce(nightshift.nothing_left(run, policy), nightshift.measure_backlog(policy, run.started_at));
   end if;
-  if backlog is null then
-    backlog := nightshift.measure_backlog(policy, run.started_at, sample_due => not run.dry_run);
-    by_leaf := (select count(*) > 32 from nightshift.partitions_below(policy.relation));
-    if not (backlog ->> 'dueRowsExact')::boolean and not by_leaf and nightshift.may_exceed(run, policy, backlog) then
-      backlog := nightshift.measure_backlog(policy, run.started_at);
-    end if;
-    -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
-    nothing_due := backlog @> '{"dueRows": 0, "dueRowsExact": true}';
-    if not nothing_due then
-      perform nightshift.require_no_sentinel(policy, case
-        -- Of very many leaves a part says it: a time that stands for another is on rows of all.
-        when (backlog ->> 'dueRowsExact')::boolean or by_leaf then (backlog ->> 'oldestDueAt')::timestamptz
-      end);
-    end if;
-    if (backlog ->> 'dueRows')::bigint > 0 then
-      perform nightshift.require_replica_identity(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
-      if not nightshift.is_forced(run, policy.relation) then
-        perform nightshift.require_referencing_indexes(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
-      end if;
-    end if;
-    if nothing_due and not run.dry_run then
-      -- There is nothing to walk through, so the first purge is over.
-      update nightshift.retention_policies p set first_purge = null where p.relation = policy.relation and p.first_purge is not null;
-    end if;
-    backlog := backlog || jsonb_build_object('children', nightshift.measure_children(policy, run.started_at));
-    backlog := backlog || jsonb_build_object('assess', nightshift.may_exceed(run, policy, backlog));
-    update nightshift.runs r
-    set progress = r.progress || jsonb_build_object(
-      'backlogs',
-      coalesce(r.progress -> 'backlogs', '{}') || jsonb_build_object(measure_retention_backlog.relation, backlog)
-    )
-    where r.id = run.id;
-  end if;
-  return backlog || jsonb_build_object(
-    'warnings', nightshift.retention_warnings(policy.relation),
-    'keys', nightshift.describe_holding_keys(policy.relation, array(
-      select s::oid from jsonb_array_elements_text(run.progress -> 'scope') s
-    ))
-  );
+  return nightshift.measure_for_run(run, relation);
 exception
   when serialization_failure then
     get stacked diagnostics context = pg_exception_context;
@@ -12072,6 +12082,50 @@ $$;
 
 comment on function nightshift.measure_retention_backlog is
   'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. Very many due rows of a table over 32 MB are only estimated, unless it comes near the limit of the brake; and there a purge that has met no row which stays knows that none is left. Besides: warnings, and keys (see describe_holding_keys), which are looked up anew each time. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
+
+-- supabase/schema/retention/measure_retention_backlogs.sql
+
+-- The backlogs of many tables in one call.
+-- Why: on most nights most tables have nothing due, and a call for each takes longer than the look.
+-- Locks: at run time ACCESS SHARE on the tables, on about 100 leaves at most.
+
+create or replace function nightshift.measure_retention_backlogs(run_id uuid, fence bigint, relations text[])
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '4s'
+set lock_timeout = '100ms'
+set jit = off
+as $$
+declare
+  stop_at constant timestamptz := clock_timestamp() + interval '500 milliseconds';
+  max_locked constant integer := 100;
+  locked integer := 0;
+  run nightshift.runs := nightshift.hold_run(run_id, fence);
+  relation text;
+  backlogs jsonb := '[]';
+  context text;
+begin
+  foreach relation in array relations loop
+    exit when backlogs <> '[]' and (locked >= max_locked or clock_timestamp() > stop_at);
+    backlogs := backlogs || nightshift.measure_for_run(run, relation);
+    locked := locked + (
+      -- Of very many leaves each look is undone.
+      select case when count(*) > 32 then 1 else count(*) end
+      from nightshift.all_leaf_relations(nightshift.find_relation(relation)) l
+    );
+  end loop;
+  return backlogs;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.measure_retention_backlogs is
+  'What measure_retention_backlog says of each of these tables, in their order, for as many as half a second and about 100 locks allow, but at least one; the rest: call again. One that cannot be measured fails the call: ask each alone. statement_timeout 4 s, lock_timeout 0.1 s. Errors: NS404, NS409, NS422, 55P03.';
 
 -- supabase/schema/retention/name_refusal.sql
 
@@ -12760,6 +12814,32 @@ end;
 $$;
 
 comment on function nightshift.policy_members is 'The tables that lose rows by these policies: their own, and those of children.';
+
+-- supabase/schema/retention/policy_of_run.sql
+
+create or replace function nightshift.policy_of_run(relation text)
+returns nightshift.retention_policies
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  policy nightshift.retention_policies;
+begin
+  select p.* into policy from nightshift.retention_policies p
+  where p.relation = nightshift.find_relation(policy_of_run.relation);
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no retention policy', relation),
+      hint = 'It was removed, or its table dropped or renamed, since the run began.';
+  end if;
+  return policy;
+end;
+$$;
+
+comment on function nightshift.policy_of_run is
+  'The policy of a table that the plan of a run has named. Errors: NS404.';
 
 -- supabase/schema/retention/preview_retention_purge.sql
 
@@ -15140,8 +15220,8 @@ declare
   null_share real;
   due_rows double precision;
 begin
-  if pg_relation_size(leaf) < few_blocks * current_setting('block_size')::integer
-    and exists (select from pg_catalog.pg_class c where c.oid = leaf and c.relispartition)
+  if exists (select from pg_catalog.pg_class c where c.oid = leaf and c.relispartition)
+    and pg_relation_size(leaf) < few_blocks * current_setting('block_size')::integer
   then
     return case when nightshift.has_due_rows(leaf, marker_column, due) then 'sweep' end;
   end if;
@@ -17815,7 +17895,7 @@ grant execute on function
   nightshift.exclude_from_default, nightshift.find_run, nightshift.finish_detach, nightshift.finish_run, nightshift.get_health, nightshift.get_run,
   nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
   nightshift.list_retention_policies, nightshift.list_runs, nightshift.measure_default_partition,
-  nightshift.measure_retention_backlog, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
+  nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
   nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_retirement, nightshift.purge_batch,
   nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.resume_run,
   nightshift.retire_partitions, nightshift.validate_default
@@ -17840,7 +17920,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ce6e1c74f1340107fb31825ed1852b769c94db94fc92decdad64ac6cc6d8552e', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '1535c02ad674b5de5d27f38f6e0715894f8f50471146096cf12c4cf0e1eaac79', '{
   add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -17878,35 +17958,35 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone, level_rank, list_partition_policies,
   list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change, lock_holder, lock_in_turn,
   lock_rows, lock_slice, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen,
-  may_refresh, measure_backlog, measure_children, measure_default_partition, measure_leaves, measure_references,
-  measure_retention_backlog, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
-  name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
-  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, other_owners,
-  own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
-  partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
-  partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_partition_maintenance,
-  plan_retention_purge, plan_view_refresh, policy_members, policy_of_view, preview_retention_purge, preview_retirement,
-  primary_key, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending,
-  purge_released, purge_slices, purge_steps, purge_waits, put_off, raise_conflict, reach_rows, read_as_caller,
-  read_partitions, read_pressure, reasons_of, reattach_partition, record_batch, record_refresh_failure,
-  recount_moved_rows, redundant_indexes, reference_join, reference_tree, referencing_keys, referred_tables,
-  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
-  related_policies, related_tables, release_default, released_row, remember_held, remove_health_threshold,
-  remove_partition_policy, remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due,
-  require_health_checks, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
-  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
-  require_period, require_referencing_indexes, require_refresh_policies, require_replica_identity,
-  require_retention_policies, require_statistics, require_trusted, require_trusted_keys, require_wanted,
-  require_within_brake, resolve_references, restore_rows, restores, resume_run, retention_keys, retention_policies,
-  retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check,
-  runs, sample_due_rows, scan_of, scan_time_of, secure_partition, secure_partitions, set_health_threshold,
-  sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies, sources_as_of, spread_hold,
-  stamp_retired, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores,
-  trim_runs, trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unmute_triggers, unpause,
-  unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition, validate_default, view_of,
-  view_reads, view_refreshes, view_state, views_below, views_read, warn_of_heirs, warn_of_namesake,
-  warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire,
-  why_not_retire_so_many, without_replica_identity
+  may_refresh, measure_backlog, measure_children, measure_default_partition, measure_for_run, measure_leaves,
+  measure_references, measure_retention_backlog, measure_retention_backlogs, migrations, move_rows, moved_row,
+  multixact_members, mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index, next_seeds,
+  note_assessment, note_decisions, note_detaching, note_partitions, note_released, note_unchanged, nothing_left,
+  oldest_due, only_kept, only_needed, other_owners, own_due_condition, pages_of, partition_faults, partition_key,
+  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
+  partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
+  pause, place_in_code, plan_partition_maintenance, plan_retention_purge, plan_view_refresh, policy_members,
+  policy_of_run, policy_of_view, preview_retention_purge, preview_retirement, primary_key, purge_batch, purge_counted,
+  purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps,
+  purge_waits, put_off, raise_conflict, reach_rows, read_as_caller, read_partitions, read_pressure, reasons_of,
+  reattach_partition, record_batch, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
+  reference_tree, referencing_keys, referred_tables, refers_to_policy, refresh_policies, refresh_policy_view,
+  refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, release_default,
+  released_row, remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy,
+  remove_retention_policy, require_checked_keys, require_few_due, require_health_checks, require_known_names,
+  require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued, require_one_policy,
+  require_own_rows, require_ownership, require_partition_policies, require_period, require_referencing_indexes,
+  require_refresh_policies, require_replica_identity, require_retention_policies, require_statistics, require_trusted,
+  require_trusted_keys, require_wanted, require_within_brake, resolve_references, restore_rows, restores, resume_run,
+  retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions,
+  row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, secure_partition,
+  secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, soft_delete_policies,
+  sources_as_of, spread_hold, stamp_retired, stay_released, subtract_held, subtract_row_sets, take_pending,
+  time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name, trusted_names, trusted_operator,
+  unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition,
+  validate_default, view_of, view_reads, view_refreshes, view_state, views_below, views_read, warn_of_heirs,
+  warn_of_namesake, warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop,
+  why_not_retire, why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

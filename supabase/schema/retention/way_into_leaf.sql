@@ -12,8 +12,8 @@ declare
   null_share real;
   due_rows double precision;
 begin
-  if pg_relation_size(leaf) < few_blocks * current_setting('block_size')::integer
-    and exists (select from pg_catalog.pg_class c where c.oid = leaf and c.relispartition)
+  if exists (select from pg_catalog.pg_class c where c.oid = leaf and c.relispartition)
+    and pg_relation_size(leaf) < few_blocks * current_setting('block_size')::integer
   then
     return case when nightshift.has_due_rows(leaf, marker_column, due) then 'sweep' end;
   end if;

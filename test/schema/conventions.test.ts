@@ -40,6 +40,7 @@ const callable = [
   'list_runs',
   'measure_default_partition',
   'measure_retention_backlog',
+  'measure_retention_backlogs',
   'pause',
   'plan_partition_maintenance',
   'plan_retention_purge',

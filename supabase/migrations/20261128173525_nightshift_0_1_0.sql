@@ -805,6 +805,7 @@ begin
     mark text,
     unmark text,
     of_operation text,
+    since text,
     marker text,
     key_names name[],
     key_definition text,
@@ -820,7 +821,7 @@ end;
 $$;
 
 comment on type nightshift.soft_delete_rules is
-  'A table with soft delete as statements need it, where r is one of its rows and k an asked key. source: after FROM. deleted: the condition. mark, unmark: assignments; $2 to $5 are time, who, why and operation. of_operation: the condition for the rows of operation $2, whose time is $1. key_definition: columns of k for jsonb_to_recordset; key_match: r is k; key_object, key_value: the key of r as an object, and as callers know it.';
+  'A table with soft delete as statements need it, where r is one of its rows and k an asked key. source: after FROM. deleted: the condition. mark, unmark: assignments; $2 to $5 are time, who, why and operation. of_operation: the condition for the rows of operation $2, whose time is $1. since: for those deleted at $1 or later. key_definition: columns of k for jsonb_to_recordset; key_match: r is k; key_object, key_value: the key of r as an object, and as callers know it.';
 
 do $$
 begin
@@ -15478,6 +15479,60 @@ $$;
 comment on function nightshift.without_replica_identity is
   'The tables that hold the rows of a table and from which Postgres refuses to delete: a publication has their deletions, and nothing identifies a row to its subscribers.';
 
+-- supabase/schema/soft-delete/active_arbiter.sql
+
+create or replace function nightshift.active_arbiter(
+  relation regclass, conflict_columns text, out columns name[], out arbiter text, out same_values text, out own_columns name[]
+)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  named constant text := nightshift.columns_named(relation, conflict_columns);
+  settings nightshift.soft_delete_tables;
+begin
+  perform nightshift.soft_delete_rules(relation);
+  select s.* into settings from nightshift.soft_delete_tables s where s.relation = active_arbiter.relation;
+  select u.columns, format('(%s)%s', u.listed, case when i.indpred is not null then ' where ' || pg_get_expr(i.indpred, i.indrelid) end), u.same_values
+  into columns, arbiter, same_values
+  from pg_catalog.pg_index i
+  cross join lateral (
+    select array_agg(a.attname order by k.position) as columns, string_agg(quote_ident(a.attname), ', ' order by k.position) as listed,
+      string_agg(format('r.%1$I%2$s %3$s v.%1$I%4$s', a.attname, o.cast_left, o.name, o.cast_right), ' and ' order by k.position) as same_values
+    from unnest(i.indkey[0:i.indnkeyatts - 1], i.indclass[0:i.indnkeyatts - 1]) with ordinality k(attnum, opclass, position)
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+    join pg_catalog.pg_opclass c on c.oid = k.opclass
+    join pg_catalog.pg_amop p on p.amopfamily = c.opcfamily and p.amoplefttype = c.opcintype
+      and p.amoprighttype = c.opcintype and p.amopstrategy = 3
+    cross join lateral nightshift.trusted_operator(p.amopopr) o
+  ) u
+  where i.indrelid = relation and i.indisunique and i.indisvalid and i.indimmediate and i.indexprs is null
+    and (
+      i.indpred is null
+      or pg_get_expr(i.indpred, i.indrelid) = case when settings.flag_column is null then format('(%I IS NULL)', settings.marker_column)
+        else format('(%I IS NOT TRUE)', settings.flag_column) end
+    )
+    and array(select quote_ident(n) from unnest(u.columns) n order by 1)
+      = array(select n from regexp_split_to_table(named, ', ') n order by 1)
+  order by i.indpred is null
+  limit 1;
+  if not found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('Nothing keeps %s of %s unique among its active rows', named, relation),
+      hint = format('select nightshift.enable_soft_delete(%L, unique_among_active => array[%L]);', relation::text, named);
+  end if;
+  own_columns := array[settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column]
+    || case when settings.flag_column is not null then array[settings.flag_column] end;
+end;
+$$;
+
+comment on function nightshift.active_arbiter is
+  'The unique index that decides whether a row with some values is there already: its columns, how ON CONFLICT names it, when a row r has the values of v in them, and the columns that only soft delete writes. One among active rows before one among all. Errors: NS422 there is none, and those of columns_named and soft_delete_rules.';
+
 -- supabase/schema/soft-delete/calling_user.sql
 
 create or replace function nightshift.calling_user()
@@ -15812,6 +15867,82 @@ $$;
 comment on function nightshift.declare_cascades is
   'Replaces the foreign keys along which deletions in a table go on; null leaves them as they are. Entries name a table that refers to it, with the columns of the key where there are several. Errors: NS404 no such table, NS422 no or several keys, or a table without soft delete.';
 
+-- supabase/schema/soft-delete/deleted_since.sql
+
+-- For clients that keep a copy: which rows are deleted since they asked last.
+-- Why not by deleted_at: a transaction that began earlier may commit later, and its rows would never be seen.
+-- Rights: those of the caller; row level security decides, as if nothing were hidden because it is deleted.
+-- Locks: ACCESS SHARE.
+
+create or replace function nightshift.deleted_since(relation regclass, after text default null)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  most_keys constant integer := 10000;
+  rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
+  shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
+  place constant text[] := regexp_match(coalesce(after, '0,0'), '^(\d{1,18}),(\d{1,18})(?:,(\{.*\}))?$');
+  next_place text := coalesce(after, '0,0');
+  deletion record;
+  last_key jsonb;
+  wrong boolean;
+  begun boolean;
+  page record;
+  keys jsonb := '[]';
+  deletions integer := 0;
+  more boolean := false;
+  context text;
+begin
+  begin
+    last_key := place[3]::jsonb;
+    wrong := place is null;
+  exception
+    when invalid_text_representation then
+      wrong := true;
+  end;
+  if wrong then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%L is no place in the history', after),
+      hint = 'Pass the after that the last call returned, or leave it out to begin with the oldest deletion.';
+  end if;
+  perform set_config('nightshift.show_deleted', 'on', true);
+  for deletion in select d.* from nightshift.deletions_since(relation, place[1]::xid8, place[2]::bigint) d loop
+    deletions := deletions + 1;
+    begun := deletion.transaction = place[1]::xid8 and deletion.id = place[2]::bigint;
+    -- The last call came to its end, or to a key of it.
+    continue when begun and last_key is null;
+    execute format($query$
+      select coalesce(jsonb_agg(n.shown order by n.position), '[]') as keys, count(*) as rows, (array_agg(n.key order by n.position desc))[1] as last_key
+      from (
+        select %1$s as shown, %2$s as key, row_number() over (order by %3$s) as position from %4$s r
+        where %5$s %6$s
+        order by %3$s limit $3
+      ) n
+    $query$, rules.key_value, rules.key_object, rules.key_order, rules.source, rules.of_operation,
+      case when begun then format('and (%1$s) > (select %1$s from jsonb_to_recordset(jsonb_build_array($4)) as r(%2$s))',
+        rules.key_order, rules.key_definition) else '' end)
+    into page using nightshift.operation_time(deletion.operation), deletion.operation, most_keys - jsonb_array_length(keys), last_key;
+    keys := keys || page.keys;
+    more := jsonb_array_length(keys) >= most_keys;
+    next_place := format('%s,%s', deletion.transaction, deletion.id) || case when more then ',' || page.last_key::text else '' end;
+    exit when more;
+  end loop;
+  perform set_config('nightshift.show_deleted', shown_before, true);
+  return jsonb_build_object('keys', keys, 'after', next_place, 'more', more or deletions >= 100);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.deleted_since is
+  'The keys of rows of a table that the caller may see, deleted ones included, and that are deleted, from a place in the history on: pass the after of the last call, or none to begin with the oldest deletion. No deletion is passed over, in whatever order transactions commit: one comes once every transaction that began before its own has ended. A key may come twice, and a row that was restored meanwhile does not come. Returns {keys: 10,000 at most, after, more: call again at once}. Errors: NS403, NS404, NS422.';
+
 -- supabase/schema/soft-delete/deletion_actor.sql
 
 create or replace function nightshift.deletion_actor(given text)
@@ -15887,6 +16018,138 @@ $$;
 comment on function nightshift.deletion_operation is
   'The operation to delete by: the one given, or a new one. Errors: NS422 it is not of the last day.';
 
+-- supabase/schema/soft-delete/deletion_stats.sql
+
+-- Figures of a table with soft delete, at a bounded cost: counted exactly up to a limit, and estimated beyond it.
+-- Locks: ACCESS SHARE.
+
+create or replace function nightshift.deletion_stats(relation regclass, as_of timestamptz default now())
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set row_security = off
+as $$
+declare
+  counted_at_most constant integer := 100000;
+  source constant text := nightshift.scan_of(relation);
+  rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation, false);
+  policy record;
+  all_rows bigint;
+  all_exact boolean := true;
+  deleted bigint;
+  deleted_exact boolean;
+  oldest timestamptz;
+  due bigint;
+  days jsonb;
+  deleted_by_day bigint;
+  restored_by_day bigint;
+  context text;
+begin
+  execute format('select count(*) from (select from %s r where %s limit %s) n', source, rules.deleted, counted_at_most + 1) into deleted;
+  deleted_exact := deleted <= counted_at_most;
+  execute format('select count(*) from (select from %s r limit %s) n', source, counted_at_most + 1) into all_rows;
+  if all_rows > counted_at_most then
+    all_exact := false;
+    all_rows := greatest(all_rows, (
+      select coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint from nightshift.leaf_relations(relation) l join pg_catalog.pg_class c on c.oid = l
+    ));
+  end if;
+  if not deleted_exact then
+    -- The planner keeps count of the entries of the index that holds deleted rows only.
+    deleted := greatest(deleted, (
+      select coalesce(sum(e.entries), 0)::bigint
+      from (
+        select max(greatest(x.reltuples, 0)) as entries
+        from nightshift.leaf_relations(relation) l
+        join pg_catalog.pg_index i on i.indrelid = l and i.indpred is not null and not i.indisunique
+        join pg_catalog.pg_class x on x.oid = i.indexrelid
+        join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0] and format('r.%I', a.attname) = rules.marker
+        group by l
+      ) e
+    ));
+  end if;
+  execute format('select (%1$s)::timestamp at time zone ''UTC'' from %2$s r where %3$s and %1$s is not null order by %1$s limit 1',
+    case nightshift.column_type(relation, (parse_ident(substr(rules.marker, 3)))[1]::name) when 'timestamptz'::regtype
+      then format('%s at time zone ''UTC''', rules.marker) else rules.marker end, source, rules.deleted)
+  into oldest;
+
+  select p.* into policy from nightshift.retention_policies p where p.relation = deletion_stats.relation and p.enabled;
+  if found then
+    execute format('select count(*) from (select from %s r where (%s) is true and %s limit %s) n', source,
+      nightshift.due_condition('r', relation, policy.drop_after - interval '7 days', policy.marker_column, policy.flag_column, as_of),
+      rules.deleted, counted_at_most + 1)
+    into due;
+  end if;
+
+  select jsonb_agg(jsonb_build_object('day', d.day, 'deleted', d.deleted, 'restored', d.restored) order by d.day), sum(d.deleted), sum(d.restored)
+  into days, deleted_by_day, restored_by_day
+  from (
+    select g.day::date as day, coalesce(sum(e.rows) filter (where e.action = 'delete'), 0) as deleted,
+      coalesce(sum(e.rows) filter (where e.action = 'restore'), 0) as restored
+    from generate_series(0, 29) n
+    cross join lateral (select (as_of at time zone 'UTC')::date - n as day) g
+    left join (
+      select (e.at at time zone 'UTC')::date as day, e.action, sum(e.rows) as rows
+      from nightshift.deletion_events e
+      where e.relation_name = relation::text and e.at >= as_of - interval '30 days' and e.at <= as_of and e.action in ('delete', 'restore')
+      group by 1, 2
+    ) e on e.day = g.day
+    group by g.day
+  ) d;
+  return jsonb_build_object(
+    'active', jsonb_build_object('rows', greatest(all_rows - deleted, 0), 'exact', all_exact and deleted_exact),
+    'deleted', jsonb_build_object('rows', deleted, 'exact', deleted_exact),
+    'oldestDeletedAt', oldest,
+    'byDay', days,
+    'restoreRate', round(restored_by_day::numeric / nullif(deleted_by_day, 0), 4),
+    'dueNext7Days', case when due is not null then jsonb_build_object('rows', due, 'exact', due <= counted_at_most) end,
+    'bytes', (select sum(pg_total_relation_size(l)) from nightshift.leaf_relations(relation) l)
+  );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.deletion_stats is
+  'Figures of a table with soft delete: {active, deleted: {rows, exact: counted, else estimated, as beyond 100,000}, oldestDeletedAt, byDay: the last 30 days of UTC, [{day, deleted, restored}], restoreRate: restored by deleted in these, null without any, dueNext7Days: {rows, exact}, those that are due by then by the retention policy, null without one, bytes: with indexes}. as_of: default now. Errors: NS404 soft delete is not enabled.';
+
+-- supabase/schema/soft-delete/deletions_since.sql
+
+create or replace function nightshift.deletions_since(
+  relation regclass, after_transaction xid8, after_id bigint, out transaction xid8, out id bigint, out operation uuid
+)
+returns setof record
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  -- What is not older than every transaction under way may yet be preceded by one that commits later.
+  with complete as not materialized (
+    select e.transaction, e.id, e.operation from nightshift.deletion_events e
+    where e.relation_name = deletions_since.relation::text and e.action = 'delete' and e.operation is not null
+      and e.transaction < pg_snapshot_xmin(pg_current_snapshot())
+  )
+  select c.transaction, c.id, c.operation
+  from complete c
+  where (c.transaction, c.id) >= (after_transaction, after_id)
+    -- Of an operation in several statements, the last one stands for all of its rows.
+    and not exists (
+      select from complete n where n.operation = c.operation and (n.transaction, n.id) > (c.transaction, c.id)
+    )
+  order by c.transaction, c.id
+  limit 100;
+$$;
+
+comment on function nightshift.deletions_since is
+  'The operations that deleted rows of a table, from a place in the history on, in an order in which none is ever put in before one that was given already. Without keys, since whoever may delete may ask.';
+
 -- supabase/schema/soft-delete/disable_soft_delete.sql
 
 create or replace function nightshift.disable_soft_delete(relation regclass, deleted_rows text default null)
@@ -15931,7 +16194,11 @@ begin
       detail = 'Without soft delete nothing keeps them apart from the others. Nothing was changed.',
       hint = format('Say what becomes of them: select nightshift.disable_soft_delete(%L, deleted_rows => ''keep''), or ''restore''.', relation::text);
   end if;
+  update nightshift.soft_delete_cascades c set guarded = false where disable_soft_delete.relation in (c.relation, c.referencing) and c.guarded;
   for statement in
+    select g.statement from nightshift.guard_steps(relation) g
+    -- A table that refers to itself has its guard in both.
+    union
     select format('drop trigger %I on %s;', t.tgname, source)
     from pg_catalog.pg_trigger t
     join pg_catalog.pg_proc p on p.oid = t.tgfoid and p.pronamespace = 'nightshift'::regnamespace
@@ -16067,6 +16334,7 @@ create or replace function nightshift.enable_soft_delete(
   for_users boolean default null,
   views boolean default null,
   drop_after interval default null,
+  guard boolean default null,
   dry_run boolean default false
 )
 returns jsonb
@@ -16081,6 +16349,7 @@ declare
   step nightshift.ddl_step;
   done jsonb := '[]';
   to_do jsonb := '[]';
+  guarded_before constant boolean := (select bool_or(c.guarded) from nightshift.soft_delete_cascades c where c.relation = enable_soft_delete.relation);
   context text;
 begin
   select s.* into settings from nightshift.soft_delete_tables s where s.relation = enable_soft_delete.relation;
@@ -16116,6 +16385,12 @@ begin
       by_column = excluded.by_column, reason_column = excluded.reason_column, operation_column = excluded.operation_column,
       added_columns = excluded.added_columns, views = excluded.views, hide = excluded.hide, for_users = excluded.for_users;
     perform nightshift.declare_cascades(relation, cascade);
+    update nightshift.soft_delete_cascades c set guarded = coalesce(guard, guarded_before, false)
+    where c.relation = enable_soft_delete.relation;
+    for step in select s.* from nightshift.guard_steps(relation) s loop
+      execute step.statement;
+      done := done || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+    end loop;
     perform nightshift.settle_users();
     if drop_after is not null then
       done := done || jsonb_build_object('statement', format('select nightshift.add_retention_policy(%L, %L);', relation::text, drop_after),
@@ -16141,7 +16416,7 @@ end;
 $$;
 
 comment on function nightshift.enable_soft_delete is
-  'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. dry_run: only says what it would do. Returns {relation, done, toDo}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';
+  'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. guard: no row of the tables in cascade can be added to a deleted row, or pointed to it. dry_run: only says what it would do. Returns {relation, done, toDo}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';
 
 -- supabase/schema/soft-delete/find_rows.sql
 
@@ -16179,6 +16454,95 @@ $$;
 
 comment on function nightshift.find_rows is
   'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update, also with skip locked or nowait; or key share, for which only who deletes a row for good waits). Errors: NS422 a key is no value of its type.';
+
+-- supabase/schema/soft-delete/guard_child.sql
+
+-- A foreign key does not see that a row is deleted, so a row could be added to it that nobody finds again.
+-- Why FOR SHARE: a deletion under way is waited for, and one that comes later waits, and then takes the new row along.
+-- Argument of the trigger: the foreign key.
+
+create or replace function nightshift.guard_child()
+returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set row_security = off
+as $$
+declare
+  key record;
+  parent nightshift.soft_delete_rules;
+  child nightshift.soft_delete_rules;
+  is_deleted boolean;
+begin
+  select c.oid, c.conrelid, c.confrelid::regclass as referenced, c.conname, array(
+    select a.attname::text from pg_catalog.pg_attribute a where a.attrelid = c.conrelid and a.attnum = any(c.conkey)
+  ) as columns
+  into key
+  from pg_catalog.pg_constraint c
+  where c.contype = 'f' and c.conname = tg_argv[0] and c.conparentid = 0
+    and (c.conrelid = tg_relid or c.conrelid in (select a from pg_partition_ancestors(tg_relid) a));
+  if not found then
+    return null;
+  end if;
+  if tg_op = 'UPDATE' then
+    if not exists (select from unnest(key.columns) u(name) where to_jsonb(old) -> u.name is distinct from to_jsonb(new) -> u.name) then
+      return null;
+    end if;
+  end if;
+  parent := nightshift.soft_delete_rules(key.referenced, false);
+  child := nightshift.soft_delete_rules(key.conrelid, false);
+  execute format('select p%s from (select ($1).*) r join %s p on %s where not (%s) for share of p',
+    substr(parent.deleted, 2), parent.source, nightshift.references_condition(key.oid), child.deleted)
+  into is_deleted using new;
+  if is_deleted then
+    raise exception using
+      errcode = 'NS409',
+      message = format('The row of %s that it would belong to is deleted', key.referenced),
+      constraint = key.conname,
+      hint = 'Restore that one first, or name another: nightshift.restore.';
+  end if;
+  return null;
+end;
+$$;
+
+comment on function nightshift.guard_child is
+  'Trigger of tables whose rows go along with those of another: refuses a row that is not deleted under one that is, when it is added or pointed to it.';
+
+-- supabase/schema/soft-delete/guard_steps.sql
+
+create or replace function nightshift.guard_steps(relation regclass)
+returns setof nightshift.ddl_step
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+      when e.guarded then format(
+        'create trigger %I after insert or update on %s for each row execute function nightshift.guard_child(%L);',
+        e.trigger_name, nightshift.trusted_name(e.referencing), e.constraint_name)
+      else format('drop trigger %I on %s;', e.trigger_name, nightshift.trusted_name(e.referencing)) end,
+    case when e.guarded then format('No row can be added to a deleted row of %s, or pointed to it.', guard_steps.relation)
+      else 'It is no longer asked for.' end,
+    case when e.guarded then format('SHARE ROW EXCLUSIVE on %s for a moment', e.referencing)
+      else format('ACCESS EXCLUSIVE on %s for a moment, once it has it', e.referencing) end,
+    false
+  from (
+    select c.conrelid::regclass as referencing, c.conname as constraint_name, coalesce(s.guarded, false) as guarded,
+      left('zz_nightshift_guard_' || c.conname, 63)::name as trigger_name
+    from pg_catalog.pg_constraint c
+    left join nightshift.soft_delete_cascades s
+      on s.relation = c.confrelid and s.referencing = c.conrelid and s.constraint_name = c.conname
+    where c.contype = 'f' and c.conparentid = 0 and c.confrelid = guard_steps.relation
+  ) e
+  left join pg_catalog.pg_trigger t
+    on t.tgrelid = e.referencing and t.tgname = e.trigger_name and t.tgfoid = to_regprocedure('nightshift.guard_child()')
+  where e.guarded <> coalesce(t.tgenabled = 'O', false)
+  order by e.referencing::text, e.constraint_name;
+$$;
+
+comment on function nightshift.guard_steps is
+  'The statements that give the tables whose rows go along with those of a table the triggers of guard, or take them away, as soft_delete_cascades says; none when they are so.';
 
 -- supabase/schema/soft-delete/hold_parents.sql
 
@@ -16242,7 +16606,11 @@ begin
     begin
       perform nightshift.check_soft_delete(settings);
       select coalesce(jsonb_agg(jsonb_build_object('statement', s.statement, 'why', s.why, 'lock', s.lock)), '[]') into steps
-      from nightshift.soft_delete_steps(settings, null) s;
+      from (
+        select s.* from nightshift.soft_delete_steps(settings, null) s
+        union all
+        select g.* from nightshift.guard_steps(settings.relation) g
+      ) s;
     exception
       when sqlstate 'NS404' or sqlstate 'NS422' then
         get stacked diagnostics context = message_text;
@@ -16353,6 +16721,43 @@ $$;
 
 comment on function nightshift.keys_asked is
   'The keys that a caller gave, each as an object of the columns of the primary key. Errors: NS422 no array, more than 10,000, a null, or an object without all columns.';
+
+-- supabase/schema/soft-delete/list_deletion_events.sql
+
+create or replace function nightshift.list_deletion_events(
+  relation regclass default null,
+  since timestamptz default null,
+  max_events integer default 100,
+  before bigint default null
+)
+returns setof jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  context text;
+begin
+  return query
+    select jsonb_build_object('id', e.id, 'at', e.at, 'operation', e.operation, 'action', e.action, 'relation', e.relation_name,
+      'rows', e.rows, 'keys', e.keys, 'actor', e.actor, 'reason', e.reason, 'details', e.details)
+    from nightshift.deletion_events e
+    where (list_deletion_events.relation is null or e.relation_name = list_deletion_events.relation::text)
+      and (since is null or e.at >= since)
+      and (before is null or e.id < before)
+    order by e.id desc
+    limit least(greatest(coalesce(max_events, 100), 1), 1000);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.list_deletion_events is
+  'What was deleted, restored and purged, and what could not be restored, newest first: {id, at, operation, action, relation, rows, keys, actor, reason, details}, of one table or all, since a moment, max_events (default 100, 1,000 at most). before: the id of the last one of the page before.';
 
 -- supabase/schema/soft-delete/mark_deletion.sql
 
@@ -16667,6 +17072,166 @@ $$;
 
 comment on function nightshift.plan_restore is
   'What restore_operation would restore and what is in its way, with nothing changed: {tables: [{relation, rows}], conflicts: [{relation, key, kind: unique (an active row has taken its value) or parent_deleted (it belongs to a row that another operation deleted), constraint, blocking: the key of that row}], moreConflicts: whether there are more than the 1,000 shown}. Only the restore itself tells what a trigger or a unique index of an expression says. The rights are those of the caller, row level security included. Errors: NS404 no such rows, NS422.';
+
+-- supabase/schema/soft-delete/put_active.sql
+
+-- The upsert that the Data API cannot do: its ON CONFLICT names no partial index, and by primary key it would write to a deleted row,
+-- where nobody sees what was written.
+-- Rights: those of the caller, row level security included.
+-- Locks: ROW EXCLUSIVE on the table, and FOR UPDATE on the row that is there.
+
+create or replace function nightshift.put_active(
+  relation regclass,
+  row_values jsonb,
+  conflict_columns text,
+  on_deleted text default 'reject'
+)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set jit = off
+set lock_timeout = '1s'
+as $$
+declare
+  rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
+  found_index record;
+  row_type constant text := regexp_replace(rules.source, '^only ', '');
+  shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
+  operation_before constant text := coalesce(current_setting('nightshift.operation', true), '');
+  path_before constant text := current_setting('search_path');
+  has_key constant boolean := row_values ?& rules.key_names::text[];
+  columns text;
+  new_values text;
+  assignments text;
+  wrong text;
+  among text;
+  existing record;
+  edge record;
+  parents jsonb;
+  key jsonb;
+  context text;
+begin
+  if on_deleted is null or on_deleted not in ('revive', 'create', 'reject') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('on_deleted cannot be %L', on_deleted),
+      hint = 'Of a deleted row with these values, ''revive'' brings it back with the new ones, ''create'' leaves it deleted and adds another, ''reject'' refuses.';
+  end if;
+  select a.* into found_index from nightshift.active_arbiter(relation, conflict_columns) a;
+  if row_values is null or jsonb_typeof(row_values) <> 'object' or not row_values ?& found_index.columns::text[] then
+    raise exception using
+      errcode = 'NS422',
+      message = format('row_values must be an object with a value for %s', array_to_string(found_index.columns, ', ')),
+      hint = 'Pass {"sku": "A-17", "price": 3}.';
+  end if;
+  select n into wrong from jsonb_object_keys(row_values) n
+  where length(n) > 63 or nightshift.column_type(relation, n::name) is null or n = any(found_index.own_columns::text[])
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = case when wrong = any(found_index.own_columns::text[]) then format('%I is written by a deletion or a restore only', wrong)
+        else format('%s has no column %I', relation, wrong) end,
+      hint = 'Nothing was written.';
+  end if;
+  select string_agg(quote_ident(n), ', ' order by n), string_agg(format('v.%I', n), ', ' order by n),
+    string_agg(format('%1$I = v.%1$I', n), ', ' order by n) filter (where n <> all(found_index.columns::text[] || rules.key_names::text[]))
+  into columns, new_values, assignments
+  from jsonb_object_keys(row_values) n;
+
+  perform set_config('nightshift.show_deleted', 'on', true);
+  perform set_config('nightshift.operation', 'restore', true);
+  -- Another session may add, delete or restore such a row between the steps: then the next round finds it.
+  for round in 1..5 loop
+    -- Active ones first, by themselves, since the index holds only these.
+    foreach among in array array[format('not (%s)', rules.deleted), rules.deleted] loop
+      execute format($query$
+        select %1$s as key, %2$s as shown_key, %3$s as is_deleted, (%4$s) is true as same_values, (%5$s) is true as same_key
+        from %6$s r, jsonb_populate_record(null::%7$s, $1) v, jsonb_to_recordset(jsonb_build_array($1)) as k(%8$s)
+        where %9$s and (%4$s or %5$s)
+        order by (%4$s) is true desc, %10$s desc nulls last
+        limit 1 for update of r
+      $query$, rules.key_object, rules.key_value, rules.deleted, found_index.same_values, rules.key_match,
+        rules.source, row_type, rules.key_definition, among, rules.marker)
+      into existing using row_values;
+      exit when existing.key is not null;
+    end loop;
+    if existing.key is not null and not existing.is_deleted and (has_key and not existing.same_key or not existing.same_values) then
+      raise exception using
+        errcode = 'NS409',
+        message = format('An active row of %s has %s, and another %s', relation,
+          case when existing.same_values then 'these values' else 'this primary key' end,
+          case when existing.same_values then 'primary key' else 'value' end),
+        detail = 'Nothing was written.',
+        hint = format('Leave out the primary key to write to the row with the same %s.', array_to_string(found_index.columns, ', '));
+    end if;
+    if existing.key is not null and existing.is_deleted and (on_deleted = 'reject' or on_deleted = 'create' and has_key and existing.same_key) then
+      raise exception using
+        errcode = 'NS409',
+        message = format('A deleted row of %s has %s', relation, case when existing.same_values then 'these values' else 'this primary key' end),
+        detail = format('Its primary key is %s. Nothing was written.', existing.shown_key),
+        hint = 'on_deleted => ''revive'' brings it back with the new values; ''create'' adds another with another primary key.';
+    end if;
+    begin
+      perform set_config('search_path', rules.trigger_path, true);
+      if existing.key is null or existing.is_deleted and on_deleted = 'create' then
+        execute format('insert into %1$s as r (%2$s) select %3$s from pg_catalog.jsonb_populate_record(null::%1$s, $1) v on conflict %4$s do nothing returning %5$s',
+          row_type, columns, new_values, found_index.arbiter, rules.key_value)
+        into key using row_values;
+      elsif existing.is_deleted then
+        execute format('update %s r set %s%s from pg_catalog.jsonb_populate_record(null::%s, $1) v, pg_catalog.jsonb_to_recordset($2) k(%s) where %s and %s returning %s',
+          rules.source, rules.unmark, coalesce(', ' || (
+            select string_agg(format('%1$I = v.%1$I', n), ', ') from jsonb_object_keys(row_values) n where n <> all(rules.key_names::text[])
+          ), ''), row_type, rules.key_definition, rules.key_match, rules.deleted, rules.key_value)
+        into key using row_values, jsonb_build_array(existing.key);
+      else
+        execute format('update %s r set %s from pg_catalog.jsonb_populate_record(null::%s, $1) v, pg_catalog.jsonb_to_recordset($2) k(%s) where %s and not (%s) returning %s',
+          rules.source, coalesce(assignments, format('%1$I = r.%1$I', found_index.columns[1])), row_type, rules.key_definition, rules.key_match,
+          rules.deleted, rules.key_value)
+        into key using row_values, jsonb_build_array(existing.key);
+      end if;
+    exception
+      when unique_violation then
+        if round = 5 then
+          raise;
+        end if;
+    end;
+    perform pg_catalog.set_config('search_path', path_before, true);
+    exit when key is not null;
+  end loop;
+  if key is null then
+    raise exception using
+      errcode = 'NS409',
+      message = format('A row of %s that %s may not change has these values', relation, current_user),
+      hint = 'Row level security, or a trigger, keeps it from being written. Nothing was written.';
+  end if;
+  if existing.is_deleted and on_deleted = 'revive' then
+    for edge in select e.* from nightshift.edges_to_parents(relation) e loop
+      execute edge.deleted_parents into parents using jsonb_build_array(existing.key);
+      if parents is not null then
+        raise exception using
+          errcode = 'NS409',
+          message = format('It belongs to a row of %s that is deleted', edge.referenced),
+          hint = 'Restore that one first: nightshift.restore.';
+      end if;
+    end loop;
+  end if;
+  perform set_config('nightshift.operation', operation_before, true);
+  perform set_config('nightshift.show_deleted', shown_before, true);
+  return jsonb_build_object(
+    'action', case when existing.key is null or existing.is_deleted and on_deleted = 'create' then 'inserted'
+      when existing.is_deleted then 'revived' else 'updated' end,
+    'key', key
+  );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.put_active is
+  'Writes a row so that there is one active row with its values of conflict_columns, as in ''tenant_id, sku'', which must be unique among active rows: adds it, or updates the active one that has them. row_values: an object of columns and values; of a row that is there, others keep theirs. on_deleted says what becomes of a deleted row with these values or this primary key: reject (default) refuses, revive brings it back with the new values, create leaves it deleted and adds another. The rights are those of the caller, row level security included. Returns {action: inserted, updated or revived, key}. Errors, nothing written: NS409 such a deleted row, an active row with another primary key, a row that the caller may not change, or a deleted row that it belongs to; NS403, NS404, NS422; and what constraints and triggers say.';
 
 -- supabase/schema/soft-delete/record_deletions.sql
 
@@ -17135,6 +17700,67 @@ $$;
 comment on function nightshift.restore_operation is
   'Restores exactly the rows that an operation deleted and that are deleted still, with those that went along by cascade, and none that were deleted before or since: max_rows a call (default and most 10,000). on_conflict, restored_by, reason and rights as in nightshift.restore. Returns {restored: {table: rows}, failed: as in restore, with relation, parents, replaced, after}: where after is not null there are more, and it is to be passed to the next call. Errors, nothing restored: NS404 no such rows, and those of restore.';
 
+-- supabase/schema/soft-delete/restore_since.sql
+
+create or replace function nightshift.restore_since(
+  relation regclass,
+  since timestamptz,
+  on_conflict text default 'skip',
+  restored_by text default null,
+  reason text default null,
+  max_rows integer default 10000,
+  after jsonb default null
+)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set jit = off
+set lock_timeout = '1s'
+as $$
+declare
+  rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
+  most_rows constant integer := least(greatest(coalesce(max_rows, 10000), 1), 10000);
+  shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
+  walk_order constant text := format('%s, %s', rules.marker, rules.key_order);
+  page record;
+  part jsonb;
+  context text;
+begin
+  if since is null then
+    raise exception using errcode = 'NS422', message = 'since must be given', hint = 'Pass the moment from which on deletions are to be undone, for example now() - interval ''1 hour''.';
+  end if;
+  perform set_config('nightshift.show_deleted', 'on', true);
+  -- In the order of the index of deleted rows; the last row of a page, as far as that order needs it, is where the next begins.
+  execute format($query$
+    select jsonb_agg(n.key) as keys, count(*) as rows, (array_agg(n.place order by n.position desc))[1] as place
+    from (
+      select %1$s as key, %1$s || jsonb_build_object(%2$L, %3$s) as place, row_number() over (order by %4$s) as position
+      from %5$s r
+      where %6$s %7$s
+      order by %4$s limit $2
+    ) n
+  $query$, rules.key_object, (parse_ident(substr(rules.marker, 3)))[1], rules.marker, walk_order, rules.source, rules.since,
+    case when after is null then ''
+      else format('and (%1$s) > (select %1$s from jsonb_populate_record(null::%2$s, $3) r)', walk_order, regexp_replace(rules.source, '^only ', '')) end)
+  into page using since, most_rows, after;
+  if page.rows > 0 then
+    part := nightshift.restore(relation, page.keys, on_conflict, restored_by, reason);
+  end if;
+  perform set_config('nightshift.show_deleted', shown_before, true);
+  return jsonb_build_object(
+    'restored', coalesce(part -> 'restored', '0'), 'failed', coalesce(part -> 'failed', '[]'), 'parents', coalesce(part -> 'parents', '0'),
+    'replaced', coalesce(part -> 'replaced', '0'), 'after', case when page.rows = most_rows then page.place end
+  );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.restore_since is
+  'Restores the rows of a table that were deleted at a moment or later, whoever deleted them, max_rows a call (default and most 10,000), the earliest first. Rows of other tables that went along with them come back by a call for each of those tables, after this one. on_conflict, restored_by and reason as in nightshift.restore. Returns {restored, failed: as in restore, parents, replaced, after}: where after is not null there may be more, and it is to be passed to the next call. No row is no error. Errors, nothing restored: NS404 soft delete is not enabled, NS422, and those of restore.';
+
 -- supabase/schema/soft-delete/restricting_keys.sql
 
 create or replace function nightshift.restricting_keys(
@@ -17220,7 +17846,7 @@ as $$
 declare
   -- What users call, and what that executes with their rights.
   functions constant text := 'nightshift.soft_delete, nightshift.soft_delete_where, nightshift.plan_delete, nightshift.plan_restore, nightshift.restore, nightshift.restore_operation, '
-    || 'nightshift.find_rows, nightshift.deletion_hash, nightshift.restricting_rows, nightshift.condition_in_sql, '
+    || 'nightshift.find_rows, nightshift.deletion_hash, nightshift.restricting_rows, nightshift.condition_in_sql, nightshift.put_active, nightshift.active_arbiter, nightshift.deleted_since, nightshift.deletions_since, '
     || 'nightshift.soft_delete_rules, nightshift.keys_asked, nightshift.deletion_actor, nightshift.deletion_operation, '
     || 'nightshift.start_operation, nightshift.operation_time, nightshift.calling_user, nightshift.edges_to_children, '
     || 'nightshift.edges_to_parents, nightshift.hold_parents, nightshift.require_unrestricted, nightshift.unique_conflicts, '
@@ -17479,6 +18105,10 @@ begin
   rules.of_operation := format('r.%I = %s::%s and r.%I = $2 and %s',
     settings.marker_column, format(at_time, '$1'), nightshift.column_definition_type(relation, settings.marker_column),
     settings.operation_column, rules.deleted);
+  -- A date is a whole day, and a time with few digits is rounded: the operation has the moment itself.
+  rules.since := format('%3$s and r.%1$I >= %2$s::%4$s and coalesce(nightshift.operation_time(r.%5$I) >= $1, true)',
+    settings.marker_column, format(at_time, '$1'), rules.deleted,
+    nightshift.column_definition_type(relation, settings.marker_column), settings.operation_column);
 
   select
     array_agg(k.name order by k.position),
@@ -20558,13 +21188,15 @@ grant execute on function
 to service_role;
 
 grant execute on function
-  nightshift.disable_soft_delete, nightshift.enable_soft_delete, nightshift.inspect_soft_delete
+  nightshift.deletion_stats, nightshift.disable_soft_delete, nightshift.enable_soft_delete, nightshift.inspect_soft_delete,
+  nightshift.list_deletion_events
 to service_role;
 
 -- Deleting and restoring has the rights of whoever calls, so they execute what it is made of, too: see settle_users.
 grant execute on function
-  nightshift.soft_delete, nightshift.soft_delete_where, nightshift.plan_delete, nightshift.plan_restore, nightshift.restore, nightshift.restore_operation,
-  nightshift.condition_in_sql, nightshift.deletion_hash, nightshift.find_rows, nightshift.restricting_rows,
+  nightshift.soft_delete, nightshift.soft_delete_where, nightshift.plan_delete, nightshift.plan_restore, nightshift.restore, nightshift.restore_operation, nightshift.restore_since,
+  nightshift.put_active, nightshift.deleted_since, nightshift.deletions_since,
+  nightshift.active_arbiter, nightshift.columns_named, nightshift.condition_in_sql, nightshift.deletion_hash, nightshift.find_rows, nightshift.restricting_rows,
   nightshift.calling_user, nightshift.code_in_context, nightshift.column_type, nightshift.deletion_actor,
   nightshift.deletion_operation, nightshift.edges_to_children, nightshift.edges_to_parents, nightshift.hold_parents, nightshift.keys_asked,
   nightshift.operation_time, nightshift.override_assignments, nightshift.place_in_code, nightshift.raise_conflict,
@@ -20582,8 +21214,8 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '70d35119a7ad1a5cd5060ddea8a7369cd365dea7e9d27b0fbea1929801983dcb', '{
-  add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7c72596cc5642559c2339fbabc949349f21533d8799a1f224a5516046d010c80', '{
+  active_arbiter, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
   assess_partitions, assess_view, begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions,
@@ -20595,34 +21227,35 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   count_held, count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy,
   create_missing_partitions, create_partition, create_partitions, database_sizes, ddl_step, dead_rows,
   declare_cascades, declare_health_check, declare_job, declare_keys, declared_since, default_exclusions,
-  delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_so_far, deletion_actor, deletion_events,
-  deletion_events_default, deletion_hash, deletion_operation, describe_busy, describe_ddl_failure,
-  describe_declaration, describe_declared_policy, describe_delete_triggers, describe_failure, describe_health_check,
-  describe_holders, describe_holding_keys, describe_installation, describe_jobs, describe_leftovers, describe_needs,
-  describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
-  describe_retention_policy, describe_retired, describe_run, describe_view, disable_soft_delete, drop_exclusion,
-  drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition, duplicates_query, edges_to_children,
-  edges_to_parents, enable_soft_delete, estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure,
-  extend_lease, fates_of, fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows,
-  find_needed_with, find_refresh, find_refresh_policy, find_relation, find_released_rows, find_rows, find_run,
-  find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view,
-  fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows, follow_tables, forced_names,
-  forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh, hand_over, has_due_rows,
-  health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
-  health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
-  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions,
-  health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes, health_job_missed,
-  health_jobs_failing, health_jobs_lost, health_jobs_partial, health_ledger_size, health_level,
-  health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
-  health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
-  health_replication_lag, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
-  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
-  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
-  hint_for_owner, hold_cascades, hold_children, hold_parents, hold_partition_run, hold_run, hold_table, in_days,
-  index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start, intervals_of, is_forced, is_large,
-  is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time, key_collation,
-  key_columns, key_in_words, key_of, keys_asked, keys_in_words, known_decisions, last_health_levels, leaf_relations,
-  left_alone, level_rank, list_partition_policies, list_refresh_policies, list_restores, list_retention_policies,
+  delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_since, deleted_so_far, deletion_actor,
+  deletion_events, deletion_events_default, deletion_hash, deletion_operation, deletion_stats, deletions_since,
+  describe_busy, describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers,
+  describe_failure, describe_health_check, describe_holders, describe_holding_keys, describe_installation,
+  describe_jobs, describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets,
+  describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
+  disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition,
+  duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, estimate_rows, exclude_from_default,
+  exclusion_of, explain_attach_failure, extend_lease, fates_of, fences, find_covered_rows, find_due_among, find_key,
+  find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
+  find_released_rows, find_rows, find_run, find_stranger, find_view, finish_detach, finish_run, fires_triggers,
+  fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows,
+  follow_tables, forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh,
+  guard_child, guard_steps, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
+  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
+  health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
+  health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
+  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
+  health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
+  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
+  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
+  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
+  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
+  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_children,
+  hold_parents, hold_partition_run, hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as,
+  inspect_soft_delete, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state,
+  job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns, key_in_words, key_of,
+  keys_asked, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone, level_rank,
+  list_deletion_events, list_partition_policies, list_refresh_policies, list_restores, list_retention_policies,
   list_runs, lock_for_change, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs,
   marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog,
   measure_children, measure_default_partition, measure_for_run, measure_leaves, measure_references,
@@ -20635,26 +21268,26 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   parts_of_invalid_indexes, pause, place_in_code, plan_delete, plan_partition_maintenance, plan_restore,
   plan_retention_purge, plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge,
   preview_retirement, primary_key, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order,
-  purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_off, raise_conflict, reach_rows,
-  read_as_caller, read_partitions, read_pressure, reasons_of, reattach_partition, record_batch, record_deletions,
-  record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
-  reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
-  refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables,
-  release_default, released_row, remember_held, remove_health_threshold, remove_partition_policy,
-  remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due, require_health_checks,
-  require_known_names, require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued,
-  require_one_policy, require_own_rows, require_ownership, require_partition_policies, require_period,
-  require_referencing_indexes, require_refresh_policies, require_replica_identity, require_retention_policies,
-  require_statistics, require_trusted, require_trusted_keys, require_unrestricted, require_wanted,
-  require_within_brake, resolve_references, restore, restore_operation, restore_rows, restores, restricting_keys,
-  restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions,
-  retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check, runs, sample_due_rows, scan_of,
-  scan_time_of, secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key,
-  settle_owner, settle_users, soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies,
-  soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view,
-  soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released, subtract_held,
-  subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes, trusted_name,
-  trusted_names, trusted_operator, unique_conflicts, unmute_triggers, unpause, unreferenced_condition,
+  purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_active, put_off, raise_conflict,
+  reach_rows, read_as_caller, read_partitions, read_pressure, reasons_of, reattach_partition, record_batch,
+  record_deletions, record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows,
+  redundant_indexes, reference_join, reference_tree, references_condition, referencing_keys, referred_tables,
+  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
+  related_policies, related_tables, release_default, released_row, remember_held, remove_health_threshold,
+  remove_partition_policy, remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due,
+  require_health_checks, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
+  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
+  require_period, require_referencing_indexes, require_refresh_policies, require_replica_identity,
+  require_retention_policies, require_statistics, require_trusted, require_trusted_keys, require_unrestricted,
+  require_wanted, require_within_brake, resolve_references, restore, restore_operation, restore_rows, restore_since,
+  restores, restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings,
+  retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check, runs,
+  sample_due_rows, scan_of, scan_time_of, secure_partition, secure_partitions, set_health_threshold, sets_to_remember,
+  settings, settle_key, settle_owner, settle_users, soft_delete, soft_delete_advice, soft_delete_cascades,
+  soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
+  soft_delete_view, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released,
+  subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes,
+  trusted_name, trusted_names, trusted_operator, unique_conflicts, unmute_triggers, unpause, unreferenced_condition,
   untrusted_in_condition, users_of, usual_gap, usual_partition, validate_default, view_of, view_reads, view_refreshes,
   view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake,
   warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire,

@@ -40,7 +40,11 @@ begin
       detail = 'Without soft delete nothing keeps them apart from the others. Nothing was changed.',
       hint = format('Say what becomes of them: select nightshift.disable_soft_delete(%L, deleted_rows => ''keep''), or ''restore''.', relation::text);
   end if;
+  update nightshift.soft_delete_cascades c set guarded = false where disable_soft_delete.relation in (c.relation, c.referencing) and c.guarded;
   for statement in
+    select g.statement from nightshift.guard_steps(relation) g
+    -- A table that refers to itself has its guard in both.
+    union
     select format('drop trigger %I on %s;', t.tgname, source)
     from pg_catalog.pg_trigger t
     join pg_catalog.pg_proc p on p.oid = t.tgfoid and p.pronamespace = 'nightshift'::regnamespace

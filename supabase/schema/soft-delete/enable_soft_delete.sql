@@ -13,6 +13,7 @@ create or replace function nightshift.enable_soft_delete(
   for_users boolean default null,
   views boolean default null,
   drop_after interval default null,
+  guard boolean default null,
   dry_run boolean default false
 )
 returns jsonb
@@ -27,6 +28,7 @@ declare
   step nightshift.ddl_step;
   done jsonb := '[]';
   to_do jsonb := '[]';
+  guarded_before constant boolean := (select bool_or(c.guarded) from nightshift.soft_delete_cascades c where c.relation = enable_soft_delete.relation);
   context text;
 begin
   select s.* into settings from nightshift.soft_delete_tables s where s.relation = enable_soft_delete.relation;
@@ -62,6 +64,12 @@ begin
       by_column = excluded.by_column, reason_column = excluded.reason_column, operation_column = excluded.operation_column,
       added_columns = excluded.added_columns, views = excluded.views, hide = excluded.hide, for_users = excluded.for_users;
     perform nightshift.declare_cascades(relation, cascade);
+    update nightshift.soft_delete_cascades c set guarded = coalesce(guard, guarded_before, false)
+    where c.relation = enable_soft_delete.relation;
+    for step in select s.* from nightshift.guard_steps(relation) s loop
+      execute step.statement;
+      done := done || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+    end loop;
     perform nightshift.settle_users();
     if drop_after is not null then
       done := done || jsonb_build_object('statement', format('select nightshift.add_retention_policy(%L, %L);', relation::text, drop_after),
@@ -87,4 +95,4 @@ end;
 $$;
 
 comment on function nightshift.enable_soft_delete is
-  'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. dry_run: only says what it would do. Returns {relation, done, toDo}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';
+  'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. guard: no row of the tables in cascade can be added to a deleted row, or pointed to it. dry_run: only says what it would do. Returns {relation, done, toDo}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';

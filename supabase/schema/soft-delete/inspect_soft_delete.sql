@@ -20,7 +20,11 @@ begin
     begin
       perform nightshift.check_soft_delete(settings);
       select coalesce(jsonb_agg(jsonb_build_object('statement', s.statement, 'why', s.why, 'lock', s.lock)), '[]') into steps
-      from nightshift.soft_delete_steps(settings, null) s;
+      from (
+        select s.* from nightshift.soft_delete_steps(settings, null) s
+        union all
+        select g.* from nightshift.guard_steps(settings.relation) g
+      ) s;
     exception
       when sqlstate 'NS404' or sqlstate 'NS422' then
         get stacked diagnostics context = message_text;

@@ -62,6 +62,10 @@ begin
   rules.of_operation := format('r.%I = %s::%s and r.%I = $2 and %s',
     settings.marker_column, format(at_time, '$1'), nightshift.column_definition_type(relation, settings.marker_column),
     settings.operation_column, rules.deleted);
+  -- A date is a whole day, and a time with few digits is rounded: the operation has the moment itself.
+  rules.since := format('%3$s and r.%1$I >= %2$s::%4$s and coalesce(nightshift.operation_time(r.%5$I) >= $1, true)',
+    settings.marker_column, format(at_time, '$1'), rules.deleted,
+    nightshift.column_definition_type(relation, settings.marker_column), settings.operation_column);
 
   select
     array_agg(k.name order by k.position),

@@ -1,0 +1,51 @@
+-- A foreign key does not see that a row is deleted, so a row could be added to it that nobody finds again.
+-- Why FOR SHARE: a deletion under way is waited for, and one that comes later waits, and then takes the new row along.
+-- Argument of the trigger: the foreign key.
+
+create or replace function nightshift.guard_child()
+returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set row_security = off
+as $$
+declare
+  key record;
+  parent nightshift.soft_delete_rules;
+  child nightshift.soft_delete_rules;
+  is_deleted boolean;
+begin
+  select c.oid, c.conrelid, c.confrelid::regclass as referenced, c.conname, array(
+    select a.attname::text from pg_catalog.pg_attribute a where a.attrelid = c.conrelid and a.attnum = any(c.conkey)
+  ) as columns
+  into key
+  from pg_catalog.pg_constraint c
+  where c.contype = 'f' and c.conname = tg_argv[0] and c.conparentid = 0
+    and (c.conrelid = tg_relid or c.conrelid in (select a from pg_partition_ancestors(tg_relid) a));
+  if not found then
+    return null;
+  end if;
+  if tg_op = 'UPDATE' then
+    if not exists (select from unnest(key.columns) u(name) where to_jsonb(old) -> u.name is distinct from to_jsonb(new) -> u.name) then
+      return null;
+    end if;
+  end if;
+  parent := nightshift.soft_delete_rules(key.referenced, false);
+  child := nightshift.soft_delete_rules(key.conrelid, false);
+  execute format('select p%s from (select ($1).*) r join %s p on %s where not (%s) for share of p',
+    substr(parent.deleted, 2), parent.source, nightshift.references_condition(key.oid), child.deleted)
+  into is_deleted using new;
+  if is_deleted then
+    raise exception using
+      errcode = 'NS409',
+      message = format('The row of %s that it would belong to is deleted', key.referenced),
+      constraint = key.conname,
+      hint = 'Restore that one first, or name another: nightshift.restore.';
+  end if;
+  return null;
+end;
+$$;
+
+comment on function nightshift.guard_child is
+  'Trigger of tables whose rows go along with those of another: refuses a row that is not deleted under one that is, when it is added or pointed to it.';

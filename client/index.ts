@@ -7,7 +7,7 @@ export {
   RowNotFoundError,
   SoftDeleteError,
 } from './errors.ts';
-export { type DeletionPlan, planDelete } from './plan.ts';
+export { type DeletionPlan, planDelete, planRestore, type RestorationPlan } from './plan.ts';
 export {
   type OnConflict,
   type OperationRestoration,

@@ -33,4 +33,36 @@ export async function planDelete<
   return (await call(client, 'plan_delete', args, isPlan, about)).answer;
 }
 
+export interface RestorationPlan {
+  tables: { relation: string; rows: number }[];
+  /** The first 1,000. What a trigger says, only the restore itself tells. */
+  conflicts: {
+    relation: string;
+    /** A value, or an object where the key has several columns. */
+    key: unknown;
+    /** An active row has taken its unique value, or it belongs to a row that another operation deleted. */
+    kind: 'unique' | 'parent_deleted';
+    constraint: string;
+    /** The key of that row. */
+    blocking: unknown;
+  }[];
+  moreConflicts: boolean;
+}
+
+/**
+ * What `restoreOperation` would restore, and what is in its way. It changes nothing, and has the rights of the client. Errors:
+ * SoftDeleteError NS404, the operation has no rows that are deleted, in tables that are for this user.
+ */
+export async function planRestore<Database>(
+  client: Client<Database>,
+  operation: string,
+  { signal }: { signal?: AbortSignal | undefined } = {},
+): Promise<RestorationPlan> {
+  const about: About = { operation, signal };
+  return (await call(client, 'plan_restore', { operation }, isRestorationPlan, about)).answer;
+}
+
+const isRestorationPlan = (data: unknown): data is RestorationPlan =>
+  isObject(data) && 'conflicts' in data;
+
 const isPlan = (data: unknown): data is DeletionPlan => isObject(data) && 'hash' in data;

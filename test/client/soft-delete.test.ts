@@ -5,6 +5,7 @@ import {
   AlreadyDeletedError,
   NotDeletedError,
   planDelete,
+  planRestore,
   RestoreConflictError,
   RowNotFoundError,
   restore,
@@ -207,6 +208,24 @@ describe('several keys of which one cannot come back', () => {
       restored: 2,
       failed: 1,
       conflicts: [{ key: 2, code: '23505' }],
+    });
+  });
+
+  it('are planned with what is in the way', async () => {
+    const [{ operation } = {}] = await db.sql`
+      select deletion_id as operation from app.orders where id = 2`;
+    expect(await planRestore(service(), operation)).toEqual({
+      tables: [{ relation: 'app.orders', rows: 3 }],
+      conflicts: [
+        {
+          relation: 'app.orders',
+          key: 2,
+          kind: 'unique',
+          constraint: expect.any(String),
+          blocking: 4,
+        },
+      ],
+      moreConflicts: false,
     });
   });
 

@@ -17,7 +17,7 @@ const lane = (
     name,
     include: [`test/**/*${include}`],
     ...options,
-    setupFiles: ['test/support/record-output.ts'],
+    setupFiles: ['test/support/forbid-leaks.ts'],
     // For what hangs: nothing is judged by how long it takes.
     testTimeout: 300_000,
     hookTimeout: 300_000,
@@ -35,9 +35,9 @@ export default defineConfig({
     sequence: { sequencer: HeaviestFirst },
     globalSetup: 'test/support/global-setup.ts',
     projects: [
-      // They share nothing that could be left behind, so they need no process each.
+      // Their files leave nothing behind in a process: the next one takes it over, with all that is loaded there.
       lane('unit', '.unit.test.ts', { isolate: false }),
-      lane('database', '.test.ts', { exclude: ['**/*.{unit,faults,e2e}.test.ts'] }),
+      lane('database', '.test.ts', { isolate: false, exclude: ['**/*.{unit,faults,e2e}.test.ts'] }),
       lane('faults', '.faults.test.ts'),
       lane('e2e', '.e2e.test.ts'),
     ],

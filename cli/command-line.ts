@@ -10,6 +10,7 @@ import { addPlan } from './commands/plan.ts';
 import { addPolicies } from './commands/policies.ts';
 import { addRun } from './commands/run.ts';
 import { addRuns } from './commands/runs.ts';
+import { addSoftDelete } from './commands/soft-delete.ts';
 import { addStatus } from './commands/status.ts';
 import { addToken } from './commands/token.ts';
 import { addUninstall } from './commands/uninstall.ts';
@@ -39,6 +40,7 @@ of health: 0 nothing worse than info, 5 warnings or checks that could not run, 6
   addDoctor(program);
   addPolicies(program);
   addPlan(program);
+  addSoftDelete(program);
   addMigrate(program);
   addMigrations(program);
   addUninstall(program);

@@ -19,7 +19,7 @@ export const registry: readonly Registration[] = jobs;
 
 export const jobNames: readonly JobName[] = jobs.map(({ name }) => name);
 
-export function requireJob(name: string): Registration {
+function requireJob(name: string): Registration {
   const found = registry.find((job) => job.name === name);
   if (found) return found;
   throw new NightshiftError('NS404', `There is no job ${name}`, {

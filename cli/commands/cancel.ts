@@ -27,9 +27,10 @@ async function cancel(id: string): Promise<void> {
     );
     return;
   }
-  const cancelled = run.status === 'interrupted' && found.status === 'continued';
-  say(
-    `Run ${short} of ${run.job} ${cancelled ? 'is not continued' : 'had ended'}: ${coloured(run.status)}`,
-  );
+  // It may have ended between a call that was carried out and the repeated one that brought the answer.
+  const isOurs = run.cancelRequestedAt !== found.cancelRequestedAt;
+  const cancelled = run.status === 'interrupted' && isOurs;
+  const what = found.status === 'continued' ? 'is not continued' : 'has ended as it was asked to';
+  say(`Run ${short} of ${run.job} ${cancelled ? what : 'had ended'}: ${coloured(run.status)}`);
   if (!cancelled) process.exitCode = exitCodes.notRun;
 }

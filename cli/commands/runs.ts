@@ -9,7 +9,7 @@ import {
 } from '../../functions/_shared/ledger.ts';
 import { progressInWords } from '../../functions/_shared/progress.ts';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
-import { jobNames, loadPresenter, requireJob } from '../../functions/registry.ts';
+import { jobNames, loadPresenter } from '../../functions/registry.ts';
 import { connect } from '../connect.ts';
 import { age, coloured, note, printJson, say, shortId, showError, showRuns, utc } from '../ui.ts';
 
@@ -23,7 +23,11 @@ export function addRuns(program: Command): void {
 
 async function runs(name: string | undefined, { json }: { json?: true }): Promise<void> {
   const isRun = name !== undefined && beginningOfId.test(name);
-  if (name !== undefined && !isRun) requireJob(name);
+  if (name !== undefined && !isRun && !jobNames.some((job) => job === name)) {
+    throw new NightshiftError('NS404', `There is no job or run ${name}`, {
+      hint: `Jobs are: ${jobNames.join(', ')}. A run is named by the first characters of its id, four or more.`,
+    });
+  }
   const { rpc } = await connect();
   if (isRun) {
     const run = await findRun(rpc, name);

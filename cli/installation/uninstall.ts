@@ -23,6 +23,8 @@ interface Leftovers {
   strangers: string[];
   /** Tables that carry a constraint of ours since they were retired. */
   retired: string[];
+  /** Tables whose rows are soft-deleted with triggers and views of ours. */
+  softDeleted: string[];
   /** A job that is running now. */
   running: string[];
   policies: number;
@@ -99,6 +101,11 @@ async function look(sql: postgres.TransactionSql): Promise<Omit<Leftovers, 'unre
       using_it.schema, case when cardinality(address.object_names) > 1 then address.object_names[1] end, ''
     ) home
     where d.deptype = 'n' and used.schema = 'nightshift' and home not in ('nightshift', 'pg_toast')
+      -- Those go when soft delete is disabled for their table.
+      and not exists (
+        select from pg_trigger t
+        where d.classid = 'pg_trigger'::regclass and t.oid = d.objid and t.tgname like 'zz\\_nightshift\\_%'
+      )
     order by 1`;
   // All that is in a schema depends on it. What belongs to a table in there, such as its identity's sequence, goes with that.
   const objects = await sql<InSchema[]>`
@@ -110,7 +117,8 @@ async function look(sql: postgres.TransactionSql): Promise<Omit<Leftovers, 'unre
     where d.refclassid = 'pg_namespace'::regclass and d.refobjid = 'nightshift'::regnamespace
       and not exists (
         select from pg_depend a join pg_class c on a.refclassid = 'pg_class'::regclass and c.oid = a.refobjid
-        where a.classid = d.classid and a.objid = d.objid and a.deptype in ('a', 'i') and c.relnamespace = 'nightshift'::regnamespace
+        where a.classid = d.classid and a.objid = d.objid and a.objsubid = 0 and a.deptype in ('a', 'i')
+          and c.relnamespace = 'nightshift'::regnamespace
       )
     order by 1, 2`;
   const retired = await sql<{ name: string }[]>`
@@ -118,6 +126,8 @@ async function look(sql: postgres.TransactionSql): Promise<Omit<Leftovers, 'unre
     where k.conname = 'nightshift_retired' and k.contype = 'c' and k.coninhcount = 0
       and pg_has_role(c.relowner, current_user, 'usage')
     order by 1`;
+  const softDeleted = await sql<{ name: string }[]>`
+    select relation::text as name from nightshift.soft_delete_tables order by 1`;
   const running = await sql<{ job: string }[]>`
     select job from nightshift.runs where status = 'running' and lease_expires_at > now() order by job`;
   const [counted] = await sql<{ policies: number; runs: number }[]>`
@@ -130,17 +140,26 @@ async function look(sql: postgres.TransactionSql): Promise<Omit<Leftovers, 'unre
     objects: objects.filter(({ ours }) => ours),
     strangers: objects.filter(({ ours }) => !ours).map(({ name }) => name),
     retired: retired.map(({ name }) => name),
+    softDeleted: softDeleted.map(({ name }) => name),
     running: running.map(({ job }) => job),
     policies: counted?.policies ?? 0,
     runs: counted?.runs ?? 0,
   };
 }
 
-function refuse({ dependents, strangers, running }: Leftovers): void {
+function refuse({ dependents, strangers, softDeleted, running }: Leftovers): void {
   if (running.length > 0) {
     throw new NightshiftError('NS409', `A run is under way: ${running.join(', ')}`, {
       detail: 'Nothing was removed.',
       hint: "Wait until it has ended, or stop it with: select nightshift.pause('uninstalling');",
+    });
+  }
+  const [first] = softDeleted;
+  if (first) {
+    throw new NightshiftError('NS422', `Soft delete is enabled: ${softDeleted.join(', ')}`, {
+      detail:
+        'Views and triggers of Nightshift keep deleted rows from being seen. Nothing was removed.',
+      hint: `Say of each table what becomes of them: select nightshift.disable_soft_delete('${first.replaceAll("'", "''")}', 'keep'), or 'restore'.`,
     });
   }
   if (dependents.length > 0) {

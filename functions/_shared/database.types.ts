@@ -2316,6 +2316,10 @@ export type Database = {
         Args: { policy_relation: unknown }
         Returns: Database["nightshift"]["CompositeTypes"]["purge_key"][]
       }
+      hold_parents: {
+        Args: { keys: Json; relation: unknown }
+        Returns: undefined
+      }
       hold_partition_run: {
         Args: { fence: number; lock_timeout_ms: number; run_id: string }
         Returns: {
@@ -2563,6 +2567,13 @@ export type Database = {
         Args: { fence: number; run_id: string; table_name: string }
         Returns: Json
       }
+      measure_for_run: {
+        Args: {
+          relation: string
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: Json
+      }
       measure_leaves: {
         Args: {
           as_of: string
@@ -2589,6 +2600,10 @@ export type Database = {
           relation: string
           run_id: string
         }
+        Returns: Json
+      }
+      measure_retention_backlogs: {
+        Args: { fence: number; relations: string[]; run_id: string }
         Returns: Json
       }
       move_rows: {
@@ -2821,6 +2836,29 @@ export type Database = {
           member: unknown
           policy: unknown
         }[]
+      }
+      policy_of_run: {
+        Args: { relation: string }
+        Returns: {
+          created_at: string
+          drop_after: string
+          enabled: boolean
+          first_purge: string | null
+          flag_column: unknown
+          last_purged_at: string | null
+          last_purged_rows: number | null
+          last_purged_run: string | null
+          marker_column: unknown
+          max_fraction: number
+          relation: unknown
+          relation_name: string | null
+        }
+        SetofOptions: {
+          from: "*"
+          to: "retention_policies"
+          isOneToOne: true
+          isSetofReturn: false
+        }
       }
       policy_of_view: {
         Args: { view: unknown }
@@ -3471,6 +3509,7 @@ export type Database = {
       trim_runs: { Args: { as_of?: string }; Returns: number }
       trim_view_refreshes: { Args: Record<PropertyKey, never>; Returns: number }
       trusted_name: { Args: { relation: unknown }; Returns: string }
+      trusted_names: { Args: { relations: unknown[] }; Returns: string[] }
       trusted_operator: {
         Args: { operator: unknown }
         Returns: Record<string, unknown>

@@ -159,7 +159,7 @@ function toDirectError(name: string, thrown: unknown, host: string): NightshiftE
   }
   if (thrown instanceof postgres.PostgresError && !endsConversation.test(thrown.code)) {
     const { code, message, detail, hint } = thrown;
-    return fromRpcFailure(name, { code, message, details: detail, hint }, 400);
+    return fromRpcFailure(name, { code, message, details: detail, hint }, 400, host);
   }
   return new NightshiftError('NS502', 'The direct connection to Postgres failed', {
     detail: `${name}: ${thrown instanceof Error && 'code' in thrown ? thrown.code : 'unknown reason'}`,

@@ -130,10 +130,15 @@ export interface RpcFailure {
 }
 
 /** Turns a failure that supabase-js reports into an error that is safe to log and knows whether to retry. */
-export function fromRpcFailure(call: string, failure: RpcFailure, status: number): NightshiftError {
+export function fromRpcFailure(
+  call: string,
+  failure: RpcFailure,
+  status: number,
+  host: string,
+): NightshiftError {
   const { code } = failure;
   if (!isFromPostgrest(code)) {
-    const { code, message, ...rest } = describeProxyAnswer(call, status);
+    const { code, message, ...rest } = describeProxyAnswer(call, status, host);
     return new NightshiftError(code, message, rest);
   }
   if (code.startsWith('NS')) {

@@ -25,8 +25,11 @@ import type { RunResult } from './run-types.ts';
 import { listRuns } from './runs-endpoints.ts';
 import { readSettings, type Settings } from './settings.ts';
 
-/** Reserved before Lambda's own limit, to record the end of the run. */
+/** Before Lambda's own limit nothing is waited for any more. */
 const reserveMs = 2_000;
+
+/** Kept from the work, so that a proxy that does not answer for a while makes no night that is done a lost one. */
+const recordingMs = (remainingMs: number) => Math.min(remainingMs / 10, 30_000);
 
 type Answer = APIGatewayProxyStructuredResultV2 | RunResult['run'] | { ignored: string };
 
@@ -91,7 +94,11 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
     return undefined;
   }
 
-  async function run(invocation: Invocation, deadline: Deadline): Promise<RunResult> {
+  async function run(
+    invocation: Invocation,
+    deadline: Deadline,
+    recordBy: Deadline,
+  ): Promise<RunResult> {
     settings ??= readSettings(process.env);
     const { supabase, databaseUrl, databaseCa, eventBus } = settings;
     if (eventBus) bus ??= createBus(eventBus);
@@ -102,6 +109,7 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
         rpc: createRpc(supabase, deadline),
         clock: systemClock,
         deadline,
+        recordBy,
         log,
         metrics,
         direct,
@@ -114,6 +122,8 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
 
   return async (event: unknown, context: Context): Promise<Answer> => {
     const remainingMs = context.getRemainingTimeInMillis() - reserveMs;
+    const recordBy = deadlineIn(systemClock, remainingMs);
+    const workMs = remainingMs - recordingMs(remainingMs);
     const request = asHttpRequest(event);
     if (request) {
       try {
@@ -121,8 +131,8 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
         if (answered) return answered;
         const { httpToken, httpBudgetMs } = settingsForHttp();
         const invocation = parseHttpRequest(request, job, httpToken);
-        const budgetMs = Math.min(remainingMs, httpBudgetMs);
-        return respondToRun(await run(invocation, deadlineIn(systemClock, budgetMs)));
+        const budgetMs = Math.min(workMs, httpBudgetMs);
+        return respondToRun(await run(invocation, deadlineIn(systemClock, budgetMs), recordBy));
       } catch (thrown) {
         const error = toNightshiftError(thrown);
         log.warn('HTTP call refused', { error: error.describe() });
@@ -136,7 +146,7 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
         log.info('Event ignored', { reason: invocation.ignored });
         return invocation;
       }
-      const result = await run(invocation, deadlineIn(systemClock, remainingMs));
+      const result = await run(invocation, deadlineIn(systemClock, workMs), recordBy);
       if (result.error) throw result.error;
       return result.run;
     } catch (thrown) {

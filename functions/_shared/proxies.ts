@@ -13,6 +13,7 @@ export function isFromPostgrest(code: unknown): code is string {
 export function describeProxyAnswer(
   call: string,
   status: number,
+  host: string,
 ): { code: string; message: string; detail?: string; hint: string } {
   if (status === 401) return { code: 'HTTP401', ...refusedKey };
   const { says, hint } = knownAnswers[status] ?? unknownAnswer(status);
@@ -20,7 +21,7 @@ export function describeProxyAnswer(
   return {
     code: passes ? 'NS503' : `HTTP${status}`,
     message: `Supabase could not be reached: ${says}`,
-    detail: `${call} was answered with HTTP ${status} and not by the Data API.`,
+    detail: `Something at ${host} that is not the Data API answered ${call} with HTTP ${status}.`,
     hint,
   };
 }

@@ -22,6 +22,8 @@ interface CallOptions {
 interface Patience {
   retries: number;
   maxMs: number;
+  /** Where that outlasts the deadline of the run. */
+  until?: Deadline | undefined;
 }
 
 export interface Rpc {
@@ -60,6 +62,7 @@ export function createRpc(
     global: { headers: authorization, fetch: fetchStrictly },
   });
 
+  const { host } = new URL(project.url);
   let isThere = !somebodyWaits;
   const whileThere =
     (retry: Retry): Retry =>
@@ -76,7 +79,7 @@ export function createRpc(
           throw unreachable(project.url, `${error?.message}\n${error?.details ?? ''}`);
         }
         if (error || status >= 400) {
-          throw fromRpcFailure(name, error ?? { message: '' }, status);
+          throw fromRpcFailure(name, error ?? { message: '' }, status, host);
         }
         const parsed = parseAnswer(name, data, answer);
         isThere = true;
@@ -105,15 +108,15 @@ export function retrying<Answer>(
   attempt: () => Promise<Answer>,
   deadline: Deadline,
   retry: Retry,
-  { retries, maxMs }: Patience = usualPatience,
+  { retries, maxMs, until = deadline }: Patience = usualPatience,
 ): Promise<Answer> {
   return pRetry(attempt, {
     retries,
     minTimeout: 200,
     maxTimeout: 5_000,
     randomize: true,
-    // Even past the deadline there is time reserved to record the end of the run.
-    maxRetryTime: Math.max(Math.min(deadline.remainingMs(), maxMs), 2_000),
+    // Whoever has a deadline keeps two seconds more.
+    maxRetryTime: Math.max(Math.min(until.remainingMs(), maxMs), 2_000),
     shouldRetry: ({ error, attemptNumber }) =>
       error instanceof NightshiftError && error.retryable && retry(error, attemptNumber),
   });

@@ -23,6 +23,8 @@ export interface RunDependencies {
   direct?: Direct | undefined;
   clock: Clock;
   deadline: Deadline;
+  /** By when the end of the run must be recorded; the deadline itself unless that leaves time. */
+  recordBy?: Deadline;
   log: Log;
   metrics: Metrics;
   bus?: Bus;

@@ -148,7 +148,7 @@ async function work<Input extends { dryRun: boolean }, Report>(
         error: (outcome.error?.describe() ?? null) as never,
       },
       runDocument,
-      { patience: untilRecorded },
+      { patience: { ...untilRecorded, until: dependencies.recordBy } },
     )
     .catch((thrown: unknown) => {
       // The ledger will mark the run as lost, whatever it achieved.

@@ -2,7 +2,7 @@ import { NightshiftError, repeatLook } from '../_shared/errors.ts';
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { leaseOf, runDocument } from '../_shared/ledger.ts';
 import { isStop } from '../_shared/stop.ts';
-import { measureAfter, measureBefore, type Purged, purgeTable } from './purge.ts';
+import { measureAfter, measureAll, type Purged, purgeTable } from './purge.ts';
 import { countMetrics, nothingPurged, reportOf, stepOf } from './report.ts';
 import { braked, runStatus } from './rules.ts';
 import {
@@ -29,12 +29,8 @@ async function run(context: JobContext, input: PurgeInput): Promise<Outcome<Purg
   const args = { ...leaseOf(run), ...(input.only ? { only_relations: input.only } : {}) };
   const plan = await rpc.call('plan_retention_purge', args, purgePlan, { retry: repeatLook });
 
-  const measured = [];
-  for (const policy of plan.policies) {
-    measured.push({ policy, before: await measureBefore(context, policy) });
-  }
   const purged: Purged[] = [];
-  for (const { policy, before } of measured) {
+  for (const { policy, before } of await measureAll(context, plan.policies)) {
     purged.push(await purgeMeasured(context, input, policy, before));
   }
   return conclude(context, input, purged, plan.disabled);

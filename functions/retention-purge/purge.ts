@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { NightshiftError, rethrowIfFatal, timedOut } from '../_shared/errors.ts';
+import { NightshiftError, rethrowIfFatal, retryPolicy, timedOut } from '../_shared/errors.ts';
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import { isStop } from '../_shared/stop.ts';
@@ -11,6 +11,7 @@ import {
   explain,
   firstBatchRows,
   halveBatchRows,
+  measuredTogether,
   nextBatchRows,
   nothingDue,
   repeatBatch,
@@ -22,6 +23,7 @@ import {
   backlog,
   type MeasuredTable,
   measuredTable,
+  measuredTables,
   type Policy,
   type PurgeInput,
   purgedBatch,
@@ -30,11 +32,42 @@ import {
 /** What this attempt did with one table. The totals of the run are in the ledger. */
 export type Purged = Omit<TableResults, 'totals' | 'after'> & { policy: Policy };
 
-export function measureBefore(
+export interface Measured {
+  policy: Policy;
+  before: MeasuredTable | NightshiftError;
+}
+
+/** Of most tables nothing is due, and many of them share a call. Where one fails, each is asked alone: it costs that table. */
+export async function measureAll(
   context: JobContext,
-  policy: Policy,
-): Promise<MeasuredTable | NightshiftError> {
-  return measure(context, policy, false, measuredTable);
+  policies: readonly Policy[],
+): Promise<Measured[]> {
+  const measured: Measured[] = [];
+  while (measured.length < policies.length) {
+    const rest = policies.slice(measured.length, measured.length + measuredTogether);
+    const answers = await measureTogether(context, rest);
+    for (const [n, policy] of rest.entries()) {
+      const before = answers ? answers[n] : await measure(context, policy, false, measuredTable);
+      if (before) measured.push({ policy, before });
+    }
+  }
+  return measured;
+}
+
+/** Of the first few of them, at least one; undefined when one of them cannot be measured. */
+async function measureTogether(
+  { rpc, run }: JobContext,
+  policies: readonly Policy[],
+): Promise<MeasuredTable[] | undefined> {
+  const args = { ...leaseOf(run), relations: policies.map(({ relation }) => relation) };
+  try {
+    return await rpc.call('measure_retention_backlogs', args, measuredTables, {
+      retry: retryPolicy(1),
+    });
+  } catch (thrown) {
+    if (!isStop(thrown)) rethrowIfFatal(thrown);
+    return undefined;
+  }
 }
 
 /** Undefined when the backlog cannot be counted; the report then estimates it. */

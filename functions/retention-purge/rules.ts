@@ -72,6 +72,9 @@ export function spareMs(remainingMs: number, lastMs: number): number {
   return remainingMs - closingMs - 4 * Math.max(lastMs, targetBatchMs);
 }
 
+/** So many are asked again, one by one, when one of them cannot be measured. */
+export const measuredTogether = 25;
+
 /** A lock timeout is retried twice; then the table counts as locked. */
 export const repeatBatch = retryPolicy(3);
 

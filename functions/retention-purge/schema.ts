@@ -62,6 +62,8 @@ export const measuredTable = backlog.extend({
 });
 export type MeasuredTable = z.output<typeof measuredTable>;
 
+export const measuredTables = z.array(measuredTable).min(1);
+
 const listedPolicy = policy.omit({ refusal: true }).extend({
   markerColumn: z.string(),
   flagColumn: z.string().nullable(),

@@ -10,6 +10,7 @@ import {
   apiCallTimeoutMs,
   apiLimitMs,
   chooseTransport,
+  closingMs,
   directTimeoutMs,
   explain,
   otherTransport,
@@ -34,18 +35,20 @@ export async function refreshView(
 
   const startedMs = clock.nowMs();
   let transport = chooseTransport(usualMs, direct !== undefined);
+  let takesMs = usualMs;
   try {
     const call = () => callRefresh(context, facts.view, force, transport);
     const answer = await call().catch((thrown: unknown) => {
       const error = rethrowIfFatal(thrown);
       const other = direct && otherTransport(error, transport, usualMs);
       if (!other) throw error;
-      // What took too long for the API does not fit into a short budget; the next attempt has more time.
-      if (other === 'direct' && !fits(apiLimitMs)) return undefined;
+      // What there is no time left for, or what a run that was told to stop would begin anew, the next attempt does.
+      if (other === 'direct') takesMs = apiLimitMs;
+      if (!fits(takesMs)) return undefined;
       transport = other;
       return call();
     });
-    if (!answer) return notNow(apiLimitMs);
+    if (!answer) return notNow(takesMs);
     if (answer.outcome === 'refreshed') {
       const { modeReason } = facts;
       return {
@@ -103,6 +106,7 @@ async function callRefresh(
   // The view may be busy with our own call, whose answer was lost.
   const giveUpMs = clock.nowMs() + (answerLost ? apiLimitMs : 0);
   while (answer.outcome === 'busy' && clock.nowMs() < giveUpMs) {
+    if (deadline.remainingMs() <= closingMs) return undefined;
     await pause(500);
     answer = await call();
   }

@@ -14,7 +14,7 @@ export function chooseTransport(usualMs: number | null | undefined, hasDirect: b
 }
 
 /** Reserved to record the end of the run. */
-const closingMs = 1_000;
+export const closingMs = 1_000;
 
 /** A shorter budget comes from HTTP, where a longer invocation can continue the run. */
 const longBudgetMs = 60_000;

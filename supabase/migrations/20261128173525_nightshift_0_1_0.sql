@@ -1346,6 +1346,58 @@ $$;
 comment on function nightshift.trusted_name is
   'The name of a relation, with its schema and quoted, for a statement that Nightshift makes. Raises NS422 when someone else could have code of theirs run by it (see find_stranger): no statement names a relation of the application in any other way. Errors: NS404 it is gone.';
 
+-- supabase/schema/access/trusted_names.sql
+
+-- Asked once for a hundred leaves: asked of each, whose it is takes several times as long as to look for a due row in it.
+
+create or replace function nightshift.trusted_names(relations oid[])
+returns text[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  own_role constant oid := current_user::regrole;
+  database_owner constant oid := (select d.datdba from pg_catalog.pg_database d where d.datname = current_database());
+  family oid[] := relations;
+  level oid[] := relations;
+  all_are_own boolean;
+begin
+  loop
+    level := array(select distinct i.inhparent from pg_catalog.pg_inherits i where i.inhrelid = any(level));
+    exit when level = '{}';
+    family := family || level;
+  end loop;
+  select coalesce(bool_and(
+    pg_has_role(c.relowner, own_role, 'usage')
+    -- The schema public belongs to whoever owns the database.
+    and pg_has_role(case n.nspowner when 'pg_database_owner'::regrole then database_owner else n.nspowner end, own_role, 'usage')
+    and not (c.relhastriggers and exists (
+      select from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
+      where t.tgrelid = c.oid and not t.tgisinternal
+        and (t.tgqual is not null or not pg_has_role(p.proowner, own_role, 'usage'))
+    ))
+  ), true) into all_are_own
+  from unnest(family) f(oid)
+  cross join lateral (select x.* from pg_catalog.pg_class x where x.oid = f.oid offset 0) c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace;
+
+  return array(
+    select coalesce(case when all_are_own then (
+      select quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where c.oid = r.oid and c.relkind <> 'p'
+    ) end, nightshift.trusted_name(r.oid))
+    from unnest(relations) with ordinality r(oid, position)
+    order by r.position
+  );
+end;
+$$;
+
+comment on function nightshift.trusted_names is
+  'What trusted_name says of each of these relations, in the same order, for statements that only read and follow at once. Errors: those of trusted_name.';
+
 -- supabase/schema/access/trusted_operator.sql
 
 create or replace function nightshift.trusted_operator(operator oid, out name text, out cast_left text, out cast_right text)
@@ -2717,6 +2769,9 @@ begin
   -- Triggers of one job line up here, so what follows sees every earlier decision.
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('nightshift.begin_run:' || begin_run.job, 0));
 
+  -- Whoever repeats a call has waited for its answer, and nobody works on its run: an outage must not make it lost.
+  update nightshift.runs r set heartbeat_at = as_of, lease_expires_at = as_of + r.lease
+  where r.request_id = begin_run.request_id and r.status = 'running' and r.lease_expires_at <= as_of;
   lost := nightshift.mark_lost_runs(begin_run.job, as_of);
 
   select r.* into run from nightshift.runs r where r.request_id = begin_run.request_id;
@@ -2788,7 +2843,7 @@ end;
 $$;
 
 comment on function nightshift.begin_run is
-  'Begins a run of a job, or says why not. Returns {outcome, run, lost}: started (the caller holds the lease; pass run.id and run.fence to every write), duplicate (idempotency_key was seen; run is the earlier one), skipped (another run holds a live lease, or Nightshift is paused, which does not keep the health check; recorded). A dry run takes no lease: it waits for nobody, and nobody waits for it. A run whose lease ran out is marked lost first. request_id: chosen by the caller, so that a call whose answer was lost can be repeated and gets the same answer. An idempotency key counts within its job and trigger; a skipped run does not use it up. lease_seconds: seconds without a heartbeat until the run counts as lost, default 60. Errors: NS422, also for a key that was used with another input; for what was asked by hand or over HTTP also what require_known_names raises, and then no run is recorded.';
+  'Begins a run of a job, or says why not. Returns {outcome, run, lost}: started (the caller holds the lease; pass run.id and run.fence to every write), duplicate (idempotency_key was seen; run is the earlier one), skipped (another run holds a live lease, or Nightshift is paused, which does not keep the health check; recorded). A dry run takes no lease: it waits for nobody, and nobody waits for it. A run whose lease ran out is marked lost first. request_id: chosen by the caller, so that a call whose answer was lost can be repeated and gets the same answer, also after the lease ran out. An idempotency key counts within its job and trigger; a skipped run does not use it up. lease_seconds: seconds without a heartbeat until the run counts as lost, default 60. Errors: NS422, also for a key that was used with another input; for what was asked by hand or over HTTP also what require_known_names raises, and then no run is recorded.';
 
 -- supabase/schema/ledger/cancel_run.sql
 
@@ -3573,6 +3628,9 @@ begin
   end if;
 
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('nightshift.begin_run:' || run.job, 0));
+  -- Whoever repeats a call has waited for its answer, and nobody works on its run: an outage must not make it lost.
+  update nightshift.runs r set heartbeat_at = as_of, lease_expires_at = as_of + r.lease
+  where r.request_id = resume_run.request_id and r.status = 'running' and r.lease_expires_at <= as_of;
   lost := nightshift.mark_lost_runs(run.job, as_of);
 
   update nightshift.runs r
@@ -3608,7 +3666,7 @@ end;
 $$;
 
 comment on function nightshift.resume_run is
-  'Resumes a run that ended as continued, under a new fence. attempt is the attempt that asked to be continued: the same request a second time, or out of order, is a duplicate; the same request_id is the same call, whose answer was lost. Skipped also when the attempt ended more than six hours ago, or was the fortieth. Returns {outcome: started | duplicate | skipped, run, lost}. Errors: NS404.';
+  'Resumes a run that ended as continued, under a new fence. attempt is the attempt that asked to be continued: the same request a second time, or out of order, is a duplicate; the same request_id is the same call, whose answer was lost, and gets it also after the lease ran out. Skipped also when the attempt ended more than six hours ago, or was the fortieth. Returns {outcome: started | duplicate | skipped, run, lost}. Errors: NS404.';
 
 -- supabase/schema/ledger/trim_runs.sql
 
@@ -10430,65 +10488,84 @@ set enable_mergejoin = off
 set enable_hashjoin = off
 as $$
 declare
+  -- Each is read with all that refers to it, which is planned once for all of them.
+  max_leaves constant integer := 100;
   -- Only a run that knows of rows has to ask for each what it knows.
   knows constant boolean := exists (select from nightshift.purge_decisions d where d.run_id = find_needed_rows.run_id);
   key record;
+  looked_at text;
 begin
   for key in
-    select s.policy, s.relation, s.tids, k.role, k.key, k.name, k.referencing, k.indexed
-    from unnest(rows) s
-    join unnest(keys) k on k.policy = s.policy and s.relation = any(k.related)
-    order by s.relation, k.key
+    select w.policy, w.role, w.key, w.name, w.referencing, w.indexed, w.columns, array_agg(w.position order by w.position) as positions
+    from (
+      select k.policy, k.role, k.key, k.name, k.referencing, k.indexed, s.position,
+        (
+          select string_agg(format('t.%I', a.attname), ', ')
+          from pg_catalog.pg_constraint c
+          join pg_catalog.pg_attribute a on a.attrelid = c.confrelid and a.attnum = any(c.confkey)
+          where c.oid = k.key
+        ) as columns,
+        (row_number() over (partition by k.policy, k.key order by s.position) - 1) / max_leaves as part
+      from unnest(rows) with ordinality s(policy, relation, due, tids, position)
+      join unnest(keys) k on k.policy = s.policy and s.relation = any(k.related)
+    ) w
+    group by w.policy, w.role, w.key, w.name, w.referencing, w.indexed, w.columns, w.part
+    order by w.key, w.part
   loop
     perform set_config('enable_hashjoin', (not key.indexed)::text, true);
     -- NOT IN, for once: a hashed subplan filters inside the probe of x, which then stops at the first row
     -- that is not among the rows. NOT EXISTS would first subtract them from the whole of x.
+    looked_at := (
+      select string_agg(format(
+        'select t.tableoid, t.ctid, %s from only %s t where t.tableoid = %s and t.ctid = any(($1[%s]).tids)',
+        key.columns, nightshift.trusted_name(rows[p].relation), rows[p].relation, p
+      ), ' union all ' order by p)
+      from unnest(key.positions) p
+    );
     return query execute format(
       case
         when not knows then
           'select %1$s::oid, t.tableoid, t.ctid, %2$L::text, %3$L::text
-           from only %4$s t
-           where t.tableoid = %5$s and t.ctid = any($1)
-             and exists (select 1 from %6$s x where %7$s and %8$s)'
+           from (%4$s) t
+           where exists (select 1 from %5$s x where %6$s and %7$s)'
         when key.indexed then
           -- A row that just stays weighs more than one that stays undecided or kept, and is looked for first.
           'select %1$s::oid, t.tableoid, t.ctid, case when d.fate in (''undecided'', ''kept'') then d.fate else %2$L end, %3$L::text
-           from only %4$s t
+           from (%4$s) t
            cross join lateral (
              (
                select ''held'' as fate
-               from %6$s x
-               left join nightshift.purge_decisions d on d.run_id = %9$L and d.relation = x.tableoid and d.tid = x.ctid
-               where %7$s and %8$s and (d.fate is null or d.fate in (''held'', ''refused''))
+               from %5$s x
+               left join nightshift.purge_decisions d on d.run_id = %8$L and d.relation = x.tableoid and d.tid = x.ctid
+               where %6$s and %7$s and (d.fate is null or d.fate in (''held'', ''refused''))
                limit 1
              )
              union all
              (
                select d.fate
-               from %6$s x
-               left join nightshift.purge_decisions d on d.run_id = %9$L and d.relation = x.tableoid and d.tid = x.ctid
-               where %7$s and %8$s and coalesce(d.fate, '''') in (''kept'', ''undecided'')
+               from %5$s x
+               left join nightshift.purge_decisions d on d.run_id = %8$L and d.relation = x.tableoid and d.tid = x.ctid
+               where %6$s and %7$s and coalesce(d.fate, '''') in (''kept'', ''undecided'')
                order by d.fate desc
                limit 1
              )
              limit 1
-           ) d
-           where t.tableoid = %5$s and t.ctid = any($1)'
+           ) d'
         else
-          'select distinct on (t.ctid) %1$s::oid, t.tableoid, t.ctid, case when d.fate in (''undecided'', ''kept'') then d.fate else %2$L end, %3$L::text
-           from only %4$s t
-           join %6$s x on %7$s
-           left join nightshift.purge_decisions d on d.run_id = %9$L and d.relation = x.tableoid and d.tid = x.ctid
-           where t.tableoid = %5$s and t.ctid = any($1) and %8$s
+          'select distinct on (t.tableoid, t.ctid) %1$s::oid, t.tableoid, t.ctid, case when d.fate in (''undecided'', ''kept'') then d.fate else %2$L end, %3$L::text
+           from (%4$s) t
+           join %5$s x on %6$s
+           left join nightshift.purge_decisions d on d.run_id = %8$L and d.relation = x.tableoid and d.tid = x.ctid
+           where %7$s
              and (d.fate is null or d.fate not in (''gone'', ''assessed''))
-           order by t.ctid, array_position(array[''undecided'', ''kept''], d.fate) nulls first'
+           order by t.tableoid, t.ctid, array_position(array[''undecided'', ''kept''], d.fate) nulls first'
       end,
-      key.policy, case key.role when 'keep' then 'kept' else 'held' end, key.name, nightshift.trusted_name(key.relation), key.relation,
+      key.policy, case key.role when 'keep' then 'kept' else 'held' end, key.name, looked_at,
       nightshift.scan_of(key.referencing), nightshift.join_condition(key.key),
       '(x.tableoid, x.ctid) not in (select d.relation, r.tid from unnest($2) d cross join lateral unnest(d.tids) r(tid))',
       run_id
     )
-    using key.tids, case key.role when 'release' then rows || released else rows end;
+    using rows, case key.role when 'release' then rows || released else rows end;
   end loop;
 end;
 $$;
@@ -11825,6 +11902,64 @@ $$;
 comment on function nightshift.measure_children is
   'Of each table of children of a policy, how many rows it has (exactly below 32 MB, of up to four tables) and how many refer to due rows, held or not (exactly where all tables together are below 2 MB); null where they refer to each other.';
 
+-- supabase/schema/retention/measure_for_run.sql
+
+create or replace function nightshift.measure_for_run(run nightshift.runs, relation text)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  policy constant nightshift.retention_policies := nightshift.policy_of_run(relation);
+  by_leaf boolean;
+  nothing_due boolean;
+  backlog jsonb := run.progress #> array['backlogs', relation];
+begin
+  if backlog is null then
+    backlog := nightshift.measure_backlog(policy, run.started_at, sample_due => not run.dry_run);
+    by_leaf := (select count(*) > 32 from nightshift.partitions_below(policy.relation));
+    if not (backlog ->> 'dueRowsExact')::boolean and not by_leaf and nightshift.may_exceed(run, policy, backlog) then
+      backlog := nightshift.measure_backlog(policy, run.started_at);
+    end if;
+    -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
+    nothing_due := backlog @> '{"dueRows": 0, "dueRowsExact": true}';
+    if not nothing_due then
+      perform nightshift.require_no_sentinel(policy, case
+        -- Of very many leaves a part says it: a time that stands for another is on rows of all.
+        when (backlog ->> 'dueRowsExact')::boolean or by_leaf then (backlog ->> 'oldestDueAt')::timestamptz
+      end);
+    end if;
+    if (backlog ->> 'dueRows')::bigint > 0 then
+      perform nightshift.require_replica_identity(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
+      if not nightshift.is_forced(run, policy.relation) then
+        perform nightshift.require_referencing_indexes(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
+      end if;
+    end if;
+    if nothing_due and not run.dry_run then
+      -- There is nothing to walk through, so the first purge is over.
+      update nightshift.retention_policies p set first_purge = null where p.relation = policy.relation and p.first_purge is not null;
+    end if;
+    backlog := backlog || jsonb_build_object('children', nightshift.measure_children(policy, run.started_at));
+    backlog := backlog || jsonb_build_object('assess', nightshift.may_exceed(run, policy, backlog));
+    update nightshift.runs r
+    set progress = r.progress || jsonb_build_object(
+      'backlogs',
+      coalesce(r.progress -> 'backlogs', '{}') || jsonb_build_object(measure_for_run.relation, backlog)
+    )
+    where r.id = run.id;
+  end if;
+  return backlog || jsonb_build_object(
+    'warnings', nightshift.retention_warnings(policy.relation),
+    'keys', nightshift.describe_holding_keys(policy.relation, array(
+      select s::oid from jsonb_array_elements_text(run.progress -> 'scope') s
+    ))
+  );
+end;
+$$;
+
+comment on function nightshift.measure_for_run is
+  'The backlog of one policy as of the start of a run, and what there is to say of its table: see measure_retention_backlog. Measured once and kept in the ledger.';
+
 -- supabase/schema/retention/measure_leaves.sql
 
 -- The backlog of a table with very many partitions, leaf by leaf.
@@ -11860,7 +11995,8 @@ declare
     where l in (select unnest(leaves))
     order by hashoid(l)
   );
-  leaf oid;
+  chunk oid[];
+  names text[];
   leaf_name text;
   looked_at integer := 0;
   found_rows bigint;
@@ -11871,9 +12007,11 @@ begin
   is_exact := true;
   while looked_at < cardinality(may_have_due) and (looked_at = 0 or clock_timestamp() < stop_at) loop
     begin
-      foreach leaf in array may_have_due[looked_at + 1:looked_at + max_leaves] loop
+      chunk := may_have_due[looked_at + 1:looked_at + max_leaves];
+      names := nightshift.trusted_names(chunk);
+      for n in 1..cardinality(chunk) loop
         looked_at := looked_at + 1;
-        leaf_name := nightshift.trusted_name(leaf);
+        leaf_name := names[n];
         -- Most have none, and this takes half as long as to count them.
         execute format('select from only %s r where %s limit 1', leaf_name, due);
         get diagnostics found_rows = row_count;
@@ -11884,7 +12022,7 @@ begin
           ) into found_rows, found_at;
           if found_rows = max_rows then
             is_exact := false;
-            found_rows := greatest(found_rows, nightshift.estimate_rows(leaf, due));
+            found_rows := greatest(found_rows, nightshift.estimate_rows(chunk[n], due));
           end if;
           due_rows := due_rows + found_rows;
           oldest := least(oldest, found_at);
@@ -12098,61 +12236,13 @@ as $$
 declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
   policy nightshift.retention_policies;
-  by_leaf boolean;
-  nothing_due boolean;
-  backlog jsonb := run.progress #> array['backlogs', measure_retention_backlog.relation];
   context text;
 begin
-  select p.* into policy from nightshift.retention_policies p
-  where p.relation = nightshift.find_relation(measure_retention_backlog.relation);
-  if not found then
-    raise exception using
-      errcode = 'NS404',
-      message = format('%s has no retention policy', measure_retention_backlog.relation),
-      hint = 'It was removed, or its table dropped or renamed, since the run began.';
-  end if;
   if again then
+    policy := nightshift.policy_of_run(relation);
     return coalesce(nightshift.nothing_left(run, policy), nightshift.measure_backlog(policy, run.started_at));
   end if;
-  if backlog is null then
-    backlog := nightshift.measure_backlog(policy, run.started_at, sample_due => not run.dry_run);
-    by_leaf := (select count(*) > 32 from nightshift.partitions_below(policy.relation));
-    if not (backlog ->> 'dueRowsExact')::boolean and not by_leaf and nightshift.may_exceed(run, policy, backlog) then
-      backlog := nightshift.measure_backlog(policy, run.started_at);
-    end if;
-    -- What would go wrong is said before the work: a table that was not measured loses no row in this run.
-    nothing_due := backlog @> '{"dueRows": 0, "dueRowsExact": true}';
-    if not nothing_due then
-      perform nightshift.require_no_sentinel(policy, case
-        -- Of very many leaves a part says it: a time that stands for another is on rows of all.
-        when (backlog ->> 'dueRowsExact')::boolean or by_leaf then (backlog ->> 'oldestDueAt')::timestamptz
-      end);
-    end if;
-    if (backlog ->> 'dueRows')::bigint > 0 then
-      perform nightshift.require_replica_identity(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
-      if not nightshift.is_forced(run, policy.relation) then
-        perform nightshift.require_referencing_indexes(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
-      end if;
-    end if;
-    if nothing_due and not run.dry_run then
-      -- There is nothing to walk through, so the first purge is over.
-      update nightshift.retention_policies p set first_purge = null where p.relation = policy.relation and p.first_purge is not null;
-    end if;
-    backlog := backlog || jsonb_build_object('children', nightshift.measure_children(policy, run.started_at));
-    backlog := backlog || jsonb_build_object('assess', nightshift.may_exceed(run, policy, backlog));
-    update nightshift.runs r
-    set progress = r.progress || jsonb_build_object(
-      'backlogs',
-      coalesce(r.progress -> 'backlogs', '{}') || jsonb_build_object(measure_retention_backlog.relation, backlog)
-    )
-    where r.id = run.id;
-  end if;
-  return backlog || jsonb_build_object(
-    'warnings', nightshift.retention_warnings(policy.relation),
-    'keys', nightshift.describe_holding_keys(policy.relation, array(
-      select s::oid from jsonb_array_elements_text(run.progress -> 'scope') s
-    ))
-  );
+  return nightshift.measure_for_run(run, relation);
 exception
   when serialization_failure then
     get stacked diagnostics context = pg_exception_context;
@@ -12162,6 +12252,50 @@ $$;
 
 comment on function nightshift.measure_retention_backlog is
   'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. Very many due rows of a table over 32 MB are only estimated, unless it comes near the limit of the brake; and there a purge that has met no row which stays knows that none is left. Besides: warnings, and keys (see describe_holding_keys), which are looked up anew each time. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
+
+-- supabase/schema/retention/measure_retention_backlogs.sql
+
+-- The backlogs of many tables in one call.
+-- Why: on most nights most tables have nothing due, and a call for each takes longer than the look.
+-- Locks: at run time ACCESS SHARE on the tables, on about 100 leaves at most.
+
+create or replace function nightshift.measure_retention_backlogs(run_id uuid, fence bigint, relations text[])
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '4s'
+set lock_timeout = '100ms'
+set jit = off
+as $$
+declare
+  stop_at constant timestamptz := clock_timestamp() + interval '500 milliseconds';
+  max_locked constant integer := 100;
+  locked integer := 0;
+  run nightshift.runs := nightshift.hold_run(run_id, fence);
+  relation text;
+  backlogs jsonb := '[]';
+  context text;
+begin
+  foreach relation in array relations loop
+    exit when backlogs <> '[]' and (locked >= max_locked or clock_timestamp() > stop_at);
+    backlogs := backlogs || nightshift.measure_for_run(run, relation);
+    locked := locked + (
+      -- Of very many leaves each look is undone.
+      select case when count(*) > 32 then 1 else count(*) end
+      from nightshift.all_leaf_relations(nightshift.find_relation(relation)) l
+    );
+  end loop;
+  return backlogs;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.measure_retention_backlogs is
+  'What measure_retention_backlog says of each of these tables, in their order, for as many as half a second and about 100 locks allow, but at least one; the rest: call again. One that cannot be measured fails the call: ask each alone. statement_timeout 4 s, lock_timeout 0.1 s. Errors: NS404, NS409, NS422, 55P03.';
 
 -- supabase/schema/retention/name_refusal.sql
 
@@ -12318,7 +12452,7 @@ begin
       and l::oid in (select nightshift.partitions_before(policy.relation, policy.marker_column, cutoff))
     order by l::oid
   loop
-    stop_at := coalesce(stop_at, clock_timestamp() + interval '100 milliseconds');
+    stop_at := coalesce(stop_at, clock_timestamp() + interval '150 milliseconds');
     is_full := looked_at = max_leaves or nightshift.count_rows(seeds) >= batch_rows or looked_at > 0 and clock_timestamp() > stop_at;
     exit when is_full;
     if left_alone is null and nightshift.may_be_left_alone(leaf, run.started_at) then
@@ -12850,6 +12984,32 @@ end;
 $$;
 
 comment on function nightshift.policy_members is 'The tables that lose rows by these policies: their own, and those of children.';
+
+-- supabase/schema/retention/policy_of_run.sql
+
+create or replace function nightshift.policy_of_run(relation text)
+returns nightshift.retention_policies
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  policy nightshift.retention_policies;
+begin
+  select p.* into policy from nightshift.retention_policies p
+  where p.relation = nightshift.find_relation(policy_of_run.relation);
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no retention policy', relation),
+      hint = 'It was removed, or its table dropped or renamed, since the run began.';
+  end if;
+  return policy;
+end;
+$$;
+
+comment on function nightshift.policy_of_run is
+  'The policy of a table that the plan of a run has named. Errors: NS404.';
 
 -- supabase/schema/retention/preview_retention_purge.sql
 
@@ -13896,12 +14056,13 @@ begin
   ),
   found as materialized (
     -- Constraints have no index by the table that they refer to, dependencies have one.
-    select distinct f.oid as relation, d.objid as key, f.related
+    select distinct f.oid as relation, d.objid as key
     from families f
     cross join lateral unnest(f.related) r(oid)
     cross join lateral (select c.oid from pg_catalog.pg_class c where c.oid = r.oid and c.relhastriggers offset 0) c
     join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = c.oid
-    where d.classid = 'pg_catalog.pg_constraint'::regclass
+    -- On the table that it refers to a key depends as one object on another, on its own table as a part of it.
+    where d.classid = 'pg_catalog.pg_constraint'::regclass and d.deptype = 'n'
   ),
   keys as materialized (
     select distinct f.relation, k.oid, k.conname, k.conrelid, k.confrelid, k.conkey, k.confkey
@@ -13910,8 +14071,6 @@ begin
     where k.contype = 'f'
       -- Copies of a key that partitioning makes are covered by the key itself.
       and k.conparentid = 0
-      -- The keys that the table itself has depend on it as well.
-      and k.confrelid = any(f.related)
   )
   select
     k.relation,
@@ -15226,11 +15385,19 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  -- To read so many takes less time than to ask how.
+  few_blocks constant integer := 16;
   plan jsonb;
+  leaf_table record;
   all_rows real;
   null_share real;
   due_rows double precision;
 begin
+  if exists (select from pg_catalog.pg_class c where c.oid = leaf and c.relispartition)
+    and pg_relation_size(leaf) < few_blocks * current_setting('block_size')::integer
+  then
+    return case when nightshift.has_due_rows(leaf, marker_column, due) then 'sweep' end;
+  end if;
   if nightshift.marker_walk(leaf, marker_column, due) is distinct from 'index' then
     return 'sweep';
   elsif nightshift.dead_rows(array[leaf::oid]) > greatest(100000, 4 * pg_relation_size(leaf) / current_setting('block_size')::integer) then
@@ -15242,11 +15409,16 @@ begin
   -- Postgres weighs the index against reading every page; where it would read every page, we sweep. Where it would not, since
   -- the rows lie in the order of the index, a sweep past nine others still takes less than to choose a row by the index.
   execute format('explain (format json) select r.ctid from only %s r where %s', nightshift.trusted_name(leaf), due) into plan;
-  select c.reltuples, coalesce(s.null_frac, 0) into all_rows, null_share
+  select c.reltuples, n.nspname, c.relname into leaf_table
   from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  left join pg_catalog.pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname and s.attname = marker_column
   where c.oid = leaf;
+  all_rows := leaf_table.reltuples;
+  -- By names that are known before the query: joined, the view would be read for all tables.
+  null_share := coalesce((
+    select s.null_frac from pg_catalog.pg_stats s
+    where s.schemaname = leaf_table.nspname and s.tablename = leaf_table.relname and s.attname = marker_column and not s.inherited
+  ), 0);
   -- Postgres takes off the rows without a marker for each of the two conditions on it.
   due_rows := least((plan #>> '{0,Plan,Plan Rows}')::numeric / nullif(1 - null_share, 0), all_rows * (1 - null_share));
   return case
@@ -15438,6 +15610,12 @@ begin
         or a.attname = settings.reason_column and a.atttypid not in ('text'::regtype, 'varchar'::regtype)
         or a.attname = settings.operation_column and a.atttypid <> 'uuid'::regtype
       )
+    union all
+    select 5, format('%I of %s is too short for the id of a user', a.attname, settings.relation),
+      format('alter table %s alter column %I type text;', settings.relation, a.attname)
+    from pg_catalog.pg_attribute a
+    where a.attrelid = settings.relation and a.attname = settings.by_column and not a.attisdropped
+      and a.atttypid = 'varchar'::regtype and a.atttypmod between 0 and 39
     union all
     select 6, format('%I of %s cannot be null, is generated, or is set when a row is written', a.attname, settings.relation),
       'It must be null in rows that are not deleted: name another column, or let it be added.'
@@ -16265,18 +16443,22 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
+declare
+  context text;
 begin
   -- In the order of the keys, so that two calls wait for each other and are never in a deadlock.
   execute format($query$
     with asked as (select distinct * from jsonb_to_recordset($1) as k(%1$s)),
     seen as materialized (
-      select %2$s as key, %3$s as is_deleted from asked k join %4$s r on %5$s order by %6$s %7$s of r
+      select %2$s as key, %3$s as is_deleted from asked k join %4$s r on %5$s order by %6$s %7$s
     )
     select (select count(*) from asked),
       coalesce(jsonb_agg(key) filter (where not is_deleted), '[]'), coalesce(jsonb_agg(key) filter (where is_deleted), '[]')
     from seen
   $query$, rules.key_definition, rules.key_object, rules.deleted, rules.source, rules.key_match, rules.key_order,
-    case row_lock when 'update' then 'for update' else 'for key share' end)
+    case row_lock
+      when 'update' then 'for update of r' when 'update skip locked' then 'for update of r skip locked'
+      when 'update nowait' then 'for update of r nowait' else 'for key share of r' end)
   into asked, active, deleted using keys;
 exception
   when data_exception or check_violation then
@@ -16284,11 +16466,14 @@ exception
       errcode = 'NS422',
       message = format('One of the keys is not a value of the primary key of %s (%s)', rules.relation, rules.key_definition),
       hint = 'Pass values of that type. Nothing was changed.';
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
 comment on function nightshift.find_rows is
-  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update, or key share, for which only who deletes a row for good waits). Errors: NS422 a key is no value of its type.';
+  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update, also with skip locked or nowait; or key share, for which only who deletes a row for good waits). Errors: NS422 a key is no value of its type.';
 
 -- supabase/schema/soft-delete/guard_child.sql
 
@@ -16378,6 +16563,44 @@ $$;
 
 comment on function nightshift.guard_steps is
   'The statements that give the tables whose rows go along with those of a table the triggers of guard, or take them away, as soft_delete_cascades says; none when they are so.';
+
+-- supabase/schema/soft-delete/hold_parents.sql
+
+-- A row that comes back while what it belongs to is being deleted would be left alone with a deleted parent: neither of the two
+-- sees what the other has not committed yet.
+
+create or replace function nightshift.hold_parents(relation regclass, keys jsonb)
+returns void
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set row_security = off
+as $$
+declare
+  edge record;
+  child nightshift.soft_delete_rules;
+begin
+  for edge in
+    select s.relation as parent, c.oid
+    from nightshift.soft_delete_cascades s
+    join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
+    where s.referencing = hold_parents.relation and s.relation <> s.referencing
+    order by s.relation::text, s.constraint_name
+  loop
+    child := nightshift.soft_delete_rules(relation);
+    execute format(
+      'select count(*) from (select from %s p where exists ('
+      || 'select from jsonb_to_recordset($1) as k(%s) join %s r on %s where %s) for share of p) held',
+      nightshift.scan_of(edge.parent), child.key_definition, nightshift.scan_of(relation), child.key_match,
+      nightshift.references_condition(edge.oid))
+    using keys;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.hold_parents is
+  'Keeps the rows to which the rows with these keys refer, by foreign keys that deletions go along, from being deleted until the transaction ends. Errors: 55P03, and see soft_delete_rules.';
 
 -- supabase/schema/soft-delete/inspect_soft_delete.sql
 
@@ -16581,7 +16804,7 @@ begin
     changes := jsonb_build_object(tg_argv[1], null, tg_argv[3], null, tg_argv[4], null, tg_argv[5], null);
     return jsonb_populate_record(new, changes || case tg_argv[2] when '' then '{}' else jsonb_build_object(tg_argv[2], false) end);
   end if;
-  if tg_argv[0] = 'again' and not pg_has_role(current_user, (select c.relowner from pg_catalog.pg_class c where c.oid = tg_relid), 'usage') then
+  if tg_argv[0] = 'again' then
     return jsonb_populate_record(new, jsonb_build_object(
       tg_argv[1], before -> tg_argv[1], tg_argv[3], before -> tg_argv[3], tg_argv[4], before -> tg_argv[4], tg_argv[5], before -> tg_argv[5]
     ));
@@ -16589,7 +16812,12 @@ begin
   -- A row that row level security hides once it is deleted could not be written: its policies look at the new row, too.
   perform set_config('nightshift.show_deleted', 'on', true);
   -- Who is no user of the application may say another time, as an import does.
-  deleted_at := date_trunc('milliseconds', coalesce(case when actor is null then (after ->> tg_argv[1])::timestamptz end, statement_timestamp()));
+  deleted_at := case when actor is null then (after ->> tg_argv[1])::timestamptz end;
+  -- What the id of an operation cannot say, no deletion had.
+  if deleted_at is null or not deleted_at between '1970-01-01' and '9999-12-31' then
+    deleted_at := statement_timestamp();
+  end if;
+  deleted_at := date_trunc('milliseconds', deleted_at);
   changes := jsonb_build_object(
     tg_argv[1], deleted_at,
     tg_argv[3], coalesce(actor, after ->> tg_argv[3], case when tg_nargs < 7 then current_user end),
@@ -16605,7 +16833,7 @@ end;
 $$;
 
 comment on function nightshift.mark_deletion is
-  'Trigger of tables with soft delete, for updates that do not come from soft_delete or restore. Only the owner of the table can change what the first deletion of a row wrote.';
+  'Trigger of tables with soft delete, for updates that do not come from soft_delete or restore. What the first deletion of a row wrote stays until it is restored.';
 
 -- supabase/schema/soft-delete/operation_time.sql
 
@@ -17048,7 +17276,10 @@ begin
   end if;
   execute format('select exists (select from after r where %1$s), exists (select from before r where %1$s)', deleted)
   into any_deleted, any_before;
-  if not (any_deleted or any_before) then
+  if not (any_deleted or any_before)
+    -- A trigger that was copied to a table that nobody enabled is no reason to refuse its updates.
+    or not exists (select from nightshift.soft_delete_tables t where t.relation = tg_relid)
+  then
     return null;
   end if;
   rules := nightshift.soft_delete_rules(tg_relid, false);
@@ -17181,6 +17412,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   blocking record;
+  context text;
 begin
   select r.* into blocking from nightshift.restricting_rows(relation, keys, '{}') r limit 1;
   if found then
@@ -17193,6 +17425,10 @@ begin
       hint = format('Delete those first, or let them go along: select nightshift.enable_soft_delete(%L, cascade => array[%L]);',
         relation::text, blocking.referencing::text);
   end if;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -17232,6 +17468,9 @@ declare
   actor_before constant text := coalesce(current_setting('nightshift.actor', true), '');
   reason_before constant text := coalesce(current_setting('nightshift.reason', true), '');
   rows_found record;
+  one jsonb;
+  row_found record;
+  locked integer;
   active integer;
   portions jsonb[];
   portion jsonb;
@@ -17261,10 +17500,42 @@ begin
   perform set_config('nightshift.operation', 'restore', true);
   perform set_config('nightshift.actor', actor, true);
   perform set_config('nightshift.reason', coalesce(reason, ''), true);
-  select f.* into rows_found from nightshift.find_rows(rules, asked_keys, 'update') f;
+  begin
+    -- In the order in which soft_delete locks: what is referred to first.
+    perform nightshift.hold_parents(relation, asked_keys);
+    select f.* into rows_found from nightshift.find_rows(rules, asked_keys, 'update') f;
+  exception
+    when lock_not_available then
+      if on_conflict = 'fail' then
+        raise;
+      end if;
+      -- Whoever is in the way of one row keeps no other from coming back.
+      select f.* into rows_found from nightshift.find_rows(rules, asked_keys, 'update skip locked') f;
+      for one in
+        select k.value from jsonb_array_elements(asked_keys) k
+        except select f.value from jsonb_array_elements(rows_found.active || rows_found.deleted) f
+      loop
+        begin
+          select f.* into row_found from nightshift.find_rows(rules, jsonb_build_array(one), 'update nowait') f;
+          -- Free by now, or there already, under a key that was written in another way.
+          if not rows_found.deleted @> row_found.deleted then
+            rows_found.deleted := rows_found.deleted || row_found.deleted;
+          end if;
+          if not rows_found.active @> row_found.active then
+            rows_found.active := rows_found.active || row_found.active;
+          end if;
+        exception
+          when lock_not_available then
+            failed := failed || jsonb_build_object(
+              'key', case cardinality(rules.key_names) when 1 then one -> rules.key_names[1] else one end,
+              'code', '55P03', 'constraint', null, 'raisedIn', null, 'message', 'Another session keeps it locked');
+        end;
+      end loop;
+  end;
   portions := array[rows_found.deleted];
   active := jsonb_array_length(rows_found.active);
-  if jsonb_array_length(keys) = 1 and jsonb_array_length(portions[1]) = 0 then
+  locked := jsonb_array_length(failed);
+  if jsonb_array_length(keys) = 1 and jsonb_array_length(portions[1]) = 0 and failed = '[]' then
     raise exception using
       errcode = case active when 1 then 'NS409' else 'NS404' end,
       message = case active when 1 then format('The row of %s is not deleted', relation)
@@ -17354,7 +17625,7 @@ begin
   perform set_config('nightshift.operation', operation_before, true);
   perform set_config('nightshift.show_deleted', shown_before, true);
   return jsonb_build_object(
-    'restored', restored, 'notDeleted', active, 'notFound', rows_found.asked - active - jsonb_array_length(rows_found.deleted), 'failed', failed,
+    'restored', restored, 'notDeleted', active, 'notFound', rows_found.asked - active - locked - jsonb_array_length(rows_found.deleted), 'failed', failed,
     'parents', restored_parents, 'replaced', replaced
   );
 exception
@@ -17365,7 +17636,7 @@ end;
 $$;
 
 comment on function nightshift.restore is
-  'Takes the mark of deletion off the rows with these primary keys: keys as in soft_delete, 10,000 at most. Rows that went with them come back by restore_operation. The rights are those of the caller, row level security included. A row cannot come back when an active one has taken its unique value, when it belongs to a deleted row (a foreign key that deletions go along), or when a trigger or constraint says no. on_conflict: skip (default) leaves such rows deleted, reports and records them; fail then restores none, and raises NS409; restore_parents restores what they belong to; replace deletes the active row that is in the way. overrides: an object of columns and values that a single row gets with it. restored_by: for service_role; of a user it is always the user of the request. Returns {restored, notDeleted, notFound, failed: [{key, code: the SQLSTATE, constraint, raisedIn: line and function of a trigger, message: of Nightshift''s own codes}], parents, replaced}. For a single key: NS409 it is not deleted, NS404 it is not there. Makes deferred constraints immediate for the rest of the transaction. Other errors, nothing restored: NS403, NS404, NS422.';
+  'Takes the mark of deletion off the rows with these primary keys: keys as in soft_delete, 10,000 at most. Rows that went with them come back by restore_operation. The rights are those of the caller, row level security included. A row cannot come back when an active one has taken its unique value, when it belongs to a deleted row (a foreign key that deletions go along), or when a trigger or constraint says no. on_conflict: skip (default) leaves such rows deleted, reports and records them; fail then restores none, and raises NS409; restore_parents restores what they belong to; replace deletes the active row that is in the way. overrides: an object of columns and values that a single row gets with it. restored_by: for service_role; of a user it is always the user of the request. Returns {restored, notDeleted, notFound, failed: [{key, code: the SQLSTATE, constraint, raisedIn: line and function of a trigger, message: in words, where Nightshift knows}]; 55P03: another session had it locked for a second, parents, replaced}. For a single key: NS409 it is not deleted, NS404 it is not there. Makes deferred constraints immediate for the rest of the transaction. Other errors, nothing restored: NS403, NS404, NS422.';
 
 -- supabase/schema/soft-delete/restore_operation.sql
 
@@ -17575,6 +17846,7 @@ set row_security = off
 as $$
 declare
   key record;
+  context text;
 begin
   for key in select r.* from nightshift.restricting_keys(restricting_rows.relation) r loop
     execute key.count_query into rows using keys, coalesce(going -> key.referencing::text, '[]');
@@ -17584,6 +17856,10 @@ begin
       return next;
     end if;
   end loop;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -17603,7 +17879,7 @@ declare
     || 'nightshift.find_rows, nightshift.deletion_hash, nightshift.restricting_rows, nightshift.condition_in_sql, nightshift.put_active, nightshift.active_arbiter, nightshift.deleted_since, nightshift.deletions_since, '
     || 'nightshift.soft_delete_rules, nightshift.keys_asked, nightshift.deletion_actor, nightshift.deletion_operation, '
     || 'nightshift.start_operation, nightshift.operation_time, nightshift.calling_user, nightshift.edges_to_children, '
-    || 'nightshift.edges_to_parents, nightshift.require_unrestricted, nightshift.unique_conflicts, '
+    || 'nightshift.edges_to_parents, nightshift.hold_parents, nightshift.require_unrestricted, nightshift.unique_conflicts, '
     || 'nightshift.override_assignments, nightshift.record_failed_restores, nightshift.raise_conflict, '
     || 'nightshift.place_in_code, nightshift.code_in_context, nightshift.column_type, nightshift.soft_delete_tables_of_operation';
 begin
@@ -17663,6 +17939,7 @@ declare
   changed bigint;
   deleted bigint := 0;
   already_deleted integer;
+  repeated integer := 0;
   not_found integer;
   cascaded jsonb := '{}';
   edge record;
@@ -17677,6 +17954,12 @@ begin
     end if;
     select f.* into rows_found from nightshift.find_rows(rules, key_sets[position], 'update') f;
     active := rows_found.active;
+    -- A caller who lost the answer and repeats the call learns that the rows were deleted by it, and not by others.
+    if position = 1 and operation is not null and rows_found.deleted <> '[]' then
+      execute format('select count(*) from (select distinct * from jsonb_to_recordset($3) as k(%s)) k join %s r on %s where %s',
+        rules.key_definition, rules.source, rules.key_match, rules.of_operation)
+      into repeated using stamp, operation_id, key_sets[1];
+    end if;
     perform nightshift.require_unrestricted(tables[position], active);
 
     -- Triggers of the application were written for the application's own search path.
@@ -17710,7 +17993,7 @@ begin
   perform set_config('nightshift.show_deleted', shown_before, true);
   perform set_config('nightshift.operation', operation_before, true);
 
-  if jsonb_array_length(keys) = 1 and deleted = 0 then
+  if jsonb_array_length(keys) = 1 and deleted + repeated = 0 then
     raise exception using
       errcode = case already_deleted when 1 then 'NS409' else 'NS404' end,
       message = case already_deleted when 1 then format('The row of %s is deleted already', relation)
@@ -17718,7 +18001,7 @@ begin
       hint = case already_deleted when 1 then 'It keeps the time, the user and the reason of its first deletion. To bring it back: nightshift.restore.'
         else 'Row level security says which rows a user may see and change.' end;
   end if;
-  if confirmed <> nightshift.deletion_hash(asked_keys, steps) then
+  if repeated = 0 and confirmed <> nightshift.deletion_hash(asked_keys, steps) then
     raise exception using
       errcode = 'NS409',
       message = 'What would be deleted is no longer what was confirmed',
@@ -17730,6 +18013,7 @@ begin
     'deletedAt', stamp,
     'deleted', deleted,
     'alreadyDeleted', already_deleted,
+    'repeated', repeated,
     'notFound', not_found,
     'cascaded', cascaded
   );
@@ -17741,7 +18025,7 @@ end;
 $$;
 
 comment on function nightshift.soft_delete is
-  'Marks the rows with these primary keys as deleted: keys is an array of values, or of objects where the key has several columns, 10,000 at most. Rows of tables that enable_soft_delete was told to cascade to go with the row that they refer to, in the same transaction and operation. The rights are those of the caller, row level security included. deleted_by: who deletes, for service_role; of a user it is always the user of the request. operation: goes on with an operation of the last day, so that restore_operation brings all of it back. confirmed: the hash of plan_delete; when other rows would go by now, nothing is deleted. A row that is deleted already keeps its first time, user and reason. Returns {operation, deletedAt, deleted, alreadyDeleted, notFound: not there, or not for this user, cascaded: {table: rows}}. For a single key that is not deleted by it: NS409 it is already, NS404 it is not there. Other errors, nothing changed: NS403 not in the name of another, or not for users; NS404 soft delete is not enabled; NS409 a row of another table refers to it with ON DELETE RESTRICT, or it is not what was confirmed; NS422.';
+  'Marks the rows with these primary keys as deleted: keys is an array of values, or of objects where the key has several columns, 10,000 at most. Rows of tables that enable_soft_delete was told to cascade to go with the row that they refer to, in the same transaction and operation. The rights are those of the caller, row level security included. deleted_by: who deletes, for service_role; of a user it is always the user of the request. operation: goes on with an operation of the last day, so that restore_operation brings all of it back. confirmed: the hash of plan_delete; when other rows would go by now, nothing is deleted. A row that is deleted already keeps its first time, user and reason. Returns {operation, deletedAt, deleted, alreadyDeleted, repeated: how many of these an earlier call of the same operation deleted, notFound: not there, or not for this user, cascaded: {table: rows}}. For a single key that its operation did not delete: NS409 it is already, NS404 it is not there. Other errors, nothing changed: NS403 not in the name of another, or not for users; NS404 soft delete is not enabled; NS409 a row of another table refers to it with ON DELETE RESTRICT, or it is not what was confirmed; NS422.';
 
 -- supabase/schema/soft-delete/soft_delete_advice.sql
 
@@ -17861,11 +18145,19 @@ begin
     string_agg(format('%I %s', k.name, k.type), ', ' order by k.position),
     string_agg(format('r.%I%s %s k.%I', k.name, k.cast_left, k.operator, k.name), ' and ' order by k.position),
     string_agg(format('r.%I', k.name), ', ' order by k.position),
-    format('jsonb_build_object(%s)', string_agg(format('%L, r.%I', k.name, k.name), ', ' order by k.position)),
-    case count(*) when 1 then format('to_jsonb(%s)', string_agg(format('r.%I', k.name), ''))
-      else format('jsonb_build_object(%s)', string_agg(format('%L, r.%I', k.name, k.name), ', ' order by k.position)) end
+    format('jsonb_build_object(%s)', string_agg(format('%L, %s', k.name, v.value), ', ' order by k.position)),
+    case count(*) when 1 then format('to_jsonb(%s)', string_agg(v.value, ''))
+      else format('jsonb_build_object(%s)', string_agg(format('%L, %s', k.name, v.value), ', ' order by k.position)) end
   into rules.key_names, rules.key_definition, rules.key_match, rules.key_order, rules.key_object, rules.key_value
-  from nightshift.key_of(relation) k;
+  from nightshift.key_of(relation) k
+  -- A type of somebody may have a cast to json of theirs, and the history is written with the rights of the owner of Nightshift.
+  -- Its text needs no more than its output function, and only a superuser makes one.
+  cross join lateral (
+    select format(case when coalesce(b.typnamespace, t.typnamespace) = 'pg_catalog'::regnamespace then 'r.%I' else 'format(''%%s'', r.%I)' end, k.name)
+    from pg_catalog.pg_type t
+    left join pg_catalog.pg_type b on b.oid = t.typbasetype
+    where t.oid = nightshift.column_type(soft_delete_rules.relation, k.name)
+  ) v(value);
   if rules.key_names is null then
     raise exception using
       errcode = 'NS422',
@@ -18060,6 +18352,7 @@ declare
   candidate record;
   rules nightshift.soft_delete_rules;
   has_rows boolean;
+  context text;
 begin
   for candidate in
     with recursive depth(relation, level) as (
@@ -18083,6 +18376,10 @@ begin
       return next candidate.relation;
     end if;
   end loop;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -20914,7 +21211,7 @@ grant execute on function
   nightshift.exclude_from_default, nightshift.find_run, nightshift.finish_detach, nightshift.finish_run, nightshift.get_health, nightshift.get_run,
   nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
   nightshift.list_retention_policies, nightshift.list_runs, nightshift.measure_default_partition,
-  nightshift.measure_retention_backlog, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
+  nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
   nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_retirement, nightshift.purge_batch,
   nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.resume_run,
   nightshift.retire_partitions, nightshift.validate_default
@@ -20941,7 +21238,7 @@ grant execute on function
   nightshift.put_active, nightshift.deleted_since, nightshift.deletions_since,
   nightshift.active_arbiter, nightshift.columns_named, nightshift.condition_in_sql, nightshift.deletion_hash, nightshift.find_rows, nightshift.restricting_rows,
   nightshift.calling_user, nightshift.code_in_context, nightshift.column_type, nightshift.deletion_actor,
-  nightshift.deletion_operation, nightshift.edges_to_children, nightshift.edges_to_parents, nightshift.keys_asked,
+  nightshift.deletion_operation, nightshift.edges_to_children, nightshift.edges_to_parents, nightshift.hold_parents, nightshift.keys_asked,
   nightshift.operation_time, nightshift.override_assignments, nightshift.place_in_code, nightshift.raise_conflict,
   nightshift.record_failed_restores, nightshift.require_unrestricted, nightshift.soft_delete_rules,
   nightshift.soft_delete_tables_of_operation, nightshift.start_operation, nightshift.unique_conflicts
@@ -20957,7 +21254,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '318279d1c7397ee77d5810f2d1a4f82cf9c469ceb5647439fa5b54aceadcc52b', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'b9df1812e357c4a6496320802242c9dc695a04fd321a495ab18efc195bf0b1ee', '{
   active_arbiter, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -20994,21 +21291,22 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
   health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
   held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_children,
-  hold_partition_run, hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as, inspect_soft_delete,
-  interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state, job_states, jobs,
-  join_condition, json_number, keep_time, key_collation, key_columns, key_in_words, key_of, keys_asked, keys_in_words,
-  known_decisions, last_health_levels, leaf_relations, left_alone, level_rank, list_deletion_events,
-  list_partition_policies, list_refresh_policies, list_restores, list_retention_policies, list_runs, lock_for_change,
-  lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs, marker_is_indexed, marker_walk,
-  may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
-  measure_default_partition, measure_leaves, measure_references, measure_retention_backlog, migrations, move_rows,
-  moved_row, multixact_members, mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index,
-  next_seeds, note_assessment, note_decisions, note_detaching, note_partitions, note_released, note_unchanged,
-  nothing_left, oldest_due, only_kept, only_needed, operation_time, other_owners, override_assignments,
-  own_due_condition, pages_of, partition_faults, partition_key, partition_policies, partition_state, partition_suffix,
-  partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
-  partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete, plan_partition_maintenance,
-  plan_restore, plan_retention_purge, plan_view_refresh, policy_members, policy_of_view, preview_retention_purge,
+  hold_parents, hold_partition_run, hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as,
+  inspect_soft_delete, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state,
+  job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns, key_in_words, key_of,
+  keys_asked, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone, level_rank,
+  list_deletion_events, list_partition_policies, list_refresh_policies, list_restores, list_retention_policies,
+  list_runs, lock_for_change, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs,
+  marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog,
+  measure_children, measure_default_partition, measure_for_run, measure_leaves, measure_references,
+  measure_retention_backlog, measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members,
+  mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment,
+  note_decisions, note_detaching, note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept,
+  only_needed, operation_time, other_owners, override_assignments, own_due_condition, pages_of, partition_faults,
+  partition_key, partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before,
+  partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy,
+  parts_of_invalid_indexes, pause, place_in_code, plan_delete, plan_partition_maintenance, plan_restore,
+  plan_retention_purge, plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge,
   preview_retirement, primary_key, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order,
   purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_active, put_off, raise_conflict,
   reach_rows, read_as_caller, read_partitions, read_pressure, reasons_of, reattach_partition, record_batch,
@@ -21029,7 +21327,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
   soft_delete_view, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released,
   subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes,
-  trusted_name, trusted_operator, unique_conflicts, unmute_triggers, unpause, unreferenced_condition,
+  trusted_name, trusted_names, trusted_operator, unique_conflicts, unmute_triggers, unpause, unreferenced_condition,
   untrusted_in_condition, users_of, usual_gap, usual_partition, validate_default, view_of, view_reads, view_refreshes,
   view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake,
   warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire,

@@ -1,27 +1,50 @@
 import postgres from 'postgres';
 
-export const plainTables = 2_000;
-/** Partitioned by day of created_at; those of them that age by it have no due rows in any partition. */
-const logs = { deleted: 3, aged: 2, partitions: 1_000 };
-/** Partitioned by ranges of id, in chains of five: each but the first refers to the one before it. */
-const sets = { tables: 50, chain: 5, partitions: 100 };
-const views = 20;
+/** How much of everything there is. */
+export interface Catalog {
+  plainTables: number;
+  policies: number;
+  /** Partitioned by day of created_at; those of them that age by it have no due rows in any partition. */
+  logs: { deleted: number; aged: number; partitions: number };
+  /** Partitioned by ranges of id, in chains: each but the first refers to the one before it. */
+  sets: { tables: number; partitions: number };
+  views: number;
+}
 
-export const partitions =
-  (logs.deleted + logs.aged) * logs.partitions + sets.tables * sets.partitions;
-export const policies = 100;
+export const whole: Catalog = {
+  plainTables: 2_000,
+  policies: 100,
+  logs: { deleted: 3, aged: 2, partitions: 1_000 },
+  sets: { tables: 50, partitions: 100 },
+  views: 20,
+};
+
+/** Half as many partitions, and half as many tables of each kind. */
+export const half: Catalog = {
+  plainTables: 1_000,
+  policies: 50,
+  logs: { ...whole.logs, partitions: 500 },
+  sets: { ...whole.sets, tables: 25 },
+  views: 10,
+};
+
+const setsOfChain = 5;
+
+export function partitionsOf({ logs, sets }: Catalog): number {
+  return (logs.deleted + logs.aged) * logs.partitions + sets.tables * sets.partitions;
+}
 
 /** A transaction a table or partition: all at once would need more locks than there are. */
-export async function createCatalog(databaseUrl: string): Promise<void> {
+export async function createCatalog(catalog: Catalog, databaseUrl: string): Promise<void> {
   const sql = postgres(databaseUrl, { max: 1, onnotice() {} });
   try {
     await sql.unsafe('create schema app; set client_min_messages = warning');
-    await sql.unsafe(plainTablesSql);
-    await sql.unsafe(logsSql);
-    await sql.unsafe(setsSql);
-    await sql.unsafe(viewsSql);
+    await sql.unsafe(plainTablesSql(catalog));
+    await sql.unsafe(logsSql(catalog));
+    await sql.unsafe(setsSql(catalog));
+    await sql.unsafe(viewsSql(catalog));
     await sql`vacuum analyze`;
-    await sql.unsafe(policiesSql);
+    await sql.unsafe(policiesSql(catalog));
     await sql`select nightshift.adopt_refresh_policies('app')`;
   } finally {
     await sql.end();
@@ -29,15 +52,24 @@ export async function createCatalog(databaseUrl: string): Promise<void> {
 }
 
 /** Rows that were deleted long ago: so many in each partition of one log. */
-export async function markDueInLog(sql: postgres.Sql, rowsOfPartition: number): Promise<void> {
+export async function markDueInLog(
+  { logs }: Catalog,
+  sql: postgres.Sql,
+  rowsOfPartition: number,
+): Promise<number> {
+  const rows = logs.partitions * rowsOfPartition;
   await sql.unsafe(`
     insert into app.log_1 (id, created_at, deleted_at)
     select 1000 + n, now() - make_interval(days => n % ${logs.partitions}), now() - interval '60 days'
-    from generate_series(0, ${logs.partitions * rowsOfPartition - 1}) n`);
+    from generate_series(0, ${rows - 1}) n`);
+  return rows;
 }
 
 /** One in each partition of every table whose rows are marked as deleted. */
-export async function markDueEverywhere(sql: postgres.Sql): Promise<number> {
+export async function markDueEverywhere(
+  { logs, sets }: Catalog,
+  sql: postgres.Sql,
+): Promise<number> {
   for (let n = 1; n <= logs.deleted; n++) {
     await sql.unsafe(`
       insert into app.log_${n} (id, created_at, deleted_at)
@@ -51,7 +83,7 @@ export async function markDueEverywhere(sql: postgres.Sql): Promise<number> {
   return logs.deleted * logs.partitions + sets.tables * sets.partitions;
 }
 
-const plainTablesSql = `
+const plainTablesSql = ({ plainTables }: Catalog) => `
   do $$
   begin
     for n in 1..${plainTables} loop
@@ -63,7 +95,7 @@ const plainTablesSql = `
     end loop;
   end $$`;
 
-const logsSql = `
+const logsSql = ({ logs }: Catalog) => `
   do $$
   declare
     today constant timestamp := date_trunc('day', now() at time zone 'UTC');
@@ -83,7 +115,7 @@ const logsSql = `
     end loop;
   end $$`;
 
-const setsSql = `
+const setsSql = ({ sets }: Catalog) => `
   do $$
   begin
     for n in 1..${sets.tables} loop
@@ -95,27 +127,28 @@ const setsSql = `
           n, part, 1000 * part, 1000 * (part + 1));
         commit;
       end loop;
-      if n % ${sets.chain} <> 1 then
+      if n % ${setsOfChain} <> 1 then
         execute format('alter table app.set_%s add foreign key (parent_id) references app.set_%s', n, n - 1);
       end if;
       execute format('insert into app.set_%s (id, parent_id)
         select 1000 * part + n, %s from generate_series(0, ${sets.partitions - 1}) part, generate_series(0, 19) n',
-        n, case when n % ${sets.chain} <> 1 then '1000 * part + n' else 'null' end);
+        n, case when n % ${setsOfChain} <> 1 then '1000 * part + n' else 'null' end);
       commit;
     end loop;
   end $$`;
 
-const viewsSql = Array.from(
-  { length: views },
-  (_, n) => `
+const viewsSql = ({ views, logs }: Catalog) =>
+  Array.from(
+    { length: views },
+    (_, n) => `
   create materialized view app.view_${n} as
     select s.id, count(l.id) as n, count(t.id) as m
     from app.set_${n + 1} s left join app.t_${n + 1} t on t.id = s.id left join app.log_${(n % logs.deleted) + 1} l on l.id = s.id
     group by s.id;
   create unique index on app.view_${n} (id);`,
-).join('');
+  ).join('');
 
-const policiesSql = `
+const policiesSql = ({ logs, sets, policies }: Catalog) => `
   do $$
   begin
     for n in 1..${logs.deleted} loop

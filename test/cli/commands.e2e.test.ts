@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readdir, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { newestRelease } from '../../cli/installation/release.ts';
 import { nightshift, run, startNightshift } from '../support/command-line.ts';
 import { setUpDatabase } from '../support/database.ts';
@@ -271,6 +271,24 @@ describe('the command line', () => {
     const unknown = await nightshift(['runs', 'ffffffff'], env);
     expect(unknown.stderr).toMatch(/There is no run ffffffff/);
     expect(unknown.code).toBe(2);
+  });
+
+  it('takes a run for cancelled that ended while the answer to its cancel was lost', async () => {
+    const [row] = await db.sql<{ id: string }[]>`
+      select nightshift.begin_run('view-refresh', 'cli') #>> '{run,id}' as id`;
+    const real = globalThis.fetch;
+    let asked = 0;
+    const fetches = vi.spyOn(globalThis, 'fetch').mockImplementation(async (...request) => {
+      const answer = await real(...request);
+      if (!String(request[0]).endsWith('/cancel_run') || ++asked > 1) return answer;
+      await db.sql`select nightshift.finish_run(r.id, r.fence, 'interrupted') from nightshift.runs r where r.id = ${row?.id ?? ''}`;
+      return new Response('<html>Connection timed out</html>', { status: 522 });
+    });
+    const { stdout, code } = await nightshift(['cancel', row?.id ?? ''], env);
+    fetches.mockRestore();
+    expect(asked).toBe(2);
+    expect(stdout).toMatch(/has ended as it was asked to: interrupted/);
+    expect(code).toBe(0);
   });
 
   it.each([60, 80])(

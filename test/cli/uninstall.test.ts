@@ -136,6 +136,24 @@ describe('uninstall', () => {
     expect(await db.sql`select 1 as n from nightshift.runs`).toHaveLength(1);
   });
 
+  it("refuses while a table has soft delete, and is in nobody's way once that is disabled", async () => {
+    await db.sql`create table public.shelves (id integer primary key)`;
+    await db.sql`select nightshift.enable_soft_delete('public.shelves')`;
+    expect(await uninstall(db.url, { confirmed: false })).toMatchObject({
+      softDeleted: ['public.shelves'],
+      dependents: [],
+    });
+    await expect(uninstall(db.url, { confirmed: true })).rejects.toMatchObject({
+      code: 'NS422',
+      hint: expect.stringContaining(`nightshift.disable_soft_delete('public.shelves', 'keep')`),
+    });
+    await db.sql`select nightshift.disable_soft_delete('public.shelves')`;
+    await uninstall(db.url, { confirmed: true });
+    expect(await db.sql`select to_regnamespace('nightshift') as schema`).toEqual([
+      { schema: null },
+    ]);
+  });
+
   it('refuses while a call of a run is under way, and holds nobody up where it only looks', async () => {
     const held = Promise.withResolvers<void>();
     const began = Promise.withResolvers<void>();

@@ -92,7 +92,9 @@ describe('an address at which there is no project', () => {
       response.writeHead(404).end('<html>Not found</html>');
     });
     const { stderr } = await ask(`http://${host}`, ['run', 'retention-purge']);
-    expect(stderr).toContain('nothing answers at this address');
+    expect(stderr).toMatch(
+      new RegExp(`nothing answers at this address .*\\n.* at ${host} .* HTTP 404`),
+    );
     expect(asked.filter((request) => request.startsWith('POST'))).toHaveLength(4);
   });
 

@@ -71,7 +71,12 @@ describe('wrong usage', () => {
     ],
     ['a job', ['run', 'retention-purg'], /There is no job retention-purg .*\n.*retention-purge/],
     ['a job to plan', ['plan', 'view-refrsh'], /There is no job view-refrsh .*\n.*view-refresh/],
-    ['a job whose runs are asked for', ['runs', 'view-refrsh'], /There is no job view-refrsh/],
+    [
+      'a job whose runs are asked for',
+      ['runs', 'view-refrsh'],
+      /There is no job or run view-refrsh .*\n.*view-refresh/,
+    ],
+    ['too little of the id of a run', ['runs', 'abc'], /no job or run abc .*\n.* four or more/],
     ['a run', ['runs', 'ffff'], /There is no run ffff /],
     ['a stage', ['status', '--stage', 'prdo'], /There is no stage prdo .*\n.*dev, prod/],
     [

@@ -9,6 +9,7 @@ import {
 import { unreachable } from '../../functions/_shared/unreachable.ts';
 
 const secret = 'ada@example.org';
+const host = 'abcd.supabase.co';
 
 function failure(code: string, status = 500, over: Partial<RpcFailure> = {}): NightshiftError {
   return fromRpcFailure(
@@ -21,6 +22,7 @@ function failure(code: string, status = 500, over: Partial<RpcFailure> = {}): Ni
       ...over,
     },
     status,
+    host,
   );
 }
 const text = (error: NightshiftError) => JSON.stringify(error.describe());
@@ -131,7 +133,7 @@ describe('a project that does not answer', () => {
 describe('an answer that is not of PostgREST', () => {
   const page = `<html><body>${secret}</body></html>`;
   const answer = (status: number, over: object = {}) =>
-    fromRpcFailure('purge_batch', { message: page, ...over }, status);
+    fromRpcFailure('purge_batch', { message: page, ...over }, status, host);
 
   it.each([
     [500, 'something before it failed'],
@@ -155,6 +157,7 @@ describe('an answer that is not of PostgREST', () => {
     expect(error).toMatchObject({ code: 'NS503', retryable: true });
     expect(error.message).toMatch(/^Supabase could not be reached: /);
     expect(error.message).toContain(says);
+    expect(error.detail).toContain(`at ${host} `);
     expect(error.detail).toContain(`HTTP ${status}`);
     expect(text(error)).not.toMatch(/Postgres log|html|ada@/);
     expect(error.hint).toBeTruthy();

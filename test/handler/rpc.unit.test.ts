@@ -80,7 +80,10 @@ describe('a call', () => {
     },
   );
 
-  it('of the end of a run outlasts minutes, where any other gives up', async () => {
+  it.each([
+    ['minutes', { deadline: endless(600_000) }],
+    ['the time of the run', { deadline: endless(0), recordBy: endless(600_000) }],
+  ])('of the end of a run outlasts %s, where any other gives up', async (_, deadlines) => {
     vi.useFakeTimers();
     const job = { name: 'j', example: {}, input: z.object({ dryRun: z.boolean().default(false) }) };
     const ended = { ...started, status: 'succeeded' };
@@ -97,7 +100,7 @@ describe('a call', () => {
       {
         rpc,
         clock: systemClock,
-        deadline: endless(600_000),
+        ...deadlines,
         log: silentLog,
         metrics: noMetrics,
         direct: undefined,

@@ -264,6 +264,33 @@ describe('a call that is repeated because its answer was lost', () => {
     });
   });
 
+  it('gets the same answer also when the lease ran out in the meantime, unless another run has noticed', async () => {
+    const request_id = randomUUID();
+    const first = await begin({ request_id, as_of: noon });
+    const again = {
+      outcome: 'started',
+      run: { id: first.run.id, fence: first.run.fence },
+      lost: [],
+    };
+    expect(await begin({ request_id, as_of: afterNoon(90) })).toMatchObject(again);
+    expect(await begin({ as_of: afterNoon(120) })).toMatchObject({ outcome: 'skipped', lost: [] });
+
+    await finish(first.run, 'continued');
+    const next = { request_id: randomUUID() };
+    const resumed = await resume(first.run.id, 1, { ...next, as_of: afterNoon(130) });
+    expect(await resume(first.run.id, 1, { ...next, as_of: afterNoon(220) })).toMatchObject({
+      outcome: 'started',
+      run: { fence: resumed.run.fence, attempt: 2 },
+    });
+
+    const other = await begin({ as_of: afterNoon(290) });
+    expect(other).toMatchObject({ outcome: 'started', lost: [first.run.id] });
+    expect(await resume(first.run.id, 1, { ...next, as_of: afterNoon(295) })).toMatchObject({
+      outcome: 'duplicate',
+      run: { status: 'lost' },
+    });
+  });
+
   it('gets the same answer from resume_run, until that attempt has ended', async () => {
     const { run } = await begin();
     await finish(run, 'continued');

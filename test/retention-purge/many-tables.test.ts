@@ -88,6 +88,45 @@ describe('a table that cannot be measured', () => {
   });
 });
 
+describe('tables that are measured in one call', () => {
+  it('are those on which it holds about a hundred locks, the first of them', async () => {
+    await createChain(40);
+    await db.sql`insert into app.t_39 values (1, now() - interval '40 days')`;
+    await db.sql.begin(async (sql) => {
+      const [begun] =
+        await sql`select nightshift.begin_run('retention-purge', 'cli', dry_run => true) -> 'run' as run`;
+      const { id, fence } = begun?.run ?? {};
+      await sql`select nightshift.plan_retention_purge(${id}, ${fence})`;
+      const tables = Array.from({ length: 40 }, (_, n) => `app.t_${39 - n}`);
+      const [row] =
+        await sql`select nightshift.measure_retention_backlogs(${id}, ${fence}, ${tables}) as backlogs`;
+      expect(row?.backlogs.length).toBeGreaterThanOrEqual(1);
+      expect(row?.backlogs.length).toBeLessThanOrEqual(100 / partitions);
+      const [alone] =
+        await sql`select nightshift.measure_retention_backlog(${id}, ${fence}, 'app.t_39') as backlog`;
+      expect(row?.backlogs[0]).toEqual(alone?.backlog);
+      expect(alone?.backlog).toMatchObject({ dueRows: 1, totalRows: 1 });
+      const [locks] = await sql`
+        select count(distinct c.oid)::integer as n from pg_locks l join pg_class c on c.oid = l.relation
+        where l.pid = pg_backend_pid() and c.relkind = 'r' and c.relispartition`;
+      expect(locks?.n).toBeLessThanOrEqual(100);
+      await sql`select nightshift.finish_run(${id}, ${fence}, 'succeeded')`;
+    });
+  });
+});
+
+it('tells the rows that others refer to from those that go, in all partitions at once', async () => {
+  await createChain(2);
+  await db.sql.unsafe(`
+    insert into app.t_0 select n, now() - interval '40 days' from generate_series(0, 39) n;
+    insert into app.t_1 select n, null, 3 * n from generate_series(0, 13) n`);
+  const { report } = await runPurge(db);
+  const step = report.steps.find(({ relation }) => relation === 'app.t_0');
+  expect(step).toMatchObject({ rowsPurged: 26, rowsBlocked: 14 });
+  const left = await db.sql`select id::integer from app.t_0 order by id`;
+  expect(left.map(({ id }) => id)).toEqual(Array.from({ length: 14 }, (_, n) => 3 * n));
+});
+
 describe('a table of very many partitions', () => {
   const days = 240;
   const createDays = async (marker: 'deleted_at' | 'day') => {
@@ -162,6 +201,10 @@ describe('a table of very many partitions', () => {
 
   it.each([
     ['measured for a run', 'select nightshift.measure_retention_backlog($run, $relation)'],
+    [
+      'measured with others',
+      'select nightshift.measure_retention_backlogs($run, array[$relation])',
+    ],
     ['previewed', 'select nightshift.preview_retention_purge()'],
     ['listed', 'select nightshift.list_retention_policies()'],
     ['checked', "select nightshift.get_health(array['backlog_age', 'soft_deletes'])"],

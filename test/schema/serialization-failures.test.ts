@@ -153,6 +153,7 @@ describe('whatever is called over the API', () => {
       refusePlanning,
       [
         'measure_retention_backlog',
+        'measure_retention_backlogs',
         'preview_retention_purge',
         'purge_batch',
         'measure_default_partition',

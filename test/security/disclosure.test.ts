@@ -102,7 +102,7 @@ describe('all that was written', () => {
     for (const line of written) expect(() => JSON.parse(line)).not.toThrow();
   });
 
-  // That it holds no key and no token, support/record-output.ts requires of each file.
+  // That it holds no key and no token, support/forbid-leaks.ts requires of each file.
   it('holds no row', () => {
     const all = written.join('\n');
     expect(all).toContain('archive_note_key');

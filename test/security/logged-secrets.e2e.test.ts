@@ -26,7 +26,8 @@ let directory: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'nightshift-logged-'));
   await symlink(join(root, 'node_modules'), join(directory, 'node_modules'));
-  const setUp = JSON.stringify(join(root, 'test/support/record-output.ts'));
+  const setUp = JSON.stringify(join(root, 'test/support/forbid-leaks.ts'));
+  const recorder = JSON.stringify(join(root, 'test/support/record-output.ts'));
   await writeFile(
     join(directory, 'vitest.config.mjs'),
     `export default { test: { include: ['*.test.ts'], setupFiles: [${setUp}] } };`,
@@ -37,7 +38,7 @@ beforeAll(async () => {
       `import { it, vi } from 'vitest';
       import { createLog } from '${root}functions/_shared/log.ts';
       import { createMetrics } from '${root}functions/_shared/metrics.ts';
-      import { keepSecret } from ${setUp};
+      import { keepSecret } from ${recorder};
       it('passes', () => { vi.stubEnv('SUPABASE_SECRET_KEY', '${secret}'); ${body} vi.unstubAllEnvs(); });`,
     );
   }

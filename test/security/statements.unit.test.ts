@@ -142,11 +142,16 @@ const safeHere: Record<string, Record<string, string>> = {
   'retention/estimate_rows.sql': { condition: 'a condition on columns, from measure_leaves' },
   'retention/fates_of.sql': { steps: 'from child_steps' },
   'retention/find_covered_rows.sql': { steps: 'from child_steps' },
-  'retention/find_needed_rows.sql': { 'key.relation': 'a number' },
+  'retention/find_needed_rows.sql': {
+    'key.columns': 'names of columns, quoted',
+    p: 'a number',
+    'rows[p].relation': 'a number',
+  },
   'retention/find_released_rows.sql': { 'key.relation': 'a number' },
   'retention/hold_cascades.sql': { referencing: 'LOCK TABLE runs nothing' },
   'retention/hold_table.sql': { relation: 'LOCK TABLE runs nothing' },
   'retention/lock_rows.sql': { 'asked.relation': 'a number' },
+  'retention/measure_leaves.sql': { leaf_name: 'one of several from trusted_names' },
   'retention/lock_slice.sql': { condition: 'a condition on columns, from due_condition' },
   'retention/measure_references.sql': {
     above: 'a statement that is made here, for the key above',

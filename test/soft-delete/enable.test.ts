@@ -253,6 +253,12 @@ describe('what is refused, with nothing changed', () => {
       `'app.t'`,
       /set when a row is written/,
     ],
+    [
+      'who deleted in ten characters',
+      'create table app.t (id int primary key, deleted_by varchar(10))',
+      `'app.t'`,
+      /too short for the id of a user/,
+    ],
     ['a flag that is not there', '', `'app.orders', flag_column => 'gone'`, /no column gone/],
     [
       'hiding without row level security',

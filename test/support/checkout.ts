@@ -8,6 +8,7 @@ const sources = [
   'package.json',
   'tsconfig.json',
   'cli',
+  'client',
   'functions',
   'infra',
   'supabase',

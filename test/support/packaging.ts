@@ -13,7 +13,7 @@ export const shellSecrets = {
 };
 
 /** As vitest.config.ts has it for the workers: most of what packaging makes is of no use a moment later. */
-const roomForTheYoung = '--min-semi-space-size=64';
+export const roomForTheYoung = '--min-semi-space-size=64';
 
 /**
  * What would be deployed as a stage with parameters, in the folder that is returned, which is in the given directory.

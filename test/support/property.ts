@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { expect } from 'vitest';
 
 /** Far more than a case takes. */
 const caseTimeoutMs = 30_000;
@@ -21,12 +22,15 @@ export function propertyRuns(
   return { numRuns, timeoutMs: numRuns * caseTimeoutMs, seed };
 }
 
-let samples = 0;
+/** How many a test file has drawn. Files that share a process must not change each other's. */
+const samples = new Map<string | undefined, number>();
 
 /** As many of them as a day has time for, in their order: others in each run. A night tries all. */
 export function sampleOf<Case>(cases: readonly Case[], few: number): Case[] {
   if (isNightly || cases.length <= few) return [...cases];
-  samples += 1;
+  const { testPath } = expect.getState();
+  const sample = (samples.get(testPath) ?? 0) + 1;
+  samples.set(testPath, sample);
   const some = fc.subarray([...cases], { minLength: few, maxLength: few });
-  return fc.sample(some, { seed: seed + samples, numRuns: 1 }).flat();
+  return fc.sample(some, { seed: seed + sample, numRuns: 1 }).flat();
 }

@@ -1,5 +1,4 @@
 import { format } from 'node:util';
-import { afterAll } from 'vitest';
 
 /** Shorter ones are made up, and may be part of any word. */
 const shortestSecret = 8;
@@ -7,10 +6,10 @@ const named = /^(SUPABASE|NIGHTSHIFT|AWS)_.*(KEY|TOKEN|SECRET|PASSWORD|DATABASE_
 
 const secrets = new Set<string>();
 
-/** Each line that was written in this process while the tests of this file ran, by whatever way. */
+/** Each line that was written in this process since the tests of a file began, by whatever way. */
 export const written: string[] = [];
 
-/** From now on, a line of this file that has it fails the file. */
+/** A line that has it fails the test file that is running. */
 export function keepSecret(...values: string[]): void {
   for (const value of values) if (value.length >= shortestSecret) secrets.add(value);
 }
@@ -23,7 +22,7 @@ function record(text: string): void {
   written.push(...text.split('\n').filter((line) => line !== ''));
 }
 
-/** What functions log is for this file alone: on the terminal it would bury the results. */
+/** What functions log is for the tests alone: on the terminal it would bury the results. */
 const isLog = (text: string) => text.startsWith('{');
 
 for (const stream of [process.stdout, process.stderr]) {
@@ -43,11 +42,14 @@ for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const) {
   };
 }
 
-afterAll(() => {
-  const leaks = written.filter((line) => [...secrets].some((secret) => line.includes(secret)));
-  if (leaks.length === 0) return;
-  const hidden = leaks.map((line) =>
-    [...secrets].reduce((text, secret) => text.replaceAll(secret, '<secret>'), line),
-  );
-  throw new Error(`Secrets were logged:\n${hidden.join('\n')}`);
-});
+/** Ends a test file: returns its lines that have a secret, which they no longer show, and forgets both. */
+export function takeLeaks(): string[] {
+  const leaks = written
+    .filter((line) => [...secrets].some((secret) => line.includes(secret)))
+    .map((line) =>
+      [...secrets].reduce((text, secret) => text.replaceAll(secret, '<secret>'), line),
+    );
+  written.length = 0;
+  secrets.clear();
+  return leaks;
+}

@@ -1,7 +1,10 @@
 import { once } from 'node:events';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
-import { connectDirect } from '../../functions/_shared/direct.ts';
+import { connectDirect, type Direct } from '../../functions/_shared/direct.ts';
+import { NightshiftError } from '../../functions/_shared/errors.ts';
+import { createRpc, type Rpc } from '../../functions/_shared/rpc.ts';
+import { Stop, stoppedByHand } from '../../functions/_shared/stop.ts';
 import { expireLease, setUpDatabase } from '../support/database.ts';
 import { withDirect } from '../support/direct.ts';
 import { startTraffic } from '../support/traffic.ts';
@@ -152,6 +155,39 @@ describe('the direct connection', () => {
     );
     expect(stepOf(result, seen)).toMatchObject({ status: 'refreshed', transport: 'api' });
   });
+
+  it.each([
+    ['no time is left', undefined, /no time for it; it takes 30 s/],
+    ['the run was told to stop', new Stop(), /stopped with Ctrl-C/],
+  ])('is not made up for over the API when it breaks and %s', async (_, stop, why) => {
+    await recordUsual(db.sql, 30_000);
+    let remainingMs = 120_000;
+    const direct: Direct = {
+      async call() {
+        if (stop) stop.raise(stoppedByHand('Ctrl-C'));
+        else remainingMs = 40_000;
+        throw new NightshiftError('NS502', 'The direct connection to Postgres failed');
+      },
+      async execute() {},
+    };
+    const asked: string[] = [];
+    const result = await runRefresh(
+      db,
+      { only: [seen] },
+      {
+        direct,
+        deadline: { remainingMs: () => remainingMs },
+        beforeRefresh: (_, view) => asked.push(view),
+        ...(stop ? { stop } : {}),
+      },
+    );
+    expect(asked).toEqual([]);
+    expect(stepOf(result, seen)).toMatchObject({
+      status: 'waiting',
+      detail: expect.stringMatching(why),
+    });
+    expect(result.run.status).toBe(stop ? 'interrupted' : 'continued');
+  });
 });
 
 describe('a time limit of the API that a view does not keep', () => {
@@ -265,6 +301,26 @@ describe('in mid-refresh', () => {
     });
     expect(await isCurrent(db.sql, seen)).toBe(false);
   });
+});
+
+it('a refresh whose answer was lost, and which goes on, is not waited for beyond the end of the run', async () => {
+  await createTwoViews(db);
+  const real = createRpc(await db.gateway(), enoughTime().deadline);
+  let remainingMs = 120_000;
+  const call = async (...request: Parameters<Rpc['call']>) => {
+    const [name, , answer, options] = request;
+    if (name !== 'refresh_view') return real.call(...request);
+    options?.retry?.(new NightshiftError('NS503', 'No answer'), 1);
+    remainingMs = 0;
+    return answer.parse({ outcome: 'busy', detail: 'Another session refreshes it.' });
+  };
+  const result = await runRefresh(
+    db,
+    { only: [seen] },
+    { rpc: { call: call as Rpc['call'] }, deadline: { remainingMs: () => remainingMs } },
+  );
+  expect(stepOf(result, seen)).toMatchObject({ status: 'waiting' });
+  expect(result.run.status).toBe('continued');
 });
 
 describe('rows that the unique index of a view does not allow', () => {

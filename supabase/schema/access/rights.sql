@@ -31,7 +31,7 @@ grant execute on function
   nightshift.exclude_from_default, nightshift.find_run, nightshift.finish_detach, nightshift.finish_run, nightshift.get_health, nightshift.get_run,
   nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
   nightshift.list_retention_policies, nightshift.list_runs, nightshift.measure_default_partition,
-  nightshift.measure_retention_backlog, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
+  nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
   nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_retirement, nightshift.purge_batch,
   nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.resume_run,
   nightshift.retire_partitions, nightshift.validate_default
@@ -58,7 +58,7 @@ grant execute on function
   nightshift.put_active, nightshift.deleted_since, nightshift.deletions_since,
   nightshift.active_arbiter, nightshift.columns_named, nightshift.condition_in_sql, nightshift.deletion_hash, nightshift.find_rows, nightshift.restricting_rows,
   nightshift.calling_user, nightshift.code_in_context, nightshift.column_type, nightshift.deletion_actor,
-  nightshift.deletion_operation, nightshift.edges_to_children, nightshift.edges_to_parents, nightshift.keys_asked,
+  nightshift.deletion_operation, nightshift.edges_to_children, nightshift.edges_to_parents, nightshift.hold_parents, nightshift.keys_asked,
   nightshift.operation_time, nightshift.override_assignments, nightshift.place_in_code, nightshift.raise_conflict,
   nightshift.record_failed_restores, nightshift.require_unrestricted, nightshift.soft_delete_rules,
   nightshift.soft_delete_tables_of_operation, nightshift.start_operation, nightshift.unique_conflicts

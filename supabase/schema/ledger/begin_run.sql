@@ -32,6 +32,9 @@ begin
   -- Triggers of one job line up here, so what follows sees every earlier decision.
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('nightshift.begin_run:' || begin_run.job, 0));
 
+  -- Whoever repeats a call has waited for its answer, and nobody works on its run: an outage must not make it lost.
+  update nightshift.runs r set heartbeat_at = as_of, lease_expires_at = as_of + r.lease
+  where r.request_id = begin_run.request_id and r.status = 'running' and r.lease_expires_at <= as_of;
   lost := nightshift.mark_lost_runs(begin_run.job, as_of);
 
   select r.* into run from nightshift.runs r where r.request_id = begin_run.request_id;
@@ -103,4 +106,4 @@ end;
 $$;
 
 comment on function nightshift.begin_run is
-  'Begins a run of a job, or says why not. Returns {outcome, run, lost}: started (the caller holds the lease; pass run.id and run.fence to every write), duplicate (idempotency_key was seen; run is the earlier one), skipped (another run holds a live lease, or Nightshift is paused, which does not keep the health check; recorded). A dry run takes no lease: it waits for nobody, and nobody waits for it. A run whose lease ran out is marked lost first. request_id: chosen by the caller, so that a call whose answer was lost can be repeated and gets the same answer. An idempotency key counts within its job and trigger; a skipped run does not use it up. lease_seconds: seconds without a heartbeat until the run counts as lost, default 60. Errors: NS422, also for a key that was used with another input; for what was asked by hand or over HTTP also what require_known_names raises, and then no run is recorded.';
+  'Begins a run of a job, or says why not. Returns {outcome, run, lost}: started (the caller holds the lease; pass run.id and run.fence to every write), duplicate (idempotency_key was seen; run is the earlier one), skipped (another run holds a live lease, or Nightshift is paused, which does not keep the health check; recorded). A dry run takes no lease: it waits for nobody, and nobody waits for it. A run whose lease ran out is marked lost first. request_id: chosen by the caller, so that a call whose answer was lost can be repeated and gets the same answer, also after the lease ran out. An idempotency key counts within its job and trigger; a skipped run does not use it up. lease_seconds: seconds without a heartbeat until the run counts as lost, default 60. Errors: NS422, also for a key that was used with another input; for what was asked by hand or over HTTP also what require_known_names raises, and then no run is recorded.';

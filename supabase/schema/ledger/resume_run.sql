@@ -24,6 +24,9 @@ begin
   end if;
 
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('nightshift.begin_run:' || run.job, 0));
+  -- Whoever repeats a call has waited for its answer, and nobody works on its run: an outage must not make it lost.
+  update nightshift.runs r set heartbeat_at = as_of, lease_expires_at = as_of + r.lease
+  where r.request_id = resume_run.request_id and r.status = 'running' and r.lease_expires_at <= as_of;
   lost := nightshift.mark_lost_runs(run.job, as_of);
 
   update nightshift.runs r
@@ -59,4 +62,4 @@ end;
 $$;
 
 comment on function nightshift.resume_run is
-  'Resumes a run that ended as continued, under a new fence. attempt is the attempt that asked to be continued: the same request a second time, or out of order, is a duplicate; the same request_id is the same call, whose answer was lost. Skipped also when the attempt ended more than six hours ago, or was the fortieth. Returns {outcome: started | duplicate | skipped, run, lost}. Errors: NS404.';
+  'Resumes a run that ended as continued, under a new fence. attempt is the attempt that asked to be continued: the same request a second time, or out of order, is a duplicate; the same request_id is the same call, whose answer was lost, and gets it also after the lease ran out. Skipped also when the attempt ended more than six hours ago, or was the fortieth. Returns {outcome: started | duplicate | skipped, run, lost}. Errors: NS404.';

@@ -31,7 +31,8 @@ declare
     where l in (select unnest(leaves))
     order by hashoid(l)
   );
-  leaf oid;
+  chunk oid[];
+  names text[];
   leaf_name text;
   looked_at integer := 0;
   found_rows bigint;
@@ -42,9 +43,11 @@ begin
   is_exact := true;
   while looked_at < cardinality(may_have_due) and (looked_at = 0 or clock_timestamp() < stop_at) loop
     begin
-      foreach leaf in array may_have_due[looked_at + 1:looked_at + max_leaves] loop
+      chunk := may_have_due[looked_at + 1:looked_at + max_leaves];
+      names := nightshift.trusted_names(chunk);
+      for n in 1..cardinality(chunk) loop
         looked_at := looked_at + 1;
-        leaf_name := nightshift.trusted_name(leaf);
+        leaf_name := names[n];
         -- Most have none, and this takes half as long as to count them.
         execute format('select from only %s r where %s limit 1', leaf_name, due);
         get diagnostics found_rows = row_count;
@@ -55,7 +58,7 @@ begin
           ) into found_rows, found_at;
           if found_rows = max_rows then
             is_exact := false;
-            found_rows := greatest(found_rows, nightshift.estimate_rows(leaf, due));
+            found_rows := greatest(found_rows, nightshift.estimate_rows(chunk[n], due));
           end if;
           due_rows := due_rows + found_rows;
           oldest := least(oldest, found_at);

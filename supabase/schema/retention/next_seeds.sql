@@ -36,7 +36,7 @@ begin
       and l::oid in (select nightshift.partitions_before(policy.relation, policy.marker_column, cutoff))
     order by l::oid
   loop
-    stop_at := coalesce(stop_at, clock_timestamp() + interval '100 milliseconds');
+    stop_at := coalesce(stop_at, clock_timestamp() + interval '150 milliseconds');
     is_full := looked_at = max_leaves or nightshift.count_rows(seeds) >= batch_rows or looked_at > 0 and clock_timestamp() > stop_at;
     exit when is_full;
     if left_alone is null and nightshift.may_be_left_alone(leaf, run.started_at) then

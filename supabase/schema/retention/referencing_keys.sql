@@ -20,12 +20,13 @@ begin
   ),
   found as materialized (
     -- Constraints have no index by the table that they refer to, dependencies have one.
-    select distinct f.oid as relation, d.objid as key, f.related
+    select distinct f.oid as relation, d.objid as key
     from families f
     cross join lateral unnest(f.related) r(oid)
     cross join lateral (select c.oid from pg_catalog.pg_class c where c.oid = r.oid and c.relhastriggers offset 0) c
     join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = c.oid
-    where d.classid = 'pg_catalog.pg_constraint'::regclass
+    -- On the table that it refers to a key depends as one object on another, on its own table as a part of it.
+    where d.classid = 'pg_catalog.pg_constraint'::regclass and d.deptype = 'n'
   ),
   keys as materialized (
     select distinct f.relation, k.oid, k.conname, k.conrelid, k.confrelid, k.conkey, k.confkey
@@ -34,8 +35,6 @@ begin
     where k.contype = 'f'
       -- Copies of a key that partitioning makes are covered by the key itself.
       and k.conparentid = 0
-      -- The keys that the table itself has depend on it as well.
-      and k.confrelid = any(f.related)
   )
   select
     k.relation,

@@ -60,6 +60,12 @@ begin
         or a.attname = settings.operation_column and a.atttypid <> 'uuid'::regtype
       )
     union all
+    select 5, format('%I of %s is too short for the id of a user', a.attname, settings.relation),
+      format('alter table %s alter column %I type text;', settings.relation, a.attname)
+    from pg_catalog.pg_attribute a
+    where a.attrelid = settings.relation and a.attname = settings.by_column and not a.attisdropped
+      and a.atttypid = 'varchar'::regtype and a.atttypmod between 0 and 39
+    union all
     select 6, format('%I of %s cannot be null, is generated, or is set when a row is written', a.attname, settings.relation),
       'It must be null in rows that are not deleted: name another column, or let it be added.'
     from pg_catalog.pg_attribute a

@@ -13,13 +13,15 @@ begin
   execute format($query$
     with asked as (select distinct * from jsonb_to_recordset($1) as k(%1$s)),
     seen as materialized (
-      select %2$s as key, %3$s as is_deleted from asked k join %4$s r on %5$s order by %6$s %7$s of r
+      select %2$s as key, %3$s as is_deleted from asked k join %4$s r on %5$s order by %6$s %7$s
     )
     select (select count(*) from asked),
       coalesce(jsonb_agg(key) filter (where not is_deleted), '[]'), coalesce(jsonb_agg(key) filter (where is_deleted), '[]')
     from seen
   $query$, rules.key_definition, rules.key_object, rules.deleted, rules.source, rules.key_match, rules.key_order,
-    case row_lock when 'update' then 'for update' else 'for key share' end)
+    case row_lock
+      when 'update' then 'for update of r' when 'update skip locked' then 'for update of r skip locked'
+      when 'update nowait' then 'for update of r nowait' else 'for key share of r' end)
   into asked, active, deleted using keys;
 exception
   when data_exception or check_violation then
@@ -34,4 +36,4 @@ end;
 $$;
 
 comment on function nightshift.find_rows is
-  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update, or key share, for which only who deletes a row for good waits). Errors: NS422 a key is no value of its type.';
+  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update, also with skip locked or nowait; or key share, for which only who deletes a row for good waits). Errors: NS422 a key is no value of its type.';

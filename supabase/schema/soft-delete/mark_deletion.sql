@@ -21,7 +21,7 @@ begin
     changes := jsonb_build_object(tg_argv[1], null, tg_argv[3], null, tg_argv[4], null, tg_argv[5], null);
     return jsonb_populate_record(new, changes || case tg_argv[2] when '' then '{}' else jsonb_build_object(tg_argv[2], false) end);
   end if;
-  if tg_argv[0] = 'again' and not pg_has_role(current_user, (select c.relowner from pg_catalog.pg_class c where c.oid = tg_relid), 'usage') then
+  if tg_argv[0] = 'again' then
     return jsonb_populate_record(new, jsonb_build_object(
       tg_argv[1], before -> tg_argv[1], tg_argv[3], before -> tg_argv[3], tg_argv[4], before -> tg_argv[4], tg_argv[5], before -> tg_argv[5]
     ));
@@ -29,7 +29,12 @@ begin
   -- A row that row level security hides once it is deleted could not be written: its policies look at the new row, too.
   perform set_config('nightshift.show_deleted', 'on', true);
   -- Who is no user of the application may say another time, as an import does.
-  deleted_at := date_trunc('milliseconds', coalesce(case when actor is null then (after ->> tg_argv[1])::timestamptz end, statement_timestamp()));
+  deleted_at := case when actor is null then (after ->> tg_argv[1])::timestamptz end;
+  -- What the id of an operation cannot say, no deletion had.
+  if deleted_at is null or not deleted_at between '1970-01-01' and '9999-12-31' then
+    deleted_at := statement_timestamp();
+  end if;
+  deleted_at := date_trunc('milliseconds', deleted_at);
   changes := jsonb_build_object(
     tg_argv[1], deleted_at,
     tg_argv[3], coalesce(actor, after ->> tg_argv[3], case when tg_nargs < 7 then current_user end),
@@ -45,4 +50,4 @@ end;
 $$;
 
 comment on function nightshift.mark_deletion is
-  'Trigger of tables with soft delete, for updates that do not come from soft_delete or restore. Only the owner of the table can change what the first deletion of a row wrote.';
+  'Trigger of tables with soft delete, for updates that do not come from soft_delete or restore. What the first deletion of a row wrote stays until it is restored.';

@@ -19,7 +19,10 @@ begin
   end if;
   execute format('select exists (select from after r where %1$s), exists (select from before r where %1$s)', deleted)
   into any_deleted, any_before;
-  if not (any_deleted or any_before) then
+  if not (any_deleted or any_before)
+    -- A trigger that was copied to a table that nobody enabled is no reason to refuse its updates.
+    or not exists (select from nightshift.soft_delete_tables t where t.relation = tg_relid)
+  then
     return null;
   end if;
   rules := nightshift.soft_delete_rules(tg_relid, false);

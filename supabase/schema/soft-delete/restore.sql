@@ -29,6 +29,9 @@ declare
   actor_before constant text := coalesce(current_setting('nightshift.actor', true), '');
   reason_before constant text := coalesce(current_setting('nightshift.reason', true), '');
   rows_found record;
+  one jsonb;
+  row_found record;
+  locked integer;
   active integer;
   portions jsonb[];
   portion jsonb;
@@ -58,10 +61,42 @@ begin
   perform set_config('nightshift.operation', 'restore', true);
   perform set_config('nightshift.actor', actor, true);
   perform set_config('nightshift.reason', coalesce(reason, ''), true);
-  select f.* into rows_found from nightshift.find_rows(rules, asked_keys, 'update') f;
+  begin
+    -- In the order in which soft_delete locks: what is referred to first.
+    perform nightshift.hold_parents(relation, asked_keys);
+    select f.* into rows_found from nightshift.find_rows(rules, asked_keys, 'update') f;
+  exception
+    when lock_not_available then
+      if on_conflict = 'fail' then
+        raise;
+      end if;
+      -- Whoever is in the way of one row keeps no other from coming back.
+      select f.* into rows_found from nightshift.find_rows(rules, asked_keys, 'update skip locked') f;
+      for one in
+        select k.value from jsonb_array_elements(asked_keys) k
+        except select f.value from jsonb_array_elements(rows_found.active || rows_found.deleted) f
+      loop
+        begin
+          select f.* into row_found from nightshift.find_rows(rules, jsonb_build_array(one), 'update nowait') f;
+          -- Free by now, or there already, under a key that was written in another way.
+          if not rows_found.deleted @> row_found.deleted then
+            rows_found.deleted := rows_found.deleted || row_found.deleted;
+          end if;
+          if not rows_found.active @> row_found.active then
+            rows_found.active := rows_found.active || row_found.active;
+          end if;
+        exception
+          when lock_not_available then
+            failed := failed || jsonb_build_object(
+              'key', case cardinality(rules.key_names) when 1 then one -> rules.key_names[1] else one end,
+              'code', '55P03', 'constraint', null, 'raisedIn', null, 'message', 'Another session keeps it locked');
+        end;
+      end loop;
+  end;
   portions := array[rows_found.deleted];
   active := jsonb_array_length(rows_found.active);
-  if jsonb_array_length(keys) = 1 and jsonb_array_length(portions[1]) = 0 then
+  locked := jsonb_array_length(failed);
+  if jsonb_array_length(keys) = 1 and jsonb_array_length(portions[1]) = 0 and failed = '[]' then
     raise exception using
       errcode = case active when 1 then 'NS409' else 'NS404' end,
       message = case active when 1 then format('The row of %s is not deleted', relation)
@@ -151,7 +186,7 @@ begin
   perform set_config('nightshift.operation', operation_before, true);
   perform set_config('nightshift.show_deleted', shown_before, true);
   return jsonb_build_object(
-    'restored', restored, 'notDeleted', active, 'notFound', rows_found.asked - active - jsonb_array_length(rows_found.deleted), 'failed', failed,
+    'restored', restored, 'notDeleted', active, 'notFound', rows_found.asked - active - locked - jsonb_array_length(rows_found.deleted), 'failed', failed,
     'parents', restored_parents, 'replaced', replaced
   );
 exception
@@ -162,4 +197,4 @@ end;
 $$;
 
 comment on function nightshift.restore is
-  'Takes the mark of deletion off the rows with these primary keys: keys as in soft_delete, 10,000 at most. Rows that went with them come back by restore_operation. The rights are those of the caller, row level security included. A row cannot come back when an active one has taken its unique value, when it belongs to a deleted row (a foreign key that deletions go along), or when a trigger or constraint says no. on_conflict: skip (default) leaves such rows deleted, reports and records them; fail then restores none, and raises NS409; restore_parents restores what they belong to; replace deletes the active row that is in the way. overrides: an object of columns and values that a single row gets with it. restored_by: for service_role; of a user it is always the user of the request. Returns {restored, notDeleted, notFound, failed: [{key, code: the SQLSTATE, constraint, raisedIn: line and function of a trigger, message: of Nightshift''s own codes}], parents, replaced}. For a single key: NS409 it is not deleted, NS404 it is not there. Makes deferred constraints immediate for the rest of the transaction. Other errors, nothing restored: NS403, NS404, NS422.';
+  'Takes the mark of deletion off the rows with these primary keys: keys as in soft_delete, 10,000 at most. Rows that went with them come back by restore_operation. The rights are those of the caller, row level security included. A row cannot come back when an active one has taken its unique value, when it belongs to a deleted row (a foreign key that deletions go along), or when a trigger or constraint says no. on_conflict: skip (default) leaves such rows deleted, reports and records them; fail then restores none, and raises NS409; restore_parents restores what they belong to; replace deletes the active row that is in the way. overrides: an object of columns and values that a single row gets with it. restored_by: for service_role; of a user it is always the user of the request. Returns {restored, notDeleted, notFound, failed: [{key, code: the SQLSTATE, constraint, raisedIn: line and function of a trigger, message: in words, where Nightshift knows}]; 55P03: another session had it locked for a second, parents, replaced}. For a single key: NS409 it is not deleted, NS404 it is not there. Makes deferred constraints immediate for the rest of the transaction. Other errors, nothing restored: NS403, NS404, NS422.';

@@ -36,6 +36,7 @@ declare
   changed bigint;
   deleted bigint := 0;
   already_deleted integer;
+  repeated integer := 0;
   not_found integer;
   cascaded jsonb := '{}';
   edge record;
@@ -50,6 +51,12 @@ begin
     end if;
     select f.* into rows_found from nightshift.find_rows(rules, key_sets[position], 'update') f;
     active := rows_found.active;
+    -- A caller who lost the answer and repeats the call learns that the rows were deleted by it, and not by others.
+    if position = 1 and operation is not null and rows_found.deleted <> '[]' then
+      execute format('select count(*) from (select distinct * from jsonb_to_recordset($3) as k(%s)) k join %s r on %s where %s',
+        rules.key_definition, rules.source, rules.key_match, rules.of_operation)
+      into repeated using stamp, operation_id, key_sets[1];
+    end if;
     perform nightshift.require_unrestricted(tables[position], active);
 
     -- Triggers of the application were written for the application's own search path.
@@ -83,7 +90,7 @@ begin
   perform set_config('nightshift.show_deleted', shown_before, true);
   perform set_config('nightshift.operation', operation_before, true);
 
-  if jsonb_array_length(keys) = 1 and deleted = 0 then
+  if jsonb_array_length(keys) = 1 and deleted + repeated = 0 then
     raise exception using
       errcode = case already_deleted when 1 then 'NS409' else 'NS404' end,
       message = case already_deleted when 1 then format('The row of %s is deleted already', relation)
@@ -91,7 +98,7 @@ begin
       hint = case already_deleted when 1 then 'It keeps the time, the user and the reason of its first deletion. To bring it back: nightshift.restore.'
         else 'Row level security says which rows a user may see and change.' end;
   end if;
-  if confirmed <> nightshift.deletion_hash(asked_keys, steps) then
+  if repeated = 0 and confirmed <> nightshift.deletion_hash(asked_keys, steps) then
     raise exception using
       errcode = 'NS409',
       message = 'What would be deleted is no longer what was confirmed',
@@ -103,6 +110,7 @@ begin
     'deletedAt', stamp,
     'deleted', deleted,
     'alreadyDeleted', already_deleted,
+    'repeated', repeated,
     'notFound', not_found,
     'cascaded', cascaded
   );
@@ -114,4 +122,4 @@ end;
 $$;
 
 comment on function nightshift.soft_delete is
-  'Marks the rows with these primary keys as deleted: keys is an array of values, or of objects where the key has several columns, 10,000 at most. Rows of tables that enable_soft_delete was told to cascade to go with the row that they refer to, in the same transaction and operation. The rights are those of the caller, row level security included. deleted_by: who deletes, for service_role; of a user it is always the user of the request. operation: goes on with an operation of the last day, so that restore_operation brings all of it back. confirmed: the hash of plan_delete; when other rows would go by now, nothing is deleted. A row that is deleted already keeps its first time, user and reason. Returns {operation, deletedAt, deleted, alreadyDeleted, notFound: not there, or not for this user, cascaded: {table: rows}}. For a single key that is not deleted by it: NS409 it is already, NS404 it is not there. Other errors, nothing changed: NS403 not in the name of another, or not for users; NS404 soft delete is not enabled; NS409 a row of another table refers to it with ON DELETE RESTRICT, or it is not what was confirmed; NS422.';
+  'Marks the rows with these primary keys as deleted: keys is an array of values, or of objects where the key has several columns, 10,000 at most. Rows of tables that enable_soft_delete was told to cascade to go with the row that they refer to, in the same transaction and operation. The rights are those of the caller, row level security included. deleted_by: who deletes, for service_role; of a user it is always the user of the request. operation: goes on with an operation of the last day, so that restore_operation brings all of it back. confirmed: the hash of plan_delete; when other rows would go by now, nothing is deleted. A row that is deleted already keeps its first time, user and reason. Returns {operation, deletedAt, deleted, alreadyDeleted, repeated: how many of these an earlier call of the same operation deleted, notFound: not there, or not for this user, cascaded: {table: rows}}. For a single key that its operation did not delete: NS409 it is already, NS404 it is not there. Other errors, nothing changed: NS403 not in the name of another, or not for users; NS404 soft delete is not enabled; NS409 a row of another table refers to it with ON DELETE RESTRICT, or it is not what was confirmed; NS422.';

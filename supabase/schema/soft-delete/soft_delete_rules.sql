@@ -72,11 +72,19 @@ begin
     string_agg(format('%I %s', k.name, k.type), ', ' order by k.position),
     string_agg(format('r.%I%s %s k.%I', k.name, k.cast_left, k.operator, k.name), ' and ' order by k.position),
     string_agg(format('r.%I', k.name), ', ' order by k.position),
-    format('jsonb_build_object(%s)', string_agg(format('%L, r.%I', k.name, k.name), ', ' order by k.position)),
-    case count(*) when 1 then format('to_jsonb(%s)', string_agg(format('r.%I', k.name), ''))
-      else format('jsonb_build_object(%s)', string_agg(format('%L, r.%I', k.name, k.name), ', ' order by k.position)) end
+    format('jsonb_build_object(%s)', string_agg(format('%L, %s', k.name, v.value), ', ' order by k.position)),
+    case count(*) when 1 then format('to_jsonb(%s)', string_agg(v.value, ''))
+      else format('jsonb_build_object(%s)', string_agg(format('%L, %s', k.name, v.value), ', ' order by k.position)) end
   into rules.key_names, rules.key_definition, rules.key_match, rules.key_order, rules.key_object, rules.key_value
-  from nightshift.key_of(relation) k;
+  from nightshift.key_of(relation) k
+  -- A type of somebody may have a cast to json of theirs, and the history is written with the rights of the owner of Nightshift.
+  -- Its text needs no more than its output function, and only a superuser makes one.
+  cross join lateral (
+    select format(case when coalesce(b.typnamespace, t.typnamespace) = 'pg_catalog'::regnamespace then 'r.%I' else 'format(''%%s'', r.%I)' end, k.name)
+    from pg_catalog.pg_type t
+    left join pg_catalog.pg_type b on b.oid = t.typbasetype
+    where t.oid = nightshift.column_type(soft_delete_rules.relation, k.name)
+  ) v(value);
   if rules.key_names is null then
     raise exception using
       errcode = 'NS422',

@@ -1,0 +1,155 @@
+import { type Command, Option } from 'commander';
+import type * as z from 'zod';
+import { NightshiftError, timedOut } from '../../functions/_shared/errors.ts';
+import type { Functions, Rpc } from '../../functions/_shared/rpc.ts';
+import { connect } from '../connect.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { uuid } from '../options.ts';
+import { count, printJson } from '../ui.ts';
+import { callFor } from './call.ts';
+import { restoredPage, restoredRows } from './documents.ts';
+import { type Restored, showRestored } from './show-restored.ts';
+
+interface Options {
+  operation?: string;
+  onConflict?: string;
+  by?: string;
+  why?: string;
+  json?: true;
+}
+
+export function addRestore(group: Command): void {
+  group
+    .command('restore [table] [key...]')
+    .description('bring deleted rows back: those of an operation, or of a table by their keys')
+    .option(
+      '--operation <id>',
+      'all that one deletion took, children included: its deletion_id',
+      uuid,
+    )
+    .addOption(
+      new Option(
+        '--on-conflict <way>',
+        'what becomes of a row that something is in the way of: skip leaves it deleted (default), fail then restores none, restore_parents restores what it belongs to, replace deletes the active row that has its unique value',
+      ).choices(['skip', 'fail', 'restore_parents', 'replace']),
+    )
+    .option('--by <who>', 'who restores, for the history (default: you)')
+    .option('--why <text>', 'why, for the history')
+    .option('--json', 'print it as JSON')
+    .action(restore);
+}
+
+async function restore(table: string | undefined, keys: string[], options: Options): Promise<void> {
+  const { operation } = options;
+  if ((operation === undefined) === (table === undefined)) throw whatToRestore();
+  if (table !== undefined && keys.length === 0) throw whatToRestore();
+  const { rpc } = await connect();
+  const restored =
+    operation === undefined
+      ? await restoreKeys(rpc, table ?? '', keys, options)
+      : await restoreOperation(rpc, operation, options);
+  if (options.json) printJson(restored);
+  else showRestored(restored);
+  if (restored.failed.length > 0) process.exitCode = exitCodes.failed;
+}
+
+function whatToRestore(): NightshiftError {
+  return new NightshiftError('NS422', 'It takes an operation, or a table and keys', {
+    detail: 'Nothing was restored.',
+    hint: 'For example: npm run nightshift -- soft-delete restore public.orders 17 18, or --operation with the deletion_id of a row.',
+  });
+}
+
+/** What all ways of restoring take. */
+function commonArguments({ onConflict, by, why }: Options) {
+  return {
+    restored_by: by ?? process.env.USER ?? 'cli',
+    ...(onConflict && { on_conflict: onConflict }),
+    ...(why && { reason: why }),
+  };
+}
+
+async function restoreKeys(
+  rpc: Rpc,
+  relation: string,
+  keys: string[],
+  options: Options,
+): Promise<Restored> {
+  const args = { relation, keys: keys.map(keyOf), ...commonArguments(options) };
+  const { restored, failed, ...rest } = await callFor(rpc, 'restore', relation, args, restoredRows);
+  return {
+    restored: { [relation]: restored },
+    failed: failed.map((row) => ({ relation, ...row })),
+    ...rest,
+  };
+}
+
+/** Postgres reads the text of a value of any type; a key of several columns is an object. */
+function keyOf(text: string): z.output<ReturnType<typeof z.json>> {
+  if (!text.startsWith('{')) return text;
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new NightshiftError('NS422', `${text} is no JSON`, {
+      detail: 'Nothing was restored.',
+      hint: `A key of several columns is an object: '{"tenant_id": 1, "id": 7}'.`,
+      cause,
+    });
+  }
+}
+
+async function restoreOperation(rpc: Rpc, operation: string, options: Options): Promise<Restored> {
+  const args = { operation, ...commonArguments(options) };
+  return restorePages(`operation ${operation}`, (page) =>
+    callFor(rpc, 'restore_operation', `operation ${operation}`, { ...args, ...page }, restoredPage),
+  );
+}
+
+type Page = Pick<Functions['restore_operation']['Args'], 'after' | 'max_rows'>;
+
+const largestPageRows = 10_000;
+const smallestPageRows = 100;
+
+/** Page by page, each a transaction; where triggers make a page take too long, the pages get smaller. */
+async function restorePages(
+  what: string,
+  restorePage: (page: Page) => Promise<z.output<typeof restoredPage>>,
+): Promise<Restored> {
+  const sum: Restored = { restored: {}, failed: [], parents: 0, replaced: 0 };
+  let rowsDone = 0;
+  let page: Page = { max_rows: largestPageRows };
+  do {
+    const { max_rows: pageRows = largestPageRows } = page;
+    const answer = await restorePage(page).catch((thrown: unknown) => {
+      if (!(thrown instanceof NightshiftError)) throw thrown;
+      if (thrown.code === timedOut && pageRows > smallestPageRows) return undefined;
+      throw rowsDone === 0 ? thrown : afterOthers(thrown, rowsDone);
+    });
+    if (answer === undefined) {
+      page = { ...page, max_rows: Math.max(Math.floor(pageRows / 4), smallestPageRows) };
+      continue;
+    }
+    for (const [relation, rows] of Object.entries(answer.restored)) {
+      sum.restored[relation] = (sum.restored[relation] ?? 0) + rows;
+      rowsDone += rows;
+    }
+    sum.failed.push(...answer.failed);
+    sum.parents += answer.parents;
+    sum.replaced += answer.replaced;
+    page = { after: answer.after, max_rows: pageRows };
+    if (answer.after !== null) console.error(`${what}: ${count(rowsDone)} rows are back so far`);
+  } while (page.after !== null);
+  return sum;
+}
+
+/** Each page is committed by itself. */
+function afterOthers(error: NightshiftError, rowsDone: number): NightshiftError {
+  const { code, message, detail, hint, retryable, cause } = error;
+  const stays = `${count(rowsDone)} rows had come back before, and stay; the same command goes on from there.`;
+  return new NightshiftError(code, message, {
+    detail: [detail, stays].filter(Boolean).join(' '),
+    hint,
+    retryable,
+    cause,
+  });
+}

@@ -1,0 +1,21 @@
+/** Soft delete for application code, with any client of supabase-js. Runs in Node, Deno and browsers. See docs/client.md. */
+export {
+  AlreadyDeletedError,
+  NotDeletedError,
+  type RestoreConflict,
+  RestoreConflictError,
+  RowNotFoundError,
+  SoftDeleteError,
+} from './errors.ts';
+export { type DeletionPlan, planDelete, planRestore, type RestorationPlan } from './plan.ts';
+export {
+  type OnConflict,
+  type OperationRestoration,
+  type Restoration,
+  type RestoreOptions,
+  restore,
+  restoreOperation,
+} from './restore.ts';
+export { type DeleteOptions, type Deletion, softDelete, startOperation } from './soft-delete.ts';
+export type { Client, KeyOf, Keys, TableName, WithSoftDelete } from './types.ts';
+export { type Condition, type DeletionWhere, softDeleteWhere } from './where.ts';

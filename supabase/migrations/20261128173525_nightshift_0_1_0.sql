@@ -16580,6 +16580,7 @@ as $$
 declare
   edge record;
   child nightshift.soft_delete_rules;
+  context text;
 begin
   for edge in
     select s.relation as parent, c.oid
@@ -16596,6 +16597,10 @@ begin
       nightshift.references_condition(edge.oid))
     using keys;
   end loop;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -17226,6 +17231,7 @@ begin
       hint = 'Row level security, or a trigger, keeps it from being written. Nothing was written.';
   end if;
   if existing.is_deleted and on_deleted = 'revive' then
+    perform nightshift.hold_parents(relation, jsonb_build_array(existing.key));
     for edge in select e.* from nightshift.edges_to_parents(relation) e loop
       execute edge.deleted_parents into parents using jsonb_build_array(existing.key);
       if parents is not null then
@@ -17514,6 +17520,7 @@ begin
       for one in
         select k.value from jsonb_array_elements(asked_keys) k
         except select f.value from jsonb_array_elements(rows_found.active || rows_found.deleted) f
+        order by value
       loop
         begin
           select f.* into row_found from nightshift.find_rows(rules, jsonb_build_array(one), 'update nowait') f;
@@ -21254,7 +21261,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'b9df1812e357c4a6496320802242c9dc695a04fd321a495ab18efc195bf0b1ee', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '4347dde9b75d0727932d0fa293ead52634536bf0e332870d1c40c2b77f15a160', '{
   active_arbiter, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

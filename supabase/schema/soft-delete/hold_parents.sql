@@ -12,6 +12,7 @@ as $$
 declare
   edge record;
   child nightshift.soft_delete_rules;
+  context text;
 begin
   for edge in
     select s.relation as parent, c.oid
@@ -28,6 +29,10 @@ begin
       nightshift.references_condition(edge.oid))
     using keys;
   end loop;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

@@ -129,6 +129,7 @@ begin
       hint = 'Row level security, or a trigger, keeps it from being written. Nothing was written.';
   end if;
   if existing.is_deleted and on_deleted = 'revive' then
+    perform nightshift.hold_parents(relation, jsonb_build_array(existing.key));
     for edge in select e.* from nightshift.edges_to_parents(relation) e loop
       execute edge.deleted_parents into parents using jsonb_build_array(existing.key);
       if parents is not null then

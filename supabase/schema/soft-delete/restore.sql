@@ -75,6 +75,7 @@ begin
       for one in
         select k.value from jsonb_array_elements(asked_keys) k
         except select f.value from jsonb_array_elements(rows_found.active || rows_found.deleted) f
+        order by value
       loop
         begin
           select f.* into row_found from nightshift.find_rows(rules, jsonb_build_array(one), 'update nowait') f;

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { migrate } from '../../cli/installation/migrate.ts';
 import { jobNames, loadJob, loadPresenter, registry } from '../../functions/registry.ts';
 import { setUpDatabase } from '../support/database.ts';
+import { behindCalls } from '../support/every-call.ts';
 
 /** What jobs and people call. All else is for the functions among themselves. */
 const callable = [
@@ -20,6 +21,8 @@ const callable = [
   'check_health',
   'check_partition_sizes',
   'create_partitions',
+  'deleted_since',
+  'deletion_stats',
   'describe_installation',
   'describe_jobs',
   'disable_soft_delete',
@@ -33,6 +36,7 @@ const callable = [
   'get_run',
   'heartbeat_run',
   'inspect_soft_delete',
+  'list_deletion_events',
   'list_partition_policies',
   'list_refresh_policies',
   'list_restores',
@@ -42,12 +46,15 @@ const callable = [
   'measure_retention_backlog',
   'measure_retention_backlogs',
   'pause',
+  'plan_delete',
   'plan_partition_maintenance',
+  'plan_restore',
   'plan_retention_purge',
   'plan_view_refresh',
   'preview_retention_purge',
   'preview_retirement',
   'purge_batch',
+  'put_active',
   'reattach_partition',
   'record_refresh_failure',
   'refresh_view',
@@ -59,10 +66,12 @@ const callable = [
   'restore',
   'restore_operation',
   'restore_rows',
+  'restore_since',
   'resume_run',
   'retire_partitions',
   'set_health_threshold',
   'soft_delete',
+  'soft_delete_where',
   'unpause',
   'validate_default',
 ];
@@ -77,11 +86,17 @@ const notForRunner: Record<string, string> = {
   alter_refresh_policy: 'lets a view be locked against its readers',
   alter_retention_policy: 'says what may go',
   check_partition_sizes: 'advises whoever declares policies; no job calls it',
+  deleted_since: 'shows keys of rows',
+  deletion_stats: 'is for people; no job calls it',
   disable_soft_delete: 'changes tables of the application',
   enable_soft_delete: 'changes tables of the application',
   inspect_soft_delete: 'advises whoever enables soft delete; no job calls it',
+  list_deletion_events: 'shows keys of rows',
   list_restores: 'shows keys of rows',
   pause: 'is for people to decide',
+  plan_delete: 'shows keys of rows',
+  plan_restore: 'shows keys of rows',
+  put_active: 'writes rows of the application',
   reattach_partition: 'undoes what a run did',
   remove_health_threshold: 'says what rings an alarm',
   remove_partition_policy: 'ends what was promised',
@@ -90,32 +105,12 @@ const notForRunner: Record<string, string> = {
   restore: 'writes rows of the application',
   restore_operation: 'writes rows of the application',
   restore_rows: 'writes rows of the application',
+  restore_since: 'writes rows of the application',
   set_health_threshold: 'says what rings an alarm',
   soft_delete: 'writes rows of the application',
+  soft_delete_where: 'writes rows of the application',
   unpause: 'is for people to decide',
 };
-
-/** What soft_delete and restore are made of: they run with the rights of the caller, who executes these as well. */
-const behindCalls = [
-  'calling_user',
-  'code_in_context',
-  'column_type',
-  'deletion_actor',
-  'deletion_operation',
-  'edges_to_children',
-  'edges_to_parents',
-  'keys_asked',
-  'operation_time',
-  'override_assignments',
-  'place_in_code',
-  'raise_conflict',
-  'record_failed_restores',
-  'require_unrestricted',
-  'soft_delete_rules',
-  'soft_delete_tables_of_operation',
-  'start_operation',
-  'unique_conflicts',
-];
 
 describe('the schema nightshift', () => {
   const db = setUpDatabase();

@@ -1,3 +1,33 @@
+/** What deleting and restoring is made of: it runs with the rights of the caller, who executes these as well. */
+export const behindCalls = [
+  'active_arbiter',
+  'calling_user',
+  'code_in_context',
+  'column_type',
+  'columns_named',
+  'condition_in_sql',
+  'deletion_actor',
+  'deletion_hash',
+  'deletion_operation',
+  'deletions_since',
+  'edges_to_children',
+  'edges_to_parents',
+  'find_rows',
+  'hold_parents',
+  'keys_asked',
+  'operation_time',
+  'override_assignments',
+  'place_in_code',
+  'raise_conflict',
+  'record_failed_restores',
+  'require_unrestricted',
+  'restricting_rows',
+  'soft_delete_rules',
+  'soft_delete_tables_of_operation',
+  'start_operation',
+  'unique_conflicts',
+];
+
 /** Arguments for every function that may be called over the API, in an order in which each finds what it needs. */
 export function callsOverTheApi(leaseOf: (job: string) => object): Record<string, object> {
   const purge = leaseOf('retention-purge');
@@ -5,6 +35,7 @@ export function callsOverTheApi(leaseOf: (job: string) => object): Record<string
   const refresh = leaseOf('view-refresh');
   const health = leaseOf('health-check');
   const run_id = 'run_id' in health ? health.run_id : undefined;
+  const operation = '01900000-0000-7000-8000-000000000000';
   const logs = { ...partitions, table_name: 'app.logs' };
   return {
     plan_retention_purge: purge,
@@ -36,6 +67,23 @@ export function callsOverTheApi(leaseOf: (job: string) => object): Record<string
     },
     check_health: health,
     get_health: {},
+    enable_soft_delete: { relation: 'app.items' },
+    inspect_soft_delete: {},
+    soft_delete: { relation: 'app.items', keys: [1, 2] },
+    soft_delete_where: {
+      relation: 'app.items',
+      condition: [{ column: 'id', operator: 'eq', value: 3 }],
+    },
+    plan_delete: { relation: 'app.items', keys: [1] },
+    restore: { relation: 'app.items', keys: [1, 2] },
+    restore_operation: { operation },
+    restore_since: { relation: 'app.items', since: '2020-01-01' },
+    plan_restore: { operation },
+    put_active: { relation: 'app.items', row_values: { id: 1 }, conflict_columns: 'id' },
+    deleted_since: { relation: 'app.items' },
+    deletion_stats: { relation: 'app.items' },
+    list_deletion_events: {},
+    disable_soft_delete: { relation: 'app.items', deleted_rows: 'keep' },
     restore_rows: { relation: 'app.items', ids: ['1'] },
     list_restores: {},
     list_retention_policies: {},

@@ -61,4 +61,3 @@ export const restoredPage = z.object({
   replaced: z.number(),
   after: z.json(),
 });
-type RestoredPage = z.output<typeof restoredPage>;

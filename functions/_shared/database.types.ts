@@ -3198,7 +3198,10 @@ export type Database = {
       }
       require_one_policy: { Args: { relation: unknown }; Returns: undefined }
       require_own_rows: { Args: { relation: unknown }; Returns: undefined }
-      require_ownership: { Args: { relation: unknown }; Returns: undefined }
+      require_ownership: {
+        Args: { relation: unknown; what: string }
+        Returns: undefined
+      }
       require_partition_policies: {
         Args: { names: string[] }
         Returns: undefined

@@ -1153,7 +1153,7 @@ comment on function nightshift.require_nothing_queued is
 
 -- supabase/schema/access/require_ownership.sql
 
-create or replace function nightshift.require_ownership(relation regclass)
+create or replace function nightshift.require_ownership(relation regclass, what text)
 returns void
 language plpgsql
 stable
@@ -1167,8 +1167,8 @@ begin
   if not pg_has_role(caller, owner, 'usage') then
     raise exception using
       errcode = 'NS422',
-      message = format('%s belongs to %I, and %I may not change its partitions', relation, owner::regrole, caller),
-      hint = 'Declare the policy as the owner of the table: on Supabase in the SQL editor or in a migration.';
+      message = format('%s belongs to %I, and %I may not change its %s', relation, owner::regrole, caller, what),
+      hint = 'Call it as the owner of the table: on Supabase in the SQL editor, in a migration, or over a direct connection.';
   end if;
 end;
 $$;
@@ -3764,7 +3764,7 @@ begin
   policy.enabled := coalesce(add_partition_policy.enabled, true);
   policy.created_at := now();
   perform nightshift.check_partition_policy(policy);
-  perform nightshift.require_ownership(policy.parent);
+  perform nightshift.require_ownership(policy.parent, 'partitions');
 
   insert into nightshift.partition_policies select policy.* on conflict do nothing;
   if not found then
@@ -3835,7 +3835,7 @@ begin
       hint = 'Declare one with nightshift.add_partition_policy.';
   end if;
   perform nightshift.check_partition_policy(policy);
-  perform nightshift.require_ownership(policy.parent);
+  perform nightshift.require_ownership(policy.parent, 'partitions');
   if not policy.enabled then
     perform nightshift.drop_exclusion(policy.parent);
   end if;
@@ -15579,7 +15579,6 @@ begin
       hint = coalesce(nightshift.advice_for_supabase_table(settings.relation),
         'Name the table that holds the rows; of a partitioned table, that is the table itself.');
   end if;
-  perform nightshift.require_ownership(settings.relation);
   perform nightshift.require_trusted(array[settings.relation::oid]);
   perform nightshift.require_own_rows(settings.relation);
 
@@ -16186,7 +16185,7 @@ begin
       message = format('deleted_rows cannot be %L', deleted_rows),
       hint = '''keep'' leaves them as they are, with their columns; ''restore'' makes them active. To remove them, purge first.';
   end if;
-  perform nightshift.require_ownership(relation);
+  perform nightshift.require_ownership(relation, 'columns and triggers');
   source := nightshift.trusted_name(relation);
   execute format('lock table %s in share row exclusive mode', source);
   rules := nightshift.soft_delete_rules(relation, false);
@@ -16380,6 +16379,7 @@ begin
   settings.views := coalesce(views, settings.views, true);
   settings.created_at := coalesce(settings.created_at, now());
   perform nightshift.check_soft_delete(settings);
+  perform nightshift.require_ownership(settings.relation, 'columns and triggers');
   settings.added_columns := coalesce(settings.added_columns, '{}') || array(
     select c.name
     from unnest(array[settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column]) c(name)
@@ -16394,6 +16394,8 @@ begin
     end if;
   end loop;
   if not dry_run then
+    delete from nightshift.soft_delete_tables t
+    where not exists (select from pg_catalog.pg_class c where c.oid = t.relation);
     insert into nightshift.soft_delete_tables select settings.*
     on conflict on constraint soft_delete_tables_pkey do update set
       relation_name = excluded.relation_name, marker_column = excluded.marker_column, flag_column = excluded.flag_column,
@@ -18204,6 +18206,11 @@ declare
   kind text;
   columns text;
   index record;
+  full_index regclass;
+  full_constraint name;
+  is_needed boolean;
+  is_primary boolean;
+  has_partial boolean;
 begin
   step.outside_transaction := false;
   step.lock := 'ACCESS EXCLUSIVE for a moment, once it has it';
@@ -18300,38 +18307,52 @@ begin
 
   foreach columns in array coalesce(unique_among_active, '{}') loop
     columns := nightshift.columns_named(relation, columns);
-    select i.indexrelid::regclass as name, i.indisprimary, i.indpred is null as is_full, c.conname, exists (
-      select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid
-    ) as referenced
-    into index
-    from pg_catalog.pg_index i
-    left join pg_catalog.pg_constraint c on c.conindid = i.indexrelid and c.contype in ('u', 'p')
-    where i.indrelid = relation and i.indisunique and i.indexprs is null and i.indisvalid
-      and columns = (
-        select string_agg(quote_ident(a.attname), ', ' order by u.position)
-        from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality u(attnum, position)
-        join pg_catalog.pg_attribute a on a.attrelid = relation and a.attnum = u.attnum
-      )
-    order by i.indpred is null
-    limit 1;
-    continue when found and not index.is_full;
-    if found and (index.indisprimary or index.referenced) then
+    has_partial := false;
+    full_index := null;
+    full_constraint := null;
+    is_needed := false;
+    for index in
+      select i.indexrelid::regclass as name, i.indisprimary, c.conname, pg_get_expr(i.indpred, i.indrelid) as predicate, exists (
+        select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid
+      ) as referenced
+      from pg_catalog.pg_index i
+      left join pg_catalog.pg_constraint c on c.conindid = i.indexrelid and c.contype in ('u', 'p')
+      where i.indrelid = relation and i.indisunique and i.indexprs is null and i.indisvalid
+        and columns = (
+          select string_agg(quote_ident(a.attname), ', ' order by u.position)
+          from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality u(attnum, position)
+          join pg_catalog.pg_attribute a on a.attrelid = relation and a.attnum = u.attnum
+        )
+    loop
+      if index.predicate is null then
+        full_index := index.name;
+        full_constraint := index.conname;
+        is_needed := index.indisprimary or index.referenced;
+        is_primary := index.indisprimary;
+      elsif strpos(index.predicate, quote_ident(coalesce(settings.flag_column, settings.marker_column))) > 0 then
+        has_partial := true;
+      end if;
+    end loop;
+    if is_needed then
       raise exception using
         errcode = 'NS422',
         message = format('%s of %s cannot be unique among active rows only', columns, relation),
-        hint = case when index.indisprimary then 'It is the primary key, which names deleted rows, too.'
-          else format('A foreign key refers to it by %s, and needs it unique among all rows.', index.name) end;
+        hint = case when is_primary then 'It is the primary key, which names deleted rows, too.'
+          else format('A foreign key refers to it by %s, and needs it unique among all rows.', full_index) end;
     end if;
-    step.outside_transaction := large and not partitioned;
-    step.lock := case when step.outside_transaction then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
-    step.statement := format('create unique index %son %s (%s) where %s;', case when step.outside_transaction then 'concurrently ' else '' end, source, columns,
-      case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
-    step.why := format('%s can be used again once its row is deleted.', columns);
-    return next step;
-    if index.name is not null then
+    if not has_partial then
+      step.outside_transaction := large and not partitioned;
+      step.lock := case when step.outside_transaction then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
+      step.statement := format('create unique index %son %s (%s) where %s;', case when step.outside_transaction then 'concurrently ' else '' end, source, columns,
+        case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
+      step.why := format('%s can be used again once its row is deleted.', columns);
+      return next step;
+    end if;
+    if full_index is not null then
+      step.outside_transaction := false;
       step.lock := 'ACCESS EXCLUSIVE for a moment, once it has it';
-      step.statement := case when index.conname is not null then format('alter table %s drop constraint %I;', source, index.conname)
-        else format('drop index %s;', index.name) end;
+      step.statement := case when full_constraint is not null then format('alter table %s drop constraint %I;', source, full_constraint)
+        else format('drop index %s;', full_index) end;
       step.why := 'It holds among deleted rows, too; the one before takes its place.';
       return next step;
     end if;
@@ -18372,6 +18393,8 @@ begin
     )
     select d.relation from depth d
     join nightshift.soft_delete_tables t on t.relation = d.relation
+    -- One that was dropped is no reason to keep the others from coming back.
+    join pg_catalog.pg_class c on c.oid = d.relation
     where t.for_users or not is_user
     group by d.relation
     order by max(d.level), d.relation::text
@@ -21261,7 +21284,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '4347dde9b75d0727932d0fa293ead52634536bf0e332870d1c40c2b77f15a160', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'c467ec4122685700ebf2ff3fab4bf3fd49381d75e63dd5363eb788e4cc8be786', '{
   active_arbiter, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

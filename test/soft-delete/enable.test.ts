@@ -160,8 +160,32 @@ describe('a table that is enabled', () => {
       'create unique index concurrently on app.orders (sku) where deleted_at is null;',
       'alter table app.orders drop constraint orders_sku_key;',
     ]);
-    for (const { statement } of toDo) await db.sql.unsafe(statement);
+    // Who pastes only the indexes gets the rest by calling it again.
+    for (const { statement } of toDo.slice(0, 2)) await db.sql.unsafe(statement);
+    const again = await call(
+      `enable_soft_delete('app.orders', unique_among_active => array['sku'])`,
+    );
+    expect(again.toDo).toEqual([]);
+    expect(again.done.map(({ statement }) => statement)).toEqual([toDo[2]?.statement]);
     expect((await inspect()).missing).toEqual([]);
+  });
+
+  it('is forgotten once it was dropped, and is in the way of no other before', async () => {
+    await db.sql.unsafe(
+      `create table app.others (id integer primary key); insert into app.others values (1)`,
+    );
+    await call(`enable_soft_delete('app.others')`);
+    await call(`enable_soft_delete('app.orders')`);
+    const { operation } = await call<{ operation: string }>(`soft_delete('app.others', '[1]')`);
+    await db.sql`drop table app.orders cascade`;
+    expect(await call(`restore_operation('${operation}')`)).toMatchObject({
+      restored: { 'app.others': 1 },
+    });
+    await db.sql`create table app.orders (id integer primary key)`;
+    await call(`enable_soft_delete('app.orders')`);
+    expect(await db.sql`select count(*)::integer as n from nightshift.soft_delete_tables`).toEqual([
+      { n: 2 },
+    ]);
   });
 
   it('lets values of deleted rows be used again where that was asked for', async () => {

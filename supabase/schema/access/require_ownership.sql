@@ -1,4 +1,4 @@
-create or replace function nightshift.require_ownership(relation regclass)
+create or replace function nightshift.require_ownership(relation regclass, what text)
 returns void
 language plpgsql
 stable
@@ -12,8 +12,8 @@ begin
   if not pg_has_role(caller, owner, 'usage') then
     raise exception using
       errcode = 'NS422',
-      message = format('%s belongs to %I, and %I may not change its partitions', relation, owner::regrole, caller),
-      hint = 'Declare the policy as the owner of the table: on Supabase in the SQL editor or in a migration.';
+      message = format('%s belongs to %I, and %I may not change its %s', relation, owner::regrole, caller, what),
+      hint = 'Call it as the owner of the table: on Supabase in the SQL editor, in a migration, or over a direct connection.';
   end if;
 end;
 $$;

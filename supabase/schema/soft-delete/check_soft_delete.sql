@@ -28,7 +28,6 @@ begin
       hint = coalesce(nightshift.advice_for_supabase_table(settings.relation),
         'Name the table that holds the rows; of a partitioned table, that is the table itself.');
   end if;
-  perform nightshift.require_ownership(settings.relation);
   perform nightshift.require_trusted(array[settings.relation::oid]);
   perform nightshift.require_own_rows(settings.relation);
 

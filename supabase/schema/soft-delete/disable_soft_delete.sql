@@ -28,7 +28,7 @@ begin
       message = format('deleted_rows cannot be %L', deleted_rows),
       hint = '''keep'' leaves them as they are, with their columns; ''restore'' makes them active. To remove them, purge first.';
   end if;
-  perform nightshift.require_ownership(relation);
+  perform nightshift.require_ownership(relation, 'columns and triggers');
   source := nightshift.trusted_name(relation);
   execute format('lock table %s in share row exclusive mode', source);
   rules := nightshift.soft_delete_rules(relation, false);

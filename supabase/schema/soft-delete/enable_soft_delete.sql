@@ -44,6 +44,7 @@ begin
   settings.views := coalesce(views, settings.views, true);
   settings.created_at := coalesce(settings.created_at, now());
   perform nightshift.check_soft_delete(settings);
+  perform nightshift.require_ownership(settings.relation, 'columns and triggers');
   settings.added_columns := coalesce(settings.added_columns, '{}') || array(
     select c.name
     from unnest(array[settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column]) c(name)
@@ -58,6 +59,8 @@ begin
     end if;
   end loop;
   if not dry_run then
+    delete from nightshift.soft_delete_tables t
+    where not exists (select from pg_catalog.pg_class c where c.oid = t.relation);
     insert into nightshift.soft_delete_tables select settings.*
     on conflict on constraint soft_delete_tables_pkey do update set
       relation_name = excluded.relation_name, marker_column = excluded.marker_column, flag_column = excluded.flag_column,

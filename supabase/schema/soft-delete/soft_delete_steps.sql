@@ -21,6 +21,11 @@ declare
   kind text;
   columns text;
   index record;
+  full_index regclass;
+  full_constraint name;
+  is_needed boolean;
+  is_primary boolean;
+  has_partial boolean;
 begin
   step.outside_transaction := false;
   step.lock := 'ACCESS EXCLUSIVE for a moment, once it has it';
@@ -117,38 +122,52 @@ begin
 
   foreach columns in array coalesce(unique_among_active, '{}') loop
     columns := nightshift.columns_named(relation, columns);
-    select i.indexrelid::regclass as name, i.indisprimary, i.indpred is null as is_full, c.conname, exists (
-      select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid
-    ) as referenced
-    into index
-    from pg_catalog.pg_index i
-    left join pg_catalog.pg_constraint c on c.conindid = i.indexrelid and c.contype in ('u', 'p')
-    where i.indrelid = relation and i.indisunique and i.indexprs is null and i.indisvalid
-      and columns = (
-        select string_agg(quote_ident(a.attname), ', ' order by u.position)
-        from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality u(attnum, position)
-        join pg_catalog.pg_attribute a on a.attrelid = relation and a.attnum = u.attnum
-      )
-    order by i.indpred is null
-    limit 1;
-    continue when found and not index.is_full;
-    if found and (index.indisprimary or index.referenced) then
+    has_partial := false;
+    full_index := null;
+    full_constraint := null;
+    is_needed := false;
+    for index in
+      select i.indexrelid::regclass as name, i.indisprimary, c.conname, pg_get_expr(i.indpred, i.indrelid) as predicate, exists (
+        select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid
+      ) as referenced
+      from pg_catalog.pg_index i
+      left join pg_catalog.pg_constraint c on c.conindid = i.indexrelid and c.contype in ('u', 'p')
+      where i.indrelid = relation and i.indisunique and i.indexprs is null and i.indisvalid
+        and columns = (
+          select string_agg(quote_ident(a.attname), ', ' order by u.position)
+          from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality u(attnum, position)
+          join pg_catalog.pg_attribute a on a.attrelid = relation and a.attnum = u.attnum
+        )
+    loop
+      if index.predicate is null then
+        full_index := index.name;
+        full_constraint := index.conname;
+        is_needed := index.indisprimary or index.referenced;
+        is_primary := index.indisprimary;
+      elsif strpos(index.predicate, quote_ident(coalesce(settings.flag_column, settings.marker_column))) > 0 then
+        has_partial := true;
+      end if;
+    end loop;
+    if is_needed then
       raise exception using
         errcode = 'NS422',
         message = format('%s of %s cannot be unique among active rows only', columns, relation),
-        hint = case when index.indisprimary then 'It is the primary key, which names deleted rows, too.'
-          else format('A foreign key refers to it by %s, and needs it unique among all rows.', index.name) end;
+        hint = case when is_primary then 'It is the primary key, which names deleted rows, too.'
+          else format('A foreign key refers to it by %s, and needs it unique among all rows.', full_index) end;
     end if;
-    step.outside_transaction := large and not partitioned;
-    step.lock := case when step.outside_transaction then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
-    step.statement := format('create unique index %son %s (%s) where %s;', case when step.outside_transaction then 'concurrently ' else '' end, source, columns,
-      case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
-    step.why := format('%s can be used again once its row is deleted.', columns);
-    return next step;
-    if index.name is not null then
+    if not has_partial then
+      step.outside_transaction := large and not partitioned;
+      step.lock := case when step.outside_transaction then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
+      step.statement := format('create unique index %son %s (%s) where %s;', case when step.outside_transaction then 'concurrently ' else '' end, source, columns,
+        case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
+      step.why := format('%s can be used again once its row is deleted.', columns);
+      return next step;
+    end if;
+    if full_index is not null then
+      step.outside_transaction := false;
       step.lock := 'ACCESS EXCLUSIVE for a moment, once it has it';
-      step.statement := case when index.conname is not null then format('alter table %s drop constraint %I;', source, index.conname)
-        else format('drop index %s;', index.name) end;
+      step.statement := case when full_constraint is not null then format('alter table %s drop constraint %I;', source, full_constraint)
+        else format('drop index %s;', full_index) end;
       step.why := 'It holds among deleted rows, too; the one before takes its place.';
       return next step;
     end if;

@@ -26,6 +26,8 @@ begin
     )
     select d.relation from depth d
     join nightshift.soft_delete_tables t on t.relation = d.relation
+    -- One that was dropped is no reason to keep the others from coming back.
+    join pg_catalog.pg_class c on c.oid = d.relation
     where t.for_users or not is_user
     group by d.relation
     order by max(d.level), d.relation::text

@@ -51,7 +51,7 @@ of health: 0 nothing worse than info, 5 warnings or checks that could not run, 6
 /** Without `--`, npm takes options for itself: a dry run would be a real one. */
 function refuseOptionsTakenByNpm(options: readonly string[], args: readonly string[]): void {
   if (process.env.npm_lifecycle_event !== 'nightshift') return;
-  const taken = options.filter(
+  const taken = [...new Set(options)].filter(
     (name) => process.env[`npm_config_${name.replaceAll('-', '_')}`] && !args.includes(`--${name}`),
   );
   if (taken.length === 0) return;

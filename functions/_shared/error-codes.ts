@@ -21,12 +21,16 @@ export const errorCodes = {
   },
   NS400: { httpStatus: 400, meaning: 'the body is malformed or the event is unknown' },
   NS401: { httpStatus: 401, meaning: 'the bearer token is missing or wrong' },
+  NS403: {
+    httpStatus: null,
+    meaning: 'a user may not delete or restore rows of that table, or not in the name of another',
+  },
   NS404: { httpStatus: 404, meaning: 'there is no such policy, table, view, check, run or route' },
   NS409: {
     httpStatus: 409,
     stopsRun: true,
     meaning:
-      'another run is under way, the lease was lost, or a newer release is already installed',
+      'another run is under way, the lease was lost, a newer release is already installed, or something is in the way of a row that is to be deleted or restored',
   },
   NS410: {
     httpStatus: 410,

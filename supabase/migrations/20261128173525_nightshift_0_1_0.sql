@@ -758,10 +758,11 @@ comment on table nightshift.soft_delete_cascades is
   'Foreign keys along which a deletion goes on: rows of referencing are deleted with the row of relation that they refer to, and restored with it.';
 comment on column nightshift.soft_delete_cascades.guarded is 'Whether a trigger refuses a row that refers to a deleted one.';
 
+create index if not exists soft_delete_cascades_referencing on nightshift.soft_delete_cascades (referencing);
 alter table nightshift.soft_delete_cascades enable row level security;
 
 create table if not exists nightshift.deletion_events (
-  id bigint generated always as identity,
+  id bigint generated always as identity primary key,
   at timestamptz not null default clock_timestamp(),
   transaction xid8 not null default pg_current_xact_id(),
   operation uuid,
@@ -771,12 +772,11 @@ create table if not exists nightshift.deletion_events (
   keys jsonb,
   actor text,
   reason text,
-  details jsonb,
-  primary key (id, at)
-) partition by range (at);
+  details jsonb
+);
 
 comment on table nightshift.deletion_events is
-  'What was deleted, restored and purged in tables with soft delete, and what could not be restored: one row a statement and operation, for 10,000 rows at most. Written by a trigger, and by nobody else.';
+  'What was deleted, restored and purged in tables with soft delete, and what could not be restored: one row a statement and operation, for 10,000 rows at most. Written by a trigger, and by nobody else, and kept for settings.ledger_retention.';
 comment on column nightshift.deletion_events.transaction is
   'The transaction that wrote it. What is older than the oldest transaction under way is complete: see nightshift.deleted_since.';
 comment on column nightshift.deletion_events.operation is
@@ -787,14 +787,11 @@ comment on column nightshift.deletion_events.actor is 'The user (the subject of 
 comment on column nightshift.deletion_events.details is
   'Of restore_failed: why, most frequent first: [{code: the SQLSTATE, constraint, raisedIn: a line and function, rows}].';
 
-create table if not exists nightshift.deletion_events_default partition of nightshift.deletion_events default;
-comment on table nightshift.deletion_events_default is 'Events of months that have no partition yet.';
-
+create index if not exists deletion_events_age on nightshift.deletion_events (at);
 create index if not exists deletion_events_at on nightshift.deletion_events (relation_name, at);
 create index if not exists deletion_events_transaction on nightshift.deletion_events (transaction, id);
 create index if not exists deletion_events_operation on nightshift.deletion_events (operation);
 alter table nightshift.deletion_events enable row level security;
-alter table nightshift.deletion_events_default enable row level security;
 
 do $$
 begin
@@ -1249,7 +1246,7 @@ begin
     from pg_catalog.pg_class c
     where c.relnamespace = 'nightshift'::regnamespace and c.relowner <> owner
       and (
-        c.relkind in ('r', 'p')
+        c.relkind = 'r'
         -- The sequence of a column goes with its table.
         or c.relkind = 'S' and not exists (
           select 1 from pg_catalog.pg_depend d
@@ -2802,6 +2799,7 @@ begin
     perform nightshift.require_known_names(begin_run.job, begin_run.input);
   end if;
   perform nightshift.trim_runs(least(as_of, now()));
+  perform nightshift.trim_deletion_events(least(as_of, now()));
 
   select r.* into other from nightshift.runs r
   where r.job = begin_run.job and r.status = 'running' and not r.dry_run and not coalesce(begin_run.dry_run, false);
@@ -16495,6 +16493,8 @@ declare
   key record;
   parent nightshift.soft_delete_rules;
   child nightshift.soft_delete_rules;
+  changed text;
+  is_moved boolean;
   is_deleted boolean;
 begin
   select c.oid, c.conrelid, c.confrelid::regclass as referenced, c.conname, array(
@@ -16508,14 +16508,20 @@ begin
     return null;
   end if;
   if tg_op = 'UPDATE' then
-    if not exists (select from unnest(key.columns) u(name) where to_jsonb(old) -> u.name is distinct from to_jsonb(new) -> u.name) then
+    -- As text, by the types themselves: a cast to json may be anybody's code.
+    changed := (
+      select string_agg(format('format(''%%s'', ($1).%1$I) is distinct from format(''%%s'', ($2).%1$I)', c), ' or ')
+      from unnest(key.columns) c
+    );
+    execute format('select %s', changed) into is_moved using old, new;
+    if not is_moved then
       return null;
     end if;
   end if;
   parent := nightshift.soft_delete_rules(key.referenced, false);
   child := nightshift.soft_delete_rules(key.conrelid, false);
   execute format('select p%s from (select ($1).*) r join %s p on %s where not (%s) for share of p',
-    substr(parent.deleted, 2), parent.source, nightshift.references_condition(key.oid), child.deleted)
+    substr(parent.deleted, 2), nightshift.scan_of(key.referenced), nightshift.references_condition(key.oid), child.deleted)
   into is_deleted using new;
   if is_deleted then
     raise exception using
@@ -18600,6 +18606,31 @@ $$;
 
 comment on function nightshift.start_operation is
   'The id of a new operation: a uuid of version 7, whose time, in whole milliseconds, is the deleted_at of all its rows (see operation_time). at: default now.';
+
+-- supabase/schema/soft-delete/trim_deletion_events.sql
+
+create or replace function nightshift.trim_deletion_events(as_of timestamptz default now())
+returns bigint
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  with trimmed as (
+    delete from nightshift.deletion_events e
+    where e.id in (
+      select old.id
+      from nightshift.deletion_events old
+      where old.at < trim_deletion_events.as_of - (select s.ledger_retention from nightshift.settings s)
+      order by old.at
+      limit 1000
+    )
+    returning 1
+  )
+  select count(*) from trimmed;
+$$;
+
+comment on function nightshift.trim_deletion_events is
+  'Deletes at most 1,000 entries of the history of deletions older than settings.ledger_retention (default 90 days); returns how many. begin_run calls it.';
 
 -- supabase/schema/soft-delete/unique_conflicts.sql
 
@@ -21214,7 +21245,7 @@ select nightshift.declare_job('retention-purge', policies => 'nightshift.retenti
 revoke all on schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
-  nightshift.database_sizes, nightshift.default_exclusions, nightshift.deletion_events, nightshift.deletion_events_default, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
+  nightshift.database_sizes, nightshift.default_exclusions, nightshift.deletion_events, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
   nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
   nightshift.purge_pending, nightshift.purge_released,
   nightshift.refresh_policies, nightshift.restores, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
@@ -21284,7 +21315,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'c467ec4122685700ebf2ff3fab4bf3fd49381d75e63dd5363eb788e4cc8be786', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'c462110290cb0124397ed4f7e3b7cab7c41abc823636976b50eed34802298678', '{
   active_arbiter, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -21298,11 +21329,11 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   create_missing_partitions, create_partition, create_partitions, database_sizes, ddl_step, dead_rows,
   declare_cascades, declare_health_check, declare_job, declare_keys, declared_since, default_exclusions,
   delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_since, deleted_so_far, deletion_actor,
-  deletion_events, deletion_events_default, deletion_hash, deletion_operation, deletion_stats, deletions_since,
-  describe_busy, describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers,
-  describe_failure, describe_health_check, describe_holders, describe_holding_keys, describe_installation,
-  describe_jobs, describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets,
-  describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
+  deletion_events, deletion_hash, deletion_operation, deletion_stats, deletions_since, describe_busy,
+  describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers, describe_failure,
+  describe_health_check, describe_holders, describe_holding_keys, describe_installation, describe_jobs,
+  describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
+  describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
   disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition,
   duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, estimate_rows, exclude_from_default,
   exclusion_of, explain_attach_failure, extend_lease, fates_of, fences, find_covered_rows, find_due_among, find_key,
@@ -21356,12 +21387,12 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   settings, settle_key, settle_owner, settle_users, soft_delete, soft_delete_advice, soft_delete_cascades,
   soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
   soft_delete_view, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released,
-  subtract_held, subtract_row_sets, take_pending, time_of_number, trim_restores, trim_runs, trim_view_refreshes,
-  trusted_name, trusted_names, trusted_operator, unique_conflicts, unmute_triggers, unpause, unreferenced_condition,
-  untrusted_in_condition, users_of, usual_gap, usual_partition, validate_default, view_of, view_reads, view_refreshes,
-  view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake,
-  warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire,
-  why_not_retire_so_many, without_replica_identity
+  subtract_held, subtract_row_sets, take_pending, time_of_number, trim_deletion_events, trim_restores, trim_runs,
+  trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unique_conflicts, unmute_triggers, unpause,
+  unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition, validate_default, view_of,
+  view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs,
+  warn_of_namesake, warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop,
+  why_not_retire, why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

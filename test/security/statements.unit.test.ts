@@ -103,6 +103,28 @@ const noRelations: Record<string, string> = {
   "string_agg(o.option, ', ')": 'options of a table',
   'target.mode': 'a word',
   to_bound: 'a literal from bound_of_time',
+  'rules.deleted': 'a condition on columns, from soft_delete_rules',
+  'rules.key_definition': 'columns and types, from soft_delete_rules',
+  'rules.key_match': 'a condition on columns, from soft_delete_rules',
+  'rules.key_object': 'columns, from soft_delete_rules',
+  'rules.key_order': 'columns, from soft_delete_rules',
+  'rules.key_value': 'columns, from soft_delete_rules',
+  'rules.mark': 'assignments of columns, from soft_delete_rules',
+  'rules.marker': 'a column, from soft_delete_rules',
+  'rules.of_operation': 'a condition on columns, from soft_delete_rules',
+  'rules.since': 'a condition on columns, from soft_delete_rules',
+  'rules.unmark': 'assignments of columns, from soft_delete_rules',
+  'child.deleted': 'a condition on columns, from soft_delete_rules',
+  'child.key_definition': 'columns and types, from soft_delete_rules',
+  'child.key_match': 'a condition on columns, from soft_delete_rules',
+  'nightshift.references_condition(edge.oid)': 'a condition on columns',
+  'nightshift.references_condition(key.oid)': 'a condition on columns',
+  'counted_at_most + 1': 'a number',
+  "nightshift.due_condition('r', relation, policy.drop_after - interval '7 days', policy.marker_column, policy.flag_column, as_of)":
+    'a condition on columns',
+  "case row_lock when 'update' then 'for update of r' when 'update skip locked' then 'for update of r skip locked' when 'update nowait' then 'for update of r nowait' else 'for key share of r' end":
+    'words',
+  "case when dry_run then '' else 'for update of r' end": 'words',
 };
 
 /** What may name any relation, and why it is safe there. */
@@ -158,6 +180,83 @@ const safeHere: Record<string, Record<string, string>> = {
     'walk := walks ->> tree.key::text': 'one of several that are made here',
   },
   'retention/reach_rows.sql': { 'k.upwards': 'from reference_join' },
+  'soft-delete/deleted_since.sql': {
+    'rules.source': 'run with the rights of the caller',
+  },
+  'soft-delete/disable_soft_delete.sql': {
+    'v.view_name': 'a view of ours beside a table that the guard was asked for',
+  },
+  'soft-delete/enable_soft_delete.sql': {
+    'step.statement': 'from soft_delete_steps and guard_steps',
+  },
+  'soft-delete/find_rows.sql': {
+    'rules.source': 'run with the rights of the caller',
+  },
+  'soft-delete/guard_child.sql': {
+    'substr(parent.deleted, 2)': 'a condition on columns, from soft_delete_rules',
+  },
+  'soft-delete/guard_steps.sql': {
+    'function nightshift.guard_child(%L)': 'a function of ours',
+  },
+  'soft-delete/inspect_soft_delete.sql': {
+    null: 'no statement',
+    's.statement': 'shown, and not executed',
+  },
+  'soft-delete/plan_delete.sql': {
+    'edge.children into children using new_keys': 'run with the rights of the caller',
+  },
+  'soft-delete/plan_restore.sql': {
+    'edge.blocking into blocking using page.keys, operation': 'run with the rights of the caller',
+    'rules.source': 'run with the rights of the caller',
+  },
+  'soft-delete/put_active.sql': {
+    among: 'a condition on columns',
+    'edge.deleted_parents into parents using jsonb_build_array(existing.key)':
+      'run with the rights of the caller',
+    'found_index.arbiter': 'columns and a condition on them',
+    'found_index.same_values': 'a condition on columns',
+    new_values: 'assignments of columns',
+    row_type: 'run with the rights of the caller',
+    'rules.source': 'run with the rights of the caller',
+  },
+  'soft-delete/restore.sql': {
+    changes: 'assignments of columns',
+    'edge.blocking into blocking using portion': 'run with the rights of the caller',
+    'edge.deleted_parents into parents using portion': 'run with the rights of the caller',
+    'rules.source': 'run with the rights of the caller',
+  },
+  'soft-delete/restore_operation.sql': {
+    'rules.source': 'run with the rights of the caller',
+  },
+  'soft-delete/restore_since.sql': {
+    "regexp_replace(rules.source, '^only ', '')": 'run with the rights of the caller',
+    'rules.source': 'run with the rights of the caller',
+  },
+  'soft-delete/restricting_rows.sql': {
+    "key.count_query into rows using keys, coalesce(going -> key.referencing::text, '[]')":
+      'from restricting_keys, where the guard is asked',
+  },
+  'soft-delete/settle_users.sql': {
+    "'grant usage on schema nightshift to authenticated'": 'as it is written',
+    "'revoke usage on schema nightshift from authenticated'": 'as it is written',
+    functions: 'functions of ours',
+    "on function %s from authenticated', functions); execute 'revoke usage on schema nightshift from authenticated'; end if; end;":
+      'functions of ours',
+  },
+  'soft-delete/soft_delete.sql': {
+    'edge.children into children using active': 'run with the rights of the caller',
+    'rules.source': 'run with the rights of the caller',
+  },
+  'soft-delete/soft_delete_advice.sql': {
+    'a.statement': 'shown, and not executed',
+  },
+  'soft-delete/soft_delete_steps.sql': {
+    'function nightshift.%s(%s%s)': 'a function of ours',
+  },
+  'soft-delete/soft_delete_where.sql': {
+    only_if: 'a condition on columns',
+    'rules.source': 'run with the rights of the caller',
+  },
 };
 
 /** What is put into the statements of a function and may be a relation of the application that the guard was not asked for. */

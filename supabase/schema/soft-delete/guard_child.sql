@@ -14,6 +14,8 @@ declare
   key record;
   parent nightshift.soft_delete_rules;
   child nightshift.soft_delete_rules;
+  changed text;
+  is_moved boolean;
   is_deleted boolean;
 begin
   select c.oid, c.conrelid, c.confrelid::regclass as referenced, c.conname, array(
@@ -27,14 +29,20 @@ begin
     return null;
   end if;
   if tg_op = 'UPDATE' then
-    if not exists (select from unnest(key.columns) u(name) where to_jsonb(old) -> u.name is distinct from to_jsonb(new) -> u.name) then
+    -- As text, by the types themselves: a cast to json may be anybody's code.
+    changed := (
+      select string_agg(format('format(''%%s'', ($1).%1$I) is distinct from format(''%%s'', ($2).%1$I)', c), ' or ')
+      from unnest(key.columns) c
+    );
+    execute format('select %s', changed) into is_moved using old, new;
+    if not is_moved then
       return null;
     end if;
   end if;
   parent := nightshift.soft_delete_rules(key.referenced, false);
   child := nightshift.soft_delete_rules(key.conrelid, false);
   execute format('select p%s from (select ($1).*) r join %s p on %s where not (%s) for share of p',
-    substr(parent.deleted, 2), parent.source, nightshift.references_condition(key.oid), child.deleted)
+    substr(parent.deleted, 2), nightshift.scan_of(key.referenced), nightshift.references_condition(key.oid), child.deleted)
   into is_deleted using new;
   if is_deleted then
     raise exception using

@@ -43,10 +43,11 @@ comment on table nightshift.soft_delete_cascades is
   'Foreign keys along which a deletion goes on: rows of referencing are deleted with the row of relation that they refer to, and restored with it.';
 comment on column nightshift.soft_delete_cascades.guarded is 'Whether a trigger refuses a row that refers to a deleted one.';
 
+create index if not exists soft_delete_cascades_referencing on nightshift.soft_delete_cascades (referencing);
 alter table nightshift.soft_delete_cascades enable row level security;
 
 create table if not exists nightshift.deletion_events (
-  id bigint generated always as identity,
+  id bigint generated always as identity primary key,
   at timestamptz not null default clock_timestamp(),
   transaction xid8 not null default pg_current_xact_id(),
   operation uuid,
@@ -56,12 +57,11 @@ create table if not exists nightshift.deletion_events (
   keys jsonb,
   actor text,
   reason text,
-  details jsonb,
-  primary key (id, at)
-) partition by range (at);
+  details jsonb
+);
 
 comment on table nightshift.deletion_events is
-  'What was deleted, restored and purged in tables with soft delete, and what could not be restored: one row a statement and operation, for 10,000 rows at most. Written by a trigger, and by nobody else.';
+  'What was deleted, restored and purged in tables with soft delete, and what could not be restored: one row a statement and operation, for 10,000 rows at most. Written by a trigger, and by nobody else, and kept for settings.ledger_retention.';
 comment on column nightshift.deletion_events.transaction is
   'The transaction that wrote it. What is older than the oldest transaction under way is complete: see nightshift.deleted_since.';
 comment on column nightshift.deletion_events.operation is
@@ -72,14 +72,11 @@ comment on column nightshift.deletion_events.actor is 'The user (the subject of 
 comment on column nightshift.deletion_events.details is
   'Of restore_failed: why, most frequent first: [{code: the SQLSTATE, constraint, raisedIn: a line and function, rows}].';
 
-create table if not exists nightshift.deletion_events_default partition of nightshift.deletion_events default;
-comment on table nightshift.deletion_events_default is 'Events of months that have no partition yet.';
-
+create index if not exists deletion_events_age on nightshift.deletion_events (at);
 create index if not exists deletion_events_at on nightshift.deletion_events (relation_name, at);
 create index if not exists deletion_events_transaction on nightshift.deletion_events (transaction, id);
 create index if not exists deletion_events_operation on nightshift.deletion_events (operation);
 alter table nightshift.deletion_events enable row level security;
-alter table nightshift.deletion_events_default enable row level security;
 
 do $$
 begin

@@ -38,6 +38,10 @@ const dryAndReal = (name: string, args: string, options: Options): Call[] =>
 const onPurgedTable = (table: string): Call[] => {
   const name = `'${table}'`;
   const purge = { table, job: 'retention-purge' } as const;
+  const softDeleted = {
+    table,
+    statements: () => [`select nightshift.enable_soft_delete(${name})`],
+  };
   return [
     call('add_retention_policy', `${name}, '30 days'`, {
       table,
@@ -57,6 +61,20 @@ const onPurgedTable = (table: string): Call[] => {
       ],
     }),
     call('restore_rows', `${name}, '{1,2}'`, { table }),
+    call('enable_soft_delete', name, { table }),
+    call('disable_soft_delete', `${name}, 'keep'`, softDeleted),
+    call('soft_delete', `${name}, '[1]'`, softDeleted),
+    call(
+      'soft_delete_where',
+      `${name}, '[{"column": "id", "operator": "eq", "value": 1}]'`,
+      softDeleted,
+    ),
+    call('plan_delete', `${name}, '[1]'`, softDeleted),
+    call('restore', `${name}, '[1]'`, softDeleted),
+    call('restore_since', `${name}, '2020-01-01'`, softDeleted),
+    call('put_active', `${name}, '{"id": 1}', 'id'`, softDeleted),
+    call('deleted_since', name, softDeleted),
+    call('deletion_stats', name, softDeleted),
   ];
 };
 
@@ -130,6 +148,7 @@ const onAll: Call[] = [
   call('get_health', ''),
   call('check_health', "array['default_partition_rows', 'backlog_age']", { job: 'health-check' }),
   call('set_health_threshold', "'soft_deletes', 'app.orders', 1"),
+  call('inspect_soft_delete', ''),
   call('describe_installation', ''),
   call('describe_jobs', ''),
 ];
@@ -150,13 +169,16 @@ export const withoutTables = [
   'finish_run',
   'get_run',
   'heartbeat_run',
+  'list_deletion_events',
   'list_restores',
   'list_runs',
   'pause',
+  'plan_restore',
   'remove_health_threshold',
   'remove_partition_policy',
   'remove_refresh_policy',
   'remove_retention_policy',
+  'restore_operation',
   'resume_run',
   'unpause',
 ];

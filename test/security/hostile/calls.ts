@@ -72,7 +72,7 @@ const onPurgedTable = (table: string): Call[] => {
     call('plan_delete', `${name}, '[1]'`, softDeleted),
     call('restore', `${name}, '[1]'`, softDeleted),
     call('restore_since', `${name}, '2020-01-01'`, softDeleted),
-    call('put_active', `${name}, '{"id": 1}', 'id'`, softDeleted),
+    call('put_active', `${name}, '{"id": 1}', 'deleted_at'`, softDeleted),
     call('deleted_since', name, softDeleted),
     call('deletion_stats', name, softDeleted),
   ];

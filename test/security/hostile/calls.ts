@@ -1,3 +1,5 @@
+import { behindCalls } from '../../support/every-call.ts';
+
 /** A call that the matrix makes, in a transaction of its own that is undone. */
 export interface Call {
   /** The function, and what tells this call of it from others. */
@@ -56,9 +58,50 @@ const onPurgedTable = (table: string): Call[] => {
         ))`,
       ],
     }),
-    call('restore_rows', `${name}, '{1,2}'`, { table }),
+    ...onSoftDeletedTable(table),
   ];
 };
+
+function onSoftDeletedTable(table: string): Call[] {
+  const name = `'${table}'`;
+  const keyOf = (id: number) =>
+    JSON.stringify(table === 'app.orders' ? { id } : { id, room: 1 + (id % 2) });
+  const enable = `select nightshift.enable_soft_delete(${name}, views => false)`;
+  const enabled = { table, statements: () => [enable] };
+  // Deleting and restoring has the rights of whoever calls, so this is about what in it has those of the owner.
+  const asService = {
+    table,
+    statements: () => [
+      enable,
+      `grant usage on schema app to service_role; grant select, insert, update on ${table} to service_role`,
+      'set local role service_role',
+    ],
+  };
+  const operation = `(nightshift.soft_delete(${name}, '[${keyOf(30)}]') ->> 'operation')::uuid`;
+  return [
+    call('enable_soft_delete', `${name}, views => false`, { table }),
+    call('disable_soft_delete', `${name}, 'keep'`, enabled),
+    call('inspect_soft_delete', name, enabled),
+    call('deletion_stats', name, enabled),
+    call('deleted_since', name, asService),
+    call('plan_delete', `${name}, '[${keyOf(30)}]'`, asService),
+    call('soft_delete', `${name}, '[${keyOf(30)}]'`, asService),
+    call(
+      'soft_delete_where',
+      `${name}, '[{"column": "id", "operator": "gt", "value": 30}]'`,
+      asService,
+    ),
+    call('plan_restore', operation, asService),
+    call('restore', `${name}, '[${keyOf(1)}, ${keyOf(2)}]'`, asService),
+    call('restore_operation', operation, asService),
+    call('restore_since', `${name}, '2020-01-01'`, asService),
+    call(
+      'put_active',
+      `${name}, '${keyOf(200)}', '${table === 'app.orders' ? 'id' : 'id, room'}'`,
+      asService,
+    ),
+  ];
+}
 
 const onPartitionedTable = (table: string): Call[] => {
   const name = `'${table}'`;
@@ -142,15 +185,16 @@ export const calls: Call[] = [
   ...onAll,
 ];
 
-/** Functions that are called from outside and look at nothing but tables of Nightshift. */
+/** Functions that look at nothing but tables of Nightshift, and those that the calls above are made of. */
 export const withoutTables = [
+  ...behindCalls,
   'begin_run',
   'cancel_run',
   'find_run',
   'finish_run',
   'get_run',
   'heartbeat_run',
-  'list_restores',
+  'list_deletion_events',
   'list_runs',
   'pause',
   'remove_health_threshold',

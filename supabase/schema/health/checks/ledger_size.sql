@@ -11,22 +11,27 @@ as $$
   select
     c.oid::regclass::text,
     pg_total_relation_size(c.oid)::numeric,
-    format('About %s rows, kept for %s; %s more wait for a vacuum.',
-      pg_stat_get_live_tuples(c.oid), s.ledger_retention, pg_stat_get_dead_tuples(c.oid)),
+    format('About %s rows, kept %s; %s more wait for a vacuum.', pg_stat_get_live_tuples(c.oid),
+      case when c.relispartition then 'until someone deletes them' else format('for %s', s.ledger_retention) end,
+      pg_stat_get_dead_tuples(c.oid)),
     -- What was deleted gives its space back only to new rows.
-    case when s.ledger_retention > '30 days'
+    case
+      when c.relispartition then 'delete from nightshift.deletion_events where at < now() - interval ''1 year'';'
+      when s.ledger_retention > '30 days'
       then 'update nightshift.settings set ledger_retention = ''30 days'';'
       else format('vacuum full %s;', c.oid::regclass) end,
     null::numeric, null::numeric, null::numeric, null::text
   from pg_catalog.pg_class c
   cross join nightshift.settings s
   where c.oid in (
-    'nightshift.runs'::regclass, 'nightshift.view_refreshes'::regclass, 'nightshift.restores'::regclass
+    select 'nightshift.runs'::regclass
+    union all select 'nightshift.view_refreshes'::regclass
+    union all select t.relid from pg_partition_tree('nightshift.deletion_events') t where t.isleaf
   );
 $$;
 
 comment on function nightshift.health_ledger_size is
-  'Bytes of the tables that keep what was done (runs, view_refreshes, restores), with indexes and long values. See nightshift.health_checks.';
+  'Bytes of the tables that keep what was done (runs, view_refreshes, partitions of deletion_events), with indexes and long values. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'ledger_size',

@@ -402,33 +402,6 @@ export type Database = {
         }
         Relationships: []
       }
-      restores: {
-        Row: {
-          at: string
-          failed: number
-          id: number
-          reasons: NonNullable<Json>
-          relation_name: string
-          restored: number
-        }
-        Insert: {
-          at?: string
-          failed: number
-          id?: never
-          reasons?: NonNullable<Json>
-          relation_name: string
-          restored: number
-        }
-        Update: {
-          at?: string
-          failed?: number
-          id?: never
-          reasons?: NonNullable<Json>
-          relation_name?: string
-          restored?: number
-        }
-        Relationships: []
-      }
       retention_keys: {
         Row: {
           constraint_name: unknown
@@ -471,7 +444,6 @@ export type Database = {
           max_fraction: number
           relation: unknown
           relation_name: string | null
-          check_restore: undefined | null
           describe_declaration: Json | null
           describe_holders: Json | null
           describe_retention_policy: Json | null
@@ -1070,12 +1042,6 @@ export type Database = {
         Returns: undefined
       }
       check_release: { Args: { key: unknown }; Returns: undefined }
-      check_restore: {
-        Args: {
-          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
-        }
-        Returns: undefined
-      }
       check_retention_policy: {
         Args: {
           allow_short: boolean
@@ -2432,10 +2398,6 @@ export type Database = {
       }
       list_partition_policies: { Args: { as_of?: string }; Returns: Json }
       list_refresh_policies: { Args: { as_of?: string }; Returns: Json }
-      list_restores: {
-        Args: { max_restores?: number; relation?: string }
-        Returns: Json
-      }
       list_retention_policies: {
         Args: { as_of?: string; budget_ms?: number }
         Returns: Json
@@ -2847,10 +2809,6 @@ export type Database = {
         Args: { fence: number; run_id: string; table_name: string }
         Returns: Json
       }
-      primary_key: {
-        Args: { relation: unknown }
-        Returns: Record<string, unknown>
-      }
       purge_batch: {
         Args: {
           assess?: boolean
@@ -3231,10 +3189,6 @@ export type Database = {
         }
         Returns: Json
       }
-      restore_rows: {
-        Args: { ids: string[]; relation: unknown }
-        Returns: Json
-      }
       restore_since: {
         Args: {
           after?: Json
@@ -3467,7 +3421,6 @@ export type Database = {
         Returns: string
       }
       trim_deletion_events: { Args: { as_of?: string }; Returns: number }
-      trim_restores: { Args: Record<PropertyKey, never>; Returns: number }
       trim_runs: { Args: { as_of?: string }; Returns: number }
       trim_view_refreshes: { Args: Record<PropertyKey, never>; Returns: number }
       trusted_name: { Args: { relation: unknown }; Returns: string }

@@ -41,6 +41,9 @@ begin
 end;
 $$;
 
+-- What was restored is in nightshift.deletion_events.
+drop table if exists nightshift.restores;
+
 -- A run can be cancelled, and ends as interrupted.
 alter table if exists nightshift.runs
 add column if not exists cancel_requested_at timestamptz,

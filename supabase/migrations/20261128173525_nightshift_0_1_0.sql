@@ -136,6 +136,9 @@ begin
 end;
 $$;
 
+-- What was restored is in nightshift.deletion_events.
+drop table if exists nightshift.restores;
+
 -- A run can be cancelled, and ends as interrupted.
 alter table if exists nightshift.runs
 add column if not exists cancel_requested_at timestamptz,
@@ -527,7 +530,7 @@ alter table nightshift.view_refreshes enable row level security;
 
 -- supabase/schema/retention/tables.sql
 
--- Retention policies, and the record of restores.
+-- Retention policies, and what a purge keeps between its batches.
 
 create table if not exists nightshift.retention_policies (
   relation regclass primary key,
@@ -693,23 +696,6 @@ $$;
 
 comment on type nightshift.purge_key is
   'A foreign key that refers to rows which go by a policy, and what the policy says of it: child, release, keep, or hold where it says nothing. related: what nightshift.related_tables has of the table referred to.';
-
-create table if not exists nightshift.restores (
-  id bigint generated always as identity primary key,
-  at timestamptz not null default clock_timestamp(),
-  relation_name text not null,
-  restored integer not null,
-  failed integer not null,
-  reasons jsonb not null default '[]'
-);
-
-comment on table nightshift.restores is
-  'One row for each call of nightshift.restore_rows, kept for settings.ledger_retention; never the contents of rows, nor their keys.';
-
-comment on column nightshift.restores.reasons is 'Why rows failed, most frequent first: [{code: the SQLSTATE, constraint, raisedIn: a line and function, rows}].';
-
-create index if not exists restores_at on nightshift.restores (at);
-alter table nightshift.restores enable row level security;
 
 -- supabase/schema/soft-delete/tables.sql
 
@@ -9008,54 +8994,6 @@ $$;
 comment on function nightshift.check_release is
   'Raises NS422, with the fix in the hint, unless the references of a foreign key can be set to null or default, and by whoever calls.';
 
--- supabase/schema/retention/check_restore.sql
-
-create or replace function nightshift.check_restore(policy nightshift.retention_policies)
-returns void
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  -- Whoever calls, not the owner of the function: it gives nobody a right to change rows that they lack.
-  caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
-  wrong text;
-begin
-  if not has_table_privilege(caller, policy.relation, 'update') then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s may not update rows of %s', caller, policy.relation),
-      hint = format('Restore as the owner of the table, or: grant update on %s to %I;', policy.relation, caller);
-  end if;
-  perform nightshift.trusted_name(policy.relation);
-  -- It says so where the columns of the policy are not what they were.
-  perform nightshift.due_by_marker('r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, now());
-
-  select case
-    when a.attname = policy.marker_column and nightshift.is_set_by_default(policy.relation, a.attname)
-      then format('%I of %s is set when a row is written, and says nothing of its deletion', a.attname, policy.relation)
-    when a.attnotnull then format('%I of %s cannot be null, so a row that has one is not a deleted one', a.attname, policy.relation)
-    when a.attgenerated <> '' then format('%I of %s is generated', a.attname, policy.relation)
-  end into wrong
-  from pg_catalog.pg_attribute a
-  where a.attrelid = policy.relation and a.attname in (policy.marker_column, policy.flag_column)
-    and (
-      a.attgenerated <> ''
-      or a.attname = policy.marker_column and (a.attnotnull or nightshift.is_set_by_default(policy.relation, a.attname))
-    )
-  limit 1;
-  if found then
-    raise exception using
-      errcode = 'NS422',
-      message = wrong,
-      hint = 'Rows can be restored where they are marked as deleted, by a column that is null in those that are not.';
-  end if;
-end;
-$$;
-
-comment on function nightshift.check_restore is
-  'Raises NS422, with the fix in the hint, unless the rows of a policy can be restored, and by whoever calls.';
-
 -- supabase/schema/retention/check_retention_policy.sql
 
 -- Retention policies: which rows of which table may go, and when. No policy, no deletion.
@@ -11414,30 +11352,6 @@ $$;
 comment on function nightshift.left_alone is
   'What a purge leaves to a partition policy: the partitions of a table, or around it (see partitions_to_retire), and what due_condition adds to due_by_marker for a row to be in none of them (otherwise; empty where there is none).';
 
--- supabase/schema/retention/list_restores.sql
-
-create or replace function nightshift.list_restores(relation text default null, max_restores integer default 20)
-returns jsonb
-language sql
-stable
-security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
-as $$
-  select coalesce(jsonb_agg(jsonb_build_object(
-    'at', r.at, 'relation', r.relation_name, 'restored', r.restored, 'failed', r.failed, 'reasons', r.reasons
-  ) order by r.id desc), '[]')
-  from (
-    select n.* from nightshift.restores n
-    where list_restores.relation is null or n.relation_name = list_restores.relation
-    order by n.id desc
-    limit least(greatest(list_restores.max_restores, 1), 1000)
-  ) r;
-$$;
-
-comment on function nightshift.list_restores is
-  'The newest calls of restore_rows first, as one JSON array: at, relation, restored, failed, reasons; of one table, named with its schema, when relation is given. max_restores: 1 to 1000, default 20.';
-
 -- supabase/schema/retention/list_retention_policies.sql
 
 create or replace function nightshift.list_retention_policies(as_of timestamptz default now(), budget_ms integer default 3000)
@@ -13069,45 +12983,6 @@ $$;
 comment on function nightshift.preview_retention_purge is
   'What a purge would do, without a run: each policy as list_retention_policies has it, in the order of their turns, with goes (how many due rows nobody holds) and keys (who refers to them, and what becomes of those rows), as measure_references estimates them. A policy that no longer fits its table, or for which there was no time, carries problem instead, one that is switched off neither. budget_ms: time for counting in all, default 4000.';
 
--- supabase/schema/retention/primary_key.sql
-
-create or replace function nightshift.primary_key(relation regclass, out column_name name, out type text, out equals text)
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  columns integer;
-begin
-  -- The type that the operator takes, without a length: a cast to varchar(3) would cut an id short, and find another row; and one to
-  -- a domain would run its checks, which may be anyone's.
-  select i.indnkeyatts, a.attname,
-    case o.cast_right when '' then format('%I.%I', tn.nspname, t.typname) else substr(o.cast_right, 3) end, concat(o.cast_left, ' ', o.name)
-  into columns, column_name, type, equals
-  from pg_catalog.pg_index i
-  join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-  join pg_catalog.pg_type t on t.oid = a.atttypid
-  join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace
-  join pg_catalog.pg_opclass c on c.oid = i.indclass[0]
-  join pg_catalog.pg_amop p on p.amopfamily = c.opcfamily and p.amoplefttype = c.opcintype
-    and p.amoprighttype = c.opcintype and p.amopstrategy = 3
-  cross join lateral nightshift.trusted_operator(p.amopopr) o
-  where i.indrelid = primary_key.relation and i.indisprimary;
-  if columns is distinct from 1 then
-    raise exception using
-      errcode = 'NS422',
-      message = case
-        when columns is null then format('%s has no primary key', relation)
-        else format('The primary key of %s has %s columns', relation, columns)
-      end,
-      hint = 'Rows are named by the value of a primary key of one column; restore others with an update of your own.';
-  end if;
-end;
-$$;
-
-comment on function nightshift.primary_key is
-  'The column of a primary key of one column, the type of its values, and what to write between the column and a value to compare them as its index does. Errors: NS422 when there is none (and see trusted_operator).';
-
 -- supabase/schema/retention/purge_batch.sql
 
 -- One batch of the purge: choose, lock, check again, delete, account for it. One call, one transaction.
@@ -14655,153 +14530,6 @@ $$;
 comment on function nightshift.resolve_references is
   'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the references that are then set to null or default. held: those that stay, with each foreign key that keeps them. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';
 
--- supabase/schema/retention/restore_rows.sql
-
--- Restoring rows: the mark of soft-deleted rows is taken off again, many at a time, and what could not be is kept on record.
--- Why: one row whose unique value was taken meanwhile must not keep a thousand others from coming back, and a restore that
---      failed is a user who is waiting.
--- Locks: ROW EXCLUSIVE on the table and row locks on what is restored.
-
-create or replace function nightshift.restore_rows(relation regclass, ids text[])
-returns jsonb
-language plpgsql
-security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
-set row_security = off
-set statement_timeout = '8s'
-set lock_timeout = '1s'
-as $$
-declare
-  policy nightshift.retention_policies;
-  key record;
-  keys text[];
-  id text;
-  marked text;
-  lock_row text;
-  restore_row text;
-  path_of_triggers text := (select s.trigger_search_path || ', pg_temp' from nightshift.settings s);
-  is_marked boolean;
-  leaf regclass;
-  changed integer;
-  state text;
-  violated text;
-  restored integer := 0;
-  not_found integer := 0;
-  not_deleted integer := 0;
-  failed jsonb := '[]';
-  context text;
-begin
-  perform nightshift.require_nothing_queued();
-  if ids is null or cardinality(ids) > 1000 or array_position(ids, null) is not null then
-    raise exception using
-      errcode = 'NS422',
-      message = case
-        when cardinality(ids) > 1000 then format('%s ids are more than one call restores', cardinality(ids))
-        else 'ids must be given, and none of them null'
-      end,
-      hint = 'Pass 1,000 at most, as text, and call again for the rest.';
-  end if;
-  select p.* into policy from nightshift.retention_policies p where p.relation = restore_rows.relation;
-  if not found then
-    raise exception using
-      errcode = 'NS404',
-      message = format('%s has no retention policy', coalesce(relation::text, 'null')),
-      hint = 'It says how a deleted row is marked. Name the table that has one: of a partitioned table, that is the table itself.';
-  end if;
-  -- From here on nobody changes the definition of the table, or the code of its triggers.
-  perform nightshift.hold_table(policy.relation, 'for update');
-  perform nightshift.check_restore(policy);
-  select k.* into key from nightshift.primary_key(policy.relation) k;
-  begin
-    execute format('select array(select k.id::text from (select distinct i::%s as id from unnest($1) i) k order by k.id)', key.type)
-    into keys using ids;
-  exception
-    when data_exception or check_violation then
-      raise exception using
-        errcode = 'NS422',
-        message = format('One of the ids is not a value of %I of %s, which is of type %s', key.column_name, policy.relation,
-          nightshift.column_type(policy.relation, key.column_name)),
-        hint = 'Pass the values of the primary key as text. Nothing was restored.';
-  end;
-
-  -- Operators are qualified: the update runs with the search path of the triggers.
-  marked := case when policy.flag_column is not null then format('r.%I is true', policy.flag_column)
-    else format('(r.%1$I is not null and r.%1$I operator(pg_catalog.<>) ''-infinity'')', policy.marker_column) end;
-  lock_row := format('select %s, r.tableoid from %s r where r.%I%s $1::%s for update of r',
-    marked, nightshift.scan_of(policy.relation), key.column_name, key.equals, key.type);
-  restore_row := format('update %s r set %I = null%s where r.%I%s $1::%s returning %s',
-    nightshift.scan_of(policy.relation), policy.marker_column,
-    case when policy.flag_column is null then '' else format(', %I = false', policy.flag_column) end,
-    key.column_name, key.equals, key.type, marked);
-  -- A conflict that shows only at the commit would undo all the others with it.
-  set constraints all immediate;
-
-  foreach id in array keys loop
-    for attempt in 1..2 loop
-      begin
-        execute lock_row into is_marked, leaf using id;
-        if is_marked is null then
-          not_found := not_found + 1;
-        elsif not is_marked then
-          not_deleted := not_deleted + 1;
-        else
-          -- Until now nobody was kept from hanging a trigger on the partition alone.
-          perform nightshift.hold_table(leaf, 'for update');
-          perform nightshift.trusted_name(leaf);
-          -- Triggers of the application were written for the application's own search path, not for ours.
-          perform pg_catalog.set_config('search_path', path_of_triggers, true);
-          execute restore_row into is_marked using id;
-          get diagnostics changed = row_count;
-          perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-          if changed = 0 or is_marked then
-            raise exception using errcode = 'NS422', message = 'A trigger kept the row deleted';
-          end if;
-          restored := restored + 1;
-        end if;
-        exit;
-      exception
-        -- A trigger may raise any code there is. Each is counted and reported, and none is passed over in silence.
-        when others then
-          get stacked diagnostics state = returned_sqlstate, violated = constraint_name, context = pg_exception_context;
-          -- A conflict with another session passes; what a trigger raises, it raises again.
-          continue when state = '40001' and attempt = 1;
-          -- The server is in trouble, not the row.
-          if state ~ '^(53|54|57|58|XX)' then
-            raise;
-          end if;
-          if state = '55P03' then
-            -- Whoever has waited in vain once waits no more.
-            perform set_config('lock_timeout', '1ms', true);
-          end if;
-          failed := failed || jsonb_build_object(
-            'id', id, 'code', state, 'constraint', nullif(violated, ''), 'raisedIn', nightshift.place_in_code(context));
-          exit;
-      end;
-    end loop;
-  end loop;
-
-  perform nightshift.trim_restores();
-  insert into nightshift.restores (relation_name, restored, failed, reasons)
-  select policy.relation::text, restored, jsonb_array_length(failed), coalesce(
-    jsonb_agg(
-      jsonb_build_object('code', g.code, 'constraint', g.violated, 'raisedIn', g.place, 'rows', g.n)
-      order by g.n desc, g.code, g.violated, g.place
-    ), '[]')
-  from (
-    select f ->> 'code', f ->> 'constraint', f ->> 'raisedIn', count(*) from jsonb_array_elements(failed) f group by 1, 2, 3
-  ) g(code, violated, place, n);
-  return jsonb_build_object('restored', restored, 'notFound', not_found, 'notDeleted', not_deleted, 'failed', failed);
-exception
-  when serialization_failure then
-    get stacked diagnostics context = pg_exception_context;
-    perform nightshift.raise_conflict(context);
-end;
-$$;
-
-comment on function nightshift.restore_rows is
-  'Takes the mark of the retention policy of a table (marker null, flag false) off the rows with these values of its primary key, given as text, at most 1,000. Each row is locked, in the order of the keys, looked at again under the lock and restored for itself, so that one that conflicts keeps no other back. Triggers fire, with settings.trigger_search_path. The caller needs UPDATE on the table; row level security does not apply. Returns {restored, notFound: how many are not there (purged already), notDeleted: how many are not marked, failed: [{id, code: the SQLSTATE, constraint, raisedIn: the line and function of a trigger that raised it}]}; 55P03: another session had it locked for a second. Makes deferred constraints immediate for the rest of the transaction. Recorded in nightshift.restores. statement_timeout 8 s. Errors, nothing restored: NS404 no policy, NS422.';
-
 -- supabase/schema/retention/retention_warnings.sql
 
 create or replace function nightshift.retention_warnings(relation regclass)
@@ -15203,31 +14931,6 @@ $$;
 
 comment on function nightshift.take_pending is
   'The rows that wait in this turn and are to be taken up next, locked where locking says so and then known to be due; level is null when none wait.';
-
--- supabase/schema/retention/trim_restores.sql
-
-create or replace function nightshift.trim_restores()
-returns bigint
-language sql
-security definer
-set search_path = pg_catalog, pg_temp
-as $$
-  with trimmed as (
-    delete from nightshift.restores r
-    where r.id in (
-      select old.id
-      from nightshift.restores old
-      where old.at < now() - (select s.ledger_retention from nightshift.settings s)
-      order by old.at
-      limit 1000
-    )
-    returning 1
-  )
-  select count(*) from trimmed;
-$$;
-
-comment on function nightshift.trim_restores is
-  'Deletes at most 1,000 records of restores older than settings.ledger_retention (default 90 days); returns how many. restore_rows calls it.';
 
 -- supabase/schema/retention/unreferenced_condition.sql
 
@@ -17590,10 +17293,13 @@ begin
 
       -- Triggers of the application were written for the application's own search path, not for ours.
       perform set_config('search_path', rules.trigger_path, true);
-      execute format('update %s r set %s%s from pg_catalog.jsonb_to_recordset($1) as k(%s) where %s and %s',
-        rules.source, rules.unmark, changes, rules.key_definition, rules.key_match, rules.deleted)
-      using portion, overrides;
-      get diagnostics changed = row_count;
+      execute format($query$
+        with updated as (
+          update %1$s r set %2$s%3$s from pg_catalog.jsonb_to_recordset($1) as k(%4$s) where %5$s and %6$s returning %6$s as kept
+        )
+        select pg_catalog.count(*) filter (where not u.kept) from updated u
+      $query$, rules.source, rules.unmark, changes, rules.key_definition, rules.key_match, rules.deleted)
+      into changed using portion, overrides;
       perform pg_catalog.set_config('search_path', path_before, true);
       if changed < jsonb_array_length(portion) then
         raise exception using errcode = 'NS422', message = 'A trigger kept the row deleted';
@@ -19347,25 +19053,26 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select
-    r.relation_name,
-    sum(r.failed)::numeric,
-    format('%s of %s rows: %s.', sum(r.failed), sum(r.failed + r.restored), coalesce((
+    e.relation_name,
+    coalesce(sum(e.rows) filter (where e.action = 'restore_failed'), 0),
+    format('%s of %s rows: %s.', coalesce(sum(e.rows) filter (where e.action = 'restore_failed'), 0), sum(e.rows), coalesce((
       select string_agg(format('%s%s%s (%s)', w.code, ' ' || w.violated, ' in ' || w.place, w.n), ', ' order by w.n desc, w.code, w.violated, w.place)
       from (
         select f ->> 'code' as code, f ->> 'constraint' as violated, f ->> 'raisedIn' as place, sum((f ->> 'rows')::bigint) as n
-        from unnest(array_agg(r.reasons)) a(reasons), jsonb_array_elements(a.reasons) f
+        from unnest(array_agg(e.details) filter (where e.action = 'restore_failed')) a(reasons), jsonb_array_elements(a.reasons) f
         group by 1, 2, 3
       ) w
     ), 'none failed')),
-    format('select nightshift.list_restores(%L);', r.relation_name),
+    format('select nightshift.list_deletion_events(%L);', e.relation_name),
     null::numeric, null::numeric, null::numeric, null::text
-  from nightshift.restores r
-  where r.at > health_failed_restores.as_of - interval '1 hour' and r.at <= health_failed_restores.as_of
-  group by r.relation_name;
+  from nightshift.deletion_events e
+  where e.action in ('restore', 'restore_failed')
+    and e.at > health_failed_restores.as_of - interval '1 hour' and e.at <= health_failed_restores.as_of
+  group by e.relation_name;
 $$;
 
 comment on function nightshift.health_failed_restores is
-  'Rows that nightshift.restore_rows could not restore in the hour before as_of, by table. See nightshift.health_checks.';
+  'Rows that nightshift.restore could not restore in the hour before as_of, by table. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'failed_restores',
@@ -19860,12 +19567,12 @@ as $$
   from pg_catalog.pg_class c
   cross join nightshift.settings s
   where c.oid in (
-    'nightshift.runs'::regclass, 'nightshift.view_refreshes'::regclass, 'nightshift.restores'::regclass
+    'nightshift.runs'::regclass, 'nightshift.view_refreshes'::regclass, 'nightshift.deletion_events'::regclass
   );
 $$;
 
 comment on function nightshift.health_ledger_size is
-  'Bytes of the tables that keep what was done (runs, view_refreshes, restores), with indexes and long values. See nightshift.health_checks.';
+  'Bytes of the tables that keep what was done (runs, view_refreshes, deletion_events), with indexes and long values. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'ledger_size',
@@ -21248,11 +20955,11 @@ revoke all on
   nightshift.database_sizes, nightshift.default_exclusions, nightshift.deletion_events, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
   nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
   nightshift.purge_pending, nightshift.purge_released,
-  nightshift.refresh_policies, nightshift.restores, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
+  nightshift.refresh_policies, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
   nightshift.runs, nightshift.settings, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on sequence
-  nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.restores_id_seq, nightshift.retired_partitions_id_seq,
+  nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.retired_partitions_id_seq,
   nightshift.view_refreshes_id_seq
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on type nightshift.partition_state from public;
@@ -21282,9 +20989,9 @@ to service_role, nightshift_runner;
 grant execute on function
   nightshift.add_partition_policy, nightshift.add_refresh_policy, nightshift.add_retention_policy,
   nightshift.adopt_refresh_policies, nightshift.alter_partition_policy, nightshift.alter_refresh_policy,
-  nightshift.alter_retention_policy, nightshift.check_partition_sizes, nightshift.list_restores, nightshift.pause,
+  nightshift.alter_retention_policy, nightshift.check_partition_sizes, nightshift.pause,
   nightshift.reattach_partition, nightshift.remove_health_threshold, nightshift.remove_partition_policy,
-  nightshift.remove_refresh_policy, nightshift.remove_retention_policy, nightshift.restore_rows,
+  nightshift.remove_refresh_policy, nightshift.remove_retention_policy,
   nightshift.set_health_threshold, nightshift.unpause
 to service_role;
 
@@ -21315,13 +21022,13 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'c462110290cb0124397ed4f7e3b7cab7c41abc823636976b50eed34802298678', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '64813dcd397bc15f6a23f272c99b2e0f966757d6754ee4773d90f1065ea5adb8', '{
   active_arbiter, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
   assess_partitions, assess_view, begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions,
   calling_user, can_be_referenced, cancel_run, cancellation, check_health, check_lease, check_partition_policy,
-  check_partition_sizes, check_purgeable, check_refresh_policy, check_release, check_restore, check_retention_policy,
+  check_partition_sizes, check_purgeable, check_refresh_policy, check_release, check_retention_policy,
   check_soft_delete, child_condition, child_steps, children_of_slice, choose_due_rows, code_in_context,
   column_definition_type, column_type, columns_named, columns_referred, comparison_operator, composite_types,
   condition_in_sql, constant_default, copy_after_attach, copy_grants, copy_settings, count_between, count_deleted,
@@ -21356,41 +21063,40 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   inspect_soft_delete, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state,
   job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns, key_in_words, key_of,
   keys_asked, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone, level_rank,
-  list_deletion_events, list_partition_policies, list_refresh_policies, list_restores, list_retention_policies,
-  list_runs, lock_for_change, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs,
-  marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog,
-  measure_children, measure_default_partition, measure_for_run, measure_leaves, measure_references,
-  measure_retention_backlog, measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members,
-  mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment,
-  note_decisions, note_detaching, note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept,
-  only_needed, operation_time, other_owners, override_assignments, own_due_condition, pages_of, partition_faults,
-  partition_key, partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before,
-  partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy,
-  parts_of_invalid_indexes, pause, place_in_code, plan_delete, plan_partition_maintenance, plan_restore,
-  plan_retention_purge, plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge,
-  preview_retirement, primary_key, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order,
-  purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_active, put_off, raise_conflict,
-  reach_rows, read_as_caller, read_partitions, read_pressure, reasons_of, reattach_partition, record_batch,
-  record_deletions, record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows,
-  redundant_indexes, reference_join, reference_tree, references_condition, referencing_keys, referred_tables,
-  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
-  related_policies, related_tables, release_default, released_row, remember_held, remove_health_threshold,
-  remove_partition_policy, remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due,
-  require_health_checks, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
-  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
-  require_period, require_referencing_indexes, require_refresh_policies, require_replica_identity,
-  require_retention_policies, require_statistics, require_trusted, require_trusted_keys, require_unrestricted,
-  require_wanted, require_within_brake, resolve_references, restore, restore_operation, restore_rows, restore_since,
-  restores, restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings,
-  retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check, runs,
-  sample_due_rows, scan_of, scan_time_of, secure_partition, secure_partitions, set_health_threshold, sets_to_remember,
-  settings, settle_key, settle_owner, settle_users, soft_delete, soft_delete_advice, soft_delete_cascades,
-  soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
-  soft_delete_view, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released,
-  subtract_held, subtract_row_sets, take_pending, time_of_number, trim_deletion_events, trim_restores, trim_runs,
-  trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unique_conflicts, unmute_triggers, unpause,
-  unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition, validate_default, view_of,
-  view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs,
+  list_deletion_events, list_partition_policies, list_refresh_policies, list_retention_policies, list_runs,
+  lock_for_change, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs, marker_is_indexed,
+  marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
+  measure_default_partition, measure_for_run, measure_leaves, measure_references, measure_retention_backlog,
+  measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
+  name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
+  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, operation_time,
+  other_owners, override_assignments, own_due_condition, pages_of, partition_faults, partition_key, partition_policies,
+  partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below, partitions_to_make,
+  partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code,
+  plan_delete, plan_partition_maintenance, plan_restore, plan_retention_purge, plan_view_refresh, policy_members,
+  policy_of_run, policy_of_view, preview_retention_purge, preview_retirement, purge_batch, purge_counted,
+  purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps,
+  purge_waits, put_active, put_off, raise_conflict, reach_rows, read_as_caller, read_partitions, read_pressure,
+  reasons_of, reattach_partition, record_batch, record_deletions, record_failed_restores, record_purge,
+  record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join, reference_tree, references_condition,
+  referencing_keys, referred_tables, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view,
+  refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, release_default, released_row,
+  remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
+  require_checked_keys, require_few_due, require_health_checks, require_known_names, require_marker_index,
+  require_no_rule, require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows,
+  require_ownership, require_partition_policies, require_period, require_referencing_indexes, require_refresh_policies,
+  require_replica_identity, require_retention_policies, require_statistics, require_trusted, require_trusted_keys,
+  require_unrestricted, require_wanted, require_within_brake, resolve_references, restore, restore_operation,
+  restore_since, restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies,
+  retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check,
+  runs, sample_due_rows, scan_of, scan_time_of, secure_partition, secure_partitions, set_health_threshold,
+  sets_to_remember, settings, settle_key, settle_owner, settle_users, soft_delete, soft_delete_advice,
+  soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables,
+  soft_delete_tables_of_operation, soft_delete_view, soft_delete_where, sources_as_of, spread_hold, stamp_retired,
+  start_operation, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number, trim_deletion_events,
+  trim_runs, trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unique_conflicts, unmute_triggers,
+  unpause, unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition, validate_default,
+  view_of, view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs,
   warn_of_namesake, warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop,
   why_not_retire, why_not_retire_so_many, without_replica_identity
 }')

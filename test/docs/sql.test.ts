@@ -18,7 +18,7 @@ const written = (expression: string | null): string =>
     .replace(/^NULL$/, 'null')
     .replace(/^'(\d+)'$/, '$1');
 
-/** Every page's rows of functions: `restore_rows(relation, ids)`. */
+/** Every page's rows of functions: `restore(relation, keys)`. */
 const documented = pages.flatMap((page) =>
   rowsOf(readPage(page), 'Function').map((row) => plain(row.Function)),
 );

@@ -84,7 +84,9 @@ describe('a health check', () => {
     await db.sql`select nightshift.add_retention_policy('app.log', '90 days', marker_column => 'created_at')`;
     expect(await readCheck(db.sql, 'soft_deletes')).toMatchObject({ level: 'ok', measured: 0 });
     expect(await readCheck(db.sql, 'soft_deleted_share')).toMatchObject({ measured: 0 });
-    await expect(db.sql`select nightshift.restore_rows('app.log', '{1}')`).rejects.toMatchObject({
+    await expect(
+      db.sql`select nightshift.enable_soft_delete('app.log', marker_column => 'created_at')`,
+    ).rejects.toMatchObject({
       code: 'NS422',
       message: /created_at .* set when a row is written/,
     });

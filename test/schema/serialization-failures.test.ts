@@ -176,7 +176,6 @@ describe('whatever is called over the API', () => {
         'plan_restore',
         'put_active',
         'deletion_stats',
-        'restore_rows',
         'list_retention_policies',
         'list_partition_policies',
         'add_retention_policy',
@@ -296,43 +295,42 @@ describe('a serialization failure', () => {
     expect(await timesRaised()).toBe(2);
   });
 
-  it('of a row that is restored is the failure of that row, after two tries', async () => {
+  it('of a row that is restored is a conflict, and nothing is restored', async () => {
     await createItems(10);
+    await db.sql`select nightshift.enable_soft_delete('app.items')`;
     await db.sql`
       create trigger conflict before update on app.items for each row when (old.id = 3) execute function app.conflict()`;
     await letServiceRoleWrite();
     const client = await apiClient();
-    const ids = range(1, 5).map(String);
-    const { data, error } = await client.rpc('restore_rows', { relation: 'app.items', ids });
-    expect(error).toBeNull();
-    expect(data).toMatchObject({ restored: 4, failed: [{ id: '3', code: '40001' }] });
-    expect(await timesRaised()).toBe(2);
+    const keys = range(1, 5);
+    const { error } = await client.rpc('restore', { relation: 'app.items', keys });
+    expect(error).toMatchObject({ code: 'NS425' });
+    expect(await timesRaised()).toBe(1);
+    expect(await idsOf(db.sql, 'app.items where deleted_at is null')).toEqual([]);
   });
 
-  it('of a row that another session moves out of its partition meanwhile is none, after two tries', async () => {
+  it('of a row that another session moves out of its partition meanwhile is a conflict for who restores it', async () => {
     await db.sql.unsafe(`
       create table app.items (id integer primary key, deleted_at timestamptz) partition by range (id);
       create table app.items_low partition of app.items for values from (1) to (100);
       create table app.items_high partition of app.items for values from (100) to (200);
       insert into app.items select id, now() from generate_series(1, 5) id;
       create index on app.items (deleted_at);
-      select nightshift.add_retention_policy('app.items', '30 days');
+      select nightshift.enable_soft_delete('app.items');
     `);
     await letServiceRoleWrite();
     const client = await apiClient();
     const mover = db.connect();
     await mover`begin`;
     await mover`update app.items set id = 103 where id = 3`;
-    const restoring = client
-      .rpc('restore_rows', { relation: 'app.items', ids: ['2', '3', '4'] })
-      .then();
+    const restoring = client.rpc('restore', { relation: 'app.items', keys: [2, 3, 4] }).then();
     await until('the restore waits for the row', async () => {
       const waiting =
         await db.sql`select from pg_locks where locktype = 'transactionid' and not granted`;
       return waiting.length > 0;
     });
     await mover`commit`;
-    expect((await restoring).data).toMatchObject({ restored: 2, notFound: 1, failed: [] });
+    expect((await restoring).error).toMatchObject({ code: 'NS425' });
   });
 
   it.each(['api', 'direct'])(

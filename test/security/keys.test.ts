@@ -56,8 +56,7 @@ const lines: Record<string, { withPolicy?: true; act: (holder: Holder) => Result
     act: (holder) => holder.write('public', 'orders', 'note', 'x'),
   },
   'bring soft-deleted rows back': {
-    withPolicy: true,
-    act: (holder) => holder.rpc('restore_rows', { relation: policy.relation, ids: ['1'] }),
+    act: (holder) => holder.rpc('restore', { relation: policy.relation, keys: [1] }),
   },
   'read the ledger, the policies, the health': {
     act: async (holder) =>
@@ -96,7 +95,8 @@ beforeAll(async () => {
     create table public.orders (id integer primary key, note text, deleted_at timestamptz);
     create index on public.orders (deleted_at);
     alter table public.orders enable row level security;
-    grant select, insert, update, delete on public.orders to service_role`);
+    grant select, insert, update, delete on public.orders to service_role;
+    select nightshift.enable_soft_delete('public.orders')`);
   const gateway = await db.gateway();
   const seconds = Math.floor(systemClock.nowMs() / 1_000);
   const user = { role: 'authenticated', sub: crypto.randomUUID(), exp: seconds + 600 };

@@ -239,20 +239,24 @@ describe('a runner token reaches nothing else', () => {
     });
 
   it('no table or view, of Nightshift or of the application', async () => {
-    const relations = await db.sql<{ schema: string; name: string; column: string }[]>`
-      select distinct on (c.oid) n.nspname as schema, c.relname as name, a.attname as column
+    const relations = await db.sql<
+      { schema: string; name: string; column: string; part: boolean }[]
+    >`
+      select distinct on (c.oid) n.nspname as schema, c.relname as name, a.attname as column, c.relispartition as part
       from pg_class c join pg_namespace n on n.oid = c.relnamespace
       join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and a.attidentity = '' and a.attgenerated = ''
       where n.nspname in ('public', 'nightshift') and c.relkind in ('r', 'p', 'v', 'm')`;
     expect(relations.length).toBeGreaterThan(5);
-    for (const { schema, name, column } of relations) {
+    for (const { schema, name, column, part } of relations) {
       const statuses = [
         await send('GET', name, schema),
         await send('POST', name, schema, { [column]: null }),
         await send('PATCH', `${name}?${column}=not.is.null`, schema, { [column]: null }),
         await send('DELETE', `${name}?${column}=not.is.null`, schema),
       ].map(({ status }) => status);
-      expect(statuses, `${schema}.${name}`).toEqual([403, 403, 403, 403]);
+      // PostgREST knows no partitions.
+      const refused = part ? 404 : 403;
+      expect(statuses, `${schema}.${name}`).toEqual([refused, refused, refused, refused]);
     }
   });
 
@@ -271,7 +275,7 @@ describe('a runner token reaches nothing else', () => {
       ['pause', { reason: 'x' }],
       ['unpause', {}],
       ['set_health_threshold', { check_name: 'backlog_age', critical: 1e9 }],
-      ['restore_rows', { relation: 'app.orders', ids: ['1'] }],
+      ['restore', { relation: 'app.orders', keys: [1] }],
       ['hold_run', { run_id: crypto.randomUUID(), fence: 1 }],
     ] as const) {
       const answer = await send('POST', `rpc/${name}`, 'nightshift', args);

@@ -52,7 +52,6 @@ const noRelations: Record<string, string> = {
   due_percent: 'a number',
   from_bound: 'a literal from bound_of_time',
   in_utc: 'a word',
-  'key.equals': 'an operator from trusted_operator',
   'key.key': 'a number',
   'key.type': 'a type',
   'leaf::oid': 'a number',

@@ -84,8 +84,6 @@ export function callsOverTheApi(leaseOf: (job: string) => object): Record<string
     deletion_stats: { relation: 'app.items' },
     list_deletion_events: {},
     disable_soft_delete: { relation: 'app.items', deleted_rows: 'keep' },
-    restore_rows: { relation: 'app.items', ids: ['1'] },
-    list_restores: {},
     list_retention_policies: {},
     list_refresh_policies: {},
     list_partition_policies: {},

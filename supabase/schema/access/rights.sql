@@ -7,11 +7,11 @@ revoke all on
   nightshift.database_sizes, nightshift.default_exclusions, nightshift.deletion_events, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
   nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
   nightshift.purge_pending, nightshift.purge_released,
-  nightshift.refresh_policies, nightshift.restores, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
+  nightshift.refresh_policies, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
   nightshift.runs, nightshift.settings, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on sequence
-  nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.restores_id_seq, nightshift.retired_partitions_id_seq,
+  nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.retired_partitions_id_seq,
   nightshift.view_refreshes_id_seq
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on type nightshift.partition_state from public;
@@ -41,9 +41,9 @@ to service_role, nightshift_runner;
 grant execute on function
   nightshift.add_partition_policy, nightshift.add_refresh_policy, nightshift.add_retention_policy,
   nightshift.adopt_refresh_policies, nightshift.alter_partition_policy, nightshift.alter_refresh_policy,
-  nightshift.alter_retention_policy, nightshift.check_partition_sizes, nightshift.list_restores, nightshift.pause,
+  nightshift.alter_retention_policy, nightshift.check_partition_sizes, nightshift.pause,
   nightshift.reattach_partition, nightshift.remove_health_threshold, nightshift.remove_partition_policy,
-  nightshift.remove_refresh_policy, nightshift.remove_retention_policy, nightshift.restore_rows,
+  nightshift.remove_refresh_policy, nightshift.remove_retention_policy,
   nightshift.set_health_threshold, nightshift.unpause
 to service_role;
 

@@ -1,4 +1,4 @@
--- Retention policies, and the record of restores.
+-- Retention policies, and what a purge keeps between its batches.
 
 create table if not exists nightshift.retention_policies (
   relation regclass primary key,
@@ -164,20 +164,3 @@ $$;
 
 comment on type nightshift.purge_key is
   'A foreign key that refers to rows which go by a policy, and what the policy says of it: child, release, keep, or hold where it says nothing. related: what nightshift.related_tables has of the table referred to.';
-
-create table if not exists nightshift.restores (
-  id bigint generated always as identity primary key,
-  at timestamptz not null default clock_timestamp(),
-  relation_name text not null,
-  restored integer not null,
-  failed integer not null,
-  reasons jsonb not null default '[]'
-);
-
-comment on table nightshift.restores is
-  'One row for each call of nightshift.restore_rows, kept for settings.ledger_retention; never the contents of rows, nor their keys.';
-
-comment on column nightshift.restores.reasons is 'Why rows failed, most frequent first: [{code: the SQLSTATE, constraint, raisedIn: a line and function, rows}].';
-
-create index if not exists restores_at on nightshift.restores (at);
-alter table nightshift.restores enable row level security;

@@ -137,10 +137,13 @@ begin
 
       -- Triggers of the application were written for the application's own search path, not for ours.
       perform set_config('search_path', rules.trigger_path, true);
-      execute format('update %s r set %s%s from pg_catalog.jsonb_to_recordset($1) as k(%s) where %s and %s',
-        rules.source, rules.unmark, changes, rules.key_definition, rules.key_match, rules.deleted)
-      using portion, overrides;
-      get diagnostics changed = row_count;
+      execute format($query$
+        with updated as (
+          update %1$s r set %2$s%3$s from pg_catalog.jsonb_to_recordset($1) as k(%4$s) where %5$s and %6$s returning %6$s as kept
+        )
+        select pg_catalog.count(*) filter (where not u.kept) from updated u
+      $query$, rules.source, rules.unmark, changes, rules.key_definition, rules.key_match, rules.deleted)
+      into changed using portion, overrides;
       perform pg_catalog.set_config('search_path', path_before, true);
       if changed < jsonb_array_length(portion) then
         raise exception using errcode = 'NS422', message = 'A trigger kept the row deleted';

@@ -188,7 +188,8 @@ const onTheTableItself: Bait[] = [
       ...both('measure_retention_backlog app.orders'),
       ...both('measure_retention_backlogs app.orders'),
       ...both('purge_batch app.orders'),
-      'restore_rows app.orders',
+      'deletion_stats app.orders',
+      'disable_soft_delete app.orders',
       ...looks,
     ],
     served: ['set_health_threshold'],
@@ -235,7 +236,6 @@ const onTheTableItself: Bait[] = [
       ...both('measure_retention_backlog app.orders'),
       ...both('measure_retention_backlogs app.orders'),
       ...both('purge_batch app.orders'),
-      'restore_rows app.orders',
       ...looks,
     ],
     served: ['set_health_threshold'],
@@ -363,7 +363,7 @@ const triggers: Bait[] = [
     table: 'app.orders',
     before: 'grant trigger on app.orders to <mallory>',
     hang: 'create trigger bait before delete or update on app.orders for each row execute function mallory.fire()',
-    runsIn: ['purge_batch app.orders', 'restore_rows app.orders'],
+    runsIn: ['purge_batch app.orders'],
   },
   ...[
     ['the condition of a trigger whose function is of Postgres', 'mallory.evil(old.id)'],
@@ -385,7 +385,7 @@ const triggers: Bait[] = [
         ${first}
         create trigger "bait of <mallory>" before delete or update on app.orders for each row when (${condition})
         execute function suppress_redundant_updates_trigger()`,
-      runsIn: ['purge_batch app.orders', 'restore_rows app.orders'],
+      runsIn: ['purge_batch app.orders'],
     }),
   ),
   {

@@ -1,3 +1,5 @@
+import { behindCalls } from '../../support/every-call.ts';
+
 /** A call that the matrix makes, in a transaction of its own that is undone. */
 export interface Call {
   /** The function, and what tells this call of it from others. */
@@ -38,10 +40,6 @@ const dryAndReal = (name: string, args: string, options: Options): Call[] =>
 const onPurgedTable = (table: string): Call[] => {
   const name = `'${table}'`;
   const purge = { table, job: 'retention-purge' } as const;
-  const softDeleted = {
-    table,
-    statements: () => [`select nightshift.enable_soft_delete(${name})`],
-  };
   return [
     call('add_retention_policy', `${name}, '30 days'`, {
       table,
@@ -60,23 +58,50 @@ const onPurgedTable = (table: string): Call[] => {
         ))`,
       ],
     }),
-    call('restore_rows', `${name}, '{1,2}'`, { table }),
-    call('enable_soft_delete', name, { table }),
-    call('disable_soft_delete', `${name}, 'keep'`, softDeleted),
-    call('soft_delete', `${name}, '[1, 2]'`, softDeleted),
-    call(
-      'soft_delete_where',
-      `${name}, '[{"column": "id", "operator": "eq", "value": 1}]'`,
-      softDeleted,
-    ),
-    call('plan_delete', `${name}, '[1, 2]'`, softDeleted),
-    call('restore', `${name}, '[1, 2]'`, softDeleted),
-    call('restore_since', `${name}, '2020-01-01'`, softDeleted),
-    call('put_active', `${name}, '{"id": 1}', 'deleted_at'`, softDeleted),
-    call('deleted_since', name, softDeleted),
-    call('deletion_stats', name, softDeleted),
+    ...onSoftDeletedTable(table),
   ];
 };
+
+function onSoftDeletedTable(table: string): Call[] {
+  const name = `'${table}'`;
+  const keyOf = (id: number) =>
+    JSON.stringify(table === 'app.orders' ? { id } : { id, room: 1 + (id % 2) });
+  const enable = `select nightshift.enable_soft_delete(${name}, views => false)`;
+  const enabled = { table, statements: () => [enable] };
+  // Deleting and restoring has the rights of whoever calls, so this is about what in it has those of the owner.
+  const asService = {
+    table,
+    statements: () => [
+      enable,
+      `grant usage on schema app to service_role; grant select, insert, update on ${table} to service_role`,
+      'set local role service_role',
+    ],
+  };
+  const operation = `(nightshift.soft_delete(${name}, '[${keyOf(30)}]') ->> 'operation')::uuid`;
+  return [
+    call('enable_soft_delete', `${name}, views => false`, { table }),
+    call('disable_soft_delete', `${name}, 'keep'`, enabled),
+    call('inspect_soft_delete', name, enabled),
+    call('deletion_stats', name, enabled),
+    call('deleted_since', name, asService),
+    call('plan_delete', `${name}, '[${keyOf(30)}]'`, asService),
+    call('soft_delete', `${name}, '[${keyOf(30)}]'`, asService),
+    call(
+      'soft_delete_where',
+      `${name}, '[{"column": "id", "operator": "gt", "value": 30}]'`,
+      asService,
+    ),
+    call('plan_restore', operation, asService),
+    call('restore', `${name}, '[${keyOf(1)}, ${keyOf(2)}]'`, asService),
+    call('restore_operation', operation, asService),
+    call('restore_since', `${name}, '2020-01-01'`, asService),
+    call(
+      'put_active',
+      `${name}, '${keyOf(200)}', '${table === 'app.orders' ? 'id' : 'id, room'}'`,
+      asService,
+    ),
+  ];
+}
 
 const onPartitionedTable = (table: string): Call[] => {
   const name = `'${table}'`;
@@ -148,7 +173,6 @@ const onAll: Call[] = [
   call('get_health', ''),
   call('check_health', "array['default_partition_rows', 'backlog_age']", { job: 'health-check' }),
   call('set_health_threshold', "'soft_deletes', 'app.orders', 1"),
-  call('inspect_soft_delete', ''),
   call('describe_installation', ''),
   call('describe_jobs', ''),
 ];
@@ -161,8 +185,9 @@ export const calls: Call[] = [
   ...onAll,
 ];
 
-/** Functions that are called from outside and look at nothing but tables of Nightshift. */
+/** Functions that look at nothing but tables of Nightshift, and those that the calls above are made of. */
 export const withoutTables = [
+  ...behindCalls,
   'begin_run',
   'cancel_run',
   'find_run',
@@ -170,15 +195,12 @@ export const withoutTables = [
   'get_run',
   'heartbeat_run',
   'list_deletion_events',
-  'list_restores',
   'list_runs',
   'pause',
-  'plan_restore',
   'remove_health_threshold',
   'remove_partition_policy',
   'remove_refresh_policy',
   'remove_retention_policy',
-  'restore_operation',
   'resume_run',
   'unpause',
 ];

@@ -115,26 +115,6 @@ describe('what is hung on a table while a call waits for its lock is seen', () =
       },
     ],
     [
-      'a trigger on a partition of which a row is restored',
-      {
-        given: `
-          create table app.rooms (id integer primary key, deleted_at timestamptz) partition by list (id);
-          create table app.rooms_1 partition of app.rooms for values in (1);
-          insert into app.rooms values (1, now());
-          alter table app.rooms owner to <owner>; alter table app.rooms_1 owner to <owner>;
-          insert into nightshift.retention_policies (relation, drop_after, marker_column) values ('app.rooms', '30 days', 'deleted_at');
-          grant trigger on app.rooms_1 to <mallory>`,
-        meanwhile:
-          'create trigger bait before update on app.rooms_1 for each row execute function mallory.fire()',
-        job: 'retention-purge',
-        // A row whose restore waited long for the lock is left to the next call.
-        call: () => `
-          select nightshift.restore_rows('app.rooms', '{1}'); select nightshift.restore_rows('app.rooms', '{1}')`,
-        undo: `
-          delete from nightshift.retention_policies where relation = 'app.rooms'::regclass; drop table app.rooms`,
-      },
-    ],
-    [
       'a view in the place of a table, by the owner of its schema',
       {
         given: `

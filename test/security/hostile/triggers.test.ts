@@ -93,7 +93,6 @@ describe('a deferred trigger that the caller has queued before', () => {
   it.each([
     "purge_batch(gen_random_uuid(), 1, 'app.orders', 1000)",
     "create_partitions(gen_random_uuid(), 1, '{app.events}')",
-    "restore_rows('app.orders', '{1}')",
   ])('is not run by %s', async (call) => {
     const { admin, nameRoles } = world;
     await admin.unsafe(
@@ -122,6 +121,52 @@ describe('a deferred trigger that the caller has queued before', () => {
     }
     expect(await world.timesRun()).toBe(0);
   });
+});
+
+describe('a trigger of someone else on a table with soft delete', () => {
+  const calls = ["soft_delete('app.orders', '[50]')", "restore('app.orders', '[1]')"];
+  it.each(calls)(
+    'gains by %s what the caller has, and never the rights of the owner',
+    async (call) => {
+      const { admin, nameRoles, mallory } = world;
+      await admin.unsafe(
+        nameRoles(`
+        set role <owner>;
+        select nightshift.enable_soft_delete('app.orders', views => false);
+        grant usage on schema app to service_role; grant select, update on app.orders to service_role;
+        reset role;
+        grant trigger on app.orders to <mallory>;
+        set role <mallory>;
+        create table mallory.loot (taken_as text);
+        grant insert on mallory.loot to public;
+        create function mallory.loot() returns trigger language plpgsql as $$
+        begin
+          insert into mallory.loot values (current_user);
+          perform mallory.mark();
+          return new;
+        end $$;
+        create trigger bait before update on app.orders for each row execute function mallory.loot();
+        reset role`),
+      );
+      const session = postgres(world.adminUrl, { max: 1, onnotice: () => {} });
+      await world.timesRun();
+      try {
+        await session`set role service_role`;
+        await session.unsafe(`select nightshift.${call}`);
+        expect(await admin`select distinct taken_as from mallory.loot`).toEqual([
+          { taken_as: 'service_role' },
+        ]);
+        expect(await world.timesRun()).toBe(0);
+      } finally {
+        await session.end();
+        await admin.unsafe(
+          `drop trigger bait on app.orders; drop function mallory.loot(); drop table mallory.loot;
+        select nightshift.disable_soft_delete('app.orders', 'keep');
+        revoke trigger on app.orders from ${mallory}`,
+        );
+      }
+    },
+  );
 });
 
 describe('a function that fits better in a schema of the search path of triggers', () => {

@@ -151,9 +151,10 @@ export const nightShiftScenarios: HealthScenario[] = [
       await createSoftDeleted(sql, 'app.restored', 1);
       await sql`create unique index live_names on app.restored (name) where deleted_at is null`;
       // The name of the first is that of the thirteenth, which is alive.
-      await sql`select nightshift.restore_rows('app.restored', '{1, 2}')`;
+      await sql`select nightshift.enable_soft_delete('app.restored')`;
+      await sql`select nightshift.restore('app.restored', '[1, 2]')`;
     },
-    mend: ({ sql }) => sql`update nightshift.restores set at = at - interval '1 hour'`,
-    obstruct: { lock: 'nightshift.restores' },
+    mend: ({ sql }) => sql`update nightshift.deletion_events set at = at - interval '1 hour'`,
+    obstruct: { lock: 'nightshift.deletion_events' },
   },
 ];

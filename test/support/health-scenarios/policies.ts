@@ -105,10 +105,11 @@ export const policyScenarios: HealthScenario[] = [
     finding: { subject: 'app.emptied', level: 'warning', detail: /^150 in the hour before/ },
     sicken: async ({ sql }) => {
       await createSoftDeleted(sql, 'app.emptied', 1);
+      await sql`select nightshift.enable_soft_delete('app.emptied')`;
       await sql`insert into app.emptied (id, deleted_at) select id, now() from generate_series(101, 250) id`;
     },
     mend: ({ sql }) =>
-      sql`select nightshift.restore_rows('app.emptied', (select array_agg(id::text) from app.emptied))`,
+      sql`select nightshift.restore('app.emptied', (select jsonb_agg(id) from app.emptied))`,
     obstruct: { revoke: 'app.emptied' },
   },
   {
@@ -116,10 +117,11 @@ export const policyScenarios: HealthScenario[] = [
     finding: { subject: 'app.tombs', level: 'info', detail: /^About 11 of 13 rows/ },
     sicken: async ({ sql }) => {
       await createSoftDeleted(sql, 'app.tombs', 1);
+      await sql`select nightshift.enable_soft_delete('app.tombs')`;
       await sql`analyze app.tombs`;
     },
     mend: async ({ sql }) => {
-      await sql`select nightshift.restore_rows('app.tombs', (select array_agg(id::text) from app.tombs))`;
+      await sql`select nightshift.restore('app.tombs', (select jsonb_agg(id) from app.tombs))`;
       await sql`analyze app.tombs`;
     },
     obstruct: { revoke: 'app.tombs' },

@@ -8,25 +8,26 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select
-    r.relation_name,
-    sum(r.failed)::numeric,
-    format('%s of %s rows: %s.', sum(r.failed), sum(r.failed + r.restored), coalesce((
+    e.relation_name,
+    coalesce(sum(e.rows) filter (where e.action = 'restore_failed'), 0),
+    format('%s of %s rows: %s.', coalesce(sum(e.rows) filter (where e.action = 'restore_failed'), 0), sum(e.rows), coalesce((
       select string_agg(format('%s%s%s (%s)', w.code, ' ' || w.violated, ' in ' || w.place, w.n), ', ' order by w.n desc, w.code, w.violated, w.place)
       from (
         select f ->> 'code' as code, f ->> 'constraint' as violated, f ->> 'raisedIn' as place, sum((f ->> 'rows')::bigint) as n
-        from unnest(array_agg(r.reasons)) a(reasons), jsonb_array_elements(a.reasons) f
+        from unnest(array_agg(e.details) filter (where e.action = 'restore_failed')) a(reasons), jsonb_array_elements(a.reasons) f
         group by 1, 2, 3
       ) w
     ), 'none failed')),
-    format('select nightshift.list_restores(%L);', r.relation_name),
+    format('select nightshift.list_deletion_events(%L);', e.relation_name),
     null::numeric, null::numeric, null::numeric, null::text
-  from nightshift.restores r
-  where r.at > health_failed_restores.as_of - interval '1 hour' and r.at <= health_failed_restores.as_of
-  group by r.relation_name;
+  from nightshift.deletion_events e
+  where e.action in ('restore', 'restore_failed')
+    and e.at > health_failed_restores.as_of - interval '1 hour' and e.at <= health_failed_restores.as_of
+  group by e.relation_name;
 $$;
 
 comment on function nightshift.health_failed_restores is
-  'Rows that nightshift.restore_rows could not restore in the hour before as_of, by table. See nightshift.health_checks.';
+  'Rows that nightshift.restore could not restore in the hour before as_of, by table. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'failed_restores',

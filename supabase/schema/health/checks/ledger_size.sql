@@ -21,12 +21,12 @@ as $$
   from pg_catalog.pg_class c
   cross join nightshift.settings s
   where c.oid in (
-    'nightshift.runs'::regclass, 'nightshift.view_refreshes'::regclass, 'nightshift.restores'::regclass
+    'nightshift.runs'::regclass, 'nightshift.view_refreshes'::regclass, 'nightshift.deletion_events'::regclass
   );
 $$;
 
 comment on function nightshift.health_ledger_size is
-  'Bytes of the tables that keep what was done (runs, view_refreshes, restores), with indexes and long values. See nightshift.health_checks.';
+  'Bytes of the tables that keep what was done (runs, view_refreshes, deletion_events), with indexes and long values. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'ledger_size',

@@ -60,3 +60,31 @@ async function* batchesOf<Key>(keys: Keys<Key>, rows: () => number): AsyncGenera
   }
   if (batch.length > 0) yield batch;
 }
+
+/**
+ * Runs one page after the other, each from where the one before ended, and yields what each answers. A page that the database
+ * has no time for is halved, and those after it are as small.
+ */
+export async function* inPages<Answer extends { after: object | null }>(
+  signal: AbortSignal | undefined,
+  run: (page: { max_rows: number; after: object | null }) => Promise<Answer>,
+): AsyncGenerator<Answer> {
+  let rows = maxBatch;
+  let after: object | null = null;
+  for (;;) {
+    signal?.throwIfAborted();
+    const answer: Answer | undefined = await run({ max_rows: rows, after }).catch(
+      (error: unknown) => {
+        if (rows > 1 && tookTooLong(error)) return undefined;
+        throw error;
+      },
+    );
+    if (answer === undefined) {
+      rows = Math.ceil(rows / 2);
+      continue;
+    }
+    yield answer;
+    after = answer.after;
+    if (after === null) return;
+  }
+}

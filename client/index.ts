@@ -8,14 +8,18 @@ export {
   SoftDeleteError,
 } from './errors.ts';
 export { type DeletionPlan, planDelete, planRestore, type RestorationPlan } from './plan.ts';
+export { type Put, putActive } from './put-active.ts';
 export {
   type OnConflict,
   type OperationRestoration,
   type Restoration,
+  type RestorationSince,
   type RestoreOptions,
   restore,
   restoreOperation,
+  restoreSince,
 } from './restore.ts';
 export { type DeleteOptions, type Deletion, softDelete, startOperation } from './soft-delete.ts';
+export { type DeletionStats, deletionStats } from './stats.ts';
 export type { Client, KeyOf, Keys, TableName, WithSoftDelete } from './types.ts';
 export { type Condition, type DeletionWhere, softDeleteWhere } from './where.ts';

@@ -1,4 +1,4 @@
-import { inBatches, isSingle, maxBatch, tookTooLong } from './batches.ts';
+import { inBatches, inPages, isSingle } from './batches.ts';
 import { type About, addCounts, call, isObject, keysForJson, relationOf } from './call.ts';
 import {
   NotDeletedError,
@@ -65,6 +65,9 @@ type KeysAnswer<Key> = Answer<RestoreConflict<Key>> &
   Pick<Restoration, 'restored' | 'notDeleted' | 'notFound'>;
 type OperationAnswer = Answer<OperationRestoration['conflicts'][number]> &
   Pick<OperationRestoration, 'restored'> & { after: { relation: string; key: object } | null };
+
+type SinceAnswer<Key> = Answer<RestoreConflict<Key>> &
+  Pick<Restoration, 'restored'> & { after: object | null };
 
 /**
  * Takes the mark of deletion off rows, by their keys. What went with them by cascade comes back by `restoreOperation`. Rights,
@@ -170,35 +173,74 @@ export async function restoreOperation<Database>(
 ): Promise<OperationRestoration> {
   const about: About = { operation, signal };
   const total: OperationRestoration = { restored: {}, ...nothing() };
-  let rows = maxBatch;
-  let after: OperationAnswer['after'] = null;
-  for (;;) {
-    signal?.throwIfAborted();
-    const args: object = {
-      operation,
-      on_conflict: onConflict,
-      restored_by: by,
-      reason,
-      max_rows: rows,
-      after,
-    };
-    try {
-      const { answer } = await call(client, 'restore_operation', args, isOperationAnswer, about);
-      addCounts(total.restored, answer.restored);
-      add(total, answer);
-      after = answer.after;
-    } catch (error) {
-      if (rows > 1 && tookTooLong(error)) {
-        rows = Math.ceil(rows / 2);
-        continue;
-      }
-      // The try whose answer was lost restored all there was.
-      if (isOwn(error, 'NS404') && error.answerLost) return total;
-      throw isOwn(error, 'NS409') ? new RestoreConflictError(error.message, error) : error;
-    }
+  const args = { operation, on_conflict: onConflict, restored_by: by, reason };
+  const restorePage = (page: object): Promise<OperationAnswer> =>
+    call(client, 'restore_operation', { ...args, ...page }, isOperationAnswer, about).then(
+      ({ answer }) => answer,
+      (error: unknown) => {
+        // The try whose answer was lost restored all there was.
+        if (isOwn(error, 'NS404') && error.answerLost)
+          return { restored: {}, failed: [], parents: 0, replaced: 0, after: null };
+        throw isOwn(error, 'NS409') ? new RestoreConflictError(error.message, error) : error;
+      },
+    );
+  for await (const answer of inPages(signal, restorePage)) {
+    addCounts(total.restored, answer.restored);
+    add(total, answer);
     onProgress?.(structuredClone(total));
-    if (after === null) return total;
   }
+  return total;
+}
+
+export type RestorationSince<Key = unknown> = Omit<Restoration<Key>, 'notDeleted' | 'notFound'>;
+
+/**
+ * Restores the rows of a table that were deleted at a moment or later, whoever deleted them, the earliest first. What went
+ * along with them in other tables comes back by a call for each of those, after this one. Batches and repeats are those of
+ * `restoreOperation`. No such row is no error.
+ *
+ *     await restoreSince(client, 'public.orders', '2026-03-01T12:00:00Z');
+ *
+ * Errors: RestoreConflictError with onConflict 'fail'. Otherwise SoftDeleteError: NS403 not for users, or in the name of
+ * another; NS404 soft delete is not enabled. The signal's reason, when aborted.
+ */
+export async function restoreSince<
+  Database,
+  Name extends TableName<Database>,
+  Key = KeyOf<Database, Name>,
+>(
+  client: Client<Database>,
+  table: Name,
+  /** With its time zone, as in '2026-03-01T12:00:00Z' or what toISOString of a Date gives. */
+  since: string,
+  {
+    onConflict = 'skip',
+    by,
+    reason,
+    signal,
+    onProgress,
+  }: RestoreOptions & {
+    /** Called after each committed batch, with the totals so far. */
+    onProgress?: ((total: RestorationSince<Key>) => void) | undefined;
+  } = {},
+): Promise<RestorationSince<Key>> {
+  const about: About = { table, signal };
+  const total: RestorationSince<Key> = { restored: 0, ...nothing() };
+  const relation = relationOf(table);
+  const args = { relation, since, on_conflict: onConflict, restored_by: by, reason };
+  const restorePage = (page: object): Promise<SinceAnswer<Key>> =>
+    call(client, 'restore_since', { ...args, ...page }, isSinceAnswer<Key>, about).then(
+      ({ answer }) => answer,
+      (error: unknown) => {
+        throw isOwn(error, 'NS409') ? new RestoreConflictError(error.message, error) : error;
+      },
+    );
+  for await (const answer of inPages(signal, restorePage)) {
+    total.restored += answer.restored;
+    add(total, answer);
+    onProgress?.(structuredClone(total));
+  }
+  return total;
 }
 
 const nothing = () => ({ failed: 0, conflicts: [], parents: 0, replaced: 0 });
@@ -246,4 +288,7 @@ const isKeysAnswer = <Key>(data: unknown): data is KeysAnswer<Key> =>
   isObject(data) && 'notDeleted' in data && 'failed' in data;
 
 const isOperationAnswer = (data: unknown): data is OperationAnswer =>
+  isObject(data) && 'after' in data && 'failed' in data;
+
+const isSinceAnswer = <Key>(data: unknown): data is SinceAnswer<Key> =>
   isObject(data) && 'after' in data && 'failed' in data;

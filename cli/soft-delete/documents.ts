@@ -61,3 +61,8 @@ export const restoredPage = z.object({
   replaced: z.number(),
   after: z.json(),
 });
+
+export const restoredSincePage = restoredPage.extend({
+  restored: z.number(),
+  failed: z.array(failedRow),
+});

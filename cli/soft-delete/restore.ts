@@ -7,11 +7,12 @@ import { exitCodes } from '../exit-codes.ts';
 import { uuid } from '../options.ts';
 import { count, printJson } from '../ui.ts';
 import { callFor } from './call.ts';
-import { restoredPage, restoredRows } from './documents.ts';
+import { restoredPage, restoredRows, restoredSincePage } from './documents.ts';
 import { type Restored, showRestored } from './show-restored.ts';
 
 interface Options {
   operation?: string;
+  since?: string;
   onConflict?: string;
   by?: string;
   why?: string;
@@ -21,12 +22,15 @@ interface Options {
 export function addRestore(group: Command): void {
   group
     .command('restore [table] [key...]')
-    .description('bring deleted rows back: those of an operation, or of a table by their keys')
+    .description(
+      'bring deleted rows back: those of an operation, or of a table by their keys or since a moment',
+    )
     .option(
       '--operation <id>',
       'all that one deletion took, children included: its deletion_id',
       uuid,
     )
+    .option('--since <time>', 'all of the table that was deleted then or later')
     .addOption(
       new Option(
         '--on-conflict <way>',
@@ -40,21 +44,24 @@ export function addRestore(group: Command): void {
 }
 
 async function restore(table: string | undefined, keys: string[], options: Options): Promise<void> {
-  const { operation } = options;
+  const { operation, since } = options;
   if ((operation === undefined) === (table === undefined)) throw whatToRestore();
-  if (table !== undefined && keys.length === 0) throw whatToRestore();
+  if (table === undefined ? since !== undefined : (keys.length === 0) === (since === undefined)) {
+    throw whatToRestore();
+  }
   const { rpc } = await connect();
-  const restored =
-    operation === undefined
-      ? await restoreKeys(rpc, table ?? '', keys, options)
-      : await restoreOperation(rpc, operation, options);
+  const restored = await (operation !== undefined
+    ? restoreOperation(rpc, operation, options)
+    : since !== undefined
+      ? restoreSince(rpc, table ?? '', since, options)
+      : restoreKeys(rpc, table ?? '', keys, options));
   if (options.json) printJson(restored);
   else showRestored(restored);
   if (restored.failed.length > 0) process.exitCode = exitCodes.failed;
 }
 
 function whatToRestore(): NightshiftError {
-  return new NightshiftError('NS422', 'It takes an operation, or a table and keys', {
+  return new NightshiftError('NS422', 'It takes an operation, or a table and keys or --since', {
     detail: 'Nothing was restored.',
     hint: 'For example: npm run nightshift -- soft-delete restore public.orders 17 18, or --operation with the deletion_id of a row.',
   });
@@ -103,6 +110,29 @@ async function restoreOperation(rpc: Rpc, operation: string, options: Options): 
   return restorePages(`operation ${operation}`, (page) =>
     callFor(rpc, 'restore_operation', `operation ${operation}`, { ...args, ...page }, restoredPage),
   );
+}
+
+async function restoreSince(
+  rpc: Rpc,
+  relation: string,
+  since: string,
+  options: Options,
+): Promise<Restored> {
+  const args = { relation, since, ...commonArguments(options) };
+  return restorePages(relation, async (page) => {
+    const answer = await callFor(
+      rpc,
+      'restore_since',
+      relation,
+      { ...args, ...page },
+      restoredSincePage,
+    );
+    return {
+      ...answer,
+      restored: { [relation]: answer.restored },
+      failed: answer.failed.map((row) => ({ relation, ...row })),
+    };
+  });
 }
 
 type Page = Pick<Functions['restore_operation']['Args'], 'after' | 'max_rows'>;

@@ -240,6 +240,16 @@ describe('nightshift soft-delete', () => {
       expect(stdout).toMatch(/shop\.lines .* 11,000 .* 0 /);
     });
 
+    it('restores what was deleted in a table since a moment', async () => {
+      await db.sql`update shop.orders set deleted_at = '2026-01-01' where id > 28`;
+      const args = ['restore', 'shop.orders', '--since', '2026-01-02T00:00:00Z'];
+      const { stdout, code } = await softDelete(...args);
+      expect(stdout).toMatch(/shop\.orders .* 20 .* 0 /);
+      expect(code).toBe(0);
+      expect(await deletedOf('shop.orders')).toBe(2);
+      expect((await softDelete(...args, '1')).code).toBe(2);
+    });
+
     it.each<[string, string[], RegExp, number]>([
       ['nothing to restore', ['restore'], /It takes an operation, or a table and keys/, 2],
       ['a table without keys', ['restore', 'shop.orders'], /It takes an operation, or a table/, 2],

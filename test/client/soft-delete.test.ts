@@ -3,13 +3,16 @@ import { sign } from 'hono/jwt';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   AlreadyDeletedError,
+  deletionStats,
   NotDeletedError,
   planDelete,
   planRestore,
+  putActive,
   RestoreConflictError,
   RowNotFoundError,
   restore,
   restoreOperation,
+  restoreSince,
   SoftDeleteError,
   softDelete,
   startOperation,
@@ -41,7 +44,7 @@ beforeAll(async () => {
     alter table app.customers enable row level security;
     create policy own on app.customers to authenticated using (owner = (auth.jwt() ->> 'sub')::uuid);
     grant usage on schema app to service_role, authenticated;
-    grant select, update on all tables in schema app to service_role;
+    grant select, insert, update on all tables in schema app to service_role;
     grant select, update on app.customers to authenticated;
   `);
   gateway = await db.gateway();
@@ -237,6 +240,61 @@ describe('several keys of which one cannot come back', () => {
     expect(error).toMatchObject({ code: 'NS409', conflict: undefined, hint: expect.any(String) });
     expect(await restore(service(), 'app.orders', [1])).toMatchObject({ restored: 1 });
   });
+});
+
+describe('restoreSince', () => {
+  it('restores what was deleted from a moment on, in more batches than one', async () => {
+    const ids = await insertOrders(2_500);
+    await db.sql`update app.orders set deleted_at = '2026-01-01' where id = 1`;
+    await db.sql`update app.orders set deleted_at = '2026-01-03' where id > 1`;
+    await db.sql`insert into app.orders (id, sku) values (3000, 'sku 2')`;
+    const batches: number[] = [];
+    const total = await restoreSince(service(), 'app.orders', '2026-01-02T00:00:00Z', {
+      onProgress: ({ restored }) => batches.push(restored),
+    });
+    expect(total).toMatchObject({ restored: ids.length - 2, failed: 1, conflicts: [{ key: 2 }] });
+    expect(batches).toEqual([999, 1_999, 2_498]);
+    const left =
+      await db.sql`select id::integer from app.orders where deleted_at is not null order by id`;
+    expect(left).toEqual([{ id: 1 }, { id: 2 }]);
+  });
+
+  it('restores none of a batch when none may fail', async () => {
+    await softDelete(service(), 'app.orders', await insertOrders(2));
+    await db.sql`insert into app.orders (id, sku) values (3, 'sku 2')`;
+    const restoring = restoreSince(service(), 'app.orders', '2020-01-01Z', { onConflict: 'fail' });
+    expect(await rejection(restoring)).toBeInstanceOf(RestoreConflictError);
+    expect(await restoreSince(service(), 'app.orders', '2100-01-01Z')).toMatchObject({
+      restored: 0,
+    });
+  });
+});
+
+it('deletionStats counts the rows of a table', async () => {
+  await softDelete(service(), 'app.orders', (await insertOrders(3)).slice(0, 1));
+  expect(await deletionStats(service(), 'app.orders')).toMatchObject({
+    active: { rows: 2, exact: true },
+    deleted: { rows: 1, exact: true },
+    restoreRate: 0,
+    dueNext7Days: null,
+  });
+});
+
+it('putActive adds, updates and revives by unique values', async () => {
+  const conflictColumns = ['sku'] as const;
+  const put = (onDeleted?: 'revive' | 'create') =>
+    putActive(service(), 'app.orders', { sku: 'A' }, { conflictColumns, onDeleted });
+  const { action, key } = await put();
+  expect(action).toBe('inserted');
+  expect(await put()).toEqual({ action: 'updated', key });
+
+  await softDelete(service(), 'app.orders', key);
+  expect(await rejection(put())).toMatchObject({ code: 'NS409', table: 'app.orders' });
+  expect(await put('revive')).toEqual({ action: 'revived', key });
+  await softDelete(service(), 'app.orders', key);
+  const created = await put('create');
+  expect(created.action).toBe('inserted');
+  expect(created.key).not.toBe(key);
 });
 
 describe('a call whose answer was lost', () => {

@@ -1694,11 +1694,7 @@ export type Database = {
         Returns: Database["nightshift"]["CompositeTypes"]["released_row"][]
       }
       find_rows: {
-        Args: {
-          keys: Json
-          row_lock: string
-          rules: Database["nightshift"]["CompositeTypes"]["soft_delete_rules"]
-        }
+        Args: { keys: Json; relation: unknown; row_lock: string }
         Returns: Record<string, unknown>
       }
       find_run: { Args: { id: string }; Returns: Json }
@@ -2364,10 +2360,7 @@ export type Database = {
         Returns: Record<string, unknown>[]
       }
       keys_asked: {
-        Args: {
-          keys: Json
-          rules: Database["nightshift"]["CompositeTypes"]["soft_delete_rules"]
-        }
+        Args: { key_names: unknown[]; keys: Json; relation: unknown }
         Returns: Json
       }
       keys_in_words: { Args: { policy: unknown; role: string }; Returns: Json }

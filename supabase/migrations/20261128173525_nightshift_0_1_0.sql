@@ -16138,8 +16138,11 @@ comment on function nightshift.enable_soft_delete is
 
 -- supabase/schema/soft-delete/find_rows.sql
 
+-- It asks for the pieces of SQL itself: users execute this, and whoever could pass them would execute what they like, with the
+-- rights of the role that the API logs in as.
+
 create or replace function nightshift.find_rows(
-  rules nightshift.soft_delete_rules, keys jsonb, row_lock text,
+  relation regclass, keys jsonb, row_lock text,
   out asked integer, out active jsonb, out deleted jsonb
 )
 language plpgsql
@@ -16147,6 +16150,7 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
 declare
+  rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
   context text;
 begin
   -- In the order of the keys, so that two calls wait for each other and are never in a deadlock.
@@ -16176,7 +16180,7 @@ end;
 $$;
 
 comment on function nightshift.find_rows is
-  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update, also with skip locked or nowait; or key share, for which only who deletes a row for good waits). Errors: NS422 a key is no value of its type.';
+  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update, also with skip locked or nowait; or key share, for which only who deletes a row for good waits). Errors: NS422 a key is no value of its type, and those of soft_delete_rules.';
 
 -- supabase/schema/soft-delete/guard_child.sql
 
@@ -16413,14 +16417,14 @@ comment on function nightshift.key_of is
 
 -- supabase/schema/soft-delete/keys_asked.sql
 
-create or replace function nightshift.keys_asked(rules nightshift.soft_delete_rules, keys jsonb)
+create or replace function nightshift.keys_asked(relation regclass, key_names name[], keys jsonb)
 returns jsonb
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  single constant text := case cardinality(rules.key_names) when 1 then rules.key_names[1] end;
+  single constant text := case cardinality(key_names) when 1 then key_names[1] end;
   objects jsonb;
   wrong jsonb;
 begin
@@ -16442,13 +16446,13 @@ begin
   select o into wrong
   from jsonb_array_elements(objects) o
   where jsonb_typeof(o) <> 'object'
-    or exists (select from unnest(rules.key_names) n where coalesce(jsonb_typeof(o -> n), 'null') in ('null', 'object', 'array'))
+    or exists (select from unnest(key_names) n where coalesce(jsonb_typeof(o -> n), 'null') in ('null', 'object', 'array'))
   limit 1;
   if found then
     raise exception using
       errcode = 'NS422',
-      message = format('One of the keys is not a value of the primary key of %s: %s', rules.relation,
-        array_to_string(rules.key_names, ', ')),
+      message = format('One of the keys is not a value of the primary key of %s: %s', relation,
+        array_to_string(key_names, ', ')),
       hint = 'Pass [1, 2] or ["a", "b"], or [{"a": 1, "b": 2}] where the key has several columns. Nothing was changed.';
   end if;
   return coalesce(objects, '[]');
@@ -16624,7 +16628,7 @@ set lock_timeout = '1s'
 as $$
 declare
   rules nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
-  asked_keys constant jsonb := nightshift.keys_asked(rules, keys);
+  asked_keys constant jsonb := nightshift.keys_asked(relation, rules.key_names, keys);
   shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
   tables regclass[] := array[relation];
   key_sets jsonb[] := array[asked_keys];
@@ -16645,7 +16649,7 @@ begin
     if position > 1 then
       rules := nightshift.soft_delete_rules(tables[position]);
     end if;
-    select f.* into rows_found from nightshift.find_rows(rules, key_sets[position], 'key share') f;
+    select f.* into rows_found from nightshift.find_rows(tables[position], key_sets[position], 'key share') f;
     if position = 1 then
       answer := jsonb_build_object(
         'alreadyDeleted', jsonb_array_length(rows_found.deleted),
@@ -17177,7 +17181,7 @@ as $$
 declare
   rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
   actor constant text := nightshift.deletion_actor(restored_by);
-  asked_keys constant jsonb := nightshift.keys_asked(rules, keys);
+  asked_keys constant jsonb := nightshift.keys_asked(relation, rules.key_names, keys);
   changes constant text := nightshift.override_assignments(relation, overrides, jsonb_array_length(keys));
   path_before constant text := current_setting('search_path');
   shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
@@ -17220,21 +17224,21 @@ begin
   begin
     -- In the order in which soft_delete locks: what is referred to first.
     perform nightshift.hold_parents(relation, asked_keys);
-    select f.* into rows_found from nightshift.find_rows(rules, asked_keys, 'update') f;
+    select f.* into rows_found from nightshift.find_rows(relation, asked_keys, 'update') f;
   exception
     when lock_not_available then
       if on_conflict = 'fail' then
         raise;
       end if;
       -- Whoever is in the way of one row keeps no other from coming back.
-      select f.* into rows_found from nightshift.find_rows(rules, asked_keys, 'update skip locked') f;
+      select f.* into rows_found from nightshift.find_rows(relation, asked_keys, 'update skip locked') f;
       for one in
         select k.value from jsonb_array_elements(asked_keys) k
         except select f.value from jsonb_array_elements(rows_found.active || rows_found.deleted) f
         order by value
       loop
         begin
-          select f.* into row_found from nightshift.find_rows(rules, jsonb_build_array(one), 'update nowait') f;
+          select f.* into row_found from nightshift.find_rows(relation, jsonb_build_array(one), 'update nowait') f;
           -- Free by now, or there already, under a key that was written in another way.
           if not rows_found.deleted @> row_found.deleted then
             rows_found.deleted := rows_found.deleted || row_found.deleted;
@@ -17650,7 +17654,7 @@ declare
   operation_before constant text := coalesce(current_setting('nightshift.operation', true), '');
   path_before constant text := current_setting('search_path');
   tables regclass[] := array[relation];
-  asked_keys constant jsonb := nightshift.keys_asked(rules, keys);
+  asked_keys constant jsonb := nightshift.keys_asked(relation, rules.key_names, keys);
   key_sets jsonb[] := array[asked_keys];
   position integer := 1;
   via text[] := array[null];
@@ -17673,7 +17677,7 @@ begin
     if position > 1 then
       rules := nightshift.soft_delete_rules(tables[position]);
     end if;
-    select f.* into rows_found from nightshift.find_rows(rules, key_sets[position], 'update') f;
+    select f.* into rows_found from nightshift.find_rows(tables[position], key_sets[position], 'update') f;
     active := rows_found.active;
     -- A caller who lost the answer and repeats the call learns that the rows were deleted by it, and not by others.
     if position = 1 and operation is not null and rows_found.deleted <> '[]' then
@@ -21022,7 +21026,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '64813dcd397bc15f6a23f272c99b2e0f966757d6754ee4773d90f1065ea5adb8', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e5f67417c03029faf5d103b00c8dc3205e44c6555f41dd00b5f39e2bd8cc09b7', '{
   active_arbiter, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

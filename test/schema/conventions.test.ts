@@ -160,6 +160,14 @@ describe('the schema nightshift', () => {
     expect(Object.keys(notForRunner).filter((name) => !callable.includes(name))).toEqual([]);
   });
 
+  it('takes no pieces of SQL from whoever calls', async () => {
+    const taking = await db.sql`
+      select p.proname as name from pg_proc p, unnest(p.proargtypes) a(type)
+      where p.pronamespace = 'nightshift'::regnamespace and a.type = 'nightshift.soft_delete_rules'::regtype
+        and has_function_privilege('service_role', p.oid, 'execute')`;
+    expect(taking).toEqual([]);
+  });
+
   it('compiles nothing just in time in what is called, but for the query of a view', async () => {
     const compiling = await db.sql`
       select p.proname as name from pg_proc p

@@ -222,6 +222,26 @@ describe('a user', () => {
     );
   });
 
+  it('has nothing executed by what the calls are made of', async () => {
+    const rules = {
+      relation: 'public.notes',
+      source: 'public.notes',
+      key_object: `query_to_xml('select set_config(''role'', ''service_role'', false)', false, false, '')::text::jsonb`,
+      key_definition: 'id integer',
+      key_match: 'true',
+      key_order: '1',
+      deleted: 'true',
+    };
+    for (const keys of [
+      { rules, keys: [], row_lock: 'update' },
+      { rules, keys: [] },
+    ]) {
+      for (const name of ['find_rows', 'keys_asked']) {
+        expect((await as.ann.call(name, keys)).code, name).toMatch(/^PGRST20/);
+      }
+    }
+  });
+
   it('may call nothing for a table that is not for users, and nothing else of Nightshift', async () => {
     const plain = { relation: 'public.plain', keys: [1] };
     expect(await as.ann.call('soft_delete', plain)).toMatchObject({ code: 'NS403' });

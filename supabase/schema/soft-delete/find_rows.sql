@@ -1,5 +1,8 @@
+-- It asks for the pieces of SQL itself: users execute this, and whoever could pass them would execute what they like, with the
+-- rights of the role that the API logs in as.
+
 create or replace function nightshift.find_rows(
-  rules nightshift.soft_delete_rules, keys jsonb, row_lock text,
+  relation regclass, keys jsonb, row_lock text,
   out asked integer, out active jsonb, out deleted jsonb
 )
 language plpgsql
@@ -7,6 +10,7 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
 declare
+  rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
   context text;
 begin
   -- In the order of the keys, so that two calls wait for each other and are never in a deadlock.
@@ -36,4 +40,4 @@ end;
 $$;
 
 comment on function nightshift.find_rows is
-  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update, also with skip locked or nowait; or key share, for which only who deletes a row for good waits). Errors: NS422 a key is no value of its type.';
+  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update, also with skip locked or nowait; or key share, for which only who deletes a row for good waits). Errors: NS422 a key is no value of its type, and those of soft_delete_rules.';

@@ -1,11 +1,11 @@
-create or replace function nightshift.keys_asked(rules nightshift.soft_delete_rules, keys jsonb)
+create or replace function nightshift.keys_asked(relation regclass, key_names name[], keys jsonb)
 returns jsonb
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  single constant text := case cardinality(rules.key_names) when 1 then rules.key_names[1] end;
+  single constant text := case cardinality(key_names) when 1 then key_names[1] end;
   objects jsonb;
   wrong jsonb;
 begin
@@ -27,13 +27,13 @@ begin
   select o into wrong
   from jsonb_array_elements(objects) o
   where jsonb_typeof(o) <> 'object'
-    or exists (select from unnest(rules.key_names) n where coalesce(jsonb_typeof(o -> n), 'null') in ('null', 'object', 'array'))
+    or exists (select from unnest(key_names) n where coalesce(jsonb_typeof(o -> n), 'null') in ('null', 'object', 'array'))
   limit 1;
   if found then
     raise exception using
       errcode = 'NS422',
-      message = format('One of the keys is not a value of the primary key of %s: %s', rules.relation,
-        array_to_string(rules.key_names, ', ')),
+      message = format('One of the keys is not a value of the primary key of %s: %s', relation,
+        array_to_string(key_names, ', ')),
       hint = 'Pass [1, 2] or ["a", "b"], or [{"a": 1, "b": 2}] where the key has several columns. Nothing was changed.';
   end if;
   return coalesce(objects, '[]');

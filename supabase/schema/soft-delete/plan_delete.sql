@@ -11,7 +11,7 @@ set lock_timeout = '1s'
 as $$
 declare
   rules nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
-  asked_keys constant jsonb := nightshift.keys_asked(rules, keys);
+  asked_keys constant jsonb := nightshift.keys_asked(relation, rules.key_names, keys);
   shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
   tables regclass[] := array[relation];
   key_sets jsonb[] := array[asked_keys];
@@ -32,7 +32,7 @@ begin
     if position > 1 then
       rules := nightshift.soft_delete_rules(tables[position]);
     end if;
-    select f.* into rows_found from nightshift.find_rows(rules, key_sets[position], 'key share') f;
+    select f.* into rows_found from nightshift.find_rows(tables[position], key_sets[position], 'key share') f;
     if position = 1 then
       answer := jsonb_build_object(
         'alreadyDeleted', jsonb_array_length(rows_found.deleted),

@@ -21,7 +21,7 @@ as $$
 declare
   rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
   actor constant text := nightshift.deletion_actor(restored_by);
-  asked_keys constant jsonb := nightshift.keys_asked(rules, keys);
+  asked_keys constant jsonb := nightshift.keys_asked(relation, rules.key_names, keys);
   changes constant text := nightshift.override_assignments(relation, overrides, jsonb_array_length(keys));
   path_before constant text := current_setting('search_path');
   shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
@@ -64,21 +64,21 @@ begin
   begin
     -- In the order in which soft_delete locks: what is referred to first.
     perform nightshift.hold_parents(relation, asked_keys);
-    select f.* into rows_found from nightshift.find_rows(rules, asked_keys, 'update') f;
+    select f.* into rows_found from nightshift.find_rows(relation, asked_keys, 'update') f;
   exception
     when lock_not_available then
       if on_conflict = 'fail' then
         raise;
       end if;
       -- Whoever is in the way of one row keeps no other from coming back.
-      select f.* into rows_found from nightshift.find_rows(rules, asked_keys, 'update skip locked') f;
+      select f.* into rows_found from nightshift.find_rows(relation, asked_keys, 'update skip locked') f;
       for one in
         select k.value from jsonb_array_elements(asked_keys) k
         except select f.value from jsonb_array_elements(rows_found.active || rows_found.deleted) f
         order by value
       loop
         begin
-          select f.* into row_found from nightshift.find_rows(rules, jsonb_build_array(one), 'update nowait') f;
+          select f.* into row_found from nightshift.find_rows(relation, jsonb_build_array(one), 'update nowait') f;
           -- Free by now, or there already, under a key that was written in another way.
           if not rows_found.deleted @> row_found.deleted then
             rows_found.deleted := rows_found.deleted || row_found.deleted;

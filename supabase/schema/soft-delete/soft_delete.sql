@@ -26,7 +26,7 @@ declare
   operation_before constant text := coalesce(current_setting('nightshift.operation', true), '');
   path_before constant text := current_setting('search_path');
   tables regclass[] := array[relation];
-  asked_keys constant jsonb := nightshift.keys_asked(rules, keys);
+  asked_keys constant jsonb := nightshift.keys_asked(relation, rules.key_names, keys);
   key_sets jsonb[] := array[asked_keys];
   position integer := 1;
   via text[] := array[null];
@@ -49,7 +49,7 @@ begin
     if position > 1 then
       rules := nightshift.soft_delete_rules(tables[position]);
     end if;
-    select f.* into rows_found from nightshift.find_rows(rules, key_sets[position], 'update') f;
+    select f.* into rows_found from nightshift.find_rows(tables[position], key_sets[position], 'update') f;
     active := rows_found.active;
     -- A caller who lost the answer and repeats the call learns that the rows were deleted by it, and not by others.
     if position = 1 and operation is not null and rows_found.deleted <> '[]' then

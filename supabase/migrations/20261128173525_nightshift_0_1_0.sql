@@ -16164,8 +16164,9 @@ begin
     from seen
   $query$, rules.key_definition, rules.key_object, rules.deleted, rules.source, rules.key_match, rules.key_order,
     case row_lock
-      when 'update' then 'for update of r' when 'update skip locked' then 'for update of r skip locked'
-      when 'update nowait' then 'for update of r nowait' else 'for key share of r' end)
+      when 'update' then 'for update of r' when 'no key update' then 'for no key update of r'
+      when 'no key update skip locked' then 'for no key update of r skip locked'
+      when 'no key update nowait' then 'for no key update of r nowait' else 'for key share of r' end)
   into asked, active, deleted using keys;
 exception
   when data_exception or check_violation then
@@ -16180,7 +16181,7 @@ end;
 $$;
 
 comment on function nightshift.find_rows is
-  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update, also with skip locked or nowait; or key share, for which only who deletes a row for good waits). Errors: NS422 a key is no value of its type, and those of soft_delete_rules.';
+  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update; no key update, also with skip locked or nowait, for which nobody waits who adds a row that refers to it; or key share, for which only who deletes a row for good waits). Errors: NS422 a key is no value of its type, and those of soft_delete_rules.';
 
 -- supabase/schema/soft-delete/guard_child.sql
 
@@ -16284,8 +16285,10 @@ comment on function nightshift.guard_steps is
 -- A row that comes back while what it belongs to is being deleted would be left alone with a deleted parent: neither of the two
 -- sees what the other has not committed yet.
 
-create or replace function nightshift.hold_parents(relation regclass, keys jsonb)
-returns void
+create or replace function nightshift.hold_parents(
+  relation regclass, keys jsonb, skip_locked boolean default false,
+  out held jsonb, out locked jsonb
+)
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -16293,10 +16296,15 @@ set jit = off
 set row_security = off
 as $$
 declare
+  rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
   edge record;
-  child nightshift.soft_delete_rules;
+  parents_of text;
+  locked_now jsonb;
   context text;
 begin
+  execute format('select coalesce(jsonb_agg(distinct %s), ''[]'') from jsonb_to_recordset($1) as r(%s)', rules.key_object, rules.key_definition)
+  into held using keys;
+  locked := '[]';
   for edge in
     select s.relation as parent, c.oid
     from nightshift.soft_delete_cascades s
@@ -16304,15 +16312,28 @@ begin
     where s.referencing = hold_parents.relation and s.relation <> s.referencing
     order by s.relation::text, s.constraint_name
   loop
-    child := nightshift.soft_delete_rules(relation);
+    parents_of := format('select %s as key from jsonb_to_recordset($1) as k(%s) join %s r on %s join %s p on %s',
+      rules.key_object, rules.key_definition, nightshift.scan_of(relation), rules.key_match,
+      nightshift.scan_of(edge.parent), nightshift.references_condition(edge.oid));
     execute format(
-      'select count(*) from (select from %s p where exists ('
-      || 'select from jsonb_to_recordset($1) as k(%s) join %s r on %s where %s) for share of p) held',
-      nightshift.scan_of(edge.parent), child.key_definition, nightshift.scan_of(relation), child.key_match,
-      nightshift.references_condition(edge.oid))
-    using keys;
+      'with held as materialized (%1$s for share of p%2$s) '
+      || 'select (select jsonb_agg(n.key) from (%1$s except select h.key from held h) n)',
+      parents_of, case when skip_locked then ' skip locked' else '' end)
+    into locked_now using held;
+    if skip_locked and locked_now is not null then
+      locked := locked || locked_now;
+      held := (
+        select coalesce(jsonb_agg(e), '[]')
+        from (select e from jsonb_array_elements(held) e except select e from jsonb_array_elements(locked_now) e) n(e)
+      );
+    end if;
   end loop;
 exception
+  when data_exception or check_violation then
+    raise exception using
+      errcode = 'NS422',
+      message = format('One of the keys is not a value of the primary key of %s (%s)', rules.relation, rules.key_definition),
+      hint = 'Pass values of that type. Nothing was changed.';
   when serialization_failure then
     get stacked diagnostics context = pg_exception_context;
     perform nightshift.raise_conflict(context);
@@ -16320,7 +16341,7 @@ end;
 $$;
 
 comment on function nightshift.hold_parents is
-  'Keeps the rows to which the rows with these keys refer, by foreign keys that deletions go along, from being deleted until the transaction ends. Errors: 55P03, and see soft_delete_rules.';
+  'Keeps the rows to which the rows with these keys refer, by foreign keys that deletions go along, from being deleted until the transaction ends. Returns the keys, each once, as values of their type: held, and those whose parents another session has locked, which are waited for unless skip_locked. Errors: 55P03, NS422 a key is no value of its type, and see soft_delete_rules.';
 
 -- supabase/schema/soft-delete/inspect_soft_delete.sql
 
@@ -17188,6 +17209,7 @@ declare
   operation_before constant text := coalesce(current_setting('nightshift.operation', true), '');
   actor_before constant text := coalesce(current_setting('nightshift.actor', true), '');
   reason_before constant text := coalesce(current_setting('nightshift.reason', true), '');
+  parents_held record;
   rows_found record;
   one jsonb;
   row_found record;
@@ -17223,36 +17245,39 @@ begin
   perform set_config('nightshift.reason', coalesce(reason, ''), true);
   begin
     -- In the order in which soft_delete locks: what is referred to first.
-    perform nightshift.hold_parents(relation, asked_keys);
-    select f.* into rows_found from nightshift.find_rows(relation, asked_keys, 'update') f;
+    select h.* into parents_held from nightshift.hold_parents(relation, asked_keys) h;
+    select f.* into rows_found from nightshift.find_rows(relation, parents_held.held, 'no key update') f;
   exception
     when lock_not_available then
       if on_conflict = 'fail' then
         raise;
       end if;
       -- Whoever is in the way of one row keeps no other from coming back.
-      select f.* into rows_found from nightshift.find_rows(relation, asked_keys, 'update skip locked') f;
+      select h.* into parents_held from nightshift.hold_parents(relation, asked_keys, skip_locked => true) h;
+      select f.* into rows_found from nightshift.find_rows(relation, parents_held.held, 'no key update skip locked') f;
+      rows_found.asked := rows_found.asked + jsonb_array_length(parents_held.locked);
       for one in
-        select k.value from jsonb_array_elements(asked_keys) k
+        select k.value from jsonb_array_elements(parents_held.held) k
         except select f.value from jsonb_array_elements(rows_found.active || rows_found.deleted) f
         order by value
       loop
         begin
-          select f.* into row_found from nightshift.find_rows(relation, jsonb_build_array(one), 'update nowait') f;
-          -- Free by now, or there already, under a key that was written in another way.
-          if not rows_found.deleted @> row_found.deleted then
-            rows_found.deleted := rows_found.deleted || row_found.deleted;
-          end if;
-          if not rows_found.active @> row_found.active then
-            rows_found.active := rows_found.active || row_found.active;
-          end if;
+          -- Free by now, or not there.
+          select f.* into row_found from nightshift.find_rows(relation, jsonb_build_array(one), 'no key update nowait') f;
+          rows_found.deleted := rows_found.deleted || row_found.deleted;
+          rows_found.active := rows_found.active || row_found.active;
         exception
           when lock_not_available then
-            failed := failed || jsonb_build_object(
-              'key', case cardinality(rules.key_names) when 1 then one -> rules.key_names[1] else one end,
-              'code', '55P03', 'constraint', null, 'raisedIn', null, 'message', 'Another session keeps it locked');
+            parents_held.locked := parents_held.locked || one;
         end;
       end loop;
+      failed := (
+        select coalesce(jsonb_agg(jsonb_build_object(
+          'key', case cardinality(rules.key_names) when 1 then k.value -> rules.key_names[1] else k.value end,
+          'code', '55P03', 'constraint', null, 'raisedIn', null, 'message', 'Another session keeps it, or what it belongs to, locked'
+        ) order by k.value), '[]')
+        from jsonb_array_elements(parents_held.locked) k
+      );
   end;
   portions := array[rows_found.deleted];
   active := jsonb_array_length(rows_found.active);
@@ -21026,7 +21051,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e5f67417c03029faf5d103b00c8dc3205e44c6555f41dd00b5f39e2bd8cc09b7', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '761da1756c3128dd017f71573aa407bb3e856033567d81779b68086115ee32c2', '{
   active_arbiter, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

@@ -28,6 +28,7 @@ declare
   operation_before constant text := coalesce(current_setting('nightshift.operation', true), '');
   actor_before constant text := coalesce(current_setting('nightshift.actor', true), '');
   reason_before constant text := coalesce(current_setting('nightshift.reason', true), '');
+  parents_held record;
   rows_found record;
   one jsonb;
   row_found record;
@@ -63,36 +64,39 @@ begin
   perform set_config('nightshift.reason', coalesce(reason, ''), true);
   begin
     -- In the order in which soft_delete locks: what is referred to first.
-    perform nightshift.hold_parents(relation, asked_keys);
-    select f.* into rows_found from nightshift.find_rows(relation, asked_keys, 'update') f;
+    select h.* into parents_held from nightshift.hold_parents(relation, asked_keys) h;
+    select f.* into rows_found from nightshift.find_rows(relation, parents_held.held, 'no key update') f;
   exception
     when lock_not_available then
       if on_conflict = 'fail' then
         raise;
       end if;
       -- Whoever is in the way of one row keeps no other from coming back.
-      select f.* into rows_found from nightshift.find_rows(relation, asked_keys, 'update skip locked') f;
+      select h.* into parents_held from nightshift.hold_parents(relation, asked_keys, skip_locked => true) h;
+      select f.* into rows_found from nightshift.find_rows(relation, parents_held.held, 'no key update skip locked') f;
+      rows_found.asked := rows_found.asked + jsonb_array_length(parents_held.locked);
       for one in
-        select k.value from jsonb_array_elements(asked_keys) k
+        select k.value from jsonb_array_elements(parents_held.held) k
         except select f.value from jsonb_array_elements(rows_found.active || rows_found.deleted) f
         order by value
       loop
         begin
-          select f.* into row_found from nightshift.find_rows(relation, jsonb_build_array(one), 'update nowait') f;
-          -- Free by now, or there already, under a key that was written in another way.
-          if not rows_found.deleted @> row_found.deleted then
-            rows_found.deleted := rows_found.deleted || row_found.deleted;
-          end if;
-          if not rows_found.active @> row_found.active then
-            rows_found.active := rows_found.active || row_found.active;
-          end if;
+          -- Free by now, or not there.
+          select f.* into row_found from nightshift.find_rows(relation, jsonb_build_array(one), 'no key update nowait') f;
+          rows_found.deleted := rows_found.deleted || row_found.deleted;
+          rows_found.active := rows_found.active || row_found.active;
         exception
           when lock_not_available then
-            failed := failed || jsonb_build_object(
-              'key', case cardinality(rules.key_names) when 1 then one -> rules.key_names[1] else one end,
-              'code', '55P03', 'constraint', null, 'raisedIn', null, 'message', 'Another session keeps it locked');
+            parents_held.locked := parents_held.locked || one;
         end;
       end loop;
+      failed := (
+        select coalesce(jsonb_agg(jsonb_build_object(
+          'key', case cardinality(rules.key_names) when 1 then k.value -> rules.key_names[1] else k.value end,
+          'code', '55P03', 'constraint', null, 'raisedIn', null, 'message', 'Another session keeps it, or what it belongs to, locked'
+        ) order by k.value), '[]')
+        from jsonb_array_elements(parents_held.locked) k
+      );
   end;
   portions := array[rows_found.deleted];
   active := jsonb_array_length(rows_found.active);

@@ -10,7 +10,7 @@ declare
     || 'nightshift.soft_delete_rules, nightshift.keys_asked, nightshift.deletion_actor, nightshift.deletion_operation, '
     || 'nightshift.start_operation, nightshift.operation_time, nightshift.calling_user, nightshift.edges_to_children, '
     || 'nightshift.edges_to_parents, nightshift.hold_parents, nightshift.require_unrestricted, nightshift.unique_conflicts, '
-    || 'nightshift.override_assignments, nightshift.record_failed_restores, nightshift.raise_conflict, '
+    || 'nightshift.override_assignments, nightshift.record_failed_restores, nightshift.raise_conflict, nightshift.restore_keys, nightshift.rows_of_operation, '
     || 'nightshift.place_in_code, nightshift.code_in_context, nightshift.column_type, nightshift.soft_delete_tables_of_operation';
 begin
   if to_regrole('authenticated') is null then

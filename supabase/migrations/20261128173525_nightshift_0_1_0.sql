@@ -18119,11 +18119,8 @@ begin
       from pg_catalog.pg_index i
       left join pg_catalog.pg_constraint c on c.conindid = i.indexrelid and c.contype in ('u', 'p')
       where i.indrelid = relation and i.indisunique and i.indexprs is null and i.indisvalid
-        and columns = (
-          select string_agg(quote_ident(a.attname), ', ' order by u.position)
-          from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality u(attnum, position)
-          join pg_catalog.pg_attribute a on a.attrelid = relation and a.attnum = u.attnum
-        )
+        and array(select c from regexp_split_to_table(columns, ', ') c order by 1)
+          = array(select quote_ident(c.name) from nightshift.index_columns(i.indexrelid) c order by 1)
     loop
       if index.predicate is null then
         full_index := index.name;
@@ -18144,7 +18141,9 @@ begin
     if not has_partial then
       step.outside_transaction := large and not partitioned;
       step.lock := case when step.outside_transaction then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
-      step.statement := format('create unique index %son %s (%s) where %s;', case when step.outside_transaction then 'concurrently ' else '' end, source, columns,
+      step.statement := format('create unique index %son %s%s where %s;', case when step.outside_transaction then 'concurrently ' else '' end, source,
+        -- As the one that it takes the place of: collations, nulls that are not distinct, and what it includes.
+        coalesce(substring(pg_get_indexdef(full_index) from ' USING btree( .*)'), format(' (%s)', columns)),
         case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
       step.why := format('%s can be used again once its row is deleted.', columns);
       return next step;
@@ -21106,7 +21105,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e8b5d1ab8500a032c3cb27876f279a65efdbb2b8a7edf74ec0d50db279c550e1', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '46e3f59e8649ae6b13e71c2cf5a79e537e956487e4796a905b934a7d71487e7a', '{
   active_arbiter, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

@@ -170,6 +170,34 @@ describe('a table that is enabled', () => {
     expect((await inspect()).missing).toEqual([]);
   });
 
+  it('has a unique constraint hold among active rows as it did among all, in whatever order its columns are named', async () => {
+    await db.sql.unsafe(`
+      create table app.places (id integer primary key, area text collate "C", name text, note text,
+        unique nulls not distinct (name, area) include (note));
+      insert into app.places values (1, null, 'x'), (2, 'a', 'y');
+    `);
+    await call(`enable_soft_delete('app.places', unique_among_active => array['area, name'])`);
+    expect(
+      await db.sql`select pg_get_indexdef(indexrelid) as index from pg_index
+        where indrelid = 'app.places'::regclass and indisunique and not indisprimary`,
+    ).toEqual([
+      {
+        index:
+          'CREATE UNIQUE INDEX places_name_area_note_idx ON app.places USING btree (name, area) INCLUDE (note) NULLS NOT DISTINCT WHERE (deleted_at IS NULL)',
+      },
+    ]);
+    await expect(db.sql`insert into app.places values (3, null, 'x')`).rejects.toMatchObject({
+      code: '23505',
+    });
+    await call(`soft_delete('app.places', '[1]')`);
+    await db.sql`insert into app.places values (3, null, 'x')`;
+    expect(
+      await call(
+        `put_active('app.places', '{"id": 4, "area": null, "name": "x"}', 'area, name')`,
+      ).catch(({ code }) => code),
+    ).toBe('NS409');
+  });
+
   it('is forgotten once it was dropped, and is in the way of no other before', async () => {
     await db.sql.unsafe(
       `create table app.others (id integer primary key); insert into app.others values (1)`,

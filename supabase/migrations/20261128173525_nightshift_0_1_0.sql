@@ -16129,7 +16129,7 @@ end;
 $$;
 
 comment on function nightshift.enable_soft_delete is
-  'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. guard: no row of the tables in cascade can be added to a deleted row, or pointed to it. dry_run: only says what it would do. Returns {relation, done, toDo}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';
+  'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. guard: no row of the tables in cascade can be added to a deleted row, pointed to it, or brought back under it. dry_run: only says what it would do. Returns {relation, done, toDo}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';
 
 -- supabase/schema/soft-delete/find_rows.sql
 
@@ -16196,13 +16196,17 @@ declare
   key record;
   parent nightshift.soft_delete_rules;
   child nightshift.soft_delete_rules;
-  changed text;
-  is_moved boolean;
+  concerns text;
+  is_concerned boolean;
   is_deleted boolean;
 begin
   select c.oid, c.conrelid, c.confrelid::regclass as referenced, c.conname, array(
     select a.attname::text from pg_catalog.pg_attribute a where a.attrelid = c.conrelid and a.attnum = any(c.conkey)
-  ) as columns
+  ) as columns, array(
+    -- A restore looks at the parents by itself, of all rows at once.
+    select m from nightshift.soft_delete_tables t cross join lateral unnest(array[t.marker_column, t.flag_column]) m
+    where t.relation = c.conrelid and m is not null and coalesce(current_setting('nightshift.operation', true), '') = ''
+  ) as marks
   into key
   from pg_catalog.pg_constraint c
   where c.contype = 'f' and c.conname = tg_argv[0] and c.conparentid = 0
@@ -16211,13 +16215,17 @@ begin
     return null;
   end if;
   if tg_op = 'UPDATE' then
-    -- As text, by the types themselves: a cast to json may be anybody's code.
-    changed := (
-      select string_agg(format('format(''%%s'', ($1).%1$I) is distinct from format(''%%s'', ($2).%1$I)', c), ' or ')
-      from unnest(key.columns) c
+    -- As text, by the types themselves: a cast to json may be anybody's code. A mark that is taken off is null or false.
+    concerns := (
+      select string_agg(c.condition, ' or ')
+      from (
+        select format('format(''%%s'', ($1).%1$I) is distinct from format(''%%s'', ($2).%1$I)', m) as condition from unnest(key.columns) m
+        union all
+        select format('format(''%%s'', ($1).%1$I) not in ('''', ''f'') and format(''%%s'', ($2).%1$I) in ('''', ''f'')', m) from unnest(key.marks) m
+      ) c
     );
-    execute format('select %s', changed) into is_moved using old, new;
-    if not is_moved then
+    execute format('select %s', concerns) into is_concerned using old, new;
+    if not is_concerned then
       return null;
     end if;
   end if;
@@ -16238,7 +16246,7 @@ end;
 $$;
 
 comment on function nightshift.guard_child is
-  'Trigger of tables whose rows go along with those of another: refuses a row that is not deleted under one that is, when it is added or pointed to it.';
+  'Trigger of tables whose rows go along with those of another: refuses a row that is not deleted under one that is, when it is added, pointed to it or brought back by a plain update.';
 
 -- supabase/schema/soft-delete/guard_steps.sql
 
@@ -16253,7 +16261,7 @@ as $$
         'create trigger %I after insert or update on %s for each row execute function nightshift.guard_child(%L);',
         e.trigger_name, nightshift.trusted_name(e.referencing), e.constraint_name)
       else format('drop trigger %I on %s;', e.trigger_name, nightshift.trusted_name(e.referencing)) end,
-    case when e.guarded then format('No row can be added to a deleted row of %s, or pointed to it.', guard_steps.relation)
+    case when e.guarded then format('No row can be added to a deleted row of %s, pointed to it, or brought back under it.', guard_steps.relation)
       else 'It is no longer asked for.' end,
     case when e.guarded then format('SHARE ROW EXCLUSIVE on %s for a moment', e.referencing)
       else format('ACCESS EXCLUSIVE on %s for a moment, once it has it', e.referencing) end,
@@ -21105,7 +21113,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '46e3f59e8649ae6b13e71c2cf5a79e537e956487e4796a905b934a7d71487e7a', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '837f72b9412bf438a966cdbee3862cddbada628e92149c8fd83707cf4a3200d1', '{
   active_arbiter, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

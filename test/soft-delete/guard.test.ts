@@ -46,8 +46,12 @@ describe('a guarded child', () => {
     await db.sql`update app.tasks set title = 'kept' where id = 1`;
     await db.sql`insert into app.tasks values (4, 2), (5, null)`;
     await db.sql`insert into app.tasks (id, project_id, deleted_at) values (6, 1, now())`;
+    await expect(db.sql`update app.tasks set deleted_at = null where id = 1`).rejects.toMatchObject(
+      refused,
+    );
     await call(`restore('app.projects', '[1]')`);
     await db.sql`insert into app.tasks values (3, 1)`;
+    await db.sql`update app.tasks set deleted_at = null where id = 1`;
   });
 
   it('waits for a deletion of the parent under way, and is refused then', async () => {

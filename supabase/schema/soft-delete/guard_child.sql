@@ -14,13 +14,17 @@ declare
   key record;
   parent nightshift.soft_delete_rules;
   child nightshift.soft_delete_rules;
-  changed text;
-  is_moved boolean;
+  concerns text;
+  is_concerned boolean;
   is_deleted boolean;
 begin
   select c.oid, c.conrelid, c.confrelid::regclass as referenced, c.conname, array(
     select a.attname::text from pg_catalog.pg_attribute a where a.attrelid = c.conrelid and a.attnum = any(c.conkey)
-  ) as columns
+  ) as columns, array(
+    -- A restore looks at the parents by itself, of all rows at once.
+    select m from nightshift.soft_delete_tables t cross join lateral unnest(array[t.marker_column, t.flag_column]) m
+    where t.relation = c.conrelid and m is not null and coalesce(current_setting('nightshift.operation', true), '') = ''
+  ) as marks
   into key
   from pg_catalog.pg_constraint c
   where c.contype = 'f' and c.conname = tg_argv[0] and c.conparentid = 0
@@ -29,13 +33,17 @@ begin
     return null;
   end if;
   if tg_op = 'UPDATE' then
-    -- As text, by the types themselves: a cast to json may be anybody's code.
-    changed := (
-      select string_agg(format('format(''%%s'', ($1).%1$I) is distinct from format(''%%s'', ($2).%1$I)', c), ' or ')
-      from unnest(key.columns) c
+    -- As text, by the types themselves: a cast to json may be anybody's code. A mark that is taken off is null or false.
+    concerns := (
+      select string_agg(c.condition, ' or ')
+      from (
+        select format('format(''%%s'', ($1).%1$I) is distinct from format(''%%s'', ($2).%1$I)', m) as condition from unnest(key.columns) m
+        union all
+        select format('format(''%%s'', ($1).%1$I) not in ('''', ''f'') and format(''%%s'', ($2).%1$I) in ('''', ''f'')', m) from unnest(key.marks) m
+      ) c
     );
-    execute format('select %s', changed) into is_moved using old, new;
-    if not is_moved then
+    execute format('select %s', concerns) into is_concerned using old, new;
+    if not is_concerned then
       return null;
     end if;
   end if;
@@ -56,4 +64,4 @@ end;
 $$;
 
 comment on function nightshift.guard_child is
-  'Trigger of tables whose rows go along with those of another: refuses a row that is not deleted under one that is, when it is added or pointed to it.';
+  'Trigger of tables whose rows go along with those of another: refuses a row that is not deleted under one that is, when it is added, pointed to it or brought back by a plain update.';

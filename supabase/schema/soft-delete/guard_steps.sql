@@ -9,7 +9,7 @@ as $$
         'create trigger %I after insert or update on %s for each row execute function nightshift.guard_child(%L);',
         e.trigger_name, nightshift.trusted_name(e.referencing), e.constraint_name)
       else format('drop trigger %I on %s;', e.trigger_name, nightshift.trusted_name(e.referencing)) end,
-    case when e.guarded then format('No row can be added to a deleted row of %s, or pointed to it.', guard_steps.relation)
+    case when e.guarded then format('No row can be added to a deleted row of %s, pointed to it, or brought back under it.', guard_steps.relation)
       else 'It is no longer asked for.' end,
     case when e.guarded then format('SHARE ROW EXCLUSIVE on %s for a moment', e.referencing)
       else format('ACCESS EXCLUSIVE on %s for a moment, once it has it', e.referencing) end,

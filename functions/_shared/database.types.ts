@@ -3269,6 +3269,14 @@ export type Database = {
       settle_key: { Args: { key: unknown; policy: unknown }; Returns: string }
       settle_owner: { Args: Record<PropertyKey, never>; Returns: undefined }
       settle_users: { Args: Record<PropertyKey, never>; Returns: undefined }
+      shows_only: {
+        Args: {
+          kind: string
+          settings: Database["nightshift"]["Tables"]["soft_delete_tables"]["Row"]
+          view_oid: unknown
+        }
+        Returns: boolean
+      }
       soft_delete: {
         Args: {
           confirmed?: string
@@ -3439,6 +3447,7 @@ export type Database = {
         Returns: string
       }
       untrusted_in_condition: { Args: { trigger: unknown }; Returns: string }
+      user_functions: { Args: Record<PropertyKey, never>; Returns: unknown[] }
       users_of: { Args: { relation: unknown }; Returns: string }
       usual_gap: { Args: { job: string }; Returns: string }
       usual_partition: { Args: { parent: unknown }; Returns: string }

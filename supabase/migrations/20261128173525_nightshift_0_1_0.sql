@@ -17599,14 +17599,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- What users call, and what that executes with their rights.
-  functions constant text := 'nightshift.soft_delete, nightshift.soft_delete_where, nightshift.plan_delete, nightshift.plan_restore, nightshift.restore, nightshift.restore_operation, '
-    || 'nightshift.find_rows, nightshift.deletion_hash, nightshift.restricting_rows, nightshift.condition_in_sql, nightshift.put_active, nightshift.active_arbiter, nightshift.deleted_since, nightshift.deletions_since, '
-    || 'nightshift.soft_delete_rules, nightshift.keys_asked, nightshift.deletion_actor, nightshift.deletion_operation, '
-    || 'nightshift.start_operation, nightshift.operation_time, nightshift.calling_user, nightshift.edges_to_children, '
-    || 'nightshift.edges_to_parents, nightshift.hold_parents, nightshift.require_unrestricted, nightshift.unique_conflicts, '
-    || 'nightshift.override_assignments, nightshift.record_failed_restores, nightshift.raise_conflict, '
-    || 'nightshift.place_in_code, nightshift.code_in_context, nightshift.column_type, nightshift.soft_delete_tables_of_operation';
+  functions constant text := (select string_agg(format('nightshift.%I', f), ', ') from unnest(nightshift.user_functions()) f);
 begin
   if to_regrole('authenticated') is null then
     return;
@@ -17623,6 +17616,37 @@ $$;
 
 comment on function nightshift.settle_users is
   'Lets authenticated call soft_delete and restore, where a table is enabled for users, and nothing where none is.';
+
+-- supabase/schema/soft-delete/shows_only.sql
+
+create or replace function nightshift.shows_only(view_oid oid, settings nightshift.soft_delete_tables, kind text)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select exists (
+    select
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    -- Since version 16 Postgres prints a column without its table where there is one table only.
+    cross join lateral unnest(array['', quote_ident(c.relname) || '.']) p(prefix)
+    cross join lateral (
+      select p.prefix || quote_ident(settings.marker_column), p.prefix || quote_ident(settings.flag_column)
+    ) q(marker, flag)
+    cross join lateral unnest(case kind
+      when 'active' then array[q.marker || ' IS NULL', q.flag || ' IS NOT TRUE', 'NOT ' || q.flag, q.flag || ' = false']
+      else array[q.marker || ' IS NOT NULL', q.flag || ' IS TRUE', q.flag, q.flag || ' = true'] end) w(condition)
+    where c.oid = settings.relation
+      and pg_get_viewdef(view_oid, true) = format(E' SELECT %s\n   FROM %I.%I\n  WHERE %s;', (
+        select string_agg(p.prefix || quote_ident(a.attname), E',\n    ' order by a.attnum)
+        from pg_catalog.pg_attribute a where a.attrelid = view_oid and a.attnum > 0 and not a.attisdropped
+      ), n.nspname, c.relname, w.condition)
+  );
+$$;
+
+comment on function nightshift.shows_only is
+  'Whether a view shows columns of a table with soft delete as they are, of the rows that are not deleted (kind: active) or are (deleted), and of no others. One with an alias, or that says the same in another way, is not known as such.';
 
 -- supabase/schema/soft-delete/soft_delete.sql
 
@@ -18144,7 +18168,9 @@ declare
   owner name;
   source text;
   columns text;
+  description constant text := case kind when 'active' then 'The rows that are not deleted of ' else 'The deleted rows of ' end;
   existing record;
+  is_same boolean;
 begin
   select c.relowner::regrole::text, format('%I.%I', n.nspname, c.relname), format('%I.%I', n.nspname, left(kind || '_' || c.relname, 63))
   into owner, source, view_name
@@ -18172,13 +18198,15 @@ begin
   join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
   where c.oid = to_regclass(view_name)
   group by c.oid;
-  if existing.relkind <> 'v' then
+  is_same := existing.oid is null or nightshift.shows_only(existing.oid, settings, kind);
+  -- One of Nightshift that was changed since is known by its comment, and made anew.
+  if existing.relkind <> 'v' or not is_same and not starts_with(coalesce(obj_description(existing.oid, 'pg_class'), ''), description) then
     raise exception using
       errcode = 'NS422',
-      message = format('%s is there already, and is no view', view_name),
+      message = format(case existing.relkind when 'v' then '%s is there already, and shows something else' else '%s is there already, and is no view' end, view_name),
       hint = format('Rename it, or do without the views: select nightshift.enable_soft_delete(%L, views => false);', relation::text);
   end if;
-  if existing.columns = columns and existing.invoker then
+  if is_same and existing.columns = columns and existing.invoker then
     return;
   end if;
   statements := concat_ws(E'\n',
@@ -18189,7 +18217,7 @@ begin
       case when settings.flag_column is null then format('%I is %s', settings.marker_column, case kind when 'active' then 'null' else 'not null' end)
         else format('%I is %s', settings.flag_column, case kind when 'active' then 'not true' else 'true' end) end),
     format('alter view %s owner to %s;', view_name, owner),
-    format('comment on view %s is %L;', view_name, case kind when 'active' then 'The rows that are not deleted of ' else 'The deleted rows of ' end || relation::text
+    format('comment on view %s is %L;', view_name, description || relation::text
       || coalesce('. ' || obj_description(relation, 'pg_class'), '')),
     -- What default privileges give would be more than the table gives.
     (select format('revoke all on %s from %s;', view_name, string_agg(r.name, ', '))
@@ -18390,6 +18418,29 @@ $$;
 
 comment on function nightshift.unique_conflicts is
   'The unique indexes of a table that hold among some of its rows only, each with a query for what keeps the rows with the keys $1 from coming back: [{key: of such a row, blocking: the key of the active row that has its values}].';
+
+-- supabase/schema/soft-delete/user_functions.sql
+
+create or replace function nightshift.user_functions()
+returns name[]
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  -- What users call, and what that executes with their rights.
+  select array[
+    'soft_delete', 'soft_delete_where', 'plan_delete', 'plan_restore', 'restore', 'restore_operation',
+    'find_rows', 'deletion_hash', 'restricting_rows', 'condition_in_sql', 'put_active', 'active_arbiter', 'deleted_since', 'deletions_since',
+    'soft_delete_rules', 'keys_asked', 'deletion_actor', 'deletion_operation',
+    'start_operation', 'operation_time', 'calling_user', 'edges_to_children',
+    'edges_to_parents', 'hold_parents', 'require_unrestricted', 'unique_conflicts',
+    'override_assignments', 'record_failed_restores', 'raise_conflict',
+    'place_in_code', 'code_in_context', 'column_type', 'soft_delete_tables_of_operation'
+  ]::name[];
+$$;
+
+comment on function nightshift.user_functions is
+  'The functions of Nightshift that authenticated may execute once a table is enabled for users: soft_delete, restore and what they are made of.';
 
 -- supabase/schema/health/checks/backlog_age.sql
 
@@ -19655,24 +19706,31 @@ as $$
   with home as materialized (
     select n.oid, n.nspowner, n.nspacl from pg_catalog.pg_namespace n where n.nspname = 'nightshift'
   ),
-  grantee(oid, name, is_runner) as materialized (
-    select 0::oid, 'public', false
+  -- What enable_soft_delete gives users, as long as a table is for them.
+  user_function(names) as materialized (
+    select case when exists (select from nightshift.soft_delete_tables t where t.for_users) then nightshift.user_functions() else '{}' end
+  ),
+  grantee(oid, name, is_runner, is_user) as materialized (
+    select 0::oid, 'public', false, false
     union all
     -- What they have through another role they have.
-    select g.oid, format('%I', g.rolname), bool_and(g.rolname = 'nightshift_runner' and a.oid = g.oid)
+    select g.oid, format('%I', g.rolname), bool_and(g.rolname = 'nightshift_runner' and a.oid = g.oid),
+      bool_and(g.rolname = 'authenticated' and a.oid = g.oid)
     from nightshift.api_roles() a(oid)
     join pg_catalog.pg_roles g on pg_has_role(a.oid, g.oid, 'usage') and not g.rolbypassrls and not g.rolsuper
     group by g.oid, g.rolname
   ),
-  thing(kind, name, acl, fault, fault_fix) as (
-    select 'schema', 'nightshift', coalesce(h.nspacl, acldefault('n', h.nspowner)), null, null
-    from home h
+  thing(kind, name, acl, for_users, fault, fault_fix) as (
+    select 'schema', 'nightshift', coalesce(h.nspacl, acldefault('n', h.nspowner)), f.names <> '{}', null, null
+    from home h cross join user_function f
     union all
     select 'routine', p.oid::regprocedure::text, coalesce(p.proacl, acldefault('f', p.proowner)),
+      p.proname = any(f.names),
       case when s.mutable then 'it has no search path of its own' end,
       case when s.mutable then format('alter routine %s set search_path = pg_catalog, pg_temp;', p.oid::regprocedure) end
     from home h
     join pg_catalog.pg_proc p on p.pronamespace = h.oid
+    cross join user_function f
     cross join lateral (
       select not exists (select 1 from unnest(p.proconfig) o(setting) where starts_with(o.setting, 'search_path='))
     ) s(mutable)
@@ -19685,6 +19743,7 @@ as $$
           cross join lateral unnest(t.attacl) x(item)
           where t.attrelid = c.oid
         ),
+      false,
       f.fault,
       case f.fault
         when 'it has no row level security' then format('alter table %s enable row level security;', c.oid::regclass)
@@ -19715,17 +19774,17 @@ as $$
     select string_agg(distinct g.name, ', '), string_agg(distinct g.name, ' and '), string_agg(distinct lower(x.privilege_type), ', ')
     from aclexplode(t.acl) x
     join grantee g on g.oid = x.grantee
-    where not (g.is_runner and (t.kind, x.privilege_type) in (('schema', 'USAGE'), ('routine', 'EXECUTE')))
+    where not ((g.is_runner or g.is_user and t.for_users) and (t.kind, x.privilege_type) in (('schema', 'USAGE'), ('routine', 'EXECUTE')))
   ) g(grantees, names, privileges);
 $$;
 
 comment on function nightshift.health_nightshift_exposed is
-  'For the schema nightshift and everything in it: 1 where public or a role of the Data API was granted anything on it, but for what nightshift_runner may execute, a function has no search path of its own, a table no row level security, or a view the rights of its owner; else 0. See nightshift.health_checks.';
+  'For the schema nightshift and everything in it: 1 where public or a role of the Data API was granted anything on it, but for what nightshift_runner, or a user where a table is enabled for users, may execute, a function has no search path of its own, a table no row level security, or a view the rights of its owner; else 0. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'nightshift_exposed',
   title => 'Nightshift itself',
-  healthy => 'Nothing of Nightshift is open to anyone but service_role, nightshift_runner and its owner.',
+  healthy => 'Nothing of Nightshift is open to anyone but service_role, nightshift_runner and its owner, nor to users but what enable_soft_delete has given them.',
   why => 'Its functions delete rows and drop partitions; someone who can call them from outside can empty the database.',
   unit => 'count', critical => 1
 );
@@ -21026,7 +21085,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e5f67417c03029faf5d103b00c8dc3205e44c6555f41dd00b5f39e2bd8cc09b7', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'd308f1be00bc0ab929916677cb8fed891195d6c75a0a93adab4043a555f0503f', '{
   active_arbiter, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -21094,15 +21153,15 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   restore_since, restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies,
   retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check,
   runs, sample_due_rows, scan_of, scan_time_of, secure_partition, secure_partitions, set_health_threshold,
-  sets_to_remember, settings, settle_key, settle_owner, settle_users, soft_delete, soft_delete_advice,
+  sets_to_remember, settings, settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice,
   soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables,
   soft_delete_tables_of_operation, soft_delete_view, soft_delete_where, sources_as_of, spread_hold, stamp_retired,
   start_operation, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number, trim_deletion_events,
   trim_runs, trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unique_conflicts, unmute_triggers,
-  unpause, unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition, validate_default,
-  view_of, view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs,
-  warn_of_namesake, warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop,
-  why_not_retire, why_not_retire_so_many, without_replica_identity
+  unpause, unreferenced_condition, untrusted_in_condition, user_functions, users_of, usual_gap, usual_partition,
+  validate_default, view_of, view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued,
+  warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed,
+  why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

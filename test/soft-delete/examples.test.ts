@@ -101,6 +101,7 @@ describe('the coaching app', () => {
     expect(await remove(as, id)).toBe('already_deleted');
     expect(await isSeen(as, 'active_professional_packages', id)).toBe(false);
     expect(await isSeen(as, 'deleted_professional_packages', id)).toBe(true);
+    expect(await isSeen(as, 'professional_packages', id)).toBe(true);
     expect(
       await db.sql`
         select deleted_by, deletion_id is not null as operation from professional_packages where id = ${id}`,

@@ -2237,8 +2237,8 @@ export type Database = {
         Returns: Database["nightshift"]["CompositeTypes"]["purge_key"][]
       }
       hold_parents: {
-        Args: { keys: Json; relation: unknown }
-        Returns: undefined
+        Args: { keys: Json; relation: unknown; skip_locked?: boolean }
+        Returns: Record<string, unknown>
       }
       hold_partition_run: {
         Args: { fence: number; lock_timeout_ms: number; run_id: string }
@@ -2309,6 +2309,10 @@ export type Database = {
         Returns: undefined
       }
       in_days: { Args: { every: string }; Returns: string }
+      index_columns: {
+        Args: { index: unknown }
+        Returns: Record<string, unknown>[]
+      }
       index_definition: { Args: { index: unknown }; Returns: string }
       index_for_key: { Args: { key: unknown }; Returns: string }
       indexed_as: {
@@ -3171,6 +3175,17 @@ export type Database = {
         }
         Returns: Json
       }
+      restore_keys: {
+        Args: {
+          keys: Json
+          on_conflict: string
+          overrides?: Json
+          reason: string
+          relation: unknown
+          restored_by: string
+        }
+        Returns: Json
+      }
       restore_operation: {
         Args: {
           after?: Json
@@ -3222,6 +3237,15 @@ export type Database = {
         Returns: Json
       }
       retired_in_words: { Args: { relation: unknown }; Returns: string }
+      rows_of_operation: {
+        Args: {
+          after: Json
+          max_rows: number
+          operation: string
+          relation: unknown
+        }
+        Returns: Record<string, unknown>
+      }
       run_by_hand: { Args: { policies: unknown }; Returns: string }
       run_health_check: {
         Args: {

@@ -15201,14 +15201,9 @@ begin
   into columns, arbiter, same_values
   from pg_catalog.pg_index i
   cross join lateral (
-    select array_agg(a.attname order by k.position) as columns, string_agg(quote_ident(a.attname), ', ' order by k.position) as listed,
-      string_agg(format('r.%1$I%2$s %3$s v.%1$I%4$s', a.attname, o.cast_left, o.name, o.cast_right), ' and ' order by k.position) as same_values
-    from unnest(i.indkey[0:i.indnkeyatts - 1], i.indclass[0:i.indnkeyatts - 1]) with ordinality k(attnum, opclass, position)
-    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-    join pg_catalog.pg_opclass c on c.oid = k.opclass
-    join pg_catalog.pg_amop p on p.amopfamily = c.opcfamily and p.amoplefttype = c.opcintype
-      and p.amoprighttype = c.opcintype and p.amopstrategy = 3
-    cross join lateral nightshift.trusted_operator(p.amopopr) o
+    select array_agg(c.name order by c."position") as columns, string_agg(quote_ident(c.name), ', ' order by c."position") as listed,
+      string_agg(format('r.%1$I%2$s %3$s v.%1$I%4$s', c.name, c.cast_left, c.operator, c.cast_right), ' and ' order by c."position") as same_values
+    from nightshift.index_columns(i.indexrelid) c
   ) u
   where i.indrelid = relation and i.indisunique and i.indisvalid and i.indimmediate and i.indexprs is null
     and (
@@ -16164,8 +16159,9 @@ begin
     from seen
   $query$, rules.key_definition, rules.key_object, rules.deleted, rules.source, rules.key_match, rules.key_order,
     case row_lock
-      when 'update' then 'for update of r' when 'update skip locked' then 'for update of r skip locked'
-      when 'update nowait' then 'for update of r nowait' else 'for key share of r' end)
+      when 'update' then 'for update of r' when 'no key update' then 'for no key update of r'
+      when 'no key update skip locked' then 'for no key update of r skip locked'
+      when 'no key update nowait' then 'for no key update of r nowait' else 'for key share of r' end)
   into asked, active, deleted using keys;
 exception
   when data_exception or check_violation then
@@ -16180,7 +16176,7 @@ end;
 $$;
 
 comment on function nightshift.find_rows is
-  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update, also with skip locked or nowait; or key share, for which only who deletes a row for good waits). Errors: NS422 a key is no value of its type, and those of soft_delete_rules.';
+  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update; no key update, also with skip locked or nowait, for which nobody waits who adds a row that refers to it; or key share, for which only who deletes a row for good waits). Errors: NS422 a key is no value of its type, and those of soft_delete_rules.';
 
 -- supabase/schema/soft-delete/guard_child.sql
 
@@ -16284,8 +16280,10 @@ comment on function nightshift.guard_steps is
 -- A row that comes back while what it belongs to is being deleted would be left alone with a deleted parent: neither of the two
 -- sees what the other has not committed yet.
 
-create or replace function nightshift.hold_parents(relation regclass, keys jsonb)
-returns void
+create or replace function nightshift.hold_parents(
+  relation regclass, keys jsonb, skip_locked boolean default false,
+  out held jsonb, out locked jsonb
+)
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -16293,10 +16291,15 @@ set jit = off
 set row_security = off
 as $$
 declare
+  rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
   edge record;
-  child nightshift.soft_delete_rules;
+  parents_of text;
+  locked_now jsonb;
   context text;
 begin
+  execute format('select coalesce(jsonb_agg(distinct %s), ''[]'') from jsonb_to_recordset($1) as r(%s)', rules.key_object, rules.key_definition)
+  into held using keys;
+  locked := '[]';
   for edge in
     select s.relation as parent, c.oid
     from nightshift.soft_delete_cascades s
@@ -16304,15 +16307,28 @@ begin
     where s.referencing = hold_parents.relation and s.relation <> s.referencing
     order by s.relation::text, s.constraint_name
   loop
-    child := nightshift.soft_delete_rules(relation);
+    parents_of := format('select %s as key from jsonb_to_recordset($1) as k(%s) join %s r on %s join %s p on %s',
+      rules.key_object, rules.key_definition, nightshift.scan_of(relation), rules.key_match,
+      nightshift.scan_of(edge.parent), nightshift.references_condition(edge.oid));
     execute format(
-      'select count(*) from (select from %s p where exists ('
-      || 'select from jsonb_to_recordset($1) as k(%s) join %s r on %s where %s) for share of p) held',
-      nightshift.scan_of(edge.parent), child.key_definition, nightshift.scan_of(relation), child.key_match,
-      nightshift.references_condition(edge.oid))
-    using keys;
+      'with held as materialized (%1$s for share of p%2$s) '
+      || 'select (select jsonb_agg(n.key) from (%1$s except select h.key from held h) n)',
+      parents_of, case when skip_locked then ' skip locked' else '' end)
+    into locked_now using held;
+    if skip_locked and locked_now is not null then
+      locked := locked || locked_now;
+      held := (
+        select coalesce(jsonb_agg(e), '[]')
+        from (select e from jsonb_array_elements(held) e except select e from jsonb_array_elements(locked_now) e) n(e)
+      );
+    end if;
   end loop;
 exception
+  when data_exception or check_violation then
+    raise exception using
+      errcode = 'NS422',
+      message = format('One of the keys is not a value of the primary key of %s (%s)', rules.relation, rules.key_definition),
+      hint = 'Pass values of that type. Nothing was changed.';
   when serialization_failure then
     get stacked diagnostics context = pg_exception_context;
     perform nightshift.raise_conflict(context);
@@ -16320,7 +16336,37 @@ end;
 $$;
 
 comment on function nightshift.hold_parents is
-  'Keeps the rows to which the rows with these keys refer, by foreign keys that deletions go along, from being deleted until the transaction ends. Errors: 55P03, and see soft_delete_rules.';
+  'Keeps the rows to which the rows with these keys refer, by foreign keys that deletions go along, from being deleted until the transaction ends. Returns the keys, each once, as values of their type: held, and those whose parents another session has locked, which are waited for unless skip_locked. Errors: 55P03, NS422 a key is no value of its type, and see soft_delete_rules.';
+
+-- supabase/schema/soft-delete/index_columns.sql
+
+create or replace function nightshift.index_columns(
+  index regclass, out "position" integer, out name name, out type text, out cast_left text, out operator text, out cast_right text
+)
+returns setof record
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  -- The type that the operator takes, without a length: a cast to varchar(3) would cut a value short, and find another row.
+  select u.position::integer, a.attname,
+    case o.cast_right when '' then format('%I.%I', tn.nspname, t.typname) else substr(o.cast_right, 3) end,
+    o.cast_left, o.name, o.cast_right
+  from pg_catalog.pg_index i
+  cross join lateral unnest(i.indkey[0:i.indnkeyatts - 1], i.indclass[0:i.indnkeyatts - 1]) with ordinality u(attnum, opclass, position)
+  join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = u.attnum
+  join pg_catalog.pg_type t on t.oid = a.atttypid
+  join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace
+  join pg_catalog.pg_opclass c on c.oid = u.opclass
+  join pg_catalog.pg_amop p on p.amopfamily = c.opcfamily and p.amoplefttype = c.opcintype
+    and p.amoprighttype = c.opcintype and p.amopstrategy = 3
+  cross join lateral nightshift.trusted_operator(p.amopopr) o
+  where i.indexrelid = index_columns.index
+  order by u.position;
+$$;
+
+comment on function nightshift.index_columns is
+  'The columns by which a unique index tells rows apart, in their order, without expressions: name, type of the values, and what to write to compare them as the index does, between and after two values. Errors: see trusted_operator.';
 
 -- supabase/schema/soft-delete/inspect_soft_delete.sql
 
@@ -16396,24 +16442,15 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  -- The type that the operator takes, without a length: a cast to varchar(3) would cut a key short, and find another row.
-  select u.position::integer, a.attname,
-    case o.cast_right when '' then format('%I.%I', tn.nspname, t.typname) else substr(o.cast_right, 3) end, o.cast_left, o.name
+  select c."position", c.name, c.type, c.cast_left, c.operator
   from pg_catalog.pg_index i
-  cross join lateral unnest(i.indkey[0:i.indnkeyatts - 1], i.indclass[0:i.indnkeyatts - 1]) with ordinality u(attnum, opclass, position)
-  join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = u.attnum
-  join pg_catalog.pg_type t on t.oid = a.atttypid
-  join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace
-  join pg_catalog.pg_opclass c on c.oid = u.opclass
-  join pg_catalog.pg_amop p on p.amopfamily = c.opcfamily and p.amoplefttype = c.opcintype
-    and p.amoprighttype = c.opcintype and p.amopstrategy = 3
-  cross join lateral nightshift.trusted_operator(p.amopopr) o
+  cross join lateral nightshift.index_columns(i.indexrelid) c
   where i.indrelid = key_of.relation and i.indisprimary
-  order by u.position;
+  order by c."position";
 $$;
 
 comment on function nightshift.key_of is
-  'The columns of a primary key in their order: name, type of its values, and what to write between the column and a value to compare them as its index does. None without a primary key. Errors: see trusted_operator.';
+  'The columns of a primary key in their order: see index_columns. None without a primary key.';
 
 -- supabase/schema/soft-delete/keys_asked.sql
 
@@ -16729,7 +16766,6 @@ as $$
 declare
   most_conflicts constant integer := 1000;
   shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
-  stamp constant timestamptz := nightshift.operation_time(operation);
   relation regclass;
   rules nightshift.soft_delete_rules;
   page record;
@@ -16750,17 +16786,7 @@ begin
     rows := 0;
     last_key := null;
     loop
-      execute format($query$
-        select jsonb_agg(n.key) as keys, count(*) as rows, (array_agg(n.key order by n.position desc))[1] as last_key
-        from (
-          select %1$s as key, row_number() over (order by %2$s) as position from %3$s r
-          where %4$s %5$s
-          order by %2$s limit 10000
-        ) n
-      $query$, rules.key_object, rules.key_order, rules.source, rules.of_operation,
-        case when last_key is null then '' else format('and (%s) > (select %s from jsonb_to_recordset(jsonb_build_array($3)) as r(%s))',
-          rules.key_order, rules.key_order, rules.key_definition) end)
-      into page using stamp, operation, last_key;
+      select r.* into page from nightshift.rows_of_operation(relation, operation, 10000, last_key) r;
       exit when page.rows = 0;
       rows := rows + page.rows;
       last_key := page.last_key;
@@ -17158,18 +17184,59 @@ comment on function nightshift.require_unrestricted is
 
 -- supabase/schema/soft-delete/restore.sql
 
--- Bringing rows back: many at a time, and where one cannot come back, the others do, or none, or what is in its way gives way.
--- Why: one row whose unique value was taken meanwhile must not keep a thousand others from coming back, and a restore that
---      failed is a user who is waiting.
--- Rights: those of the caller, row level security included.
--- Locks: ROW EXCLUSIVE on the table and row locks on what is restored.
-
 create or replace function nightshift.restore(
   relation regclass,
   keys jsonb,
   on_conflict text default 'skip',
   restored_by text default null,
   reason text default null,
+  overrides jsonb default null
+)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  answer jsonb;
+  is_active boolean;
+  context text;
+begin
+  answer := nightshift.restore_keys(relation, keys, on_conflict, restored_by, reason, overrides);
+  is_active := answer -> 'notDeleted' = '1';
+  if jsonb_array_length(keys) = 1 and answer -> 'restored' = '0' and answer -> 'failed' = '[]' then
+    raise exception using
+      errcode = case when is_active then 'NS409' else 'NS404' end,
+      message = case when is_active then format('The row of %s is not deleted', relation)
+        else format('There is no such row in %s, or not for %s', relation, current_user) end,
+      hint = case when is_active then 'There is nothing to restore.'
+        else 'It may have been purged, or row level security keeps it from this user.' end;
+  end if;
+  return answer;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.restore is
+  'Takes the mark of deletion off the rows with these primary keys: keys as in soft_delete, 10,000 at most. Rows that went with them come back by restore_operation. The rights are those of the caller, row level security included. A row cannot come back when an active one has taken its unique value, when it belongs to a deleted row (a foreign key that deletions go along), or when a trigger or constraint says no. on_conflict: skip (default) leaves such rows deleted, reports and records them; fail then restores none, and raises NS409; restore_parents restores what they belong to; replace deletes the active row that is in the way. overrides: an object of columns and values that a single row gets with it. restored_by: for service_role; of a user it is always the user of the request. Returns {restored, notDeleted, notFound, failed: [{key, code: the SQLSTATE, constraint, raisedIn: line and function of a trigger, message: in words, where Nightshift knows}]; 55P03: another session had it locked for a second, parents, replaced}. For a single key: NS409 it is not deleted, NS404 it is not there. Makes deferred constraints immediate for the rest of the transaction. Other errors, nothing restored: NS403, NS404, NS422.';
+
+-- supabase/schema/soft-delete/restore_keys.sql
+
+-- Bringing rows back: many at a time, and where one cannot come back, the others do, or none, or what is in its way gives way.
+-- Why: one row whose unique value was taken meanwhile must not keep a thousand others from coming back, and a restore that
+--      failed is a user who is waiting.
+-- Rights: those of the caller, row level security included.
+-- Locks: ROW EXCLUSIVE on the table and row locks on what is restored.
+
+create or replace function nightshift.restore_keys(
+  relation regclass,
+  keys jsonb,
+  on_conflict text,
+  restored_by text,
+  reason text,
   overrides jsonb default null
 )
 returns jsonb
@@ -17188,6 +17255,7 @@ declare
   operation_before constant text := coalesce(current_setting('nightshift.operation', true), '');
   actor_before constant text := coalesce(current_setting('nightshift.actor', true), '');
   reason_before constant text := coalesce(current_setting('nightshift.reason', true), '');
+  parents_held record;
   rows_found record;
   one jsonb;
   row_found record;
@@ -17223,48 +17291,43 @@ begin
   perform set_config('nightshift.reason', coalesce(reason, ''), true);
   begin
     -- In the order in which soft_delete locks: what is referred to first.
-    perform nightshift.hold_parents(relation, asked_keys);
-    select f.* into rows_found from nightshift.find_rows(relation, asked_keys, 'update') f;
+    select h.* into parents_held from nightshift.hold_parents(relation, asked_keys) h;
+    select f.* into rows_found from nightshift.find_rows(relation, parents_held.held, 'no key update') f;
   exception
     when lock_not_available then
       if on_conflict = 'fail' then
         raise;
       end if;
       -- Whoever is in the way of one row keeps no other from coming back.
-      select f.* into rows_found from nightshift.find_rows(relation, asked_keys, 'update skip locked') f;
+      select h.* into parents_held from nightshift.hold_parents(relation, asked_keys, skip_locked => true) h;
+      select f.* into rows_found from nightshift.find_rows(relation, parents_held.held, 'no key update skip locked') f;
+      rows_found.asked := rows_found.asked + jsonb_array_length(parents_held.locked);
       for one in
-        select k.value from jsonb_array_elements(asked_keys) k
+        select k.value from jsonb_array_elements(parents_held.held) k
         except select f.value from jsonb_array_elements(rows_found.active || rows_found.deleted) f
         order by value
       loop
         begin
-          select f.* into row_found from nightshift.find_rows(relation, jsonb_build_array(one), 'update nowait') f;
-          -- Free by now, or there already, under a key that was written in another way.
-          if not rows_found.deleted @> row_found.deleted then
-            rows_found.deleted := rows_found.deleted || row_found.deleted;
-          end if;
-          if not rows_found.active @> row_found.active then
-            rows_found.active := rows_found.active || row_found.active;
-          end if;
+          -- Free by now, or not there.
+          select f.* into row_found from nightshift.find_rows(relation, jsonb_build_array(one), 'no key update nowait') f;
+          rows_found.deleted := rows_found.deleted || row_found.deleted;
+          rows_found.active := rows_found.active || row_found.active;
         exception
           when lock_not_available then
-            failed := failed || jsonb_build_object(
-              'key', case cardinality(rules.key_names) when 1 then one -> rules.key_names[1] else one end,
-              'code', '55P03', 'constraint', null, 'raisedIn', null, 'message', 'Another session keeps it locked');
+            parents_held.locked := parents_held.locked || one;
         end;
       end loop;
+      failed := (
+        select coalesce(jsonb_agg(jsonb_build_object(
+          'key', case cardinality(rules.key_names) when 1 then k.value -> rules.key_names[1] else k.value end,
+          'code', '55P03', 'constraint', null, 'raisedIn', null, 'message', 'Another session keeps it, or what it belongs to, locked'
+        ) order by k.value), '[]')
+        from jsonb_array_elements(parents_held.locked) k
+      );
   end;
   portions := array[rows_found.deleted];
   active := jsonb_array_length(rows_found.active);
   locked := jsonb_array_length(failed);
-  if jsonb_array_length(keys) = 1 and jsonb_array_length(portions[1]) = 0 and failed = '[]' then
-    raise exception using
-      errcode = case active when 1 then 'NS409' else 'NS404' end,
-      message = case active when 1 then format('The row of %s is not deleted', relation)
-        else format('There is no such row in %s, or not for %s', relation, current_user) end,
-      hint = case active when 1 then 'There is nothing to restore.'
-        else 'It may have been purged, or row level security keeps it from this user.' end;
-  end if;
   -- A conflict that shows only at the commit would undo all the others with it.
   set constraints all immediate;
 
@@ -17278,7 +17341,7 @@ begin
           execute edge.deleted_parents into parents using portion;
           exit when parents is null or edge.referenced = relation and portion @> parents;
           if edge.referenced <> relation then
-            answer := nightshift.restore(edge.referenced, parents, 'restore_parents', restored_by, reason);
+            answer := nightshift.restore_keys(edge.referenced, parents, 'restore_parents', restored_by, reason);
             restored_parents := restored_parents + (answer ->> 'restored')::bigint + (answer ->> 'parents')::bigint;
             exit;
           end if;
@@ -17360,8 +17423,8 @@ exception
 end;
 $$;
 
-comment on function nightshift.restore is
-  'Takes the mark of deletion off the rows with these primary keys: keys as in soft_delete, 10,000 at most. Rows that went with them come back by restore_operation. The rights are those of the caller, row level security included. A row cannot come back when an active one has taken its unique value, when it belongs to a deleted row (a foreign key that deletions go along), or when a trigger or constraint says no. on_conflict: skip (default) leaves such rows deleted, reports and records them; fail then restores none, and raises NS409; restore_parents restores what they belong to; replace deletes the active row that is in the way. overrides: an object of columns and values that a single row gets with it. restored_by: for service_role; of a user it is always the user of the request. Returns {restored, notDeleted, notFound, failed: [{key, code: the SQLSTATE, constraint, raisedIn: line and function of a trigger, message: in words, where Nightshift knows}]; 55P03: another session had it locked for a second, parents, replaced}. For a single key: NS409 it is not deleted, NS404 it is not there. Makes deferred constraints immediate for the rest of the transaction. Other errors, nothing restored: NS403, NS404, NS422.';
+comment on function nightshift.restore_keys is
+  'What restore does, and what restores of an operation or since a moment do with each page of keys: see restore, but that a single key that is not there or not deleted is counted.';
 
 -- supabase/schema/soft-delete/restore_operation.sql
 
@@ -17384,10 +17447,7 @@ declare
   left_rows integer := least(greatest(coalesce(max_rows, 10000), 1), 10000);
   answer jsonb := jsonb_build_object('restored', '{}'::jsonb, 'failed', '[]'::jsonb, 'parents', 0, 'replaced', 0, 'after', null);
   relation regclass;
-  rules nightshift.soft_delete_rules;
-  keys jsonb;
-  last_key jsonb;
-  found_rows integer;
+  page record;
   part jsonb;
   passed boolean := after is null;
   any_table boolean := false;
@@ -17401,21 +17461,10 @@ begin
     any_table := true;
     -- A table that has come to its end may be gone from the list: then the rest follows the one that is named.
     continue when not passed and after ->> 'relation' <> relation::text;
-    rules := nightshift.soft_delete_rules(relation);
-    execute format($query$
-      select jsonb_agg(n.key), count(*), (array_agg(n.key order by n.position desc))[1]
-      from (
-        select %1$s as key, row_number() over (order by %2$s) as position from %3$s r
-        where %4$s %5$s
-        order by %2$s limit $3
-      ) n
-    $query$, rules.key_object, rules.key_order, rules.source, rules.of_operation,
-      case when passed then '' else format('and (%s) > (select %s from jsonb_to_recordset(jsonb_build_array($4)) as r(%s))',
-        rules.key_order, rules.key_order, rules.key_definition) end)
-    into keys, found_rows, last_key using nightshift.operation_time(operation), operation, left_rows, after -> 'key';
+    select r.* into page from nightshift.rows_of_operation(relation, operation, left_rows, case when not passed then after -> 'key' end) r;
     passed := true;
-    if found_rows > 0 then
-      part := nightshift.restore(relation, keys, on_conflict, restored_by, reason);
+    if page.rows > 0 then
+      part := nightshift.restore_keys(relation, page.keys, on_conflict, restored_by, reason);
       perform set_config('nightshift.show_deleted', 'on', true);
       answer := answer || jsonb_build_object(
         'restored', answer -> 'restored' || jsonb_build_object(relation::text, part -> 'restored'),
@@ -17425,10 +17474,10 @@ begin
         'parents', (answer ->> 'parents')::bigint + (part ->> 'parents')::bigint,
         'replaced', (answer ->> 'replaced')::bigint + (part ->> 'replaced')::bigint
       );
-      left_rows := left_rows - found_rows;
+      left_rows := left_rows - page.rows;
     end if;
     if left_rows <= 0 then
-      answer := answer || jsonb_build_object('after', jsonb_build_object('relation', relation::text, 'key', last_key));
+      answer := answer || jsonb_build_object('after', jsonb_build_object('relation', relation::text, 'key', page.last_key));
       exit;
     end if;
   end loop;
@@ -17494,7 +17543,7 @@ begin
       else format('and (%1$s) > (select %1$s from jsonb_populate_record(null::%2$s, $3) r)', walk_order, regexp_replace(rules.source, '^only ', '')) end)
   into page using since, most_rows, after;
   if page.rows > 0 then
-    part := nightshift.restore(relation, page.keys, on_conflict, restored_by, reason);
+    part := nightshift.restore_keys(relation, page.keys, on_conflict, restored_by, reason);
   end if;
   perform set_config('nightshift.show_deleted', shown_before, true);
   return jsonb_build_object(
@@ -17590,6 +17639,42 @@ $$;
 
 comment on function nightshift.restricting_rows is
   'How many rows, 1,000 at most for each foreign key, hold rows with these keys by ON DELETE RESTRICT: see restricting_keys. going: the keys of rows that go with them, by table. It sees all rows, as the check of a foreign key does: what the caller cannot see holds a row just the same.';
+
+-- supabase/schema/soft-delete/rows_of_operation.sql
+
+create or replace function nightshift.rows_of_operation(
+  relation regclass, operation uuid, max_rows integer, after jsonb,
+  out keys jsonb, out rows integer, out last_key jsonb
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
+  context text;
+begin
+  execute format($query$
+    select jsonb_agg(n.key), count(*), (array_agg(n.key order by n.position desc))[1]
+    from (
+      select %1$s as key, row_number() over (order by %2$s) as position from %3$s r
+      where %4$s %5$s
+      order by %2$s limit $3
+    ) n
+  $query$, rules.key_object, rules.key_order, rules.source, rules.of_operation,
+    case when after is null then '' else format('and (%s) > (select %s from jsonb_to_recordset(jsonb_build_array($4)) as r(%s))',
+      rules.key_order, rules.key_order, rules.key_definition) end)
+  into keys, rows, last_key using nightshift.operation_time(operation), operation, max_rows, after;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.rows_of_operation is
+  'The keys of the next rows of a table that an operation deleted and that are deleted still, in the order of the key, after one of them or from the first on. Errors: see soft_delete_rules.';
 
 -- supabase/schema/soft-delete/settle_users.sql
 
@@ -18387,19 +18472,13 @@ declare
   columns text;
 begin
   for index_name, predicate, condition, columns in
-    select i.indexrelid::regclass, pg_get_expr(i.indpred, i.indrelid), (
-      select string_agg(format('a.%I%s %s r.%I%s', c.attname, o.cast_left, o.name, c.attname, o.cast_right), ' and ' order by u.position)
-      from unnest(i.indkey[0:i.indnkeyatts - 1], i.indclass[0:i.indnkeyatts - 1]) with ordinality u(attnum, opclass, position)
-      join pg_catalog.pg_attribute c on c.attrelid = i.indrelid and c.attnum = u.attnum
-      join pg_catalog.pg_opclass oc on oc.oid = u.opclass
-      join pg_catalog.pg_amop p on p.amopfamily = oc.opcfamily and p.amoplefttype = oc.opcintype
-        and p.amoprighttype = oc.opcintype and p.amopstrategy = 3
-      cross join lateral nightshift.trusted_operator(p.amopopr) o
-    ), (
-      select string_agg(format('r.%I', c.attname), ', ')
-      from pg_catalog.pg_attribute c where c.attrelid = i.indrelid and c.attnum = any((i.indkey[0:i.indnkeyatts - 1])::smallint[])
-    )
+    select i.indexrelid::regclass, pg_get_expr(i.indpred, i.indrelid), u.same_values, u.columns
     from pg_catalog.pg_index i
+    cross join lateral (
+      select string_agg(format('a.%1$I%2$s %3$s r.%1$I%4$s', c.name, c.cast_left, c.operator, c.cast_right), ' and ' order by c."position") as same_values,
+        string_agg(format('r.%I', c.name), ', ' order by c."position") as columns
+      from nightshift.index_columns(i.indexrelid) c
+    ) u
     -- A full one has kept the values of deleted rows from being taken. What an expression yields, only the restore tells.
     where i.indrelid = unique_conflicts.relation and i.indisunique and i.indpred is not null and i.indexprs is null
     order by i.indexrelid::regclass::text
@@ -18435,7 +18514,7 @@ as $$
     'start_operation', 'operation_time', 'calling_user', 'edges_to_children',
     'edges_to_parents', 'hold_parents', 'require_unrestricted', 'unique_conflicts',
     'override_assignments', 'record_failed_restores', 'raise_conflict',
-    'place_in_code', 'code_in_context', 'column_type', 'soft_delete_tables_of_operation'
+    'restore_keys', 'rows_of_operation', 'place_in_code', 'code_in_context', 'column_type', 'soft_delete_tables_of_operation'
   ]::name[];
 $$;
 
@@ -21071,7 +21150,8 @@ grant execute on function
   nightshift.calling_user, nightshift.code_in_context, nightshift.column_type, nightshift.deletion_actor,
   nightshift.deletion_operation, nightshift.edges_to_children, nightshift.edges_to_parents, nightshift.hold_parents, nightshift.keys_asked,
   nightshift.operation_time, nightshift.override_assignments, nightshift.place_in_code, nightshift.raise_conflict,
-  nightshift.record_failed_restores, nightshift.require_unrestricted, nightshift.soft_delete_rules,
+  nightshift.record_failed_restores, nightshift.require_unrestricted, nightshift.restore_keys, nightshift.rows_of_operation,
+  nightshift.soft_delete_rules,
   nightshift.soft_delete_tables_of_operation, nightshift.start_operation, nightshift.unique_conflicts
 to service_role;
 
@@ -21085,7 +21165,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'd308f1be00bc0ab929916677cb8fed891195d6c75a0a93adab4043a555f0503f', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '6c280201241f80c4e5d7a09c973de172d73d87c145f00806ea4dce1bed00d0dd', '{
   active_arbiter, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -21122,10 +21202,10 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
   health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
   held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_children,
-  hold_parents, hold_partition_run, hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as,
-  inspect_soft_delete, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state,
-  job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns, key_in_words, key_of,
-  keys_asked, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone, level_rank,
+  hold_parents, hold_partition_run, hold_run, hold_table, in_days, index_columns, index_definition, index_for_key,
+  indexed_as, inspect_soft_delete, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default,
+  job_state, job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns, key_in_words,
+  key_of, keys_asked, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone, level_rank,
   list_deletion_events, list_partition_policies, list_refresh_policies, list_retention_policies, list_runs,
   lock_for_change, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs, marker_is_indexed,
   marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
@@ -21149,19 +21229,19 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   require_no_rule, require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows,
   require_ownership, require_partition_policies, require_period, require_referencing_indexes, require_refresh_policies,
   require_replica_identity, require_retention_policies, require_statistics, require_trusted, require_trusted_keys,
-  require_unrestricted, require_wanted, require_within_brake, resolve_references, restore, restore_operation,
-  restore_since, restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies,
-  retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check,
-  runs, sample_due_rows, scan_of, scan_time_of, secure_partition, secure_partitions, set_health_threshold,
-  sets_to_remember, settings, settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice,
-  soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables,
-  soft_delete_tables_of_operation, soft_delete_view, soft_delete_where, sources_as_of, spread_hold, stamp_retired,
-  start_operation, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number, trim_deletion_events,
-  trim_runs, trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unique_conflicts, unmute_triggers,
-  unpause, unreferenced_condition, untrusted_in_condition, user_functions, users_of, usual_gap, usual_partition,
-  validate_default, view_of, view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued,
-  warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed,
-  why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
+  require_unrestricted, require_wanted, require_within_brake, resolve_references, restore, restore_keys,
+  restore_operation, restore_since, restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies,
+  retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set, rows_of_operation, run_by_hand,
+  run_health_check, runs, sample_due_rows, scan_of, scan_time_of, secure_partition, secure_partitions,
+  set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, settle_users, shows_only, soft_delete,
+  soft_delete_advice, soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps,
+  soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view, soft_delete_where, sources_as_of, spread_hold,
+  stamp_retired, start_operation, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number,
+  trim_deletion_events, trim_runs, trim_view_refreshes, trusted_name, trusted_names, trusted_operator,
+  unique_conflicts, unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition, user_functions, users_of,
+  usual_gap, usual_partition, validate_default, view_of, view_reads, view_refreshes, view_state, views_below,
+  views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge,
+  way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -114,15 +114,14 @@ const noRelations: Record<string, string> = {
   'rules.since': 'a condition on columns, from soft_delete_rules',
   'rules.unmark': 'assignments of columns, from soft_delete_rules',
   'child.deleted': 'a condition on columns, from soft_delete_rules',
-  'child.key_definition': 'columns and types, from soft_delete_rules',
-  'child.key_match': 'a condition on columns, from soft_delete_rules',
   'nightshift.references_condition(edge.oid)': 'a condition on columns',
   'nightshift.references_condition(key.oid)': 'a condition on columns',
   'counted_at_most + 1': 'a number',
   "nightshift.due_condition('r', relation, policy.drop_after - interval '7 days', policy.marker_column, policy.flag_column, as_of)":
     'a condition on columns',
-  "case row_lock when 'update' then 'for update of r' when 'update skip locked' then 'for update of r skip locked' when 'update nowait' then 'for update of r nowait' else 'for key share of r' end":
-    'words',
+  "case row_lock when 'update' then 'for update of r' when 'no key update' then 'for no key update of r' when 'no key update skip locked' then 'for no key update of r skip locked' when 'no key update nowait' then 'for no key update of r nowait' else 'for key share of r' end":
+    'as it is written',
+  "case when skip_locked then ' skip locked' else '' end": 'as it is written',
   "case when dry_run then '' else 'for update of r' end": 'words',
 };
 
@@ -206,7 +205,6 @@ const safeHere: Record<string, Record<string, string>> = {
   },
   'soft-delete/plan_restore.sql': {
     'edge.blocking into blocking using page.keys, operation': 'run with the rights of the caller',
-    'rules.source': 'run with the rights of the caller',
   },
   'soft-delete/put_active.sql': {
     among: 'a condition on columns',
@@ -218,13 +216,10 @@ const safeHere: Record<string, Record<string, string>> = {
     row_type: 'run with the rights of the caller',
     'rules.source': 'run with the rights of the caller',
   },
-  'soft-delete/restore.sql': {
+  'soft-delete/restore_keys.sql': {
     changes: 'assignments of columns',
     'edge.blocking into blocking using portion': 'run with the rights of the caller',
     'edge.deleted_parents into parents using portion': 'run with the rights of the caller',
-    'rules.source': 'run with the rights of the caller',
-  },
-  'soft-delete/restore_operation.sql': {
     'rules.source': 'run with the rights of the caller',
   },
   'soft-delete/restore_since.sql': {
@@ -234,6 +229,9 @@ const safeHere: Record<string, Record<string, string>> = {
   'soft-delete/restricting_rows.sql': {
     "key.count_query into rows using keys, coalesce(going -> key.referencing::text, '[]')":
       'from restricting_keys, where the guard is asked',
+  },
+  'soft-delete/rows_of_operation.sql': {
+    'rules.source': 'run with the rights of the caller',
   },
   'soft-delete/settle_users.sql': {
     "'grant usage on schema nightshift to authenticated'": 'as it is written',

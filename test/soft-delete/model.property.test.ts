@@ -14,6 +14,16 @@ type Step =
     }
   | { act: 'restoreOperation'; nth: number }
   | { act: 'purge'; ids: number[] };
+interface Failed {
+  relation?: string;
+  key: number;
+  code: string;
+}
+/** A step that was not refused, and the rows of which it says that another had them locked. */
+interface Done {
+  step: Step;
+  locked: string[];
+}
 /** By which operation each row is deleted, null for one that is not; rows that were purged are not there. */
 type State = Record<Table, Map<number, string | null>>;
 
@@ -46,16 +56,22 @@ const taken = (state: State, room: number) =>
     (other) => other !== room && nameOf(other) === nameOf(room) && isActive(state, 'rooms', other),
   );
 
-function bringBack(state: State, table: Table, ids: number[]): void {
+/** `locked` are rows that a restore gave up, since the other client had them locked for too long. */
+function bringBack(state: State, table: Table, ids: number[], locked: string[]): void {
   for (const id of ids.toSorted((one, other) => one - other)) {
-    if (!state[table].get(id)) continue;
+    if (!state[table].get(id) || locked.includes(`${table} ${id}`)) continue;
     if (table === 'rooms' ? taken(state, id) : !isActive(state, 'rooms', roomOf(id))) continue;
     state[table].set(id, null);
   }
 }
 
 /** What a step makes of a state; `operation` is what it deletes by, and `operations` those of the steps before. */
-function after(before: State, step: Step, operation: string, operations: string[]): State {
+function after(
+  before: State,
+  { step, locked }: Done,
+  operation: string,
+  operations: string[],
+): State {
   const state = clone(before);
   if (step.act === 'purge') {
     for (const id of step.ids) if (state.desks.get(id)) state.desks.delete(id);
@@ -63,10 +79,10 @@ function after(before: State, step: Step, operation: string, operations: string[
     const wanted = operations[step.nth % operations.length];
     for (const table of ['rooms', 'desks'] as const) {
       const ids = [...state[table]].filter(([, by]) => by === wanted).map(([id]) => id);
-      bringBack(state, table, ids);
+      bringBack(state, table, ids, locked);
     }
   } else if (step.act === 'restore') {
-    bringBack(state, step.table, step.ids);
+    bringBack(state, step.table, step.ids, locked);
   } else if (step.act === 'update restored') {
     for (const id of step.ids) if (state[step.table].get(id)) state[step.table].set(id, null);
     if (
@@ -100,10 +116,10 @@ const inTheWay = /^(40P01|55P03|NS425)$/;
 /** One key that is not to be deleted or restored, an operation with nothing left, a name that is taken. */
 const refused = /^(NS404|NS409|23505)$/;
 
-async function perform(sql: Sql, step: Step, operations: string[]): Promise<string | null> {
+async function perform(sql: Sql, step: Step, operations: string[]): Promise<Done | null> {
   if (step.act === 'purge') {
     // Deleted anew, and long ago: what the first deletion wrote does not change.
-    const stopped = await sql
+    const isStopped = await sql
       .begin(async (transaction) => {
         const rows = await transaction<{ id: number }[]>`
         update app.desks set deleted_at = null where id = any(${step.ids}) and deleted_at is not null returning id`;
@@ -111,16 +127,15 @@ async function perform(sql: Sql, step: Step, operations: string[]): Promise<stri
         await transaction`update app.desks set deleted_at = now() - interval '40 days' where id = any(${ids})`;
       })
       .then(
-        () => '',
+        () => false,
         (error: { code: string }) => {
-          // Two updates of a row in one transaction have its foreign key checked, whose row a restore may hold.
-          if (inTheWay.test(error.code)) return error.code;
+          if (inTheWay.test(error.code)) return true;
           throw error;
         },
       );
-    if (stopped) return stopped;
+    if (isStopped) return null;
     await runPurge(db);
-    return '';
+    return { step, locked: [] };
   }
   const call =
     step.act === 'restoreOperation'
@@ -133,13 +148,19 @@ async function perform(sql: Sql, step: Step, operations: string[]): Promise<stri
             ? sql`update app.${sql(step.table)} set deleted_at = now() where id = any(${step.ids})`
             : sql`update app.${sql(step.table)} set deleted_at = null where id = any(${step.ids})`;
   try {
-    await call;
-    return '';
+    const [row] = await call;
+    const failed: Failed[] = row?.answer?.failed ?? [];
+    const locked = failed
+      .filter(({ code }) => code === '55P03')
+      .map(({ relation = `app.${'table' in step ? step.table : ''}`, key }) =>
+        `${relation} ${key}`.slice('app.'.length),
+      );
+    return { step, locked };
   } catch (error) {
     const { code } = error as { code: string };
-    if (inTheWay.test(code)) return code;
+    if (inTheWay.test(code)) return null;
     if (!refused.test(code)) throw error;
-    return '';
+    return { step, locked: [] };
   }
 }
 
@@ -203,17 +224,17 @@ it(
           const outcomes = await Promise.all(
             together.map((step, n) => perform(clients[n] ?? db.sql, step, [...operations])),
           );
-          const done = together.filter((_, n) => outcomes[n] === '');
+          const done = outcomes.filter((outcome) => outcome !== null);
           const found = await readState();
           const expected = [done, done.toReversed()].map((order) =>
             shape(
               order.reduce(
-                (state, step) => after(state, step, `new ${together.indexOf(step)}`, operations),
+                (state, one) => after(state, one, `new ${together.indexOf(one.step)}`, operations),
                 before,
               ),
             ),
           );
-          expect(expected, JSON.stringify(together)).toContain(shape(found));
+          expect(expected, JSON.stringify(outcomes)).toContain(shape(found));
           note(found);
         }
 

@@ -289,6 +289,37 @@ describe('a restore that meets others', () => {
     ).toMatchObject([{ keys: [2, 4, 6], details: [{ code: '55P03', rows: 3 }] }]);
   });
 
+  describe('rows that belong to others', () => {
+    beforeEach(() =>
+      db.sql.unsafe(`
+        create table app.parts (id integer primary key, item_id integer references app.items);
+        insert into app.parts select id, id from generate_series(1, 11) id;
+        select nightshift.restore('app.items', '[1, 2, 3]');
+        select nightshift.enable_soft_delete('app.parts');
+        select nightshift.enable_soft_delete('app.items', cascade => array['app.parts']);
+        select nightshift.soft_delete('app.parts', '[1, 2, 3, 11]');
+      `),
+    );
+
+    it('does not bring a row back to one whose deletion takes longer than it waits', async () => {
+      const user = db.connect();
+      await user`begin`;
+      await user`select nightshift.soft_delete('app.items', '[2]')`;
+      const answer = await restore([1, '02', 3, 11], '', 'app.parts');
+      expect(answer).toMatchObject({ restored: 3, notFound: 0 });
+      expect(answer.failed).toEqual([expect.objectContaining({ key: 2, code: '55P03' })]);
+      await user`commit`;
+      expect(await idsOf(db.sql, 'app.parts where deleted_at is not null')).toEqual([2]);
+      expect((await restore([2], '', 'app.parts')).failed).toMatchObject([
+        { key: 2, code: 'NS409', message: 'It belongs to a row of app.items that is deleted' },
+      ]);
+    });
+
+    it('says what is wrong with a key, whatever it belongs to', async () => {
+      await expect(restore(['two'], '', 'app.parts')).rejects.toMatchObject({ code: 'NS422' });
+    });
+  });
+
   it('restores none where that is asked for, when a row stays locked', async () => {
     const user = db.connect();
     await user`begin`;

@@ -17,14 +17,9 @@ begin
   into columns, arbiter, same_values
   from pg_catalog.pg_index i
   cross join lateral (
-    select array_agg(a.attname order by k.position) as columns, string_agg(quote_ident(a.attname), ', ' order by k.position) as listed,
-      string_agg(format('r.%1$I%2$s %3$s v.%1$I%4$s', a.attname, o.cast_left, o.name, o.cast_right), ' and ' order by k.position) as same_values
-    from unnest(i.indkey[0:i.indnkeyatts - 1], i.indclass[0:i.indnkeyatts - 1]) with ordinality k(attnum, opclass, position)
-    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-    join pg_catalog.pg_opclass c on c.oid = k.opclass
-    join pg_catalog.pg_amop p on p.amopfamily = c.opcfamily and p.amoplefttype = c.opcintype
-      and p.amoprighttype = c.opcintype and p.amopstrategy = 3
-    cross join lateral nightshift.trusted_operator(p.amopopr) o
+    select array_agg(c.name order by c."position") as columns, string_agg(quote_ident(c.name), ', ' order by c."position") as listed,
+      string_agg(format('r.%1$I%2$s %3$s v.%1$I%4$s', c.name, c.cast_left, c.operator, c.cast_right), ' and ' order by c."position") as same_values
+    from nightshift.index_columns(i.indexrelid) c
   ) u
   where i.indrelid = relation and i.indisunique and i.indisvalid and i.indimmediate and i.indexprs is null
     and (

@@ -24,8 +24,9 @@ begin
     from seen
   $query$, rules.key_definition, rules.key_object, rules.deleted, rules.source, rules.key_match, rules.key_order,
     case row_lock
-      when 'update' then 'for update of r' when 'update skip locked' then 'for update of r skip locked'
-      when 'update nowait' then 'for update of r nowait' else 'for key share of r' end)
+      when 'update' then 'for update of r' when 'no key update' then 'for no key update of r'
+      when 'no key update skip locked' then 'for no key update of r skip locked'
+      when 'no key update nowait' then 'for no key update of r nowait' else 'for key share of r' end)
   into asked, active, deleted using keys;
 exception
   when data_exception or check_violation then
@@ -40,4 +41,4 @@ end;
 $$;
 
 comment on function nightshift.find_rows is
-  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update, also with skip locked or nowait; or key share, for which only who deletes a row for good waits). Errors: NS422 a key is no value of its type, and those of soft_delete_rules.';
+  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update; no key update, also with skip locked or nowait, for which nobody waits who adds a row that refers to it; or key share, for which only who deletes a row for good waits). Errors: NS422 a key is no value of its type, and those of soft_delete_rules.';

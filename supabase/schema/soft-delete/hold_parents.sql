@@ -1,8 +1,10 @@
 -- A row that comes back while what it belongs to is being deleted would be left alone with a deleted parent: neither of the two
 -- sees what the other has not committed yet.
 
-create or replace function nightshift.hold_parents(relation regclass, keys jsonb)
-returns void
+create or replace function nightshift.hold_parents(
+  relation regclass, keys jsonb, skip_locked boolean default false,
+  out held jsonb, out locked jsonb
+)
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -10,10 +12,15 @@ set jit = off
 set row_security = off
 as $$
 declare
+  rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
   edge record;
-  child nightshift.soft_delete_rules;
+  parents_of text;
+  locked_now jsonb;
   context text;
 begin
+  execute format('select coalesce(jsonb_agg(distinct %s), ''[]'') from jsonb_to_recordset($1) as r(%s)', rules.key_object, rules.key_definition)
+  into held using keys;
+  locked := '[]';
   for edge in
     select s.relation as parent, c.oid
     from nightshift.soft_delete_cascades s
@@ -21,15 +28,28 @@ begin
     where s.referencing = hold_parents.relation and s.relation <> s.referencing
     order by s.relation::text, s.constraint_name
   loop
-    child := nightshift.soft_delete_rules(relation);
+    parents_of := format('select %s as key from jsonb_to_recordset($1) as k(%s) join %s r on %s join %s p on %s',
+      rules.key_object, rules.key_definition, nightshift.scan_of(relation), rules.key_match,
+      nightshift.scan_of(edge.parent), nightshift.references_condition(edge.oid));
     execute format(
-      'select count(*) from (select from %s p where exists ('
-      || 'select from jsonb_to_recordset($1) as k(%s) join %s r on %s where %s) for share of p) held',
-      nightshift.scan_of(edge.parent), child.key_definition, nightshift.scan_of(relation), child.key_match,
-      nightshift.references_condition(edge.oid))
-    using keys;
+      'with held as materialized (%1$s for share of p%2$s) '
+      || 'select (select jsonb_agg(n.key) from (%1$s except select h.key from held h) n)',
+      parents_of, case when skip_locked then ' skip locked' else '' end)
+    into locked_now using held;
+    if skip_locked and locked_now is not null then
+      locked := locked || locked_now;
+      held := (
+        select coalesce(jsonb_agg(e), '[]')
+        from (select e from jsonb_array_elements(held) e except select e from jsonb_array_elements(locked_now) e) n(e)
+      );
+    end if;
   end loop;
 exception
+  when data_exception or check_violation then
+    raise exception using
+      errcode = 'NS422',
+      message = format('One of the keys is not a value of the primary key of %s (%s)', rules.relation, rules.key_definition),
+      hint = 'Pass values of that type. Nothing was changed.';
   when serialization_failure then
     get stacked diagnostics context = pg_exception_context;
     perform nightshift.raise_conflict(context);
@@ -37,4 +57,4 @@ end;
 $$;
 
 comment on function nightshift.hold_parents is
-  'Keeps the rows to which the rows with these keys refer, by foreign keys that deletions go along, from being deleted until the transaction ends. Errors: 55P03, and see soft_delete_rules.';
+  'Keeps the rows to which the rows with these keys refer, by foreign keys that deletions go along, from being deleted until the transaction ends. Returns the keys, each once, as values of their type: held, and those whose parents another session has locked, which are waited for unless skip_locked. Errors: 55P03, NS422 a key is no value of its type, and see soft_delete_rules.';

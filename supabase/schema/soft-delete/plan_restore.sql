@@ -11,7 +11,6 @@ as $$
 declare
   most_conflicts constant integer := 1000;
   shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
-  stamp constant timestamptz := nightshift.operation_time(operation);
   relation regclass;
   rules nightshift.soft_delete_rules;
   page record;
@@ -32,17 +31,7 @@ begin
     rows := 0;
     last_key := null;
     loop
-      execute format($query$
-        select jsonb_agg(n.key) as keys, count(*) as rows, (array_agg(n.key order by n.position desc))[1] as last_key
-        from (
-          select %1$s as key, row_number() over (order by %2$s) as position from %3$s r
-          where %4$s %5$s
-          order by %2$s limit 10000
-        ) n
-      $query$, rules.key_object, rules.key_order, rules.source, rules.of_operation,
-        case when last_key is null then '' else format('and (%s) > (select %s from jsonb_to_recordset(jsonb_build_array($3)) as r(%s))',
-          rules.key_order, rules.key_order, rules.key_definition) end)
-      into page using stamp, operation, last_key;
+      select r.* into page from nightshift.rows_of_operation(relation, operation, 10000, last_key) r;
       exit when page.rows = 0;
       rows := rows + page.rows;
       last_key := page.last_key;

@@ -17,10 +17,7 @@ declare
   left_rows integer := least(greatest(coalesce(max_rows, 10000), 1), 10000);
   answer jsonb := jsonb_build_object('restored', '{}'::jsonb, 'failed', '[]'::jsonb, 'parents', 0, 'replaced', 0, 'after', null);
   relation regclass;
-  rules nightshift.soft_delete_rules;
-  keys jsonb;
-  last_key jsonb;
-  found_rows integer;
+  page record;
   part jsonb;
   passed boolean := after is null;
   any_table boolean := false;
@@ -34,21 +31,10 @@ begin
     any_table := true;
     -- A table that has come to its end may be gone from the list: then the rest follows the one that is named.
     continue when not passed and after ->> 'relation' <> relation::text;
-    rules := nightshift.soft_delete_rules(relation);
-    execute format($query$
-      select jsonb_agg(n.key), count(*), (array_agg(n.key order by n.position desc))[1]
-      from (
-        select %1$s as key, row_number() over (order by %2$s) as position from %3$s r
-        where %4$s %5$s
-        order by %2$s limit $3
-      ) n
-    $query$, rules.key_object, rules.key_order, rules.source, rules.of_operation,
-      case when passed then '' else format('and (%s) > (select %s from jsonb_to_recordset(jsonb_build_array($4)) as r(%s))',
-        rules.key_order, rules.key_order, rules.key_definition) end)
-    into keys, found_rows, last_key using nightshift.operation_time(operation), operation, left_rows, after -> 'key';
+    select r.* into page from nightshift.rows_of_operation(relation, operation, left_rows, case when not passed then after -> 'key' end) r;
     passed := true;
-    if found_rows > 0 then
-      part := nightshift.restore(relation, keys, on_conflict, restored_by, reason);
+    if page.rows > 0 then
+      part := nightshift.restore_keys(relation, page.keys, on_conflict, restored_by, reason);
       perform set_config('nightshift.show_deleted', 'on', true);
       answer := answer || jsonb_build_object(
         'restored', answer -> 'restored' || jsonb_build_object(relation::text, part -> 'restored'),
@@ -58,10 +44,10 @@ begin
         'parents', (answer ->> 'parents')::bigint + (part ->> 'parents')::bigint,
         'replaced', (answer ->> 'replaced')::bigint + (part ->> 'replaced')::bigint
       );
-      left_rows := left_rows - found_rows;
+      left_rows := left_rows - page.rows;
     end if;
     if left_rows <= 0 then
-      answer := answer || jsonb_build_object('after', jsonb_build_object('relation', relation::text, 'key', last_key));
+      answer := answer || jsonb_build_object('after', jsonb_build_object('relation', relation::text, 'key', page.last_key));
       exit;
     end if;
   end loop;

@@ -40,7 +40,7 @@ begin
       else format('and (%1$s) > (select %1$s from jsonb_populate_record(null::%2$s, $3) r)', walk_order, regexp_replace(rules.source, '^only ', '')) end)
   into page using since, most_rows, after;
   if page.rows > 0 then
-    part := nightshift.restore(relation, page.keys, on_conflict, restored_by, reason);
+    part := nightshift.restore_keys(relation, page.keys, on_conflict, restored_by, reason);
   end if;
   perform set_config('nightshift.show_deleted', shown_before, true);
   return jsonb_build_object(

@@ -13,19 +13,13 @@ declare
   columns text;
 begin
   for index_name, predicate, condition, columns in
-    select i.indexrelid::regclass, pg_get_expr(i.indpred, i.indrelid), (
-      select string_agg(format('a.%I%s %s r.%I%s', c.attname, o.cast_left, o.name, c.attname, o.cast_right), ' and ' order by u.position)
-      from unnest(i.indkey[0:i.indnkeyatts - 1], i.indclass[0:i.indnkeyatts - 1]) with ordinality u(attnum, opclass, position)
-      join pg_catalog.pg_attribute c on c.attrelid = i.indrelid and c.attnum = u.attnum
-      join pg_catalog.pg_opclass oc on oc.oid = u.opclass
-      join pg_catalog.pg_amop p on p.amopfamily = oc.opcfamily and p.amoplefttype = oc.opcintype
-        and p.amoprighttype = oc.opcintype and p.amopstrategy = 3
-      cross join lateral nightshift.trusted_operator(p.amopopr) o
-    ), (
-      select string_agg(format('r.%I', c.attname), ', ')
-      from pg_catalog.pg_attribute c where c.attrelid = i.indrelid and c.attnum = any((i.indkey[0:i.indnkeyatts - 1])::smallint[])
-    )
+    select i.indexrelid::regclass, pg_get_expr(i.indpred, i.indrelid), u.same_values, u.columns
     from pg_catalog.pg_index i
+    cross join lateral (
+      select string_agg(format('a.%1$I%2$s %3$s r.%1$I%4$s', c.name, c.cast_left, c.operator, c.cast_right), ' and ' order by c."position") as same_values,
+        string_agg(format('r.%I', c.name), ', ' order by c."position") as columns
+      from nightshift.index_columns(i.indexrelid) c
+    ) u
     -- A full one has kept the values of deleted rows from being taken. What an expression yields, only the restore tells.
     where i.indrelid = unique_conflicts.relation and i.indisunique and i.indpred is not null and i.indexprs is null
     order by i.indexrelid::regclass::text

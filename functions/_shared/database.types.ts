@@ -687,6 +687,7 @@ export type Database = {
           hide: boolean
           marker_column: unknown
           operation_column: unknown
+          realtime: boolean
           reason_column: unknown
           relation: unknown
           relation_name: string
@@ -703,6 +704,7 @@ export type Database = {
           hide?: boolean
           marker_column: unknown
           operation_column: unknown
+          realtime?: boolean
           reason_column: unknown
           relation: unknown
           relation_name: string
@@ -717,6 +719,7 @@ export type Database = {
           hide?: boolean
           marker_column?: unknown
           operation_column?: unknown
+          realtime?: boolean
           reason_column?: unknown
           relation?: unknown
           relation_name?: string
@@ -886,6 +889,7 @@ export type Database = {
         }
         Returns: Json
       }
+      announce_changes: { Args: { relation: unknown }; Returns: undefined }
       api_roles: { Args: Record<PropertyKey, never>; Returns: unknown[] }
       application_owners: {
         Args: Record<PropertyKey, never>
@@ -1517,6 +1521,7 @@ export type Database = {
           guard?: boolean
           hide?: boolean
           marker_column?: unknown
+          realtime?: boolean
           reason_column?: unknown
           relation: unknown
           unique_among_active?: string[]
@@ -2336,6 +2341,7 @@ export type Database = {
         Returns: boolean
       }
       is_large: { Args: { relation: unknown }; Returns: boolean }
+      is_of_realtime: { Args: { owner: unknown }; Returns: boolean }
       is_published: { Args: { relation: unknown }; Returns: boolean }
       is_set_by_default: {
         Args: { column_name: unknown; relation: unknown }

@@ -713,6 +713,7 @@ create table if not exists nightshift.soft_delete_tables (
   views boolean not null default true,
   hide boolean not null default false,
   for_users boolean not null default false,
+  realtime boolean not null default false,
   created_at timestamptz not null default now()
 );
 
@@ -729,6 +730,8 @@ comment on column nightshift.soft_delete_tables.hide is
   'Whether a restrictive policy hides deleted rows from anon and authenticated.';
 comment on column nightshift.soft_delete_tables.for_users is
   'Whether authenticated may call soft_delete and restore for it: its row level security says of which rows.';
+comment on column nightshift.soft_delete_tables.realtime is
+  'Whether deletions and restores are told to subscribers of Supabase Realtime: see nightshift.announce_changes.';
 
 alter table nightshift.soft_delete_tables enable row level security;
 
@@ -15229,6 +15232,98 @@ $$;
 comment on function nightshift.active_arbiter is
   'The unique index that decides whether a row with some values is there already: its columns, how ON CONFLICT names it, when a row r has the values of v in them, and the columns that only soft delete writes. One among active rows before one among all. Errors: NS422 there is none, and those of columns_named and soft_delete_rules.';
 
+-- supabase/schema/soft-delete/announce_changes.sql
+
+-- Tells subscribers of Supabase Realtime what was deleted and restored. Where deleted rows are hidden, the update itself tells them
+-- nothing: they may not see the new row.
+-- Users execute this with the rights of the owner, so nothing of a message comes from them: it is what the trigger has
+-- written to the history in this transaction.
+
+create or replace function nightshift.announce_changes(relation regclass)
+returns void
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  most_keys constant integer := 100;
+  announced constant bigint := coalesce(nullif(current_setting('nightshift.announced', true), '')::bigint, 0);
+  asked regclass := relation;
+  last_event bigint;
+  message record;
+  state text;
+  said text;
+begin
+  -- What is part of a larger call is told once that is done.
+  if coalesce(current_setting('nightshift.operation', true), '') <> '' or not exists (select from nightshift.soft_delete_tables t where t.realtime) then
+    return;
+  end if;
+  select max(e.id) into last_event from nightshift.deletion_events e where e.transaction = pg_current_xact_id();
+  perform set_config('nightshift.announced', last_event::text, true);
+  select t.relation into asked
+  from nightshift.deletion_events e
+  join nightshift.soft_delete_tables t on t.relation::text = e.relation_name
+  where e.transaction = pg_current_xact_id() and e.id > announced and e.action in ('delete', 'restore')
+    and t.realtime and t.relation = coalesce(asked, t.relation)
+  order by e.id
+  limit 1;
+  if asked is null then
+    return;
+  end if;
+  for message in
+    select c.action, case when min(c.first_operation) = max(c.last_operation) then min(c.first_operation) end as operation,
+      jsonb_object_agg(c.relation_name, c.rows) as rows, (
+        select jsonb_agg(k.key order by k.id, k.position)
+        from (
+          select e.id, k.key, k.position
+          from nightshift.deletion_events e
+          cross join lateral jsonb_array_elements(e.keys) with ordinality k(key, position)
+          where e.transaction = pg_current_xact_id() and e.id > announced and e.action = c.action and e.relation_name = asked::text
+          order by e.id, k.position
+          limit most_keys
+        ) k
+      ) as keys
+    from (
+      select e.action, e.relation_name, sum(e.rows) as rows, min(e.operation::text) as first_operation, max(e.operation::text) as last_operation
+      from nightshift.deletion_events e
+      where e.transaction = pg_current_xact_id() and e.id > announced and e.action in ('delete', 'restore')
+      group by e.action, e.relation_name
+    ) c
+    group by c.action
+  loop
+    begin
+      -- Whoever owns it, or its schema, could have it do what they like with the rights of the owner of Nightshift.
+      if exists (
+        select
+        from pg_catalog.pg_proc p
+        join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+        where p.oid = to_regprocedure('realtime.send(jsonb, text, text, boolean)')
+          and nightshift.is_of_realtime(p.proowner) and nightshift.is_of_realtime(n.nspowner)
+      ) then
+        perform realtime.send(jsonb_build_object(
+          'relation', asked::text, 'operation', message.operation, 'rows', message.rows, 'keys', message.keys
+        ), message.action, 'nightshift:' || asked::text, true);
+      else
+        raise warning 'No message about % was sent: realtime.send(jsonb, text, text, boolean) is not there, or belongs to a role without the rights of %', asked, current_user;
+      end if;
+    exception
+      -- Whatever is wrong with Realtime, the deletion is more than the message.
+      when others then
+        get stacked diagnostics state = returned_sqlstate, said = message_text;
+        -- The transaction itself is in trouble, or somebody cancelled it.
+        if state ~ '^(40|53|57)' then
+          raise;
+        end if;
+        raise warning 'No message about % was sent: % (SQLSTATE %)', asked, said, state;
+    end;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.announce_changes is
+  'Sends what this transaction has deleted and restored since it was called last, as private messages of Supabase Realtime: event delete or restore on the topic nightshift:<table>, {relation, operation, rows: {table: rows}, keys: 100 of that table at most}. relation: the table that a call was about; null: the first in which something happened. Sends nothing where that table is without realtime, or within a larger call. Warns where realtime.send is not there, belongs to a stranger, or fails.';
+
 -- supabase/schema/soft-delete/calling_user.sql
 
 create or replace function nightshift.calling_user()
@@ -16045,6 +16140,7 @@ create or replace function nightshift.enable_soft_delete(
   views boolean default null,
   drop_after interval default null,
   guard boolean default null,
+  realtime boolean default null,
   dry_run boolean default false
 )
 returns jsonb
@@ -16072,6 +16168,7 @@ begin
   settings.operation_column := coalesce(settings.operation_column, 'deletion_id');
   settings.hide := coalesce(hide, settings.hide, false);
   settings.for_users := coalesce(for_users, settings.for_users, false);
+  settings.realtime := coalesce(realtime, settings.realtime, false);
   settings.views := coalesce(views, settings.views, true);
   settings.created_at := coalesce(settings.created_at, now());
   perform nightshift.check_soft_delete(settings);
@@ -16096,7 +16193,8 @@ begin
     on conflict on constraint soft_delete_tables_pkey do update set
       relation_name = excluded.relation_name, marker_column = excluded.marker_column, flag_column = excluded.flag_column,
       by_column = excluded.by_column, reason_column = excluded.reason_column, operation_column = excluded.operation_column,
-      added_columns = excluded.added_columns, views = excluded.views, hide = excluded.hide, for_users = excluded.for_users;
+      added_columns = excluded.added_columns, views = excluded.views, hide = excluded.hide, for_users = excluded.for_users,
+      realtime = excluded.realtime;
     perform nightshift.declare_cascades(relation, cascade);
     update nightshift.soft_delete_cascades c set guarded = coalesce(guard, guarded_before, false)
     where c.relation = enable_soft_delete.relation;
@@ -16129,7 +16227,7 @@ end;
 $$;
 
 comment on function nightshift.enable_soft_delete is
-  'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. guard: no row of the tables in cascade can be added to a deleted row, or pointed to it. dry_run: only says what it would do. Returns {relation, done, toDo}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';
+  'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. guard: no row of the tables in cascade can be added to a deleted row, or pointed to it. realtime: each deletion and restore is told to subscribers of Supabase Realtime, on the topic nightshift:<table>. dry_run: only says what it would do. Returns {relation, done, toDo}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';
 
 -- supabase/schema/soft-delete/find_rows.sql
 
@@ -16406,7 +16504,7 @@ begin
       'relation', settings.relation_name,
       'columns', jsonb_strip_nulls(jsonb_build_object('marker', settings.marker_column, 'flag', settings.flag_column, 'by', settings.by_column,
         'reason', settings.reason_column, 'operation', settings.operation_column)),
-      'views', settings.views, 'hide', settings.hide, 'forUsers', settings.for_users,
+      'views', settings.views, 'hide', settings.hide, 'forUsers', settings.for_users, 'realtime', settings.realtime,
       'cascade', (
         select coalesce(jsonb_agg(s.referencing::text order by s.referencing::text), '[]')
         from nightshift.soft_delete_cascades s where s.relation = settings.relation
@@ -16430,7 +16528,21 @@ end;
 $$;
 
 comment on function nightshift.inspect_soft_delete is
-  'Each table with soft delete, or one, as an array: {relation, columns, views, hide, forUsers, cascade, missing: what has drifted since it was enabled, each with the statement that mends it, [{statement, why, lock}]; advice: what else is not safe or fast, in the same form}. Errors: NS404 not enabled for it.';
+  'Each table with soft delete, or one, as an array: {relation, columns, views, hide, forUsers, realtime, cascade, missing: what has drifted since it was enabled, each with the statement that mends it, [{statement, why, lock}]; advice: what else is not safe or fast, in the same form}. Errors: NS404 not enabled for it.';
+
+-- supabase/schema/soft-delete/is_of_realtime.sql
+
+create or replace function nightshift.is_of_realtime(owner oid)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select pg_has_role(owner, current_user::regrole, 'usage') or owner = to_regrole('supabase_realtime_admin');
+$$;
+
+comment on function nightshift.is_of_realtime is
+  'Whether code of this owner may run in the name of Realtime: it is of a role that has the rights of the owner of Nightshift anyway, or of the one that Supabase made for it, and lets nobody else make.';
 
 -- supabase/schema/soft-delete/key_of.sql
 
@@ -16985,6 +17097,7 @@ begin
   end if;
   perform set_config('nightshift.operation', operation_before, true);
   perform set_config('nightshift.show_deleted', shown_before, true);
+  perform nightshift.announce_changes(relation);
   return jsonb_build_object(
     'action', case when existing.key is null or existing.is_deleted and on_deleted = 'create' then 'inserted'
       when existing.is_deleted then 'revived' else 'updated' end,
@@ -17063,6 +17176,8 @@ begin
         nullif(current_setting('role'), 'none'), session_user),
       nullif(current_setting('nightshift.reason', true), '');
   end if;
+  -- A plain update is a call of its own.
+  perform nightshift.announce_changes(tg_relid);
   return null;
 end;
 $$;
@@ -17212,6 +17327,7 @@ begin
       hint = case when is_active then 'There is nothing to restore.'
         else 'It may have been purged, or row level security keeps it from this user.' end;
   end if;
+  perform nightshift.announce_changes(relation);
   return answer;
 exception
   when serialization_failure then
@@ -17488,6 +17604,7 @@ begin
       message = format('Operation %s has no deleted rows', operation),
       hint = 'They were restored or purged already, or belong to tables that are not for users.';
   end if;
+  perform nightshift.announce_changes(null);
   return answer;
 exception
   when serialization_failure then
@@ -17546,6 +17663,7 @@ begin
     part := nightshift.restore_keys(relation, page.keys, on_conflict, restored_by, reason);
   end if;
   perform set_config('nightshift.show_deleted', shown_before, true);
+  perform nightshift.announce_changes(relation);
   return jsonb_build_object(
     'restored', coalesce(part -> 'restored', '0'), 'failed', coalesce(part -> 'failed', '[]'), 'parents', coalesce(part -> 'parents', '0'),
     'replaced', coalesce(part -> 'replaced', '0'), 'after', case when page.rows = most_rows then page.place end
@@ -17842,6 +17960,7 @@ begin
       detail = 'Nothing was deleted.',
       hint = 'Show what would be deleted now, and pass its hash: nightshift.plan_delete.';
   end if;
+  perform nightshift.announce_changes(relation);
   return jsonb_build_object(
     'operation', operation_id,
     'deletedAt', stamp,
@@ -18514,7 +18633,7 @@ as $$
     'start_operation', 'operation_time', 'calling_user', 'edges_to_children',
     'edges_to_parents', 'hold_parents', 'require_unrestricted', 'unique_conflicts',
     'override_assignments', 'record_failed_restores', 'raise_conflict',
-    'restore_keys', 'rows_of_operation', 'place_in_code', 'code_in_context', 'column_type', 'soft_delete_tables_of_operation'
+    'restore_keys', 'rows_of_operation', 'announce_changes', 'place_in_code', 'code_in_context', 'column_type', 'soft_delete_tables_of_operation'
   ]::name[];
 $$;
 
@@ -21146,7 +21265,7 @@ to service_role;
 grant execute on function
   nightshift.soft_delete, nightshift.soft_delete_where, nightshift.plan_delete, nightshift.plan_restore, nightshift.restore, nightshift.restore_operation, nightshift.restore_since,
   nightshift.put_active, nightshift.deleted_since, nightshift.deletions_since,
-  nightshift.active_arbiter, nightshift.columns_named, nightshift.condition_in_sql, nightshift.deletion_hash, nightshift.find_rows, nightshift.restricting_rows,
+  nightshift.active_arbiter, nightshift.announce_changes, nightshift.columns_named, nightshift.condition_in_sql, nightshift.deletion_hash, nightshift.find_rows, nightshift.restricting_rows,
   nightshift.calling_user, nightshift.code_in_context, nightshift.column_type, nightshift.deletion_actor,
   nightshift.deletion_operation, nightshift.edges_to_children, nightshift.edges_to_parents, nightshift.hold_parents, nightshift.keys_asked,
   nightshift.operation_time, nightshift.override_assignments, nightshift.place_in_code, nightshift.raise_conflict,
@@ -21165,17 +21284,17 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '6c280201241f80c4e5d7a09c973de172d73d87c145f00806ea4dce1bed00d0dd', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '083b92d1efaf851f82091aaf3876e73f77875be059a0fc10a0605d16aff881eb', '{
   active_arbiter, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
-  alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
-  assess_partitions, assess_view, begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions,
-  calling_user, can_be_referenced, cancel_run, cancellation, check_health, check_lease, check_partition_policy,
-  check_partition_sizes, check_purgeable, check_refresh_policy, check_release, check_retention_policy,
-  check_soft_delete, child_condition, child_steps, children_of_slice, choose_due_rows, code_in_context,
-  column_definition_type, column_type, columns_named, columns_referred, comparison_operator, composite_types,
-  condition_in_sql, constant_default, copy_after_attach, copy_grants, copy_settings, count_between, count_deleted,
-  count_held, count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy,
+  alter_retention_policy, announce_changes, api_roles, application_owners, application_tables, apply_brake,
+  are_related, assess_health, assess_partitions, assess_view, begin_detach, begin_run, bound_of_time, brake,
+  call_for_role, called_functions, calling_user, can_be_referenced, cancel_run, cancellation, check_health,
+  check_lease, check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy, check_release,
+  check_retention_policy, check_soft_delete, child_condition, child_steps, children_of_slice, choose_due_rows,
+  code_in_context, column_definition_type, column_type, columns_named, columns_referred, comparison_operator,
+  composite_types, condition_in_sql, constant_default, copy_after_attach, copy_grants, copy_settings, count_between,
+  count_deleted, count_held, count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy,
   create_missing_partitions, create_partition, create_partitions, database_sizes, ddl_step, dead_rows,
   declare_cascades, declare_health_check, declare_job, declare_keys, declared_since, default_exclusions,
   delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_since, deleted_so_far, deletion_actor,
@@ -21203,10 +21322,10 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
   held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_children,
   hold_parents, hold_partition_run, hold_run, hold_table, in_days, index_columns, index_definition, index_for_key,
-  indexed_as, inspect_soft_delete, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default,
-  job_state, job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns, key_in_words,
-  key_of, keys_asked, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone, level_rank,
-  list_deletion_events, list_partition_policies, list_refresh_policies, list_retention_policies, list_runs,
+  indexed_as, inspect_soft_delete, interval_start, intervals_of, is_forced, is_large, is_of_realtime, is_published,
+  is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns,
+  key_in_words, key_of, keys_asked, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone,
+  level_rank, list_deletion_events, list_partition_policies, list_refresh_policies, list_retention_policies, list_runs,
   lock_for_change, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs, marker_is_indexed,
   marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
   measure_default_partition, measure_for_run, measure_leaves, measure_references, measure_retention_backlog,

@@ -12,7 +12,7 @@ as $$
     'start_operation', 'operation_time', 'calling_user', 'edges_to_children',
     'edges_to_parents', 'hold_parents', 'require_unrestricted', 'unique_conflicts',
     'override_assignments', 'record_failed_restores', 'raise_conflict',
-    'restore_keys', 'rows_of_operation', 'place_in_code', 'code_in_context', 'column_type', 'soft_delete_tables_of_operation'
+    'restore_keys', 'rows_of_operation', 'announce_changes', 'place_in_code', 'code_in_context', 'column_type', 'soft_delete_tables_of_operation'
   ]::name[];
 $$;
 

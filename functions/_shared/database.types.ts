@@ -687,6 +687,7 @@ export type Database = {
           hide: boolean
           marker_column: unknown
           operation_column: unknown
+          realtime: boolean
           reason_column: unknown
           relation: unknown
           relation_name: string
@@ -703,6 +704,7 @@ export type Database = {
           hide?: boolean
           marker_column: unknown
           operation_column: unknown
+          realtime?: boolean
           reason_column: unknown
           relation: unknown
           relation_name: string
@@ -717,6 +719,7 @@ export type Database = {
           hide?: boolean
           marker_column?: unknown
           operation_column?: unknown
+          realtime?: boolean
           reason_column?: unknown
           relation?: unknown
           relation_name?: string
@@ -886,6 +889,7 @@ export type Database = {
         }
         Returns: Json
       }
+      announce_changes: { Args: { relation: unknown }; Returns: undefined }
       api_roles: { Args: Record<PropertyKey, never>; Returns: unknown[] }
       application_owners: {
         Args: Record<PropertyKey, never>
@@ -1517,6 +1521,7 @@ export type Database = {
           guard?: boolean
           hide?: boolean
           marker_column?: unknown
+          realtime?: boolean
           reason_column?: unknown
           relation: unknown
           unique_among_active?: string[]
@@ -2336,6 +2341,7 @@ export type Database = {
         Returns: boolean
       }
       is_large: { Args: { relation: unknown }; Returns: boolean }
+      is_of_realtime: { Args: { owner: unknown }; Returns: boolean }
       is_published: { Args: { relation: unknown }; Returns: boolean }
       is_set_by_default: {
         Args: { column_name: unknown; relation: unknown }
@@ -3293,6 +3299,14 @@ export type Database = {
       settle_key: { Args: { key: unknown; policy: unknown }; Returns: string }
       settle_owner: { Args: Record<PropertyKey, never>; Returns: undefined }
       settle_users: { Args: Record<PropertyKey, never>; Returns: undefined }
+      shows_only: {
+        Args: {
+          kind: string
+          settings: Database["nightshift"]["Tables"]["soft_delete_tables"]["Row"]
+          view_oid: unknown
+        }
+        Returns: boolean
+      }
       soft_delete: {
         Args: {
           confirmed?: string
@@ -3463,6 +3477,7 @@ export type Database = {
         Returns: string
       }
       untrusted_in_condition: { Args: { trigger: unknown }; Returns: string }
+      user_functions: { Args: Record<PropertyKey, never>; Returns: unknown[] }
       users_of: { Args: { relation: unknown }; Returns: string }
       usual_gap: { Args: { job: string }; Returns: string }
       usual_partition: { Args: { parent: unknown }; Returns: string }

@@ -1,6 +1,8 @@
+import { createClient } from '@supabase/supabase-js';
 import { lookAtHealth, showHealth } from '../../cli/present/health-check.ts';
 import { progressBars } from '../../cli/progress-bars.ts';
 import { age, heading, note } from '../../cli/ui.ts';
+import { restoreOperation, softDeleteWhere } from '../../client/index.ts';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
@@ -59,6 +61,9 @@ async function main() {
     heading('The next night, as a dry run: nothing is written');
     await run(stack, 'retention-purge', { dryRun: true });
 
+    heading('By day: what somebody deletes by mistake comes back, exactly');
+    for (const line of await deleteAndRestore(stack)) note(line);
+
     heading('The health of the database and of the night shift');
     showHealth(await lookAtHealth(connect(stack).rpc));
     note(
@@ -107,6 +112,22 @@ async function run(stack: Stack, name: JobName, input: { dryRun?: boolean }): Pr
   const presenter = await loadPresenter(name);
   presenter.showReport(run.report as never);
   return run.report;
+}
+
+async function deleteAndRestore({ gatewayUrl, secretKey }: Stack): Promise<readonly string[]> {
+  const client = createClient(gatewayUrl, secretKey, { auth: { persistSession: false } });
+  const names = ['Package 17', 'Package 18', 'Package 19'];
+  const { operation, deleted } = await softDeleteWhere(
+    client,
+    'public.professional_packages',
+    [{ column: 'name', operator: 'in', value: names }],
+    { by: 'demo', reason: 'by mistake' },
+  );
+  const { restored } = await restoreOperation(client, operation);
+  return [
+    `Of ${names.join(', ')}, ${deleted} were active, and are deleted: with the user, the reason and the time.`,
+    `Restoring that operation brings ${Object.values(restored).join()} back, and nothing that was deleted before it.`,
+  ];
 }
 
 function inWords(

@@ -12,6 +12,20 @@ export interface ExampleSize {
 export const exampleSeeds = ['coaching', 'catalog', 'generate'];
 
 /**
+ * What users delete, they delete and restore by themselves; what was billed is for the service role alone. Views of what is
+ * active and what is deleted come with it. A client who leaves a coach may write what a deletion writes, and nothing else.
+ */
+const softDeletes = `
+  select nightshift.enable_soft_delete(relation, for_users => true)
+  from unnest(array['public.professional_packages', 'public.coach_clients', 'public.user_targets', 'public.coach_plans',
+    'public.user_workouts']::regclass[]) relation;
+  grant update (deleted_at, deleted_by, deletion_reason, deletion_id) on public.coach_clients to authenticated;
+  select nightshift.enable_soft_delete('public.professional_package_subscriptions');
+  select nightshift.enable_soft_delete(relation, marker_column => 'deletedAt', flag_column => 'isDeleted', for_users => true)
+  from unnest(array['public."Product"', 'public."Asset"']::regclass[]) relation;
+`;
+
+/**
  * Coaches may undelete within a year; a product can be restored for thirty days; logs age by themselves, and metrics by the
  * month. Likes and what joins a product to its assets go with what they belong to, a workout outlives its plan, and what
  * was paid for is kept. A package that somebody still subscribes to stays, because nothing here says otherwise.
@@ -36,7 +50,7 @@ const policies = `
   select nightshift.add_partition_policy('public.audit_logs', '1 month', premake => 3);
 `;
 
-/** The parts of fill_coaching, which says when each begins, then the catalog and the policies. */
+/** The parts of fill_coaching, which says when each begins, then the catalog, soft delete and the policies. */
 const parts = 7 + 2;
 
 export async function fillExamples(
@@ -55,7 +69,7 @@ export async function fillExamples(
     next();
     await sql`select nightshift_example.fill_catalog(${size.products})`;
     next();
-    await sql.unsafe(policies);
+    await sql.unsafe(softDeletes + policies);
     next();
   } finally {
     await sql.end();

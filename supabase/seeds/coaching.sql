@@ -186,19 +186,8 @@ create index user_targets_deleted_at_idx on public.user_targets (deleted_at) whe
 create index coach_plans_deleted_at_idx on public.coach_plans (deleted_at) where deleted_at is not null;
 create index user_workouts_deleted_at_idx on public.user_workouts (deleted_at) where deleted_at is not null;
 
-create view public.active_professional_packages with (security_invoker = true) as
-  select * from public.professional_packages where deleted_at is null;
-create view public.active_coach_clients with (security_invoker = true) as
-  select * from public.coach_clients where deleted_at is null;
-create view public.active_professional_package_subscriptions with (security_invoker = true) as
-  select * from public.professional_package_subscriptions where deleted_at is null;
-create view public.active_user_targets with (security_invoker = true) as
-  select * from public.user_targets where deleted_at is null;
-create view public.active_coach_plans with (security_invoker = true) as
-  select * from public.coach_plans where deleted_at is null;
-create view public.active_user_workouts with (security_invoker = true) as
-  select * from public.user_workouts where deleted_at is null;
-
+-- Rows are deleted and restored by nightshift.soft_delete and nightshift.restore, which the application calls by names of its
+-- own. Row level security says whose packages they are: of one that is seen and is not the caller's, no more is told.
 create function public.soft_delete_professional_package(package_id uuid) returns jsonb
 language plpgsql
 set search_path = ''
@@ -206,15 +195,15 @@ as $$
 declare
   status text := 'deleted';
 begin
-  update public.professional_packages p
-    set deleted_at = now()
-    where p.id = package_id and p.deleted_at is null;
-  if not found then
-    select case when p.deleted_at is null then 'not_allowed' else 'already_deleted' end into status
-      from public.professional_packages p
-      where p.id = package_id;
-  end if;
-  return jsonb_build_object('status', coalesce(status, 'not_found'), 'package_id', package_id);
+  begin
+    perform nightshift.soft_delete('public.professional_packages', jsonb_build_array(package_id));
+  exception
+    when sqlstate 'NS409' then
+      status := 'already_deleted';
+    when sqlstate 'NS404' then
+      status := case when exists (select from public.professional_packages p where p.id = package_id) then 'not_allowed' else 'not_found' end;
+  end;
+  return jsonb_build_object('status', status, 'package_id', package_id);
 end
 $$;
 
@@ -228,18 +217,20 @@ as $$
 declare
   status text := 'restored';
 begin
-  update public.professional_packages p
-    set deleted_at = null
-    where p.id = package_id and p.deleted_at is not null;
-  if not found then
-    select 'not_deleted' into status from public.professional_packages p where p.id = package_id;
-  end if;
-  return jsonb_build_object('status', coalesce(status, 'not_found'), 'package_id', package_id);
+  begin
+    perform nightshift.restore('public.professional_packages', jsonb_build_array(package_id), on_conflict => 'fail');
+  exception
+    when sqlstate 'NS409' then
+      status := 'not_deleted';
+    when sqlstate 'NS404' then
+      status := case when exists (select from public.professional_packages p where p.id = package_id) then 'not_allowed' else 'not_found' end;
+  end;
+  return jsonb_build_object('status', status, 'package_id', package_id);
 end
 $$;
 
 comment on function public.restore_professional_package(uuid) is
-  'Takes the mark off a deleted package of the calling coach. Returns status restored, not_deleted or not_found (which a purged package is).';
+  'Brings a deleted package of the calling coach back. Returns status restored, not_deleted, not_allowed or not_found (which a purged package is).';
 
 -- Each child is counted before it is joined, so that no join multiplies another's rows.
 create materialized view public.mv_coach_performance_stats as
@@ -549,8 +540,6 @@ revoke all on
   public.users, public.professional_packages, public.coach_clients, public.professional_package_subscriptions,
   public.payments, public.package_likes, public.user_targets, public.coach_plans, public.user_workouts,
   public.activity_logs, public.daily_metrics, public.audit_logs,
-  public.active_professional_packages, public.active_coach_clients, public.active_professional_package_subscriptions,
-  public.active_user_targets, public.active_coach_plans, public.active_user_workouts,
   public.mv_coach_performance_stats, public.mv_coach_leaderboard, public.mv_user_health_metrics_summary,
   public.mv_package_performance_stats, public.mv_user_target_achievement
   from public, anon, authenticated;
@@ -583,10 +572,6 @@ grant select, insert, update on
 grant select, insert, update (deleted_at) on public.coach_clients to authenticated;
 grant select, insert, delete on public.package_likes to authenticated;
 
-grant select on
-  public.active_professional_packages, public.active_coach_clients, public.active_professional_package_subscriptions,
-  public.active_user_targets, public.active_coach_plans, public.active_user_workouts
-  to authenticated, service_role;
 grant execute on function
   public.soft_delete_professional_package(uuid), public.restore_professional_package(uuid)
   to authenticated, service_role;

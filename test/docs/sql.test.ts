@@ -119,6 +119,10 @@ const setUps: Record<string, string> = {
     );
     create table public.comments (event_id bigint references public.events (id));
     insert into public.events (created_at) values ('2026-01-01'), ('2026-02-01');`,
+  'docs/soft-delete.md': `
+    create schema realtime;
+    create table realtime.messages (topic text);
+    create function realtime.topic() returns text language sql return current_setting('realtime.topic', true);`,
 };
 
 /** A statement that cannot succeed here, and the code of the error that it ends with. */

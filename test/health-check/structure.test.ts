@@ -442,6 +442,22 @@ describe('nightshift_exposed', () => {
       drop function if exists nightshift.leak;
     `);
   });
+
+  it('leaves users what enable_soft_delete has given them, and nothing else', async () => {
+    await run(`
+      create table app.notes (id integer primary key);
+      select nightshift.enable_soft_delete('app.notes', for_users => true);
+    `);
+    expect(await subjects('nightshift_exposed')).toEqual([]);
+    await run('grant execute on function nightshift.soft_delete to anon');
+    await run('grant execute on function nightshift.restore_since to authenticated');
+    expect(await mendAll('nightshift_exposed')).toHaveLength(2);
+    await run(`select nightshift.enable_soft_delete('app.notes', for_users => false)`);
+    expect(await subjects('nightshift_exposed')).toEqual([]);
+    await run('grant execute on function nightshift.soft_delete to authenticated');
+    expect(await mendAll('nightshift_exposed')).toHaveLength(1);
+    await run(`select nightshift.disable_soft_delete('app.notes')`);
+  });
 });
 
 it('no check of the structure has anything to say of Nightshift itself', async () => {

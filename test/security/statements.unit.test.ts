@@ -236,7 +236,7 @@ const safeHere: Record<string, Record<string, string>> = {
   'soft-delete/settle_users.sql': {
     "'grant usage on schema nightshift to authenticated'": 'as it is written',
     "'revoke usage on schema nightshift from authenticated'": 'as it is written',
-    functions: 'functions of ours',
+    f: 'a function of ours',
     "on function %s from authenticated', functions); execute 'revoke usage on schema nightshift from authenticated'; end if; end;":
       'functions of ours',
   },

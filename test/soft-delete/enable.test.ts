@@ -81,6 +81,27 @@ describe('a table that is enabled', () => {
     expect((await call(`enable_soft_delete('app.orders')`)).done).toEqual([]);
   });
 
+  it.each([
+    'create view app.active_orders as select * from app.orders where deleted_at is null',
+    'create view app.active_orders as select sku, id from app.orders where orders.deleted_at is null',
+    'create view app.active_orders as select * from app.orders where not is_deleted',
+    'create view app.active_orders as select * from app.orders where is_deleted = false',
+  ])('takes over a view that shows the same already: %s', async (statement) => {
+    await db.sql.unsafe(`
+      alter table app.orders add deleted_at timestamptz, add is_deleted boolean not null default false;
+      ${statement};
+    `);
+    await call(
+      `enable_soft_delete('app.orders'${statement.includes('is_d') ? ", flag_column => 'is_deleted'" : ''})`,
+    );
+    expect((await inspect()).missing).toEqual([]);
+    expect(
+      await db.sql`
+        select reloptions as options, pg_get_viewdef(oid) ~ 'deletion_id' as complete
+        from pg_class where oid = 'app.active_orders'::regclass`,
+    ).toEqual([{ options: ['security_invoker=true', 'check_option=local'], complete: true }]);
+  });
+
   it('changes nothing when it only looks, and says the same statements', async () => {
     const planned = await call(`enable_soft_delete('app.orders', dry_run => true)`);
     expect(planned.done).toEqual([]);
@@ -242,6 +263,11 @@ describe('what has drifted', () => {
   it.each([
     ['security_invoker lost by a dump', 'alter view app.active_orders reset (security_invoker)', 1],
     ['a view older than its table', 'alter table app.orders add column note text', 2],
+    [
+      'a view that shows something else by now',
+      'create or replace view app.active_orders with (security_invoker = true) as select * from app.orders',
+      1,
+    ],
     ['a view that is gone', 'drop view app.deleted_orders', 1],
     ['a trigger that is off', 'alter table app.orders disable trigger zz_nightshift_record', 1],
     ['a trigger that is gone', 'drop trigger zz_nightshift_delete on app.orders', 1],
@@ -323,6 +349,12 @@ describe('what is refused, with nothing changed', () => {
       'create table app.active_orders (id int)',
       `'app.orders'`,
       /active_orders is there already/,
+    ],
+    [
+      'a view of that name that shows something else',
+      'create view app.active_orders as select * from app.orders where total > 0',
+      `'app.orders'`,
+      /active_orders is there already, and shows something else/,
     ],
     [
       'a column that is none',

@@ -1,6 +1,7 @@
 /** What deleting and restoring is made of: it runs with the rights of the caller, who executes these as well. */
 export const behindCalls = [
   'active_arbiter',
+  'announce_changes',
   'calling_user',
   'code_in_context',
   'column_type',

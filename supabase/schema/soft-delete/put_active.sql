@@ -142,6 +142,7 @@ begin
   end if;
   perform set_config('nightshift.operation', operation_before, true);
   perform set_config('nightshift.show_deleted', shown_before, true);
+  perform nightshift.announce_changes(relation);
   return jsonb_build_object(
     'action', case when existing.key is null or existing.is_deleted and on_deleted = 'create' then 'inserted'
       when existing.is_deleted then 'revived' else 'updated' end,

@@ -59,6 +59,8 @@ begin
         nullif(current_setting('role'), 'none'), session_user),
       nullif(current_setting('nightshift.reason', true), '');
   end if;
+  -- A plain update is a call of its own.
+  perform nightshift.announce_changes(tg_relid);
   return null;
 end;
 $$;

@@ -26,6 +26,7 @@ begin
       hint = case when is_active then 'There is nothing to restore.'
         else 'It may have been purged, or row level security keeps it from this user.' end;
   end if;
+  perform nightshift.announce_changes(relation);
   return answer;
 exception
   when serialization_failure then

@@ -58,6 +58,7 @@ begin
       message = format('Operation %s has no deleted rows', operation),
       hint = 'They were restored or purged already, or belong to tables that are not for users.';
   end if;
+  perform nightshift.announce_changes(null);
   return answer;
 exception
   when serialization_failure then

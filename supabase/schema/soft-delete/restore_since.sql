@@ -43,6 +43,7 @@ begin
     part := nightshift.restore_keys(relation, page.keys, on_conflict, restored_by, reason);
   end if;
   perform set_config('nightshift.show_deleted', shown_before, true);
+  perform nightshift.announce_changes(relation);
   return jsonb_build_object(
     'restored', coalesce(part -> 'restored', '0'), 'failed', coalesce(part -> 'failed', '[]'), 'parents', coalesce(part -> 'parents', '0'),
     'replaced', coalesce(part -> 'replaced', '0'), 'after', case when page.rows = most_rows then page.place end

@@ -105,6 +105,7 @@ begin
       detail = 'Nothing was deleted.',
       hint = 'Show what would be deleted now, and pass its hash: nightshift.plan_delete.';
   end if;
+  perform nightshift.announce_changes(relation);
   return jsonb_build_object(
     'operation', operation_id,
     'deletedAt', stamp,

@@ -8,7 +8,9 @@ declare
   owner name;
   source text;
   columns text;
+  description constant text := case kind when 'active' then 'The rows that are not deleted of ' else 'The deleted rows of ' end;
   existing record;
+  is_same boolean;
 begin
   select c.relowner::regrole::text, format('%I.%I', n.nspname, c.relname), format('%I.%I', n.nspname, left(kind || '_' || c.relname, 63))
   into owner, source, view_name
@@ -36,13 +38,15 @@ begin
   join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
   where c.oid = to_regclass(view_name)
   group by c.oid;
-  if existing.relkind <> 'v' then
+  is_same := existing.oid is null or nightshift.shows_only(existing.oid, settings, kind);
+  -- One of Nightshift that was changed since is known by its comment, and made anew.
+  if existing.relkind <> 'v' or not is_same and not starts_with(coalesce(obj_description(existing.oid, 'pg_class'), ''), description) then
     raise exception using
       errcode = 'NS422',
-      message = format('%s is there already, and is no view', view_name),
+      message = format(case existing.relkind when 'v' then '%s is there already, and shows something else' else '%s is there already, and is no view' end, view_name),
       hint = format('Rename it, or do without the views: select nightshift.enable_soft_delete(%L, views => false);', relation::text);
   end if;
-  if existing.columns = columns and existing.invoker then
+  if is_same and existing.columns = columns and existing.invoker then
     return;
   end if;
   statements := concat_ws(E'\n',
@@ -53,7 +57,7 @@ begin
       case when settings.flag_column is null then format('%I is %s', settings.marker_column, case kind when 'active' then 'null' else 'not null' end)
         else format('%I is %s', settings.flag_column, case kind when 'active' then 'not true' else 'true' end) end),
     format('alter view %s owner to %s;', view_name, owner),
-    format('comment on view %s is %L;', view_name, case kind when 'active' then 'The rows that are not deleted of ' else 'The deleted rows of ' end || relation::text
+    format('comment on view %s is %L;', view_name, description || relation::text
       || coalesce('. ' || obj_description(relation, 'pg_class'), '')),
     -- What default privileges give would be more than the table gives.
     (select format('revoke all on %s from %s;', view_name, string_agg(r.name, ', '))

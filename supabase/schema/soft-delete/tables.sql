@@ -12,6 +12,7 @@ create table if not exists nightshift.soft_delete_tables (
   views boolean not null default true,
   hide boolean not null default false,
   for_users boolean not null default false,
+  realtime boolean not null default false,
   created_at timestamptz not null default now()
 );
 
@@ -28,6 +29,8 @@ comment on column nightshift.soft_delete_tables.hide is
   'Whether a restrictive policy hides deleted rows from anon and authenticated.';
 comment on column nightshift.soft_delete_tables.for_users is
   'Whether authenticated may call soft_delete and restore for it: its row level security says of which rows.';
+comment on column nightshift.soft_delete_tables.realtime is
+  'Whether deletions and restores are told to subscribers of Supabase Realtime: see nightshift.announce_changes.';
 
 alter table nightshift.soft_delete_tables enable row level security;
 

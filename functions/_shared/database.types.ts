@@ -95,6 +95,48 @@ export type Database = {
         }
         Relationships: []
       }
+      deletion_events_default: {
+        Row: {
+          action: string
+          actor: string | null
+          at: string
+          details: Json | null
+          id: number
+          keys: Json | null
+          operation: string | null
+          reason: string | null
+          relation_name: string
+          rows: number
+          transaction: unknown
+        }
+        Insert: {
+          action: string
+          actor?: string | null
+          at?: string
+          details?: Json | null
+          id?: never
+          keys?: Json | null
+          operation?: string | null
+          reason?: string | null
+          relation_name: string
+          rows: number
+          transaction?: unknown
+        }
+        Update: {
+          action?: string
+          actor?: string | null
+          at?: string
+          details?: Json | null
+          id?: never
+          keys?: Json | null
+          operation?: string | null
+          reason?: string | null
+          relation_name?: string
+          rows?: number
+          transaction?: unknown
+        }
+        Relationships: []
+      }
       health_checks: {
         Row: {
           critical: number | null
@@ -2651,6 +2693,10 @@ export type Database = {
           parent: unknown
         }[]
       }
+      partition_history: {
+        Args: Record<PropertyKey, never>
+        Returns: undefined
+      }
       partition_key: {
         Args: { parent: unknown }
         Returns: Record<string, unknown>
@@ -3413,7 +3459,6 @@ export type Database = {
         Args: { bound: string; epoch: string; type: unknown }
         Returns: string
       }
-      trim_deletion_events: { Args: { as_of?: string }; Returns: number }
       trim_runs: { Args: { as_of?: string }; Returns: number }
       trim_view_refreshes: { Args: Record<PropertyKey, never>; Returns: number }
       trusted_name: { Args: { relation: unknown }; Returns: string }

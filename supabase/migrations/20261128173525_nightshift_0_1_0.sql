@@ -748,7 +748,7 @@ create index if not exists soft_delete_cascades_referencing on nightshift.soft_d
 alter table nightshift.soft_delete_cascades enable row level security;
 
 create table if not exists nightshift.deletion_events (
-  id bigint generated always as identity primary key,
+  id bigint generated always as identity,
   at timestamptz not null default clock_timestamp(),
   transaction xid8 not null default pg_current_xact_id(),
   operation uuid,
@@ -758,11 +758,17 @@ create table if not exists nightshift.deletion_events (
   keys jsonb,
   actor text,
   reason text,
-  details jsonb
-);
+  details jsonb,
+  primary key (id, at)
+) partition by range (at);
 
+-- A deletion never fails for want of a partition.
+create table if not exists nightshift.deletion_events_default partition of nightshift.deletion_events default;
+
+comment on table nightshift.deletion_events_default is
+  'What no partition of nightshift.deletion_events is for. Empty where partition-maintenance runs.';
 comment on table nightshift.deletion_events is
-  'What was deleted, restored and purged in tables with soft delete, and what could not be restored: one row a statement and operation, for 10,000 rows at most. Written by a trigger, and by nobody else, and kept for settings.ledger_retention.';
+  'What was deleted, restored and purged in tables with soft delete, and what could not be restored: one row a statement and operation, for 10,000 rows at most. Written by a trigger, and by nobody else. Partitioned by month; its partition policy says how long it is kept.';
 comment on column nightshift.deletion_events.transaction is
   'The transaction that wrote it. What is older than the oldest transaction under way is complete: see nightshift.deleted_since.';
 comment on column nightshift.deletion_events.operation is
@@ -778,6 +784,7 @@ create index if not exists deletion_events_at on nightshift.deletion_events (rel
 create index if not exists deletion_events_transaction on nightshift.deletion_events (transaction, id);
 create index if not exists deletion_events_operation on nightshift.deletion_events (operation);
 alter table nightshift.deletion_events enable row level security;
+alter table nightshift.deletion_events_default enable row level security;
 
 do $$
 begin
@@ -1232,7 +1239,7 @@ begin
     from pg_catalog.pg_class c
     where c.relnamespace = 'nightshift'::regnamespace and c.relowner <> owner
       and (
-        c.relkind = 'r'
+        c.relkind in ('r', 'p')
         -- The sequence of a column goes with its table.
         or c.relkind = 'S' and not exists (
           select 1 from pg_catalog.pg_depend d
@@ -2785,7 +2792,6 @@ begin
     perform nightshift.require_known_names(begin_run.job, begin_run.input);
   end if;
   perform nightshift.trim_runs(least(as_of, now()));
-  perform nightshift.trim_deletion_events(least(as_of, now()));
 
   select r.* into other from nightshift.runs r
   where r.job = begin_run.job and r.status = 'running' and not r.dry_run and not coalesce(begin_run.dry_run, false);
@@ -4085,7 +4091,9 @@ begin
       hint = 'Name a partitioned table, with its schema: nightshift.add_partition_policy(''public.daily_metrics'', ''1 month'').';
   end if;
   select k.* into key from nightshift.partition_key(policy.parent) k;
-  if key.type is null or parent.relpersistence = 't' or parent.nspname in ('pg_catalog', 'information_schema', 'nightshift') then
+  if key.type is null or parent.relpersistence = 't' or parent.nspname in ('pg_catalog', 'information_schema')
+    or parent.nspname = 'nightshift' and policy.parent <> 'nightshift.deletion_events'::regclass
+  then
     raise exception using
       errcode = 'NS422',
       message = case when parent.relkind = 'p' then format('%s is not partitioned by range of a single column', policy.parent)
@@ -16110,6 +16118,7 @@ begin
       done := done || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
     end loop;
     perform nightshift.settle_users();
+    perform nightshift.partition_history();
     if drop_after is not null then
       done := done || jsonb_build_object('statement', format('select nightshift.add_retention_policy(%L, %L);', relation::text, drop_after),
         'why', 'Deleted rows are purged once they are older.', 'lock', 'none');
@@ -16476,6 +16485,8 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
+-- Planned for what is asked, it reads only the months that are asked for.
+set plan_cache_mode = force_custom_plan
 as $$
 declare
   context text;
@@ -16612,6 +16623,37 @@ $$;
 
 comment on function nightshift.override_assignments is
   'Assignments of the columns that a restored row gets anew, from the object $2; empty for none. Errors: NS422 several rows, or no such column.';
+
+-- supabase/schema/soft-delete/partition_history.sql
+
+-- The history in partitions of a month, kept and dropped like those of any other table, from the first table with soft delete on.
+-- Why not by the migration: a policy is work for partition-maintenance, which many have no other use for.
+-- Locks: those of create_missing_partitions on the history, which nobody writes yet.
+
+create or replace function nightshift.partition_history()
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (
+    select from pg_catalog.pg_inherits i
+    where i.inhparent = 'nightshift.deletion_events'::regclass and i.inhrelid <> 'nightshift.deletion_events_default'::regclass
+  ) then
+    return;
+  end if;
+  insert into nightshift.partition_policies (parent, parent_name, every, premake, retention, retire, grace, max_fraction)
+  values ('nightshift.deletion_events', 'nightshift.deletion_events', '1 month', 2, '13 months', 'drop', '7 days', 0.5)
+  on conflict do nothing;
+  -- Otherwise the next run makes them, and the default partition takes what comes until then.
+  if current_setting('transaction_isolation') = 'read committed' then
+    perform nightshift.create_missing_partitions('nightshift.deletion_events');
+  end if;
+end;
+$$;
+
+comment on function nightshift.partition_history is
+  'Declares the partition policy of nightshift.deletion_events and makes its first partitions, unless it has any: a policy that was altered or removed since stays so. By default it keeps what is 13 months old.';
 
 -- supabase/schema/soft-delete/plan_delete.sql
 
@@ -18317,31 +18359,6 @@ $$;
 comment on function nightshift.start_operation is
   'The id of a new operation: a uuid of version 7, whose time, in whole milliseconds, is the deleted_at of all its rows (see operation_time). at: default now.';
 
--- supabase/schema/soft-delete/trim_deletion_events.sql
-
-create or replace function nightshift.trim_deletion_events(as_of timestamptz default now())
-returns bigint
-language sql
-security definer
-set search_path = pg_catalog, pg_temp
-as $$
-  with trimmed as (
-    delete from nightshift.deletion_events e
-    where e.id in (
-      select old.id
-      from nightshift.deletion_events old
-      where old.at < trim_deletion_events.as_of - (select s.ledger_retention from nightshift.settings s)
-      order by old.at
-      limit 1000
-    )
-    returning 1
-  )
-  select count(*) from trimmed;
-$$;
-
-comment on function nightshift.trim_deletion_events is
-  'Deletes at most 1,000 entries of the history of deletions older than settings.ledger_retention (default 90 days); returns how many. begin_run calls it.';
-
 -- supabase/schema/soft-delete/unique_conflicts.sql
 
 create or replace function nightshift.unique_conflicts(relation regclass, out index_name regclass, out blocking text)
@@ -18937,7 +18954,8 @@ begin
     left join nightshift.partition_policies p on p.parent::oid = t.partrelid and p.enabled
     join pg_catalog.pg_class c on c.oid = t.partrelid
     cross join nightshift.partition_key(t.partrelid::regclass) k
-    where t.partdefid <> 0 and c.relpersistence <> 't' and pg_has_role(c.relowner, 'usage')
+    where t.partdefid <> 0 and (p.parent is not null or c.relnamespace <> 'nightshift'::regnamespace)
+      and c.relpersistence <> 't' and pg_has_role(c.relowner, 'usage')
       and not exists (
         select 1 from pg_catalog.pg_depend d
         where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = t.partrelid and d.deptype = 'e'
@@ -19560,16 +19578,29 @@ set search_path = pg_catalog, pg_temp
 as $$
   select
     c.oid::regclass::text,
-    pg_total_relation_size(c.oid)::numeric,
-    format('About %s rows, kept for %s; %s more wait for a vacuum.',
-      pg_stat_get_live_tuples(c.oid), s.ledger_retention, pg_stat_get_dead_tuples(c.oid)),
-    -- What was deleted gives its space back only to new rows.
-    case when s.ledger_retention > '30 days'
-      then 'update nightshift.settings set ledger_retention = ''30 days'';'
-      else format('vacuum full %s;', c.oid::regclass) end,
+    z.bytes,
+    format('About %s rows, kept for %s; %s more wait for a vacuum.', z.live, coalesce(k.retention::text, 'ever'), z.dead),
+    case
+      when c.relkind = 'p' and k.retention is null
+        then format('select nightshift.add_partition_policy(%L, ''1 month'', retention => ''6 months'', retire => ''drop'');', c.oid::regclass)
+      when c.relkind = 'p' then format('select nightshift.alter_partition_policy(%L, retention => %L);',
+        c.oid::regclass, greatest(k.retention / 2, '1 month'))
+      -- What was deleted gives its space back only to new rows.
+      when k.retention > '30 days' then 'update nightshift.settings set ledger_retention = ''30 days'';'
+      else format('vacuum full %s;', c.oid::regclass)
+    end,
     null::numeric, null::numeric, null::numeric, null::text
   from pg_catalog.pg_class c
-  cross join nightshift.settings s
+  cross join lateral (
+    select case c.relkind
+      when 'p' then (select p.retention from nightshift.partition_policies p where p.parent = c.oid and p.enabled)
+      else (select s.ledger_retention from nightshift.settings s) end
+  ) k(retention)
+  cross join lateral (
+    select sum(pg_total_relation_size(t.relid)), sum(pg_stat_get_live_tuples(t.relid)), sum(pg_stat_get_dead_tuples(t.relid))
+    from pg_partition_tree(c.oid) t
+    where t.isleaf
+  ) z(bytes, live, dead)
   where c.oid in (
     'nightshift.runs'::regclass, 'nightshift.view_refreshes'::regclass, 'nightshift.deletion_events'::regclass
   );
@@ -20956,7 +20987,7 @@ select nightshift.declare_job('retention-purge', policies => 'nightshift.retenti
 revoke all on schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
-  nightshift.database_sizes, nightshift.default_exclusions, nightshift.deletion_events, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
+  nightshift.database_sizes, nightshift.default_exclusions, nightshift.deletion_events, nightshift.deletion_events_default, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
   nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
   nightshift.purge_pending, nightshift.purge_released,
   nightshift.refresh_policies, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
@@ -21026,7 +21057,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e5f67417c03029faf5d103b00c8dc3205e44c6555f41dd00b5f39e2bd8cc09b7', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f6a0131a9d893bd42bf45f294b5359e9e525145eeaed310b1c810a67ab9fab52', '{
   active_arbiter, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -21040,11 +21071,11 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   create_missing_partitions, create_partition, create_partitions, database_sizes, ddl_step, dead_rows,
   declare_cascades, declare_health_check, declare_job, declare_keys, declared_since, default_exclusions,
   delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_since, deleted_so_far, deletion_actor,
-  deletion_events, deletion_hash, deletion_operation, deletion_stats, deletions_since, describe_busy,
-  describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers, describe_failure,
-  describe_health_check, describe_holders, describe_holding_keys, describe_installation, describe_jobs,
-  describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
-  describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
+  deletion_events, deletion_events_default, deletion_hash, deletion_operation, deletion_stats, deletions_since,
+  describe_busy, describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers,
+  describe_failure, describe_health_check, describe_holders, describe_holding_keys, describe_installation,
+  describe_jobs, describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets,
+  describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
   disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition,
   duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, estimate_rows, exclude_from_default,
   exclusion_of, explain_attach_failure, extend_lease, fates_of, fences, find_covered_rows, find_due_among, find_key,
@@ -21074,14 +21105,14 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
   name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
   note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, operation_time,
-  other_owners, override_assignments, own_due_condition, pages_of, partition_faults, partition_key, partition_policies,
-  partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below, partitions_to_make,
-  partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code,
-  plan_delete, plan_partition_maintenance, plan_restore, plan_retention_purge, plan_view_refresh, policy_members,
-  policy_of_run, policy_of_view, preview_retention_purge, preview_retirement, purge_batch, purge_counted,
-  purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps,
-  purge_waits, put_active, put_off, raise_conflict, reach_rows, read_as_caller, read_partitions, read_pressure,
-  reasons_of, reattach_partition, record_batch, record_deletions, record_failed_restores, record_purge,
+  other_owners, override_assignments, own_due_condition, pages_of, partition_faults, partition_history, partition_key,
+  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
+  partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
+  pause, place_in_code, plan_delete, plan_partition_maintenance, plan_restore, plan_retention_purge, plan_view_refresh,
+  policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement, purge_batch,
+  purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released, purge_slices,
+  purge_steps, purge_waits, put_active, put_off, raise_conflict, reach_rows, read_as_caller, read_partitions,
+  read_pressure, reasons_of, reattach_partition, record_batch, record_deletions, record_failed_restores, record_purge,
   record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join, reference_tree, references_condition,
   referencing_keys, referred_tables, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view,
   refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, release_default, released_row,
@@ -21097,10 +21128,10 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   sets_to_remember, settings, settle_key, settle_owner, settle_users, soft_delete, soft_delete_advice,
   soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables,
   soft_delete_tables_of_operation, soft_delete_view, soft_delete_where, sources_as_of, spread_hold, stamp_retired,
-  start_operation, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number, trim_deletion_events,
-  trim_runs, trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unique_conflicts, unmute_triggers,
-  unpause, unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition, validate_default,
-  view_of, view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs,
+  start_operation, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number, trim_runs,
+  trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unique_conflicts, unmute_triggers, unpause,
+  unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition, validate_default, view_of,
+  view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs,
   warn_of_namesake, warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop,
   why_not_retire, why_not_retire_so_many, without_replica_identity
 }')

@@ -10,6 +10,8 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
+-- Planned for what is asked, it reads only the months that are asked for.
+set plan_cache_mode = force_custom_plan
 as $$
 declare
   context text;

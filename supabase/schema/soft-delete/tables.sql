@@ -47,7 +47,7 @@ create index if not exists soft_delete_cascades_referencing on nightshift.soft_d
 alter table nightshift.soft_delete_cascades enable row level security;
 
 create table if not exists nightshift.deletion_events (
-  id bigint generated always as identity primary key,
+  id bigint generated always as identity,
   at timestamptz not null default clock_timestamp(),
   transaction xid8 not null default pg_current_xact_id(),
   operation uuid,
@@ -57,11 +57,17 @@ create table if not exists nightshift.deletion_events (
   keys jsonb,
   actor text,
   reason text,
-  details jsonb
-);
+  details jsonb,
+  primary key (id, at)
+) partition by range (at);
 
+-- A deletion never fails for want of a partition.
+create table if not exists nightshift.deletion_events_default partition of nightshift.deletion_events default;
+
+comment on table nightshift.deletion_events_default is
+  'What no partition of nightshift.deletion_events is for. Empty where partition-maintenance runs.';
 comment on table nightshift.deletion_events is
-  'What was deleted, restored and purged in tables with soft delete, and what could not be restored: one row a statement and operation, for 10,000 rows at most. Written by a trigger, and by nobody else, and kept for settings.ledger_retention.';
+  'What was deleted, restored and purged in tables with soft delete, and what could not be restored: one row a statement and operation, for 10,000 rows at most. Written by a trigger, and by nobody else. Partitioned by month; its partition policy says how long it is kept.';
 comment on column nightshift.deletion_events.transaction is
   'The transaction that wrote it. What is older than the oldest transaction under way is complete: see nightshift.deleted_since.';
 comment on column nightshift.deletion_events.operation is
@@ -77,6 +83,7 @@ create index if not exists deletion_events_at on nightshift.deletion_events (rel
 create index if not exists deletion_events_transaction on nightshift.deletion_events (transaction, id);
 create index if not exists deletion_events_operation on nightshift.deletion_events (operation);
 alter table nightshift.deletion_events enable row level security;
+alter table nightshift.deletion_events_default enable row level security;
 
 do $$
 begin

@@ -65,6 +65,8 @@ export type Database = {
           reason: string | null
           relation_name: string
           rows: number
+          sealed: string | null
+          sealed_with: string | null
           transaction: unknown
         }
         Insert: {
@@ -78,6 +80,8 @@ export type Database = {
           reason?: string | null
           relation_name: string
           rows: number
+          sealed?: string | null
+          sealed_with?: string | null
           transaction?: unknown
         }
         Update: {
@@ -91,6 +95,8 @@ export type Database = {
           reason?: string | null
           relation_name?: string
           rows?: number
+          sealed?: string | null
+          sealed_with?: string | null
           transaction?: unknown
         }
         Relationships: []
@@ -107,6 +113,8 @@ export type Database = {
           reason: string | null
           relation_name: string
           rows: number
+          sealed: string | null
+          sealed_with: string | null
           transaction: unknown
         }
         Insert: {
@@ -120,6 +128,8 @@ export type Database = {
           reason?: string | null
           relation_name: string
           rows: number
+          sealed?: string | null
+          sealed_with?: string | null
           transaction?: unknown
         }
         Update: {
@@ -133,6 +143,8 @@ export type Database = {
           reason?: string | null
           relation_name?: string
           rows?: number
+          sealed?: string | null
+          sealed_with?: string | null
           transaction?: unknown
         }
         Relationships: []
@@ -657,6 +669,7 @@ export type Database = {
       }
       settings: {
         Row: {
+          history_secret: string | null
           ledger_retention: string
           partition_alert_bytes: number
           paused: boolean
@@ -666,6 +679,7 @@ export type Database = {
           trigger_search_path: string
         }
         Insert: {
+          history_secret?: string | null
           ledger_retention?: string
           partition_alert_bytes?: number
           paused?: boolean
@@ -675,6 +689,7 @@ export type Database = {
           trigger_search_path?: string
         }
         Update: {
+          history_secret?: string | null
           ledger_retention?: string
           partition_alert_bytes?: number
           paused?: boolean
@@ -1566,6 +1581,10 @@ export type Database = {
         }
         Returns: Json
       }
+      encrypt_deletion_events: {
+        Args: { secret_name: string }
+        Returns: undefined
+      }
       estimate_rows: {
         Args: { condition: string; leaf: unknown }
         Returns: number
@@ -2270,6 +2289,7 @@ export type Database = {
         Args: { otherwise: string; owner: unknown }
         Returns: string
       }
+      history_secret: { Args: Record<PropertyKey, never>; Returns: string }
       hold_cascades: {
         Args: { rows: Database["nightshift"]["CompositeTypes"]["row_set"][] }
         Returns: undefined
@@ -2773,6 +2793,10 @@ export type Database = {
         Returns: unknown[]
       }
       pause: { Args: { reason?: string }; Returns: undefined }
+      pgcrypto_function: {
+        Args: { arguments: string; function_name: unknown }
+        Returns: string
+      }
       place_in_code: { Args: { context: string }; Returns: string }
       plan_delete: { Args: { keys: Json; relation: unknown }; Returns: Json }
       plan_partition_maintenance: {
@@ -3268,6 +3292,7 @@ export type Database = {
         Returns: Json
       }
       retired_in_words: { Args: { relation: unknown }; Returns: string }
+      reveal_deletion_event: { Args: { id: number }; Returns: Json }
       run_by_hand: { Args: { policies: unknown }; Returns: string }
       run_health_check: {
         Args: {
@@ -3287,6 +3312,7 @@ export type Database = {
       }
       scan_of: { Args: { relation: unknown }; Returns: string }
       scan_time_of: { Args: { relation: unknown }; Returns: string }
+      seal: { Args: { content: Json; secret_name: string }; Returns: string }
       secure_partition: { Args: { partition: unknown }; Returns: undefined }
       secure_partitions: { Args: { parent: unknown }; Returns: Json }
       set_health_threshold: {
@@ -3547,6 +3573,10 @@ export type Database = {
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
         }
         Returns: string
+      }
+      why_not_sealed: {
+        Args: { secret_name: string }
+        Returns: Record<string, unknown>
       }
       without_replica_identity: {
         Args: { relation: unknown }

@@ -159,7 +159,8 @@ end;
 $$;
 
 alter table if exists nightshift.settings
-add column if not exists partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0);
+add column if not exists partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0),
+add column if not exists history_secret text;
 
 alter table if exists nightshift.retention_policies
 add column if not exists relation_name text,
@@ -269,7 +270,8 @@ create table if not exists nightshift.settings (
   paused_at timestamptz,
   ledger_retention interval not null default '90 days' check (ledger_retention >= '1 day'),
   trigger_search_path text not null default 'public, extensions',
-  partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0)
+  partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0),
+  history_secret text
 );
 
 comment on table nightshift.settings is 'Settings of the whole installation; always exactly one row.';
@@ -281,6 +283,8 @@ comment on column nightshift.settings.trigger_search_path is
   'The search_path that triggers of the application find when a purge deletes a row and, before Postgres 17, functions in the query of a view that is refreshed. Default: public, extensions.';
 comment on column nightshift.settings.partition_alert_bytes is
   'A partition larger than this, indexes included, is reported. Default 10 GB.';
+comment on column nightshift.settings.history_secret is
+  'The name of the secret in Vault that keys and reasons in the history of deletions are encrypted with; null: they are not. See nightshift.encrypt_deletion_events.';
 
 alter table nightshift.settings enable row level security;
 
@@ -759,6 +763,8 @@ create table if not exists nightshift.deletion_events (
   actor text,
   reason text,
   details jsonb,
+  sealed bytea,
+  sealed_with text,
   primary key (id, at)
 ) partition by range (at);
 
@@ -778,6 +784,10 @@ comment on column nightshift.deletion_events.keys is
 comment on column nightshift.deletion_events.actor is 'The user (the subject of the token), the name that service_role gave, or the database role.';
 comment on column nightshift.deletion_events.details is
   'Of restore_failed: why, most frequent first: [{code: the SQLSTATE, constraint, raisedIn: a line and function, rows}].';
+
+comment on column nightshift.deletion_events.sealed is
+  'The keys and the reason, encrypted, where settings.history_secret says so; null where that could not be done, and they were not written at all.';
+comment on column nightshift.deletion_events.sealed_with is 'The name of the secret in Vault that they are encrypted with; null: they are not.';
 
 create index if not exists deletion_events_age on nightshift.deletion_events (at);
 create index if not exists deletion_events_at on nightshift.deletion_events (relation_name, at);
@@ -16145,6 +16155,33 @@ $$;
 comment on function nightshift.enable_soft_delete is
   'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. guard: no row of the tables in cascade can be added to a deleted row, or pointed to it. dry_run: only says what it would do. Returns {relation, done, toDo}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';
 
+-- supabase/schema/soft-delete/encrypt_deletion_events.sql
+
+create or replace function nightshift.encrypt_deletion_events(secret_name text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  problem record;
+begin
+  if secret_name is not null then
+    problem := nightshift.why_not_sealed(secret_name);
+    if problem.message is not null then
+      raise exception using
+        errcode = 'NS422',
+        message = problem.message,
+        detail = 'Nothing was changed.',
+        hint = problem.hint;
+    end if;
+  end if;
+  update nightshift.settings set history_secret = secret_name where singleton;
+end;
+$$;
+
+comment on function nightshift.encrypt_deletion_events is
+  'Encrypts keys and reasons in the history of deletions from now on, with a secret of Supabase Vault that is named, at least 32 characters long; null ends it. Another name later changes the secret: each entry keeps the name of its own, so keep the old one as long as its entries are to be read. For the owner of Nightshift. Errors, nothing changed: NS422 with the fix.';
+
 -- supabase/schema/soft-delete/find_rows.sql
 
 -- It asks for the pieces of SQL itself: users execute this, and whoever could pass them would execute what they like, with the
@@ -16287,6 +16324,29 @@ $$;
 
 comment on function nightshift.guard_steps is
   'The statements that give the tables whose rows go along with those of a table the triggers of guard, or take them away, as soft_delete_cascades says; none when they are so.';
+
+-- supabase/schema/soft-delete/history_secret.sql
+
+create or replace function nightshift.history_secret()
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if to_regclass('vault.decrypted_secrets') is null then
+    raise exception using
+      errcode = 'NS404',
+      message = 'There is no Vault',
+      hint = 'create extension supabase_vault with schema vault; or, elsewhere, a view vault.decrypted_secrets (name, decrypted_secret).';
+  end if;
+  return format('(select v.decrypted_secret::text from %s v where v.name::text operator(pg_catalog.=) %%s)',
+    nightshift.trusted_name('vault.decrypted_secrets'));
+end;
+$$;
+
+comment on function nightshift.history_secret is
+  'The SQL that reads a secret of Vault, with %s for its name. Read within the statement that uses it, a secret is in no text, parameter or variable, and so in no log. Errors: NS404 no Vault, NS422 it belongs to somebody else.';
 
 -- supabase/schema/soft-delete/hold_parents.sql
 
@@ -16489,17 +16549,29 @@ set jit = off
 set plan_cache_mode = force_custom_plan
 as $$
 declare
+  caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  may_reveal constant boolean := has_function_privilege(caller, 'nightshift.reveal_deletion_event(bigint)', 'EXECUTE');
   context text;
 begin
   return query
     select jsonb_build_object('id', e.id, 'at', e.at, 'operation', e.operation, 'action', e.action, 'relation', e.relation_name,
-      'rows', e.rows, 'keys', e.keys, 'actor', e.actor, 'reason', e.reason, 'details', e.details)
-    from nightshift.deletion_events e
-    where (list_deletion_events.relation is null or e.relation_name = list_deletion_events.relation::text)
-      and (since is null or e.at >= since)
-      and (before is null or e.id < before)
-    order by e.id desc
-    limit least(greatest(coalesce(max_events, 100), 1), 1000);
+      'rows', e.rows, 'keys', c.content -> 'keys', 'actor', e.actor, 'reason', c.content -> 'reason', 'details', e.details,
+      'sealed', c.content is null)
+    from (
+      select h.* from nightshift.deletion_events h
+      where (list_deletion_events.relation is null or h.relation_name = list_deletion_events.relation::text)
+        and (since is null or h.at >= since)
+        and (before is null or h.id < before)
+      order by h.id desc
+      limit least(greatest(coalesce(max_events, 100), 1), 1000)
+    ) e
+    cross join lateral (
+      select case when e.sealed_with is null then jsonb_build_object('keys', e.keys, 'reason', e.reason)
+        when may_reveal then nightshift.reveal_deletion_event(e.id) end
+      -- So that it is opened once.
+      offset 0
+    ) c(content)
+    order by e.id desc;
 exception
   when serialization_failure then
     get stacked diagnostics context = pg_exception_context;
@@ -16508,7 +16580,7 @@ end;
 $$;
 
 comment on function nightshift.list_deletion_events is
-  'What was deleted, restored and purged, and what could not be restored, newest first: {id, at, operation, action, relation, rows, keys, actor, reason, details}, of one table or all, since a moment, max_events (default 100, 1,000 at most). before: the id of the last one of the page before.';
+  'What was deleted, restored and purged, and what could not be restored, newest first: {id, at, operation, action, relation, rows, keys, actor, reason, details, sealed}, of one table or all, since a moment, max_events (default 100, 1,000 at most). before: the id of the last one of the page before. sealed: its keys and reason are encrypted, and not shown, since the caller may not execute nightshift.reveal_deletion_event, or the secret is gone.';
 
 -- supabase/schema/soft-delete/mark_deletion.sql
 
@@ -16654,6 +16726,52 @@ $$;
 
 comment on function nightshift.partition_history is
   'Declares the partition policy of nightshift.deletion_events and makes its first partitions, unless it has any: a policy that was altered or removed since stays so. By default it keeps what is 13 months old.';
+
+-- supabase/schema/soft-delete/pgcrypto_function.sql
+
+create or replace function nightshift.pgcrypto_function(function_name name, arguments text)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  own_role constant oid := current_user::regrole;
+  found_function record;
+begin
+  -- By the extension, and not by the name: a function of that name may be anybody's.
+  select quote_ident(n.nspname) || '.' || quote_ident(p.proname) as name, n.nspname, p.proowner,
+    case n.nspowner when 'pg_database_owner'::regrole
+      then (select d.datdba from pg_catalog.pg_database d where d.datname = current_database()) else n.nspowner end as schema_owner
+  into found_function
+  from pg_catalog.pg_proc p
+  join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+  where p.proname = pgcrypto_function.function_name and oidvectortypes(p.proargtypes) = pgcrypto_function.arguments
+    and exists (
+      select from pg_catalog.pg_depend d
+      where d.classid = 'pg_catalog.pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e'
+        and d.refclassid = 'pg_catalog.pg_extension'::regclass
+        and d.refobjid = (select e.oid from pg_catalog.pg_extension e where e.extname = 'pgcrypto')
+    );
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = 'The extension pgcrypto is not there',
+      hint = 'create extension pgcrypto with schema extensions;';
+  end if;
+  if not pg_has_role(found_function.schema_owner, own_role, 'usage') or not pg_has_role(found_function.proowner, own_role, 'usage') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('The extension pgcrypto is in the schema %I, which belongs to %I', found_function.nspname, found_function.schema_owner::regrole),
+      detail = format('Who owns the schema can put a function of their own in its place, which would run with the rights of %I.', current_user),
+      hint = 'alter extension pgcrypto set schema extensions;';
+  end if;
+  return found_function.name;
+end;
+$$;
+
+comment on function nightshift.pgcrypto_function is
+  'The name of a function of pgcrypto, with its schema, for a statement that Nightshift makes. With arguments of just these types, like ''text, text'',, no other is a better match. Errors: NS404 the extension is not there, NS422 somebody else could have put another in its place.';
 
 -- supabase/schema/soft-delete/plan_delete.sql
 
@@ -17633,6 +17751,107 @@ $$;
 comment on function nightshift.restricting_rows is
   'How many rows, 1,000 at most for each foreign key, hold rows with these keys by ON DELETE RESTRICT: see restricting_keys. going: the keys of rows that go with them, by table. It sees all rows, as the check of a foreign key does: what the caller cannot see holds a row just the same.';
 
+-- supabase/schema/soft-delete/reveal_deletion_event.sql
+
+create or replace function nightshift.reveal_deletion_event(id bigint)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+-- Called for each entry of a list, by a function that has its own statement planned anew.
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  event nightshift.deletion_events;
+  content text;
+  context text;
+begin
+  select e.* into event from nightshift.deletion_events e where e.id = reveal_deletion_event.id;
+  if event.sealed_with is null then
+    return case when event.id is not null then jsonb_build_object('keys', event.keys, 'reason', event.reason) end;
+  end if;
+  execute format('select %s($1, %s)',
+    nightshift.pgcrypto_function('pgp_sym_decrypt', 'bytea, text'), format(nightshift.history_secret(), '$2'))
+  into content using event.sealed, event.sealed_with;
+  return content::jsonb;
+exception
+  -- The secret is gone, or another has its name now.
+  when sqlstate 'NS404' or sqlstate 'NS422' or syntax_error_or_access_rule_violation or data_exception or external_routine_exception or external_routine_invocation_exception
+    or cardinality_violation or feature_not_supported or object_not_in_prerequisite_state or plpgsql_error or internal_error
+  then
+    return null;
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.reveal_deletion_event is
+  'The keys and the reason of an entry of the history, {keys, reason}, also where they are encrypted; null when there is no such entry, or when the secret is gone or is another now. Nobody but the owner may execute it until it is granted, and whoever may is shown them by list_deletion_events.';
+
+-- supabase/schema/soft-delete/seal.sql
+
+-- The secret is no password that somebody thought of, so it is not stretched (s2k-mode), which would take two milliseconds an entry.
+
+create or replace function nightshift.seal(content jsonb, secret_name text)
+returns bytea
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  sealed bytea;
+begin
+  execute format('select %s($1, %s, ''cipher-algo=aes256, s2k-mode=1''::text)',
+    nightshift.pgcrypto_function('pgp_sym_encrypt', 'text, text, text'), format(nightshift.history_secret(), '$2'))
+  into sealed using content::text, secret_name;
+  return sealed;
+end;
+$$;
+
+comment on function nightshift.seal is
+  'Encrypts content with a secret of Vault; null when there is no secret of that name. Errors: those of pgcrypto_function and history_secret, 42501 the owner may not read it, and what Vault raises.';
+
+-- supabase/schema/soft-delete/seal_deletion_event.sql
+
+-- Keys and reasons are encrypted before they are written, whoever writes.
+-- Without the secret a deletion goes on, and they are not written: the rows are still found by their operation, until they are
+-- purged. To refuse would let the loss of a secret stop the application, and to write them in clear would tell what is not to be told.
+
+create or replace function nightshift.seal_deletion_event()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  secret_name constant text := (select s.history_secret from nightshift.settings s);
+begin
+  if secret_name is null or new.sealed_with is not null or num_nonnulls(new.keys, new.reason) = 0 then
+    return new;
+  end if;
+  begin
+    new.sealed := nightshift.seal(jsonb_build_object('keys', new.keys, 'reason', new.reason), secret_name);
+  exception
+    when sqlstate 'NS404' or sqlstate 'NS422' or syntax_error_or_access_rule_violation or data_exception or external_routine_exception or external_routine_invocation_exception
+      or cardinality_violation or feature_not_supported or object_not_in_prerequisite_state or plpgsql_error or internal_error
+    then
+      new.sealed := null;
+  end;
+  new.sealed_with := secret_name;
+  new.keys := null;
+  new.reason := null;
+  return new;
+end;
+$$;
+
+comment on function nightshift.seal_deletion_event is
+  'Trigger of nightshift.deletion_events: where settings.history_secret says so, puts keys and reason into sealed, or leaves them out where they cannot be encrypted.';
+
+create or replace trigger seal_deletion_event before insert on nightshift.deletion_events
+for each row execute function nightshift.seal_deletion_event();
+
 -- supabase/schema/soft-delete/settle_users.sql
 
 create or replace function nightshift.settle_users()
@@ -18407,6 +18626,45 @@ $$;
 
 comment on function nightshift.unique_conflicts is
   'The unique indexes of a table that hold among some of its rows only, each with a query for what keeps the rows with the keys $1 from coming back: [{key: of such a row, blocking: the key of the active row that has its values}].';
+
+-- supabase/schema/soft-delete/why_not_sealed.sql
+
+create or replace function nightshift.why_not_sealed(secret_name text, out message text, out hint text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  sealed bytea;
+  is_short boolean;
+begin
+  sealed := nightshift.seal('{}', secret_name);
+  if sealed is null then
+    message := format('There is no secret %L in Vault', secret_name);
+    hint := format('select vault.create_secret(encode(extensions.gen_random_bytes(32), ''hex''), %L);', secret_name);
+    return;
+  end if;
+  execute format('select length(%s) < 32', format(nightshift.history_secret(), '$1')) into is_short using secret_name;
+  if is_short then
+    message := format('The secret %L is shorter than 32 characters', secret_name);
+    hint := 'One that can be guessed protects nothing: select vault.create_secret(encode(extensions.gen_random_bytes(32), ''hex''), <another name>);';
+  end if;
+exception
+  when sqlstate 'NS404' or sqlstate 'NS422' then
+    get stacked diagnostics message = message_text, hint = pg_exception_hint;
+  when insufficient_privilege then
+    message := format('%I may not read the secrets of Vault', current_user);
+    hint := format('grant usage on schema vault to %1$I; grant select on vault.decrypted_secrets to %1$I;', current_user);
+  when syntax_error_or_access_rule_violation or data_exception or external_routine_exception or external_routine_invocation_exception
+    or cardinality_violation or feature_not_supported or object_not_in_prerequisite_state or plpgsql_error or internal_error
+  then
+    message := format('The secret %L cannot be used to encrypt (%s)', secret_name, sqlstate);
+    hint := 'Look whether Vault gives it out: select name, length(decrypted_secret) from vault.decrypted_secrets;';
+end;
+$$;
+
+comment on function nightshift.why_not_sealed is
+  'What keeps the history from being encrypted with a secret of Vault, in words, with the fix; nulls for nothing.';
 
 -- supabase/schema/health/checks/backlog_age.sql
 
@@ -20103,11 +20361,22 @@ begin
     where b.enabled and (nightshift.partition_key(b.parent)).column_name is null
   ), as_of) s on s.parent = p.parent
   where p.enabled;
+
+  return query
+  select
+    'encryption of the history of deletions',
+    (w.message is not null)::integer::numeric,
+    w.message || ': keys and reasons of deletions are not written at all.',
+    w.hint,
+    null::numeric, null::numeric, null::numeric, null::text
+  from nightshift.settings s
+  cross join nightshift.why_not_sealed(s.history_secret) w
+  where s.history_secret is not null;
 end;
 $$;
 
 comment on function nightshift.health_policies_broken is
-  '1 for each enabled policy, of any kind, whose table or view is gone or no longer fits it, else 0. See nightshift.health_checks.';
+  '1 for each enabled policy, of any kind, whose table or view is gone or no longer fits it, and for the encryption of the history, where its secret cannot be used; else 0. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'policies_broken',
@@ -21057,7 +21326,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f6a0131a9d893bd42bf45f294b5359e9e525145eeaed310b1c810a67ab9fab52', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '10f8732dc6f38835130630f872d3edb9a449bc495ccd97ed04611a3882652688', '{
   active_arbiter, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
@@ -21077,13 +21346,13 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   describe_jobs, describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets,
   describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
   disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition,
-  duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, estimate_rows, exclude_from_default,
-  exclusion_of, explain_attach_failure, extend_lease, fates_of, fences, find_covered_rows, find_due_among, find_key,
-  find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
-  find_released_rows, find_rows, find_run, find_stranger, find_view, finish_detach, finish_run, fires_triggers,
-  fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows,
-  follow_tables, forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh,
-  guard_child, guard_steps, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
+  duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_rows,
+  exclude_from_default, exclusion_of, explain_attach_failure, extend_lease, fates_of, fences, find_covered_rows,
+  find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy,
+  find_relation, find_released_rows, find_rows, find_run, find_stranger, find_view, finish_detach, finish_run,
+  fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames,
+  follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of,
+  grant_of_refresh, guard_child, guard_steps, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
   health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
   health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
   health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
@@ -21093,11 +21362,11 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
   health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
   health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
-  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_children,
-  hold_parents, hold_partition_run, hold_run, hold_table, in_days, index_definition, index_for_key, indexed_as,
-  inspect_soft_delete, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default, job_state,
-  job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns, key_in_words, key_of,
-  keys_asked, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone, level_rank,
+  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, history_secret, hold_cascades,
+  hold_children, hold_parents, hold_partition_run, hold_run, hold_table, in_days, index_definition, index_for_key,
+  indexed_as, inspect_soft_delete, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default,
+  job_state, job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns, key_in_words,
+  key_of, keys_asked, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone, level_rank,
   list_deletion_events, list_partition_policies, list_refresh_policies, list_retention_policies, list_runs,
   lock_for_change, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs, marker_is_indexed,
   marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
@@ -21108,32 +21377,33 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   other_owners, override_assignments, own_due_condition, pages_of, partition_faults, partition_history, partition_key,
   partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
   partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
-  pause, place_in_code, plan_delete, plan_partition_maintenance, plan_restore, plan_retention_purge, plan_view_refresh,
-  policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement, purge_batch,
-  purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released, purge_slices,
-  purge_steps, purge_waits, put_active, put_off, raise_conflict, reach_rows, read_as_caller, read_partitions,
-  read_pressure, reasons_of, reattach_partition, record_batch, record_deletions, record_failed_restores, record_purge,
-  record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join, reference_tree, references_condition,
-  referencing_keys, referred_tables, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view,
-  refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, release_default, released_row,
-  remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
-  require_checked_keys, require_few_due, require_health_checks, require_known_names, require_marker_index,
-  require_no_rule, require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows,
-  require_ownership, require_partition_policies, require_period, require_referencing_indexes, require_refresh_policies,
-  require_replica_identity, require_retention_policies, require_statistics, require_trusted, require_trusted_keys,
-  require_unrestricted, require_wanted, require_within_brake, resolve_references, restore, restore_operation,
-  restore_since, restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies,
-  retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set, run_by_hand, run_health_check,
-  runs, sample_due_rows, scan_of, scan_time_of, secure_partition, secure_partitions, set_health_threshold,
-  sets_to_remember, settings, settle_key, settle_owner, settle_users, soft_delete, soft_delete_advice,
-  soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables,
-  soft_delete_tables_of_operation, soft_delete_view, soft_delete_where, sources_as_of, spread_hold, stamp_retired,
-  start_operation, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number, trim_runs,
-  trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unique_conflicts, unmute_triggers, unpause,
-  unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition, validate_default, view_of,
-  view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs,
+  pause, pgcrypto_function, place_in_code, plan_delete, plan_partition_maintenance, plan_restore, plan_retention_purge,
+  plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement,
+  purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released,
+  purge_slices, purge_steps, purge_waits, put_active, put_off, raise_conflict, reach_rows, read_as_caller,
+  read_partitions, read_pressure, reasons_of, reattach_partition, record_batch, record_deletions,
+  record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
+  reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
+  refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables,
+  release_default, released_row, remember_held, remove_health_threshold, remove_partition_policy,
+  remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due, require_health_checks,
+  require_known_names, require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued,
+  require_one_policy, require_own_rows, require_ownership, require_partition_policies, require_period,
+  require_referencing_indexes, require_refresh_policies, require_replica_identity, require_retention_policies,
+  require_statistics, require_trusted, require_trusted_keys, require_unrestricted, require_wanted,
+  require_within_brake, resolve_references, restore, restore_operation, restore_since, restricting_keys,
+  restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions,
+  retired_in_words, retired_partitions, reveal_deletion_event, row_set, run_by_hand, run_health_check, runs,
+  sample_due_rows, scan_of, scan_time_of, seal, seal_deletion_event, secure_partition, secure_partitions,
+  set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, settle_users, soft_delete,
+  soft_delete_advice, soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps,
+  soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view, soft_delete_where, sources_as_of, spread_hold,
+  stamp_retired, start_operation, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number,
+  trim_runs, trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unique_conflicts, unmute_triggers,
+  unpause, unreferenced_condition, untrusted_in_condition, users_of, usual_gap, usual_partition, validate_default,
+  view_of, view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs,
   warn_of_namesake, warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop,
-  why_not_retire, why_not_retire_so_many, without_replica_identity
+  why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

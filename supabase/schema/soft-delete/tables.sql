@@ -58,6 +58,8 @@ create table if not exists nightshift.deletion_events (
   actor text,
   reason text,
   details jsonb,
+  sealed bytea,
+  sealed_with text,
   primary key (id, at)
 ) partition by range (at);
 
@@ -77,6 +79,10 @@ comment on column nightshift.deletion_events.keys is
 comment on column nightshift.deletion_events.actor is 'The user (the subject of the token), the name that service_role gave, or the database role.';
 comment on column nightshift.deletion_events.details is
   'Of restore_failed: why, most frequent first: [{code: the SQLSTATE, constraint, raisedIn: a line and function, rows}].';
+
+comment on column nightshift.deletion_events.sealed is
+  'The keys and the reason, encrypted, where settings.history_secret says so; null where that could not be done, and they were not written at all.';
+comment on column nightshift.deletion_events.sealed_with is 'The name of the secret in Vault that they are encrypted with; null: they are not.';
 
 create index if not exists deletion_events_age on nightshift.deletion_events (at);
 create index if not exists deletion_events_at on nightshift.deletion_events (relation_name, at);

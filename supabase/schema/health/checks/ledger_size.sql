@@ -30,8 +30,11 @@ as $$
   ) k(retention)
   cross join lateral (
     select sum(pg_total_relation_size(t.relid)), sum(pg_stat_get_live_tuples(t.relid)), sum(pg_stat_get_dead_tuples(t.relid))
-    from pg_partition_tree(c.oid) t
-    where t.isleaf
+    from (
+      select p.relid from pg_partition_tree(c.oid) p where p.isleaf
+      union all
+      select c.oid where c.relkind = 'r'
+    ) t(relid)
   ) z(bytes, live, dead)
   where c.oid in (
     'nightshift.runs'::regclass, 'nightshift.view_refreshes'::regclass, 'nightshift.deletion_events'::regclass

@@ -111,6 +111,9 @@ async function look(sql: postgres.TransactionSql): Promise<Omit<Leftovers, 'unre
   const objects = await sql<InSchema[]>`
     select o.type, o.identity, pg_describe_object(d.classid, d.objid, 0) as name, exists (
       select from nightshift.migrations m where split_part(split_part(o.identity, '.', 2), '(', 1) = any(m.objects)
+      union all
+      select from nightshift.retired_partitions r
+      where d.classid = 'pg_class'::regclass and r.partition::oid = d.objid and r.parent = 'nightshift.deletion_events'::regclass
     ) as ours
     from pg_depend d
     cross join lateral pg_identify_object(d.classid, d.objid, 0) o
@@ -125,6 +128,8 @@ async function look(sql: postgres.TransactionSql): Promise<Omit<Leftovers, 'unre
     select k.conrelid::regclass::text as name from pg_constraint k join pg_class c on c.oid = k.conrelid
     where k.conname = 'nightshift_retired' and k.contype = 'c' and k.coninhcount = 0
       and pg_has_role(c.relowner, current_user, 'usage')
+      -- A month of the history goes with it.
+      and c.relnamespace <> 'nightshift'::regnamespace
     order by 1`;
   const softDeleted = await sql<{ name: string }[]>`
     select relation::text as name from nightshift.soft_delete_tables order by 1`;
@@ -205,7 +210,7 @@ async function dropSchema(sql: postgres.TransactionSql, objects: InSchema[]): Pr
   const triggers = await sql<{ statement: string }[]>`
     select format('drop trigger %I on %s', t.tgname, t.tgrelid::regclass) as statement
     from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_proc p on p.oid = t.tgfoid
-    where not t.tgisinternal and c.relnamespace = 'nightshift'::regnamespace and p.pronamespace = c.relnamespace`;
+    where not t.tgisinternal and t.tgparentid = 0 and c.relnamespace = 'nightshift'::regnamespace and p.pronamespace = c.relnamespace`;
   const drops = ['function', 'table', 'type', 'sequence'].map((type) => {
     const all = objects.filter((object) => object.type === type);
     return `drop ${type} ${all.map(({ identity }) => identity).join(', ')}`;

@@ -64,7 +64,8 @@ end;
 $$;
 
 alter table if exists nightshift.settings
-add column if not exists partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0);
+add column if not exists partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0),
+add column if not exists history_secret text;
 
 alter table if exists nightshift.retention_policies
 add column if not exists relation_name text,

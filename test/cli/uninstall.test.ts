@@ -139,9 +139,16 @@ describe('uninstall', () => {
   it("refuses while a table has soft delete, and is in nobody's way once that is disabled", async () => {
     await db.sql`create table public.shelves (id integer primary key)`;
     await db.sql`select nightshift.enable_soft_delete('public.shelves')`;
+    // A month of the history that was retired is no part of it any more.
+    await db.sql`select nightshift.create_missing_partitions('nightshift.deletion_events', now() - interval '15 months')`;
+    await nightShift();
+    const waiting = await db.sql`select partition from nightshift.retired_partitions`;
+    expect(waiting).toHaveLength(2);
     expect(await uninstall(db.url, { confirmed: false })).toMatchObject({
       softDeleted: ['public.shelves'],
       dependents: [],
+      strangers: [],
+      retired: [],
     });
     await expect(uninstall(db.url, { confirmed: true })).rejects.toMatchObject({
       code: 'NS422',

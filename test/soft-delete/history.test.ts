@@ -74,21 +74,4 @@ describe('the history', () => {
       { relation_name: 'app.orders', rows: 1000, runs: 1, unkeyed: true },
     ]);
   });
-
-  it('is trimmed with the ledger', async () => {
-    await db.sql`update app.orders set deleted_at = now() where id <= 2`;
-    await db.sql`update nightshift.deletion_events set at = now() - interval '91 days'`;
-    await db.sql`update app.orders set deleted_at = now() where id = 3`;
-    await runPurge(db);
-    expect((await events()).map(({ rows }) => rows)).toEqual([1]);
-  });
-
-  it('cannot be written, changed or read by anyone but the owner', async () => {
-    for (const role of ['service_role', 'authenticated', 'anon', 'nightshift_runner']) {
-      const rights = await db.sql`
-        select has_table_privilege(${role}, c.oid, 'select, insert, update, delete, truncate') as any
-        from pg_class c where c.relname like 'deletion\\_events%' and c.relkind in ('r', 'p')`;
-      expect(rights.map((row) => row.any)).not.toContain(true);
-    }
-  });
 });

@@ -27,9 +27,9 @@ export async function describeInstalled(
       from home h join pg_proc p on p.pronamespace = h.oid join pg_language l on l.oid = p.prolang
       union all
       select
-        format('%s %s', case c.relkind when 'S' then 'sequence' when 'i' then 'index' when 'c' then 'type' else 'table' end, c.relname),
+        format('%s %s', case c.relkind when 'S' then 'sequence' when 'i' then 'index' when 'I' then 'index' when 'c' then 'type' else 'table' end, c.relname),
         concat_ws(' ',
-          case when c.relkind = 'i' then pg_get_indexdef(c.oid) end,
+          case when c.relkind in ('i', 'I') then pg_get_indexdef(c.oid) end,
           case when c.relrowsecurity then 'row level security' end,
           array_to_string(c.reloptions, ', ')),
         c.relacl, coalesce(obj_description(c.oid, 'pg_class'), obj_description(c.reltype, 'pg_type'))
@@ -46,7 +46,8 @@ export async function describeInstalled(
       from relation c
       join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
       left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
-      where c.relkind in ('r', 'c')
+      -- Since Postgres 17 a partition has the identity of its table.
+      where c.relkind in ('r', 'p', 'c') and not c.relispartition
       union all
       select format('constraint %s on %s', o.conname, c.relname), pg_get_constraintdef(o.oid), null, obj_description(o.oid, 'pg_constraint')
       from relation c join pg_constraint o on o.conrelid = c.oid

@@ -13,7 +13,7 @@ begin
     from pg_catalog.pg_class c
     where c.relnamespace = 'nightshift'::regnamespace and c.relowner <> owner
       and (
-        c.relkind = 'r'
+        c.relkind in ('r', 'p')
         -- The sequence of a column goes with its table.
         or c.relkind = 'S' and not exists (
           select 1 from pg_catalog.pg_depend d

@@ -65,7 +65,6 @@ begin
     perform nightshift.require_known_names(begin_run.job, begin_run.input);
   end if;
   perform nightshift.trim_runs(least(as_of, now()));
-  perform nightshift.trim_deletion_events(least(as_of, now()));
 
   select r.* into other from nightshift.runs r
   where r.job = begin_run.job and r.status = 'running' and not r.dry_run and not coalesce(begin_run.dry_run, false);

@@ -21,7 +21,8 @@ create table if not exists nightshift.settings (
   paused_at timestamptz,
   ledger_retention interval not null default '90 days' check (ledger_retention >= '1 day'),
   trigger_search_path text not null default 'public, extensions',
-  partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0)
+  partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0),
+  history_secret text
 );
 
 comment on table nightshift.settings is 'Settings of the whole installation; always exactly one row.';
@@ -33,6 +34,8 @@ comment on column nightshift.settings.trigger_search_path is
   'The search_path that triggers of the application find when a purge deletes a row and, before Postgres 17, functions in the query of a view that is refreshed. Default: public, extensions.';
 comment on column nightshift.settings.partition_alert_bytes is
   'A partition larger than this, indexes included, is reported. Default 10 GB.';
+comment on column nightshift.settings.history_secret is
+  'The name of the secret in Vault that keys and reasons in the history of deletions are encrypted with; null: they are not. See nightshift.encrypt_deletion_events.';
 
 alter table nightshift.settings enable row level security;
 

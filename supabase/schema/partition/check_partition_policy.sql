@@ -22,7 +22,9 @@ begin
       hint = 'Name a partitioned table, with its schema: nightshift.add_partition_policy(''public.daily_metrics'', ''1 month'').';
   end if;
   select k.* into key from nightshift.partition_key(policy.parent) k;
-  if key.type is null or parent.relpersistence = 't' or parent.nspname in ('pg_catalog', 'information_schema', 'nightshift') then
+  if key.type is null or parent.relpersistence = 't' or parent.nspname in ('pg_catalog', 'information_schema')
+    or parent.nspname = 'nightshift' and policy.parent <> 'nightshift.deletion_events'::regclass
+  then
     raise exception using
       errcode = 'NS422',
       message = case when parent.relkind = 'p' then format('%s is not partitioned by range of a single column', policy.parent)

@@ -77,6 +77,7 @@ begin
       done := done || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
     end loop;
     perform nightshift.settle_users();
+    perform nightshift.partition_history();
     if drop_after is not null then
       done := done || jsonb_build_object('statement', format('select nightshift.add_retention_policy(%L, %L);', relation::text, drop_after),
         'why', 'Deleted rows are purged once they are older.', 'lock', 'none');

@@ -50,7 +50,7 @@ create index if not exists soft_delete_cascades_referencing on nightshift.soft_d
 alter table nightshift.soft_delete_cascades enable row level security;
 
 create table if not exists nightshift.deletion_events (
-  id bigint generated always as identity primary key,
+  id bigint generated always as identity,
   at timestamptz not null default clock_timestamp(),
   transaction xid8 not null default pg_current_xact_id(),
   operation uuid,
@@ -60,11 +60,19 @@ create table if not exists nightshift.deletion_events (
   keys jsonb,
   actor text,
   reason text,
-  details jsonb
-);
+  details jsonb,
+  sealed bytea,
+  sealed_with text,
+  primary key (id, at)
+) partition by range (at);
 
+-- A deletion never fails for want of a partition.
+create table if not exists nightshift.deletion_events_default partition of nightshift.deletion_events default;
+
+comment on table nightshift.deletion_events_default is
+  'What no partition of nightshift.deletion_events is for. Empty where partition-maintenance runs.';
 comment on table nightshift.deletion_events is
-  'What was deleted, restored and purged in tables with soft delete, and what could not be restored: one row a statement and operation, for 10,000 rows at most. Written by a trigger, and by nobody else, and kept for settings.ledger_retention.';
+  'What was deleted, restored and purged in tables with soft delete, and what could not be restored: one row a statement and operation, for 10,000 rows at most. Written by a trigger, and by nobody else. Partitioned by month; its partition policy says how long it is kept.';
 comment on column nightshift.deletion_events.transaction is
   'The transaction that wrote it. What is older than the oldest transaction under way is complete: see nightshift.deleted_since.';
 comment on column nightshift.deletion_events.operation is
@@ -75,11 +83,16 @@ comment on column nightshift.deletion_events.actor is 'The user (the subject of 
 comment on column nightshift.deletion_events.details is
   'Of restore_failed: why, most frequent first: [{code: the SQLSTATE, constraint, raisedIn: a line and function, rows}].';
 
+comment on column nightshift.deletion_events.sealed is
+  'The keys and the reason, encrypted, where settings.history_secret says so; null where that could not be done, and they were not written at all.';
+comment on column nightshift.deletion_events.sealed_with is 'The name of the secret in Vault that they are encrypted with; null: they are not.';
+
 create index if not exists deletion_events_age on nightshift.deletion_events (at);
 create index if not exists deletion_events_at on nightshift.deletion_events (relation_name, at);
 create index if not exists deletion_events_transaction on nightshift.deletion_events (transaction, id);
 create index if not exists deletion_events_operation on nightshift.deletion_events (operation);
 alter table nightshift.deletion_events enable row level security;
+alter table nightshift.deletion_events_default enable row level security;
 
 do $$
 begin

@@ -105,11 +105,9 @@ export const policyScenarios: HealthScenario[] = [
     finding: { subject: 'app.emptied', level: 'warning', detail: /^150 in the hour before/ },
     sicken: async ({ sql }) => {
       await createSoftDeleted(sql, 'app.emptied', 1);
-      await sql`select nightshift.enable_soft_delete('app.emptied')`;
       await sql`insert into app.emptied (id, deleted_at) select id, now() from generate_series(101, 250) id`;
     },
-    mend: ({ sql }) =>
-      sql`select nightshift.restore('app.emptied', (select jsonb_agg(id) from app.emptied))`,
+    mend: ({ sql }) => sql`update app.emptied set deleted_at = null where deleted_at is not null`,
     obstruct: { revoke: 'app.emptied' },
   },
   {

@@ -25,7 +25,8 @@ begin
     left join nightshift.partition_policies p on p.parent::oid = t.partrelid and p.enabled
     join pg_catalog.pg_class c on c.oid = t.partrelid
     cross join nightshift.partition_key(t.partrelid::regclass) k
-    where t.partdefid <> 0 and c.relpersistence <> 't' and pg_has_role(c.relowner, 'usage')
+    where t.partdefid <> 0 and (p.parent is not null or c.relnamespace <> 'nightshift'::regnamespace)
+      and c.relpersistence <> 't' and pg_has_role(c.relowner, 'usage')
       and not exists (
         select 1 from pg_catalog.pg_depend d
         where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = t.partrelid and d.deptype = 'e'

@@ -10,16 +10,32 @@ set search_path = pg_catalog, pg_temp
 as $$
   select
     c.oid::regclass::text,
-    pg_total_relation_size(c.oid)::numeric,
-    format('About %s rows, kept for %s; %s more wait for a vacuum.',
-      pg_stat_get_live_tuples(c.oid), s.ledger_retention, pg_stat_get_dead_tuples(c.oid)),
-    -- What was deleted gives its space back only to new rows.
-    case when s.ledger_retention > '30 days'
-      then 'update nightshift.settings set ledger_retention = ''30 days'';'
-      else format('vacuum full %s;', c.oid::regclass) end,
+    z.bytes,
+    format('About %s rows, kept for %s; %s more wait for a vacuum.', z.live, coalesce(k.retention::text, 'ever'), z.dead),
+    case
+      when c.relkind = 'p' and k.retention is null
+        then format('select nightshift.add_partition_policy(%L, ''1 month'', retention => ''6 months'', retire => ''drop'');', c.oid::regclass)
+      when c.relkind = 'p' then format('select nightshift.alter_partition_policy(%L, retention => %L);',
+        c.oid::regclass, greatest(k.retention / 2, '1 month'))
+      -- What was deleted gives its space back only to new rows.
+      when k.retention > '30 days' then 'update nightshift.settings set ledger_retention = ''30 days'';'
+      else format('vacuum full %s;', c.oid::regclass)
+    end,
     null::numeric, null::numeric, null::numeric, null::text
   from pg_catalog.pg_class c
-  cross join nightshift.settings s
+  cross join lateral (
+    select case c.relkind
+      when 'p' then (select p.retention from nightshift.partition_policies p where p.parent = c.oid and p.enabled)
+      else (select s.ledger_retention from nightshift.settings s) end
+  ) k(retention)
+  cross join lateral (
+    select sum(pg_total_relation_size(t.relid)), sum(pg_stat_get_live_tuples(t.relid)), sum(pg_stat_get_dead_tuples(t.relid))
+    from (
+      select p.relid from pg_partition_tree(c.oid) p where p.isleaf
+      union all
+      select c.oid where c.relkind = 'r'
+    ) t(relid)
+  ) z(bytes, live, dead)
   where c.oid in (
     'nightshift.runs'::regclass, 'nightshift.view_refreshes'::regclass, 'nightshift.deletion_events'::regclass
   );

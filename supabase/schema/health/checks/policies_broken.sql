@@ -66,11 +66,22 @@ begin
     where b.enabled and (nightshift.partition_key(b.parent)).column_name is null
   ), as_of) s on s.parent = p.parent
   where p.enabled;
+
+  return query
+  select
+    'encryption of the history of deletions',
+    (w.message is not null)::integer::numeric,
+    w.message || ': keys and reasons of deletions are not written at all.',
+    w.hint,
+    null::numeric, null::numeric, null::numeric, null::text
+  from nightshift.settings s
+  cross join nightshift.why_not_sealed(s.history_secret) w
+  where s.history_secret is not null;
 end;
 $$;
 
 comment on function nightshift.health_policies_broken is
-  '1 for each enabled policy, of any kind, whose table or view is gone or no longer fits it, else 0. See nightshift.health_checks.';
+  '1 for each enabled policy, of any kind, whose table or view is gone or no longer fits it, and for the encryption of the history, where its secret cannot be used; else 0. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'policies_broken',

@@ -1,6 +1,7 @@
 -- Health check soft_deletes: how many rows were marked as deleted in the last hour.
 -- Why: a script that went wrong is found while its rows can still be restored, and not when they are purged.
--- Locks: at run time ACCESS SHARE on the tables with a policy, for a moment.
+-- Tables with soft delete are counted from their history, exactly; of others with a policy the rows that are marked are.
+-- Locks: at run time ACCESS SHARE on the history and on the other tables with a policy, for a moment.
 
 create or replace function nightshift.health_soft_deletes(as_of timestamptz)
 returns setof nightshift.health_measure
@@ -19,6 +20,7 @@ begin
     select p.* from nightshift.soft_delete_policies() p
     -- A date does not say in which hour.
     where nightshift.column_type(p.relation, p.marker_column) <> 'date'::regtype
+      and not exists (select from nightshift.soft_delete_tables t where t.relation = p.relation)
     order by p.relation::text
   loop
     measure := null;
@@ -56,11 +58,35 @@ begin
     end;
     return next measure;
   end loop;
+
+  return query
+  select
+    t.relation::text,
+    coalesce(e.deleted_in_hour, 0),
+    format('%s in the hour before %s UTC%s.', coalesce(e.deleted_in_hour, 0), to_char(as_of, 'YYYY-MM-DD HH24:MI'),
+        '; they can be restored for ' || p.drop_after::text)
+      || format(' In the day before: %s deleted, %s restored, a rate of %s%%.', e.deleted, e.restored,
+        coalesce(round(100 * e.restored / nullif(e.deleted, 0), 1), 0)),
+    format('select nightshift.list_deletion_events(%L, since => now() - interval ''2 hours'');', t.relation::text),
+    null::numeric, null::numeric, null::numeric, null::text
+  from nightshift.soft_delete_tables t
+  join pg_catalog.pg_class c on c.oid = t.relation
+  left join nightshift.retention_policies p on p.relation = t.relation and p.enabled
+  left join (
+    select h.relation_name,
+      sum(h.rows) filter (where h.action = 'delete' and h.at > as_of - interval '1 hour') as deleted_in_hour,
+      coalesce(sum(h.rows) filter (where h.action = 'delete'), 0) as deleted,
+      coalesce(sum(h.rows) filter (where h.action = 'restore'), 0) as restored
+    from nightshift.deletion_events h
+    where h.at > as_of - interval '1 day' and h.at <= as_of and h.action in ('delete', 'restore')
+    group by h.relation_name
+  ) e on e.relation_name = t.relation::text
+  order by t.relation::text;
 end;
 $$;
 
 comment on function nightshift.health_soft_deletes is
-  'Rows marked as deleted in the hour before as_of, by table, counted up to 100,000: of policies whose marker says that a row was deleted (see soft_delete_policies); not where it is a date, which has no hours. See nightshift.health_checks.';
+  'Rows deleted in the hour before as_of, by table: of tables with soft delete as their history has it, also what came back since; of others with a policy whose marker says that a row was deleted (see soft_delete_policies), rows that are marked, counted up to 100,000, and not where the marker is a date, which has no hours. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'soft_deletes',

@@ -1694,7 +1694,12 @@ export type Database = {
         Returns: Database["nightshift"]["CompositeTypes"]["released_row"][]
       }
       find_rows: {
-        Args: { keys: Json; relation: unknown; row_lock: string }
+        Args: {
+          as_given?: boolean
+          keys: Json
+          relation: unknown
+          row_lock: string
+        }
         Returns: Record<string, unknown>
       }
       find_run: { Args: { id: string }; Returns: Json }

@@ -15353,14 +15353,18 @@ comment on function nightshift.check_soft_delete is
 
 create or replace function nightshift.column_definition_type(relation regclass, column_name name)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select format_type(a.atttypid, a.atttypmod)
-  from pg_catalog.pg_attribute a
-  where a.attrelid = column_definition_type.relation and a.attname = column_definition_type.column_name
-    and a.attnum > 0 and not a.attisdropped;
+begin
+  return (
+    select format_type(a.atttypid, a.atttypmod)
+    from pg_catalog.pg_attribute a
+    where a.attrelid = column_definition_type.relation and a.attname = column_definition_type.column_name
+      and a.attnum > 0 and not a.attisdropped
+  );
+end;
 $$;
 
 comment on function nightshift.column_definition_type is
@@ -16142,7 +16146,7 @@ comment on function nightshift.enable_soft_delete is
 -- rights of the role that the API logs in as.
 
 create or replace function nightshift.find_rows(
-  relation regclass, keys jsonb, row_lock text,
+  relation regclass, keys jsonb, row_lock text, as_given boolean default false,
   out asked integer, out active jsonb, out deleted jsonb
 )
 language plpgsql
@@ -16156,17 +16160,22 @@ begin
   -- In the order of the keys, so that two calls wait for each other and are never in a deadlock.
   execute format($query$
     with asked as (select distinct * from jsonb_to_recordset($1) as k(%1$s)),
+    -- Under the name of the marker, which no column of a primary key has, since it can be null.
     seen as materialized (
-      select %2$s as key, %3$s as is_deleted from asked k join %4$s r on %5$s order by %6$s %7$s
-    )
+      select %2$s, %3$s as %4$s from asked k join %5$s r on %6$s order by %2$s %7$s
+    ),
+    counted as (select count(*) filter (where not r.%4$s) as active from seen r)
     select (select count(*) from asked),
-      coalesce(jsonb_agg(key) filter (where not is_deleted), '[]'), coalesce(jsonb_agg(key) filter (where is_deleted), '[]')
-    from seen
-  $query$, rules.key_definition, rules.key_object, rules.deleted, rules.source, rules.key_match, rules.key_order,
+      case when $2 and c.active = jsonb_array_length($1) then $1
+        else (select coalesce(jsonb_agg(%8$s), '[]') from seen r where not r.%4$s) end,
+      (select coalesce(jsonb_agg(%8$s), '[]') from seen r where r.%4$s)
+    from counted c
+  $query$, rules.key_definition, rules.key_order, rules.deleted, substr(rules.marker, 3), rules.source, rules.key_match,
     case row_lock
       when 'update' then 'for update of r' when 'update skip locked' then 'for update of r skip locked'
-      when 'update nowait' then 'for update of r nowait' else 'for key share of r' end)
-  into asked, active, deleted using keys;
+      when 'update nowait' then 'for update of r nowait' else 'for key share of r' end,
+    rules.key_object)
+  into asked, active, deleted using keys, as_given;
 exception
   when data_exception or check_violation then
     raise exception using
@@ -16180,7 +16189,7 @@ end;
 $$;
 
 comment on function nightshift.find_rows is
-  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update, also with skip locked or nowait; or key share, for which only who deletes a row for good waits). Errors: NS422 a key is no value of its type, and those of soft_delete_rules.';
+  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update, also with skip locked or nowait; or key share, for which only who deletes a row for good waits). as_given: where all of them are active, their keys may be those that were passed, whatever they look like, which is faster. Errors: NS422 a key is no value of its type, and those of soft_delete_rules.';
 
 -- supabase/schema/soft-delete/guard_child.sql
 
@@ -16392,10 +16401,13 @@ create or replace function nightshift.key_of(
   relation regclass, out "position" integer, out name name, out type text, out cast_left text, out operator text
 )
 returns setof record
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+-- In this language a session plans the query once, which takes longer than to run it, and each deletion runs it several times.
+begin
+  return query
   -- The type that the operator takes, without a length: a cast to varchar(3) would cut a key short, and find another row.
   select u.position::integer, a.attname,
     case o.cast_right when '' then format('%I.%I', tn.nspname, t.typname) else substr(o.cast_right, 3) end, o.cast_left, o.name
@@ -16410,6 +16422,7 @@ as $$
   cross join lateral nightshift.trusted_operator(p.amopopr) o
   where i.indrelid = key_of.relation and i.indisprimary
   order by u.position;
+end;
 $$;
 
 comment on function nightshift.key_of is
@@ -16443,12 +16456,15 @@ begin
   select jsonb_agg(case when single is not null and jsonb_typeof(e) <> 'object' then jsonb_build_object(single, e) else e end)
   into objects
   from jsonb_array_elements(keys) e;
-  select o into wrong
-  from jsonb_array_elements(objects) o
-  where jsonb_typeof(o) <> 'object'
-    or exists (select from unnest(key_names) n where coalesce(jsonb_typeof(o -> n), 'null') in ('null', 'object', 'array'))
-  limit 1;
-  if found then
+  -- Values of a single column are looked at in one go, which takes a tenth of the time.
+  if single is null or jsonb_path_exists(keys, 'strict $[*] ? (@.type() == "null" || @.type() == "object" || @.type() == "array")') then
+    select o into wrong
+    from jsonb_array_elements(objects) o
+    where jsonb_typeof(o) <> 'object'
+      or exists (select from unnest(key_names) n where coalesce(jsonb_typeof(o -> n), 'null') in ('null', 'object', 'array'))
+    limit 1;
+  end if;
+  if wrong is not null then
     raise exception using
       errcode = 'NS422',
       message = format('One of the keys is not a value of the primary key of %s: %s', relation,
@@ -17297,9 +17313,11 @@ begin
 
       -- Triggers of the application were written for the application's own search path, not for ours.
       perform set_config('search_path', rules.trigger_path, true);
+      -- By their keys: the index of deleted rows, which looks small until the table is analyzed, would be read as a whole for each
+      -- of them, and coalesce keeps it from being considered.
       execute format($query$
         with updated as (
-          update %1$s r set %2$s%3$s from pg_catalog.jsonb_to_recordset($1) as k(%4$s) where %5$s and %6$s returning %6$s as kept
+          update %1$s r set %2$s%3$s from pg_catalog.jsonb_to_recordset($1) as k(%4$s) where %5$s and coalesce(%6$s, false) returning %6$s as kept
         )
         select pg_catalog.count(*) filter (where not u.kept) from updated u
       $query$, rules.source, rules.unmark, changes, rules.key_definition, rules.key_match, rules.deleted)
@@ -17677,7 +17695,7 @@ begin
     if position > 1 then
       rules := nightshift.soft_delete_rules(tables[position]);
     end if;
-    select f.* into rows_found from nightshift.find_rows(tables[position], key_sets[position], 'update') f;
+    select f.* into rows_found from nightshift.find_rows(tables[position], key_sets[position], 'update', as_given => true) f;
     active := rows_found.active;
     -- A caller who lost the answer and repeats the call learns that the rows were deleted by it, and not by others.
     if position = 1 and operation is not null and rows_found.deleted <> '[]' then
@@ -17689,8 +17707,10 @@ begin
 
     -- Triggers of the application were written for the application's own search path.
     perform set_config('search_path', rules.trigger_path, true);
-    execute format('update %s r set %s from pg_catalog.jsonb_to_recordset($1) as k(%s) where %s and not (%s)',
-      rules.source, rules.mark, rules.key_definition, rules.key_match, rules.deleted)
+    -- By their keys alone, since they are locked and active: an index of active rows that was empty when the table was analyzed
+    -- looks like a way to each of them, and all of it would be read each time.
+    execute format('update %s r set %s from pg_catalog.jsonb_to_recordset($1) as k(%s) where %s',
+      rules.source, rules.mark, rules.key_definition, rules.key_match)
     using active, stamp, actor, reason, operation_id;
     get diagnostics changed = row_count;
     perform set_config('search_path', path_before, true);
@@ -17726,7 +17746,7 @@ begin
       hint = case already_deleted when 1 then 'It keeps the time, the user and the reason of its first deletion. To bring it back: nightshift.restore.'
         else 'Row level security says which rows a user may see and change.' end;
   end if;
-  if repeated = 0 and confirmed <> nightshift.deletion_hash(asked_keys, steps) then
+  if confirmed is not null and repeated = 0 and confirmed <> nightshift.deletion_hash(asked_keys, steps) then
     raise exception using
       errcode = 'NS409',
       message = 'What would be deleted is no longer what was confirmed',
@@ -21026,7 +21046,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e5f67417c03029faf5d103b00c8dc3205e44c6555f41dd00b5f39e2bd8cc09b7', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '2d175ae060a1814d743d94462ba63b1050485367b3663ad90f4c84f71ecbf2b8', '{
   active_arbiter, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,

@@ -110,6 +110,7 @@ const noRelations: Record<string, string> = {
   'rules.key_value': 'columns, from soft_delete_rules',
   'rules.mark': 'assignments of columns, from soft_delete_rules',
   'rules.marker': 'a column, from soft_delete_rules',
+  'substr(rules.marker, 3)': 'the name of a column, quoted',
   'rules.of_operation': 'a condition on columns, from soft_delete_rules',
   'rules.since': 'a condition on columns, from soft_delete_rules',
   'rules.unmark': 'assignments of columns, from soft_delete_rules',

@@ -2,10 +2,13 @@ create or replace function nightshift.key_of(
   relation regclass, out "position" integer, out name name, out type text, out cast_left text, out operator text
 )
 returns setof record
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+-- In this language a session plans the query once, which takes longer than to run it, and each deletion runs it several times.
+begin
+  return query
   -- The type that the operator takes, without a length: a cast to varchar(3) would cut a key short, and find another row.
   select u.position::integer, a.attname,
     case o.cast_right when '' then format('%I.%I', tn.nspname, t.typname) else substr(o.cast_right, 3) end, o.cast_left, o.name
@@ -20,6 +23,7 @@ as $$
   cross join lateral nightshift.trusted_operator(p.amopopr) o
   where i.indrelid = key_of.relation and i.indisprimary
   order by u.position;
+end;
 $$;
 
 comment on function nightshift.key_of is

@@ -679,7 +679,9 @@ export type Database = {
       }
       soft_delete_tables: {
         Row: {
+          active_indexes: string[]
           added_columns: unknown[]
+          added_indexes: string[]
           by_column: unknown
           created_at: string
           flag_column: unknown
@@ -695,7 +697,9 @@ export type Database = {
           soft_delete_advice: Json | null
         }
         Insert: {
+          active_indexes?: string[]
           added_columns?: unknown[]
+          added_indexes?: string[]
           by_column: unknown
           created_at?: string
           flag_column?: unknown
@@ -709,7 +713,9 @@ export type Database = {
           views?: boolean
         }
         Update: {
+          active_indexes?: string[]
           added_columns?: unknown[]
+          added_indexes?: string[]
           by_column?: unknown
           created_at?: string
           flag_column?: unknown
@@ -784,6 +790,13 @@ export type Database = {
       active_arbiter: {
         Args: { conflict_columns: string; relation: unknown }
         Returns: Record<string, unknown>
+      }
+      active_index: {
+        Args: {
+          columns: string
+          settings: Database["nightshift"]["Tables"]["soft_delete_tables"]["Row"]
+        }
+        Returns: unknown
       }
       add_counts: { Args: { a: Json; b: Json }; Returns: Json }
       add_key: {
@@ -1508,6 +1521,7 @@ export type Database = {
       }
       enable_soft_delete: {
         Args: {
+          active_indexes?: string[]
           by_column?: unknown
           cascade?: string[]
           drop_after?: string

@@ -710,6 +710,8 @@ create table if not exists nightshift.soft_delete_tables (
   reason_column name not null,
   operation_column name not null,
   added_columns name[] not null default '{}',
+  active_indexes text[] not null default '{}',
+  added_indexes text[] not null default '{}',
   views boolean not null default true,
   hide boolean not null default false,
   for_users boolean not null default false,
@@ -725,6 +727,9 @@ comment on column nightshift.soft_delete_tables.by_column is 'Who deleted it: te
 comment on column nightshift.soft_delete_tables.operation_column is
   'By which operation: a uuid whose first 48 bits are its time, which is in the marker too. So the rows of an operation are found by the index of the marker.';
 comment on column nightshift.soft_delete_tables.added_columns is 'The columns that Nightshift added, and takes away again.';
+comment on column nightshift.soft_delete_tables.active_indexes is
+  'Lists of columns, by each of which there is to be an index of the rows that are not deleted.';
+comment on column nightshift.soft_delete_tables.added_indexes is 'Those of them that were not there before, and are taken away again.';
 comment on column nightshift.soft_delete_tables.hide is
   'Whether a restrictive policy hides deleted rows from anon and authenticated.';
 comment on column nightshift.soft_delete_tables.for_users is
@@ -15234,6 +15239,31 @@ $$;
 comment on function nightshift.active_arbiter is
   'The unique index that decides whether a row with some values is there already: its columns, how ON CONFLICT names it, when a row r has the values of v in them, and the columns that only soft delete writes. One among active rows before one among all. Errors: NS422 there is none, and those of columns_named and soft_delete_rules.';
 
+-- supabase/schema/soft-delete/active_index.sql
+
+create or replace function nightshift.active_index(settings nightshift.soft_delete_tables, columns text)
+returns regclass
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select i.indexrelid::regclass
+  from pg_catalog.pg_index i
+  where i.indrelid = settings.relation and i.indisvalid and i.indexprs is null
+    and pg_get_expr(i.indpred, i.indrelid) = case when settings.flag_column is null then format('(%I IS NULL)', settings.marker_column)
+      else format('(%I IS NOT TRUE)', settings.flag_column) end
+    and columns = (
+      select string_agg(quote_ident(a.attname), ', ' order by u.position)
+      from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality u(attnum, position)
+      join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = u.attnum
+    )
+  order by i.indisunique, i.indexrelid
+  limit 1;
+$$;
+
+comment on function nightshift.active_index is
+  'The index of the rows of a table that are not deleted by these columns (as columns_named gives them), or null when there is none.';
+
 -- supabase/schema/soft-delete/calling_user.sql
 
 create or replace function nightshift.calling_user()
@@ -15919,6 +15949,10 @@ begin
     from unnest(array['active', 'deleted']) k cross join lateral nightshift.soft_delete_view(settings, k) v
     where settings.views
     union all
+    select format('drop index %s;', i.name)
+    from unnest(settings.added_indexes) c cross join lateral (select nightshift.active_index(settings, c) as name) i
+    where i.name is not null
+    union all
     select format('update %s r set %s where %s;', nightshift.scan_of(relation), rules.unmark, rules.deleted)
     where any_deleted and deleted_rows = 'restore'
     union all
@@ -15942,7 +15976,7 @@ end;
 $$;
 
 comment on function nightshift.disable_soft_delete is
-  'Undoes enable_soft_delete: its triggers, policy and views, and the columns that it added, where no row is deleted. deleted_rows says what becomes of rows that are: keep (they stay as they are, and so do the columns) or restore (they are active again); without it such a table is refused. The history stays, and so do the indexes and the retention policy, which are of use without it. Returns {relation, done: the statements}. Errors, nothing changed: NS404, NS422, 2BP01 something else depends on a view or column.';
+  'Undoes enable_soft_delete: its triggers, policy and views, the indexes of active rows that it was asked for, and the columns that it added, where no row is deleted. deleted_rows says what becomes of rows that are: keep (they stay as they are, and so do the columns) or restore (they are active again); without it such a table is refused. The history stays, and so do the other indexes and the retention policy, which are of use without it. Returns {relation, done: the statements}. Errors, nothing changed: NS404, NS422, 2BP01 something else depends on a view or column.';
 
 -- supabase/schema/soft-delete/duplicates_query.sql
 
@@ -16054,6 +16088,7 @@ create or replace function nightshift.enable_soft_delete(
   views boolean default null,
   drop_after interval default null,
   guard boolean default null,
+  active_indexes text[] default null,
   dry_run boolean default false
 )
 returns jsonb
@@ -16090,6 +16125,12 @@ begin
     from unnest(array[settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column]) c(name)
     where nightshift.column_type(settings.relation, c.name) is null
   );
+  settings.active_indexes := case when active_indexes is null then coalesce(settings.active_indexes, '{}')
+    else array(select distinct nightshift.columns_named(settings.relation, i) from unnest(active_indexes) i order by 1) end;
+  settings.added_indexes := array(
+    select unnest(settings.added_indexes)
+    union select i from unnest(settings.active_indexes) i where nightshift.active_index(settings, i) is null
+  );
   for step in select s.* from nightshift.soft_delete_steps(settings, unique_among_active) s loop
     if dry_run or step.outside_transaction or to_do <> '[]' and step.statement ~ '^(alter table \S+ drop constraint|drop index)' then
       to_do := to_do || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
@@ -16105,7 +16146,7 @@ begin
     on conflict on constraint soft_delete_tables_pkey do update set
       relation_name = excluded.relation_name, marker_column = excluded.marker_column, flag_column = excluded.flag_column,
       by_column = excluded.by_column, reason_column = excluded.reason_column, operation_column = excluded.operation_column,
-      added_columns = excluded.added_columns, views = excluded.views, hide = excluded.hide, for_users = excluded.for_users;
+      added_columns = excluded.added_columns, active_indexes = excluded.active_indexes, added_indexes = excluded.added_indexes, views = excluded.views, hide = excluded.hide, for_users = excluded.for_users;
     perform nightshift.declare_cascades(relation, cascade);
     update nightshift.soft_delete_cascades c set guarded = coalesce(guard, guarded_before, false)
     where c.relation = enable_soft_delete.relation;
@@ -16138,7 +16179,7 @@ end;
 $$;
 
 comment on function nightshift.enable_soft_delete is
-  'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. guard: no row of the tables in cascade can be added to a deleted row, or pointed to it. dry_run: only says what it would do. Returns {relation, done, toDo}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';
+  'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. guard: no row of the tables in cascade can be added to a deleted row, or pointed to it. active_indexes: lists of columns, like ''customer_id, created_at'', by each of which the rows that are not deleted get an index of their own, in place of the lists given before; an index that this leaves without use stays until disable_soft_delete. dry_run: only says what it would do. Returns {relation, done, toDo}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';
 
 -- supabase/schema/soft-delete/find_rows.sql
 
@@ -16370,6 +16411,7 @@ begin
       'columns', jsonb_strip_nulls(jsonb_build_object('marker', settings.marker_column, 'flag', settings.flag_column, 'by', settings.by_column,
         'reason', settings.reason_column, 'operation', settings.operation_column)),
       'views', settings.views, 'hide', settings.hide, 'forUsers', settings.for_users,
+      'activeIndexes', settings.active_indexes,
       'cascade', (
         select coalesce(jsonb_agg(s.referencing::text order by s.referencing::text), '[]')
         from nightshift.soft_delete_cascades s where s.relation = settings.relation
@@ -16393,7 +16435,7 @@ end;
 $$;
 
 comment on function nightshift.inspect_soft_delete is
-  'Each table with soft delete, or one, as an array: {relation, columns, views, hide, forUsers, cascade, missing: what has drifted since it was enabled, each with the statement that mends it, [{statement, why, lock}]; advice: what else is not safe or fast, in the same form}. Errors: NS404 not enabled for it.';
+  'Each table with soft delete, or one, as an array: {relation, columns, views, hide, forUsers, activeIndexes, cascade, missing: what has drifted since it was enabled, each with the statement that mends it, [{statement, why, lock}]; advice: what else is not safe or fast, in the same form}. Errors: NS404 not enabled for it.';
 
 -- supabase/schema/soft-delete/key_of.sql
 
@@ -18040,6 +18082,18 @@ begin
     step.why := 'Users do not see deleted rows, whatever they read.';
     return next step;
   end if;
+
+  foreach columns in array settings.active_indexes loop
+    columns := nightshift.columns_named(relation, columns);
+    if nightshift.active_index(settings, columns) is null then
+      step.outside_transaction := large and not partitioned;
+      step.lock := case when step.outside_transaction then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
+      step.statement := format('create index %son %s (%s) where %s;', case when step.outside_transaction then 'concurrently ' else '' end, source, columns,
+        case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
+      step.why := format('Finds active rows by %s, and counts them, without reading deleted ones.', columns);
+      return next step;
+    end if;
+  end loop;
 
   foreach columns in array coalesce(unique_among_active, '{}') loop
     columns := nightshift.columns_named(relation, columns);
@@ -21046,17 +21100,17 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '2d175ae060a1814d743d94462ba63b1050485367b3663ad90f4c84f71ecbf2b8', '{
-  active_arbiter, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
-  adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
-  alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
-  assess_partitions, assess_view, begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions,
-  calling_user, can_be_referenced, cancel_run, cancellation, check_health, check_lease, check_partition_policy,
-  check_partition_sizes, check_purgeable, check_refresh_policy, check_release, check_retention_policy,
-  check_soft_delete, child_condition, child_steps, children_of_slice, choose_due_rows, code_in_context,
-  column_definition_type, column_type, columns_named, columns_referred, comparison_operator, composite_types,
-  condition_in_sql, constant_default, copy_after_attach, copy_grants, copy_settings, count_between, count_deleted,
-  count_held, count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy,
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '65eab48c1f94529c0caf0fbc0cd8ade9430c9c91d0f2d1953f6b489dc2f256aa', '{
+  active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
+  add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
+  alter_refresh_policy, alter_retention_policy, api_roles, application_owners, application_tables, apply_brake,
+  are_related, assess_health, assess_partitions, assess_view, begin_detach, begin_run, bound_of_time, brake,
+  call_for_role, called_functions, calling_user, can_be_referenced, cancel_run, cancellation, check_health,
+  check_lease, check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy, check_release,
+  check_retention_policy, check_soft_delete, child_condition, child_steps, children_of_slice, choose_due_rows,
+  code_in_context, column_definition_type, column_type, columns_named, columns_referred, comparison_operator,
+  composite_types, condition_in_sql, constant_default, copy_after_attach, copy_grants, copy_settings, count_between,
+  count_deleted, count_held, count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy,
   create_missing_partitions, create_partition, create_partitions, database_sizes, ddl_step, dead_rows,
   declare_cascades, declare_health_check, declare_job, declare_keys, declared_since, default_exclusions,
   delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_since, deleted_so_far, deletion_actor,

@@ -184,6 +184,7 @@ const safeHere: Record<string, Record<string, string>> = {
     'rules.source': 'run with the rights of the caller',
   },
   'soft-delete/disable_soft_delete.sql': {
+    'i.name': 'an index in the schema of a table that the guard was asked for',
     'v.view_name': 'a view of ours beside a table that the guard was asked for',
   },
   'soft-delete/enable_soft_delete.sql': {

@@ -68,6 +68,7 @@ const optionNames: Record<string, string> = {
   by_column: '--by',
   reason_column: '--reason',
   unique_among_active: '--unique',
+  active_indexes: '--active-index',
   deleted_rows: '--deleted-rows',
   on_conflict: '--on-conflict',
   restored_by: '--by',

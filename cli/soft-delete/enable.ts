@@ -18,6 +18,7 @@ interface Options {
   reason?: string;
   cascade?: string[];
   unique?: string[];
+  activeIndex?: string[];
   hide?: true;
   forUsers?: true;
   views: boolean;
@@ -40,6 +41,10 @@ export function addEnable(group: Command): void {
     .option(
       '--unique <columns...>',
       "columns whose values can be used again once the row is deleted: 'tenant_id, sku'",
+    )
+    .option(
+      '--active-index <columns...>',
+      "columns by which active rows get an index of their own: 'customer_id, created_at'",
     )
     .option('--hide', 'hide deleted rows from users by a restrictive policy')
     .option('--for-users', 'let users delete and restore, within row level security')
@@ -96,8 +101,8 @@ async function enableTable(
 }
 
 function argumentsOf(relation: string, options: Options): Functions['enable_soft_delete']['Args'] {
-  const { marker, flag, by, reason, cascade, unique, hide, forUsers, views, dropAfter, dryRun } =
-    options;
+  const { marker, flag, by, reason, cascade, unique, activeIndex } = options;
+  const { hide, forUsers, views, dropAfter, dryRun } = options;
   return {
     relation,
     ...(marker && { marker_column: marker }),
@@ -106,6 +111,7 @@ function argumentsOf(relation: string, options: Options): Functions['enable_soft
     ...(reason && { reason_column: reason }),
     ...(cascade && { cascade }),
     ...(unique && { unique_among_active: unique }),
+    ...(activeIndex && { active_indexes: activeIndex }),
     ...(hide && { hide }),
     ...(forUsers && { for_users: forUsers }),
     ...(views ? {} : { views }),

@@ -679,7 +679,9 @@ export type Database = {
       }
       soft_delete_tables: {
         Row: {
+          active_indexes: string[]
           added_columns: unknown[]
+          added_indexes: string[]
           by_column: unknown
           created_at: string
           flag_column: unknown
@@ -696,7 +698,9 @@ export type Database = {
           soft_delete_advice: Json | null
         }
         Insert: {
+          active_indexes?: string[]
           added_columns?: unknown[]
+          added_indexes?: string[]
           by_column: unknown
           created_at?: string
           flag_column?: unknown
@@ -711,7 +715,9 @@ export type Database = {
           views?: boolean
         }
         Update: {
+          active_indexes?: string[]
           added_columns?: unknown[]
+          added_indexes?: string[]
           by_column?: unknown
           created_at?: string
           flag_column?: unknown
@@ -787,6 +793,13 @@ export type Database = {
       active_arbiter: {
         Args: { conflict_columns: string; relation: unknown }
         Returns: Record<string, unknown>
+      }
+      active_index: {
+        Args: {
+          columns: string
+          settings: Database["nightshift"]["Tables"]["soft_delete_tables"]["Row"]
+        }
+        Returns: unknown
       }
       add_counts: { Args: { a: Json; b: Json }; Returns: Json }
       add_key: {
@@ -1512,6 +1525,7 @@ export type Database = {
       }
       enable_soft_delete: {
         Args: {
+          active_indexes?: string[]
           by_column?: unknown
           cascade?: string[]
           drop_after?: string
@@ -1699,7 +1713,12 @@ export type Database = {
         Returns: Database["nightshift"]["CompositeTypes"]["released_row"][]
       }
       find_rows: {
-        Args: { keys: Json; relation: unknown; row_lock: string }
+        Args: {
+          as_given?: boolean
+          keys: Json
+          relation: unknown
+          row_lock: string
+        }
         Returns: Record<string, unknown>
       }
       find_run: { Args: { id: string }; Returns: Json }

@@ -1,6 +1,10 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { createClient } from '@supabase/supabase-js';
 import postgres from 'postgres';
-import { startStack } from '../../infra/local/stack.ts';
+import { z } from 'zod';
+import { type Stack, startStack } from '../../infra/local/stack.ts';
 import { percentile, round, timed } from './measure.ts';
 
 const rows = 200_000;
@@ -8,7 +12,9 @@ const bulkRows = 50_000;
 const keysOfCall = 10_000;
 const requests = 300;
 /** Odd, so that a median is one of the values. */
-const rounds = 3;
+const rounds = 5;
+const reads = 15;
+const keysOfClient = [10_000, 100_000, 1_000_000];
 
 interface SoftDeleteFigures {
   rows: number;
@@ -16,81 +22,58 @@ interface SoftDeleteFigures {
   oneRowP99Ms: number;
   bulkRowsPerSecond: number;
   bulkShareOfPlainUpdate: number;
+  bulkShareOfPlainUpdateWithOurTriggers: number;
   restoredRowsPerSecond: number;
   historyOnBulkUpdates: string;
-  activeViewOnScans: string;
-  activeViewOnLookups: string;
+  [reading: `activeViewOn${string}`]: string;
+  [memory: `clientMegabytesAt${number}Keys`]: string;
 }
 
-/** Deleting and restoring, beside a plain update of a table that has nothing of Nightshift. */
+/**
+ * What is read from the table and from its active view, while few rows are deleted. The tables have the same indexes, and `orders`
+ * has one of active rows, by customer, beside them.
+ */
+const readings: Record<string, (relation: string) => string> = {
+  'Lookup by key': (relation) =>
+    `select count(o.note) from generate_series(1, 500) n cross join lateral (select * from ${relation} r where r.id = n * 300) o`,
+  'Page of 50': (relation) =>
+    `select count(o.note) from generate_series(1, 100) n cross join lateral (select * from ${relation} r where r.customer >= n * 100 order by r.customer limit 50) o`,
+  'Filtered scan': (relation) =>
+    `select sum(total), min(note) from ${relation} where customer % 7 = 3`,
+  'Scan of a column': (relation) => `select sum(total) from ${relation}`,
+  Count: (relation) => `select count(*) from ${relation}`,
+};
+
+/** Deleting, restoring and reading, beside the same on tables that have nothing of Nightshift. */
 export async function benchSoftDelete(say: (text: string) => void): Promise<SoftDeleteFigures> {
-  say(`creating two tables of ${rows.toLocaleString('en')} rows`);
+  say(`creating tables of ${rows.toLocaleString('en')} rows`);
   const stack = await startStack({ setUp: createTables });
   const sql = postgres(stack.databaseUrl, { max: 1, onnotice: () => {} });
   try {
     say(`${requests} deletions of one row over the Data API`);
-    const client = createClient(stack.gatewayUrl, stack.secretKey, {
-      auth: { persistSession: false },
-    }).schema('nightshift');
-    const oneRowMs: number[] = [];
-    for (let n = 0; n <= requests; n++) {
-      const elapsedMs = await timed(async () => {
-        const { error } = await client.rpc('soft_delete', {
-          relation: 'public.orders',
-          keys: [rows - n],
-        });
-        if (error) throw error;
-      });
-      if (n > 0) oneRowMs.push(elapsedMs);
-    }
-
+    const oneRowMs = await deleteOneByOne(stack);
     const ms: Record<string, number[]> = {};
     const measure = async (name: string, run: () => Promise<unknown>) => {
       ms[name] = [...(ms[name] ?? []), await timed(run)];
     };
-    for (let round = 1; round <= rounds; round++) {
-      say(`round ${round} of ${rounds}`);
-      await sql`vacuum public.orders`;
-      await sql`vacuum public.plain`;
-      const calls = Array.from({ length: bulkRows / keysOfCall }, (_, call) =>
-        Array.from({ length: keysOfCall }, (_, n) => call * keysOfCall + n + 1),
-      );
-      await measure(
-        'plain',
-        () =>
-          sql`update public.plain set deleted_at = now(), deleted_by = 'x', deletion_reason = 'y' where id <= ${bulkRows}`,
-      );
-      await measure('bulk', async () => {
-        for (const keys of calls) {
-          await sql`select nightshift.soft_delete('public.orders', ${sql.json(keys)}, 'x', 'y')`;
+    for (let n = 1; n <= rounds; n++) {
+      say(`writing, round ${n} of ${rounds}`);
+      await writeInBulk(sql, measure);
+    }
+    await sql`vacuum full public.orders`;
+    await sql`vacuum analyze public.orders`;
+    for (const [name, query] of Object.entries(readings)) {
+      say(`reading: ${name.toLowerCase()}`);
+      for (let n = 0; n < reads; n++) {
+        for (const relation of ['orders', 'active_orders']) {
+          await measure(`${name} ${relation}`, () => sql.unsafe(query(`public.${relation}`)));
         }
-      });
-      await measure('restore', async () => {
-        for (const keys of calls) {
-          await sql`select nightshift.restore('public.orders', ${sql.json(keys)})`;
-        }
-      });
-      await sql`update public.plain set deleted_at = null where id <= ${bulkRows}`;
-      await sql`vacuum public.orders`;
-      const update = () =>
-        sql`update public.orders set total = total + 1 where id between ${bulkRows + 1} and ${2 * bulkRows}`;
-      await measure('updateWithHistory', update);
-      await sql`vacuum public.orders`;
-      await sql`alter table public.orders disable trigger zz_nightshift_record`;
-      await measure('updateWithoutHistory', update);
-      await sql`alter table public.orders enable trigger zz_nightshift_record`;
-      await sql`vacuum public.orders`;
-      for (const relation of ['orders', 'active_orders']) {
-        await measure(
-          `scan ${relation}`,
-          () => sql`select sum(total) from public.${sql(relation)} where customer % 7 = 3`,
-        );
-        await measure(`lookup ${relation}`, async () => {
-          for (let n = 0; n < 500; n++) {
-            await sql`select * from public.${sql(relation)} where customer = ${n}`;
-          }
-        });
       }
+    }
+    const memory: Record<`clientMegabytesAt${number}Keys`, string> = {};
+    for (const keys of keysOfClient) {
+      say(`${keys.toLocaleString('en')} keys by the client`);
+      memory[`clientMegabytesAt${keys}Keys`] = await deleteByClient(stack, sql, keys);
     }
     const median = (name: string) => percentile(ms[name] ?? [], 0.5);
     const share = (name: string, of: string) => median(name) / median(of);
@@ -101,10 +84,16 @@ export async function benchSoftDelete(say: (text: string) => void): Promise<Soft
       oneRowP99Ms: round(percentile(oneRowMs, 0.99)),
       bulkRowsPerSecond: perSecond('bulk'),
       bulkShareOfPlainUpdate: round(share('plain', 'bulk')),
+      bulkShareOfPlainUpdateWithOurTriggers: round(share('plainWithTriggers', 'bulk')),
       restoredRowsPerSecond: perSecond('restore'),
       historyOnBulkUpdates: percent(share('updateWithHistory', 'updateWithoutHistory')),
-      activeViewOnScans: percent(share('scan active_orders', 'scan orders')),
-      activeViewOnLookups: percent(share('lookup active_orders', 'lookup orders')),
+      ...Object.fromEntries(
+        Object.keys(readings).map((name) => [
+          `activeViewOn${name.replaceAll(/ ./g, (letter) => letter.slice(1).toUpperCase())}`,
+          percent(share(`${name} active_orders`, `${name} orders`)),
+        ]),
+      ),
+      ...memory,
     };
   } finally {
     await sql.end();
@@ -113,6 +102,92 @@ export async function benchSoftDelete(say: (text: string) => void): Promise<Soft
 }
 
 const percent = (share: number) => `${share < 1 ? '' : '+'}${((share - 1) * 100).toFixed(1)}%`;
+
+async function deleteOneByOne({ gatewayUrl, secretKey }: Stack): Promise<number[]> {
+  const client = createClient(gatewayUrl, secretKey, { auth: { persistSession: false } }).schema(
+    'nightshift',
+  );
+  const oneRowMs: number[] = [];
+  for (let n = 0; n <= requests; n++) {
+    const elapsedMs = await timed(async () => {
+      const { error } = await client.rpc('soft_delete', {
+        relation: 'public.orders',
+        keys: [rows - n],
+      });
+      if (error) throw error;
+    });
+    if (n > 0) oneRowMs.push(elapsedMs);
+  }
+  return oneRowMs;
+}
+
+/** The first rows go by calls and come back; of the others, some go by a plain update, and some stay and are changed. */
+async function writeInBulk(
+  sql: postgres.Sql,
+  measure: (name: string, run: () => Promise<unknown>) => Promise<void>,
+): Promise<void> {
+  const calls = Array.from({ length: bulkRows / keysOfCall }, (_, call) =>
+    Array.from({ length: keysOfCall }, (_, n) => call * keysOfCall + n + 1),
+  );
+  const deletePlainly = (relation: string, first: number) => () =>
+    sql`update public.${sql(relation)} set deleted_at = now(), deleted_by = 'x', deletion_reason = 'y'
+        where id between ${first} and ${first + bulkRows - 1}`;
+  const vacuum = async () => {
+    await sql`vacuum public.orders`;
+    await sql`vacuum public.plain`;
+  };
+  await vacuum();
+  await measure('plain', deletePlainly('plain', 1));
+  await measure('bulk', async () => {
+    for (const keys of calls) {
+      await sql`select nightshift.soft_delete('public.orders', ${sql.json(keys)}, 'x', 'y')`;
+    }
+  });
+  await measure('plainWithTriggers', deletePlainly('orders', 2 * bulkRows + 1));
+  await measure('restore', async () => {
+    for (const keys of calls) {
+      await sql`select nightshift.restore('public.orders', ${sql.json(keys)})`;
+    }
+  });
+  await sql`update public.plain set deleted_at = null where deleted_at is not null`;
+  await sql`update public.orders set deleted_at = null where id > ${2 * bulkRows} and deleted_at is not null`;
+  await vacuum();
+  const update = () =>
+    sql`update public.orders set total = total + 1 where id between ${bulkRows + 1} and ${2 * bulkRows}`;
+  await measure('updateWithHistory', update);
+  await vacuum();
+  await sql`alter table public.orders disable trigger zz_nightshift_record`;
+  await measure('updateWithoutHistory', update);
+  await sql`alter table public.orders enable trigger zz_nightshift_record`;
+}
+
+const tookMemory = z.object({ deleted: z.number(), heapBytes: z.number(), peakBytes: z.number() });
+
+async function deleteByClient(
+  { gatewayUrl, secretKey }: Stack,
+  sql: postgres.Sql,
+  keys: number,
+): Promise<string> {
+  await sql`truncate public.many`;
+  await sql`insert into public.many select generate_series(1, ${keys})`;
+  await sql`vacuum analyze public.many`;
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [fileURLToPath(new URL('soft-delete-process.ts', import.meta.url))],
+    {
+      env: {
+        ...process.env,
+        SUPABASE_URL: gatewayUrl,
+        SUPABASE_SECRET_KEY: secretKey,
+        KEYS: `${keys}`,
+      },
+    },
+  );
+  const { deleted, heapBytes, peakBytes } = tookMemory.parse(JSON.parse(stdout));
+  if (deleted !== keys) throw new Error(`${deleted} rows were deleted instead of ${keys}`);
+  const megabytes = (bytes: number) => Math.round(bytes / 2 ** 20);
+  return `${megabytes(heapBytes)} heap, ${megabytes(peakBytes)} in all`;
+}
 
 async function createTables(databaseUrl: string): Promise<void> {
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
@@ -129,8 +204,10 @@ async function createTables(databaseUrl: string): Promise<void> {
       `);
       await sql.unsafe(`vacuum analyze public.${table}`);
     }
-    await sql`select nightshift.enable_soft_delete('public.orders')`;
-    await sql`grant select, update on public.orders to service_role`;
+    await sql`create table public.many (id bigint primary key)`;
+    await sql`select nightshift.enable_soft_delete('public.orders', active_indexes => array['customer'])`;
+    await sql`select nightshift.enable_soft_delete('public.many')`;
+    await sql`grant select, update on public.orders, public.many to service_role`;
   } finally {
     await sql.end();
   }

@@ -114,6 +114,7 @@ const noRelations: Record<string, string> = {
   'rules.key_value': 'columns, from soft_delete_rules',
   'rules.mark': 'assignments of columns, from soft_delete_rules',
   'rules.marker': 'a column, from soft_delete_rules',
+  'substr(rules.marker, 3)': 'the name of a column, quoted',
   'rules.of_operation': 'a condition on columns, from soft_delete_rules',
   'rules.since': 'a condition on columns, from soft_delete_rules',
   'rules.unmark': 'assignments of columns, from soft_delete_rules',
@@ -186,6 +187,7 @@ const safeHere: Record<string, Record<string, string>> = {
     'rules.source': 'run with the rights of the caller',
   },
   'soft-delete/disable_soft_delete.sql': {
+    'i.name': 'an index in the schema of a table that the guard was asked for',
     'v.view_name': 'a view of ours beside a table that the guard was asked for',
   },
   'soft-delete/enable_soft_delete.sql': {

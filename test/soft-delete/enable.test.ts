@@ -171,23 +171,24 @@ describe('a table that is enabled', () => {
     expect((await inspect()).missing).toEqual([]);
   });
 
-  it('leaves the index of a large table to be built outside of a transaction', async () => {
+  it('leaves the indexes of a large table to be built outside of a transaction', async () => {
     await db.sql`insert into app.orders (sku) select repeat('x', 200) || n from generate_series(1, 60000) n`;
     const { toDo } = await call(
-      `enable_soft_delete('app.orders', unique_among_active => array['sku'])`,
+      `enable_soft_delete('app.orders', unique_among_active => array['sku'], active_indexes => array['total'])`,
     );
     expect(toDo.map(({ statement }) => statement)).toEqual([
       'create index concurrently on app.orders (deleted_at, id) where deleted_at is not null;',
+      'create index concurrently on app.orders (total) where deleted_at is null;',
       'create unique index concurrently on app.orders (sku) where deleted_at is null;',
       'alter table app.orders drop constraint orders_sku_key;',
     ]);
     // Who pastes only the indexes gets the rest by calling it again.
-    for (const { statement } of toDo.slice(0, 2)) await db.sql.unsafe(statement);
+    for (const { statement } of toDo.slice(0, 3)) await db.sql.unsafe(statement);
     const again = await call(
       `enable_soft_delete('app.orders', unique_among_active => array['sku'])`,
     );
     expect(again.toDo).toEqual([]);
-    expect(again.done.map(({ statement }) => statement)).toEqual([toDo[2]?.statement]);
+    expect(again.done.map(({ statement }) => statement)).toEqual([toDo[3]?.statement]);
     expect((await inspect()).missing).toEqual([]);
   });
 
@@ -247,6 +248,34 @@ describe('a table that is enabled', () => {
     expect(
       await db.sql`select conname from pg_constraint where conname = 'orders_sku_key'`,
     ).toEqual([]);
+  });
+
+  it('has an index of active rows by the columns that were asked for, which the active view counts by', async () => {
+    const { done } = await call(
+      `enable_soft_delete('app.orders', active_indexes => array['sku', 'total,"sku"'])`,
+    );
+    const made = done.map(({ statement }) => statement).filter((text) => / is null;$/.test(text));
+    expect(made).toEqual([
+      'create index on app.orders (sku) where deleted_at is null;',
+      'create index on app.orders (total, sku) where deleted_at is null;',
+    ]);
+    await db.sql`set enable_seqscan = off`;
+    const plan = await db.sql`explain select count(*) from app.active_orders where total > 3`;
+    await db.sql`reset enable_seqscan`;
+    expect(JSON.stringify(plan)).toContain('orders_total_sku_idx');
+
+    await db.sql`drop index app.orders_sku_idx`;
+    expect((await inspect()).missing.map(({ statement }) => statement)).toEqual([made[0]]);
+    expect((await call(`enable_soft_delete('app.orders')`)).done.map((s) => s.statement)).toEqual([
+      made[0],
+    ]);
+    // What is given takes the place of what was, and nobody is asked to make it again.
+    await call(`enable_soft_delete('app.orders', active_indexes => '{}')`);
+    await db.sql`drop index app.orders_sku_idx`;
+    expect((await inspect()).missing).toEqual([]);
+    await expect(
+      call(`enable_soft_delete('app.orders', active_indexes => array['nothing'])`),
+    ).rejects.toMatchObject(refused('NS422', /not columns/));
   });
 
   it('has a policy for the purge when it is given one', async () => {
@@ -430,6 +459,22 @@ describe('a table that is disabled', () => {
     await expect(call(`soft_delete('app.orders', '[1]')`)).rejects.toMatchObject(
       refused('NS404', /not enabled/),
     );
+  });
+
+  it('keeps the indexes of active rows that were there before, and loses the others', async () => {
+    await call(`disable_soft_delete('app.orders')`);
+    await db.sql.unsafe(`
+      alter table app.orders add column deleted_at timestamptz;
+      create index own on app.orders (total) where deleted_at is null;
+    `);
+    await call(`enable_soft_delete('app.orders', active_indexes => array['sku', 'total'])`);
+    await call(`enable_soft_delete('app.orders', active_indexes => '{}')`);
+    await call(`disable_soft_delete('app.orders')`);
+    expect(
+      await db.sql`
+        select indexrelid::regclass::text as name from pg_index
+        where indrelid = 'app.orders'::regclass and pg_get_expr(indpred, indrelid) = '(deleted_at IS NULL)'`,
+    ).toEqual([{ name: 'app.own' }]);
   });
 
   it('keeps or restores its deleted rows, as it is told, and is refused before', async () => {

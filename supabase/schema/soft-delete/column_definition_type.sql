@@ -1,13 +1,17 @@
 create or replace function nightshift.column_definition_type(relation regclass, column_name name)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select format_type(a.atttypid, a.atttypmod)
-  from pg_catalog.pg_attribute a
-  where a.attrelid = column_definition_type.relation and a.attname = column_definition_type.column_name
-    and a.attnum > 0 and not a.attisdropped;
+begin
+  return (
+    select format_type(a.atttypid, a.atttypmod)
+    from pg_catalog.pg_attribute a
+    where a.attrelid = column_definition_type.relation and a.attname = column_definition_type.column_name
+      and a.attnum > 0 and not a.attisdropped
+  );
+end;
 $$;
 
 comment on function nightshift.column_definition_type is

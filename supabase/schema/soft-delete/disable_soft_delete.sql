@@ -57,6 +57,10 @@ begin
     from unnest(array['active', 'deleted']) k cross join lateral nightshift.soft_delete_view(settings, k) v
     where settings.views
     union all
+    select format('drop index %s;', i.name)
+    from unnest(settings.added_indexes) c cross join lateral (select nightshift.active_index(settings, c) as name) i
+    where i.name is not null
+    union all
     select format('update %s r set %s where %s;', nightshift.scan_of(relation), rules.unmark, rules.deleted)
     where any_deleted and deleted_rows = 'restore'
     union all
@@ -80,4 +84,4 @@ end;
 $$;
 
 comment on function nightshift.disable_soft_delete is
-  'Undoes enable_soft_delete: its triggers, policy and views, and the columns that it added, where no row is deleted. deleted_rows says what becomes of rows that are: keep (they stay as they are, and so do the columns) or restore (they are active again); without it such a table is refused. The history stays, and so do the indexes and the retention policy, which are of use without it. Returns {relation, done: the statements}. Errors, nothing changed: NS404, NS422, 2BP01 something else depends on a view or column.';
+  'Undoes enable_soft_delete: its triggers, policy and views, the indexes of active rows that it was asked for, and the columns that it added, where no row is deleted. deleted_rows says what becomes of rows that are: keep (they stay as they are, and so do the columns) or restore (they are active again); without it such a table is refused. The history stays, and so do the other indexes and the retention policy, which are of use without it. Returns {relation, done: the statements}. Errors, nothing changed: NS404, NS422, 2BP01 something else depends on a view or column.';

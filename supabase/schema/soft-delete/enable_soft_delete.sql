@@ -15,6 +15,7 @@ create or replace function nightshift.enable_soft_delete(
   drop_after interval default null,
   guard boolean default null,
   realtime boolean default null,
+  active_indexes text[] default null,
   dry_run boolean default false
 )
 returns jsonb
@@ -52,6 +53,12 @@ begin
     from unnest(array[settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column]) c(name)
     where nightshift.column_type(settings.relation, c.name) is null
   );
+  settings.active_indexes := case when active_indexes is null then coalesce(settings.active_indexes, '{}')
+    else array(select distinct nightshift.columns_named(settings.relation, i) from unnest(active_indexes) i order by 1) end;
+  settings.added_indexes := array(
+    select unnest(settings.added_indexes)
+    union select i from unnest(settings.active_indexes) i where nightshift.active_index(settings, i) is null
+  );
   for step in select s.* from nightshift.soft_delete_steps(settings, unique_among_active) s loop
     if dry_run or step.outside_transaction or to_do <> '[]' and step.statement ~ '^(alter table \S+ drop constraint|drop index)' then
       to_do := to_do || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
@@ -67,8 +74,8 @@ begin
     on conflict on constraint soft_delete_tables_pkey do update set
       relation_name = excluded.relation_name, marker_column = excluded.marker_column, flag_column = excluded.flag_column,
       by_column = excluded.by_column, reason_column = excluded.reason_column, operation_column = excluded.operation_column,
-      added_columns = excluded.added_columns, views = excluded.views, hide = excluded.hide, for_users = excluded.for_users,
-      realtime = excluded.realtime;
+      added_columns = excluded.added_columns, active_indexes = excluded.active_indexes, added_indexes = excluded.added_indexes,
+      views = excluded.views, hide = excluded.hide, for_users = excluded.for_users, realtime = excluded.realtime;
     perform nightshift.declare_cascades(relation, cascade);
     update nightshift.soft_delete_cascades c set guarded = coalesce(guard, guarded_before, false)
     where c.relation = enable_soft_delete.relation;
@@ -102,4 +109,4 @@ end;
 $$;
 
 comment on function nightshift.enable_soft_delete is
-  'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. guard: no row of the tables in cascade can be added to a deleted row, pointed to it, or brought back under it. realtime: each deletion and restore is told to subscribers of Supabase Realtime, on the topic nightshift:<table>. dry_run: only says what it would do. Returns {relation, done, toDo}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';
+  'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. guard: no row of the tables in cascade can be added to a deleted row, pointed to it, or brought back under it. realtime: each deletion and restore is told to subscribers of Supabase Realtime, on the topic nightshift:<table>. active_indexes: lists of columns, like ''customer_id, created_at'', by each of which the rows that are not deleted get an index of their own, in place of the lists given before; an index that this leaves without use stays until disable_soft_delete. dry_run: only says what it would do. Returns {relation, done, toDo}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';

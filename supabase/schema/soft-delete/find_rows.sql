@@ -2,7 +2,7 @@
 -- rights of the role that the API logs in as.
 
 create or replace function nightshift.find_rows(
-  relation regclass, keys jsonb, row_lock text,
+  relation regclass, keys jsonb, row_lock text, as_given boolean default false,
   out asked integer, out active jsonb, out deleted jsonb
 )
 language plpgsql
@@ -16,18 +16,23 @@ begin
   -- In the order of the keys, so that two calls wait for each other and are never in a deadlock.
   execute format($query$
     with asked as (select distinct * from jsonb_to_recordset($1) as k(%1$s)),
+    -- Under the name of the marker, which no column of a primary key has, since it can be null.
     seen as materialized (
-      select %2$s as key, %3$s as is_deleted from asked k join %4$s r on %5$s order by %6$s %7$s
-    )
+      select %2$s, %3$s as %4$s from asked k join %5$s r on %6$s order by %2$s %7$s
+    ),
+    counted as (select count(*) filter (where not r.%4$s) as active from seen r)
     select (select count(*) from asked),
-      coalesce(jsonb_agg(key) filter (where not is_deleted), '[]'), coalesce(jsonb_agg(key) filter (where is_deleted), '[]')
-    from seen
-  $query$, rules.key_definition, rules.key_object, rules.deleted, rules.source, rules.key_match, rules.key_order,
+      case when $2 and c.active = jsonb_array_length($1) then $1
+        else (select coalesce(jsonb_agg(%8$s), '[]') from seen r where not r.%4$s) end,
+      (select coalesce(jsonb_agg(%8$s), '[]') from seen r where r.%4$s)
+    from counted c
+  $query$, rules.key_definition, rules.key_order, rules.deleted, substr(rules.marker, 3), rules.source, rules.key_match,
     case row_lock
       when 'update' then 'for update of r' when 'no key update' then 'for no key update of r'
       when 'no key update skip locked' then 'for no key update of r skip locked'
-      when 'no key update nowait' then 'for no key update of r nowait' else 'for key share of r' end)
-  into asked, active, deleted using keys;
+      when 'no key update nowait' then 'for no key update of r nowait' else 'for key share of r' end,
+    rules.key_object)
+  into asked, active, deleted using keys, as_given;
 exception
   when data_exception or check_violation then
     raise exception using
@@ -41,4 +46,4 @@ end;
 $$;
 
 comment on function nightshift.find_rows is
-  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update; no key update, also with skip locked or nowait, for which nobody waits who adds a row that refers to it; or key share, for which only who deletes a row for good waits). Errors: NS422 a key is no value of its type, and those of soft_delete_rules.';
+  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update; no key update, also with skip locked or nowait, for which nobody waits who adds a row that refers to it; or key share, for which only who deletes a row for good waits). as_given: where all of them are active, their keys may be those that were passed, whatever they look like, which is faster. Errors: NS422 a key is no value of its type, and those of soft_delete_rules.';

@@ -2,10 +2,12 @@ create or replace function nightshift.index_columns(
   index regclass, out "position" integer, out name name, out type text, out cast_left text, out operator text, out cast_right text
 )
 returns setof record
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   -- The type that the operator takes, without a length: a cast to varchar(3) would cut a value short, and find another row.
   select u.position::integer, a.attname,
     case o.cast_right when '' then format('%I.%I', tn.nspname, t.typname) else substr(o.cast_right, 3) end,
@@ -21,6 +23,7 @@ as $$
   cross join lateral nightshift.trusted_operator(p.amopopr) o
   where i.indexrelid = index_columns.index
   order by u.position;
+end;
 $$;
 
 comment on function nightshift.index_columns is

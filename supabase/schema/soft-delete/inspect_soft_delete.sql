@@ -35,6 +35,7 @@ begin
       'columns', jsonb_strip_nulls(jsonb_build_object('marker', settings.marker_column, 'flag', settings.flag_column, 'by', settings.by_column,
         'reason', settings.reason_column, 'operation', settings.operation_column)),
       'views', settings.views, 'hide', settings.hide, 'forUsers', settings.for_users, 'realtime', settings.realtime,
+      'activeIndexes', settings.active_indexes,
       'cascade', (
         select coalesce(jsonb_agg(s.referencing::text order by s.referencing::text), '[]')
         from nightshift.soft_delete_cascades s where s.relation = settings.relation
@@ -58,4 +59,4 @@ end;
 $$;
 
 comment on function nightshift.inspect_soft_delete is
-  'Each table with soft delete, or one, as an array: {relation, columns, views, hide, forUsers, realtime, cascade, missing: what has drifted since it was enabled, each with the statement that mends it, [{statement, why, lock}]; advice: what else is not safe or fast, in the same form}. Errors: NS404 not enabled for it.';
+  'Each table with soft delete, or one, as an array: {relation, columns, views, hide, forUsers, realtime, activeIndexes, cascade, missing: what has drifted since it was enabled, each with the statement that mends it, [{statement, why, lock}]; advice: what else is not safe or fast, in the same form}. Errors: NS404 not enabled for it.';

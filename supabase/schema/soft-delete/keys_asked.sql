@@ -24,12 +24,15 @@ begin
   select jsonb_agg(case when single is not null and jsonb_typeof(e) <> 'object' then jsonb_build_object(single, e) else e end)
   into objects
   from jsonb_array_elements(keys) e;
-  select o into wrong
-  from jsonb_array_elements(objects) o
-  where jsonb_typeof(o) <> 'object'
-    or exists (select from unnest(key_names) n where coalesce(jsonb_typeof(o -> n), 'null') in ('null', 'object', 'array'))
-  limit 1;
-  if found then
+  -- Values of a single column are looked at in one go, which takes a tenth of the time.
+  if single is null or jsonb_path_exists(keys, 'strict $[*] ? (@.type() == "null" || @.type() == "object" || @.type() == "array")') then
+    select o into wrong
+    from jsonb_array_elements(objects) o
+    where jsonb_typeof(o) <> 'object'
+      or exists (select from unnest(key_names) n where coalesce(jsonb_typeof(o -> n), 'null') in ('null', 'object', 'array'))
+    limit 1;
+  end if;
+  if wrong is not null then
     raise exception using
       errcode = 'NS422',
       message = format('One of the keys is not a value of the primary key of %s: %s', relation,

@@ -120,6 +120,18 @@ begin
     return next step;
   end if;
 
+  foreach columns in array settings.active_indexes loop
+    columns := nightshift.columns_named(relation, columns);
+    if nightshift.active_index(settings, columns) is null then
+      step.outside_transaction := large and not partitioned;
+      step.lock := case when step.outside_transaction then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
+      step.statement := format('create index %son %s (%s) where %s;', case when step.outside_transaction then 'concurrently ' else '' end, source, columns,
+        case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
+      step.why := format('Finds active rows by %s, and counts them, without reading deleted ones.', columns);
+      return next step;
+    end if;
+  end loop;
+
   foreach columns in array coalesce(unique_among_active, '{}') loop
     columns := nightshift.columns_named(relation, columns);
     has_partial := false;

@@ -9,6 +9,8 @@ create table if not exists nightshift.soft_delete_tables (
   reason_column name not null,
   operation_column name not null,
   added_columns name[] not null default '{}',
+  active_indexes text[] not null default '{}',
+  added_indexes text[] not null default '{}',
   views boolean not null default true,
   hide boolean not null default false,
   for_users boolean not null default false,
@@ -25,6 +27,9 @@ comment on column nightshift.soft_delete_tables.by_column is 'Who deleted it: te
 comment on column nightshift.soft_delete_tables.operation_column is
   'By which operation: a uuid whose first 48 bits are its time, which is in the marker too. So the rows of an operation are found by the index of the marker.';
 comment on column nightshift.soft_delete_tables.added_columns is 'The columns that Nightshift added, and takes away again.';
+comment on column nightshift.soft_delete_tables.active_indexes is
+  'Lists of columns, by each of which there is to be an index of the rows that are not deleted.';
+comment on column nightshift.soft_delete_tables.added_indexes is 'Those of them that were not there before, and are taken away again.';
 comment on column nightshift.soft_delete_tables.hide is
   'Whether a restrictive policy hides deleted rows from anon and authenticated.';
 comment on column nightshift.soft_delete_tables.for_users is

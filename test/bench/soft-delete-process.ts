@@ -1,0 +1,20 @@
+import { createClient } from '@supabase/supabase-js';
+import { softDelete } from '../../client/index.ts';
+
+/** Deletes rows in a process of its own, as an application would, and prints the memory that it took. */
+const { SUPABASE_URL: url = '', SUPABASE_SECRET_KEY: secretKey = '', KEYS } = process.env;
+const client = createClient(url, secretKey, { auth: { persistSession: false } });
+
+async function* keys(): AsyncGenerator<number> {
+  for (let key = 1; key <= Number(KEYS); key++) yield key;
+}
+
+let heapBytes = 0;
+const { deleted } = await softDelete(client, 'public.many', keys(), {
+  onProgress: () => {
+    heapBytes = Math.max(heapBytes, process.memoryUsage().heapUsed);
+  },
+});
+console.log(
+  JSON.stringify({ deleted, heapBytes, peakBytes: process.resourceUsage().maxRSS * 1024 }),
+);

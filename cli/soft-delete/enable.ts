@@ -1,14 +1,14 @@
 import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import type { Direct } from '../../functions/_shared/direct.ts';
-import { NightshiftError, rethrowIfFatal } from '../../functions/_shared/errors.ts';
+import { NightshiftError } from '../../functions/_shared/errors.ts';
 import type { Functions, Rpc } from '../../functions/_shared/rpc.ts';
 import { connect } from '../connect.ts';
-import { exitCodeOf, exitCodes } from '../exit-codes.ts';
-import { note, printJson, say, showError } from '../ui.ts';
+import { note, printJson, say } from '../ui.ts';
 import { asOwner, directTo } from './as-owner.ts';
 import { callFor } from './call.ts';
 import { type DdlStep, type Enabled, enabled } from './documents.ts';
+import { forEachTable } from './each-table.ts';
 import { executeSteps } from './execute-steps.ts';
 
 interface Options {
@@ -50,8 +50,6 @@ export function addEnable(group: Command): void {
     .action(enable);
 }
 
-type Failed = { relation: string; error: ReturnType<NightshiftError['describe']> };
-
 async function enable(tables: string[], options: Options): Promise<void> {
   if (options.cascade && tables.length > 1) {
     throw new NightshiftError('NS422', '--cascade is for one table at a time', {
@@ -61,21 +59,11 @@ async function enable(tables: string[], options: Options): Promise<void> {
   }
   const { rpc, databaseUrl } = await connect();
   const direct = databaseUrl ? directTo(databaseUrl) : undefined;
-  const documents: (Enabled | Failed)[] = [];
-  for (const table of tables) {
-    try {
-      const document = await enableTable(rpc, direct, table, options);
-      documents.push(document);
-      if (!options.json) show(document, options);
-    } catch (thrown) {
-      if (tables.length === 1) throw thrown;
-      const error = rethrowIfFatal(thrown);
-      documents.push({ relation: table, error: error.describe() });
-      showError(error.describe(), `${table}: `);
-      // A failure weighs more than a name that was misspelt.
-      if (process.exitCode !== exitCodes.failed) process.exitCode = exitCodeOf(error);
-    }
-  }
+  const documents = await forEachTable(tables, async (table) => {
+    const document = await enableTable(rpc, direct, table, options);
+    if (!options.json) show(document, options);
+    return document;
+  });
   if (options.json) printJson(documents);
 }
 

@@ -18,6 +18,7 @@ interface Options {
   reason?: string;
   cascade?: string[];
   unique?: string[];
+  guard?: true;
   hide?: true;
   forUsers?: true;
   views: boolean;
@@ -41,6 +42,7 @@ export function addEnable(group: Command): void {
       '--unique <columns...>',
       "columns whose values can be used again once the row is deleted: 'tenant_id, sku'",
     )
+    .option('--guard', 'let no row of --cascade be added to a deleted row, or pointed to it')
     .option('--hide', 'hide deleted rows from users by a restrictive policy')
     .option('--for-users', 'let users delete and restore, within row level security')
     .option('--no-views', 'without the views active_<table> and deleted_<table>')
@@ -84,8 +86,20 @@ async function enableTable(
 }
 
 function argumentsOf(relation: string, options: Options): Functions['enable_soft_delete']['Args'] {
-  const { marker, flag, by, reason, cascade, unique, hide, forUsers, views, dropAfter, dryRun } =
-    options;
+  const {
+    marker,
+    flag,
+    by,
+    reason,
+    cascade,
+    unique,
+    guard,
+    hide,
+    forUsers,
+    views,
+    dropAfter,
+    dryRun,
+  } = options;
   return {
     relation,
     ...(marker && { marker_column: marker }),
@@ -94,6 +108,7 @@ function argumentsOf(relation: string, options: Options): Functions['enable_soft
     ...(reason && { reason_column: reason }),
     ...(cascade && { cascade }),
     ...(unique && { unique_among_active: unique }),
+    ...(guard && { guard }),
     ...(hide && { hide }),
     ...(forUsers && { for_users: forUsers }),
     ...(views ? {} : { views }),

@@ -983,6 +983,10 @@ export type Database = {
         Args: { requested_at: string; requested_by: string }
         Returns: Json
       }
+      cascade_keys: {
+        Args: { cascade: string[]; relation: unknown }
+        Returns: unknown[]
+      }
       check_health: {
         Args: {
           fence: number
@@ -1778,7 +1782,7 @@ export type Database = {
         Returns: string
       }
       guard_steps: {
-        Args: { relation: unknown }
+        Args: { guarded_keys?: unknown[]; relation: unknown }
         Returns: Database["nightshift"]["CompositeTypes"]["ddl_step"][]
         SetofOptions: {
           from: "*"

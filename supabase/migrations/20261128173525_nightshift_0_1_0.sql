@@ -15248,6 +15248,70 @@ $$;
 comment on function nightshift.calling_user is
   'The user on whose behalf a request is made, as auth.uid() has it; null for service_role and without a request.';
 
+-- supabase/schema/soft-delete/cascade_keys.sql
+
+create or replace function nightshift.cascade_keys(relation regclass, cascade text[])
+returns oid[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  entry text;
+  named regclass;
+  columns text;
+  found_keys oid[];
+  all_keys oid[] := '{}';
+begin
+  if cascade is null then
+    return array(
+      select c.oid
+      from nightshift.soft_delete_cascades s
+      join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
+      where s.relation = cascade_keys.relation
+    );
+  end if;
+  foreach entry in array cascade loop
+    named := nightshift.find_relation(entry);
+    columns := null;
+    if named is null then
+      -- As in public.messages(sender_id): the columns of one key of several.
+      named := nightshift.find_relation(substring(entry from '^(.*)\(.*\)\s*$'));
+      columns := regexp_replace(substring(entry from '\(([^()]*)\)\s*$'), '\s*,\s*', ', ', 'g');
+    end if;
+    found_keys := array(
+      select c.oid from pg_catalog.pg_constraint c
+      where c.contype = 'f' and c.conparentid = 0 and c.conrelid = named and c.confrelid = relation
+        and (columns is null or nightshift.key_columns(c.oid) = btrim(columns))
+    );
+    if cardinality(found_keys) <> 1 then
+      raise exception using
+        errcode = case when named is null then 'NS404' else 'NS422' end,
+        message = case
+          when named is null then format('There is no table %s', coalesce(entry, 'null'))
+          when found_keys = '{}' then format('%s has no such foreign key to %s', entry, relation)
+          else format('%s refers to %s in several ways', entry, relation) end,
+        hint = coalesce('Name the foreign key by its columns, one of: ' || (
+          select string_agg(quote_literal(nightshift.key_in_words(c.oid)), ', ')
+          from pg_catalog.pg_constraint c
+          where c.contype = 'f' and c.conparentid = 0 and c.confrelid = relation and (named is null or c.conrelid = named)
+        ), 'Nothing refers to it by a foreign key.');
+    end if;
+    if named <> relation and not exists (select from nightshift.soft_delete_tables t where t.relation = named) then
+      raise exception using
+        errcode = 'NS422',
+        message = format('Rows of %s cannot go along, since soft delete is not enabled for it', named),
+        hint = format('First: select nightshift.enable_soft_delete(%L);', named::text);
+    end if;
+    all_keys := all_keys || found_keys;
+  end loop;
+  return all_keys;
+end;
+$$;
+
+comment on function nightshift.cascade_keys is
+  'The foreign keys that cascade names, or those that were declared before, where it is null: each entry a table that refers to this one, with the columns of the key where there are several. Errors: NS404 no such table, NS422 no or several keys, or a table without soft delete.';
+
 -- supabase/schema/soft-delete/check_soft_delete.sql
 
 create or replace function nightshift.check_soft_delete(settings nightshift.soft_delete_tables)
@@ -15515,57 +15579,19 @@ returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  entry text;
-  named regclass;
-  columns text;
-  keys oid[];
 begin
   if cascade is null then
     return;
   end if;
   delete from nightshift.soft_delete_cascades s where s.relation = declare_cascades.relation;
-  foreach entry in array cascade loop
-    named := nightshift.find_relation(entry);
-    columns := null;
-    if named is null then
-      -- As in public.messages(sender_id): the columns of one key of several.
-      named := nightshift.find_relation(substring(entry from '^(.*)\(.*\)\s*$'));
-      columns := regexp_replace(substring(entry from '\(([^()]*)\)\s*$'), '\s*,\s*', ', ', 'g');
-    end if;
-    keys := array(
-      select c.oid from pg_catalog.pg_constraint c
-      where c.contype = 'f' and c.conparentid = 0 and c.conrelid = named and c.confrelid = relation
-        and (columns is null or nightshift.key_columns(c.oid) = btrim(columns))
-    );
-    if cardinality(keys) <> 1 then
-      raise exception using
-        errcode = case when named is null then 'NS404' else 'NS422' end,
-        message = case
-          when named is null then format('There is no table %s', coalesce(entry, 'null'))
-          when keys = '{}' then format('%s has no such foreign key to %s', entry, relation)
-          else format('%s refers to %s in several ways', entry, relation) end,
-        hint = coalesce('Name the foreign key by its columns, one of: ' || (
-          select string_agg(quote_literal(nightshift.key_in_words(c.oid)), ', ')
-          from pg_catalog.pg_constraint c
-          where c.contype = 'f' and c.conparentid = 0 and c.confrelid = relation and (named is null or c.conrelid = named)
-        ), 'Nothing refers to it by a foreign key.');
-    end if;
-    if not exists (select from nightshift.soft_delete_tables t where t.relation = named) then
-      raise exception using
-        errcode = 'NS422',
-        message = format('Rows of %s cannot go along, since soft delete is not enabled for it', named),
-        hint = format('First: select nightshift.enable_soft_delete(%L);', named::text);
-    end if;
-    insert into nightshift.soft_delete_cascades (relation, referencing, constraint_name)
-    select declare_cascades.relation, named, c.conname from pg_catalog.pg_constraint c where c.oid = keys[1]
-    on conflict do nothing;
-  end loop;
+  insert into nightshift.soft_delete_cascades (relation, referencing, constraint_name)
+  select declare_cascades.relation, c.conrelid, c.conname
+  from pg_catalog.pg_constraint c where c.oid = any(nightshift.cascade_keys(relation, cascade));
 end;
 $$;
 
 comment on function nightshift.declare_cascades is
-  'Replaces the foreign keys along which deletions in a table go on; null leaves them as they are. Entries name a table that refers to it, with the columns of the key where there are several. Errors: NS404 no such table, NS422 no or several keys, or a table without soft delete.';
+  'Replaces the foreign keys along which deletions in a table go on; null leaves them as they are. Errors: see cascade_keys.';
 
 -- supabase/schema/soft-delete/deleted_since.sql
 
@@ -16064,7 +16090,10 @@ declare
   step nightshift.ddl_step;
   done jsonb := '[]';
   to_do jsonb := '[]';
-  guarded_before constant boolean := (select bool_or(c.guarded) from nightshift.soft_delete_cascades c where c.relation = enable_soft_delete.relation);
+  policy jsonb;
+  guards constant boolean := coalesce(
+    guard, (select bool_or(c.guarded) from nightshift.soft_delete_cascades c where c.relation = enable_soft_delete.relation), false);
+  edges oid[];
   context text;
 begin
   select s.* into settings from nightshift.soft_delete_tables s where s.relation = enable_soft_delete.relation;
@@ -16086,6 +16115,8 @@ begin
     from unnest(array[settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column]) c(name)
     where nightshift.column_type(settings.relation, c.name) is null
   );
+  -- Before anything is done, and in a dry run as well, since it may refuse.
+  edges := nightshift.cascade_keys(settings.relation, cascade);
   for step in select s.* from nightshift.soft_delete_steps(settings, unique_among_active) s loop
     if dry_run or step.outside_transaction or to_do <> '[]' and step.statement ~ '^(alter table \S+ drop constraint|drop index)' then
       to_do := to_do || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
@@ -16103,20 +16134,29 @@ begin
       by_column = excluded.by_column, reason_column = excluded.reason_column, operation_column = excluded.operation_column,
       added_columns = excluded.added_columns, views = excluded.views, hide = excluded.hide, for_users = excluded.for_users;
     perform nightshift.declare_cascades(relation, cascade);
-    update nightshift.soft_delete_cascades c set guarded = coalesce(guard, guarded_before, false)
+    update nightshift.soft_delete_cascades c set guarded = guards
     where c.relation = enable_soft_delete.relation;
-    for step in select s.* from nightshift.guard_steps(relation) s loop
-      execute step.statement;
-      done := done || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
-    end loop;
     perform nightshift.settle_users();
-    if drop_after is not null then
-      done := done || jsonb_build_object('statement', format('select nightshift.add_retention_policy(%L, %L);', relation::text, drop_after),
-        'why', 'Deleted rows are purged once they are older.', 'lock', 'none');
-      perform nightshift.add_retention_policy(relation, drop_after, settings.marker_column, settings.flag_column);
-    end if;
     -- A new view is not known to the Data API before it reads the schema again.
     notify pgrst, 'reload schema';
+  end if;
+  for step in select s.* from nightshift.guard_steps(settings.relation, case when guards then edges else '{}' end) s loop
+    if dry_run then
+      to_do := to_do || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+    else
+      execute step.statement;
+      done := done || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+    end if;
+  end loop;
+  if drop_after is not null then
+    policy := jsonb_build_object('statement', format('select nightshift.add_retention_policy(%L, %L);', relation::text, drop_after),
+      'why', 'Deleted rows are purged once they are older.', 'lock', 'none');
+    if dry_run then
+      to_do := to_do || policy;
+    else
+      perform nightshift.add_retention_policy(relation, drop_after, settings.marker_column, settings.flag_column);
+      done := done || policy;
+    end if;
   end if;
   return jsonb_build_object('relation', relation::text, 'done', done, 'toDo', to_do);
 exception
@@ -16246,7 +16286,7 @@ comment on function nightshift.guard_child is
 
 -- supabase/schema/soft-delete/guard_steps.sql
 
-create or replace function nightshift.guard_steps(relation regclass)
+create or replace function nightshift.guard_steps(relation regclass, guarded_keys oid[] default null)
 returns setof nightshift.ddl_step
 language sql
 stable
@@ -16263,7 +16303,7 @@ as $$
       else format('ACCESS EXCLUSIVE on %s for a moment, once it has it', e.referencing) end,
     false
   from (
-    select c.conrelid::regclass as referencing, c.conname as constraint_name, coalesce(s.guarded, false) as guarded,
+    select c.conrelid::regclass as referencing, c.conname as constraint_name, coalesce(c.oid = any(guarded_keys), s.guarded, false) as guarded,
       left('zz_nightshift_guard_' || c.conname, 63)::name as trigger_name
     from pg_catalog.pg_constraint c
     left join nightshift.soft_delete_cascades s
@@ -16277,7 +16317,7 @@ as $$
 $$;
 
 comment on function nightshift.guard_steps is
-  'The statements that give the tables whose rows go along with those of a table the triggers of guard, or take them away, as soft_delete_cascades says; none when they are so.';
+  'The statements that give the tables whose rows go along with those of a table the triggers of guard, or take them away; none when they are so. guarded_keys: the foreign keys that are to have them; null: as soft_delete_cascades says.';
 
 -- supabase/schema/soft-delete/hold_parents.sql
 
@@ -21026,17 +21066,17 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e5f67417c03029faf5d103b00c8dc3205e44c6555f41dd00b5f39e2bd8cc09b7', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '41e254331322a0c62701a575495ae64aeb0e6483c77bff3050d73f151cb7e97b', '{
   active_arbiter, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
   adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
   assess_partitions, assess_view, begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions,
-  calling_user, can_be_referenced, cancel_run, cancellation, check_health, check_lease, check_partition_policy,
-  check_partition_sizes, check_purgeable, check_refresh_policy, check_release, check_retention_policy,
-  check_soft_delete, child_condition, child_steps, children_of_slice, choose_due_rows, code_in_context,
-  column_definition_type, column_type, columns_named, columns_referred, comparison_operator, composite_types,
-  condition_in_sql, constant_default, copy_after_attach, copy_grants, copy_settings, count_between, count_deleted,
-  count_held, count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy,
+  calling_user, can_be_referenced, cancel_run, cancellation, cascade_keys, check_health, check_lease,
+  check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy, check_release,
+  check_retention_policy, check_soft_delete, child_condition, child_steps, children_of_slice, choose_due_rows,
+  code_in_context, column_definition_type, column_type, columns_named, columns_referred, comparison_operator,
+  composite_types, condition_in_sql, constant_default, copy_after_attach, copy_grants, copy_settings, count_between,
+  count_deleted, count_held, count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy,
   create_missing_partitions, create_partition, create_partitions, database_sizes, ddl_step, dead_rows,
   declare_cascades, declare_health_check, declare_job, declare_keys, declared_since, default_exclusions,
   delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_since, deleted_so_far, deletion_actor,

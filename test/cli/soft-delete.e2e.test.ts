@@ -54,6 +54,10 @@ describe('nightshift soft-delete', () => {
       expect(real.code).toBe(0);
       const again = await softDelete('enable', 'shop.orders', '--cascade', 'shop.lines');
       expect(again.stdout).toBe('shop.orders: it had all it needs\n');
+      const guarded = await softDelete('enable', 'shop.orders', '--guard', '--dry-run');
+      expect(guarded.stdout).toMatch(
+        /create trigger zz_nightshift_guard_\S+[\s\S]*Lock: SHARE ROW EXCLUSIVE on shop\.lines/,
+      );
     });
 
     it('passes on every option', async () => {

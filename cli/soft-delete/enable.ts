@@ -122,7 +122,8 @@ function show({ relation, done, toDo }: Enabled, { dryRun }: Options): void {
   else if (dryRun) say(`${relation}: this would be executed`);
   else if (done.length === 0 && toDo.length === 0) say(`${relation}: it had all it needs`);
   else say(`${relation}: soft delete is enabled`);
-  for (const step of done) showStep(step);
+  for (const step of done) showDone(step);
+  if (done.length > 0) note('\n--dry-run says whole statements before, and --json afterwards.');
   if (toDo.length === 0) return;
   if (!dryRun) {
     say('\nLeft to do, one by one and outside of a transaction, in psql or the SQL editor:');
@@ -130,6 +131,13 @@ function show({ relation, done, toDo }: Enabled, { dryRun }: Options): void {
   for (const step of toDo) showStep(step);
   if (dryRun) return;
   note('With NIGHTSHIFT_DATABASE_URL set, the same command executes them.');
+}
+
+/** What it was, and not all of its text, which nobody has to execute any more. */
+function showDone({ statement, why, lock }: DdlStep): void {
+  const [head = ''] = statement.split(/;| (?:before|after|with|as|where) /);
+  say(`  ${styleText('cyan', head)}`);
+  note(`    ${why} Lock: ${lock}`);
 }
 
 function showStep({ statement, why, lock }: DdlStep): void {

@@ -31,7 +31,7 @@ export function showPlan(
   { tables, conflicts, moreConflicts }: RestorationPlan,
   onConflict?: string,
 ): void {
-  say('Nothing was restored. With what is not in the way, this would come back:');
+  say('Nothing was restored. What would come back, unless something is in its way:');
   const rows = tables.map(({ relation, rows }) => {
     const blocked = new Set(
       conflicts.filter((each) => each.relation === relation).map(({ key }) => JSON.stringify(key)),

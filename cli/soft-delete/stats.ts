@@ -70,6 +70,7 @@ const isExact = (...counts: (RowCount | null)[]) => counts.every((each) => each?
 
 function aDay({ byDay }: DeletionStats): string {
   const deleted = byDay.reduce((sum, day) => sum + day.deleted, 0) / Math.max(byDay.length, 1);
+  if (deleted > 0 && deleted < 0.05) return '<0.1';
   return count(deleted < 10 ? Math.round(deleted * 10) / 10 : Math.round(deleted));
 }
 

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import * as z from 'zod';
 
 export const databaseUrlOption = () =>
   new Option(
@@ -16,4 +17,17 @@ export function uuid(text: string): string {
     throw new InvalidArgumentError('It takes a whole uuid.');
   }
   return text;
+}
+
+/**
+ * With its zone: whoever restores after an accident must not be an hour off. As psql shows it, too: 2026-03-01 12:00:00+00. A
+ * day alone begins at midnight UTC.
+ */
+export function moment(text: string): string {
+  if (z.iso.date().safeParse(text).success) return `${text}T00:00:00Z`;
+  const time = text.replace(' ', 'T').replace(/([+-]\d\d)$/, '$1:00');
+  if (z.iso.datetime({ offset: true }).safeParse(time).success) return time;
+  throw new InvalidArgumentError(
+    'It takes a time with its zone, like 2026-03-01T12:00:00Z or 2026-03-01T12:00:00+01:00, or a day, like 2026-03-01.',
+  );
 }

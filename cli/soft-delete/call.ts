@@ -17,21 +17,28 @@ export async function callFor<Name extends RpcName, Schema extends z.ZodType>(
   args: Functions[Name]['Args'],
   answer: Schema,
 ): Promise<z.output<Schema>> {
-  let waits = false;
+  const sayLocked = onceLocked(table);
   try {
     return await rpc.call(name, args, answer, {
       patience: lockPatience,
-      retry: ({ code }) => {
-        if (code === notLocked && !waits) {
-          waits = true;
-          console.error(`${table} is locked by another session; trying again for 30 s.`);
-        }
-        return code !== timedOut;
+      retry: (error) => {
+        sayLocked(error);
+        return error.code !== timedOut;
       },
     });
   } catch (thrown) {
     throw thrown instanceof NightshiftError ? inWords(thrown, table) : thrown;
   }
+}
+
+/** Whoever waits before a screen is told why, once. */
+export function onceLocked(table: string): (error: NightshiftError) => void {
+  let said = false;
+  return ({ code }) => {
+    if (code !== notLocked || said) return;
+    said = true;
+    console.error(`${table} is locked by another session; trying again for 30 s.`);
+  };
 }
 
 /** What a name becomes that is no table: SQLSTATEs of the table, the schema, and of a name that cannot be one. */
@@ -45,17 +52,19 @@ function inWords(error: NightshiftError, table: string): NightshiftError {
       cause,
     });
   }
-  if (code === notLocked) {
-    return new NightshiftError(code, `${table} stayed locked by another session`, {
-      detail: 'Nothing was changed.',
-      hint: `Find who holds it, and call again: select pid, usename, state, query from pg_stat_activity where pid in (select pid from pg_locks where relation = '${table.replaceAll("'", "''")}'::regclass);`,
-      cause,
-    });
-  }
+  if (code === notLocked) return stayedLocked(table, 'Nothing was changed.', cause);
   return new NightshiftError(code, message, {
     detail: detail && inOptions(detail),
     hint: hint && inOptions(hint),
     retryable: error.retryable,
+    cause,
+  });
+}
+
+export function stayedLocked(table: string, detail: string, cause: unknown): NightshiftError {
+  return new NightshiftError(notLocked, `${table} stayed locked by another session`, {
+    detail,
+    hint: `Find who holds it, and call again: select pid, usename, state, query from pg_stat_activity where pid in (select pid from pg_locks where relation = '${table.replaceAll("'", "''")}'::regclass);`,
     cause,
   });
 }

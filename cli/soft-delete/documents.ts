@@ -66,3 +66,33 @@ export const restoredSincePage = restoredPage.extend({
   restored: z.number(),
   failed: z.array(failedRow),
 });
+
+/** Counted where `exact`, otherwise estimated. */
+const rowCount = z.object({ rows: z.number(), exact: z.boolean() });
+export type RowCount = z.output<typeof rowCount>;
+
+export const deletionStats = z.object({
+  active: rowCount,
+  deleted: rowCount,
+  oldestDeletedAt: z.string().nullable(),
+  byDay: z.array(z.object({ day: z.string(), deleted: z.number(), restored: z.number() })),
+  restoreRate: z.number().nullable(),
+  dueNext7Days: rowCount.nullable(),
+  bytes: z.number(),
+});
+export type DeletionStats = z.output<typeof deletionStats>;
+
+export const restorationPlan = z.object({
+  tables: z.array(z.object({ relation: z.string(), rows: z.number() })),
+  conflicts: z.array(
+    z.object({
+      relation: z.string(),
+      key,
+      kind: z.enum(['unique', 'parent_deleted']),
+      constraint: z.string(),
+      blocking: key,
+    }),
+  ),
+  moreConflicts: z.boolean(),
+});
+export type RestorationPlan = z.output<typeof restorationPlan>;

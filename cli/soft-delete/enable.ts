@@ -1,14 +1,14 @@
 import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import type { Direct } from '../../functions/_shared/direct.ts';
-import { NightshiftError, rethrowIfFatal } from '../../functions/_shared/errors.ts';
+import { NightshiftError } from '../../functions/_shared/errors.ts';
 import type { Functions, Rpc } from '../../functions/_shared/rpc.ts';
 import { connect } from '../connect.ts';
-import { exitCodeOf, exitCodes } from '../exit-codes.ts';
-import { note, printJson, say, showError } from '../ui.ts';
+import { note, printJson, say } from '../ui.ts';
 import { asOwner, directTo } from './as-owner.ts';
 import { callFor } from './call.ts';
 import { type DdlStep, type Enabled, enabled } from './documents.ts';
+import { forEachTable } from './each-table.ts';
 import { executeSteps } from './execute-steps.ts';
 
 interface Options {
@@ -19,6 +19,8 @@ interface Options {
   cascade?: string[];
   unique?: string[];
   activeIndex?: string[];
+  guard?: true;
+  realtime?: true;
   hide?: true;
   forUsers?: true;
   views: boolean;
@@ -46,6 +48,8 @@ export function addEnable(group: Command): void {
       '--active-index <columns...>',
       "columns by which active rows get an index of their own: 'customer_id, created_at'",
     )
+    .option('--guard', 'let no row of --cascade be added to a deleted row, or pointed to it')
+    .option('--realtime', 'tell subscribers of Supabase Realtime of each deletion and restore')
     .option('--hide', 'hide deleted rows from users by a restrictive policy')
     .option('--for-users', 'let users delete and restore, within row level security')
     .option('--no-views', 'without the views active_<table> and deleted_<table>')
@@ -54,8 +58,6 @@ export function addEnable(group: Command): void {
     .option('--json', 'print it as JSON')
     .action(enable);
 }
-
-type Failed = { relation: string; error: ReturnType<NightshiftError['describe']> };
 
 async function enable(tables: string[], options: Options): Promise<void> {
   if (options.cascade && tables.length > 1) {
@@ -66,21 +68,11 @@ async function enable(tables: string[], options: Options): Promise<void> {
   }
   const { rpc, databaseUrl } = await connect();
   const direct = databaseUrl ? directTo(databaseUrl) : undefined;
-  const documents: (Enabled | Failed)[] = [];
-  for (const table of tables) {
-    try {
-      const document = await enableTable(rpc, direct, table, options);
-      documents.push(document);
-      if (!options.json) show(document, options);
-    } catch (thrown) {
-      if (tables.length === 1) throw thrown;
-      const error = rethrowIfFatal(thrown);
-      documents.push({ relation: table, error: error.describe() });
-      showError(error.describe(), `${table}: `);
-      // A failure weighs more than a name that was misspelt.
-      if (process.exitCode !== exitCodes.failed) process.exitCode = exitCodeOf(error);
-    }
-  }
+  const documents = await forEachTable(tables, async (table) => {
+    const document = await enableTable(rpc, direct, table, options);
+    if (!options.json) show(document, options);
+    return document;
+  });
   if (options.json) printJson(documents);
 }
 
@@ -101,8 +93,8 @@ async function enableTable(
 }
 
 function argumentsOf(relation: string, options: Options): Functions['enable_soft_delete']['Args'] {
-  const { marker, flag, by, reason, cascade, unique, activeIndex } = options;
-  const { hide, forUsers, views, dropAfter, dryRun } = options;
+  const { marker, flag, by, reason, cascade, unique, activeIndex, guard } = options;
+  const { hide, forUsers, views, dropAfter, realtime, dryRun } = options;
   return {
     relation,
     ...(marker && { marker_column: marker }),
@@ -112,6 +104,8 @@ function argumentsOf(relation: string, options: Options): Functions['enable_soft
     ...(cascade && { cascade }),
     ...(unique && { unique_among_active: unique }),
     ...(activeIndex && { active_indexes: activeIndex }),
+    ...(guard && { guard }),
+    ...(realtime && { realtime }),
     ...(hide && { hide }),
     ...(forUsers && { for_users: forUsers }),
     ...(views ? {} : { views }),
@@ -125,7 +119,8 @@ function show({ relation, done, toDo }: Enabled, { dryRun }: Options): void {
   else if (dryRun) say(`${relation}: this would be executed`);
   else if (done.length === 0 && toDo.length === 0) say(`${relation}: it had all it needs`);
   else say(`${relation}: soft delete is enabled`);
-  for (const step of done) showStep(step);
+  for (const step of done) showDone(step);
+  if (done.length > 0) note('\n--dry-run says whole statements before, and --json afterwards.');
   if (toDo.length === 0) return;
   if (!dryRun) {
     say('\nLeft to do, one by one and outside of a transaction, in psql or the SQL editor:');
@@ -133,6 +128,13 @@ function show({ relation, done, toDo }: Enabled, { dryRun }: Options): void {
   for (const step of toDo) showStep(step);
   if (dryRun) return;
   note('With NIGHTSHIFT_DATABASE_URL set, the same command executes them.');
+}
+
+/** What it was, and not all of its text, which nobody has to execute any more. */
+function showDone({ statement, why, lock }: DdlStep): void {
+  const [head = ''] = statement.split(/;| (?:before|after|with|as|where) /);
+  say(`  ${styleText('cyan', head)}`);
+  note(`    ${why} Lock: ${lock}`);
 }
 
 function showStep({ statement, why, lock }: DdlStep): void {

@@ -1,9 +1,10 @@
 import { systemClock } from '../../functions/_shared/clock.ts';
 import type { Direct } from '../../functions/_shared/direct.ts';
-import { NightshiftError, retryPolicy } from '../../functions/_shared/errors.ts';
+import { NightshiftError, notLocked, retryPolicy } from '../../functions/_shared/errors.ts';
 import { retrying } from '../../functions/_shared/rpc.ts';
 import { noDeadline } from '../connect.ts';
 import { duration } from '../ui.ts';
+import { onceLocked, stayedLocked } from './call.ts';
 import type { DdlStep } from './documents.ts';
 
 /** The longest that Postgres takes. An index of a large table is built as long as it takes. */
@@ -24,6 +25,7 @@ export async function executeSteps(
   for (const { statement } of steps) {
     const builds = concurrently.test(statement);
     console.error(`${relation}: ${statement}`);
+    const sayLocked = onceLocked(relation);
     const startedMs = systemClock.nowMs();
     await retrying(
       () =>
@@ -33,17 +35,21 @@ export async function executeSteps(
         }),
       noDeadline,
       // A build that broke off leaves an invalid index, and another try would leave a second one.
-      (error, attempt) => !builds && retryPolicy(lockAttempts)(error, attempt),
+      (error, attempt) => {
+        sayLocked(error);
+        return !builds && retryPolicy(lockAttempts)(error, attempt);
+      },
       { retries: lockAttempts, maxMs: 30_000 },
     ).catch((thrown: unknown) => {
-      throw thrown instanceof NightshiftError && builds
-        ? brokenOff(thrown, relation, statement)
-        : thrown;
+      if (!(thrown instanceof NightshiftError)) throw thrown;
+      if (builds) throw brokenOff(thrown, relation, statement);
+      throw thrown.code === notLocked ? stayedLocked(relation, keptBefore, thrown) : thrown;
     });
     console.error(`${relation}: done in ${duration(systemClock.nowMs() - startedMs)}`);
   }
 }
 
+const keptBefore = 'What was done before stays; it is of no harm.';
 const uniqueViolation = '23505';
 
 function brokenOff(error: NightshiftError, relation: string, statement: string): NightshiftError {
@@ -55,16 +61,14 @@ function brokenOff(error: NightshiftError, relation: string, statement: string):
       'NS422',
       `Active rows of ${relation} have the same values already, so they cannot be unique`,
       {
-        detail: 'What was done before stays; it is of no harm.',
+        detail: keptBefore,
         hint: `${invalid} Then find the rows: select ${columns}, count(*) from ${source} where ${predicate} group by ${columns} having count(*) > 1;`,
         cause: error,
       },
     );
   }
   return new NightshiftError(error.code, error.message, {
-    detail: [error.detail, 'What was done before stays; it is of no harm.']
-      .filter(Boolean)
-      .join(' '),
+    detail: [error.detail, keptBefore].filter(Boolean).join(' '),
     hint: `${invalid} Then call again.`,
     cause: error,
   });

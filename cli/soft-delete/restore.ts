@@ -4,10 +4,11 @@ import { NightshiftError, timedOut } from '../../functions/_shared/errors.ts';
 import type { Functions, Rpc } from '../../functions/_shared/rpc.ts';
 import { connect } from '../connect.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { uuid } from '../options.ts';
+import { moment, uuid } from '../options.ts';
 import { count, printJson } from '../ui.ts';
 import { callFor } from './call.ts';
-import { restoredPage, restoredRows, restoredSincePage } from './documents.ts';
+import { restorationPlan, restoredPage, restoredRows, restoredSincePage } from './documents.ts';
+import { conflictsLeft, showPlan } from './show-plan.ts';
 import { type Restored, showRestored } from './show-restored.ts';
 
 interface Options {
@@ -16,6 +17,7 @@ interface Options {
   onConflict?: string;
   by?: string;
   why?: string;
+  dryRun?: true;
   json?: true;
 }
 
@@ -30,7 +32,11 @@ export function addRestore(group: Command): void {
       'all that one deletion took, children included: its deletion_id',
       uuid,
     )
-    .option('--since <time>', 'all of the table that was deleted then or later')
+    .option(
+      '--since <time>',
+      'all of the table that was deleted then or later: 2026-03-01T12:00:00Z',
+      moment,
+    )
     .addOption(
       new Option(
         '--on-conflict <way>',
@@ -39,6 +45,7 @@ export function addRestore(group: Command): void {
     )
     .option('--by <who>', 'who restores, for the history (default: you)')
     .option('--why <text>', 'why, for the history')
+    .option('--dry-run', 'of an operation: only say what would come back, and what is in the way')
     .option('--json', 'print it as JSON')
     .action(restore);
 }
@@ -49,7 +56,21 @@ async function restore(table: string | undefined, keys: string[], options: Optio
   if (table === undefined ? since !== undefined : (keys.length === 0) === (since === undefined)) {
     throw whatToRestore();
   }
+  if (options.dryRun && operation === undefined) throw noDryRun();
   const { rpc } = await connect();
+  if (options.dryRun && operation !== undefined) {
+    const plan = await callFor(
+      rpc,
+      'plan_restore',
+      `operation ${operation}`,
+      { operation },
+      restorationPlan,
+    );
+    if (options.json) printJson(plan);
+    else showPlan(plan, options.onConflict);
+    if (conflictsLeft(plan, options.onConflict)) process.exitCode = exitCodes.failed;
+    return;
+  }
   const restored = await (operation !== undefined
     ? restoreOperation(rpc, operation, options)
     : since !== undefined
@@ -64,6 +85,13 @@ function whatToRestore(): NightshiftError {
   return new NightshiftError('NS422', 'It takes an operation, or a table and keys or --since', {
     detail: 'Nothing was restored.',
     hint: 'For example: npm run nightshift -- soft-delete restore public.orders 17 18, or --operation with the deletion_id of a row.',
+  });
+}
+
+function noDryRun(): NightshiftError {
+  return new NightshiftError('NS422', '--dry-run is for an operation', {
+    detail: 'Nothing was restored.',
+    hint: 'Pass --operation with the deletion_id of a row: npm run nightshift -- soft-delete restore --operation <id> --dry-run',
   });
 }
 

@@ -32,15 +32,19 @@ export function showRestored(restored: Restored): void {
   const reasons = Map.groupBy(restored.failed, (row) => `${row.relation}: ${reasonOf(row)}`);
   for (const [reason, failed] of reasons) {
     say(`\n${reason}`);
-    const keys = failed.slice(0, keysShown).map(({ key }) => JSON.stringify(key));
-    const more = failed.length - keys.length;
-    note(`  ${keys.join(', ')}${more > 0 ? `, and ${count(more)} more (--json has all)` : ''}`);
+    note(`  ${firstOf(failed.map(({ key }) => JSON.stringify(key)))}`);
   }
   if (reasons.size > 0) {
     note(
       'They stay deleted. --on-conflict restore_parents or replace gets past what is in the way.',
     );
   }
+}
+
+export function firstOf(keys: readonly string[]): string {
+  const more = keys.length - keysShown;
+  const rest = more > 0 ? [`and ${count(more)} more (--json has all)`] : [];
+  return [...keys.slice(0, keysShown), ...rest].join(', ');
 }
 
 /** The message of an error that is not ours may quote a row, so its code and where it was raised must do. */

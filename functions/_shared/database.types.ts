@@ -65,6 +65,8 @@ export type Database = {
           reason: string | null
           relation_name: string
           rows: number
+          sealed: string | null
+          sealed_with: string | null
           transaction: unknown
         }
         Insert: {
@@ -78,6 +80,8 @@ export type Database = {
           reason?: string | null
           relation_name: string
           rows: number
+          sealed?: string | null
+          sealed_with?: string | null
           transaction?: unknown
         }
         Update: {
@@ -91,6 +95,56 @@ export type Database = {
           reason?: string | null
           relation_name?: string
           rows?: number
+          sealed?: string | null
+          sealed_with?: string | null
+          transaction?: unknown
+        }
+        Relationships: []
+      }
+      deletion_events_default: {
+        Row: {
+          action: string
+          actor: string | null
+          at: string
+          details: Json | null
+          id: number
+          keys: Json | null
+          operation: string | null
+          reason: string | null
+          relation_name: string
+          rows: number
+          sealed: string | null
+          sealed_with: string | null
+          transaction: unknown
+        }
+        Insert: {
+          action: string
+          actor?: string | null
+          at?: string
+          details?: Json | null
+          id?: never
+          keys?: Json | null
+          operation?: string | null
+          reason?: string | null
+          relation_name: string
+          rows: number
+          sealed?: string | null
+          sealed_with?: string | null
+          transaction?: unknown
+        }
+        Update: {
+          action?: string
+          actor?: string | null
+          at?: string
+          details?: Json | null
+          id?: never
+          keys?: Json | null
+          operation?: string | null
+          reason?: string | null
+          relation_name?: string
+          rows?: number
+          sealed?: string | null
+          sealed_with?: string | null
           transaction?: unknown
         }
         Relationships: []
@@ -615,6 +669,7 @@ export type Database = {
       }
       settings: {
         Row: {
+          history_secret: string | null
           ledger_retention: string
           partition_alert_bytes: number
           paused: boolean
@@ -624,6 +679,7 @@ export type Database = {
           trigger_search_path: string
         }
         Insert: {
+          history_secret?: string | null
           ledger_retention?: string
           partition_alert_bytes?: number
           paused?: boolean
@@ -633,6 +689,7 @@ export type Database = {
           trigger_search_path?: string
         }
         Update: {
+          history_secret?: string | null
           ledger_retention?: string
           partition_alert_bytes?: number
           paused?: boolean
@@ -999,6 +1056,10 @@ export type Database = {
       cancellation: {
         Args: { requested_at: string; requested_by: string }
         Returns: Json
+      }
+      cascade_keys: {
+        Args: { cascade: string[]; relation: unknown }
+        Returns: unknown[]
       }
       check_health: {
         Args: {
@@ -1543,6 +1604,10 @@ export type Database = {
         }
         Returns: Json
       }
+      encrypt_deletion_events: {
+        Args: { secret_name: string }
+        Returns: undefined
+      }
       estimate_rows: {
         Args: { condition: string; leaf: unknown }
         Returns: number
@@ -1802,7 +1867,7 @@ export type Database = {
         Returns: string
       }
       guard_steps: {
-        Args: { relation: unknown }
+        Args: { guarded_keys?: unknown[]; relation: unknown }
         Returns: Database["nightshift"]["CompositeTypes"]["ddl_step"][]
         SetofOptions: {
           from: "*"
@@ -2252,6 +2317,7 @@ export type Database = {
         Args: { otherwise: string; owner: unknown }
         Returns: string
       }
+      history_secret: { Args: Record<PropertyKey, never>; Returns: string }
       hold_cascades: {
         Args: { rows: Database["nightshift"]["CompositeTypes"]["row_set"][] }
         Returns: undefined
@@ -2680,6 +2746,10 @@ export type Database = {
           parent: unknown
         }[]
       }
+      partition_history: {
+        Args: Record<PropertyKey, never>
+        Returns: undefined
+      }
       partition_key: {
         Args: { parent: unknown }
         Returns: Record<string, unknown>
@@ -2756,6 +2826,10 @@ export type Database = {
         Returns: unknown[]
       }
       pause: { Args: { reason?: string }; Returns: undefined }
+      pgcrypto_function: {
+        Args: { arguments: string; function_name: unknown }
+        Returns: string
+      }
       place_in_code: { Args: { context: string }; Returns: string }
       plan_delete: { Args: { keys: Json; relation: unknown }; Returns: Json }
       plan_partition_maintenance: {
@@ -3262,6 +3336,7 @@ export type Database = {
         Returns: Json
       }
       retired_in_words: { Args: { relation: unknown }; Returns: string }
+      reveal_deletion_event: { Args: { id: number }; Returns: Json }
       rows_of_operation: {
         Args: {
           after: Json
@@ -3290,6 +3365,7 @@ export type Database = {
       }
       scan_of: { Args: { relation: unknown }; Returns: string }
       scan_time_of: { Args: { relation: unknown }; Returns: string }
+      seal: { Args: { content: Json; secret_name: string }; Returns: string }
       secure_partition: { Args: { partition: unknown }; Returns: undefined }
       secure_partitions: { Args: { parent: unknown }; Returns: Json }
       set_health_threshold: {
@@ -3470,7 +3546,6 @@ export type Database = {
         Args: { bound: string; epoch: string; type: unknown }
         Returns: string
       }
-      trim_deletion_events: { Args: { as_of?: string }; Returns: number }
       trim_runs: { Args: { as_of?: string }; Returns: number }
       trim_view_refreshes: { Args: Record<PropertyKey, never>; Returns: number }
       trusted_name: { Args: { relation: unknown }; Returns: string }
@@ -3560,6 +3635,10 @@ export type Database = {
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
         }
         Returns: string
+      }
+      why_not_sealed: {
+        Args: { secret_name: string }
+        Returns: Record<string, unknown>
       }
       without_replica_identity: {
         Args: { relation: unknown }

@@ -7,6 +7,8 @@ export interface GatewayOptions {
   /** The owner's connection string; the gateway itself logs in as `authenticator` with the same password. */
   databaseUrl: string;
   schemas: string[];
+  /** Read the schema again on `notify pgrst, 'reload schema'`, as PostgREST does. */
+  reloads?: boolean;
   publishableKey?: string;
   secretKey?: string;
   /** Of the tokens in `Authorization`, whose role a request takes, and of legacy keys. */
@@ -23,11 +25,12 @@ export interface Gateway {
 
 const CLOSE_TIMEOUT_MS = 5_000;
 
-/** Serves the Supabase Data API for one database. It reads the schema once: start it after migrating. */
+/** Serves the Supabase Data API for one database. Unless it reloads, it reads the schema once: start it after migrating. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const settings: GatewaySettings = {
     databaseUrl: options.databaseUrl,
     schemas: options.schemas,
+    reloads: options.reloads ?? false,
     publishableKey: options.publishableKey ?? key('sb_publishable'),
     secretKey: options.secretKey ?? key('sb_secret'),
     jwtSecret: options.jwtSecret ?? randomBytes(32).toString('hex'),

@@ -11,10 +11,13 @@ import {
 } from '@supabase/lite';
 import { PostgresConnection } from '@supabase/lite/postgres';
 import { verify } from 'hono/jwt';
+import postgres from 'postgres';
 
 export interface GatewaySettings {
   databaseUrl: string;
   schemas: string[];
+  /** Reads the schema again when it is told to, over a connection that stays open. */
+  reloads: boolean;
   publishableKey: string;
   secretKey: string;
   jwtSecret: string;
@@ -110,7 +113,7 @@ function isRefusal({ code, severity }: DatabaseError): boolean {
 }
 
 class Connection extends PostgresConnection {
-  readonly #schema: Introspection;
+  #schema: Introspection;
   readonly #timeouts = new Map<string, string | undefined>();
   readonly #pool: ReturnType<typeof createPool>;
 
@@ -129,6 +132,12 @@ class Connection extends PostgresConnection {
 
   override async introspect() {
     return this.#schema;
+  }
+
+  /** What the database has become. An app that is made from now on serves it. */
+  become(schema: Introspection) {
+    this.#schema = schema;
+    this.#timeouts.clear();
   }
 
   override normalizeDbError(error: unknown) {
@@ -284,7 +293,25 @@ async function introspect(databaseUrl: string): Promise<Introspection> {
   }
 }
 
-async function claimsOf(key: string, keys: Omit<GatewaySettings, 'databaseUrl' | 'schemas'>) {
+/** One after the other: notify pgrst, 'reload schema'. */
+async function onReload(databaseUrl: string, reload: () => Promise<void>) {
+  const listener = postgres(databaseUrl, { max: 1, onnotice: () => {} });
+  let reloaded = Promise.resolve();
+  await listener.listen('pgrst', (message) => {
+    if (message !== 'reload schema') return;
+    // The schema that it knows stays, as with PostgREST, when the database cannot be read.
+    reloaded = reloaded.then(reload).catch(console.error);
+  });
+  return async () => {
+    await listener.end({ timeout: 1 });
+    await reloaded;
+  };
+}
+
+async function claimsOf(
+  key: string,
+  keys: Omit<GatewaySettings, 'databaseUrl' | 'schemas' | 'reloads'>,
+) {
   if (key === keys.secretKey) return { role: 'service_role' };
   if (key === keys.publishableKey) return { role: 'anon' };
   // A legacy key. Any other token, genuine as it may be, is no key.
@@ -299,23 +326,31 @@ const acceptAnySubject: Middleware = async (context, next) => {
   await next();
 };
 
-async function serveGateway({ databaseUrl, schemas, ...keys }: GatewaySettings) {
+async function serveGateway({ databaseUrl, schemas, reloads, ...keys }: GatewaySettings) {
   const authenticatorUrl = new URL(databaseUrl);
   authenticatorUrl.username = 'authenticator';
   const connection = new Connection(authenticatorUrl.href, await introspect(databaseUrl));
-  const app = new App({
-    connection,
-    api: { schemas, max_rows: 1_000 },
-    auth: { enabled: false, jwt_secret: keys.jwtSecret },
-    options: {
-      server: {
-        disableStudio: true,
-        disableFallback: true,
-        apiKeys: { resolver: resolveKey },
-        middlewares: [acceptAnySubject],
+  const createApp = () =>
+    new App({
+      connection,
+      api: { schemas, max_rows: 1_000 },
+      auth: { enabled: false, jwt_secret: keys.jwtSecret },
+      options: {
+        server: {
+          disableStudio: true,
+          disableFallback: true,
+          apiKeys: { resolver: resolveKey },
+          middlewares: [acceptAnySubject],
+        },
       },
-    },
-  });
+    });
+  let app = createApp();
+  const stopListening = reloads
+    ? await onReload(databaseUrl, async () => {
+        connection.become(await introspect(databaseUrl));
+        app = createApp();
+      })
+    : undefined;
 
   async function resolveKey(key: string) {
     const claims = await claimsOf(key, keys);
@@ -338,6 +373,7 @@ async function serveGateway({ databaseUrl, schemas, ...keys }: GatewaySettings) 
     close: async () => {
       server.close();
       if ('closeAllConnections' in server) server.closeAllConnections();
+      await stopListening?.();
       await connection.close();
     },
   };

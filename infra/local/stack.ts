@@ -9,6 +9,8 @@ export interface StackOptions {
   server?: PostgresOptions;
   /** What else has to be in the database before the Data API reads the schema. */
   setUp?: (databaseUrl: string) => Promise<void>;
+  /** For a stack whose tables change while it runs. */
+  reloads?: boolean;
 }
 
 export interface Stack {
@@ -41,12 +43,12 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 
 async function prepare(
   cluster: LocalPostgres,
-  { seeds = [], setUp }: StackOptions,
+  { seeds = [], setUp, reloads = false }: StackOptions,
 ): Promise<Gateway> {
   const databaseUrl = cluster.adminUrl();
   await bootstrap(databaseUrl);
   await migrate(databaseUrl);
   for (const seed of seeds) await loadSeed(databaseUrl, seed);
   await setUp?.(databaseUrl);
-  return startGateway({ databaseUrl, schemas: ['public', 'nightshift'] });
+  return startGateway({ databaseUrl, schemas: ['public', 'nightshift'], reloads });
 }

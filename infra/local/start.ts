@@ -33,7 +33,7 @@ const release = orLeave(() => holdCheckout(lock, options.port), exitCodes.failed
 // All others go before it, so that a second one can only begin when nothing is left of this one.
 process.on('exit', release);
 note('Booting Postgres, the Supabase gateway and the functions ...');
-const stack = await startStack({ seeds: options.empty ? [] : exampleSeeds });
+const stack = await startStack({ seeds: options.empty ? [] : exampleSeeds, reloads: true });
 if (!options.empty) await fillExamples(stack.databaseUrl, size);
 
 const busName = `nightshift-${stage}`;

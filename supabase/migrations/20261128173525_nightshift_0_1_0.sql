@@ -159,7 +159,8 @@ end;
 $$;
 
 alter table if exists nightshift.settings
-add column if not exists partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0);
+add column if not exists partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0),
+add column if not exists history_secret text;
 
 alter table if exists nightshift.retention_policies
 add column if not exists relation_name text,
@@ -269,7 +270,8 @@ create table if not exists nightshift.settings (
   paused_at timestamptz,
   ledger_retention interval not null default '90 days' check (ledger_retention >= '1 day'),
   trigger_search_path text not null default 'public, extensions',
-  partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0)
+  partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0),
+  history_secret text
 );
 
 comment on table nightshift.settings is 'Settings of the whole installation; always exactly one row.';
@@ -281,6 +283,8 @@ comment on column nightshift.settings.trigger_search_path is
   'The search_path that triggers of the application find when a purge deletes a row and, before Postgres 17, functions in the query of a view that is refreshed. Default: public, extensions.';
 comment on column nightshift.settings.partition_alert_bytes is
   'A partition larger than this, indexes included, is reported. Default 10 GB.';
+comment on column nightshift.settings.history_secret is
+  'The name of the secret in Vault that keys and reasons in the history of deletions are encrypted with; null: they are not. See nightshift.encrypt_deletion_events.';
 
 alter table nightshift.settings enable row level security;
 
@@ -710,9 +714,12 @@ create table if not exists nightshift.soft_delete_tables (
   reason_column name not null,
   operation_column name not null,
   added_columns name[] not null default '{}',
+  active_indexes text[] not null default '{}',
+  added_indexes text[] not null default '{}',
   views boolean not null default true,
   hide boolean not null default false,
   for_users boolean not null default false,
+  realtime boolean not null default false,
   created_at timestamptz not null default now()
 );
 
@@ -725,10 +732,15 @@ comment on column nightshift.soft_delete_tables.by_column is 'Who deleted it: te
 comment on column nightshift.soft_delete_tables.operation_column is
   'By which operation: a uuid whose first 48 bits are its time, which is in the marker too. So the rows of an operation are found by the index of the marker.';
 comment on column nightshift.soft_delete_tables.added_columns is 'The columns that Nightshift added, and takes away again.';
+comment on column nightshift.soft_delete_tables.active_indexes is
+  'Lists of columns, by each of which there is to be an index of the rows that are not deleted.';
+comment on column nightshift.soft_delete_tables.added_indexes is 'Those of them that were not there before, and are taken away again.';
 comment on column nightshift.soft_delete_tables.hide is
   'Whether a restrictive policy hides deleted rows from anon and authenticated.';
 comment on column nightshift.soft_delete_tables.for_users is
   'Whether authenticated may call soft_delete and restore for it: its row level security says of which rows.';
+comment on column nightshift.soft_delete_tables.realtime is
+  'Whether deletions and restores are told to subscribers of Supabase Realtime: see nightshift.announce_changes.';
 
 alter table nightshift.soft_delete_tables enable row level security;
 
@@ -748,7 +760,7 @@ create index if not exists soft_delete_cascades_referencing on nightshift.soft_d
 alter table nightshift.soft_delete_cascades enable row level security;
 
 create table if not exists nightshift.deletion_events (
-  id bigint generated always as identity primary key,
+  id bigint generated always as identity,
   at timestamptz not null default clock_timestamp(),
   transaction xid8 not null default pg_current_xact_id(),
   operation uuid,
@@ -758,11 +770,19 @@ create table if not exists nightshift.deletion_events (
   keys jsonb,
   actor text,
   reason text,
-  details jsonb
-);
+  details jsonb,
+  sealed bytea,
+  sealed_with text,
+  primary key (id, at)
+) partition by range (at);
 
+-- A deletion never fails for want of a partition.
+create table if not exists nightshift.deletion_events_default partition of nightshift.deletion_events default;
+
+comment on table nightshift.deletion_events_default is
+  'What no partition of nightshift.deletion_events is for. Empty where partition-maintenance runs.';
 comment on table nightshift.deletion_events is
-  'What was deleted, restored and purged in tables with soft delete, and what could not be restored: one row a statement and operation, for 10,000 rows at most. Written by a trigger, and by nobody else, and kept for settings.ledger_retention.';
+  'What was deleted, restored and purged in tables with soft delete, and what could not be restored: one row a statement and operation, for 10,000 rows at most. Written by a trigger, and by nobody else. Partitioned by month; its partition policy says how long it is kept.';
 comment on column nightshift.deletion_events.transaction is
   'The transaction that wrote it. What is older than the oldest transaction under way is complete: see nightshift.deleted_since.';
 comment on column nightshift.deletion_events.operation is
@@ -773,11 +793,16 @@ comment on column nightshift.deletion_events.actor is 'The user (the subject of 
 comment on column nightshift.deletion_events.details is
   'Of restore_failed: why, most frequent first: [{code: the SQLSTATE, constraint, raisedIn: a line and function, rows}].';
 
+comment on column nightshift.deletion_events.sealed is
+  'The keys and the reason, encrypted, where settings.history_secret says so; null where that could not be done, and they were not written at all.';
+comment on column nightshift.deletion_events.sealed_with is 'The name of the secret in Vault that they are encrypted with; null: they are not.';
+
 create index if not exists deletion_events_age on nightshift.deletion_events (at);
 create index if not exists deletion_events_at on nightshift.deletion_events (relation_name, at);
 create index if not exists deletion_events_transaction on nightshift.deletion_events (transaction, id);
 create index if not exists deletion_events_operation on nightshift.deletion_events (operation);
 alter table nightshift.deletion_events enable row level security;
+alter table nightshift.deletion_events_default enable row level security;
 
 do $$
 begin
@@ -1232,7 +1257,7 @@ begin
     from pg_catalog.pg_class c
     where c.relnamespace = 'nightshift'::regnamespace and c.relowner <> owner
       and (
-        c.relkind = 'r'
+        c.relkind in ('r', 'p')
         -- The sequence of a column goes with its table.
         or c.relkind = 'S' and not exists (
           select 1 from pg_catalog.pg_depend d
@@ -2785,7 +2810,6 @@ begin
     perform nightshift.require_known_names(begin_run.job, begin_run.input);
   end if;
   perform nightshift.trim_runs(least(as_of, now()));
-  perform nightshift.trim_deletion_events(least(as_of, now()));
 
   select r.* into other from nightshift.runs r
   where r.job = begin_run.job and r.status = 'running' and not r.dry_run and not coalesce(begin_run.dry_run, false);
@@ -4085,7 +4109,9 @@ begin
       hint = 'Name a partitioned table, with its schema: nightshift.add_partition_policy(''public.daily_metrics'', ''1 month'').';
   end if;
   select k.* into key from nightshift.partition_key(policy.parent) k;
-  if key.type is null or parent.relpersistence = 't' or parent.nspname in ('pg_catalog', 'information_schema', 'nightshift') then
+  if key.type is null or parent.relpersistence = 't' or parent.nspname in ('pg_catalog', 'information_schema')
+    or parent.nspname = 'nightshift' and policy.parent <> 'nightshift.deletion_events'::regclass
+  then
     raise exception using
       errcode = 'NS422',
       message = case when parent.relkind = 'p' then format('%s is not partitioned by range of a single column', policy.parent)
@@ -15229,6 +15255,123 @@ $$;
 comment on function nightshift.active_arbiter is
   'The unique index that decides whether a row with some values is there already: its columns, how ON CONFLICT names it, when a row r has the values of v in them, and the columns that only soft delete writes. One among active rows before one among all. Errors: NS422 there is none, and those of columns_named and soft_delete_rules.';
 
+-- supabase/schema/soft-delete/active_index.sql
+
+create or replace function nightshift.active_index(settings nightshift.soft_delete_tables, columns text)
+returns regclass
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select i.indexrelid::regclass
+  from pg_catalog.pg_index i
+  where i.indrelid = settings.relation and i.indisvalid and i.indexprs is null
+    and pg_get_expr(i.indpred, i.indrelid) = case when settings.flag_column is null then format('(%I IS NULL)', settings.marker_column)
+      else format('(%I IS NOT TRUE)', settings.flag_column) end
+    and columns = (
+      select string_agg(quote_ident(a.attname), ', ' order by u.position)
+      from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality u(attnum, position)
+      join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = u.attnum
+    )
+  order by i.indisunique, i.indexrelid
+  limit 1;
+$$;
+
+comment on function nightshift.active_index is
+  'The index of the rows of a table that are not deleted by these columns (as columns_named gives them), or null when there is none.';
+
+-- supabase/schema/soft-delete/announce_changes.sql
+
+-- Tells subscribers of Supabase Realtime what was deleted and restored. Where deleted rows are hidden, the update itself tells them
+-- nothing: they may not see the new row.
+-- Users execute this with the rights of the owner, so nothing of a message comes from them: it is what the trigger has
+-- written to the history in this transaction.
+
+create or replace function nightshift.announce_changes(relation regclass)
+returns void
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  most_keys constant integer := 100;
+  announced constant bigint := coalesce(nullif(current_setting('nightshift.announced', true), '')::bigint, 0);
+  asked regclass := relation;
+  last_event bigint;
+  message record;
+  state text;
+  said text;
+begin
+  -- What is part of a larger call is told once that is done.
+  if coalesce(current_setting('nightshift.operation', true), '') <> '' or not exists (select from nightshift.soft_delete_tables t where t.realtime) then
+    return;
+  end if;
+  select max(e.id) into last_event from nightshift.deletion_events e where e.transaction = pg_current_xact_id();
+  perform set_config('nightshift.announced', last_event::text, true);
+  select t.relation into asked
+  from nightshift.deletion_events e
+  join nightshift.soft_delete_tables t on t.relation::text = e.relation_name
+  where e.transaction = pg_current_xact_id() and e.id > announced and e.action in ('delete', 'restore')
+    and t.realtime and t.relation = coalesce(asked, t.relation)
+  order by e.id
+  limit 1;
+  if asked is null then
+    return;
+  end if;
+  for message in
+    select c.action, case when min(c.first_operation) = max(c.last_operation) then min(c.first_operation) end as operation,
+      jsonb_object_agg(c.relation_name, c.rows) as rows, (
+        select jsonb_agg(k.key order by k.id, k.position)
+        from (
+          select e.id, k.key, k.position
+          from nightshift.deletion_events e
+          cross join lateral jsonb_array_elements(e.keys) with ordinality k(key, position)
+          where e.transaction = pg_current_xact_id() and e.id > announced and e.action = c.action and e.relation_name = asked::text
+          order by e.id, k.position
+          limit most_keys
+        ) k
+      ) as keys
+    from (
+      select e.action, e.relation_name, sum(e.rows) as rows, min(e.operation::text) as first_operation, max(e.operation::text) as last_operation
+      from nightshift.deletion_events e
+      where e.transaction = pg_current_xact_id() and e.id > announced and e.action in ('delete', 'restore')
+      group by e.action, e.relation_name
+    ) c
+    group by c.action
+  loop
+    begin
+      -- Whoever owns it, or its schema, could have it do what they like with the rights of the owner of Nightshift.
+      if exists (
+        select
+        from pg_catalog.pg_proc p
+        join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+        where p.oid = to_regprocedure('realtime.send(jsonb, text, text, boolean)')
+          and nightshift.is_of_realtime(p.proowner) and nightshift.is_of_realtime(n.nspowner)
+      ) then
+        perform realtime.send(jsonb_build_object(
+          'relation', asked::text, 'operation', message.operation, 'rows', message.rows, 'keys', message.keys
+        ), message.action, 'nightshift:' || asked::text, true);
+      else
+        raise warning 'No message about % was sent: realtime.send(jsonb, text, text, boolean) is not there, or belongs to a role without the rights of %', asked, current_user;
+      end if;
+    exception
+      -- Whatever is wrong with Realtime, the deletion is more than the message.
+      when others then
+        get stacked diagnostics state = returned_sqlstate, said = message_text;
+        -- The transaction itself is in trouble, or somebody cancelled it.
+        if state ~ '^(40|53|57)' then
+          raise;
+        end if;
+        raise warning 'No message about % was sent: % (SQLSTATE %)', asked, said, state;
+    end;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.announce_changes is
+  'Sends what this transaction has deleted and restored since it was called last, as private messages of Supabase Realtime: event delete or restore on the topic nightshift:<table>, {relation, operation, rows: {table: rows}, keys: 100 of that table at most}. relation: the table that a call was about; null: the first in which something happened. Sends nothing where that table is without realtime, or within a larger call. Warns where realtime.send is not there, belongs to a stranger, or fails.';
+
 -- supabase/schema/soft-delete/calling_user.sql
 
 create or replace function nightshift.calling_user()
@@ -15242,6 +15385,70 @@ $$;
 
 comment on function nightshift.calling_user is
   'The user on whose behalf a request is made, as auth.uid() has it; null for service_role and without a request.';
+
+-- supabase/schema/soft-delete/cascade_keys.sql
+
+create or replace function nightshift.cascade_keys(relation regclass, cascade text[])
+returns oid[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  entry text;
+  named regclass;
+  columns text;
+  found_keys oid[];
+  all_keys oid[] := '{}';
+begin
+  if cascade is null then
+    return array(
+      select c.oid
+      from nightshift.soft_delete_cascades s
+      join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
+      where s.relation = cascade_keys.relation
+    );
+  end if;
+  foreach entry in array cascade loop
+    named := nightshift.find_relation(entry);
+    columns := null;
+    if named is null then
+      -- As in public.messages(sender_id): the columns of one key of several.
+      named := nightshift.find_relation(substring(entry from '^(.*)\(.*\)\s*$'));
+      columns := regexp_replace(substring(entry from '\(([^()]*)\)\s*$'), '\s*,\s*', ', ', 'g');
+    end if;
+    found_keys := array(
+      select c.oid from pg_catalog.pg_constraint c
+      where c.contype = 'f' and c.conparentid = 0 and c.conrelid = named and c.confrelid = relation
+        and (columns is null or nightshift.key_columns(c.oid) = btrim(columns))
+    );
+    if cardinality(found_keys) <> 1 then
+      raise exception using
+        errcode = case when named is null then 'NS404' else 'NS422' end,
+        message = case
+          when named is null then format('There is no table %s', coalesce(entry, 'null'))
+          when found_keys = '{}' then format('%s has no such foreign key to %s', entry, relation)
+          else format('%s refers to %s in several ways', entry, relation) end,
+        hint = coalesce('Name the foreign key by its columns, one of: ' || (
+          select string_agg(quote_literal(nightshift.key_in_words(c.oid)), ', ')
+          from pg_catalog.pg_constraint c
+          where c.contype = 'f' and c.conparentid = 0 and c.confrelid = relation and (named is null or c.conrelid = named)
+        ), 'Nothing refers to it by a foreign key.');
+    end if;
+    if named <> relation and not exists (select from nightshift.soft_delete_tables t where t.relation = named) then
+      raise exception using
+        errcode = 'NS422',
+        message = format('Rows of %s cannot go along, since soft delete is not enabled for it', named),
+        hint = format('First: select nightshift.enable_soft_delete(%L);', named::text);
+    end if;
+    all_keys := all_keys || found_keys;
+  end loop;
+  return all_keys;
+end;
+$$;
+
+comment on function nightshift.cascade_keys is
+  'The foreign keys that cascade names, or those that were declared before, where it is null: each entry a table that refers to this one, with the columns of the key where there are several. Errors: NS404 no such table, NS422 no or several keys, or a table without soft delete.';
 
 -- supabase/schema/soft-delete/check_soft_delete.sql
 
@@ -15348,14 +15555,18 @@ comment on function nightshift.check_soft_delete is
 
 create or replace function nightshift.column_definition_type(relation regclass, column_name name)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select format_type(a.atttypid, a.atttypmod)
-  from pg_catalog.pg_attribute a
-  where a.attrelid = column_definition_type.relation and a.attname = column_definition_type.column_name
-    and a.attnum > 0 and not a.attisdropped;
+begin
+  return (
+    select format_type(a.atttypid, a.atttypmod)
+    from pg_catalog.pg_attribute a
+    where a.attrelid = column_definition_type.relation and a.attname = column_definition_type.column_name
+      and a.attnum > 0 and not a.attisdropped
+  );
+end;
 $$;
 
 comment on function nightshift.column_definition_type is
@@ -15510,57 +15721,19 @@ returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  entry text;
-  named regclass;
-  columns text;
-  keys oid[];
 begin
   if cascade is null then
     return;
   end if;
   delete from nightshift.soft_delete_cascades s where s.relation = declare_cascades.relation;
-  foreach entry in array cascade loop
-    named := nightshift.find_relation(entry);
-    columns := null;
-    if named is null then
-      -- As in public.messages(sender_id): the columns of one key of several.
-      named := nightshift.find_relation(substring(entry from '^(.*)\(.*\)\s*$'));
-      columns := regexp_replace(substring(entry from '\(([^()]*)\)\s*$'), '\s*,\s*', ', ', 'g');
-    end if;
-    keys := array(
-      select c.oid from pg_catalog.pg_constraint c
-      where c.contype = 'f' and c.conparentid = 0 and c.conrelid = named and c.confrelid = relation
-        and (columns is null or nightshift.key_columns(c.oid) = btrim(columns))
-    );
-    if cardinality(keys) <> 1 then
-      raise exception using
-        errcode = case when named is null then 'NS404' else 'NS422' end,
-        message = case
-          when named is null then format('There is no table %s', coalesce(entry, 'null'))
-          when keys = '{}' then format('%s has no such foreign key to %s', entry, relation)
-          else format('%s refers to %s in several ways', entry, relation) end,
-        hint = coalesce('Name the foreign key by its columns, one of: ' || (
-          select string_agg(quote_literal(nightshift.key_in_words(c.oid)), ', ')
-          from pg_catalog.pg_constraint c
-          where c.contype = 'f' and c.conparentid = 0 and c.confrelid = relation and (named is null or c.conrelid = named)
-        ), 'Nothing refers to it by a foreign key.');
-    end if;
-    if not exists (select from nightshift.soft_delete_tables t where t.relation = named) then
-      raise exception using
-        errcode = 'NS422',
-        message = format('Rows of %s cannot go along, since soft delete is not enabled for it', named),
-        hint = format('First: select nightshift.enable_soft_delete(%L);', named::text);
-    end if;
-    insert into nightshift.soft_delete_cascades (relation, referencing, constraint_name)
-    select declare_cascades.relation, named, c.conname from pg_catalog.pg_constraint c where c.oid = keys[1]
-    on conflict do nothing;
-  end loop;
+  insert into nightshift.soft_delete_cascades (relation, referencing, constraint_name)
+  select declare_cascades.relation, c.conrelid, c.conname
+  from pg_catalog.pg_constraint c where c.oid = any(nightshift.cascade_keys(relation, cascade));
 end;
 $$;
 
 comment on function nightshift.declare_cascades is
-  'Replaces the foreign keys along which deletions in a table go on; null leaves them as they are. Entries name a table that refers to it, with the columns of the key where there are several. Errors: NS404 no such table, NS422 no or several keys, or a table without soft delete.';
+  'Replaces the foreign keys along which deletions in a table go on; null leaves them as they are. Errors: see cascade_keys.';
 
 -- supabase/schema/soft-delete/deleted_since.sql
 
@@ -15910,6 +16083,10 @@ begin
     from unnest(array['active', 'deleted']) k cross join lateral nightshift.soft_delete_view(settings, k) v
     where settings.views
     union all
+    select format('drop index %s;', i.name)
+    from unnest(settings.added_indexes) c cross join lateral (select nightshift.active_index(settings, c) as name) i
+    where i.name is not null
+    union all
     select format('update %s r set %s where %s;', nightshift.scan_of(relation), rules.unmark, rules.deleted)
     where any_deleted and deleted_rows = 'restore'
     union all
@@ -15933,7 +16110,7 @@ end;
 $$;
 
 comment on function nightshift.disable_soft_delete is
-  'Undoes enable_soft_delete: its triggers, policy and views, and the columns that it added, where no row is deleted. deleted_rows says what becomes of rows that are: keep (they stay as they are, and so do the columns) or restore (they are active again); without it such a table is refused. The history stays, and so do the indexes and the retention policy, which are of use without it. Returns {relation, done: the statements}. Errors, nothing changed: NS404, NS422, 2BP01 something else depends on a view or column.';
+  'Undoes enable_soft_delete: its triggers, policy and views, the indexes of active rows that it was asked for, and the columns that it added, where no row is deleted. deleted_rows says what becomes of rows that are: keep (they stay as they are, and so do the columns) or restore (they are active again); without it such a table is refused. The history stays, and so do the other indexes and the retention policy, which are of use without it. Returns {relation, done: the statements}. Errors, nothing changed: NS404, NS422, 2BP01 something else depends on a view or column.';
 
 -- supabase/schema/soft-delete/duplicates_query.sql
 
@@ -16045,6 +16222,8 @@ create or replace function nightshift.enable_soft_delete(
   views boolean default null,
   drop_after interval default null,
   guard boolean default null,
+  realtime boolean default null,
+  active_indexes text[] default null,
   dry_run boolean default false
 )
 returns jsonb
@@ -16059,7 +16238,10 @@ declare
   step nightshift.ddl_step;
   done jsonb := '[]';
   to_do jsonb := '[]';
-  guarded_before constant boolean := (select bool_or(c.guarded) from nightshift.soft_delete_cascades c where c.relation = enable_soft_delete.relation);
+  policy jsonb;
+  guards constant boolean := coalesce(
+    guard, (select bool_or(c.guarded) from nightshift.soft_delete_cascades c where c.relation = enable_soft_delete.relation), false);
+  edges oid[];
   context text;
 begin
   select s.* into settings from nightshift.soft_delete_tables s where s.relation = enable_soft_delete.relation;
@@ -16072,6 +16254,7 @@ begin
   settings.operation_column := coalesce(settings.operation_column, 'deletion_id');
   settings.hide := coalesce(hide, settings.hide, false);
   settings.for_users := coalesce(for_users, settings.for_users, false);
+  settings.realtime := coalesce(realtime, settings.realtime, false);
   settings.views := coalesce(views, settings.views, true);
   settings.created_at := coalesce(settings.created_at, now());
   perform nightshift.check_soft_delete(settings);
@@ -16081,6 +16264,14 @@ begin
     from unnest(array[settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column]) c(name)
     where nightshift.column_type(settings.relation, c.name) is null
   );
+  settings.active_indexes := case when active_indexes is null then coalesce(settings.active_indexes, '{}')
+    else array(select distinct nightshift.columns_named(settings.relation, i) from unnest(active_indexes) i order by 1) end;
+  settings.added_indexes := array(
+    select unnest(settings.added_indexes)
+    union select i from unnest(settings.active_indexes) i where nightshift.active_index(settings, i) is null
+  );
+  -- Before anything is done, and in a dry run as well, since it may refuse.
+  edges := nightshift.cascade_keys(settings.relation, cascade);
   for step in select s.* from nightshift.soft_delete_steps(settings, unique_among_active) s loop
     if dry_run or step.outside_transaction or to_do <> '[]' and step.statement ~ '^(alter table \S+ drop constraint|drop index)' then
       to_do := to_do || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
@@ -16096,22 +16287,33 @@ begin
     on conflict on constraint soft_delete_tables_pkey do update set
       relation_name = excluded.relation_name, marker_column = excluded.marker_column, flag_column = excluded.flag_column,
       by_column = excluded.by_column, reason_column = excluded.reason_column, operation_column = excluded.operation_column,
-      added_columns = excluded.added_columns, views = excluded.views, hide = excluded.hide, for_users = excluded.for_users;
+      added_columns = excluded.added_columns, active_indexes = excluded.active_indexes, added_indexes = excluded.added_indexes,
+      views = excluded.views, hide = excluded.hide, for_users = excluded.for_users, realtime = excluded.realtime;
     perform nightshift.declare_cascades(relation, cascade);
-    update nightshift.soft_delete_cascades c set guarded = coalesce(guard, guarded_before, false)
+    update nightshift.soft_delete_cascades c set guarded = guards
     where c.relation = enable_soft_delete.relation;
-    for step in select s.* from nightshift.guard_steps(relation) s loop
-      execute step.statement;
-      done := done || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
-    end loop;
     perform nightshift.settle_users();
-    if drop_after is not null then
-      done := done || jsonb_build_object('statement', format('select nightshift.add_retention_policy(%L, %L);', relation::text, drop_after),
-        'why', 'Deleted rows are purged once they are older.', 'lock', 'none');
-      perform nightshift.add_retention_policy(relation, drop_after, settings.marker_column, settings.flag_column);
-    end if;
+    perform nightshift.partition_history();
     -- A new view is not known to the Data API before it reads the schema again.
     notify pgrst, 'reload schema';
+  end if;
+  for step in select s.* from nightshift.guard_steps(settings.relation, case when guards then edges else '{}' end) s loop
+    if dry_run then
+      to_do := to_do || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+    else
+      execute step.statement;
+      done := done || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+    end if;
+  end loop;
+  if drop_after is not null then
+    policy := jsonb_build_object('statement', format('select nightshift.add_retention_policy(%L, %L);', relation::text, drop_after),
+      'why', 'Deleted rows are purged once they are older.', 'lock', 'none');
+    if dry_run then
+      to_do := to_do || policy;
+    else
+      perform nightshift.add_retention_policy(relation, drop_after, settings.marker_column, settings.flag_column);
+      done := done || policy;
+    end if;
   end if;
   return jsonb_build_object('relation', relation::text, 'done', done, 'toDo', to_do);
 exception
@@ -16129,7 +16331,34 @@ end;
 $$;
 
 comment on function nightshift.enable_soft_delete is
-  'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. guard: no row of the tables in cascade can be added to a deleted row, pointed to it, or brought back under it. dry_run: only says what it would do. Returns {relation, done, toDo}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';
+  'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. guard: no row of the tables in cascade can be added to a deleted row, pointed to it, or brought back under it. realtime: each deletion and restore is told to subscribers of Supabase Realtime, on the topic nightshift:<table>. active_indexes: lists of columns, like ''customer_id, created_at'', by each of which the rows that are not deleted get an index of their own, in place of the lists given before; an index that this leaves without use stays until disable_soft_delete. dry_run: only says what it would do. Returns {relation, done, toDo}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';
+
+-- supabase/schema/soft-delete/encrypt_deletion_events.sql
+
+create or replace function nightshift.encrypt_deletion_events(secret_name text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  problem record;
+begin
+  if secret_name is not null then
+    problem := nightshift.why_not_sealed(secret_name);
+    if problem.message is not null then
+      raise exception using
+        errcode = 'NS422',
+        message = problem.message,
+        detail = 'Nothing was changed.',
+        hint = problem.hint;
+    end if;
+  end if;
+  update nightshift.settings set history_secret = secret_name where singleton;
+end;
+$$;
+
+comment on function nightshift.encrypt_deletion_events is
+  'Encrypts keys and reasons in the history of deletions from now on, with a secret of Supabase Vault that is named, at least 32 characters long; null ends it. Another name later changes the secret: each entry keeps the name of its own, so keep the old one as long as its entries are to be read. For the owner of Nightshift. Errors, nothing changed: NS422 with the fix.';
 
 -- supabase/schema/soft-delete/find_rows.sql
 
@@ -16137,7 +16366,7 @@ comment on function nightshift.enable_soft_delete is
 -- rights of the role that the API logs in as.
 
 create or replace function nightshift.find_rows(
-  relation regclass, keys jsonb, row_lock text,
+  relation regclass, keys jsonb, row_lock text, as_given boolean default false,
   out asked integer, out active jsonb, out deleted jsonb
 )
 language plpgsql
@@ -16151,18 +16380,23 @@ begin
   -- In the order of the keys, so that two calls wait for each other and are never in a deadlock.
   execute format($query$
     with asked as (select distinct * from jsonb_to_recordset($1) as k(%1$s)),
+    -- Under the name of the marker, which no column of a primary key has, since it can be null.
     seen as materialized (
-      select %2$s as key, %3$s as is_deleted from asked k join %4$s r on %5$s order by %6$s %7$s
-    )
+      select %2$s, %3$s as %4$s from asked k join %5$s r on %6$s order by %2$s %7$s
+    ),
+    counted as (select count(*) filter (where not r.%4$s) as active from seen r)
     select (select count(*) from asked),
-      coalesce(jsonb_agg(key) filter (where not is_deleted), '[]'), coalesce(jsonb_agg(key) filter (where is_deleted), '[]')
-    from seen
-  $query$, rules.key_definition, rules.key_object, rules.deleted, rules.source, rules.key_match, rules.key_order,
+      case when $2 and c.active = jsonb_array_length($1) then $1
+        else (select coalesce(jsonb_agg(%8$s), '[]') from seen r where not r.%4$s) end,
+      (select coalesce(jsonb_agg(%8$s), '[]') from seen r where r.%4$s)
+    from counted c
+  $query$, rules.key_definition, rules.key_order, rules.deleted, substr(rules.marker, 3), rules.source, rules.key_match,
     case row_lock
       when 'update' then 'for update of r' when 'no key update' then 'for no key update of r'
       when 'no key update skip locked' then 'for no key update of r skip locked'
-      when 'no key update nowait' then 'for no key update of r nowait' else 'for key share of r' end)
-  into asked, active, deleted using keys;
+      when 'no key update nowait' then 'for no key update of r nowait' else 'for key share of r' end,
+    rules.key_object)
+  into asked, active, deleted using keys, as_given;
 exception
   when data_exception or check_violation then
     raise exception using
@@ -16176,7 +16410,7 @@ end;
 $$;
 
 comment on function nightshift.find_rows is
-  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update; no key update, also with skip locked or nowait, for which nobody waits who adds a row that refers to it; or key share, for which only who deletes a row for good waits). Errors: NS422 a key is no value of its type, and those of soft_delete_rules.';
+  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update; no key update, also with skip locked or nowait, for which nobody waits who adds a row that refers to it; or key share, for which only who deletes a row for good waits). as_given: where all of them are active, their keys may be those that were passed, whatever they look like, which is faster. Errors: NS422 a key is no value of its type, and those of soft_delete_rules.';
 
 -- supabase/schema/soft-delete/guard_child.sql
 
@@ -16250,7 +16484,7 @@ comment on function nightshift.guard_child is
 
 -- supabase/schema/soft-delete/guard_steps.sql
 
-create or replace function nightshift.guard_steps(relation regclass)
+create or replace function nightshift.guard_steps(relation regclass, guarded_keys oid[] default null)
 returns setof nightshift.ddl_step
 language sql
 stable
@@ -16267,7 +16501,7 @@ as $$
       else format('ACCESS EXCLUSIVE on %s for a moment, once it has it', e.referencing) end,
     false
   from (
-    select c.conrelid::regclass as referencing, c.conname as constraint_name, coalesce(s.guarded, false) as guarded,
+    select c.conrelid::regclass as referencing, c.conname as constraint_name, coalesce(c.oid = any(guarded_keys), s.guarded, false) as guarded,
       left('zz_nightshift_guard_' || c.conname, 63)::name as trigger_name
     from pg_catalog.pg_constraint c
     left join nightshift.soft_delete_cascades s
@@ -16281,7 +16515,30 @@ as $$
 $$;
 
 comment on function nightshift.guard_steps is
-  'The statements that give the tables whose rows go along with those of a table the triggers of guard, or take them away, as soft_delete_cascades says; none when they are so.';
+  'The statements that give the tables whose rows go along with those of a table the triggers of guard, or take them away; none when they are so. guarded_keys: the foreign keys that are to have them; null: as soft_delete_cascades says.';
+
+-- supabase/schema/soft-delete/history_secret.sql
+
+create or replace function nightshift.history_secret()
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if to_regclass('vault.decrypted_secrets') is null then
+    raise exception using
+      errcode = 'NS404',
+      message = 'There is no Vault',
+      hint = 'create extension supabase_vault with schema vault; or, elsewhere, a view vault.decrypted_secrets (name, decrypted_secret).';
+  end if;
+  return format('(select v.decrypted_secret::text from %s v where v.name::text operator(pg_catalog.=) %%s)',
+    nightshift.trusted_name('vault.decrypted_secrets'));
+end;
+$$;
+
+comment on function nightshift.history_secret is
+  'The SQL that reads a secret of Vault, with %s for its name. Read within the statement that uses it, a secret is in no text, parameter or variable, and so in no log. Errors: NS404 no Vault, NS422 it belongs to somebody else.';
 
 -- supabase/schema/soft-delete/hold_parents.sql
 
@@ -16352,10 +16609,12 @@ create or replace function nightshift.index_columns(
   index regclass, out "position" integer, out name name, out type text, out cast_left text, out operator text, out cast_right text
 )
 returns setof record
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   -- The type that the operator takes, without a length: a cast to varchar(3) would cut a value short, and find another row.
   select u.position::integer, a.attname,
     case o.cast_right when '' then format('%I.%I', tn.nspname, t.typname) else substr(o.cast_right, 3) end,
@@ -16371,6 +16630,7 @@ as $$
   cross join lateral nightshift.trusted_operator(p.amopopr) o
   where i.indexrelid = index_columns.index
   order by u.position;
+end;
 $$;
 
 comment on function nightshift.index_columns is
@@ -16414,7 +16674,8 @@ begin
       'relation', settings.relation_name,
       'columns', jsonb_strip_nulls(jsonb_build_object('marker', settings.marker_column, 'flag', settings.flag_column, 'by', settings.by_column,
         'reason', settings.reason_column, 'operation', settings.operation_column)),
-      'views', settings.views, 'hide', settings.hide, 'forUsers', settings.for_users,
+      'views', settings.views, 'hide', settings.hide, 'forUsers', settings.for_users, 'realtime', settings.realtime,
+      'activeIndexes', settings.active_indexes,
       'cascade', (
         select coalesce(jsonb_agg(s.referencing::text order by s.referencing::text), '[]')
         from nightshift.soft_delete_cascades s where s.relation = settings.relation
@@ -16438,7 +16699,21 @@ end;
 $$;
 
 comment on function nightshift.inspect_soft_delete is
-  'Each table with soft delete, or one, as an array: {relation, columns, views, hide, forUsers, cascade, missing: what has drifted since it was enabled, each with the statement that mends it, [{statement, why, lock}]; advice: what else is not safe or fast, in the same form}. Errors: NS404 not enabled for it.';
+  'Each table with soft delete, or one, as an array: {relation, columns, views, hide, forUsers, realtime, activeIndexes, cascade, missing: what has drifted since it was enabled, each with the statement that mends it, [{statement, why, lock}]; advice: what else is not safe or fast, in the same form}. Errors: NS404 not enabled for it.';
+
+-- supabase/schema/soft-delete/is_of_realtime.sql
+
+create or replace function nightshift.is_of_realtime(owner oid)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select pg_has_role(owner, current_user::regrole, 'usage') or owner = to_regrole('supabase_realtime_admin');
+$$;
+
+comment on function nightshift.is_of_realtime is
+  'Whether code of this owner may run in the name of Realtime: it is of a role that has the rights of the owner of Nightshift anyway, or of the one that Supabase made for it, and lets nobody else make.';
 
 -- supabase/schema/soft-delete/key_of.sql
 
@@ -16446,15 +16721,19 @@ create or replace function nightshift.key_of(
   relation regclass, out "position" integer, out name name, out type text, out cast_left text, out operator text
 )
 returns setof record
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+-- In this language a session plans the query once, which takes longer than to run it, and each deletion runs it several times.
+begin
+  return query
   select c."position", c.name, c.type, c.cast_left, c.operator
   from pg_catalog.pg_index i
   cross join lateral nightshift.index_columns(i.indexrelid) c
   where i.indrelid = key_of.relation and i.indisprimary
   order by c."position";
+end;
 $$;
 
 comment on function nightshift.key_of is
@@ -16488,12 +16767,15 @@ begin
   select jsonb_agg(case when single is not null and jsonb_typeof(e) <> 'object' then jsonb_build_object(single, e) else e end)
   into objects
   from jsonb_array_elements(keys) e;
-  select o into wrong
-  from jsonb_array_elements(objects) o
-  where jsonb_typeof(o) <> 'object'
-    or exists (select from unnest(key_names) n where coalesce(jsonb_typeof(o -> n), 'null') in ('null', 'object', 'array'))
-  limit 1;
-  if found then
+  -- Values of a single column are looked at in one go, which takes a tenth of the time.
+  if single is null or jsonb_path_exists(keys, 'strict $[*] ? (@.type() == "null" || @.type() == "object" || @.type() == "array")') then
+    select o into wrong
+    from jsonb_array_elements(objects) o
+    where jsonb_typeof(o) <> 'object'
+      or exists (select from unnest(key_names) n where coalesce(jsonb_typeof(o -> n), 'null') in ('null', 'object', 'array'))
+    limit 1;
+  end if;
+  if wrong is not null then
     raise exception using
       errcode = 'NS422',
       message = format('One of the keys is not a value of the primary key of %s: %s', relation,
@@ -16521,19 +16803,33 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
+-- Planned for what is asked, it reads only the months that are asked for.
+set plan_cache_mode = force_custom_plan
 as $$
 declare
+  caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  may_reveal constant boolean := has_function_privilege(caller, 'nightshift.reveal_deletion_event(bigint)', 'EXECUTE');
   context text;
 begin
   return query
     select jsonb_build_object('id', e.id, 'at', e.at, 'operation', e.operation, 'action', e.action, 'relation', e.relation_name,
-      'rows', e.rows, 'keys', e.keys, 'actor', e.actor, 'reason', e.reason, 'details', e.details)
-    from nightshift.deletion_events e
-    where (list_deletion_events.relation is null or e.relation_name = list_deletion_events.relation::text)
-      and (since is null or e.at >= since)
-      and (before is null or e.id < before)
-    order by e.id desc
-    limit least(greatest(coalesce(max_events, 100), 1), 1000);
+      'rows', e.rows, 'keys', c.content -> 'keys', 'actor', e.actor, 'reason', c.content -> 'reason', 'details', e.details,
+      'sealed', c.content is null)
+    from (
+      select h.* from nightshift.deletion_events h
+      where (list_deletion_events.relation is null or h.relation_name = list_deletion_events.relation::text)
+        and (since is null or h.at >= since)
+        and (before is null or h.id < before)
+      order by h.id desc
+      limit least(greatest(coalesce(max_events, 100), 1), 1000)
+    ) e
+    cross join lateral (
+      select case when e.sealed_with is null then jsonb_build_object('keys', e.keys, 'reason', e.reason)
+        when may_reveal then nightshift.reveal_deletion_event(e.id) end
+      -- So that it is opened once.
+      offset 0
+    ) c(content)
+    order by e.id desc;
 exception
   when serialization_failure then
     get stacked diagnostics context = pg_exception_context;
@@ -16542,7 +16838,7 @@ end;
 $$;
 
 comment on function nightshift.list_deletion_events is
-  'What was deleted, restored and purged, and what could not be restored, newest first: {id, at, operation, action, relation, rows, keys, actor, reason, details}, of one table or all, since a moment, max_events (default 100, 1,000 at most). before: the id of the last one of the page before.';
+  'What was deleted, restored and purged, and what could not be restored, newest first: {id, at, operation, action, relation, rows, keys, actor, reason, details, sealed}, of one table or all, since a moment, max_events (default 100, 1,000 at most). before: the id of the last one of the page before. sealed: its keys and reason are encrypted, and not shown, since the caller may not execute nightshift.reveal_deletion_event, or the secret is gone.';
 
 -- supabase/schema/soft-delete/mark_deletion.sql
 
@@ -16657,6 +16953,83 @@ $$;
 
 comment on function nightshift.override_assignments is
   'Assignments of the columns that a restored row gets anew, from the object $2; empty for none. Errors: NS422 several rows, or no such column.';
+
+-- supabase/schema/soft-delete/partition_history.sql
+
+-- The history in partitions of a month, kept and dropped like those of any other table, from the first table with soft delete on.
+-- Why not by the migration: a policy is work for partition-maintenance, which many have no other use for.
+-- Locks: those of create_missing_partitions on the history, which nobody writes yet.
+
+create or replace function nightshift.partition_history()
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (
+    select from pg_catalog.pg_inherits i
+    where i.inhparent = 'nightshift.deletion_events'::regclass and i.inhrelid <> 'nightshift.deletion_events_default'::regclass
+  ) then
+    return;
+  end if;
+  insert into nightshift.partition_policies (parent, parent_name, every, premake, retention, retire, grace, max_fraction)
+  values ('nightshift.deletion_events', 'nightshift.deletion_events', '1 month', 2, '13 months', 'drop', '7 days', 0.5)
+  on conflict do nothing;
+  -- Otherwise the next run makes them, and the default partition takes what comes until then.
+  if current_setting('transaction_isolation') = 'read committed' then
+    perform nightshift.create_missing_partitions('nightshift.deletion_events');
+  end if;
+end;
+$$;
+
+comment on function nightshift.partition_history is
+  'Declares the partition policy of nightshift.deletion_events and makes its first partitions, unless it has any: a policy that was altered or removed since stays so. By default it keeps what is 13 months old.';
+
+-- supabase/schema/soft-delete/pgcrypto_function.sql
+
+create or replace function nightshift.pgcrypto_function(function_name name, arguments text)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  own_role constant oid := current_user::regrole;
+  found_function record;
+begin
+  -- By the extension, and not by the name: a function of that name may be anybody's.
+  select quote_ident(n.nspname) || '.' || quote_ident(p.proname) as name, n.nspname, p.proowner,
+    case n.nspowner when 'pg_database_owner'::regrole
+      then (select d.datdba from pg_catalog.pg_database d where d.datname = current_database()) else n.nspowner end as schema_owner
+  into found_function
+  from pg_catalog.pg_proc p
+  join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+  where p.proname = pgcrypto_function.function_name and oidvectortypes(p.proargtypes) = pgcrypto_function.arguments
+    and exists (
+      select from pg_catalog.pg_depend d
+      where d.classid = 'pg_catalog.pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e'
+        and d.refclassid = 'pg_catalog.pg_extension'::regclass
+        and d.refobjid = (select e.oid from pg_catalog.pg_extension e where e.extname = 'pgcrypto')
+    );
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = 'The extension pgcrypto is not there',
+      hint = 'create extension pgcrypto with schema extensions;';
+  end if;
+  if not pg_has_role(found_function.schema_owner, own_role, 'usage') or not pg_has_role(found_function.proowner, own_role, 'usage') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('The extension pgcrypto is in the schema %I, which belongs to %I', found_function.nspname, found_function.schema_owner::regrole),
+      detail = format('Who owns the schema can put a function of their own in its place, which would run with the rights of %I.', current_user),
+      hint = 'alter extension pgcrypto set schema extensions;';
+  end if;
+  return found_function.name;
+end;
+$$;
+
+comment on function nightshift.pgcrypto_function is
+  'The name of a function of pgcrypto, with its schema, for a statement that Nightshift makes. With arguments of just these types, like ''text, text'',, no other is a better match. Errors: NS404 the extension is not there, NS422 somebody else could have put another in its place.';
 
 -- supabase/schema/soft-delete/plan_delete.sql
 
@@ -16993,6 +17366,7 @@ begin
   end if;
   perform set_config('nightshift.operation', operation_before, true);
   perform set_config('nightshift.show_deleted', shown_before, true);
+  perform nightshift.announce_changes(relation);
   return jsonb_build_object(
     'action', case when existing.key is null or existing.is_deleted and on_deleted = 'create' then 'inserted'
       when existing.is_deleted then 'revived' else 'updated' end,
@@ -17071,6 +17445,8 @@ begin
         nullif(current_setting('role'), 'none'), session_user),
       nullif(current_setting('nightshift.reason', true), '');
   end if;
+  -- A plain update is a call of its own.
+  perform nightshift.announce_changes(tg_relid);
   return null;
 end;
 $$;
@@ -17220,6 +17596,7 @@ begin
       hint = case when is_active then 'There is nothing to restore.'
         else 'It may have been purged, or row level security keeps it from this user.' end;
   end if;
+  perform nightshift.announce_changes(relation);
   return answer;
 exception
   when serialization_failure then
@@ -17368,9 +17745,11 @@ begin
 
       -- Triggers of the application were written for the application's own search path, not for ours.
       perform set_config('search_path', rules.trigger_path, true);
+      -- By their keys: the index of deleted rows, which looks small until the table is analyzed, would be read as a whole for each
+      -- of them, and coalesce keeps it from being considered.
       execute format($query$
         with updated as (
-          update %1$s r set %2$s%3$s from pg_catalog.jsonb_to_recordset($1) as k(%4$s) where %5$s and %6$s returning %6$s as kept
+          update %1$s r set %2$s%3$s from pg_catalog.jsonb_to_recordset($1) as k(%4$s) where %5$s and coalesce(%6$s, false) returning %6$s as kept
         )
         select pg_catalog.count(*) filter (where not u.kept) from updated u
       $query$, rules.source, rules.unmark, changes, rules.key_definition, rules.key_match, rules.deleted)
@@ -17496,6 +17875,7 @@ begin
       message = format('Operation %s has no deleted rows', operation),
       hint = 'They were restored or purged already, or belong to tables that are not for users.';
   end if;
+  perform nightshift.announce_changes(null);
   return answer;
 exception
   when serialization_failure then
@@ -17554,6 +17934,7 @@ begin
     part := nightshift.restore_keys(relation, page.keys, on_conflict, restored_by, reason);
   end if;
   perform set_config('nightshift.show_deleted', shown_before, true);
+  perform nightshift.announce_changes(relation);
   return jsonb_build_object(
     'restored', coalesce(part -> 'restored', '0'), 'failed', coalesce(part -> 'failed', '[]'), 'parents', coalesce(part -> 'parents', '0'),
     'replaced', coalesce(part -> 'replaced', '0'), 'after', case when page.rows = most_rows then page.place end
@@ -17648,6 +18029,46 @@ $$;
 comment on function nightshift.restricting_rows is
   'How many rows, 1,000 at most for each foreign key, hold rows with these keys by ON DELETE RESTRICT: see restricting_keys. going: the keys of rows that go with them, by table. It sees all rows, as the check of a foreign key does: what the caller cannot see holds a row just the same.';
 
+-- supabase/schema/soft-delete/reveal_deletion_event.sql
+
+create or replace function nightshift.reveal_deletion_event(id bigint)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+-- Called for each entry of a list, by a function that has its own statement planned anew.
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  event nightshift.deletion_events;
+  content text;
+  context text;
+begin
+  select e.* into event from nightshift.deletion_events e where e.id = reveal_deletion_event.id;
+  if event.sealed_with is null then
+    return case when event.id is not null then jsonb_build_object('keys', event.keys, 'reason', event.reason) end;
+  end if;
+  execute format('select %s($1, %s)',
+    nightshift.pgcrypto_function('pgp_sym_decrypt', 'bytea, text'), format(nightshift.history_secret(), '$2'))
+  into content using event.sealed, event.sealed_with;
+  return content::jsonb;
+exception
+  -- The secret is gone, or another has its name now.
+  when sqlstate 'NS404' or sqlstate 'NS422' or syntax_error_or_access_rule_violation or data_exception or external_routine_exception or external_routine_invocation_exception
+    or cardinality_violation or feature_not_supported or object_not_in_prerequisite_state or plpgsql_error or internal_error
+  then
+    return null;
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.reveal_deletion_event is
+  'The keys and the reason of an entry of the history, {keys, reason}, also where they are encrypted; null when there is no such entry, or when the secret is gone or is another now. Nobody but the owner may execute it until it is granted, and whoever may is shown them by list_deletion_events.';
+
 -- supabase/schema/soft-delete/rows_of_operation.sql
 
 create or replace function nightshift.rows_of_operation(
@@ -17684,6 +18105,67 @@ $$;
 comment on function nightshift.rows_of_operation is
   'The keys of the next rows of a table that an operation deleted and that are deleted still, in the order of the key, after one of them or from the first on. Errors: see soft_delete_rules.';
 
+-- supabase/schema/soft-delete/seal.sql
+
+-- The secret is no password that somebody thought of, so it is not stretched (s2k-mode), which would take two milliseconds an entry.
+
+create or replace function nightshift.seal(content jsonb, secret_name text)
+returns bytea
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  sealed bytea;
+begin
+  execute format('select %s($1, %s, ''cipher-algo=aes256, s2k-mode=1''::text)',
+    nightshift.pgcrypto_function('pgp_sym_encrypt', 'text, text, text'), format(nightshift.history_secret(), '$2'))
+  into sealed using content::text, secret_name;
+  return sealed;
+end;
+$$;
+
+comment on function nightshift.seal is
+  'Encrypts content with a secret of Vault; null when there is no secret of that name. Errors: those of pgcrypto_function and history_secret, 42501 the owner may not read it, and what Vault raises.';
+
+-- supabase/schema/soft-delete/seal_deletion_event.sql
+
+-- Keys and reasons are encrypted before they are written, whoever writes.
+-- Without the secret a deletion goes on, and they are not written: the rows are still found by their operation, until they are
+-- purged. To refuse would let the loss of a secret stop the application, and to write them in clear would tell what is not to be told.
+
+create or replace function nightshift.seal_deletion_event()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  secret_name constant text := (select s.history_secret from nightshift.settings s);
+begin
+  if secret_name is null or new.sealed_with is not null or num_nonnulls(new.keys, new.reason) = 0 then
+    return new;
+  end if;
+  begin
+    new.sealed := nightshift.seal(jsonb_build_object('keys', new.keys, 'reason', new.reason), secret_name);
+  exception
+    when sqlstate 'NS404' or sqlstate 'NS422' or syntax_error_or_access_rule_violation or data_exception or external_routine_exception or external_routine_invocation_exception
+      or cardinality_violation or feature_not_supported or object_not_in_prerequisite_state or plpgsql_error or internal_error
+    then
+      new.sealed := null;
+  end;
+  new.sealed_with := secret_name;
+  new.keys := null;
+  new.reason := null;
+  return new;
+end;
+$$;
+
+comment on function nightshift.seal_deletion_event is
+  'Trigger of nightshift.deletion_events: where settings.history_secret says so, puts keys and reason into sealed, or leaves them out where they cannot be encrypted.';
+
+create or replace trigger seal_deletion_event before insert on nightshift.deletion_events
+for each row execute function nightshift.seal_deletion_event();
+
 -- supabase/schema/soft-delete/settle_users.sql
 
 create or replace function nightshift.settle_users()
@@ -17692,14 +18174,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- What users call, and what that executes with their rights.
-  functions constant text := 'nightshift.soft_delete, nightshift.soft_delete_where, nightshift.plan_delete, nightshift.plan_restore, nightshift.restore, nightshift.restore_operation, '
-    || 'nightshift.find_rows, nightshift.deletion_hash, nightshift.restricting_rows, nightshift.condition_in_sql, nightshift.put_active, nightshift.active_arbiter, nightshift.deleted_since, nightshift.deletions_since, '
-    || 'nightshift.soft_delete_rules, nightshift.keys_asked, nightshift.deletion_actor, nightshift.deletion_operation, '
-    || 'nightshift.start_operation, nightshift.operation_time, nightshift.calling_user, nightshift.edges_to_children, '
-    || 'nightshift.edges_to_parents, nightshift.hold_parents, nightshift.require_unrestricted, nightshift.unique_conflicts, '
-    || 'nightshift.override_assignments, nightshift.record_failed_restores, nightshift.raise_conflict, nightshift.restore_keys, nightshift.rows_of_operation, '
-    || 'nightshift.place_in_code, nightshift.code_in_context, nightshift.column_type, nightshift.soft_delete_tables_of_operation';
+  functions constant text := (select string_agg(format('nightshift.%I', f), ', ') from unnest(nightshift.user_functions()) f);
 begin
   if to_regrole('authenticated') is null then
     return;
@@ -17716,6 +18191,37 @@ $$;
 
 comment on function nightshift.settle_users is
   'Lets authenticated call soft_delete and restore, where a table is enabled for users, and nothing where none is.';
+
+-- supabase/schema/soft-delete/shows_only.sql
+
+create or replace function nightshift.shows_only(view_oid oid, settings nightshift.soft_delete_tables, kind text)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select exists (
+    select
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    -- Since version 16 Postgres prints a column without its table where there is one table only.
+    cross join lateral unnest(array['', quote_ident(c.relname) || '.']) p(prefix)
+    cross join lateral (
+      select p.prefix || quote_ident(settings.marker_column), p.prefix || quote_ident(settings.flag_column)
+    ) q(marker, flag)
+    cross join lateral unnest(case kind
+      when 'active' then array[q.marker || ' IS NULL', q.flag || ' IS NOT TRUE', 'NOT ' || q.flag, q.flag || ' = false']
+      else array[q.marker || ' IS NOT NULL', q.flag || ' IS TRUE', q.flag, q.flag || ' = true'] end) w(condition)
+    where c.oid = settings.relation
+      and pg_get_viewdef(view_oid, true) = format(E' SELECT %s\n   FROM %I.%I\n  WHERE %s;', (
+        select string_agg(p.prefix || quote_ident(a.attname), E',\n    ' order by a.attnum)
+        from pg_catalog.pg_attribute a where a.attrelid = view_oid and a.attnum > 0 and not a.attisdropped
+      ), n.nspname, c.relname, w.condition)
+  );
+$$;
+
+comment on function nightshift.shows_only is
+  'Whether a view shows columns of a table with soft delete as they are, of the rows that are not deleted (kind: active) or are (deleted), and of no others. One with an alias, or that says the same in another way, is not known as such.';
 
 -- supabase/schema/soft-delete/soft_delete.sql
 
@@ -17770,7 +18276,7 @@ begin
     if position > 1 then
       rules := nightshift.soft_delete_rules(tables[position]);
     end if;
-    select f.* into rows_found from nightshift.find_rows(tables[position], key_sets[position], 'update') f;
+    select f.* into rows_found from nightshift.find_rows(tables[position], key_sets[position], 'update', as_given => true) f;
     active := rows_found.active;
     -- A caller who lost the answer and repeats the call learns that the rows were deleted by it, and not by others.
     if position = 1 and operation is not null and rows_found.deleted <> '[]' then
@@ -17782,8 +18288,10 @@ begin
 
     -- Triggers of the application were written for the application's own search path.
     perform set_config('search_path', rules.trigger_path, true);
-    execute format('update %s r set %s from pg_catalog.jsonb_to_recordset($1) as k(%s) where %s and not (%s)',
-      rules.source, rules.mark, rules.key_definition, rules.key_match, rules.deleted)
+    -- By their keys alone, since they are locked and active: an index of active rows that was empty when the table was analyzed
+    -- looks like a way to each of them, and all of it would be read each time.
+    execute format('update %s r set %s from pg_catalog.jsonb_to_recordset($1) as k(%s) where %s',
+      rules.source, rules.mark, rules.key_definition, rules.key_match)
     using active, stamp, actor, reason, operation_id;
     get diagnostics changed = row_count;
     perform set_config('search_path', path_before, true);
@@ -17819,13 +18327,14 @@ begin
       hint = case already_deleted when 1 then 'It keeps the time, the user and the reason of its first deletion. To bring it back: nightshift.restore.'
         else 'Row level security says which rows a user may see and change.' end;
   end if;
-  if repeated = 0 and confirmed <> nightshift.deletion_hash(asked_keys, steps) then
+  if confirmed is not null and repeated = 0 and confirmed <> nightshift.deletion_hash(asked_keys, steps) then
     raise exception using
       errcode = 'NS409',
       message = 'What would be deleted is no longer what was confirmed',
       detail = 'Nothing was deleted.',
       hint = 'Show what would be deleted now, and pass its hash: nightshift.plan_delete.';
   end if;
+  perform nightshift.announce_changes(relation);
   return jsonb_build_object(
     'operation', operation_id,
     'deletedAt', stamp,
@@ -18114,6 +18623,18 @@ begin
     return next step;
   end if;
 
+  foreach columns in array settings.active_indexes loop
+    columns := nightshift.columns_named(relation, columns);
+    if nightshift.active_index(settings, columns) is null then
+      step.outside_transaction := large and not partitioned;
+      step.lock := case when step.outside_transaction then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
+      step.statement := format('create index %son %s (%s) where %s;', case when step.outside_transaction then 'concurrently ' else '' end, source, columns,
+        case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
+      step.why := format('Finds active rows by %s, and counts them, without reading deleted ones.', columns);
+      return next step;
+    end if;
+  end loop;
+
   foreach columns in array coalesce(unique_among_active, '{}') loop
     columns := nightshift.columns_named(relation, columns);
     has_partial := false;
@@ -18236,7 +18757,9 @@ declare
   owner name;
   source text;
   columns text;
+  description constant text := case kind when 'active' then 'The rows that are not deleted of ' else 'The deleted rows of ' end;
   existing record;
+  is_same boolean;
 begin
   select c.relowner::regrole::text, format('%I.%I', n.nspname, c.relname), format('%I.%I', n.nspname, left(kind || '_' || c.relname, 63))
   into owner, source, view_name
@@ -18264,13 +18787,15 @@ begin
   join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
   where c.oid = to_regclass(view_name)
   group by c.oid;
-  if existing.relkind <> 'v' then
+  is_same := existing.oid is null or nightshift.shows_only(existing.oid, settings, kind);
+  -- One of Nightshift that was changed since is known by its comment, and made anew.
+  if existing.relkind <> 'v' or not is_same and not starts_with(coalesce(obj_description(existing.oid, 'pg_class'), ''), description) then
     raise exception using
       errcode = 'NS422',
-      message = format('%s is there already, and is no view', view_name),
+      message = format(case existing.relkind when 'v' then '%s is there already, and shows something else' else '%s is there already, and is no view' end, view_name),
       hint = format('Rename it, or do without the views: select nightshift.enable_soft_delete(%L, views => false);', relation::text);
   end if;
-  if existing.columns = columns and existing.invoker then
+  if is_same and existing.columns = columns and existing.invoker then
     return;
   end if;
   statements := concat_ws(E'\n',
@@ -18281,7 +18806,7 @@ begin
       case when settings.flag_column is null then format('%I is %s', settings.marker_column, case kind when 'active' then 'null' else 'not null' end)
         else format('%I is %s', settings.flag_column, case kind when 'active' then 'not true' else 'true' end) end),
     format('alter view %s owner to %s;', view_name, owner),
-    format('comment on view %s is %L;', view_name, case kind when 'active' then 'The rows that are not deleted of ' else 'The deleted rows of ' end || relation::text
+    format('comment on view %s is %L;', view_name, description || relation::text
       || coalesce('. ' || obj_description(relation, 'pg_class'), '')),
     -- What default privileges give would be more than the table gives.
     (select format('revoke all on %s from %s;', view_name, string_agg(r.name, ', '))
@@ -18409,31 +18934,6 @@ $$;
 comment on function nightshift.start_operation is
   'The id of a new operation: a uuid of version 7, whose time, in whole milliseconds, is the deleted_at of all its rows (see operation_time). at: default now.';
 
--- supabase/schema/soft-delete/trim_deletion_events.sql
-
-create or replace function nightshift.trim_deletion_events(as_of timestamptz default now())
-returns bigint
-language sql
-security definer
-set search_path = pg_catalog, pg_temp
-as $$
-  with trimmed as (
-    delete from nightshift.deletion_events e
-    where e.id in (
-      select old.id
-      from nightshift.deletion_events old
-      where old.at < trim_deletion_events.as_of - (select s.ledger_retention from nightshift.settings s)
-      order by old.at
-      limit 1000
-    )
-    returning 1
-  )
-  select count(*) from trimmed;
-$$;
-
-comment on function nightshift.trim_deletion_events is
-  'Deletes at most 1,000 entries of the history of deletions older than settings.ledger_retention (default 90 days); returns how many. begin_run calls it.';
-
 -- supabase/schema/soft-delete/unique_conflicts.sql
 
 create or replace function nightshift.unique_conflicts(relation regclass, out index_name regclass, out blocking text)
@@ -18476,6 +18976,68 @@ $$;
 
 comment on function nightshift.unique_conflicts is
   'The unique indexes of a table that hold among some of its rows only, each with a query for what keeps the rows with the keys $1 from coming back: [{key: of such a row, blocking: the key of the active row that has its values}].';
+
+-- supabase/schema/soft-delete/user_functions.sql
+
+create or replace function nightshift.user_functions()
+returns name[]
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  -- What users call, and what that executes with their rights.
+  select array[
+    'soft_delete', 'soft_delete_where', 'plan_delete', 'plan_restore', 'restore', 'restore_operation',
+    'find_rows', 'deletion_hash', 'restricting_rows', 'condition_in_sql', 'put_active', 'active_arbiter', 'deleted_since', 'deletions_since',
+    'soft_delete_rules', 'keys_asked', 'deletion_actor', 'deletion_operation',
+    'start_operation', 'operation_time', 'calling_user', 'edges_to_children',
+    'edges_to_parents', 'hold_parents', 'require_unrestricted', 'unique_conflicts',
+    'override_assignments', 'record_failed_restores', 'raise_conflict',
+    'restore_keys', 'rows_of_operation', 'announce_changes', 'place_in_code', 'code_in_context', 'column_type', 'soft_delete_tables_of_operation'
+  ]::name[];
+$$;
+
+comment on function nightshift.user_functions is
+  'The functions of Nightshift that authenticated may execute once a table is enabled for users: soft_delete, restore and what they are made of.';
+
+-- supabase/schema/soft-delete/why_not_sealed.sql
+
+create or replace function nightshift.why_not_sealed(secret_name text, out message text, out hint text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  sealed bytea;
+  is_short boolean;
+begin
+  sealed := nightshift.seal('{}', secret_name);
+  if sealed is null then
+    message := format('There is no secret %L in Vault', secret_name);
+    hint := format('select vault.create_secret(encode(extensions.gen_random_bytes(32), ''hex''), %L);', secret_name);
+    return;
+  end if;
+  execute format('select length(%s) < 32', format(nightshift.history_secret(), '$1')) into is_short using secret_name;
+  if is_short then
+    message := format('The secret %L is shorter than 32 characters', secret_name);
+    hint := 'One that can be guessed protects nothing: select vault.create_secret(encode(extensions.gen_random_bytes(32), ''hex''), <another name>);';
+  end if;
+exception
+  when sqlstate 'NS404' or sqlstate 'NS422' then
+    get stacked diagnostics message = message_text, hint = pg_exception_hint;
+  when insufficient_privilege then
+    message := format('%I may not read the secrets of Vault', current_user);
+    hint := format('grant usage on schema vault to %1$I; grant select on vault.decrypted_secrets to %1$I;', current_user);
+  when syntax_error_or_access_rule_violation or data_exception or external_routine_exception or external_routine_invocation_exception
+    or cardinality_violation or feature_not_supported or object_not_in_prerequisite_state or plpgsql_error or internal_error
+  then
+    message := format('The secret %L cannot be used to encrypt (%s)', secret_name, sqlstate);
+    hint := 'Look whether Vault gives it out: select name, length(decrypted_secret) from vault.decrypted_secrets;';
+end;
+$$;
+
+comment on function nightshift.why_not_sealed is
+  'What keeps the history from being encrypted with a secret of Vault, in words, with the fix; nulls for nothing.';
 
 -- supabase/schema/health/checks/backlog_age.sql
 
@@ -19023,7 +19585,8 @@ begin
     left join nightshift.partition_policies p on p.parent::oid = t.partrelid and p.enabled
     join pg_catalog.pg_class c on c.oid = t.partrelid
     cross join nightshift.partition_key(t.partrelid::regclass) k
-    where t.partdefid <> 0 and c.relpersistence <> 't' and pg_has_role(c.relowner, 'usage')
+    where t.partdefid <> 0 and (p.parent is not null or c.relnamespace <> 'nightshift'::regnamespace)
+      and c.relpersistence <> 't' and pg_has_role(c.relowner, 'usage')
       and not exists (
         select 1 from pg_catalog.pg_depend d
         where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = t.partrelid and d.deptype = 'e'
@@ -19646,16 +20209,32 @@ set search_path = pg_catalog, pg_temp
 as $$
   select
     c.oid::regclass::text,
-    pg_total_relation_size(c.oid)::numeric,
-    format('About %s rows, kept for %s; %s more wait for a vacuum.',
-      pg_stat_get_live_tuples(c.oid), s.ledger_retention, pg_stat_get_dead_tuples(c.oid)),
-    -- What was deleted gives its space back only to new rows.
-    case when s.ledger_retention > '30 days'
-      then 'update nightshift.settings set ledger_retention = ''30 days'';'
-      else format('vacuum full %s;', c.oid::regclass) end,
+    z.bytes,
+    format('About %s rows, kept for %s; %s more wait for a vacuum.', z.live, coalesce(k.retention::text, 'ever'), z.dead),
+    case
+      when c.relkind = 'p' and k.retention is null
+        then format('select nightshift.add_partition_policy(%L, ''1 month'', retention => ''6 months'', retire => ''drop'');', c.oid::regclass)
+      when c.relkind = 'p' then format('select nightshift.alter_partition_policy(%L, retention => %L);',
+        c.oid::regclass, greatest(k.retention / 2, '1 month'))
+      -- What was deleted gives its space back only to new rows.
+      when k.retention > '30 days' then 'update nightshift.settings set ledger_retention = ''30 days'';'
+      else format('vacuum full %s;', c.oid::regclass)
+    end,
     null::numeric, null::numeric, null::numeric, null::text
   from pg_catalog.pg_class c
-  cross join nightshift.settings s
+  cross join lateral (
+    select case c.relkind
+      when 'p' then (select p.retention from nightshift.partition_policies p where p.parent = c.oid and p.enabled)
+      else (select s.ledger_retention from nightshift.settings s) end
+  ) k(retention)
+  cross join lateral (
+    select sum(pg_total_relation_size(t.relid)), sum(pg_stat_get_live_tuples(t.relid)), sum(pg_stat_get_dead_tuples(t.relid))
+    from (
+      select p.relid from pg_partition_tree(c.oid) p where p.isleaf
+      union all
+      select c.oid where c.relkind = 'r'
+    ) t(relid)
+  ) z(bytes, live, dead)
   where c.oid in (
     'nightshift.runs'::regclass, 'nightshift.view_refreshes'::regclass, 'nightshift.deletion_events'::regclass
   );
@@ -19741,24 +20320,31 @@ as $$
   with home as materialized (
     select n.oid, n.nspowner, n.nspacl from pg_catalog.pg_namespace n where n.nspname = 'nightshift'
   ),
-  grantee(oid, name, is_runner) as materialized (
-    select 0::oid, 'public', false
+  -- What enable_soft_delete gives users, as long as a table is for them.
+  user_function(names) as materialized (
+    select case when exists (select from nightshift.soft_delete_tables t where t.for_users) then nightshift.user_functions() else '{}' end
+  ),
+  grantee(oid, name, is_runner, is_user) as materialized (
+    select 0::oid, 'public', false, false
     union all
     -- What they have through another role they have.
-    select g.oid, format('%I', g.rolname), bool_and(g.rolname = 'nightshift_runner' and a.oid = g.oid)
+    select g.oid, format('%I', g.rolname), bool_and(g.rolname = 'nightshift_runner' and a.oid = g.oid),
+      bool_and(g.rolname = 'authenticated' and a.oid = g.oid)
     from nightshift.api_roles() a(oid)
     join pg_catalog.pg_roles g on pg_has_role(a.oid, g.oid, 'usage') and not g.rolbypassrls and not g.rolsuper
     group by g.oid, g.rolname
   ),
-  thing(kind, name, acl, fault, fault_fix) as (
-    select 'schema', 'nightshift', coalesce(h.nspacl, acldefault('n', h.nspowner)), null, null
-    from home h
+  thing(kind, name, acl, for_users, fault, fault_fix) as (
+    select 'schema', 'nightshift', coalesce(h.nspacl, acldefault('n', h.nspowner)), f.names <> '{}', null, null
+    from home h cross join user_function f
     union all
     select 'routine', p.oid::regprocedure::text, coalesce(p.proacl, acldefault('f', p.proowner)),
+      p.proname = any(f.names),
       case when s.mutable then 'it has no search path of its own' end,
       case when s.mutable then format('alter routine %s set search_path = pg_catalog, pg_temp;', p.oid::regprocedure) end
     from home h
     join pg_catalog.pg_proc p on p.pronamespace = h.oid
+    cross join user_function f
     cross join lateral (
       select not exists (select 1 from unnest(p.proconfig) o(setting) where starts_with(o.setting, 'search_path='))
     ) s(mutable)
@@ -19771,6 +20357,7 @@ as $$
           cross join lateral unnest(t.attacl) x(item)
           where t.attrelid = c.oid
         ),
+      false,
       f.fault,
       case f.fault
         when 'it has no row level security' then format('alter table %s enable row level security;', c.oid::regclass)
@@ -19801,17 +20388,17 @@ as $$
     select string_agg(distinct g.name, ', '), string_agg(distinct g.name, ' and '), string_agg(distinct lower(x.privilege_type), ', ')
     from aclexplode(t.acl) x
     join grantee g on g.oid = x.grantee
-    where not (g.is_runner and (t.kind, x.privilege_type) in (('schema', 'USAGE'), ('routine', 'EXECUTE')))
+    where not ((g.is_runner or g.is_user and t.for_users) and (t.kind, x.privilege_type) in (('schema', 'USAGE'), ('routine', 'EXECUTE')))
   ) g(grantees, names, privileges);
 $$;
 
 comment on function nightshift.health_nightshift_exposed is
-  'For the schema nightshift and everything in it: 1 where public or a role of the Data API was granted anything on it, but for what nightshift_runner may execute, a function has no search path of its own, a table no row level security, or a view the rights of its owner; else 0. See nightshift.health_checks.';
+  'For the schema nightshift and everything in it: 1 where public or a role of the Data API was granted anything on it, but for what nightshift_runner, or a user where a table is enabled for users, may execute, a function has no search path of its own, a table no row level security, or a view the rights of its owner; else 0. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'nightshift_exposed',
   title => 'Nightshift itself',
-  healthy => 'Nothing of Nightshift is open to anyone but service_role, nightshift_runner and its owner.',
+  healthy => 'Nothing of Nightshift is open to anyone but service_role, nightshift_runner and its owner, nor to users but what enable_soft_delete has given them.',
   why => 'Its functions delete rows and drop partitions; someone who can call them from outside can empty the database.',
   unit => 'count', critical => 1
 );
@@ -20158,11 +20745,22 @@ begin
     where b.enabled and (nightshift.partition_key(b.parent)).column_name is null
   ), as_of) s on s.parent = p.parent
   where p.enabled;
+
+  return query
+  select
+    'encryption of the history of deletions',
+    (w.message is not null)::integer::numeric,
+    w.message || ': keys and reasons of deletions are not written at all.',
+    w.hint,
+    null::numeric, null::numeric, null::numeric, null::text
+  from nightshift.settings s
+  cross join nightshift.why_not_sealed(s.history_secret) w
+  where s.history_secret is not null;
 end;
 $$;
 
 comment on function nightshift.health_policies_broken is
-  '1 for each enabled policy, of any kind, whose table or view is gone or no longer fits it, else 0. See nightshift.health_checks.';
+  '1 for each enabled policy, of any kind, whose table or view is gone or no longer fits it, and for the encryption of the history, where its secret cannot be used; else 0. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'policies_broken',
@@ -20598,7 +21196,8 @@ select nightshift.declare_health_check(
 
 -- Health check soft_deletes: how many rows were marked as deleted in the last hour.
 -- Why: a script that went wrong is found while its rows can still be restored, and not when they are purged.
--- Locks: at run time ACCESS SHARE on the tables with a policy, for a moment.
+-- Tables with soft delete are counted from their history, exactly; of others with a policy the rows that are marked are.
+-- Locks: at run time ACCESS SHARE on the history and on the other tables with a policy, for a moment.
 
 create or replace function nightshift.health_soft_deletes(as_of timestamptz)
 returns setof nightshift.health_measure
@@ -20617,6 +21216,7 @@ begin
     select p.* from nightshift.soft_delete_policies() p
     -- A date does not say in which hour.
     where nightshift.column_type(p.relation, p.marker_column) <> 'date'::regtype
+      and not exists (select from nightshift.soft_delete_tables t where t.relation = p.relation)
     order by p.relation::text
   loop
     measure := null;
@@ -20654,11 +21254,35 @@ begin
     end;
     return next measure;
   end loop;
+
+  return query
+  select
+    t.relation::text,
+    coalesce(e.deleted_in_hour, 0),
+    format('%s in the hour before %s UTC%s.', coalesce(e.deleted_in_hour, 0), to_char(as_of, 'YYYY-MM-DD HH24:MI'),
+        '; they can be restored for ' || p.drop_after::text)
+      || format(' In the day before: %s deleted, %s restored, a rate of %s%%.', e.deleted, e.restored,
+        coalesce(round(100 * e.restored / nullif(e.deleted, 0), 1), 0)),
+    format('select nightshift.list_deletion_events(%L, since => now() - interval ''2 hours'');', t.relation::text),
+    null::numeric, null::numeric, null::numeric, null::text
+  from nightshift.soft_delete_tables t
+  join pg_catalog.pg_class c on c.oid = t.relation
+  left join nightshift.retention_policies p on p.relation = t.relation and p.enabled
+  left join (
+    select h.relation_name,
+      sum(h.rows) filter (where h.action = 'delete' and h.at > as_of - interval '1 hour') as deleted_in_hour,
+      coalesce(sum(h.rows) filter (where h.action = 'delete'), 0) as deleted,
+      coalesce(sum(h.rows) filter (where h.action = 'restore'), 0) as restored
+    from nightshift.deletion_events h
+    where h.at > as_of - interval '1 day' and h.at <= as_of and h.action in ('delete', 'restore')
+    group by h.relation_name
+  ) e on e.relation_name = t.relation::text
+  order by t.relation::text;
 end;
 $$;
 
 comment on function nightshift.health_soft_deletes is
-  'Rows marked as deleted in the hour before as_of, by table, counted up to 100,000: of policies whose marker says that a row was deleted (see soft_delete_policies); not where it is a date, which has no hours. See nightshift.health_checks.';
+  'Rows deleted in the hour before as_of, by table: of tables with soft delete as their history has it, also what came back since; of others with a policy whose marker says that a row was deleted (see soft_delete_policies), rows that are marked, counted up to 100,000, and not where the marker is a date, which has no hours. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'soft_deletes',
@@ -21042,7 +21666,7 @@ select nightshift.declare_job('retention-purge', policies => 'nightshift.retenti
 revoke all on schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
-  nightshift.database_sizes, nightshift.default_exclusions, nightshift.deletion_events, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
+  nightshift.database_sizes, nightshift.default_exclusions, nightshift.deletion_events, nightshift.deletion_events_default, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
   nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
   nightshift.purge_pending, nightshift.purge_released,
   nightshift.refresh_policies, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
@@ -21094,7 +21718,7 @@ to service_role;
 grant execute on function
   nightshift.soft_delete, nightshift.soft_delete_where, nightshift.plan_delete, nightshift.plan_restore, nightshift.restore, nightshift.restore_operation, nightshift.restore_since,
   nightshift.put_active, nightshift.deleted_since, nightshift.deletions_since,
-  nightshift.active_arbiter, nightshift.columns_named, nightshift.condition_in_sql, nightshift.deletion_hash, nightshift.find_rows, nightshift.restricting_rows,
+  nightshift.active_arbiter, nightshift.announce_changes, nightshift.columns_named, nightshift.condition_in_sql, nightshift.deletion_hash, nightshift.find_rows, nightshift.restricting_rows,
   nightshift.calling_user, nightshift.code_in_context, nightshift.column_type, nightshift.deletion_actor,
   nightshift.deletion_operation, nightshift.edges_to_children, nightshift.edges_to_parents, nightshift.hold_parents, nightshift.keys_asked,
   nightshift.operation_time, nightshift.override_assignments, nightshift.place_in_code, nightshift.raise_conflict,
@@ -21113,83 +21737,86 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '837f72b9412bf438a966cdbee3862cddbada628e92149c8fd83707cf4a3200d1', '{
-  active_arbiter, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released, add_retention_policy,
-  adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy, alter_refresh_policy,
-  alter_retention_policy, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
-  assess_partitions, assess_view, begin_detach, begin_run, bound_of_time, brake, call_for_role, called_functions,
-  calling_user, can_be_referenced, cancel_run, cancellation, check_health, check_lease, check_partition_policy,
-  check_partition_sizes, check_purgeable, check_refresh_policy, check_release, check_retention_policy,
-  check_soft_delete, child_condition, child_steps, children_of_slice, choose_due_rows, code_in_context,
-  column_definition_type, column_type, columns_named, columns_referred, comparison_operator, composite_types,
-  condition_in_sql, constant_default, copy_after_attach, copy_grants, copy_settings, count_between, count_deleted,
-  count_held, count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy,
-  create_missing_partitions, create_partition, create_partitions, database_sizes, ddl_step, dead_rows,
-  declare_cascades, declare_health_check, declare_job, declare_keys, declared_since, default_exclusions,
-  delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_since, deleted_so_far, deletion_actor,
-  deletion_events, deletion_hash, deletion_operation, deletion_stats, deletions_since, describe_busy,
-  describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers, describe_failure,
-  describe_health_check, describe_holders, describe_holding_keys, describe_installation, describe_jobs,
-  describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
-  describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_view,
-  disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition,
-  duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, estimate_rows, exclude_from_default,
-  exclusion_of, explain_attach_failure, extend_lease, fates_of, fences, find_covered_rows, find_due_among, find_key,
-  find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
-  find_released_rows, find_rows, find_run, find_stranger, find_view, finish_detach, finish_run, fires_triggers,
-  fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows,
-  follow_tables, forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh,
-  guard_child, guard_steps, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
-  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
-  health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
-  health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
-  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
-  health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
-  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
-  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
-  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
-  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
-  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, hold_cascades, hold_children,
-  hold_parents, hold_partition_run, hold_run, hold_table, in_days, index_columns, index_definition, index_for_key,
-  indexed_as, inspect_soft_delete, interval_start, intervals_of, is_forced, is_large, is_published, is_set_by_default,
-  job_state, job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns, key_in_words,
-  key_of, keys_asked, keys_in_words, known_decisions, last_health_levels, leaf_relations, left_alone, level_rank,
-  list_deletion_events, list_partition_policies, list_refresh_policies, list_retention_policies, list_runs,
-  lock_for_change, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs, marker_is_indexed,
-  marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '93a5fb0848e31030191b85fb8afecc1e28937a3cfbf701eb6a10b501bf0d9e05', '{
+  active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
+  add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
+  alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,
+  apply_brake, are_related, assess_health, assess_partitions, assess_view, begin_detach, begin_run, bound_of_time,
+  brake, call_for_role, called_functions, calling_user, can_be_referenced, cancel_run, cancellation, cascade_keys,
+  check_health, check_lease, check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy,
+  check_release, check_retention_policy, check_soft_delete, child_condition, child_steps, children_of_slice,
+  choose_due_rows, code_in_context, column_definition_type, column_type, columns_named, columns_referred,
+  comparison_operator, composite_types, condition_in_sql, constant_default, copy_after_attach, copy_grants,
+  copy_settings, count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows, counted,
+  counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions, database_sizes,
+  ddl_step, dead_rows, declare_cascades, declare_health_check, declare_job, declare_keys, declared_since,
+  default_exclusions, delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_since, deleted_so_far,
+  deletion_actor, deletion_events, deletion_events_default, deletion_hash, deletion_operation, deletion_stats,
+  deletions_since, describe_busy, describe_ddl_failure, describe_declaration, describe_declared_policy,
+  describe_delete_triggers, describe_failure, describe_health_check, describe_holders, describe_holding_keys,
+  describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
+  describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
+  describe_run, describe_view, disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions,
+  due_by_marker, due_condition, duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete,
+  encrypt_deletion_events, estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure, extend_lease,
+  fates_of, fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with,
+  find_refresh, find_refresh_policy, find_relation, find_released_rows, find_rows, find_run, find_stranger, find_view,
+  finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows,
+  follow_released, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name,
+  get_health, get_run, gone_of, grant_of_refresh, guard_child, guard_steps, hand_over, has_due_rows,
+  health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
+  health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
+  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions,
+  health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes, health_job_missed,
+  health_jobs_failing, health_jobs_lost, health_jobs_partial, health_ledger_size, health_level,
+  health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
+  health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
+  health_replication_lag, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
+  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
+  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
+  hint_for_owner, history_secret, hold_cascades, hold_children, hold_parents, hold_partition_run, hold_run, hold_table,
+  in_days, index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start,
+  intervals_of, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state, job_states, jobs,
+  join_condition, json_number, keep_time, key_collation, key_columns, key_in_words, key_of, keys_asked, keys_in_words,
+  known_decisions, last_health_levels, leaf_relations, left_alone, level_rank, list_deletion_events,
+  list_partition_policies, list_refresh_policies, list_retention_policies, list_runs, lock_for_change, lock_holder,
+  lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs, marker_is_indexed, marker_walk,
+  may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
   measure_default_partition, measure_for_run, measure_leaves, measure_references, measure_retention_backlog,
   measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
   name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
   note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, operation_time,
-  other_owners, override_assignments, own_due_condition, pages_of, partition_faults, partition_key, partition_policies,
-  partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below, partitions_to_make,
-  partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code,
-  plan_delete, plan_partition_maintenance, plan_restore, plan_retention_purge, plan_view_refresh, policy_members,
-  policy_of_run, policy_of_view, preview_retention_purge, preview_retirement, purge_batch, purge_counted,
-  purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps,
-  purge_waits, put_active, put_off, raise_conflict, reach_rows, read_as_caller, read_partitions, read_pressure,
-  reasons_of, reattach_partition, record_batch, record_deletions, record_failed_restores, record_purge,
-  record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join, reference_tree, references_condition,
-  referencing_keys, referred_tables, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view,
-  refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, release_default, released_row,
-  remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
-  require_checked_keys, require_few_due, require_health_checks, require_known_names, require_marker_index,
-  require_no_rule, require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows,
-  require_ownership, require_partition_policies, require_period, require_referencing_indexes, require_refresh_policies,
-  require_replica_identity, require_retention_policies, require_statistics, require_trusted, require_trusted_keys,
-  require_unrestricted, require_wanted, require_within_brake, resolve_references, restore, restore_keys,
-  restore_operation, restore_since, restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies,
-  retention_warnings, retire_partitions, retired_in_words, retired_partitions, row_set, rows_of_operation, run_by_hand,
-  run_health_check, runs, sample_due_rows, scan_of, scan_time_of, secure_partition, secure_partitions,
-  set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, settle_users, soft_delete,
-  soft_delete_advice, soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps,
-  soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view, soft_delete_where, sources_as_of, spread_hold,
-  stamp_retired, start_operation, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number,
-  trim_deletion_events, trim_runs, trim_view_refreshes, trusted_name, trusted_names, trusted_operator,
-  unique_conflicts, unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition, users_of, usual_gap,
-  usual_partition, validate_default, view_of, view_reads, view_refreshes, view_state, views_below, views_read,
-  waits_to_be_continued, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge, way_into_leaf,
-  what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, without_replica_identity
+  other_owners, override_assignments, own_due_condition, pages_of, partition_faults, partition_history, partition_key,
+  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
+  partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
+  pause, pgcrypto_function, place_in_code, plan_delete, plan_partition_maintenance, plan_restore, plan_retention_purge,
+  plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement,
+  purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released,
+  purge_slices, purge_steps, purge_waits, put_active, put_off, raise_conflict, reach_rows, read_as_caller,
+  read_partitions, read_pressure, reasons_of, reattach_partition, record_batch, record_deletions,
+  record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
+  reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
+  refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables,
+  release_default, released_row, remember_held, remove_health_threshold, remove_partition_policy,
+  remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due, require_health_checks,
+  require_known_names, require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued,
+  require_one_policy, require_own_rows, require_ownership, require_partition_policies, require_period,
+  require_referencing_indexes, require_refresh_policies, require_replica_identity, require_retention_policies,
+  require_statistics, require_trusted, require_trusted_keys, require_unrestricted, require_wanted,
+  require_within_brake, resolve_references, restore, restore_keys, restore_operation, restore_since, restricting_keys,
+  restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions,
+  retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_of_operation, run_by_hand,
+  run_health_check, runs, sample_due_rows, scan_of, scan_time_of, seal, seal_deletion_event, secure_partition,
+  secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, settle_users,
+  shows_only, soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies, soft_delete_rules,
+  soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view, soft_delete_where,
+  sources_as_of, spread_hold, stamp_retired, start_operation, stay_released, subtract_held, subtract_row_sets,
+  take_pending, time_of_number, trim_runs, trim_view_refreshes, trusted_name, trusted_names, trusted_operator,
+  unique_conflicts, unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition, user_functions, users_of,
+  usual_gap, usual_partition, validate_default, view_of, view_reads, view_refreshes, view_state, views_below,
+  views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge,
+  way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed,
+  without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { nightshift } from '../support/command-line.ts';
 import { setUpDatabase } from '../support/database.ts';
@@ -18,6 +19,7 @@ describe('nightshift soft-delete', () => {
     await db.sql.unsafe(`
       drop schema if exists shop cascade;
       delete from nightshift.soft_delete_tables;
+      truncate nightshift.deletion_events;
       create schema shop;
       create table shop.orders (id bigint primary key, sku text unique, secret text);
       create table shop.lines (id bigint primary key, order_id bigint references shop.orders);
@@ -52,6 +54,10 @@ describe('nightshift soft-delete', () => {
       expect(real.code).toBe(0);
       const again = await softDelete('enable', 'shop.orders', '--cascade', 'shop.lines');
       expect(again.stdout).toBe('shop.orders: it had all it needs\n');
+      const guarded = await softDelete('enable', 'shop.orders', '--guard', '--dry-run');
+      expect(guarded.stdout).toMatch(
+        /create trigger zz_nightshift_guard_\S+[\s\S]*Lock: SHARE ROW EXCLUSIVE on shop\.lines/,
+      );
     });
 
     it('passes on every option', async () => {
@@ -228,6 +234,45 @@ describe('nightshift soft-delete', () => {
       expect(replaced.code).toBe(0);
     });
 
+    it('says what an operation would bring back and names every conflict, and changes nothing', async () => {
+      const args = ['restore', '--operation', operation, '--dry-run'];
+      const clear = await softDelete(...args);
+      expect(clear.stdout).toMatch(/Nothing was restored[\s\S]*shop\.lines .* 20 .* 0 /);
+      expect(clear.code).toBe(0);
+
+      await db.sql`insert into shop.orders values (101, 'sku 1', 'a secret'), (102, 'sku 2', 'a secret')`;
+      const { stdout, code } = await softDelete(...args);
+      expect(stdout).toMatch(/shop\.orders .* 20 .* 2 /);
+      expect(stdout).toMatch(
+        /shop\.orders: an active row has the values that \S+ keeps unique\n.*1 \(101\), 2 \(102\)\n {2}Fix: .*--on-conflict replace/,
+      );
+      expect(stdout).not.toContain('secret');
+      expect(code).toBe(1);
+      expect((await softDelete(...args, '--on-conflict', 'replace')).code).toBe(0);
+      expect(JSON.parse((await softDelete(...args, '--json')).stdout)).toMatchObject({
+        conflicts: [{ key: 1, kind: 'unique', blocking: 101 }, { key: 2 }],
+      });
+      expect(await deletedOf('shop.orders')).toBe(20);
+      expect(await db.sql`select from nightshift.deletion_events where action <> 'delete'`).toEqual(
+        [],
+      );
+    });
+
+    it('names the parent that another operation deleted', async () => {
+      await db.sql`select nightshift.soft_delete('shop.lines', '[25]')`;
+      const [row] = await db.sql<
+        { id: string }[]
+      >`select deletion_id as id from shop.lines where id = 25`;
+      await db.sql`select nightshift.soft_delete('shop.orders', '[25]')`;
+      const args = ['restore', '--operation', row?.id ?? '', '--dry-run'];
+      const { stdout, code } = await softDelete(...args);
+      expect(stdout).toMatch(
+        /it belongs, by lines_order_id_fkey, to a row that is deleted[\s\S]*--on-conflict restore_parents/,
+      );
+      expect(code).toBe(1);
+      expect((await softDelete(...args, '--on-conflict', 'restore_parents')).code).toBe(0);
+    });
+
     it('restores more than fits a page, and tells how far it is', async () => {
       await db.sql.unsafe(
         `insert into shop.lines select i, null from generate_series(1001, 12000) i`,
@@ -253,6 +298,12 @@ describe('nightshift soft-delete', () => {
     it.each<[string, string[], RegExp, number]>([
       ['nothing to restore', ['restore'], /It takes an operation, or a table and keys/, 2],
       ['a table without keys', ['restore', 'shop.orders'], /It takes an operation, or a table/, 2],
+      [
+        'a dry run of keys',
+        ['restore', 'shop.orders', '1', '--dry-run'],
+        /--dry-run is for an operation/,
+        2,
+      ],
       ['half an operation', ['restore', '--operation', '0199'], /It takes a whole uuid/, 2],
       [
         'a table that is not there',
@@ -293,6 +344,81 @@ describe('nightshift soft-delete', () => {
       expect(ended.stderr).toMatch(message);
       expect(ended.stderr).toMatch(/Fix: /);
       expect(ended.code).toBe(code);
+    });
+
+    it.each(['yesterday', '2026-02-30', '2026-03-01T12:00:00', '12:00Z'])(
+      'takes %s for no time before it asks the database anything',
+      async (since) => {
+        const ended = await nightshift(['soft-delete', 'restore', 'shop.orders', '--since', since]);
+        expect(ended.stderr).toMatch(/a time with its zone, like 2026-03-01T12:00:00Z/);
+        expect(ended.stderr).not.toMatch(/Project|SUPABASE_URL/);
+        expect(ended.code).toBe(2);
+      },
+    );
+
+    it.each([['2026-01-02'], ['2026-01-02T01:00:00+01:00'], ['2026-01-01 18:00:00.5-06']])(
+      'takes %s for a time',
+      async (since) => {
+        await db.sql`update shop.orders set deleted_at = '2026-01-01' where id > 28`;
+        const { stdout } = await softDelete('restore', 'shop.orders', '--since', since);
+        expect(stdout).toMatch(/shop\.orders .* 20 .* 0 /);
+      },
+    );
+
+    it('gives the figures of all tables, or of those that are named', async () => {
+      await softDelete('restore', 'shop.orders', '1', '2', '3', '4', '5');
+      const all = await overApi('stats');
+      expect(all.stdout).toMatch(/shop\.lines .* 10 .* 20 .* 0\.7 .* 0% .* - /);
+      expect(all.stdout).toMatch(/shop\.orders .* 15 .* 15 .* 0\.7 .* 25% .* - /);
+      expect(all.stdout).toMatch(/Nothing is due without a retention policy/);
+      expect(all.code).toBe(0);
+
+      await softDelete('enable', 'shop.orders', '--drop-after', '1 day');
+      const one = await overApi('stats', 'shop.orders');
+      expect(one.stdout).toMatch(/shop\.orders .* 15 .* 15 .* 25% .* 15 .* KB/);
+      expect(one.stdout).toMatch(/By day[\s\S]*\d{4}-\d\d-\d\d .* 20 .* 5 /);
+      expect(one.stdout).not.toMatch(/shop\.lines|estimated/);
+      await db.sql`select nightshift.remove_retention_policy('shop.orders')`;
+    });
+
+    it('keeps figures in a window of 60 columns, and says which are estimated', async () => {
+      await db.sql.unsafe(
+        'insert into shop.lines select i, null from generate_series(1001, 102000) i; analyze shop.lines',
+      );
+      const { stdout } = await nightshift(['soft-delete', 'stats'], { ...env, COLUMNS: '60' });
+      expect(stdout).toMatch(/shop\.lines .*~101,/);
+      expect(stdout).toMatch(/~ is estimated/);
+      for (const line of stripVTControlCharacters(stdout).split('\n')) {
+        expect(line.length, line).toBeLessThanOrEqual(60);
+      }
+    });
+
+    it('gives the figures of one table where another has none', async () => {
+      await db.sql.unsafe('create table shop.plain (id bigint primary key)');
+      const { stdout, stderr, code } = await overApi(
+        'stats',
+        'shop.plain',
+        'shop.orders',
+        '--json',
+      );
+      expect(JSON.parse(stdout)).toMatchObject([
+        { relation: 'shop.plain', error: { code: 'NS404' } },
+        {
+          relation: 'shop.orders',
+          deleted: { rows: 20, exact: true },
+          restoreRate: 0,
+          bytes: expect.any(Number),
+        },
+      ]);
+      expect(stderr).toMatch(/^shop\.plain: Soft delete is not enabled/m);
+      expect(code).toBe(2);
+    });
+
+    it('says its exit codes in the help', async () => {
+      for (const args of [['--help'], ['restore', '--help'], ['stats', '--help']]) {
+        const { stdout } = await nightshift(['soft-delete', ...args]);
+        expect(stdout, args.join(' ')).toMatch(/Exit codes: 0 done, 1 failed/);
+      }
     });
 
     it('disables a table, and does with its deleted rows what was said', async () => {

@@ -1,8 +1,10 @@
-import { rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { parseEnv } from 'node:util';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { run } from '../support/command-line.ts';
+import { codeBlocks, readPage, sectionOf } from '../support/documents.ts';
 import { type Started, start } from '../support/started.ts';
 import { until } from '../support/waiting.ts';
 
@@ -42,6 +44,30 @@ it('takes a table of its user, as the readme says', async () => {
   expect(stdout).toMatch(/public\.orders .* 3 .* succeeded/);
   expect(code).toBe(0);
   expect(await sql`select count(*)::integer as n from public.orders`).toEqual([{ n: 7 }]);
+});
+
+it('has the first soft delete of its user, as docs/soft-delete.md says', async () => {
+  const section = sectionOf(readPage('docs/soft-delete.md'), 'The first one, in three minutes');
+  const [tables = ''] = codeBlocks(section, 'sql');
+  const [script = ''] = codeBlocks(section, 'js');
+  await sql.unsafe(tables);
+  let operation = '';
+  for (const line of codeBlocks(section, 'sh').join('').trim().split('\n')) {
+    const [, args] = /^npm run nightshift -- (.*)$/.exec(line) ?? [];
+    if (args === undefined) {
+      const file = join(stack.root, 'first.mjs');
+      await writeFile(file, script);
+      const settings = parseEnv(await readFile(join(stack.root, '.env.local'), 'utf8'));
+      const { stdout, stderr } = await run(file, [], settings as Record<string, string>);
+      expect(stderr).toBe('');
+      expect(stdout).toMatch(/active: \[\],\s+deleted: \[\s+\{ id: 1[\s\S]*\{ id: 2/);
+      operation = /operation: '([^']+)'/.exec(stdout)?.[1] ?? '';
+      continue;
+    }
+    const { stderr, code } = await nightshift(...args.replace('<operation>', operation).split(' '));
+    expect(code, `${line}: ${stderr}`).toBe(0);
+  }
+  expect(await sql`select count(*)::integer as n from public.active_books`).toEqual([{ n: 2 }]);
 });
 
 it('gives the checkout back when nothing else is left of it', async () => {

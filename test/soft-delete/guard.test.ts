@@ -78,6 +78,31 @@ describe('a guarded child', () => {
     expect(await idsOf(db.sql, 'app.tasks where deleted_at is null')).toEqual([2]);
   });
 
+  it('is what a dry run says, with the lock, and what it would refuse', async () => {
+    await db.sql`select nightshift.enable_soft_delete('app.projects', cascade => '{}', guard => false)`;
+    const args = `'app.projects', cascade => array['app.tasks'], guard => true`;
+    const planned = await call(
+      `enable_soft_delete(${args}, drop_after => '1 day', dry_run => true)`,
+    );
+    expect(planned).toMatchObject({
+      done: [],
+      toDo: [
+        {
+          statement: expect.stringMatching(/^create trigger zz_nightshift_guard_tasks_project_id/),
+          lock: 'SHARE ROW EXCLUSIVE on app.tasks for a moment',
+        },
+        { statement: expect.stringContaining('add_retention_policy') },
+      ],
+    });
+    expect(await guards()).toEqual(['zz_nightshift_guard_tasks_parent_id_fkey']);
+    const { done } = await call(`enable_soft_delete(${args}, drop_after => '1 day')`);
+    expect(done).toEqual(planned.toDo);
+    await db.sql`select nightshift.remove_retention_policy('app.projects')`;
+    await expect(
+      call(`enable_soft_delete('app.projects', cascade => array['app.nothing'], dry_run => true)`),
+    ).rejects.toMatchObject({ code: 'NS404' });
+  });
+
   it('stays guarded when the table is enabled again, until that is taken back', async () => {
     const both = [
       'zz_nightshift_guard_tasks_parent_id_fkey',

@@ -3,54 +3,16 @@ returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  entry text;
-  named regclass;
-  columns text;
-  keys oid[];
 begin
   if cascade is null then
     return;
   end if;
   delete from nightshift.soft_delete_cascades s where s.relation = declare_cascades.relation;
-  foreach entry in array cascade loop
-    named := nightshift.find_relation(entry);
-    columns := null;
-    if named is null then
-      -- As in public.messages(sender_id): the columns of one key of several.
-      named := nightshift.find_relation(substring(entry from '^(.*)\(.*\)\s*$'));
-      columns := regexp_replace(substring(entry from '\(([^()]*)\)\s*$'), '\s*,\s*', ', ', 'g');
-    end if;
-    keys := array(
-      select c.oid from pg_catalog.pg_constraint c
-      where c.contype = 'f' and c.conparentid = 0 and c.conrelid = named and c.confrelid = relation
-        and (columns is null or nightshift.key_columns(c.oid) = btrim(columns))
-    );
-    if cardinality(keys) <> 1 then
-      raise exception using
-        errcode = case when named is null then 'NS404' else 'NS422' end,
-        message = case
-          when named is null then format('There is no table %s', coalesce(entry, 'null'))
-          when keys = '{}' then format('%s has no such foreign key to %s', entry, relation)
-          else format('%s refers to %s in several ways', entry, relation) end,
-        hint = coalesce('Name the foreign key by its columns, one of: ' || (
-          select string_agg(quote_literal(nightshift.key_in_words(c.oid)), ', ')
-          from pg_catalog.pg_constraint c
-          where c.contype = 'f' and c.conparentid = 0 and c.confrelid = relation and (named is null or c.conrelid = named)
-        ), 'Nothing refers to it by a foreign key.');
-    end if;
-    if not exists (select from nightshift.soft_delete_tables t where t.relation = named) then
-      raise exception using
-        errcode = 'NS422',
-        message = format('Rows of %s cannot go along, since soft delete is not enabled for it', named),
-        hint = format('First: select nightshift.enable_soft_delete(%L);', named::text);
-    end if;
-    insert into nightshift.soft_delete_cascades (relation, referencing, constraint_name)
-    select declare_cascades.relation, named, c.conname from pg_catalog.pg_constraint c where c.oid = keys[1]
-    on conflict do nothing;
-  end loop;
+  insert into nightshift.soft_delete_cascades (relation, referencing, constraint_name)
+  select declare_cascades.relation, c.conrelid, c.conname
+  from pg_catalog.pg_constraint c where c.oid = any(nightshift.cascade_keys(relation, cascade));
 end;
 $$;
 
 comment on function nightshift.declare_cascades is
-  'Replaces the foreign keys along which deletions in a table go on; null leaves them as they are. Entries name a table that refers to it, with the columns of the key where there are several. Errors: NS404 no such table, NS422 no or several keys, or a table without soft delete.';
+  'Replaces the foreign keys along which deletions in a table go on; null leaves them as they are. Errors: see cascade_keys.';

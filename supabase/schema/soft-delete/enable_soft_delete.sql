@@ -30,7 +30,10 @@ declare
   step nightshift.ddl_step;
   done jsonb := '[]';
   to_do jsonb := '[]';
-  guarded_before constant boolean := (select bool_or(c.guarded) from nightshift.soft_delete_cascades c where c.relation = enable_soft_delete.relation);
+  policy jsonb;
+  guards constant boolean := coalesce(
+    guard, (select bool_or(c.guarded) from nightshift.soft_delete_cascades c where c.relation = enable_soft_delete.relation), false);
+  edges oid[];
   context text;
 begin
   select s.* into settings from nightshift.soft_delete_tables s where s.relation = enable_soft_delete.relation;
@@ -59,6 +62,8 @@ begin
     select unnest(settings.added_indexes)
     union select i from unnest(settings.active_indexes) i where nightshift.active_index(settings, i) is null
   );
+  -- Before anything is done, and in a dry run as well, since it may refuse.
+  edges := nightshift.cascade_keys(settings.relation, cascade);
   for step in select s.* from nightshift.soft_delete_steps(settings, unique_among_active) s loop
     if dry_run or step.outside_transaction or to_do <> '[]' and step.statement ~ '^(alter table \S+ drop constraint|drop index)' then
       to_do := to_do || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
@@ -77,21 +82,30 @@ begin
       added_columns = excluded.added_columns, active_indexes = excluded.active_indexes, added_indexes = excluded.added_indexes,
       views = excluded.views, hide = excluded.hide, for_users = excluded.for_users, realtime = excluded.realtime;
     perform nightshift.declare_cascades(relation, cascade);
-    update nightshift.soft_delete_cascades c set guarded = coalesce(guard, guarded_before, false)
+    update nightshift.soft_delete_cascades c set guarded = guards
     where c.relation = enable_soft_delete.relation;
-    for step in select s.* from nightshift.guard_steps(relation) s loop
-      execute step.statement;
-      done := done || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
-    end loop;
     perform nightshift.settle_users();
     perform nightshift.partition_history();
-    if drop_after is not null then
-      done := done || jsonb_build_object('statement', format('select nightshift.add_retention_policy(%L, %L);', relation::text, drop_after),
-        'why', 'Deleted rows are purged once they are older.', 'lock', 'none');
-      perform nightshift.add_retention_policy(relation, drop_after, settings.marker_column, settings.flag_column);
-    end if;
     -- A new view is not known to the Data API before it reads the schema again.
     notify pgrst, 'reload schema';
+  end if;
+  for step in select s.* from nightshift.guard_steps(settings.relation, case when guards then edges else '{}' end) s loop
+    if dry_run then
+      to_do := to_do || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+    else
+      execute step.statement;
+      done := done || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+    end if;
+  end loop;
+  if drop_after is not null then
+    policy := jsonb_build_object('statement', format('select nightshift.add_retention_policy(%L, %L);', relation::text, drop_after),
+      'why', 'Deleted rows are purged once they are older.', 'lock', 'none');
+    if dry_run then
+      to_do := to_do || policy;
+    else
+      perform nightshift.add_retention_policy(relation, drop_after, settings.marker_column, settings.flag_column);
+      done := done || policy;
+    end if;
   end if;
   return jsonb_build_object('relation', relation::text, 'done', done, 'toDo', to_do);
 exception

@@ -1,4 +1,4 @@
-create or replace function nightshift.guard_steps(relation regclass)
+create or replace function nightshift.guard_steps(relation regclass, guarded_keys oid[] default null)
 returns setof nightshift.ddl_step
 language sql
 stable
@@ -15,7 +15,7 @@ as $$
       else format('ACCESS EXCLUSIVE on %s for a moment, once it has it', e.referencing) end,
     false
   from (
-    select c.conrelid::regclass as referencing, c.conname as constraint_name, coalesce(s.guarded, false) as guarded,
+    select c.conrelid::regclass as referencing, c.conname as constraint_name, coalesce(c.oid = any(guarded_keys), s.guarded, false) as guarded,
       left('zz_nightshift_guard_' || c.conname, 63)::name as trigger_name
     from pg_catalog.pg_constraint c
     left join nightshift.soft_delete_cascades s
@@ -29,4 +29,4 @@ as $$
 $$;
 
 comment on function nightshift.guard_steps is
-  'The statements that give the tables whose rows go along with those of a table the triggers of guard, or take them away, as soft_delete_cascades says; none when they are so.';
+  'The statements that give the tables whose rows go along with those of a table the triggers of guard, or take them away; none when they are so. guarded_keys: the foreign keys that are to have them; null: as soft_delete_cascades says.';

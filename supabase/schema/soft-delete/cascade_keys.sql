@@ -1,0 +1,61 @@
+create or replace function nightshift.cascade_keys(relation regclass, cascade text[])
+returns oid[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  entry text;
+  named regclass;
+  columns text;
+  found_keys oid[];
+  all_keys oid[] := '{}';
+begin
+  if cascade is null then
+    return array(
+      select c.oid
+      from nightshift.soft_delete_cascades s
+      join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
+      where s.relation = cascade_keys.relation
+    );
+  end if;
+  foreach entry in array cascade loop
+    named := nightshift.find_relation(entry);
+    columns := null;
+    if named is null then
+      -- As in public.messages(sender_id): the columns of one key of several.
+      named := nightshift.find_relation(substring(entry from '^(.*)\(.*\)\s*$'));
+      columns := regexp_replace(substring(entry from '\(([^()]*)\)\s*$'), '\s*,\s*', ', ', 'g');
+    end if;
+    found_keys := array(
+      select c.oid from pg_catalog.pg_constraint c
+      where c.contype = 'f' and c.conparentid = 0 and c.conrelid = named and c.confrelid = relation
+        and (columns is null or nightshift.key_columns(c.oid) = btrim(columns))
+    );
+    if cardinality(found_keys) <> 1 then
+      raise exception using
+        errcode = case when named is null then 'NS404' else 'NS422' end,
+        message = case
+          when named is null then format('There is no table %s', coalesce(entry, 'null'))
+          when found_keys = '{}' then format('%s has no such foreign key to %s', entry, relation)
+          else format('%s refers to %s in several ways', entry, relation) end,
+        hint = coalesce('Name the foreign key by its columns, one of: ' || (
+          select string_agg(quote_literal(nightshift.key_in_words(c.oid)), ', ')
+          from pg_catalog.pg_constraint c
+          where c.contype = 'f' and c.conparentid = 0 and c.confrelid = relation and (named is null or c.conrelid = named)
+        ), 'Nothing refers to it by a foreign key.');
+    end if;
+    if named <> relation and not exists (select from nightshift.soft_delete_tables t where t.relation = named) then
+      raise exception using
+        errcode = 'NS422',
+        message = format('Rows of %s cannot go along, since soft delete is not enabled for it', named),
+        hint = format('First: select nightshift.enable_soft_delete(%L);', named::text);
+    end if;
+    all_keys := all_keys || found_keys;
+  end loop;
+  return all_keys;
+end;
+$$;
+
+comment on function nightshift.cascade_keys is
+  'The foreign keys that cascade names, or those that were declared before, where it is null: each entry a table that refers to this one, with the columns of the key where there are several. Errors: NS404 no such table, NS422 no or several keys, or a table without soft delete.';

@@ -111,7 +111,7 @@ const setUps: Record<string, string> = {
     create table public.activity_logs (id bigint primary key, created_at timestamptz);
     create table public."Product" (id bigint primary key, "deletedAt" timestamptz, "isDeleted" boolean);
     create table public.jobs (id bigint primary key, status text, finished_at timestamptz);`,
-  // Vault, as far as the page uses it.
+  // Vault and Realtime, as far as the page uses them.
   'docs/soft-delete.md': `
     create schema if not exists extensions;
     create extension if not exists pgcrypto with schema extensions;
@@ -120,7 +120,10 @@ const setUps: Record<string, string> = {
     create view vault.decrypted_secrets as select * from vault.stand_in;
     create function vault.create_secret(secret text, name text) returns void language sql
       as $$ insert into vault.stand_in values (name, secret) $$;
-    do $$ begin create role auditor; exception when duplicate_object then null; end $$;`,
+    do $$ begin create role auditor; exception when duplicate_object then null; end $$;
+    create schema realtime;
+    create table realtime.messages (topic text);
+    create function realtime.topic() returns text language sql return current_setting('realtime.topic', true);`,
   'docs/pg_partman.md': `
     create table public.users (id bigint primary key);
     create table public.events (
@@ -129,10 +132,6 @@ const setUps: Record<string, string> = {
     );
     create table public.comments (event_id bigint references public.events (id));
     insert into public.events (created_at) values ('2026-01-01'), ('2026-02-01');`,
-  'docs/soft-delete.md': `
-    create schema realtime;
-    create table realtime.messages (topic text);
-    create function realtime.topic() returns text language sql return current_setting('realtime.topic', true);`,
 };
 
 /** A statement that cannot succeed here, and the code of the error that it ends with. */

@@ -66,7 +66,8 @@ export async function startOperation<Database>(
  *
  * Errors, for a single key: AlreadyDeletedError, RowNotFoundError. Of a list, both are counts. Otherwise SoftDeleteError: NS403
  * not for users, or in the name of another; NS404 soft delete is not enabled; NS409 rows that refer to it with ON DELETE
- * RESTRICT; NS422 no key of this table, or an operation that is not of the last day. The signal's reason, when aborted.
+ * RESTRICT; NS422 no key of this table, or an operation that is not of the last day. The signal's reason, when aborted, and
+ * what a generator of keys throws, as they are: pass an operation from `startOperation` to know it then.
  */
 export async function softDelete<
   Database,

@@ -27,6 +27,8 @@ export async function executeSteps(
     console.error(`${relation}: ${statement}`);
     const sayLocked = onceLocked(relation);
     const startedMs = systemClock.nowMs();
+    const interrupted = () => leaveBehind(relation);
+    if (builds) process.once('SIGINT', interrupted);
     await retrying(
       () =>
         direct.execute(statement, {
@@ -40,13 +42,24 @@ export async function executeSteps(
         return !builds && retryPolicy(lockAttempts)(error, attempt);
       },
       { retries: lockAttempts, maxMs: 30_000 },
-    ).catch((thrown: unknown) => {
-      if (!(thrown instanceof NightshiftError)) throw thrown;
-      if (builds) throw brokenOff(thrown, relation, statement);
-      throw thrown.code === notLocked ? stayedLocked(relation, keptBefore, thrown) : thrown;
-    });
+    )
+      .catch((thrown: unknown) => {
+        if (!(thrown instanceof NightshiftError)) throw thrown;
+        if (builds) throw brokenOff(thrown, relation, statement);
+        throw thrown.code === notLocked ? stayedLocked(relation, keptBefore, thrown) : thrown;
+      })
+      .finally(() => process.off('SIGINT', interrupted));
     console.error(`${relation}: done in ${duration(systemClock.nowMs() - startedMs)}`);
   }
+}
+
+/** The server builds an index to its end, also for a client that has gone; a second build beside it would leave two. */
+function leaveBehind(relation: string): void {
+  const builds = `from pg_stat_progress_create_index where relid = '${relation.replaceAll("'", "''")}'::regclass;`;
+  console.error(
+    `\n${relation}: the database goes on with it. Call again once it has ended: select phase ${builds} To end it: select pg_cancel_backend(pid) ${builds}`,
+  );
+  process.kill(process.pid, 'SIGINT');
 }
 
 const keptBefore = 'What was done before stays; it is of no harm.';

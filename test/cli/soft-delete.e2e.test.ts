@@ -1,7 +1,12 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { stripVTControlCharacters } from 'node:util';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { bareEnvironment } from '../support/bare-environment.ts';
 import { nightshift } from '../support/command-line.ts';
 import { setUpDatabase } from '../support/database.ts';
+import { root } from '../support/documents.ts';
+import { until, waiting } from '../support/waiting.ts';
 
 describe('nightshift soft-delete', () => {
   const db = setUpDatabase();
@@ -135,6 +140,34 @@ describe('nightshift soft-delete', () => {
       const [, query = ''] = /Then find the rows: (select .*?;)/.exec(flat) ?? [];
       expect(await db.sql.unsafe(query)).toMatchObject([{ sku: 'same', count: '2' }]);
       expect(code).toBe(2);
+    });
+
+    it('says at Ctrl-C that an index is built to its end, and how to end it', async () => {
+      await makeLarge();
+      await softDelete('enable', 'shop.orders');
+      const held = await db.sql.reserve();
+      await held`begin`;
+      await held`update shop.orders set secret = secret where id = 1`;
+      const building = () => waiting(db.sql, 'create unique index concurrently');
+      const args = ['soft-delete', 'enable', 'shop.orders', '--unique', 'sku'];
+      const child = spawn(process.execPath, ['cli/main.ts', ...args], {
+        cwd: root,
+        env: { ...bareEnvironment, ...env, NIGHTSHIFT_DATABASE_URL: db.url },
+      });
+      try {
+        let stderr = '';
+        child.stderr.on('data', (chunk) => (stderr += chunk));
+        await until('it builds', async () => (await building()) > 0);
+        child.kill('SIGINT');
+        expect(await once(child, 'close')).toEqual([null, 'SIGINT']);
+        const [, cancel = ''] = /goes on with it\.[\s\S]*To end it: (.*)/.exec(stderr) ?? [];
+        expect(await db.sql.unsafe(cancel)).toEqual([{ pg_cancel_backend: true }]);
+        await until('it ends', async () => (await building()) === 0);
+      } finally {
+        child.kill('SIGKILL');
+        await held`rollback`;
+        held.release();
+      }
     });
 
     it('goes on with the others where one cannot be enabled', async () => {

@@ -69,6 +69,17 @@ it('holds one batch of what a generator yields, and takes no key before the one 
   expect(deletion).toMatchObject({ deleted: count, cascaded: { 'app.order_lines': 200 } });
 });
 
+it('ends with what a generator throws, after the batches that went before', async () => {
+  const broken = new Error('The list of keys broke off');
+  async function* keys() {
+    for (let key = 0; key < 2_500; key++) yield key;
+    throw broken;
+  }
+  const { client, calls } = clientOf((body) => ({ body: deleted(body) }));
+  await expect(softDelete(client, 'app.orders', keys(), { operation })).rejects.toBe(broken);
+  expect(calls.map((call) => call.keys.length)).toEqual([1_000, 1_000]);
+});
+
 it('halves a batch that the database has no time for, and stays with the smaller size', async () => {
   const { client, calls } = clientOf((body) =>
     body.keys.length > 300 ? failure('57014', 500) : { body: deleted(body) },

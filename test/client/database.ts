@@ -1,5 +1,6 @@
 /** As `supabase gen types` writes it of the tables in these tests. */
 export type Database = {
+  __InternalSupabase: { PostgrestVersion: '13.0.5' };
   app: {
     Tables: {
       customers: Table<{ id: string; owner: string }>;
@@ -12,12 +13,16 @@ export type Database = {
       deleted_orders: View;
       totals: { Row: { sum: number | null }; Relationships: [] };
     };
-    Functions: Record<never, never>;
+    Functions: { [_ in never]: never };
+    Enums: { [_ in never]: never };
+    CompositeTypes: { [_ in never]: never };
   };
   public: {
     Tables: { tags: Table<{ id: string; name: string }> };
-    Views: Record<never, never>;
-    Functions: Record<never, never>;
+    Views: { [_ in never]: never };
+    Functions: { [_ in never]: never };
+    Enums: { [_ in never]: never };
+    CompositeTypes: { [_ in never]: never };
   };
 };
 

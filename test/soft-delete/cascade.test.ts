@@ -127,6 +127,40 @@ describe('a deletion that goes on', () => {
   });
 });
 
+describe('a row that a trigger of the application keeps', () => {
+  beforeEach(async () => {
+    await createProjects();
+    await db.sql.unsafe(`
+      create function app.keep() returns trigger language plpgsql as $$
+      begin
+        if old.id = 3 then return null; end if;
+        if old.id = 4 then new.deleted_at := null; end if;
+        return new;
+      end $$;
+      create trigger zzz before update on app.folders for each row execute function app.keep();
+    `);
+  });
+
+  it('is not counted, and what belongs to it stays', async () => {
+    expect(await call(`soft_delete('app.folders', '[3, 4, 10]')`)).toMatchObject({
+      deleted: 1,
+      alreadyDeleted: 0,
+      notFound: 0,
+      cascaded: { 'app.files': 5 },
+    });
+    expect(await alive('app.folders')).toEqual([...range(1, 9), ...range(11, 40)]);
+    expect(await alive('app.files')).toEqual([...range(1, 45), ...range(51, 200)]);
+  });
+
+  it.each([3, 4])('is named when it is the only one (%s)', async (id) => {
+    await expect(call(`soft_delete('app.folders', '[${id}]')`)).rejects.toMatchObject({
+      code: 'NS409',
+      message: 'A trigger of app.folders kept the row from being deleted',
+      hint: expect.stringMatching(/triggers/),
+    });
+  });
+});
+
 describe('a row whose parent is deleted', () => {
   beforeEach(createProjects);
 

@@ -12,8 +12,8 @@ as $$
 declare
   -- All by itself, since it runs with the rights of whoever updates the row, who may call nothing of Nightshift.
   actor constant text := nullif(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub', '');
-  before constant jsonb := to_jsonb(old);
-  after constant jsonb := to_jsonb(new);
+  before jsonb;
+  after jsonb;
   deleted_at timestamptz;
   changes jsonb;
 begin
@@ -21,11 +21,15 @@ begin
     changes := jsonb_build_object(tg_argv[1], null, tg_argv[3], null, tg_argv[4], null, tg_argv[5], null);
     return jsonb_populate_record(new, changes || case tg_argv[2] when '' then '{}' else jsonb_build_object(tg_argv[2], false) end);
   end if;
+  -- To jsonb may run a cast that belongs to the owner of a type, with the rights of whoever updates the row. The owner of the table
+  -- has chosen that type, and could have any trigger run with the same rights.
   if tg_argv[0] = 'again' then
+    before := to_jsonb(old);
     return jsonb_populate_record(new, jsonb_build_object(
       tg_argv[1], before -> tg_argv[1], tg_argv[3], before -> tg_argv[3], tg_argv[4], before -> tg_argv[4], tg_argv[5], before -> tg_argv[5]
     ));
   end if;
+  after := to_jsonb(new);
   -- A row that row level security hides once it is deleted could not be written: its policies look at the new row, too.
   perform set_config('nightshift.show_deleted', 'on', true);
   -- Who is no user of the application may say another time, as an import does.

@@ -38,8 +38,8 @@ export default defineConfig({
       // Their files leave nothing behind in a process: the next one takes it over, with all that is loaded there.
       lane('unit', '.unit.test.ts', { isolate: false }),
       lane('database', '.test.ts', { isolate: false, exclude: ['**/*.{unit,faults,e2e}.test.ts'] }),
-      lane('faults', '.faults.test.ts'),
-      lane('e2e', '.e2e.test.ts'),
+      lane('faults', '.faults.test.ts', { isolate: false }),
+      lane('e2e', '.e2e.test.ts', { isolate: false }),
     ],
   },
 });

@@ -235,14 +235,16 @@ describe('a table of very many partitions', () => {
       {
         beforeBatch: async (nth) => {
           if (nth === 1) await db.sql`drop table app.log_3`;
-          if (nth === 2) await db.sql`alter table app.log detach partition ${db.sql(`app.log_${days - 1}`)}`;
+          if (nth === 2)
+            await db.sql`alter table app.log detach partition ${db.sql(`app.log_${days - 1}`)}`;
         },
       },
     );
     expect(run.status).toBe('succeeded');
     const [left] = await db.sql`select count(*)::integer as n from app.log`;
     expect(left?.n).toBe(0);
-    const [detached] = await db.sql`select count(*)::integer as n from ${db.sql(`app.log_${days - 1}`)}`;
+    const [detached] =
+      await db.sql`select count(*)::integer as n from ${db.sql(`app.log_${days - 1}`)}`;
     expect(detached?.n).toBe(1);
     expect(report.steps[0]?.rowsPurged).toBe(days - 2);
   });

@@ -8,15 +8,13 @@ process.env.NODE_COMPILE_CACHE ??= fileURLToPath(
 );
 
 /** The end of a test file's name says which lane it is in: `rules.unit.test.ts`; one without such an end is in `database`. */
-const lane = (
-  name: string,
-  include: string,
-  options: { exclude?: string[]; isolate?: boolean } = {},
-) => ({
+const lane = (name: string, include: string, exclude: string[] = []) => ({
   test: {
     name,
     include: [`test/**/*${include}`],
-    ...options,
+    exclude,
+    // Files leave nothing behind in a process: the next one takes it over, with all that is loaded there.
+    isolate: false,
     setupFiles: ['test/support/forbid-leaks.ts'],
     // For what hangs: nothing is judged by how long it takes.
     testTimeout: 300_000,
@@ -35,9 +33,8 @@ export default defineConfig({
     sequence: { sequencer: HeaviestFirst },
     globalSetup: 'test/support/global-setup.ts',
     projects: [
-      // Their files leave nothing behind in a process: the next one takes it over, with all that is loaded there.
-      lane('unit', '.unit.test.ts', { isolate: false }),
-      lane('database', '.test.ts', { isolate: false, exclude: ['**/*.{unit,faults,e2e}.test.ts'] }),
+      lane('unit', '.unit.test.ts'),
+      lane('database', '.test.ts', ['**/*.{unit,faults,e2e}.test.ts']),
       lane('faults', '.faults.test.ts'),
       lane('e2e', '.e2e.test.ts'),
     ],

@@ -18,7 +18,7 @@ import { describeInstalled } from '../support/installed-schema.ts';
 import { folderOfRelease, oldMigrationFiles } from '../support/releases.ts';
 import { isInstalledVersion, supabase } from '../support/supabase-cli.ts';
 
-const timeoutMs = 120_000;
+const timeoutMs = 300_000;
 const at = (time: string) => ({ nowMs: () => timeMs(time) });
 
 const tables = `

@@ -82,7 +82,7 @@ async function expectDone(before: number[]): Promise<void> {
 
 describe('a process that dies', () => {
   const moments = range(0, nightCalls - 1);
-  const tried = sampleOf(moments, 4);
+  const tried = sampleOf(moments, 2);
   it.for(moments)(
     'before call %i leaves every row, and the next run does the rest',
     async (nth, { skip }) => {

@@ -32,10 +32,10 @@ const releases = new URL('../../supabase/migrations/', import.meta.url);
 
 describe('an upgrade', () => {
   let db: TestDatabase;
-  let fresh: string[];
+  let fresh: string[] | undefined;
   beforeEach(async () => {
     db = await createDatabase();
-    fresh = await describeInstalled(db.sql, { bodies: true });
+    fresh ??= await describeInstalled(db.sql, { bodies: true });
     await db.sql.unsafe(`
       create table public.orders (id integer primary key, deleted_at timestamptz);
       create index on public.orders (deleted_at);

@@ -7,18 +7,18 @@ const folder = new URL('..', import.meta.url);
 /** What takes longest, longest first: begun at the end, it would run on alone. */
 const heaviest = [
   'local/start.e2e.test.ts',
-  'retention-purge/field-schemas.test.ts',
   'deployment/each-deployment.e2e.test.ts',
+  'deployment/template.e2e.test.ts',
+  'retention-purge/field-schemas.test.ts',
   'cli/supabase-cli.e2e.test.ts',
   'cli/commands.e2e.test.ts',
   'retention-purge/slices-children.test.ts',
-  'retention-purge/closures.test.ts',
-  'retention-purge/slices.test.ts',
   'retention-purge/restore-race.test.ts',
+  'retention-purge/blocked.test.ts',
+  'retention-purge/closures.test.ts',
   'partition-maintenance/kills.faults.test.ts',
-  'partition-maintenance/large-default.faults.test.ts',
+  'partition-maintenance/live-traffic.faults.test.ts',
   'view-refresh/refresh.faults.test.ts',
-  'deployment/template.e2e.test.ts',
 ].map((name) => fileURLToPath(new URL(name, folder)));
 
 /** The lanes that share processes come last, each in one piece: a process goes on only while the next file is of its lane. */

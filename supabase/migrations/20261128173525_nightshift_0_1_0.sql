@@ -16856,8 +16856,8 @@ as $$
 declare
   -- All by itself, since it runs with the rights of whoever updates the row, who may call nothing of Nightshift.
   actor constant text := nullif(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub', '');
-  before constant jsonb := to_jsonb(old);
-  after constant jsonb := to_jsonb(new);
+  before jsonb;
+  after jsonb;
   deleted_at timestamptz;
   changes jsonb;
 begin
@@ -16865,11 +16865,15 @@ begin
     changes := jsonb_build_object(tg_argv[1], null, tg_argv[3], null, tg_argv[4], null, tg_argv[5], null);
     return jsonb_populate_record(new, changes || case tg_argv[2] when '' then '{}' else jsonb_build_object(tg_argv[2], false) end);
   end if;
+  -- To jsonb may run a cast that belongs to the owner of a type, with the rights of whoever updates the row. The owner of the table
+  -- has chosen that type, and could have any trigger run with the same rights.
   if tg_argv[0] = 'again' then
+    before := to_jsonb(old);
     return jsonb_populate_record(new, jsonb_build_object(
       tg_argv[1], before -> tg_argv[1], tg_argv[3], before -> tg_argv[3], tg_argv[4], before -> tg_argv[4], tg_argv[5], before -> tg_argv[5]
     ));
   end if;
+  after := to_jsonb(new);
   -- A row that row level security hides once it is deleted could not be written: its policies look at the new row, too.
   perform set_config('nightshift.show_deleted', 'on', true);
   -- Who is no user of the application may say another time, as an import does.
@@ -18290,16 +18294,23 @@ begin
     perform set_config('search_path', rules.trigger_path, true);
     -- By their keys alone, since they are locked and active: an index of active rows that was empty when the table was analyzed
     -- looks like a way to each of them, and all of it would be read each time.
-    execute format('update %s r set %s from pg_catalog.jsonb_to_recordset($1) as k(%s) where %s',
-      rules.source, rules.mark, rules.key_definition, rules.key_match)
-    using active, stamp, actor, reason, operation_id;
-    get diagnostics changed = row_count;
-    perform set_config('search_path', path_before, true);
+    execute format($query$
+      with updated as (
+        update %1$s r set %2$s from pg_catalog.jsonb_to_recordset($1) as k(%3$s) where %4$s returning %5$s as gone
+      )
+      select pg_catalog.count(*) from updated u where u.gone
+    $query$, rules.source, rules.mark, rules.key_definition, rules.key_match, rules.deleted)
+    into changed using active, stamp, actor, reason, operation_id;
+    perform pg_catalog.set_config('search_path', path_before, true);
+    -- What belongs to a row that a trigger of the application keeps stays with it.
+    if changed < jsonb_array_length(active) then
+      select f.deleted into active from nightshift.find_rows(tables[position], active, 'update') f;
+    end if;
 
     if position = 1 then
       deleted := changed;
       already_deleted := jsonb_array_length(rows_found.deleted);
-      not_found := rows_found.asked - already_deleted - jsonb_array_length(active);
+      not_found := rows_found.asked - already_deleted - jsonb_array_length(rows_found.active);
     elsif changed > 0 then
       cascaded := cascaded || jsonb_build_object(
         rules.relation::text, coalesce((cascaded ->> rules.relation::text)::bigint, 0) + changed
@@ -18321,11 +18332,13 @@ begin
 
   if jsonb_array_length(keys) = 1 and deleted + repeated = 0 then
     raise exception using
-      errcode = case already_deleted when 1 then 'NS409' else 'NS404' end,
-      message = case already_deleted when 1 then format('The row of %s is deleted already', relation)
-        else format('There is no such row in %s, or not for %s', relation, current_user) end,
-      hint = case already_deleted when 1 then 'It keeps the time, the user and the reason of its first deletion. To bring it back: nightshift.restore.'
-        else 'Row level security says which rows a user may see and change.' end;
+      errcode = case not_found when 1 then 'NS404' else 'NS409' end,
+      message = case when not_found = 1 then format('There is no such row in %s, or not for %s', relation, current_user)
+        when already_deleted = 1 then format('The row of %s is deleted already', relation)
+        else format('A trigger of %s kept the row from being deleted', relation) end,
+      hint = case when not_found = 1 then 'Row level security says which rows a user may see and change.'
+        when already_deleted = 1 then 'It keeps the time, the user and the reason of its first deletion. To bring it back: nightshift.restore.'
+        else 'Its triggers for updates say when it may go: one of them returned null, or took the mark off.' end;
   end if;
   if confirmed is not null and repeated = 0 and confirmed <> nightshift.deletion_hash(asked_keys, steps) then
     raise exception using
@@ -18352,7 +18365,7 @@ end;
 $$;
 
 comment on function nightshift.soft_delete is
-  'Marks the rows with these primary keys as deleted: keys is an array of values, or of objects where the key has several columns, 10,000 at most. Rows of tables that enable_soft_delete was told to cascade to go with the row that they refer to, in the same transaction and operation. The rights are those of the caller, row level security included. deleted_by: who deletes, for service_role; of a user it is always the user of the request. operation: goes on with an operation of the last day, so that restore_operation brings all of it back. confirmed: the hash of plan_delete; when other rows would go by now, nothing is deleted. A row that is deleted already keeps its first time, user and reason. Returns {operation, deletedAt, deleted, alreadyDeleted, repeated: how many of these an earlier call of the same operation deleted, notFound: not there, or not for this user, cascaded: {table: rows}}. For a single key that its operation did not delete: NS409 it is already, NS404 it is not there. Other errors, nothing changed: NS403 not in the name of another, or not for users; NS404 soft delete is not enabled; NS409 a row of another table refers to it with ON DELETE RESTRICT, or it is not what was confirmed; NS422.';
+  'Marks the rows with these primary keys as deleted: keys is an array of values, or of objects where the key has several columns, 10,000 at most. Rows of tables that enable_soft_delete was told to cascade to go with the row that they refer to, in the same transaction and operation. The rights are those of the caller, row level security included. deleted_by: who deletes, for service_role; of a user it is always the user of the request. operation: goes on with an operation of the last day, so that restore_operation brings all of it back. confirmed: the hash of plan_delete; when other rows would go by now, nothing is deleted. A row that is deleted already keeps its first time, user and reason. A row that a trigger of the application keeps is not counted, and nothing goes along with it. Returns {operation, deletedAt, deleted, alreadyDeleted, repeated: how many of these an earlier call of the same operation deleted, notFound: not there, or not for this user, cascaded: {table: rows}}. For a single key that its operation did not delete: NS409 it is already, or a trigger keeps it, NS404 it is not there. Other errors, nothing changed: NS403 not in the name of another, or not for users; NS404 soft delete is not enabled; NS409 a row of another table refers to it with ON DELETE RESTRICT, or it is not what was confirmed; NS422.';
 
 -- supabase/schema/soft-delete/soft_delete_advice.sql
 
@@ -21737,7 +21750,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '93a5fb0848e31030191b85fb8afecc1e28937a3cfbf701eb6a10b501bf0d9e05', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '0e9b1e89286c3509aa64fd07ef3ee922726a8cde77bc9e80dc8510a27dd5e2f7', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,

@@ -1,4 +1,4 @@
-import { parseJson } from '../functions/_shared/invocation.ts';
+import { parseJson } from '../functions/_shared/parse-json.ts';
 
 /** What the functions and the database say is meant for callers over HTTP; here each such call is the command that does the same. */
 export function onCommandLine(text: string): string {

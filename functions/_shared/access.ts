@@ -21,8 +21,8 @@ const claims = z.object({ role: z.literal(runnerRole), exp: z.number() });
 /** Reads a token without verifying it, which only the project can do. Undefined when it is not a runner token. */
 export function readRunnerToken(token: string): { expiresAtMs: number } | undefined {
   try {
-    const payload = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString();
-    return { expiresAtMs: claims.parse(JSON.parse(payload)).exp * 1_000 };
+    const payload = (token.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/');
+    return { expiresAtMs: claims.parse(JSON.parse(atob(payload))).exp * 1_000 };
   } catch {
     return undefined;
   }

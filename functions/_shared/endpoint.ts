@@ -1,5 +1,5 @@
-import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import type { Clock } from './clock.ts';
+import type { HttpResponse } from './http.ts';
 import type { Log } from './log.ts';
 import type { Rpc } from './rpc.ts';
 
@@ -21,5 +21,5 @@ export interface Endpoint {
     accessExpiresAtMs: number | undefined;
     /** What the path has for `{id}`. */
     id: string;
-  }): Promise<APIGatewayProxyStructuredResultV2>;
+  }): Promise<HttpResponse>;
 }

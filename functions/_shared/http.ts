@@ -1,33 +1,30 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import * as z from 'zod';
 import { httpStatusOf, NightshiftError } from './errors.ts';
 import type { Invocation } from './invocation.ts';
-import { parseJson } from './invocation.ts';
 import { inputHint, type JobInterface } from './job.ts';
 import type { RunDocument } from './ledger.ts';
+import { parseJson } from './parse-json.ts';
 import { progressInWords } from './progress.ts';
 import type { RunResult } from './run-types.ts';
 
 /** More than any job's input needs. A mistake is refused before it costs memory. */
-const maxBodyBytes = 64 * 1024;
+export const maxBodyBytes = 64 * 1024;
 
-const httpRequest = z.object({
-  version: z.literal('2.0'),
-  headers: z.record(z.string(), z.string().optional()).default({}),
-  body: z.string().nullish(),
-  isBase64Encoded: z.boolean().default(false),
-  requestContext: z.object({
-    http: z.object({ method: z.string(), path: z.string() }),
-    requestId: z.string().default('unknown'),
-    stage: z.string().default('$default'),
-  }),
-});
+/** A request, whichever home it came to. */
+export interface HttpRequest {
+  method: string;
+  path: string;
+  /** Their names in lower case. */
+  headers: Record<string, string | undefined>;
+  body: Uint8Array;
+  requestId: string;
+}
 
-export type HttpRequest = z.output<typeof httpRequest>;
-
-export function asHttpRequest(event: unknown): HttpRequest | undefined {
-  return httpRequest.safeParse(event).data;
+export interface HttpResponse {
+  statusCode: number;
+  headers: Record<string, string>;
+  body: string;
 }
 
 /** Authenticates and reads `POST /jobs/<job>/runs`. Throws NS400, NS401, NS404 or NS413. */
@@ -37,33 +34,30 @@ export function parseHttpRequest(
   token: string | undefined,
 ): Invocation {
   requireTrust(request, token);
-  const headers = headersOf(request);
 
   const route = `/jobs/${job.name}/runs`;
   if (!asksFor(request, 'POST', route)) {
-    const { method, path } = request.requestContext.http;
-    throw new NightshiftError('NS404', `There is no ${method} ${path}`, {
+    throw new NightshiftError('NS404', `There is no ${request.method} ${request.path}`, {
       hint: `Start a run with POST ${route}.`,
     });
   }
 
-  const body = Buffer.from(request.body ?? '', request.isBase64Encoded ? 'base64' : 'utf8');
-  if (body.byteLength > maxBodyBytes) {
+  if (request.body.byteLength > maxBodyBytes) {
     throw new NightshiftError('NS413', 'The body is larger than 64 KB', {
       hint: inputHint(job),
     });
   }
-  const text = body.toString('utf8').trim();
+  const text = new TextDecoder().decode(request.body).trim();
   const input = text === '' ? {} : parseJson(text);
   if (input === undefined) {
     throw new NightshiftError('NS400', 'The body is not valid JSON', {
       hint: inputHint(job),
     });
   }
-  const idempotencyKey = headers['idempotency-key'];
+  const idempotencyKey = request.headers['idempotency-key'];
   return {
     trigger: 'http',
-    requestedBy: request.requestContext.requestId,
+    requestedBy: request.requestId,
     ...(idempotencyKey ? { idempotencyKey } : {}),
     input,
   };
@@ -75,11 +69,8 @@ export function asksFor(
   method: string,
   route: string,
 ): { id: string } | undefined {
-  const { http, stage } = request.requestContext;
-  if (http.method !== method) return undefined;
-  // API Gateway prefixes the path with any stage other than $default.
-  const path = http.path.startsWith(`/${stage}/`) ? http.path.slice(stage.length + 1) : http.path;
-  const given = path.split('/');
+  if (request.method !== method) return undefined;
+  const given = request.path.split('/');
   const wanted = route.split('/');
   const place = wanted.indexOf('{id}');
   const fits =
@@ -90,20 +81,14 @@ export function asksFor(
 
 /** Whether the caller sent the token. A wrong token is refused with NS401. */
 export function isTrusted(request: HttpRequest, token: string | undefined): boolean {
-  const { authorization } = headersOf(request);
+  const { authorization } = request.headers;
   if (authorization === undefined) return false;
   requireToken(authorization, token);
   return true;
 }
 
-function headersOf({ headers }: HttpRequest): Record<string, string | undefined> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
-  );
-}
-
 export function requireTrust(request: HttpRequest, token: string | undefined): void {
-  requireToken(headersOf(request).authorization, token);
+  requireToken(request.headers.authorization, token);
 }
 
 function requireToken(authorization: string | undefined, token: string | undefined): void {
@@ -119,17 +104,12 @@ function requireToken(authorization: string | undefined, token: string | undefin
   }
 }
 
-function digest(text: string): Buffer {
+function digest(text: string): Uint8Array {
   return createHash('sha256').update(text).digest();
 }
 
 /** 200 when the run has ended, 202 when it continues, and a problem when it failed or did not start. */
-export function respondToRun({
-  outcome,
-  run,
-  error,
-  other,
-}: RunResult): APIGatewayProxyStructuredResultV2 {
+export function respondToRun({ outcome, run, error, other }: RunResult): HttpResponse {
   if (error) return respondToError(error, run);
   if (outcome === 'skipped') return respondToError(skipped(run, other), run);
   const continues = run.status === 'running' || run.status === 'continued';
@@ -163,10 +143,7 @@ function skipped(run: RunDocument, other: RunDocument | undefined): NightshiftEr
 }
 
 /** RFC 9457 problem details. */
-export function respondToError(
-  error: NightshiftError,
-  run?: RunDocument,
-): APIGatewayProxyStructuredResultV2 {
+export function respondToError(error: NightshiftError, run?: RunDocument): HttpResponse {
   const status = httpStatusOf(error);
   const response = json(status, 'application/problem+json', {
     type: `urn:nightshift:problem:${error.code}`,
@@ -181,10 +158,6 @@ export function respondToError(
   return response;
 }
 
-export function json(
-  statusCode: number,
-  contentType: string,
-  body: unknown,
-): APIGatewayProxyStructuredResultV2 {
+export function json(statusCode: number, contentType: string, body: unknown): HttpResponse {
   return { statusCode, headers: { 'content-type': contentType }, body: JSON.stringify(body) };
 }

@@ -1,8 +1,9 @@
 import * as z from 'zod';
-import { eventDetails, eventSource } from './bus.ts';
 import { NightshiftError } from './errors.ts';
 import type { JobInterface } from './job.ts';
 import type { RunDocument } from './ledger.ts';
+import { parseJson } from './parse-json.ts';
+import { eventDetails, eventSource } from './run-events.ts';
 
 /** A request for a run, whatever event it came in. */
 export interface Invocation {
@@ -156,12 +157,4 @@ function nameOf(event: unknown): string {
   if (event === null || typeof event !== 'object') return event === null ? 'null' : typeof event;
   if (Array.isArray(event)) return 'an array';
   return `an object with ${Object.keys(event).slice(0, 10).join(', ') || 'no keys'}`;
-}
-
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

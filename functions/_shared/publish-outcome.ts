@@ -1,9 +1,9 @@
 import * as z from 'zod';
-import type { RunEvent } from './bus.ts';
 import { timeMs } from './clock.ts';
 import { type NightshiftError, toNightshiftError } from './errors.ts';
 import type { Invocation } from './invocation.ts';
 import { failureOf, type RunDocument, runDocument } from './ledger.ts';
+import type { RunEvent } from './run-events.ts';
 import type { RunDependencies, RunResult } from './run-types.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { createClient } from '@supabase/supabase-js';
+import { PostgrestClient } from '@supabase/postgrest-js';
 import pRetry from 'p-retry';
 import type * as z from 'zod';
 import type { Access } from './access.ts';
@@ -52,17 +52,18 @@ export function createRpc(
   deadline: Deadline,
   { somebodyWaits = false } = {},
 ): Rpc {
-  const [key, authorization] =
+  const [apikey, bearer] =
     'secretKey' in project
-      ? [project.secretKey, {}]
-      : [project.publishableKey, { authorization: `Bearer ${project.runnerToken}` }];
-  const client = createClient<Database, 'nightshift'>(project.url, key, {
-    db: { schema: 'nightshift' },
-    auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-    global: { headers: authorization, fetch: fetchStrictly },
+      ? [project.secretKey, project.secretKey]
+      : [project.publishableKey, project.runnerToken];
+  const { host, origin } = new URL(project.url);
+  // The part of supabase-js that is needed here, and a tenth of its size.
+  const client = new PostgrestClient<Database, object, 'nightshift'>(`${origin}/rest/v1`, {
+    schema: 'nightshift',
+    headers: { apikey, authorization: `Bearer ${bearer}` },
+    fetch: fetchStrictly,
   });
 
-  const { host } = new URL(project.url);
   let isThere = !somebodyWaits;
   const whileThere =
     (retry: Retry): Retry =>

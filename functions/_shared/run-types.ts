@@ -1,4 +1,3 @@
-import type { Bus } from './bus.ts';
 import type { Clock, Deadline } from './clock.ts';
 import type { Direct } from './direct.ts';
 import type { NightshiftError } from './errors.ts';
@@ -7,6 +6,7 @@ import type { RunDocument } from './ledger.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Rpc } from './rpc.ts';
+import type { Bus } from './run-events.ts';
 import type { Stop } from './stop.ts';
 
 export interface RunResult {

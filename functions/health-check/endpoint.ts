@@ -1,8 +1,7 @@
-import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { isoTime } from '../_shared/clock.ts';
 import type { Endpoint } from '../_shared/endpoint.ts';
 import { type NightshiftError, toNightshiftError } from '../_shared/errors.ts';
-import { json } from '../_shared/http.ts';
+import { type HttpResponse, json } from '../_shared/http.ts';
 import { type StatusWord, statusWord, worstFirst } from './rules.ts';
 import { type HealthCheck, healthDocument } from './schema.ts';
 
@@ -70,7 +69,7 @@ export function createEndpoint(): Endpoint {
   };
 }
 
-function respond(health: Pick<Health, 'status'>): APIGatewayProxyStructuredResultV2 {
+function respond(health: Pick<Health, 'status'>): HttpResponse {
   const response = json(health.status === 'critical' ? 503 : 200, 'application/json', health);
   response.headers = { ...response.headers, 'cache-control': 'no-store' };
   return response;

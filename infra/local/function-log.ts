@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { parseJson } from '../../functions/_shared/invocation.ts';
+import { parseJson } from '../../functions/_shared/parse-json.ts';
 
 const entry = z.object({
   level: z.string(),

@@ -3,7 +3,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createBus, type RunEvent } from '../../functions/_shared/bus.ts';
+import { createBus } from '../../functions/_shared/bus.ts';
+import type { RunEvent } from '../../functions/_shared/run-events.ts';
 import { busName, startTestBus, type TestBus } from '../support/event-bus.ts';
 
 const timeoutMs = 60_000;

@@ -1,11 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { asHttpRequest } from '../../functions/_shared/api-gateway.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
-import {
-  asHttpRequest,
-  parseHttpRequest,
-  respondToError,
-  respondToRun,
-} from '../../functions/_shared/http.ts';
+import { parseHttpRequest, respondToError, respondToRun } from '../../functions/_shared/http.ts';
 import type { RunDocument } from '../../functions/_shared/ledger.ts';
 import type { RunResult } from '../../functions/_shared/run-types.ts';
 import { job } from '../../functions/retention-purge/job.ts';

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { eventDetails, type RunEvent } from '../../functions/_shared/bus.ts';
 import { isoTime } from '../../functions/_shared/clock.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import type { RunDocument } from '../../functions/_shared/ledger.ts';
@@ -8,6 +7,7 @@ import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { maxAttempts, publishOutcome } from '../../functions/_shared/publish-outcome.ts';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
+import { eventDetails, type RunEvent } from '../../functions/_shared/run-events.ts';
 
 const startMs = 1_767_232_800_000;
 const continueType = 'nightshift.run.continue';

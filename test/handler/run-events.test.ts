@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { eventDetails } from '../../functions/_shared/bus.ts';
+import { eventDetails } from '../../functions/_shared/run-events.ts';
 import { jobNames } from '../../functions/registry.ts';
 import { lambdaContext } from '../support/events.ts';
 import { setUpHandler } from '../support/handler.ts';

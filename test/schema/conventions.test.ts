@@ -220,6 +220,7 @@ describe('the schema nightshift', () => {
 
 /** A large job has more files, for its parts. */
 const filesOfJob = [
+  'edge.ts',
   'function.yml',
   'handler.ts',
   'job.ts',

@@ -1,0 +1,98 @@
+import { isolateMsLeft, workMsOf } from './budget.ts';
+import { type Deadline, systemClock } from './clock.ts';
+import { createEdgeLog, createEdgeMetrics } from './edge-log.ts';
+import { type EdgeSettings, readEdgeSettings } from './edge-settings.ts';
+import type { Endpoint } from './endpoint.ts';
+import { type HttpRequest, type HttpResponse, maxBodyBytes } from './http.ts';
+import { createHttpApi } from './http-api.ts';
+import type { Invocation } from './invocation.ts';
+import type { Job } from './job.ts';
+import { createRpc } from './rpc.ts';
+import { runJob } from './run.ts';
+
+/** What Edge Runtime has of Deno. */
+declare const Deno: {
+  env: { toObject(): Record<string, string> };
+  serve(handler: (request: Request) => Promise<Response>): unknown;
+};
+
+/** The wall clock of an isolate runs from here, and not from the request that it works for. */
+const bootedMs = systemClock.nowMs();
+
+/** Before the isolate is ended nothing is waited for any more. */
+const reserveMs = 5_000;
+
+/** Makes the handler of a job as an Edge Function: the same routes, answers and errors as over HTTP on AWS. */
+export function createEdgeHandler<Input extends { dryRun: boolean }, Report>(
+  job: Job<Input, Report>,
+  {
+    endpoints = [],
+    environment,
+  }: { endpoints?: readonly Endpoint[]; environment: Record<string, string | undefined> },
+): (request: Request) => Promise<Response> {
+  const log = createEdgeLog(job.name);
+  const metrics = createEdgeMetrics(job.name, log);
+  let settings: EdgeSettings | undefined;
+
+  function readOnce(): EdgeSettings {
+    settings ??= readEdgeSettings(environment);
+    return settings;
+  }
+
+  async function run(invocation: Invocation, deadline: Deadline, recordBy: Deadline) {
+    const rpc = createRpc(readOnce().supabase, deadline);
+    try {
+      const tools = { rpc, clock: systemClock, deadline, recordBy, log, metrics };
+      return await runJob(job, invocation, tools);
+    } finally {
+      metrics.flush();
+    }
+  }
+
+  const answerHttp = createHttpApi(job, { endpoints, settings: readOnce, log, run });
+
+  return async (request) => {
+    const remainingMs = isolateMsLeft(systemClock.nowMs() - bootedMs) - reserveMs;
+    const budget = { remainingMs, workMs: workMsOf(remainingMs) };
+    return toResponse(await answerHttp(await toHttpRequest(request), budget));
+  };
+}
+
+/** What the entry of an Edge Function calls. */
+export function serve<Input extends { dryRun: boolean }, Report>(
+  job: Job<Input, Report>,
+  endpoints: readonly Endpoint[] = [],
+): void {
+  Deno.serve(createEdgeHandler(job, { endpoints, environment: Deno.env.toObject() }));
+}
+
+async function toHttpRequest(request: Request): Promise<HttpRequest> {
+  // Supabase puts the name of the function, which whoever deploys may choose, before the path.
+  const path = new URL(request.url).pathname.replace(/^\/[^/]*/, '');
+  return {
+    method: request.method,
+    path: path || '/',
+    headers: Object.fromEntries(request.headers),
+    body: await readBody(request),
+    requestId: request.headers.get('sb-request-id') ?? crypto.randomUUID(),
+  };
+}
+
+/** Of a body that is too large no more than shows that it is. */
+async function readBody(request: Request): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  const reader = request.body?.getReader();
+  while (reader && bytes <= maxBodyBytes) {
+    const { value } = await reader.read();
+    if (!value) break;
+    chunks.push(value);
+    bytes += value.byteLength;
+  }
+  if (bytes > maxBodyBytes) await reader?.cancel();
+  return new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
+}
+
+function toResponse({ statusCode, headers, body }: HttpResponse): Response {
+  return new Response(body, { status: statusCode, headers });
+}

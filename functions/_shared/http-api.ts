@@ -1,0 +1,100 @@
+import { readRunnerToken } from './access.ts';
+import { type Deadline, deadlineIn, systemClock } from './clock.ts';
+import type { Endpoint } from './endpoint.ts';
+import { NightshiftError, toNightshiftError } from './errors.ts';
+import {
+  asksFor,
+  type HttpRequest,
+  type HttpResponse,
+  isTrusted,
+  parseHttpRequest,
+  requireTrust,
+  respondToError,
+  respondToRun,
+} from './http.ts';
+import type { Invocation } from './invocation.ts';
+import type { Job } from './job.ts';
+import type { Log } from './log.ts';
+import { createRpc } from './rpc.ts';
+import type { RunResult } from './run-types.ts';
+import { listRuns } from './runs-endpoints.ts';
+import type { Settings } from './settings.ts';
+
+interface Budget {
+  /** Until the answer must be out. */
+  remainingMs: number;
+  /** Of that for the work of a run; NIGHTSHIFT_HTTP_BUDGET_MS may say less. */
+  workMs: number;
+}
+
+/** Answers the HTTP requests of a function, whichever home it runs in: starts its job, and serves its endpoints. */
+export function createHttpApi<Input extends { dryRun: boolean }, Report>(
+  job: Job<Input, Report>,
+  {
+    endpoints,
+    settings,
+    log,
+    run,
+  }: {
+    endpoints: readonly Endpoint[];
+    settings: () => Pick<Settings, 'supabase' | 'httpToken' | 'httpBudgetMs'>;
+    log: Log;
+    run: (invocation: Invocation, deadline: Deadline, recordBy: Deadline) => Promise<RunResult>;
+  },
+) {
+  const allEndpoints = [...endpoints, listRuns(job.name)];
+
+  /** An HTTP caller learns nothing about the configuration. The log says which setting to fix. */
+  function settingsForHttp() {
+    try {
+      return settings();
+    } catch (thrown) {
+      log.error('The environment is not valid', { error: toNightshiftError(thrown).describe() });
+      throw new NightshiftError('NS500', 'The function is not configured', {
+        hint: 'Its log says which settings to mend.',
+        cause: thrown,
+      });
+    }
+  }
+
+  async function answerOfEndpoint(
+    request: HttpRequest,
+    remainingMs: number,
+  ): Promise<HttpResponse | undefined> {
+    const { httpToken, supabase } = settingsForHttp();
+    for (const endpoint of allEndpoints) {
+      const asked = asksFor(request, endpoint.method, endpoint.path);
+      if (!asked) continue;
+      if (!endpoint.isOpen) requireTrust(request, httpToken);
+      const deadline = deadlineIn(systemClock, Math.min(remainingMs, endpoint.budgetMs));
+      return endpoint.answer({
+        rpc: createRpc(supabase, deadline),
+        clock: systemClock,
+        log,
+        trusted: isTrusted(request, httpToken),
+        accessExpiresAtMs:
+          'runnerToken' in supabase
+            ? readRunnerToken(supabase.runnerToken)?.expiresAtMs
+            : undefined,
+        ...asked,
+      });
+    }
+    return undefined;
+  }
+
+  return async (request: HttpRequest, { remainingMs, workMs }: Budget): Promise<HttpResponse> => {
+    try {
+      const recordBy = deadlineIn(systemClock, remainingMs);
+      const answered = await answerOfEndpoint(request, remainingMs);
+      if (answered) return answered;
+      const { httpToken, httpBudgetMs } = settingsForHttp();
+      const invocation = parseHttpRequest(request, job, httpToken);
+      const deadline = deadlineIn(systemClock, Math.min(workMs, httpBudgetMs));
+      return respondToRun(await run(invocation, deadline, recordBy));
+    } catch (thrown) {
+      const error = toNightshiftError(thrown);
+      log.warn('HTTP call refused', { error: error.describe() });
+      return respondToError(error);
+    }
+  };
+}

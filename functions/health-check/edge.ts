@@ -1,0 +1,6 @@
+import { serve } from '../_shared/edge.ts';
+import { cancelRun, readRun } from '../_shared/runs-endpoints.ts';
+import { createEndpoint } from './endpoint.ts';
+import { job } from './job.ts';
+
+serve(job, [createEndpoint(), readRun, cancelRun]);

@@ -19,6 +19,8 @@ begin
     join pg_catalog.pg_trigger t on t.tgrelid = c.oid
     join pg_catalog.pg_proc p on p.oid = t.tgfoid
     where c.relnamespace = 'nightshift'::regnamespace and p.pronamespace = c.relnamespace and not t.tgisinternal
+      -- Those of partitions go with that of their table.
+      and t.tgparentid = 0
     union all
     select 'drop function ' || string_agg(p.oid::regprocedure::text, ', ')
     from pg_catalog.pg_proc p

@@ -114,6 +114,8 @@ begin
     join pg_catalog.pg_trigger t on t.tgrelid = c.oid
     join pg_catalog.pg_proc p on p.oid = t.tgfoid
     where c.relnamespace = 'nightshift'::regnamespace and p.pronamespace = c.relnamespace and not t.tgisinternal
+      -- Those of partitions go with that of their table.
+      and t.tgparentid = 0
     union all
     select 'drop function ' || string_agg(p.oid::regprocedure::text, ', ')
     from pg_catalog.pg_proc p
@@ -21750,7 +21752,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '0e9b1e89286c3509aa64fd07ef3ee922726a8cde77bc9e80dc8510a27dd5e2f7', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'a9cbf3aa29cd83bb947cdcc9cb90e687a81f73905504891bfc9f7cfc4fd4d6fd', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,

@@ -142,7 +142,7 @@ const heldInSeveralWays: Scenario = {
   ],
 };
 
-const { numRuns, timeoutMs, seed } = propertyRuns(15);
+const { numRuns, timeoutMs, seed } = propertyRuns(120);
 
 describe('what a purge removes', () => {
   const db = setUpDatabase();

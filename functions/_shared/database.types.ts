@@ -1408,6 +1408,10 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      deleted_parent: {
+        Args: { keys: Json; relation: unknown }
+        Returns: unknown
+      }
       deleted_since: {
         Args: { after?: string; relation: unknown }
         Returns: Json

@@ -15443,6 +15443,19 @@ begin
         message = format('Rows of %s cannot go along, since soft delete is not enabled for it', named),
         hint = format('First: select nightshift.enable_soft_delete(%L);', named::text);
     end if;
+    if named <> relation and named in (
+      with recursive above(relation) as (
+        select cascade_keys.relation
+        union
+        select s.relation from above a join nightshift.soft_delete_cascades s on s.referencing = a.relation
+      )
+      select a.relation from above a
+    ) then
+      raise exception using
+        errcode = 'NS422',
+        message = format('Deletions of %s would come back to it by way of %s', relation, named),
+        hint = 'No row of such a circle of tables could be restored before the others: leave one of its foreign keys out of cascade.';
+    end if;
     all_keys := all_keys || found_keys;
   end loop;
   return all_keys;
@@ -15450,7 +15463,7 @@ end;
 $$;
 
 comment on function nightshift.cascade_keys is
-  'The foreign keys that cascade names, or those that were declared before, where it is null: each entry a table that refers to this one, with the columns of the key where there are several. Errors: NS404 no such table, NS422 no or several keys, or a table without soft delete.';
+  'The foreign keys that cascade names, or those that were declared before, where it is null: each entry a table that refers to this one, with the columns of the key where there are several. Errors: NS404 no such table, NS422 no or several keys, a table without soft delete, or a circle of tables.';
 
 -- supabase/schema/soft-delete/check_soft_delete.sql
 
@@ -15736,6 +15749,58 @@ $$;
 
 comment on function nightshift.declare_cascades is
   'Replaces the foreign keys along which deletions in a table go on; null leaves them as they are. Errors: see cascade_keys.';
+
+-- supabase/schema/soft-delete/deleted_parent.sql
+
+create or replace function nightshift.deleted_parent(relation regclass, keys jsonb)
+returns regclass
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set row_security = off
+as $$
+declare
+  rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation, false);
+  parent nightshift.soft_delete_rules;
+  edge record;
+  any_deleted boolean;
+  context text;
+begin
+  -- Whoever may not see a row learns nothing of it here: the calls that ask this have looked what their caller may change.
+  if current_setting('nightshift.show_deleted', true) is distinct from 'on' then
+    raise exception using
+      errcode = 'NS403',
+      message = 'deleted_parent is part of a deletion or a restore',
+      hint = 'Call nightshift.soft_delete, nightshift.restore or one of their plans.';
+  end if;
+  for edge in
+    select s.relation as parent, c.oid
+    from nightshift.soft_delete_cascades s
+    join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
+    where s.referencing = deleted_parent.relation
+    order by s.relation::text, s.constraint_name
+  loop
+    parent := nightshift.soft_delete_rules(edge.parent, false);
+    execute format('select exists (select from jsonb_to_recordset($1) as k(%s) join %s r on %s join %s p on %s where p%s)',
+      rules.key_definition, nightshift.scan_of(relation), rules.key_match,
+      nightshift.scan_of(edge.parent), nightshift.references_condition(edge.oid), substr(parent.deleted, 2))
+    into any_deleted using keys;
+    if any_deleted then
+      return edge.parent;
+    end if;
+  end loop;
+  return null;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.deleted_parent is
+  'A table in which a row is deleted that rows with these keys refer to, by foreign keys that deletions go along; null for none. It sees all rows, as a foreign key does: a parent that the caller cannot see is deleted just the same. Errors: NS403 called by itself, and see soft_delete_rules.';
 
 -- supabase/schema/soft-delete/deleted_since.sql
 
@@ -16092,6 +16157,14 @@ begin
     select format('update %s r set %s where %s;', nightshift.scan_of(relation), rules.unmark, rules.deleted)
     where any_deleted and deleted_rows = 'restore'
     union all
+    -- The index goes with the column that its condition names; what it kept unique stays so.
+    select format('create unique index on %s%s;', source, substring(pg_get_indexdef(i.indexrelid) from ' USING btree( .*) WHERE '))
+    from pg_catalog.pg_index i
+    where i.indrelid = relation and i.indisunique and i.indisvalid and i.indexprs is null
+      and regexp_replace(pg_get_expr(i.indpred, i.indrelid), '[()]', '', 'g') = format('%I IS NULL', settings.marker_column)
+      and settings.marker_column = any(settings.added_columns)
+      and (not any_deleted or deleted_rows = 'restore')
+    union all
     select format('alter table %s %s;', source, string_agg(format('drop column %I', c), ', '))
     from unnest(settings.added_columns) c
     where not any_deleted or deleted_rows = 'restore'
@@ -16275,7 +16348,7 @@ begin
   -- Before anything is done, and in a dry run as well, since it may refuse.
   edges := nightshift.cascade_keys(settings.relation, cascade);
   for step in select s.* from nightshift.soft_delete_steps(settings, unique_among_active) s loop
-    if dry_run or step.outside_transaction or to_do <> '[]' and step.statement ~ '^(alter table \S+ drop constraint|drop index)' then
+    if dry_run or step.outside_transaction or to_do <> '[]' and step.statement ~ '^(alter table .+ drop constraint |drop index )' then
       to_do := to_do || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
     else
       execute step.statement;
@@ -16396,7 +16469,7 @@ begin
     case row_lock
       when 'update' then 'for update of r' when 'no key update' then 'for no key update of r'
       when 'no key update skip locked' then 'for no key update of r skip locked'
-      when 'no key update nowait' then 'for no key update of r nowait' else 'for key share of r' end,
+      when 'no key update nowait' then 'for no key update of r nowait' when 'key share' then 'for key share of r' else '' end,
     rules.key_object)
   into asked, active, deleted using keys, as_given;
 exception
@@ -16412,7 +16485,7 @@ end;
 $$;
 
 comment on function nightshift.find_rows is
-  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update; no key update, also with skip locked or nowait, for which nobody waits who adds a row that refers to it; or key share, for which only who deletes a row for good waits). as_given: where all of them are active, their keys may be those that were passed, whatever they look like, which is faster. Errors: NS422 a key is no value of its type, and those of soft_delete_rules.';
+  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update; no key update, also with skip locked or nowait, for which nobody waits who adds a row that refers to it; key share, for which only who deletes a row for good waits; or none, and then those that the caller may see). as_given: where all of them are active, their keys may be those that were passed, whatever they look like, which is faster. Errors: NS422 a key is no value of its type, and those of soft_delete_rules.';
 
 -- supabase/schema/soft-delete/guard_child.sql
 
@@ -16564,8 +16637,14 @@ declare
   locked_now jsonb;
   context text;
 begin
-  execute format('select coalesce(jsonb_agg(distinct %s), ''[]'') from jsonb_to_recordset($1) as r(%s)', rules.key_object, rules.key_definition)
-  into held using keys;
+  -- Whoever may not see a row learns nothing of it here: the calls that ask this have looked what their caller may change.
+  if current_setting('nightshift.show_deleted', true) is distinct from 'on' then
+    raise exception using
+      errcode = 'NS403',
+      message = 'hold_parents is part of a deletion or a restore',
+      hint = 'Call nightshift.soft_delete, nightshift.restore or one of their plans.';
+  end if;
+  held := keys;
   locked := '[]';
   for edge in
     select s.relation as parent, c.oid
@@ -16591,11 +16670,6 @@ begin
     end if;
   end loop;
 exception
-  when data_exception or check_violation then
-    raise exception using
-      errcode = 'NS422',
-      message = format('One of the keys is not a value of the primary key of %s (%s)', rules.relation, rules.key_definition),
-      hint = 'Pass values of that type. Nothing was changed.';
   when serialization_failure then
     get stacked diagnostics context = pg_exception_context;
     perform nightshift.raise_conflict(context);
@@ -16603,7 +16677,7 @@ end;
 $$;
 
 comment on function nightshift.hold_parents is
-  'Keeps the rows to which the rows with these keys refer, by foreign keys that deletions go along, from being deleted until the transaction ends. Returns the keys, each once, as values of their type: held, and those whose parents another session has locked, which are waited for unless skip_locked. Errors: 55P03, NS422 a key is no value of its type, and see soft_delete_rules.';
+  'Keeps the rows to which the rows with these keys refer, by foreign keys that deletions go along, from being deleted until the transaction ends. Returns those keys, and locked: those of them, with skip_locked, whose parents another session has locked; else it waits. Errors: 55P03, NS403 called by itself, and see soft_delete_rules.';
 
 -- supabase/schema/soft-delete/index_columns.sql
 
@@ -16946,6 +17020,16 @@ begin
       message = format('%s has no column %I', relation, wrong),
       hint = 'Nothing was restored.';
   end if;
+  select k.name into wrong
+  from unnest((nightshift.soft_delete_rules(relation)).key_names) k(name)
+  where overrides ? k.name
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%I is of the primary key of %s, by which the row is known', wrong, relation),
+      hint = 'Restore it as it is, and change its key after that. Nothing was restored.';
+  end if;
   return (
     select string_agg(format(', %1$I = (pg_catalog.jsonb_populate_record(null::%2$s, $2)).%1$I', k.name, c.row_type), '')
     from jsonb_object_keys(overrides) k(name)
@@ -16958,7 +17042,7 @@ end;
 $$;
 
 comment on function nightshift.override_assignments is
-  'Assignments of the columns that a restored row gets anew, from the object $2; empty for none. Errors: NS422 several rows, or no such column.';
+  'Assignments of the columns that a restored row gets anew, from the object $2; empty for none. Errors: NS422 several rows, no such column, or one of the primary key.';
 
 -- supabase/schema/soft-delete/partition_history.sql
 
@@ -17259,8 +17343,7 @@ declare
   wrong text;
   among text;
   existing record;
-  edge record;
-  parents jsonb;
+  parent regclass;
   key jsonb;
   context text;
 begin
@@ -17360,15 +17443,13 @@ begin
   end if;
   if existing.is_deleted and on_deleted = 'revive' then
     perform nightshift.hold_parents(relation, jsonb_build_array(existing.key));
-    for edge in select e.* from nightshift.edges_to_parents(relation) e loop
-      execute edge.deleted_parents into parents using jsonb_build_array(existing.key);
-      if parents is not null then
-        raise exception using
-          errcode = 'NS409',
-          message = format('It belongs to a row of %s that is deleted', edge.referenced),
-          hint = 'Restore that one first: nightshift.restore.';
-      end if;
-    end loop;
+    parent := nightshift.deleted_parent(relation, jsonb_build_array(existing.key));
+    if parent is not null then
+      raise exception using
+        errcode = 'NS409',
+        message = format('It belongs to a row of %s that is deleted', parent),
+        hint = 'Restore that one first: nightshift.restore.';
+    end if;
   end if;
   perform set_config('nightshift.operation', operation_before, true);
   perform set_config('nightshift.show_deleted', shown_before, true);
@@ -17426,12 +17507,14 @@ begin
         select r.%1$I as operation, %2$s as key, r.%3$I::text as actor, r.%4$I as reason,
           (row_number() over (partition by r.%1$I) - 1) / 10000 as part
         from after r
-        where %5$s and r.%1$I is not null
-          and r.%1$I not in (select b.%1$I from before b where b.%1$I is not null)
+        where %5$s and r.%1$I is not null%6$s
       ) d
       group by d.operation, d.part
       order by d.operation, d.part
-    $query$, tg_argv[4], rules.key_value, tg_argv[2], tg_argv[3], deleted) using tg_relid::regclass::text;
+    $query$, tg_argv[4], rules.key_value, tg_argv[2], tg_argv[3], deleted,
+      case when any_before then format(' and not exists (select from (select %s from before r where %s) k where %s)',
+        rules.key_order, deleted, rules.key_match) else '' end)
+    using tg_relid::regclass::text;
   end if;
   if any_before then
     execute format($query$
@@ -17646,6 +17729,7 @@ declare
   operation_before constant text := coalesce(current_setting('nightshift.operation', true), '');
   actor_before constant text := coalesce(current_setting('nightshift.actor', true), '');
   reason_before constant text := coalesce(current_setting('nightshift.reason', true), '');
+  rows_seen record;
   parents_held record;
   rows_found record;
   one jsonb;
@@ -17664,6 +17748,11 @@ declare
   restored bigint := 0;
   restored_parents bigint := 0;
   replaced bigint := 0;
+  parent regclass;
+  parents_of_portion bigint;
+  replaced_of_portion bigint;
+  waiting jsonb := '[]';
+  restored_before bigint := 0;
   failed jsonb := '[]';
   state text;
   violated text;
@@ -17682,7 +17771,8 @@ begin
   perform set_config('nightshift.reason', coalesce(reason, ''), true);
   begin
     -- In the order in which soft_delete locks: what is referred to first.
-    select h.* into parents_held from nightshift.hold_parents(relation, asked_keys) h;
+    select f.* into rows_seen from nightshift.find_rows(relation, asked_keys, 'none') f;
+    select h.* into parents_held from nightshift.hold_parents(relation, rows_seen.active || rows_seen.deleted) h;
     select f.* into rows_found from nightshift.find_rows(relation, parents_held.held, 'no key update') f;
   exception
     when lock_not_available then
@@ -17690,9 +17780,8 @@ begin
         raise;
       end if;
       -- Whoever is in the way of one row keeps no other from coming back.
-      select h.* into parents_held from nightshift.hold_parents(relation, asked_keys, skip_locked => true) h;
+      select h.* into parents_held from nightshift.hold_parents(relation, rows_seen.active || rows_seen.deleted, skip_locked => true) h;
       select f.* into rows_found from nightshift.find_rows(relation, parents_held.held, 'no key update skip locked') f;
-      rows_found.asked := rows_found.asked + jsonb_array_length(parents_held.locked);
       for one in
         select k.value from jsonb_array_elements(parents_held.held) k
         except select f.value from jsonb_array_elements(rows_found.active || rows_found.deleted) f
@@ -17722,91 +17811,109 @@ begin
   -- A conflict that shows only at the commit would undo all the others with it.
   set constraints all immediate;
 
-  while position <= cardinality(portions) loop
-    portion := portions[position];
-    position := position + 1;
-    continue when jsonb_array_length(portion) = 0;
-    begin
-      for edge in select e.* from nightshift.edges_to_parents(relation) e where on_conflict = 'restore_parents' loop
-        loop
-          execute edge.deleted_parents into parents using portion;
-          exit when parents is null or edge.referenced = relation and portion @> parents;
-          if edge.referenced <> relation then
-            answer := nightshift.restore_keys(edge.referenced, parents, 'restore_parents', restored_by, reason);
-            restored_parents := restored_parents + (answer ->> 'restored')::bigint + (answer ->> 'parents')::bigint;
-            exit;
-          end if;
-          -- Of a table that refers to itself, all come back in one statement: there may be a circle of them.
-          portion := (select jsonb_agg(distinct e) from jsonb_array_elements(portion || parents) e);
+  loop
+    while position <= cardinality(portions) loop
+      portion := portions[position];
+      position := position + 1;
+      continue when jsonb_array_length(portion) = 0;
+      parents_of_portion := 0;
+      replaced_of_portion := 0;
+      parent := null;
+      begin
+        for edge in select e.* from nightshift.edges_to_parents(relation) e where on_conflict = 'restore_parents' loop
+          loop
+            execute edge.deleted_parents into parents using portion;
+            exit when parents is null or edge.referenced = relation and portion @> parents;
+            if edge.referenced <> relation then
+              answer := nightshift.restore_keys(edge.referenced, parents, 'restore_parents', restored_by, reason);
+              parents_of_portion := parents_of_portion + (answer ->> 'restored')::bigint + (answer ->> 'parents')::bigint;
+              exit;
+            end if;
+            -- Of a table that refers to itself, all come back in one statement: there may be a circle of them.
+            portion := (select jsonb_agg(distinct e) from jsonb_array_elements(portion || parents) e);
+          end loop;
         end loop;
-      end loop;
-      for edge in select u.* from nightshift.unique_conflicts(relation) u where on_conflict = 'replace' loop
-        execute edge.blocking into blocking using portion;
-        if blocking is not null then
-          replaced := replaced + (nightshift.soft_delete(
-            relation, (select jsonb_agg(distinct b -> 'blocking') from jsonb_array_elements(blocking) b), restored_by, 'Replaced by a restore'
-          ) ->> 'deleted')::bigint;
-        end if;
-      end loop;
+        for edge in select u.* from nightshift.unique_conflicts(relation) u where on_conflict = 'replace' loop
+          execute edge.blocking into blocking using portion;
+          if blocking is not null then
+            replaced_of_portion := replaced_of_portion + (nightshift.soft_delete(
+              relation, (select jsonb_agg(distinct b -> 'blocking') from jsonb_array_elements(blocking) b), restored_by, 'Replaced by a restore'
+            ) ->> 'deleted')::bigint;
+          end if;
+        end loop;
 
-      -- Triggers of the application were written for the application's own search path, not for ours.
-      perform set_config('search_path', rules.trigger_path, true);
-      -- By their keys: the index of deleted rows, which looks small until the table is analyzed, would be read as a whole for each
-      -- of them, and coalesce keeps it from being considered.
-      execute format($query$
-        with updated as (
-          update %1$s r set %2$s%3$s from pg_catalog.jsonb_to_recordset($1) as k(%4$s) where %5$s and coalesce(%6$s, false) returning %6$s as kept
-        )
-        select pg_catalog.count(*) filter (where not u.kept) from updated u
-      $query$, rules.source, rules.unmark, changes, rules.key_definition, rules.key_match, rules.deleted)
-      into changed using portion, overrides;
-      perform pg_catalog.set_config('search_path', path_before, true);
-      if changed < jsonb_array_length(portion) then
-        raise exception using errcode = 'NS422', message = 'A trigger kept the row deleted';
-      end if;
-      for edge in select e.* from nightshift.edges_to_parents(relation) e loop
-        execute edge.deleted_parents into parents using portion;
-        if parents is not null then
-          raise exception using errcode = 'NS409', message = format('It belongs to a row of %s that is deleted', edge.referenced);
+        -- Triggers of the application were written for the application's own search path, not for ours.
+        perform set_config('search_path', rules.trigger_path, true);
+        -- By their keys: the index of deleted rows, which looks small until the table is analyzed, would be read as a whole for each
+        -- of them, and coalesce keeps it from being considered.
+        execute format($query$
+          with updated as (
+            update %1$s r set %2$s%3$s from pg_catalog.jsonb_to_recordset($1) as k(%4$s) where %5$s and coalesce(%6$s, false) returning %6$s as kept
+          )
+          select pg_catalog.count(*) filter (where not u.kept) from updated u
+        $query$, rules.source, rules.unmark, changes, rules.key_definition, rules.key_match, rules.deleted)
+        into changed using portion, overrides;
+        perform pg_catalog.set_config('search_path', path_before, true);
+        if changed < jsonb_array_length(portion) then
+          raise exception using errcode = 'NS422', message = 'A trigger kept the row deleted';
         end if;
-      end loop;
-      restored := restored + jsonb_array_length(portions[position - 1]);
-      restored_parents := restored_parents + changed - jsonb_array_length(portions[position - 1]);
-    exception
-      -- A trigger may raise any code there is. Each is counted and reported, and none is passed over in silence.
-      when others then
-        get stacked diagnostics state = returned_sqlstate, violated = constraint_name, said = message_text, context = pg_exception_context;
-        -- The server is in trouble, or another session in the way, not the row.
-        if state ~ '^(40|53|54|57|58|XX)' then
-          raise;
+        parent := nightshift.deleted_parent(relation, portion);
+        if parent is not null then
+          raise exception using errcode = 'NS409', message = format('It belongs to a row of %s that is deleted', parent);
         end if;
-        if on_conflict <> 'fail' and jsonb_array_length(portion) > 1 then
-          half := jsonb_array_length(portion) / 2;
-          portions := portions
-            || (select jsonb_agg(e order by n) from jsonb_array_elements(portion) with ordinality p(e, n) where n <= half)
-            || (select jsonb_agg(e order by n) from jsonb_array_elements(portion) with ordinality p(e, n) where n > half);
-        elsif on_conflict = 'fail' then
-          raise exception using
-            errcode = 'NS409',
-            message = format('The rows of %s cannot come back: %s', relation, case when state like 'NS%' then said else state end),
-            constraint = violated,
-            detail = concat_ws(' ', 'Constraint ' || nullif(violated, '') || '.', 'Raised in ' || nightshift.place_in_code(context) || '.', 'Nothing was restored.'),
-            hint = 'nightshift.plan_restore shows what is in the way. on_conflict says what becomes of it: skip, restore_parents or replace; overrides gives the row other values.';
-        else
-          failed := failed || jsonb_build_object(
-            'key', case cardinality(rules.key_names) when 1 then portion -> 0 -> rules.key_names[1] else portion -> 0 end,
-            'code', state, 'constraint', nullif(violated, ''), 'raisedIn', nightshift.place_in_code(context),
-            'message', case when state like 'NS%' then said end);
-        end if;
-    end;
+        restored := restored + jsonb_array_length(portions[position - 1]);
+        restored_parents := restored_parents + parents_of_portion + changed - jsonb_array_length(portions[position - 1]);
+        replaced := replaced + replaced_of_portion;
+      exception
+        -- A trigger may raise any code there is. Each is counted and reported, and none is passed over in silence.
+        when others then
+          get stacked diagnostics state = returned_sqlstate, violated = constraint_name, said = message_text, context = pg_exception_context;
+          -- The server is in trouble, or another session in the way, not the row.
+          if state ~ '^(40|53|54|57|58|XX)' then
+            raise;
+          end if;
+          if on_conflict <> 'fail' and jsonb_array_length(portion) > 1 then
+            half := jsonb_array_length(portion) / 2;
+            portions := portions
+              || (select jsonb_agg(e order by n) from jsonb_array_elements(portion) with ordinality p(e, n) where n <= half)
+              || (select jsonb_agg(e order by n) from jsonb_array_elements(portion) with ordinality p(e, n) where n > half);
+          elsif on_conflict = 'fail' then
+            raise exception using
+              errcode = 'NS409',
+              message = format('The rows of %s cannot come back: %s', relation, case when state like 'NS%' then said else state end),
+              constraint = violated,
+              detail = concat_ws(' ', 'Constraint ' || nullif(violated, '') || '.', 'Raised in ' || nightshift.place_in_code(context) || '.', 'Nothing was restored.'),
+              hint = 'nightshift.plan_restore shows what is in the way. on_conflict says what becomes of it: skip, restore_parents or replace; overrides gives the row other values.';
+          elsif parent = relation then
+            waiting := waiting || portion;
+          else
+            failed := failed || jsonb_build_object(
+              'key', case cardinality(rules.key_names) when 1 then portion -> 0 -> rules.key_names[1] else portion -> 0 end,
+              'code', state, 'constraint', nullif(violated, ''), 'raisedIn', nightshift.place_in_code(context),
+              'message', case when state like 'NS%' then said end);
+          end if;
+      end;
+    end loop;
+    exit when waiting = '[]' or restored = restored_before;
+    -- What they belong to may have come back after they were tried.
+    restored_before := restored;
+    portions := array_append(portions, waiting);
+    waiting := '[]';
   end loop;
+  failed := failed || (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'key', case cardinality(rules.key_names) when 1 then k.value -> rules.key_names[1] else k.value end,
+      'code', 'NS409', 'constraint', null, 'raisedIn', null, 'message', format('It belongs to a row of %s that is deleted', relation)
+    ) order by k.value), '[]')
+    from jsonb_array_elements(waiting) k
+  );
   perform nightshift.record_failed_restores(relation, actor, reason, failed);
   perform set_config('nightshift.actor', actor_before, true);
   perform set_config('nightshift.reason', reason_before, true);
   perform set_config('nightshift.operation', operation_before, true);
   perform set_config('nightshift.show_deleted', shown_before, true);
   return jsonb_build_object(
-    'restored', restored, 'notDeleted', active, 'notFound', rows_found.asked - active - locked - jsonb_array_length(rows_found.deleted), 'failed', failed,
+    'restored', restored, 'notDeleted', active, 'notFound', rows_seen.asked - active - locked - jsonb_array_length(rows_found.deleted), 'failed', failed,
     'parents', restored_parents, 'replaced', replaced
   );
 exception
@@ -18017,6 +18124,13 @@ declare
   key record;
   context text;
 begin
+  -- Whoever may not see a row learns nothing of it here: the calls that ask this have looked what their caller may change.
+  if current_setting('nightshift.show_deleted', true) is distinct from 'on' then
+    raise exception using
+      errcode = 'NS403',
+      message = 'restricting_rows is part of a deletion or a restore',
+      hint = 'Call nightshift.soft_delete, nightshift.restore or one of their plans.';
+  end if;
   for key in select r.* from nightshift.restricting_keys(restricting_rows.relation) r loop
     execute key.count_query into rows using keys, coalesce(going -> key.referencing::text, '[]');
     if rows > 0 then
@@ -18436,7 +18550,7 @@ begin
       message = format('Soft delete is not enabled for %s', coalesce(relation::text, 'null')),
       hint = format('select nightshift.enable_soft_delete(%L);', coalesce(relation::text, 'public.orders'));
   end if;
-  if for_caller and not settings.for_users and caller::regrole in (select nightshift.api_roles()) then
+  if for_caller and not settings.for_users and quote_ident(caller)::regrole in (select nightshift.api_roles()) then
     raise exception using
       errcode = 'NS403',
       message = format('Users may not delete or restore rows of %s', relation),
@@ -18529,6 +18643,8 @@ declare
   source constant text := nightshift.trusted_name(settings.relation);
   large constant boolean := nightshift.is_large(settings.relation);
   partitioned constant boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = settings.relation);
+  -- Of a partitioned table Postgres builds none concurrently, but not in the transaction that holds it for its columns either.
+  online constant boolean := large and not partitioned;
   deleted constant text := case when settings.flag_column is null then format('%I is not null', settings.marker_column)
     else quote_ident(settings.flag_column) end;
   arguments constant text := format('%L, %L, %L, %L, %L', settings.marker_column, coalesce(settings.flag_column, ''), settings.by_column,
@@ -18565,9 +18681,9 @@ begin
     join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
     where i.indrelid = relation and i.indisvalid and a.attname = settings.marker_column
   ) then
-    step.outside_transaction := large and not partitioned;
-    step.lock := case when step.outside_transaction then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
-    step.statement := format('create index %son %s (%I, %s) where %s;', case when step.outside_transaction then 'concurrently ' else '' end, source,
+    step.outside_transaction := large;
+    step.lock := case when online then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
+    step.statement := format('create index %son %s (%I, %s) where %s;', case when online then 'concurrently ' else '' end, source,
       settings.marker_column, (select string_agg(quote_ident(k.name), ', ' order by k.position) from nightshift.key_of(relation) k), deleted);
     step.why := 'Finds deleted rows: for the purge, for restores of an operation, and page by page.';
     return next step;
@@ -18641,9 +18757,9 @@ begin
   foreach columns in array settings.active_indexes loop
     columns := nightshift.columns_named(relation, columns);
     if nightshift.active_index(settings, columns) is null then
-      step.outside_transaction := large and not partitioned;
-      step.lock := case when step.outside_transaction then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
-      step.statement := format('create index %son %s (%s) where %s;', case when step.outside_transaction then 'concurrently ' else '' end, source, columns,
+      step.outside_transaction := large;
+      step.lock := case when online then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
+      step.statement := format('create index %son %s (%s) where %s;', case when online then 'concurrently ' else '' end, source, columns,
         case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
       step.why := format('Finds active rows by %s, and counts them, without reading deleted ones.', columns);
       return next step;
@@ -18683,9 +18799,9 @@ begin
           else format('A foreign key refers to it by %s, and needs it unique among all rows.', full_index) end;
     end if;
     if not has_partial then
-      step.outside_transaction := large and not partitioned;
-      step.lock := case when step.outside_transaction then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
-      step.statement := format('create unique index %son %s%s where %s;', case when step.outside_transaction then 'concurrently ' else '' end, source,
+      step.outside_transaction := large;
+      step.lock := case when online then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
+      step.statement := format('create unique index %son %s%s where %s;', case when online then 'concurrently ' else '' end, source,
         -- As the one that it takes the place of: collations, nulls that are not distinct, and what it includes.
         coalesce(substring(pg_get_indexdef(full_index) from ' USING btree( .*)'), format(' (%s)', columns)),
         case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
@@ -18720,7 +18836,7 @@ set row_security = off
 as $$
 declare
   caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
-  is_user constant boolean := caller::regrole in (select nightshift.api_roles());
+  is_user constant boolean := quote_ident(caller)::regrole in (select nightshift.api_roles());
   candidate record;
   rules nightshift.soft_delete_rules;
   has_rows boolean;
@@ -19006,7 +19122,7 @@ as $$
     'find_rows', 'deletion_hash', 'restricting_rows', 'condition_in_sql', 'put_active', 'active_arbiter', 'deleted_since', 'deletions_since',
     'soft_delete_rules', 'keys_asked', 'deletion_actor', 'deletion_operation',
     'start_operation', 'operation_time', 'calling_user', 'edges_to_children',
-    'edges_to_parents', 'hold_parents', 'require_unrestricted', 'unique_conflicts',
+    'edges_to_parents', 'hold_parents', 'deleted_parent', 'require_unrestricted', 'unique_conflicts',
     'override_assignments', 'record_failed_restores', 'raise_conflict',
     'restore_keys', 'rows_of_operation', 'announce_changes', 'place_in_code', 'code_in_context', 'column_type', 'soft_delete_tables_of_operation'
   ]::name[];
@@ -21735,7 +21851,7 @@ grant execute on function
   nightshift.put_active, nightshift.deleted_since, nightshift.deletions_since,
   nightshift.active_arbiter, nightshift.announce_changes, nightshift.columns_named, nightshift.condition_in_sql, nightshift.deletion_hash, nightshift.find_rows, nightshift.restricting_rows,
   nightshift.calling_user, nightshift.code_in_context, nightshift.column_type, nightshift.deletion_actor,
-  nightshift.deletion_operation, nightshift.edges_to_children, nightshift.edges_to_parents, nightshift.hold_parents, nightshift.keys_asked,
+  nightshift.deletion_operation, nightshift.edges_to_children, nightshift.edges_to_parents, nightshift.hold_parents, nightshift.deleted_parent, nightshift.keys_asked,
   nightshift.operation_time, nightshift.override_assignments, nightshift.place_in_code, nightshift.raise_conflict,
   nightshift.record_failed_restores, nightshift.require_unrestricted, nightshift.restore_keys, nightshift.rows_of_operation,
   nightshift.soft_delete_rules,
@@ -21752,7 +21868,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'a9cbf3aa29cd83bb947cdcc9cb90e687a81f73905504891bfc9f7cfc4fd4d6fd', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bef9b488861fe6698a9ed63d7bb7871c9d627058286fef539faa89e826322e14', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,
@@ -21765,9 +21881,9 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   copy_settings, count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows, counted,
   counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions, database_sizes,
   ddl_step, dead_rows, declare_cascades, declare_health_check, declare_job, declare_keys, declared_since,
-  default_exclusions, delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_since, deleted_so_far,
-  deletion_actor, deletion_events, deletion_events_default, deletion_hash, deletion_operation, deletion_stats,
-  deletions_since, describe_busy, describe_ddl_failure, describe_declaration, describe_declared_policy,
+  default_exclusions, delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_parent, deleted_since,
+  deleted_so_far, deletion_actor, deletion_events, deletion_events_default, deletion_hash, deletion_operation,
+  deletion_stats, deletions_since, describe_busy, describe_ddl_failure, describe_declaration, describe_declared_policy,
   describe_delete_triggers, describe_failure, describe_health_check, describe_holders, describe_holding_keys,
   describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
   describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,

@@ -124,7 +124,7 @@ const noRelations: Record<string, string> = {
   'counted_at_most + 1': 'a number',
   "nightshift.due_condition('r', relation, policy.drop_after - interval '7 days', policy.marker_column, policy.flag_column, as_of)":
     'a condition on columns',
-  "case row_lock when 'update' then 'for update of r' when 'no key update' then 'for no key update of r' when 'no key update skip locked' then 'for no key update of r skip locked' when 'no key update nowait' then 'for no key update of r nowait' else 'for key share of r' end":
+  "case row_lock when 'update' then 'for update of r' when 'no key update' then 'for no key update of r' when 'no key update skip locked' then 'for no key update of r skip locked' when 'no key update nowait' then 'for no key update of r nowait' when 'key share' then 'for key share of r' else '' end":
     'as it is written',
   "case when skip_locked then ' skip locked' else '' end": 'as it is written',
   "case when dry_run then '' else 'for update of r' end": 'words',
@@ -187,11 +187,16 @@ const safeHere: Record<string, Record<string, string>> = {
     'rules.source': 'run with the rights of the caller',
   },
   'soft-delete/disable_soft_delete.sql': {
+    "substring(pg_get_indexdef(i.indexrelid) from ' USING btree( .*) WHERE ')":
+      'columns of an index that is there',
     'i.name': 'an index in the schema of a table that the guard was asked for',
     'v.view_name': 'a view of ours beside a table that the guard was asked for',
   },
   'soft-delete/enable_soft_delete.sql': {
     'step.statement': 'from soft_delete_steps and guard_steps',
+  },
+  'soft-delete/deleted_parent.sql': {
+    'substr(parent.deleted, 2)': 'a condition on columns, from soft_delete_rules',
   },
   'soft-delete/find_rows.sql': {
     'rules.source': 'run with the rights of the caller',
@@ -214,8 +219,6 @@ const safeHere: Record<string, Record<string, string>> = {
   },
   'soft-delete/put_active.sql': {
     among: 'a condition on columns',
-    'edge.deleted_parents into parents using jsonb_build_array(existing.key)':
-      'run with the rights of the caller',
     'found_index.arbiter': 'columns and a condition on them',
     'found_index.same_values': 'a condition on columns',
     new_values: 'assignments of columns',

@@ -7,6 +7,7 @@ export const behindCalls = [
   'column_type',
   'columns_named',
   'condition_in_sql',
+  'deleted_parent',
   'deletion_actor',
   'deletion_hash',
   'deletion_operation',

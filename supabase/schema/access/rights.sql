@@ -58,7 +58,7 @@ grant execute on function
   nightshift.put_active, nightshift.deleted_since, nightshift.deletions_since,
   nightshift.active_arbiter, nightshift.announce_changes, nightshift.columns_named, nightshift.condition_in_sql, nightshift.deletion_hash, nightshift.find_rows, nightshift.restricting_rows,
   nightshift.calling_user, nightshift.code_in_context, nightshift.column_type, nightshift.deletion_actor,
-  nightshift.deletion_operation, nightshift.edges_to_children, nightshift.edges_to_parents, nightshift.hold_parents, nightshift.keys_asked,
+  nightshift.deletion_operation, nightshift.edges_to_children, nightshift.edges_to_parents, nightshift.hold_parents, nightshift.deleted_parent, nightshift.keys_asked,
   nightshift.operation_time, nightshift.override_assignments, nightshift.place_in_code, nightshift.raise_conflict,
   nightshift.record_failed_restores, nightshift.require_unrestricted, nightshift.restore_keys, nightshift.rows_of_operation,
   nightshift.soft_delete_rules,

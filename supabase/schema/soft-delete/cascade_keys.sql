@@ -51,6 +51,19 @@ begin
         message = format('Rows of %s cannot go along, since soft delete is not enabled for it', named),
         hint = format('First: select nightshift.enable_soft_delete(%L);', named::text);
     end if;
+    if named <> relation and named in (
+      with recursive above(relation) as (
+        select cascade_keys.relation
+        union
+        select s.relation from above a join nightshift.soft_delete_cascades s on s.referencing = a.relation
+      )
+      select a.relation from above a
+    ) then
+      raise exception using
+        errcode = 'NS422',
+        message = format('Deletions of %s would come back to it by way of %s', relation, named),
+        hint = 'No row of such a circle of tables could be restored before the others: leave one of its foreign keys out of cascade.';
+    end if;
     all_keys := all_keys || found_keys;
   end loop;
   return all_keys;
@@ -58,4 +71,4 @@ end;
 $$;
 
 comment on function nightshift.cascade_keys is
-  'The foreign keys that cascade names, or those that were declared before, where it is null: each entry a table that refers to this one, with the columns of the key where there are several. Errors: NS404 no such table, NS422 no or several keys, or a table without soft delete.';
+  'The foreign keys that cascade names, or those that were declared before, where it is null: each entry a table that refers to this one, with the columns of the key where there are several. Errors: NS404 no such table, NS422 no or several keys, a table without soft delete, or a circle of tables.';

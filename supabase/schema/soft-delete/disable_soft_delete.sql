@@ -64,6 +64,14 @@ begin
     select format('update %s r set %s where %s;', nightshift.scan_of(relation), rules.unmark, rules.deleted)
     where any_deleted and deleted_rows = 'restore'
     union all
+    -- The index goes with the column that its condition names; what it kept unique stays so.
+    select format('create unique index on %s%s;', source, substring(pg_get_indexdef(i.indexrelid) from ' USING btree( .*) WHERE '))
+    from pg_catalog.pg_index i
+    where i.indrelid = relation and i.indisunique and i.indisvalid and i.indexprs is null
+      and regexp_replace(pg_get_expr(i.indpred, i.indrelid), '[()]', '', 'g') = format('%I IS NULL', settings.marker_column)
+      and settings.marker_column = any(settings.added_columns)
+      and (not any_deleted or deleted_rows = 'restore')
+    union all
     select format('alter table %s %s;', source, string_agg(format('drop column %I', c), ', '))
     from unnest(settings.added_columns) c
     where not any_deleted or deleted_rows = 'restore'

@@ -65,7 +65,7 @@ begin
   -- Before anything is done, and in a dry run as well, since it may refuse.
   edges := nightshift.cascade_keys(settings.relation, cascade);
   for step in select s.* from nightshift.soft_delete_steps(settings, unique_among_active) s loop
-    if dry_run or step.outside_transaction or to_do <> '[]' and step.statement ~ '^(alter table \S+ drop constraint|drop index)' then
+    if dry_run or step.outside_transaction or to_do <> '[]' and step.statement ~ '^(alter table .+ drop constraint |drop index )' then
       to_do := to_do || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
     else
       execute step.statement;

@@ -30,7 +30,7 @@ begin
     case row_lock
       when 'update' then 'for update of r' when 'no key update' then 'for no key update of r'
       when 'no key update skip locked' then 'for no key update of r skip locked'
-      when 'no key update nowait' then 'for no key update of r nowait' else 'for key share of r' end,
+      when 'no key update nowait' then 'for no key update of r nowait' when 'key share' then 'for key share of r' else '' end,
     rules.key_object)
   into asked, active, deleted using keys, as_given;
 exception
@@ -46,4 +46,4 @@ end;
 $$;
 
 comment on function nightshift.find_rows is
-  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update; no key update, also with skip locked or nowait, for which nobody waits who adds a row that refers to it; or key share, for which only who deletes a row for good waits). as_given: where all of them are active, their keys may be those that were passed, whatever they look like, which is faster. Errors: NS422 a key is no value of its type, and those of soft_delete_rules.';
+  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update; no key update, also with skip locked or nowait, for which nobody waits who adds a row that refers to it; key share, for which only who deletes a row for good waits; or none, and then those that the caller may see). as_given: where all of them are active, their keys may be those that were passed, whatever they look like, which is faster. Errors: NS422 a key is no value of its type, and those of soft_delete_rules.';

@@ -18,8 +18,14 @@ declare
   locked_now jsonb;
   context text;
 begin
-  execute format('select coalesce(jsonb_agg(distinct %s), ''[]'') from jsonb_to_recordset($1) as r(%s)', rules.key_object, rules.key_definition)
-  into held using keys;
+  -- Whoever may not see a row learns nothing of it here: the calls that ask this have looked what their caller may change.
+  if current_setting('nightshift.show_deleted', true) is distinct from 'on' then
+    raise exception using
+      errcode = 'NS403',
+      message = 'hold_parents is part of a deletion or a restore',
+      hint = 'Call nightshift.soft_delete, nightshift.restore or one of their plans.';
+  end if;
+  held := keys;
   locked := '[]';
   for edge in
     select s.relation as parent, c.oid
@@ -45,11 +51,6 @@ begin
     end if;
   end loop;
 exception
-  when data_exception or check_violation then
-    raise exception using
-      errcode = 'NS422',
-      message = format('One of the keys is not a value of the primary key of %s (%s)', rules.relation, rules.key_definition),
-      hint = 'Pass values of that type. Nothing was changed.';
   when serialization_failure then
     get stacked diagnostics context = pg_exception_context;
     perform nightshift.raise_conflict(context);
@@ -57,4 +58,4 @@ end;
 $$;
 
 comment on function nightshift.hold_parents is
-  'Keeps the rows to which the rows with these keys refer, by foreign keys that deletions go along, from being deleted until the transaction ends. Returns the keys, each once, as values of their type: held, and those whose parents another session has locked, which are waited for unless skip_locked. Errors: 55P03, NS422 a key is no value of its type, and see soft_delete_rules.';
+  'Keeps the rows to which the rows with these keys refer, by foreign keys that deletions go along, from being deleted until the transaction ends. Returns those keys, and locked: those of them, with skip_locked, whose parents another session has locked; else it waits. Errors: 55P03, NS403 called by itself, and see soft_delete_rules.';

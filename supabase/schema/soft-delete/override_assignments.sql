@@ -26,6 +26,16 @@ begin
       message = format('%s has no column %I', relation, wrong),
       hint = 'Nothing was restored.';
   end if;
+  select k.name into wrong
+  from unnest((nightshift.soft_delete_rules(relation)).key_names) k(name)
+  where overrides ? k.name
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%I is of the primary key of %s, by which the row is known', wrong, relation),
+      hint = 'Restore it as it is, and change its key after that. Nothing was restored.';
+  end if;
   return (
     select string_agg(format(', %1$I = (pg_catalog.jsonb_populate_record(null::%2$s, $2)).%1$I', k.name, c.row_type), '')
     from jsonb_object_keys(overrides) k(name)
@@ -38,4 +48,4 @@ end;
 $$;
 
 comment on function nightshift.override_assignments is
-  'Assignments of the columns that a restored row gets anew, from the object $2; empty for none. Errors: NS422 several rows, or no such column.';
+  'Assignments of the columns that a restored row gets anew, from the object $2; empty for none. Errors: NS422 several rows, no such column, or one of the primary key.';

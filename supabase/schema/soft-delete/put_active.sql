@@ -29,8 +29,7 @@ declare
   wrong text;
   among text;
   existing record;
-  edge record;
-  parents jsonb;
+  parent regclass;
   key jsonb;
   context text;
 begin
@@ -130,15 +129,13 @@ begin
   end if;
   if existing.is_deleted and on_deleted = 'revive' then
     perform nightshift.hold_parents(relation, jsonb_build_array(existing.key));
-    for edge in select e.* from nightshift.edges_to_parents(relation) e loop
-      execute edge.deleted_parents into parents using jsonb_build_array(existing.key);
-      if parents is not null then
-        raise exception using
-          errcode = 'NS409',
-          message = format('It belongs to a row of %s that is deleted', edge.referenced),
-          hint = 'Restore that one first: nightshift.restore.';
-      end if;
-    end loop;
+    parent := nightshift.deleted_parent(relation, jsonb_build_array(existing.key));
+    if parent is not null then
+      raise exception using
+        errcode = 'NS409',
+        message = format('It belongs to a row of %s that is deleted', parent),
+        hint = 'Restore that one first: nightshift.restore.';
+    end if;
   end if;
   perform set_config('nightshift.operation', operation_before, true);
   perform set_config('nightshift.show_deleted', shown_before, true);

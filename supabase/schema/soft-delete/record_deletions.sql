@@ -34,12 +34,14 @@ begin
         select r.%1$I as operation, %2$s as key, r.%3$I::text as actor, r.%4$I as reason,
           (row_number() over (partition by r.%1$I) - 1) / 10000 as part
         from after r
-        where %5$s and r.%1$I is not null
-          and r.%1$I not in (select b.%1$I from before b where b.%1$I is not null)
+        where %5$s and r.%1$I is not null%6$s
       ) d
       group by d.operation, d.part
       order by d.operation, d.part
-    $query$, tg_argv[4], rules.key_value, tg_argv[2], tg_argv[3], deleted) using tg_relid::regclass::text;
+    $query$, tg_argv[4], rules.key_value, tg_argv[2], tg_argv[3], deleted,
+      case when any_before then format(' and not exists (select from (select %s from before r where %s) k where %s)',
+        rules.key_order, deleted, rules.key_match) else '' end)
+    using tg_relid::regclass::text;
   end if;
   if any_before then
     execute format($query$

@@ -21,7 +21,7 @@ begin
       message = format('Soft delete is not enabled for %s', coalesce(relation::text, 'null')),
       hint = format('select nightshift.enable_soft_delete(%L);', coalesce(relation::text, 'public.orders'));
   end if;
-  if for_caller and not settings.for_users and caller::regrole in (select nightshift.api_roles()) then
+  if for_caller and not settings.for_users and quote_ident(caller)::regrole in (select nightshift.api_roles()) then
     raise exception using
       errcode = 'NS403',
       message = format('Users may not delete or restore rows of %s', relation),

@@ -11,6 +11,8 @@ declare
   source constant text := nightshift.trusted_name(settings.relation);
   large constant boolean := nightshift.is_large(settings.relation);
   partitioned constant boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = settings.relation);
+  -- Of a partitioned table Postgres builds none concurrently, but not in the transaction that holds it for its columns either.
+  online constant boolean := large and not partitioned;
   deleted constant text := case when settings.flag_column is null then format('%I is not null', settings.marker_column)
     else quote_ident(settings.flag_column) end;
   arguments constant text := format('%L, %L, %L, %L, %L', settings.marker_column, coalesce(settings.flag_column, ''), settings.by_column,
@@ -47,9 +49,9 @@ begin
     join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
     where i.indrelid = relation and i.indisvalid and a.attname = settings.marker_column
   ) then
-    step.outside_transaction := large and not partitioned;
-    step.lock := case when step.outside_transaction then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
-    step.statement := format('create index %son %s (%I, %s) where %s;', case when step.outside_transaction then 'concurrently ' else '' end, source,
+    step.outside_transaction := large;
+    step.lock := case when online then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
+    step.statement := format('create index %son %s (%I, %s) where %s;', case when online then 'concurrently ' else '' end, source,
       settings.marker_column, (select string_agg(quote_ident(k.name), ', ' order by k.position) from nightshift.key_of(relation) k), deleted);
     step.why := 'Finds deleted rows: for the purge, for restores of an operation, and page by page.';
     return next step;
@@ -123,9 +125,9 @@ begin
   foreach columns in array settings.active_indexes loop
     columns := nightshift.columns_named(relation, columns);
     if nightshift.active_index(settings, columns) is null then
-      step.outside_transaction := large and not partitioned;
-      step.lock := case when step.outside_transaction then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
-      step.statement := format('create index %son %s (%s) where %s;', case when step.outside_transaction then 'concurrently ' else '' end, source, columns,
+      step.outside_transaction := large;
+      step.lock := case when online then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
+      step.statement := format('create index %son %s (%s) where %s;', case when online then 'concurrently ' else '' end, source, columns,
         case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
       step.why := format('Finds active rows by %s, and counts them, without reading deleted ones.', columns);
       return next step;
@@ -165,9 +167,9 @@ begin
           else format('A foreign key refers to it by %s, and needs it unique among all rows.', full_index) end;
     end if;
     if not has_partial then
-      step.outside_transaction := large and not partitioned;
-      step.lock := case when step.outside_transaction then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
-      step.statement := format('create unique index %son %s%s where %s;', case when step.outside_transaction then 'concurrently ' else '' end, source,
+      step.outside_transaction := large;
+      step.lock := case when online then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
+      step.statement := format('create unique index %son %s%s where %s;', case when online then 'concurrently ' else '' end, source,
         -- As the one that it takes the place of: collations, nulls that are not distinct, and what it includes.
         coalesce(substring(pg_get_indexdef(full_index) from ' USING btree( .*)'), format(' (%s)', columns)),
         case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);

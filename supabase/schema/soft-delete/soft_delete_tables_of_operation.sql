@@ -9,7 +9,7 @@ set row_security = off
 as $$
 declare
   caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
-  is_user constant boolean := caller::regrole in (select nightshift.api_roles());
+  is_user constant boolean := quote_ident(caller)::regrole in (select nightshift.api_roles());
   candidate record;
   rules nightshift.soft_delete_rules;
   has_rows boolean;

@@ -10,7 +10,7 @@ as $$
     'find_rows', 'deletion_hash', 'restricting_rows', 'condition_in_sql', 'put_active', 'active_arbiter', 'deleted_since', 'deletions_since',
     'soft_delete_rules', 'keys_asked', 'deletion_actor', 'deletion_operation',
     'start_operation', 'operation_time', 'calling_user', 'edges_to_children',
-    'edges_to_parents', 'hold_parents', 'require_unrestricted', 'unique_conflicts',
+    'edges_to_parents', 'hold_parents', 'deleted_parent', 'require_unrestricted', 'unique_conflicts',
     'override_assignments', 'record_failed_restores', 'raise_conflict',
     'restore_keys', 'rows_of_operation', 'announce_changes', 'place_in_code', 'code_in_context', 'column_type', 'soft_delete_tables_of_operation'
   ]::name[];

@@ -2463,6 +2463,10 @@ export type Database = {
         Returns: Json
       }
       keys_in_words: { Args: { policy: unknown; role: string }; Returns: Json }
+      keys_to_parents: {
+        Args: { relation: unknown }
+        Returns: Record<string, unknown>[]
+      }
       known_decisions: {
         Args: {
           leaf: unknown
@@ -3174,6 +3178,7 @@ export type Database = {
       remove_partition_policy: { Args: { parent: unknown }; Returns: Json }
       remove_refresh_policy: { Args: { view: string }; Returns: Json }
       remove_retention_policy: { Args: { relation: unknown }; Returns: Json }
+      require_call: { Args: { function_name: unknown }; Returns: undefined }
       require_checked_keys: {
         Args: { parent: unknown; partition: unknown }
         Returns: undefined

@@ -15768,24 +15768,12 @@ declare
   any_deleted boolean;
   context text;
 begin
-  -- Whoever may not see a row learns nothing of it here: the calls that ask this have looked what their caller may change.
-  if current_setting('nightshift.show_deleted', true) is distinct from 'on' then
-    raise exception using
-      errcode = 'NS403',
-      message = 'deleted_parent is part of a deletion or a restore',
-      hint = 'Call nightshift.soft_delete, nightshift.restore or one of their plans.';
-  end if;
-  for edge in
-    select s.relation as parent, c.oid
-    from nightshift.soft_delete_cascades s
-    join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
-    where s.referencing = deleted_parent.relation
-    order by s.relation::text, s.constraint_name
-  loop
+  perform nightshift.require_call('deleted_parent');
+  for edge in select k.* from nightshift.keys_to_parents(relation) k loop
     parent := nightshift.soft_delete_rules(edge.parent, false);
     execute format('select exists (select from jsonb_to_recordset($1) as k(%s) join %s r on %s join %s p on %s where p%s)',
       rules.key_definition, nightshift.scan_of(relation), rules.key_match,
-      nightshift.scan_of(edge.parent), nightshift.references_condition(edge.oid), substr(parent.deleted, 2))
+      nightshift.scan_of(edge.parent), nightshift.references_condition(edge.key), substr(parent.deleted, 2))
     into any_deleted using keys;
     if any_deleted then
       return edge.parent;
@@ -16637,36 +16625,25 @@ declare
   locked_now jsonb;
   context text;
 begin
-  -- Whoever may not see a row learns nothing of it here: the calls that ask this have looked what their caller may change.
-  if current_setting('nightshift.show_deleted', true) is distinct from 'on' then
-    raise exception using
-      errcode = 'NS403',
-      message = 'hold_parents is part of a deletion or a restore',
-      hint = 'Call nightshift.soft_delete, nightshift.restore or one of their plans.';
-  end if;
+  perform nightshift.require_call('hold_parents');
   held := keys;
   locked := '[]';
-  for edge in
-    select s.relation as parent, c.oid
-    from nightshift.soft_delete_cascades s
-    join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
-    where s.referencing = hold_parents.relation and s.relation <> s.referencing
-    order by s.relation::text, s.constraint_name
-  loop
+  for edge in select k.* from nightshift.keys_to_parents(relation) k where k.parent <> relation loop
     parents_of := format('select %s as key from jsonb_to_recordset($1) as k(%s) join %s r on %s join %s p on %s',
       rules.key_object, rules.key_definition, nightshift.scan_of(relation), rules.key_match,
-      nightshift.scan_of(edge.parent), nightshift.references_condition(edge.oid));
-    execute format(
-      'with held as materialized (%1$s for share of p%2$s) '
-      || 'select (select jsonb_agg(n.key) from (%1$s except select h.key from held h) n)',
-      parents_of, case when skip_locked then ' skip locked' else '' end)
-    into locked_now using held;
-    if skip_locked and locked_now is not null then
-      locked := locked || locked_now;
+      nightshift.scan_of(edge.parent), nightshift.references_condition(edge.key));
+    if skip_locked then
+      execute format(
+        'with held as materialized (%1$s for share of p skip locked) select jsonb_agg(n.key) from (%1$s except select h.key from held h) n',
+        parents_of)
+      into locked_now using held;
+      locked := locked || coalesce(locked_now, '[]');
       held := (
         select coalesce(jsonb_agg(e), '[]')
-        from (select e from jsonb_array_elements(held) e except select e from jsonb_array_elements(locked_now) e) n(e)
+        from (select e from jsonb_array_elements(held) e except select e from jsonb_array_elements(locked) e) n(e)
       );
+    else
+      execute format('select count(*) from (%s for share of p) h', parents_of) using held;
     end if;
   end loop;
 exception
@@ -16864,6 +16841,24 @@ $$;
 
 comment on function nightshift.keys_asked is
   'The keys that a caller gave, each as an object of the columns of the primary key. Errors: NS422 no array, more than 10,000, a null, or an object without all columns.';
+
+-- supabase/schema/soft-delete/keys_to_parents.sql
+
+create or replace function nightshift.keys_to_parents(relation regclass, out parent regclass, out key oid)
+returns setof record
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select s.relation, c.oid
+  from nightshift.soft_delete_cascades s
+  join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
+  where s.referencing = keys_to_parents.relation
+  order by s.relation::text, s.constraint_name;
+$$;
+
+comment on function nightshift.keys_to_parents is
+  'The foreign keys of a table along which deletions come to it, each with the table that it refers to, in the order in which parents are locked.';
 
 -- supabase/schema/soft-delete/list_deletion_events.sql
 
@@ -17620,6 +17615,30 @@ $$;
 comment on function nightshift.references_condition is
   'The SQL condition under which a row r refers to a row p by a foreign key, with the operators of the key. Errors: see trusted_operator.';
 
+-- supabase/schema/soft-delete/require_call.sql
+
+-- Whoever may not see a row learns nothing of it from what a deletion or a restore is made of: the calls themselves have looked what
+-- their caller may change, before they ask further.
+
+create or replace function nightshift.require_call(function_name name)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_setting('nightshift.show_deleted', true) is distinct from 'on' then
+    raise exception using
+      errcode = 'NS403',
+      message = format('%I is part of a deletion or a restore', function_name),
+      hint = 'Call nightshift.soft_delete, nightshift.restore or one of their plans.';
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_call is
+  'Raises NS403 unless a deletion, a restore or a plan of one is under way: for functions that users execute as a part of these, and that see all rows.';
+
 -- supabase/schema/soft-delete/require_unrestricted.sql
 
 -- ON DELETE RESTRICT was written by someone who meant it, so it counts for a soft delete too; what no key says is not implied.
@@ -18124,13 +18143,7 @@ declare
   key record;
   context text;
 begin
-  -- Whoever may not see a row learns nothing of it here: the calls that ask this have looked what their caller may change.
-  if current_setting('nightshift.show_deleted', true) is distinct from 'on' then
-    raise exception using
-      errcode = 'NS403',
-      message = 'restricting_rows is part of a deletion or a restore',
-      hint = 'Call nightshift.soft_delete, nightshift.restore or one of their plans.';
-  end if;
+  perform nightshift.require_call('restricting_rows');
   for key in select r.* from nightshift.restricting_keys(restricting_rows.relation) r loop
     execute key.count_query into rows using keys, coalesce(going -> key.referencing::text, '[]');
     if rows > 0 then
@@ -21868,7 +21881,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bef9b488861fe6698a9ed63d7bb7871c9d627058286fef539faa89e826322e14', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '85f149d17da124d2661f133757fc49f2aa6cde994782a3b0e5a069183dc2e744', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,
@@ -21909,7 +21922,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   in_days, index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start,
   intervals_of, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state, job_states, jobs,
   join_condition, json_number, keep_time, key_collation, key_columns, key_in_words, key_of, keys_asked, keys_in_words,
-  known_decisions, last_health_levels, leaf_relations, left_alone, level_rank, list_deletion_events,
+  keys_to_parents, known_decisions, last_health_levels, leaf_relations, left_alone, level_rank, list_deletion_events,
   list_partition_policies, list_refresh_policies, list_retention_policies, list_runs, lock_for_change, lock_holder,
   lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs, marker_is_indexed, marker_walk,
   may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
@@ -21929,25 +21942,25 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
   refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables,
   release_default, released_row, remember_held, remove_health_threshold, remove_partition_policy,
-  remove_refresh_policy, remove_retention_policy, require_checked_keys, require_few_due, require_health_checks,
-  require_known_names, require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued,
-  require_one_policy, require_own_rows, require_ownership, require_partition_policies, require_period,
-  require_referencing_indexes, require_refresh_policies, require_replica_identity, require_retention_policies,
-  require_statistics, require_trusted, require_trusted_keys, require_unrestricted, require_wanted,
-  require_within_brake, resolve_references, restore, restore_keys, restore_operation, restore_since, restricting_keys,
-  restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions,
-  retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_of_operation, run_by_hand,
-  run_health_check, runs, sample_due_rows, scan_of, scan_time_of, seal, seal_deletion_event, secure_partition,
-  secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner, settle_users,
-  shows_only, soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies, soft_delete_rules,
-  soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view, soft_delete_where,
-  sources_as_of, spread_hold, stamp_retired, start_operation, stay_released, subtract_held, subtract_row_sets,
-  take_pending, time_of_number, trim_runs, trim_view_refreshes, trusted_name, trusted_names, trusted_operator,
-  unique_conflicts, unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition, user_functions, users_of,
-  usual_gap, usual_partition, validate_default, view_of, view_reads, view_refreshes, view_state, views_below,
-  views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge,
-  way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed,
-  without_replica_identity
+  remove_refresh_policy, remove_retention_policy, require_call, require_checked_keys, require_few_due,
+  require_health_checks, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
+  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
+  require_period, require_referencing_indexes, require_refresh_policies, require_replica_identity,
+  require_retention_policies, require_statistics, require_trusted, require_trusted_keys, require_unrestricted,
+  require_wanted, require_within_brake, resolve_references, restore, restore_keys, restore_operation, restore_since,
+  restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings,
+  retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_of_operation,
+  run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, seal, seal_deletion_event,
+  secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner,
+  settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies,
+  soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view,
+  soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released, subtract_held,
+  subtract_row_sets, take_pending, time_of_number, trim_runs, trim_view_refreshes, trusted_name, trusted_names,
+  trusted_operator, unique_conflicts, unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition,
+  user_functions, users_of, usual_gap, usual_partition, validate_default, view_of, view_reads, view_refreshes,
+  view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake,
+  warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire,
+  why_not_retire_so_many, why_not_sealed, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

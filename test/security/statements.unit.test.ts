@@ -119,14 +119,13 @@ const noRelations: Record<string, string> = {
   'rules.since': 'a condition on columns, from soft_delete_rules',
   'rules.unmark': 'assignments of columns, from soft_delete_rules',
   'child.deleted': 'a condition on columns, from soft_delete_rules',
-  'nightshift.references_condition(edge.oid)': 'a condition on columns',
+  'nightshift.references_condition(edge.key)': 'a condition on columns',
   'nightshift.references_condition(key.oid)': 'a condition on columns',
   'counted_at_most + 1': 'a number',
   "nightshift.due_condition('r', relation, policy.drop_after - interval '7 days', policy.marker_column, policy.flag_column, as_of)":
     'a condition on columns',
   "case row_lock when 'update' then 'for update of r' when 'no key update' then 'for no key update of r' when 'no key update skip locked' then 'for no key update of r skip locked' when 'no key update nowait' then 'for no key update of r nowait' when 'key share' then 'for key share of r' else '' end":
     'as it is written',
-  "case when skip_locked then ' skip locked' else '' end": 'as it is written',
   "case when dry_run then '' else 'for update of r' end": 'words',
 };
 

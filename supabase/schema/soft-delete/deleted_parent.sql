@@ -14,24 +14,12 @@ declare
   any_deleted boolean;
   context text;
 begin
-  -- Whoever may not see a row learns nothing of it here: the calls that ask this have looked what their caller may change.
-  if current_setting('nightshift.show_deleted', true) is distinct from 'on' then
-    raise exception using
-      errcode = 'NS403',
-      message = 'deleted_parent is part of a deletion or a restore',
-      hint = 'Call nightshift.soft_delete, nightshift.restore or one of their plans.';
-  end if;
-  for edge in
-    select s.relation as parent, c.oid
-    from nightshift.soft_delete_cascades s
-    join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
-    where s.referencing = deleted_parent.relation
-    order by s.relation::text, s.constraint_name
-  loop
+  perform nightshift.require_call('deleted_parent');
+  for edge in select k.* from nightshift.keys_to_parents(relation) k loop
     parent := nightshift.soft_delete_rules(edge.parent, false);
     execute format('select exists (select from jsonb_to_recordset($1) as k(%s) join %s r on %s join %s p on %s where p%s)',
       rules.key_definition, nightshift.scan_of(relation), rules.key_match,
-      nightshift.scan_of(edge.parent), nightshift.references_condition(edge.oid), substr(parent.deleted, 2))
+      nightshift.scan_of(edge.parent), nightshift.references_condition(edge.key), substr(parent.deleted, 2))
     into any_deleted using keys;
     if any_deleted then
       return edge.parent;

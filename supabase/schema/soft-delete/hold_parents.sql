@@ -18,36 +18,25 @@ declare
   locked_now jsonb;
   context text;
 begin
-  -- Whoever may not see a row learns nothing of it here: the calls that ask this have looked what their caller may change.
-  if current_setting('nightshift.show_deleted', true) is distinct from 'on' then
-    raise exception using
-      errcode = 'NS403',
-      message = 'hold_parents is part of a deletion or a restore',
-      hint = 'Call nightshift.soft_delete, nightshift.restore or one of their plans.';
-  end if;
+  perform nightshift.require_call('hold_parents');
   held := keys;
   locked := '[]';
-  for edge in
-    select s.relation as parent, c.oid
-    from nightshift.soft_delete_cascades s
-    join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
-    where s.referencing = hold_parents.relation and s.relation <> s.referencing
-    order by s.relation::text, s.constraint_name
-  loop
+  for edge in select k.* from nightshift.keys_to_parents(relation) k where k.parent <> relation loop
     parents_of := format('select %s as key from jsonb_to_recordset($1) as k(%s) join %s r on %s join %s p on %s',
       rules.key_object, rules.key_definition, nightshift.scan_of(relation), rules.key_match,
-      nightshift.scan_of(edge.parent), nightshift.references_condition(edge.oid));
-    execute format(
-      'with held as materialized (%1$s for share of p%2$s) '
-      || 'select (select jsonb_agg(n.key) from (%1$s except select h.key from held h) n)',
-      parents_of, case when skip_locked then ' skip locked' else '' end)
-    into locked_now using held;
-    if skip_locked and locked_now is not null then
-      locked := locked || locked_now;
+      nightshift.scan_of(edge.parent), nightshift.references_condition(edge.key));
+    if skip_locked then
+      execute format(
+        'with held as materialized (%1$s for share of p skip locked) select jsonb_agg(n.key) from (%1$s except select h.key from held h) n',
+        parents_of)
+      into locked_now using held;
+      locked := locked || coalesce(locked_now, '[]');
       held := (
         select coalesce(jsonb_agg(e), '[]')
-        from (select e from jsonb_array_elements(held) e except select e from jsonb_array_elements(locked_now) e) n(e)
+        from (select e from jsonb_array_elements(held) e except select e from jsonb_array_elements(locked) e) n(e)
       );
+    else
+      execute format('select count(*) from (%s for share of p) h', parents_of) using held;
     end if;
   end loop;
 exception

@@ -13,13 +13,7 @@ declare
   key record;
   context text;
 begin
-  -- Whoever may not see a row learns nothing of it here: the calls that ask this have looked what their caller may change.
-  if current_setting('nightshift.show_deleted', true) is distinct from 'on' then
-    raise exception using
-      errcode = 'NS403',
-      message = 'restricting_rows is part of a deletion or a restore',
-      hint = 'Call nightshift.soft_delete, nightshift.restore or one of their plans.';
-  end if;
+  perform nightshift.require_call('restricting_rows');
   for key in select r.* from nightshift.restricting_keys(restricting_rows.relation) r loop
     execute key.count_query into rows using keys, coalesce(going -> key.referencing::text, '[]');
     if rows > 0 then

@@ -177,9 +177,12 @@ export function scenarioOf({
   /** Bounds that are not the smallest uuid of their millisecond. */
   const tails = new Map<number, string>();
   const unit = Math.max(steps[key], 1_000);
+  /** No uuid tells of a time before 1970. */
+  const oldest = UTC(key === 'uuid' ? 1970 : 1000, 0);
   let interval = start;
   const bounds = cuts.map(({ intervals, odd }) => {
-    const bound = Math.floor((at(interval) + (length.odd[odd] ?? 0)) / unit) * unit;
+    const cut = Math.floor((at(interval) + (length.odd[odd] ?? 0)) / unit) * unit;
+    const bound = Math.max(cut, oldest);
     if (odd === 1) tails.set(bound, '7000-8000-000000000000');
     interval += intervals;
     return bound;
@@ -189,7 +192,6 @@ export function scenarioOf({
     return cuts[n]?.held && from < to ? [{ name: `old_${n}`, from, to }] : [];
   });
   const [first, last] = [parts[0], parts.at(-1)];
-  const oldest = UTC(key === 'uuid' ? 1970 : 1000, 0);
   if (last && ends === 'MAXVALUE') last.to = Infinity;
   if (first && ends === 'MINVALUE') first.from = -Infinity;
   else if (first && farBack && at(-farBack) > oldest) {

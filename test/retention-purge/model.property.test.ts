@@ -230,7 +230,7 @@ const name = (table: number) => `"case"."${tableNames[table]?.replaceAll('"', '"
 
 async function build(sql: Sql, scenario: Scenario): Promise<void> {
   const { tables, keys, rows, useIndexes } = scenario;
-  // What may go unseen goes by slices then: without an index of the marker, and with one for each key.
+  // What may go unseen goes by slices then, with an index for each key: by the index of the marker, or block by block.
   const inSlices = scenario.batchRows >= 500;
   const statements = [
     `drop schema if exists "case" cascade; create schema "case" authorization ${roles.below};
@@ -243,7 +243,7 @@ async function build(sql: Sql, scenario: Scenario): Promise<void> {
     statements.push(
       `create table ${name(t)} (id integer primary key${columns}, "gone at" ${table.marker}, "is gone" boolean);`,
     );
-    if (!inSlices) statements.push(`create index on ${name(t)} ("gone at");`);
+    if (!inSlices || useIndexes) statements.push(`create index on ${name(t)} ("gone at");`);
   });
   for (const row of rows) {
     const refs = row.refs.map((ref) => `, ${ref ?? 'null'}`).join('');

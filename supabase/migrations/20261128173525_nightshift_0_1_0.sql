@@ -9317,7 +9317,7 @@ begin
   ) into found_tids, found_rows, last_marker;
   if found_rows > max_ties then
     -- One value of the marker on very many rows, as after a bulk delete: no order among them to continue by.
-    cursor := cursor || jsonb_build_object(
+    cursor := cursor - 'inUseUntil' - 'size' || jsonb_build_object(
       'mode', 'sweep', 'after', '(0,0)', 'floor', coalesce(cursor ->> 'after', '-infinity'), 'leafDone', false
     );
     return;
@@ -9902,8 +9902,7 @@ comment on function nightshift.delete_rows is
 create or replace function nightshift.delete_slice(
   leaf regclass,
   condition text,
-  after tid,
-  before tid,
+  slice text,
   referred text,
   deletes text,
   cascading oid[],
@@ -9923,8 +9922,8 @@ declare
   -- A DELETE is its own lock: of a row that somebody else changes meanwhile, it asks the whole condition again. IS TRUE keeps
   -- the planner from going by the index of the marker, each time past all that earlier slices have killed.
   parents constant text := format(
-    'delete from only %s t where t.ctid > %L and t.ctid < %L and t.tableoid = %s and (%s) is true',
-    nightshift.trusted_name(leaf), after, before, leaf::oid, condition
+    'delete from only %s t where %s and t.tableoid = %s and (%s) is true',
+    nightshift.trusted_name(leaf), slice, leaf::oid, condition
   );
   cascaded bigint;
 begin
@@ -9957,7 +9956,7 @@ end;
 $$;
 
 comment on function nightshift.delete_slice is
-  'Deletes the rows t of a leaf that a condition is true for, between two addresses, both left out, with their children (see children_of_slice; deletes is null where there are none), and returns how many, and how many of each table of children. deleted_rows is null, and none is deleted, when a row refers to one of them (is_referred), one of them is in use and not let go within lock_timeout, or ON DELETE CASCADE deleted a row that came in between and nobody has counted.';
+  'Deletes the rows t of a leaf that a condition is true for, in one slice of it (see next_slice), with their children (see children_of_slice; deletes is null where there are none), and returns how many, and how many of each table of children. deleted_rows is null, and none is deleted, when a row refers to one of them (is_referred), one of them is in use and not let go within lock_timeout, or ON DELETE CASCADE deleted a row that came in between and nobody has counted.';
 
 -- supabase/schema/retention/deleted_so_far.sql
 
@@ -11474,8 +11473,7 @@ comment on function nightshift.lock_rows is
 create or replace function nightshift.lock_slice(
   leaf regclass,
   condition text,
-  after tid,
-  before tid,
+  slice text,
   out chosen tid[],
   out passed_over bigint
 )
@@ -11487,21 +11485,20 @@ as $$
 begin
   execute format(
     'select coalesce(array_agg(r.ctid), ''{}'') from (
-       select t.ctid from only %s t where t.ctid > %L and t.ctid < %L and t.tableoid = %s and (%s) is true
+       select t.ctid from only %s t where %s and t.tableoid = %s and (%s) is true
        for update skip locked
      ) r',
-    nightshift.trusted_name(leaf), after, before, leaf::oid, condition
+    nightshift.trusted_name(leaf), slice, leaf::oid, condition
   ) into chosen;
   execute format(
-    'select count(*) from only %s t
-     where t.ctid > %L and t.ctid < %L and t.tableoid = %s and (%s) is true and t.ctid <> all($1)',
-    nightshift.trusted_name(leaf), after, before, leaf::oid, condition
+    'select count(*) from only %s t where %s and t.tableoid = %s and (%s) is true and t.ctid <> all($1)',
+    nightshift.trusted_name(leaf), slice, leaf::oid, condition
   ) into passed_over using chosen;
 end;
 $$;
 
 comment on function nightshift.lock_slice is
-  'Locks the rows t of a leaf that a condition is true for, between two addresses, both left out; passed_over: how many are in use.';
+  'Locks the rows t of a leaf that a condition is true for, in one slice of it (see next_slice); passed_over: how many are in use.';
 
 -- supabase/schema/retention/marker_is_indexed.sql
 
@@ -12468,6 +12465,65 @@ $$;
 comment on function nightshift.next_seeds is
   'The next due rows of a policy after step.cursor, at most about batch_rows of at most 100 leaves, locked where locking says so, without those that the run has decided; these are counted in step. cursor: the leaf, leafDone where it was the last that is done with, and see choose_due_rows; null when nothing is left.';
 
+-- supabase/schema/retention/next_slice.sql
+
+create or replace function nightshift.next_slice(
+  leaf regclass,
+  marker_column name,
+  due text,
+  cursor jsonb,
+  size bigint,
+  out slice text,
+  out ends text,
+  out is_last boolean
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
+set row_security = off
+set enable_seqscan = off
+as $$
+declare
+  -- With one marker value, as after a bulk delete, there may be more than a batch has time for.
+  max_rows constant bigint := greatest(size, 20000);
+  after constant text := coalesce(cursor ->> 'after', case cursor ->> 'mode' when 'sweep' then '(0,0)' else '-infinity' end);
+  found_rows bigint;
+begin
+  if cursor ->> 'mode' = 'sweep' then
+    if (after::point)[0] < ((cursor ->> 'inUseUntil')::point)[0] then
+      return;
+    end if;
+    ends := format('(%s,0)', least((after::point)[0]::bigint + size, 4294967295));
+    slice := format('t.ctid > %L and t.ctid < %L', after, ends);
+    return;
+  end if;
+
+  -- All of them are printed in UTC, whatever the type of the marker.
+  if after::timestamp < (cursor ->> 'inUseUntil')::timestamp then
+    return;
+  end if;
+  -- Each marker value once, so that the next slice can begin strictly after the last one.
+  execute format(
+    'select count(*), max(c.marker)::text from (
+       select * from (
+         select r.%1$I as marker from only %2$s r where (%3$s) and r.%1$I > %4$L
+         order by r.%1$I fetch first %5$s rows with ties
+       ) c limit %6$s
+     ) c',
+    marker_column, nightshift.trusted_name(leaf), due, after, size, max_rows + 1
+  ) into found_rows, ends;
+  if found_rows <= max_rows then
+    is_last := found_rows < size;
+    ends := coalesce(ends, after);
+    slice := format('t.%1$I > %2$L and t.%1$I <= %3$L', marker_column, after, ends);
+  end if;
+end;
+$$;
+
+comment on function nightshift.next_slice is
+  'The next slice of a leaf after cursor.after, as an SQL condition on its rows t: in a sweep size blocks, by the index of the marker the values of about size due rows. ends: what cursor.after is behind it. is_last: by the index, whether no due row lies behind it. slice is null where rows are in use (cursor.inUseUntil), or one value of the marker has too many of them: those are chosen, locked and looked at.';
+
 -- supabase/schema/retention/note_assessment.sql
 
 create or replace function nightshift.note_assessment(run nightshift.runs, relation regclass, step jsonb, finished boolean)
@@ -13374,16 +13430,14 @@ declare
   unreferenced text;
   keys nightshift.purge_key[];
   with_children record;
-  after tid;
-  -- Little enough for most tables; four slices later it can be much.
-  first_blocks constant bigint := 64;
-  blocks bigint;
+  -- Blocks in a sweep, rows by the index: little enough for most tables; four slices later it can be much.
+  first_size bigint;
+  size bigint;
   reckoned bigint;
   -- To go into a partition takes longer than to go through as many.
   few_blocks constant integer := 16;
-  end_block bigint;
+  bounds record;
   slice_started timestamptz;
-  before tid;
   slice record;
   left_rows record;
   spent_ms numeric := 0;
@@ -13395,12 +13449,7 @@ begin
     );
     cursor := coalesce(nightshift.next_leaf(policy, 0, due, run.started_at), 'null');
   end if;
-  -- Where rows take long, as with many children, the next batch need not find out again.
-  blocks := least(first_blocks, (cursor ->> 'blocks')::bigint);
-  while cursor ->> 'mode' = 'sweep' and spent_ms < batch_ms and nightshift.count_rows(seeds) < batch_rows loop
-    exit when cursor ? 'careful';
-    after := coalesce(cursor ->> 'after', '(0,0)')::tid;
-    exit when (after::text::point)[0] < (cursor ->> 'inUseBefore')::bigint;
+  while cursor ? 'mode' and not cursor ? 'careful' and spent_ms < batch_ms and nightshift.count_rows(seeds) < batch_rows loop
     if leaf is distinct from (cursor ->> 'leaf')::oid::regclass then
       leaf := (cursor ->> 'leaf')::oid::regclass;
       -- Of small partitions next_seeds takes many at once.
@@ -13426,30 +13475,33 @@ begin
         condition := condition || format(' and t.%I > %L', policy.marker_column, cursor ->> 'floor');
       end if;
       unreferenced := nightshift.unreferenced_condition(leaf, keys);
+      first_size := case cursor ->> 'mode' when 'sweep' then 64 else 2000 end;
+      -- Where rows take long, as with many children, the next batch need not find out again.
+      size := least(size, first_size, (cursor ->> 'size')::bigint);
     end if;
 
-    end_block := least((after::text::point)[0]::bigint + blocks, 4294967295);
-    before := format('(%s,0)', end_block);
     slice_started := clock_timestamp();
+    select n.* into bounds from nightshift.next_slice(leaf, policy.marker_column, due, cursor, size) n;
+    exit when bounds.slice is null;
     select d.* into slice from nightshift.delete_slice(
-      leaf, concat_ws(' and ', condition, case when cursor ? 'referred' then unreferenced end), after, before,
+      leaf, concat_ws(' and ', condition, case when cursor ? 'referred' then unreferenced end), bounds.slice,
       with_children.referred, with_children.deletes, with_children.cascading
     ) d;
     if slice.is_referred and not cursor ? 'referred' then
       -- From here on, each row is asked before it goes.
       cursor := cursor || '{"referred": true}';
-      blocks := least(first_blocks, blocks);
+      size := least(first_size, size);
       spent_ms := 1000 * extract(epoch from clock_timestamp() - started);
       continue;
     elsif slice.deleted_rows is null then
       -- Up to there, rows are locked before they are deleted, and those in use are passed over.
-      cursor := cursor || jsonb_build_object('inUseBefore', end_block);
+      cursor := cursor || jsonb_build_object('inUseUntil', bounds.ends);
       exit;
     end if;
     deleted_rows := coalesce(deleted_rows, 0) + slice.deleted_rows;
     if cursor ? 'referred' then
       -- What is still there has to be looked at after all: it counts for the keys that hold it.
-      select l.* into left_rows from nightshift.lock_slice(leaf, condition, after, before) l;
+      select l.* into left_rows from nightshift.lock_slice(leaf, condition, bounds.slice) l;
       step := step || jsonb_build_object('rowsPassedOver', (step ->> 'rowsPassedOver')::bigint + left_rows.passed_over);
       if seeds[cardinality(seeds)].relation = leaf::oid then
         seeds[cardinality(seeds)].tids := seeds[cardinality(seeds)].tids || left_rows.chosen;
@@ -13463,16 +13515,16 @@ begin
     );
     perform nightshift.require_within_brake(nightshift.brake(run, policy.relation, nightshift.gone_of(policy.relation, step)));
     spent_ms := 1000 * extract(epoch from clock_timestamp() - started);
-    if end_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint then
+    if coalesce(bounds.is_last, (bounds.ends::point)[0] >= pg_relation_size(leaf) / current_setting('block_size')::bigint) then
       cursor := coalesce(
         nightshift.next_leaf(policy, leaf, due, run.started_at)
           || case when cursor ? 'referred' then '{"referred": true}'::jsonb else '{}' end,
         'null'
       );
     else
-      reckoned := ceil(blocks * least(4, slice_ms / (1000 * extract(epoch from clock_timestamp() - slice_started))));
-      cursor := cursor || jsonb_build_object('after', format('(%s,0)', end_block), 'blocks', least(reckoned, first_blocks));
-      blocks := ceil(reckoned * least(1, greatest(batch_ms - spent_ms, 1) / slice_ms));
+      reckoned := ceil(size * least(4, slice_ms / (1000 * extract(epoch from clock_timestamp() - slice_started))));
+      cursor := cursor || jsonb_build_object('after', bounds.ends, 'size', least(reckoned, first_size));
+      size := ceil(reckoned * least(1, greatest(batch_ms - spent_ms, 1) / slice_ms));
     end if;
   end loop;
   step := step || jsonb_build_object('cursor', cursor);
@@ -21881,7 +21933,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '85f149d17da124d2661f133757fc49f2aa6cde994782a3b0e5a069183dc2e744', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ff8527a937050857be3fb79074f73ba8c31f012d8b3187c172667b9f609f2844', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,
@@ -21928,37 +21980,37 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
   measure_default_partition, measure_for_run, measure_leaves, measure_references, measure_retention_backlog,
   measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
-  name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
-  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, operation_time,
-  other_owners, override_assignments, own_due_condition, pages_of, partition_faults, partition_history, partition_key,
-  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
-  partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
-  pause, pgcrypto_function, place_in_code, plan_delete, plan_partition_maintenance, plan_restore, plan_retention_purge,
-  plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement,
-  purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released,
-  purge_slices, purge_steps, purge_waits, put_active, put_off, raise_conflict, reach_rows, read_as_caller,
-  read_partitions, read_pressure, reasons_of, reattach_partition, record_batch, record_deletions,
-  record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
-  reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
-  refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables,
-  release_default, released_row, remember_held, remove_health_threshold, remove_partition_policy,
-  remove_refresh_policy, remove_retention_policy, require_call, require_checked_keys, require_few_due,
-  require_health_checks, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
-  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
-  require_period, require_referencing_indexes, require_refresh_policies, require_replica_identity,
-  require_retention_policies, require_statistics, require_trusted, require_trusted_keys, require_unrestricted,
-  require_wanted, require_within_brake, resolve_references, restore, restore_keys, restore_operation, restore_since,
-  restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings,
-  retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_of_operation,
-  run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, seal, seal_deletion_event,
-  secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner,
-  settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies,
-  soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view,
-  soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released, subtract_held,
-  subtract_row_sets, take_pending, time_of_number, trim_runs, trim_view_refreshes, trusted_name, trusted_names,
-  trusted_operator, unique_conflicts, unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition,
-  user_functions, users_of, usual_gap, usual_partition, validate_default, view_of, view_reads, view_refreshes,
-  view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake,
+  name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, next_slice, note_assessment, note_decisions,
+  note_detaching, note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed,
+  operation_time, other_owners, override_assignments, own_due_condition, pages_of, partition_faults, partition_history,
+  partition_key, partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before,
+  partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy,
+  parts_of_invalid_indexes, pause, pgcrypto_function, place_in_code, plan_delete, plan_partition_maintenance,
+  plan_restore, plan_retention_purge, plan_view_refresh, policy_members, policy_of_run, policy_of_view,
+  preview_retention_purge, preview_retirement, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys,
+  purge_order, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_active, put_off,
+  raise_conflict, reach_rows, read_as_caller, read_partitions, read_pressure, reasons_of, reattach_partition,
+  record_batch, record_deletions, record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows,
+  redundant_indexes, reference_join, reference_tree, references_condition, referencing_keys, referred_tables,
+  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
+  related_policies, related_tables, release_default, released_row, remember_held, remove_health_threshold,
+  remove_partition_policy, remove_refresh_policy, remove_retention_policy, require_call, require_checked_keys,
+  require_few_due, require_health_checks, require_known_names, require_marker_index, require_no_rule,
+  require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership,
+  require_partition_policies, require_period, require_referencing_indexes, require_refresh_policies,
+  require_replica_identity, require_retention_policies, require_statistics, require_trusted, require_trusted_keys,
+  require_unrestricted, require_wanted, require_within_brake, resolve_references, restore, restore_keys,
+  restore_operation, restore_since, restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies,
+  retention_warnings, retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set,
+  rows_of_operation, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, seal,
+  seal_deletion_event, secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings,
+  settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
+  soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
+  soft_delete_view, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released,
+  subtract_held, subtract_row_sets, take_pending, time_of_number, trim_runs, trim_view_refreshes, trusted_name,
+  trusted_names, trusted_operator, unique_conflicts, unmute_triggers, unpause, unreferenced_condition,
+  untrusted_in_condition, user_functions, users_of, usual_gap, usual_partition, validate_default, view_of, view_reads,
+  view_refreshes, view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake,
   warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire,
   why_not_retire_so_many, why_not_sealed, without_replica_identity
 }')

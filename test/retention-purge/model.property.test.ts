@@ -1,11 +1,13 @@
 import fc from 'fast-check';
-import type { Sql } from 'postgres';
-import { describe, expect, it } from 'vitest';
-import { setUpDatabase } from '../support/database.ts';
+import postgres, { type Sql } from 'postgres';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { propertyRuns } from '../support/property.ts';
 import {
   contentAfter,
+  nearStrangers,
   neverTooLarge,
+  type Owner,
   type Role,
   type Row,
   type Scenario,
@@ -26,7 +28,7 @@ const row = (id: number, due: boolean, ...refs: (number | null)[]): Row => ({
 });
 /** Rows that wait, and go with others as their children before they are taken up: that purge never ended. */
 const allDecidedBeforeTheirTurn: Scenario = {
-  tables: [{ policy: true, marker: 'timestamp', flag: false }],
+  tables: [{ policy: true, marker: 'timestamp', flag: false, owner: 'below' }],
   keys: [
     { from: 0, to: 0, action: 'set null', deferrable: false },
     { from: 0, to: 0, action: 'no action', deferrable: false },
@@ -54,8 +56,8 @@ const allDecidedBeforeTheirTurn: Scenario = {
 /** Children of one row that refer to others lead from these to that row before its turn: a dry run counted it twice. */
 const goneBeforeItsTurn: Scenario = {
   tables: [
-    { policy: true, marker: 'timestamptz', flag: true },
-    { policy: true, marker: 'date', flag: false },
+    { policy: true, marker: 'timestamptz', flag: true, owner: 'below' },
+    { policy: true, marker: 'date', flag: false, owner: 'below' },
   ],
   keys: [
     { from: 1, to: 0, action: 'set null', deferrable: false },
@@ -88,8 +90,8 @@ const goneBeforeItsTurn: Scenario = {
 /** A child of one row leads to a row of another policy, and by that to others that it could go with: one of these cannot. */
 const refusedBesideIt: Scenario = {
   tables: [
-    { policy: true, marker: 'timestamp', flag: true },
-    { policy: true, marker: 'timestamptz', flag: true },
+    { policy: true, marker: 'timestamp', flag: true, owner: 'below' },
+    { policy: true, marker: 'timestamptz', flag: true, owner: 'below' },
   ],
   keys: [
     { from: 0, to: 0, action: 'set null', deferrable: true },
@@ -117,7 +119,7 @@ const refusedBesideIt: Scenario = {
 
 /** Rows that stay refer to each other in several ways: each way is named, whichever batch comes to them. */
 const heldInSeveralWays: Scenario = {
-  tables: [{ policy: true, marker: 'date', flag: false }],
+  tables: [{ policy: true, marker: 'date', flag: false, owner: 'below' }],
   keys: [
     { from: 0, to: 0, action: 'set default', deferrable: false },
     { from: 0, to: 0, action: 'restrict', deferrable: true },
@@ -144,11 +146,31 @@ const heldInSeveralWays: Scenario = {
 
 const { numRuns, timeoutMs, seed } = propertyRuns(120);
 
+/** As where a role owns the application's tables, and postgres, which owns some, is a member of it. */
+const roles: Record<Owner, string> = {
+  below: 'owner_in_model',
+  above: 'member_in_model',
+  stranger: 'stranger_in_model',
+};
+
 describe('what a purge removes', () => {
-  const db = setUpDatabase();
+  let db: TestDatabase;
+  beforeAll(async () => {
+    db = await createDatabase();
+    await db.sql.unsafe(`
+      create role ${roles.below} bypassrls; create role ${roles.above} in role ${roles.below}; create role ${roles.stranger};
+      select nightshift.hand_over('${roles.below}');`);
+  });
+  afterAll(async () => {
+    await db.sql.unsafe(`
+      select nightshift.hand_over(current_user);
+      drop owned by ${Object.values(roles)} cascade;
+      drop role ${Object.values(roles)};`);
+    await db.drop();
+  });
 
   it(
-    'is exactly what the reference model and the dry run say, for any schema, policies, triggers and restores',
+    'is exactly what the reference model and the dry run say, for any schema, policies, owners, triggers and restores',
     async () => {
       await fc.assert(
         fc.asyncProperty(scenarios, async (scenario) => {
@@ -162,20 +184,30 @@ describe('what a purge removes', () => {
           const after = await contents(db.sql, scenario);
           const gone = new Set([...before.keys()].filter((id) => !after.has(id)));
           const tooLarge = undecided(real.steps) > 0;
-          if (tooLarge) expect([...gone].filter((id) => !expected.has(id))).toEqual([]);
-          else expect(sorted(gone)).toEqual(sorted(expected));
+          const near = nearStrangers(scenario);
+          const mayStay = (id: number) =>
+            tooLarge || scenario.rows.some((row) => row.id === id && near.has(row.table));
+          expect([...gone].filter((id) => !expected.has(id))).toEqual([]);
+          expect([...expected].filter((id) => !gone.has(id) && !mayStay(id))).toEqual([]);
           if ((scenario.closureRows ?? neverTooLarge) >= neverTooLarge)
             expect(tooLarge).toBe(false);
           for (const row of scenario.rows) {
-            if (gone.has(row.id) || real.restored.has(row.id)) continue;
-            expect(after.get(row.id)).toEqual({
-              marks: before.get(row.id)?.marks,
-              refs: contentAfter(row, gone),
-            });
+            if (real.restored.has(row.id)) continue;
+            if (scenario.tables[row.table]?.owner === 'stranger') {
+              expect(after.get(row.id)).toEqual(before.get(row.id));
+            } else if (!gone.has(row.id)) {
+              expect(after.get(row.id)).toEqual({
+                marks: before.get(row.id)?.marks,
+                refs: contentAfter(row, gone),
+              });
+            }
           }
           // In which order Postgres comes to rows decides which of them are one too many.
           const undisturbed =
-            !tooLarge && real.restored.size === 0 && scenario.rows.every((row) => !row.poison);
+            !tooLarge &&
+            near.size === 0 &&
+            real.restored.size === 0 &&
+            scenario.rows.every((row) => !row.poison);
           if (undisturbed) expect(countsOf(dry.steps)).toEqual(countsOf(real.steps));
         }),
         {
@@ -194,15 +226,16 @@ describe('what a purge removes', () => {
   );
 });
 
-const sorted = (ids: Iterable<number>) => [...ids].sort((a, b) => a - b);
 const name = (table: number) => `"case"."${tableNames[table]?.replaceAll('"', '""')}"`;
 
 async function build(sql: Sql, scenario: Scenario): Promise<void> {
   const { tables, keys, rows, useIndexes } = scenario;
-  // What may go unseen goes by slices then: without an index of the marker, and with one for each key.
+  // What may go unseen goes by slices then, with an index for each key: by the index of the marker, or block by block.
   const inSlices = scenario.batchRows >= 500;
   const statements = [
-    'drop schema if exists "case" cascade; create schema "case"; delete from nightshift.retention_policies where true;',
+    `drop schema if exists "case" cascade; create schema "case" authorization ${roles.below};
+     grant usage on schema "case" to ${roles.above}, ${roles.stranger};
+     delete from nightshift.retention_policies where true;`,
     `set enable_seqscan = ${useIndexes ? 'off' : 'on'};`,
   ];
   tables.forEach((table, t) => {
@@ -210,7 +243,7 @@ async function build(sql: Sql, scenario: Scenario): Promise<void> {
     statements.push(
       `create table ${name(t)} (id integer primary key${columns}, "gone at" ${table.marker}, "is gone" boolean);`,
     );
-    if (!inSlices) statements.push(`create index on ${name(t)} ("gone at");`);
+    if (!inSlices || useIndexes) statements.push(`create index on ${name(t)} ("gone at");`);
   });
   for (const row of rows) {
     const refs = row.refs.map((ref) => `, ${ref ?? 'null'}`).join('');
@@ -241,13 +274,21 @@ async function build(sql: Sql, scenario: Scenario): Promise<void> {
       begin
         if old.id = any(${idsWhere('raises')}) then raise exception 'not %', old.id; end if;
         return case when old.id = any(${idsWhere('returns null')}) then null else old end;
-      end $$;`);
+      end $$;
+      alter function "case".refuse() owner to ${roles.above};`);
     tables.forEach((_, t) => {
       statements.push(
         `create trigger refuse before delete on ${name(t)} for each row execute function "case".refuse();`,
       );
     });
   }
+  const own = (t: number, owner: Owner) => `alter table ${name(t)} owner to ${roles[owner]};`;
+  tables.forEach(({ owner }, t) => {
+    statements.push(own(t, owner === 'above' ? 'above' : 'below'));
+    if (owner === 'above') {
+      statements.push(`grant select, update, delete on ${name(t)} to ${roles.below};`);
+    }
+  });
   tables.forEach((table, t) => {
     if (!table.policy) return;
     const named = (role: Role) => {
@@ -261,6 +302,9 @@ async function build(sql: Sql, scenario: Scenario): Promise<void> {
         with_children => ${named('child')}, release => ${named('release')}, keep => ${named('keep')}
         ${table.flag ? ", flag_column => 'is gone'" : ''});`,
     );
+  });
+  tables.forEach(({ owner }, t) => {
+    if (owner === 'stranger') statements.push(own(t, owner));
   });
   await sql.unsafe(statements.join('\n'));
 }
@@ -292,6 +336,22 @@ const countsOf = (steps: Steps) =>
 const undecided = (steps: Steps) =>
   Object.values(steps).reduce((sum, step) => sum + step.rowsUndecided, 0);
 
+/** A table of a stranger costs the tables that foreign keys join to it, and no other. */
+async function refusedNearStrangers(
+  scenario: Scenario,
+  relation: string,
+  purging: () => Promise<void>,
+): Promise<void> {
+  await purging().catch((error: unknown) => {
+    const unquoted = (text: string) => text.replaceAll('"', '');
+    const isNear = [...nearStrangers(scenario)].some(
+      (t) => unquoted(name(t)) === unquoted(relation),
+    );
+    if (!isNear || !(error instanceof postgres.PostgresError) || error.code !== 'NS422')
+      throw error;
+  });
+}
+
 /** Purges batch by batch, in a real run restoring a row after each; returns those that were still there to be restored. */
 async function purge(sql: Sql, scenario: Scenario, { dryRun }: { dryRun: boolean }) {
   const restored = new Set<number>();
@@ -311,20 +371,26 @@ async function purge(sql: Sql, scenario: Scenario, { dryRun }: { dryRun: boolean
   const { id, fence } = begun?.begun.run ?? {};
   const [planned] = await sql`select nightshift.plan_retention_purge(${id}, ${fence}) as plan`;
   const policies: { relation: string }[] = planned?.plan.policies ?? [];
+  const measured: string[] = [];
   for (const { relation } of policies) {
-    await sql`select nightshift.measure_retention_backlog(${id}, ${fence}, ${relation})`;
+    await refusedNearStrangers(scenario, relation, async () => {
+      await sql`select nightshift.measure_retention_backlog(${id}, ${fence}, ${relation})`;
+      measured.push(relation);
+    });
   }
   await restoreOne();
-  for (const { relation } of policies) {
-    for (let batches = 0, done = false; !done; batches++) {
-      if (batches > mostBatches) throw new Error(`The purge of ${relation} never ends`);
-      const [answer] = await sql`
-        select nightshift.purge_batch(
-          ${id}, ${fence}, ${relation}, ${scenario.batchRows}, closure_rows => ${scenario.closureRows}
-        ) as batch`;
-      done = answer?.batch.done;
-      await restoreOne();
-    }
+  for (const relation of measured) {
+    await refusedNearStrangers(scenario, relation, async () => {
+      for (let batches = 0, done = false; !done; batches++) {
+        if (batches > mostBatches) throw new Error(`The purge of ${relation} never ends`);
+        const [answer] = await sql`
+          select nightshift.purge_batch(
+            ${id}, ${fence}, ${relation}, ${scenario.batchRows}, closure_rows => ${scenario.closureRows}
+          ) as batch`;
+        done = answer?.batch.done;
+        await restoreOne();
+      }
+    });
   }
   const [run] =
     await sql`select progress -> 'steps' as steps from nightshift.runs where id = ${id}`;

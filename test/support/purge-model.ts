@@ -4,6 +4,8 @@ const actions = ['no action', 'restrict', 'cascade', 'set null', 'set default'] 
 const markerTypes = ['timestamptz', 'timestamp', 'date'] as const;
 const roles = ['hold', 'child', 'release', 'keep'] as const;
 export type Role = (typeof roles)[number];
+/** Below is the role that the functions belong to, above a member of it; a stranger takes a table once it has its policy. */
+export type Owner = 'below' | 'above' | 'stranger';
 
 export interface Row {
   id: number;
@@ -24,7 +26,12 @@ interface Key {
 }
 
 export interface Scenario {
-  tables: { policy: boolean; marker: (typeof markerTypes)[number]; flag: boolean }[];
+  tables: {
+    policy: boolean;
+    marker: (typeof markerTypes)[number];
+    flag: boolean;
+    owner: Owner;
+  }[];
   keys: Key[];
   /** What each table's policy says of each key; hold where it says nothing. */
   roles: Role[][];
@@ -83,6 +90,18 @@ export function shouldGo(scenario: Scenario, restored: Set<number>): Set<number>
   return new Set([...nodes].map(idOf));
 }
 
+/** The tables of strangers, and those that foreign keys join to them, however many there are between. */
+export function nearStrangers({ tables, keys }: Scenario): Set<number> {
+  const near = new Set(tables.flatMap(({ owner }, t) => (owner === 'stranger' ? [t] : [])));
+  for (const table of near) {
+    for (const { from, to } of keys) {
+      if (from === table) near.add(to);
+      if (to === table) near.add(from);
+    }
+  }
+  return near;
+}
+
 const idOf = (node: Node) => Number(node.split(':')[1]);
 
 /** All that leads to the roots through children, each step within what is allowed. */
@@ -121,6 +140,11 @@ export const scenarios = fc.integer({ min: 1, max: 4 }).chain((tableCount) => {
           policy: fc.boolean().map((b) => b || tableCount === 1),
           marker: fc.constantFrom(...markerTypes),
           flag: fc.boolean(),
+          owner: fc.oneof(
+            { weight: 8, arbitrary: fc.constant<Owner>('below') },
+            { weight: 3, arbitrary: fc.constant<Owner>('above') },
+            { weight: 1, arbitrary: fc.constant<Owner>('stranger') },
+          ),
         }),
         { minLength: tableCount, maxLength: tableCount },
       ),

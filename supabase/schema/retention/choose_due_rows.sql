@@ -76,7 +76,7 @@ begin
   ) into found_tids, found_rows, last_marker;
   if found_rows > max_ties then
     -- One value of the marker on very many rows, as after a bulk delete: no order among them to continue by.
-    cursor := cursor || jsonb_build_object(
+    cursor := cursor - 'inUseUntil' - 'size' || jsonb_build_object(
       'mode', 'sweep', 'after', '(0,0)', 'floor', coalesce(cursor ->> 'after', '-infinity'), 'leafDone', false
     );
     return;

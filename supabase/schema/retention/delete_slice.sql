@@ -1,8 +1,7 @@
 create or replace function nightshift.delete_slice(
   leaf regclass,
   condition text,
-  after tid,
-  before tid,
+  slice text,
   referred text,
   deletes text,
   cascading oid[],
@@ -22,8 +21,8 @@ declare
   -- A DELETE is its own lock: of a row that somebody else changes meanwhile, it asks the whole condition again. IS TRUE keeps
   -- the planner from going by the index of the marker, each time past all that earlier slices have killed.
   parents constant text := format(
-    'delete from only %s t where t.ctid > %L and t.ctid < %L and t.tableoid = %s and (%s) is true',
-    nightshift.trusted_name(leaf), after, before, leaf::oid, condition
+    'delete from only %s t where %s and t.tableoid = %s and (%s) is true',
+    nightshift.trusted_name(leaf), slice, leaf::oid, condition
   );
   cascaded bigint;
 begin
@@ -56,4 +55,4 @@ end;
 $$;
 
 comment on function nightshift.delete_slice is
-  'Deletes the rows t of a leaf that a condition is true for, between two addresses, both left out, with their children (see children_of_slice; deletes is null where there are none), and returns how many, and how many of each table of children. deleted_rows is null, and none is deleted, when a row refers to one of them (is_referred), one of them is in use and not let go within lock_timeout, or ON DELETE CASCADE deleted a row that came in between and nobody has counted.';
+  'Deletes the rows t of a leaf that a condition is true for, in one slice of it (see next_slice), with their children (see children_of_slice; deletes is null where there are none), and returns how many, and how many of each table of children. deleted_rows is null, and none is deleted, when a row refers to one of them (is_referred), one of them is in use and not let go within lock_timeout, or ON DELETE CASCADE deleted a row that came in between and nobody has counted.';

@@ -1,8 +1,7 @@
 create or replace function nightshift.lock_slice(
   leaf regclass,
   condition text,
-  after tid,
-  before tid,
+  slice text,
   out chosen tid[],
   out passed_over bigint
 )
@@ -14,18 +13,17 @@ as $$
 begin
   execute format(
     'select coalesce(array_agg(r.ctid), ''{}'') from (
-       select t.ctid from only %s t where t.ctid > %L and t.ctid < %L and t.tableoid = %s and (%s) is true
+       select t.ctid from only %s t where %s and t.tableoid = %s and (%s) is true
        for update skip locked
      ) r',
-    nightshift.trusted_name(leaf), after, before, leaf::oid, condition
+    nightshift.trusted_name(leaf), slice, leaf::oid, condition
   ) into chosen;
   execute format(
-    'select count(*) from only %s t
-     where t.ctid > %L and t.ctid < %L and t.tableoid = %s and (%s) is true and t.ctid <> all($1)',
-    nightshift.trusted_name(leaf), after, before, leaf::oid, condition
+    'select count(*) from only %s t where %s and t.tableoid = %s and (%s) is true and t.ctid <> all($1)',
+    nightshift.trusted_name(leaf), slice, leaf::oid, condition
   ) into passed_over using chosen;
 end;
 $$;
 
 comment on function nightshift.lock_slice is
-  'Locks the rows t of a leaf that a condition is true for, between two addresses, both left out; passed_over: how many are in use.';
+  'Locks the rows t of a leaf that a condition is true for, in one slice of it (see next_slice); passed_over: how many are in use.';

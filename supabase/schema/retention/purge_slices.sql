@@ -22,16 +22,14 @@ declare
   unreferenced text;
   keys nightshift.purge_key[];
   with_children record;
-  after tid;
-  -- Little enough for most tables; four slices later it can be much.
-  first_blocks constant bigint := 64;
-  blocks bigint;
+  -- Blocks in a sweep, rows by the index: little enough for most tables; four slices later it can be much.
+  first_size bigint;
+  size bigint;
   reckoned bigint;
   -- To go into a partition takes longer than to go through as many.
   few_blocks constant integer := 16;
-  end_block bigint;
+  bounds record;
   slice_started timestamptz;
-  before tid;
   slice record;
   left_rows record;
   spent_ms numeric := 0;
@@ -43,12 +41,7 @@ begin
     );
     cursor := coalesce(nightshift.next_leaf(policy, 0, due, run.started_at), 'null');
   end if;
-  -- Where rows take long, as with many children, the next batch need not find out again.
-  blocks := least(first_blocks, (cursor ->> 'blocks')::bigint);
-  while cursor ->> 'mode' = 'sweep' and spent_ms < batch_ms and nightshift.count_rows(seeds) < batch_rows loop
-    exit when cursor ? 'careful';
-    after := coalesce(cursor ->> 'after', '(0,0)')::tid;
-    exit when (after::text::point)[0] < (cursor ->> 'inUseBefore')::bigint;
+  while cursor ? 'mode' and not cursor ? 'careful' and spent_ms < batch_ms and nightshift.count_rows(seeds) < batch_rows loop
     if leaf is distinct from (cursor ->> 'leaf')::oid::regclass then
       leaf := (cursor ->> 'leaf')::oid::regclass;
       -- Of small partitions next_seeds takes many at once.
@@ -74,30 +67,33 @@ begin
         condition := condition || format(' and t.%I > %L', policy.marker_column, cursor ->> 'floor');
       end if;
       unreferenced := nightshift.unreferenced_condition(leaf, keys);
+      first_size := case cursor ->> 'mode' when 'sweep' then 64 else 2000 end;
+      -- Where rows take long, as with many children, the next batch need not find out again.
+      size := least(size, first_size, (cursor ->> 'size')::bigint);
     end if;
 
-    end_block := least((after::text::point)[0]::bigint + blocks, 4294967295);
-    before := format('(%s,0)', end_block);
     slice_started := clock_timestamp();
+    select n.* into bounds from nightshift.next_slice(leaf, policy.marker_column, due, cursor, size) n;
+    exit when bounds.slice is null;
     select d.* into slice from nightshift.delete_slice(
-      leaf, concat_ws(' and ', condition, case when cursor ? 'referred' then unreferenced end), after, before,
+      leaf, concat_ws(' and ', condition, case when cursor ? 'referred' then unreferenced end), bounds.slice,
       with_children.referred, with_children.deletes, with_children.cascading
     ) d;
     if slice.is_referred and not cursor ? 'referred' then
       -- From here on, each row is asked before it goes.
       cursor := cursor || '{"referred": true}';
-      blocks := least(first_blocks, blocks);
+      size := least(first_size, size);
       spent_ms := 1000 * extract(epoch from clock_timestamp() - started);
       continue;
     elsif slice.deleted_rows is null then
       -- Up to there, rows are locked before they are deleted, and those in use are passed over.
-      cursor := cursor || jsonb_build_object('inUseBefore', end_block);
+      cursor := cursor || jsonb_build_object('inUseUntil', bounds.ends);
       exit;
     end if;
     deleted_rows := coalesce(deleted_rows, 0) + slice.deleted_rows;
     if cursor ? 'referred' then
       -- What is still there has to be looked at after all: it counts for the keys that hold it.
-      select l.* into left_rows from nightshift.lock_slice(leaf, condition, after, before) l;
+      select l.* into left_rows from nightshift.lock_slice(leaf, condition, bounds.slice) l;
       step := step || jsonb_build_object('rowsPassedOver', (step ->> 'rowsPassedOver')::bigint + left_rows.passed_over);
       if seeds[cardinality(seeds)].relation = leaf::oid then
         seeds[cardinality(seeds)].tids := seeds[cardinality(seeds)].tids || left_rows.chosen;
@@ -111,16 +107,16 @@ begin
     );
     perform nightshift.require_within_brake(nightshift.brake(run, policy.relation, nightshift.gone_of(policy.relation, step)));
     spent_ms := 1000 * extract(epoch from clock_timestamp() - started);
-    if end_block >= pg_relation_size(leaf) / current_setting('block_size')::bigint then
+    if coalesce(bounds.is_last, (bounds.ends::point)[0] >= pg_relation_size(leaf) / current_setting('block_size')::bigint) then
       cursor := coalesce(
         nightshift.next_leaf(policy, leaf, due, run.started_at)
           || case when cursor ? 'referred' then '{"referred": true}'::jsonb else '{}' end,
         'null'
       );
     else
-      reckoned := ceil(blocks * least(4, slice_ms / (1000 * extract(epoch from clock_timestamp() - slice_started))));
-      cursor := cursor || jsonb_build_object('after', format('(%s,0)', end_block), 'blocks', least(reckoned, first_blocks));
-      blocks := ceil(reckoned * least(1, greatest(batch_ms - spent_ms, 1) / slice_ms));
+      reckoned := ceil(size * least(4, slice_ms / (1000 * extract(epoch from clock_timestamp() - slice_started))));
+      cursor := cursor || jsonb_build_object('after', bounds.ends, 'size', least(reckoned, first_size));
+      size := ceil(reckoned * least(1, greatest(batch_ms - spent_ms, 1) / slice_ms));
     end if;
   end loop;
   step := step || jsonb_build_object('cursor', cursor);

@@ -820,9 +820,11 @@ begin
     key_names name[],
     key_definition text,
     key_match text,
+    is_asked text,
     key_order text,
     key_object text,
     key_value text,
+    has_parents boolean,
     trigger_path text
   );
 exception
@@ -831,7 +833,7 @@ end;
 $$;
 
 comment on type nightshift.soft_delete_rules is
-  'A table with soft delete as statements need it, where r is one of its rows and k an asked key. source: after FROM. deleted: the condition. mark, unmark: assignments; $2 to $5 are time, who, why and operation. of_operation: the condition for the rows of operation $2, whose time is $1. since: for those deleted at $1 or later. key_definition: columns of k for jsonb_to_recordset; key_match: r is k; key_object, key_value: the key of r as an object, and as callers know it.';
+  'A table with soft delete as statements need it, where r is one of its rows and k an asked key. source: after FROM. deleted: the condition. mark, unmark: assignments; $2 to $5 are time, who, why and operation. of_operation: the condition for the rows of operation $2, whose time is $1. since: for those deleted at $1 or later. key_definition: columns of k for jsonb_to_recordset; key_match: r is k; is_asked: r is one of the keys $1; key_object, key_value: the key of r as an object, and as callers know it. has_parents: whether deletions come to it from another table.';
 
 do $$
 begin
@@ -16442,18 +16444,19 @@ declare
 begin
   -- In the order of the keys, so that two calls wait for each other and are never in a deadlock.
   execute format($query$
-    with asked as (select distinct * from jsonb_to_recordset($1) as k(%1$s)),
     -- Under the name of the marker, which no column of a primary key has, since it can be null.
-    seen as materialized (
-      select %2$s, %3$s as %4$s from asked k join %5$s r on %6$s order by %2$s %7$s
-    ),
-    counted as (select count(*) filter (where not r.%4$s) as active from seen r)
-    select (select count(*) from asked),
-      case when $2 and c.active = jsonb_array_length($1) then $1
+    with seen as materialized (select %2$s, %3$s as %4$s from %5$s r where %6$s order by %2$s %7$s),
+    counted as (
+      select count(*) filter (where not r.%4$s) as active, count(*) filter (where r.%4$s) as deleted, jsonb_array_length($1) as given from seen r
+    )
+    select case when c.active + c.deleted = c.given then c.given
+        else (select count(*) from (select distinct * from jsonb_to_recordset($1) as k(%1$s)) k) end,
+      case when $2 and c.active = c.given then $1
         else (select coalesce(jsonb_agg(%8$s), '[]') from seen r where not r.%4$s) end,
-      (select coalesce(jsonb_agg(%8$s), '[]') from seen r where r.%4$s)
+      case when $2 and c.deleted = c.given then $1
+        else (select coalesce(jsonb_agg(%8$s), '[]') from seen r where r.%4$s) end
     from counted c
-  $query$, rules.key_definition, rules.key_order, rules.deleted, substr(rules.marker, 3), rules.source, rules.key_match,
+  $query$, rules.key_definition, rules.key_order, rules.deleted, substr(rules.marker, 3), rules.source, rules.is_asked,
     case row_lock
       when 'update' then 'for update of r' when 'no key update' then 'for no key update of r'
       when 'no key update skip locked' then 'for no key update of r skip locked'
@@ -16473,7 +16476,7 @@ end;
 $$;
 
 comment on function nightshift.find_rows is
-  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update; no key update, also with skip locked or nowait, for which nobody waits who adds a row that refers to it; key share, for which only who deletes a row for good waits; or none, and then those that the caller may see). as_given: where all of them are active, their keys may be those that were passed, whatever they look like, which is faster. Errors: NS422 a key is no value of its type, and those of soft_delete_rules.';
+  'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update; no key update, also with skip locked or nowait, for which nobody waits who adds a row that refers to it; key share, for which only who deletes a row for good waits; or none, and then those that the caller may see). as_given: where all of them are active, or all deleted, their keys may be those that were passed, whatever they look like, which is faster. Errors: NS422 a key is no value of its type, and those of soft_delete_rules.';
 
 -- supabase/schema/soft-delete/guard_child.sql
 
@@ -16629,10 +16632,10 @@ begin
   held := keys;
   locked := '[]';
   for edge in select k.* from nightshift.keys_to_parents(relation) k where k.parent <> relation loop
-    parents_of := format('select %s as key from jsonb_to_recordset($1) as k(%s) join %s r on %s join %s p on %s',
-      rules.key_object, rules.key_definition, nightshift.scan_of(relation), rules.key_match,
-      nightshift.scan_of(edge.parent), nightshift.references_condition(edge.key));
     if skip_locked then
+      parents_of := format('select %s as key from jsonb_to_recordset($1) as k(%s) join %s r on %s join %s p on %s',
+        rules.key_object, rules.key_definition, nightshift.scan_of(relation), rules.key_match,
+        nightshift.scan_of(edge.parent), nightshift.references_condition(edge.key));
       execute format(
         'with held as materialized (%1$s for share of p skip locked) select jsonb_agg(n.key) from (%1$s except select h.key from held h) n',
         parents_of)
@@ -16643,7 +16646,11 @@ begin
         from (select e from jsonb_array_elements(held) e except select e from jsonb_array_elements(locked) e) n(e)
       );
     else
-      execute format('select count(*) from (%s for share of p) h', parents_of) using held;
+      -- Each of them once, in the order in which soft_delete locks.
+      execute format('select count(*) from (select from %s p where exists (select from %s r where %s and %s) order by %s for share of p) h',
+        nightshift.scan_of(edge.parent), nightshift.scan_of(relation), rules.is_asked, nightshift.references_condition(edge.key),
+        (select string_agg(format('p.%I', k.name), ', ' order by k.position) from nightshift.key_of(edge.parent) k))
+      using held;
     end if;
   end loop;
 exception
@@ -16821,7 +16828,7 @@ begin
   into objects
   from jsonb_array_elements(keys) e;
   -- Values of a single column are looked at in one go, which takes a tenth of the time.
-  if single is null or jsonb_path_exists(keys, 'strict $[*] ? (@.type() == "null" || @.type() == "object" || @.type() == "array")') then
+  if single is null or jsonb_path_exists(keys, 'strict $[*] ? (!(@.type() == "number" || @.type() == "string"))') then
     select o into wrong
     from jsonb_array_elements(objects) o
     where jsonb_typeof(o) <> 'object'
@@ -17479,51 +17486,54 @@ as $$
 declare
   deleted constant text := case tg_argv[1] when '' then format('r.%I is not null', tg_argv[0]) else format('r.%I is true', tg_argv[1]) end;
   rules nightshift.soft_delete_rules;
-  any_deleted boolean;
-  any_before boolean;
+  deleted_after bigint;
+  deleted_before bigint;
+  part text;
 begin
   if current_setting('nightshift.operation', true) is distinct from 'restore' then
     perform set_config('nightshift.show_deleted', case when current_setting('nightshift.operation', true) <> '' then 'on' else '' end, true);
   end if;
-  execute format('select exists (select from after r where %1$s), exists (select from before r where %1$s)', deleted)
-  into any_deleted, any_before;
-  if not (any_deleted or any_before)
+  execute format('select (select count(*) from after r where %1$s), (select count(*) from before r where %1$s)', deleted)
+  into deleted_after, deleted_before;
+  if deleted_after + deleted_before = 0
     -- A trigger that was copied to a table that nobody enabled is no reason to refuse its updates.
     or not exists (select from nightshift.soft_delete_tables t where t.relation = tg_relid)
   then
     return null;
   end if;
   rules := nightshift.soft_delete_rules(tg_relid, false);
-  if any_deleted then
+  -- Fewer rows need not be sorted to be counted off.
+  part := case when greatest(deleted_after, deleted_before) <= 10000 then '0'
+    else format('(row_number() over (partition by r.%I) - 1) / 10000', tg_argv[4]) end;
+  if deleted_after > 0 then
     execute format($query$
       insert into nightshift.deletion_events (operation, action, relation_name, rows, keys, actor, reason)
       select d.operation, 'delete', $1, count(*), jsonb_agg(d.key), max(d.actor), max(d.reason)
       from (
-        select r.%1$I as operation, %2$s as key, r.%3$I::text as actor, r.%4$I as reason,
-          (row_number() over (partition by r.%1$I) - 1) / 10000 as part
+        select r.%1$I as operation, %2$s as key, r.%3$I::text as actor, r.%4$I as reason, %5$s as part
         from after r
-        where %5$s and r.%1$I is not null%6$s
+        where %6$s and r.%1$I is not null%7$s
       ) d
       group by d.operation, d.part
       order by d.operation, d.part
-    $query$, tg_argv[4], rules.key_value, tg_argv[2], tg_argv[3], deleted,
-      case when any_before then format(' and not exists (select from (select %s from before r where %s) k where %s)',
+    $query$, tg_argv[4], rules.key_value, tg_argv[2], tg_argv[3], part, deleted,
+      case when deleted_before > 0 then format(' and not exists (select from (select %s from before r where %s) k where %s)',
         rules.key_order, deleted, rules.key_match) else '' end)
     using tg_relid::regclass::text;
   end if;
-  if any_before then
+  if deleted_before > 0 then
     execute format($query$
       insert into nightshift.deletion_events (operation, action, relation_name, rows, keys, actor, reason)
       select d.operation, 'restore', $1, count(*), jsonb_agg(d.key), $2, $3
       from (
-        select r.%1$I as operation, %2$s as key, (row_number() over (partition by r.%1$I) - 1) / 10000 as part
+        select r.%1$I as operation, %2$s as key, %3$s as part
         from before r
-        join (select %3$s from after r where not (%4$s)) k on %5$s
-        where %4$s
+        join (select %4$s from after r where not (%5$s)) k on %6$s
+        where %5$s
       ) d
       group by d.operation, d.part
       order by d.operation, d.part
-    $query$, tg_argv[4], rules.key_value, rules.key_order, deleted, rules.key_match)
+    $query$, tg_argv[4], rules.key_value, part, rules.key_order, deleted, rules.key_match)
     using tg_relid::regclass::text,
       coalesce(nullif(current_setting('nightshift.actor', true), ''), nightshift.calling_user(),
         nullif(current_setting('role'), 'none'), session_user),
@@ -17790,15 +17800,21 @@ begin
   perform set_config('nightshift.reason', coalesce(reason, ''), true);
   begin
     -- In the order in which soft_delete locks: what is referred to first.
-    select f.* into rows_seen from nightshift.find_rows(relation, asked_keys, 'none') f;
-    select h.* into parents_held from nightshift.hold_parents(relation, rows_seen.active || rows_seen.deleted) h;
-    select f.* into rows_found from nightshift.find_rows(relation, parents_held.held, 'no key update') f;
+    if rules.has_parents then
+      select f.* into rows_seen from nightshift.find_rows(relation, asked_keys, 'none') f;
+      perform nightshift.hold_parents(relation, rows_seen.active || rows_seen.deleted);
+      select f.* into rows_found from nightshift.find_rows(relation, rows_seen.active || rows_seen.deleted, 'no key update', as_given => true) f;
+    else
+      select f.* into rows_found from nightshift.find_rows(relation, asked_keys, 'no key update') f;
+      rows_seen := rows_found;
+    end if;
   exception
     when lock_not_available then
       if on_conflict = 'fail' then
         raise;
       end if;
       -- Whoever is in the way of one row keeps no other from coming back.
+      select f.* into rows_seen from nightshift.find_rows(relation, asked_keys, 'none') f;
       select h.* into parents_held from nightshift.hold_parents(relation, rows_seen.active || rows_seen.deleted, skip_locked => true) h;
       select f.* into rows_found from nightshift.find_rows(relation, parents_held.held, 'no key update skip locked') f;
       for one in
@@ -17867,10 +17883,10 @@ begin
         -- of them, and coalesce keeps it from being considered.
         execute format($query$
           with updated as (
-            update %1$s r set %2$s%3$s from pg_catalog.jsonb_to_recordset($1) as k(%4$s) where %5$s and coalesce(%6$s, false) returning %6$s as kept
+            update %1$s r set %2$s%3$s where %4$s and coalesce(%5$s, false) returning %5$s as kept
           )
           select pg_catalog.count(*) filter (where not u.kept) from updated u
-        $query$, rules.source, rules.unmark, changes, rules.key_definition, rules.key_match, rules.deleted)
+        $query$, rules.source, rules.unmark, changes, rules.is_asked, rules.deleted)
         into changed using portion, overrides;
         perform pg_catalog.set_config('search_path', path_before, true);
         if changed < jsonb_array_length(portion) then
@@ -18425,10 +18441,10 @@ begin
     -- looks like a way to each of them, and all of it would be read each time.
     execute format($query$
       with updated as (
-        update %1$s r set %2$s from pg_catalog.jsonb_to_recordset($1) as k(%3$s) where %4$s returning %5$s as gone
+        update %1$s r set %2$s where %3$s returning %4$s as gone
       )
       select pg_catalog.count(*) from updated u where u.gone
-    $query$, rules.source, rules.mark, rules.key_definition, rules.key_match, rules.deleted)
+    $query$, rules.source, rules.mark, rules.is_asked, rules.deleted)
     into changed using active, stamp, actor, reason, operation_id;
     perform pg_catalog.set_config('search_path', path_before, true);
     -- What belongs to a row that a trigger of the application keeps stays with it.
@@ -18555,6 +18571,7 @@ declare
   marker_type regtype;
   by_type regtype;
   at_time text;
+  partitioned boolean;
 begin
   select s.* into settings from nightshift.soft_delete_tables s where s.relation = soft_delete_rules.relation;
   if not found then
@@ -18583,7 +18600,8 @@ begin
   end if;
 
   rules.relation := relation;
-  rules.source := case (select c.relkind from pg_catalog.pg_class c where c.oid = relation) when 'p' then '' else 'only ' end
+  partitioned := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = relation);
+  rules.source := case when partitioned then '' else 'only ' end
     || (select format('%I.%I', n.nspname, c.relname) from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
         where c.oid = relation);
   rules.marker := format('r.%I', settings.marker_column);
@@ -18613,26 +18631,42 @@ begin
     array_agg(k.name order by k.position),
     string_agg(format('%I %s', k.name, k.type), ', ' order by k.position),
     string_agg(format('r.%I%s %s k.%I', k.name, k.cast_left, k.operator, k.name), ' and ' order by k.position),
+    -- An array is looked up in one go, all keys of a page of the index at once. There is none of several columns, it cannot tell which
+    -- partitions to look into, and where row level security keeps the index from being used, each row would be held against each key.
+    case when count(*) = 1 and not partitioned and bool_and(v.is_leakproof) then string_agg(format(
+      'r.%1$I%2$s %3$s any (array(select k.%1$I from pg_catalog.jsonb_to_recordset($1) as k(%1$I %4$s)))', k.name, k.cast_left, k.operator, k.type), '')
+    else format('exists (select from pg_catalog.jsonb_to_recordset($1) as k(%s) where %s)',
+      string_agg(format('%I %s', k.name, k.type), ', ' order by k.position),
+      string_agg(format('r.%I%s %s k.%I', k.name, k.cast_left, k.operator, k.name), ' and ' order by k.position)) end,
     string_agg(format('r.%I', k.name), ', ' order by k.position),
     format('jsonb_build_object(%s)', string_agg(format('%L, %s', k.name, v.value), ', ' order by k.position)),
     case count(*) when 1 then format('to_jsonb(%s)', string_agg(v.value, ''))
       else format('jsonb_build_object(%s)', string_agg(format('%L, %s', k.name, v.value), ', ' order by k.position)) end
-  into rules.key_names, rules.key_definition, rules.key_match, rules.key_order, rules.key_object, rules.key_value
+  into rules.key_names, rules.key_definition, rules.key_match, rules.is_asked, rules.key_order, rules.key_object, rules.key_value
   from nightshift.key_of(relation) k
   -- A type of somebody may have a cast to json of theirs, and the history is written with the rights of the owner of Nightshift.
   -- Its text needs no more than its output function, and only a superuser makes one.
   cross join lateral (
-    select format(case when coalesce(b.typnamespace, t.typnamespace) = 'pg_catalog'::regnamespace then 'r.%I' else 'format(''%%s'', r.%I)' end, k.name)
+    select format(case when coalesce(b.typnamespace, t.typnamespace) = 'pg_catalog'::regnamespace then 'r.%I' else 'format(''%%s'', r.%I)' end, k.name),
+      coalesce((
+        select p.proleakproof
+        from pg_catalog.pg_operator o
+        join pg_catalog.pg_proc p on p.oid = o.oprcode
+        where o.oid = to_regoperator(format('%2$s(%1$s,%1$s)', k.type, substring(k.operator from '^operator\((.*)\)$')))
+      ), false)
     from pg_catalog.pg_type t
     left join pg_catalog.pg_type b on b.oid = t.typbasetype
     where t.oid = nightshift.column_type(soft_delete_rules.relation, k.name)
-  ) v(value);
+  ) v(value, is_leakproof);
   if rules.key_names is null then
     raise exception using
       errcode = 'NS422',
       message = format('%s has no primary key', relation),
       hint = 'Rows are named by the value of their primary key: add one.';
   end if;
+  rules.has_parents := exists (
+    select from nightshift.soft_delete_cascades s where s.referencing = soft_delete_rules.relation and s.relation <> s.referencing
+  );
   rules.trigger_path := (select s.trigger_search_path || ', pg_temp' from nightshift.settings s);
   return rules;
 end;
@@ -21881,7 +21915,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '85f149d17da124d2661f133757fc49f2aa6cde994782a3b0e5a069183dc2e744', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'fa6e6b03fa61f1bd6a7da2130e5e589f6631ab7f0821774ec8c7a260258f78d7', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,

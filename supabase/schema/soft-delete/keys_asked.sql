@@ -25,7 +25,7 @@ begin
   into objects
   from jsonb_array_elements(keys) e;
   -- Values of a single column are looked at in one go, which takes a tenth of the time.
-  if single is null or jsonb_path_exists(keys, 'strict $[*] ? (@.type() == "null" || @.type() == "object" || @.type() == "array")') then
+  if single is null or jsonb_path_exists(keys, 'strict $[*] ? (!(@.type() == "number" || @.type() == "string"))') then
     select o into wrong
     from jsonb_array_elements(objects) o
     where jsonb_typeof(o) <> 'object'

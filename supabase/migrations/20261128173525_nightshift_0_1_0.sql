@@ -850,10 +850,13 @@ comment on type nightshift.ddl_step is
 
 create or replace function nightshift.api_roles()
 returns setof oid
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+-- In this language a session plans the query once, which takes longer than to run it, and each deletion by a call runs it twice.
+begin
+  return query
   select r.oid
   from pg_catalog.pg_roles r
   where not r.rolbypassrls and not r.rolsuper
@@ -866,6 +869,7 @@ as $$
         where m.roleid = r.oid
       )
     );
+end;
 $$;
 
 comment on function nightshift.api_roles is
@@ -16204,12 +16208,15 @@ comment on function nightshift.duplicates_query is 'The queries that find active
 
 create or replace function nightshift.edges_to_children(relation regclass, out referencing regclass, out constraint_name name, out children text)
 returns setof record
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
+-- In this language a session plans the query once, as in key_of.
+begin
+  return query
   select s.referencing, s.constraint_name, format(
     'select jsonb_agg(c.key) from (select %s as key '
     || 'from (select %s from jsonb_to_recordset($1) as k(%s) join %s r on %s) p join %s r on %s where not (%s)) c',
@@ -16226,6 +16233,7 @@ as $$
   ) n(parent_columns)
   where s.relation = edges_to_children.relation
   order by s.referencing::text, s.constraint_name;
+end;
 $$;
 
 comment on function nightshift.edges_to_children is
@@ -16235,12 +16243,15 @@ comment on function nightshift.edges_to_children is
 
 create or replace function nightshift.edges_to_parents(relation regclass, out referenced regclass, out constraint_name name, out deleted_parents text, out blocking text)
 returns setof record
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
+-- In this language a session plans the query once, as in key_of.
+begin
+  return query
   select s.relation, s.constraint_name, format(
     'select jsonb_agg(distinct p.nightshift_key) from (select %s from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
     || 'join (select %s, %s as nightshift_key from %s r where %s) p on %s',
@@ -16264,6 +16275,7 @@ as $$
   ) n(child_columns, parent_columns)
   where s.referencing = edges_to_parents.relation
   order by s.relation::text, s.constraint_name;
+end;
 $$;
 
 comment on function nightshift.edges_to_parents is
@@ -16452,9 +16464,9 @@ begin
     select case when c.active + c.deleted = c.given then c.given
         else (select count(*) from (select distinct * from jsonb_to_recordset($1) as k(%1$s)) k) end,
       case when $2 and c.active = c.given then $1
-        else (select coalesce(jsonb_agg(%8$s), '[]') from seen r where not r.%4$s) end,
+        else to_jsonb(array(select %8$s from seen r where not r.%4$s)) end,
       case when $2 and c.deleted = c.given then $1
-        else (select coalesce(jsonb_agg(%8$s), '[]') from seen r where r.%4$s) end
+        else to_jsonb(array(select %8$s from seen r where r.%4$s)) end
     from counted c
   $query$, rules.key_definition, rules.key_order, rules.deleted, substr(rules.marker, 3), rules.source, rules.is_asked,
     case row_lock
@@ -16824,9 +16836,11 @@ begin
       message = format('%s keys are more than one call takes', jsonb_array_length(keys)),
       hint = 'Pass 10,000 at most, and call again for the rest with the same operation.';
   end if;
-  select jsonb_agg(case when single is not null and jsonb_typeof(e) <> 'object' then jsonb_build_object(single, e) else e end)
-  into objects
-  from jsonb_array_elements(keys) e;
+  -- Ten thousand of them take a third less time as an array than by jsonb_agg.
+  objects := to_jsonb(array(
+    select case when single is not null and jsonb_typeof(e) <> 'object' then jsonb_build_object(single, e) else e end
+    from jsonb_array_elements(keys) e
+  ));
   -- Values of a single column are looked at in one go, which takes a tenth of the time.
   if single is null or jsonb_path_exists(keys, 'strict $[*] ? (!(@.type() == "number" || @.type() == "string"))') then
     select o into wrong
@@ -16842,7 +16856,7 @@ begin
         array_to_string(key_names, ', ')),
       hint = 'Pass [1, 2] or ["a", "b"], or [{"a": 1, "b": 2}] where the key has several columns. Nothing was changed.';
   end if;
-  return coalesce(objects, '[]');
+  return objects;
 end;
 $$;
 
@@ -21915,7 +21929,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'fa6e6b03fa61f1bd6a7da2130e5e589f6631ab7f0821774ec8c7a260258f78d7', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '509c6311ffa7166e3c054f3b5064aa2f132521f507029ac09678622cb3bcfc03', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,

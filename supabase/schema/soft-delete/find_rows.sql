@@ -23,9 +23,9 @@ begin
     select case when c.active + c.deleted = c.given then c.given
         else (select count(*) from (select distinct * from jsonb_to_recordset($1) as k(%1$s)) k) end,
       case when $2 and c.active = c.given then $1
-        else (select coalesce(jsonb_agg(%8$s), '[]') from seen r where not r.%4$s) end,
+        else to_jsonb(array(select %8$s from seen r where not r.%4$s)) end,
       case when $2 and c.deleted = c.given then $1
-        else (select coalesce(jsonb_agg(%8$s), '[]') from seen r where r.%4$s) end
+        else to_jsonb(array(select %8$s from seen r where r.%4$s)) end
     from counted c
   $query$, rules.key_definition, rules.key_order, rules.deleted, substr(rules.marker, 3), rules.source, rules.is_asked,
     case row_lock

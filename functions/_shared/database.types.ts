@@ -3752,9 +3752,11 @@ export type Database = {
         key_names: unknown[] | null
         key_definition: string | null
         key_match: string | null
+        is_asked: string | null
         key_order: string | null
         key_object: string | null
         key_value: string | null
+        has_parents: boolean | null
         trigger_path: string | null
       }
     }

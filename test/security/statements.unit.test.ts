@@ -109,6 +109,7 @@ const noRelations: Record<string, string> = {
   to_bound: 'a literal from bound_of_time',
   size: 'a number',
   'rules.deleted': 'a condition on columns, from soft_delete_rules',
+  'rules.is_asked': 'a condition on columns, from soft_delete_rules',
   'rules.key_definition': 'columns and types, from soft_delete_rules',
   'rules.key_match': 'a condition on columns, from soft_delete_rules',
   'rules.key_object': 'columns, from soft_delete_rules',

@@ -1,11 +1,14 @@
 create or replace function nightshift.edges_to_children(relation regclass, out referencing regclass, out constraint_name name, out children text)
 returns setof record
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
+-- In this language a session plans the query once, as in key_of.
+begin
+  return query
   select s.referencing, s.constraint_name, format(
     'select jsonb_agg(c.key) from (select %s as key '
     || 'from (select %s from jsonb_to_recordset($1) as k(%s) join %s r on %s) p join %s r on %s where not (%s)) c',
@@ -22,6 +25,7 @@ as $$
   ) n(parent_columns)
   where s.relation = edges_to_children.relation
   order by s.referencing::text, s.constraint_name;
+end;
 $$;
 
 comment on function nightshift.edges_to_children is

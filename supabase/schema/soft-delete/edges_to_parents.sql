@@ -1,11 +1,14 @@
 create or replace function nightshift.edges_to_parents(relation regclass, out referenced regclass, out constraint_name name, out deleted_parents text, out blocking text)
 returns setof record
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
+-- In this language a session plans the query once, as in key_of.
+begin
+  return query
   select s.relation, s.constraint_name, format(
     'select jsonb_agg(distinct p.nightshift_key) from (select %s from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
     || 'join (select %s, %s as nightshift_key from %s r where %s) p on %s',
@@ -29,6 +32,7 @@ as $$
   ) n(child_columns, parent_columns)
   where s.referencing = edges_to_parents.relation
   order by s.relation::text, s.constraint_name;
+end;
 $$;
 
 comment on function nightshift.edges_to_parents is

@@ -22,10 +22,10 @@ begin
   held := keys;
   locked := '[]';
   for edge in select k.* from nightshift.keys_to_parents(relation) k where k.parent <> relation loop
-    parents_of := format('select %s as key from jsonb_to_recordset($1) as k(%s) join %s r on %s join %s p on %s',
-      rules.key_object, rules.key_definition, nightshift.scan_of(relation), rules.key_match,
-      nightshift.scan_of(edge.parent), nightshift.references_condition(edge.key));
     if skip_locked then
+      parents_of := format('select %s as key from jsonb_to_recordset($1) as k(%s) join %s r on %s join %s p on %s',
+        rules.key_object, rules.key_definition, nightshift.scan_of(relation), rules.key_match,
+        nightshift.scan_of(edge.parent), nightshift.references_condition(edge.key));
       execute format(
         'with held as materialized (%1$s for share of p skip locked) select jsonb_agg(n.key) from (%1$s except select h.key from held h) n',
         parents_of)
@@ -36,7 +36,11 @@ begin
         from (select e from jsonb_array_elements(held) e except select e from jsonb_array_elements(locked) e) n(e)
       );
     else
-      execute format('select count(*) from (%s for share of p) h', parents_of) using held;
+      -- Each of them once, in the order in which soft_delete locks.
+      execute format('select count(*) from (select from %s p where exists (select from %s r where %s and %s) order by %s for share of p) h',
+        nightshift.scan_of(edge.parent), nightshift.scan_of(relation), rules.is_asked, nightshift.references_condition(edge.key),
+        (select string_agg(format('p.%I', k.name), ', ' order by k.position) from nightshift.key_of(edge.parent) k))
+      using held;
     end if;
   end loop;
 exception

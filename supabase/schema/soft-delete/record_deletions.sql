@@ -11,51 +11,54 @@ as $$
 declare
   deleted constant text := case tg_argv[1] when '' then format('r.%I is not null', tg_argv[0]) else format('r.%I is true', tg_argv[1]) end;
   rules nightshift.soft_delete_rules;
-  any_deleted boolean;
-  any_before boolean;
+  deleted_after bigint;
+  deleted_before bigint;
+  part text;
 begin
   if current_setting('nightshift.operation', true) is distinct from 'restore' then
     perform set_config('nightshift.show_deleted', case when current_setting('nightshift.operation', true) <> '' then 'on' else '' end, true);
   end if;
-  execute format('select exists (select from after r where %1$s), exists (select from before r where %1$s)', deleted)
-  into any_deleted, any_before;
-  if not (any_deleted or any_before)
+  execute format('select (select count(*) from after r where %1$s), (select count(*) from before r where %1$s)', deleted)
+  into deleted_after, deleted_before;
+  if deleted_after + deleted_before = 0
     -- A trigger that was copied to a table that nobody enabled is no reason to refuse its updates.
     or not exists (select from nightshift.soft_delete_tables t where t.relation = tg_relid)
   then
     return null;
   end if;
   rules := nightshift.soft_delete_rules(tg_relid, false);
-  if any_deleted then
+  -- Fewer rows need not be sorted to be counted off.
+  part := case when greatest(deleted_after, deleted_before) <= 10000 then '0'
+    else format('(row_number() over (partition by r.%I) - 1) / 10000', tg_argv[4]) end;
+  if deleted_after > 0 then
     execute format($query$
       insert into nightshift.deletion_events (operation, action, relation_name, rows, keys, actor, reason)
       select d.operation, 'delete', $1, count(*), jsonb_agg(d.key), max(d.actor), max(d.reason)
       from (
-        select r.%1$I as operation, %2$s as key, r.%3$I::text as actor, r.%4$I as reason,
-          (row_number() over (partition by r.%1$I) - 1) / 10000 as part
+        select r.%1$I as operation, %2$s as key, r.%3$I::text as actor, r.%4$I as reason, %5$s as part
         from after r
-        where %5$s and r.%1$I is not null%6$s
+        where %6$s and r.%1$I is not null%7$s
       ) d
       group by d.operation, d.part
       order by d.operation, d.part
-    $query$, tg_argv[4], rules.key_value, tg_argv[2], tg_argv[3], deleted,
-      case when any_before then format(' and not exists (select from (select %s from before r where %s) k where %s)',
+    $query$, tg_argv[4], rules.key_value, tg_argv[2], tg_argv[3], part, deleted,
+      case when deleted_before > 0 then format(' and not exists (select from (select %s from before r where %s) k where %s)',
         rules.key_order, deleted, rules.key_match) else '' end)
     using tg_relid::regclass::text;
   end if;
-  if any_before then
+  if deleted_before > 0 then
     execute format($query$
       insert into nightshift.deletion_events (operation, action, relation_name, rows, keys, actor, reason)
       select d.operation, 'restore', $1, count(*), jsonb_agg(d.key), $2, $3
       from (
-        select r.%1$I as operation, %2$s as key, (row_number() over (partition by r.%1$I) - 1) / 10000 as part
+        select r.%1$I as operation, %2$s as key, %3$s as part
         from before r
-        join (select %3$s from after r where not (%4$s)) k on %5$s
-        where %4$s
+        join (select %4$s from after r where not (%5$s)) k on %6$s
+        where %5$s
       ) d
       group by d.operation, d.part
       order by d.operation, d.part
-    $query$, tg_argv[4], rules.key_value, rules.key_order, deleted, rules.key_match)
+    $query$, tg_argv[4], rules.key_value, part, rules.key_order, deleted, rules.key_match)
     using tg_relid::regclass::text,
       coalesce(nullif(current_setting('nightshift.actor', true), ''), nightshift.calling_user(),
         nullif(current_setting('role'), 'none'), session_user),

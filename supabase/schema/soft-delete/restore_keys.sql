@@ -70,15 +70,21 @@ begin
   perform set_config('nightshift.reason', coalesce(reason, ''), true);
   begin
     -- In the order in which soft_delete locks: what is referred to first.
-    select f.* into rows_seen from nightshift.find_rows(relation, asked_keys, 'none') f;
-    select h.* into parents_held from nightshift.hold_parents(relation, rows_seen.active || rows_seen.deleted) h;
-    select f.* into rows_found from nightshift.find_rows(relation, parents_held.held, 'no key update') f;
+    if rules.has_parents then
+      select f.* into rows_seen from nightshift.find_rows(relation, asked_keys, 'none') f;
+      perform nightshift.hold_parents(relation, rows_seen.active || rows_seen.deleted);
+      select f.* into rows_found from nightshift.find_rows(relation, rows_seen.active || rows_seen.deleted, 'no key update', as_given => true) f;
+    else
+      select f.* into rows_found from nightshift.find_rows(relation, asked_keys, 'no key update') f;
+      rows_seen := rows_found;
+    end if;
   exception
     when lock_not_available then
       if on_conflict = 'fail' then
         raise;
       end if;
       -- Whoever is in the way of one row keeps no other from coming back.
+      select f.* into rows_seen from nightshift.find_rows(relation, asked_keys, 'none') f;
       select h.* into parents_held from nightshift.hold_parents(relation, rows_seen.active || rows_seen.deleted, skip_locked => true) h;
       select f.* into rows_found from nightshift.find_rows(relation, parents_held.held, 'no key update skip locked') f;
       for one in
@@ -147,10 +153,10 @@ begin
         -- of them, and coalesce keeps it from being considered.
         execute format($query$
           with updated as (
-            update %1$s r set %2$s%3$s from pg_catalog.jsonb_to_recordset($1) as k(%4$s) where %5$s and coalesce(%6$s, false) returning %6$s as kept
+            update %1$s r set %2$s%3$s where %4$s and coalesce(%5$s, false) returning %5$s as kept
           )
           select pg_catalog.count(*) filter (where not u.kept) from updated u
-        $query$, rules.source, rules.unmark, changes, rules.key_definition, rules.key_match, rules.deleted)
+        $query$, rules.source, rules.unmark, changes, rules.is_asked, rules.deleted)
         into changed using portion, overrides;
         perform pg_catalog.set_config('search_path', path_before, true);
         if changed < jsonb_array_length(portion) then

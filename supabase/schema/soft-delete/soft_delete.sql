@@ -65,10 +65,10 @@ begin
     -- looks like a way to each of them, and all of it would be read each time.
     execute format($query$
       with updated as (
-        update %1$s r set %2$s from pg_catalog.jsonb_to_recordset($1) as k(%3$s) where %4$s returning %5$s as gone
+        update %1$s r set %2$s where %3$s returning %4$s as gone
       )
       select pg_catalog.count(*) from updated u where u.gone
-    $query$, rules.source, rules.mark, rules.key_definition, rules.key_match, rules.deleted)
+    $query$, rules.source, rules.mark, rules.is_asked, rules.deleted)
     into changed using active, stamp, actor, reason, operation_id;
     perform pg_catalog.set_config('search_path', path_before, true);
     -- What belongs to a row that a trigger of the application keeps stays with it.

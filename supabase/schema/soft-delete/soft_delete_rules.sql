@@ -13,6 +13,7 @@ declare
   marker_type regtype;
   by_type regtype;
   at_time text;
+  partitioned boolean;
 begin
   select s.* into settings from nightshift.soft_delete_tables s where s.relation = soft_delete_rules.relation;
   if not found then
@@ -41,7 +42,8 @@ begin
   end if;
 
   rules.relation := relation;
-  rules.source := case (select c.relkind from pg_catalog.pg_class c where c.oid = relation) when 'p' then '' else 'only ' end
+  partitioned := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = relation);
+  rules.source := case when partitioned then '' else 'only ' end
     || (select format('%I.%I', n.nspname, c.relname) from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
         where c.oid = relation);
   rules.marker := format('r.%I', settings.marker_column);
@@ -71,26 +73,42 @@ begin
     array_agg(k.name order by k.position),
     string_agg(format('%I %s', k.name, k.type), ', ' order by k.position),
     string_agg(format('r.%I%s %s k.%I', k.name, k.cast_left, k.operator, k.name), ' and ' order by k.position),
+    -- An array is looked up in one go, all keys of a page of the index at once. There is none of several columns, it cannot tell which
+    -- partitions to look into, and where row level security keeps the index from being used, each row would be held against each key.
+    case when count(*) = 1 and not partitioned and bool_and(v.is_leakproof) then string_agg(format(
+      'r.%1$I%2$s %3$s any (array(select k.%1$I from pg_catalog.jsonb_to_recordset($1) as k(%1$I %4$s)))', k.name, k.cast_left, k.operator, k.type), '')
+    else format('exists (select from pg_catalog.jsonb_to_recordset($1) as k(%s) where %s)',
+      string_agg(format('%I %s', k.name, k.type), ', ' order by k.position),
+      string_agg(format('r.%I%s %s k.%I', k.name, k.cast_left, k.operator, k.name), ' and ' order by k.position)) end,
     string_agg(format('r.%I', k.name), ', ' order by k.position),
     format('jsonb_build_object(%s)', string_agg(format('%L, %s', k.name, v.value), ', ' order by k.position)),
     case count(*) when 1 then format('to_jsonb(%s)', string_agg(v.value, ''))
       else format('jsonb_build_object(%s)', string_agg(format('%L, %s', k.name, v.value), ', ' order by k.position)) end
-  into rules.key_names, rules.key_definition, rules.key_match, rules.key_order, rules.key_object, rules.key_value
+  into rules.key_names, rules.key_definition, rules.key_match, rules.is_asked, rules.key_order, rules.key_object, rules.key_value
   from nightshift.key_of(relation) k
   -- A type of somebody may have a cast to json of theirs, and the history is written with the rights of the owner of Nightshift.
   -- Its text needs no more than its output function, and only a superuser makes one.
   cross join lateral (
-    select format(case when coalesce(b.typnamespace, t.typnamespace) = 'pg_catalog'::regnamespace then 'r.%I' else 'format(''%%s'', r.%I)' end, k.name)
+    select format(case when coalesce(b.typnamespace, t.typnamespace) = 'pg_catalog'::regnamespace then 'r.%I' else 'format(''%%s'', r.%I)' end, k.name),
+      coalesce((
+        select p.proleakproof
+        from pg_catalog.pg_operator o
+        join pg_catalog.pg_proc p on p.oid = o.oprcode
+        where o.oid = to_regoperator(format('%2$s(%1$s,%1$s)', k.type, substring(k.operator from '^operator\((.*)\)$')))
+      ), false)
     from pg_catalog.pg_type t
     left join pg_catalog.pg_type b on b.oid = t.typbasetype
     where t.oid = nightshift.column_type(soft_delete_rules.relation, k.name)
-  ) v(value);
+  ) v(value, is_leakproof);
   if rules.key_names is null then
     raise exception using
       errcode = 'NS422',
       message = format('%s has no primary key', relation),
       hint = 'Rows are named by the value of their primary key: add one.';
   end if;
+  rules.has_parents := exists (
+    select from nightshift.soft_delete_cascades s where s.referencing = soft_delete_rules.relation and s.relation <> s.referencing
+  );
   rules.trigger_path := (select s.trigger_search_path || ', pg_temp' from nightshift.settings s);
   return rules;
 end;

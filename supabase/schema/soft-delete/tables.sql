@@ -113,9 +113,11 @@ begin
     key_names name[],
     key_definition text,
     key_match text,
+    is_asked text,
     key_order text,
     key_object text,
     key_value text,
+    has_parents boolean,
     trigger_path text
   );
 exception
@@ -124,7 +126,7 @@ end;
 $$;
 
 comment on type nightshift.soft_delete_rules is
-  'A table with soft delete as statements need it, where r is one of its rows and k an asked key. source: after FROM. deleted: the condition. mark, unmark: assignments; $2 to $5 are time, who, why and operation. of_operation: the condition for the rows of operation $2, whose time is $1. since: for those deleted at $1 or later. key_definition: columns of k for jsonb_to_recordset; key_match: r is k; key_object, key_value: the key of r as an object, and as callers know it.';
+  'A table with soft delete as statements need it, where r is one of its rows and k an asked key. source: after FROM. deleted: the condition. mark, unmark: assignments; $2 to $5 are time, who, why and operation. of_operation: the condition for the rows of operation $2, whose time is $1. since: for those deleted at $1 or later. key_definition: columns of k for jsonb_to_recordset; key_match: r is k; is_asked: r is one of the keys $1; key_object, key_value: the key of r as an object, and as callers know it. has_parents: whether deletions come to it from another table.';
 
 do $$
 begin

@@ -84,6 +84,8 @@ export type DeletionStats = z.output<typeof deletionStats>;
 
 export const restorationPlan = z.object({
   tables: z.array(z.object({ relation: z.string(), rows: z.number() })),
+  notDeleted: z.number(),
+  notFound: z.number(),
   conflicts: z.array(
     z.object({
       relation: z.string(),

@@ -2844,7 +2844,15 @@ export type Database = {
         Args: { fence: number; only_tables?: string[]; run_id: string }
         Returns: Json
       }
-      plan_restore: { Args: { operation: string }; Returns: Json }
+      plan_restore: {
+        Args: {
+          keys?: Json
+          operation?: string
+          relation?: unknown
+          since?: string
+        }
+        Returns: Json
+      }
       plan_retention_purge: {
         Args: { fence: number; only_relations?: string[]; run_id: string }
         Returns: Json
@@ -3352,6 +3360,15 @@ export type Database = {
           max_rows: number
           operation: string
           relation: unknown
+        }
+        Returns: Record<string, unknown>
+      }
+      rows_since: {
+        Args: {
+          after: Json
+          max_rows: number
+          relation: unknown
+          since: string
         }
         Returns: Record<string, unknown>
       }

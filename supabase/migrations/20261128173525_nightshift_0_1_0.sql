@@ -16231,7 +16231,7 @@ comment on function nightshift.edges_to_children is
 
 -- supabase/schema/soft-delete/edges_to_parents.sql
 
-create or replace function nightshift.edges_to_parents(relation regclass, out referenced regclass, out constraint_name name, out deleted_parents text, out blocking text)
+create or replace function nightshift.edges_to_parents(relation regclass, out referenced regclass, out constraint_name name, out deleted_parents text, out in_the_way text)
 returns setof record
 language sql
 stable
@@ -16245,10 +16245,14 @@ as $$
     child_columns, child.key_definition, child.source, child.key_match,
     parent_columns, parent.key_object, parent.source, parent.deleted, nightshift.references_condition(c.oid)), format(
     'select jsonb_agg(jsonb_build_object(''key'', r.nightshift_key, ''blocking'', p.nightshift_key)) '
-    || 'from (select %s, %s as nightshift_key from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
-    || 'join (select %s, %s as nightshift_key from %s r where %s and r.%I is distinct from $2) p on %s',
+    || 'from (select %s, %s as nightshift_key from jsonb_to_recordset($2) as k(%s) join %s r on %s) r '
+    || 'join (select %s, %s as nightshift_key from %s r where %s and (r.%I = $3) is not true%s) p on %s',
     child_columns, child.key_value, child.key_definition, child.source, child.key_match,
-    parent_columns, parent.key_value, parent.source, parent.deleted, t.operation_column, nightshift.references_condition(c.oid))
+    parent_columns, parent.key_value, parent.source, parent.deleted, t.operation_column,
+    -- In a table that refers to itself, what it belongs to may come back in the same call.
+    case when s.relation = s.referencing then format(' and (%s) is not true and not exists (select from jsonb_to_recordset($2) as k(%s) where %s)',
+      parent.since, parent.key_definition, parent.key_match) else '' end,
+    nightshift.references_condition(c.oid))
   from nightshift.soft_delete_cascades s
   join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
   join nightshift.soft_delete_tables t on t.relation = s.relation
@@ -16265,7 +16269,7 @@ as $$
 $$;
 
 comment on function nightshift.edges_to_parents is
-  'The foreign keys along which a deletion came to a table: the table referred to, the foreign key, and queries for the keys of its deleted rows to which the rows with the keys $1 refer, and for what keeps those from coming back with operation $2: [{key, blocking: the key of a row that another operation deleted}]. Errors: see soft_delete_rules.';
+  'The foreign keys along which a deletion came to a table: the table referred to, the foreign key, and queries for the keys of its deleted rows to which the rows with the keys $1 refer, and for what keeps the rows with the keys $2 from coming back, where those that were deleted since $1, or by operation $3, come back with them: [{key, blocking: the key of a deleted row}], as callers know keys. Errors: see soft_delete_rules.';
 
 -- supabase/schema/soft-delete/enable_soft_delete.sql
 
@@ -17223,7 +17227,12 @@ comment on function nightshift.plan_delete is
 -- Rights: those of the caller, row level security included.
 -- Locks: ACCESS SHARE. Nothing keeps what is found from changing until the restore.
 
-create or replace function nightshift.plan_restore(operation uuid)
+create or replace function nightshift.plan_restore(
+  operation uuid default null,
+  relation regclass default null,
+  keys jsonb default null,
+  since timestamptz default null
+)
 returns jsonb
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -17232,54 +17241,70 @@ as $$
 declare
   most_conflicts constant integer := 1000;
   shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
-  relation regclass;
+  among regclass[];
   rules nightshift.soft_delete_rules;
   page record;
   last_key jsonb;
   rows bigint;
+  not_deleted bigint := 0;
+  not_found bigint := 0;
   edge record;
-  blocking jsonb;
+  in_the_way jsonb;
   tables jsonb := '[]';
   conflicts jsonb := '[]';
   context text;
 begin
-  if operation is null then
-    raise exception using errcode = 'NS422', message = 'operation must be given', hint = 'soft_delete returns it, and deletion_id of each row has it.';
+  if num_nonnulls(operation, keys, since) <> 1 or (operation is null) <> (relation is not null) then
+    raise exception using
+      errcode = 'NS422',
+      message = 'A restore is that of an operation, or of a table by keys or since a moment',
+      hint = 'Pass the operation alone, as soft_delete returns it and deletion_id of each row has it; or relation => ''public.orders'' with keys => ''[1, 2]'' or since => ''2026-03-01T12:00:00Z''.';
   end if;
   perform set_config('nightshift.show_deleted', 'on', true);
-  for relation in select t from nightshift.soft_delete_tables_of_operation(operation) t loop
+  among := case when operation is null then array[relation]
+    else array(select nightshift.soft_delete_tables_of_operation(operation)) end;
+  foreach relation in array among loop
     rules := nightshift.soft_delete_rules(relation);
     rows := 0;
     last_key := null;
     loop
-      select r.* into page from nightshift.rows_of_operation(relation, operation, 10000, last_key) r;
+      if operation is not null then
+        select r.* into page from nightshift.rows_of_operation(relation, operation, 10000, last_key) r;
+      elsif since is not null then
+        select r.* into page from nightshift.rows_since(relation, since, 10000, last_key) r;
+      else
+        select f.deleted as keys, jsonb_array_length(f.deleted) as rows, null::jsonb as last_key, f.asked, jsonb_array_length(f.active) as active
+        into page from nightshift.find_rows(relation, nightshift.keys_asked(relation, rules.key_names, keys), 'none') f;
+        not_deleted := page.active;
+        not_found := page.asked - page.active - page.rows;
+      end if;
       exit when page.rows = 0;
       rows := rows + page.rows;
       last_key := page.last_key;
       for edge in
-        select 'unique' as kind, c.relname::text as "constraint", u.blocking
+        select 'unique' as kind, c.relname::text as "constraint", u.in_the_way
         from nightshift.unique_conflicts(relation) u join pg_catalog.pg_class c on c.oid = u.index_name
         union all
-        select 'parent_deleted', p.constraint_name::text, p.blocking from nightshift.edges_to_parents(relation) p
+        select 'parent_deleted', p.constraint_name::text, p.in_the_way from nightshift.edges_to_parents(relation) p
       loop
         -- Once there are too many to show, only the rows are counted.
         exit when jsonb_array_length(conflicts) > most_conflicts;
-        execute edge.blocking into blocking using page.keys, operation;
+        execute edge.in_the_way into in_the_way using since, page.keys, operation;
         conflicts := conflicts || coalesce((
           select jsonb_agg(jsonb_build_object('relation', relation::text, 'key', b.key, 'kind', edge.kind, 'constraint', edge."constraint",
             'blocking', b.blocking) order by b.key)
           from (
             select case when single then e -> 'key' -> rules.key_names[1] else e -> 'key' end as key,
               case when single then e -> 'blocking' -> rules.key_names[1] else e -> 'blocking' end as blocking
-            from jsonb_array_elements(blocking) e
+            from jsonb_array_elements(in_the_way) e
             cross join lateral (select edge.kind = 'unique' and cardinality(rules.key_names) = 1 as single) s
             limit most_conflicts + 1
           ) b
         ), '[]');
       end loop;
-      exit when page.rows < 10000;
+      exit when page.rows < 10000 or keys is not null;
     end loop;
-    if rows > 0 then
+    if rows > 0 or operation is null then
       tables := tables || jsonb_build_object('relation', relation::text, 'rows', rows);
     end if;
   end loop;
@@ -17292,6 +17317,8 @@ begin
   end if;
   return jsonb_build_object(
     'tables', tables,
+    'notDeleted', not_deleted,
+    'notFound', not_found,
     'conflicts', (select coalesce(jsonb_agg(c.e order by c.n), '[]') from jsonb_array_elements(conflicts) with ordinality c(e, n) where c.n <= most_conflicts),
     'moreConflicts', jsonb_array_length(conflicts) > most_conflicts
   );
@@ -17303,7 +17330,7 @@ end;
 $$;
 
 comment on function nightshift.plan_restore is
-  'What restore_operation would restore and what is in its way, with nothing changed: {tables: [{relation, rows}], conflicts: [{relation, key, kind: unique (an active row has taken its value) or parent_deleted (it belongs to a row that another operation deleted), constraint, blocking: the key of that row}], moreConflicts: whether there are more than the 1,000 shown}. Only the restore itself tells what a trigger or a unique index of an expression says. The rights are those of the caller, row level security included. Errors: NS404 no such rows, NS422.';
+  'What restore_operation, restore or restore_since would restore with the same operation, keys or moment, and what is in its way, with nothing changed: {tables: [{relation, rows}], notDeleted, notFound: of the keys that were asked for, conflicts: [{relation, key, kind: unique (an active row has its value, or another that comes back before it) or parent_deleted (it belongs to a deleted row that does not come back with it), constraint, blocking: the key of that row}], moreConflicts: whether there are more than the 1,000 shown}. A row that belongs to one of those that are shown stays deleted with it. Only the restore itself tells what a trigger or a unique index of an expression says. The rights are those of the caller, row level security included. A single key that is not there or not deleted is counted. Errors: NS404 the operation has no such rows, or soft delete is not enabled; NS403 not for users; NS422.';
 
 -- supabase/schema/soft-delete/put_active.sql
 
@@ -18037,10 +18064,8 @@ set jit = off
 set lock_timeout = '1s'
 as $$
 declare
-  rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
   most_rows constant integer := least(greatest(coalesce(max_rows, 10000), 1), 10000);
   shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
-  walk_order constant text := format('%s, %s', rules.marker, rules.key_order);
   page record;
   part jsonb;
   context text;
@@ -18049,19 +18074,7 @@ begin
     raise exception using errcode = 'NS422', message = 'since must be given', hint = 'Pass the moment from which on deletions are to be undone, for example now() - interval ''1 hour''.';
   end if;
   perform set_config('nightshift.show_deleted', 'on', true);
-  -- In the order of the index of deleted rows; the last row of a page, as far as that order needs it, is where the next begins.
-  execute format($query$
-    select jsonb_agg(n.key) as keys, count(*) as rows, (array_agg(n.place order by n.position desc))[1] as place
-    from (
-      select %1$s as key, %1$s || jsonb_build_object(%2$L, %3$s) as place, row_number() over (order by %4$s) as position
-      from %5$s r
-      where %6$s %7$s
-      order by %4$s limit $2
-    ) n
-  $query$, rules.key_object, (parse_ident(substr(rules.marker, 3)))[1], rules.marker, walk_order, rules.source, rules.since,
-    case when after is null then ''
-      else format('and (%1$s) > (select %1$s from jsonb_populate_record(null::%2$s, $3) r)', walk_order, regexp_replace(rules.source, '^only ', '')) end)
-  into page using since, most_rows, after;
+  select r.* into page from nightshift.rows_since(relation, since, most_rows, after) r;
   if page.rows > 0 then
     part := nightshift.restore_keys(relation, page.keys, on_conflict, restored_by, reason);
   end if;
@@ -18069,7 +18082,7 @@ begin
   perform nightshift.announce_changes(relation);
   return jsonb_build_object(
     'restored', coalesce(part -> 'restored', '0'), 'failed', coalesce(part -> 'failed', '[]'), 'parents', coalesce(part -> 'parents', '0'),
-    'replaced', coalesce(part -> 'replaced', '0'), 'after', case when page.rows = most_rows then page.place end
+    'replaced', coalesce(part -> 'replaced', '0'), 'after', case when page.rows = most_rows then page.last_key end
   );
 exception
   when serialization_failure then
@@ -18237,6 +18250,45 @@ $$;
 
 comment on function nightshift.rows_of_operation is
   'The keys of the next rows of a table that an operation deleted and that are deleted still, in the order of the key, after one of them or from the first on. Errors: see soft_delete_rules.';
+
+-- supabase/schema/soft-delete/rows_since.sql
+
+create or replace function nightshift.rows_since(
+  relation regclass, since timestamptz, max_rows integer, after jsonb,
+  out keys jsonb, out rows integer, out last_key jsonb
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
+  walk_order constant text := format('%s, %s', rules.marker, rules.key_order);
+  context text;
+begin
+  -- In the order of the index of deleted rows; the last row of a page, as far as that order needs it, is where the next begins.
+  execute format($query$
+    select jsonb_agg(n.key), count(*), (array_agg(n.place order by n.position desc))[1]
+    from (
+      select %1$s as key, %1$s || jsonb_build_object(%2$L, %3$s) as place, row_number() over (order by %4$s) as position
+      from %5$s r
+      where %6$s %7$s
+      order by %4$s limit $2
+    ) n
+  $query$, rules.key_object, (parse_ident(substr(rules.marker, 3)))[1], rules.marker, walk_order, rules.source, rules.since,
+    case when after is null then ''
+      else format('and (%1$s) > (select %1$s from jsonb_populate_record(null::%2$s, $3) r)', walk_order, regexp_replace(rules.source, '^only ', '')) end)
+  into keys, rows, last_key using since, max_rows, after;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.rows_since is
+  'The keys of the next rows of a table that were deleted at a moment or later, the earliest first, after one of them or from the first on; last_key is that of the last of them with the time that it was deleted. Errors: see soft_delete_rules.';
 
 -- supabase/schema/soft-delete/seal.sql
 
@@ -19080,7 +19132,7 @@ comment on function nightshift.start_operation is
 
 -- supabase/schema/soft-delete/unique_conflicts.sql
 
-create or replace function nightshift.unique_conflicts(relation regclass, out index_name regclass, out blocking text)
+create or replace function nightshift.unique_conflicts(relation regclass, out index_name regclass, out blocking text, out in_the_way text)
 returns setof record
 language plpgsql
 stable
@@ -19090,36 +19142,61 @@ set jit = off
 as $$
 declare
   rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
+  asked constant text := format(') as k(%s) join %s r on %s', rules.key_definition, rules.source, rules.key_match);
+  settings nightshift.soft_delete_tables;
   predicate text;
-  condition text;
+  same_values text;
   columns text;
+  columns_restored text;
+  active text;
+  once_back text;
+  if_held text;
 begin
-  for index_name, predicate, condition, columns in
-    select i.indexrelid::regclass, pg_get_expr(i.indpred, i.indrelid), u.same_values, u.columns
+  select t.* into settings from nightshift.soft_delete_tables t where t.relation = unique_conflicts.relation;
+  for index_name, predicate, same_values, columns, columns_restored in
+    select i.indexrelid::regclass, pg_get_expr(i.indpred, i.indrelid), v.same_values, n.columns, n.columns_restored
     from pg_catalog.pg_index i
     cross join lateral (
-      select string_agg(format('a.%1$I%2$s %3$s r.%1$I%4$s', c.name, c.cast_left, c.operator, c.cast_right), ' and ' order by c."position") as same_values,
-        string_agg(format('r.%I', c.name), ', ' order by c."position") as columns
+      select string_agg(format('a.%1$I%2$s %3$s r.%1$I%4$s', c.name, c.cast_left, c.operator, c.cast_right), ' and ' order by c."position") as same_values
       from nightshift.index_columns(i.indexrelid) c
-    ) u
+    ) v
+    -- Those of the index and of its condition, and no more, since a user may read some of the columns only.
+    cross join lateral (
+      select string_agg(format('r.%I', a.attname), ', ') as columns, string_agg(case
+        when a.attname = settings.flag_column then format('false as %I', a.attname)
+        when a.attname in (settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column)
+          then format('null::%s as %I', nightshift.column_definition_type(settings.relation, a.attname), a.attname)
+        else format('r.%I', a.attname) end, ', ') as columns_restored
+      from pg_catalog.pg_attribute a
+      where a.attrelid = i.indrelid and a.attnum > 0 and (a.attnum = any(i.indkey) or exists (
+        select from pg_catalog.pg_depend d
+        where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = i.indexrelid
+          and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = i.indrelid and d.refobjsubid = a.attnum
+      ))
+    ) n
     -- A full one has kept the values of deleted rows from being taken. What an expression yields, only the restore tells.
-    where i.indrelid = unique_conflicts.relation and i.indisunique and i.indpred is not null and i.indexprs is null
+    where i.indrelid = settings.relation and i.indisunique and i.indpred is not null and i.indexprs is null
     order by i.indexrelid::regclass::text
   loop
-    -- No more columns than it needs, since a user may read some of them only.
-    blocking := format(
-      'select jsonb_agg(distinct jsonb_build_object(''key'', r.nightshift_key, ''blocking'', a.nightshift_key)) '
-      || 'from (select %s, %s as nightshift_key from jsonb_to_recordset($1) as k(%s) join %s r on %s) r '
-      || 'join (select %s, %s as nightshift_key from %s r where not (%s) and (%s)) a on %s',
-      columns, rules.key_object, rules.key_definition, rules.source, rules.key_match,
-      columns, rules.key_object, rules.source, rules.deleted, predicate, condition);
+    active := concat('select ', columns, ', ', rules.key_object, ' as nightshift_key from ', rules.source,
+      ' r where not (', rules.deleted, ') and (', predicate, ')');
+    -- Whether the index holds a deleted row is asked of it as it will be once it is back.
+    once_back := concat('select * from (select ', columns_restored, ', ', rules.key_object, ' as nightshift_key, row(', rules.key_order,
+      ') as nightshift_place from jsonb_to_recordset(');
+    if_held := concat(asked, ') r where (', predicate, ')');
+    blocking := concat('select jsonb_agg(distinct jsonb_build_object(''key'', r.nightshift_key, ''blocking'', a.nightshift_key)) from (',
+      once_back, '$1', if_held, ') r join (', active, ') a on ', same_values);
+    in_the_way := concat('with r as (', once_back, '$2', if_held, '), a as (', active, '), pairs(key, blocking) as (',
+      'select r.nightshift_key, a.nightshift_key from r join a on ', same_values,
+      ' union all select r.nightshift_key, a.nightshift_key from r join r a on ', same_values, ' and a.nightshift_place < r.nightshift_place',
+      ') select jsonb_agg(distinct jsonb_build_object(''key'', p.key, ''blocking'', p.blocking)) from pairs p');
     return next;
   end loop;
 end;
 $$;
 
 comment on function nightshift.unique_conflicts is
-  'The unique indexes of a table that hold among some of its rows only, each with a query for what keeps the rows with the keys $1 from coming back: [{key: of such a row, blocking: the key of the active row that has its values}].';
+  'The unique indexes of a table that hold among some of its rows only, each with a query for what keeps the rows with the keys $1 from coming back: [{key: of such a row, blocking: the key of the active row that has its values}], and in_the_way, for the rows with the keys $2: the same, but a row that comes back before another with its values is in the way of it, too.';
 
 -- supabase/schema/soft-delete/user_functions.sql
 
@@ -21866,7 +21943,7 @@ grant execute on function
   nightshift.calling_user, nightshift.code_in_context, nightshift.column_type, nightshift.deletion_actor,
   nightshift.deletion_operation, nightshift.edges_to_children, nightshift.edges_to_parents, nightshift.hold_parents, nightshift.deleted_parent, nightshift.keys_asked,
   nightshift.operation_time, nightshift.override_assignments, nightshift.place_in_code, nightshift.raise_conflict,
-  nightshift.record_failed_restores, nightshift.require_unrestricted, nightshift.restore_keys, nightshift.rows_of_operation,
+  nightshift.record_failed_restores, nightshift.require_unrestricted, nightshift.restore_keys, nightshift.rows_of_operation, nightshift.rows_since,
   nightshift.soft_delete_rules,
   nightshift.soft_delete_tables_of_operation, nightshift.start_operation, nightshift.unique_conflicts
 to service_role;
@@ -21881,7 +21958,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '85f149d17da124d2661f133757fc49f2aa6cde994782a3b0e5a069183dc2e744', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bedd5e0808370b6d6f54a7139c9b9427cdf377391a72ba3354910f9b2d0426ca', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,
@@ -21950,7 +22027,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   require_wanted, require_within_brake, resolve_references, restore, restore_keys, restore_operation, restore_since,
   restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings,
   retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_of_operation,
-  run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, seal, seal_deletion_event,
+  rows_since, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, seal, seal_deletion_event,
   secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner,
   settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies,
   soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view,

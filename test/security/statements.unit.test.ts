@@ -214,7 +214,8 @@ const safeHere: Record<string, Record<string, string>> = {
     'edge.children into children using new_keys': 'run with the rights of the caller',
   },
   'soft-delete/plan_restore.sql': {
-    'edge.blocking into blocking using page.keys, operation': 'run with the rights of the caller',
+    'edge.in_the_way into in_the_way using since, page.keys, operation':
+      'run with the rights of the caller',
   },
   'soft-delete/put_active.sql': {
     among: 'a condition on columns',
@@ -230,7 +231,7 @@ const safeHere: Record<string, Record<string, string>> = {
     'edge.deleted_parents into parents using portion': 'run with the rights of the caller',
     'rules.source': 'run with the rights of the caller',
   },
-  'soft-delete/restore_since.sql': {
+  'soft-delete/rows_since.sql': {
     "regexp_replace(rules.source, '^only ', '')": 'run with the rights of the caller',
     'rules.source': 'run with the rights of the caller',
   },

@@ -15921,8 +15921,14 @@ create or replace function nightshift.deletion_operation(given uuid)
 returns uuid
 language plpgsql
 volatile
+security definer
 set search_path = pg_catalog, pg_temp
+set jit = off
 as $$
+declare
+  role_name constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  caller constant text := coalesce(nightshift.calling_user(), role_name);
+  context text;
 begin
   if given is null then
     return nightshift.start_operation();
@@ -15934,12 +15940,26 @@ begin
       message = format('%s is not an operation of the last day', given),
       hint = 'Pass the operation that the first call returned, or leave it out to begin a new one.';
   end if;
+  -- Whoever restores theirs would bring back rows of others with them.
+  if quote_ident(role_name)::regrole in (select nightshift.api_roles()) and exists (
+    select from nightshift.deletion_events e
+    where e.operation = given and e.action = 'delete' and e.at > clock_timestamp() - interval '2 days' and e.actor is distinct from caller
+  ) then
+    raise exception using
+      errcode = 'NS403',
+      message = format('Operation %s is not one of your own', given),
+      hint = 'Leave it out to begin a new one, or pass the one that soft_delete or start_operation returned to you.';
+  end if;
   return given;
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
 comment on function nightshift.deletion_operation is
-  'The operation to delete by: the one given, or a new one. Errors: NS422 it is not of the last day.';
+  'The operation to delete by: the one given, or a new one. Errors: NS422 it is not of the last day, NS403 somebody else has deleted rows by it, and a user asks.';
 
 -- supabase/schema/soft-delete/deletion_stats.sql
 
@@ -16549,6 +16569,41 @@ $$;
 comment on function nightshift.guard_child is
   'Trigger of tables whose rows go along with those of another: refuses a row that is not deleted under one that is, when it is added, pointed to it or brought back by a plain update.';
 
+-- supabase/schema/soft-delete/guard_insert.sql
+
+-- Users delete in their own name only, and a row that is inserted as deleted is a deletion, too. Imports by others say who it was.
+-- After the insert, since a trigger before it would have COPY write row by row.
+-- Arguments of the trigger: the columns for who deleted the row, and by which operation.
+
+create or replace function nightshift.guard_insert()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- All by itself, since it runs with the rights of whoever inserts the row, who may call nothing of Nightshift.
+  caller constant text := nullif(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub', '');
+  is_user constant boolean := exists (
+    select
+    from pg_catalog.pg_roles r
+    where r.rolname = current_user and not r.rolbypassrls and not r.rolsuper
+      and (r.rolname in ('anon', 'authenticated') or pg_has_role(to_regrole('authenticator'), r.oid, 'member'))
+  );
+  deletion constant jsonb := case when is_user then to_jsonb(new) end;
+begin
+  if deletion ->> tg_argv[1] is not null or deletion ->> tg_argv[0] <> coalesce(caller, '') then
+    raise exception using
+      errcode = 'NS403',
+      message = format('Nobody can insert a row of %s as deleted by another user, or by an operation', tg_relid::regclass),
+      hint = format('Leave %I and %I out. Only the owner and service_role import what was deleted elsewhere.', tg_argv[0], tg_argv[1]);
+  end if;
+  return null;
+end;
+$$;
+
+comment on function nightshift.guard_insert is
+  'Trigger of tables with soft delete: raises NS403 when a user inserts a row that is deleted in another name, or by an operation.';
+
 -- supabase/schema/soft-delete/guard_steps.sql
 
 create or replace function nightshift.guard_steps(relation regclass, guarded_keys oid[] default null)
@@ -16931,6 +16986,8 @@ as $$
 declare
   -- All by itself, since it runs with the rights of whoever updates the row, who may call nothing of Nightshift.
   actor constant text := nullif(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub', '');
+  -- Who is no user of the application may say who it was, and another time, as an import does.
+  may_say constant boolean := actor is null and current_user not in ('anon', 'authenticated');
   before jsonb;
   after jsonb;
   deleted_at timestamptz;
@@ -16951,8 +17008,7 @@ begin
   after := to_jsonb(new);
   -- A row that row level security hides once it is deleted could not be written: its policies look at the new row, too.
   perform set_config('nightshift.show_deleted', 'on', true);
-  -- Who is no user of the application may say another time, as an import does.
-  deleted_at := case when actor is null then (after ->> tg_argv[1])::timestamptz end;
+  deleted_at := case when may_say then (after ->> tg_argv[1])::timestamptz end;
   -- What the id of an operation cannot say, no deletion had.
   if deleted_at is null or not deleted_at between '1970-01-01' and '9999-12-31' then
     deleted_at := statement_timestamp();
@@ -16960,7 +17016,7 @@ begin
   deleted_at := date_trunc('milliseconds', deleted_at);
   changes := jsonb_build_object(
     tg_argv[1], deleted_at,
-    tg_argv[3], coalesce(actor, after ->> tg_argv[3], case when tg_nargs < 7 then current_user end),
+    tg_argv[3], coalesce(actor, case when may_say then after ->> tg_argv[3] end, case when tg_nargs < 7 then current_user end),
     -- All rows that one statement deletes are of one operation, whose time is in its id.
     tg_argv[5], overlay(
       overlay(md5(pg_current_xact_id()::text || ' ' || statement_timestamp()::text) placing
@@ -18546,7 +18602,7 @@ end;
 $$;
 
 comment on function nightshift.soft_delete is
-  'Marks the rows with these primary keys as deleted: keys is an array of values, or of objects where the key has several columns, 10,000 at most. Rows of tables that enable_soft_delete was told to cascade to go with the row that they refer to, in the same transaction and operation. The rights are those of the caller, row level security included. deleted_by: who deletes, for service_role; of a user it is always the user of the request. operation: goes on with an operation of the last day, so that restore_operation brings all of it back. confirmed: the hash of plan_delete; when other rows would go by now, nothing is deleted. A row that is deleted already keeps its first time, user and reason. A row that a trigger of the application keeps is not counted, and nothing goes along with it. Returns {operation, deletedAt, deleted, alreadyDeleted, repeated: how many of these an earlier call of the same operation deleted, notFound: not there, or not for this user, cascaded: {table: rows}}. For a single key that its operation did not delete: NS409 it is already, or a trigger keeps it, NS404 it is not there. Other errors, nothing changed: NS403 not in the name of another, or not for users; NS404 soft delete is not enabled; NS409 a row of another table refers to it with ON DELETE RESTRICT, or it is not what was confirmed; NS422.';
+  'Marks the rows with these primary keys as deleted: keys is an array of values, or of objects where the key has several columns, 10,000 at most. Rows of tables that enable_soft_delete was told to cascade to go with the row that they refer to, in the same transaction and operation. The rights are those of the caller, row level security included. deleted_by: who deletes, for service_role; of a user it is always the user of the request. operation: goes on with an operation of the last day, of a user one of their own, so that restore_operation brings all of it back. confirmed: the hash of plan_delete; when other rows would go by now, nothing is deleted. A row that is deleted already keeps its first time, user and reason. A row that a trigger of the application keeps is not counted, and nothing goes along with it. Returns {operation, deletedAt, deleted, alreadyDeleted, repeated: how many of these an earlier call of the same operation deleted, notFound: not there, or not for this user, cascaded: {table: rows}}. For a single key that its operation did not delete: NS409 it is already, or a trigger keeps it, NS404 it is not there. Other errors, nothing changed: NS403 not in the name or the operation of another, or not for users; NS404 soft delete is not enabled; NS409 a row of another table refers to it with ON DELETE RESTRICT, or it is not what was confirmed; NS422.';
 
 -- supabase/schema/soft-delete/soft_delete_advice.sql
 
@@ -18775,6 +18831,11 @@ begin
           else format('old.%1$I and (new.%1$I is not true or new.%2$I is null)', settings.flag_column, settings.marker_column) end,
         format('new.%I, new.%I, new.%I, new.%I%s', settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column,
           case when settings.flag_column is null then '' else format(', nullif(new.%I, false)', settings.flag_column) end))),
+      ('zz_nightshift_insert', null, format(
+        'after insert on %s for each row when (%s and num_nonnulls(new.%I, new.%I) > 0)', source,
+        case when settings.flag_column is null then format('new.%I is not null', settings.marker_column)
+          else format('(new.%I or new.%I is not null)', settings.flag_column, settings.marker_column) end,
+        settings.by_column, settings.operation_column)),
       ('zz_nightshift_record', null, format(
         'after update on %s referencing old table as before new table as after for each statement', source))
     ) t(name, action, definition)
@@ -18784,13 +18845,16 @@ begin
       where g.tgrelid = relation and g.tgname = t.name and g.tgenabled = 'O'
     )
   loop
-    step.statement := format('create or replace trigger %I %s execute function nightshift.%s(%s%s);', trigger.name, trigger.definition,
-      case when trigger.action is null then 'record_deletions' else 'mark_deletion' end, quote_literal(trigger.action) || ', ', arguments);
+    step.statement := format('create or replace trigger %I %s execute function nightshift.%s;', trigger.name, trigger.definition,
+      case trigger.name when 'zz_nightshift_record' then format('record_deletions(%s)', arguments)
+        when 'zz_nightshift_insert' then format('guard_insert(%L, %L)', settings.by_column, settings.operation_column)
+        else format('mark_deletion(%L, %s)', trigger.action, arguments) end);
     step.why := case trigger.action
       when 'delete' then 'The time and the user of a deletion by a plain update are the server''s.'
       when 'again' then 'A row that is deleted keeps the time and the user of its first deletion.'
       when 'restore' then 'A row that comes back by a plain update carries nothing of its deletion.'
-      else 'Writes the history of deletions and restores, whoever does them.' end;
+      else case trigger.name when 'zz_nightshift_insert' then 'No user inserts a row as deleted by another.'
+        else 'Writes the history of deletions and restores, whoever does them.' end end;
     return next step;
   end loop;
 
@@ -21958,7 +22022,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bedd5e0808370b6d6f54a7139c9b9427cdf377391a72ba3354910f9b2d0426ca', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '983885f8b58273c22f9ba9cde2231982d2b3459fff998c151d25574b99f759f6', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,
@@ -21984,7 +22048,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   find_refresh, find_refresh_policy, find_relation, find_released_rows, find_rows, find_run, find_stranger, find_view,
   finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows,
   follow_released, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name,
-  get_health, get_run, gone_of, grant_of_refresh, guard_child, guard_steps, hand_over, has_due_rows,
+  get_health, get_run, gone_of, grant_of_refresh, guard_child, guard_insert, guard_steps, hand_over, has_due_rows,
   health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
   health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
   health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions,

@@ -257,7 +257,7 @@ const safeHere: Record<string, Record<string, string>> = {
     'a.statement': 'shown, and not executed',
   },
   'soft-delete/soft_delete_steps.sql': {
-    'function nightshift.%s(%s%s)': 'a function of ours',
+    'function nightshift.%s': 'a function of ours',
   },
   'soft-delete/soft_delete_where.sql': {
     only_if: 'a condition on columns',

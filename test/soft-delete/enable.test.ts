@@ -43,7 +43,7 @@ describe('a table that is enabled', () => {
   it('has columns, an index, triggers and views with its grants and comments, and says what was done', async () => {
     const { done, toDo } = await call(`enable_soft_delete('app.orders')`);
     expect(toDo).toEqual([]);
-    expect(done.length).toBe(8);
+    expect(done.length).toBe(9);
     for (const step of done) {
       expect(step).toEqual({
         statement: expect.stringMatching(/;$/),

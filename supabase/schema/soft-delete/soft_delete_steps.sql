@@ -78,6 +78,11 @@ begin
           else format('old.%1$I and (new.%1$I is not true or new.%2$I is null)', settings.flag_column, settings.marker_column) end,
         format('new.%I, new.%I, new.%I, new.%I%s', settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column,
           case when settings.flag_column is null then '' else format(', nullif(new.%I, false)', settings.flag_column) end))),
+      ('zz_nightshift_insert', null, format(
+        'after insert on %s for each row when (%s and num_nonnulls(new.%I, new.%I) > 0)', source,
+        case when settings.flag_column is null then format('new.%I is not null', settings.marker_column)
+          else format('(new.%I or new.%I is not null)', settings.flag_column, settings.marker_column) end,
+        settings.by_column, settings.operation_column)),
       ('zz_nightshift_record', null, format(
         'after update on %s referencing old table as before new table as after for each statement', source))
     ) t(name, action, definition)
@@ -87,13 +92,16 @@ begin
       where g.tgrelid = relation and g.tgname = t.name and g.tgenabled = 'O'
     )
   loop
-    step.statement := format('create or replace trigger %I %s execute function nightshift.%s(%s%s);', trigger.name, trigger.definition,
-      case when trigger.action is null then 'record_deletions' else 'mark_deletion' end, quote_literal(trigger.action) || ', ', arguments);
+    step.statement := format('create or replace trigger %I %s execute function nightshift.%s;', trigger.name, trigger.definition,
+      case trigger.name when 'zz_nightshift_record' then format('record_deletions(%s)', arguments)
+        when 'zz_nightshift_insert' then format('guard_insert(%L, %L)', settings.by_column, settings.operation_column)
+        else format('mark_deletion(%L, %s)', trigger.action, arguments) end);
     step.why := case trigger.action
       when 'delete' then 'The time and the user of a deletion by a plain update are the server''s.'
       when 'again' then 'A row that is deleted keeps the time and the user of its first deletion.'
       when 'restore' then 'A row that comes back by a plain update carries nothing of its deletion.'
-      else 'Writes the history of deletions and restores, whoever does them.' end;
+      else case trigger.name when 'zz_nightshift_insert' then 'No user inserts a row as deleted by another.'
+        else 'Writes the history of deletions and restores, whoever does them.' end end;
     return next step;
   end loop;
 

@@ -7,6 +7,7 @@ export const enabled = z.object({
   relation: z.string(),
   done: z.array(ddlStep),
   toDo: z.array(ddlStep),
+  advice: z.array(ddlStep),
 });
 export type Enabled = z.output<typeof enabled>;
 

@@ -752,7 +752,6 @@ export type Database = {
           relation_name: string
           views: boolean
           check_soft_delete: undefined | null
-          soft_delete_advice: Json | null
         }
         Insert: {
           active_indexes?: string[]
@@ -2422,6 +2421,13 @@ export type Database = {
           upper: string
         }[]
       }
+      is_active_condition: {
+        Args: {
+          condition: string
+          settings: Database["nightshift"]["Tables"]["soft_delete_tables"]["Row"]
+        }
+        Returns: boolean
+      }
       is_forced: {
         Args: {
           relation: unknown
@@ -3442,6 +3448,7 @@ export type Database = {
       soft_delete_advice: {
         Args: {
           settings: Database["nightshift"]["Tables"]["soft_delete_tables"]["Row"]
+          unique_among_active?: string[]
         }
         Returns: Json
       }

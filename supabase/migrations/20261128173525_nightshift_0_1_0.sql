@@ -15234,11 +15234,7 @@ begin
     from nightshift.index_columns(i.indexrelid) c
   ) u
   where i.indrelid = relation and i.indisunique and i.indisvalid and i.indimmediate and i.indexprs is null
-    and (
-      i.indpred is null
-      or pg_get_expr(i.indpred, i.indrelid) = case when settings.flag_column is null then format('(%I IS NULL)', settings.marker_column)
-        else format('(%I IS NOT TRUE)', settings.flag_column) end
-    )
+    and (i.indpred is null or nightshift.is_active_condition(settings, pg_get_expr(i.indpred, i.indrelid)))
     and array(select quote_ident(n) from unnest(u.columns) n order by 1)
       = array(select n from regexp_split_to_table(named, ', ') n order by 1)
   order by i.indpred is null
@@ -15268,8 +15264,7 @@ as $$
   select i.indexrelid::regclass
   from pg_catalog.pg_index i
   where i.indrelid = settings.relation and i.indisvalid and i.indexprs is null
-    and pg_get_expr(i.indpred, i.indrelid) = case when settings.flag_column is null then format('(%I IS NULL)', settings.marker_column)
-      else format('(%I IS NOT TRUE)', settings.flag_column) end
+    and nightshift.is_active_condition(settings, pg_get_expr(i.indpred, i.indrelid))
     and columns = (
       select string_agg(quote_ident(a.attname), ', ' order by u.position)
       from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality u(attnum, position)
@@ -16402,7 +16397,8 @@ begin
       done := done || policy;
     end if;
   end if;
-  return jsonb_build_object('relation', relation::text, 'done', done, 'toDo', to_do);
+  return jsonb_build_object('relation', relation::text, 'done', done, 'toDo', to_do,
+    'advice', nightshift.soft_delete_advice(settings, unique_among_active));
 exception
   when unique_violation then
     get stacked diagnostics context = message_text;
@@ -16418,7 +16414,7 @@ end;
 $$;
 
 comment on function nightshift.enable_soft_delete is
-  'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. guard: no row of the tables in cascade can be added to a deleted row, pointed to it, or brought back under it. realtime: each deletion and restore is told to subscribers of Supabase Realtime, on the topic nightshift:<table>. active_indexes: lists of columns, like ''customer_id, created_at'', by each of which the rows that are not deleted get an index of their own, in place of the lists given before; an index that this leaves without use stays until disable_soft_delete. dry_run: only says what it would do. Returns {relation, done, toDo}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';
+  'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. guard: no row of the tables in cascade can be added to a deleted row, pointed to it, or brought back under it. realtime: each deletion and restore is told to subscribers of Supabase Realtime, on the topic nightshift:<table>. active_indexes: lists of columns, like ''customer_id, created_at'', by each of which the rows that are not deleted get an index of their own, in place of the lists given before; an index that this leaves without use stays until disable_soft_delete. dry_run: only says what it would do. Returns {relation, done, toDo, advice}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are; advice is that of inspect_soft_delete. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';
 
 -- supabase/schema/soft-delete/encrypt_deletion_events.sql
 
@@ -16812,6 +16808,22 @@ $$;
 
 comment on function nightshift.inspect_soft_delete is
   'Each table with soft delete, or one, as an array: {relation, columns, views, hide, forUsers, realtime, activeIndexes, cascade, missing: what has drifted since it was enabled, each with the statement that mends it, [{statement, why, lock}]; advice: what else is not safe or fast, in the same form}. Errors: NS404 not enabled for it.';
+
+-- supabase/schema/soft-delete/is_active_condition.sql
+
+create or replace function nightshift.is_active_condition(settings nightshift.soft_delete_tables, condition text)
+returns boolean
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select condition = any(case when settings.flag_column is null then array[format('(%I IS NULL)', settings.marker_column)]
+    else array[format('(%I IS NOT TRUE)', settings.flag_column), format('(NOT %I)', settings.flag_column),
+      format('(%I = false)', settings.flag_column)] end);
+$$;
+
+comment on function nightshift.is_active_condition is
+  'Whether the condition of an index, as pg_get_expr writes it, is true of the rows that are not deleted, and of them alone.';
 
 -- supabase/schema/soft-delete/is_of_realtime.sql
 
@@ -18606,7 +18618,7 @@ comment on function nightshift.soft_delete is
 
 -- supabase/schema/soft-delete/soft_delete_advice.sql
 
-create or replace function nightshift.soft_delete_advice(settings nightshift.soft_delete_tables)
+create or replace function nightshift.soft_delete_advice(settings nightshift.soft_delete_tables, unique_among_active text[] default null)
 returns jsonb
 language sql
 stable
@@ -18631,6 +18643,11 @@ as $$
     from pg_catalog.pg_index i
     where i.indrelid = settings.relation and i.indisunique and not i.indisprimary and i.indpred is null and i.indexprs is null
       and not exists (select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid)
+      and not exists (
+        select from unnest(unique_among_active) u
+        where array(select c from regexp_split_to_table(nightshift.columns_named(settings.relation, u), ', ') c order by 1)
+          = array(select quote_ident(c.name) from nightshift.index_columns(i.indexrelid) c order by 1)
+      )
     union all
     select 3, format('create index concurrently on %s (%s);', s.referencing, nightshift.key_columns(c.oid)),
       format('Without it, each deletion in %s reads all of %s.', s.relation, s.referencing), 'none that readers or writers wait for'
@@ -18640,11 +18657,37 @@ as $$
       and not exists (
         select from pg_catalog.pg_index i where i.indrelid = s.referencing and i.indisvalid and i.indkey[0] = c.conkey[1] and i.indpred is null
       )
+    union all
+    select 4, format('grant %s on %s to authenticated;', concat_ws(', ', format('select (%s)', m.not_read), format('update (%s)', m.not_written)), settings.relation),
+      'Users may call soft_delete and restore for it, and are refused for want of these rights.', 'ACCESS EXCLUSIVE for a moment'
+    from (
+      select string_agg(quote_ident(a.attname), ', ' order by a.attnum) filter (where r.is_read and not has_column_privilege('authenticated', a.attrelid, a.attnum, 'SELECT')) as not_read,
+        string_agg(quote_ident(a.attname), ', ' order by a.attnum) filter (where r.is_written and not has_column_privilege('authenticated', a.attrelid, a.attnum, 'UPDATE')) as not_written
+      from pg_catalog.pg_attribute a
+      cross join lateral (
+        select a.attname in (settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column, settings.flag_column),
+          a.attname in (settings.marker_column, settings.operation_column, settings.flag_column)
+            or a.attname in (select k.name from nightshift.key_of(settings.relation) k)
+      ) r(is_written, is_read)
+      where settings.for_users and to_regrole('authenticated') is not null and a.attrelid = settings.relation and a.attnum > 0 and not a.attisdropped
+    ) m
+    where num_nonnulls(m.not_read, m.not_written) > 0
+    union all
+    select 5, format('revoke update on %s from %s;', string_agg(p.name, ', ' order by p.name), p.grantee),
+      'An update straight to a partition is not in the history.', 'ACCESS EXCLUSIVE for a moment'
+    from (
+      select t.relid::regclass::text as name, case g.grantee when 0 then 'public' else g.grantee::regrole::text end as grantee
+      from pg_catalog.pg_partition_tree(settings.relation) t
+      join pg_catalog.pg_class c on c.oid = t.relid
+      cross join lateral aclexplode(c.relacl) g
+      where t.level > 0 and g.privilege_type = 'UPDATE' and (g.grantee = 0 or g.grantee in (select nightshift.api_roles()))
+    ) p
+    group by p.grantee
   ) a(position, statement, why, lock);
 $$;
 
 comment on function nightshift.soft_delete_advice is
-  'What makes a table with soft delete unsafe or slow: [{statement, why, lock}]. DELETE granted to users, unique indexes that hold among deleted rows, foreign keys of cascades without an index.';
+  'What makes a table with soft delete unsafe or slow: [{statement, why, lock}]. DELETE granted to users, unique indexes that hold among deleted rows, foreign keys of cascades without an index, rights that users lack where it is for them, partitions that are written past the history. unique_among_active: lists of columns that are about to be.';
 
 -- supabase/schema/soft-delete/soft_delete_rules.sql
 
@@ -18768,14 +18811,19 @@ declare
   online constant boolean := large and not partitioned;
   deleted constant text := case when settings.flag_column is null then format('%I is not null', settings.marker_column)
     else quote_ident(settings.flag_column) end;
+  active constant text := case when settings.flag_column is null then format('%I is null', settings.marker_column)
+    else format('%I is not true', settings.flag_column) end;
   arguments constant text := format('%L, %L, %L, %L, %L', settings.marker_column, coalesce(settings.flag_column, ''), settings.by_column,
     settings.reason_column, settings.operation_column)
     || case when nightshift.column_type(settings.relation, settings.by_column) = 'uuid'::regtype then ', ''uuid''' else '' end;
   step nightshift.ddl_step;
   trigger record;
   kind text;
+  taken_over boolean;
   columns text;
   index record;
+  other_index regclass;
+  other_condition text;
   full_index regclass;
   full_constraint name;
   is_needed boolean;
@@ -18861,9 +18909,10 @@ begin
   if settings.views then
     step.lock := 'none on the table';
     foreach kind in array array['active', 'deleted'] loop
-      select v.statements into step.statement from nightshift.soft_delete_view(settings, kind) v;
+      select v.statements, v.taken_over into step.statement, taken_over from nightshift.soft_delete_view(settings, kind) v;
       step.why := case kind when 'active' then 'What applications read: rows that are not deleted, with the rights of who reads.'
-        else 'The rows that can be restored, with the rights of who reads.' end;
+        else 'The rows that can be restored, with the rights of who reads.' end
+        || case when taken_over then ' It is there already: from now on row level security of the table holds in it, too.' else '' end;
       if step.statement is not null then
         return next step;
       end if;
@@ -18878,7 +18927,7 @@ begin
       'create policy nightshift_hides_deleted on %s as restrictive for select to %s using (%s or current_setting(''nightshift.show_deleted'', true) = ''on'');',
       source,
       (select string_agg(quote_ident(r.rolname), ', ' order by r.rolname) from pg_catalog.pg_roles r where r.oid in (select nightshift.api_roles())),
-      case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
+      active);
     step.why := 'Users do not see deleted rows, whatever they read.';
     return next step;
   end if;
@@ -18889,7 +18938,7 @@ begin
       step.outside_transaction := large;
       step.lock := case when online then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
       step.statement := format('create index %son %s (%s) where %s;', case when online then 'concurrently ' else '' end, source, columns,
-        case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
+        active);
       step.why := format('Finds active rows by %s, and counts them, without reading deleted ones.', columns);
       return next step;
     end if;
@@ -18901,6 +18950,7 @@ begin
     full_index := null;
     full_constraint := null;
     is_needed := false;
+    other_index := null;
     for index in
       select i.indexrelid::regclass as name, i.indisprimary, c.conname, pg_get_expr(i.indpred, i.indrelid) as predicate, exists (
         select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid
@@ -18916,8 +18966,11 @@ begin
         full_constraint := index.conname;
         is_needed := index.indisprimary or index.referenced;
         is_primary := index.indisprimary;
-      elsif strpos(index.predicate, quote_ident(coalesce(settings.flag_column, settings.marker_column))) > 0 then
+      elsif nightshift.is_active_condition(settings, index.predicate) then
         has_partial := true;
+      else
+        other_index := index.name;
+        other_condition := index.predicate;
       end if;
     end loop;
     if is_needed then
@@ -18927,13 +18980,22 @@ begin
         hint = case when is_primary then 'It is the primary key, which names deleted rows, too.'
           else format('A foreign key refers to it by %s, and needs it unique among all rows.', full_index) end;
     end if;
+    if not has_partial and other_index is not null then
+      raise exception using
+        errcode = 'NS422',
+        message = format('%s of %s is unique already among the rows with %s, by %s', columns, relation, other_condition, other_index),
+        hint = case when strpos(other_condition, quote_ident(coalesce(settings.flag_column, settings.marker_column))) > 0
+          then format('Leave it out of unique_among_active where that is enough. Where all active rows are to be unique, first: drop index %s;', other_index)
+          else format('Where that is enough, leave it out of unique_among_active, and then: create unique index on %s%s and %s; drop index %s; Where all active rows are to be unique, first: drop index %s;',
+            source, substring(pg_get_indexdef(other_index) from ' USING btree( .*)'), active, other_index, other_index) end;
+    end if;
     if not has_partial then
       step.outside_transaction := large;
       step.lock := case when online then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
       step.statement := format('create unique index %son %s%s where %s;', case when online then 'concurrently ' else '' end, source,
         -- As the one that it takes the place of: collations, nulls that are not distinct, and what it includes.
         coalesce(substring(pg_get_indexdef(full_index) from ' USING btree( .*)'), format(' (%s)', columns)),
-        case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
+        active);
       step.why := format('%s can be used again once its row is deleted.', columns);
       return next step;
     end if;
@@ -19007,7 +19069,7 @@ comment on function nightshift.soft_delete_tables_of_operation is
 
 -- supabase/schema/soft-delete/soft_delete_view.sql
 
-create or replace function nightshift.soft_delete_view(settings nightshift.soft_delete_tables, kind text, out view_name text, out statements text)
+create or replace function nightshift.soft_delete_view(settings nightshift.soft_delete_tables, kind text, out view_name text, out statements text, out taken_over boolean)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
@@ -19020,6 +19082,9 @@ declare
   description constant text := case kind when 'active' then 'The rows that are not deleted of ' else 'The deleted rows of ' end;
   existing record;
   is_same boolean;
+  is_own boolean;
+  losing text;
+  reads text;
 begin
   select c.relowner::regrole::text, format('%I.%I', n.nspname, c.relname), format('%I.%I', n.nspname, left(kind || '_' || c.relname, 63))
   into owner, source, view_name
@@ -19049,15 +19114,36 @@ begin
   group by c.oid;
   is_same := existing.oid is null or nightshift.shows_only(existing.oid, settings, kind);
   -- One of Nightshift that was changed since is known by its comment, and made anew.
-  if existing.relkind <> 'v' or not is_same and not starts_with(coalesce(obj_description(existing.oid, 'pg_class'), ''), description) then
+  is_own := starts_with(coalesce(obj_description(existing.oid, 'pg_class'), ''), description);
+  if existing.relkind <> 'v' or not is_same and not is_own then
     raise exception using
       errcode = 'NS422',
       message = format(case existing.relkind when 'v' then '%s is there already, and shows something else' else '%s is there already, and is no view' end, view_name),
       hint = format('Rename it, or do without the views: select nightshift.enable_soft_delete(%L, views => false);', relation::text);
   end if;
+  if not existing.invoker and not is_own then
+    -- With the rights of its owner it may show rows to who may not read the table.
+    select string_agg(distinct g.grantee, ', '), string_agg(distinct g.privilege, ', ') into losing, reads
+    from (
+      select case a.grantee when 0 then 'public' else a.grantee::regrole::text end as grantee, lower(a.privilege_type) as privilege
+      from pg_catalog.pg_class v cross join lateral aclexplode(v.relacl) a
+      where v.oid = existing.oid and a.grantee <> v.relowner
+        and a.privilege_type = any(case kind when 'active' then array['SELECT', 'INSERT', 'UPDATE'] else array['SELECT'] end)
+        and not has_any_column_privilege(case a.grantee when 0 then 'public' else pg_get_userbyid(a.grantee) end, relation, a.privilege_type)
+    ) g;
+    if losing is not null then
+      raise exception using
+        errcode = 'NS422',
+        message = format('%s is there already, and who may not use %s itself uses it: %s', view_name, relation, losing),
+        detail = 'The view would get the rights of who reads it, and they would lose it. Nothing was changed.',
+        hint = format('Let them: grant %1$s on %2$s to %3$s; with row level security that says of which rows. Or end it: revoke %1$s on %4$s from %3$s; Or rename it, or do without the views: select nightshift.enable_soft_delete(%5$L, views => false);',
+          reads, source, losing, view_name, relation::text);
+    end if;
+  end if;
   if is_same and existing.columns = columns and existing.invoker then
     return;
   end if;
+  taken_over := existing.oid is not null and not is_own;
   statements := concat_ws(E'\n',
     -- A view can only get columns at its end.
     case when existing.oid is not null and strpos(columns || ',', existing.columns || ',') <> 1 then format('drop view %s;', view_name) end,
@@ -19099,7 +19185,7 @@ end;
 $$;
 
 comment on function nightshift.soft_delete_view is
-  'The name of the view active_ or deleted_ of a table, and the statements that make it what it should be: all columns of the table, the rights of who reads it, the grants of the table. statements is null where it is so. Errors: NS422 something else has that name.';
+  'The name of the view active_ or deleted_ of a table, and the statements that make it what it should be: all columns of the table, the rights of who reads it, the grants of the table. statements is null where it is so; taken_over: the team has made it. Errors: NS422 something else has that name, or roles use the view of the team who may not use the table.';
 
 -- supabase/schema/soft-delete/soft_delete_where.sql
 
@@ -22022,7 +22108,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '983885f8b58273c22f9ba9cde2231982d2b3459fff998c151d25574b99f759f6', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'afa349889c7b1d6355c0d4065584853a933ad3058b2cdfa0bd81d580fdd9818b', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,
@@ -22061,12 +22147,12 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
   hint_for_owner, history_secret, hold_cascades, hold_children, hold_parents, hold_partition_run, hold_run, hold_table,
   in_days, index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start,
-  intervals_of, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state, job_states, jobs,
-  join_condition, json_number, keep_time, key_collation, key_columns, key_in_words, key_of, keys_asked, keys_in_words,
-  keys_to_parents, known_decisions, last_health_levels, leaf_relations, left_alone, level_rank, list_deletion_events,
-  list_partition_policies, list_refresh_policies, list_retention_policies, list_runs, lock_for_change, lock_holder,
-  lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs, marker_is_indexed, marker_walk,
-  may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
+  intervals_of, is_active_condition, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state,
+  job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns, key_in_words, key_of,
+  keys_asked, keys_in_words, keys_to_parents, known_decisions, last_health_levels, leaf_relations, left_alone,
+  level_rank, list_deletion_events, list_partition_policies, list_refresh_policies, list_retention_policies, list_runs,
+  lock_for_change, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs, marker_is_indexed,
+  marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
   measure_default_partition, measure_for_run, measure_leaves, measure_references, measure_retention_backlog,
   measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
   name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,

@@ -15,14 +15,19 @@ declare
   online constant boolean := large and not partitioned;
   deleted constant text := case when settings.flag_column is null then format('%I is not null', settings.marker_column)
     else quote_ident(settings.flag_column) end;
+  active constant text := case when settings.flag_column is null then format('%I is null', settings.marker_column)
+    else format('%I is not true', settings.flag_column) end;
   arguments constant text := format('%L, %L, %L, %L, %L', settings.marker_column, coalesce(settings.flag_column, ''), settings.by_column,
     settings.reason_column, settings.operation_column)
     || case when nightshift.column_type(settings.relation, settings.by_column) = 'uuid'::regtype then ', ''uuid''' else '' end;
   step nightshift.ddl_step;
   trigger record;
   kind text;
+  taken_over boolean;
   columns text;
   index record;
+  other_index regclass;
+  other_condition text;
   full_index regclass;
   full_constraint name;
   is_needed boolean;
@@ -108,9 +113,10 @@ begin
   if settings.views then
     step.lock := 'none on the table';
     foreach kind in array array['active', 'deleted'] loop
-      select v.statements into step.statement from nightshift.soft_delete_view(settings, kind) v;
+      select v.statements, v.taken_over into step.statement, taken_over from nightshift.soft_delete_view(settings, kind) v;
       step.why := case kind when 'active' then 'What applications read: rows that are not deleted, with the rights of who reads.'
-        else 'The rows that can be restored, with the rights of who reads.' end;
+        else 'The rows that can be restored, with the rights of who reads.' end
+        || case when taken_over then ' It is there already: from now on row level security of the table holds in it, too.' else '' end;
       if step.statement is not null then
         return next step;
       end if;
@@ -125,7 +131,7 @@ begin
       'create policy nightshift_hides_deleted on %s as restrictive for select to %s using (%s or current_setting(''nightshift.show_deleted'', true) = ''on'');',
       source,
       (select string_agg(quote_ident(r.rolname), ', ' order by r.rolname) from pg_catalog.pg_roles r where r.oid in (select nightshift.api_roles())),
-      case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
+      active);
     step.why := 'Users do not see deleted rows, whatever they read.';
     return next step;
   end if;
@@ -136,7 +142,7 @@ begin
       step.outside_transaction := large;
       step.lock := case when online then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
       step.statement := format('create index %son %s (%s) where %s;', case when online then 'concurrently ' else '' end, source, columns,
-        case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
+        active);
       step.why := format('Finds active rows by %s, and counts them, without reading deleted ones.', columns);
       return next step;
     end if;
@@ -148,6 +154,7 @@ begin
     full_index := null;
     full_constraint := null;
     is_needed := false;
+    other_index := null;
     for index in
       select i.indexrelid::regclass as name, i.indisprimary, c.conname, pg_get_expr(i.indpred, i.indrelid) as predicate, exists (
         select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid
@@ -163,8 +170,11 @@ begin
         full_constraint := index.conname;
         is_needed := index.indisprimary or index.referenced;
         is_primary := index.indisprimary;
-      elsif strpos(index.predicate, quote_ident(coalesce(settings.flag_column, settings.marker_column))) > 0 then
+      elsif nightshift.is_active_condition(settings, index.predicate) then
         has_partial := true;
+      else
+        other_index := index.name;
+        other_condition := index.predicate;
       end if;
     end loop;
     if is_needed then
@@ -174,13 +184,22 @@ begin
         hint = case when is_primary then 'It is the primary key, which names deleted rows, too.'
           else format('A foreign key refers to it by %s, and needs it unique among all rows.', full_index) end;
     end if;
+    if not has_partial and other_index is not null then
+      raise exception using
+        errcode = 'NS422',
+        message = format('%s of %s is unique already among the rows with %s, by %s', columns, relation, other_condition, other_index),
+        hint = case when strpos(other_condition, quote_ident(coalesce(settings.flag_column, settings.marker_column))) > 0
+          then format('Leave it out of unique_among_active where that is enough. Where all active rows are to be unique, first: drop index %s;', other_index)
+          else format('Where that is enough, leave it out of unique_among_active, and then: create unique index on %s%s and %s; drop index %s; Where all active rows are to be unique, first: drop index %s;',
+            source, substring(pg_get_indexdef(other_index) from ' USING btree( .*)'), active, other_index, other_index) end;
+    end if;
     if not has_partial then
       step.outside_transaction := large;
       step.lock := case when online then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
       step.statement := format('create unique index %son %s%s where %s;', case when online then 'concurrently ' else '' end, source,
         -- As the one that it takes the place of: collations, nulls that are not distinct, and what it includes.
         coalesce(substring(pg_get_indexdef(full_index) from ' USING btree( .*)'), format(' (%s)', columns)),
-        case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
+        active);
       step.why := format('%s can be used again once its row is deleted.', columns);
       return next step;
     end if;

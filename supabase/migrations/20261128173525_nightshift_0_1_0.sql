@@ -15974,6 +15974,7 @@ declare
   counted_at_most constant integer := 100000;
   source constant text := nightshift.scan_of(relation);
   rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation, false);
+  names constant text[] := nightshift.history_names(relation);
   policy record;
   all_rows bigint;
   all_exact boolean := true;
@@ -16032,7 +16033,7 @@ begin
     left join (
       select (e.at at time zone 'UTC')::date as day, e.action, sum(e.rows) as rows
       from nightshift.deletion_events e
-      where e.relation_name = relation::text and e.at >= as_of - interval '30 days' and e.at <= as_of and e.action in ('delete', 'restore')
+      where e.relation_name = any(names) and e.at >= as_of - interval '30 days' and e.at <= as_of and e.action in ('delete', 'restore')
       group by 1, 2
     ) e on e.day = g.day
     group by g.day
@@ -16068,13 +16069,15 @@ security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
+declare
+  names constant text[] := nightshift.history_names(relation);
 begin
   perform nightshift.soft_delete_rules(relation);
   -- What is not older than every transaction under way may yet be preceded by one that commits later.
   return query
     with complete as not materialized (
       select e.transaction, e.id, e.operation from nightshift.deletion_events e
-      where e.relation_name = deletions_since.relation::text and e.action = 'delete' and e.operation is not null
+      where e.relation_name = any(names) and e.action = 'delete' and e.operation is not null
         and e.transaction < pg_snapshot_xmin(pg_current_snapshot())
     )
     select c.transaction, c.id, c.operation
@@ -16321,12 +16324,15 @@ declare
   done jsonb := '[]';
   to_do jsonb := '[]';
   policy jsonb;
+  former_name text;
+  renamed jsonb;
   guards constant boolean := coalesce(
     guard, (select bool_or(c.guarded) from nightshift.soft_delete_cascades c where c.relation = enable_soft_delete.relation), false);
   edges oid[];
   context text;
 begin
   select s.* into settings from nightshift.soft_delete_tables s where s.relation = enable_soft_delete.relation;
+  former_name := settings.relation_name;
   settings.relation := relation;
   settings.relation_name := relation::text;
   settings.marker_column := coalesce(marker_column, settings.marker_column, 'deleted_at');
@@ -16362,6 +16368,16 @@ begin
       done := done || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
     end if;
   end loop;
+  if former_name <> settings.relation_name then
+    renamed := jsonb_build_object('statement', format('select nightshift.follow_rename(%L, %L);', relation::text, former_name),
+      'why', 'It was renamed, and the history follows.', 'lock', 'none');
+    if dry_run then
+      to_do := to_do || renamed;
+    else
+      perform nightshift.follow_rename(relation, former_name);
+      done := done || renamed;
+    end if;
+  end if;
   if not dry_run then
     delete from nightshift.soft_delete_tables t
     where not exists (select from pg_catalog.pg_class c where c.oid = t.relation);
@@ -16494,6 +16510,23 @@ $$;
 
 comment on function nightshift.find_rows is
   'The rows with these keys that the caller may change: how many different keys were asked for, and those of active and of deleted rows, locked (row_lock: update; no key update, also with skip locked or nowait, for which nobody waits who adds a row that refers to it; key share, for which only who deletes a row for good waits; or none, and then those that the caller may see). as_given: where all of them are active, their keys may be those that were passed, whatever they look like, which is faster. Errors: NS422 a key is no value of its type, and those of soft_delete_rules.';
+
+-- supabase/schema/soft-delete/follow_rename.sql
+
+create or replace function nightshift.follow_rename(relation regclass, former_name text)
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  update nightshift.deletion_events e
+  set relation_name = relation::text
+  where e.relation_name = former_name
+    -- What was written since soft delete was enabled for another table of that name is the other's.
+    and e.at < coalesce((select o.created_at from nightshift.soft_delete_tables o where o.relation = to_regclass(former_name)), 'infinity');
+$$;
+
+comment on function nightshift.follow_rename is
+  'Gives the entries that the history has of a table under a former name the name that it has now.';
 
 -- supabase/schema/soft-delete/guard_child.sql
 
@@ -16635,6 +16668,26 @@ $$;
 comment on function nightshift.guard_steps is
   'The statements that give the tables whose rows go along with those of a table the triggers of guard, or take them away; none when they are so. guarded_keys: the foreign keys that are to have them; null: as soft_delete_cascades says.';
 
+-- supabase/schema/soft-delete/history_names.sql
+
+create or replace function nightshift.history_names(relation regclass)
+returns text[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select array[relation::text] || array(
+    select t.relation_name
+    from nightshift.soft_delete_tables t
+    where t.relation = history_names.relation and t.relation_name <> relation::text
+      -- Another may have taken its name since.
+      and not exists (select from nightshift.soft_delete_tables o where o.relation = to_regclass(t.relation_name))
+  );
+$$;
+
+comment on function nightshift.history_names is
+  'The names under which the history has a table: its own and, once it was renamed, the one before, until enable_soft_delete has the history follow.';
+
 -- supabase/schema/soft-delete/history_secret.sql
 
 create or replace function nightshift.history_secret()
@@ -16769,6 +16822,10 @@ begin
       perform nightshift.check_soft_delete(settings);
       select coalesce(jsonb_agg(jsonb_build_object('statement', s.statement, 'why', s.why, 'lock', s.lock)), '[]') into steps
       from (
+        select format('select nightshift.enable_soft_delete(%L);', settings.relation::text) as statement,
+          format('The history has it as %s, the name that it had.', settings.relation_name) as why, 'none' as lock, false as outside_transaction
+        where settings.relation_name <> settings.relation::text
+        union all
         select s.* from nightshift.soft_delete_steps(settings, null) s
         union all
         select g.* from nightshift.guard_steps(settings.relation) g
@@ -16779,7 +16836,8 @@ begin
         steps := jsonb_build_array(jsonb_build_object('statement', null, 'why', context, 'lock', null));
     end;
     answer := answer || jsonb_build_object(
-      'relation', settings.relation_name,
+      -- Of a table that was dropped there is no other name.
+      'relation', case when to_regclass(settings.relation::text) is null then settings.relation_name else settings.relation::text end,
       'columns', jsonb_strip_nulls(jsonb_build_object('marker', settings.marker_column, 'flag', settings.flag_column, 'by', settings.by_column,
         'reason', settings.reason_column, 'operation', settings.operation_column)),
       'views', settings.views, 'hide', settings.hide, 'forUsers', settings.for_users, 'realtime', settings.realtime,
@@ -16951,6 +17009,7 @@ as $$
 declare
   caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
   may_reveal constant boolean := has_function_privilege(caller, 'nightshift.reveal_deletion_event(bigint)', 'EXECUTE');
+  names constant text[] := nightshift.history_names(relation);
   context text;
 begin
   return query
@@ -16959,7 +17018,7 @@ begin
       'sealed', c.content is null)
     from (
       select h.* from nightshift.deletion_events h
-      where (list_deletion_events.relation is null or h.relation_name = list_deletion_events.relation::text)
+      where (list_deletion_events.relation is null or h.relation_name = any(names))
         and (since is null or h.at >= since)
         and (before is null or h.id < before)
       order by h.id desc
@@ -22108,7 +22167,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'afa349889c7b1d6355c0d4065584853a933ad3058b2cdfa0bd81d580fdd9818b', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '413add82e256aa4f119c1686c7aa93bea6a5af7057b06db78b9c5c1fed77f5e5', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,
@@ -22133,59 +22192,59 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   fates_of, fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with,
   find_refresh, find_refresh_policy, find_relation, find_released_rows, find_rows, find_run, find_stranger, find_view,
   finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows,
-  follow_released, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name,
-  get_health, get_run, gone_of, grant_of_refresh, guard_child, guard_insert, guard_steps, hand_over, has_due_rows,
-  health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
-  health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
-  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions,
-  health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes, health_job_missed,
-  health_jobs_failing, health_jobs_lost, health_jobs_partial, health_ledger_size, health_level,
+  follow_released, follow_rename, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions,
+  free_partition_name, get_health, get_run, gone_of, grant_of_refresh, guard_child, guard_insert, guard_steps,
+  hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit,
+  health_checks, health_connections, health_database_growth, health_database_size, health_dead_tuples,
+  health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index,
+  health_hidden_partitions, health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes,
+  health_job_missed, health_jobs_failing, health_jobs_lost, health_jobs_partial, health_ledger_size, health_level,
   health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
   health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
   health_replication_lag, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
   health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
   health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
-  hint_for_owner, history_secret, hold_cascades, hold_children, hold_parents, hold_partition_run, hold_run, hold_table,
-  in_days, index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start,
-  intervals_of, is_active_condition, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state,
-  job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns, key_in_words, key_of,
-  keys_asked, keys_in_words, keys_to_parents, known_decisions, last_health_levels, leaf_relations, left_alone,
-  level_rank, list_deletion_events, list_partition_policies, list_refresh_policies, list_retention_policies, list_runs,
-  lock_for_change, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs, marker_is_indexed,
-  marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
-  measure_default_partition, measure_for_run, measure_leaves, measure_references, measure_retention_backlog,
-  measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
-  name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
-  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, operation_time,
-  other_owners, override_assignments, own_due_condition, pages_of, partition_faults, partition_history, partition_key,
-  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
-  partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
-  pause, pgcrypto_function, place_in_code, plan_delete, plan_partition_maintenance, plan_restore, plan_retention_purge,
-  plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement,
-  purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released,
-  purge_slices, purge_steps, purge_waits, put_active, put_off, raise_conflict, reach_rows, read_as_caller,
-  read_partitions, read_pressure, reasons_of, reattach_partition, record_batch, record_deletions,
-  record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
-  reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
-  refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables,
-  release_default, released_row, remember_held, remove_health_threshold, remove_partition_policy,
-  remove_refresh_policy, remove_retention_policy, require_call, require_checked_keys, require_few_due,
-  require_health_checks, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
-  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
-  require_period, require_referencing_indexes, require_refresh_policies, require_replica_identity,
-  require_retention_policies, require_statistics, require_trusted, require_trusted_keys, require_unrestricted,
-  require_wanted, require_within_brake, resolve_references, restore, restore_keys, restore_operation, restore_since,
-  restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings,
-  retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_of_operation,
-  rows_since, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, seal, seal_deletion_event,
-  secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner,
-  settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies,
-  soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view,
-  soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released, subtract_held,
-  subtract_row_sets, take_pending, time_of_number, trim_runs, trim_view_refreshes, trusted_name, trusted_names,
-  trusted_operator, unique_conflicts, unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition,
-  user_functions, users_of, usual_gap, usual_partition, validate_default, view_of, view_reads, view_refreshes,
-  view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake,
+  hint_for_owner, history_names, history_secret, hold_cascades, hold_children, hold_parents, hold_partition_run,
+  hold_run, hold_table, in_days, index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete,
+  interval_start, intervals_of, is_active_condition, is_forced, is_large, is_of_realtime, is_published,
+  is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns,
+  key_in_words, key_of, keys_asked, keys_in_words, keys_to_parents, known_decisions, last_health_levels,
+  leaf_relations, left_alone, level_rank, list_deletion_events, list_partition_policies, list_refresh_policies,
+  list_retention_policies, list_runs, lock_for_change, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion,
+  mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh,
+  measure_backlog, measure_children, measure_default_partition, measure_for_run, measure_leaves, measure_references,
+  measure_retention_backlog, measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members,
+  mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment,
+  note_decisions, note_detaching, note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept,
+  only_needed, operation_time, other_owners, override_assignments, own_due_condition, pages_of, partition_faults,
+  partition_history, partition_key, partition_policies, partition_state, partition_suffix, partition_warnings,
+  partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
+  partitions_without_policy, parts_of_invalid_indexes, pause, pgcrypto_function, place_in_code, plan_delete,
+  plan_partition_maintenance, plan_restore, plan_retention_purge, plan_view_refresh, policy_members, policy_of_run,
+  policy_of_view, preview_retention_purge, preview_retirement, purge_batch, purge_counted, purge_decisions, purge_key,
+  purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_active, put_off,
+  raise_conflict, reach_rows, read_as_caller, read_partitions, read_pressure, reasons_of, reattach_partition,
+  record_batch, record_deletions, record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows,
+  redundant_indexes, reference_join, reference_tree, references_condition, referencing_keys, referred_tables,
+  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
+  related_policies, related_tables, release_default, released_row, remember_held, remove_health_threshold,
+  remove_partition_policy, remove_refresh_policy, remove_retention_policy, require_call, require_checked_keys,
+  require_few_due, require_health_checks, require_known_names, require_marker_index, require_no_rule,
+  require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership,
+  require_partition_policies, require_period, require_referencing_indexes, require_refresh_policies,
+  require_replica_identity, require_retention_policies, require_statistics, require_trusted, require_trusted_keys,
+  require_unrestricted, require_wanted, require_within_brake, resolve_references, restore, restore_keys,
+  restore_operation, restore_since, restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies,
+  retention_warnings, retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set,
+  rows_of_operation, rows_since, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, seal,
+  seal_deletion_event, secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings,
+  settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
+  soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
+  soft_delete_view, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released,
+  subtract_held, subtract_row_sets, take_pending, time_of_number, trim_runs, trim_view_refreshes, trusted_name,
+  trusted_names, trusted_operator, unique_conflicts, unmute_triggers, unpause, unreferenced_condition,
+  untrusted_in_condition, user_functions, users_of, usual_gap, usual_partition, validate_default, view_of, view_reads,
+  view_refreshes, view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake,
   warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire,
   why_not_retire_so_many, why_not_sealed, without_replica_identity
 }')

@@ -31,12 +31,15 @@ declare
   done jsonb := '[]';
   to_do jsonb := '[]';
   policy jsonb;
+  former_name text;
+  renamed jsonb;
   guards constant boolean := coalesce(
     guard, (select bool_or(c.guarded) from nightshift.soft_delete_cascades c where c.relation = enable_soft_delete.relation), false);
   edges oid[];
   context text;
 begin
   select s.* into settings from nightshift.soft_delete_tables s where s.relation = enable_soft_delete.relation;
+  former_name := settings.relation_name;
   settings.relation := relation;
   settings.relation_name := relation::text;
   settings.marker_column := coalesce(marker_column, settings.marker_column, 'deleted_at');
@@ -72,6 +75,16 @@ begin
       done := done || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
     end if;
   end loop;
+  if former_name <> settings.relation_name then
+    renamed := jsonb_build_object('statement', format('select nightshift.follow_rename(%L, %L);', relation::text, former_name),
+      'why', 'It was renamed, and the history follows.', 'lock', 'none');
+    if dry_run then
+      to_do := to_do || renamed;
+    else
+      perform nightshift.follow_rename(relation, former_name);
+      done := done || renamed;
+    end if;
+  end if;
   if not dry_run then
     delete from nightshift.soft_delete_tables t
     where not exists (select from pg_catalog.pg_class c where c.oid = t.relation);

@@ -1844,6 +1844,10 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      follow_rename: {
+        Args: { former_name: string; relation: unknown }
+        Returns: undefined
+      }
       follow_renames: { Args: Record<PropertyKey, never>; Returns: undefined }
       follow_rows: {
         Args: { rows: Database["nightshift"]["CompositeTypes"]["row_set"][] }
@@ -2320,6 +2324,7 @@ export type Database = {
         Args: { otherwise: string; owner: unknown }
         Returns: string
       }
+      history_names: { Args: { relation: unknown }; Returns: string[] }
       history_secret: { Args: Record<PropertyKey, never>; Returns: string }
       hold_cascades: {
         Args: { rows: Database["nightshift"]["CompositeTypes"]["row_set"][] }
@@ -3397,7 +3402,6 @@ export type Database = {
       }
       scan_of: { Args: { relation: unknown }; Returns: string }
       scan_time_of: { Args: { relation: unknown }; Returns: string }
-      seal: { Args: { content: Json; secret_name: string }; Returns: string }
       secure_partition: { Args: { partition: unknown }; Returns: undefined }
       secure_partitions: { Args: { parent: unknown }; Returns: Json }
       set_health_threshold: {
@@ -3604,6 +3608,10 @@ export type Database = {
         Returns: string
       }
       untrusted_in_condition: { Args: { trigger: unknown }; Returns: string }
+      use_secret: {
+        Args: { action: string; content: string; secret_name: string }
+        Returns: Record<string, unknown>
+      }
       user_functions: { Args: Record<PropertyKey, never>; Returns: unknown[] }
       users_of: { Args: { relation: unknown }; Returns: string }
       usual_gap: { Args: { job: string }; Returns: string }

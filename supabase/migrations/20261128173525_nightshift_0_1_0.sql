@@ -18316,23 +18316,15 @@ set plan_cache_mode = force_generic_plan
 as $$
 declare
   event nightshift.deletion_events;
-  content text;
   context text;
 begin
   select e.* into event from nightshift.deletion_events e where e.id = reveal_deletion_event.id;
   if event.sealed_with is null then
     return case when event.id is not null then jsonb_build_object('keys', event.keys, 'reason', event.reason) end;
   end if;
-  execute format('select %s($1, %s)',
-    nightshift.pgcrypto_function('pgp_sym_decrypt', 'bytea, text'), format(nightshift.history_secret(), '$2'))
-  into content using event.sealed, event.sealed_with;
-  return content::jsonb;
+  -- Null where the secret is gone, or another has its name now.
+  return convert_from((nightshift.use_secret('decrypt', event.sealed, event.sealed_with)).result, 'UTF8')::jsonb;
 exception
-  -- The secret is gone, or another has its name now.
-  when sqlstate 'NS404' or sqlstate 'NS422' or syntax_error_or_access_rule_violation or data_exception or external_routine_exception or external_routine_invocation_exception
-    or cardinality_violation or feature_not_supported or object_not_in_prerequisite_state or plpgsql_error or internal_error
-  then
-    return null;
   when serialization_failure then
     get stacked diagnostics context = pg_exception_context;
     perform nightshift.raise_conflict(context);
@@ -18417,29 +18409,6 @@ $$;
 comment on function nightshift.rows_since is
   'The keys of the next rows of a table that were deleted at a moment or later, the earliest first, after one of them or from the first on; last_key is that of the last of them with the time that it was deleted. Errors: see soft_delete_rules.';
 
--- supabase/schema/soft-delete/seal.sql
-
--- The secret is no password that somebody thought of, so it is not stretched (s2k-mode), which would take two milliseconds an entry.
-
-create or replace function nightshift.seal(content jsonb, secret_name text)
-returns bytea
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  sealed bytea;
-begin
-  execute format('select %s($1, %s, ''cipher-algo=aes256, s2k-mode=1''::text)',
-    nightshift.pgcrypto_function('pgp_sym_encrypt', 'text, text, text'), format(nightshift.history_secret(), '$2'))
-  into sealed using content::text, secret_name;
-  return sealed;
-end;
-$$;
-
-comment on function nightshift.seal is
-  'Encrypts content with a secret of Vault; null when there is no secret of that name. Errors: those of pgcrypto_function and history_secret, 42501 the owner may not read it, and what Vault raises.';
-
 -- supabase/schema/soft-delete/seal_deletion_event.sql
 
 -- Keys and reasons are encrypted before they are written, whoever writes.
@@ -18457,14 +18426,8 @@ begin
   if secret_name is null or new.sealed_with is not null or num_nonnulls(new.keys, new.reason) = 0 then
     return new;
   end if;
-  begin
-    new.sealed := nightshift.seal(jsonb_build_object('keys', new.keys, 'reason', new.reason), secret_name);
-  exception
-    when sqlstate 'NS404' or sqlstate 'NS422' or syntax_error_or_access_rule_violation or data_exception or external_routine_exception or external_routine_invocation_exception
-      or cardinality_violation or feature_not_supported or object_not_in_prerequisite_state or plpgsql_error or internal_error
-    then
-      new.sealed := null;
-  end;
+  new.sealed := (nightshift.use_secret('encrypt',
+    convert_to(jsonb_build_object('keys', new.keys, 'reason', new.reason)::text, 'UTF8'), secret_name)).result;
   new.sealed_with := secret_name;
   new.keys := null;
   new.reason := null;
@@ -19407,6 +19370,39 @@ $$;
 comment on function nightshift.unique_conflicts is
   'The unique indexes of a table that hold among some of its rows only, each with a query for what keeps the rows with the keys $1 from coming back: [{key: of such a row, blocking: the key of the active row that has its values}], and in_the_way, for the rows with the keys $2: the same, but a row that comes back before another with its values is in the way of it, too.';
 
+-- supabase/schema/soft-delete/use_secret.sql
+
+-- Whatever is wrong with the secret, Vault or pgcrypto is an answer here, and no error: a deletion must not fail for it.
+-- The secret is no password that somebody thought of, so it is not stretched (s2k-mode), which would take two milliseconds an entry.
+
+create or replace function nightshift.use_secret(
+  action text, content bytea, secret_name text, out result bytea, out failure text, out message text, out hint text
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if action = 'encrypt' then
+    execute format('select %s($1, %s, ''cipher-algo=aes256, s2k-mode=1''::text)',
+      nightshift.pgcrypto_function('pgp_sym_encrypt_bytea', 'bytea, text, text'), format(nightshift.history_secret(), '$2'))
+    into result using content, secret_name;
+  else
+    execute format('select %s($1, %s)',
+      nightshift.pgcrypto_function('pgp_sym_decrypt_bytea', 'bytea, text'), format(nightshift.history_secret(), '$2'))
+    into result using content, secret_name;
+  end if;
+exception
+  when sqlstate 'NS404' or sqlstate 'NS422' or syntax_error_or_access_rule_violation or data_exception or external_routine_exception or external_routine_invocation_exception
+    or cardinality_violation or feature_not_supported or object_not_in_prerequisite_state or plpgsql_error or internal_error
+  then
+    get stacked diagnostics failure = returned_sqlstate, message = message_text, hint = pg_exception_hint;
+end;
+$$;
+
+comment on function nightshift.use_secret is
+  'Encrypts or decrypts (action) content with a secret of Vault. result is null when there is no secret of that name, or for a failure: its SQLSTATE, with message and hint, as of pgcrypto_function and history_secret, 42501 where the owner may not read it, or what Vault raises.';
+
 -- supabase/schema/soft-delete/user_functions.sql
 
 create or replace function nightshift.user_functions()
@@ -19438,31 +19434,29 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  sealed bytea;
+  tried record;
   is_short boolean;
 begin
-  sealed := nightshift.seal('{}', secret_name);
-  if sealed is null then
-    message := format('There is no secret %L in Vault', secret_name);
-    hint := format('select vault.create_secret(encode(extensions.gen_random_bytes(32), ''hex''), %L);', secret_name);
-    return;
-  end if;
-  execute format('select length(%s) < 32', format(nightshift.history_secret(), '$1')) into is_short using secret_name;
-  if is_short then
-    message := format('The secret %L is shorter than 32 characters', secret_name);
-    hint := 'One that can be guessed protects nothing: select vault.create_secret(encode(extensions.gen_random_bytes(32), ''hex''), <another name>);';
-  end if;
-exception
-  when sqlstate 'NS404' or sqlstate 'NS422' then
-    get stacked diagnostics message = message_text, hint = pg_exception_hint;
-  when insufficient_privilege then
+  tried := nightshift.use_secret('encrypt', '{}', secret_name);
+  if tried.failure in ('NS404', 'NS422') then
+    message := tried.message;
+    hint := tried.hint;
+  elsif tried.failure = '42501' then
     message := format('%I may not read the secrets of Vault', current_user);
     hint := format('grant usage on schema vault to %1$I; grant select on vault.decrypted_secrets to %1$I;', current_user);
-  when syntax_error_or_access_rule_violation or data_exception or external_routine_exception or external_routine_invocation_exception
-    or cardinality_violation or feature_not_supported or object_not_in_prerequisite_state or plpgsql_error or internal_error
-  then
-    message := format('The secret %L cannot be used to encrypt (%s)', secret_name, sqlstate);
+  elsif tried.failure is not null then
+    message := format('The secret %L cannot be used to encrypt (%s)', secret_name, tried.failure);
     hint := 'Look whether Vault gives it out: select name, length(decrypted_secret) from vault.decrypted_secrets;';
+  elsif tried.result is null then
+    message := format('There is no secret %L in Vault', secret_name);
+    hint := format('select vault.create_secret(encode(extensions.gen_random_bytes(32), ''hex''), %L);', secret_name);
+  else
+    execute format('select length(%s) < 32', format(nightshift.history_secret(), '$1')) into is_short using secret_name;
+    if is_short then
+      message := format('The secret %L is shorter than 32 characters', secret_name);
+      hint := 'One that can be guessed protects nothing: select vault.create_secret(encode(extensions.gen_random_bytes(32), ''hex''), <another name>);';
+    end if;
+  end if;
 end;
 $$;
 
@@ -22167,7 +22161,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '413add82e256aa4f119c1686c7aa93bea6a5af7057b06db78b9c5c1fed77f5e5', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '64e2641c98e8eff341822c0c4fcf447df3a25a0ea7a0a3ad547e8198180b2f30', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,
@@ -22236,17 +22230,17 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   require_unrestricted, require_wanted, require_within_brake, resolve_references, restore, restore_keys,
   restore_operation, restore_since, restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies,
   retention_warnings, retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set,
-  rows_of_operation, rows_since, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, seal,
+  rows_of_operation, rows_since, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of,
   seal_deletion_event, secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings,
   settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
   soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
   soft_delete_view, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released,
   subtract_held, subtract_row_sets, take_pending, time_of_number, trim_runs, trim_view_refreshes, trusted_name,
   trusted_names, trusted_operator, unique_conflicts, unmute_triggers, unpause, unreferenced_condition,
-  untrusted_in_condition, user_functions, users_of, usual_gap, usual_partition, validate_default, view_of, view_reads,
-  view_refreshes, view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake,
-  warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire,
-  why_not_retire_so_many, why_not_sealed, without_replica_identity
+  untrusted_in_condition, use_secret, user_functions, users_of, usual_gap, usual_partition, validate_default, view_of,
+  view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs,
+  warn_of_namesake, warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop,
+  why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -54,7 +54,10 @@ export interface RestorationPlan {
   moreConflicts: boolean;
 }
 
-/** What is to be planned: the restore of an operation, of keys (10,000 at most), or of all that was deleted since a moment. */
+/**
+ * What is to be planned: the restore of an operation, of keys (up to 10,000), or of all that was deleted since a moment, which
+ * is for a secret key only.
+ */
 export type ToRestore<Database, Name, Key = KeyOf<Database, Name>> =
   | string
   | { table: Name; keys: Given<Key> | readonly Given<Key>[] }

@@ -3595,6 +3595,19 @@ export type Database = {
         Args: { relation: unknown }
         Returns: Record<string, unknown>[]
       }
+      unique_steps: {
+        Args: {
+          settings: Database["nightshift"]["Tables"]["soft_delete_tables"]["Row"]
+          unique_among_active: string[]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["ddl_step"][]
+        SetofOptions: {
+          from: "*"
+          to: "ddl_step"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       unmute_triggers: {
         Args: { relation: unknown; states: Json }
         Returns: undefined

@@ -18843,14 +18843,6 @@ declare
   kind text;
   taken_over boolean;
   columns text;
-  index record;
-  other_index regclass;
-  other_condition text;
-  full_index regclass;
-  full_constraint name;
-  is_needed boolean;
-  is_primary boolean;
-  has_partial boolean;
 begin
   step.outside_transaction := false;
   step.lock := 'ACCESS EXCLUSIVE for a moment, once it has it';
@@ -18966,70 +18958,7 @@ begin
     end if;
   end loop;
 
-  foreach columns in array coalesce(unique_among_active, '{}') loop
-    columns := nightshift.columns_named(relation, columns);
-    has_partial := false;
-    full_index := null;
-    full_constraint := null;
-    is_needed := false;
-    other_index := null;
-    for index in
-      select i.indexrelid::regclass as name, i.indisprimary, c.conname, pg_get_expr(i.indpred, i.indrelid) as predicate, exists (
-        select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid
-      ) as referenced
-      from pg_catalog.pg_index i
-      left join pg_catalog.pg_constraint c on c.conindid = i.indexrelid and c.contype in ('u', 'p')
-      where i.indrelid = relation and i.indisunique and i.indexprs is null and i.indisvalid
-        and array(select c from regexp_split_to_table(columns, ', ') c order by 1)
-          = array(select quote_ident(c.name) from nightshift.index_columns(i.indexrelid) c order by 1)
-    loop
-      if index.predicate is null then
-        full_index := index.name;
-        full_constraint := index.conname;
-        is_needed := index.indisprimary or index.referenced;
-        is_primary := index.indisprimary;
-      elsif nightshift.is_active_condition(settings, index.predicate) then
-        has_partial := true;
-      else
-        other_index := index.name;
-        other_condition := index.predicate;
-      end if;
-    end loop;
-    if is_needed then
-      raise exception using
-        errcode = 'NS422',
-        message = format('%s of %s cannot be unique among active rows only', columns, relation),
-        hint = case when is_primary then 'It is the primary key, which names deleted rows, too.'
-          else format('A foreign key refers to it by %s, and needs it unique among all rows.', full_index) end;
-    end if;
-    if not has_partial and other_index is not null then
-      raise exception using
-        errcode = 'NS422',
-        message = format('%s of %s is unique already among the rows with %s, by %s', columns, relation, other_condition, other_index),
-        hint = case when strpos(other_condition, quote_ident(coalesce(settings.flag_column, settings.marker_column))) > 0
-          then format('Leave it out of unique_among_active where that is enough. Where all active rows are to be unique, first: drop index %s;', other_index)
-          else format('Where that is enough, leave it out of unique_among_active, and then: create unique index on %s%s and %s; drop index %s; Where all active rows are to be unique, first: drop index %s;',
-            source, substring(pg_get_indexdef(other_index) from ' USING btree( .*)'), active, other_index, other_index) end;
-    end if;
-    if not has_partial then
-      step.outside_transaction := large;
-      step.lock := case when online then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
-      step.statement := format('create unique index %son %s%s where %s;', case when online then 'concurrently ' else '' end, source,
-        -- As the one that it takes the place of: collations, nulls that are not distinct, and what it includes.
-        coalesce(substring(pg_get_indexdef(full_index) from ' USING btree( .*)'), format(' (%s)', columns)),
-        active);
-      step.why := format('%s can be used again once its row is deleted.', columns);
-      return next step;
-    end if;
-    if full_index is not null then
-      step.outside_transaction := false;
-      step.lock := 'ACCESS EXCLUSIVE for a moment, once it has it';
-      step.statement := case when full_constraint is not null then format('alter table %s drop constraint %I;', source, full_constraint)
-        else format('drop index %s;', full_index) end;
-      step.why := 'It holds among deleted rows, too; the one before takes its place.';
-      return next step;
-    end if;
-  end loop;
+  return query select u.* from nightshift.unique_steps(settings, unique_among_active) u;
 end;
 $$;
 
@@ -19369,6 +19298,103 @@ $$;
 
 comment on function nightshift.unique_conflicts is
   'The unique indexes of a table that hold among some of its rows only, each with a query for what keeps the rows with the keys $1 from coming back: [{key: of such a row, blocking: the key of the active row that has its values}], and in_the_way, for the rows with the keys $2: the same, but a row that comes back before another with its values is in the way of it, too.';
+
+-- supabase/schema/soft-delete/unique_steps.sql
+
+create or replace function nightshift.unique_steps(settings nightshift.soft_delete_tables, unique_among_active text[])
+returns setof nightshift.ddl_step
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  relation constant regclass := settings.relation;
+  source constant text := nightshift.trusted_name(settings.relation);
+  large constant boolean := nightshift.is_large(settings.relation);
+  -- See soft_delete_steps.
+  online constant boolean := large and (select c.relkind <> 'p' from pg_catalog.pg_class c where c.oid = settings.relation);
+  active constant text := case when settings.flag_column is null then format('%I is null', settings.marker_column)
+    else format('%I is not true', settings.flag_column) end;
+  step nightshift.ddl_step;
+  columns text;
+  index record;
+  other_index regclass;
+  other_condition text;
+  full_index regclass;
+  full_constraint name;
+  is_needed boolean;
+  is_primary boolean;
+  has_partial boolean;
+begin
+  foreach columns in array coalesce(unique_among_active, '{}') loop
+    columns := nightshift.columns_named(relation, columns);
+    has_partial := false;
+    full_index := null;
+    full_constraint := null;
+    is_needed := false;
+    other_index := null;
+    for index in
+      select i.indexrelid::regclass as name, i.indisprimary, c.conname, pg_get_expr(i.indpred, i.indrelid) as predicate, exists (
+        select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid
+      ) as referenced
+      from pg_catalog.pg_index i
+      left join pg_catalog.pg_constraint c on c.conindid = i.indexrelid and c.contype in ('u', 'p')
+      where i.indrelid = relation and i.indisunique and i.indexprs is null and i.indisvalid
+        and array(select c from regexp_split_to_table(columns, ', ') c order by 1)
+          = array(select quote_ident(c.name) from nightshift.index_columns(i.indexrelid) c order by 1)
+    loop
+      if index.predicate is null then
+        full_index := index.name;
+        full_constraint := index.conname;
+        is_needed := index.indisprimary or index.referenced;
+        is_primary := index.indisprimary;
+      elsif nightshift.is_active_condition(settings, index.predicate) then
+        has_partial := true;
+      else
+        other_index := index.name;
+        other_condition := index.predicate;
+      end if;
+    end loop;
+    if is_needed then
+      raise exception using
+        errcode = 'NS422',
+        message = format('%s of %s cannot be unique among active rows only', columns, relation),
+        hint = case when is_primary then 'It is the primary key, which names deleted rows, too.'
+          else format('A foreign key refers to it by %s, and needs it unique among all rows.', full_index) end;
+    end if;
+    if not has_partial and other_index is not null then
+      raise exception using
+        errcode = 'NS422',
+        message = format('%s of %s is unique already among the rows with %s, by %s', columns, relation, other_condition, other_index),
+        hint = case when strpos(other_condition, quote_ident(coalesce(settings.flag_column, settings.marker_column))) > 0
+          then format('Leave it out of unique_among_active where that is enough. Where all active rows are to be unique, first: drop index %s;', other_index)
+          else format('Where that is enough, leave it out of unique_among_active, and then: create unique index on %s%s and %s; drop index %s; Where all active rows are to be unique, first: drop index %s;',
+            source, substring(pg_get_indexdef(other_index) from ' USING btree( .*)'), active, other_index, other_index) end;
+    end if;
+    if not has_partial then
+      step.outside_transaction := large;
+      step.lock := case when online then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
+      step.statement := format('create unique index %son %s%s where %s;', case when online then 'concurrently ' else '' end, source,
+        -- As the one that it takes the place of: collations, nulls that are not distinct, and what it includes.
+        coalesce(substring(pg_get_indexdef(full_index) from ' USING btree( .*)'), format(' (%s)', columns)),
+        active);
+      step.why := format('%s can be used again once its row is deleted.', columns);
+      return next step;
+    end if;
+    if full_index is not null then
+      step.outside_transaction := false;
+      step.lock := 'ACCESS EXCLUSIVE for a moment, once it has it';
+      step.statement := case when full_constraint is not null then format('alter table %s drop constraint %I;', source, full_constraint)
+        else format('drop index %s;', full_index) end;
+      step.why := 'It holds among deleted rows, too; the one before takes its place.';
+      return next step;
+    end if;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.unique_steps is
+  'The statements, in order, that make columns of a table unique among the rows that are not deleted, and no longer among all. Errors: NS422 they are the primary key, referred to, or unique already among other rows.';
 
 -- supabase/schema/soft-delete/use_secret.sql
 
@@ -22161,7 +22187,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '64e2641c98e8eff341822c0c4fcf447df3a25a0ea7a0a3ad547e8198180b2f30', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f31f8b36ae9e67a14bd4abe274bc53021c856ca5656782059dec8907c82634f5', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,
@@ -22236,7 +22262,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
   soft_delete_view, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released,
   subtract_held, subtract_row_sets, take_pending, time_of_number, trim_runs, trim_view_refreshes, trusted_name,
-  trusted_names, trusted_operator, unique_conflicts, unmute_triggers, unpause, unreferenced_condition,
+  trusted_names, trusted_operator, unique_conflicts, unique_steps, unmute_triggers, unpause, unreferenced_condition,
   untrusted_in_condition, use_secret, user_functions, users_of, usual_gap, usual_partition, validate_default, view_of,
   view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs,
   warn_of_namesake, warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop,

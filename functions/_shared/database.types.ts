@@ -3513,6 +3513,7 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      soft_delete_views: { Args: { relation: unknown }; Returns: unknown[] }
       soft_delete_where: {
         Args: {
           condition: Json

@@ -16152,9 +16152,7 @@ begin
     select format('drop policy nightshift_hides_deleted on %s;', source)
     from pg_catalog.pg_policy p where p.polrelid = relation and p.polname = 'nightshift_hides_deleted'
     union all
-    select format('drop view if exists %s;', v.view_name)
-    from unnest(array['active', 'deleted']) k cross join lateral nightshift.soft_delete_view(settings, k) v
-    where settings.views
+    select format('drop view %s;', v) from nightshift.soft_delete_views(relation) v
     union all
     select format('drop index %s;', i.name)
     from unnest(settings.added_indexes) c cross join lateral (select nightshift.active_index(settings, c) as name) i
@@ -19137,6 +19135,27 @@ $$;
 
 comment on function nightshift.soft_delete_view is
   'The name of the view active_ or deleted_ of a table, and the statements that make it what it should be: all columns of the table, the rights of who reads it, the grants of the table. statements is null where it is so; taken_over: the team has made it. Errors: NS422 something else has that name, or roles use the view of the team who may not use the table.';
+
+-- supabase/schema/soft-delete/soft_delete_views.sql
+
+create or replace function nightshift.soft_delete_views(relation regclass)
+returns setof regclass
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select distinct v.oid::regclass
+  from pg_catalog.pg_depend d
+  join pg_catalog.pg_rewrite r on r.oid = d.objid
+  join pg_catalog.pg_class v on v.oid = r.ev_class and v.relkind = 'v'
+  join pg_catalog.pg_class c on c.oid = d.refobjid and c.relowner = v.relowner
+  where d.classid = 'pg_catalog.pg_rewrite'::regclass and d.refclassid = 'pg_catalog.pg_class'::regclass
+    and d.refobjid = soft_delete_views.relation
+    and obj_description(v.oid, 'pg_class') ~ '^The (rows that are not deleted|deleted rows) of '
+$$;
+
+comment on function nightshift.soft_delete_views is
+  'The views of active and of deleted rows that Nightshift has made of a table or taken over, also under a name that the table had before; known by their comments.';
 
 -- supabase/schema/soft-delete/soft_delete_where.sql
 
@@ -22187,7 +22206,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f31f8b36ae9e67a14bd4abe274bc53021c856ca5656782059dec8907c82634f5', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e8b50867bf5024599739f1889add3d9c43f2e0d709b099bc18ce39b3def17df1', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,
@@ -22260,13 +22279,13 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   seal_deletion_event, secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings,
   settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
   soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
-  soft_delete_view, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released,
-  subtract_held, subtract_row_sets, take_pending, time_of_number, trim_runs, trim_view_refreshes, trusted_name,
-  trusted_names, trusted_operator, unique_conflicts, unique_steps, unmute_triggers, unpause, unreferenced_condition,
-  untrusted_in_condition, use_secret, user_functions, users_of, usual_gap, usual_partition, validate_default, view_of,
-  view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs,
-  warn_of_namesake, warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop,
-  why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity
+  soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation,
+  stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number, trim_runs, trim_view_refreshes,
+  trusted_name, trusted_names, trusted_operator, unique_conflicts, unique_steps, unmute_triggers, unpause,
+  unreferenced_condition, untrusted_in_condition, use_secret, user_functions, users_of, usual_gap, usual_partition,
+  validate_default, view_of, view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued,
+  warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed,
+  why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

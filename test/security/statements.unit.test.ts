@@ -189,7 +189,7 @@ const safeHere: Record<string, Record<string, string>> = {
     "substring(pg_get_indexdef(i.indexrelid) from ' USING btree( .*) WHERE ')":
       'columns of an index that is there',
     'i.name': 'an index in the schema of a table that the guard was asked for',
-    'v.view_name': 'a view of ours beside a table that the guard was asked for',
+    v: 'a view that is dropped, and not read',
   },
   'soft-delete/enable_soft_delete.sql': {
     'step.statement': 'from soft_delete_steps and guard_steps',

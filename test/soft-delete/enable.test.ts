@@ -592,6 +592,24 @@ describe('a table that is disabled', () => {
     );
   });
 
+  it('is so after it was renamed, and leaves what somebody else put in the place of a view', async () => {
+    await db.sql.unsafe(`
+      drop view app.deleted_orders;
+      create view app.deleted_orders as select 1 as id;
+      alter table app.orders rename to sales;
+    `);
+    await call(`enable_soft_delete('app.sales')`);
+    await db.sql.unsafe(`drop view app.active_sales; create table app.active_sales ()`);
+    const { done } = await call<{ done: string[] }>(`disable_soft_delete('app.sales')`);
+    expect(done.filter((statement) => /view/.test(statement))).toEqual([
+      'drop view app.active_orders;',
+      'drop view app.deleted_sales;',
+    ]);
+    expect(
+      await db.sql`select relname from pg_class where relname ~ '_(orders|sales)$' order by 1`,
+    ).toEqual([{ relname: 'active_sales' }, { relname: 'deleted_orders' }]);
+  });
+
   it('keeps the indexes of active rows that were there before, and loses the others', async () => {
     await call(`disable_soft_delete('app.orders')`);
     await db.sql.unsafe(`

@@ -1524,6 +1524,10 @@ export type Database = {
         Args: { run: Database["nightshift"]["Tables"]["runs"]["Row"] }
         Returns: Json
       }
+      describe_step: {
+        Args: { step: Database["nightshift"]["CompositeTypes"]["ddl_step"] }
+        Returns: Json
+      }
       describe_view: {
         Args: {
           as_of: string

@@ -16095,6 +16095,19 @@ $$;
 comment on function nightshift.deletions_since is
   'The operations that deleted rows of a table, from a place in the history on, in an order in which none is ever put in before one that was given already. Without keys, since whoever may delete may ask. Errors: as of soft_delete_rules.';
 
+-- supabase/schema/soft-delete/describe_step.sql
+
+create or replace function nightshift.describe_step(step nightshift.ddl_step)
+returns jsonb
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+$$;
+
+comment on function nightshift.describe_step is 'A statement as callers are told of it: {statement, why, lock}.';
+
 -- supabase/schema/soft-delete/disable_soft_delete.sql
 
 create or replace function nightshift.disable_soft_delete(relation regclass, deleted_rows text default null)
@@ -16321,9 +16334,7 @@ declare
   step nightshift.ddl_step;
   done jsonb := '[]';
   to_do jsonb := '[]';
-  policy jsonb;
   former_name text;
-  renamed jsonb;
   guards constant boolean := coalesce(
     guard, (select bool_or(c.guarded) from nightshift.soft_delete_cascades c where c.relation = enable_soft_delete.relation), false);
   edges oid[];
@@ -16360,22 +16371,12 @@ begin
   edges := nightshift.cascade_keys(settings.relation, cascade);
   for step in select s.* from nightshift.soft_delete_steps(settings, unique_among_active) s loop
     if dry_run or step.outside_transaction or to_do <> '[]' and step.statement ~ '^(alter table .+ drop constraint |drop index )' then
-      to_do := to_do || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+      to_do := to_do || nightshift.describe_step(step);
     else
       execute step.statement;
-      done := done || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+      done := done || nightshift.describe_step(step);
     end if;
   end loop;
-  if former_name <> settings.relation_name then
-    renamed := jsonb_build_object('statement', format('select nightshift.follow_rename(%L, %L);', relation::text, former_name),
-      'why', 'It was renamed, and the history follows.', 'lock', 'none');
-    if dry_run then
-      to_do := to_do || renamed;
-    else
-      perform nightshift.follow_rename(relation, former_name);
-      done := done || renamed;
-    end if;
-  end if;
   if not dry_run then
     delete from nightshift.soft_delete_tables t
     where not exists (select from pg_catalog.pg_class c where c.oid = t.relation);
@@ -16393,24 +16394,24 @@ begin
     -- A new view is not known to the Data API before it reads the schema again.
     notify pgrst, 'reload schema';
   end if;
-  for step in select s.* from nightshift.guard_steps(settings.relation, case when guards then edges else '{}' end) s loop
+  for step in
+    select g.* from nightshift.guard_steps(settings.relation, case when guards then edges else '{}' end) g
+    union all
+    select format('select nightshift.follow_rename(%L, %L);', settings.relation_name, former_name),
+      'It was renamed, and the history follows.', 'none', false
+    where former_name <> settings.relation_name
+    union all
+    select format('select nightshift.add_retention_policy(%L, %L, %L, %L);', settings.relation_name, drop_after, settings.marker_column, settings.flag_column),
+      'Deleted rows are purged once they are older.', 'none', false
+    where drop_after is not null
+  loop
     if dry_run then
-      to_do := to_do || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+      to_do := to_do || nightshift.describe_step(step);
     else
       execute step.statement;
-      done := done || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+      done := done || nightshift.describe_step(step);
     end if;
   end loop;
-  if drop_after is not null then
-    policy := jsonb_build_object('statement', format('select nightshift.add_retention_policy(%L, %L);', relation::text, drop_after),
-      'why', 'Deleted rows are purged once they are older.', 'lock', 'none');
-    if dry_run then
-      to_do := to_do || policy;
-    else
-      perform nightshift.add_retention_policy(relation, drop_after, settings.marker_column, settings.flag_column);
-      done := done || policy;
-    end if;
-  end if;
   return jsonb_build_object('relation', relation::text, 'done', done, 'toDo', to_do,
     'advice', nightshift.soft_delete_advice(settings, unique_among_active));
 exception
@@ -22206,7 +22207,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e8b50867bf5024599739f1889add3d9c43f2e0d709b099bc18ce39b3def17df1', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'da5c88c88eaf6852dfad2095f59f69dc09913ff43ddb1e64b86079e8f219b805', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,
@@ -22225,67 +22226,68 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   describe_delete_triggers, describe_failure, describe_health_check, describe_holders, describe_holding_keys,
   describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
   describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
-  describe_run, describe_view, disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions,
-  due_by_marker, due_condition, duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete,
-  encrypt_deletion_events, estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure, extend_lease,
-  fates_of, fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with,
-  find_refresh, find_refresh_policy, find_relation, find_released_rows, find_rows, find_run, find_stranger, find_view,
-  finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows,
-  follow_released, follow_rename, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions,
-  free_partition_name, get_health, get_run, gone_of, grant_of_refresh, guard_child, guard_insert, guard_steps,
-  hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit,
-  health_checks, health_connections, health_database_growth, health_database_size, health_dead_tuples,
-  health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index,
-  health_hidden_partitions, health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes,
-  health_job_missed, health_jobs_failing, health_jobs_lost, health_jobs_partial, health_ledger_size, health_level,
-  health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
-  health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
-  health_replication_lag, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
-  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
-  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
-  hint_for_owner, history_names, history_secret, hold_cascades, hold_children, hold_parents, hold_partition_run,
-  hold_run, hold_table, in_days, index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete,
-  interval_start, intervals_of, is_active_condition, is_forced, is_large, is_of_realtime, is_published,
-  is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns,
-  key_in_words, key_of, keys_asked, keys_in_words, keys_to_parents, known_decisions, last_health_levels,
-  leaf_relations, left_alone, level_rank, list_deletion_events, list_partition_policies, list_refresh_policies,
-  list_retention_policies, list_runs, lock_for_change, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion,
-  mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh,
-  measure_backlog, measure_children, measure_default_partition, measure_for_run, measure_leaves, measure_references,
-  measure_retention_backlog, measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members,
-  mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment,
-  note_decisions, note_detaching, note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept,
-  only_needed, operation_time, other_owners, override_assignments, own_due_condition, pages_of, partition_faults,
-  partition_history, partition_key, partition_policies, partition_state, partition_suffix, partition_warnings,
-  partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
-  partitions_without_policy, parts_of_invalid_indexes, pause, pgcrypto_function, place_in_code, plan_delete,
-  plan_partition_maintenance, plan_restore, plan_retention_purge, plan_view_refresh, policy_members, policy_of_run,
-  policy_of_view, preview_retention_purge, preview_retirement, purge_batch, purge_counted, purge_decisions, purge_key,
-  purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_active, put_off,
-  raise_conflict, reach_rows, read_as_caller, read_partitions, read_pressure, reasons_of, reattach_partition,
-  record_batch, record_deletions, record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows,
-  redundant_indexes, reference_join, reference_tree, references_condition, referencing_keys, referred_tables,
-  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
-  related_policies, related_tables, release_default, released_row, remember_held, remove_health_threshold,
-  remove_partition_policy, remove_refresh_policy, remove_retention_policy, require_call, require_checked_keys,
-  require_few_due, require_health_checks, require_known_names, require_marker_index, require_no_rule,
-  require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership,
-  require_partition_policies, require_period, require_referencing_indexes, require_refresh_policies,
-  require_replica_identity, require_retention_policies, require_statistics, require_trusted, require_trusted_keys,
-  require_unrestricted, require_wanted, require_within_brake, resolve_references, restore, restore_keys,
-  restore_operation, restore_since, restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies,
-  retention_warnings, retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set,
-  rows_of_operation, rows_since, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of,
-  seal_deletion_event, secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings,
-  settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
-  soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
-  soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation,
-  stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number, trim_runs, trim_view_refreshes,
-  trusted_name, trusted_names, trusted_operator, unique_conflicts, unique_steps, unmute_triggers, unpause,
-  unreferenced_condition, untrusted_in_condition, use_secret, user_functions, users_of, usual_gap, usual_partition,
-  validate_default, view_of, view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued,
-  warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed,
-  why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity
+  describe_run, describe_step, describe_view, disable_soft_delete, drop_exclusion, drop_inherited_keys,
+  drop_retired_partitions, due_by_marker, due_condition, duplicates_query, edges_to_children, edges_to_parents,
+  enable_soft_delete, encrypt_deletion_events, estimate_rows, exclude_from_default, exclusion_of,
+  explain_attach_failure, extend_lease, fates_of, fences, find_covered_rows, find_due_among, find_key, find_moved_rows,
+  find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation, find_released_rows, find_rows,
+  find_run, find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view,
+  fix_of_step, follow_moved_rows, follow_released, follow_rename, follow_renames, follow_rows, follow_tables,
+  forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh, guard_child,
+  guard_insert, guard_steps, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
+  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
+  health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
+  health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
+  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
+  health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
+  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
+  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
+  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
+  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
+  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, history_names, history_secret,
+  hold_cascades, hold_children, hold_parents, hold_partition_run, hold_run, hold_table, in_days, index_columns,
+  index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start, intervals_of, is_active_condition,
+  is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state, job_states, jobs, join_condition,
+  json_number, keep_time, key_collation, key_columns, key_in_words, key_of, keys_asked, keys_in_words, keys_to_parents,
+  known_decisions, last_health_levels, leaf_relations, left_alone, level_rank, list_deletion_events,
+  list_partition_policies, list_refresh_policies, list_retention_policies, list_runs, lock_for_change, lock_holder,
+  lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs, marker_is_indexed, marker_walk,
+  may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
+  measure_default_partition, measure_for_run, measure_leaves, measure_references, measure_retention_backlog,
+  measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
+  name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
+  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, operation_time,
+  other_owners, override_assignments, own_due_condition, pages_of, partition_faults, partition_history, partition_key,
+  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
+  partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
+  pause, pgcrypto_function, place_in_code, plan_delete, plan_partition_maintenance, plan_restore, plan_retention_purge,
+  plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement,
+  purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released,
+  purge_slices, purge_steps, purge_waits, put_active, put_off, raise_conflict, reach_rows, read_as_caller,
+  read_partitions, read_pressure, reasons_of, reattach_partition, record_batch, record_deletions,
+  record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
+  reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
+  refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables,
+  release_default, released_row, remember_held, remove_health_threshold, remove_partition_policy,
+  remove_refresh_policy, remove_retention_policy, require_call, require_checked_keys, require_few_due,
+  require_health_checks, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
+  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
+  require_period, require_referencing_indexes, require_refresh_policies, require_replica_identity,
+  require_retention_policies, require_statistics, require_trusted, require_trusted_keys, require_unrestricted,
+  require_wanted, require_within_brake, resolve_references, restore, restore_keys, restore_operation, restore_since,
+  restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings,
+  retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_of_operation,
+  rows_since, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, seal_deletion_event,
+  secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner,
+  settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies,
+  soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view,
+  soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released,
+  subtract_held, subtract_row_sets, take_pending, time_of_number, trim_runs, trim_view_refreshes, trusted_name,
+  trusted_names, trusted_operator, unique_conflicts, unique_steps, unmute_triggers, unpause, unreferenced_condition,
+  untrusted_in_condition, use_secret, user_functions, users_of, usual_gap, usual_partition, validate_default, view_of,
+  view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs,
+  warn_of_namesake, warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop,
+  why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -185,6 +185,9 @@ const safeHere: Record<string, Record<string, string>> = {
   'soft-delete/deleted_since.sql': {
     'rules.source': 'run with the rights of the caller',
   },
+  'soft-delete/describe_step.sql': {
+    'step.statement': 'shown, and not executed',
+  },
   'soft-delete/disable_soft_delete.sql': {
     "substring(pg_get_indexdef(i.indexrelid) from ' USING btree( .*) WHERE ')":
       'columns of an index that is there',
@@ -192,7 +195,7 @@ const safeHere: Record<string, Record<string, string>> = {
     v: 'a view that is dropped, and not read',
   },
   'soft-delete/enable_soft_delete.sql': {
-    'step.statement': 'from soft_delete_steps and guard_steps',
+    'step.statement': 'from soft_delete_steps and guard_steps, or a call of ours',
   },
   'soft-delete/deleted_parent.sql': {
     'substr(parent.deleted, 2)': 'a condition on columns, from soft_delete_rules',

@@ -350,6 +350,21 @@ describe('a table that is enabled', () => {
     ).rejects.toMatchObject(refused('NS422', /not columns/));
   });
 
+  it('says the policy for the purge as it declares it, with the columns of the table', async () => {
+    await db.sql.unsafe(`alter table app.orders add "gone at" timestamptz, add gone boolean`);
+    const options = `marker_column => 'gone at', flag_column => 'gone', drop_after => '30 days'`;
+    const { toDo } = await call(`enable_soft_delete('app.orders', ${options}, dry_run => true)`);
+    const { done } = await call(`enable_soft_delete('app.orders', ${options})`);
+    expect(done.map(({ statement }) => statement)).toEqual(toDo.map(({ statement }) => statement));
+    const declared = () =>
+      db.sql`select drop_after::text, marker_column, flag_column from nightshift.retention_policies`;
+    const policy = [{ drop_after: '30 days', marker_column: 'gone at', flag_column: 'gone' }];
+    expect(await declared()).toEqual(policy);
+    await db.sql`select nightshift.remove_retention_policy('app.orders')`;
+    await db.sql.unsafe(done.at(-1)?.statement ?? '');
+    expect(await declared()).toEqual(policy);
+  });
+
   it('has a policy for the purge when it is given one', async () => {
     await call(`enable_soft_delete('app.orders', drop_after => '30 days')`);
     expect(

@@ -30,9 +30,7 @@ declare
   step nightshift.ddl_step;
   done jsonb := '[]';
   to_do jsonb := '[]';
-  policy jsonb;
   former_name text;
-  renamed jsonb;
   guards constant boolean := coalesce(
     guard, (select bool_or(c.guarded) from nightshift.soft_delete_cascades c where c.relation = enable_soft_delete.relation), false);
   edges oid[];
@@ -69,22 +67,12 @@ begin
   edges := nightshift.cascade_keys(settings.relation, cascade);
   for step in select s.* from nightshift.soft_delete_steps(settings, unique_among_active) s loop
     if dry_run or step.outside_transaction or to_do <> '[]' and step.statement ~ '^(alter table .+ drop constraint |drop index )' then
-      to_do := to_do || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+      to_do := to_do || nightshift.describe_step(step);
     else
       execute step.statement;
-      done := done || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+      done := done || nightshift.describe_step(step);
     end if;
   end loop;
-  if former_name <> settings.relation_name then
-    renamed := jsonb_build_object('statement', format('select nightshift.follow_rename(%L, %L);', relation::text, former_name),
-      'why', 'It was renamed, and the history follows.', 'lock', 'none');
-    if dry_run then
-      to_do := to_do || renamed;
-    else
-      perform nightshift.follow_rename(relation, former_name);
-      done := done || renamed;
-    end if;
-  end if;
   if not dry_run then
     delete from nightshift.soft_delete_tables t
     where not exists (select from pg_catalog.pg_class c where c.oid = t.relation);
@@ -102,24 +90,24 @@ begin
     -- A new view is not known to the Data API before it reads the schema again.
     notify pgrst, 'reload schema';
   end if;
-  for step in select s.* from nightshift.guard_steps(settings.relation, case when guards then edges else '{}' end) s loop
+  for step in
+    select g.* from nightshift.guard_steps(settings.relation, case when guards then edges else '{}' end) g
+    union all
+    select format('select nightshift.follow_rename(%L, %L);', settings.relation_name, former_name),
+      'It was renamed, and the history follows.', 'none', false
+    where former_name <> settings.relation_name
+    union all
+    select format('select nightshift.add_retention_policy(%L, %L, %L, %L);', settings.relation_name, drop_after, settings.marker_column, settings.flag_column),
+      'Deleted rows are purged once they are older.', 'none', false
+    where drop_after is not null
+  loop
     if dry_run then
-      to_do := to_do || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+      to_do := to_do || nightshift.describe_step(step);
     else
       execute step.statement;
-      done := done || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+      done := done || nightshift.describe_step(step);
     end if;
   end loop;
-  if drop_after is not null then
-    policy := jsonb_build_object('statement', format('select nightshift.add_retention_policy(%L, %L);', relation::text, drop_after),
-      'why', 'Deleted rows are purged once they are older.', 'lock', 'none');
-    if dry_run then
-      to_do := to_do || policy;
-    else
-      perform nightshift.add_retention_policy(relation, drop_after, settings.marker_column, settings.flag_column);
-      done := done || policy;
-    end if;
-  end if;
   return jsonb_build_object('relation', relation::text, 'done', done, 'toDo', to_do,
     'advice', nightshift.soft_delete_advice(settings, unique_among_active));
 exception

@@ -58,6 +58,7 @@ export function showPlan(
     if (kind.settledBy !== onConflict) say(`  Fix: ${kind.fix} Without it, they stay deleted.`);
   }
   if (moreConflicts) note('\nThere are more conflicts than the first 1,000 that it looks for.');
-  if (conflicts.length > 0) note('\nWhat belongs to a row that stays deleted stays deleted with it.');
+  if (conflicts.length > 0)
+    note('\nWhat belongs to a row that stays deleted stays deleted with it.');
   note('What a trigger or a check refuses, only the restore itself tells.');
 }

@@ -7,7 +7,13 @@ export {
   RowNotFoundError,
   SoftDeleteError,
 } from './errors.ts';
-export { type DeletionPlan, planDelete, planRestore, type RestorationPlan } from './plan.ts';
+export {
+  type DeletionPlan,
+  planDelete,
+  planRestore,
+  type RestorationPlan,
+  type ToRestore,
+} from './plan.ts';
 export { type Put, putActive } from './put-active.ts';
 export {
   type OnConflict,

@@ -34,13 +34,18 @@ export async function planDelete<
 }
 
 export interface RestorationPlan {
+  /** Rows that are deleted and would come back, those with something in the way included. */
   tables: { relation: string; rows: number }[];
-  /** The first 1,000. What a trigger says, only the restore itself tells. */
+  /** Of keys that were given: rows that are active. */
+  notDeleted: number;
+  /** Of keys that were given: those without a row, or with one that row level security keeps from this user. */
+  notFound: number;
+  /** The first 1,000. What belongs to one of these rows stays deleted with it; what a trigger says, only the restore itself tells. */
   conflicts: {
     relation: string;
     /** A value, or an object where the key has several columns. */
     key: unknown;
-    /** An active row has taken its unique value, or it belongs to a row that another operation deleted. */
+    /** Another row has its unique value, or it belongs to a deleted row that does not come back with it. */
     kind: 'unique' | 'parent_deleted';
     constraint: string;
     /** The key of that row. */
@@ -50,16 +55,48 @@ export interface RestorationPlan {
 }
 
 /**
- * What `restoreOperation` would restore, and what is in its way. It changes nothing, and has the rights of the client. Errors:
- * SoftDeleteError NS404, the operation has no rows that are deleted, in tables that are for this user.
+ * What is to be planned: the restore of an operation, of keys (up to 10,000), or of all that was deleted since a moment, which
+ * is for a secret key only.
  */
-export async function planRestore<Database>(
+export type ToRestore<Database, Name, Key = KeyOf<Database, Name>> =
+  | string
+  | { table: Name; keys: Given<Key> | readonly Given<Key>[] }
+  | { table: Name; since: string };
+
+/**
+ * What `restoreOperation`, `restore` or `restoreSince` would restore, and what is in its way. It changes nothing, and has the
+ * rights of the client. A single key that is not deleted or not there is counted.
+ *
+ *     await planRestore(client, operation);
+ *     await planRestore(client, { table: 'public.orders', keys: [17, 18] });
+ *     await planRestore(client, { table: 'public.orders', since: '2026-03-01T12:00:00Z' });
+ *
+ * Errors: SoftDeleteError NS403 not for users; NS404 the operation has no rows that are deleted, in tables that are for this
+ * user, or soft delete is not enabled; NS422 no key of this table.
+ */
+export async function planRestore<
+  Database,
+  Name extends TableName<Database>,
+  Key = KeyOf<Database, Name>,
+>(
   client: Client<Database>,
-  operation: string,
+  what: ToRestore<Database, Name, Key>,
   { signal }: { signal?: AbortSignal | undefined } = {},
 ): Promise<RestorationPlan> {
-  const about: About = { operation, signal };
-  return (await call(client, 'plan_restore', { operation }, isRestorationPlan, about)).answer;
+  const about: About =
+    typeof what === 'string' ? { operation: what, signal } : { table: what.table, signal };
+  const args = typeof what === 'string' ? { operation: what } : inTable(what, about);
+  return (await call(client, 'plan_restore', args, isRestorationPlan, about)).answer;
+}
+
+function inTable<Key>(
+  what: { table: string; keys: Key | readonly Key[] } | { table: string; since: string },
+  about: About,
+) {
+  const relation = relationOf(what.table);
+  if ('since' in what) return { relation, since: what.since };
+  const list = isSingle(what.keys) ? [what.keys] : [...what.keys];
+  return { relation, keys: keysForJson(list, about) };
 }
 
 const isRestorationPlan = (data: unknown): data is RestorationPlan =>

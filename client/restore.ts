@@ -197,12 +197,12 @@ export type RestorationSince<Key = unknown> = Omit<Restoration<Key>, 'notDeleted
 /**
  * Restores the rows of a table that were deleted at a moment or later, whoever deleted them, the earliest first. What went
  * along with them in other tables comes back by a call for each of those, after this one. Batches and repeats are those of
- * `restoreOperation`. No such row is no error.
+ * `restoreOperation`. No such row is no error. For a secret key only.
  *
  *     await restoreSince(client, 'public.orders', '2026-03-01T12:00:00Z');
  *
- * Errors: RestoreConflictError with onConflict 'fail'. Otherwise SoftDeleteError: NS403 not for users, or in the name of
- * another; NS404 soft delete is not enabled. The signal's reason, when aborted.
+ * Errors: RestoreConflictError with onConflict 'fail'. Otherwise SoftDeleteError: 42501 a user asks; NS404 soft delete is not
+ * enabled. The signal's reason, when aborted.
  */
 export async function restoreSince<
   Database,

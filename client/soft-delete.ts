@@ -8,7 +8,10 @@ export interface DeleteOptions {
   by?: string | undefined;
   /** Why, in words. It is kept with each row. */
   reason?: string | undefined;
-  /** From `startOperation`: to delete from several tables in one operation, or to go on with one that stopped. At most a day old. */
+  /**
+   * From `startOperation`: to delete from several tables in one operation, or to go on with one that stopped. At most a day
+   * old, and of a user one in which nobody else has deleted anything.
+   */
   operation?: string | undefined;
   /** The hash of `planDelete`, for up to 1,000 keys: NS409 when other rows would go by now, and nothing is deleted. */
   confirmed?: string | undefined;

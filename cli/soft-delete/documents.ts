@@ -7,6 +7,7 @@ export const enabled = z.object({
   relation: z.string(),
   done: z.array(ddlStep),
   toDo: z.array(ddlStep),
+  advice: z.array(ddlStep),
 });
 export type Enabled = z.output<typeof enabled>;
 
@@ -84,6 +85,8 @@ export type DeletionStats = z.output<typeof deletionStats>;
 
 export const restorationPlan = z.object({
   tables: z.array(z.object({ relation: z.string(), rows: z.number() })),
+  notDeleted: z.number(),
+  notFound: z.number(),
   conflicts: z.array(
     z.object({
       relation: z.string(),

@@ -10,6 +10,7 @@ import { callFor } from './call.ts';
 import { type DdlStep, type Enabled, enabled } from './documents.ts';
 import { forEachTable } from './each-table.ts';
 import { executeSteps } from './execute-steps.ts';
+import { explain } from './explain.ts';
 
 interface Options {
   marker?: string;
@@ -70,7 +71,10 @@ async function enable(tables: string[], options: Options): Promise<void> {
   const direct = databaseUrl ? directTo(databaseUrl) : undefined;
   const documents = await forEachTable(tables, async (table) => {
     const document = await enableTable(rpc, direct, table, options);
-    if (!options.json) show(document, options);
+    if (!options.json) {
+      show(document, options);
+      for (const { statement, why } of document.advice) explain('advice', why, statement);
+    }
     return document;
   });
   if (options.json) printJson(documents);

@@ -3,11 +3,12 @@ import type { Command } from 'commander';
 import { connect } from '../connect.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { table } from '../table.ts';
-import { note, printJson, say } from '../ui.ts';
-import { onCommandLine, quoted } from '../words.ts';
+import { printJson, say } from '../ui.ts';
+import { quoted } from '../words.ts';
 import { asOwner, directTo } from './as-owner.ts';
 import { callFor } from './call.ts';
 import { type Inspected, inspected } from './documents.ts';
+import { explain } from './explain.ts';
 
 export function addInspect(group: Command): void {
   group
@@ -69,10 +70,4 @@ function show(found: Inspected): void {
     }
     for (const { statement, why } of advice) explain('advice', why, statement);
   }
-}
-
-function explain(level: 'missing' | 'advice', why: string, statement: string | null): void {
-  say(`  ${styleText(level === 'missing' ? 'red' : 'yellow', level)}: ${why}`);
-  if (statement === null) note('    Nothing that Nightshift executes mends it.');
-  else say(`    ${styleText('cyan', onCommandLine(statement).replaceAll('\n', '\n    '))}`);
 }

@@ -45,7 +45,7 @@ export function addRestore(group: Command): void {
     )
     .option('--by <who>', 'who restores, for the history (default: you)')
     .option('--why <text>', 'why, for the history')
-    .option('--dry-run', 'of an operation: only say what would come back, and what is in the way')
+    .option('--dry-run', 'only say what would come back, and what is in the way')
     .option('--json', 'print it as JSON')
     .action(restore);
 }
@@ -56,19 +56,9 @@ async function restore(table: string | undefined, keys: string[], options: Optio
   if (table === undefined ? since !== undefined : (keys.length === 0) === (since === undefined)) {
     throw whatToRestore();
   }
-  if (options.dryRun && operation === undefined) throw noDryRun();
   const { rpc } = await connect();
-  if (options.dryRun && operation !== undefined) {
-    const plan = await callFor(
-      rpc,
-      'plan_restore',
-      `operation ${operation}`,
-      { operation },
-      restorationPlan,
-    );
-    if (options.json) printJson(plan);
-    else showPlan(plan, options.onConflict);
-    if (conflictsLeft(plan, options.onConflict)) process.exitCode = exitCodes.failed;
+  if (options.dryRun) {
+    await plan(rpc, table, keys, options);
     return;
   }
   const restored = await (operation !== undefined
@@ -88,11 +78,24 @@ function whatToRestore(): NightshiftError {
   });
 }
 
-function noDryRun(): NightshiftError {
-  return new NightshiftError('NS422', '--dry-run is for an operation', {
-    detail: 'Nothing was restored.',
-    hint: 'Pass --operation with the deletion_id of a row: npm run nightshift -- soft-delete restore --operation <id> --dry-run',
-  });
+async function plan(
+  rpc: Rpc,
+  table: string | undefined,
+  keys: string[],
+  { operation, since, onConflict, json }: Options,
+): Promise<void> {
+  const args: Functions['plan_restore']['Args'] = {
+    ...(operation !== undefined && { operation }),
+    ...(table !== undefined && { relation: table }),
+    ...(table !== undefined && (since !== undefined ? { since } : { keys: keys.map(keyOf) })),
+  };
+  const subject = table ?? `operation ${operation}`;
+  const planned = await callFor(rpc, 'plan_restore', subject, args, restorationPlan);
+  if (json) printJson(planned);
+  else showPlan(planned, onConflict);
+  // As the restore itself, to which a single key that is not deleted or not there is an error.
+  const nothingToDo = keys.length === 1 && planned.notDeleted + planned.notFound === 1;
+  if (nothingToDo || conflictsLeft(planned, onConflict)) process.exitCode = exitCodes.failed;
 }
 
 /** What all ways of restoring take. */

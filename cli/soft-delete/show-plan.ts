@@ -1,7 +1,7 @@
 import { table } from '../table.ts';
 import { count, note, say } from '../ui.ts';
 import type { RestorationPlan } from './documents.ts';
-import { firstOf } from './show-restored.ts';
+import { firstOf, sayLeftAlone } from './show-restored.ts';
 
 type Conflict = RestorationPlan['conflicts'][number];
 
@@ -11,7 +11,7 @@ const kinds: Record<
   { inWords: (constraint: string) => string; settledBy: string; fix: string }
 > = {
   unique: {
-    inWords: (constraint) => `an active row has the values that ${constraint} keeps unique`,
+    inWords: (constraint) => `another row has the values that ${constraint} keeps unique`,
     settledBy: 'replace',
     fix: 'Give either row another value, or delete the active one: --on-conflict replace.',
   },
@@ -28,7 +28,7 @@ export function conflictsLeft({ conflicts }: RestorationPlan, onConflict?: strin
 }
 
 export function showPlan(
-  { tables, conflicts, moreConflicts }: RestorationPlan,
+  { tables, conflicts, moreConflicts, notDeleted, notFound }: RestorationPlan,
   onConflict?: string,
 ): void {
   say('Nothing was restored. What would come back, unless something is in its way:');
@@ -43,6 +43,7 @@ export function showPlan(
     ];
   });
   console.log(table(['table', 'deleted', 'something in the way'], rows, [1, 2]));
+  sayLeftAlone({ notDeleted, notFound });
   const reasons = Map.groupBy(
     conflicts,
     ({ relation, kind, constraint }) => `${relation}: ${kinds[kind].inWords(constraint)}`,
@@ -57,5 +58,7 @@ export function showPlan(
     if (kind.settledBy !== onConflict) say(`  Fix: ${kind.fix} Without it, they stay deleted.`);
   }
   if (moreConflicts) note('\nThere are more conflicts than the first 1,000 that it looks for.');
+  if (conflicts.length > 0)
+    note('\nWhat belongs to a row that stays deleted stays deleted with it.');
   note('What a trigger or a check refuses, only the restore itself tells.');
 }

@@ -27,8 +27,7 @@ export function showRestored(restored: Restored): void {
   const { parents, replaced, notDeleted = 0, notFound = 0 } = restored;
   if (parents > 0) say(`Rows that they belong to came back as well: ${count(parents)}`);
   if (replaced > 0) say(`Active rows that were deleted in their place: ${count(replaced)}`);
-  if (notDeleted > 0) say(`Not deleted: ${count(notDeleted)}`);
-  if (notFound > 0) say(`Not there, or purged already: ${count(notFound)}`);
+  sayLeftAlone({ notDeleted, notFound });
   const reasons = Map.groupBy(restored.failed, (row) => `${row.relation}: ${reasonOf(row)}`);
   for (const [reason, failed] of reasons) {
     say(`\n${reason}`);
@@ -39,6 +38,12 @@ export function showRestored(restored: Restored): void {
       'They stay deleted. --on-conflict restore_parents or replace gets past what is in the way.',
     );
   }
+}
+
+/** Of keys that were given. */
+export function sayLeftAlone(keys: { notDeleted: number; notFound: number }): void {
+  if (keys.notDeleted > 0) say(`Not deleted: ${count(keys.notDeleted)}`);
+  if (keys.notFound > 0) say(`Not there, or purged already: ${count(keys.notFound)}`);
 }
 
 export function firstOf(keys: readonly string[]): string {

@@ -752,7 +752,6 @@ export type Database = {
           relation_name: string
           views: boolean
           check_soft_delete: undefined | null
-          soft_delete_advice: Json | null
         }
         Insert: {
           active_indexes?: string[]
@@ -1525,6 +1524,10 @@ export type Database = {
         Args: { run: Database["nightshift"]["Tables"]["runs"]["Row"] }
         Returns: Json
       }
+      describe_step: {
+        Args: { step: Database["nightshift"]["CompositeTypes"]["ddl_step"] }
+        Returns: Json
+      }
       describe_view: {
         Args: {
           as_of: string
@@ -1844,6 +1847,10 @@ export type Database = {
           scope: unknown[]
         }
         Returns: Record<string, unknown>
+      }
+      follow_rename: {
+        Args: { former_name: string; relation: unknown }
+        Returns: undefined
       }
       follow_renames: { Args: Record<PropertyKey, never>; Returns: undefined }
       follow_rows: {
@@ -2321,6 +2328,7 @@ export type Database = {
         Args: { otherwise: string; owner: unknown }
         Returns: string
       }
+      history_names: { Args: { relation: unknown }; Returns: string[] }
       history_secret: { Args: Record<PropertyKey, never>; Returns: string }
       hold_cascades: {
         Args: { rows: Database["nightshift"]["CompositeTypes"]["row_set"][] }
@@ -2421,6 +2429,13 @@ export type Database = {
           lower: string
           upper: string
         }[]
+      }
+      is_active_condition: {
+        Args: {
+          condition: string
+          settings: Database["nightshift"]["Tables"]["soft_delete_tables"]["Row"]
+        }
+        Returns: boolean
       }
       is_forced: {
         Args: {
@@ -2844,7 +2859,15 @@ export type Database = {
         Args: { fence: number; only_tables?: string[]; run_id: string }
         Returns: Json
       }
-      plan_restore: { Args: { operation: string }; Returns: Json }
+      plan_restore: {
+        Args: {
+          keys?: Json
+          operation?: string
+          relation?: unknown
+          since?: string
+        }
+        Returns: Json
+      }
       plan_retention_purge: {
         Args: { fence: number; only_relations?: string[]; run_id: string }
         Returns: Json
@@ -3355,6 +3378,15 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      rows_since: {
+        Args: {
+          after: Json
+          max_rows: number
+          relation: unknown
+          since: string
+        }
+        Returns: Record<string, unknown>
+      }
       run_by_hand: { Args: { policies: unknown }; Returns: string }
       run_health_check: {
         Args: {
@@ -3374,7 +3406,6 @@ export type Database = {
       }
       scan_of: { Args: { relation: unknown }; Returns: string }
       scan_time_of: { Args: { relation: unknown }; Returns: string }
-      seal: { Args: { content: Json; secret_name: string }; Returns: string }
       secure_partition: { Args: { partition: unknown }; Returns: undefined }
       secure_partitions: { Args: { parent: unknown }; Returns: Json }
       set_health_threshold: {
@@ -3425,6 +3456,7 @@ export type Database = {
       soft_delete_advice: {
         Args: {
           settings: Database["nightshift"]["Tables"]["soft_delete_tables"]["Row"]
+          unique_among_active?: string[]
         }
         Returns: Json
       }
@@ -3485,6 +3517,7 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      soft_delete_views: { Args: { relation: unknown }; Returns: unknown[] }
       soft_delete_where: {
         Args: {
           condition: Json
@@ -3567,6 +3600,19 @@ export type Database = {
         Args: { relation: unknown }
         Returns: Record<string, unknown>[]
       }
+      unique_steps: {
+        Args: {
+          settings: Database["nightshift"]["Tables"]["soft_delete_tables"]["Row"]
+          unique_among_active: string[]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["ddl_step"][]
+        SetofOptions: {
+          from: "*"
+          to: "ddl_step"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       unmute_triggers: {
         Args: { relation: unknown; states: Json }
         Returns: undefined
@@ -3580,6 +3626,10 @@ export type Database = {
         Returns: string
       }
       untrusted_in_condition: { Args: { trigger: unknown }; Returns: string }
+      use_secret: {
+        Args: { action: string; content: string; secret_name: string }
+        Returns: Record<string, unknown>
+      }
       user_functions: { Args: Record<PropertyKey, never>; Returns: unknown[] }
       users_of: { Args: { relation: unknown }; Returns: string }
       usual_gap: { Args: { job: string }; Returns: string }

@@ -120,6 +120,9 @@ In another terminal:
   npm run nightshift -- run view-refresh
   npm run nightshift -- plan partition-maintenance
   npm run nightshift -- run partition-maintenance
+  npm run nightshift -- soft-delete inspect
+  npm run nightshift -- soft-delete stats
+  npm run nightshift -- soft-delete restore public.user_workouts --since 2026-01-01 --dry-run
   curl http://127.0.0.1:${httpPort}/health
   set -a; . ./.env.local; curl -X POST http://127.0.0.1:${httpPort}/jobs/retention-purge/runs -H "authorization: Bearer $NIGHTSHIFT_HTTP_TOKEN" -d '{"dryRun": true}'
 

@@ -58,7 +58,9 @@ describe('nightshift soft-delete', () => {
       );
       expect(real.code).toBe(0);
       const again = await softDelete('enable', 'shop.orders', '--cascade', 'shop.lines');
-      expect(again.stdout).toBe('shop.orders: it had all it needs\n');
+      expect(again.stdout).toMatch(
+        /^shop\.orders: it had all it needs\n {2}advice: .*orders_sku_key[^\n]*\n {4}npm run nightshift -- soft-delete enable shop\.orders --unique sku\n$/,
+      );
       const guarded = await softDelete('enable', 'shop.orders', '--guard', '--dry-run');
       expect(guarded.stdout).toMatch(
         /create trigger zz_nightshift_guard_\S+[\s\S]*Lock: SHARE ROW EXCLUSIVE on shop\.lines/,
@@ -277,7 +279,7 @@ describe('nightshift soft-delete', () => {
       const { stdout, code } = await softDelete(...args);
       expect(stdout).toMatch(/shop\.orders .* 20 .* 2 /);
       expect(stdout).toMatch(
-        /shop\.orders: an active row has the values that \S+ keeps unique\n.*1 \(101\), 2 \(102\)\n {2}Fix: .*--on-conflict replace/,
+        /shop\.orders: another row has the values that \S+ keeps unique\n.*1 \(101\), 2 \(102\)\n {2}Fix: .*--on-conflict replace/,
       );
       expect(stdout).not.toContain('secret');
       expect(code).toBe(1);
@@ -306,6 +308,36 @@ describe('nightshift soft-delete', () => {
       expect((await softDelete(...args, '--on-conflict', 'restore_parents')).code).toBe(0);
     });
 
+    it.each([
+      ['keys', ['1', '2', '25', '999']],
+      ['a moment', ['--since', '2026-01-02T00:00:00Z']],
+    ])('plans the restore of %s, and changes nothing', async (_, asked) => {
+      await db.sql`insert into shop.orders values (102, 'sku 2', 'a secret')`;
+      const args = ['restore', 'shop.orders', ...asked, '--dry-run'];
+      const planned = await softDelete(...args);
+      expect(planned.stdout).toMatch(/shop\.orders .* 1 /);
+      expect(planned.stdout).toMatch(
+        /keeps unique\n.* 2 \(102\)\n {2}Fix: .*--on-conflict replace/,
+      );
+      expect(planned.code).toBe(1);
+      expect(await deletedOf('shop.orders')).toBe(20);
+      expect((await softDelete(...args, '--on-conflict', 'replace')).code).toBe(0);
+      const plan = JSON.parse((await softDelete(...args, '--json')).stdout);
+      const done = JSON.parse((await softDelete(...args.slice(0, -1), '--json')).stdout);
+      const { restored, failed, ...leftAlone } = done;
+      expect(plan.tables[0].rows).toBe(restored['shop.orders'] + failed.length);
+      expect({ notDeleted: 0, notFound: 0, ...leftAlone }).toMatchObject({
+        notDeleted: plan.notDeleted,
+        notFound: plan.notFound,
+      });
+    });
+
+    it('plans the restore of a row that is not deleted as one that would fail', async () => {
+      const { stdout, code } = await softDelete('restore', 'shop.orders', '25', '--dry-run');
+      expect(stdout).toMatch(/Not deleted: 1/);
+      expect(code).toBe(1);
+    });
+
     it('restores more than fits a page, and tells how far it is', async () => {
       await db.sql.unsafe(
         `insert into shop.lines select i, null from generate_series(1001, 12000) i`,
@@ -331,12 +363,6 @@ describe('nightshift soft-delete', () => {
     it.each<[string, string[], RegExp, number]>([
       ['nothing to restore', ['restore'], /It takes an operation, or a table and keys/, 2],
       ['a table without keys', ['restore', 'shop.orders'], /It takes an operation, or a table/, 2],
-      [
-        'a dry run of keys',
-        ['restore', 'shop.orders', '1', '--dry-run'],
-        /--dry-run is for an operation/,
-        2,
-      ],
       ['half an operation', ['restore', '--operation', '0199'], /It takes a whole uuid/, 2],
       [
         'a table that is not there',

@@ -219,6 +219,8 @@ describe('several keys of which one cannot come back', () => {
       select deletion_id as operation from app.orders where id = 2`;
     expect(await planRestore(service(), operation)).toEqual({
       tables: [{ relation: 'app.orders', rows: 3 }],
+      notDeleted: 0,
+      notFound: 0,
       conflicts: [
         {
           relation: 'app.orders',
@@ -229,6 +231,19 @@ describe('several keys of which one cannot come back', () => {
         },
       ],
       moreConflicts: false,
+    });
+  });
+
+  it.each([
+    ['keys', { table: 'app.orders', keys: [1, 2, 4] } as const, 2, 1],
+    ['a single key', { table: 'app.orders', keys: 2 } as const, 1, 0],
+    ['a moment', { table: 'app.orders', since: '2020-01-01T00:00:00Z' } as const, 3, 0],
+  ])('are planned for %s as well', async (_, what, rows, notDeleted) => {
+    expect(await planRestore(service(), what)).toMatchObject({
+      tables: [{ relation: 'app.orders', rows }],
+      notDeleted,
+      notFound: 0,
+      conflicts: [{ key: 2, kind: 'unique', blocking: 4 }],
     });
   });
 

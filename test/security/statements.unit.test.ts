@@ -93,9 +93,9 @@ const noRelations: Record<string, string> = {
   'pg_get_constraintdef(k.oid)':
     'by Postgres, of a key of the partitioned table, whose owner is trusted',
   'nightshift.count_rows(seeds)': 'a number',
-  "nightshift.pgcrypto_function('pgp_sym_decrypt', 'bytea, text')":
+  "nightshift.pgcrypto_function('pgp_sym_decrypt_bytea', 'bytea, text')":
     'a function, looked up by its extension, in a trusted schema',
-  "nightshift.pgcrypto_function('pgp_sym_encrypt', 'text, text, text')":
+  "nightshift.pgcrypto_function('pgp_sym_encrypt_bytea', 'bytea, text, text')":
     'a function, looked up by its extension, in a trusted schema',
   'nightshift.count_rows(seeds) + max_rows': 'a number',
   'nightshift.count_rows(seeds) + max_rows + 1': 'a number',
@@ -192,14 +192,17 @@ const safeHere: Record<string, Record<string, string>> = {
   'soft-delete/deleted_since.sql': {
     'rules.source': 'run with the rights of the caller',
   },
+  'soft-delete/describe_step.sql': {
+    'step.statement': 'shown, and not executed',
+  },
   'soft-delete/disable_soft_delete.sql': {
     "substring(pg_get_indexdef(i.indexrelid) from ' USING btree( .*) WHERE ')":
       'columns of an index that is there',
     'i.name': 'an index in the schema of a table that the guard was asked for',
-    'v.view_name': 'a view of ours beside a table that the guard was asked for',
+    v: 'a view that is dropped, and not read',
   },
   'soft-delete/enable_soft_delete.sql': {
-    'step.statement': 'from soft_delete_steps and guard_steps',
+    'step.statement': 'from soft_delete_steps and guard_steps, or a call of ours',
   },
   'soft-delete/deleted_parent.sql': {
     'substr(parent.deleted, 2)': 'a condition on columns, from soft_delete_rules',
@@ -221,7 +224,8 @@ const safeHere: Record<string, Record<string, string>> = {
     'edge.children into children using new_keys': 'run with the rights of the caller',
   },
   'soft-delete/plan_restore.sql': {
-    'edge.blocking into blocking using page.keys, operation': 'run with the rights of the caller',
+    'edge.in_the_way into in_the_way using since, page.keys, operation':
+      'run with the rights of the caller',
   },
   'soft-delete/put_active.sql': {
     among: 'a condition on columns',
@@ -237,7 +241,7 @@ const safeHere: Record<string, Record<string, string>> = {
     'edge.deleted_parents into parents using portion': 'run with the rights of the caller',
     'rules.source': 'run with the rights of the caller',
   },
-  'soft-delete/restore_since.sql': {
+  'soft-delete/rows_since.sql': {
     "regexp_replace(rules.source, '^only ', '')": 'run with the rights of the caller',
     'rules.source': 'run with the rights of the caller',
   },
@@ -263,7 +267,7 @@ const safeHere: Record<string, Record<string, string>> = {
     'a.statement': 'shown, and not executed',
   },
   'soft-delete/soft_delete_steps.sql': {
-    'function nightshift.%s(%s%s)': 'a function of ours',
+    'function nightshift.%s': 'a function of ours',
   },
   'soft-delete/soft_delete_where.sql': {
     only_if: 'a condition on columns',

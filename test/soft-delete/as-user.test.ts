@@ -129,6 +129,7 @@ describe('a user', () => {
       `deletion_stats('app.notes')`,
       `list_deletion_events('app.notes')`,
       `restore_since('app.notes', now())`,
+      `plan_restore(relation => 'app.notes', since => now())`,
     ]) {
       await expect(asAnn(expression), expression).rejects.toMatchObject({ code: '42501' });
     }
@@ -136,6 +137,7 @@ describe('a user', () => {
     for (const expression of [
       `soft_delete_where('app.notes', ${all})`,
       `plan_delete('app.notes', '[1]')`,
+      `plan_restore(relation => 'app.notes', keys => '[1]')`,
       `deleted_since('app.notes')`,
       `deletions_since('app.notes', '0', 0)`,
       `put_active('app.notes', '{"slug": "x"}', 'slug')`,

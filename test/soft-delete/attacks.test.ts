@@ -195,3 +195,145 @@ it('serves a role whose name has capitals', async () => {
   expect(answer).toMatchObject({ deleted: 1 });
   await db.sql`drop owned by "Nightly-Job"`;
 });
+
+describe('in the name of another', () => {
+  const [ann, bob] = [
+    'a0000000-0000-4000-8000-000000000001',
+    'b0000000-0000-4000-8000-000000000002',
+  ];
+  beforeEach(() =>
+    db.sql.unsafe(`
+      grant usage on schema app to anon, authenticated, service_role;
+      grant select, insert, update on app.tasks, app.projects to anon, authenticated, service_role;
+    `),
+  );
+  const as = (role: string, sub: string | undefined, statement: string) =>
+    db.sql.begin(async (sql) => {
+      await sql`select set_config('request.jwt.claims', ${JSON.stringify({ role, sub })}, true)`;
+      await sql`set local role ${sql(role)}`;
+      return sql.unsafe(statement);
+    });
+  const insertAs = (role: string, sub: string | undefined, by: string | null, operation = 'null') =>
+    as(
+      role,
+      sub,
+      `insert into app.tasks (id, deleted_at, deleted_by, deletion_id)
+       values (10, now(), ${by === null ? 'null' : `'${by}'`}, ${operation})`,
+    );
+
+  it.each([
+    ['authenticated', ann, bob, 'null'],
+    ['authenticated', ann, null, 'gen_random_uuid()'],
+    ['authenticated', ann, ann, 'gen_random_uuid()'],
+    ['anon', undefined, ann, 'null'],
+    ['anon', undefined, null, 'gen_random_uuid()'],
+  ])(
+    '%s (%s) inserts no row that is deleted by %s with operation %s',
+    async (role, sub, by, id) => {
+      await expect(insertAs(role, sub, by, id)).rejects.toMatchObject({
+        code: 'NS403',
+        hint: expect.stringContaining('deleted_by'),
+      });
+      expect(await deletedTasks()).toEqual([]);
+    },
+  );
+
+  it.each([
+    ['authenticated', ann, ann, 'null'],
+    ['authenticated', ann, null, 'null'],
+    ['anon', undefined, null, 'null'],
+    ['service_role', undefined, bob, 'gen_random_uuid()'],
+  ])('%s (%s) inserts a row that is deleted by %s with operation %s', async (role, sub, by, id) => {
+    await insertAs(role, sub, by, id);
+    expect(await deletedTasks()).toEqual([10]);
+  });
+
+  it('the owner imports what another system has deleted, by a function that users call, too', async () => {
+    await db.sql.unsafe(`
+      create function app.import_task() returns void language sql security definer as
+      $$ insert into app.tasks (id, deleted_at, deleted_by) values (10, '2026-01-01', '${bob}') $$;
+      grant execute on function app.import_task to authenticated;
+    `);
+    await as('authenticated', ann, 'select app.import_task()');
+    expect(await deletedTasks()).toEqual([10]);
+  });
+
+  it('nobody inserts by the flag of a table either, or into a partition', async () => {
+    await db.sql.unsafe(`
+      create table app.mails (id integer primary key, gone_at timestamptz, "isGone" boolean, "who's" text) partition by range (id);
+      create table app.mails_1 partition of app.mails for values from (0) to (100);
+      select nightshift.enable_soft_delete('app.mails', marker_column => 'gone_at', flag_column => 'isGone', by_column => 'who''s');
+      create table app.mails_2 partition of app.mails for values from (100) to (200);
+      grant insert on app.mails to authenticated;
+    `);
+    for (const id of [1, 101]) {
+      await expect(
+        as(
+          'authenticated',
+          ann,
+          `insert into app.mails (id, "isGone", "who's") values (${id}, true, '${bob}')`,
+        ),
+      ).rejects.toMatchObject({ code: 'NS403' });
+    }
+  });
+
+  it('nobody who has no name deletes by a plain update', async () => {
+    await as(
+      'anon',
+      undefined,
+      `update app.tasks set deleted_at = '2020-01-01', deleted_by = '${ann}' where id = 1`,
+    );
+    expect(
+      await db.sql`select deleted_by, deleted_at > now() - interval '1 hour' as now from app.tasks where id = 1`,
+    ).toEqual([{ deleted_by: 'anon', now: true }]);
+  });
+
+  it('a row that is there is deleted by an upsert, and stamped', async () => {
+    await as(
+      'authenticated',
+      ann,
+      `insert into app.tasks (id, deleted_at) values (1, '2020-01-01') on conflict (id) do update set deleted_at = excluded.deleted_at`,
+    );
+    expect(await db.sql`select deleted_by from app.tasks where id = 1`).toEqual([
+      { deleted_by: ann },
+    ]);
+  });
+
+  it('no user joins rows to an operation of another, or to one of nobody', async () => {
+    const operationOf = async (role: string, sub: string | undefined, keys: string) => {
+      const [row] = await as(
+        role,
+        sub,
+        `select nightshift.soft_delete('app.projects', '${keys}') ->> 'operation' as id`,
+      );
+      return row?.id;
+    };
+    const deleteIn = (operation: string, sub: string, keys: string) =>
+      as(
+        'authenticated',
+        sub,
+        `select nightshift.soft_delete('app.tasks', '${keys}', operation => '${operation}') -> 'deleted' as n`,
+      );
+    await db.sql`insert into app.tasks values (3), (4), (5), (6)`;
+    const ofAnn = await operationOf('authenticated', ann, '[1]');
+    const ofService = await operationOf('service_role', undefined, '[2]');
+    const [plain] =
+      await db.sql`update app.tasks set deleted_at = now() where id = 6 returning deletion_id as id`;
+    for (const operation of [ofAnn, ofService, plain?.id]) {
+      await expect(deleteIn(operation, bob, '[3]')).rejects.toMatchObject({
+        code: 'NS403',
+        hint: expect.stringContaining('Leave it out'),
+      });
+    }
+    expect(await deleteIn(ofAnn, ann, '[3]')).toEqual([{ n: 1 }]);
+    const [begun] = await as('authenticated', bob, 'select nightshift.start_operation() as id');
+    expect(await deleteIn(begun?.id, bob, '[4]')).toEqual([{ n: 1 }]);
+    await expect(deleteIn(begun?.id, ann, '[5]')).rejects.toMatchObject({ code: 'NS403' });
+    await as(
+      'service_role',
+      undefined,
+      `select nightshift.soft_delete('app.tasks', '[5]', operation => '${ofAnn}')`,
+    );
+    expect(await deletedTasks()).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+});

@@ -20,6 +20,7 @@ beforeEach(async () => {
 interface Answer {
   done: { statement: string; why: string; lock: string }[];
   toDo: { statement: string }[];
+  advice: { statement: string; why: string }[];
 }
 
 async function call<T = Answer>(expression: string): Promise<T> {
@@ -43,7 +44,7 @@ describe('a table that is enabled', () => {
   it('has columns, an index, triggers and views with its grants and comments, and says what was done', async () => {
     const { done, toDo } = await call(`enable_soft_delete('app.orders')`);
     expect(toDo).toEqual([]);
-    expect(done.length).toBe(8);
+    expect(done.length).toBe(9);
     for (const step of done) {
       expect(step).toEqual({
         statement: expect.stringMatching(/;$/),
@@ -220,6 +221,77 @@ describe('a table that is enabled', () => {
     ).toBe('NS409');
   });
 
+  it('takes over a view of the team where no reader loses it, and says that row level security holds from then on', async () => {
+    await db.sql.unsafe(`
+      alter table app.orders add column deleted_at timestamptz;
+      create view app.active_orders as select * from app.orders where deleted_at is null;
+      create view app.deleted_orders as select * from app.orders where deleted_at is not null;
+      create role "Night reader";
+      grant select on app.active_orders to authenticated, "Night reader";
+      grant delete on app.active_orders to anon;
+    `);
+    try {
+      const attempt = call(`enable_soft_delete('app.orders')`);
+      await expect(attempt).rejects.toMatchObject(
+        refused('NS422', /who may not use app\.orders itself uses it: "Night reader"$/),
+      );
+      const hint = await attempt.then(String, (error) => String(error.hint));
+      const [, grant = ''] = /^Let them: (grant .*?);/.exec(hint) ?? [];
+      const [, revoke = ''] = /Or end it: (revoke .*?);/.exec(hint) ?? [];
+      for (const choice of [grant, revoke]) {
+        const tried = db.sql.begin(async (sql) => {
+          await sql.unsafe(choice);
+          const [row] = await sql.unsafe<{ answer: Answer }[]>(
+            `select nightshift.enable_soft_delete('app.orders') as answer`,
+          );
+          expect(row?.answer.done.filter(({ why }) => /row level security/.test(why))).toHaveLength(
+            2,
+          );
+          throw new Error('as before');
+        });
+        await expect(tried).rejects.toThrow('as before');
+      }
+    } finally {
+      await db.sql.unsafe('drop owned by "Night reader"; drop role "Night reader"');
+    }
+  });
+
+  it('says of columns that are unique among other rows what they are, and how to go on', async () => {
+    const unique = (columns: string) =>
+      call(`enable_soft_delete('app.orders', unique_among_active => array['${columns}'])`);
+    await db.sql`create unique index dear on app.orders (total) where sku > 'A3'`;
+    const attempt = unique('total');
+    await expect(attempt).rejects.toMatchObject(
+      refused(
+        'NS422',
+        /total of app\.orders is unique already among the rows with \(sku > 'A3'::text\)/,
+      ),
+    );
+    await call(`enable_soft_delete('app.orders')`);
+    const hint = await attempt.then(String, (error) => String(error.hint));
+    const [, fix = ''] = /and then: (create .*?; drop .*?;)/.exec(hint) ?? [];
+    await db.sql.unsafe(fix);
+    await expect(unique('total')).rejects.toMatchObject({
+      hint: expect.stringMatching(/^Leave it out .* first: drop index app\.orders_total_idx;$/),
+    });
+    await db.sql`drop index app.orders_total_idx`;
+    expect((await unique('total')).done).toMatchObject([
+      { statement: 'create unique index on app.orders (total) where deleted_at is null;' },
+    ]);
+  });
+
+  it('takes an index among the rows whose flag is not set for what it is', async () => {
+    await db.sql.unsafe(`
+      alter table app.orders add column gone boolean not null default false;
+      create unique index on app.orders (total) where not gone`);
+    const { done } = await call(
+      `enable_soft_delete('app.orders', flag_column => 'gone', unique_among_active => array['total'])`,
+    );
+    expect(done.filter(({ statement }) => /unique/.test(statement))).toEqual([]);
+    const values = `'{"id": 90, "total": 5}', 'total'`;
+    expect(await call(`put_active('app.orders', ${values})`)).toMatchObject({ key: 90 });
+  });
+
   it('is forgotten once it was dropped, and is in the way of no other before', async () => {
     await db.sql.unsafe(
       `create table app.others (id integer primary key); insert into app.others values (1)`,
@@ -278,6 +350,21 @@ describe('a table that is enabled', () => {
     ).rejects.toMatchObject(refused('NS422', /not columns/));
   });
 
+  it('says the policy for the purge as it declares it, with the columns of the table', async () => {
+    await db.sql.unsafe(`alter table app.orders add "gone at" timestamptz, add gone boolean`);
+    const options = `marker_column => 'gone at', flag_column => 'gone', drop_after => '30 days'`;
+    const { toDo } = await call(`enable_soft_delete('app.orders', ${options}, dry_run => true)`);
+    const { done } = await call(`enable_soft_delete('app.orders', ${options})`);
+    expect(done.map(({ statement }) => statement)).toEqual(toDo.map(({ statement }) => statement));
+    const declared = () =>
+      db.sql`select drop_after::text, marker_column, flag_column from nightshift.retention_policies`;
+    const policy = [{ drop_after: '30 days', marker_column: 'gone at', flag_column: 'gone' }];
+    expect(await declared()).toEqual(policy);
+    await db.sql`select nightshift.remove_retention_policy('app.orders')`;
+    await db.sql.unsafe(done.at(-1)?.statement ?? '');
+    expect(await declared()).toEqual(policy);
+  });
+
   it('has a policy for the purge when it is given one', async () => {
     await call(`enable_soft_delete('app.orders', drop_after => '30 days')`);
     expect(
@@ -330,6 +417,65 @@ describe('what has drifted', () => {
       'revoke delete, truncate on app.orders from authenticated;',
       `select nightshift.enable_soft_delete('app.orders', unique_among_active => array['sku']);`,
     ]);
+  });
+});
+
+describe('advice', () => {
+  const adviceOf = async (options = '') =>
+    (await call(`enable_soft_delete('app.orders'${options})`)).advice.map((each) => each.statement);
+
+  it('is given when soft delete is enabled, of all but what that does itself', async () => {
+    await db.sql.unsafe('grant delete on app.orders to authenticated');
+    const revoke = 'revoke delete on app.orders from authenticated;';
+    for (const dry of ['', ', dry_run => true']) {
+      expect(await adviceOf(`, unique_among_active => array['"sku"']${dry}`)).toEqual([revoke]);
+    }
+    await db.sql.unsafe(revoke);
+    expect(await adviceOf()).toEqual([]);
+  });
+
+  it('names the columns that users may not write where it is for them, until a user can delete', async () => {
+    await db.sql.unsafe(`
+      alter table app.orders add column deleted_at timestamptz;
+      revoke all on app.orders from authenticated;
+      grant select (id, sku, total, deleted_at), update (deleted_at) on app.orders to authenticated;
+    `);
+    const options = `, unique_among_active => array['sku']`;
+    expect(await adviceOf(options)).toEqual([]);
+    const [grant = '', ...rest] = await adviceOf(`${options}, for_users => true`);
+    expect([grant, rest]).toEqual([
+      'grant select (deletion_id), update (deleted_by, deletion_reason, deletion_id) on app.orders to authenticated;',
+      [],
+    ]);
+    const deleteAsUser = () =>
+      db.sql.begin(async (sql) => {
+        await sql`set local role authenticated`;
+        await sql`select nightshift.soft_delete('app.orders', '[1]')`;
+        await sql`select nightshift.restore('app.orders', '[1]')`;
+      });
+    await expect(deleteAsUser()).rejects.toMatchObject({ code: '42501' });
+    await db.sql.unsafe(grant);
+    await deleteAsUser();
+    expect(await adviceOf()).toEqual([]);
+  });
+
+  it('names partitions that users may update, past the history', async () => {
+    await db.sql.unsafe(`
+      create table app.logs (id integer primary key) partition by range (id);
+      create table app.logs_1 partition of app.logs for values from (0) to (10);
+      create table app.logs_2 partition of app.logs for values from (10) to (20);
+      grant update on app.logs, app.logs_1, app.logs_2 to authenticated;
+      insert into app.logs values (1);
+    `);
+    const { advice } = await call(`enable_soft_delete('app.logs')`);
+    expect(advice.map(({ statement }) => statement)).toEqual([
+      'revoke update on app.logs_1, app.logs_2 from authenticated;',
+    ]);
+    await db.sql`truncate nightshift.deletion_events`;
+    await db.sql`update app.logs_1 set deleted_at = now()`;
+    expect(await db.sql`select from nightshift.deletion_events`).toEqual([]);
+    await db.sql.unsafe(advice[0]?.statement ?? '');
+    expect((await inspect()).advice).toEqual([]);
   });
 });
 
@@ -459,6 +605,24 @@ describe('a table that is disabled', () => {
     await expect(call(`soft_delete('app.orders', '[1]')`)).rejects.toMatchObject(
       refused('NS404', /not enabled/),
     );
+  });
+
+  it('is so after it was renamed, and leaves what somebody else put in the place of a view', async () => {
+    await db.sql.unsafe(`
+      drop view app.deleted_orders;
+      create view app.deleted_orders as select 1 as id;
+      alter table app.orders rename to sales;
+    `);
+    await call(`enable_soft_delete('app.sales')`);
+    await db.sql.unsafe(`drop view app.active_sales; create table app.active_sales ()`);
+    const { done } = await call<{ done: string[] }>(`disable_soft_delete('app.sales')`);
+    expect(done.filter((statement) => /view/.test(statement))).toEqual([
+      'drop view app.active_orders;',
+      'drop view app.deleted_sales;',
+    ]);
+    expect(
+      await db.sql`select relname from pg_class where relname ~ '_(orders|sales)$' order by 1`,
+    ).toEqual([{ relname: 'active_sales' }, { relname: 'deleted_orders' }]);
   });
 
   it('keeps the indexes of active rows that were there before, and loses the others', async () => {

@@ -251,9 +251,9 @@ describe('an encrypted history', () => {
     });
     // Of the same name and nearer in the search path, but no part of the extension.
     await db.sql.unsafe(`
-      create function public.pgp_sym_encrypt(text, text, text) returns bytea language sql as $$ select convert_to($1 || $2, 'UTF8') $$;`);
+      create function public.pgp_sym_encrypt_bytea(bytea, text, text) returns bytea language sql as $$ select $1 || convert_to($2, 'UTF8') $$;`);
     await db.sql`select nightshift.soft_delete('app.notes', '[2]', 'ann', 'mistake')`;
-    await db.sql`drop function public.pgp_sym_encrypt`;
+    await db.sql`drop function public.pgp_sym_encrypt_bytea`;
     expect((await listed()).at(-1)).toEqual({ keys: [2], reason: 'mistake', sealed: false });
   });
 

@@ -75,3 +75,60 @@ describe('the history', () => {
     ]);
   });
 });
+
+describe('the history of a table that is renamed', () => {
+  const call = async (expression: string) => {
+    const [row] = await db.sql.unsafe(`select nightshift.${expression} as answer`);
+    return row?.answer;
+  };
+  const listed = async (relation: string) => {
+    const found = await db.sql`
+      select e -> 'keys' as keys from nightshift.list_deletion_events(${relation}::regclass) e`;
+    return found.map(({ keys }) => keys);
+  };
+  const deletedLately = async (relation: string) =>
+    (await call(`deletion_stats('${relation}')`)).byDay.reduce(
+      (sum: number, day: { deleted: number }) => sum + day.deleted,
+      0,
+    );
+
+  it('follows it, and a client that keeps a copy misses no deletion before or after', async () => {
+    await call(`soft_delete('app.orders', '[1]')`);
+    const first = await call(`deleted_since('app.orders')`);
+    await call(`soft_delete('app.orders', '[2]')`);
+    await db.sql`alter table app.orders rename to sales`;
+    await call(`soft_delete('app.sales', '[3]')`);
+    const next = `deleted_since('app.sales', '${first.after}')`;
+    expect((await call(next)).keys).toEqual([2, 3]);
+    expect(await listed('app.sales')).toEqual([[3], [2], [1]]);
+    expect(await deletedLately('app.sales')).toBe(3);
+
+    const [sales] = await call(`inspect_soft_delete('app.sales')`);
+    expect(sales.relation).toBe('app.sales');
+    expect(sales.missing.map(({ why }: { why: string }) => why)).toContainEqual(
+      'The history has it as app.orders, the name that it had.',
+    );
+    await call(`enable_soft_delete('app.sales')`);
+    expect((await call(`inspect_soft_delete('app.sales')`))[0].missing).toEqual([]);
+    await db.sql`create schema shop`;
+    await db.sql`alter table app.sales set schema shop`;
+    expect((await call(`deleted_since('shop.sales', '${first.after}')`)).keys).toEqual([2, 3]);
+    expect(await listed('shop.sales')).toEqual([[3], [2], [1]]);
+    await db.sql`drop schema shop cascade`;
+  });
+
+  it('takes nothing of another table that has its name by now', async () => {
+    await call(`soft_delete('app.orders', '[1]')`);
+    await db.sql.unsafe(`
+      alter table app.orders rename to sales;
+      create table app.orders (id integer primary key);
+      insert into app.orders values (7);
+      select nightshift.enable_soft_delete('app.orders');
+    `);
+    await call(`soft_delete('app.orders', '[7]')`);
+    await call(`enable_soft_delete('app.sales')`);
+    expect(await listed('app.sales')).toEqual([[1]]);
+    expect(await listed('app.orders')).toEqual([[7]]);
+    expect((await call(`deleted_since('app.orders')`)).keys).toEqual([7]);
+  });
+});

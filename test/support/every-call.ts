@@ -26,6 +26,7 @@ export const behindCalls = [
   'restore_keys',
   'restricting_rows',
   'rows_of_operation',
+  'rows_since',
   'soft_delete_rules',
   'soft_delete_tables_of_operation',
   'start_operation',

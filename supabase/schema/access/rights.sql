@@ -60,7 +60,7 @@ grant execute on function
   nightshift.calling_user, nightshift.code_in_context, nightshift.column_type, nightshift.deletion_actor,
   nightshift.deletion_operation, nightshift.edges_to_children, nightshift.edges_to_parents, nightshift.hold_parents, nightshift.deleted_parent, nightshift.keys_asked,
   nightshift.operation_time, nightshift.override_assignments, nightshift.place_in_code, nightshift.raise_conflict,
-  nightshift.record_failed_restores, nightshift.require_unrestricted, nightshift.restore_keys, nightshift.rows_of_operation,
+  nightshift.record_failed_restores, nightshift.require_unrestricted, nightshift.restore_keys, nightshift.rows_of_operation, nightshift.rows_since,
   nightshift.soft_delete_rules,
   nightshift.soft_delete_tables_of_operation, nightshift.start_operation, nightshift.unique_conflicts
 to service_role;

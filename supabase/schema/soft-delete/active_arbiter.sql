@@ -22,11 +22,7 @@ begin
     from nightshift.index_columns(i.indexrelid) c
   ) u
   where i.indrelid = relation and i.indisunique and i.indisvalid and i.indimmediate and i.indexprs is null
-    and (
-      i.indpred is null
-      or pg_get_expr(i.indpred, i.indrelid) = case when settings.flag_column is null then format('(%I IS NULL)', settings.marker_column)
-        else format('(%I IS NOT TRUE)', settings.flag_column) end
-    )
+    and (i.indpred is null or nightshift.is_active_condition(settings, pg_get_expr(i.indpred, i.indrelid)))
     and array(select quote_ident(n) from unnest(u.columns) n order by 1)
       = array(select n from regexp_split_to_table(named, ', ') n order by 1)
   order by i.indpred is null

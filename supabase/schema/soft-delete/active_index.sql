@@ -7,8 +7,7 @@ as $$
   select i.indexrelid::regclass
   from pg_catalog.pg_index i
   where i.indrelid = settings.relation and i.indisvalid and i.indexprs is null
-    and pg_get_expr(i.indpred, i.indrelid) = case when settings.flag_column is null then format('(%I IS NULL)', settings.marker_column)
-      else format('(%I IS NOT TRUE)', settings.flag_column) end
+    and nightshift.is_active_condition(settings, pg_get_expr(i.indpred, i.indrelid))
     and columns = (
       select string_agg(quote_ident(a.attname), ', ' order by u.position)
       from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality u(attnum, position)

@@ -14,6 +14,7 @@ declare
   counted_at_most constant integer := 100000;
   source constant text := nightshift.scan_of(relation);
   rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation, false);
+  names constant text[] := nightshift.history_names(relation);
   policy record;
   all_rows bigint;
   all_exact boolean := true;
@@ -72,7 +73,7 @@ begin
     left join (
       select (e.at at time zone 'UTC')::date as day, e.action, sum(e.rows) as rows
       from nightshift.deletion_events e
-      where e.relation_name = relation::text and e.at >= as_of - interval '30 days' and e.at <= as_of and e.action in ('delete', 'restore')
+      where e.relation_name = any(names) and e.at >= as_of - interval '30 days' and e.at <= as_of and e.action in ('delete', 'restore')
       group by 1, 2
     ) e on e.day = g.day
     group by g.day

@@ -8,13 +8,15 @@ security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
+declare
+  names constant text[] := nightshift.history_names(relation);
 begin
   perform nightshift.soft_delete_rules(relation);
   -- What is not older than every transaction under way may yet be preceded by one that commits later.
   return query
     with complete as not materialized (
       select e.transaction, e.id, e.operation from nightshift.deletion_events e
-      where e.relation_name = deletions_since.relation::text and e.action = 'delete' and e.operation is not null
+      where e.relation_name = any(names) and e.action = 'delete' and e.operation is not null
         and e.transaction < pg_snapshot_xmin(pg_current_snapshot())
     )
     select c.transaction, c.id, c.operation

@@ -53,9 +53,7 @@ begin
     select format('drop policy nightshift_hides_deleted on %s;', source)
     from pg_catalog.pg_policy p where p.polrelid = relation and p.polname = 'nightshift_hides_deleted'
     union all
-    select format('drop view if exists %s;', v.view_name)
-    from unnest(array['active', 'deleted']) k cross join lateral nightshift.soft_delete_view(settings, k) v
-    where settings.views
+    select format('drop view %s;', v) from nightshift.soft_delete_views(relation) v
     union all
     select format('drop index %s;', i.name)
     from unnest(settings.added_indexes) c cross join lateral (select nightshift.active_index(settings, c) as name) i

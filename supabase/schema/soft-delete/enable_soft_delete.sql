@@ -30,13 +30,14 @@ declare
   step nightshift.ddl_step;
   done jsonb := '[]';
   to_do jsonb := '[]';
-  policy jsonb;
+  former_name text;
   guards constant boolean := coalesce(
     guard, (select bool_or(c.guarded) from nightshift.soft_delete_cascades c where c.relation = enable_soft_delete.relation), false);
   edges oid[];
   context text;
 begin
   select s.* into settings from nightshift.soft_delete_tables s where s.relation = enable_soft_delete.relation;
+  former_name := settings.relation_name;
   settings.relation := relation;
   settings.relation_name := relation::text;
   settings.marker_column := coalesce(marker_column, settings.marker_column, 'deleted_at');
@@ -66,10 +67,10 @@ begin
   edges := nightshift.cascade_keys(settings.relation, cascade);
   for step in select s.* from nightshift.soft_delete_steps(settings, unique_among_active) s loop
     if dry_run or step.outside_transaction or to_do <> '[]' and step.statement ~ '^(alter table .+ drop constraint |drop index )' then
-      to_do := to_do || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+      to_do := to_do || nightshift.describe_step(step);
     else
       execute step.statement;
-      done := done || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+      done := done || nightshift.describe_step(step);
     end if;
   end loop;
   if not dry_run then
@@ -89,25 +90,26 @@ begin
     -- A new view is not known to the Data API before it reads the schema again.
     notify pgrst, 'reload schema';
   end if;
-  for step in select s.* from nightshift.guard_steps(settings.relation, case when guards then edges else '{}' end) s loop
+  for step in
+    select g.* from nightshift.guard_steps(settings.relation, case when guards then edges else '{}' end) g
+    union all
+    select format('select nightshift.follow_rename(%L, %L);', settings.relation_name, former_name),
+      'It was renamed, and the history follows.', 'none', false
+    where former_name <> settings.relation_name
+    union all
+    select format('select nightshift.add_retention_policy(%L, %L, %L, %L);', settings.relation_name, drop_after, settings.marker_column, settings.flag_column),
+      'Deleted rows are purged once they are older.', 'none', false
+    where drop_after is not null
+  loop
     if dry_run then
-      to_do := to_do || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+      to_do := to_do || nightshift.describe_step(step);
     else
       execute step.statement;
-      done := done || jsonb_build_object('statement', step.statement, 'why', step.why, 'lock', step.lock);
+      done := done || nightshift.describe_step(step);
     end if;
   end loop;
-  if drop_after is not null then
-    policy := jsonb_build_object('statement', format('select nightshift.add_retention_policy(%L, %L);', relation::text, drop_after),
-      'why', 'Deleted rows are purged once they are older.', 'lock', 'none');
-    if dry_run then
-      to_do := to_do || policy;
-    else
-      perform nightshift.add_retention_policy(relation, drop_after, settings.marker_column, settings.flag_column);
-      done := done || policy;
-    end if;
-  end if;
-  return jsonb_build_object('relation', relation::text, 'done', done, 'toDo', to_do);
+  return jsonb_build_object('relation', relation::text, 'done', done, 'toDo', to_do,
+    'advice', nightshift.soft_delete_advice(settings, unique_among_active));
 exception
   when unique_violation then
     get stacked diagnostics context = message_text;
@@ -123,4 +125,4 @@ end;
 $$;
 
 comment on function nightshift.enable_soft_delete is
-  'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. guard: no row of the tables in cascade can be added to a deleted row, pointed to it, or brought back under it. realtime: each deletion and restore is told to subscribers of Supabase Realtime, on the topic nightshift:<table>. active_indexes: lists of columns, like ''customer_id, created_at'', by each of which the rows that are not deleted get an index of their own, in place of the lists given before; an index that this leaves without use stays until disable_soft_delete. dry_run: only says what it would do. Returns {relation, done, toDo}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';
+  'Lets rows of a table be marked as deleted, restored and accounted for, or brings a table up to date for which it was called before; what is not given stays. Adds the columns deleted_at, deleted_by, deletion_reason and deletion_id, or adopts those that are named (marker_column: timestamptz, or timestamp or date of UTC; flag_column: a boolean; by_column: text, varchar or uuid); an index of deleted rows; triggers that give a deletion by plain update the time of the server and the user of the request, and write the history; and the views active_<table> and deleted_<table> (unless views => false) with the rights of who reads. cascade: tables whose rows go along with the row that they refer to, like ''public.order_items'' or ''public.messages(sender_id)''; each needs soft delete itself. unique_among_active: columns, like ''tenant_id, sku'', whose values can be used again once the row is deleted. hide: a restrictive policy hides deleted rows from users. for_users: users may call soft_delete and restore, within row level security. drop_after: also a retention policy. guard: no row of the tables in cascade can be added to a deleted row, pointed to it, or brought back under it. realtime: each deletion and restore is told to subscribers of Supabase Realtime, on the topic nightshift:<table>. active_indexes: lists of columns, like ''customer_id, created_at'', by each of which the rows that are not deleted get an index of their own, in place of the lists given before; an index that this leaves without use stays until disable_soft_delete. dry_run: only says what it would do. Returns {relation, done, toDo, advice}, each [{statement, why, lock}]: toDo is to be executed outside of a transaction, as on large tables indexes are; advice is that of inspect_soft_delete. Errors, nothing changed: NS404, NS422, 55P03 the table was locked for a second: call again.';

@@ -21,6 +21,10 @@ begin
       perform nightshift.check_soft_delete(settings);
       select coalesce(jsonb_agg(jsonb_build_object('statement', s.statement, 'why', s.why, 'lock', s.lock)), '[]') into steps
       from (
+        select format('select nightshift.enable_soft_delete(%L);', settings.relation::text) as statement,
+          format('The history has it as %s, the name that it had.', settings.relation_name) as why, 'none' as lock, false as outside_transaction
+        where settings.relation_name <> settings.relation::text
+        union all
         select s.* from nightshift.soft_delete_steps(settings, null) s
         union all
         select g.* from nightshift.guard_steps(settings.relation) g
@@ -31,7 +35,8 @@ begin
         steps := jsonb_build_array(jsonb_build_object('statement', null, 'why', context, 'lock', null));
     end;
     answer := answer || jsonb_build_object(
-      'relation', settings.relation_name,
+      -- Of a table that was dropped there is no other name.
+      'relation', case when to_regclass(settings.relation::text) is null then settings.relation_name else settings.relation::text end,
       'columns', jsonb_strip_nulls(jsonb_build_object('marker', settings.marker_column, 'flag', settings.flag_column, 'by', settings.by_column,
         'reason', settings.reason_column, 'operation', settings.operation_column)),
       'views', settings.views, 'hide', settings.hide, 'forUsers', settings.for_users, 'realtime', settings.realtime,

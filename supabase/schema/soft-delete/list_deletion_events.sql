@@ -16,6 +16,7 @@ as $$
 declare
   caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
   may_reveal constant boolean := has_function_privilege(caller, 'nightshift.reveal_deletion_event(bigint)', 'EXECUTE');
+  names constant text[] := nightshift.history_names(relation);
   context text;
 begin
   return query
@@ -24,7 +25,7 @@ begin
       'sealed', c.content is null)
     from (
       select h.* from nightshift.deletion_events h
-      where (list_deletion_events.relation is null or h.relation_name = list_deletion_events.relation::text)
+      where (list_deletion_events.relation is null or h.relation_name = any(names))
         and (since is null or h.at >= since)
         and (before is null or h.id < before)
       order by h.id desc

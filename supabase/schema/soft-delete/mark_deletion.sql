@@ -12,6 +12,8 @@ as $$
 declare
   -- All by itself, since it runs with the rights of whoever updates the row, who may call nothing of Nightshift.
   actor constant text := nullif(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub', '');
+  -- Who is no user of the application may say who it was, and another time, as an import does.
+  may_say constant boolean := actor is null and current_user not in ('anon', 'authenticated');
   before jsonb;
   after jsonb;
   deleted_at timestamptz;
@@ -32,8 +34,7 @@ begin
   after := to_jsonb(new);
   -- A row that row level security hides once it is deleted could not be written: its policies look at the new row, too.
   perform set_config('nightshift.show_deleted', 'on', true);
-  -- Who is no user of the application may say another time, as an import does.
-  deleted_at := case when actor is null then (after ->> tg_argv[1])::timestamptz end;
+  deleted_at := case when may_say then (after ->> tg_argv[1])::timestamptz end;
   -- What the id of an operation cannot say, no deletion had.
   if deleted_at is null or not deleted_at between '1970-01-01' and '9999-12-31' then
     deleted_at := statement_timestamp();
@@ -41,7 +42,7 @@ begin
   deleted_at := date_trunc('milliseconds', deleted_at);
   changes := jsonb_build_object(
     tg_argv[1], deleted_at,
-    tg_argv[3], coalesce(actor, after ->> tg_argv[3], case when tg_nargs < 7 then current_user end),
+    tg_argv[3], coalesce(actor, case when may_say then after ->> tg_argv[3] end, case when tg_nargs < 7 then current_user end),
     -- All rows that one statement deletes are of one operation, whose time is in its id.
     tg_argv[5], overlay(
       overlay(md5(pg_current_xact_id()::text || ' ' || statement_timestamp()::text) placing

@@ -14,10 +14,8 @@ set jit = off
 set lock_timeout = '1s'
 as $$
 declare
-  rules constant nightshift.soft_delete_rules := nightshift.soft_delete_rules(relation);
   most_rows constant integer := least(greatest(coalesce(max_rows, 10000), 1), 10000);
   shown_before constant text := coalesce(current_setting('nightshift.show_deleted', true), '');
-  walk_order constant text := format('%s, %s', rules.marker, rules.key_order);
   page record;
   part jsonb;
   context text;
@@ -26,19 +24,7 @@ begin
     raise exception using errcode = 'NS422', message = 'since must be given', hint = 'Pass the moment from which on deletions are to be undone, for example now() - interval ''1 hour''.';
   end if;
   perform set_config('nightshift.show_deleted', 'on', true);
-  -- In the order of the index of deleted rows; the last row of a page, as far as that order needs it, is where the next begins.
-  execute format($query$
-    select jsonb_agg(n.key) as keys, count(*) as rows, (array_agg(n.place order by n.position desc))[1] as place
-    from (
-      select %1$s as key, %1$s || jsonb_build_object(%2$L, %3$s) as place, row_number() over (order by %4$s) as position
-      from %5$s r
-      where %6$s %7$s
-      order by %4$s limit $2
-    ) n
-  $query$, rules.key_object, (parse_ident(substr(rules.marker, 3)))[1], rules.marker, walk_order, rules.source, rules.since,
-    case when after is null then ''
-      else format('and (%1$s) > (select %1$s from jsonb_populate_record(null::%2$s, $3) r)', walk_order, regexp_replace(rules.source, '^only ', '')) end)
-  into page using since, most_rows, after;
+  select r.* into page from nightshift.rows_since(relation, since, most_rows, after) r;
   if page.rows > 0 then
     part := nightshift.restore_keys(relation, page.keys, on_conflict, restored_by, reason);
   end if;
@@ -46,7 +32,7 @@ begin
   perform nightshift.announce_changes(relation);
   return jsonb_build_object(
     'restored', coalesce(part -> 'restored', '0'), 'failed', coalesce(part -> 'failed', '[]'), 'parents', coalesce(part -> 'parents', '0'),
-    'replaced', coalesce(part -> 'replaced', '0'), 'after', case when page.rows = most_rows then page.place end
+    'replaced', coalesce(part -> 'replaced', '0'), 'after', case when page.rows = most_rows then page.last_key end
   );
 exception
   when serialization_failure then

@@ -13,14 +13,8 @@ begin
   if secret_name is null or new.sealed_with is not null or num_nonnulls(new.keys, new.reason) = 0 then
     return new;
   end if;
-  begin
-    new.sealed := nightshift.seal(jsonb_build_object('keys', new.keys, 'reason', new.reason), secret_name);
-  exception
-    when sqlstate 'NS404' or sqlstate 'NS422' or syntax_error_or_access_rule_violation or data_exception or external_routine_exception or external_routine_invocation_exception
-      or cardinality_violation or feature_not_supported or object_not_in_prerequisite_state or plpgsql_error or internal_error
-    then
-      new.sealed := null;
-  end;
+  new.sealed := (nightshift.use_secret('encrypt',
+    convert_to(jsonb_build_object('keys', new.keys, 'reason', new.reason)::text, 'UTF8'), secret_name)).result;
   new.sealed_with := secret_name;
   new.keys := null;
   new.reason := null;

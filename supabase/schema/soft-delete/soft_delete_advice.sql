@@ -1,4 +1,4 @@
-create or replace function nightshift.soft_delete_advice(settings nightshift.soft_delete_tables)
+create or replace function nightshift.soft_delete_advice(settings nightshift.soft_delete_tables, unique_among_active text[] default null)
 returns jsonb
 language sql
 stable
@@ -23,6 +23,11 @@ as $$
     from pg_catalog.pg_index i
     where i.indrelid = settings.relation and i.indisunique and not i.indisprimary and i.indpred is null and i.indexprs is null
       and not exists (select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid)
+      and not exists (
+        select from unnest(unique_among_active) u
+        where array(select c from regexp_split_to_table(nightshift.columns_named(settings.relation, u), ', ') c order by 1)
+          = array(select quote_ident(c.name) from nightshift.index_columns(i.indexrelid) c order by 1)
+      )
     union all
     select 3, format('create index concurrently on %s (%s);', s.referencing, nightshift.key_columns(c.oid)),
       format('Without it, each deletion in %s reads all of %s.', s.relation, s.referencing), 'none that readers or writers wait for'
@@ -32,8 +37,34 @@ as $$
       and not exists (
         select from pg_catalog.pg_index i where i.indrelid = s.referencing and i.indisvalid and i.indkey[0] = c.conkey[1] and i.indpred is null
       )
+    union all
+    select 4, format('grant %s on %s to authenticated;', concat_ws(', ', format('select (%s)', m.not_read), format('update (%s)', m.not_written)), settings.relation),
+      'Users may call soft_delete and restore for it, and are refused for want of these rights.', 'ACCESS EXCLUSIVE for a moment'
+    from (
+      select string_agg(quote_ident(a.attname), ', ' order by a.attnum) filter (where r.is_read and not has_column_privilege('authenticated', a.attrelid, a.attnum, 'SELECT')) as not_read,
+        string_agg(quote_ident(a.attname), ', ' order by a.attnum) filter (where r.is_written and not has_column_privilege('authenticated', a.attrelid, a.attnum, 'UPDATE')) as not_written
+      from pg_catalog.pg_attribute a
+      cross join lateral (
+        select a.attname in (settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column, settings.flag_column),
+          a.attname in (settings.marker_column, settings.operation_column, settings.flag_column)
+            or a.attname in (select k.name from nightshift.key_of(settings.relation) k)
+      ) r(is_written, is_read)
+      where settings.for_users and to_regrole('authenticated') is not null and a.attrelid = settings.relation and a.attnum > 0 and not a.attisdropped
+    ) m
+    where num_nonnulls(m.not_read, m.not_written) > 0
+    union all
+    select 5, format('revoke update on %s from %s;', string_agg(p.name, ', ' order by p.name), p.grantee),
+      'An update straight to a partition is not in the history.', 'ACCESS EXCLUSIVE for a moment'
+    from (
+      select t.relid::regclass::text as name, case g.grantee when 0 then 'public' else g.grantee::regrole::text end as grantee
+      from pg_catalog.pg_partition_tree(settings.relation) t
+      join pg_catalog.pg_class c on c.oid = t.relid
+      cross join lateral aclexplode(c.relacl) g
+      where t.level > 0 and g.privilege_type = 'UPDATE' and (g.grantee = 0 or g.grantee in (select nightshift.api_roles()))
+    ) p
+    group by p.grantee
   ) a(position, statement, why, lock);
 $$;
 
 comment on function nightshift.soft_delete_advice is
-  'What makes a table with soft delete unsafe or slow: [{statement, why, lock}]. DELETE granted to users, unique indexes that hold among deleted rows, foreign keys of cascades without an index.';
+  'What makes a table with soft delete unsafe or slow: [{statement, why, lock}]. DELETE granted to users, unique indexes that hold among deleted rows, foreign keys of cascades without an index, rights that users lack where it is for them, partitions that are written past the history. unique_among_active: lists of columns that are about to be.';

@@ -15,19 +15,16 @@ declare
   online constant boolean := large and not partitioned;
   deleted constant text := case when settings.flag_column is null then format('%I is not null', settings.marker_column)
     else quote_ident(settings.flag_column) end;
+  active constant text := case when settings.flag_column is null then format('%I is null', settings.marker_column)
+    else format('%I is not true', settings.flag_column) end;
   arguments constant text := format('%L, %L, %L, %L, %L', settings.marker_column, coalesce(settings.flag_column, ''), settings.by_column,
     settings.reason_column, settings.operation_column)
     || case when nightshift.column_type(settings.relation, settings.by_column) = 'uuid'::regtype then ', ''uuid''' else '' end;
   step nightshift.ddl_step;
   trigger record;
   kind text;
+  taken_over boolean;
   columns text;
-  index record;
-  full_index regclass;
-  full_constraint name;
-  is_needed boolean;
-  is_primary boolean;
-  has_partial boolean;
 begin
   step.outside_transaction := false;
   step.lock := 'ACCESS EXCLUSIVE for a moment, once it has it';
@@ -78,6 +75,11 @@ begin
           else format('old.%1$I and (new.%1$I is not true or new.%2$I is null)', settings.flag_column, settings.marker_column) end,
         format('new.%I, new.%I, new.%I, new.%I%s', settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column,
           case when settings.flag_column is null then '' else format(', nullif(new.%I, false)', settings.flag_column) end))),
+      ('zz_nightshift_insert', null, format(
+        'after insert on %s for each row when (%s and num_nonnulls(new.%I, new.%I) > 0)', source,
+        case when settings.flag_column is null then format('new.%I is not null', settings.marker_column)
+          else format('(new.%I or new.%I is not null)', settings.flag_column, settings.marker_column) end,
+        settings.by_column, settings.operation_column)),
       ('zz_nightshift_record', null, format(
         'after update on %s referencing old table as before new table as after for each statement', source))
     ) t(name, action, definition)
@@ -87,22 +89,26 @@ begin
       where g.tgrelid = relation and g.tgname = t.name and g.tgenabled = 'O'
     )
   loop
-    step.statement := format('create or replace trigger %I %s execute function nightshift.%s(%s%s);', trigger.name, trigger.definition,
-      case when trigger.action is null then 'record_deletions' else 'mark_deletion' end, quote_literal(trigger.action) || ', ', arguments);
+    step.statement := format('create or replace trigger %I %s execute function nightshift.%s;', trigger.name, trigger.definition,
+      case trigger.name when 'zz_nightshift_record' then format('record_deletions(%s)', arguments)
+        when 'zz_nightshift_insert' then format('guard_insert(%L, %L)', settings.by_column, settings.operation_column)
+        else format('mark_deletion(%L, %s)', trigger.action, arguments) end);
     step.why := case trigger.action
       when 'delete' then 'The time and the user of a deletion by a plain update are the server''s.'
       when 'again' then 'A row that is deleted keeps the time and the user of its first deletion.'
       when 'restore' then 'A row that comes back by a plain update carries nothing of its deletion.'
-      else 'Writes the history of deletions and restores, whoever does them.' end;
+      else case trigger.name when 'zz_nightshift_insert' then 'No user inserts a row as deleted by another.'
+        else 'Writes the history of deletions and restores, whoever does them.' end end;
     return next step;
   end loop;
 
   if settings.views then
     step.lock := 'none on the table';
     foreach kind in array array['active', 'deleted'] loop
-      select v.statements into step.statement from nightshift.soft_delete_view(settings, kind) v;
+      select v.statements, v.taken_over into step.statement, taken_over from nightshift.soft_delete_view(settings, kind) v;
       step.why := case kind when 'active' then 'What applications read: rows that are not deleted, with the rights of who reads.'
-        else 'The rows that can be restored, with the rights of who reads.' end;
+        else 'The rows that can be restored, with the rights of who reads.' end
+        || case when taken_over then ' It is there already: from now on row level security of the table holds in it, too.' else '' end;
       if step.statement is not null then
         return next step;
       end if;
@@ -117,7 +123,7 @@ begin
       'create policy nightshift_hides_deleted on %s as restrictive for select to %s using (%s or current_setting(''nightshift.show_deleted'', true) = ''on'');',
       source,
       (select string_agg(quote_ident(r.rolname), ', ' order by r.rolname) from pg_catalog.pg_roles r where r.oid in (select nightshift.api_roles())),
-      case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
+      active);
     step.why := 'Users do not see deleted rows, whatever they read.';
     return next step;
   end if;
@@ -128,63 +134,13 @@ begin
       step.outside_transaction := large;
       step.lock := case when online then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
       step.statement := format('create index %son %s (%s) where %s;', case when online then 'concurrently ' else '' end, source, columns,
-        case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
+        active);
       step.why := format('Finds active rows by %s, and counts them, without reading deleted ones.', columns);
       return next step;
     end if;
   end loop;
 
-  foreach columns in array coalesce(unique_among_active, '{}') loop
-    columns := nightshift.columns_named(relation, columns);
-    has_partial := false;
-    full_index := null;
-    full_constraint := null;
-    is_needed := false;
-    for index in
-      select i.indexrelid::regclass as name, i.indisprimary, c.conname, pg_get_expr(i.indpred, i.indrelid) as predicate, exists (
-        select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid
-      ) as referenced
-      from pg_catalog.pg_index i
-      left join pg_catalog.pg_constraint c on c.conindid = i.indexrelid and c.contype in ('u', 'p')
-      where i.indrelid = relation and i.indisunique and i.indexprs is null and i.indisvalid
-        and array(select c from regexp_split_to_table(columns, ', ') c order by 1)
-          = array(select quote_ident(c.name) from nightshift.index_columns(i.indexrelid) c order by 1)
-    loop
-      if index.predicate is null then
-        full_index := index.name;
-        full_constraint := index.conname;
-        is_needed := index.indisprimary or index.referenced;
-        is_primary := index.indisprimary;
-      elsif strpos(index.predicate, quote_ident(coalesce(settings.flag_column, settings.marker_column))) > 0 then
-        has_partial := true;
-      end if;
-    end loop;
-    if is_needed then
-      raise exception using
-        errcode = 'NS422',
-        message = format('%s of %s cannot be unique among active rows only', columns, relation),
-        hint = case when is_primary then 'It is the primary key, which names deleted rows, too.'
-          else format('A foreign key refers to it by %s, and needs it unique among all rows.', full_index) end;
-    end if;
-    if not has_partial then
-      step.outside_transaction := large;
-      step.lock := case when online then 'none that readers or writers wait for' else 'SHARE: writers wait until it is built' end;
-      step.statement := format('create unique index %son %s%s where %s;', case when online then 'concurrently ' else '' end, source,
-        -- As the one that it takes the place of: collations, nulls that are not distinct, and what it includes.
-        coalesce(substring(pg_get_indexdef(full_index) from ' USING btree( .*)'), format(' (%s)', columns)),
-        case when settings.flag_column is null then format('%I is null', settings.marker_column) else format('%I is not true', settings.flag_column) end);
-      step.why := format('%s can be used again once its row is deleted.', columns);
-      return next step;
-    end if;
-    if full_index is not null then
-      step.outside_transaction := false;
-      step.lock := 'ACCESS EXCLUSIVE for a moment, once it has it';
-      step.statement := case when full_constraint is not null then format('alter table %s drop constraint %I;', source, full_constraint)
-        else format('drop index %s;', full_index) end;
-      step.why := 'It holds among deleted rows, too; the one before takes its place.';
-      return next step;
-    end if;
-  end loop;
+  return query select u.* from nightshift.unique_steps(settings, unique_among_active) u;
 end;
 $$;
 

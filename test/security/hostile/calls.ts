@@ -92,6 +92,8 @@ function onSoftDeletedTable(table: string): Call[] {
       asService,
     ),
     call('plan_restore', operation, asService),
+    call('plan_restore', `relation => ${name}, keys => '[${keyOf(1)}]'`, asService),
+    call('plan_restore', `relation => ${name}, since => '2020-01-01'`, asService),
     call('restore', `${name}, '[${keyOf(1)}, ${keyOf(2)}]'`, asService),
     call('restore_operation', operation, asService),
     call('restore_since', `${name}, '2020-01-01'`, asService),

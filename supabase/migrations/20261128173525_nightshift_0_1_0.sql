@@ -1223,6 +1223,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform nightshift.trusted_name(parent);
   -- Found by what depends on the table: a key that is not enforced has no triggers, and there is no index by the table at the other end.
   perform nightshift.trusted_name(r.relation)
   from (
@@ -1240,7 +1241,7 @@ end;
 $$;
 
 comment on function nightshift.require_trusted_keys is
-  'Raises NS422 when a table that refers to a partitioned table, or to a partition of it, could have code of someone else run (see trusted_name): Postgres reads those tables, with our rights, when a partition is detached.';
+  'Raises NS422 when a partitioned table, or a table that refers to it or to a partition of it, could have code of someone else run (see trusted_name): Postgres reads the latter, with our rights, when a partition is detached.';
 
 -- supabase/schema/access/settle_owner.sql
 
@@ -3774,6 +3775,7 @@ begin
   policy.enabled := coalesce(add_partition_policy.enabled, true);
   policy.created_at := now();
   perform nightshift.check_partition_policy(policy);
+  perform nightshift.require_trusted_keys(policy.parent);
   perform nightshift.require_ownership(policy.parent, 'partitions');
 
   insert into nightshift.partition_policies select policy.* on conflict do nothing;
@@ -3845,6 +3847,7 @@ begin
       hint = 'Declare one with nightshift.add_partition_policy.';
   end if;
   perform nightshift.check_partition_policy(policy);
+  perform nightshift.require_trusted_keys(policy.parent);
   perform nightshift.require_ownership(policy.parent, 'partitions');
   if not policy.enabled then
     perform nightshift.drop_exclusion(policy.parent);
@@ -3931,12 +3934,11 @@ begin
   ),
   window_of as (
     select
-      c.parent,
-      s.first,
+      c.*, s.first,
       -- What would be due at once is not made, nor more than 1,000 partitions back.
       greatest(
         least(s.first, c.begun),
-        nightshift.interval_start(c.every, c.cutoff),
+        case when c.cutoff is not null then nightshift.interval_start(c.every, c.cutoff) end,
         c.begun - 1000 * c.every
       ) as lower,
       c.begun + (c.premake + 1) * c.every as upper
@@ -3958,10 +3960,10 @@ begin
     -- Nor what an odd bound cuts off the interval of the cutoff: it would be due at once as well.
     (
       select coalesce(range_agg(m.period), '{}')
-      from unnest(tsmultirange(tsrange(w.lower, w.upper)) - coalesce(s.held, '{}') - coalesce(d.held, '{}')) m(period)
+      from unnest(tsmultirange(tsrange(c.lower, c.upper)) - coalesce(s.held, '{}') - coalesce(d.held, '{}')) m(period)
       where (upper(m.period) <= c.cutoff) is not true
     ),
-    tsmultirange(tsrange(least(w.first, w.lower), w.lower)) - coalesce(s.held, '{}') - coalesce(d.held, '{}'),
+    tsmultirange(tsrange(least(c.first, c.lower), c.lower)) - coalesce(s.held, '{}') - coalesce(d.held, '{}'),
     coalesce(d.held, '{}'),
     (select upper(h.period) from unnest(s.held) h(period) where h.period @> c.now),
     s.default_partition, s.newest, coalesce(s.newest = any(s.past), false), coalesce(s.partitions, 0)::integer, coalesce(s.begun_partitions, 0)::integer,
@@ -3973,8 +3975,7 @@ begin
       order by p.position
     ),
     coalesce(o.partitions, '{}'), coalesce(s.odd, '{}'), coalesce(s.pending, '{}')
-  from clock c
-  join window_of w on w.parent = c.parent
+  from window_of c
   left join (
     select t.partrelid, a.attname as column_name, a.atttypid::regtype as type
     from pg_catalog.pg_partitioned_table t
@@ -4138,8 +4139,6 @@ begin
       message = format('%s belongs to %I, and %I may not change its partitions', policy.parent, parent.relowner::regrole, current_user),
       hint = format('alter table %s owner to %I;', policy.parent, current_user);
   end if;
-  perform nightshift.trusted_name(policy.parent);
-  perform nightshift.require_trusted_keys(policy.parent);
   if exists (
     select 1
     from pg_catalog.pg_partition_ancestors(policy.parent) a(relid)
@@ -4178,11 +4177,11 @@ begin
       message = format('%s is partitioned by a date, which has no hours', policy.parent),
       hint = 'every must be at least ''1 day''.';
   end if;
-  if exists (
+  if key.type = 'uuid'::regtype and exists (
     select 1 from pg_catalog.pg_attrdef d
     join pg_catalog.pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
     where d.adrelid = policy.parent and a.attname = key.column_name
-      and key.type = 'uuid'::regtype and pg_get_expr(d.adbin, d.adrelid) ~ 'gen_random_uuid|uuid_generate_v4'
+      and pg_get_expr(d.adbin, d.adrelid) ~ 'gen_random_uuid|uuid_generate_v4'
   ) then
     raise exception using
       errcode = 'NS422',
@@ -4532,9 +4531,13 @@ declare
   state nightshift.partition_state;
   step_time interval := '0';
   chosen record;
-  known record;
+  lowers timestamp[];
+  uppers timestamp[];
+  from_bounds text[];
+  to_bounds text[];
   model regclass;
   piece tsrange;
+  parent_name text;
   locked_at timestamptz;
   made jsonb := '[]';
 begin
@@ -4560,8 +4563,8 @@ begin
   end if;
   -- From here on nobody else makes, attaches or detaches a partition; readers and writers go on.
   execute format('lock table only %s in share update exclusive mode', policy.parent);
-  -- What Postgres reads when a partition is attached: nobody adds to it any more.
-  perform nightshift.trusted_name(policy.parent);
+  -- What Postgres reads when a partition is attached: nobody adds to it any more. A table that refers to it is not among that.
+  parent_name := nightshift.trusted_name(policy.parent);
   state := nightshift.assess_partitions(array[policy.parent::oid], as_of);
   if state.default_partition is not null then
     -- Once for rows that move, once by Postgres for rows that ought to have.
@@ -4581,12 +4584,12 @@ begin
       hint = format('In a quiet hour, until it says done: set statement_timeout = 0; select nightshift.create_missing_partitions(%L, max_rows => 10000000, max_lock => ''1 hour'');',
         policy.parent);
   end if;
-  -- Of a uuid only the first half is a time: next to an odd bound the new one has to be the very same.
-  select
-    array_agg(r.lower) as lowers, array_agg(r.upper) as uppers,
-    array_agg(r.from_bound) as from_bounds, array_agg(r.to_bound) as to_bounds
-  into known
-  from nightshift.read_partitions(case state.key_type when 'uuid'::regtype then array[policy.parent::oid] else '{}' end) r;
+  if state.key_type = 'uuid'::regtype then
+    -- Only the first half of it is a time: next to an odd bound the new one has to be the very same.
+    select array_agg(r.lower), array_agg(r.upper), array_agg(r.from_bound), array_agg(r.to_bound)
+    into lowers, uppers, from_bounds, to_bounds
+    from nightshift.read_partitions(array[policy.parent::oid]) r;
+  end if;
   select c.oid::regclass into model
   from pg_catalog.pg_class c
   where c.oid in (state.newest, state.default_partition) and c.relkind = 'r'
@@ -4602,10 +4605,10 @@ begin
     exit when made <> '[]' and clock_timestamp() > locked_at + max_lock - case when chosen.is_proven then '0' else step_time end;
     made := made || (
       nightshift.create_partition(
-        policy, state.key_column, lower(piece),
-        coalesce(known.to_bounds[array_position(known.uppers, lower(piece))],
+        policy, parent_name, state.key_column, lower(piece),
+        coalesce(to_bounds[array_position(uppers, lower(piece))],
           nightshift.bound_of_time(lower(piece), state.key_type, policy.epoch)),
-        coalesce(known.from_bounds[array_position(known.lowers, upper(piece))],
+        coalesce(from_bounds[array_position(lowers, upper(piece))],
           nightshift.bound_of_time(upper(piece), state.key_type, policy.epoch)),
         model, case when not chosen.is_proven then state.default_partition end
       )
@@ -4635,6 +4638,7 @@ comment on function nightshift.create_missing_partitions is
 
 create or replace function nightshift.create_partition(
   policy nightshift.partition_policies,
+  parent_name text,
   key_column name,
   lower timestamp,
   from_bound text,
@@ -4647,7 +4651,6 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  parent_name constant text := nightshift.trusted_name(policy.parent);
   partition_name text;
   foreign_keys text;
   parent record;
@@ -4839,11 +4842,12 @@ comment on function nightshift.describe_ddl_failure is 'The JSON document of an 
 
 create or replace function nightshift.describe_partition_policy(policy nightshift.partition_policies)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_build_object(
+begin
+  return jsonb_build_object(
     'table', policy.parent::text,
     'every', case when policy.every < '1 day' then format('%s hours', extract(hour from policy.every)) else policy.every::text end,
     'premake', policy.premake,
@@ -4856,6 +4860,7 @@ as $$
     'epoch', policy.epoch,
     'enabled', policy.enabled
   );
+end;
 $$;
 
 comment on function nightshift.describe_partition_policy is
@@ -4872,12 +4877,15 @@ create or replace function nightshift.describe_partition_sets(
   as_of timestamptz default now()
 )
 returns table (parent regclass, document jsonb)
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set jit = off
 set timezone = 'UTC'
 as $$
+#variable_conflict use_column
+begin
+  return query
   select
     p.parent,
     nightshift.describe_partition_policy(p) || case
@@ -4925,6 +4933,7 @@ as $$
   left join pg_catalog.pg_class c on c.oid = p.parent
   left join nightshift.partition_faults(describe_partition_sets.parents) f on f.parent = p.parent::oid
   cross join nightshift.usual_gap('partition-maintenance') g(usual_gap);
+end;
 $$;
 
 comment on function nightshift.describe_partition_sets is
@@ -5139,6 +5148,7 @@ begin
     return '{"outcome": "nothing"}';
   end if;
   perform nightshift.check_partition_policy(policy);
+  perform nightshift.require_trusted_keys(policy.parent);
   state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
   -- Should this run die now, the next one drops the constraint before anyone is in that time.
   select tsrange(min(i.lower), max(i.upper)) into period
@@ -5403,6 +5413,7 @@ begin
       hint = 'It was removed, switched off or renamed since the run began.';
   end if;
   perform nightshift.check_partition_policy(policy);
+  perform nightshift.require_trusted_keys(policy.parent);
   return policy;
 end;
 $$;
@@ -5864,33 +5875,39 @@ comment on function nightshift.note_partitions is
 
 create or replace function nightshift.partition_faults(parents oid[])
 returns table (parent oid, exposed oid[], exposed_to text, oversized oid[])
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set jit = off
+set plan_cache_mode = force_generic_plan
 as $$
-  with part as materialized (
-    select i.inhparent as parent, c.oid as partition, c.relnamespace, c.relacl, c.relrowsecurity, c.relpages, c.reltoastrelid
-    from pg_catalog.pg_inherits i
-    join pg_catalog.pg_class c on c.oid = i.inhrelid
-    where i.inhparent = any(partition_faults.parents)
+#variable_conflict use_column
+begin
+  return query
+  with granted_columns as materialized (
+    select distinct d.objid
+    from pg_catalog.pg_shdepend d
+    where d.dbid = (select b.oid from pg_catalog.pg_database b where b.datname = current_database())
+      and d.classid = 'pg_catalog.pg_class'::regclass and d.objsubid > 0 and d.deptype = 'a'
   ),
-  -- Without a grant, on itself or on a column, it is its owner's alone: most are.
+  part as materialized (
+    select
+      (select i.inhparent from pg_catalog.pg_inherits i where i.inhrelid = c.oid and i.inhparent = any(partition_faults.parents)) as parent,
+      c.oid as partition, c.relnamespace, c.relacl is not null as is_granted, c.relrowsecurity, c.relpages, c.reltoastrelid
+    from pg_catalog.pg_class c
+    -- By one list: a look for each takes twice as long.
+    where c.oid = any(array(select i.inhrelid from pg_catalog.pg_inherits i where i.inhparent = any(partition_faults.parents)))
+      -- Without a grant, on itself or on a column, it is its owner's alone; and without a page nothing is in it.
+      and (c.relacl is not null or c.relpages > 0 or c.oid in (select g.objid from granted_columns g))
+  ),
   granted as materialized (
-    select p.parent, p.partition, p.relnamespace, false as columns
+    select p.parent, p.partition, p.relnamespace, g.columns
     from part p
-    where p.relacl is not null and (
-      not p.relrowsecurity or exists (select 1 from pg_catalog.pg_policy o where o.polrelid = p.partition)
-    )
-    union all
-    select p.parent, p.partition, p.relnamespace, true
-    from part p
-    join (
-      select distinct d.objid
-      from pg_catalog.pg_shdepend d
-      where d.dbid = (select b.oid from pg_catalog.pg_database b where b.datname = current_database())
-        and d.classid = 'pg_catalog.pg_class'::regclass and d.objsubid > 0 and d.deptype = 'a'
-    ) c on c.objid = p.partition
+    cross join lateral (
+      select false where p.is_granted
+      union all
+      select true where p.partition in (select c.objid from granted_columns c)
+    ) g(columns)
     where not p.relrowsecurity or exists (select 1 from pg_catalog.pg_policy o where o.polrelid = p.partition)
   ),
   exposed as (
@@ -5915,10 +5932,12 @@ as $$
     select p.parent, p.partition
     from part p
     cross join nightshift.settings s
-    left join pg_catalog.pg_class t on t.oid = p.reltoastrelid
-    cross join lateral (select p.relpages::bigint + coalesce(t.relpages, 0)) own(pages)
+    cross join lateral (
+      select p.relpages::bigint + coalesce((select t.relpages from pg_catalog.pg_class t where t.oid = p.reltoastrelid), 0)
+    ) own(pages)
     -- The indexes are looked up where the rows, long values included, are a tenth of it.
-    where own.pages * current_setting('block_size')::bigint > s.partition_alert_bytes / 10
+    where p.relpages > 0
+      and own.pages * current_setting('block_size')::bigint > s.partition_alert_bytes / 10
       and current_setting('block_size')::bigint * (
         own.pages
         + (select coalesce(sum(x.relpages), 0) from pg_catalog.pg_index n join pg_catalog.pg_class x on x.oid = n.indexrelid
@@ -5931,6 +5950,7 @@ as $$
     (select string_agg(distinct e.rolname, ' and ' order by e.rolname) from exposed e where e.parent = t.parent),
     array(select o.partition from oversized o where o.parent = t.parent)
   from (select parent from exposed union select parent from oversized) t;
+end;
 $$;
 
 comment on function nightshift.partition_faults is
@@ -5958,26 +5978,24 @@ comment on function nightshift.partition_key is
 
 create or replace function nightshift.partition_suffix(every interval, lower timestamp)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select to_char(partition_suffix.lower, case
-    when e.months > 0 and e.months % 12 = 0 and partition_suffix.lower = date_trunc('year', partition_suffix.lower)
-      then 'YYYY'
-    when e.months = 3 and partition_suffix.lower = date_trunc('quarter', partition_suffix.lower) then 'YYYY"_q"Q'
-    when e.months > 0 and partition_suffix.lower = date_trunc('month', partition_suffix.lower) then 'YYYY_MM'
-    when e.days > 0 and e.days % 7 = 0 and partition_suffix.lower = date_trunc('week', partition_suffix.lower)
-      then 'IYYY"_w"IW'
-    when e.months + e.days > 0 and partition_suffix.lower = date_trunc('day', partition_suffix.lower) then 'YYYY_MM_DD'
-    when partition_suffix.lower = date_trunc('hour', partition_suffix.lower) then 'YYYY_MM_DD_HH24'
+declare
+  months integer := extract(year from every) * 12 + extract(month from every);
+  days integer := extract(day from every);
+begin
+  return to_char(lower, case
+    when months > 0 and months % 12 = 0 and lower = date_trunc('year', lower) then 'YYYY'
+    when months = 3 and lower = date_trunc('quarter', lower) then 'YYYY"_q"Q'
+    when months > 0 and lower = date_trunc('month', lower) then 'YYYY_MM'
+    when days > 0 and days % 7 = 0 and lower = date_trunc('week', lower) then 'IYYY"_w"IW'
+    when months + days > 0 and lower = date_trunc('day', lower) then 'YYYY_MM_DD'
+    when lower = date_trunc('hour', lower) then 'YYYY_MM_DD_HH24'
     else 'YYYY_MM_DD_HH24MISS'
-  end)
-  from (
-    select
-      (extract(year from partition_suffix.every) * 12 + extract(month from partition_suffix.every))::integer,
-      extract(day from partition_suffix.every)::integer
-  ) e(months, days);
+  end);
+end;
 $$;
 
 comment on function nightshift.partition_suffix is
@@ -6001,80 +6019,110 @@ create or replace function nightshift.partition_warnings(
   usual_gap interval
 )
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(jsonb_agg(w.warning), '[]')
-  from (
-    select format('%s can reach %s, but not what it holds through %s. Fix: select nightshift.secure_partitions(%L);',
-      exposed_to, nightshift.name_some(exposed), policy.parent, policy.parent)
-    where cardinality(exposed) > 0
-    union all
-    select format('%s takes all rows from %s on, so no partition can be made after it. Fix: detach it, and attach it again with an end.',
-      newest::regclass, lower(r.period))
-    from unnest(held) r(period)
-    where upper_inf(r.period) or upper(r.period) = 'infinity'
-    union all
+declare
+  warnings text[] := '{}';
+begin
+  if cardinality(exposed) > 0 then
+    warnings := warnings || format('%s can reach %s, but not what it holds through %s. Fix: select nightshift.secure_partitions(%L);',
+      exposed_to, nightshift.name_some(exposed), policy.parent, policy.parent);
+  end if;
+  if upper_inf(held) or upper(held) = 'infinity' then
+    warnings := warnings || array(
+      select format('%s takes all rows from %s on, so no partition can be made after it. Fix: detach it, and attach it again with an end.',
+        newest::regclass, lower(r.period))
+      from unnest(held) r(period)
+      where upper_inf(r.period) or upper(r.period) = 'infinity'
+    );
+  end if;
+  warnings := warnings || array(
     select format('%s refuses rows from %s to %s, because a run was interrupted or is under way; the next one mends it. Fix: alter table %s drop constraint nightshift_room_ahead;',
       e.default_partition, lower(e.period), upper(e.period), e.default_partition)
     from nightshift.default_exclusions e
     where e.parent = policy.parent
       and exists (select 1 from pg_catalog.pg_constraint k where k.conrelid = e.default_partition and k.conname = 'nightshift_room_ahead')
-    union all
-    select format('It has no partition from %s to %s, more than 1,000 intervals ago, and none is made there.', lower(r.period), upper(r.period))
-    from unnest(left_out) r(period)
-    where cutoff is null or upper(r.period) > cutoff
-    union all
-    select format('%s: not one interval of %s in UTC from bound to bound; new partitions are fitted around.', nightshift.name_some(odd), policy.every)
-    where cardinality(odd) > 0
-    union all
+  );
+  if not isempty(left_out) then
+    warnings := warnings || array(
+      select format('It has no partition from %s to %s, more than 1,000 intervals ago, and none is made there.', lower(r.period), upper(r.period))
+      from unnest(left_out) r(period)
+      where cutoff is null or upper(r.period) > cutoff
+    );
+  end if;
+  if cardinality(odd) > 0 then
+    warnings := warnings || format('%s: not one interval of %s in UTC from bound to bound; new partitions are fitted around.',
+      nightshift.name_some(odd), policy.every);
+  end if;
+  warnings := warnings || array(
     select format('%s has the unique index %s, which new partitions will not have, because %s has none like it. Fix: create it there, with %I among its columns.',
       newest::regclass, x.indexrelid::regclass, policy.parent, (nightshift.partition_key(policy.parent)).column_name)
     from pg_catalog.pg_index x
     where x.indrelid = newest and x.indisunique
       and not exists (select 1 from pg_catalog.pg_inherits i where i.inhrelid = x.indexrelid)
-    union all
-    select format('It has no place for rows from %s to %s: that is the time of partitions that were retired, and would not be due now. To have one back: select nightshift.reattach_partition(...);',
-      lower(r.period), upper(r.period))
-    from unnest(detached) r(period)
-    where cutoff is null or upper(r.period) > cutoff
-    union all
-    select format('%s is half detached, so its rows cannot be seen through the table. %s', p.partition::regclass, case
-      when exists (
-        select 1 from nightshift.retired_partitions d where d.partition::oid = p.partition and d.status = 'detaching'
-      ) then format('The next run finishes it; to have it back: select nightshift.reattach_partition(%L);', p.partition::regclass)
-      else format('Fix: alter table %s detach partition %s finalize;', policy.parent, p.partition::regclass) end)
-    from unnest(pending) p(partition)
-    union all
-    select format('There is room for %s after the present partition, and the next run may be %s away. Fix: select nightshift.alter_partition_policy(%L, premake => %s); or a schedule that runs more often.',
+  );
+  if not isempty(detached) then
+    warnings := warnings || array(
+      select format('It has no place for rows from %s to %s: that is the time of partitions that were retired, and would not be due now. To have one back: select nightshift.reattach_partition(...);',
+        lower(r.period), upper(r.period))
+      from unnest(detached) r(period)
+      where cutoff is null or upper(r.period) > cutoff
+    );
+  end if;
+  if cardinality(pending) > 0 then
+    warnings := warnings || array(
+      select format('%s is half detached, so its rows cannot be seen through the table. %s', p.partition::regclass, case
+        when exists (
+          select 1 from nightshift.retired_partitions d where d.partition::oid = p.partition and d.status = 'detaching'
+        ) then format('The next run finishes it; to have it back: select nightshift.reattach_partition(%L);', p.partition::regclass)
+        else format('Fix: alter table %s detach partition %s finalize;', policy.parent, p.partition::regclass) end)
+      from unnest(pending) p(partition)
+    );
+  end if;
+  if policy.premake * policy.every < usual_gap then
+    warnings := warnings || format('There is room for %s after the present partition, and the next run may be %s away. Fix: select nightshift.alter_partition_policy(%L, premake => %s); or a schedule that runs more often.',
       policy.premake * policy.every, usual_gap, policy.parent,
-      ceil(extract(epoch from usual_gap) / extract(epoch from policy.every)))
-    where policy.premake * policy.every < usual_gap
-    union all
-    select format('%s: due, but attached again by hand, so left alone until nightshift.alter_partition_policy is given a retention.', nightshift.name_some(kept))
-    where cardinality(kept) > 0
-    union all
-    select format('%s refers to it and %s, so partitions with rows that it needs are not retired. Fix: %s',
-      k.conrelid::regclass,
-      case when r.retention is null then 'keeps its rows' else format('keeps its rows for %s', r.retention) end,
-      case when r.parent is not null then format('select nightshift.alter_partition_policy(%L, retention => %L);', r.parent, policy.retention)
-        else format('a retention policy for it that is no longer than %s.', policy.retention) end)
-    from pg_catalog.pg_constraint k
-    left join nightshift.partition_policies r on r.parent::oid = k.conrelid and r.enabled
-    where policy.retention is not null and k.confrelid = policy.parent and k.contype = 'f' and k.conparentid = 0
-      and k.conrelid <> k.confrelid
-      and (r.retention <= policy.retention) is not true
-      and not exists (
-        select 1 from nightshift.retention_policies t
-        where t.relation::oid = k.conrelid and t.enabled and t.drop_after <= policy.retention
-      )
-    union all
-    select format('%s: larger than %s. Shorter intervals from now on: select nightshift.alter_partition_policy(%L, every => ...);',
-      nightshift.name_some(oversized), pg_size_pretty(s.partition_alert_bytes), policy.parent)
-    from nightshift.settings s
-    where cardinality(oversized) > 0
-  ) w(warning);
+      ceil(extract(epoch from usual_gap) / extract(epoch from policy.every)));
+  end if;
+  if cardinality(kept) > 0 then
+    warnings := warnings || format('%s: due, but attached again by hand, so left alone until nightshift.alter_partition_policy is given a retention.',
+      nightshift.name_some(kept));
+  end if;
+  if policy.retention is not null then
+    warnings := warnings || array(
+      select format('%s refers to it and %s, so partitions with rows that it needs are not retired. Fix: %s',
+        k.conrelid::regclass,
+        case when r.retention is null then 'keeps its rows' else format('keeps its rows for %s', r.retention) end,
+        case when r.parent is not null then format('select nightshift.alter_partition_policy(%L, retention => %L);', r.parent, policy.retention)
+          else format('a retention policy for it that is no longer than %s.', policy.retention) end)
+      from (
+        -- By what depends on the table: there is no index by the table at the other end.
+        select distinct d.objid from pg_catalog.pg_depend d
+        where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = policy.parent
+          and d.classid = 'pg_catalog.pg_constraint'::regclass
+      ) d
+      join pg_catalog.pg_constraint k on k.oid = d.objid
+      left join nightshift.partition_policies r on r.parent::oid = k.conrelid and r.enabled
+      where k.confrelid = policy.parent and k.contype = 'f' and k.conparentid = 0
+        and k.conrelid <> k.confrelid
+        and (r.retention <= policy.retention) is not true
+        and not exists (
+          select 1 from nightshift.retention_policies t
+          where t.relation::oid = k.conrelid and t.enabled and t.drop_after <= policy.retention
+        )
+    );
+  end if;
+  if cardinality(oversized) > 0 then
+    warnings := warnings || array(
+      select format('%s: larger than %s. Shorter intervals from now on: select nightshift.alter_partition_policy(%L, every => ...);',
+        nightshift.name_some(oversized), pg_size_pretty(s.partition_alert_bytes), policy.parent)
+      from nightshift.settings s
+    );
+  end if;
+  return to_jsonb(warnings);
+end;
 $$;
 
 comment on function nightshift.partition_warnings is
@@ -6308,6 +6356,7 @@ declare
 begin
   select p.* into policy from nightshift.partition_policies p where p.parent = nightshift.find_relation(table_name);
   perform nightshift.check_partition_policy(policy);
+  perform nightshift.require_trusted_keys(policy.parent);
   state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
   return (
     select coalesce(jsonb_agg(jsonb_build_object('partition', d.partition::regclass::text, 'reason', w.reason) order by d.position), '[]')
@@ -6336,33 +6385,65 @@ stable
 set search_path = pg_catalog, pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
+-- Postgres expects ten tables, and would compare each of thousands of partitions with each.
+set enable_nestloop = off
 set timezone = 'UTC'
 set datestyle = 'ISO'
 as $$
 #variable_conflict use_column
 begin
   return query
-  select
-    p.parent::oid, c.oid, e.bounds is null, i.inhdetachpending, l.from_bound, l.to_bound,
-    -- In UTC, what is printed of a date and of either kind of timestamp reads the same as a timestamp; but a date can lie
-    -- where no timestamp does.
-    case when a.atttypid = 'date'::regtype and l.from_bound <> 'MINVALUE' and trim(both '''' from l.from_bound)::date < '4713-01-01 BC' then '-infinity'
-      when a.atttypid in ('bigint'::regtype, 'uuid'::regtype) then nightshift.time_of_number(l.from_bound, a.atttypid::regtype, p.epoch)
-      else trim(both '''' from replace(l.from_bound, 'MINVALUE', '-infinity'))::timestamp end,
-    case when a.atttypid = 'date'::regtype and l.to_bound <> 'MAXVALUE' and trim(both '''' from l.to_bound)::date > '294276-01-01' then 'infinity'
-      when a.atttypid in ('bigint'::regtype, 'uuid'::regtype) then nightshift.time_of_number(l.to_bound, a.atttypid::regtype, p.epoch)
-      else trim(both '''' from replace(l.to_bound, 'MAXVALUE', 'infinity'))::timestamp end
-  from nightshift.partition_policies p
-  join pg_catalog.pg_partitioned_table t on t.partrelid = p.parent and t.partstrat = 'r' and t.partnatts = 1
-  join pg_catalog.pg_attribute a on a.attrelid = t.partrelid and a.attnum = t.partattrs[0]
-  join pg_catalog.pg_inherits i on i.inhparent = p.parent
-  join pg_catalog.pg_class c on c.oid = i.inhrelid
-  -- Without the table, which a bound does not need, pg_get_expr takes no lock on it.
-  cross join lateral (select nullif(pg_get_expr(c.relpartbound, 0), 'DEFAULT') offset 0) e(bounds)
-  cross join lateral (
-    select split_part(substr(e.bounds, 18), ') TO (', 1), rtrim(split_part(e.bounds, ') TO (', 2), ')')
-  ) l(from_bound, to_bound)
-  where p.parent::oid = any(read_partitions.parents);
+  with link as materialized (
+    select i.inhparent, i.inhrelid, i.inhdetachpending
+    from pg_catalog.pg_inherits i
+    where i.inhparent = any(read_partitions.parents)
+  ),
+  leaf as materialized (
+    -- Without the table, which a bound does not need, pg_get_expr takes no lock on it.
+    select c.oid, pg_get_expr(c.relpartbound, 0) as bounds
+    from pg_catalog.pg_class c
+    -- By one list: a look for each takes twice as long.
+    where c.oid = any(array(select l.inhrelid from link l))
+  ),
+  key as materialized (
+    select p.parent::oid as parent, p.epoch, (
+      select a.atttypid::regtype
+      from pg_catalog.pg_attribute a
+      where a.attrelid = p.parent and a.attnum = (
+        select t.partattrs[0] from pg_catalog.pg_partitioned_table t
+        where t.partrelid = p.parent and t.partstrat = 'r' and t.partnatts = 1
+      )
+    ) as type
+    from nightshift.partition_policies p
+    where p.parent::oid = any(read_partitions.parents)
+  ),
+  part as materialized (
+    select k.parent, c.oid as partition, l.inhdetachpending, c.bounds, k.type, k.epoch
+    from key k
+    join link l on l.inhparent = k.parent
+    join leaf c on c.oid = l.inhrelid
+    where k.type is not null
+  ),
+  -- Many partitions have the same few bounds.
+  bound as materialized (
+    select b.*, l.*,
+      -- In UTC, what is printed of a date and of either kind of timestamp reads the same as a timestamp; but a date can lie
+      -- where no timestamp does.
+      case when b.type = 'date'::regtype and l.from_bound <> 'MINVALUE' and trim(both '''' from l.from_bound)::date < '4713-01-01 BC' then '-infinity'
+        when b.type in ('bigint'::regtype, 'uuid'::regtype) then nightshift.time_of_number(l.from_bound, b.type, b.epoch)
+        else trim(both '''' from replace(l.from_bound, 'MINVALUE', '-infinity'))::timestamp end as lower,
+      case when b.type = 'date'::regtype and l.to_bound <> 'MAXVALUE' and trim(both '''' from l.to_bound)::date > '294276-01-01' then 'infinity'
+        when b.type in ('bigint'::regtype, 'uuid'::regtype) then nightshift.time_of_number(l.to_bound, b.type, b.epoch)
+        else trim(both '''' from replace(l.to_bound, 'MAXVALUE', 'infinity'))::timestamp end as upper
+    from (select distinct p.bounds, p.type, p.epoch from part p) b
+    cross join lateral (select nullif(b.bounds, 'DEFAULT')) r(range)
+    cross join lateral (
+      select split_part(substr(r.range, 18), ') TO (', 1), rtrim(split_part(r.range, ') TO (', 2), ')')
+    ) l(from_bound, to_bound)
+  )
+  select p.parent, p.partition, p.bounds = 'DEFAULT', p.inhdetachpending, b.from_bound, b.to_bound, b.lower, b.upper
+  from part p
+  join bound b on b.bounds = p.bounds and b.type = p.type and b.epoch is not distinct from p.epoch;
 end;
 $$;
 
@@ -6457,10 +6538,13 @@ comment on function nightshift.reattach_partition is
 
 create or replace function nightshift.referred_tables(parents oid[])
 returns table (parent oid, referred integer)
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+#variable_conflict use_column
+begin
+  return query
   with recursive refers as materialized (
     select distinct k.conrelid as parent, k.confrelid as referred
     from pg_catalog.pg_constraint k
@@ -6475,6 +6559,7 @@ as $$
   from unnest(parents) p(parent)
   left join reached a on a.parent = p.parent
   group by p.parent;
+end;
 $$;
 
 comment on function nightshift.referred_tables is
@@ -21881,7 +21966,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '85f149d17da124d2661f133757fc49f2aa6cde994782a3b0e5a069183dc2e744', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '913534f92d95b3092f70a28fce1a617f417ef1171818039762671d75272aefab', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,

@@ -5,6 +5,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform nightshift.trusted_name(parent);
   -- Found by what depends on the table: a key that is not enforced has no triggers, and there is no index by the table at the other end.
   perform nightshift.trusted_name(r.relation)
   from (
@@ -22,4 +23,4 @@ end;
 $$;
 
 comment on function nightshift.require_trusted_keys is
-  'Raises NS422 when a table that refers to a partitioned table, or to a partition of it, could have code of someone else run (see trusted_name): Postgres reads those tables, with our rights, when a partition is detached.';
+  'Raises NS422 when a partitioned table, or a table that refers to it or to a partition of it, could have code of someone else run (see trusted_name): Postgres reads the latter, with our rights, when a partition is detached.';

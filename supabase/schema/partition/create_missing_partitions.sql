@@ -23,9 +23,13 @@ declare
   state nightshift.partition_state;
   step_time interval := '0';
   chosen record;
-  known record;
+  lowers timestamp[];
+  uppers timestamp[];
+  from_bounds text[];
+  to_bounds text[];
   model regclass;
   piece tsrange;
+  parent_name text;
   locked_at timestamptz;
   made jsonb := '[]';
 begin
@@ -51,8 +55,8 @@ begin
   end if;
   -- From here on nobody else makes, attaches or detaches a partition; readers and writers go on.
   execute format('lock table only %s in share update exclusive mode', policy.parent);
-  -- What Postgres reads when a partition is attached: nobody adds to it any more.
-  perform nightshift.trusted_name(policy.parent);
+  -- What Postgres reads when a partition is attached: nobody adds to it any more. A table that refers to it is not among that.
+  parent_name := nightshift.trusted_name(policy.parent);
   state := nightshift.assess_partitions(array[policy.parent::oid], as_of);
   if state.default_partition is not null then
     -- Once for rows that move, once by Postgres for rows that ought to have.
@@ -72,12 +76,12 @@ begin
       hint = format('In a quiet hour, until it says done: set statement_timeout = 0; select nightshift.create_missing_partitions(%L, max_rows => 10000000, max_lock => ''1 hour'');',
         policy.parent);
   end if;
-  -- Of a uuid only the first half is a time: next to an odd bound the new one has to be the very same.
-  select
-    array_agg(r.lower) as lowers, array_agg(r.upper) as uppers,
-    array_agg(r.from_bound) as from_bounds, array_agg(r.to_bound) as to_bounds
-  into known
-  from nightshift.read_partitions(case state.key_type when 'uuid'::regtype then array[policy.parent::oid] else '{}' end) r;
+  if state.key_type = 'uuid'::regtype then
+    -- Only the first half of it is a time: next to an odd bound the new one has to be the very same.
+    select array_agg(r.lower), array_agg(r.upper), array_agg(r.from_bound), array_agg(r.to_bound)
+    into lowers, uppers, from_bounds, to_bounds
+    from nightshift.read_partitions(array[policy.parent::oid]) r;
+  end if;
   select c.oid::regclass into model
   from pg_catalog.pg_class c
   where c.oid in (state.newest, state.default_partition) and c.relkind = 'r'
@@ -93,10 +97,10 @@ begin
     exit when made <> '[]' and clock_timestamp() > locked_at + max_lock - case when chosen.is_proven then '0' else step_time end;
     made := made || (
       nightshift.create_partition(
-        policy, state.key_column, lower(piece),
-        coalesce(known.to_bounds[array_position(known.uppers, lower(piece))],
+        policy, parent_name, state.key_column, lower(piece),
+        coalesce(to_bounds[array_position(uppers, lower(piece))],
           nightshift.bound_of_time(lower(piece), state.key_type, policy.epoch)),
-        coalesce(known.from_bounds[array_position(known.lowers, upper(piece))],
+        coalesce(from_bounds[array_position(lowers, upper(piece))],
           nightshift.bound_of_time(upper(piece), state.key_type, policy.epoch)),
         model, case when not chosen.is_proven then state.default_partition end
       )

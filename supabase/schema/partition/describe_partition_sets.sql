@@ -7,12 +7,15 @@ create or replace function nightshift.describe_partition_sets(
   as_of timestamptz default now()
 )
 returns table (parent regclass, document jsonb)
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set jit = off
 set timezone = 'UTC'
 as $$
+#variable_conflict use_column
+begin
+  return query
   select
     p.parent,
     nightshift.describe_partition_policy(p) || case
@@ -60,6 +63,7 @@ as $$
   left join pg_catalog.pg_class c on c.oid = p.parent
   left join nightshift.partition_faults(describe_partition_sets.parents) f on f.parent = p.parent::oid
   cross join nightshift.usual_gap('partition-maintenance') g(usual_gap);
+end;
 $$;
 
 comment on function nightshift.describe_partition_sets is

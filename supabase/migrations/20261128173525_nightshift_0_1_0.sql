@@ -4504,31 +4504,23 @@ $$;
 comment on function nightshift.count_movable_rows is
   'How many rows a run would move out of the default partition of a table; null without one, and where that would take long or cannot be known.';
 
--- supabase/schema/partition/create_missing_partitions.sql
+-- supabase/schema/partition/create_by_state.sql
 
--- Room ahead: which partitions are missing, and the transaction that makes them.
--- Why: made apart and attached, a partition costs its table a lock that neither readers nor writers meet; only rows that
---      change partition keep everyone waiting.
--- Locks: SHARE UPDATE EXCLUSIVE on the table, SHARE ROW EXCLUSIVE on tables that
---        its foreign keys refer to; with a default partition ACCESS EXCLUSIVE on both, for as long as rows move.
-
-create or replace function nightshift.create_missing_partitions(
-  parent regclass,
-  as_of timestamptz default now(),
-  max_rows bigint default 50000,
-  max_lock interval default '1 second'
+create or replace function nightshift.create_by_state(
+  policy nightshift.partition_policies,
+  state nightshift.partition_state,
+  max_rows bigint,
+  max_lock interval
 )
 returns jsonb
 language plpgsql
-security definer
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
-set jit = off
 as $$
 declare
-  patience constant text := current_setting('lock_timeout');
-  policy nightshift.partition_policies;
-  state nightshift.partition_state;
+  -- What Postgres reads when a partition is attached: with the table locked, nobody adds to it any more. A table that refers to
+  -- it is not among that.
+  parent_name constant text := nightshift.trusted_name(policy.parent);
   step_time interval := '0';
   chosen record;
   lowers timestamp[];
@@ -4537,35 +4529,9 @@ declare
   to_bounds text[];
   model regclass;
   piece tsrange;
-  parent_name text;
   locked_at timestamptz;
   made jsonb := '[]';
 begin
-  if current_setting('transaction_isolation') <> 'read committed' then
-    raise exception using
-      errcode = 'NS422',
-      message = format('Partitions are made under the isolation level read committed, not %s', current_setting('transaction_isolation')),
-      detail = 'Under a fixed snapshot it could not see what appears before the lock.',
-      hint = 'Call it outside of a transaction, or begin one with: begin isolation level read committed;';
-  end if;
-  select p.* into policy from nightshift.partition_policies p
-  where p.parent = create_missing_partitions.parent
-  for share;
-  if not found then
-    raise exception using
-      errcode = 'NS404',
-      message = format('%s has no partition policy', parent),
-      hint = 'Declare one with nightshift.add_partition_policy.';
-  end if;
-  perform nightshift.check_partition_policy(policy);
-  if patience = '0' then
-    perform set_config('lock_timeout', '2s', true);
-  end if;
-  -- From here on nobody else makes, attaches or detaches a partition; readers and writers go on.
-  execute format('lock table only %s in share update exclusive mode', policy.parent);
-  -- What Postgres reads when a partition is attached: nobody adds to it any more. A table that refers to it is not among that.
-  parent_name := nightshift.trusted_name(policy.parent);
-  state := nightshift.assess_partitions(array[policy.parent::oid], as_of);
   if state.default_partition is not null then
     -- Once for rows that move, once by Postgres for rows that ought to have.
     step_time := 2 * nightshift.scan_time_of(state.default_partition);
@@ -4618,12 +4584,58 @@ begin
   if chosen.is_proven and cardinality(chosen.pieces) = jsonb_array_length(made) then
     perform nightshift.drop_exclusion(policy.parent);
   end if;
-  perform set_config('lock_timeout', patience, true);
   return jsonb_build_object(
     'created', made,
     'done', chosen.complete and cardinality(chosen.pieces) = jsonb_array_length(made),
     'lockedMs', round(extract(epoch from clock_timestamp() - locked_at) * 1000)
   );
+end;
+$$;
+
+comment on function nightshift.create_by_state is
+  'Makes the missing partitions of a table that lock_for_creation has locked, by what assess_partitions says of it since. Returns what create_missing_partitions does. Errors: NS422, NS423, 55P03.';
+
+-- supabase/schema/partition/create_missing_partitions.sql
+
+-- Room ahead: which partitions are missing, and the transaction that makes them.
+-- Why: made apart and attached, a partition costs its table a lock that neither readers nor writers meet; only rows that
+--      change partition keep everyone waiting.
+-- Locks: SHARE UPDATE EXCLUSIVE on the table, SHARE ROW EXCLUSIVE on tables that
+--        its foreign keys refer to; with a default partition ACCESS EXCLUSIVE on both, for as long as rows move.
+
+create or replace function nightshift.create_missing_partitions(
+  parent regclass,
+  as_of timestamptz default now(),
+  max_rows bigint default 50000,
+  max_lock interval default '1 second'
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  patience constant text := current_setting('lock_timeout');
+  policy nightshift.partition_policies;
+  answer jsonb;
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('Partitions are made under the isolation level read committed, not %s', current_setting('transaction_isolation')),
+      detail = 'Under a fixed snapshot it could not see what appears before the lock.',
+      hint = 'Call it outside of a transaction, or begin one with: begin isolation level read committed;';
+  end if;
+  if patience = '0' then
+    perform set_config('lock_timeout', '2s', true);
+  end if;
+  policy := nightshift.lock_for_creation(parent);
+  answer := nightshift.create_by_state(
+    policy, nightshift.assess_partitions(array[policy.parent::oid], as_of), max_rows, max_lock
+  );
+  perform set_config('lock_timeout', patience, true);
+  return answer;
 end;
 $$;
 
@@ -4743,8 +4755,15 @@ set jit = off
 as $$
 declare
   stop_at constant timestamptz := clock_timestamp() + interval '1 second';
+  -- With their locks held, one look at the catalogs tells of all of these.
+  at_once constant integer := 20;
   run nightshift.runs;
+  names text[];
   name text;
+  step text;
+  policies nightshift.partition_policies[];
+  states nightshift.partition_state[];
+  state nightshift.partition_state;
   made jsonb := '{}';
   answers jsonb := '[]';
   answer jsonb;
@@ -4754,39 +4773,61 @@ declare
 begin
   perform nightshift.require_nothing_queued();
   run := nightshift.hold_partition_run(run_id, fence, lock_timeout_ms);
-  foreach name in array tables loop
-    exit when answers <> '[]' and clock_timestamp() > stop_at;
-    begin
-      if not exists (
-        select 1 from nightshift.partition_policies p where p.parent = nightshift.find_relation(name) and p.enabled
-      ) then
-        raise exception using
-          errcode = 'NS404',
-          message = format('%s has no partition policy that is switched on', name),
-          hint = 'It was removed, switched off or renamed since the run began.';
+  for start in 1 .. cardinality(tables) by at_once loop
+    exit when start > 1 and clock_timestamp() > stop_at;
+    names := tables[start : start + at_once - 1];
+    policies := '{}';
+    foreach step in array array['lock', 'create'] loop
+      if step = 'create' then
+        states := array(
+          select a from nightshift.assess_partitions(array(select p.parent::oid from unnest(policies) p), run.started_at) a
+        );
       end if;
-      answer := nightshift.create_missing_partitions(nightshift.find_relation(name), run.started_at, max_rows,
-        make_interval(secs => max_lock_ms / 1000.0)) || '{"outcome": "made"}';
-      if answer -> 'created' <> '[]' then
-        made := made || jsonb_build_object(name, coalesce(made -> name, '[]') || (answer -> 'created'));
-      end if;
-    exception
-      when lock_not_available or deadlock_detected then
-        get stacked diagnostics detail = pg_exception_detail;
-        answer := nightshift.describe_busy(detail);
-      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS423' or syntax_error_or_access_rule_violation or object_not_in_prerequisite_state
-        or feature_not_supported or integrity_constraint_violation or data_exception or dependent_objects_still_exist
-        or program_limit_exceeded or plpgsql_error or invalid_schema_name or serialization_failure
-      then
-        get stacked diagnostics hint = pg_exception_hint, context = pg_exception_context;
-        answer := jsonb_build_object('outcome', 'failed', 'error', nightshift.describe_ddl_failure(
-          sqlstate, sqlerrm, hint, context, format('select nightshift.create_missing_partitions(%L);', name),
-          exists (
-            select 1 from pg_catalog.pg_partitioned_table t
-            where t.partrelid = nightshift.find_relation(name) and t.partdefid <> 0
-          )));
-    end;
-    answers := answers || (answer || jsonb_build_object('table', name));
+      for i in 1 .. cardinality(names) loop
+        continue when step = 'create' and policies[i] is null;
+        exit when (answers <> '[]' or step = 'lock' and i > 1) and clock_timestamp() > stop_at;
+        name := names[i];
+        answer := null;
+        begin
+          if step = 'lock' then
+            if not exists (
+              select 1 from nightshift.partition_policies p where p.parent = nightshift.find_relation(name) and p.enabled
+            ) then
+              raise exception using
+                errcode = 'NS404',
+                message = format('%s has no partition policy that is switched on', name),
+                hint = 'It was removed, switched off or renamed since the run began.';
+            end if;
+            policies[i] := nightshift.lock_for_creation(nightshift.find_relation(name));
+          else
+            select s.* into state from unnest(states) s where s.parent = policies[i].parent::oid;
+            answer := nightshift.create_by_state(policies[i], state, max_rows, make_interval(secs => max_lock_ms / 1000.0))
+              || '{"outcome": "made"}';
+            if answer -> 'created' <> '[]' then
+              made := made || jsonb_build_object(name, coalesce(made -> name, '[]') || (answer -> 'created'));
+            end if;
+          end if;
+        exception
+          when lock_not_available or deadlock_detected then
+            get stacked diagnostics detail = pg_exception_detail;
+            answer := nightshift.describe_busy(detail);
+          when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS423' or syntax_error_or_access_rule_violation or object_not_in_prerequisite_state
+            or feature_not_supported or integrity_constraint_violation or data_exception or dependent_objects_still_exist
+            or program_limit_exceeded or plpgsql_error or invalid_schema_name or serialization_failure
+          then
+            get stacked diagnostics hint = pg_exception_hint, context = pg_exception_context;
+            answer := jsonb_build_object('outcome', 'failed', 'error', nightshift.describe_ddl_failure(
+              sqlstate, sqlerrm, hint, context, format('select nightshift.create_missing_partitions(%L);', name),
+              exists (
+                select 1 from pg_catalog.pg_partitioned_table t
+                where t.partrelid = nightshift.find_relation(name) and t.partdefid <> 0
+              )));
+        end;
+        if answer is not null then
+          answers := answers || (answer || jsonb_build_object('table', name));
+        end if;
+      end loop;
+    end loop;
   end loop;
   -- Once for all: the ledger is written anew each time.
   perform nightshift.note_partitions(run.id, 'created', made);
@@ -5623,6 +5664,34 @@ $$;
 
 comment on function nightshift.lock_for_change is
   'Locks a table, its default partition and the tables at the other end of its foreign keys, so that rows can change partition or a partition can go. Waits no longer than lock_timeout in all.';
+
+-- supabase/schema/partition/lock_for_creation.sql
+
+create or replace function nightshift.lock_for_creation(parent regclass)
+returns nightshift.partition_policies
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  policy nightshift.partition_policies;
+begin
+  select p.* into policy from nightshift.partition_policies p
+  where p.parent = lock_for_creation.parent
+  for share;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no partition policy', parent),
+      hint = 'Declare one with nightshift.add_partition_policy.';
+  end if;
+  perform nightshift.check_partition_policy(policy);
+  execute format('lock table only %s in share update exclusive mode', policy.parent);
+  return policy;
+end;
+$$;
+
+comment on function nightshift.lock_for_creation is
+  'The policy of a table, held as it is, and the table locked in SHARE UPDATE EXCLUSIVE: until the transaction ends nobody else makes, attaches or detaches a partition of it, while readers and writers go on. Errors: NS404, NS422, 55P03.';
 
 -- supabase/schema/partition/lock_holder.sql
 
@@ -21966,7 +22035,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '913534f92d95b3092f70a28fce1a617f417ef1171818039762671d75272aefab', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e1ddc839e7281d78fc4b439d4471464e1f28e11c07e2e5200a6793d9ec235d85', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,
@@ -21977,27 +22046,27 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   choose_due_rows, code_in_context, column_definition_type, column_type, columns_named, columns_referred,
   comparison_operator, composite_types, condition_in_sql, constant_default, copy_after_attach, copy_grants,
   copy_settings, count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows, counted,
-  counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions, database_sizes,
-  ddl_step, dead_rows, declare_cascades, declare_health_check, declare_job, declare_keys, declared_since,
-  default_exclusions, delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_parent, deleted_since,
-  deleted_so_far, deletion_actor, deletion_events, deletion_events_default, deletion_hash, deletion_operation,
-  deletion_stats, deletions_since, describe_busy, describe_ddl_failure, describe_declaration, describe_declared_policy,
-  describe_delete_triggers, describe_failure, describe_health_check, describe_holders, describe_holding_keys,
-  describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
-  describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
-  describe_run, describe_view, disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions,
-  due_by_marker, due_condition, duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete,
-  encrypt_deletion_events, estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure, extend_lease,
-  fates_of, fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with,
-  find_refresh, find_refresh_policy, find_relation, find_released_rows, find_rows, find_run, find_stranger, find_view,
-  finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows,
-  follow_released, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name,
-  get_health, get_run, gone_of, grant_of_refresh, guard_child, guard_steps, hand_over, has_due_rows,
-  health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
-  health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
-  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions,
-  health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes, health_job_missed,
-  health_jobs_failing, health_jobs_lost, health_jobs_partial, health_ledger_size, health_level,
+  counted_until, covering_policy, create_by_state, create_missing_partitions, create_partition, create_partitions,
+  database_sizes, ddl_step, dead_rows, declare_cascades, declare_health_check, declare_job, declare_keys,
+  declared_since, default_exclusions, delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_parent,
+  deleted_since, deleted_so_far, deletion_actor, deletion_events, deletion_events_default, deletion_hash,
+  deletion_operation, deletion_stats, deletions_since, describe_busy, describe_ddl_failure, describe_declaration,
+  describe_declared_policy, describe_delete_triggers, describe_failure, describe_health_check, describe_holders,
+  describe_holding_keys, describe_installation, describe_jobs, describe_leftovers, describe_needs,
+  describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
+  describe_retention_policy, describe_retired, describe_run, describe_view, disable_soft_delete, drop_exclusion,
+  drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition, duplicates_query, edges_to_children,
+  edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_rows, exclude_from_default, exclusion_of,
+  explain_attach_failure, extend_lease, fates_of, fences, find_covered_rows, find_due_among, find_key, find_moved_rows,
+  find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation, find_released_rows, find_rows,
+  find_run, find_stranger, find_view, finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view,
+  fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows, follow_tables, forced_names,
+  forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh, guard_child, guard_steps,
+  hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit,
+  health_checks, health_connections, health_database_growth, health_database_size, health_dead_tuples,
+  health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index,
+  health_hidden_partitions, health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes,
+  health_job_missed, health_jobs_failing, health_jobs_lost, health_jobs_partial, health_ledger_size, health_level,
   health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
   health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
   health_replication_lag, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
@@ -22008,42 +22077,42 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   intervals_of, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state, job_states, jobs,
   join_condition, json_number, keep_time, key_collation, key_columns, key_in_words, key_of, keys_asked, keys_in_words,
   keys_to_parents, known_decisions, last_health_levels, leaf_relations, left_alone, level_rank, list_deletion_events,
-  list_partition_policies, list_refresh_policies, list_retention_policies, list_runs, lock_for_change, lock_holder,
-  lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs, marker_is_indexed, marker_walk,
-  may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
-  measure_default_partition, measure_for_run, measure_leaves, measure_references, measure_retention_backlog,
-  measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
-  name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
-  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, operation_time,
-  other_owners, override_assignments, own_due_condition, pages_of, partition_faults, partition_history, partition_key,
-  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
-  partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
-  pause, pgcrypto_function, place_in_code, plan_delete, plan_partition_maintenance, plan_restore, plan_retention_purge,
-  plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement,
-  purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released,
-  purge_slices, purge_steps, purge_waits, put_active, put_off, raise_conflict, reach_rows, read_as_caller,
-  read_partitions, read_pressure, reasons_of, reattach_partition, record_batch, record_deletions,
-  record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
-  reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
-  refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables,
-  release_default, released_row, remember_held, remove_health_threshold, remove_partition_policy,
-  remove_refresh_policy, remove_retention_policy, require_call, require_checked_keys, require_few_due,
-  require_health_checks, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
-  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
-  require_period, require_referencing_indexes, require_refresh_policies, require_replica_identity,
-  require_retention_policies, require_statistics, require_trusted, require_trusted_keys, require_unrestricted,
-  require_wanted, require_within_brake, resolve_references, restore, restore_keys, restore_operation, restore_since,
-  restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings,
-  retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_of_operation,
-  run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, seal, seal_deletion_event,
-  secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner,
-  settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies,
-  soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view,
-  soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released, subtract_held,
-  subtract_row_sets, take_pending, time_of_number, trim_runs, trim_view_refreshes, trusted_name, trusted_names,
-  trusted_operator, unique_conflicts, unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition,
-  user_functions, users_of, usual_gap, usual_partition, validate_default, view_of, view_reads, view_refreshes,
-  view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake,
+  list_partition_policies, list_refresh_policies, list_retention_policies, list_runs, lock_for_change,
+  lock_for_creation, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs,
+  marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog,
+  measure_children, measure_default_partition, measure_for_run, measure_leaves, measure_references,
+  measure_retention_backlog, measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members,
+  mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment,
+  note_decisions, note_detaching, note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept,
+  only_needed, operation_time, other_owners, override_assignments, own_due_condition, pages_of, partition_faults,
+  partition_history, partition_key, partition_policies, partition_state, partition_suffix, partition_warnings,
+  partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
+  partitions_without_policy, parts_of_invalid_indexes, pause, pgcrypto_function, place_in_code, plan_delete,
+  plan_partition_maintenance, plan_restore, plan_retention_purge, plan_view_refresh, policy_members, policy_of_run,
+  policy_of_view, preview_retention_purge, preview_retirement, purge_batch, purge_counted, purge_decisions, purge_key,
+  purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_active, put_off,
+  raise_conflict, reach_rows, read_as_caller, read_partitions, read_pressure, reasons_of, reattach_partition,
+  record_batch, record_deletions, record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows,
+  redundant_indexes, reference_join, reference_tree, references_condition, referencing_keys, referred_tables,
+  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
+  related_policies, related_tables, release_default, released_row, remember_held, remove_health_threshold,
+  remove_partition_policy, remove_refresh_policy, remove_retention_policy, require_call, require_checked_keys,
+  require_few_due, require_health_checks, require_known_names, require_marker_index, require_no_rule,
+  require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership,
+  require_partition_policies, require_period, require_referencing_indexes, require_refresh_policies,
+  require_replica_identity, require_retention_policies, require_statistics, require_trusted, require_trusted_keys,
+  require_unrestricted, require_wanted, require_within_brake, resolve_references, restore, restore_keys,
+  restore_operation, restore_since, restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies,
+  retention_warnings, retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set,
+  rows_of_operation, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, seal,
+  seal_deletion_event, secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings,
+  settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
+  soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
+  soft_delete_view, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released,
+  subtract_held, subtract_row_sets, take_pending, time_of_number, trim_runs, trim_view_refreshes, trusted_name,
+  trusted_names, trusted_operator, unique_conflicts, unmute_triggers, unpause, unreferenced_condition,
+  untrusted_in_condition, user_functions, users_of, usual_gap, usual_partition, validate_default, view_of, view_reads,
+  view_refreshes, view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake,
   warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire,
   why_not_retire_so_many, why_not_sealed, without_replica_identity
 }')

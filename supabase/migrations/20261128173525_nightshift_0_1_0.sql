@@ -848,10 +848,12 @@ comment on type nightshift.ddl_step is
 
 create or replace function nightshift.api_roles()
 returns setof oid
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select r.oid
   from pg_catalog.pg_roles r
   where not r.rolbypassrls and not r.rolsuper
@@ -864,6 +866,7 @@ as $$
         where m.roleid = r.oid
       )
     );
+end;
 $$;
 
 comment on function nightshift.api_roles is
@@ -1224,19 +1227,23 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform nightshift.trusted_name(parent);
-  -- Found by what depends on the table: a key that is not enforced has no triggers, and there is no index by the table at the other end.
+  -- Found by what depends on its columns: a key that is not enforced has no triggers, and there is no index by the table at the other end.
   perform nightshift.trusted_name(r.relation)
   from (
-    select distinct k.conrelid::regclass
+    select distinct (
+      -- For each by itself: joined, all constraints of the database would be read.
+      select k.conrelid::regclass from pg_catalog.pg_constraint k
+      where k.oid = d.objid and k.contype = 'f' and k.confrelid = p.relation
+    )
     from (
       select require_trusted_keys.parent::oid
       union all
       select i.inhrelid from pg_catalog.pg_inherits i where i.inhparent = require_trusted_keys.parent
     ) p(relation)
-    join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = p.relation
+    join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = p.relation and d.refobjsubid > 0
       and d.classid = 'pg_catalog.pg_constraint'::regclass
-    join pg_catalog.pg_constraint k on k.oid = d.objid and k.contype = 'f' and k.confrelid = p.relation
-  ) r(relation);
+  ) r(relation)
+  where r.relation is not null;
 end;
 $$;
 
@@ -4959,10 +4966,16 @@ begin
         ),
         'defaultPartition', a.default_partition::regclass::text,
         'excludes', exists (select from nightshift.default_exclusions e where e.parent = p.parent),
-        -- Read once for all tables: there is no index by the table at the other end.
-        'hasForeignKeys', p.parent::oid in (
-          select unnest(array[k.conrelid, k.confrelid]) from pg_catalog.pg_constraint k where k.contype = 'f'
-        ),
+        -- Those to it by what depends on its columns: there is no index by the table at the other end.
+        'hasForeignKeys', coalesce((
+          select true from pg_catalog.pg_constraint k where k.conrelid = p.parent and k.contype = 'f' limit 1
+        ), (
+          select true from pg_catalog.pg_depend d
+          join pg_catalog.pg_constraint k on k.oid = d.objid and k.contype = 'f'
+          where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = p.parent and d.refobjsubid > 0
+            and d.classid = 'pg_catalog.pg_constraint'::regclass
+          limit 1
+        ), false),
         'oversized', coalesce(cardinality(f.oversized), 0),
         'warnings', nightshift.partition_warnings(
           p, a.held, a.left_out, a.detached, a.cutoff, a.newest, a.odd, a.pending, a.kept, f.exposed, f.exposed_to, f.oversized,
@@ -6167,9 +6180,9 @@ begin
         case when r.parent is not null then format('select nightshift.alter_partition_policy(%L, retention => %L);', r.parent, policy.retention)
           else format('a retention policy for it that is no longer than %s.', policy.retention) end)
       from (
-        -- By what depends on the table: there is no index by the table at the other end.
+        -- By what depends on its columns: there is no index by the table at the other end.
         select distinct d.objid from pg_catalog.pg_depend d
-        where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = policy.parent
+        where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = policy.parent and d.refobjsubid > 0
           and d.classid = 'pg_catalog.pg_constraint'::regclass
       ) d
       join pg_catalog.pg_constraint k on k.oid = d.objid
@@ -6285,7 +6298,12 @@ declare
   filled tsmultirange := '{}';
   oldest timestamp;
 begin
-  if state.default_partition is not null and pg_relation_size(state.default_partition) > 0 then
+  if state.default_partition is null then
+    return query
+    select tsrange(i.lower, i.upper), 0::bigint from nightshift.intervals_of(policy.every, state.missing) i;
+    return;
+  end if;
+  if pg_relation_size(state.default_partition) > 0 then
     -- Rows beyond the horizon wait for it to come to them; if a clock was wrong, it never does.
     select array_agg(tsrange(c.lower, c.upper)), array_agg(c.row_count), range_agg(tsrange(c.lower, c.upper))
     into counted, counts, filled
@@ -7104,22 +7122,26 @@ comment on function nightshift.users_of is
 
 create or replace function nightshift.usual_gap(job text)
 returns interval
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(max(r.started_at) - min(r.started_at), '1 day')
-  from (
-    select o.started_at
-    from nightshift.runs o
-    where o.job = usual_gap.job and o.trigger = 'schedule' and o.status <> 'skipped'
-    order by o.started_at desc
-    limit 2
-  ) r
-  having count(*) <> 1
-  union all
-  select interval '1 day'
-  limit 1;
+begin
+  return (
+    select coalesce(max(r.started_at) - min(r.started_at), '1 day')
+    from (
+      select o.started_at
+      from nightshift.runs o
+      where o.job = usual_gap.job and o.trigger = 'schedule' and o.status <> 'skipped'
+      order by o.started_at desc
+      limit 2
+    ) r
+    having count(*) <> 1
+    union all
+    select interval '1 day'
+    limit 1
+  );
+end;
 $$;
 
 comment on function nightshift.usual_gap is 'The time between the last two scheduled runs of a job; a day while there are not two.';
@@ -22035,7 +22057,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e1ddc839e7281d78fc4b439d4471464e1f28e11c07e2e5200a6793d9ec235d85', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '57cec68fcd7cd927053fa25ba29e3efab6a7877894647a44fdb97f819f49cc08', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,

@@ -1,9 +1,11 @@
 create or replace function nightshift.api_roles()
 returns setof oid
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select r.oid
   from pg_catalog.pg_roles r
   where not r.rolbypassrls and not r.rolsuper
@@ -16,6 +18,7 @@ as $$
         where m.roleid = r.oid
       )
     );
+end;
 $$;
 
 comment on function nightshift.api_roles is

@@ -93,9 +93,9 @@ begin
         case when r.parent is not null then format('select nightshift.alter_partition_policy(%L, retention => %L);', r.parent, policy.retention)
           else format('a retention policy for it that is no longer than %s.', policy.retention) end)
       from (
-        -- By what depends on the table: there is no index by the table at the other end.
+        -- By what depends on its columns: there is no index by the table at the other end.
         select distinct d.objid from pg_catalog.pg_depend d
-        where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = policy.parent
+        where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = policy.parent and d.refobjsubid > 0
           and d.classid = 'pg_catalog.pg_constraint'::regclass
       ) d
       join pg_catalog.pg_constraint k on k.oid = d.objid

@@ -1292,6 +1292,15 @@ export type Database = {
           isSetofReturn: true
         }
       }
+      create_by_state: {
+        Args: {
+          max_lock: string
+          max_rows: number
+          policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
+          state: Database["nightshift"]["CompositeTypes"]["partition_state"]
+        }
+        Returns: Json
+      }
       create_missing_partitions: {
         Args: {
           as_of?: string
@@ -1308,6 +1317,7 @@ export type Database = {
           key_column: unknown
           lower: string
           model: unknown
+          parent_name: string
           policy: Database["nightshift"]["Tables"]["partition_policies"]["Row"]
           to_bound: string
         }
@@ -2517,6 +2527,29 @@ export type Database = {
       lock_for_change: {
         Args: { default_partition: unknown; parent: unknown }
         Returns: undefined
+      }
+      lock_for_creation: {
+        Args: { parent: unknown }
+        Returns: {
+          created_at: string
+          enabled: boolean
+          epoch: string | null
+          every: string
+          grace: string
+          max_fraction: number
+          parent: unknown
+          parent_name: string
+          partition_schema: unknown
+          premake: number
+          retention: string | null
+          retire: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "partition_policies"
+          isOneToOne: true
+          isSetofReturn: false
+        }
       }
       lock_holder: {
         Args: { age: string; modes: string[]; relations: unknown[] }

@@ -34,6 +34,7 @@ begin
   policy.enabled := coalesce(add_partition_policy.enabled, true);
   policy.created_at := now();
   perform nightshift.check_partition_policy(policy);
+  perform nightshift.require_trusted_keys(policy.parent);
   perform nightshift.require_ownership(policy.parent, 'partitions');
 
   insert into nightshift.partition_policies select policy.* on conflict do nothing;

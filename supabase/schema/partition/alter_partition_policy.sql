@@ -38,6 +38,7 @@ begin
       hint = 'Declare one with nightshift.add_partition_policy.';
   end if;
   perform nightshift.check_partition_policy(policy);
+  perform nightshift.require_trusted_keys(policy.parent);
   perform nightshift.require_ownership(policy.parent, 'partitions');
   if not policy.enabled then
     perform nightshift.drop_exclusion(policy.parent);

@@ -62,12 +62,11 @@ begin
   ),
   window_of as (
     select
-      c.parent,
-      s.first,
+      c.*, s.first,
       -- What would be due at once is not made, nor more than 1,000 partitions back.
       greatest(
         least(s.first, c.begun),
-        nightshift.interval_start(c.every, c.cutoff),
+        case when c.cutoff is not null then nightshift.interval_start(c.every, c.cutoff) end,
         c.begun - 1000 * c.every
       ) as lower,
       c.begun + (c.premake + 1) * c.every as upper
@@ -89,10 +88,10 @@ begin
     -- Nor what an odd bound cuts off the interval of the cutoff: it would be due at once as well.
     (
       select coalesce(range_agg(m.period), '{}')
-      from unnest(tsmultirange(tsrange(w.lower, w.upper)) - coalesce(s.held, '{}') - coalesce(d.held, '{}')) m(period)
+      from unnest(tsmultirange(tsrange(c.lower, c.upper)) - coalesce(s.held, '{}') - coalesce(d.held, '{}')) m(period)
       where (upper(m.period) <= c.cutoff) is not true
     ),
-    tsmultirange(tsrange(least(w.first, w.lower), w.lower)) - coalesce(s.held, '{}') - coalesce(d.held, '{}'),
+    tsmultirange(tsrange(least(c.first, c.lower), c.lower)) - coalesce(s.held, '{}') - coalesce(d.held, '{}'),
     coalesce(d.held, '{}'),
     (select upper(h.period) from unnest(s.held) h(period) where h.period @> c.now),
     s.default_partition, s.newest, coalesce(s.newest = any(s.past), false), coalesce(s.partitions, 0)::integer, coalesce(s.begun_partitions, 0)::integer,
@@ -104,8 +103,7 @@ begin
       order by p.position
     ),
     coalesce(o.partitions, '{}'), coalesce(s.odd, '{}'), coalesce(s.pending, '{}')
-  from clock c
-  join window_of w on w.parent = c.parent
+  from window_of c
   left join (
     select t.partrelid, a.attname as column_name, a.atttypid::regtype as type
     from pg_catalog.pg_partitioned_table t

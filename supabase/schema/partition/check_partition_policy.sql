@@ -49,8 +49,6 @@ begin
       message = format('%s belongs to %I, and %I may not change its partitions', policy.parent, parent.relowner::regrole, current_user),
       hint = format('alter table %s owner to %I;', policy.parent, current_user);
   end if;
-  perform nightshift.trusted_name(policy.parent);
-  perform nightshift.require_trusted_keys(policy.parent);
   if exists (
     select 1
     from pg_catalog.pg_partition_ancestors(policy.parent) a(relid)
@@ -89,11 +87,11 @@ begin
       message = format('%s is partitioned by a date, which has no hours', policy.parent),
       hint = 'every must be at least ''1 day''.';
   end if;
-  if exists (
+  if key.type = 'uuid'::regtype and exists (
     select 1 from pg_catalog.pg_attrdef d
     join pg_catalog.pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
     where d.adrelid = policy.parent and a.attname = key.column_name
-      and key.type = 'uuid'::regtype and pg_get_expr(d.adbin, d.adrelid) ~ 'gen_random_uuid|uuid_generate_v4'
+      and pg_get_expr(d.adbin, d.adrelid) ~ 'gen_random_uuid|uuid_generate_v4'
   ) then
     raise exception using
       errcode = 'NS422',

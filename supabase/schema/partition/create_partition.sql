@@ -4,6 +4,7 @@
 
 create or replace function nightshift.create_partition(
   policy nightshift.partition_policies,
+  parent_name text,
   key_column name,
   lower timestamp,
   from_bound text,
@@ -16,7 +17,6 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  parent_name constant text := nightshift.trusted_name(policy.parent);
   partition_name text;
   foreign_keys text;
   parent record;

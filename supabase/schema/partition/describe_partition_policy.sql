@@ -1,10 +1,11 @@
 create or replace function nightshift.describe_partition_policy(policy nightshift.partition_policies)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_build_object(
+begin
+  return jsonb_build_object(
     'table', policy.parent::text,
     'every', case when policy.every < '1 day' then format('%s hours', extract(hour from policy.every)) else policy.every::text end,
     'premake', policy.premake,
@@ -17,6 +18,7 @@ as $$
     'epoch', policy.epoch,
     'enabled', policy.enabled
   );
+end;
 $$;
 
 comment on function nightshift.describe_partition_policy is

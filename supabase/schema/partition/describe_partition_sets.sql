@@ -7,12 +7,15 @@ create or replace function nightshift.describe_partition_sets(
   as_of timestamptz default now()
 )
 returns table (parent regclass, document jsonb)
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set jit = off
 set timezone = 'UTC'
 as $$
+#variable_conflict use_column
+begin
+  return query
   select
     p.parent,
     nightshift.describe_partition_policy(p) || case
@@ -45,10 +48,16 @@ as $$
         ),
         'defaultPartition', a.default_partition::regclass::text,
         'excludes', exists (select from nightshift.default_exclusions e where e.parent = p.parent),
-        -- Read once for all tables: there is no index by the table at the other end.
-        'hasForeignKeys', p.parent::oid in (
-          select unnest(array[k.conrelid, k.confrelid]) from pg_catalog.pg_constraint k where k.contype = 'f'
-        ),
+        -- Those to it by what depends on its columns: there is no index by the table at the other end.
+        'hasForeignKeys', coalesce((
+          select true from pg_catalog.pg_constraint k where k.conrelid = p.parent and k.contype = 'f' limit 1
+        ), (
+          select true from pg_catalog.pg_depend d
+          join pg_catalog.pg_constraint k on k.oid = d.objid and k.contype = 'f'
+          where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = p.parent and d.refobjsubid > 0
+            and d.classid = 'pg_catalog.pg_constraint'::regclass
+          limit 1
+        ), false),
         'oversized', coalesce(cardinality(f.oversized), 0),
         'warnings', nightshift.partition_warnings(
           p, a.held, a.left_out, a.detached, a.cutoff, a.newest, a.odd, a.pending, a.kept, f.exposed, f.exposed_to, f.oversized,
@@ -60,6 +69,7 @@ as $$
   left join pg_catalog.pg_class c on c.oid = p.parent
   left join nightshift.partition_faults(describe_partition_sets.parents) f on f.parent = p.parent::oid
   cross join nightshift.usual_gap('partition-maintenance') g(usual_gap);
+end;
 $$;
 
 comment on function nightshift.describe_partition_sets is

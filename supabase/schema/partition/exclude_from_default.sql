@@ -39,6 +39,7 @@ begin
     return '{"outcome": "nothing"}';
   end if;
   perform nightshift.check_partition_policy(policy);
+  perform nightshift.require_trusted_keys(policy.parent);
   state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
   -- Should this run die now, the next one drops the constraint before anyone is in that time.
   select tsrange(min(i.lower), max(i.upper)) into period

@@ -17,6 +17,7 @@ begin
       hint = 'It was removed, switched off or renamed since the run began.';
   end if;
   perform nightshift.check_partition_policy(policy);
+  perform nightshift.require_trusted_keys(policy.parent);
   return policy;
 end;
 $$;

@@ -1,25 +1,23 @@
 create or replace function nightshift.partition_suffix(every interval, lower timestamp)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select to_char(partition_suffix.lower, case
-    when e.months > 0 and e.months % 12 = 0 and partition_suffix.lower = date_trunc('year', partition_suffix.lower)
-      then 'YYYY'
-    when e.months = 3 and partition_suffix.lower = date_trunc('quarter', partition_suffix.lower) then 'YYYY"_q"Q'
-    when e.months > 0 and partition_suffix.lower = date_trunc('month', partition_suffix.lower) then 'YYYY_MM'
-    when e.days > 0 and e.days % 7 = 0 and partition_suffix.lower = date_trunc('week', partition_suffix.lower)
-      then 'IYYY"_w"IW'
-    when e.months + e.days > 0 and partition_suffix.lower = date_trunc('day', partition_suffix.lower) then 'YYYY_MM_DD'
-    when partition_suffix.lower = date_trunc('hour', partition_suffix.lower) then 'YYYY_MM_DD_HH24'
+declare
+  months integer := extract(year from every) * 12 + extract(month from every);
+  days integer := extract(day from every);
+begin
+  return to_char(lower, case
+    when months > 0 and months % 12 = 0 and lower = date_trunc('year', lower) then 'YYYY'
+    when months = 3 and lower = date_trunc('quarter', lower) then 'YYYY"_q"Q'
+    when months > 0 and lower = date_trunc('month', lower) then 'YYYY_MM'
+    when days > 0 and days % 7 = 0 and lower = date_trunc('week', lower) then 'IYYY"_w"IW'
+    when months + days > 0 and lower = date_trunc('day', lower) then 'YYYY_MM_DD'
+    when lower = date_trunc('hour', lower) then 'YYYY_MM_DD_HH24'
     else 'YYYY_MM_DD_HH24MISS'
-  end)
-  from (
-    select
-      (extract(year from partition_suffix.every) * 12 + extract(month from partition_suffix.every))::integer,
-      extract(day from partition_suffix.every)::integer
-  ) e(months, days);
+  end);
+end;
 $$;
 
 comment on function nightshift.partition_suffix is

@@ -10,7 +10,12 @@ declare
   filled tsmultirange := '{}';
   oldest timestamp;
 begin
-  if state.default_partition is not null and pg_relation_size(state.default_partition) > 0 then
+  if state.default_partition is null then
+    return query
+    select tsrange(i.lower, i.upper), 0::bigint from nightshift.intervals_of(policy.every, state.missing) i;
+    return;
+  end if;
+  if pg_relation_size(state.default_partition) > 0 then
     -- Rows beyond the horizon wait for it to come to them; if a clock was wrong, it never does.
     select array_agg(tsrange(c.lower, c.upper)), array_agg(c.row_count), range_agg(tsrange(c.lower, c.upper))
     into counted, counts, filled

@@ -16,6 +16,7 @@ declare
 begin
   select p.* into policy from nightshift.partition_policies p where p.parent = nightshift.find_relation(table_name);
   perform nightshift.check_partition_policy(policy);
+  perform nightshift.require_trusted_keys(policy.parent);
   state := nightshift.assess_partitions(array[policy.parent::oid], run.started_at);
   return (
     select coalesce(jsonb_agg(jsonb_build_object('partition', d.partition::regclass::text, 'reason', w.reason) order by d.position), '[]')

@@ -1,9 +1,12 @@
 create or replace function nightshift.referred_tables(parents oid[])
 returns table (parent oid, referred integer)
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+#variable_conflict use_column
+begin
+  return query
   with recursive refers as materialized (
     select distinct k.conrelid as parent, k.confrelid as referred
     from pg_catalog.pg_constraint k
@@ -18,6 +21,7 @@ as $$
   from unnest(parents) p(parent)
   left join reached a on a.parent = p.parent
   group by p.parent;
+end;
 $$;
 
 comment on function nightshift.referred_tables is

@@ -223,6 +223,39 @@ export type Database = {
           },
         ]
       }
+      home: {
+        Row: {
+          accepted_at: string | null
+          project_url: string
+          refused_at: string | null
+          singleton: boolean
+          told: string | null
+          told_at: string | null
+          told_request: number | null
+          webhook_url: string | null
+        }
+        Insert: {
+          accepted_at?: string | null
+          project_url: string
+          refused_at?: string | null
+          singleton?: boolean
+          told?: string | null
+          told_at?: string | null
+          told_request?: number | null
+          webhook_url?: string | null
+        }
+        Update: {
+          accepted_at?: string | null
+          project_url?: string
+          refused_at?: string | null
+          singleton?: boolean
+          told?: string | null
+          told_at?: string | null
+          told_request?: number | null
+          webhook_url?: string | null
+        }
+        Relationships: []
+      }
       jobs: {
         Row: {
           name: string
@@ -666,6 +699,74 @@ export type Database = {
           trigger?: string
         }
         Relationships: []
+      }
+      schedules: {
+        Row: {
+          answer: string | null
+          cron: string
+          due_at: string | null
+          input: NonNullable<Json>
+          job: string
+          name: string
+          nonce: string | null
+          posted_at: string | null
+          posts: number
+          request: number | null
+          waiting_since: string | null
+          woken_for: string | null
+          note_answer: {
+            answer: string | null
+            cron: string
+            due_at: string | null
+            input: NonNullable<Json>
+            job: string
+            name: string
+            nonce: string | null
+            posted_at: string | null
+            posts: number
+            request: number | null
+            waiting_since: string | null
+            woken_for: string | null
+          } | null
+          served_at: string | null
+          work_due: Json | null
+        }
+        Insert: {
+          answer?: string | null
+          cron: string
+          due_at?: string | null
+          input?: NonNullable<Json>
+          job: string
+          name: string
+          nonce?: string | null
+          posted_at?: string | null
+          posts?: number
+          request?: number | null
+          waiting_since?: string | null
+          woken_for?: string | null
+        }
+        Update: {
+          answer?: string | null
+          cron?: string
+          due_at?: string | null
+          input?: NonNullable<Json>
+          job?: string
+          name?: string
+          nonce?: string | null
+          posted_at?: string | null
+          posts?: number
+          request?: number | null
+          waiting_since?: string | null
+          woken_for?: string | null
+        }
+        Relationships: [
+          {
+            foreignKeyName: "schedules_job_fkey"
+            columns: ["job"]
+            referencedRelation: "jobs"
+            referencedColumns: ["name"]
+          },
+        ]
       }
       settings: {
         Row: {
@@ -1209,6 +1310,10 @@ export type Database = {
         Args: { column_name: unknown; relation: unknown }
         Returns: string
       }
+      consume_wake: {
+        Args: { job: string; nonce: string; project_url: string }
+        Returns: Json
+      }
       copy_after_attach: {
         Args: { model: unknown; parent: unknown; partition: unknown }
         Returns: Json
@@ -1325,6 +1430,14 @@ export type Database = {
         }
         Returns: Json
       }
+      cron_jobs: {
+        Args: Record<PropertyKey, never>
+        Returns: {
+          active: boolean
+          id: number
+          name: string
+        }[]
+      }
       dead_rows: { Args: { relations: unknown[] }; Returns: number }
       declare_cascades: {
         Args: { cascade: string[]; relation: unknown }
@@ -1366,6 +1479,15 @@ export type Database = {
       declared_since: {
         Args: { job: Database["nightshift"]["Tables"]["jobs"]["Row"] }
         Returns: string
+      }
+      default_schedules: {
+        Args: Record<PropertyKey, never>
+        Returns: {
+          cron: string
+          input: Json
+          job: string
+          name: string
+        }[]
       }
       delete_by_halves: {
         Args: {
@@ -1671,6 +1793,10 @@ export type Database = {
           isOneToOne: true
           isSetofReturn: false
         }
+      }
+      extension_function: {
+        Args: { arguments: string; extension: unknown; function_name: unknown }
+        Returns: string
       }
       fates_of: {
         Args: {
@@ -2085,6 +2211,16 @@ export type Database = {
           isSetofReturn: true
         }
       }
+      health_late_schedules: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       health_ledger_size: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
@@ -2402,6 +2538,11 @@ export type Database = {
         Args: { locking: string; relation: unknown }
         Returns: undefined
       }
+      http_answer: {
+        Args: { request: number; since: string }
+        Returns: Record<string, unknown>
+      }
+      http_post: { Args: { body: Json; url: string }; Returns: number }
       in_days: { Args: { every: string }; Returns: string }
       index_columns: {
         Args: { index: unknown }
@@ -2499,6 +2640,7 @@ export type Database = {
         Returns: Json
       }
       list_runs: { Args: { job?: string; max_runs?: number }; Returns: Json }
+      list_schedules: { Args: Record<PropertyKey, never>; Returns: Json }
       lock_for_change: {
         Args: { default_partition: unknown; parent: unknown }
         Returns: undefined
@@ -2527,6 +2669,7 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      mark_due: { Args: { schedule_name: string }; Returns: undefined }
       mark_lost_runs: {
         Args: { as_of: string; job: string }
         Returns: string[]
@@ -2671,6 +2814,29 @@ export type Database = {
           step: Json
         }
         Returns: Record<string, unknown>
+      }
+      note_answer: {
+        Args: { schedule: Database["nightshift"]["Tables"]["schedules"]["Row"] }
+        Returns: {
+          answer: string | null
+          cron: string
+          due_at: string | null
+          input: NonNullable<Json>
+          job: string
+          name: string
+          nonce: string | null
+          posted_at: string | null
+          posts: number
+          request: number | null
+          waiting_since: string | null
+          woken_for: string | null
+        }
+        SetofOptions: {
+          from: "nightshift.schedules"
+          to: "schedules"
+          isOneToOne: true
+          isSetofReturn: false
+        }
       }
       note_assessment: {
         Args: {
@@ -2834,10 +3000,6 @@ export type Database = {
         Returns: unknown[]
       }
       pause: { Args: { reason?: string }; Returns: undefined }
-      pgcrypto_function: {
-        Args: { arguments: string; function_name: unknown }
-        Returns: string
-      }
       place_in_code: { Args: { context: string }; Returns: string }
       plan_delete: { Args: { keys: Json; relation: unknown }; Returns: Json }
       plan_partition_maintenance: {
@@ -3374,9 +3536,28 @@ export type Database = {
       }
       scan_of: { Args: { relation: unknown }; Returns: string }
       scan_time_of: { Args: { relation: unknown }; Returns: string }
+      schedule_with_cron: {
+        Args: {
+          cron?: string
+          input?: Json
+          job?: string
+          name?: string
+          project_url?: string
+        }
+        Returns: Json
+      }
       seal: { Args: { content: Json; secret_name: string }; Returns: string }
       secure_partition: { Args: { partition: unknown }; Returns: undefined }
       secure_partitions: { Args: { parent: unknown }; Returns: Json }
+      send_wakes: { Args: Record<PropertyKey, never>; Returns: number }
+      served_at: {
+        Args: { schedule: Database["nightshift"]["Tables"]["schedules"]["Row"] }
+        Returns: string
+      }
+      set_cron_job: {
+        Args: { command: string; cron: string; name: string }
+        Returns: undefined
+      }
       set_health_threshold: {
         Args: {
           check_name: string
@@ -3387,6 +3568,7 @@ export type Database = {
         }
         Returns: Json
       }
+      set_webhook: { Args: { url: string }; Returns: undefined }
       sets_to_remember: {
         Args: {
           deleted: Database["nightshift"]["CompositeTypes"]["row_set"][]
@@ -3579,6 +3761,7 @@ export type Database = {
         }
         Returns: string
       }
+      unschedule_with_cron: { Args: { name?: string }; Returns: number }
       untrusted_in_condition: { Args: { trigger: unknown }; Returns: string }
       user_functions: { Args: Record<PropertyKey, never>; Returns: unknown[] }
       users_of: { Args: { relation: unknown }; Returns: string }
@@ -3618,6 +3801,7 @@ export type Database = {
         Returns: string[]
       }
       warnings_of_purge: { Args: { relation: unknown }; Returns: Json }
+      watch: { Args: Record<PropertyKey, never>; Returns: undefined }
       way_into_leaf: {
         Args: { due: string; leaf: unknown; marker_column: unknown }
         Returns: string
@@ -3652,6 +3836,10 @@ export type Database = {
       without_replica_identity: {
         Args: { relation: unknown }
         Returns: unknown[]
+      }
+      work_due: {
+        Args: { schedule: Database["nightshift"]["Tables"]["schedules"]["Row"] }
+        Returns: Json
       }
     }
     Enums: {

@@ -703,6 +703,60 @@ $$;
 comment on type nightshift.purge_key is
   'A foreign key that refers to rows which go by a policy, and what the policy says of it: child, release, keep, or hold where it says nothing. related: what nightshift.related_tables has of the table referred to.';
 
+-- supabase/schema/schedules/tables.sql
+
+-- The schedules of Edge Functions, the project that they are of, and who is told of trouble.
+
+create table if not exists nightshift.home (
+  singleton boolean primary key default true check (singleton),
+  project_url text not null,
+  accepted_at timestamptz,
+  refused_at timestamptz,
+  webhook_url text,
+  told text,
+  told_at timestamptz,
+  told_request bigint
+);
+
+comment on table nightshift.home is
+  'The project whose Edge Functions the schedules wake: one row while there are any. A copy of the database has the row as well, and is refused.';
+comment on column nightshift.home.accepted_at is 'When a function of the project last found one of our wakes in its database, which is this one.';
+comment on column nightshift.home.refused_at is
+  'When a function of the project last did not find our wake in its database, so that this is another one; null once it has found one.';
+comment on column nightshift.home.webhook_url is 'Where nightshift.watch posts what is critical; null: nowhere. Only the owner can read it here.';
+comment on column nightshift.home.told is 'What was posted last; null: nothing is wrong, or it has been told that all is well.';
+comment on column nightshift.home.told_request is 'The number that pg_net gave that request.';
+
+alter table nightshift.home enable row level security;
+
+create table if not exists nightshift.schedules (
+  name text primary key check (name <> ''),
+  job text not null references nightshift.jobs,
+  cron text not null,
+  input jsonb not null default '{}' check (jsonb_typeof(input) = 'object'),
+  due_at timestamptz,
+  waiting_since timestamptz,
+  nonce uuid unique,
+  woken_for text,
+  posts integer not null default 0,
+  posted_at timestamptz,
+  request bigint,
+  answer text
+);
+
+comment on table nightshift.schedules is 'One row a schedule: when pg_cron last marked it as due, and how its Edge Function was woken for it.';
+comment on column nightshift.schedules.cron is 'Five fields, as pg_cron reads them, in the time zone cron.timezone.';
+comment on column nightshift.schedules.due_at is 'When it was last due, to the minute; null: never, or its job had nothing to do then.';
+comment on column nightshift.schedules.waiting_since is 'The first time that it was due since a run of it last did its work.';
+comment on column nightshift.schedules.nonce is
+  'What the last wake carries. A function asks its own database for it, so it opens nothing anywhere else; null: used.';
+comment on column nightshift.schedules.woken_for is 'What it was woken for: a due time, or an attempt of a run that waits to be continued.';
+comment on column nightshift.schedules.posts is 'How often it was woken for that.';
+comment on column nightshift.schedules.request is 'The number that pg_net gave the last wake, until its answer is there.';
+comment on column nightshift.schedules.answer is 'The HTTP status of the last answer, and what it says unless it is a success; or why there was none.';
+
+alter table nightshift.schedules enable row level security;
+
 -- supabase/schema/soft-delete/tables.sql
 
 -- Which tables are soft-deleted and how, which children go along, and what was deleted and restored.
@@ -895,6 +949,54 @@ $$;
 comment on function nightshift.can_be_referenced is
   'Whether someone without the rights of the owner of these functions could make a foreign key to a table at this moment.';
 
+-- supabase/schema/access/extension_function.sql
+
+create or replace function nightshift.extension_function(extension name, function_name name, arguments text)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  own_role constant oid := current_user::regrole;
+  found_function record;
+begin
+  -- By the extension, and not by the name: a function of that name may be anybody's.
+  select quote_ident(n.nspname) || '.' || quote_ident(p.proname) as name, n.nspname, p.proowner,
+    case n.nspowner when 'pg_database_owner'::regrole
+      then (select d.datdba from pg_catalog.pg_database d where d.datname = current_database()) else n.nspowner end as schema_owner
+  into found_function
+  from pg_catalog.pg_proc p
+  join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+  where p.proname = extension_function.function_name and oidvectortypes(p.proargtypes) = extension_function.arguments
+    and exists (
+      select from pg_catalog.pg_depend d
+      where d.classid = 'pg_catalog.pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e'
+        and d.refclassid = 'pg_catalog.pg_extension'::regclass
+        and d.refobjid = (select e.oid from pg_catalog.pg_extension e where e.extname = extension)
+    );
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('The extension %I is not there', extension),
+      detail = 'Nothing was changed.',
+      hint = format('create extension %I%s;', extension, case extension when 'pgcrypto' then ' with schema extensions' end);
+  end if;
+  if not pg_has_role(found_function.schema_owner, own_role, 'usage') or not pg_has_role(found_function.proowner, own_role, 'usage') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('The extension %I is in the schema %I, which belongs to %I', extension, found_function.nspname, found_function.schema_owner::regrole),
+      detail = format('Who owns the schema can put a function of their own in its place, which would run with the rights of %I.', current_user),
+      hint = case extension when 'pgcrypto' then 'alter extension pgcrypto set schema extensions;'
+        else format('alter schema %I owner to %I;', found_function.nspname, current_user) end;
+  end if;
+  return found_function.name;
+end;
+$$;
+
+comment on function nightshift.extension_function is
+  'The name of a function of an extension, with its schema, for a statement that Nightshift makes. With arguments of just these types, like ''text, text'', no other is a better match. Errors: NS404 the extension is not there, NS422 somebody else could have put another in its place.';
+
 -- supabase/schema/access/find_stranger.sql
 
 -- Whose code Nightshift would run if it read, locked or changed a table.
@@ -1014,6 +1116,13 @@ begin
       detail = 'Nothing was changed.',
       hint = format('grant %I to %I;', owner, current_user);
   end if;
+  if exists (select from nightshift.schedules) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('pg_cron starts the schedules with the rights of %I', current_user),
+      detail = 'Nothing was changed.',
+      hint = format('select nightshift.unschedule_with_cron(); and schedule again as %I.', owner);
+  end if;
   may_create := has_database_privilege(owner, database, 'create');
   -- Postgres asks for that right at this moment only.
   if not may_create then
@@ -1028,7 +1137,7 @@ end;
 $$;
 
 comment on function nightshift.hand_over is
-  'Makes another role the owner of Nightshift: the one that owns the tables of the application. Whoever calls must own it now and be a member of that role. Policies, the ledger and who may call what stay as they are. Later migrations are applied as before: what they add is given to it, too. Errors: NS404 no such role, NS422 no member of it, with the statement that makes one.';
+  'Makes another role the owner of Nightshift: the one that owns the tables of the application. Whoever calls must own it now and be a member of that role. Policies, the ledger and who may call what stay as they are. Later migrations are applied as before: what they add is given to it, too. Errors: NS404 no such role, NS422 no member of it, with the statement that makes one, or there are schedules of pg_cron, which belong to whoever made them.';
 
 -- supabase/schema/access/hint_for_owner.sql
 
@@ -15208,6 +15317,559 @@ $$;
 comment on function nightshift.without_replica_identity is
   'The tables that hold the rows of a table and from which Postgres refuses to delete: a publication has their deletions, and nothing identifies a row to its subscribers.';
 
+-- supabase/schema/schedules/consume_wake.sql
+
+create or replace function nightshift.consume_wake(nonce uuid, job text, project_url text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '5s'
+set jit = off
+as $$
+declare
+  schedule nightshift.schedules;
+  home nightshift.home;
+begin
+  select s.* into schedule from nightshift.schedules s
+  where s.nonce = consume_wake.nonce and s.job = consume_wake.job
+  for update;
+  if not found then
+    raise exception using
+      errcode = 'NS421',
+      message = 'The database of this project has not sent that wake',
+      detail = 'A copy of the project sends it, or it was used before, or another has been sent since. Nothing was run.',
+      hint = 'If a copy sends it, say there: select nightshift.unschedule_with_cron();';
+  end if;
+  select h.* into home from nightshift.home h;
+  if home.project_url is distinct from lower(consume_wake.project_url) then
+    raise exception using
+      errcode = 'NS421',
+      message = format('The schedules are those of %s, and the function is one of %s', home.project_url, consume_wake.project_url),
+      detail = 'Nothing was run.',
+      hint = format('select nightshift.unschedule_with_cron(); select nightshift.schedule_with_cron(%L);', consume_wake.project_url);
+  end if;
+  update nightshift.schedules s set nonce = null where s.name = schedule.name;
+  update nightshift.home h set accepted_at = now(), refused_at = null;
+  return jsonb_build_object('work', nightshift.work_due(schedule));
+end;
+$$;
+
+comment on function nightshift.consume_wake is
+  'What an Edge Function that was woken asks its own database: {work: what it has to do, see work_due, or null}. nonce: of the wake, which can be used once. project_url: the SUPABASE_URL of the function, which must be the one that the schedules were made with. Errors: NS421 the wake is not of this database or not of this project; nothing was changed.';
+
+-- supabase/schema/schedules/cron_jobs.sql
+
+create or replace function nightshift.cron_jobs()
+returns table (id bigint, name text, active boolean)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+-- get_health has it off, and its owner may be one that row level security applies to.
+set row_security = on
+as $$
+begin
+  if to_regclass('cron.job') is not null then
+    return query execute format(
+      'select j.jobid, j.jobname::text, j.active from %s j where j.username = current_user
+        and (starts_with(j.jobname::text, ''nightshift schedule '') or j.jobname::text in (''nightshift wakes'', ''nightshift watch''))',
+      nightshift.trusted_name('cron.job'));
+  end if;
+end;
+$$;
+
+comment on function nightshift.cron_jobs is
+  'Our jobs of pg_cron: "nightshift schedule <name>" marks a schedule as due, "nightshift wakes" calls send_wakes, "nightshift watch" calls watch. None without pg_cron. Errors: NS422 someone else could have put another relation in the place of cron.job.';
+
+-- supabase/schema/schedules/default_schedules.sql
+
+create or replace function nightshift.default_schedules()
+returns table (name text, job text, cron text, input jsonb)
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  values
+    ('partition-maintenance', 'partition-maintenance', '30 1 * * *', '{}'::jsonb),
+    ('retention-purge', 'retention-purge', '0 2 * * *', '{}'),
+    ('view-refresh', 'view-refresh', '30 2 * * *', '{}'),
+    ('health-check', 'health-check', '*/5 * * * *', '{"quick": true}'),
+    ('health-check-full', 'health-check', '2 5 * * *', '{}');
+$$;
+
+comment on function nightshift.default_schedules is
+  'The schedules of a night, as the registrations of the jobs have them for EventBridge Scheduler.';
+
+-- supabase/schema/schedules/http_answer.sql
+
+create or replace function nightshift.http_answer(request bigint, since timestamptz, out status integer, out content text, out problem text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if request is not null and to_regclass('net._http_response') is not null then
+    execute format('select r.status_code, r.content, r.error_msg from %s r where r.id = $1 and r.created >= $2 order by r.created desc limit 1',
+      nightshift.trusted_name('net._http_response'))
+    into status, content, problem using request, since;
+  end if;
+end;
+$$;
+
+comment on function nightshift.http_answer is
+  'What pg_net knows of the answer to a request, which it forgets after some hours and at a crash: all null when there is none. since: when it was sent, for after a crash numbers come again.';
+
+-- supabase/schema/schedules/http_post.sql
+
+create or replace function nightshift.http_post(url text, body jsonb)
+returns bigint
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  request bigint;
+begin
+  -- A function that has to be booted answers within a second or two. The default has changed from release to release.
+  execute format('select %s(url => $1, body => $2, timeout_milliseconds => 15000)',
+    nightshift.extension_function('pg_net', 'http_post', 'text, jsonb, jsonb, jsonb, integer'))
+  into request using url, body;
+  return request;
+exception
+  when insufficient_privilege then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%I may not use pg_net', current_user),
+      detail = 'Nothing was sent.',
+      hint = format('grant usage on schema net to %I;', current_user);
+end;
+$$;
+
+comment on function nightshift.http_post is
+  'Has pg_net send JSON once the transaction has committed, at most once, and returns its number. Every role that can log in can read url and body until then: so they must hold nothing that opens anything. Errors: NS404 pg_net is not there, NS422 a right that the owner lacks.';
+
+-- supabase/schema/schedules/list_schedules.sql
+
+create or replace function nightshift.list_schedules()
+returns jsonb
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'name', s.name,
+    'job', s.job,
+    'cron', s.cron,
+    'timeZone', coalesce(current_setting('cron.timezone', true), 'GMT'),
+    'input', s.input,
+    'projectUrl', h.project_url,
+    'active', coalesce(c.active, false),
+    'dueAt', s.due_at,
+    'waitingSince', case when coalesce(nightshift.served_at(s), '-infinity') < s.waiting_since then s.waiting_since end,
+    'servedAt', nightshift.served_at(s),
+    'posts', s.posts,
+    'postedAt', s.posted_at,
+    'answer', s.answer
+  ) order by s.name), '[]')
+  from nightshift.schedules s
+  cross join nightshift.home h
+  left join nightshift.cron_jobs() c on c.name = 'nightshift schedule ' || s.name;
+$$;
+
+comment on function nightshift.list_schedules is
+  'The schedules of Edge Functions, as one JSON array: name, job, cron with its timeZone, input, projectUrl, active (whether pg_cron has it), dueAt (last), waitingSince (no run of it has done its work since it was due then, or null), servedAt (when one last did), posts (how often the function was woken for its work), postedAt and answer (of the last wake).';
+
+-- supabase/schema/schedules/mark_due.sql
+
+create or replace function nightshift.mark_due(schedule_name text)
+returns void
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  update nightshift.schedules s
+  set
+    due_at = case when w.has_work then date_trunc('minute', now()) end,
+    waiting_since = case when w.has_work
+      then case when nightshift.served_at(s) >= s.waiting_since then date_trunc('minute', now())
+        else coalesce(s.waiting_since, date_trunc('minute', now())) end end
+  from (
+    select j.name as job, j.policies is null or nightshift.declared_since(j) is not null as has_work from nightshift.jobs j
+  ) w
+  where s.name = schedule_name and w.job = s.job;
+$$;
+
+comment on function nightshift.mark_due is
+  'What pg_cron calls when the time of a schedule has come. A job of policies that has none has nothing to do, and is not woken.';
+
+-- supabase/schema/schedules/note_answer.sql
+
+create or replace function nightshift.note_answer(schedule nightshift.schedules)
+returns nightshift.schedules
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  answer record;
+begin
+  answer := nightshift.http_answer(schedule.request, schedule.posted_at);
+  if answer.status is null and answer.problem is null then
+    return schedule;
+  end if;
+  schedule.request := null;
+  schedule.answer := case
+    when answer.status is null then answer.problem
+    -- With our own nonce used, another answer to the same wake says nothing.
+    when answer.status between 200 and 299 or answer.status = 421 and schedule.nonce is null then answer.status::text
+    else concat_ws(' ', answer.status, left(answer.content, 300))
+  end;
+  update nightshift.schedules s set request = null, answer = schedule.answer where s.name = schedule.name;
+  if schedule.answer like '421 %"NS421"%' then
+    update nightshift.home h set refused_at = now();
+  end if;
+  return schedule;
+end;
+$$;
+
+comment on function nightshift.note_answer is 'Writes down what pg_net knows of the answer to the last wake of a schedule, and returns the row.';
+
+-- supabase/schema/schedules/schedule_with_cron.sql
+
+-- Has Supabase Cron start the Edge Functions: no key is needed for that, and none is stored.
+
+create or replace function nightshift.schedule_with_cron(
+  project_url text default null,
+  name text default null,
+  cron text default null,
+  job text default null,
+  input jsonb default null
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  url constant text := lower(rtrim(btrim(schedule_with_cron.project_url), '/'));
+  home nightshift.home;
+  wanted nightshift.schedules;
+  schedule nightshift.schedules;
+begin
+  perform nightshift.extension_function('pg_net', 'http_post', 'text, jsonb, jsonb, jsonb, integer');
+  select h.* into home from nightshift.home h for update;
+  if coalesce(url, home.project_url) is null or url !~ '^https?://[^/@?#[:space:]]+$' then
+    raise exception using
+      errcode = 'NS422',
+      message = 'The URL of the project is needed, without a path',
+      detail = 'Nothing was changed.',
+      hint = 'It is the SUPABASE_URL of its Edge Functions: select nightshift.schedule_with_cron(''https://abcd.supabase.co'');';
+  end if;
+  if url <> home.project_url then
+    raise exception using
+      errcode = 'NS422',
+      message = format('The schedules are those of %s', home.project_url),
+      detail = 'This database is a copy of that project, or its URL has changed. Nothing was changed.',
+      hint = format('select nightshift.unschedule_with_cron(); select nightshift.schedule_with_cron(%L);', url);
+  end if;
+  insert into nightshift.home (project_url) values (coalesce(url, home.project_url)) on conflict do nothing;
+
+  if schedule_with_cron.name is null then
+    if num_nonnulls(schedule_with_cron.cron, schedule_with_cron.job, schedule_with_cron.input) > 0 then
+      raise exception using
+        errcode = 'NS422',
+        message = 'The schedule needs a name',
+        detail = 'Nothing was changed.',
+        hint = 'Give it with name => ''...''; the name of one that is there changes that one.';
+    end if;
+    insert into nightshift.schedules (name, job, cron, input)
+    select d.name, d.job, d.cron, d.input from nightshift.default_schedules() d
+    on conflict do nothing;
+  else
+    select schedule_with_cron.name, coalesce(schedule_with_cron.job, s.job, d.job), coalesce(schedule_with_cron.cron, s.cron, d.cron),
+      coalesce(schedule_with_cron.input, s.input, d.input, '{}')
+    into wanted.name, wanted.job, wanted.cron, wanted.input
+    from (select) one
+    left join nightshift.schedules s on s.name = schedule_with_cron.name
+    left join nightshift.default_schedules() d on d.name = schedule_with_cron.name;
+    if wanted.name = '' or wanted.cron is null or not exists (select from nightshift.jobs j where j.name = wanted.job) or jsonb_typeof(wanted.input) <> 'object' then
+      raise exception using
+        errcode = 'NS422',
+        message = format('The schedule %L needs a name, a time, a job that there is, and an object as input', wanted.name),
+        detail = 'Nothing was changed.',
+        hint = format('Give cron => ''0 2 * * *'', job => one of %s, input => ''{}''.',
+          (select string_agg(quote_literal(j.name), ', ' order by j.name) from nightshift.jobs j));
+    end if;
+    insert into nightshift.schedules as s (name, job, cron, input) values (wanted.name, wanted.job, wanted.cron, wanted.input)
+    on conflict on constraint schedules_pkey do update set (job, cron, input) = (excluded.job, excluded.cron, excluded.input);
+  end if;
+
+  for schedule in select s.* from nightshift.schedules s order by s.name loop
+    perform nightshift.set_cron_job(
+      'nightshift schedule ' || schedule.name, schedule.cron, format('select nightshift.mark_due(%L)', schedule.name));
+  end loop;
+  perform nightshift.set_cron_job('nightshift wakes', '* * * * *', 'select nightshift.send_wakes()');
+  perform nightshift.set_cron_job('nightshift watch', '7 * * * *', 'select nightshift.watch()');
+  return nightshift.list_schedules();
+end;
+$$;
+
+comment on function nightshift.schedule_with_cron is
+  'Has pg_cron and pg_net start the Edge Functions of a project. project_url: its SUPABASE_URL, like https://abcd.supabase.co; it can be left out later, and cannot be changed while there are schedules. With nothing else, makes the default schedules that are not there. name: makes or changes this one alone. cron: five fields, in the time zone of pg_cron, which is GMT. job and input: what it runs; by default as the schedule of that name has them, or {}. Idempotent. Returns list_schedules(). For the owner of Nightshift. Errors, nothing changed: NS404 pg_cron or pg_net is not there, NS422.';
+
+-- supabase/schema/schedules/send_wakes.sql
+
+-- pg_net delivers at most once, after the commit, and forgets the answers: so this posts again until a run is there.
+
+create or replace function nightshift.send_wakes()
+returns integer
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  most_posts constant integer := 8;
+  home nightshift.home;
+  schedule nightshift.schedules;
+  work jsonb;
+  woken text[] := '{}';
+begin
+  select h.* into home from nightshift.home h;
+  for schedule in select s.* from nightshift.schedules s order by s.due_at desc nulls last, s.name for update skip locked loop
+    schedule := nightshift.note_answer(schedule);
+    work := nightshift.work_due(schedule);
+    continue when work is null or schedule.job = any(woken);
+    if schedule.woken_for = work ->> 'key' then
+      -- One minute later, then two, four and so on: an outage of two hours is outlasted. A refusal will not change.
+      continue when schedule.posts >= most_posts or schedule.answer like '421 %'
+        or now() < schedule.posted_at + interval '55 seconds' * 2 ^ (schedule.posts - 1);
+    else
+      schedule.posts := 0;
+    end if;
+    schedule.nonce := gen_random_uuid();
+    schedule.request := nightshift.http_post(
+      format('%s/functions/v1/nightshift-%s/jobs/%2$s/wakes', home.project_url, schedule.job),
+      jsonb_build_object('nonce', schedule.nonce));
+    update nightshift.schedules s
+    set nonce = schedule.nonce, woken_for = work ->> 'key', posts = schedule.posts + 1, posted_at = now(),
+      request = schedule.request, answer = null
+    where s.name = schedule.name;
+    woken := woken || schedule.job;
+  end loop;
+  return cardinality(woken);
+end;
+$$;
+
+comment on function nightshift.send_wakes is
+  'Wakes the Edge Functions that have work to do: whose schedule is due, or whose run waits to be continued, while no run of their job is under way. pg_cron calls it every minute, and a function that has left work over. Each is woken up to eight times for the same work, after pauses that double. Returns how many were woken. Errors: NS404 pg_net is not there, NS422.';
+
+-- supabase/schema/schedules/served_at.sql
+
+create or replace function nightshift.served_at(schedule nightshift.schedules)
+returns timestamptz
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select max(case r.status when 'running' then now() else r.finished_at end)
+  from nightshift.runs r
+  where r.job = schedule.job and r.trigger = 'schedule' and r.requested_by = 'cron ' || schedule.name and not r.dry_run
+    and (r.status in ('succeeded', 'partial', 'continued') or r.status = 'running' and r.lease_expires_at > now());
+$$;
+
+comment on function nightshift.served_at is
+  'When a run of a schedule last did its work as far as it could, which is now while one is under way; null: never.';
+
+-- supabase/schema/schedules/set_cron_job.sql
+
+create or replace function nightshift.set_cron_job(name text, cron text, command text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute format('select %s($1, $2, $3)', nightshift.extension_function('pg_cron', 'schedule', 'text, text, text'))
+  using name, cron, command;
+exception
+  when invalid_parameter_value then
+    raise exception using
+      errcode = 'NS422',
+      message = format('pg_cron cannot read the schedule %L', cron),
+      detail = 'Nothing was changed.',
+      hint = 'Give five fields: minute, hour, day of the month, month, day of the week. ''0 2 * * *'' is two o''clock every night.';
+  when insufficient_privilege then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%I may not use pg_cron', current_user),
+      detail = 'Nothing was changed.',
+      hint = format('grant usage on schema cron to %I;', current_user);
+end;
+$$;
+
+comment on function nightshift.set_cron_job is
+  'Makes a job of pg_cron, or changes the one of that name. Errors: NS404 pg_cron is not there, NS422 a schedule that it cannot read, or a right that the owner lacks.';
+
+-- supabase/schema/schedules/set_webhook.sql
+
+create or replace function nightshift.set_webhook(url text)
+returns void
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if url !~ '^https?://[^/[:space:]]' then
+    raise exception using
+      errcode = 'NS422',
+      message = 'The webhook needs a URL',
+      detail = 'Nothing was changed.',
+      hint = 'Give the one that takes JSON with a member text, such as an incoming webhook of Slack; null for none.';
+  end if;
+  update nightshift.home h set webhook_url = set_webhook.url, told = null, told_at = null, told_request = null;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = 'There are no schedules whose trouble could be told',
+      detail = 'Nothing was changed.',
+      hint = 'First: select nightshift.schedule_with_cron(''https://abcd.supabase.co'');';
+  end if;
+  if url is not null then
+    perform nightshift.http_post(url, jsonb_build_object('text',
+      (select format('Nightshift of %s will tell here what is critical.', h.project_url) from nightshift.home h)));
+  end if;
+end;
+$$;
+
+comment on function nightshift.set_webhook is
+  'Where nightshift.watch posts what is critical, as {"text": ...}; it says so there at once. null: nowhere. For the owner of Nightshift, who alone can read it afterwards; while a message waits to be sent, every role that can log in can read it in net.http_request_queue. Errors, nothing changed: NS404, NS422.';
+
+-- supabase/schema/schedules/unschedule_with_cron.sql
+
+create or replace function nightshift.unschedule_with_cron(name text default null)
+returns integer
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  removed integer;
+  cron_job record;
+begin
+  delete from nightshift.schedules s where s.name = coalesce(unschedule_with_cron.name, s.name);
+  get diagnostics removed = row_count;
+  if removed = 0 and unschedule_with_cron.name is not null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no schedule %L', unschedule_with_cron.name),
+      detail = 'Nothing was changed.',
+      hint = 'Those that there are: select nightshift.list_schedules();';
+  end if;
+  delete from nightshift.home where not exists (select from nightshift.schedules);
+  for cron_job in
+    select c.id from nightshift.cron_jobs() c
+    where not exists (
+      select from nightshift.schedules s
+      where c.name = 'nightshift schedule ' || s.name or not starts_with(c.name, 'nightshift schedule ')
+    )
+  loop
+    execute format('select %s($1)', nightshift.extension_function('pg_cron', 'unschedule', 'bigint')) using cron_job.id;
+  end loop;
+  return removed;
+end;
+$$;
+
+comment on function nightshift.unschedule_with_cron is
+  'Takes a schedule away, with its job of pg_cron; without a name all of them, with the project and the webhook. A run under way goes on. Returns how many there were. For the owner of Nightshift. Errors: NS404.';
+
+-- supabase/schema/schedules/watch.sql
+
+-- The dead man's switch: what is silent tells nobody, so something else has to look.
+
+create or replace function nightshift.watch()
+returns void
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  home nightshift.home;
+  troubles text;
+  message text;
+  delivered boolean;
+begin
+  -- It grows without end, by a row a minute for our own.
+  if to_regclass('cron.job_run_details') is not null then
+    execute format('delete from %s d where d.jobid = any($1) and coalesce(d.end_time, d.start_time) < now() - interval ''1 day''',
+      nightshift.trusted_name('cron.job_run_details'))
+    using array(select c.id from nightshift.cron_jobs() c);
+  end if;
+
+  select h.* into home from nightshift.home h for update;
+  -- Where the project took our wakes before and refuses them now, this is a copy of its database, in which nothing is to run.
+  if home.webhook_url is null or home.accepted_at is not null and home.refused_at is not null then
+    return;
+  end if;
+  select string_agg(format('- %s: %s', c.value ->> 'title', f.value ->> 'subject'), E'\n' order by c.value ->> 'title', f.value ->> 'subject')
+  into troubles
+  from jsonb_array_elements(nightshift.get_health(quick => true) -> 'checks') c
+  cross join lateral jsonb_array_elements(c.value -> 'findings') f
+  where f.value ->> 'level' = 'critical';
+  delivered := coalesce((nightshift.http_answer(home.told_request, home.told_at)).status between 200 and 299, false);
+  if troubles is not distinct from home.told and (delivered or troubles is null) and not coalesce(home.told_at < now() - interval '1 day', false) then
+    return;
+  end if;
+
+  message := case
+    when troubles is null then format('Nightshift of %s finds nothing critical any more.', home.project_url)
+    else format(E'Nightshift of %s has found what is critical:\n%s\nWhat to do: npm run nightshift -- health', home.project_url, troubles)
+  end;
+  update nightshift.home h
+  set told = troubles, told_at = now(), told_request = nightshift.http_post(home.webhook_url, jsonb_build_object('text', message));
+end;
+$$;
+
+comment on function nightshift.watch is
+  'What pg_cron calls every hour. Posts to the webhook what the quick health checks find critical, among it schedules that are late: when that has changed, when the last message was not delivered, and once a day while it lasts. Says nothing in a copy of the database. Deletes what cron.job_run_details keeps of our jobs for longer than a day.';
+
+-- supabase/schema/schedules/work_due.sql
+
+create or replace function nightshift.work_due(schedule nightshift.schedules)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when exists (
+      select from nightshift.runs r
+      where r.job = schedule.job and r.status = 'running' and not r.dry_run and r.lease_expires_at > now()
+    ) then null
+    when s.paused and not j.runs_while_paused then null
+    when waiting.id is not null then jsonb_build_object(
+      'key', format('%s %s', waiting.id, waiting.attempt), 'resume', jsonb_build_object('runId', waiting.id, 'attempt', waiting.attempt))
+    -- What has been due for longer was kept from running by somebody, or has been tried often enough; the next time will come.
+    when schedule.due_at > now() - interval '2 hours' and not exists (
+      select from nightshift.runs r where r.job = schedule.job and r.trigger = 'schedule' and r.idempotency_key = due.key
+    ) then jsonb_build_object(
+      'key', due.key, 'requestedBy', 'cron ' || schedule.name, 'input', schedule.input)
+  end
+  from nightshift.settings s
+  join nightshift.jobs j on j.name = schedule.job
+  cross join lateral (
+    select format('cron %s %s', schedule.name, to_char(schedule.due_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"')) as key
+  ) due
+  left join lateral (
+    select r.id, r.attempt from nightshift.runs r
+    where r.job = schedule.job and r.status = 'continued' and not s.paused and nightshift.waits_to_be_continued(r)
+    order by r.started_at desc
+    limit 1
+  ) waiting on true;
+$$;
+
+comment on function nightshift.work_due is
+  'What a function that a schedule wakes has to do now: {key, resume: {runId, attempt}} for a run that waits to be continued, {key, requestedBy, input} for one that is due; null for nothing, also while a run of the job is under way or Nightshift is paused.';
+
 -- supabase/schema/soft-delete/active_arbiter.sql
 
 create or replace function nightshift.active_arbiter(
@@ -17070,52 +17732,6 @@ $$;
 comment on function nightshift.partition_history is
   'Declares the partition policy of nightshift.deletion_events and makes its first partitions, unless it has any: a policy that was altered or removed since stays so. By default it keeps what is 13 months old.';
 
--- supabase/schema/soft-delete/pgcrypto_function.sql
-
-create or replace function nightshift.pgcrypto_function(function_name name, arguments text)
-returns text
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  own_role constant oid := current_user::regrole;
-  found_function record;
-begin
-  -- By the extension, and not by the name: a function of that name may be anybody's.
-  select quote_ident(n.nspname) || '.' || quote_ident(p.proname) as name, n.nspname, p.proowner,
-    case n.nspowner when 'pg_database_owner'::regrole
-      then (select d.datdba from pg_catalog.pg_database d where d.datname = current_database()) else n.nspowner end as schema_owner
-  into found_function
-  from pg_catalog.pg_proc p
-  join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-  where p.proname = pgcrypto_function.function_name and oidvectortypes(p.proargtypes) = pgcrypto_function.arguments
-    and exists (
-      select from pg_catalog.pg_depend d
-      where d.classid = 'pg_catalog.pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e'
-        and d.refclassid = 'pg_catalog.pg_extension'::regclass
-        and d.refobjid = (select e.oid from pg_catalog.pg_extension e where e.extname = 'pgcrypto')
-    );
-  if not found then
-    raise exception using
-      errcode = 'NS404',
-      message = 'The extension pgcrypto is not there',
-      hint = 'create extension pgcrypto with schema extensions;';
-  end if;
-  if not pg_has_role(found_function.schema_owner, own_role, 'usage') or not pg_has_role(found_function.proowner, own_role, 'usage') then
-    raise exception using
-      errcode = 'NS422',
-      message = format('The extension pgcrypto is in the schema %I, which belongs to %I', found_function.nspname, found_function.schema_owner::regrole),
-      detail = format('Who owns the schema can put a function of their own in its place, which would run with the rights of %I.', current_user),
-      hint = 'alter extension pgcrypto set schema extensions;';
-  end if;
-  return found_function.name;
-end;
-$$;
-
-comment on function nightshift.pgcrypto_function is
-  'The name of a function of pgcrypto, with its schema, for a statement that Nightshift makes. With arguments of just these types, like ''text, text'',, no other is a better match. Errors: NS404 the extension is not there, NS422 somebody else could have put another in its place.';
-
 -- supabase/schema/soft-delete/plan_delete.sql
 
 -- What soft_delete would do, found along the same foreign keys, and not done.
@@ -18184,7 +18800,7 @@ begin
     return case when event.id is not null then jsonb_build_object('keys', event.keys, 'reason', event.reason) end;
   end if;
   execute format('select %s($1, %s)',
-    nightshift.pgcrypto_function('pgp_sym_decrypt', 'bytea, text'), format(nightshift.history_secret(), '$2'))
+    nightshift.extension_function('pgcrypto', 'pgp_sym_decrypt', 'bytea, text'), format(nightshift.history_secret(), '$2'))
   into content using event.sealed, event.sealed_with;
   return content::jsonb;
 exception
@@ -18252,14 +18868,14 @@ declare
   sealed bytea;
 begin
   execute format('select %s($1, %s, ''cipher-algo=aes256, s2k-mode=1''::text)',
-    nightshift.pgcrypto_function('pgp_sym_encrypt', 'text, text, text'), format(nightshift.history_secret(), '$2'))
+    nightshift.extension_function('pgcrypto', 'pgp_sym_encrypt', 'text, text, text'), format(nightshift.history_secret(), '$2'))
   into sealed using content::text, secret_name;
   return sealed;
 end;
 $$;
 
 comment on function nightshift.seal is
-  'Encrypts content with a secret of Vault; null when there is no secret of that name. Errors: those of pgcrypto_function and history_secret, 42501 the owner may not read it, and what Vault raises.';
+  'Encrypts content with a secret of Vault; null when there is no secret of that name. Errors: those of extension_function and history_secret, 42501 the owner may not read it, and what Vault raises.';
 
 -- supabase/schema/soft-delete/seal_deletion_event.sql
 
@@ -20339,6 +20955,51 @@ select nightshift.declare_health_check(
   unit => 'times', info => 1, warning => 2, quick => true
 );
 
+-- supabase/schema/health/checks/late_schedules.sql
+
+-- Health check late_schedules: for how long a schedule of Edge Functions has been due without a run that did its work.
+-- Why: a wake that is lost, refused or answered by nobody fails nowhere; only what the schedule promised tells.
+
+create or replace function nightshift.health_late_schedules(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    s.name,
+    case when coalesce(nightshift.served_at(s), '-infinity') < s.waiting_since
+      then round(extract(epoch from health_late_schedules.as_of - s.waiting_since)) else 0 end,
+    concat_ws(' ',
+      case when c.active is not true then 'pg_cron does not start it.' end,
+      case when settings.paused then 'Nightshift is paused.' end,
+      case when s.posts > 0 then format('Woken %s times for the last work, answered: %s.', s.posts, coalesce(s.answer, 'not yet')) end
+    ),
+    case
+      when c.active is not true then format('select nightshift.schedule_with_cron(name => %L);', s.name)
+      when settings.paused then 'select nightshift.unpause();'
+      else 'select jsonb_pretty(nightshift.list_schedules());'
+    end,
+    -- One that nothing starts is never due, and so never late.
+    case when c.active is not true then 0 end, case when c.active is not true then 0 end, case when c.active is not true then 0 end,
+    null::text
+  from nightshift.schedules s
+  cross join nightshift.settings settings
+  left join nightshift.cron_jobs() c on c.name = 'nightshift schedule ' || s.name;
+$$;
+
+comment on function nightshift.health_late_schedules is
+  'Seconds since a schedule was first due after its last run that did its work; critical at any value when pg_cron does not have it. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'late_schedules',
+  title => 'Schedules whose time has come and gone',
+  healthy => 'Every schedule had its run.',
+  why => 'A function that is woken in vain reports nothing, and its work is left until somebody looks.',
+  -- A wake is repeated for two hours.
+  unit => 'seconds', warning => 3600, critical => 7200, quick => true
+);
+
 -- supabase/schema/health/checks/ledger_size.sql
 
 -- Health check ledger_size: how much space the records of Nightshift itself take.
@@ -21810,11 +22471,11 @@ select nightshift.declare_job('retention-purge', policies => 'nightshift.retenti
 revoke all on schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
-  nightshift.database_sizes, nightshift.default_exclusions, nightshift.deletion_events, nightshift.deletion_events_default, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
+  nightshift.database_sizes, nightshift.default_exclusions, nightshift.deletion_events, nightshift.deletion_events_default, nightshift.health_checks, nightshift.health_thresholds, nightshift.home, nightshift.jobs,
   nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
   nightshift.purge_pending, nightshift.purge_released,
   nightshift.refresh_policies, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
-  nightshift.runs, nightshift.settings, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.view_refreshes
+  nightshift.runs, nightshift.schedules, nightshift.settings, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on sequence
   nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.retired_partitions_id_seq,
@@ -21832,15 +22493,15 @@ grant usage on schema nightshift to service_role, nightshift_runner;
 
 -- Jobs, and how they and the database are. The holder of a runner's token can do nothing that tonight's run would not do.
 grant execute on function
-  nightshift.begin_detach, nightshift.begin_run, nightshift.cancel_run, nightshift.check_health, nightshift.create_partitions,
+  nightshift.begin_detach, nightshift.begin_run, nightshift.cancel_run, nightshift.check_health, nightshift.consume_wake, nightshift.create_partitions,
   nightshift.describe_installation, nightshift.describe_jobs, nightshift.drop_retired_partitions,
   nightshift.exclude_from_default, nightshift.find_run, nightshift.finish_detach, nightshift.finish_run, nightshift.get_health, nightshift.get_run,
   nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
-  nightshift.list_retention_policies, nightshift.list_runs, nightshift.measure_default_partition,
+  nightshift.list_retention_policies, nightshift.list_runs, nightshift.list_schedules, nightshift.measure_default_partition,
   nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
   nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_retirement, nightshift.purge_batch,
   nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.resume_run,
-  nightshift.retire_partitions, nightshift.validate_default
+  nightshift.retire_partitions, nightshift.send_wakes, nightshift.validate_default
 to service_role, nightshift_runner;
 
 -- Policies, pauses, thresholds and what undoes a run: these decide what may go, so they are for people.
@@ -21881,7 +22542,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '85f149d17da124d2661f133757fc49f2aa6cde994782a3b0e5a069183dc2e744', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '88bb7712f119c46a8d6ed8fc809f86efc4ec084767bb6d3d57912da460940134', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,
@@ -21890,77 +22551,79 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   check_health, check_lease, check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy,
   check_release, check_retention_policy, check_soft_delete, child_condition, child_steps, children_of_slice,
   choose_due_rows, code_in_context, column_definition_type, column_type, columns_named, columns_referred,
-  comparison_operator, composite_types, condition_in_sql, constant_default, copy_after_attach, copy_grants,
-  copy_settings, count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows, counted,
-  counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions, database_sizes,
-  ddl_step, dead_rows, declare_cascades, declare_health_check, declare_job, declare_keys, declared_since,
-  default_exclusions, delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_parent, deleted_since,
-  deleted_so_far, deletion_actor, deletion_events, deletion_events_default, deletion_hash, deletion_operation,
-  deletion_stats, deletions_since, describe_busy, describe_ddl_failure, describe_declaration, describe_declared_policy,
-  describe_delete_triggers, describe_failure, describe_health_check, describe_holders, describe_holding_keys,
-  describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
-  describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
-  describe_run, describe_view, disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions,
-  due_by_marker, due_condition, duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete,
-  encrypt_deletion_events, estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure, extend_lease,
-  fates_of, fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with,
-  find_refresh, find_refresh_policy, find_relation, find_released_rows, find_rows, find_run, find_stranger, find_view,
-  finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows,
-  follow_released, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name,
-  get_health, get_run, gone_of, grant_of_refresh, guard_child, guard_steps, hand_over, has_due_rows,
-  health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
-  health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
-  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions,
-  health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes, health_job_missed,
-  health_jobs_failing, health_jobs_lost, health_jobs_partial, health_ledger_size, health_level,
-  health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
-  health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
-  health_replication_lag, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
-  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
+  comparison_operator, composite_types, condition_in_sql, constant_default, consume_wake, copy_after_attach,
+  copy_grants, copy_settings, count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows,
+  counted, counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions, cron_jobs,
+  database_sizes, ddl_step, dead_rows, declare_cascades, declare_health_check, declare_job, declare_keys,
+  declared_since, default_exclusions, default_schedules, delete_by_halves, delete_closure, delete_rows, delete_slice,
+  deleted_parent, deleted_since, deleted_so_far, deletion_actor, deletion_events, deletion_events_default,
+  deletion_hash, deletion_operation, deletion_stats, deletions_since, describe_busy, describe_ddl_failure,
+  describe_declaration, describe_declared_policy, describe_delete_triggers, describe_failure, describe_health_check,
+  describe_holders, describe_holding_keys, describe_installation, describe_jobs, describe_leftovers, describe_needs,
+  describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
+  describe_retention_policy, describe_retired, describe_run, describe_view, disable_soft_delete, drop_exclusion,
+  drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition, duplicates_query, edges_to_children,
+  edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_rows, exclude_from_default, exclusion_of,
+  explain_attach_failure, extend_lease, extension_function, fates_of, fences, find_covered_rows, find_due_among,
+  find_key, find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
+  find_released_rows, find_rows, find_run, find_stranger, find_view, finish_detach, finish_run, fires_triggers,
+  fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows,
+  follow_tables, forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh,
+  guard_child, guard_steps, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
+  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
+  health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
+  health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
+  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
+  health_jobs_partial, health_late_schedules, health_ledger_size, health_level, health_long_transactions,
+  health_measure, health_nightshift_exposed, health_oversized_partitions, health_partition_horizon,
+  health_partitions_without_rls, health_paused, health_policies_broken, health_read_only, health_replication_lag,
+  health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views,
+  health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
   health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
   hint_for_owner, history_secret, hold_cascades, hold_children, hold_parents, hold_partition_run, hold_run, hold_table,
-  in_days, index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start,
-  intervals_of, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state, job_states, jobs,
-  join_condition, json_number, keep_time, key_collation, key_columns, key_in_words, key_of, keys_asked, keys_in_words,
-  keys_to_parents, known_decisions, last_health_levels, leaf_relations, left_alone, level_rank, list_deletion_events,
-  list_partition_policies, list_refresh_policies, list_retention_policies, list_runs, lock_for_change, lock_holder,
-  lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs, marker_is_indexed, marker_walk,
-  may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
-  measure_default_partition, measure_for_run, measure_leaves, measure_references, measure_retention_backlog,
-  measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
-  name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
-  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, operation_time,
-  other_owners, override_assignments, own_due_condition, pages_of, partition_faults, partition_history, partition_key,
-  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
-  partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
-  pause, pgcrypto_function, place_in_code, plan_delete, plan_partition_maintenance, plan_restore, plan_retention_purge,
-  plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement,
-  purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released,
-  purge_slices, purge_steps, purge_waits, put_active, put_off, raise_conflict, reach_rows, read_as_caller,
-  read_partitions, read_pressure, reasons_of, reattach_partition, record_batch, record_deletions,
-  record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
-  reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
-  refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables,
-  release_default, released_row, remember_held, remove_health_threshold, remove_partition_policy,
-  remove_refresh_policy, remove_retention_policy, require_call, require_checked_keys, require_few_due,
-  require_health_checks, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
-  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
-  require_period, require_referencing_indexes, require_refresh_policies, require_replica_identity,
-  require_retention_policies, require_statistics, require_trusted, require_trusted_keys, require_unrestricted,
-  require_wanted, require_within_brake, resolve_references, restore, restore_keys, restore_operation, restore_since,
-  restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings,
-  retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_of_operation,
-  run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, seal, seal_deletion_event,
-  secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner,
-  settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies,
-  soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view,
-  soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released, subtract_held,
-  subtract_row_sets, take_pending, time_of_number, trim_runs, trim_view_refreshes, trusted_name, trusted_names,
-  trusted_operator, unique_conflicts, unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition,
-  user_functions, users_of, usual_gap, usual_partition, validate_default, view_of, view_reads, view_refreshes,
-  view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake,
-  warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire,
-  why_not_retire_so_many, why_not_sealed, without_replica_identity
+  home, http_answer, http_post, in_days, index_columns, index_definition, index_for_key, indexed_as,
+  inspect_soft_delete, interval_start, intervals_of, is_forced, is_large, is_of_realtime, is_published,
+  is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns,
+  key_in_words, key_of, keys_asked, keys_in_words, keys_to_parents, known_decisions, last_health_levels,
+  leaf_relations, left_alone, level_rank, list_deletion_events, list_partition_policies, list_refresh_policies,
+  list_retention_policies, list_runs, list_schedules, lock_for_change, lock_holder, lock_in_turn, lock_rows,
+  lock_slice, mark_deletion, mark_due, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed,
+  may_go_unseen, may_refresh, measure_backlog, measure_children, measure_default_partition, measure_for_run,
+  measure_leaves, measure_references, measure_retention_backlog, measure_retention_backlogs, migrations, move_rows,
+  moved_row, multixact_members, mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index,
+  next_seeds, note_answer, note_assessment, note_decisions, note_detaching, note_partitions, note_released,
+  note_unchanged, nothing_left, oldest_due, only_kept, only_needed, operation_time, other_owners, override_assignments,
+  own_due_condition, pages_of, partition_faults, partition_history, partition_key, partition_policies, partition_state,
+  partition_suffix, partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire,
+  partitions_wanted, partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete,
+  plan_partition_maintenance, plan_restore, plan_retention_purge, plan_view_refresh, policy_members, policy_of_run,
+  policy_of_view, preview_retention_purge, preview_retirement, purge_batch, purge_counted, purge_decisions, purge_key,
+  purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, put_active, put_off,
+  raise_conflict, reach_rows, read_as_caller, read_partitions, read_pressure, reasons_of, reattach_partition,
+  record_batch, record_deletions, record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows,
+  redundant_indexes, reference_join, reference_tree, references_condition, referencing_keys, referred_tables,
+  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
+  related_policies, related_tables, release_default, released_row, remember_held, remove_health_threshold,
+  remove_partition_policy, remove_refresh_policy, remove_retention_policy, require_call, require_checked_keys,
+  require_few_due, require_health_checks, require_known_names, require_marker_index, require_no_rule,
+  require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership,
+  require_partition_policies, require_period, require_referencing_indexes, require_refresh_policies,
+  require_replica_identity, require_retention_policies, require_statistics, require_trusted, require_trusted_keys,
+  require_unrestricted, require_wanted, require_within_brake, resolve_references, restore, restore_keys,
+  restore_operation, restore_since, restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies,
+  retention_warnings, retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set,
+  rows_of_operation, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron,
+  schedules, seal, seal_deletion_event, secure_partition, secure_partitions, send_wakes, served_at, set_cron_job,
+  set_health_threshold, set_webhook, sets_to_remember, settings, settle_key, settle_owner, settle_users, shows_only,
+  soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps,
+  soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view, soft_delete_where, sources_as_of, spread_hold,
+  stamp_retired, start_operation, stay_released, subtract_held, subtract_row_sets, take_pending, time_of_number,
+  trim_runs, trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unique_conflicts, unmute_triggers,
+  unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition, user_functions, users_of, usual_gap,
+  usual_partition, validate_default, view_of, view_reads, view_refreshes, view_state, views_below, views_read,
+  waits_to_be_continued, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch,
+  way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed,
+  without_replica_identity, work_due
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -18,7 +18,7 @@ begin
     return case when event.id is not null then jsonb_build_object('keys', event.keys, 'reason', event.reason) end;
   end if;
   execute format('select %s($1, %s)',
-    nightshift.pgcrypto_function('pgp_sym_decrypt', 'bytea, text'), format(nightshift.history_secret(), '$2'))
+    nightshift.extension_function('pgcrypto', 'pgp_sym_decrypt', 'bytea, text'), format(nightshift.history_secret(), '$2'))
   into content using event.sealed, event.sealed_with;
   return content::jsonb;
 exception

@@ -10,11 +10,11 @@ declare
   sealed bytea;
 begin
   execute format('select %s($1, %s, ''cipher-algo=aes256, s2k-mode=1''::text)',
-    nightshift.pgcrypto_function('pgp_sym_encrypt', 'text, text, text'), format(nightshift.history_secret(), '$2'))
+    nightshift.extension_function('pgcrypto', 'pgp_sym_encrypt', 'text, text, text'), format(nightshift.history_secret(), '$2'))
   into sealed using content::text, secret_name;
   return sealed;
 end;
 $$;
 
 comment on function nightshift.seal is
-  'Encrypts content with a secret of Vault; null when there is no secret of that name. Errors: those of pgcrypto_function and history_secret, 42501 the owner may not read it, and what Vault raises.';
+  'Encrypts content with a secret of Vault; null when there is no secret of that name. Errors: those of extension_function and history_secret, 42501 the owner may not read it, and what Vault raises.';

@@ -15525,7 +15525,7 @@ begin
     else concat_ws(' ', answer.status, left(answer.content, 300))
   end;
   update nightshift.schedules s set request = null, answer = schedule.answer where s.name = schedule.name;
-  if schedule.answer like '421 %"NS421"%' then
+  if schedule.nonce is not null and answer.status = 421 and answer.content like '%"NS421"%' then
     update nightshift.home h set refused_at = now();
   end if;
   return schedule;
@@ -15643,7 +15643,7 @@ begin
     if schedule.woken_for = work ->> 'key' then
       -- One minute later, then two, four and so on: an outage of two hours is outlasted. A refusal will not change.
       continue when schedule.posts >= most_posts or schedule.answer like '421 %'
-        or now() < schedule.posted_at + interval '55 seconds' * 2 ^ (schedule.posts - 1);
+        or now() < schedule.posted_at + interval '50 seconds' * 2 ^ (schedule.posts - 1);
     else
       schedule.posts := 0;
     end if;
@@ -22542,7 +22542,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '88bb7712f119c46a8d6ed8fc809f86efc4ec084767bb6d3d57912da460940134', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'cbce74ef1c7631a96f7d64dfdbc140958ecbf7b0bf08a7bb2b1856961c861670', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,

@@ -18,7 +18,7 @@ begin
     else concat_ws(' ', answer.status, left(answer.content, 300))
   end;
   update nightshift.schedules s set request = null, answer = schedule.answer where s.name = schedule.name;
-  if schedule.answer like '421 %"NS421"%' then
+  if schedule.nonce is not null and answer.status = 421 and answer.content like '%"NS421"%' then
     update nightshift.home h set refused_at = now();
   end if;
   return schedule;

@@ -22,7 +22,7 @@ begin
     if schedule.woken_for = work ->> 'key' then
       -- One minute later, then two, four and so on: an outage of two hours is outlasted. A refusal will not change.
       continue when schedule.posts >= most_posts or schedule.answer like '421 %'
-        or now() < schedule.posted_at + interval '55 seconds' * 2 ^ (schedule.posts - 1);
+        or now() < schedule.posted_at + interval '50 seconds' * 2 ^ (schedule.posts - 1);
     else
       schedule.posts := 0;
     end if;

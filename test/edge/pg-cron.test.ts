@@ -1,0 +1,103 @@
+import { existsSync } from 'node:fs';
+import postgres from 'postgres';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { migrate } from '../../cli/installation/migrate.ts';
+import { bootstrap, type LocalPostgres, startPostgres } from '../../infra/local/postgres.ts';
+import { netStandIn, takeSent } from '../support/cron.ts';
+import { until } from '../support/waiting.ts';
+
+/** Where Debian has what its packages postgresql-15 and postgresql-15-cron bring. */
+const debian = {
+  binaries: '/usr/lib/postgresql/15/bin',
+  extension: '/usr/share/postgresql/15/extension/pg_cron.control',
+};
+const installed = Object.values(debian).every((path) => existsSync(path));
+const why = installed ? '' : ' (skipped: postgresql-15-cron is not installed here)';
+
+/** It fires at the full minute. */
+const twoMinutes = 120_000;
+
+describe.skipIf(!installed)(`the real pg_cron${why}`, () => {
+  let server: LocalPostgres;
+  let sql: postgres.Sql;
+
+  beforeAll(async () => {
+    server = await startPostgres({
+      binaries: debian.binaries,
+      settings: {
+        shared_preload_libraries: 'pg_stat_statements,pg_cron',
+        'cron.database_name': 'postgres',
+        // Over a connection it would need the password of its user.
+        'cron.use_background_workers': 'on',
+      },
+    });
+    const url = server.adminUrl();
+    await bootstrap(url);
+    await migrate(url);
+    sql = postgres(url, { max: 2, onnotice: () => {} });
+    await sql.unsafe(`
+      create extension pg_cron;
+      ${netStandIn}
+      create schema app;
+      create table app.orders (id integer primary key, deleted_at timestamptz);
+      create index on app.orders (deleted_at);
+      select nightshift.add_retention_policy('app.orders', '30 days');
+    `);
+  });
+  afterAll(async () => {
+    await sql.end();
+    await server.stop();
+  });
+
+  it('refuses a time that it cannot read, in words', async () => {
+    for (const cron of ['nightly', '61 * * * *', '0 2 * *']) {
+      await expect(
+        sql`select nightshift.schedule_with_cron('https://abcd.supabase.co', 'retention-purge', ${cron})`,
+      ).rejects.toThrow(
+        expect.objectContaining({
+          code: 'NS422',
+          message: `pg_cron cannot read the schedule '${cron}'`,
+        }),
+      );
+    }
+    expect(await sql`select from cron.job`).toHaveLength(0);
+  });
+
+  it('marks a schedule as due, sends its wake, is seen in the list, and has nothing left in the end', async () => {
+    const name = `every "minute's"`;
+    await sql`select nightshift.schedule_with_cron('https://abcd.supabase.co')`;
+    // Twice: a job of that name is changed, not made again.
+    for (const cron of ['0 4 * * *', '* * * * *']) {
+      await sql`
+        select nightshift.schedule_with_cron(name => ${name}, cron => ${cron}, job => 'retention-purge')`;
+    }
+    expect(await sql`select from cron.job`).toHaveLength(8);
+    const [listed] = await sql`select nightshift.list_schedules() as list`;
+    expect(listed?.list).toContainEqual(
+      expect.objectContaining({ name, cron: '* * * * *', timeZone: 'GMT', active: true }),
+    );
+
+    const sent: { url: string }[] = [];
+    await until(
+      'pg_cron has sent the wake',
+      async () => {
+        sent.push(...(await takeSent(sql)));
+        return sent.some(({ url }) => url.endsWith('/jobs/retention-purge/wakes'));
+      },
+      twoMinutes * 2,
+    );
+    const failed = await sql`
+      select return_message from cron.job_run_details where status not in ('succeeded', 'running', 'starting')`;
+    expect(failed).toEqual([]);
+
+    await sql`
+      update cron.job_run_details set start_time = start_time - interval '2 days', end_time = end_time - interval '2 days'`;
+    await sql`select nightshift.watch()`;
+    expect(
+      await sql`select from cron.job_run_details where start_time < now() - interval '1 day' and status = 'succeeded'`,
+    ).toHaveLength(0);
+
+    await sql`select nightshift.unschedule_with_cron()`;
+    expect(await sql`select from cron.job`).toHaveLength(0);
+  });
+});

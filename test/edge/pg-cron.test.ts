@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import postgres from 'postgres';
+import type postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate } from '../../cli/installation/migrate.ts';
-import { bootstrap, type LocalPostgres, startPostgres } from '../../infra/local/postgres.ts';
 import { netStandIn, takeSent } from '../support/cron.ts';
+import { type HostedPostgres, type HostedProject, startHostedPostgres } from '../support/hosted.ts';
 import { until } from '../support/waiting.ts';
 
 /** Where Debian has what its packages postgresql-15 and postgresql-15-cron bring. */
@@ -18,26 +18,31 @@ const why = installed ? '' : ' (skipped: postgresql-15-cron is not installed her
 const twoMinutes = 120_000;
 
 describe.skipIf(!installed)(`the real pg_cron${why}`, () => {
-  let server: LocalPostgres;
+  let server: HostedPostgres;
+  let project: HostedProject;
   let sql: postgres.Sql;
 
   beforeAll(async () => {
-    server = await startPostgres({
-      binaries: debian.binaries,
-      settings: {
+    const name = 'with_cron';
+    server = await startHostedPostgres(
+      {
         shared_preload_libraries: 'pg_stat_statements,pg_cron',
-        'cron.database_name': 'postgres',
+        'cron.database_name': name,
         // Over a connection it would need the password of its user.
         'cron.use_background_workers': 'on',
       },
-    });
-    const url = server.adminUrl();
-    await bootstrap(url);
-    await migrate(url);
-    sql = postgres(url, { max: 2, onnotice: () => {} });
-    await sql.unsafe(`
+      debian.binaries,
+    );
+    project = await server.createProject('since 2026', name);
+    sql = project.sql;
+    await project.admin.unsafe(`
       create extension pg_cron;
       ${netStandIn}
+      grant all on schema net to postgres;
+      grant all on all tables in schema net to postgres;
+    `);
+    await migrate(project.url);
+    await sql.unsafe(`
       create schema app;
       create table app.orders (id integer primary key, deleted_at timestamptz);
       create index on app.orders (deleted_at);
@@ -45,7 +50,7 @@ describe.skipIf(!installed)(`the real pg_cron${why}`, () => {
     `);
   });
   afterAll(async () => {
-    await sql.end();
+    await project.close();
     await server.stop();
   });
 
@@ -90,8 +95,11 @@ describe.skipIf(!installed)(`the real pg_cron${why}`, () => {
       select return_message from cron.job_run_details where status not in ('succeeded', 'running', 'starting')`;
     expect(failed).toEqual([]);
 
-    await sql`
+    await project.admin`
       update cron.job_run_details set start_time = start_time - interval '2 days', end_time = end_time - interval '2 days'`;
+    const [health] = await sql`
+      select nightshift.get_health(array['late_schedules']) #>> '{checks,0,level}' as level`;
+    expect(health?.level).toBe('ok');
     await sql`select nightshift.watch()`;
     expect(
       await sql`select from cron.job_run_details where start_time < now() - interval '1 day' and status = 'succeeded'`,

@@ -155,12 +155,12 @@ describe('a function that a schedule wakes', () => {
   });
 
   it.each([
-    ['', 400],
-    ['{}', 400],
-    ['{"nonce": "select 1"}', 400],
-    ['x'.repeat(100_000), 400],
-    ['{"nonce": "01900000-0000-7000-8000-000000000000"}', 421],
-  ])('refuses what no schedule has sent: %s', async (body, status) => {
+    ['nothing', '', 400],
+    ['no nonce', '{}', 400],
+    ['no uuid', '{"nonce": "select 1"}', 400],
+    ['much too much', 'x'.repeat(100_000), 400],
+    ['a nonce that somebody made up', '{"nonce": "01900000-0000-7000-8000-000000000000"}', 421],
+  ])('refuses %s, which no schedule has sent', async (_, body, status) => {
     await due();
     const { call } = await bootFunction();
     const options = { path: '/jobs/retention-purge/wakes', token: '', body };

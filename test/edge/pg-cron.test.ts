@@ -1,23 +1,15 @@
-import { existsSync } from 'node:fs';
 import type postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate } from '../../cli/installation/migrate.ts';
 import { netStandIn, takeSent } from '../support/cron.ts';
 import { type HostedPostgres, type HostedProject, startHostedPostgres } from '../support/hosted.ts';
+import { binariesWithCron, whyNoCron } from '../support/pg-cron.ts';
 import { until } from '../support/waiting.ts';
 
-/** Where Debian has what its packages postgresql-15 and postgresql-15-cron bring. */
-const debian = {
-  binaries: '/usr/lib/postgresql/15/bin',
-  extension: '/usr/share/postgresql/15/extension/pg_cron.control',
-};
-const installed = Object.values(debian).every((path) => existsSync(path));
-const why = installed ? '' : ' (skipped: postgresql-15-cron is not installed here)';
+/** It marks a schedule at one full minute, and may send at the next. */
+const patienceMs = 240_000;
 
-/** It fires at the full minute. */
-const twoMinutes = 120_000;
-
-describe.skipIf(!installed)(`the real pg_cron${why}`, () => {
+describe.skipIf(whyNoCron)(`the real pg_cron${whyNoCron ? `, skipped: ${whyNoCron}` : ''}`, () => {
   let server: HostedPostgres;
   let project: HostedProject;
   let sql: postgres.Sql;
@@ -31,7 +23,7 @@ describe.skipIf(!installed)(`the real pg_cron${why}`, () => {
         // Over a connection it would need the password of its user.
         'cron.use_background_workers': 'on',
       },
-      debian.binaries,
+      binariesWithCron,
     );
     project = await server.createProject('since 2026', name);
     sql = project.sql;
@@ -89,7 +81,7 @@ describe.skipIf(!installed)(`the real pg_cron${why}`, () => {
         sent.push(...(await takeSent(sql)));
         return sent.some(({ url }) => url.endsWith('/jobs/retention-purge/wakes'));
       },
-      twoMinutes * 2,
+      patienceMs,
     );
     const failed = await sql`
       select return_message from cron.job_run_details where status not in ('succeeded', 'running', 'starting')`;

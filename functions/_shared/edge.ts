@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { isolateMsLeft, workMsOf } from './budget.ts';
+import { limitCalls } from './call-limit.ts';
 import { type Deadline, deadlineIn, systemClock } from './clock.ts';
 import { createEdgeLog, createEdgeMetrics } from './edge-log.ts';
 import { type EdgeSettings, readEdgeSettings } from './edge-settings.ts';
@@ -28,6 +29,9 @@ const bootedMs = systemClock.nowMs();
 /** Before the isolate is ended nothing is waited for any more. */
 const reserveMs = 5_000;
 
+/** An isolate has two seconds of CPU time, of which a call costs between one and two thousandths, and the boot a tenth. */
+const mostCalls = 500;
+
 /** Makes the handler of a job as an Edge Function: the same routes, answers and errors as over HTTP on AWS. */
 export function createEdgeHandler<Input extends { dryRun: boolean }, Report>(
   job: Job<Input, Report>,
@@ -48,7 +52,8 @@ export function createEdgeHandler<Input extends { dryRun: boolean }, Report>(
   async function run(invocation: Invocation, deadline: Deadline, recordBy: Deadline) {
     const rpc = createRpc(readOnce().supabase, deadline);
     try {
-      const tools = { rpc, clock: systemClock, deadline, recordBy, log, metrics };
+      const limited = limitCalls(rpc, deadline, mostCalls);
+      const tools = { ...limited, clock: systemClock, recordBy, log, metrics };
       return await runJob(job, invocation, tools);
     } finally {
       metrics.flush();

@@ -15557,14 +15557,15 @@ declare
   schedule nightshift.schedules;
 begin
   perform nightshift.extension_function('pg_net', 'http_post', 'text, jsonb, jsonb, jsonb, integer');
-  select h.* into home from nightshift.home h for update;
-  if coalesce(url, home.project_url) is null or url !~ '^https?://[^/@?#[:space:]]+$' then
+  if url !~ '^https?://[^/@?#[:space:]]+$' or url is null and not exists (select from nightshift.home) then
     raise exception using
       errcode = 'NS422',
       message = 'The URL of the project is needed, without a path',
       detail = 'Nothing was changed.',
       hint = 'It is the SUPABASE_URL of its Edge Functions: select nightshift.schedule_with_cron(''https://abcd.supabase.co'');';
   end if;
+  insert into nightshift.home (project_url) select url where url is not null on conflict do nothing;
+  select h.* into home from nightshift.home h;
   if url <> home.project_url then
     raise exception using
       errcode = 'NS422',
@@ -15572,7 +15573,6 @@ begin
       detail = 'This database is a copy of that project, or its URL has changed. Nothing was changed.',
       hint = format('select nightshift.unschedule_with_cron(); select nightshift.schedule_with_cron(%L);', url);
   end if;
-  insert into nightshift.home (project_url) values (coalesce(url, home.project_url)) on conflict do nothing;
 
   if schedule_with_cron.name is null then
     if num_nonnulls(schedule_with_cron.cron, schedule_with_cron.job, schedule_with_cron.input) > 0 then
@@ -20973,7 +20973,7 @@ as $$
     concat_ws(' ',
       case when c.active is not true then 'pg_cron does not start it.' end,
       case when settings.paused then 'Nightshift is paused.' end,
-      case when s.posts > 0 then format('Woken %s times for the last work, answered: %s.', s.posts, coalesce(s.answer, 'not yet')) end
+      case when s.posts > 0 then format('Wakes for its last work: %s. Answer to the last: %s.', s.posts, coalesce(s.answer, 'none yet')) end
     ),
     case
       when c.active is not true then format('select nightshift.schedule_with_cron(name => %L);', s.name)
@@ -22542,7 +22542,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'cbce74ef1c7631a96f7d64dfdbc140958ecbf7b0bf08a7bb2b1856961c861670', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bad07966577d688cae9e069bbba32ff350c70101a544152b307bae1bb2d9b1e7', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,

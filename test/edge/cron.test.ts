@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { uninstall } from '../../cli/installation/uninstall.ts';
 import { registry } from '../../functions/registry.ts';
 import { answer, fire, letMinutesPass, standIns, takeSent } from '../support/cron.ts';
-import { createDatabase, setUpDatabase, startAfresh } from '../support/database.ts';
+import { createDatabase, expireLease, setUpDatabase, startAfresh } from '../support/database.ts';
 import { recordRun } from '../support/health-scenarios/night-shift.ts';
 
 const db = setUpDatabase();
@@ -262,6 +262,15 @@ describe('a wake', () => {
     await db.sql`update nightshift.runs set status = 'failed', finished_at = now(), lease_expires_at = null where status = 'running'`;
     await letMinutesPass(db.sql, 3);
     expect(await wakes()).toEqual([]);
+  });
+
+  it('is sent when the lease of another run has run out', async () => {
+    await schedule();
+    await db.sql`select nightshift.begin_run('retention-purge', 'cli')`;
+    await fire(db.sql, 'nightshift schedule retention-purge');
+    expect(await wakes()).toEqual([]);
+    await expireLease(db.sql);
+    expect(await wakes()).toHaveLength(1);
   });
 
   it('opens nothing twice, for no other job and in no other project', async () => {

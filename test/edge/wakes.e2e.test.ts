@@ -83,6 +83,19 @@ describe('a function that a schedule wakes', () => {
     expect(await answerOf()).toBe('202');
   });
 
+  it('of the health check has the input of its schedule', async () => {
+    const isolate = await boot('health-check', { NIGHTSHIFT_HTTP_TOKEN: undefined }, edgeRuntime);
+    await fire(suite.sql, 'nightshift schedule health-check');
+    await fire(suite.sql, 'nightshift wakes');
+    expect(await deliver(suite.sql, addressOf(isolate))).toEqual([202]);
+    await until('the health check has ended', async () => {
+      const done = await suite.sql`
+        select from nightshift.runs
+        where job = 'health-check' and status = 'succeeded' and input @> '{"quick": true}' and requested_by = 'cron health-check'`;
+      return done.length > 0;
+    });
+  });
+
   it('is woken again when a wake was lost', async () => {
     const isolate = await bootFunction();
     await due();

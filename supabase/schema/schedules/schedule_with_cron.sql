@@ -19,14 +19,15 @@ declare
   schedule nightshift.schedules;
 begin
   perform nightshift.extension_function('pg_net', 'http_post', 'text, jsonb, jsonb, jsonb, integer');
-  select h.* into home from nightshift.home h for update;
-  if coalesce(url, home.project_url) is null or url !~ '^https?://[^/@?#[:space:]]+$' then
+  if url !~ '^https?://[^/@?#[:space:]]+$' or url is null and not exists (select from nightshift.home) then
     raise exception using
       errcode = 'NS422',
       message = 'The URL of the project is needed, without a path',
       detail = 'Nothing was changed.',
       hint = 'It is the SUPABASE_URL of its Edge Functions: select nightshift.schedule_with_cron(''https://abcd.supabase.co'');';
   end if;
+  insert into nightshift.home (project_url) select url where url is not null on conflict do nothing;
+  select h.* into home from nightshift.home h;
   if url <> home.project_url then
     raise exception using
       errcode = 'NS422',
@@ -34,7 +35,6 @@ begin
       detail = 'This database is a copy of that project, or its URL has changed. Nothing was changed.',
       hint = format('select nightshift.unschedule_with_cron(); select nightshift.schedule_with_cron(%L);', url);
   end if;
-  insert into nightshift.home (project_url) values (coalesce(url, home.project_url)) on conflict do nothing;
 
   if schedule_with_cron.name is null then
     if num_nonnulls(schedule_with_cron.cron, schedule_with_cron.job, schedule_with_cron.input) > 0 then

@@ -128,7 +128,7 @@ export const nightShiftScenarios: HealthScenario[] = [
     finding: {
       subject: 'noon',
       level: 'critical',
-      detail: /^pg_cron does not start it\. Woken 8 times .*answered: 404/,
+      detail: /^pg_cron does not start it\. Wakes for its last work: 8\. Answer .*: 404/,
     },
     sicken: async ({ sql }) => {
       await sql`insert into nightshift.home (project_url) values ('https://abcd.supabase.co')`;

@@ -14,7 +14,7 @@ as $$
     concat_ws(' ',
       case when c.active is not true then 'pg_cron does not start it.' end,
       case when settings.paused then 'Nightshift is paused.' end,
-      case when s.posts > 0 then format('Woken %s times for the last work, answered: %s.', s.posts, coalesce(s.answer, 'not yet')) end
+      case when s.posts > 0 then format('Wakes for its last work: %s. Answer to the last: %s.', s.posts, coalesce(s.answer, 'none yet')) end
     ),
     case
       when c.active is not true then format('select nightshift.schedule_with_cron(name => %L);', s.name)

@@ -27,6 +27,9 @@ async function removeFromDatabase(options: { databaseUrl: string; yes?: true }) 
   }
   console.log(options.yes ? 'Removed:' : 'Would remove:');
   console.log(`  ${what}`);
+  if (found.schedules > 0) {
+    console.log(`  its jobs of pg_cron, for ${found.schedules} schedules`);
+  }
   for (const name of found.retired) console.log(`  the constraint nightshift_retired of ${name}`);
   console.log('  its lines in the history of the Supabase CLI, if there are any');
   if (!options.yes) console.log('  the role nightshift_runner, where no other database needs it');

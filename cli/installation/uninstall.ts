@@ -28,13 +28,15 @@ interface Leftovers {
   /** A job that is running now. */
   running: string[];
   policies: number;
+  /** What pg_cron starts. */
+  schedules: number;
   runs: number;
   /** The role of the runner, which could not be dropped. */
   roleStays?: boolean;
 }
 
 /**
- * Takes Nightshift out of a database, in one transaction: the schema, what it put on retired partitions, its lines in the
+ * Takes Nightshift out of a database, in one transaction: the schema, its jobs of pg_cron, what it put on retired partitions, its lines in the
  * history of the Supabase CLI, and the role of the runner where no other database needs it. Without `confirmed` it only says
  * what would go. Refuses while a job runs, and where something of the application uses the schema or is in it, which would go
  * with it.
@@ -135,10 +137,11 @@ async function look(sql: postgres.TransactionSql): Promise<Omit<Leftovers, 'unre
     select relation::text as name from nightshift.soft_delete_tables order by 1`;
   const running = await sql<{ job: string }[]>`
     select job from nightshift.runs where status = 'running' and lease_expires_at > now() order by job`;
-  const [counted] = await sql<{ policies: number; runs: number }[]>`
+  const [counted] = await sql<{ policies: number; schedules: number; runs: number }[]>`
     select (select count(*) from nightshift.retention_policies)::integer
         + (select count(*) from nightshift.refresh_policies)::integer
         + (select count(*) from nightshift.partition_policies)::integer as policies,
+      (select count(*) from nightshift.schedules)::integer as schedules,
       (select count(*) from nightshift.runs)::integer as runs`;
   return {
     dependents: dependents.map(({ name }) => name),
@@ -148,6 +151,7 @@ async function look(sql: postgres.TransactionSql): Promise<Omit<Leftovers, 'unre
     softDeleted: softDeleted.map(({ name }) => name),
     running: running.map(({ job }) => job),
     policies: counted?.policies ?? 0,
+    schedules: counted?.schedules ?? 0,
     runs: counted?.runs ?? 0,
   };
 }
@@ -191,6 +195,7 @@ async function remove(
   }
   // On a default partition, when a run was interrupted.
   await sql`select nightshift.drop_exclusion(parent) from nightshift.default_exclusions`;
+  await sql`select nightshift.unschedule_with_cron()`;
   await dropSchema(sql, objects);
   await removeFromHistory(sql, { releases: true });
   return await sql

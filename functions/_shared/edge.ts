@@ -1,14 +1,18 @@
+import * as z from 'zod';
 import { isolateMsLeft, workMsOf } from './budget.ts';
-import { type Deadline, systemClock } from './clock.ts';
+import { limitCalls } from './call-limit.ts';
+import { type Deadline, deadlineIn, systemClock } from './clock.ts';
 import { createEdgeLog, createEdgeMetrics } from './edge-log.ts';
 import { type EdgeSettings, readEdgeSettings } from './edge-settings.ts';
 import type { Endpoint } from './endpoint.ts';
+import { toNightshiftError } from './errors.ts';
 import { type HttpRequest, type HttpResponse, maxBodyBytes } from './http.ts';
 import { createHttpApi } from './http-api.ts';
 import type { Invocation } from './invocation.ts';
 import type { Job } from './job.ts';
 import { createRpc } from './rpc.ts';
 import { runJob } from './run.ts';
+import { takeWake } from './wake.ts';
 
 /** What Edge Runtime has of Deno. */
 declare const Deno: {
@@ -16,11 +20,17 @@ declare const Deno: {
   serve(handler: (request: Request) => Promise<Response>): unknown;
 };
 
+/** It ends an isolate that has answered, unless it is told what that still works on. Plain Deno does not. */
+declare const EdgeRuntime: { waitUntil(work: Promise<unknown>): void } | undefined;
+
 /** The wall clock of an isolate runs from here, and not from the request that it works for. */
 const bootedMs = systemClock.nowMs();
 
 /** Before the isolate is ended nothing is waited for any more. */
 const reserveMs = 5_000;
+
+/** An isolate has two seconds of CPU time, of which a call costs between one and two thousandths, and the boot a tenth. */
+const mostCalls = 500;
 
 /** Makes the handler of a job as an Edge Function: the same routes, answers and errors as over HTTP on AWS. */
 export function createEdgeHandler<Input extends { dryRun: boolean }, Report>(
@@ -42,20 +52,46 @@ export function createEdgeHandler<Input extends { dryRun: boolean }, Report>(
   async function run(invocation: Invocation, deadline: Deadline, recordBy: Deadline) {
     const rpc = createRpc(readOnce().supabase, deadline);
     try {
-      const tools = { rpc, clock: systemClock, deadline, recordBy, log, metrics };
+      const limited = limitCalls(rpc, deadline, mostCalls);
+      const tools = { ...limited, clock: systemClock, recordBy, log, metrics };
       return await runJob(job, invocation, tools);
     } finally {
       metrics.flush();
     }
   }
 
-  const answerHttp = createHttpApi(job, { endpoints, settings: readOnce, log, run });
-
-  return async (request) => {
+  function budgetNow() {
     const remainingMs = isolateMsLeft(systemClock.nowMs() - bootedMs) - reserveMs;
-    const budget = { remainingMs, workMs: workMsOf(remainingMs) };
-    return toResponse(await answerHttp(await toHttpRequest(request), budget));
-  };
+    return { remainingMs, workMs: workMsOf(remainingMs) };
+  }
+
+  /** Runs for as long as the isolate lives, and has the database send for another where work is left. */
+  async function workOn(invocation: Invocation): Promise<void> {
+    const { remainingMs, workMs } = budgetNow();
+    const recordBy = deadlineIn(systemClock, remainingMs);
+    try {
+      const { run: ended } = await run(invocation, deadlineIn(systemClock, workMs), recordBy);
+      if (ended.status !== 'continued') return;
+      await createRpc(readOnce().supabase, recordBy).call('send_wakes', {}, z.number());
+    } catch (thrown) {
+      log.error('What the function was woken for is left to the next wake', {
+        error: toNightshiftError(thrown).describe(),
+      });
+    }
+  }
+
+  const wakes = takeWake(job, (invocation) => {
+    const work = workOn(invocation);
+    if (typeof EdgeRuntime !== 'undefined') EdgeRuntime.waitUntil(work);
+  });
+  const answerHttp = createHttpApi(job, {
+    endpoints: [...endpoints, wakes],
+    settings: readOnce,
+    log,
+    run,
+  });
+
+  return async (request) => toResponse(await answerHttp(await toHttpRequest(request), budgetNow()));
 }
 
 /** What the entry of an Edge Function calls. */

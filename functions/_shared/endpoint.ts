@@ -19,6 +19,9 @@ export interface Endpoint {
     trusted: boolean;
     /** When the token with which the function enters the project expires; undefined for a key that does not. */
     accessExpiresAtMs: number | undefined;
+    /** Of the project, whose functions these are. */
+    projectUrl: string;
+    body: Uint8Array;
     /** What the path has for `{id}`. */
     id: string;
   }): Promise<HttpResponse>;

@@ -38,6 +38,11 @@ export const errorCodes = {
     meaning: 'the run has to end: it was cancelled, stopped with Ctrl-C, or Nightshift was paused',
   },
   NS413: { httpStatus: 413, meaning: 'the body is larger than 64 KB' },
+  NS421: {
+    httpStatus: 421,
+    meaning:
+      'a wake was not sent by the database of the project: a copy of it sends it, or it was used before',
+  },
   NS422: { httpStatus: 422, meaning: 'a policy, a table, an input or a setting is not valid' },
   NS423: {
     httpStatus: null,

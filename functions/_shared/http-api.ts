@@ -71,6 +71,8 @@ export function createHttpApi<Input extends { dryRun: boolean }, Report>(
         rpc: createRpc(supabase, deadline),
         clock: systemClock,
         log,
+        projectUrl: supabase.url,
+        body: request.body,
         trusted: isTrusted(request, httpToken),
         accessExpiresAtMs:
           'runnerToken' in supabase

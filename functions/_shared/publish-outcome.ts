@@ -41,8 +41,10 @@ export async function publishOutcome(
   const hasWorkLeft = startedThisAttempt(ending, clock.nowMs()) && run.status === 'continued';
   const continues = hasWorkLeft && bus !== undefined && run.attempt < maxAttempts;
   if (hasWorkLeft && !continues) {
-    const why = bus ? `after ${maxAttempts} attempts` : 'without an event bus';
-    log.warn(`Work is left; ${why} the next scheduled run takes it up`, { runId: run.id });
+    const who = bus
+      ? `after ${maxAttempts} attempts the next scheduled run`
+      : 'without an event bus a wake or the next scheduled run';
+    log.warn(`Work is left; ${who} takes it up`, { runId: run.id });
   }
   if (!bus) return undefined;
 

@@ -97,7 +97,7 @@ async function takeLease<Input extends { dryRun: boolean }, Report>(
   }
 }
 
-function parseInput<Input extends { dryRun: boolean }, Report>(
+export function parseInput<Input extends { dryRun: boolean }, Report>(
   job: Job<Input, Report>,
   input: unknown,
 ): Input {

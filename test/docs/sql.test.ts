@@ -1,5 +1,6 @@
 import type postgres from 'postgres';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { standIns } from '../support/cron.ts';
 import { setUpDatabase } from '../support/database.ts';
 import { codeBlocks, pages, plain, readPage, rowsOf, sectionOf } from '../support/documents.ts';
 import { behindCalls } from '../support/every-call.ts';
@@ -111,6 +112,7 @@ const setUps: Record<string, string> = {
     create table public.activity_logs (id bigint primary key, created_at timestamptz);
     create table public."Product" (id bigint primary key, "deletedAt" timestamptz, "isDeleted" boolean);
     create table public.jobs (id bigint primary key, status text, finished_at timestamptz);`,
+  'docs/edge.md': standIns,
   // Vault and Realtime, as far as the page uses them.
   'docs/soft-delete.md': `
     create schema if not exists extensions;

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
 import { isolateMsLeft } from '../../functions/_shared/budget.ts';
+import { limitCalls } from '../../functions/_shared/call-limit.ts';
 import { readEdgeSettings } from '../../functions/_shared/edge-settings.ts';
 
 const provided = {
@@ -63,5 +65,19 @@ describe('an isolate', () => {
     [199_000, 150_000],
   ])('that gets a request at an age of %i ms lives for %i ms more', (ageMs, leftMs) => {
     expect(isolateMsLeft(ageMs)).toBe(leftMs);
+  });
+});
+
+describe('a run', () => {
+  it('has no time left after so many calls, which are made all the same', async () => {
+    const asked: unknown[] = [];
+    const rpc = { call: async (...request: unknown[]) => void asked.push(request) as never };
+    const limited = limitCalls(rpc, { remainingMs: () => 7_000 }, 2);
+    await limited.rpc.call('list_runs', {}, z.unknown());
+    expect(limited.deadline.remainingMs()).toBe(7_000);
+    await limited.rpc.call('list_runs', {}, z.unknown());
+    expect(limited.deadline.remainingMs()).toBe(0);
+    await limited.rpc.call('list_runs', { job: 'x' }, z.unknown());
+    expect(asked.at(-1)).toEqual(['list_runs', { job: 'x' }, expect.anything()]);
   });
 });

@@ -21,6 +21,8 @@ it('asks the database for strangers once in five seconds, and for whoever has th
       log: silentLog,
       trusted,
       id: '',
+      projectUrl: '',
+      body: new Uint8Array(),
       accessExpiresAtMs: undefined,
     };
     return JSON.parse((await endpoint.answer(tools)).body ?? '');
@@ -48,6 +50,8 @@ it('says to whoever has the token when that of the functions expires, and to nob
     clock: { nowMs: () => 0 },
     log: silentLog,
     id: '',
+    projectUrl: '',
+    body: new Uint8Array(),
     accessExpiresAtMs: 1_800_000_000_000,
   };
   const ask = async (trusted: boolean) =>

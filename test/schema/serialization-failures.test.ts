@@ -90,6 +90,9 @@ const settled: Record<string, string> = {
   run_health_check: 'catches whatever a check raises',
   set_health_threshold: 'catches whatever a check raises',
   declared_since: 'reads policies, which are ours',
+  cron_jobs: 'reads what pg_cron keeps',
+  http_post: 'calls pg_net',
+  http_answer: 'reads what pg_net keeps',
 };
 
 /**

@@ -93,9 +93,15 @@ const noRelations: Record<string, string> = {
   'pg_get_constraintdef(k.oid)':
     'by Postgres, of a key of the partitioned table, whose owner is trusted',
   'nightshift.count_rows(seeds)': 'a number',
-  "nightshift.pgcrypto_function('pgp_sym_decrypt_bytea', 'bytea, text')":
+  "nightshift.extension_function('pg_cron', 'schedule', 'text, text, text')":
     'a function, looked up by its extension, in a trusted schema',
-  "nightshift.pgcrypto_function('pgp_sym_encrypt_bytea', 'bytea, text, text')":
+  "nightshift.extension_function('pg_cron', 'unschedule', 'bigint')":
+    'a function, looked up by its extension, in a trusted schema',
+  "nightshift.extension_function('pg_net', 'http_post', 'text, jsonb, jsonb, jsonb, integer')":
+    'a function, looked up by its extension, in a trusted schema',
+  "nightshift.extension_function('pgcrypto', 'pgp_sym_decrypt_bytea', 'bytea, text')":
+    'a function, looked up by its extension, in a trusted schema',
+  "nightshift.extension_function('pgcrypto', 'pgp_sym_encrypt_bytea', 'bytea, text, text')":
     'a function, looked up by its extension, in a trusted schema',
   'nightshift.count_rows(seeds) + max_rows': 'a number',
   'nightshift.count_rows(seeds) + max_rows + 1': 'a number',

@@ -107,8 +107,8 @@ export async function expireLease(sql: postgres.Sql): Promise<void> {
 export function startOwnServer(
   settings: Record<string, string> = {},
   superuser = 'postgres',
+  binaries = inject('binaries'),
 ): Promise<LocalPostgres> {
-  const binaries = inject('binaries');
   return startPostgres({ settings, superuser, ...(binaries ? { binaries } : {}) });
 }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -63,8 +63,20 @@ export function setUpEdge() {
     isolates.clear();
   });
 
-  async function boot(job: JobName = 'retention-purge', overrides: Environment = {}) {
-    const isolate = await startIsolate(join(folder, 'functions', `nightshift-${job}`, 'index.ts'), {
+  /** `platform` is what runs before the function: what Edge Runtime has and plain Deno has not. */
+  async function boot(
+    job: JobName = 'retention-purge',
+    overrides: Environment = {},
+    platform?: string,
+  ) {
+    let file = join(folder, 'functions', `nightshift-${job}`, 'index.ts');
+    if (platform) {
+      const at = await mkdtemp(join(folder, 'isolate-'));
+      await copyFile(file, join(at, 'index.ts'));
+      file = join(at, 'main.ts');
+      await writeFile(file, `${platform}\nawait import('./index.ts');`);
+    }
+    const isolate = await startIsolate(file, {
       SUPABASE_URL: gateway.url,
       SUPABASE_SECRET_KEYS: JSON.stringify({ default: gateway.secretKey }),
       NIGHTSHIFT_HTTP_TOKEN: token,

@@ -89,6 +89,13 @@ export function callsOverTheApi(leaseOf: (job: string) => object): Record<string
     deletion_stats: { relation: 'app.items' },
     list_deletion_events: {},
     disable_soft_delete: { relation: 'app.items', deleted_rows: 'keep' },
+    list_schedules: {},
+    send_wakes: {},
+    consume_wake: {
+      nonce: operation,
+      job: 'retention-purge',
+      project_url: 'https://abcd.supabase.co',
+    },
     list_retention_policies: {},
     list_refresh_policies: {},
     list_partition_policies: {},

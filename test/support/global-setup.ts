@@ -13,6 +13,7 @@ import { type Gateway, startGateway } from '../../infra/local/gateway.ts';
 import { bootstrap, type LocalPostgres, startPostgres } from '../../infra/local/postgres.ts';
 import { folderInMemory } from './folder-in-memory.ts';
 import { packageInto } from './packaging.ts';
+import { whyNoCron } from './pg-cron.ts';
 import { binariesOf } from './postgres-major.ts';
 import { templateDatabase } from './shared.ts';
 
@@ -36,6 +37,7 @@ export default async function setup(project: TestProject) {
   await chmod(directory, 0o755);
   process.env.TMPDIR = directory;
   drawSeed();
+  if (whyNoCron) console.log(`Tests with the real pg_cron are skipped: ${whyNoCron}`);
   const servers: LocalPostgres[] = [];
 
   async function startServer(): Promise<string> {

@@ -6,7 +6,7 @@ import { keepSecret } from './record-output.ts';
 
 export interface HostedPostgres {
   /** Projects made before 2026 let the API roles at every new object in `public`; newer ones grant nothing. */
-  createProject(made: 'before 2026' | 'since 2026'): Promise<HostedProject>;
+  createProject(made: 'before 2026' | 'since 2026', name?: string): Promise<HostedProject>;
   stop(): Promise<void>;
 }
 
@@ -22,8 +22,11 @@ export interface HostedProject {
 const TEMPLATE = 'hosted_template';
 
 /** A Postgres whose roles, owners and event triggers are those of a hosted Supabase project. */
-export async function startHostedPostgres(): Promise<HostedPostgres> {
-  const cluster = await startOwnServer({}, 'supabase_admin');
+export async function startHostedPostgres(
+  settings: Record<string, string> = {},
+  binaries?: string,
+): Promise<HostedPostgres> {
+  const cluster = await startOwnServer(settings, 'supabase_admin', binaries);
   const admin = postgres(cluster.adminUrl(), { max: 1, onnotice: () => {} });
   const password = new URL(cluster.adminUrl()).password;
   keepSecret(password);
@@ -48,8 +51,7 @@ export async function startHostedPostgres(): Promise<HostedPostgres> {
   }
   return {
     stop,
-    createProject: async (made) => {
-      const name = `project_${randomBytes(6).toString('hex')}`;
+    createProject: async (made, name = `project_${randomBytes(6).toString('hex')}`) => {
       await admin`create database ${admin(name)} template ${admin(TEMPLATE)} owner postgres`;
       const url = new URL(cluster.adminUrl(name));
       url.username = 'postgres';

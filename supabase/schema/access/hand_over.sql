@@ -27,6 +27,13 @@ begin
       detail = 'Nothing was changed.',
       hint = format('grant %I to %I;', owner, current_user);
   end if;
+  if exists (select from nightshift.schedules) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('pg_cron starts the schedules with the rights of %I', current_user),
+      detail = 'Nothing was changed.',
+      hint = format('select nightshift.unschedule_with_cron(); and schedule again as %I.', owner);
+  end if;
   may_create := has_database_privilege(owner, database, 'create');
   -- Postgres asks for that right at this moment only.
   if not may_create then
@@ -41,4 +48,4 @@ end;
 $$;
 
 comment on function nightshift.hand_over is
-  'Makes another role the owner of Nightshift: the one that owns the tables of the application. Whoever calls must own it now and be a member of that role. Policies, the ledger and who may call what stay as they are. Later migrations are applied as before: what they add is given to it, too. Errors: NS404 no such role, NS422 no member of it, with the statement that makes one.';
+  'Makes another role the owner of Nightshift: the one that owns the tables of the application. Whoever calls must own it now and be a member of that role. Policies, the ledger and who may call what stay as they are. Later migrations are applied as before: what they add is given to it, too. Errors: NS404 no such role, NS422 no member of it, with the statement that makes one, or there are schedules of pg_cron, which belong to whoever made them.';

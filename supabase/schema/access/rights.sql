@@ -4,11 +4,11 @@
 revoke all on schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
-  nightshift.database_sizes, nightshift.default_exclusions, nightshift.deletion_events, nightshift.deletion_events_default, nightshift.health_checks, nightshift.health_thresholds, nightshift.jobs,
+  nightshift.database_sizes, nightshift.default_exclusions, nightshift.deletion_events, nightshift.deletion_events_default, nightshift.health_checks, nightshift.health_thresholds, nightshift.home, nightshift.jobs,
   nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
   nightshift.purge_pending, nightshift.purge_released,
   nightshift.refresh_policies, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
-  nightshift.runs, nightshift.settings, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.view_refreshes
+  nightshift.runs, nightshift.schedules, nightshift.settings, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on sequence
   nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.retired_partitions_id_seq,
@@ -26,15 +26,15 @@ grant usage on schema nightshift to service_role, nightshift_runner;
 
 -- Jobs, and how they and the database are. The holder of a runner's token can do nothing that tonight's run would not do.
 grant execute on function
-  nightshift.begin_detach, nightshift.begin_run, nightshift.cancel_run, nightshift.check_health, nightshift.create_partitions,
+  nightshift.begin_detach, nightshift.begin_run, nightshift.cancel_run, nightshift.check_health, nightshift.consume_wake, nightshift.create_partitions,
   nightshift.describe_installation, nightshift.describe_jobs, nightshift.drop_retired_partitions,
   nightshift.exclude_from_default, nightshift.find_run, nightshift.finish_detach, nightshift.finish_run, nightshift.get_health, nightshift.get_run,
   nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
-  nightshift.list_retention_policies, nightshift.list_runs, nightshift.measure_default_partition,
+  nightshift.list_retention_policies, nightshift.list_runs, nightshift.list_schedules, nightshift.measure_default_partition,
   nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
   nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_retirement, nightshift.purge_batch,
   nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.resume_run,
-  nightshift.retire_partitions, nightshift.validate_default
+  nightshift.retire_partitions, nightshift.send_wakes, nightshift.validate_default
 to service_role, nightshift_runner;
 
 -- Policies, pauses, thresholds and what undoes a run: these decide what may go, so they are for people.

@@ -11,11 +11,11 @@ as $$
 begin
   if action = 'encrypt' then
     execute format('select %s($1, %s, ''cipher-algo=aes256, s2k-mode=1''::text)',
-      nightshift.pgcrypto_function('pgp_sym_encrypt_bytea', 'bytea, text, text'), format(nightshift.history_secret(), '$2'))
+      nightshift.extension_function('pgcrypto', 'pgp_sym_encrypt_bytea', 'bytea, text, text'), format(nightshift.history_secret(), '$2'))
     into result using content, secret_name;
   else
     execute format('select %s($1, %s)',
-      nightshift.pgcrypto_function('pgp_sym_decrypt_bytea', 'bytea, text'), format(nightshift.history_secret(), '$2'))
+      nightshift.extension_function('pgcrypto', 'pgp_sym_decrypt_bytea', 'bytea, text'), format(nightshift.history_secret(), '$2'))
     into result using content, secret_name;
   end if;
 exception
@@ -27,4 +27,4 @@ end;
 $$;
 
 comment on function nightshift.use_secret is
-  'Encrypts or decrypts (action) content with a secret of Vault. result is null when there is no secret of that name, or for a failure: its SQLSTATE, with message and hint, as of pgcrypto_function and history_secret, 42501 where the owner may not read it, or what Vault raises.';
+  'Encrypts or decrypts (action) content with a secret of Vault. result is null when there is no secret of that name, or for a failure: its SQLSTATE, with message and hint, as of extension_function and history_secret, 42501 where the owner may not read it, or what Vault raises.';

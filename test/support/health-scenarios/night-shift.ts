@@ -124,6 +124,22 @@ export const nightShiftScenarios: HealthScenario[] = [
     obstruct: unreadable('runs'),
   },
   {
+    check: 'late_schedules',
+    finding: {
+      subject: 'noon',
+      level: 'critical',
+      detail: /^pg_cron does not start it\. Wakes for its last work: 8\. Answer .*: 404/,
+    },
+    sicken: async ({ sql }) => {
+      await sql`insert into nightshift.home (project_url) values ('https://abcd.supabase.co')`;
+      await sql`
+        insert into nightshift.schedules (name, job, cron, due_at, waiting_since, posts, answer)
+        values ('noon', 'retention-purge', '0 12 * * *', now(), now() - interval '3 hours', 8, '404 Not found')`;
+    },
+    mend: ({ sql }) => sql`select nightshift.unschedule_with_cron()`,
+    obstruct: unreadable('schedules'),
+  },
+  {
     check: 'ledger_size',
     finding: { subject: 'nightshift.runs', level: 'warning', detail: /kept for 7 days/ },
     sicken: async ({ sql }) => {

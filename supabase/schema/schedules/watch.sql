@@ -1,0 +1,47 @@
+-- The dead man's switch: what is silent tells nobody, so something else has to look.
+
+create or replace function nightshift.watch()
+returns void
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  home nightshift.home;
+  troubles text;
+  message text;
+  delivered boolean;
+begin
+  -- It grows without end, by a row a minute for our own.
+  if to_regclass('cron.job_run_details') is not null then
+    execute format('delete from %s d where d.jobid = any($1) and coalesce(d.end_time, d.start_time) < now() - interval ''1 day''',
+      nightshift.trusted_name('cron.job_run_details'))
+    using array(select c.id from nightshift.cron_jobs() c);
+  end if;
+
+  select h.* into home from nightshift.home h for update;
+  -- Where the project took our wakes before and refuses them now, this is a copy of its database, in which nothing is to run.
+  if home.webhook_url is null or home.accepted_at is not null and home.refused_at is not null then
+    return;
+  end if;
+  select string_agg(format('- %s: %s', c.value ->> 'title', f.value ->> 'subject'), E'\n' order by c.value ->> 'title', f.value ->> 'subject')
+  into troubles
+  from jsonb_array_elements(nightshift.get_health(quick => true) -> 'checks') c
+  cross join lateral jsonb_array_elements(c.value -> 'findings') f
+  where f.value ->> 'level' = 'critical';
+  delivered := coalesce((nightshift.http_answer(home.told_request, home.told_at)).status between 200 and 299, false);
+  if troubles is not distinct from home.told and (delivered or troubles is null) and not coalesce(home.told_at < now() - interval '1 day', false) then
+    return;
+  end if;
+
+  message := case
+    when troubles is null then format('Nightshift of %s finds nothing critical any more.', home.project_url)
+    else format(E'Nightshift of %s has found what is critical:\n%s\nWhat to do: npm run nightshift -- health', home.project_url, troubles)
+  end;
+  update nightshift.home h
+  set told = troubles, told_at = now(), told_request = nightshift.http_post(home.webhook_url, jsonb_build_object('text', message));
+end;
+$$;
+
+comment on function nightshift.watch is
+  'What pg_cron calls every hour. Posts to the webhook what the quick health checks find critical, among it schedules that are late: when that has changed, when the last message was not delivered, and once a day while it lasts. Says nothing in a copy of the database. Deletes what cron.job_run_details keeps of our jobs for longer than a day.';

@@ -6,18 +6,27 @@ import { progressInWords } from '../../functions/_shared/progress.ts';
 import { type JobState, jobStates } from '../../functions/health-check/schema.ts';
 import { connect } from '../connect.ts';
 import { installation, inWords } from '../installation/installed.ts';
+import { isClone, nightshift } from '../installation/origin.ts';
 import { nextDueMs, requireStage } from '../schedules.ts';
 import { table } from '../table.ts';
 import { age, duration, heading, note, printJson, shortId, showRuns, utc } from '../ui.ts';
 
 export function addStatus(program: Command): void {
-  program
+  const command = program
     .command('status')
-    .description('show how each job is doing, and the latest runs')
-    .option('--stage <stage>', 'whose schedules to go by, of those in serverless.yml', 'prod')
-    .option('--json', 'print them as JSON')
-    .action(status);
+    .description('show how each job is doing, and the latest runs');
+  // Schedules are known where they are deployed from.
+  if (isClone) {
+    command.option(
+      '--stage <stage>',
+      'whose schedules to go by, of those in serverless.yml',
+      defaultStage,
+    );
+  }
+  command.option('--json', 'print them as JSON').action(status);
 }
+
+const defaultStage = 'prod';
 
 /** A schedule may start a run a little late. */
 const graceMs = 10 * 60_000;
@@ -28,7 +37,13 @@ interface JobStatus extends JobState {
 }
 
 /** The jobs as they are, and the latest runs. */
-async function status({ stage, json }: { stage: string; json?: true }): Promise<void> {
+async function status({
+  stage = defaultStage,
+  json,
+}: {
+  stage?: string;
+  json?: true;
+}): Promise<void> {
   requireStage(stage);
   const { rpc } = await connect();
   const [states, runs, { paused }] = await Promise.all([
@@ -124,7 +139,7 @@ function showUnderWay(runs: RunDocument[], nowMs: number): void {
     progressInWords(run.progress) + (run.dryRun ? ' (dry run)' : ''),
   ]);
   console.log(table(['job', 'run', 'for', 'progress'], rows, [], ['for']));
-  note('To end one: npm run nightshift -- cancel <run>');
+  note(`To end one: ${nightshift} cancel <run>`);
 }
 
 /** How often in a row it has been like that. */

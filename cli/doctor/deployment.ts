@@ -1,4 +1,3 @@
-import { DescribeEventBusCommand, EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import * as z from 'zod';
 import { readRunnerToken } from '../../functions/_shared/access.ts';
 import { type Clock, timeMs } from '../../functions/_shared/clock.ts';
@@ -6,6 +5,7 @@ import { NightshiftError } from '../../functions/_shared/errors.ts';
 import { isRefusedKey } from '../../functions/_shared/proxies.ts';
 import { reasonOf } from '../connect.ts';
 import type { Installation } from '../installation/installed.ts';
+import { nightshift } from '../installation/origin.ts';
 import { utc } from '../ui.ts';
 import { type Diagnosis, failed, ok, type Patient, skipped, warning } from './diagnosis.ts';
 
@@ -22,6 +22,10 @@ export async function examineBus({ environment }: Patient): Promise<Diagnosis> {
       'NIGHTSHIFT_EVENT_BUS is not set here: without one in the deployment, what a run has no time for waits for the next schedule',
     );
   }
+  // Half of the command line in the package, and of use in one place.
+  const { DescribeEventBusCommand, EventBridgeClient } = await import(
+    '@aws-sdk/client-eventbridge'
+  );
   const client = new EventBridgeClient({ maxAttempts: 1 });
   try {
     await client.send(new DescribeEventBusCommand({ Name: name }), {
@@ -59,7 +63,7 @@ export function examineKey(
   if (!token) {
     return ok(
       'key',
-      'A secret key, which may do anything in the project; npm run nightshift -- token makes one that may only run jobs',
+      `A secret key, which may do anything in the project; ${nightshift} token makes one that may only run jobs`,
     );
   }
   return runnerTokenOf('key', readRunnerToken(token)?.expiresAtMs ?? 0, clock);
@@ -71,7 +75,7 @@ function runnerTokenOf(subject: string, expiresAtMs: number, clock: Clock): Diag
     ? warning(
         subject,
         says,
-        'Make a new one with npm run nightshift -- token, put it into the secret of the stage, and deploy with the new secret-version (docs/deploy.md).',
+        `Make a new one with ${nightshift} token, put it into the secret of the stage, and deploy with the new secret-version (docs/deploy.md).`,
       )
     : ok(subject, says);
 }
@@ -124,7 +128,7 @@ export async function examineFunctions({
     const token = environment.NIGHTSHIFT_HTTP_TOKEN?.trim();
     const found = [
       status === 'critical'
-        ? failed('functions', `${url} says critical`, 'npm run nightshift -- health')
+        ? failed('functions', `${url} says critical`, `${nightshift} health`)
         : ok('functions', `${url} answers; its health: ${status}`),
     ];
     if (!token) return found;

@@ -159,8 +159,10 @@ describe('the doctor', () => {
         level: 'failed',
         says: `The database has 0.0.9, and this checkout ${version}`,
       });
+      const nextPatch = version.replace(/\d+$/, (patch) => `${Number(patch) + 1}`);
+      expect(await record(nextPatch, '')).toMatchObject({ level: 'warning' });
       expect(await record('99.0.0', '')).toMatchObject({
-        level: 'warning',
+        level: 'failed',
         says: `The database has 99.0.0, which is newer than this checkout of ${version}`,
       });
       expect(await record(version, 'another')).toMatchObject({

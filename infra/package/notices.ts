@@ -28,16 +28,16 @@ export async function noticesOf(root: string, bundles: readonly Metafile[]): Pro
       const names = packages.map(
         ({ name, version, license }) => `${name} ${version} (${license})\n`,
       );
-      return `${names.join('')}\n${text}`.trim() + '\n';
+      return [names.join(''), text].filter(Boolean).join('\n');
     }),
   ].join(`\n${'-'.repeat(80)}\n\n`);
 }
 
 async function noticeIn(folder: string): Promise<Notice> {
   const json: unknown = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
-  const files = (await readdir(folder)).filter((file) => /^(licen[cs]e|notice)/i.test(file));
+  const files = (await readdir(folder)).filter((file) => /^((un)?licen[cs]e|notice)/i.test(file));
   const texts = await Promise.all(files.sort().map((file) => readFile(join(folder, file), 'utf8')));
-  return { ...manifest.parse(json), text: texts.map((text) => text.trim()).join('\n\n') };
+  return { ...manifest.parse(json), text: texts.join('\n') };
 }
 
 /** A license that names nobody is the same text in every package, so one that left it out is helped by another. */

@@ -5,6 +5,9 @@ import * as z from 'zod';
 
 const manifest = z.object({ name: z.string(), version: z.string(), license: z.string() });
 
+/** Licenses that need not be passed on. */
+const askNothing = ['MIT-0', 'Unlicense'];
+
 interface Notice extends z.output<typeof manifest> {
   text: string;
 }
@@ -35,7 +38,7 @@ export async function noticesOf(root: string, bundles: readonly Metafile[]): Pro
 
 async function noticeIn(folder: string): Promise<Notice> {
   const json: unknown = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
-  const files = (await readdir(folder)).filter((file) => /^((un)?licen[cs]e|notice)/i.test(file));
+  const files = (await readdir(folder)).filter((file) => /^(licen[cs]e|notice)/i.test(file));
   const texts = await Promise.all(files.sort().map((file) => readFile(join(folder, file), 'utf8')));
   return { ...manifest.parse(json), text: texts.join('\n') };
 }
@@ -45,7 +48,6 @@ function textOf({ name, license, text }: Notice, others: readonly Notice[]): str
   if (text !== '') return text;
   const same = others.find((other) => other.license === license && other.text !== '');
   if (license === 'Apache-2.0' && same) return same.text;
-  // The one license that does not ask to be passed on.
-  if (license === 'MIT-0') return '';
+  if (askNothing.includes(license)) return '';
   throw new Error(`${name} comes without the text of its license, ${license}.`);
 }

@@ -71,17 +71,19 @@ async function status({
 export function statusOf(state: JobState, nowMs: number, stage: string): JobStatus {
   const startedMs = state.lastRun ? timeMs(state.lastRun.startedAt) : undefined;
   const dueMs = startedMs === undefined ? undefined : nextDueMs(state.job, startedMs, stage);
+  const isLate = dueMs !== undefined && dueMs + graceMs < nowMs;
   const nextMs = dueMs !== undefined && dueMs > nowMs ? dueMs : nextDueMs(state.job, nowMs, stage);
   return {
     ...state,
-    state: stateOf(state, dueMs !== undefined && dueMs + graceMs < nowMs),
+    state: stateOf(state, nextMs === undefined ? 'unknown' : isLate ? 'late' : 'on time'),
     nextDueAt: nextMs === undefined ? null : isoTime(nextMs),
   };
 }
 
 function stateOf(
   { job, declaredAt, lastRun, lostInRow, failedInRow, partialInRow, lastAside, underWay }: JobState,
-  late: boolean,
+  /** Nobody is late without a schedule, nor on time. */
+  time: 'late' | 'on time' | 'unknown',
 ): string {
   if (lostInRow > 0) return 'lost';
   if (lastRun?.status === 'running' || underWay.some(({ dryRun }) => !dryRun)) return 'running';
@@ -90,9 +92,10 @@ function stateOf(
     return declaredAt || job === 'health-check' ? 'never ran' : 'not used';
   }
   if (failedInRow > 0) return 'failed';
-  if (late) return 'late';
+  if (time === 'late') return 'late';
   if (lastRun.status === 'interrupted') return 'interrupted';
-  return partialInRow > 0 ? 'partial' : 'on time';
+  if (partialInRow > 0) return 'partial';
+  return time === 'unknown' ? 'succeeded' : 'on time';
 }
 
 const colours: Record<string, 'red' | 'yellow' | 'green' | 'cyan' | 'dim'> = {
@@ -106,6 +109,7 @@ const colours: Record<string, 'red' | 'yellow' | 'green' | 'cyan' | 'dim'> = {
   partial: 'yellow',
   running: 'cyan',
   'on time': 'green',
+  succeeded: 'green',
   'not used': 'dim',
 };
 

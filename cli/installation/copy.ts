@@ -4,7 +4,13 @@ import { type Clock, isoTime } from '../../functions/_shared/clock.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import { oldMigrations } from './old-migrations.ts';
 import { here, nightshift, upgradeTo } from './origin.ts';
-import { compareVersions, newestRelease, type Release, readRecord } from './release.ts';
+import {
+  compareVersions,
+  newestRelease,
+  type Release,
+  readRecord,
+  releaseName,
+} from './release.ts';
 
 export interface Copied {
   file: string;
@@ -17,7 +23,7 @@ export interface Copied {
 interface Migration {
   file: string;
   text: string;
-  /** Of a copy of ours, under whatever name. */
+  /** Of a copy of ours, whatever became of its name or of what was in it. */
   version: string | undefined;
 }
 
@@ -110,9 +116,14 @@ async function readMigrations(folder: string): Promise<Migration[]> {
       .filter((file) => /^\d+_.*\.sql$/.test(file))
       .map(async (file) => {
         const text = await readFile(join(folder, file), 'utf8');
-        return { file, text, version: readRecord(text)?.version };
+        return { file, text, version: readRecord(text)?.version ?? versionInName(file) };
       }),
   );
+}
+
+function versionInName(file: string): string | undefined {
+  const name = file.slice(file.indexOf('_') + 1, -'.sql'.length);
+  return releaseName.test(name) ? name.split('_').slice(1).join('.') : undefined;
 }
 
 /** What Git may have changed on Windows. */

@@ -23,6 +23,8 @@ const [{ metafile }, { metafiles }] = await Promise.all([
     absWorkingDir: root,
     outdir: 'dist/cli',
     bundle: true,
+    // What is named in the bundle is named as from here, also where node_modules is a link.
+    preserveSymlinks: true,
     minifyWhitespace: true,
     minifySyntax: true,
     platform: 'node',

@@ -10,33 +10,27 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 /** With a prefix, since an application has functions of its own. */
 const edgeNameOf = (job: string) => `nightshift-${job}`;
 
-export interface Written {
-  names: string[];
-  /** What each was made of. */
-  metafiles: Metafile[];
-}
-
 /**
  * Writes an Edge Function for each job into the folder `functions` of a Supabase project. Each is one file that imports
  * nothing but node:crypto, which Edge Runtime has: so it can be deployed with Docker, without it, and by pasting.
  */
-export async function writeFunctions(supabaseFolder: string): Promise<Written> {
-  const written = await Promise.all(
+export async function writeFunctions(
+  supabaseFolder: string,
+  { onMade = () => {} }: { onMade?: (metafile: Metafile) => void } = {},
+): Promise<string[]> {
+  return Promise.all(
     jobNames.map(async (job) => {
       const name = edgeNameOf(job);
       const folder = join(supabaseFolder, 'functions', name);
       const { code, metafile } = await bundleOf(job);
+      onMade(metafile);
       await mkdir(folder, { recursive: true });
       await writeFile(join(folder, 'index.ts'), code);
       // Without one of its own it would take part in whatever the project has in the folder above.
       await writeFile(join(folder, 'deno.json'), '{}\n');
-      return { name, metafile };
+      return name;
     }),
   );
-  return {
-    names: written.map(({ name }) => name),
-    metafiles: written.map(({ metafile }) => metafile),
-  };
 }
 
 async function bundleOf(job: string): Promise<{ code: string; metafile: Metafile }> {

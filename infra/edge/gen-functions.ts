@@ -5,7 +5,7 @@ import { writeFunctions } from './functions.ts';
 
 const { positionals } = parseArgs({ allowPositionals: true });
 const folder = resolve(positionals[0] ?? 'dist/supabase');
-const { names } = await writeFunctions(folder);
+const names = await writeFunctions(folder);
 
 for (const name of names) console.log(join(folder, 'functions', name));
 console.log(`\n${nextSteps(join(folder, 'config.toml'), names)}`);

@@ -17,28 +17,28 @@ await Promise.all(
     rm(join(dist, folder), { recursive: true, force: true }),
   ),
 );
-const [{ metafile }, { metafiles }] = await Promise.all([
-  build({
-    entryPoints: ['cli/bin.ts', 'cli/main.ts'],
-    absWorkingDir: root,
-    outdir: 'dist/cli',
-    bundle: true,
-    // What is named in the bundle is named as from here, also where node_modules is a link.
-    preserveSymlinks: true,
-    minifyWhitespace: true,
-    minifySyntax: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    // All licenses are in one file, those of packages without such comments as well.
-    legalComments: 'none',
-    metafile: true,
-    // For dependencies that are not written as ES modules.
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-    },
-  }),
-  writeFunctions(dist),
-]);
-const notices = await noticesOf(root, [metafile, ...metafiles]);
-await writeFile(join(dist, 'THIRD-PARTY.txt'), notices);
+const { metafile } = await build({
+  entryPoints: ['cli/bin.ts', 'cli/main.ts'],
+  absWorkingDir: root,
+  outdir: 'dist/cli',
+  bundle: true,
+  // What is named in the bundle is named as from here, also where node_modules is a link.
+  preserveSymlinks: true,
+  minifyWhitespace: true,
+  minifySyntax: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  // Makes the functions in a clone; the package has them made.
+  external: ['../../infra/edge/functions.ts'],
+  // All licenses are in one file, those of packages without such comments as well.
+  legalComments: 'none',
+  metafile: true,
+  // For dependencies that are not written as ES modules.
+  banner: {
+    js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+  },
+});
+const metafiles = [metafile];
+await writeFunctions(dist, { onMade: (each) => metafiles.push(each) });
+await writeFile(join(dist, 'THIRD-PARTY.txt'), await noticesOf(root, metafiles));

@@ -3,7 +3,10 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { Cron } from 'croner';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import * as z from 'zod';
 import { version } from '../../functions/_shared/version.ts';
 import { jobNames } from '../../functions/registry.ts';
 import { writeFunctions } from '../../infra/edge/functions.ts';
@@ -83,6 +86,7 @@ describe('what npm pack packs', () => {
         ...client.map((name) => `dist/client/${name}`),
         ...functions.map((name) => `dist/functions/${name}`),
         'dist/THIRD-PARTY.txt',
+        ...['Dockerfile', 'github-actions.yml'].map((name) => `infra/cron/${name}`),
         ...migrations.map((name) => `supabase/migrations/${name}`),
       ].toSorted(),
     );
@@ -207,6 +211,73 @@ describe('npx nightshift', () => {
     expect(doctor.code).toBe(0);
     const status = await nightshift(['status'], project);
     expect(status.stdout).toMatch(/retention-purge +│ succeeded/);
+  });
+});
+
+describe('the files of a cron', () => {
+  const read = (name: string) => readFile(installed('infra/cron', name), 'utf8');
+
+  it('are a workflow whose commands run a night, in the environment that it gives them', async () => {
+    const workflow = z
+      .object({
+        on: z.object({ schedule: z.tuple([z.object({ cron: z.string() })]) }),
+        permissions: z.object({ contents: z.literal('read') }).strict(),
+        jobs: z.object({
+          night: z.object({
+            env: z.record(z.string(), z.string()),
+            steps: z.array(z.object({ run: z.string().optional(), uses: z.string().optional() })),
+          }),
+        }),
+      })
+      .parse(parse(await read('github-actions.yml')));
+    const [{ cron }] = workflow.on.schedule;
+    expect(new Cron(cron).nextRun()).not.toBeNull();
+    const { env, steps } = workflow.jobs.night;
+    // A secret that was not made is empty.
+    const given = Object.fromEntries(
+      Object.entries(env).map(([name, value]) => {
+        expect(value).toBe(`\${{ secrets.${name} }}`);
+        return [name, project[name] ?? ''];
+      }),
+    );
+    expect(Object.keys(given)).toEqual(expect.arrayContaining(Object.keys(project)));
+    const commands = steps.flatMap(({ run }) => run ?? []);
+    expect(commands[0]).toBe('npm ci --ignore-scripts');
+    for (const command of commands) {
+      // As GitHub runs it.
+      const { code, stdout, stderr } = await call('bash', ['-e', '-c', command], given);
+      expect(code, `${command}\n${stdout}${stderr}`).toBe(0);
+    }
+    const ran =
+      await db.sql`select distinct job from nightshift.runs where started_at > now() - interval '1 minute'`;
+    expect(ran.map(({ job }) => job).toSorted()).toEqual([...jobNames].toSorted());
+  });
+
+  it('are a Dockerfile whose commands end in a command line', async () => {
+    const lines = (await read('Dockerfile')).split('\n').filter((line) => /^[A-Z]/.test(line));
+    const said = (instruction: string) =>
+      lines.find((line) => line.startsWith(`${instruction} `))?.slice(instruction.length + 1) ?? '';
+    expect(lines.map((line) => line.split(' ')[0])).toEqual([
+      ...['FROM', 'COPY', 'RUN', 'USER', 'ENTRYPOINT', 'CMD'],
+    ]);
+    expect(said('FROM')).toMatch(/^node:\d+-slim$/);
+    const image = await mkdtemp(join(directory, 'image-'));
+    const [from = '', to = ''] = said('COPY').split(' ');
+    await call('bash', ['-c', `cp ${directory}/${from} ${image}`]);
+    const prefix = { npm_config_prefix: join(image, 'usr') };
+    await mkdir(join(image, 'usr/lib'), { recursive: true });
+    const made = await call('sh', ['-e', '-c', said('RUN').replaceAll(to, `${image}/`)], prefix);
+    expect(made.code, made.stderr).toBe(0);
+    expect(await readdir(image)).toEqual(['usr']);
+    const [command = ''] = JSON.parse(said('ENTRYPOINT'));
+    const help = await call(join(image, 'usr/bin', command), JSON.parse(said('CMD')));
+    expect(help.stdout).toMatch(/^Usage: nightshift/);
+    const dry = await call(
+      join(image, 'usr/bin', command),
+      ['run', 'retention-purge', '--dry-run'],
+      project,
+    );
+    expect(dry.code, dry.stderr).toBe(0);
   });
 });
 

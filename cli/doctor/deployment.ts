@@ -3,9 +3,11 @@ import { readRunnerToken } from '../../functions/_shared/access.ts';
 import { type Clock, timeMs } from '../../functions/_shared/clock.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import { isRefusedKey } from '../../functions/_shared/proxies.ts';
+import { version } from '../../functions/_shared/version.ts';
 import { reasonOf } from '../connect.ts';
 import type { Installation } from '../installation/installed.ts';
-import { nightshift } from '../installation/origin.ts';
+import { here, nightshift, upgradeTo } from '../installation/origin.ts';
+import { compareVersions } from '../installation/release.ts';
 import { utc } from '../ui.ts';
 import { type Diagnosis, failed, ok, type Patient, skipped, warning } from './diagnosis.ts';
 
@@ -97,6 +99,18 @@ export function examineToken({ environment }: Patient): Diagnosis {
     : ok('token', `It has ${token.length} characters`);
 }
 
+function versionOf(theirs: string): Diagnosis {
+  const subject = 'version of the functions';
+  const order = compareVersions(theirs, version);
+  if (order === 0) return ok(subject, `They are ${theirs}, as it is here`);
+  const says = `They are ${theirs}, and ${here} ${version}`;
+  return warning(
+    subject,
+    says,
+    order < 0 ? 'Deploy them from here, once the database is upgraded.' : upgradeTo(theirs),
+  );
+}
+
 const noFunctions = 'Give the address that osls deploy prints, without a path.';
 
 export async function examineFunctions({
@@ -134,9 +148,12 @@ export async function examineFunctions({
     if (!token) return found;
     const trusted = await ask({ authorization: `Bearer ${token}` });
     const { data } = z
-      .object({ tokenExpiresAt: z.string() })
+      .object({ version: z.string().optional(), tokenExpiresAt: z.string().optional() })
       .safeParse(await trusted.json().catch(() => {}));
-    if (data) found.push(runnerTokenOf('key of the functions', timeMs(data.tokenExpiresAt), clock));
+    if (data?.version) found.push(versionOf(data.version));
+    if (data?.tokenExpiresAt) {
+      found.push(runnerTokenOf('key of the functions', timeMs(data.tokenExpiresAt), clock));
+    }
     return [
       ...found,
       trusted.status === 401

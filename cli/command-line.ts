@@ -1,8 +1,10 @@
 import { Command, CommanderError } from 'commander';
 import { NightshiftError, toNightshiftError } from '../functions/_shared/errors.ts';
+import { version } from '../functions/_shared/version.ts';
 import { jobNames } from '../functions/registry.ts';
 import { addCancel } from './commands/cancel.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addFunctions } from './commands/functions.ts';
 import { addHealth } from './commands/health.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addMigrations } from './commands/migrations.ts';
@@ -15,21 +17,22 @@ import { addStatus } from './commands/status.ts';
 import { addToken } from './commands/token.ts';
 import { addUninstall } from './commands/uninstall.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
+import { isClone, nightshift } from './installation/origin.ts';
 import { printJson, showError } from './ui.ts';
 
 function createProgram(): Command {
   const program = new Command('nightshift')
     .description('Scheduled maintenance for Supabase Postgres, by hand.')
+    .version(version, '--version', 'say which release this is')
     .addHelpText(
       'after',
       `
 Jobs: ${jobNames.join(', ')}
-Connects to SUPABASE_URL with SUPABASE_SECRET_KEY (or SUPABASE_PUBLISHABLE_KEY and NIGHTSHIFT_RUNNER_TOKEN),
-or to the stack of npm start.
+Connects to SUPABASE_URL with SUPABASE_SECRET_KEY (or SUPABASE_PUBLISHABLE_KEY and NIGHTSHIFT_RUNNER_TOKEN)${isClone ? ',\nor to the stack of npm start' : ''}.
 Exit codes: 0 done, 1 failed, 2 wrong usage (nothing was run), 3 work left, 4 not run (another run, or paused);
 of health: 0 nothing worse than info, 5 warnings or checks that could not run, 6 something critical.`,
     )
-    .showHelpAfterError('  Fix: npm run nightshift -- <command> --help says what it takes.')
+    .showHelpAfterError(`  Fix: ${nightshift} <command> --help says what it takes.`)
     .exitOverride();
   // In the order of the help.
   addRun(program);
@@ -43,16 +46,29 @@ of health: 0 nothing worse than info, 5 warnings or checks that could not run, 6
   addSoftDelete(program);
   addMigrate(program);
   addMigrations(program);
+  addFunctions(program);
   addUninstall(program);
   addToken(program);
   return program;
 }
 
+/** By what npm says it does. */
+const calls: Record<string, string> = {
+  nightshift: 'npm run nightshift --',
+  npx: 'npm exec -- nightshift',
+};
+
 /** Without `--`, npm takes options for itself: a dry run would be a real one. */
 function refuseOptionsTakenByNpm(options: readonly string[], args: readonly string[]): void {
-  if (process.env.npm_lifecycle_event !== 'nightshift') return;
+  const event = process.env.npm_lifecycle_event ?? '';
+  const call = calls[event];
+  if (!call) return;
   const taken = [...new Set(options)].filter(
-    (name) => process.env[`npm_config_${name.replaceAll('-', '_')}`] && !args.includes(`--${name}`),
+    (name) =>
+      process.env[`npm_config_${name.replaceAll('-', '_')}`] &&
+      !args.includes(`--${name}`) &&
+      // npx --yes is an answer to npm.
+      !(event === 'npx' && name === 'yes'),
   );
   if (taken.length === 0) return;
   throw new NightshiftError(
@@ -60,7 +76,7 @@ function refuseOptionsTakenByNpm(options: readonly string[], args: readonly stri
     `npm took ${taken.map((name) => `--${name}`).join(' and ')} for itself`,
     {
       detail: 'Nothing was run.',
-      hint: 'Put -- before the arguments: npm run nightshift -- run retention-purge --dry-run',
+      hint: `Put -- before the arguments: ${call} run retention-purge --dry-run`,
     },
   );
 }
@@ -97,6 +113,6 @@ function printFailure(error: NightshiftError, args: readonly string[]): void {
 
 function misused({ message }: CommanderError): NightshiftError {
   return new NightshiftError('NS422', message.replace(/^error: /, ''), {
-    hint: 'npm run nightshift -- --help',
+    hint: `${nightshift} --help`,
   });
 }

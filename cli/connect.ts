@@ -7,9 +7,11 @@ import { loopback } from '../functions/_shared/postgres-client.ts';
 import { createRpc, type Rpc } from '../functions/_shared/rpc.ts';
 import { projectUrl, wrongProjectUrl } from '../functions/_shared/settings.ts';
 import { noSuchHost, unreachable } from '../functions/_shared/unreachable.ts';
+import { requireAgreement } from './installation/agreement.ts';
+import { isClone, root } from './installation/origin.ts';
 
 /** Where `npm start` leaves the address and key of the local stack. */
-const localEnvironment = new URL('../.env.local', import.meta.url);
+const localEnvironment = new URL('.env.local', root);
 
 export const noDeadline = deadlineIn(systemClock, Number.POSITIVE_INFINITY);
 
@@ -24,10 +26,11 @@ export interface Connection {
 /** Whoever waits before a screen waits no longer for a project that does not answer at all. */
 const reachableWithinMs = 3_000;
 
-/** A connection to a project that answers. */
+/** A connection to a project that answers, and whose schema is one that this command line knows. */
 export async function connect(): Promise<Connection> {
   const connection = configure(noDeadline);
   await requireReachable(connection);
+  await requireAgreement(connection.rpc);
   return connection;
 }
 
@@ -89,7 +92,7 @@ export function configure(deadline: Deadline): Connection {
         detail: Object.entries(problems)
           .map(([name, fix]) => `${name}: ${fix}.`)
           .join('\n'),
-        hint: 'Export the right values. Without SUPABASE_URL, the stack that npm start runs in another terminal is used.',
+        hint: `Export the right values.${isClone ? ' Without SUPABASE_URL, the stack that npm start runs in another terminal is used.' : ''}`,
       },
     );
   }

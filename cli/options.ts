@@ -1,5 +1,7 @@
+import { resolve } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import * as z from 'zod';
+import { isClone } from './installation/origin.ts';
 
 export const databaseUrlOption = () =>
   new Option(
@@ -30,4 +32,9 @@ export function moment(text: string): string {
   throw new InvalidArgumentError(
     'It takes a time with its zone, like 2026-03-01T12:00:00Z or 2026-03-01T12:00:00+01:00, or a day, like 2026-03-01.',
   );
+}
+
+/** npm runs a clone's command line in the clone, and says in which folder it was called. */
+export function folderOf(path: string): string {
+  return resolve((isClone && process.env.INIT_CWD) || '.', path);
 }

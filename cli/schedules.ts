@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { Cron } from 'croner';
 import { parse } from 'yaml';
 import * as z from 'zod';
@@ -6,12 +6,14 @@ import { isoTime } from '../functions/_shared/clock.ts';
 import { NightshiftError } from '../functions/_shared/errors.ts';
 import type { Registration } from '../functions/registration.ts';
 import { jobParameters, registry } from '../functions/registry.ts';
+import { root } from './installation/origin.ts';
 
 const params = z.record(z.string(), z.coerce.string());
 /** A stage that changes nothing may stand there without a value. */
 const serviceFile = z.object({ params: z.record(z.string(), params.nullable()) });
 
-const serviceUrl = new URL('../serverless.yml', import.meta.url);
+/** Of what is deployed from a clone: the package has none. */
+const serviceUrl = new URL('serverless.yml', root);
 
 const minuteMs = 60_000;
 const unitMs: Record<string, number> = {
@@ -36,12 +38,13 @@ export interface JobSchedule extends Schedule {
 export function readSchedules(name: string, stage: string): JobSchedule[] {
   const job = registry.find((each) => each.name === name);
   // The ledger may name jobs of another version.
-  if (!job) return [];
+  if (!job || !existsSync(serviceUrl)) return [];
   return schedulesOf(job, paramsIn(readFileSync(serviceUrl, 'utf8'), stage));
 }
 
 /** Refuses a name that is no stage in serverless.yml: a misspelt one would be shown the schedules of another. */
 export function requireStage(stage: string): void {
+  if (!existsSync(serviceUrl)) return;
   const serviceText = readFileSync(serviceUrl, 'utf8');
   const stages = Object.keys(sectionsIn(serviceText)).filter((name) => name !== 'default');
   if (stages.includes(stage)) return;

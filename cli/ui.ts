@@ -3,6 +3,7 @@ import { timeMs } from '../functions/_shared/clock.ts';
 import type { ErrorDocument } from '../functions/_shared/errors.ts';
 import type { Fix } from '../functions/_shared/fix.ts';
 import type { RunDocument } from '../functions/_shared/ledger.ts';
+import { nightshift } from './installation/origin.ts';
 import { table } from './table.ts';
 import { broken, inWindow, windowColumns } from './window.ts';
 import { onCommandLine } from './words.ts';
@@ -53,7 +54,7 @@ export function showFix(fix: string, indent: string): void {
 export function pointToWarnings(warnings: readonly string[]): void {
   if (warnings.length === 0) return;
   const many = warnings.length === 1 ? '1 warning' : `${count(warnings.length)} warnings`;
-  console.log(styleText('yellow', `${many} about policies: npm run nightshift -- policies`));
+  console.log(styleText('yellow', `${many} about policies: ${nightshift} policies`));
 }
 
 /** What to do about what a step left undone. */

@@ -1,13 +1,14 @@
 import { parseJson } from '../functions/_shared/parse-json.ts';
+import { nightshift } from './installation/origin.ts';
 
 /** What the functions and the database say is meant for callers over HTTP; here each such call is the command that does the same. */
 export function onCommandLine(text: string): string {
-  return softDeleteCommands(text).replace(
+  return softDeleteCommands(text.replaceAll('npm run nightshift --', nightshift)).replace(
     /POST \/jobs\/([a-z-]+)\/runs with (\{.*?\})(?=[\s,;:.]|$)/g,
     (call, job: string, json: string) => {
       const input = parseJson(json);
       if (input === null || typeof input !== 'object') return call;
-      return ['npm run nightshift -- run', job, ...optionsOf(input)].join(' ');
+      return [`${nightshift} run`, job, ...optionsOf(input)].join(' ');
     },
   );
 }
@@ -28,7 +29,7 @@ function softDeleteCommands(text: string): string {
       value?: string,
       is?: string,
     ) => {
-      const words = ['npm run nightshift -- soft-delete', command];
+      const words = [`${nightshift} soft-delete`, command];
       if (table !== undefined) words.push(quoted(table.replaceAll("''", "'")));
       if (parameter !== undefined) {
         words.push(

@@ -3,6 +3,7 @@ import { runDocument } from '../../functions/_shared/ledger.ts';
 import { progressInWords } from '../../functions/_shared/progress.ts';
 import { connect } from '../connect.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { nightshift } from '../installation/origin.ts';
 import { coloured, note, say, shortId } from '../ui.ts';
 import { findRun } from './runs.ts';
 
@@ -22,7 +23,7 @@ async function cancel(id: string): Promise<void> {
   if (run.status === 'running') {
     say(`Run ${short} of ${run.job} was asked to end: ${progressInWords(run.progress)}.`);
     note(
-      'It does so after what is under way, or is found lost when nobody works on it any more. See: npm run nightshift -- runs ' +
+      `It does so after what is under way, or is found lost when nobody works on it any more. See: ${nightshift} runs ` +
         short,
     );
     return;

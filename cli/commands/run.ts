@@ -16,6 +16,7 @@ import { Stop, stoppedByHand } from '../../functions/_shared/stop.ts';
 import { loadJob, loadPresenter } from '../../functions/registry.ts';
 import { connect, noDeadline } from '../connect.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { nightshift } from '../installation/origin.ts';
 import { wholeNumber } from '../options.ts';
 import { progressBars } from '../progress-bars.ts';
 import { age, coloured, printJson, say, shortId, showError } from '../ui.ts';
@@ -159,8 +160,8 @@ function showOther(other: RunDocument): void {
   const by = requestedBy ? `${trigger} (${requestedBy})` : trigger;
   say(`  For ${since}, begun by ${by}: ${progressInWords(progress)}.`);
   const short = shortId(other);
-  say(`  To see it: npm run nightshift -- runs ${short}`);
-  say(`  To end it: npm run nightshift -- cancel ${short}`);
+  say(`  To see it: ${nightshift} runs ${short}`);
+  say(`  To end it: ${nightshift} cancel ${short}`);
 }
 
 function exitCodeOf({ run }: RunResult): number {

@@ -11,6 +11,7 @@ import { progressInWords } from '../../functions/_shared/progress.ts';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
 import { jobNames, loadPresenter } from '../../functions/registry.ts';
 import { connect } from '../connect.ts';
+import { nightshift } from '../installation/origin.ts';
 import { age, coloured, note, printJson, say, shortId, showError, showRuns, utc } from '../ui.ts';
 
 export function addRuns(program: Command): void {
@@ -79,7 +80,7 @@ async function showRun(run: RunDocument): Promise<void> {
     say(
       cancelRequestedAt
         ? `Asked to end by ${run.cancelRequestedBy ?? 'somebody'} at ${utc(timeMs(cancelRequestedAt))} UTC`
-        : `To end it: npm run nightshift -- cancel ${shortId(run)}`,
+        : `To end it: ${nightshift} cancel ${shortId(run)}`,
     );
   }
   const error = storedError.safeParse(run.error).data;

@@ -6,18 +6,27 @@ import { progressInWords } from '../../functions/_shared/progress.ts';
 import { type JobState, jobStates } from '../../functions/health-check/schema.ts';
 import { connect } from '../connect.ts';
 import { installation, inWords } from '../installation/installed.ts';
+import { isClone, nightshift } from '../installation/origin.ts';
 import { nextDueMs, requireStage } from '../schedules.ts';
 import { table } from '../table.ts';
 import { age, duration, heading, note, printJson, shortId, showRuns, utc } from '../ui.ts';
 
 export function addStatus(program: Command): void {
-  program
+  const command = program
     .command('status')
-    .description('show how each job is doing, and the latest runs')
-    .option('--stage <stage>', 'whose schedules to go by, of those in serverless.yml', 'prod')
-    .option('--json', 'print them as JSON')
-    .action(status);
+    .description('show how each job is doing, and the latest runs');
+  // Schedules are known where they are deployed from.
+  if (isClone) {
+    command.option(
+      '--stage <stage>',
+      'whose schedules to go by, of those in serverless.yml',
+      defaultStage,
+    );
+  }
+  command.option('--json', 'print them as JSON').action(status);
 }
+
+const defaultStage = 'prod';
 
 /** A schedule may start a run a little late. */
 const graceMs = 10 * 60_000;
@@ -28,7 +37,13 @@ interface JobStatus extends JobState {
 }
 
 /** The jobs as they are, and the latest runs. */
-async function status({ stage, json }: { stage: string; json?: true }): Promise<void> {
+async function status({
+  stage = defaultStage,
+  json,
+}: {
+  stage?: string;
+  json?: true;
+}): Promise<void> {
   requireStage(stage);
   const { rpc } = await connect();
   const [states, runs, { paused }] = await Promise.all([
@@ -56,17 +71,19 @@ async function status({ stage, json }: { stage: string; json?: true }): Promise<
 export function statusOf(state: JobState, nowMs: number, stage: string): JobStatus {
   const startedMs = state.lastRun ? timeMs(state.lastRun.startedAt) : undefined;
   const dueMs = startedMs === undefined ? undefined : nextDueMs(state.job, startedMs, stage);
+  const isLate = dueMs !== undefined && dueMs + graceMs < nowMs;
   const nextMs = dueMs !== undefined && dueMs > nowMs ? dueMs : nextDueMs(state.job, nowMs, stage);
   return {
     ...state,
-    state: stateOf(state, dueMs !== undefined && dueMs + graceMs < nowMs),
+    state: stateOf(state, nextMs === undefined ? 'unknown' : isLate ? 'late' : 'on time'),
     nextDueAt: nextMs === undefined ? null : isoTime(nextMs),
   };
 }
 
 function stateOf(
   { job, declaredAt, lastRun, lostInRow, failedInRow, partialInRow, lastAside, underWay }: JobState,
-  late: boolean,
+  /** Nobody is late without a schedule, nor on time. */
+  time: 'late' | 'on time' | 'unknown',
 ): string {
   if (lostInRow > 0) return 'lost';
   if (lastRun?.status === 'running' || underWay.some(({ dryRun }) => !dryRun)) return 'running';
@@ -75,9 +92,10 @@ function stateOf(
     return declaredAt || job === 'health-check' ? 'never ran' : 'not used';
   }
   if (failedInRow > 0) return 'failed';
-  if (late) return 'late';
+  if (time === 'late') return 'late';
   if (lastRun.status === 'interrupted') return 'interrupted';
-  return partialInRow > 0 ? 'partial' : 'on time';
+  if (partialInRow > 0) return 'partial';
+  return time === 'unknown' ? 'succeeded' : 'on time';
 }
 
 const colours: Record<string, 'red' | 'yellow' | 'green' | 'cyan' | 'dim'> = {
@@ -91,6 +109,7 @@ const colours: Record<string, 'red' | 'yellow' | 'green' | 'cyan' | 'dim'> = {
   partial: 'yellow',
   running: 'cyan',
   'on time': 'green',
+  succeeded: 'green',
   'not used': 'dim',
 };
 
@@ -124,7 +143,7 @@ function showUnderWay(runs: RunDocument[], nowMs: number): void {
     progressInWords(run.progress) + (run.dryRun ? ' (dry run)' : ''),
   ]);
   console.log(table(['job', 'run', 'for', 'progress'], rows, [], ['for']));
-  note('To end one: npm run nightshift -- cancel <run>');
+  note(`To end one: ${nightshift} cancel <run>`);
 }
 
 /** How often in a row it has been like that. */

@@ -1,5 +1,7 @@
 import { timeMs } from '../../functions/_shared/clock.ts';
+import { lineOf, migrateFirst } from '../installation/agreement.ts';
 import { type Installation, inWords } from '../installation/installed.ts';
+import { here, upgradeTo } from '../installation/origin.ts';
 import { compareVersions, newestRelease } from '../installation/release.ts';
 import { count } from '../ui.ts';
 import { type Diagnosis, failed, ok, type Patient, warning } from './diagnosis.ts';
@@ -45,12 +47,11 @@ export async function examineApi(
 async function examineRelease({ release }: Installation): Promise<Diagnosis> {
   const subject = 'versions';
   const ours = await newestRelease();
-  const migrate = 'npm run nightshift -- migrate --database-url ..., then deploy';
   if (release === null) {
     return failed(
       subject,
       'None was applied to its end: the schema is from before 0.1.0, or broke off while it was made',
-      migrate,
+      migrateFirst,
     );
   }
   const { version, checksum } = release;
@@ -58,20 +59,21 @@ async function examineRelease({ release }: Installation): Promise<Diagnosis> {
   if (order < 0) {
     return failed(
       subject,
-      `The database has ${version}, and this checkout ${ours.version}`,
-      migrate,
+      `The database has ${version}, and ${here} ${ours.version}`,
+      migrateFirst,
     );
   }
   if (order > 0) {
-    return warning(
+    const level = lineOf(version) === lineOf(ours.version) ? warning : failed;
+    return level(
       subject,
-      `The database has ${version}, which is newer than this checkout of ${ours.version}`,
-      'Update this checkout, and deploy it.',
+      `The database has ${version}, which is newer than ${here} of ${ours.version}`,
+      upgradeTo(version),
     );
   }
   return checksum === ours.checksum
     ? ok(subject, `${version} is installed, as it is here`)
-    : warning(subject, `${version} is installed from another file than the one here`, migrate);
+    : warning(subject, `${version} is installed from another file than the one here`, migrateFirst);
 }
 
 function examineOwner({ owner, ownerSeesStatistics }: Installation): Diagnosis {

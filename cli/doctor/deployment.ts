@@ -1,11 +1,13 @@
-import { DescribeEventBusCommand, EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import * as z from 'zod';
 import { readRunnerToken } from '../../functions/_shared/access.ts';
 import { type Clock, timeMs } from '../../functions/_shared/clock.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import { isRefusedKey } from '../../functions/_shared/proxies.ts';
+import { version } from '../../functions/_shared/version.ts';
 import { reasonOf } from '../connect.ts';
 import type { Installation } from '../installation/installed.ts';
+import { here, nightshift, upgradeTo } from '../installation/origin.ts';
+import { compareVersions } from '../installation/release.ts';
 import { utc } from '../ui.ts';
 import { type Diagnosis, failed, ok, type Patient, skipped, warning } from './diagnosis.ts';
 
@@ -22,6 +24,10 @@ export async function examineBus({ environment }: Patient): Promise<Diagnosis> {
       'NIGHTSHIFT_EVENT_BUS is not set here: without one in the deployment, what a run has no time for waits for the next schedule',
     );
   }
+  // Half of the command line in the package, and of use in one place.
+  const { DescribeEventBusCommand, EventBridgeClient } = await import(
+    '@aws-sdk/client-eventbridge'
+  );
   const client = new EventBridgeClient({ maxAttempts: 1 });
   try {
     await client.send(new DescribeEventBusCommand({ Name: name }), {
@@ -59,7 +65,7 @@ export function examineKey(
   if (!token) {
     return ok(
       'key',
-      'A secret key, which may do anything in the project; npm run nightshift -- token makes one that may only run jobs',
+      `A secret key, which may do anything in the project; ${nightshift} token makes one that may only run jobs`,
     );
   }
   return runnerTokenOf('key', readRunnerToken(token)?.expiresAtMs ?? 0, clock);
@@ -71,7 +77,7 @@ function runnerTokenOf(subject: string, expiresAtMs: number, clock: Clock): Diag
     ? warning(
         subject,
         says,
-        'Make a new one with npm run nightshift -- token, put it into the secret of the stage, and deploy with the new secret-version (docs/deploy.md).',
+        `Make a new one with ${nightshift} token, put it into the secret of the stage, and deploy with the new secret-version (docs/deploy.md).`,
       )
     : ok(subject, says);
 }
@@ -91,6 +97,18 @@ export function examineToken({ environment }: Patient): Diagnosis {
         'openssl rand -base64 32',
       )
     : ok('token', `It has ${token.length} characters`);
+}
+
+function versionOf(theirs: string): Diagnosis {
+  const subject = 'version of the functions';
+  const order = compareVersions(theirs, version);
+  if (order === 0) return ok(subject, `They are ${theirs}, as it is here`);
+  const says = `They are ${theirs}, and ${here} ${version}`;
+  return warning(
+    subject,
+    says,
+    order < 0 ? 'Deploy them from here, once the database is upgraded.' : upgradeTo(theirs),
+  );
 }
 
 const noFunctions = 'Give the address that osls deploy prints, without a path.';
@@ -124,15 +142,18 @@ export async function examineFunctions({
     const token = environment.NIGHTSHIFT_HTTP_TOKEN?.trim();
     const found = [
       status === 'critical'
-        ? failed('functions', `${url} says critical`, 'npm run nightshift -- health')
+        ? failed('functions', `${url} says critical`, `${nightshift} health`)
         : ok('functions', `${url} answers; its health: ${status}`),
     ];
     if (!token) return found;
     const trusted = await ask({ authorization: `Bearer ${token}` });
     const { data } = z
-      .object({ tokenExpiresAt: z.string() })
+      .object({ version: z.string().optional(), tokenExpiresAt: z.string().optional() })
       .safeParse(await trusted.json().catch(() => {}));
-    if (data) found.push(runnerTokenOf('key of the functions', timeMs(data.tokenExpiresAt), clock));
+    if (data?.version) found.push(versionOf(data.version));
+    if (data?.tokenExpiresAt) {
+      found.push(runnerTokenOf('key of the functions', timeMs(data.tokenExpiresAt), clock));
+    }
     return [
       ...found,
       trusted.status === 401

@@ -4,6 +4,7 @@ import { openPostgres, requireAnswer } from '../../functions/_shared/postgres-cl
 import { retrying } from '../../functions/_shared/rpc.ts';
 import { noDeadline } from '../connect.ts';
 import { toConnectionError } from './connection-error.ts';
+import { here, upgradeTo } from './origin.ts';
 import { lockInstallation, type Recorded, readRecorded, removeFromHistory } from './recorded.ts';
 import { compareVersions, newestRelease, type Release } from './release.ts';
 
@@ -37,10 +38,10 @@ function isCurrent(recorded: Recorded, { version, checksum }: Release): boolean 
   if (compareVersions(recorded.version, version) > 0) {
     throw new NightshiftError(
       'NS409',
-      `Nightshift ${recorded.version} is installed, which is newer than this checkout of ${version}`,
+      `Nightshift ${recorded.version} is installed, which is newer than ${here} of ${version}`,
       {
         detail: 'Nothing was changed.',
-        hint: 'Update this checkout, and deploy its functions: git pull',
+        hint: upgradeTo(recorded.version),
       },
     );
   }

@@ -1,8 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { root } from './origin.ts';
 
-const releasesFolder = fileURLToPath(new URL('../../supabase/migrations/', import.meta.url));
+const releasesFolder = fileURLToPath(new URL('supabase/migrations/', root));
 
 /** One file of `supabase/migrations`. It brings any earlier release to this one, so the newest is all that has to be applied. */
 export interface Release {
@@ -23,16 +24,22 @@ export async function newestRelease(folder = releasesFolder): Promise<Release> {
   return newest;
 }
 
-/** The last statement of a release writes down its version and the checksum of all before it. */
 async function readRelease(folder: string, file: string): Promise<Release> {
   const text = await readFile(join(folder, file), 'utf8');
-  const record =
-    /insert into nightshift\.migrations \(.+?\) values \('(?<version>[^']+)', '(?<checksum>[^']+)'/;
-  const { version, checksum } = record.exec(text)?.groups ?? {};
-  if (!version || !checksum) {
+  const record = readRecord(text);
+  if (!record) {
     throw new Error(`${file} is no release of Nightshift: it does not write itself down.`);
   }
-  return { file, version, checksum, text };
+  return { file, text, ...record };
+}
+
+/** The last statement of a release writes down its version and the checksum of all before it. */
+export function readRecord(text: string): Pick<Release, 'version' | 'checksum'> | undefined {
+  const record = /insert into nightshift\.migrations \(.+?\) values \('([^']+)', '([^']+)'/.exec(
+    text,
+  );
+  const [, version, checksum] = record ?? [];
+  return version && checksum ? { version, checksum } : undefined;
 }
 
 export function compareVersions(one: string, other: string): number {

@@ -2,6 +2,7 @@ import postgres from 'postgres';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import { openPostgres, requireAnswer } from '../../functions/_shared/postgres-client.ts';
 import { applyRelease } from './migrate.ts';
+import { nightshift } from './origin.ts';
 import { lockInstallation, readRecorded, removeFromHistory } from './recorded.ts';
 import { newestRelease } from './release.ts';
 
@@ -86,7 +87,7 @@ async function stopLedger(sql: postgres.TransactionSql): Promise<void> {
     if (!(thrown instanceof postgres.PostgresError) || thrown.code !== '55P03') throw thrown;
     throw new NightshiftError('NS409', 'Something is at work in the ledger, most likely a run', {
       detail: 'Nothing was removed.',
-      hint: 'Wait until it has ended: npm run nightshift -- status',
+      hint: `Wait until it has ended: ${nightshift} status`,
     });
   });
 }

@@ -9,6 +9,7 @@ import {
   type Level,
   levels,
 } from '../../functions/health-check/schema.ts';
+import { nightshift } from '../installation/origin.ts';
 import { table } from '../table.ts';
 import { age, bytes, count, duration, note, say } from '../ui.ts';
 import type { Presenter } from './presenter.ts';
@@ -57,7 +58,7 @@ export function showHealth({ checks }: HealthDocument, { all = false } = {}): vo
   const off = checks.filter((check) => check.off).map(({ name }) => name);
   if (off.length > 0) note(`Switched off with set_health_threshold: ${off.join(', ')}`);
   showCounts(countLevels(checks.filter((check) => !check.off).map(({ level }) => level)));
-  if (!all && healthy.length > 1) note('The healthy ones: npm run nightshift -- health --all');
+  if (!all && healthy.length > 1) note(`The healthy ones: ${nightshift} health --all`);
 }
 
 function showReport({ checks, counts, notRun }: HealthReport): void {
@@ -101,7 +102,7 @@ function explain({ name, title, level, why, findings, findingsTotal }: Shown): v
     if (fix && !comesAgain) say(`  Fix: ${styleText('cyan', fix)}`);
   }
   const more = findingsTotal - findings.length;
-  if (more > 0) note(`  and ${count(more)} more: npm run nightshift -- health ${name}`);
+  if (more > 0) note(`  and ${count(more)} more: ${nightshift} health ${name}`);
 }
 
 const formats: Record<Shown['unit'], (value: number) => string> = {

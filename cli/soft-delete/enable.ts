@@ -4,6 +4,7 @@ import type { Direct } from '../../functions/_shared/direct.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import type { Functions, Rpc } from '../../functions/_shared/rpc.ts';
 import { connect } from '../connect.ts';
+import { nightshift } from '../installation/origin.ts';
 import { note, printJson, say } from '../ui.ts';
 import { asOwner, directTo } from './as-owner.ts';
 import { callFor } from './call.ts';
@@ -64,7 +65,7 @@ async function enable(tables: string[], options: Options): Promise<void> {
   if (options.cascade && tables.length > 1) {
     throw new NightshiftError('NS422', '--cascade is for one table at a time', {
       detail: 'Nothing was changed.',
-      hint: 'First those whose rows go along, then the table that they refer to: npm run nightshift -- soft-delete enable public.orders --cascade public.order_items',
+      hint: `First those whose rows go along, then the table that they refer to: ${nightshift} soft-delete enable public.orders --cascade public.order_items`,
     });
   }
   const { rpc, databaseUrl } = await connect();

@@ -2,6 +2,7 @@ import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import { connect } from '../connect.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { nightshift } from '../installation/origin.ts';
 import { table } from '../table.ts';
 import { printJson, say } from '../ui.ts';
 import { quoted } from '../words.ts';
@@ -38,9 +39,7 @@ const yes = (is: boolean) => (is ? 'yes' : '-');
 
 function show(found: Inspected): void {
   if (found.length === 0) {
-    say(
-      'No table has soft delete. To begin: npm run nightshift -- soft-delete enable public.orders',
-    );
+    say(`No table has soft delete. To begin: ${nightshift} soft-delete enable public.orders`);
     return;
   }
   const rows = found.map((each) => [
@@ -66,7 +65,7 @@ function show(found: Inspected): void {
     console.log(`\n${styleText('bold', relation)}`);
     for (const { statement, why } of missing) explain('missing', why, statement);
     if (missing.some(({ statement }) => statement !== null)) {
-      say(`  All of it: npm run nightshift -- soft-delete enable ${quoted(relation)}`);
+      say(`  All of it: ${nightshift} soft-delete enable ${quoted(relation)}`);
     }
     for (const { statement, why } of advice) explain('advice', why, statement);
   }

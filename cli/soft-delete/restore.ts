@@ -4,6 +4,7 @@ import { NightshiftError, timedOut } from '../../functions/_shared/errors.ts';
 import type { Functions, Rpc } from '../../functions/_shared/rpc.ts';
 import { connect } from '../connect.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { nightshift } from '../installation/origin.ts';
 import { moment, uuid } from '../options.ts';
 import { count, printJson } from '../ui.ts';
 import { callFor } from './call.ts';
@@ -74,7 +75,7 @@ async function restore(table: string | undefined, keys: string[], options: Optio
 function whatToRestore(): NightshiftError {
   return new NightshiftError('NS422', 'It takes an operation, or a table and keys or --since', {
     detail: 'Nothing was restored.',
-    hint: 'For example: npm run nightshift -- soft-delete restore public.orders 17 18, or --operation with the deletion_id of a row.',
+    hint: `For example: ${nightshift} soft-delete restore public.orders 17 18, or --operation with the deletion_id of a row.`,
   });
 }
 

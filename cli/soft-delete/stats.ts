@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { connect } from '../connect.ts';
+import { nightshift } from '../installation/origin.ts';
 import { table } from '../table.ts';
 import { bytes, count, heading, note, printJson, say } from '../ui.ts';
 import { callFor } from './call.ts';
@@ -35,9 +36,7 @@ async function stats(named: string[], { json }: { json?: true }): Promise<void> 
 
 function show(all: TableStats[]): void {
   if (all.length === 0) {
-    say(
-      'No table has soft delete. To begin: npm run nightshift -- soft-delete enable public.orders',
-    );
+    say(`No table has soft delete. To begin: ${nightshift} soft-delete enable public.orders`);
     return;
   }
   const rows = all.map((each) => [

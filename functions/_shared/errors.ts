@@ -1,5 +1,6 @@
 import { ownErrorCode } from './error-codes.ts';
 import { describeProxyAnswer, isFromPostgrest, refusedKey } from './proxies.ts';
+import { migrate, version } from './version.ts';
 
 /**
  * An error that says what happened, what it means and what to do.
@@ -170,11 +171,11 @@ const knownFailures: Record<string, { message: string; hint: string }> = {
   },
   PGRST202: {
     message: 'A Nightshift function is missing in the database, or the API has not noticed it yet',
-    hint: "Apply supabase/migrations, then run: notify pgrst, 'reload schema';",
+    hint: `Bring the database to ${version} with ${migrate} and let the API notice: notify pgrst, 'reload schema';`,
   },
   '3F000': {
     message: 'There is no schema nightshift in this database',
-    hint: 'Install it: npm run nightshift -- migrate --database-url ...',
+    hint: `Install it: ${migrate}`,
   },
   PGRST002: {
     message: 'The Data API could not read the schemas that it exposes',

@@ -6,6 +6,7 @@ import type { Deadline } from './clock.ts';
 import type { Database } from './database.types.ts';
 import { fromRpcFailure, NightshiftError } from './errors.ts';
 import { unreachable } from './unreachable.ts';
+import { migrate, version } from './version.ts';
 
 export type Functions = Database['nightshift']['Functions'];
 export type RpcName = keyof Functions & string;
@@ -132,6 +133,6 @@ export function parseAnswer<Schema extends z.ZodType>(
   if (parsed.success) return parsed.data;
   throw new NightshiftError('NS500', `${name} answered in an unknown shape`, {
     detail: parsed.error.issues.map((issue) => issue.path.join('.')).join(', '),
-    hint: 'The functions in the database and this deployment are of different versions: apply supabase/migrations and deploy again.',
+    hint: `The functions in the database are of another version than this, ${version}: ${migrate}, then deploy again.`,
   });
 }

@@ -2,6 +2,7 @@ import { isoTime } from '../_shared/clock.ts';
 import type { Endpoint } from '../_shared/endpoint.ts';
 import { type NightshiftError, toNightshiftError } from '../_shared/errors.ts';
 import { type HttpResponse, json } from '../_shared/http.ts';
+import { version } from '../_shared/version.ts';
 import { type StatusWord, statusWord, worstFirst } from './rules.ts';
 import { type HealthCheck, healthDocument } from './schema.ts';
 
@@ -20,6 +21,8 @@ interface Health {
     error?: ReturnType<NightshiftError['describe']>;
   };
   checks: HealthCheck[];
+  /** Of these functions. */
+  version: string;
   /** Of the runner token that the functions have; absent with a secret key, which does not expire. */
   tokenExpiresAt?: string;
   /** Checks for which a slow one left no time; absent if there are none. */
@@ -48,6 +51,7 @@ export function createEndpoint(): Endpoint {
         });
         health = {
           status: statusWord(document.checks, document.notRun),
+          version,
           database: {
             reachable: true,
             roundTripMs: roundTripMs(),
@@ -60,7 +64,7 @@ export function createEndpoint(): Endpoint {
         const error = toNightshiftError(thrown).describe();
         log.error('The health of the database could not be read', { error });
         const database = { reachable: false, roundTripMs: roundTripMs(), error };
-        health = { status: 'critical', database, checks: [] };
+        health = { status: 'critical', version, database, checks: [] };
       }
       if (accessExpiresAtMs !== undefined) health.tokenExpiresAt = isoTime(accessExpiresAtMs);
       last = { status: health.status, atMs: clock.nowMs() };

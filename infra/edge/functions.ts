@@ -1,7 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type Metafile } from 'esbuild';
+import { version } from '../../functions/_shared/version.ts';
 import { jobNames } from '../../functions/registry.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -13,13 +14,18 @@ const edgeNameOf = (job: string) => `nightshift-${job}`;
  * Writes an Edge Function for each job into the folder `functions` of a Supabase project. Each is one file that imports
  * nothing but node:crypto, which Edge Runtime has: so it can be deployed with Docker, without it, and by pasting.
  */
-export async function writeFunctions(supabaseFolder: string): Promise<string[]> {
+export async function writeFunctions(
+  supabaseFolder: string,
+  { onMade = () => {} }: { onMade?: (metafile: Metafile) => void } = {},
+): Promise<string[]> {
   return Promise.all(
     jobNames.map(async (job) => {
       const name = edgeNameOf(job);
       const folder = join(supabaseFolder, 'functions', name);
+      const { code, metafile } = await bundleOf(job);
+      onMade(metafile);
       await mkdir(folder, { recursive: true });
-      await writeFile(join(folder, 'index.ts'), await bundleOf(job));
+      await writeFile(join(folder, 'index.ts'), code);
       // Without one of its own it would take part in whatever the project has in the folder above.
       await writeFile(join(folder, 'deno.json'), '{}\n');
       return name;
@@ -27,9 +33,10 @@ export async function writeFunctions(supabaseFolder: string): Promise<string[]> 
   );
 }
 
-async function bundleOf(job: string): Promise<string> {
-  const { outputFiles } = await build({
+async function bundleOf(job: string): Promise<{ code: string; metafile: Metafile }> {
+  const { outputFiles, metafile } = await build({
     entryPoints: [join(root, 'functions', job, 'edge.ts')],
+    absWorkingDir: root,
     bundle: true,
     minify: true,
     // For a stack in the log that says where.
@@ -40,13 +47,9 @@ async function bundleOf(job: string): Promise<string> {
     target: 'es2022',
     external: ['node:crypto'],
     // It is JavaScript; the command line of Supabase deploys what is called index.ts.
-    banner: { js: '// @ts-nocheck Made by Nightshift: npm run gen:functions' },
+    banner: { js: `// @ts-nocheck Nightshift ${version}, made by: npm run gen:functions` },
+    metafile: true,
     write: false,
   });
-  return outputFiles[0]?.text ?? '';
-}
-
-/** What config.toml must say, or a deployment turns the check of the gateway on, which refuses our token. */
-export function configOf(names: readonly string[]): string {
-  return names.map((name) => `[functions.${name}]\nverify_jwt = false\n`).join('\n');
+  return { code: outputFiles[0]?.text ?? '', metafile };
 }

@@ -151,6 +151,8 @@ describe('the command line', () => {
     const result = await startNightshift(['run', 'retention-purge'], { ...env, ...taken });
     expect(result.stderr).toMatch(/npm took --dry-run for itself[\s\S]*Fix: Put -- before/);
     expect(result.code).toBe(2);
+    const answered = { npm_lifecycle_event: 'npx', npm_config_yes: 'true' };
+    expect(await startNightshift(['runs'], { ...env, ...answered })).toMatchObject({ code: 0 });
   });
 
   it.each([

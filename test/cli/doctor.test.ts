@@ -10,6 +10,7 @@ import { newestRelease } from '../../cli/installation/release.ts';
 import type { Access } from '../../functions/_shared/access.ts';
 import { deadlineIn, isoTime, systemClock } from '../../functions/_shared/clock.ts';
 import { createRpc } from '../../functions/_shared/rpc.ts';
+import { version } from '../../functions/_shared/version.ts';
 import type { Gateway } from '../../infra/local/gateway.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { busName, startTestBus, type TestBus } from '../support/event-bus.ts';
@@ -159,8 +160,10 @@ describe('the doctor', () => {
         level: 'failed',
         says: `The database has 0.0.9, and this checkout ${version}`,
       });
+      const nextPatch = version.replace(/\d+$/, (patch) => `${Number(patch) + 1}`);
+      expect(await record(nextPatch, '')).toMatchObject({ level: 'warning' });
       expect(await record('99.0.0', '')).toMatchObject({
-        level: 'warning',
+        level: 'failed',
         says: `The database has 99.0.0, which is newer than this checkout of ${version}`,
       });
       expect(await record(version, 'another')).toMatchObject({
@@ -297,6 +300,22 @@ describe('the doctor', () => {
     expect(found['key of the functions']).toMatchObject({
       level,
       says: expect.stringContaining(`good until ${tokenExpiresAt.slice(0, 10)}`),
+    });
+  });
+
+  it.each([
+    [version, 'ok', undefined],
+    ['0.0.9', 'warning', /^Deploy them/],
+    ['99.0.0', 'warning', /git pull/],
+  ])('compares the functions of %s with what is here: %s', async (theirs, level, fix) => {
+    const found = await examine({
+      functionsUrl: await deployed(token, 'ok', { version: theirs }),
+      environment: { NIGHTSHIFT_HTTP_TOKEN: token },
+    });
+    expect(found['version of the functions']).toMatchObject({
+      level,
+      says: expect.stringContaining(`They are ${theirs}`),
+      ...(fix ? { fix: expect.stringMatching(fix) } : {}),
     });
   });
 

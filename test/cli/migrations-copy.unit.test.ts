@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { copyRelease } from '../../cli/installation/copy.ts';
+import { copyRelease, requireCopy } from '../../cli/installation/copy.ts';
 import { newestRelease } from '../../cli/installation/release.ts';
 import { timeMs } from '../../functions/_shared/clock.ts';
 import { folderOfRelease, oldMigrationFiles } from '../support/releases.ts';
@@ -63,6 +63,53 @@ describe('migrations copy', () => {
       message: `${copied} is there, and is not ${version} as it is here`,
     });
     expect(await readFile(join(folder, file), 'utf8')).toBe('select 2;');
+  });
+
+  it('knows a copy again by what is in it, whatever its name and its ends of lines', async () => {
+    const renamed = '20270101000000_add_retention.sql';
+    await write(renamed, text.replaceAll('\n', '\r\n'));
+    expect(await copyRelease(folder, today)).toMatchObject({ file: renamed, written: false });
+    expect(await requireCopy(folder)).toEqual({ file: renamed, version });
+    expect(await readdir(folder)).toEqual([renamed]);
+
+    await write(renamed, `${text}-- mine`);
+    for (const refuse of [() => copyRelease(folder, today), () => requireCopy(folder)]) {
+      await expect(refuse()).rejects.toMatchObject({
+        code: 'NS409',
+        message: expect.stringMatching(`^${renamed} is there, and is not ${version}`),
+      });
+    }
+  });
+
+  it('leaves a folder alone that has a newer release, and names the fix', async () => {
+    const releases = await folderOfRelease({ version: '99.0.0' });
+    folders.push(releases);
+    const { file } = await copyRelease(folder, today, { releases });
+    for (const refuse of [() => copyRelease(folder, today), () => requireCopy(folder)]) {
+      await expect(refuse()).rejects.toMatchObject({
+        code: 'NS409',
+        message: `${file} is 99.0.0, which is newer than this checkout of ${version}`,
+        hint: expect.stringContaining('git pull'),
+      });
+    }
+    expect(await readdir(folder)).toEqual([file]);
+  });
+
+  it('is asked for by a check where it is missing, or behind', async () => {
+    const hint = `npm run nightshift -- migrations copy --to ${folder}`;
+    await write('20270101000000_mine.sql');
+    await expect(requireCopy(folder)).rejects.toMatchObject({
+      message: `There is no migration of Nightshift in ${folder}`,
+      hint,
+    });
+    const { file } = await copyRelease(folder, today);
+    expect(await requireCopy(folder)).toEqual({ file, version });
+    const releases = await folderOfRelease({ version: '99.0.0' });
+    folders.push(releases);
+    await expect(requireCopy(folder, { releases })).rejects.toMatchObject({
+      message: `${file} is ${version}, and this checkout has 99.0.0`,
+      hint,
+    });
   });
 
   it('names the copies of before 0.1.0 that are there', async () => {

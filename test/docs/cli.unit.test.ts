@@ -53,7 +53,11 @@ describe('docs/cli.md', () => {
 
 describe.each(pages)('%s', (path) => {
   it('names no command and no option that there is not', () => {
-    const calls = [...readPage(path).matchAll(/nightshift -- ([a-z][^\n`|#]*)/g)];
+    const calls = [
+      ...readPage(path).matchAll(
+        /(?:nightshift --|npx nightshift|image nightshift) ([a-z][^\n`|#;]*)/g,
+      ),
+    ];
     for (const [, call = ''] of calls) {
       const found = commands
         .filter(({ heading }) => `${call} `.startsWith(`${heading.replace(/ (&lt;|\[).*/, '')} `))

@@ -101,6 +101,15 @@ describe('docs/settings.md', () => {
 
 /** What a page's statements are about, when they do not make it themselves. */
 const setUps: Record<string, string> = {
+  // There is no pg_cron here: this one carries out at once what it is given, as the night would.
+  'docs/cron.md': `
+    create schema cron;
+    create function cron.schedule(job_name text, schedule text, command text) returns bigint language plpgsql
+      as $$ begin execute command; return 1; end $$;
+    create table public.events (id bigint, created_at timestamptz not null) partition by range (created_at);
+    select nightshift.add_partition_policy('public.events', '1 month');
+    create materialized view public.sales_by_day as select current_date as day, 0 as total;
+    create unique index on public.sales_by_day (day);`,
   'README.md': `
     create table public.orders (id bigint primary key, deleted_at timestamptz);
     create materialized view public.sales_by_day as select current_date as day, 0 as total;

@@ -180,7 +180,7 @@ describe('an answer that is not of PostgREST', () => {
 describe('the fix is in the hint', () => {
   it.each([
     ['PGRST106', 406, 'The schema nightshift is not exposed', 'api.schemas'],
-    ['PGRST202', 404, 'A Nightshift function is missing', 'supabase/migrations'],
+    ['PGRST202', 404, 'A Nightshift function is missing', 'nightshift -- migrate'],
     ['PGRST301', 401, 'Supabase refused the API key', 'SUPABASE_SECRET_KEY'],
     ['PGRST303', 401, 'Supabase refused the API key', 'SUPABASE_SECRET_KEY'],
     ['', 401, 'Supabase refused the API key', 'SUPABASE_SECRET_KEY'],

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { silentLog } from '../../functions/_shared/log.ts';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
+import { version } from '../../functions/_shared/version.ts';
 import { createEndpoint } from '../../functions/health-check/endpoint.ts';
 
 it('asks the database for strangers once in five seconds, and for whoever has the token each time', async () => {
@@ -43,7 +44,7 @@ it('asks the database for strangers once in five seconds, and for whoever has th
   expect(asked).toBe(3);
 });
 
-it('says to whoever has the token when that of the functions expires, and to nobody else', async () => {
+it('says to whoever has the token which release it is and when the token of the functions expires, and to nobody else', async () => {
   const document = { serverVersion: '17.0', checks: [], notRun: [] };
   const tools = {
     rpc: { call: async () => document as never },
@@ -56,6 +57,9 @@ it('says to whoever has the token when that of the functions expires, and to nob
   };
   const ask = async (trusted: boolean) =>
     JSON.parse((await createEndpoint().answer({ ...tools, trusted })).body ?? '');
-  expect(await ask(true)).toMatchObject({ tokenExpiresAt: '2027-01-15T08:00:00.000Z' });
+  expect(await ask(true)).toMatchObject({
+    version,
+    tokenExpiresAt: '2027-01-15T08:00:00.000Z',
+  });
   expect(await ask(false)).toEqual({ status: 'ok' });
 });

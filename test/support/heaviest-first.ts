@@ -12,6 +12,7 @@ const heaviest = [
   'retention-purge/field-schemas.test.ts',
   'cli/supabase-cli.e2e.test.ts',
   'cli/commands.e2e.test.ts',
+  'package/package.e2e.test.ts',
   'retention-purge/slices-children.test.ts',
   'retention-purge/restore-race.test.ts',
   'retention-purge/blocked.test.ts',

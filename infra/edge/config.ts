@@ -1,0 +1,12 @@
+/** What config.toml must say, or a deployment turns the check of the gateway on, which refuses our token. */
+function configOf(names: readonly string[]): string {
+  return names.map((name) => `[functions.${name}]\nverify_jwt = false\n`).join('\n');
+}
+
+/** What is left to do with functions that were written into the folder of a Supabase project. */
+export function nextSteps(configFile: string, names: readonly string[]): string {
+  return `Put this into ${configFile}, unless it is there:
+
+${configOf(names)}
+Then, in the folder above it: supabase functions deploy ${names.join(' ')}`;
+}

@@ -1,0 +1,93 @@
+import { isTime, type Table } from './catalog.ts';
+import { answerOf, attempt, callOf, Refused, type Sql } from './sql.ts';
+
+export interface Dependents {
+  with_children: string[];
+  release: string[];
+}
+
+interface Holder {
+  /** As with_children names it. */
+  entry: string;
+  oid: number;
+  /** Of the ON DELETE of its foreign key. */
+  action: string;
+  mustRefer: boolean;
+  ownPolicy: boolean;
+}
+
+/** How deep children of children are followed; whatever is below holds. */
+const maxLevels = 5;
+
+/**
+ * What the foreign keys say themselves about rows that refer to those of a policy: a row of a pure join table, or one that
+ * must have its parent and goes with it (ON DELETE CASCADE), is a child; a reference that is set to null or default is
+ * released. Whatever else refers holds its row, and is left for people to decide.
+ */
+export async function declareDependents(
+  sql: Sql,
+  relation: string,
+  tables: readonly Table[],
+  marked: ReadonlySet<number>,
+): Promise<Dependents> {
+  const accepted: Dependents = { with_children: [], release: [] };
+  const refused = new Set<string>();
+  for (let level = 0; level < maxLevels; level += 1) {
+    const holders = await holdersOf(sql, relation);
+    let isMore = false;
+    for (const holder of holders.filter(({ entry }) => !refused.has(entry))) {
+      const role = roleOf(
+        holder,
+        tables.find(({ oid }) => oid === holder.oid),
+        marked,
+      );
+      const wanted = role && { ...accepted, [role]: [...accepted[role], holder.entry] };
+      const call = wanted && callOf('alter_retention_policy', [relation], wanted);
+      if (!call || (await attempt(sql, (inner) => answerOf(inner, call))) instanceof Refused) {
+        refused.add(holder.entry);
+      } else {
+        accepted[role].push(holder.entry);
+        isMore = true;
+      }
+    }
+    if (!isMore) break;
+  }
+  return accepted;
+}
+
+/** Rows of the same table go by their own marker. */
+function holdersOf(sql: Sql, relation: string): Promise<Holder[]> {
+  return sql<Holder[]>`
+    select format('%s(%s)', t.referencing, nightshift.key_columns(t.key)) as entry, t.referencing::oid::bigint::float8 as oid,
+      c.confdeltype as action, (
+        select bool_and(a.attnotnull) from pg_attribute a where a.attrelid = c.conrelid and a.attnum = any(c.conkey)
+      ) as "mustRefer", t.own_policy as "ownPolicy"
+    from nightshift.reference_tree(${relation}::text::regclass) t
+    join pg_constraint c on c.oid = t.key
+    where t.role = 'hold' and t.referencing <> t.referenced
+    order by t.name`;
+}
+
+function roleOf(
+  { action, mustRefer, ownPolicy }: Holder,
+  table: Table | undefined,
+  marked: ReadonlySet<number>,
+): keyof Dependents | undefined {
+  if (action === 'n' || action === 'd') return 'release';
+  // Rows that are deleted by themselves are not to go because their parent does.
+  if (!table || marked.has(table.oid)) return undefined;
+  if (action === 'c' && mustRefer) return 'with_children';
+  if (ownPolicy) return undefined;
+  return isJoin(table) ? 'with_children' : undefined;
+}
+
+/** Nothing in it but what it joins, and when. */
+function isJoin({ columns, foreignKeys, primaryKey, referredBy }: Table): boolean {
+  const joined = foreignKeys.filter(({ columns }) => columns.length > 0);
+  if (joined.length < 2 || referredBy.length > 0) return false;
+  const keys = new Set(joined.flatMap(({ columns }) => columns));
+  const surrogate = primaryKey.length === 1 ? primaryKey[0] : undefined;
+  return columns.every(
+    (column) => keys.has(column.name) || column.name === surrogate || isTime(column),
+  );
+}

@@ -1,5 +1,5 @@
 import { isTime, type Table } from './catalog.ts';
-import { answerOf, attempt, callOf, Refused, type Sql } from './sql.ts';
+import { answerOf, attempt, literal, Refused, type Sql } from './sql.ts';
 
 export interface Dependents {
   with_children: string[];
@@ -42,8 +42,7 @@ export async function declareDependents(
         marked,
       );
       const wanted = role && { ...accepted, [role]: [...accepted[role], holder.entry] };
-      const call = wanted && callOf('alter_retention_policy', [relation], wanted);
-      if (!call || (await attempt(sql, (inner) => answerOf(inner, call))) instanceof Refused) {
+      if (!wanted || (await attempt(sql, declaring(relation, wanted))) instanceof Refused) {
         refused.add(holder.entry);
       } else {
         accepted[role].push(holder.entry);
@@ -53,6 +52,14 @@ export async function declareDependents(
     if (!isMore) break;
   }
   return accepted;
+}
+
+function declaring(relation: string, { with_children, release }: Dependents) {
+  const lists = [with_children, release].map(
+    (entries) => `array[${entries.map(literal).join(', ')}]::text[]`,
+  );
+  const call = `select nightshift.declare_keys(${literal(relation)}, ${lists.join(', ')}, null)`;
+  return (sql: Sql) => answerOf(sql, call);
 }
 
 /** Rows of the same table go by their own marker. */

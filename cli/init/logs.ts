@@ -104,7 +104,7 @@ const isChanged = /^(updated|modified|changed|last_?updated)/i;
 /** A table with these is a calendar, or a thing of its own. */
 const ofItsOwn =
   /^(start|end|begin|finish|due|schedul|all_?day|rrule|recurrence|venue|location|title|capacity|published)/i;
-const expires = /^expir(es|ed|y|ation)(_?(at|on|date|time))?$|^valid_?until$/i;
+const expires = /^expir(e|es|ed|y|ation)(_?(at|on|date|time))?$|^valid_?until$/i;
 
 export function wordsOf(name: string): string[] {
   return name

@@ -69,7 +69,8 @@ export async function proposePartitions(sql: Sql, tables: readonly Table[]): Pro
   return findings;
 }
 
-const many = (partitions: number) => (partitions === 1 ? '1 partition' : `${count(partitions)} partitions`);
+const many = (partitions: number) =>
+  partitions === 1 ? '1 partition' : `${count(partitions)} partitions`;
 
 function reach({ horizon, horizonDays }: State): string {
   if (horizonDays === null) return 'the last without an end';

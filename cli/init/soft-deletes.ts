@@ -99,7 +99,9 @@ function proposalOf(table: Table, statement: string, steps: readonly Step[]): Pr
 
 /** As much of the statements as says what they are about. */
 function inShort(steps: readonly Step[]): string[] {
-  const heads = steps.map(({ statement }) => statement.split(/;|\s+(?:before|after|with|as|where)\s/)[0] ?? '');
+  const heads = steps.map(
+    ({ statement }) => statement.split(/;|\s+(?:before|after|with|as|where)\s/)[0] ?? '',
+  );
   const triggers = heads.filter((head) => /^create or replace trigger /.test(head));
   const others = heads.filter((head) => !triggers.includes(head));
   return triggers.length === 0 ? others : [...others, `${triggers.length} triggers`];

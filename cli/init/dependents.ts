@@ -30,29 +30,42 @@ export async function declareDependents(
   tables: readonly Table[],
   marked: ReadonlySet<number>,
 ): Promise<Dependents> {
-  const accepted: Dependents = { with_children: [], release: [] };
+  let accepted: Dependents = { with_children: [], release: [] };
   const refused = new Set<string>();
   for (let level = 0; level < maxLevels; level += 1) {
     const holders = await holdersOf(sql, relation);
-    let isMore = false;
-    for (const holder of holders.filter(({ entry }) => !refused.has(entry))) {
+    const open = holders.flatMap((holder) => {
       const role = roleOf(
         holder,
         tables.find(({ oid }) => oid === holder.oid),
         marked,
       );
-      const wanted = role && { ...accepted, [role]: [...accepted[role], holder.entry] };
-      if (!wanted || (await attempt(sql, declaring(relation, wanted))) instanceof Refused) {
-        refused.add(holder.entry);
-      } else {
-        accepted[role].push(holder.entry);
-        isMore = true;
-      }
+      return role && !refused.has(holder.entry) ? [{ role, entry: holder.entry }] : [];
+    });
+    if (open.length === 0) break;
+    const all = open.reduce(joined, accepted);
+    if (!((await attempt(sql, declaring(relation, all))) instanceof Refused)) {
+      accepted = all;
+      continue;
     }
-    if (!isMore) break;
+    // One of them is refused, and keeps none of the others.
+    for (const one of open) {
+      const wanted = joined(accepted, one);
+      if ((await attempt(sql, declaring(relation, wanted))) instanceof Refused)
+        refused.add(one.entry);
+      else accepted = wanted;
+    }
   }
   return accepted;
 }
+
+const joined = (
+  to: Dependents,
+  { role, entry }: { role: keyof Dependents; entry: string },
+): Dependents => ({
+  ...to,
+  [role]: [...to[role], entry],
+});
 
 function declaring(relation: string, { with_children, release }: Dependents) {
   const lists = [with_children, release].map(

@@ -60,6 +60,8 @@ const passing = new Set([
   'verification',
   'verifications',
 ]);
+/** Of a machine, or of a person who wants to see it again: it is kept when it has expired. */
+const lasting = new Set(['api', 'access', 'personal', 'service']);
 /** Kept for years, by law. */
 const money = new Set([
   'payment',
@@ -147,7 +149,7 @@ export function logs(tables: readonly Table[], marked: readonly SoftDelete[]): C
     const words = wordsOf(table.name);
     const has = (set: ReadonlySet<string>) => words.some((word) => set.has(word));
     const expiry = table.columns.find((column) => isTime(column) && expires.test(column.name));
-    if (expiry && has(passing) && !has(money)) {
+    if (expiry && has(passing) && !has(money) && !has(lasting)) {
       return [
         { table, dropAfter: '7 days', marker: expiry.name, flag: undefined, about: 'expired' },
       ];

@@ -6,7 +6,7 @@ import { evidenceOf, sizeInWords } from './evidence.ts';
 import { estimateDue, findOldest, type Key, type Preview, perDay, preview } from './figures.ts';
 import { type Findings, idOf, type LeftOut, type Proposal, type Step } from './proposal.ts';
 import { answerOf, attempt, callOf, Refused, type Sql } from './sql.ts';
-import { keyInWords, tonightInWords } from './tonight.ts';
+import { keysInWords, tonightInWords } from './tonight.ts';
 
 const noDependents: Dependents = { with_children: [], release: [] };
 
@@ -109,7 +109,7 @@ async function proposalOf(
     says: [
       sizeInWords(evidence),
       tonightInWords(candidate, { seen, goes, oldestMs, waits: index !== undefined }),
-      ...(seen?.keys ?? []).flatMap(keyInWords),
+      ...keysInWords(seen?.keys ?? []),
       ...(brake
         ? [
             `That is more than half of a table, which a run refuses: to arm it accepts it once (first_purge).`,

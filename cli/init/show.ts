@@ -11,6 +11,9 @@ const titles: Record<Kind, string> = {
   partitioning: 'Tables to partition',
 };
 
+/** Of tables without indexes for their foreign keys there are dozens. */
+const shownSteps = 3;
+
 /** Numbered, so that some can be left out. */
 export function showProposals(proposals: readonly Proposal[]): void {
   let kind: Kind | undefined;
@@ -19,9 +22,11 @@ export function showProposals(proposals: readonly Proposal[]): void {
     kind = proposal.kind;
     say(`${String(n + 1).padStart(3)}  ${styleText('cyan', proposal.relation)}`);
     for (const sentence of proposal.says) console.log(wrapped(sentence, '     '));
-    for (const { statement, lock } of proposal.prepare) {
+    for (const { statement, lock } of proposal.prepare.slice(0, shownSteps)) {
       console.log(wrapped(`First: ${styleText('yellow', statement)} Lock: ${lock}.`, '     '));
     }
+    const more = proposal.prepare.length - shownSteps;
+    if (more > 0) note(`     And ${more} more such statements, which are in the migration.`);
   }
 }
 

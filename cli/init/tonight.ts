@@ -45,8 +45,23 @@ function whyNone({ about }: Candidate, oldestMs: number | undefined): string {
   }[about];
 }
 
-/** What becomes of rows that refer to those that go. */
-export function keyInWords({ table, columns, role, rows, rowsExact }: Key): string[] {
+/** What becomes of rows that refer to those that go. Whoever has none now is told of in one line. */
+export function keysInWords(keys: readonly Key[]): string[] {
+  const idle = keys.filter(
+    ({ role, rows }) => rows === 0 && (role === 'child' || role === 'release'),
+  );
+  const others = keys.filter((key) => !idle.includes(key));
+  return [...others.flatMap(keyInWords), ...idleInWords(idle)];
+}
+
+function idleInWords(idle: readonly Key[]): string[] {
+  if (idle.length === 0) return [];
+  const named = idle.slice(0, 3).map(({ table, columns }) => `${table}(${columns})`);
+  const more = idle.length > named.length ? ` and ${idle.length - named.length} more` : '';
+  return [`Also settled, and without rows tonight: ${named.join(', ')}${more}.`];
+}
+
+function keyInWords({ table, columns, role, rows, rowsExact }: Key): string[] {
   const name = `${table}(${columns})`;
   const many = rows === null ? 'rows' : `${count(rows, rowsExact)} rows`;
   if (role === 'child') return [`${name}: ${many} go with them.`];

@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import { systemClock } from '../../functions/_shared/clock.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
+import { parseDatabaseUrl } from '../../functions/_shared/postgres-client.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { type Answers, ask, readAnswers } from '../init/answers.ts';
 import { type Found, findProposals } from '../init/find.ts';
@@ -20,6 +22,12 @@ interface Options {
   answers?: string;
   check?: true;
   json?: true;
+}
+
+/** What was written, and what is left for whoever called. */
+interface Outcome {
+  files: string[];
+  next: string[];
 }
 
 export function addInit(program: Command): void {
@@ -51,36 +59,44 @@ async function init(options: Options): Promise<void> {
   const databaseUrl = databaseUrlOf(options);
   const folder = folderOf(options);
   const migrations = resolve(folder, 'supabase/migrations');
-  console.error(`Folder: ${folder}`);
+  const { host, pathname } = parseDatabaseUrl(databaseUrl);
+  console.error(`Database: ${host}${pathname}\nFolder: ${folder}`);
   const found = await findProposals(databaseUrl);
   const known = await knownIn(migrations);
   const proposals = found.proposals.filter(({ id }) => !known.has(id));
-  const isKnown = found.proposals.length - proposals.length;
-  if (!options.json) show(found, proposals, isKnown);
+  if (!options.json) show(found, proposals);
   const answers = options.check ? undefined : await answersOf(options, proposals);
   const written = answers && (await write(answers, proposals, { folder, migrations }));
   if (options.json) {
+    const all = found.proposals.map((each) => ({ ...each, known: known.has(each.id) }));
     printJson({
-      proposals: found.proposals.map((proposal) => ({
-        ...proposal,
-        known: known.has(proposal.id),
-      })),
-      leftOut: found.leftOut,
-      drift: found.drift,
+      ...found,
+      proposals: all,
       written: written?.files ?? [],
       next: written?.next ?? [],
       answers: answers ?? defaultAnswers(options, proposals),
     });
-  } else if (written) {
+  } else {
+    tell(options, proposals, written);
+  }
+  // For a pipeline: it is not what was agreed on.
+  if (options.check && proposals.length + found.drift.length > 0) {
+    process.exitCode = exitCodes.failed;
+  }
+}
+
+function tell({ check, on }: Options, proposals: readonly Proposal[], written?: Outcome): void {
+  if (written) {
     for (const file of written.files) console.log(`Wrote ${file}`);
     for (const line of written.next) note(line);
-  } else if (!options.check && (proposals.length > 0 || options.on)) {
+  } else if (check && proposals.length > 0) {
+    note(
+      'That is not in the migrations of this folder yet. To write it: npm run nightshift -- init --yes; to decline some of it: --answers <file>.',
+    );
+  } else if (proposals.length > 0 || on) {
     note(
       'Nothing was written. To take all of it: --yes. To choose: --answers <file>, whose form --json prints as "answers".',
     );
-  }
-  if (options.check && (proposals.length > 0 || found.drift.length > 0)) {
-    process.exitCode = exitCodes.failed;
   }
 }
 
@@ -107,20 +123,36 @@ function folderOf({ to }: Options): string {
       },
     );
   }
+  if (!existsSync(folder)) {
+    throw new NightshiftError('NS404', `There is no folder ${folder}`, {
+      detail: 'Nothing was written.',
+      hint: 'Name the folder of your application, in which your supabase folder is, or is to be: --to ../my-app',
+    });
+  }
   return folder;
 }
 
-function show({ leftOut, drift }: Found, proposals: readonly Proposal[], known: number): void {
+function show({ proposals: all, leftOut, drift }: Found, proposals: readonly Proposal[]): void {
   showProposals(proposals);
   showLeftOut(leftOut, 'Looked at, and not proposed');
   showLeftOut(drift, 'Declared, and no longer as the tables are');
-  if (proposals.length > 0) return;
-  if (known > 0)
+  const known = all.length - proposals.length;
+  if (proposals.length > 0) {
+    const rows = proposals.reduce((sum, { rowsTonight }) => sum + (rowsTonight ?? 0), 0);
+    const isExact = proposals.every(
+      ({ kind, rowsTonightExact }) => kind !== 'retention' || rowsTonightExact,
+    );
+    const others = known > 0 ? ` ${count(known)} more are in the migrations of this folder.` : '';
+    say(
+      `\nProposed: ${count(proposals.length)}. Were all of them armed, ${count(rows, isExact)} rows would go tonight, and what goes with them.${others}`,
+    );
+  } else if (known > 0) {
     say(`\nNothing new: all ${count(known)} proposals are in the migrations of this folder.`);
-  else
+  } else {
     say(
       '\nNothing to do: no table here has rows that are marked as deleted or age by themselves, and no view or partitioned table is without a policy.',
     );
+  }
 }
 
 /** Undefined: nobody has said what is to be written. */
@@ -148,7 +180,7 @@ async function write(
   { home, proposals: chosen }: Answers,
   proposals: readonly Proposal[],
   { folder, migrations }: { folder: string; migrations: string },
-): Promise<{ files: string[]; next: string[] }> {
+): Promise<Outcome> {
   const answered = proposals.filter(({ id }) => chosen[id] !== undefined);
   const taken = answered.filter(({ id }) => chosen[id]);
   const declined = answered.filter(({ id }) => !chosen[id]);

@@ -51,8 +51,12 @@ export async function readAnswers(file: string, proposals: readonly Proposal[]):
 export async function ask(
   proposals: readonly Proposal[],
   home: Home | null,
+  streams: { input: NodeJS.ReadableStream; output: NodeJS.WritableStream } = {
+    input: process.stdin,
+    output: process.stdout,
+  },
 ): Promise<Answers | undefined> {
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const terminal = createInterface(streams);
   const interrupted = new AbortController();
   terminal.once('SIGINT', () => interrupted.abort());
   // The end of the input, too, is no answer.
@@ -96,7 +100,7 @@ async function until<Answer>(
   }
 }
 
-export function leftOut(text: string, many: number): Set<number> | 'none' | undefined {
+function leftOut(text: string, many: number): Set<number> | 'none' | undefined {
   if (/^no?$/.test(text)) return 'none';
   if (text === '' || /^y(es)?$|^all$/.test(text)) return new Set();
   const numbers = text.split(/[\s,]+/).map(Number);

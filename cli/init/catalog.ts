@@ -9,7 +9,7 @@ export interface Column {
   generated: boolean;
 }
 
-export interface ForeignKey {
+interface ForeignKey {
   columns: string[];
   referenced: number;
 }
@@ -79,7 +79,13 @@ const ofMigrations =
 /** The tables and materialized views of the application, read from the catalog alone. */
 export function readCatalog(sql: Sql): Promise<Table[]> {
   return sql<Table[]>`
-    with own as materialized (
+    with referring as materialized (
+      select c.confrelid, jsonb_agg(format('%I on %s', c.conname, c.conrelid::regclass) order by c.conrelid::regclass::text, c.conname) as keys
+      from pg_constraint c
+      where c.contype = 'f' and c.conparentid = 0 and c.conrelid <> c.confrelid
+      group by c.confrelid
+    ),
+    own as materialized (
       select c.oid, c.relname, c.relkind
       from nightshift.application_tables() o
       join pg_class c on c.oid = o
@@ -100,11 +106,11 @@ export function readCatalog(sql: Sql): Promise<Table[]> {
       case o.relkind when 'r' then 'table' when 'p' then 'partitioned' else 'view' end as kind,
       s.bytes, s.rows,
       coalesce(a.columns, '[]') as columns, coalesce(k.primary_key, '[]') as "primaryKey",
-      coalesce(f.foreign_keys, '[]') as "foreignKeys", coalesce(b.referred_by, '[]') as "referredBy",
+      coalesce(f.foreign_keys, '[]') as "foreignKeys", coalesce(r.keys, '[]') as "referredBy",
       coalesce(i.indexed_by, '{}') as "indexedBy",
       jsonb_build_object(
         'retention', exists (select from nightshift.retention_policies p where p.relation = o.oid),
-        'refresh', o.relkind = 'm' and (nightshift.find_refresh_policy(o.oid::regclass::text)).view is not null,
+        'refresh', case when o.relkind = 'm' then (nightshift.find_refresh_policy(o.oid::regclass::text)).view is not null else false end,
         'partitions', exists (select from nightshift.partition_policies p where p.parent = o.oid),
         'softDelete', exists (select from nightshift.soft_delete_tables t where t.relation = o.oid)
       ) as has
@@ -138,12 +144,7 @@ export function readCatalog(sql: Sql): Promise<Table[]> {
       from pg_constraint c
       where c.conrelid = o.oid and c.contype = 'f' and c.conparentid = 0
     ) f
-    cross join lateral (
-      select jsonb_agg(r.name order by r.name) as referred_by
-      from (
-        select distinct k.name from nightshift.referencing_keys(array[o.oid]) k where k.referencing <> o.oid and o.relkind <> 'm'
-      ) r
-    ) b
+    left join referring r on r.confrelid = o.oid
     cross join lateral (
       select jsonb_object_agg(a.attname, i.indexrelid::regclass::text) as indexed_by
       from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]

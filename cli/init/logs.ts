@@ -110,7 +110,7 @@ const expires = /^expir(e|es|ed|y|ation)(_?(at|on|date|time))?$|^valid_?until$/i
 
 export function wordsOf(name: string): string[] {
   return name
-    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replace(/([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])/g, '$1$3_$2$4')
     .toLowerCase()
     .split(/[^a-z0-9]+/)
     .filter(Boolean);

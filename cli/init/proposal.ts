@@ -1,6 +1,4 @@
-/** What there is to propose, in the order of the file. */
-export const kinds = ['retention', 'soft-delete', 'refresh', 'partitions', 'partitioning'] as const;
-export type Kind = (typeof kinds)[number];
+export type Kind = 'retention' | 'soft-delete' | 'refresh' | 'partitions' | 'partitioning';
 
 /** Something to execute by hand, before a proposal is armed. */
 export interface Step {

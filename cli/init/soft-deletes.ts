@@ -89,6 +89,11 @@ function proposalOf(table: Table, statement: string, steps: readonly Step[]): Pr
     says: [
       `It would execute, without rewriting a row: ${inShort(steps).join('; ')}.`,
       `Locks: ${locks.join('; ')}.`,
+      ...(steps.some(({ statement }) => / concurrently /.test(statement))
+        ? [
+            'In a migration it leaves what has to be built outside of a transaction, and returns that as toDo; npm run nightshift -- soft-delete enable builds it, too.',
+          ]
+        : []),
     ],
     prepare: [],
     statement,

@@ -45,20 +45,26 @@ function whyNone({ about }: Candidate, oldestMs: number | undefined): string {
   }[about];
 }
 
-/** What becomes of rows that refer to those that go. Whoever has none now is told of in one line. */
+/** What becomes of rows that refer to those that go. Tables that have none tonight are told of in one line. */
 export function keysInWords(keys: readonly Key[]): string[] {
-  const idle = keys.filter(
-    ({ role, rows }) => rows === 0 && (role === 'child' || role === 'release'),
-  );
-  const others = keys.filter((key) => !idle.includes(key));
-  return [...others.flatMap(keyInWords), ...idleInWords(idle)];
+  const idle = (role: Key['role']) => keys.filter((key) => key.role === role && key.rows === 0);
+  const [children, released] = [idle('child'), idle('release')];
+  return [
+    ...keys.filter((key) => !children.includes(key) && !released.includes(key)).flatMap(keyInWords),
+    ...(children.length > 0
+      ? [`None tonight, and would go with them: rows of ${listed(children)}.`]
+      : []),
+    ...(released.length > 0
+      ? [`None tonight, and would be cleared: references of ${listed(released)}.`]
+      : []),
+  ];
 }
 
-function idleInWords(idle: readonly Key[]): string[] {
-  if (idle.length === 0) return [];
-  const named = idle.slice(0, 3).map(({ table, columns }) => `${table}(${columns})`);
-  const more = idle.length > named.length ? ` and ${idle.length - named.length} more` : '';
-  return [`Also settled, and without rows tonight: ${named.join(', ')}${more}.`];
+function listed(keys: readonly Key[]): string {
+  const named = keys.slice(0, 5).map(({ table, columns }) => `${table}(${columns})`);
+  return (
+    named.join(', ') + (keys.length > named.length ? ` and ${keys.length - named.length} more` : '')
+  );
 }
 
 function keyInWords({ table, columns, role, rows, rowsExact }: Key): string[] {

@@ -6,6 +6,7 @@ import { addCancel } from './commands/cancel.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addFunctions } from './commands/functions.ts';
 import { addHealth } from './commands/health.ts';
+import { addInit } from './commands/init.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addMigrations } from './commands/migrations.ts';
 import { addPlan } from './commands/plan.ts';
@@ -35,6 +36,7 @@ of health: 0 nothing worse than info, 5 warnings or checks that could not run, 6
     .showHelpAfterError(`  Fix: ${nightshift} <command> --help says what it takes.`)
     .exitOverride();
   // In the order of the help.
+  addInit(program);
   addRun(program);
   addStatus(program);
   addRuns(program);

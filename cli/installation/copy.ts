@@ -132,7 +132,7 @@ function withoutReturns(text: string): string {
 }
 
 /** The time, as the Supabase CLI writes it; or what comes after the last version there is, if that is of a later time. */
-function nextVersion(files: readonly string[], clock: Clock): string {
+export function nextVersion(files: readonly string[], clock: Clock): string {
   const now = isoTime(clock.nowMs()).replace(/\D/g, '').slice(0, 14);
   const [last = ''] = files
     .map((file) => file.slice(0, file.indexOf('_')))

@@ -1,0 +1,83 @@
+import type { Candidate } from './candidate.ts';
+import type { Table } from './catalog.ts';
+import { answerOf, attempt, literal, Refused, type Sql } from './sql.ts';
+
+/** Time for counting, all tables together; what does not fit is estimated. */
+const countingMs = 10_000;
+const oldestMs = 3_000;
+
+export interface Key {
+  table: string;
+  columns: string;
+  role: 'child' | 'release' | 'keep' | 'hold';
+  rows: number | null;
+  rowsExact: boolean;
+}
+
+/** What preview_retention_purge says of a policy; of one that is switched off, no figures. */
+export interface Preview {
+  relation: string;
+  dueRows?: number;
+  dueRowsExact?: boolean;
+  totalRows?: number;
+  goes?: number;
+  goesExact?: boolean;
+  keys?: Key[];
+  warnings?: string[];
+  problem?: { code: string; message: string };
+}
+
+/** What a purge of all that is declared would do now. */
+export function preview(sql: Sql): Promise<Preview[]> {
+  return answerOf<Preview[]>(
+    sql,
+    `select nightshift.preview_retention_purge(now(), ${countingMs})`,
+  );
+}
+
+/** By the index that the policy needs, or in a table that is read in a moment. Undefined without a row. */
+export async function findOldest(
+  sql: Sql,
+  { table, marker, flag }: Candidate,
+): Promise<number | undefined> {
+  const found = await attempt(sql, async (inner) => {
+    await inner.unsafe(`set local statement_timeout = ${oldestMs}; set local enable_seqscan = off`);
+    // The driver would take a dot in a name for the end of another.
+    const column = quoted(marker);
+    const [row] = await inner.unsafe<{ ms: number | null }[]>(
+      `select extract(epoch from min(${column}))::float8 * 1000 as ms from ${table.relation}
+       where isfinite(${column})${flag ? ` and ${quoted(flag)}` : ''}`,
+    );
+    return row?.ms ?? undefined;
+  });
+  return found instanceof Refused ? undefined : found;
+}
+
+const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
+
+const dayMs = 86_400_000;
+
+/** As an average since the oldest row, which must have been there for a day. */
+export async function perDay(
+  sql: Sql,
+  { rows }: Table,
+  oldestMs: number | undefined,
+): Promise<number | null> {
+  if (rows === null || oldestMs === undefined) return null;
+  const [now] = await sql<{ ms: number }[]>`select extract(epoch from now())::float8 * 1000 as ms`;
+  const days = ((now?.ms ?? oldestMs) - oldestMs) / dayMs;
+  return days < 1 ? null : Math.round(rows / days);
+}
+
+/** By the statistics alone: to count would read the whole table. */
+export async function estimateDue(
+  sql: Sql,
+  { table, dropAfter, marker, flag }: Candidate,
+): Promise<number | null> {
+  const [row] = await sql.unsafe(
+    `explain (format json) select from ${table.relation}
+     where ${quoted(marker)} < now() - interval ${literal(dropAfter)}${flag ? ` and ${quoted(flag)}` : ''}`,
+  );
+  const [plan] = (row?.['QUERY PLAN'] ?? []) as { Plan: { 'Plan Rows': number } }[];
+  return plan?.Plan['Plan Rows'] ?? null;
+}

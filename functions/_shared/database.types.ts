@@ -1024,6 +1024,10 @@ export type Database = {
         }
         Returns: Json
       }
+      begin_vacuum: {
+        Args: { fence: number; run_id: string; table_name: string }
+        Returns: Json
+      }
       bound_of_time: {
         Args: { at: string; epoch: string; type: unknown }
         Returns: string
@@ -1525,6 +1529,10 @@ export type Database = {
         Args: { run: Database["nightshift"]["Tables"]["runs"]["Row"] }
         Returns: Json
       }
+      describe_vacuum_state: {
+        Args: { as_of?: string; relation: unknown }
+        Returns: Json
+      }
       describe_view: {
         Args: {
           as_of: string
@@ -1815,6 +1823,15 @@ export type Database = {
         }
         Returns: Json
       }
+      finish_vacuum: {
+        Args: {
+          fence: number
+          run_id: string
+          table_name: string
+          timed_out?: boolean
+        }
+        Returns: Json
+      }
       fires_triggers: {
         Args: {
           rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
@@ -1860,6 +1877,7 @@ export type Database = {
         Args: { parent: unknown; schema: unknown; suffix: string }
         Returns: unknown
       }
+      freeze_limit: { Args: { kind: string }; Returns: number }
       get_health: {
         Args: { as_of?: string; only_checks?: string[]; quick?: boolean }
         Returns: Json
@@ -2563,6 +2581,10 @@ export type Database = {
         Args: { role_name: unknown; view: unknown }
         Returns: boolean
       }
+      may_vacuum: {
+        Args: { relation: unknown; role_name: unknown }
+        Returns: boolean
+      }
       measure_backlog: {
         Args: {
           as_of: string
@@ -2849,6 +2871,10 @@ export type Database = {
         Args: { fence: number; only_relations?: string[]; run_id: string }
         Returns: Json
       }
+      plan_table_vacuum: {
+        Args: { fence: number; only_tables?: string[]; run_id: string }
+        Returns: Json
+      }
       plan_view_refresh: {
         Args: { fence: number; only_views?: string[]; run_id: string }
         Returns: Json
@@ -2913,6 +2939,7 @@ export type Database = {
         Args: { fence: number; run_id: string; table_name: string }
         Returns: Json
       }
+      preview_table_vacuum: { Args: { as_of?: string }; Returns: Json }
       purge_batch: {
         Args: {
           assess?: boolean
@@ -2965,6 +2992,13 @@ export type Database = {
         Returns: {
           earlier: unknown
           later: unknown
+        }[]
+      }
+      purged_tables: {
+        Args: { as_of?: string }
+        Returns: {
+          purged_at: string
+          relation: unknown
         }[]
       }
       put_active: {
@@ -3251,6 +3285,7 @@ export type Database = {
         Args: Record<PropertyKey, never>
         Returns: undefined
       }
+      require_tables: { Args: { names: string[] }; Returns: undefined }
       require_trusted: { Args: { relations: unknown[] }; Returns: undefined }
       require_trusted_keys: { Args: { parent: unknown }; Returns: undefined }
       require_unrestricted: {
@@ -3542,6 +3577,10 @@ export type Database = {
         }
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
       }
+      tables_to_vacuum: {
+        Args: { as_of?: string; only_tables?: string[] }
+        Returns: Json
+      }
       take_pending: {
         Args: {
           locking: boolean
@@ -3584,6 +3623,18 @@ export type Database = {
       users_of: { Args: { relation: unknown }; Returns: string }
       usual_gap: { Args: { job: string }; Returns: string }
       usual_partition: { Args: { parent: unknown }; Returns: string }
+      vacuum_statement: { Args: { relation: unknown }; Returns: string }
+      vacuum_states: {
+        Args: { as_of?: string; only_relations?: unknown[] }
+        Returns: Database["nightshift"]["CompositeTypes"]["vacuum_state"][]
+        SetofOptions: {
+          from: "*"
+          to: "vacuum_state"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      vacuuming_session: { Args: Record<PropertyKey, never>; Returns: number }
       validate_default: {
         Args: { fence: number; run_id: string; table_name: string }
         Returns: Json
@@ -3618,6 +3669,10 @@ export type Database = {
         Returns: string[]
       }
       warnings_of_purge: { Args: { relation: unknown }; Returns: Json }
+      watch_vacuum: {
+        Args: { fence: number; give_up?: boolean; run_id: string }
+        Returns: Json
+      }
       way_into_leaf: {
         Args: { due: string; leaf: unknown; marker_column: unknown }
         Returns: string
@@ -3653,6 +3708,7 @@ export type Database = {
         Args: { relation: unknown }
         Returns: unknown[]
       }
+      xmin_holder: { Args: { before: string }; Returns: Json }
     }
     Enums: {
       [_ in never]: never
@@ -3756,6 +3812,17 @@ export type Database = {
         key_object: string | null
         key_value: string | null
         trigger_path: string | null
+      }
+      vacuum_state: {
+        relation: unknown
+        name: string | null
+        kind: unknown
+        dead_rows: number | null
+        live_rows: number | null
+        changed_rows: number | null
+        freeze_age: number | null
+        reason: string | null
+        purged_at: string | null
       }
     }
   }

@@ -844,6 +844,30 @@ $$;
 comment on type nightshift.ddl_step is
   'A statement that brings a table to what was asked for, why, and the lock that it takes. outside_transaction: it cannot run in one.';
 
+-- supabase/schema/vacuum/tables.sql
+
+-- What is known of a table that may have to be vacuumed.
+
+do $$
+begin
+  create type nightshift.vacuum_state as (
+    relation oid,
+    name text,
+    kind "char",
+    dead_rows bigint,
+    live_rows bigint,
+    changed_rows bigint,
+    freeze_age bigint,
+    reason text,
+    purged_at timestamptz
+  );
+exception
+  when duplicate_object then null;
+end;
+$$;
+
+comment on type nightshift.vacuum_state is 'A table as vacuum_states finds it.';
+
 -- supabase/schema/access/api_roles.sql
 
 create or replace function nightshift.api_roles()
@@ -3563,6 +3587,8 @@ begin
       perform nightshift.require_refresh_policies(wanted);
     when 'partition-maintenance' then
       perform nightshift.require_partition_policies(wanted);
+    when 'table-vacuum' then
+      perform nightshift.require_tables(wanted);
     when 'health-check' then
       perform nightshift.require_health_checks(wanted);
     else
@@ -19183,6 +19209,526 @@ $$;
 comment on function nightshift.why_not_sealed is
   'What keeps the history from being encrypted with a secret of Vault, in words, with the fix; nulls for nothing.';
 
+-- supabase/schema/vacuum/begin_vacuum.sql
+
+-- A vacuum over the direct connection, between an intention and a look at what became of it.
+-- Why: it cannot run in a transaction; it says of most of what keeps it from its work no more than a warning, and of the rest nothing.
+-- Locks: none of the table.
+
+create or replace function nightshift.begin_vacuum(run_id uuid, fence bigint, table_name text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '8s'
+set jit = off
+as $$
+declare
+  run nightshift.runs := nightshift.hold_run(run_id, fence);
+  relation constant regclass := nightshift.find_relation(table_name);
+  state jsonb;
+begin
+  if run.dry_run then
+    raise exception using errcode = 'NS422', message = 'A dry run vacuums nothing', hint = 'Begin a run without dry_run.';
+  end if;
+  state := nightshift.describe_vacuum_state(relation);
+  if state is null then
+    return '{"outcome": "gone"}';
+  end if;
+  if not (state ->> 'mayVacuum')::boolean then
+    return jsonb_build_object('outcome', 'denied', 'fix', nightshift.grant_of_refresh(current_user, relation));
+  end if;
+  update nightshift.runs r
+  set progress = jsonb_set(r.progress || jsonb_build_object('steps', coalesce(r.progress -> 'steps', '{}')), array['steps', table_name],
+    coalesce(r.progress #> array['steps', table_name], '{}') || jsonb_build_object(
+      'begunAt', clock_timestamp(), 'reason', state ->> 'reason', 'detail', state ->> 'detail',
+      'deadRowsBefore', (state ->> 'deadRows')::bigint, 'freezeAgeBefore', (state ->> 'freezeAge')::bigint))
+  where r.id = run.id;
+  return jsonb_build_object('outcome', 'ready', 'statement', nightshift.vacuum_statement(relation));
+end;
+$$;
+
+comment on function nightshift.begin_vacuum is
+  'Prepares to vacuum a table: writes down how it is now, and returns {outcome: ready, statement}, for the direct connection to execute outside of a transaction; finish_vacuum follows. {outcome: denied, fix} when the owner of this function may not vacuum it, {outcome: gone} when it was dropped. Errors: NS409 lease lost, NS410 cancelled or paused, NS422 dry run.';
+
+-- supabase/schema/vacuum/describe_vacuum_state.sql
+
+create or replace function nightshift.describe_vacuum_state(relation oid, as_of timestamptz default now())
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'table', s.name,
+    'partitioned', s.kind = 'p',
+    'reason', coalesce(s.reason, 'asked'),
+    'detail', case coalesce(s.reason, 'asked')
+      when 'freeze' then format('its oldest row is %s transactions or multixacts old', s.freeze_age)
+      when 'purged' then format('a purge took rows from it, and %s are dead', s.dead_rows)
+      when 'dead_rows' then format('%s dead and %s live rows', s.dead_rows, s.live_rows)
+      when 'statistics' then case when s.kind = 'p'
+        then 'autovacuum never analyzes a partitioned table'
+        else format('%s rows changed since it was last analyzed', s.changed_rows) end
+      else format('it was asked for; %s dead and %s live rows', s.dead_rows, s.live_rows)
+    end,
+    'deadRows', s.dead_rows,
+    'liveRows', s.live_rows,
+    'freezeAge', s.freeze_age,
+    'sizeBytes', (
+      select sum(c.relpages::bigint) * current_setting('block_size')::bigint
+      from pg_catalog.pg_class c
+      where c.oid in (
+        select s.relation
+        union all select t.reltoastrelid from pg_catalog.pg_class t where t.oid = s.relation
+        union all select i.indexrelid from pg_catalog.pg_index i where i.indrelid = s.relation
+      )
+    ),
+    'statement', nightshift.vacuum_statement(s.relation) || ';',
+    'schedule', format('select cron.schedule(%L, %L, %L);', 'vacuum ' || s.name, '0 3 * * *', nightshift.vacuum_statement(s.relation)),
+    'mayVacuum', nightshift.may_vacuum(current_user, s.relation),
+    'purged', s.purged_at is not null
+  )
+  from nightshift.vacuum_states(array[describe_vacuum_state.relation], describe_vacuum_state.as_of) s;
+$$;
+
+comment on function nightshift.describe_vacuum_state is
+  'A table as a vacuum finds it: table, partitioned, reason (see vacuum_states; asked: not due), detail, deadRows, liveRows, freezeAge, sizeBytes (with TOAST and indexes, as of the last vacuum: to measure would wait for whoever has it locked), statement, schedule (the statement of Supabase Cron for it), mayVacuum, purged; null when it is gone.';
+
+-- supabase/schema/vacuum/finish_vacuum.sql
+
+create or replace function nightshift.finish_vacuum(run_id uuid, fence bigint, table_name text, timed_out boolean default false)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '8s'
+set jit = off
+as $$
+declare
+  run nightshift.runs := nightshift.extend_lease(run_id, fence);
+  step jsonb := run.progress #> array['steps', table_name];
+  begun_at constant timestamptz := step ->> 'begunAt';
+  relation constant regclass := nightshift.find_relation(table_name);
+  state nightshift.vacuum_state;
+  analyzed boolean;
+  outcome text;
+  holder jsonb;
+begin
+  if begun_at is null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('The run has begun no vacuum of %s', table_name),
+      hint = 'Call nightshift.begin_vacuum first.';
+  end if;
+  select s.* into state from nightshift.vacuum_states(array[relation::oid]) s;
+  if state.relation is null then
+    return '{"outcome": "gone"}';
+  end if;
+  analyzed := greatest(pg_stat_get_last_analyze_time(relation), pg_stat_get_last_autoanalyze_time(relation)) >= begun_at;
+  outcome := case
+    when state.kind = 'p' then case when analyzed then 'vacuumed' else 'unfinished' end
+    when coalesce(greatest(pg_stat_get_last_vacuum_time(relation), pg_stat_get_last_autovacuum_time(relation)), '-infinity') < begun_at
+      then 'unfinished'
+    when not coalesce(analyzed, false) then 'not_analyzed'
+    else 'vacuumed'
+  end;
+  -- What it removes it has removed by now; what is left of it, someone may still see.
+  if outcome <> 'unfinished'
+    and (state.reason = 'freeze' or state.dead_rows >= 1000 and state.dead_rows * 2 > (step ->> 'deadRowsBefore')::bigint)
+  then
+    holder := nightshift.xmin_holder(begun_at);
+  end if;
+  step := step || jsonb_build_object(
+    'timeouts', coalesce((step ->> 'timeouts')::integer, 0) + case when timed_out and outcome = 'unfinished' then 1 else 0 end
+  );
+  if outcome <> 'unfinished' then
+    step := step || jsonb_build_object(
+      'outcome', case when holder is not null then 'held' else outcome end,
+      'vacuumedMs', round(extract(epoch from clock_timestamp() - begun_at) * 1000),
+      'deadRowsAfter', state.dead_rows,
+      'freezeAgeAfter', state.freeze_age,
+      'heldBy', holder
+    );
+  end if;
+  update nightshift.runs r
+  set progress = jsonb_set(r.progress, array['steps', table_name], step)
+  where r.id = run.id;
+  return jsonb_build_object('outcome', 'unfinished', 'autovacuum', exists (
+    select from pg_catalog.pg_stat_progress_vacuum v
+    join pg_catalog.pg_stat_activity a using (pid)
+    where v.relid = relation and a.backend_type = 'autovacuum worker'
+  )) || step;
+end;
+$$;
+
+comment on function nightshift.finish_vacuum is
+  'Looks at what became of the vacuum of a table since begin_vacuum, and writes it down: vacuumed, not_analyzed (its statistics are as they were), held (as much as before is due, because of heldBy, see xmin_holder), each with vacuumedMs, deadRowsBefore, deadRowsAfter, freezeAgeBefore and freezeAgeAfter; unfinished, with timeouts (how often time ran out for it in this run: timed_out adds one) and whether autovacuum is at it; or gone. Errors: NS404, NS409 lease lost.';
+
+-- supabase/schema/vacuum/freeze_limit.sql
+
+create or replace function nightshift.freeze_limit(kind text)
+returns bigint
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  -- From there on Postgres reads the whole table when it is vacuumed, and a little later autovacuum comes and gives way to nobody.
+  select least(
+    current_setting(format('vacuum_%sfreeze_table_age', freeze_limit.kind))::bigint,
+    (0.75 * current_setting(format('autovacuum_%sfreeze_max_age', freeze_limit.kind))::bigint)::bigint
+  );
+$$;
+
+comment on function nightshift.freeze_limit is
+  'The age in transactions (kind: an empty text) or in multixacts (kind: multixact_) from which on a vacuum of a table freezes its old rows.';
+
+-- supabase/schema/vacuum/may_vacuum.sql
+
+create or replace function nightshift.may_vacuum(role_name name, relation regclass)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select nightshift.may_refresh(may_vacuum.role_name, may_vacuum.relation)
+    or exists (
+      select from pg_catalog.pg_database d
+      where d.datname = current_database() and pg_has_role(may_vacuum.role_name, d.datdba, 'usage')
+    );
+$$;
+
+comment on function nightshift.may_vacuum is
+  'Whether a role may vacuum a table: it has the rights of its owner or of the owner of the database, or holds MAINTAIN on it, which exists since Postgres 17.';
+
+-- supabase/schema/vacuum/plan_table_vacuum.sql
+
+create or replace function nightshift.plan_table_vacuum(run_id uuid, fence bigint, only_tables text[] default null)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '50s'
+set jit = off
+as $$
+declare
+  run nightshift.runs := nightshift.check_lease(run_id, fence);
+begin
+  perform nightshift.require_tables(only_tables);
+  return jsonb_build_object(
+    'tables', nightshift.tables_to_vacuum(only_tables),
+    -- One that has lasted for minutes is not likely to be over when the vacuum is.
+    'heldBy', nightshift.xmin_holder(now() - interval '5 minutes')
+  );
+end;
+$$;
+
+comment on function nightshift.plan_table_vacuum is
+  '{tables: what the run is to vacuum, in this order (see tables_to_vacuum); heldBy: who has kept dead rows from being removed for five minutes or longer (see xmin_holder), or null}. only_tables: names as SQL writes them, vacuumed whether it is due or not. Errors: NS404 for a name without a table, NS409 lease lost, NS424 no statistics.';
+
+-- supabase/schema/vacuum/preview_table_vacuum.sql
+
+create or replace function nightshift.preview_table_vacuum(as_of timestamptz default now())
+returns jsonb
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '50s'
+set jit = off
+as $$
+  select nightshift.tables_to_vacuum(null, preview_table_vacuum.as_of);
+$$;
+
+comment on function nightshift.preview_table_vacuum is
+  'What the next run of table-vacuum would vacuum, and why, as one JSON array: see describe_vacuum_state.';
+
+-- supabase/schema/vacuum/purged_tables.sql
+
+create or replace function nightshift.purged_tables(as_of timestamptz default now())
+returns table (relation oid, purged_at timestamptz)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select b.relation, max(coalesce(r.finished_at, r.heartbeat_at))
+  from nightshift.runs r
+  cross join lateral jsonb_each(r.progress -> 'steps') s(name, step)
+  cross join lateral (
+    select s.name where coalesce((s.step ->> 'rowsPurged')::bigint, 0) > 0
+    union
+    select jsonb_object_keys(s.step -> 'children')
+    -- To set a reference to null leaves a dead row as well.
+    union
+    select jsonb_object_keys(s.step -> 'released')
+  ) t(name)
+  cross join lateral nightshift.partitions_below(to_regclass(t.name)) b(relation)
+  where r.job = 'retention-purge' and not r.dry_run
+    and r.started_at > purged_tables.as_of - interval '2 days'
+    and to_regclass(t.name) is not null
+  group by b.relation;
+$$;
+
+comment on function nightshift.purged_tables is
+  'The tables from which purges of the last two days took rows, or in which they released references, with their partitions, and when.';
+
+-- supabase/schema/vacuum/require_tables.sql
+
+create or replace function nightshift.require_tables(names text[])
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  unknown text;
+begin
+  select string_agg(o, ', ') into unknown
+  from unnest(names) o
+  where not exists (
+    select from pg_catalog.pg_class c where c.oid = nightshift.find_relation(o) and c.relkind in ('r', 'p', 'm') and c.relpersistence <> 't'
+  );
+  if unknown is not null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no such table: %s', unknown),
+      hint = 'Name tables and materialized views as SQL does: with their schema, unless it is public, and in quotes where SQL needs them, like public."Orders".';
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_tables is 'Raises NS404 for names, as SQL writes them, of which there is no table or materialized view.';
+
+-- supabase/schema/vacuum/tables_to_vacuum.sql
+
+create or replace function nightshift.tables_to_vacuum(only_tables text[] default null, as_of timestamptz default now())
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_agg(d.document order by
+    -- After purges first: nothing else leaves so many dead rows at once.
+    (d.document ->> 'purged')::boolean desc, d.document ->> 'reason' = 'freeze' desc, d.dead_rows desc, d.document ->> 'table'), '[]')
+  from (
+    select nightshift.describe_vacuum_state(s.relation, tables_to_vacuum.as_of) as document, s.dead_rows
+    from nightshift.vacuum_states(
+      (select array_agg(nightshift.find_relation(o)::oid) from unnest(tables_to_vacuum.only_tables) o), tables_to_vacuum.as_of
+    ) s
+  ) d
+  where d.document is not null;
+$$;
+
+comment on function nightshift.tables_to_vacuum is
+  'The tables that a vacuum is due for, or those named, each as describe_vacuum_state has it, in the order in which a run vacuums them.';
+
+-- supabase/schema/vacuum/vacuum_statement.sql
+
+create or replace function nightshift.vacuum_statement(relation oid)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when c.relkind = 'p' then format('analyze (skip_locked) %s%I.%I',
+      -- Earlier versions know no word for it, and analyze the partitions as well.
+      case when current_setting('server_version_num')::integer >= 180000 then 'only ' end, n.nspname, c.relname)
+    -- To give the end of a file back, it would lock out readers, on a standby for as long as they run.
+    else format('vacuum (analyze, skip_locked, truncate false) %I.%I', n.nspname, c.relname)
+  end
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where c.oid = vacuum_statement.relation;
+$$;
+
+comment on function nightshift.vacuum_statement is
+  'The statement that vacuums a table or analyzes a partitioned one, for the direct connection. Postgres runs what belongs to a table, such as the expression of an index, with the rights of its owner, so the name need not be one of trusted_name. Null when it is gone.';
+
+-- supabase/schema/vacuum/vacuum_states.sql
+
+-- Which tables a vacuum is due for, and why.
+-- Why: autovacuum waits for a fifth of a table to be dead, which in a large one it never is on the night of a purge; it never
+--      analyzes a partitioned table; and what it freezes at the last moment it freezes in the middle of the day.
+-- Locks: none, it reads the catalogs and the statistics.
+
+create or replace function nightshift.vacuum_states(only_relations oid[] default null, as_of timestamptz default now())
+returns setof nightshift.vacuum_state
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- Fewer are not worth a vacuum.
+  few constant bigint := 1000;
+begin
+  if not current_setting('track_counts')::boolean then
+    raise exception using
+      errcode = 'NS424',
+      message = 'Postgres counts no dead rows: track_counts is off',
+      hint = 'alter system set track_counts = on; select pg_reload_conf();';
+  end if;
+
+  return query
+  with purged as materialized (
+    select p.relation, p.purged_at from nightshift.purged_tables(vacuum_states.as_of) p
+  ),
+  counted as materialized (
+    select c.oid, c.relkind, format('%I.%I', n.nspname, c.relname) as name,
+      case when c.relkind = 'p' then 0 else pg_stat_get_dead_tuples(c.oid) end as dead,
+      case when c.relkind = 'p' then 0 else pg_stat_get_live_tuples(c.oid) end as live,
+      coalesce(pg_stat_get_dead_tuples(c.reltoastrelid), 0) as toast_dead,
+      coalesce(pg_stat_get_live_tuples(c.reltoastrelid), 0) as toast_live,
+      pg_stat_get_mod_since_analyze(c.oid) as changed,
+      greatest(pg_stat_get_last_vacuum_time(c.oid), pg_stat_get_last_autovacuum_time(c.oid)) as vacuumed_at,
+      greatest(pg_stat_get_last_analyze_time(c.oid), pg_stat_get_last_autoanalyze_time(c.oid)) as analyzed_at,
+      case when c.relkind <> 'p' then greatest(age(c.relfrozenxid), age(t.relfrozenxid)) end as xids,
+      case when c.relkind <> 'p' then greatest(mxid_age(c.relminmxid), mxid_age(t.relminmxid)) end as mxids
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    left join pg_catalog.pg_class t on t.oid = c.reltoastrelid
+    where c.relkind in ('r', 'm', 'p') and c.relpersistence <> 't'
+      and n.nspname not in ('pg_catalog', 'information_schema')
+      and (vacuum_states.only_relations is null or c.oid = any(vacuum_states.only_relations))
+      -- What was retired is read no more, and goes as a whole.
+      and (c.relispartition or c.oid not in (select r.partition from nightshift.retired_partitions r where r.status = 'detached'))
+  ),
+  judged as (
+    select k.*, p.purged_at,
+      case
+        when k.relkind = 'p' then case
+          when not exists (select from pg_catalog.pg_inherits i where i.inhparent = k.oid) then null
+          when k.analyzed_at is null or k.analyzed_at < vacuum_states.as_of - interval '7 days' and exists (
+            select from nightshift.partitions_below(k.oid) b(oid)
+            where b.oid <> k.oid and (
+              pg_stat_get_mod_since_analyze(b.oid) > 0
+              or greatest(pg_stat_get_last_analyze_time(b.oid), pg_stat_get_last_autoanalyze_time(b.oid)) > k.analyzed_at
+            )
+          ) then 'statistics'
+        end
+        when k.xids >= nightshift.freeze_limit('') or k.mxids >= nightshift.freeze_limit('multixact_') then 'freeze'
+        when p.purged_at > coalesce(k.vacuumed_at, '-infinity') and greatest(k.dead, k.toast_dead) >= few then 'purged'
+        when k.dead >= greatest(few, 0.05 * (k.dead + k.live)) or k.toast_dead >= greatest(few, 0.05 * (k.toast_dead + k.toast_live))
+          then 'dead_rows'
+        when k.changed >= greatest(few, 0.1 * k.live) then 'statistics'
+      end as reason
+    from counted k
+    left join purged p on p.relation = k.oid
+  )
+  select j.oid, j.name, j.relkind, j.dead + j.toast_dead, j.live, j.changed, greatest(j.xids, j.mxids)::bigint, j.reason, j.purged_at
+  from judged j
+  where vacuum_states.only_relations is not null
+    -- Supabase and the authors of extensions see to theirs.
+    or j.reason is not null and nightshift.advice_for_supabase_table(j.oid) is null;
+end;
+$$;
+
+comment on function nightshift.vacuum_states is
+  'The tables, partitioned tables and materialized views that a vacuum is due for, or those asked for, due or not. dead_rows: with those of TOAST. reason: freeze (transactions or multixacts as old as freeze_limit says), purged (1,000 dead rows since the last vacuum, in a table that a purge took rows from), dead_rows (5 percent and at least 1,000), statistics (10 percent and at least 1,000 rows changed since the last ANALYZE; a partitioned table: never analyzed, or not for a week while its partitions changed), null: not due.';
+
+-- supabase/schema/vacuum/vacuuming_session.sql
+
+create or replace function nightshift.vacuuming_session()
+returns integer
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select l.pid
+  from pg_catalog.pg_locks l
+  where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+    and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+    and (l.classid::bigint << 32) | l.objid::bigint = pg_catalog.hashtextextended('nightshift.vacuum', 0);
+$$;
+
+comment on function nightshift.vacuuming_session is
+  'The session that has the turn to vacuum, an advisory lock that it holds until it is done: so there are never two at once. Null for none.';
+
+-- supabase/schema/vacuum/watch_vacuum.sql
+
+create or replace function nightshift.watch_vacuum(run_id uuid, fence bigint, give_up boolean default false)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '8s'
+set jit = off
+as $$
+declare
+  run nightshift.runs := nightshift.extend_lease(run_id, fence);
+  vacuuming integer := nightshift.vacuuming_session();
+  waiting jsonb;
+begin
+  if vacuuming is null then
+    return '{"outcome": "over"}';
+  end if;
+  begin
+    perform nightshift.require_wanted(run);
+  exception
+    when sqlstate 'NS410' then
+      perform pg_cancel_backend(vacuuming);
+      raise;
+  end;
+  select jsonb_build_object('pid', a.pid, 'application', nullif(a.application_name, ''), 'role', a.usename) into waiting
+  from pg_catalog.pg_locks l
+  join pg_catalog.pg_stat_activity a using (pid)
+  where not l.granted and vacuuming = any(pg_blocking_pids(l.pid))
+  limit 1;
+  if waiting is not null or give_up then
+    perform pg_cancel_backend(vacuuming);
+    return jsonb_build_object('outcome', 'cancelled', 'for', waiting);
+  end if;
+  return jsonb_build_object('outcome', 'running', 'pages', p.heap_blks_scanned, 'pagesTotal', p.heap_blks_total)
+    from (select vacuuming as pid) v
+    left join pg_catalog.pg_stat_progress_vacuum p using (pid);
+end;
+$$;
+
+comment on function nightshift.watch_vacuum is
+  'Looks at the vacuum under way, and extends the lease: {outcome: running, pages, pagesTotal: how far it is, null while it analyzes}. Cancels it when someone waits for a lock that it has, as autovacuum gives way, since whoever comes next would queue behind them; or with give_up: {outcome: cancelled, for: {pid, application, role} or null}. {outcome: over} when there is none. Errors: NS409 lease lost; NS410 cancelled or paused, and so is the vacuum.';
+
+-- supabase/schema/vacuum/xmin_holder.sql
+
+-- Who keeps the oldest rows, dead or not, for itself.
+-- Why: VACUUM removes no row that someone may still see, says nothing of it, and ends as if all were well.
+-- Locks: none.
+
+create or replace function nightshift.xmin_holder(before timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object('holder', h.holder, 'xids', h.xids, 'since', h.since, 'fix', h.fix)
+  from (
+    select
+      format('pid %s (%s as %s, %s)', a.pid, coalesce(nullif(a.application_name, ''), 'no application name'), a.usename, a.state) as holder,
+      greatest(age(a.backend_xid), age(a.backend_xmin)) as xids,
+      a.xact_start as since,
+      format(case a.state when 'active' then 'select pg_cancel_backend(%s);' else 'select pg_terminate_backend(%s);' end, a.pid) as fix
+    from pg_catalog.pg_stat_activity a
+    where a.datname = current_database() and a.backend_type = 'client backend' and a.pid <> pg_backend_pid()
+      and not exists (select from pg_catalog.pg_stat_progress_vacuum v where v.pid = a.pid)
+    union all
+    select format('the standby %s, whose queries hold back vacuum', coalesce(nullif(s.application_name, ''), s.pid::text)),
+      age(s.backend_xmin), s.backend_start, '-- on the standby: end its oldest query, or set hot_standby_feedback = off'
+    from pg_catalog.pg_stat_replication s
+    union all
+    select format('the prepared transaction %s of %s', p.gid, p.owner), age(p.transaction), p.prepared, format('rollback prepared %L;', p.gid)
+    from pg_catalog.pg_prepared_xacts p
+    where p.database = current_database()
+    union all
+    select format('the replication slot %s', s.slot_name), age(s.xmin), '-infinity', format('select pg_drop_replication_slot(%L);', s.slot_name)
+    from pg_catalog.pg_replication_slots s
+  ) h
+  where h.xids is not null and h.since < xmin_holder.before
+  order by h.xids desc
+  limit 1;
+$$;
+
+comment on function nightshift.xmin_holder is
+  'Who has kept dead rows from being removed since before a time: {holder: in words, without its query; xids: by how many transactions; since; fix}, the one that goes back furthest; null for nobody, and for sessions that we may not see.';
+
 -- supabase/schema/health/checks/backlog_age.sql
 
 -- Health check backlog_age: how long the oldest row of each retention policy has been due.
@@ -21802,6 +22348,10 @@ select nightshift.declare_job('view-refresh', policies => 'nightshift.refresh_po
 
 select nightshift.declare_job('retention-purge', policies => 'nightshift.retention_policies');
 
+-- supabase/schema/vacuum/job.sql
+
+select nightshift.declare_job('table-vacuum');
+
 -- supabase/schema/access/rights.sql
 
 -- Who may do what, in one place: nobody but the roles named here may use, call, read or write anything.
@@ -21827,20 +22377,22 @@ revoke all on type nightshift.moved_row from public;
 revoke all on type nightshift.released_row from public;
 revoke all on type nightshift.row_set from public;
 revoke all on type nightshift.soft_delete_rules from public;
+revoke all on type nightshift.vacuum_state from public;
 
 grant usage on schema nightshift to service_role, nightshift_runner;
 
 -- Jobs, and how they and the database are. The holder of a runner's token can do nothing that tonight's run would not do.
 grant execute on function
-  nightshift.begin_detach, nightshift.begin_run, nightshift.cancel_run, nightshift.check_health, nightshift.create_partitions,
+  nightshift.begin_detach, nightshift.begin_run, nightshift.begin_vacuum, nightshift.cancel_run, nightshift.check_health, nightshift.create_partitions,
   nightshift.describe_installation, nightshift.describe_jobs, nightshift.drop_retired_partitions,
-  nightshift.exclude_from_default, nightshift.find_run, nightshift.finish_detach, nightshift.finish_run, nightshift.get_health, nightshift.get_run,
+  nightshift.exclude_from_default, nightshift.find_run, nightshift.finish_detach, nightshift.finish_run,
+  nightshift.finish_vacuum, nightshift.get_health, nightshift.get_run,
   nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
   nightshift.list_retention_policies, nightshift.list_runs, nightshift.measure_default_partition,
   nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
-  nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_retirement, nightshift.purge_batch,
+  nightshift.plan_table_vacuum, nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_table_vacuum, nightshift.preview_retirement, nightshift.purge_batch,
   nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.resume_run,
-  nightshift.retire_partitions, nightshift.validate_default
+  nightshift.retire_partitions, nightshift.validate_default, nightshift.watch_vacuum
 to service_role, nightshift_runner;
 
 -- Policies, pauses, thresholds and what undoes a run: these decide what may go, so they are for people.
@@ -21881,32 +22433,33 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '85f149d17da124d2661f133757fc49f2aa6cde994782a3b0e5a069183dc2e744', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f5dc64fbc88491401a04dbf9b13e72517bf4a7a43cbfa193d3c807efec647c1f', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,
-  apply_brake, are_related, assess_health, assess_partitions, assess_view, begin_detach, begin_run, bound_of_time,
-  brake, call_for_role, called_functions, calling_user, can_be_referenced, cancel_run, cancellation, cascade_keys,
-  check_health, check_lease, check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy,
-  check_release, check_retention_policy, check_soft_delete, child_condition, child_steps, children_of_slice,
-  choose_due_rows, code_in_context, column_definition_type, column_type, columns_named, columns_referred,
-  comparison_operator, composite_types, condition_in_sql, constant_default, copy_after_attach, copy_grants,
-  copy_settings, count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows, counted,
-  counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions, database_sizes,
-  ddl_step, dead_rows, declare_cascades, declare_health_check, declare_job, declare_keys, declared_since,
-  default_exclusions, delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_parent, deleted_since,
-  deleted_so_far, deletion_actor, deletion_events, deletion_events_default, deletion_hash, deletion_operation,
-  deletion_stats, deletions_since, describe_busy, describe_ddl_failure, describe_declaration, describe_declared_policy,
-  describe_delete_triggers, describe_failure, describe_health_check, describe_holders, describe_holding_keys,
-  describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
-  describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
-  describe_run, describe_view, disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions,
-  due_by_marker, due_condition, duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete,
-  encrypt_deletion_events, estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure, extend_lease,
-  fates_of, fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with,
-  find_refresh, find_refresh_policy, find_relation, find_released_rows, find_rows, find_run, find_stranger, find_view,
-  finish_detach, finish_run, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows,
-  follow_released, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name,
+  apply_brake, are_related, assess_health, assess_partitions, assess_view, begin_detach, begin_run, begin_vacuum,
+  bound_of_time, brake, call_for_role, called_functions, calling_user, can_be_referenced, cancel_run, cancellation,
+  cascade_keys, check_health, check_lease, check_partition_policy, check_partition_sizes, check_purgeable,
+  check_refresh_policy, check_release, check_retention_policy, check_soft_delete, child_condition, child_steps,
+  children_of_slice, choose_due_rows, code_in_context, column_definition_type, column_type, columns_named,
+  columns_referred, comparison_operator, composite_types, condition_in_sql, constant_default, copy_after_attach,
+  copy_grants, copy_settings, count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows,
+  counted, counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions,
+  database_sizes, ddl_step, dead_rows, declare_cascades, declare_health_check, declare_job, declare_keys,
+  declared_since, default_exclusions, delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_parent,
+  deleted_since, deleted_so_far, deletion_actor, deletion_events, deletion_events_default, deletion_hash,
+  deletion_operation, deletion_stats, deletions_since, describe_busy, describe_ddl_failure, describe_declaration,
+  describe_declared_policy, describe_delete_triggers, describe_failure, describe_health_check, describe_holders,
+  describe_holding_keys, describe_installation, describe_jobs, describe_leftovers, describe_needs,
+  describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
+  describe_retention_policy, describe_retired, describe_run, describe_vacuum_state, describe_view, disable_soft_delete,
+  drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition, duplicates_query,
+  edges_to_children, edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_rows,
+  exclude_from_default, exclusion_of, explain_attach_failure, extend_lease, fates_of, fences, find_covered_rows,
+  find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy,
+  find_relation, find_released_rows, find_rows, find_run, find_stranger, find_view, finish_detach, finish_run,
+  finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released,
+  follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name, freeze_limit,
   get_health, get_run, gone_of, grant_of_refresh, guard_child, guard_steps, hand_over, has_due_rows,
   health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
   health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
@@ -21925,7 +22478,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   keys_to_parents, known_decisions, last_health_levels, leaf_relations, left_alone, level_rank, list_deletion_events,
   list_partition_policies, list_refresh_policies, list_retention_policies, list_runs, lock_for_change, lock_holder,
   lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs, marker_is_indexed, marker_walk,
-  may_be_left_alone, may_exceed, may_go_unseen, may_refresh, measure_backlog, measure_children,
+  may_be_left_alone, may_exceed, may_go_unseen, may_refresh, may_vacuum, measure_backlog, measure_children,
   measure_default_partition, measure_for_run, measure_leaves, measure_references, measure_retention_backlog,
   measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
   name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
@@ -21934,33 +22487,34 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
   partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
   pause, pgcrypto_function, place_in_code, plan_delete, plan_partition_maintenance, plan_restore, plan_retention_purge,
-  plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement,
-  purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released,
-  purge_slices, purge_steps, purge_waits, put_active, put_off, raise_conflict, reach_rows, read_as_caller,
-  read_partitions, read_pressure, reasons_of, reattach_partition, record_batch, record_deletions,
-  record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
-  reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
-  refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables,
-  release_default, released_row, remember_held, remove_health_threshold, remove_partition_policy,
-  remove_refresh_policy, remove_retention_policy, require_call, require_checked_keys, require_few_due,
-  require_health_checks, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
-  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
-  require_period, require_referencing_indexes, require_refresh_policies, require_replica_identity,
-  require_retention_policies, require_statistics, require_trusted, require_trusted_keys, require_unrestricted,
-  require_wanted, require_within_brake, resolve_references, restore, restore_keys, restore_operation, restore_since,
-  restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings,
-  retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_of_operation,
-  run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, seal, seal_deletion_event,
-  secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings, settle_key, settle_owner,
-  settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies,
-  soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view,
-  soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released, subtract_held,
-  subtract_row_sets, take_pending, time_of_number, trim_runs, trim_view_refreshes, trusted_name, trusted_names,
-  trusted_operator, unique_conflicts, unmute_triggers, unpause, unreferenced_condition, untrusted_in_condition,
-  user_functions, users_of, usual_gap, usual_partition, validate_default, view_of, view_reads, view_refreshes,
-  view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake,
-  warn_of_replica_identity, warnings_of_purge, way_into_leaf, what_changed, why_not_drop, why_not_retire,
-  why_not_retire_so_many, why_not_sealed, without_replica_identity
+  plan_table_vacuum, plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge,
+  preview_retirement, preview_table_vacuum, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys,
+  purge_order, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, purged_tables, put_active,
+  put_off, raise_conflict, reach_rows, read_as_caller, read_partitions, read_pressure, reasons_of, reattach_partition,
+  record_batch, record_deletions, record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows,
+  redundant_indexes, reference_join, reference_tree, references_condition, referencing_keys, referred_tables,
+  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
+  related_policies, related_tables, release_default, released_row, remember_held, remove_health_threshold,
+  remove_partition_policy, remove_refresh_policy, remove_retention_policy, require_call, require_checked_keys,
+  require_few_due, require_health_checks, require_known_names, require_marker_index, require_no_rule,
+  require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership,
+  require_partition_policies, require_period, require_referencing_indexes, require_refresh_policies,
+  require_replica_identity, require_retention_policies, require_statistics, require_tables, require_trusted,
+  require_trusted_keys, require_unrestricted, require_wanted, require_within_brake, resolve_references, restore,
+  restore_keys, restore_operation, restore_since, restricting_keys, restricting_rows, resume_run, retention_keys,
+  retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions,
+  reveal_deletion_event, row_set, rows_of_operation, run_by_hand, run_health_check, runs, sample_due_rows, scan_of,
+  scan_time_of, seal, seal_deletion_event, secure_partition, secure_partitions, set_health_threshold, sets_to_remember,
+  settings, settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
+  soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
+  soft_delete_view, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released,
+  subtract_held, subtract_row_sets, tables_to_vacuum, take_pending, time_of_number, trim_runs, trim_view_refreshes,
+  trusted_name, trusted_names, trusted_operator, unique_conflicts, unmute_triggers, unpause, unreferenced_condition,
+  untrusted_in_condition, user_functions, users_of, usual_gap, usual_partition, vacuum_state, vacuum_statement,
+  vacuum_states, vacuuming_session, validate_default, view_of, view_reads, view_refreshes, view_state, views_below,
+  views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge,
+  watch_vacuum, way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed,
+  without_replica_identity, xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -21,20 +21,22 @@ revoke all on type nightshift.moved_row from public;
 revoke all on type nightshift.released_row from public;
 revoke all on type nightshift.row_set from public;
 revoke all on type nightshift.soft_delete_rules from public;
+revoke all on type nightshift.vacuum_state from public;
 
 grant usage on schema nightshift to service_role, nightshift_runner;
 
 -- Jobs, and how they and the database are. The holder of a runner's token can do nothing that tonight's run would not do.
 grant execute on function
-  nightshift.begin_detach, nightshift.begin_run, nightshift.cancel_run, nightshift.check_health, nightshift.create_partitions,
+  nightshift.begin_detach, nightshift.begin_run, nightshift.begin_vacuum, nightshift.cancel_run, nightshift.check_health, nightshift.create_partitions,
   nightshift.describe_installation, nightshift.describe_jobs, nightshift.drop_retired_partitions,
-  nightshift.exclude_from_default, nightshift.find_run, nightshift.finish_detach, nightshift.finish_run, nightshift.get_health, nightshift.get_run,
+  nightshift.exclude_from_default, nightshift.find_run, nightshift.finish_detach, nightshift.finish_run,
+  nightshift.finish_vacuum, nightshift.get_health, nightshift.get_run,
   nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
   nightshift.list_retention_policies, nightshift.list_runs, nightshift.measure_default_partition,
   nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
-  nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_retirement, nightshift.purge_batch,
+  nightshift.plan_table_vacuum, nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_table_vacuum, nightshift.preview_retirement, nightshift.purge_batch,
   nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.resume_run,
-  nightshift.retire_partitions, nightshift.validate_default
+  nightshift.retire_partitions, nightshift.validate_default, nightshift.watch_vacuum
 to service_role, nightshift_runner;
 
 -- Policies, pauses, thresholds and what undoes a run: these decide what may go, so they are for people.

@@ -123,6 +123,7 @@ export function stepOfVacuumed(
       status: 'blocked',
       reason: 'held',
       detail: `${deadRowsAfter} dead rows stay, because ${heldBy.holder} may still see them`,
+      heldBy,
       fixes: [{ subject: table, fix: heldBy.fix }],
       ...figures,
     };
@@ -184,12 +185,11 @@ export function reportOf(
   steps: readonly VacuumStep[],
   { dryRun, heldBy }: { dryRun: boolean; heldBy: Holder | null },
 ): VacuumReport {
-  const isHeld = steps.some(({ reason }) => reason === 'held');
   return {
     dryRun,
     tablesVacuumed: steps.filter(({ status }) => status === 'vacuumed').length,
     deadRowsRemoved: removedBy(steps),
-    heldBy: dryRun || isHeld ? heldBy : null,
+    heldBy: steps.find((step) => step.heldBy)?.heldBy ?? heldBy,
     steps: [...steps],
   };
 }

@@ -130,6 +130,7 @@ export interface VacuumStep {
   deadRowsAfter?: number;
   freezeAgeBefore: number | null;
   freezeAgeAfter?: number | null;
+  heldBy?: Holder;
   error?: ErrorDocument;
   fixes: Fix[];
 }
@@ -138,7 +139,7 @@ export interface VacuumReport {
   dryRun: boolean;
   tablesVacuumed: number;
   deadRowsRemoved: number;
-  /** Who keeps dead rows from being removed. */
+  /** Who has kept dead rows from being removed, for minutes or during this run. */
   heldBy: Holder | null;
   /** In the order of their turns. */
   steps: VacuumStep[];

@@ -128,10 +128,10 @@ async function watch(
       onProgress({ subject: table, unit: 'pages', done, total: seen.pagesTotal });
     }
   } catch (thrown) {
-    // The statement goes on without being seen, or was cancelled with the run; what follows it meets the same trouble.
-    const error = toNightshiftError(thrown);
-    if (!isStop(error))
-      log.warn('A vacuum could not be looked at', { table, error: error.describe() });
+    // It was cancelled with the run, or goes on without being seen; what follows it meets the same trouble.
+    if (isStop(thrown)) return undefined;
+    const error = toNightshiftError(thrown).describe();
+    log.warn('A vacuum could not be looked at', { table, error });
   }
   return undefined;
 }

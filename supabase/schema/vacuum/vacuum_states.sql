@@ -47,16 +47,14 @@ begin
   judged as (
     select k.*, p.purged_at,
       case
-        when k.relkind = 'p' then case
-          when not exists (select from pg_catalog.pg_inherits i where i.inhparent = k.oid) then null
-          when k.analyzed_at is null or k.analyzed_at < vacuum_states.as_of - interval '7 days' and exists (
-            select from nightshift.partitions_below(k.oid) b(oid)
-            where b.oid <> k.oid and (
+        when k.relkind = 'p' then case when exists (
+          select from nightshift.partitions_below(k.oid) b(oid)
+          where b.oid <> k.oid and case when k.analyzed_at is null then pg_stat_get_live_tuples(b.oid) > 0
+            else k.analyzed_at < vacuum_states.as_of - interval '7 days' and (
               pg_stat_get_mod_since_analyze(b.oid) > 0
               or greatest(pg_stat_get_last_analyze_time(b.oid), pg_stat_get_last_autoanalyze_time(b.oid)) > k.analyzed_at
-            )
-          ) then 'statistics'
-        end
+            ) end
+        ) then 'statistics' end
         when k.xids >= nightshift.freeze_limit('') or k.mxids >= nightshift.freeze_limit('multixact_') then 'freeze'
         when p.purged_at > coalesce(k.vacuumed_at, '-infinity') and greatest(k.dead, k.toast_dead) >= few then 'purged'
         when k.dead >= greatest(few, 0.05 * (k.dead + k.live)) or k.toast_dead >= greatest(few, 0.05 * (k.toast_dead + k.toast_live))
@@ -75,4 +73,4 @@ end;
 $$;
 
 comment on function nightshift.vacuum_states is
-  'The tables, partitioned tables and materialized views that a vacuum is due for, or those asked for, due or not. dead_rows: with those of TOAST. reason: freeze (transactions or multixacts as old as freeze_limit says), purged (1,000 dead rows since the last vacuum, in a table that a purge took rows from), dead_rows (5 percent and at least 1,000), statistics (10 percent and at least 1,000 rows changed since the last ANALYZE; a partitioned table: never analyzed, or not for a week while its partitions changed), null: not due.';
+  'The tables, partitioned tables and materialized views that a vacuum is due for, or those asked for, due or not. dead_rows: with those of TOAST. reason: freeze (transactions or multixacts as old as freeze_limit says), purged (1,000 dead rows since the last vacuum, in a table that a purge took rows from), dead_rows (5 percent and at least 1,000), statistics (10 percent and at least 1,000 rows changed since the last ANALYZE; a partitioned table with rows: never analyzed, or not for a week while its partitions changed), null: not due.';

@@ -17,6 +17,7 @@ const callable = [
   'alter_retention_policy',
   'begin_detach',
   'begin_run',
+  'begin_vacuum',
   'cancel_run',
   'check_health',
   'check_partition_sizes',
@@ -32,6 +33,7 @@ const callable = [
   'find_run',
   'finish_detach',
   'finish_run',
+  'finish_vacuum',
   'get_health',
   'get_run',
   'heartbeat_run',
@@ -49,9 +51,11 @@ const callable = [
   'plan_partition_maintenance',
   'plan_restore',
   'plan_retention_purge',
+  'plan_table_vacuum',
   'plan_view_refresh',
   'preview_retention_purge',
   'preview_retirement',
+  'preview_table_vacuum',
   'purge_batch',
   'put_active',
   'reattach_partition',
@@ -72,6 +76,7 @@ const callable = [
   'soft_delete_where',
   'unpause',
   'validate_default',
+  'watch_vacuum',
 ];
 
 /** Of these, what nightshift_runner may not, and why: all others are for it as well. */

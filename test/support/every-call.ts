@@ -37,6 +37,7 @@ export function callsOverTheApi(leaseOf: (job: string) => object): Record<string
   const purge = leaseOf('retention-purge');
   const partitions = leaseOf('partition-maintenance');
   const refresh = leaseOf('view-refresh');
+  const vacuum = leaseOf('table-vacuum');
   const health = leaseOf('health-check');
   const run_id = 'run_id' in health ? health.run_id : undefined;
   const operation = '01900000-0000-7000-8000-000000000000';
@@ -69,6 +70,11 @@ export function callsOverTheApi(leaseOf: (job: string) => object): Record<string
       duration_ms: 1,
       error: {},
     },
+    plan_table_vacuum: vacuum,
+    preview_table_vacuum: {},
+    begin_vacuum: { ...vacuum, table_name: 'app.items' },
+    watch_vacuum: vacuum,
+    finish_vacuum: { ...vacuum, table_name: 'app.items' },
     check_health: health,
     get_health: {},
     enable_soft_delete: { relation: 'app.items' },

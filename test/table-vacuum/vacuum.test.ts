@@ -20,21 +20,20 @@ describe('dead rows', () => {
   it('are removed, and the report has their number before and after; the file keeps its size', async () => {
     await createTable(db.sql, 'app."Dead ""rows"""');
     await createTable(db.sql, 'app.few', { dead: 100 });
-    await db.sql`delete from app."Dead ""rows""" where id > 3900`;
     const before = await pagesOf('app."Dead ""rows"""');
 
     const first = await runVacuum(db);
     expect(first.run).toMatchObject({ status: 'succeeded', error: null });
     expect(first.report).toMatchObject({
       tablesVacuumed: 1,
-      deadRowsRemoved: 2_100,
+      deadRowsRemoved: 2_000,
       heldBy: null,
       steps: [
         {
           table: 'app."Dead ""rows"""',
           status: 'vacuumed',
           reason: 'dead_rows',
-          deadRowsBefore: 2_100,
+          deadRowsBefore: 2_000,
           deadRowsAfter: 0,
         },
       ],
@@ -51,10 +50,10 @@ describe('dead rows', () => {
     await db.sql.unsafe(`
       create table app.orders (id integer primary key, deleted_at timestamptz) with (autovacuum_enabled = false);
       create index on app.orders (deleted_at);
-      insert into app.orders select g, case when g <= 1200 then now() - interval '40 days' end from generate_series(1, 30000) g;
+      insert into app.orders select g, case when g <= 1200 then now() - interval '40 days' end from generate_series(1, 25000) g;
       create table app.lines (id integer primary key, order_id integer references app.orders) with (autovacuum_enabled = false);
       create index on app.lines (order_id);
-      insert into app.lines select g, g from generate_series(1, 30000) g;
+      insert into app.lines select g, g from generate_series(1, 25000) g;
       select nightshift.add_retention_policy('app.orders', '30 days', with_children => array['app.lines'], max_fraction => 1);
       select pg_stat_force_next_flush();`);
     await db.sql`vacuum analyze app.orders, app.lines`;

@@ -1530,7 +1530,9 @@ export type Database = {
         Returns: Json
       }
       describe_vacuum_state: {
-        Args: { as_of?: string; relation: unknown }
+        Args: {
+          state: Database["nightshift"]["CompositeTypes"]["vacuum_state"]
+        }
         Returns: Json
       }
       describe_view: {

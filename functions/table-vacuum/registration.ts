@@ -7,7 +7,7 @@ export const registration = {
   loadPresenter: () => import('../../cli/present/table-vacuum.ts'),
   parameters: {
     // After the purge and the refreshes, which leave the dead rows.
-    'schedule-table-vacuum': 'cron(0 3 * * ? *)',
+    'schedule-table-vacuum': 'cron(45 2 * * ? *)',
     // Seconds since a run last did its work: the longest gap of the schedule plus two hours, 26 hours for a daily one.
     'missed-after-table-vacuum': '93600',
   },

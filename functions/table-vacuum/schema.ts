@@ -50,7 +50,6 @@ export const vacuumPlan = z.object({
   /** Who has kept dead rows from being removed for minutes. */
   heldBy: holder.nullable(),
 });
-export type VacuumPlan = z.output<typeof vacuumPlan>;
 
 export const beginVacuumAnswer = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('ready'), statement: z.string() }),

@@ -19231,7 +19231,7 @@ begin
   if run.dry_run then
     raise exception using errcode = 'NS422', message = 'A dry run vacuums nothing', hint = 'Begin a run without dry_run.';
   end if;
-  state := nightshift.describe_vacuum_state(relation);
+  select nightshift.describe_vacuum_state(s) into state from nightshift.vacuum_states(array[relation::oid]) s;
   if state is null then
     return '{"outcome": "gone"}';
   end if;
@@ -19253,7 +19253,7 @@ comment on function nightshift.begin_vacuum is
 
 -- supabase/schema/vacuum/describe_vacuum_state.sql
 
-create or replace function nightshift.describe_vacuum_state(relation oid, as_of timestamptz default now())
+create or replace function nightshift.describe_vacuum_state(state nightshift.vacuum_state)
 returns jsonb
 language sql
 stable
@@ -19289,7 +19289,8 @@ as $$
     'mayVacuum', nightshift.may_vacuum(current_user, s.relation),
     'purged', s.purged_at is not null
   )
-  from nightshift.vacuum_states(array[describe_vacuum_state.relation], describe_vacuum_state.as_of) s;
+  from (select (describe_vacuum_state.state).*) s
+  where s.relation is not null;
 $$;
 
 comment on function nightshift.describe_vacuum_state is
@@ -19511,12 +19512,11 @@ as $$
     -- After purges first: nothing else leaves so many dead rows at once.
     (d.document ->> 'purged')::boolean desc, d.document ->> 'reason' = 'freeze' desc, d.dead_rows desc, d.document ->> 'table'), '[]')
   from (
-    select nightshift.describe_vacuum_state(s.relation, tables_to_vacuum.as_of) as document, s.dead_rows
+    select nightshift.describe_vacuum_state(s) as document, s.dead_rows
     from nightshift.vacuum_states(
       (select array_agg(nightshift.find_relation(o)::oid) from unnest(tables_to_vacuum.only_tables) o), tables_to_vacuum.as_of
     ) s
-  ) d
-  where d.document is not null;
+  ) d;
 $$;
 
 comment on function nightshift.tables_to_vacuum is
@@ -22431,7 +22431,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '0bc574af1e3e42dd202bc48bb42a889ee721ef41371b05b8c6e784cc98ea53dc', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '93c436602c7bc721b0043b08237e37a4a148499c317b6c010b815d9d71edbf18', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,

@@ -18,7 +18,7 @@ begin
   if run.dry_run then
     raise exception using errcode = 'NS422', message = 'A dry run vacuums nothing', hint = 'Begin a run without dry_run.';
   end if;
-  state := nightshift.describe_vacuum_state(relation);
+  select nightshift.describe_vacuum_state(s) into state from nightshift.vacuum_states(array[relation::oid]) s;
   if state is null then
     return '{"outcome": "gone"}';
   end if;

@@ -1,4 +1,4 @@
-create or replace function nightshift.describe_vacuum_state(relation oid, as_of timestamptz default now())
+create or replace function nightshift.describe_vacuum_state(state nightshift.vacuum_state)
 returns jsonb
 language sql
 stable
@@ -34,7 +34,8 @@ as $$
     'mayVacuum', nightshift.may_vacuum(current_user, s.relation),
     'purged', s.purged_at is not null
   )
-  from nightshift.vacuum_states(array[describe_vacuum_state.relation], describe_vacuum_state.as_of) s;
+  from (select (describe_vacuum_state.state).*) s
+  where s.relation is not null;
 $$;
 
 comment on function nightshift.describe_vacuum_state is

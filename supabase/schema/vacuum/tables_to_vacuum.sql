@@ -8,12 +8,11 @@ as $$
     -- After purges first: nothing else leaves so many dead rows at once.
     (d.document ->> 'purged')::boolean desc, d.document ->> 'reason' = 'freeze' desc, d.dead_rows desc, d.document ->> 'table'), '[]')
   from (
-    select nightshift.describe_vacuum_state(s.relation, tables_to_vacuum.as_of) as document, s.dead_rows
+    select nightshift.describe_vacuum_state(s) as document, s.dead_rows
     from nightshift.vacuum_states(
       (select array_agg(nightshift.find_relation(o)::oid) from unnest(tables_to_vacuum.only_tables) o), tables_to_vacuum.as_of
     ) s
-  ) d
-  where d.document is not null;
+  ) d;
 $$;
 
 comment on function nightshift.tables_to_vacuum is

@@ -1,8 +1,11 @@
+import { styleText } from 'node:util';
 import { repeatLook } from '../../functions/_shared/errors.ts';
 import {
   type Holder,
   listOfTableFacts,
+  listOfVacuumPolicies,
   type TableFacts,
+  type VacuumPolicy,
   type VacuumReport,
 } from '../../functions/table-vacuum/schema.ts';
 import { table } from '../table.ts';
@@ -12,6 +15,12 @@ import type { Presenter } from './presenter.ts';
 export const presenter: Presenter<VacuumReport> = {
   title: 'Vacuum',
   showReport,
+  policies: async (rpc) => {
+    const document = await rpc.call('list_vacuum_policies', {}, listOfVacuumPolicies, {
+      retry: repeatLook,
+    });
+    return { document, show: () => showPolicies(document) };
+  },
   plan: async (rpc) => {
     const document = await rpc.call('preview_table_vacuum', {}, listOfTableFacts, {
       retry: repeatLook,
@@ -19,6 +28,19 @@ export const presenter: Presenter<VacuumReport> = {
     return { document, show: () => showPlan(document) };
   },
 };
+
+function showPolicies(policies: readonly VacuumPolicy[]): void {
+  if (policies.length === 0) {
+    say('No vacuum policy, and none is needed: every table is vacuumed when it is due.');
+    return;
+  }
+  const rows = policies.map(({ table: name, maxDeadFraction, enabled, gone }) => [
+    name,
+    maxDeadFraction === null ? 'as usual' : `${Number((100 * maxDeadFraction).toFixed(3))} % dead`,
+    gone ? styleText('yellow', 'gone') : enabled ? 'on' : styleText('yellow', 'off'),
+  ]);
+  console.log(table(['table', 'due from', 'policy'], rows, []));
+}
 
 function showPlan(tables: readonly TableFacts[]): void {
   if (tables.length === 0) {

@@ -790,6 +790,33 @@ export type Database = {
         }
         Relationships: []
       }
+      vacuum_policies: {
+        Row: {
+          created_at: string
+          enabled: boolean
+          max_dead_fraction: number | null
+          relation: unknown
+          relation_name: string
+          check_vacuum_policy: undefined | null
+          describe_vacuum_policy: Json | null
+          tables_of_policy: unknown
+        }
+        Insert: {
+          created_at?: string
+          enabled?: boolean
+          max_dead_fraction?: number | null
+          relation: unknown
+          relation_name: string
+        }
+        Update: {
+          created_at?: string
+          enabled?: boolean
+          max_dead_fraction?: number | null
+          relation?: unknown
+          relation_name?: string
+        }
+        Relationships: []
+      }
       view_refreshes: {
         Row: {
           dead_rows: number | null
@@ -907,6 +934,14 @@ export type Database = {
         }
         Returns: Json
       }
+      add_vacuum_policy: {
+        Args: {
+          enabled?: boolean
+          max_dead_fraction?: number
+          relation: unknown
+        }
+        Returns: Json
+      }
       adopt_refresh_policies: {
         Args: {
           allow_blocking?: boolean
@@ -956,6 +991,14 @@ export type Database = {
           relation: unknown
           release?: string[]
           with_children?: string[]
+        }
+        Returns: Json
+      }
+      alter_vacuum_policy: {
+        Args: {
+          enabled?: boolean
+          max_dead_fraction?: number
+          relation: unknown
         }
         Returns: Json
       }
@@ -1134,6 +1177,12 @@ export type Database = {
       check_soft_delete: {
         Args: {
           settings: Database["nightshift"]["Tables"]["soft_delete_tables"]["Row"]
+        }
+        Returns: undefined
+      }
+      check_vacuum_policy: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["vacuum_policies"]["Row"]
         }
         Returns: undefined
       }
@@ -1529,6 +1578,12 @@ export type Database = {
         Args: { run: Database["nightshift"]["Tables"]["runs"]["Row"] }
         Returns: Json
       }
+      describe_vacuum_policy: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["vacuum_policies"]["Row"]
+        }
+        Returns: Json
+      }
       describe_vacuum_state: {
         Args: {
           state: Database["nightshift"]["CompositeTypes"]["vacuum_state"]
@@ -1804,6 +1859,22 @@ export type Database = {
       find_stranger: {
         Args: { relation: unknown }
         Returns: Record<string, unknown>
+      }
+      find_vacuum_policy: {
+        Args: { name: string }
+        Returns: {
+          created_at: string
+          enabled: boolean
+          max_dead_fraction: number | null
+          relation: unknown
+          relation_name: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "vacuum_policies"
+          isOneToOne: true
+          isSetofReturn: false
+        }
       }
       find_view: { Args: { name: string }; Returns: unknown }
       finish_detach: {
@@ -2519,6 +2590,7 @@ export type Database = {
         Returns: Json
       }
       list_runs: { Args: { job?: string; max_runs?: number }; Returns: Json }
+      list_vacuum_policies: { Args: Record<PropertyKey, never>; Returns: Json }
       lock_for_change: {
         Args: { default_partition: unknown; parent: unknown }
         Returns: undefined
@@ -3214,6 +3286,7 @@ export type Database = {
       remove_partition_policy: { Args: { parent: unknown }; Returns: Json }
       remove_refresh_policy: { Args: { view: string }; Returns: Json }
       remove_retention_policy: { Args: { relation: unknown }; Returns: Json }
+      remove_vacuum_policy: { Args: { relation: string }; Returns: Json }
       require_call: { Args: { function_name: unknown }; Returns: undefined }
       require_checked_keys: {
         Args: { parent: unknown; partition: unknown }
@@ -3578,6 +3651,12 @@ export type Database = {
           sets: Database["nightshift"]["CompositeTypes"]["row_set"][]
         }
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+      }
+      tables_of_policy: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["vacuum_policies"]["Row"]
+        }
+        Returns: unknown[]
       }
       tables_to_vacuum: {
         Args: { as_of?: string; only_tables?: string[] }

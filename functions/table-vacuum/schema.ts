@@ -44,6 +44,16 @@ const tableFacts = z.object({
 export type TableFacts = z.output<typeof tableFacts>;
 export const listOfTableFacts = z.array(tableFacts);
 
+export const listOfVacuumPolicies = z.array(
+  z.object({
+    table: z.string(),
+    maxDeadFraction: z.number().nullable(),
+    enabled: z.boolean(),
+    gone: z.boolean(),
+  }),
+);
+export type VacuumPolicy = z.output<typeof listOfVacuumPolicies>[number];
+
 export const vacuumPlan = z.object({
   /** In the order of their turns. */
   tables: listOfTableFacts,

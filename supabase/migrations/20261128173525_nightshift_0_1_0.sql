@@ -868,6 +868,23 @@ $$;
 
 comment on type nightshift.vacuum_state is 'A table as vacuum_states finds it.';
 
+create table if not exists nightshift.vacuum_policies (
+  relation regclass primary key,
+  relation_name text not null,
+  max_dead_fraction numeric check (max_dead_fraction > 0 and max_dead_fraction <= 1),
+  enabled boolean not null default true,
+  created_at timestamptz not null default now()
+);
+
+comment on table nightshift.vacuum_policies is 'One row for each table that Nightshift vacuums otherwise than all others, or not at all.';
+comment on column nightshift.vacuum_policies.relation_name is
+  'The name it had when the policy was declared: a table that was dropped and created anew under this name has the policy again.';
+comment on column nightshift.vacuum_policies.max_dead_fraction is
+  'From which share of dead rows on it is due; null: 0.05, as for all others.';
+comment on column nightshift.vacuum_policies.enabled is 'False: a run vacuums it only when it is asked for it.';
+
+alter table nightshift.vacuum_policies enable row level security;
+
 -- supabase/schema/access/api_roles.sql
 
 create or replace function nightshift.api_roles()
@@ -19209,6 +19226,81 @@ $$;
 comment on function nightshift.why_not_sealed is
   'What keeps the history from being encrypted with a secret of Vault, in words, with the fix; nulls for nothing.';
 
+-- supabase/schema/vacuum/add_vacuum_policy.sql
+
+create or replace function nightshift.add_vacuum_policy(
+  relation regclass,
+  max_dead_fraction numeric default null,
+  enabled boolean default true
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  policy nightshift.vacuum_policies;
+begin
+  policy.relation := add_vacuum_policy.relation;
+  policy.relation_name := add_vacuum_policy.relation::text;
+  policy.max_dead_fraction := add_vacuum_policy.max_dead_fraction;
+  policy.enabled := coalesce(add_vacuum_policy.enabled, true);
+  policy.created_at := now();
+  perform nightshift.check_vacuum_policy(policy);
+  -- One that was left of a table of this name, which is gone.
+  delete from nightshift.vacuum_policies p
+  where p.relation_name = policy.relation_name and not exists (select from pg_catalog.pg_class c where c.oid = p.relation);
+  insert into nightshift.vacuum_policies select policy.* on conflict do nothing;
+  if not found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s has a vacuum policy already', policy.relation),
+      hint = 'Change it with nightshift.alter_vacuum_policy, or remove it first with nightshift.remove_vacuum_policy.';
+  end if;
+  return nightshift.describe_vacuum_policy(policy);
+end;
+$$;
+
+comment on function nightshift.add_vacuum_policy is
+  'Declares that a table, with its partitions, is vacuumed otherwise than all others, which need no policy. max_dead_fraction: from which share of dead rows on it is due, and at least 1,000; null: 0.05. enabled: false leaves it out of every run that is not asked for it by name. Returns the policy. Errors: NS404, NS422, each with a hint that says the fix.';
+
+-- supabase/schema/vacuum/alter_vacuum_policy.sql
+
+create or replace function nightshift.alter_vacuum_policy(
+  relation regclass,
+  max_dead_fraction numeric default null,
+  enabled boolean default null
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  policy nightshift.vacuum_policies := nightshift.find_vacuum_policy(alter_vacuum_policy.relation::text);
+begin
+  if policy.relation is null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no vacuum policy', relation),
+      hint = 'Declare one with nightshift.add_vacuum_policy.';
+  end if;
+  policy.max_dead_fraction := coalesce(alter_vacuum_policy.max_dead_fraction, policy.max_dead_fraction);
+  policy.enabled := coalesce(alter_vacuum_policy.enabled, policy.enabled);
+  perform nightshift.check_vacuum_policy(
+    row(alter_vacuum_policy.relation, policy.relation_name, policy.max_dead_fraction, policy.enabled, policy.created_at));
+  update nightshift.vacuum_policies p
+  set max_dead_fraction = policy.max_dead_fraction, enabled = policy.enabled
+  where p.relation = policy.relation;
+  return nightshift.describe_vacuum_policy(policy);
+end;
+$$;
+
+comment on function nightshift.alter_vacuum_policy is
+  'Changes what is given (null leaves a setting as it is), and returns the policy. Errors: NS404, NS422.';
+
 -- supabase/schema/vacuum/begin_vacuum.sql
 
 -- A vacuum over the direct connection, between an intention and a look at what became of it.
@@ -19250,6 +19342,53 @@ $$;
 
 comment on function nightshift.begin_vacuum is
   'Prepares to vacuum a table: writes down how it is now, and returns {outcome: ready, statement}, for the direct connection to execute outside of a transaction; finish_vacuum follows. {outcome: denied, fix} when the owner of this function may not vacuum it, {outcome: gone} when it was dropped. Errors: NS409 lease lost, NS410 cancelled or paused, NS422 dry run.';
+
+-- supabase/schema/vacuum/check_vacuum_policy.sql
+
+create or replace function nightshift.check_vacuum_policy(policy nightshift.vacuum_policies)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (
+    select from pg_catalog.pg_class c where c.oid = policy.relation and c.relkind in ('r', 'p', 'm') and c.relpersistence <> 't'
+  ) then
+    raise exception using
+      errcode = case when exists (select from pg_catalog.pg_class c where c.oid = policy.relation) then 'NS422' else 'NS404' end,
+      message = format('%s is no table', coalesce(policy.relation::text, 'null')),
+      hint = 'Name a table or a materialized view, with its schema: nightshift.add_vacuum_policy(''public.orders'', 0.01).';
+  end if;
+  if policy.max_dead_fraction <= 0 or policy.max_dead_fraction > 1 or policy.max_dead_fraction = 'NaN' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('max_dead_fraction must be more than 0 and at most 1, not %s', policy.max_dead_fraction),
+      hint = 'Say from which share of dead rows on the table is due, for example 0.01 for one percent.';
+  end if;
+end;
+$$;
+
+comment on function nightshift.check_vacuum_policy is
+  'Raises NS404 or NS422, with the fix in the hint, unless the policy names a table and a share of its rows.';
+
+-- supabase/schema/vacuum/describe_vacuum_policy.sql
+
+create or replace function nightshift.describe_vacuum_policy(policy nightshift.vacuum_policies)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'table', coalesce((select c.oid::regclass::text from pg_catalog.pg_class c where c.oid = policy.relation), policy.relation_name),
+    'maxDeadFraction', policy.max_dead_fraction,
+    'enabled', policy.enabled,
+    'gone', not exists (select from nightshift.tables_of_policy(policy))
+  );
+$$;
+
+comment on function nightshift.describe_vacuum_policy is 'The JSON document of a policy; gone: there is no such table now.';
 
 -- supabase/schema/vacuum/describe_vacuum_state.sql
 
@@ -19295,6 +19434,24 @@ $$;
 
 comment on function nightshift.describe_vacuum_state is
   'A table as a vacuum finds it: table, partitioned, reason (see vacuum_states; asked: not due), detail, deadRows, liveRows, freezeAge, sizeBytes (with TOAST and indexes, as of the last vacuum: to measure would wait for whoever has it locked), statement, schedule (the statement of Supabase Cron for it), mayVacuum, purged; null when it is gone.';
+
+-- supabase/schema/vacuum/find_vacuum_policy.sql
+
+create or replace function nightshift.find_vacuum_policy(name text)
+returns nightshift.vacuum_policies
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select p.*
+  from nightshift.vacuum_policies p
+  where p.relation = nightshift.find_relation(find_vacuum_policy.name) or p.relation_name = find_vacuum_policy.name
+  order by p.relation = nightshift.find_relation(find_vacuum_policy.name) desc
+  limit 1;
+$$;
+
+comment on function nightshift.find_vacuum_policy is
+  'The policy of a table named as SQL writes it or, for a table that is gone, by the name it had; null without one.';
 
 -- supabase/schema/vacuum/finish_vacuum.sql
 
@@ -19383,6 +19540,21 @@ $$;
 
 comment on function nightshift.freeze_limit is
   'The age in transactions (kind: an empty text) or in multixacts (kind: multixact_) from which on a vacuum of a table freezes its old rows.';
+
+-- supabase/schema/vacuum/list_vacuum_policies.sql
+
+create or replace function nightshift.list_vacuum_policies()
+returns jsonb
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  select coalesce(jsonb_agg(nightshift.describe_vacuum_policy(p) order by p.relation_name), '[]') from nightshift.vacuum_policies p;
+$$;
+
+comment on function nightshift.list_vacuum_policies is 'Every vacuum policy, as one JSON array: see describe_vacuum_policy.';
 
 -- supabase/schema/vacuum/may_vacuum.sql
 
@@ -19473,6 +19645,34 @@ $$;
 comment on function nightshift.purged_tables is
   'The tables from which purges of the last two days took rows, or in which they released references, with their partitions, and when.';
 
+-- supabase/schema/vacuum/remove_vacuum_policy.sql
+
+create or replace function nightshift.remove_vacuum_policy(relation text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  policy nightshift.vacuum_policies := nightshift.find_vacuum_policy(remove_vacuum_policy.relation);
+begin
+  if policy.relation is null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no vacuum policy', coalesce(remove_vacuum_policy.relation, 'null')),
+      detail = format('Policies exist for: %s', coalesce(
+        (select string_agg(p.relation_name, ', ' order by p.relation_name) from nightshift.vacuum_policies p), 'no table')),
+      hint = 'Name the table with its schema, and with quotes where SQL needs them. A table that is gone goes by its last name.';
+  end if;
+  delete from nightshift.vacuum_policies p where p.relation = policy.relation;
+  return nightshift.describe_vacuum_policy(policy);
+end;
+$$;
+
+comment on function nightshift.remove_vacuum_policy is
+  'Removes the policy of a table, which is then vacuumed as all others are. Returns what was removed. Errors: NS404.';
+
 -- supabase/schema/vacuum/require_tables.sql
 
 create or replace function nightshift.require_tables(names text[])
@@ -19499,6 +19699,24 @@ end;
 $$;
 
 comment on function nightshift.require_tables is 'Raises NS404 for names, as SQL writes them, of which there is no table or materialized view.';
+
+-- supabase/schema/vacuum/tables_of_policy.sql
+
+create or replace function nightshift.tables_of_policy(policy nightshift.vacuum_policies)
+returns setof oid
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select b.oid
+  from nightshift.partitions_below(coalesce(
+    (select c.oid::regclass from pg_catalog.pg_class c where c.oid = policy.relation), nightshift.find_relation(policy.relation_name)
+  )) b(oid)
+  where b.oid is not null;
+$$;
+
+comment on function nightshift.tables_of_policy is
+  'The table of a vacuum policy with its partitions; nothing when it is gone.';
 
 -- supabase/schema/vacuum/tables_to_vacuum.sql
 
@@ -19573,6 +19791,13 @@ begin
   with purged as materialized (
     select p.relation, p.purged_at from nightshift.purged_tables(vacuum_states.as_of) p
   ),
+  policies as materialized (
+    -- A partition goes by a policy of its own, or by that of its table.
+    select distinct on (b.oid) b.oid, coalesce(p.max_dead_fraction, 0.05) as max_dead_fraction, p.enabled
+    from nightshift.vacuum_policies p
+    cross join lateral nightshift.tables_of_policy(p) b(oid)
+    order by b.oid, p.relation::oid = b.oid desc
+  ),
   counted as materialized (
     select c.oid, c.relkind, format('%I.%I', n.nspname, c.relname) as name,
       case when c.relkind = 'p' then 0 else pg_stat_get_dead_tuples(c.oid) end as dead,
@@ -19606,12 +19831,15 @@ begin
         ) then 'statistics' end
         when k.xids >= nightshift.freeze_limit('') or k.mxids >= nightshift.freeze_limit('multixact_') then 'freeze'
         when p.purged_at > coalesce(k.vacuumed_at, '-infinity') and greatest(k.dead, k.toast_dead) >= few then 'purged'
-        when k.dead >= greatest(few, 0.05 * (k.dead + k.live)) or k.toast_dead >= greatest(few, 0.05 * (k.toast_dead + k.toast_live))
+        when k.dead >= greatest(few, coalesce(o.max_dead_fraction, 0.05) * (k.dead + k.live))
+          or k.toast_dead >= greatest(few, coalesce(o.max_dead_fraction, 0.05) * (k.toast_dead + k.toast_live))
           then 'dead_rows'
         when k.changed >= greatest(few, 0.1 * k.live) then 'statistics'
       end as reason
     from counted k
     left join purged p on p.relation = k.oid
+    left join policies o on o.oid = k.oid
+    where coalesce(o.enabled, true) or vacuum_states.only_relations is not null
   )
   select j.oid, j.name, j.relkind, j.dead + j.toast_dead, j.live, j.changed, greatest(j.xids, j.mxids)::bigint, j.reason, j.purged_at
   from judged j
@@ -19622,7 +19850,7 @@ end;
 $$;
 
 comment on function nightshift.vacuum_states is
-  'The tables, partitioned tables and materialized views that a vacuum is due for, or those asked for, due or not. dead_rows: with those of TOAST. reason: freeze (transactions or multixacts as old as freeze_limit says), purged (1,000 dead rows since the last vacuum, in a table that a purge took rows from), dead_rows (5 percent and at least 1,000), statistics (10 percent and at least 1,000 rows changed since the last ANALYZE; a partitioned table with rows: never analyzed, or not for a week while its partitions changed), null: not due.';
+  'The tables, partitioned tables and materialized views that a vacuum is due for, or those asked for, due or not. dead_rows: with those of TOAST. reason: freeze (transactions or multixacts as old as freeze_limit says), purged (1,000 dead rows since the last vacuum, in a table that a purge took rows from), dead_rows (5 percent, or what its policy says, and at least 1,000), statistics (10 percent and at least 1,000 rows changed since the last ANALYZE; a partitioned table with rows: never analyzed, or not for a week while its partitions changed), null: not due.';
 
 -- supabase/schema/vacuum/vacuuming_session.sql
 
@@ -22362,7 +22590,8 @@ revoke all on
   nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
   nightshift.purge_pending, nightshift.purge_released,
   nightshift.refresh_policies, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
-  nightshift.runs, nightshift.settings, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.view_refreshes
+  nightshift.runs, nightshift.settings, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.vacuum_policies,
+  nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on sequence
   nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.retired_partitions_id_seq,
@@ -22386,7 +22615,7 @@ grant execute on function
   nightshift.exclude_from_default, nightshift.find_run, nightshift.finish_detach, nightshift.finish_run,
   nightshift.finish_vacuum, nightshift.get_health, nightshift.get_run,
   nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
-  nightshift.list_retention_policies, nightshift.list_runs, nightshift.measure_default_partition,
+  nightshift.list_retention_policies, nightshift.list_runs, nightshift.list_vacuum_policies, nightshift.measure_default_partition,
   nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
   nightshift.plan_table_vacuum, nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_table_vacuum, nightshift.preview_retirement, nightshift.purge_batch,
   nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.resume_run,
@@ -22396,6 +22625,7 @@ to service_role, nightshift_runner;
 -- Policies, pauses, thresholds and what undoes a run: these decide what may go, so they are for people.
 grant execute on function
   nightshift.add_partition_policy, nightshift.add_refresh_policy, nightshift.add_retention_policy,
+  nightshift.add_vacuum_policy, nightshift.alter_vacuum_policy, nightshift.remove_vacuum_policy,
   nightshift.adopt_refresh_policies, nightshift.alter_partition_policy, nightshift.alter_refresh_policy,
   nightshift.alter_retention_policy, nightshift.check_partition_sizes, nightshift.pause,
   nightshift.reattach_partition, nightshift.remove_health_threshold, nightshift.remove_partition_policy,
@@ -22431,57 +22661,58 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '93c436602c7bc721b0043b08237e37a4a148499c317b6c010b815d9d71edbf18', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ee62292818c5aba38ba6b79776642f30fa9d56e8149861136bb8f9019ef55d24', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
-  add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
-  alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,
-  apply_brake, are_related, assess_health, assess_partitions, assess_view, begin_detach, begin_run, begin_vacuum,
-  bound_of_time, brake, call_for_role, called_functions, calling_user, can_be_referenced, cancel_run, cancellation,
-  cascade_keys, check_health, check_lease, check_partition_policy, check_partition_sizes, check_purgeable,
-  check_refresh_policy, check_release, check_retention_policy, check_soft_delete, child_condition, child_steps,
-  children_of_slice, choose_due_rows, code_in_context, column_definition_type, column_type, columns_named,
-  columns_referred, comparison_operator, composite_types, condition_in_sql, constant_default, copy_after_attach,
-  copy_grants, copy_settings, count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows,
-  counted, counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions,
-  database_sizes, ddl_step, dead_rows, declare_cascades, declare_health_check, declare_job, declare_keys,
-  declared_since, default_exclusions, delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_parent,
-  deleted_since, deleted_so_far, deletion_actor, deletion_events, deletion_events_default, deletion_hash,
-  deletion_operation, deletion_stats, deletions_since, describe_busy, describe_ddl_failure, describe_declaration,
-  describe_declared_policy, describe_delete_triggers, describe_failure, describe_health_check, describe_holders,
-  describe_holding_keys, describe_installation, describe_jobs, describe_leftovers, describe_needs,
-  describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
-  describe_retention_policy, describe_retired, describe_run, describe_vacuum_state, describe_view, disable_soft_delete,
-  drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition, duplicates_query,
-  edges_to_children, edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_rows,
-  exclude_from_default, exclusion_of, explain_attach_failure, extend_lease, fates_of, fences, find_covered_rows,
-  find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy,
-  find_relation, find_released_rows, find_rows, find_run, find_stranger, find_view, finish_detach, finish_run,
-  finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released,
-  follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name, freeze_limit,
-  get_health, get_run, gone_of, grant_of_refresh, guard_child, guard_steps, hand_over, has_due_rows,
-  health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
-  health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
-  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions,
-  health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes, health_job_missed,
-  health_jobs_failing, health_jobs_lost, health_jobs_partial, health_ledger_size, health_level,
-  health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
-  health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
-  health_replication_lag, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
-  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
-  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
-  hint_for_owner, history_secret, hold_cascades, hold_children, hold_parents, hold_partition_run, hold_run, hold_table,
-  in_days, index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start,
-  intervals_of, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state, job_states, jobs,
-  join_condition, json_number, keep_time, key_collation, key_columns, key_in_words, key_of, keys_asked, keys_in_words,
-  keys_to_parents, known_decisions, last_health_levels, leaf_relations, left_alone, level_rank, list_deletion_events,
-  list_partition_policies, list_refresh_policies, list_retention_policies, list_runs, lock_for_change, lock_holder,
-  lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_lost_runs, marker_is_indexed, marker_walk,
-  may_be_left_alone, may_exceed, may_go_unseen, may_refresh, may_vacuum, measure_backlog, measure_children,
-  measure_default_partition, measure_for_run, measure_leaves, measure_references, measure_retention_backlog,
-  measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
-  name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching,
-  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, operation_time,
-  other_owners, override_assignments, own_due_condition, pages_of, partition_faults, partition_history, partition_key,
+  add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
+  alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,
+  api_roles, application_owners, application_tables, apply_brake, are_related, assess_health, assess_partitions,
+  assess_view, begin_detach, begin_run, begin_vacuum, bound_of_time, brake, call_for_role, called_functions,
+  calling_user, can_be_referenced, cancel_run, cancellation, cascade_keys, check_health, check_lease,
+  check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy, check_release,
+  check_retention_policy, check_soft_delete, check_vacuum_policy, child_condition, child_steps, children_of_slice,
+  choose_due_rows, code_in_context, column_definition_type, column_type, columns_named, columns_referred,
+  comparison_operator, composite_types, condition_in_sql, constant_default, copy_after_attach, copy_grants,
+  copy_settings, count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows, counted,
+  counted_until, covering_policy, create_missing_partitions, create_partition, create_partitions, database_sizes,
+  ddl_step, dead_rows, declare_cascades, declare_health_check, declare_job, declare_keys, declared_since,
+  default_exclusions, delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_parent, deleted_since,
+  deleted_so_far, deletion_actor, deletion_events, deletion_events_default, deletion_hash, deletion_operation,
+  deletion_stats, deletions_since, describe_busy, describe_ddl_failure, describe_declaration, describe_declared_policy,
+  describe_delete_triggers, describe_failure, describe_health_check, describe_holders, describe_holding_keys,
+  describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
+  describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
+  describe_run, describe_vacuum_policy, describe_vacuum_state, describe_view, disable_soft_delete, drop_exclusion,
+  drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition, duplicates_query, edges_to_children,
+  edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_rows, exclude_from_default, exclusion_of,
+  explain_attach_failure, extend_lease, fates_of, fences, find_covered_rows, find_due_among, find_key, find_moved_rows,
+  find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation, find_released_rows, find_rows,
+  find_run, find_stranger, find_vacuum_policy, find_view, finish_detach, finish_run, finish_vacuum, fires_triggers,
+  fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows,
+  follow_tables, forced_names, forget_decisions, free_partition_name, freeze_limit, get_health, get_run, gone_of,
+  grant_of_refresh, guard_child, guard_steps, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
+  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
+  health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
+  health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
+  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
+  health_jobs_partial, health_ledger_size, health_level, health_long_transactions, health_measure,
+  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
+  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_sequences,
+  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
+  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
+  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, history_secret, hold_cascades,
+  hold_children, hold_parents, hold_partition_run, hold_run, hold_table, in_days, index_columns, index_definition,
+  index_for_key, indexed_as, inspect_soft_delete, interval_start, intervals_of, is_forced, is_large, is_of_realtime,
+  is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time, key_collation,
+  key_columns, key_in_words, key_of, keys_asked, keys_in_words, keys_to_parents, known_decisions, last_health_levels,
+  leaf_relations, left_alone, level_rank, list_deletion_events, list_partition_policies, list_refresh_policies,
+  list_retention_policies, list_runs, list_vacuum_policies, lock_for_change, lock_holder, lock_in_turn, lock_rows,
+  lock_slice, mark_deletion, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed,
+  may_go_unseen, may_refresh, may_vacuum, measure_backlog, measure_children, measure_default_partition,
+  measure_for_run, measure_leaves, measure_references, measure_retention_backlog, measure_retention_backlogs,
+  migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal, name_some, name_triggers,
+  next_leaf, next_part_of_index, next_seeds, note_assessment, note_decisions, note_detaching, note_partitions,
+  note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, operation_time, other_owners,
+  override_assignments, own_due_condition, pages_of, partition_faults, partition_history, partition_key,
   partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
   partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
   pause, pgcrypto_function, place_in_code, plan_delete, plan_partition_maintenance, plan_restore, plan_retention_purge,
@@ -22493,10 +22724,10 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   redundant_indexes, reference_join, reference_tree, references_condition, referencing_keys, referred_tables,
   refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
   related_policies, related_tables, release_default, released_row, remember_held, remove_health_threshold,
-  remove_partition_policy, remove_refresh_policy, remove_retention_policy, require_call, require_checked_keys,
-  require_few_due, require_health_checks, require_known_names, require_marker_index, require_no_rule,
-  require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership,
-  require_partition_policies, require_period, require_referencing_indexes, require_refresh_policies,
+  remove_partition_policy, remove_refresh_policy, remove_retention_policy, remove_vacuum_policy, require_call,
+  require_checked_keys, require_few_due, require_health_checks, require_known_names, require_marker_index,
+  require_no_rule, require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows,
+  require_ownership, require_partition_policies, require_period, require_referencing_indexes, require_refresh_policies,
   require_replica_identity, require_retention_policies, require_statistics, require_tables, require_trusted,
   require_trusted_keys, require_unrestricted, require_wanted, require_within_brake, resolve_references, restore,
   restore_keys, restore_operation, restore_since, restricting_keys, restricting_rows, resume_run, retention_keys,
@@ -22506,13 +22737,13 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   settings, settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
   soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
   soft_delete_view, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released,
-  subtract_held, subtract_row_sets, tables_to_vacuum, take_pending, time_of_number, trim_runs, trim_view_refreshes,
-  trusted_name, trusted_names, trusted_operator, unique_conflicts, unmute_triggers, unpause, unreferenced_condition,
-  untrusted_in_condition, user_functions, users_of, usual_gap, usual_partition, vacuum_state, vacuum_statement,
-  vacuum_states, vacuuming_session, validate_default, view_of, view_reads, view_refreshes, view_state, views_below,
-  views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge,
-  watch_vacuum, way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed,
-  without_replica_identity, xmin_holder
+  subtract_held, subtract_row_sets, tables_of_policy, tables_to_vacuum, take_pending, time_of_number, trim_runs,
+  trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unique_conflicts, unmute_triggers, unpause,
+  unreferenced_condition, untrusted_in_condition, user_functions, users_of, usual_gap, usual_partition,
+  vacuum_policies, vacuum_state, vacuum_statement, vacuum_states, vacuuming_session, validate_default, view_of,
+  view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs,
+  warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch_vacuum, way_into_leaf, what_changed,
+  why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -139,6 +139,62 @@ describe('the age of rows', () => {
   });
 });
 
+describe('a policy', () => {
+  const policies = async () => {
+    const [row] = await db.sql`select nightshift.list_vacuum_policies() as policies`;
+    return row?.policies;
+  };
+
+  it('makes a table due sooner, or never unless it is asked for, with its partitions', async () => {
+    await createTable(db.sql, 'app.items', { rows: 30_000, dead: 1_100 });
+    await createTable(db.sql, 'app.off');
+    await db.sql.unsafe(`
+      create table app.logs (id integer, note text) partition by range (id);
+      alter table app.off drop constraint off_pkey;
+      alter table app.logs attach partition app.off for values from (0) to (10000);
+      select nightshift.add_vacuum_policy('app.logs', enabled => false);`);
+    expect((await runVacuum(db)).report.steps).toEqual([]);
+    await db.sql`select nightshift.add_vacuum_policy('app.items', 0.03)`;
+    expect(outcomes(await runVacuum(db))).toEqual({ 'app.items': 'vacuumed: dead_rows' });
+    expect(outcomes(await runVacuum(db, { only: ['app.off'] }))).toEqual({
+      'app.off': 'vacuumed: dead_rows',
+    });
+    await db.sql`select nightshift.remove_vacuum_policy('app.logs')`;
+    expect(outcomes(await runVacuum(db))).toEqual({ 'app.logs': 'vacuumed: statistics' });
+  });
+
+  it('is changed, finds its table again under its name, and is refused where it makes no sense', async () => {
+    await createTable(db.sql, 'app.items');
+    await db.sql`select nightshift.add_vacuum_policy('app.items', 0.2)`;
+    await expect(db.sql`select nightshift.add_vacuum_policy('app.items')`).rejects.toMatchObject({
+      code: 'NS422',
+      message: 'app.items has a vacuum policy already',
+    });
+    for (const fraction of ['0', '1.1', 'NaN']) {
+      await expect(
+        db.sql`select nightshift.alter_vacuum_policy('app.items', ${fraction}::numeric)`,
+      ).rejects.toMatchObject({ code: 'NS422', hint: expect.stringContaining('0.01') });
+    }
+    await expect(
+      db.sql`select nightshift.add_vacuum_policy('app.items_pkey')`,
+    ).rejects.toMatchObject({ code: 'NS422', message: 'app.items_pkey is no table' });
+    await db.sql`drop table app.items`;
+    expect(await policies()).toMatchObject([{ table: 'app.items', gone: true }]);
+    await createTable(db.sql, 'app.items', { dead: 0 });
+    await db.sql`select nightshift.alter_vacuum_policy('app.items', enabled => false)`;
+    expect(await policies()).toEqual([
+      { table: 'app.items', maxDeadFraction: 0.2, enabled: false, gone: false },
+    ]);
+    await db.sql`select nightshift.remove_vacuum_policy('app.items')`;
+    await expect(db.sql`select nightshift.remove_vacuum_policy('app.items')`).rejects.toMatchObject(
+      {
+        code: 'NS404',
+      },
+    );
+    expect(await policies()).toEqual([]);
+  });
+});
+
 describe('a run', () => {
   it('that is dry says what would be done, and does nothing', async () => {
     await createTable(db.sql, 'app.items');

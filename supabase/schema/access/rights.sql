@@ -8,7 +8,8 @@ revoke all on
   nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
   nightshift.purge_pending, nightshift.purge_released,
   nightshift.refresh_policies, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
-  nightshift.runs, nightshift.settings, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.view_refreshes
+  nightshift.runs, nightshift.settings, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.vacuum_policies,
+  nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on sequence
   nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.retired_partitions_id_seq,
@@ -32,7 +33,7 @@ grant execute on function
   nightshift.exclude_from_default, nightshift.find_run, nightshift.finish_detach, nightshift.finish_run,
   nightshift.finish_vacuum, nightshift.get_health, nightshift.get_run,
   nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
-  nightshift.list_retention_policies, nightshift.list_runs, nightshift.measure_default_partition,
+  nightshift.list_retention_policies, nightshift.list_runs, nightshift.list_vacuum_policies, nightshift.measure_default_partition,
   nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
   nightshift.plan_table_vacuum, nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_table_vacuum, nightshift.preview_retirement, nightshift.purge_batch,
   nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.resume_run,
@@ -42,6 +43,7 @@ to service_role, nightshift_runner;
 -- Policies, pauses, thresholds and what undoes a run: these decide what may go, so they are for people.
 grant execute on function
   nightshift.add_partition_policy, nightshift.add_refresh_policy, nightshift.add_retention_policy,
+  nightshift.add_vacuum_policy, nightshift.alter_vacuum_policy, nightshift.remove_vacuum_policy,
   nightshift.adopt_refresh_policies, nightshift.alter_partition_policy, nightshift.alter_refresh_policy,
   nightshift.alter_retention_policy, nightshift.check_partition_sizes, nightshift.pause,
   nightshift.reattach_partition, nightshift.remove_health_threshold, nightshift.remove_partition_policy,

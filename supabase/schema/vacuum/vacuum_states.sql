@@ -24,6 +24,13 @@ begin
   with purged as materialized (
     select p.relation, p.purged_at from nightshift.purged_tables(vacuum_states.as_of) p
   ),
+  policies as materialized (
+    -- A partition goes by a policy of its own, or by that of its table.
+    select distinct on (b.oid) b.oid, coalesce(p.max_dead_fraction, 0.05) as max_dead_fraction, p.enabled
+    from nightshift.vacuum_policies p
+    cross join lateral nightshift.tables_of_policy(p) b(oid)
+    order by b.oid, p.relation::oid = b.oid desc
+  ),
   counted as materialized (
     select c.oid, c.relkind, format('%I.%I', n.nspname, c.relname) as name,
       case when c.relkind = 'p' then 0 else pg_stat_get_dead_tuples(c.oid) end as dead,
@@ -57,12 +64,15 @@ begin
         ) then 'statistics' end
         when k.xids >= nightshift.freeze_limit('') or k.mxids >= nightshift.freeze_limit('multixact_') then 'freeze'
         when p.purged_at > coalesce(k.vacuumed_at, '-infinity') and greatest(k.dead, k.toast_dead) >= few then 'purged'
-        when k.dead >= greatest(few, 0.05 * (k.dead + k.live)) or k.toast_dead >= greatest(few, 0.05 * (k.toast_dead + k.toast_live))
+        when k.dead >= greatest(few, coalesce(o.max_dead_fraction, 0.05) * (k.dead + k.live))
+          or k.toast_dead >= greatest(few, coalesce(o.max_dead_fraction, 0.05) * (k.toast_dead + k.toast_live))
           then 'dead_rows'
         when k.changed >= greatest(few, 0.1 * k.live) then 'statistics'
       end as reason
     from counted k
     left join purged p on p.relation = k.oid
+    left join policies o on o.oid = k.oid
+    where coalesce(o.enabled, true) or vacuum_states.only_relations is not null
   )
   select j.oid, j.name, j.relkind, j.dead + j.toast_dead, j.live, j.changed, greatest(j.xids, j.mxids)::bigint, j.reason, j.purged_at
   from judged j
@@ -73,4 +83,4 @@ end;
 $$;
 
 comment on function nightshift.vacuum_states is
-  'The tables, partitioned tables and materialized views that a vacuum is due for, or those asked for, due or not. dead_rows: with those of TOAST. reason: freeze (transactions or multixacts as old as freeze_limit says), purged (1,000 dead rows since the last vacuum, in a table that a purge took rows from), dead_rows (5 percent and at least 1,000), statistics (10 percent and at least 1,000 rows changed since the last ANALYZE; a partitioned table with rows: never analyzed, or not for a week while its partitions changed), null: not due.';
+  'The tables, partitioned tables and materialized views that a vacuum is due for, or those asked for, due or not. dead_rows: with those of TOAST. reason: freeze (transactions or multixacts as old as freeze_limit says), purged (1,000 dead rows since the last vacuum, in a table that a purge took rows from), dead_rows (5 percent, or what its policy says, and at least 1,000), statistics (10 percent and at least 1,000 rows changed since the last ANALYZE; a partitioned table with rows: never analyzed, or not for a week while its partitions changed), null: not due.';

@@ -167,6 +167,11 @@ const onView: Call[] = [
 ];
 
 const vacuums: Call[] = [
+  call('add_vacuum_policy', "'app.orders'", { table: 'app.orders' }),
+  call('alter_vacuum_policy', "'app.orders', 0.1", {
+    table: 'app.orders',
+    statements: () => ["select nightshift.add_vacuum_policy('app.orders')"],
+  }),
   call('begin_vacuum', "'app.orders'", { table: 'app.orders', job: 'table-vacuum' }),
   call('watch_vacuum', '', { table: 'app.orders', job: 'table-vacuum' }),
   call('finish_vacuum', "'app.orders'", {
@@ -186,6 +191,9 @@ const onAll: Call[] = [
   call('list_refresh_policies', ''),
   ...dryAndReal('plan_view_refresh', '', { job: 'view-refresh' }),
   call('preview_table_vacuum', ''),
+  call('list_vacuum_policies', '', {
+    statements: () => ["select nightshift.add_vacuum_policy('app.orders')"],
+  }),
   ...dryAndReal('plan_table_vacuum', '', { job: 'table-vacuum' }),
   call('get_health', ''),
   call('check_health', "array['default_partition_rows', 'backlog_age']", { job: 'health-check' }),
@@ -219,6 +227,7 @@ export const withoutTables = [
   'remove_partition_policy',
   'remove_refresh_policy',
   'remove_retention_policy',
+  'remove_vacuum_policy',
   'resume_run',
   'unpause',
 ];

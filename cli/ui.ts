@@ -68,6 +68,7 @@ export function showFixes(fixes: readonly Fix[], except: readonly string[] = [])
 const colours = {
   succeeded: 'green',
   refreshed: 'green',
+  vacuumed: 'green',
   due: 'cyan',
   blocked: 'yellow',
   waiting: 'yellow',

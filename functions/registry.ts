@@ -5,13 +5,14 @@ import { registration as healthCheck } from './health-check/registration.ts';
 import { registration as partitionMaintenance } from './partition-maintenance/registration.ts';
 import type { Registration } from './registration.ts';
 import { registration as retentionPurge } from './retention-purge/registration.ts';
+import { registration as tableVacuum } from './table-vacuum/registration.ts';
 import { registration as viewRefresh } from './view-refresh/registration.ts';
 
 /**
  * All jobs, in the order of a night. To add one, add a folder and a line here: the deployment, the command line, the local
  * stack and the tests use this list.
  */
-const jobs = [partitionMaintenance, retentionPurge, viewRefresh, healthCheck] as const;
+const jobs = [partitionMaintenance, retentionPurge, viewRefresh, tableVacuum, healthCheck] as const;
 
 export type JobName = (typeof jobs)[number]['name'];
 

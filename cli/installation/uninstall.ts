@@ -141,6 +141,7 @@ async function look(sql: postgres.TransactionSql): Promise<Omit<Leftovers, 'unre
   const [counted] = await sql<{ policies: number; schedules: number; runs: number }[]>`
     select (select count(*) from nightshift.retention_policies)::integer
         + (select count(*) from nightshift.refresh_policies)::integer
+        + (select count(*) from nightshift.vacuum_policies)::integer
         + (select count(*) from nightshift.partition_policies)::integer as policies,
       (select count(*) from nightshift.schedules)::integer as schedules,
       (select count(*) from nightshift.runs)::integer as runs`;

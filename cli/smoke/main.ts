@@ -41,7 +41,7 @@ async function smoke({ databaseUrl }: { databaseUrl: string }): Promise<void> {
     });
     note(`Everything is made in the schema ${application.schema}, and runs name its tables only.`);
     await create(sql, application);
-    for (const [what, attempt] of Object.entries(trials(sql, rpc, application))) {
+    for (const [what, attempt] of Object.entries(trials(sql, rpc, databaseUrl, application))) {
       if (stopped) throw new NightshiftError('NS409', 'Stopped before the end');
       console.log(`ok  ${what}: ${await attempt()}`);
     }

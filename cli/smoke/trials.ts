@@ -1,6 +1,7 @@
 import { deepEqual } from 'node:assert/strict';
 import type { Sql } from 'postgres';
 import { systemClock } from '../../functions/_shared/clock.ts';
+import { connectDirect } from '../../functions/_shared/direct.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
@@ -9,6 +10,7 @@ import { runJob } from '../../functions/_shared/run.ts';
 import type { PartitionReport } from '../../functions/partition-maintenance/schema.ts';
 import { type JobName, loadJob } from '../../functions/registry.ts';
 import type { PurgeReport } from '../../functions/retention-purge/schema.ts';
+import type { VacuumReport } from '../../functions/table-vacuum/schema.ts';
 import type { RefreshReport } from '../../functions/view-refresh/schema.ts';
 import { noDeadline } from '../connect.ts';
 import { lookAtHealth } from '../present/health-check.ts';
@@ -18,13 +20,21 @@ import { type Application, allOrders, dueOrders, premake } from './application.t
 export function trials(
   sql: Sql,
   rpc: Rpc,
+  databaseUrl: string,
   { orders, ordersByDay, events }: Application,
 ): Record<string, () => Promise<string>> {
   async function run<Report>(job: JobName, input: object): Promise<Report> {
     const { outcome, run, error } = await runJob(
       await loadJob(job),
       { trigger: 'cli', requestedBy: 'smoke', input },
-      { rpc, clock: systemClock, deadline: noDeadline, log: silentLog, metrics: noMetrics },
+      {
+        rpc,
+        direct: connectDirect(databaseUrl, noDeadline),
+        clock: systemClock,
+        deadline: noDeadline,
+        log: silentLog,
+        metrics: noMetrics,
+      },
     );
     if (error) throw error;
     if (outcome === 'skipped') {
@@ -61,6 +71,11 @@ export function trials(
         [allOrders - dueOrders],
       );
       return 'refreshed the view, which has what its query returns';
+    },
+    'the vacuum': async () => {
+      const report = await run<VacuumReport>('table-vacuum', { only: [orders] });
+      deepEqual(report.tablesVacuumed, 1);
+      return 'vacuumed the table that was purged, over the direct connection';
     },
     'the partitions': async () => {
       const report = await run<PartitionReport>('partition-maintenance', { only: [events] });

@@ -223,6 +223,39 @@ export type Database = {
           },
         ]
       }
+      home: {
+        Row: {
+          accepted_at: string | null
+          project_url: string
+          refused_at: string | null
+          singleton: boolean
+          told: string | null
+          told_at: string | null
+          told_request: number | null
+          webhook_url: string | null
+        }
+        Insert: {
+          accepted_at?: string | null
+          project_url: string
+          refused_at?: string | null
+          singleton?: boolean
+          told?: string | null
+          told_at?: string | null
+          told_request?: number | null
+          webhook_url?: string | null
+        }
+        Update: {
+          accepted_at?: string | null
+          project_url?: string
+          refused_at?: string | null
+          singleton?: boolean
+          told?: string | null
+          told_at?: string | null
+          told_request?: number | null
+          webhook_url?: string | null
+        }
+        Relationships: []
+      }
       jobs: {
         Row: {
           name: string
@@ -667,6 +700,74 @@ export type Database = {
         }
         Relationships: []
       }
+      schedules: {
+        Row: {
+          answer: string | null
+          cron: string
+          due_at: string | null
+          input: NonNullable<Json>
+          job: string
+          name: string
+          nonce: string | null
+          posted_at: string | null
+          posts: number
+          request: number | null
+          waiting_since: string | null
+          woken_for: string | null
+          note_answer: {
+            answer: string | null
+            cron: string
+            due_at: string | null
+            input: NonNullable<Json>
+            job: string
+            name: string
+            nonce: string | null
+            posted_at: string | null
+            posts: number
+            request: number | null
+            waiting_since: string | null
+            woken_for: string | null
+          } | null
+          served_at: string | null
+          work_due: Json | null
+        }
+        Insert: {
+          answer?: string | null
+          cron: string
+          due_at?: string | null
+          input?: NonNullable<Json>
+          job: string
+          name: string
+          nonce?: string | null
+          posted_at?: string | null
+          posts?: number
+          request?: number | null
+          waiting_since?: string | null
+          woken_for?: string | null
+        }
+        Update: {
+          answer?: string | null
+          cron?: string
+          due_at?: string | null
+          input?: NonNullable<Json>
+          job?: string
+          name?: string
+          nonce?: string | null
+          posted_at?: string | null
+          posts?: number
+          request?: number | null
+          waiting_since?: string | null
+          woken_for?: string | null
+        }
+        Relationships: [
+          {
+            foreignKeyName: "schedules_job_fkey"
+            columns: ["job"]
+            referencedRelation: "jobs"
+            referencedColumns: ["name"]
+          },
+        ]
+      }
       settings: {
         Row: {
           history_secret: string | null
@@ -789,6 +890,33 @@ export type Database = {
         }
         Relationships: []
       }
+      vacuum_policies: {
+        Row: {
+          created_at: string
+          enabled: boolean
+          max_dead_fraction: number | null
+          relation: unknown
+          relation_name: string
+          check_vacuum_policy: undefined | null
+          describe_vacuum_policy: Json | null
+          tables_of_policy: unknown
+        }
+        Insert: {
+          created_at?: string
+          enabled?: boolean
+          max_dead_fraction?: number | null
+          relation: unknown
+          relation_name: string
+        }
+        Update: {
+          created_at?: string
+          enabled?: boolean
+          max_dead_fraction?: number | null
+          relation?: unknown
+          relation_name?: string
+        }
+        Relationships: []
+      }
       view_refreshes: {
         Row: {
           dead_rows: number | null
@@ -906,6 +1034,14 @@ export type Database = {
         }
         Returns: Json
       }
+      add_vacuum_policy: {
+        Args: {
+          enabled?: boolean
+          max_dead_fraction?: number
+          relation: unknown
+        }
+        Returns: Json
+      }
       adopt_refresh_policies: {
         Args: {
           allow_blocking?: boolean
@@ -955,6 +1091,14 @@ export type Database = {
           relation: unknown
           release?: string[]
           with_children?: string[]
+        }
+        Returns: Json
+      }
+      alter_vacuum_policy: {
+        Args: {
+          enabled?: boolean
+          max_dead_fraction?: number
+          relation: unknown
         }
         Returns: Json
       }
@@ -1021,6 +1165,10 @@ export type Database = {
           requested_by?: string
           trigger: string
         }
+        Returns: Json
+      }
+      begin_vacuum: {
+        Args: { fence: number; run_id: string; table_name: string }
         Returns: Json
       }
       bound_of_time: {
@@ -1132,6 +1280,12 @@ export type Database = {
         }
         Returns: undefined
       }
+      check_vacuum_policy: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["vacuum_policies"]["Row"]
+        }
+        Returns: undefined
+      }
       child_condition: {
         Args: {
           as_of: string
@@ -1207,6 +1361,10 @@ export type Database = {
       constant_default: {
         Args: { column_name: unknown; relation: unknown }
         Returns: string
+      }
+      consume_wake: {
+        Args: { job: string; nonce: string; project_url: string }
+        Returns: Json
       }
       copy_after_attach: {
         Args: { model: unknown; parent: unknown; partition: unknown }
@@ -1334,6 +1492,14 @@ export type Database = {
         }
         Returns: Json
       }
+      cron_jobs: {
+        Args: Record<PropertyKey, never>
+        Returns: {
+          active: boolean
+          id: number
+          name: string
+        }[]
+      }
       dead_rows: { Args: { relations: unknown[] }; Returns: number }
       declare_cascades: {
         Args: { cascade: string[]; relation: unknown }
@@ -1376,6 +1542,15 @@ export type Database = {
         Args: { job: Database["nightshift"]["Tables"]["jobs"]["Row"] }
         Returns: string
       }
+      default_schedules: {
+        Args: Record<PropertyKey, never>
+        Returns: {
+          cron: string
+          input: Json
+          job: string
+          name: string
+        }[]
+      }
       delete_by_halves: {
         Args: {
           component: unknown[]
@@ -1407,13 +1582,12 @@ export type Database = {
       }
       delete_slice: {
         Args: {
-          after: unknown
-          before: unknown
           cascading: unknown[]
           condition: string
           deletes: string
           leaf: unknown
           referred: string
+          slice: string
         }
         Returns: Record<string, unknown>
       }
@@ -1536,6 +1710,18 @@ export type Database = {
       }
       describe_step: {
         Args: { step: Database["nightshift"]["CompositeTypes"]["ddl_step"] }
+        Returns: Json
+      }
+      describe_vacuum_policy: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["vacuum_policies"]["Row"]
+        }
+        Returns: Json
+      }
+      describe_vacuum_state: {
+        Args: {
+          state: Database["nightshift"]["CompositeTypes"]["vacuum_state"]
+        }
         Returns: Json
       }
       describe_view: {
@@ -1685,6 +1871,10 @@ export type Database = {
           isSetofReturn: false
         }
       }
+      extension_function: {
+        Args: { arguments: string; extension: unknown; function_name: unknown }
+        Returns: string
+      }
       fates_of: {
         Args: {
           held: Database["nightshift"]["CompositeTypes"]["held_row"][]
@@ -1808,6 +1998,22 @@ export type Database = {
         Args: { relation: unknown }
         Returns: Record<string, unknown>
       }
+      find_vacuum_policy: {
+        Args: { name: string }
+        Returns: {
+          created_at: string
+          enabled: boolean
+          max_dead_fraction: number | null
+          relation: unknown
+          relation_name: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "vacuum_policies"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
       find_view: { Args: { name: string }; Returns: unknown }
       finish_detach: {
         Args: {
@@ -1825,6 +2031,15 @@ export type Database = {
           report?: Json
           run_id: string
           status: string
+        }
+        Returns: Json
+      }
+      finish_vacuum: {
+        Args: {
+          fence: number
+          run_id: string
+          table_name: string
+          timed_out?: boolean
         }
         Returns: Json
       }
@@ -1877,6 +2092,7 @@ export type Database = {
         Args: { parent: unknown; schema: unknown; suffix: string }
         Returns: unknown
       }
+      freeze_limit: { Args: { kind: string }; Returns: number }
       get_health: {
         Args: { as_of?: string; only_checks?: string[]; quick?: boolean }
         Returns: Json
@@ -2093,6 +2309,16 @@ export type Database = {
         }
       }
       health_jobs_partial: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_late_schedules: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
         SetofOptions: {
@@ -2420,6 +2646,11 @@ export type Database = {
         Args: { locking: string; relation: unknown }
         Returns: undefined
       }
+      http_answer: {
+        Args: { request: number; since: string }
+        Returns: Record<string, unknown>
+      }
+      http_post: { Args: { body: Json; url: string }; Returns: number }
       in_days: { Args: { every: string }; Returns: string }
       index_columns: {
         Args: { index: unknown }
@@ -2524,6 +2755,8 @@ export type Database = {
         Returns: Json
       }
       list_runs: { Args: { job?: string; max_runs?: number }; Returns: Json }
+      list_schedules: { Args: Record<PropertyKey, never>; Returns: Json }
+      list_vacuum_policies: { Args: Record<PropertyKey, never>; Returns: Json }
       lock_for_change: {
         Args: { default_partition: unknown; parent: unknown }
         Returns: undefined
@@ -2567,14 +2800,10 @@ export type Database = {
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
       }
       lock_slice: {
-        Args: {
-          after: unknown
-          before: unknown
-          condition: string
-          leaf: unknown
-        }
+        Args: { condition: string; leaf: unknown; slice: string }
         Returns: Record<string, unknown>
       }
+      mark_due: { Args: { schedule_name: string }; Returns: undefined }
       mark_lost_runs: {
         Args: { as_of: string; job: string }
         Returns: string[]
@@ -2609,6 +2838,10 @@ export type Database = {
       }
       may_refresh: {
         Args: { role_name: unknown; view: unknown }
+        Returns: boolean
+      }
+      may_vacuum: {
+        Args: { relation: unknown; role_name: unknown }
         Returns: boolean
       }
       measure_backlog: {
@@ -2719,6 +2952,39 @@ export type Database = {
           step: Json
         }
         Returns: Record<string, unknown>
+      }
+      next_slice: {
+        Args: {
+          cursor: Json
+          due: string
+          leaf: unknown
+          marker_column: unknown
+          size: number
+        }
+        Returns: Record<string, unknown>
+      }
+      note_answer: {
+        Args: { schedule: Database["nightshift"]["Tables"]["schedules"]["Row"] }
+        Returns: {
+          answer: string | null
+          cron: string
+          due_at: string | null
+          input: NonNullable<Json>
+          job: string
+          name: string
+          nonce: string | null
+          posted_at: string | null
+          posts: number
+          request: number | null
+          waiting_since: string | null
+          woken_for: string | null
+        }
+        SetofOptions: {
+          from: "nightshift.schedules"
+          to: "schedules"
+          isOneToOne: true
+          isSetofReturn: false
+        }
       }
       note_assessment: {
         Args: {
@@ -2882,10 +3148,6 @@ export type Database = {
         Returns: unknown[]
       }
       pause: { Args: { reason?: string }; Returns: undefined }
-      pgcrypto_function: {
-        Args: { arguments: string; function_name: unknown }
-        Returns: string
-      }
       place_in_code: { Args: { context: string }; Returns: string }
       plan_delete: { Args: { keys: Json; relation: unknown }; Returns: Json }
       plan_partition_maintenance: {
@@ -2903,6 +3165,10 @@ export type Database = {
       }
       plan_retention_purge: {
         Args: { fence: number; only_relations?: string[]; run_id: string }
+        Returns: Json
+      }
+      plan_table_vacuum: {
+        Args: { fence: number; only_tables?: string[]; run_id: string }
         Returns: Json
       }
       plan_view_refresh: {
@@ -2969,6 +3235,7 @@ export type Database = {
         Args: { fence: number; run_id: string; table_name: string }
         Returns: Json
       }
+      preview_table_vacuum: { Args: { as_of?: string }; Returns: Json }
       purge_batch: {
         Args: {
           assess?: boolean
@@ -3021,6 +3288,13 @@ export type Database = {
         Returns: {
           earlier: unknown
           later: unknown
+        }[]
+      }
+      purged_tables: {
+        Args: { as_of?: string }
+        Returns: {
+          purged_at: string
+          relation: unknown
         }[]
       }
       put_active: {
@@ -3234,6 +3508,7 @@ export type Database = {
       remove_partition_policy: { Args: { parent: unknown }; Returns: Json }
       remove_refresh_policy: { Args: { view: string }; Returns: Json }
       remove_retention_policy: { Args: { relation: unknown }; Returns: Json }
+      remove_vacuum_policy: { Args: { relation: string }; Returns: Json }
       require_call: { Args: { function_name: unknown }; Returns: undefined }
       require_checked_keys: {
         Args: { parent: unknown; partition: unknown }
@@ -3307,6 +3582,7 @@ export type Database = {
         Args: Record<PropertyKey, never>
         Returns: undefined
       }
+      require_tables: { Args: { names: string[] }; Returns: undefined }
       require_trusted: { Args: { relations: unknown[] }; Returns: undefined }
       require_trusted_keys: { Args: { parent: unknown }; Returns: undefined }
       require_unrestricted: {
@@ -3439,8 +3715,27 @@ export type Database = {
       }
       scan_of: { Args: { relation: unknown }; Returns: string }
       scan_time_of: { Args: { relation: unknown }; Returns: string }
+      schedule_with_cron: {
+        Args: {
+          cron?: string
+          input?: Json
+          job?: string
+          name?: string
+          project_url?: string
+        }
+        Returns: Json
+      }
       secure_partition: { Args: { partition: unknown }; Returns: undefined }
       secure_partitions: { Args: { parent: unknown }; Returns: Json }
+      send_wakes: { Args: Record<PropertyKey, never>; Returns: number }
+      served_at: {
+        Args: { schedule: Database["nightshift"]["Tables"]["schedules"]["Row"] }
+        Returns: string
+      }
+      set_cron_job: {
+        Args: { command: string; cron: string; name: string }
+        Returns: undefined
+      }
       set_health_threshold: {
         Args: {
           check_name: string
@@ -3451,6 +3746,7 @@ export type Database = {
         }
         Returns: Json
       }
+      set_webhook: { Args: { url: string }; Returns: undefined }
       sets_to_remember: {
         Args: {
           deleted: Database["nightshift"]["CompositeTypes"]["row_set"][]
@@ -3608,6 +3904,16 @@ export type Database = {
         }
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
       }
+      tables_of_policy: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["vacuum_policies"]["Row"]
+        }
+        Returns: unknown[]
+      }
+      tables_to_vacuum: {
+        Args: { as_of?: string; only_tables?: string[] }
+        Returns: Json
+      }
       take_pending: {
         Args: {
           locking: boolean
@@ -3658,6 +3964,7 @@ export type Database = {
         }
         Returns: string
       }
+      unschedule_with_cron: { Args: { name?: string }; Returns: number }
       untrusted_in_condition: { Args: { trigger: unknown }; Returns: string }
       use_secret: {
         Args: { action: string; content: string; secret_name: string }
@@ -3667,6 +3974,18 @@ export type Database = {
       users_of: { Args: { relation: unknown }; Returns: string }
       usual_gap: { Args: { job: string }; Returns: string }
       usual_partition: { Args: { parent: unknown }; Returns: string }
+      vacuum_statement: { Args: { relation: unknown }; Returns: string }
+      vacuum_states: {
+        Args: { as_of?: string; only_relations?: unknown[] }
+        Returns: Database["nightshift"]["CompositeTypes"]["vacuum_state"][]
+        SetofOptions: {
+          from: "*"
+          to: "vacuum_state"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      vacuuming_session: { Args: Record<PropertyKey, never>; Returns: number }
       validate_default: {
         Args: { fence: number; run_id: string; table_name: string }
         Returns: Json
@@ -3701,6 +4020,11 @@ export type Database = {
         Returns: string[]
       }
       warnings_of_purge: { Args: { relation: unknown }; Returns: Json }
+      watch: { Args: Record<PropertyKey, never>; Returns: undefined }
+      watch_vacuum: {
+        Args: { fence: number; give_up?: boolean; run_id: string }
+        Returns: Json
+      }
       way_into_leaf: {
         Args: { due: string; leaf: unknown; marker_column: unknown }
         Returns: string
@@ -3736,6 +4060,11 @@ export type Database = {
         Args: { relation: unknown }
         Returns: unknown[]
       }
+      work_due: {
+        Args: { schedule: Database["nightshift"]["Tables"]["schedules"]["Row"] }
+        Returns: Json
+      }
+      xmin_holder: { Args: { before: string }; Returns: Json }
     }
     Enums: {
       [_ in never]: never
@@ -3841,6 +4170,17 @@ export type Database = {
         key_value: string | null
         has_parents: boolean | null
         trigger_path: string | null
+      }
+      vacuum_state: {
+        relation: unknown
+        name: string | null
+        kind: unknown
+        dead_rows: number | null
+        live_rows: number | null
+        changed_rows: number | null
+        freeze_age: number | null
+        reason: string | null
+        purged_at: string | null
       }
     }
   }

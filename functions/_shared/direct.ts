@@ -2,7 +2,7 @@ import postgres from 'postgres';
 import type * as z from 'zod';
 import type { Deadline } from './clock.ts';
 import { databaseUrlHint, toConnectionError } from './connection-errors.ts';
-import { fromRpcFailure, NightshiftError } from './errors.ts';
+import { fromRpcFailure, NightshiftError, notLocked } from './errors.ts';
 import { firstAnswer, openPostgres, parseDatabaseUrl } from './postgres-client.ts';
 import { type Functions, parseAnswer, type Retry, type RpcName, retrying } from './rpc.ts';
 
@@ -22,7 +22,18 @@ export interface Direct {
    * Runs one statement outside a transaction, such as DETACH PARTITION CONCURRENTLY. The statement must come from
    * Nightshift itself. It is not retried, because the caller has to see first what became of it. Throws NightshiftError.
    */
-  execute(statement: string, options: { timeoutMs: number; lockTimeoutMs: number }): Promise<void>;
+  execute(statement: string, options: ExecuteOptions): Promise<void>;
+}
+
+interface ExecuteOptions {
+  timeoutMs: number;
+  lockTimeoutMs: number;
+  /** What only one session at a time may do: 55P03 when another one is at it. Needs a session of its own. */
+  turn?: string;
+  /** Settings of Postgres for this statement. */
+  settings?: Record<string, string>;
+  /** Called with the SQLSTATE of each warning that the statement gives. */
+  onWarning?: (code: string) => void;
 }
 
 export interface DirectOptions {
@@ -43,6 +54,8 @@ export function connectDirect(
   { ca, firstAnswerMs = usualFirstAnswerMs }: DirectOptions = {},
 ): Direct {
   const { host } = parseDatabaseUrl(databaseUrl);
+  /** Asked once, for all the statements that depend on it. */
+  let isSession: Promise<boolean> | undefined;
 
   /**
    * A connection for this call alone: one that broke or was left waiting is never given to the next.
@@ -51,6 +64,7 @@ export function connectDirect(
     name: string,
     limitMs: number,
     work: (session: postgres.Sql) => Promise<Result>,
+    onWarning: ExecuteOptions['onWarning'] = () => {},
   ): Promise<Result> {
     const session = openPostgres(databaseUrl, {
       ca,
@@ -59,6 +73,9 @@ export function connectDirect(
       // It would fail where nobody can catch it, when the connection ends.
       fetch_types: false,
       connection: { application_name: 'nightshift' },
+      onnotice: ({ severity, code }) => {
+        if (severity === 'WARNING' && code) onWarning(code);
+      },
     });
     try {
       await within(firstAnswerMs, 'NO_ANSWER_YET', firstAnswer(session));
@@ -84,23 +101,69 @@ export function connectDirect(
       };
       return retrying(attempt, deadline, retry);
     },
-    execute(statement, { timeoutMs, lockTimeoutMs }) {
+    execute(statement, { timeoutMs, lockTimeoutMs, turn, settings = {}, onWarning }) {
       const name = statement.split(' ', 2).join(' ');
-      return withSession(name, timeoutMs, async (session) => {
-        await session
-          .unsafe(
-            `set statement_timeout = ${atLeastOne(timeoutMs)}; set lock_timeout = ${lockTimeoutMs}`,
-          )
-          .simple();
+      const set = {
+        ...settings,
+        statement_timeout: String(atLeastOne(timeoutMs)),
+        lock_timeout: String(lockTimeoutMs),
+      };
+      const work = async (session: postgres.Sql) => {
+        if (turn !== undefined) await takeTurn(session, turn);
+        await session.unsafe(settingsInSql(set, true)).simple();
         try {
           await session.unsafe(statement).simple();
         } finally {
           // A pooler may give the session to others as it is.
-          await session.unsafe('reset statement_timeout; reset lock_timeout').simple();
+          const end = turn === undefined ? '' : `select pg_advisory_unlock(${keyOf(turn)}); `;
+          await session.unsafe(`${end}${settingsInSql(set, false)}`).simple();
         }
-      });
+      };
+      return withSession(name, timeoutMs, work, onWarning);
     },
   };
+
+  /** Held until the end of the session, so it ends with a function that dies, too. */
+  async function takeTurn(session: postgres.Sql, turn: string): Promise<void> {
+    const pidOf = async (any: postgres.Sql) => {
+      const [row] = await any.unsafe('select pg_backend_pid() as pid').simple();
+      return row?.pid;
+    };
+    const pid = await pidOf(session);
+    isSession ??= withSession('pg_backend_pid', firstAnswerMs, async (another) => {
+      // Two that are open at once have the same process behind them only where a pooler lends it to each in turn.
+      return (await pidOf(another)) !== pid && (await pidOf(session)) === pid;
+    });
+    if (!(await isSession)) throw inTransactionMode();
+    const [row] = await session
+      .unsafe(`select pg_try_advisory_lock(${keyOf(turn)}) as taken`)
+      .simple();
+    if (row?.taken) return;
+    throw new NightshiftError(notLocked, `Another session has the turn of ${turn}`, {
+      hint: 'It ends by itself, at the latest with its time limit; the next run tries again.',
+    });
+  }
+}
+
+function inTransactionMode(): NightshiftError {
+  return new NightshiftError(
+    'NS502',
+    'The direct connection leads through a pooler in transaction mode',
+    {
+      detail: 'What a session sets or locks there stays with whoever is next.',
+      hint: 'Use the session pooler, port 5432 (Dashboard > Connect > Session pooler).',
+    },
+  );
+}
+
+function keyOf(turn: string): string {
+  return `hashtextextended(${literal(turn)}, 0)`;
+}
+
+function settingsInSql(settings: Record<string, string>, on: boolean): string {
+  return Object.entries(settings)
+    .map(([name, value]) => (on ? `set ${name} = ${literal(value)};` : `reset ${name};`))
+    .join(' ');
 }
 
 /** Postgres takes a timeout of 0 for none at all, and none is left when the run was told to stop. */

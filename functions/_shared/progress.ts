@@ -7,6 +7,7 @@ const step = z.object({
   retired: z.array(z.unknown()).default([]),
   dropped: z.array(z.unknown()).default([]),
   refreshedMs: z.number().optional(),
+  vacuumedMs: z.number().optional(),
 });
 
 const progress = z.object({
@@ -26,6 +27,7 @@ export function progressInWords(document: unknown): string {
     [sum(({ retired }) => retired.length), 'partitions retired'],
     [sum(({ dropped }) => dropped.length), 'partitions dropped'],
     [sum(({ refreshedMs }) => (refreshedMs === undefined ? 0 : 1)), 'views refreshed'],
+    [sum(({ vacuumedMs }) => (vacuumedMs === undefined ? 0 : 1)), 'tables vacuumed'],
   ];
   const parts = counted.filter(([n]) => n > 0).map(([n, what]) => `${inDigits(n)} ${what}`);
   if (dueRows > 0) {

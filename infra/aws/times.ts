@@ -54,8 +54,8 @@ function laterNight(schedules: readonly Planned[], clock: Clock): Planned[] {
 /** Of an expression that fires in one hour of the day. */
 const hourOf = /^cron\((\S+) (\d+) /;
 
-/** Makes partitions, then deletes, then refreshes the views of what is left. */
-const order = ['partition-maintenance', 'retention-purge', 'view-refresh'];
+/** Makes partitions, then deletes, then refreshes the views of what is left, then vacuums after all of them. */
+const order = ['partition-maintenance', 'retention-purge', 'view-refresh', 'table-vacuum'];
 
 /** Warns of a night that is not in the order for which its jobs are made. */
 export function oddOrder(schedules: readonly Planned[], clock: Clock): string[] {

@@ -82,7 +82,7 @@ describe('a time zone with the hours of the defaults', () => {
     }
     const lines = [...`${refused.at(-1)}`.matchAll(/^ {2}(schedule-[a-z-]+): (.*)$/gm)];
     const written = Object.fromEntries(lines.map(([, name = '', value]) => [name, value]));
-    expect(Object.keys(written)).toHaveLength(4);
+    expect(Object.keys(written)).toHaveLength(5);
     expect(written['schedule-retention-purge']).toBe(purge);
     const mended = schedulesWith({ 'schedule-timezone': timezone, ...written });
     expect(refusedTimes(mended, clock)).toEqual([]);

@@ -122,6 +122,7 @@ const setUps: Record<string, string> = {
     create table public."Product" (id bigint primary key, "deletedAt" timestamptz, "isDeleted" boolean);
     create table public.jobs (id bigint primary key, status text, finished_at timestamptz);`,
   'docs/edge.md': standIns,
+  'docs/vacuum.md': 'create table public.orders (id bigint primary key);',
   // Vault and Realtime, as far as the page uses them.
   'docs/soft-delete.md': `
     create schema if not exists extensions;

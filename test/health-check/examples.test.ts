@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
+import { connectDirect } from '../../functions/_shared/direct.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { createRpc } from '../../functions/_shared/rpc.ts';
@@ -68,6 +69,7 @@ describe('the example applications, after a night shift and an autovacuum', () =
         { trigger: 'cli', input: {} },
         {
           rpc: createRpc({ url, secretKey }, deadline),
+          direct: connectDirect(db.url, deadline),
           clock: systemClock,
           deadline,
           log: silentLog,

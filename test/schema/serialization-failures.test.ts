@@ -231,6 +231,7 @@ describe('whatever is called over the API', () => {
       'retention-purge',
       'partition-maintenance',
       'view-refresh',
+      'table-vacuum',
       'health-check',
     ]) {
       const { data } = await client.rpc('begin_run', { job, trigger: 'cli', lease_seconds: 600 });

@@ -210,6 +210,7 @@ describe('a runner token does not move the clock', () => {
       'list_refresh_policies',
       'list_retention_policies',
       'preview_retention_purge',
+      'preview_table_vacuum',
     ] as const;
     expect(timed.map(({ name }) => name)).toEqual(
       ['begin_run', ...reading, 'resume_run'].toSorted(),

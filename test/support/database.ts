@@ -89,6 +89,7 @@ export async function startAfresh(sql: postgres.Sql): Promise<void> {
     delete from nightshift.retention_policies;
     delete from nightshift.refresh_policies;
     delete from nightshift.view_refreshes;
+    delete from nightshift.vacuum_policies;
     delete from nightshift.partition_policies;
     delete from nightshift.retired_partitions;
     update nightshift.runs set status = 'lost', finished_at = now() where status = 'running';

@@ -38,6 +38,7 @@ export function callsOverTheApi(leaseOf: (job: string) => object): Record<string
   const purge = leaseOf('retention-purge');
   const partitions = leaseOf('partition-maintenance');
   const refresh = leaseOf('view-refresh');
+  const vacuum = leaseOf('table-vacuum');
   const health = leaseOf('health-check');
   const run_id = 'run_id' in health ? health.run_id : undefined;
   const operation = '01900000-0000-7000-8000-000000000000';
@@ -70,6 +71,11 @@ export function callsOverTheApi(leaseOf: (job: string) => object): Record<string
       duration_ms: 1,
       error: {},
     },
+    plan_table_vacuum: vacuum,
+    preview_table_vacuum: {},
+    begin_vacuum: { ...vacuum, table_name: 'app.items' },
+    watch_vacuum: vacuum,
+    finish_vacuum: { ...vacuum, table_name: 'app.items' },
     check_health: health,
     get_health: {},
     enable_soft_delete: { relation: 'app.items' },
@@ -110,6 +116,10 @@ export function callsOverTheApi(leaseOf: (job: string) => object): Record<string
     add_refresh_policy: { view: 'app.totals' },
     adopt_refresh_policies: { schema: 'app' },
     alter_refresh_policy: { view: 'app.totals', max_staleness: '1 day' },
+    add_vacuum_policy: { relation: 'app.items' },
+    alter_vacuum_policy: { relation: 'app.items', max_dead_fraction: 0.1 },
+    list_vacuum_policies: {},
+    remove_vacuum_policy: { relation: 'app.items' },
     set_health_threshold: { check_name: 'backlog_age', subject: 'app.items', warning: 1 },
     remove_health_threshold: { check_name: 'backlog_age', subject: 'app.items' },
     heartbeat_run: health,

@@ -1,6 +1,7 @@
 import { expect, vi } from 'vitest';
 import { type JobName, jobNames } from '../../functions/registry.ts';
 import { type setUpHandler, shortOfTime } from './handler.ts';
+import { createTable } from './vacuum.ts';
 import { write } from './views.ts';
 
 type Suite = ReturnType<typeof setUpHandler>;
@@ -29,6 +30,11 @@ export const good: Record<JobName, Situation['act']> = {
       create table app.rest partition of app.days default;
       insert into app.days values (current_date);
       select nightshift.add_partition_policy('app.days', '1 day');`);
+    await send({});
+  },
+  'table-vacuum': async ({ db, sql, coldStart, send }) => {
+    await createTable(sql, 'app.items');
+    await coldStart({ NIGHTSHIFT_DATABASE_URL: db.url });
     await send({});
   },
   'health-check': async ({ sql, send }) => {
@@ -126,6 +132,24 @@ export const bad: Record<JobName, Record<string, Situation>> = {
         await expect(send({}, shortOfTime())).rejects.toMatchObject({ code: 'NS503' });
       },
       rings: ['partition-maintenance-undelivered', 'partition-horizon'],
+    },
+  },
+  'table-vacuum': {
+    'there is no direct connection': {
+      act: async ({ sql, send }) => {
+        await createTable(sql, 'app.items');
+        await expect(send({})).rejects.toMatchObject({ code: 'NS502' });
+      },
+      rings: [],
+    },
+    'the bus is down': {
+      act: async ({ db, sql, bus, coldStart, send }) => {
+        await createTable(sql, 'app.items');
+        await coldStart({ NIGHTSHIFT_DATABASE_URL: db.url });
+        bus.breakDown();
+        await expect(send({}, shortOfTime())).rejects.toMatchObject({ code: 'NS503' });
+      },
+      rings: ['table-vacuum-undelivered'],
     },
   },
   'health-check': {

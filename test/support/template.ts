@@ -70,6 +70,7 @@ export const withoutExtras = [
 export const tuned = [
   'schedule-retention-purge=cron(0 4 ? * 1 *)',
   'schedule-view-refresh=cron(30 4 * * ? *)',
+  'schedule-table-vacuum=cron(45 4 * * ? *)',
   'schedule-timezone=Europe/Berlin',
   'http-rate=1',
   'log-retention-days=14',

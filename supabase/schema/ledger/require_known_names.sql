@@ -22,6 +22,8 @@ begin
       perform nightshift.require_refresh_policies(wanted);
     when 'partition-maintenance' then
       perform nightshift.require_partition_policies(wanted);
+    when 'table-vacuum' then
+      perform nightshift.require_tables(wanted);
     when 'health-check' then
       perform nightshift.require_health_checks(wanted);
     else

@@ -9,7 +9,12 @@ export interface Call {
   /** The table it is about; it is made for what is hung around that table only. */
   table?: string;
   /** A run of this job holds the lease. */
-  job?: 'retention-purge' | 'partition-maintenance' | 'view-refresh' | 'health-check';
+  job?:
+    | 'retention-purge'
+    | 'partition-maintenance'
+    | 'view-refresh'
+    | 'table-vacuum'
+    | 'health-check';
   dryRun: boolean;
   /** SQL; `lease` stands for the first two arguments. */
   statements: (lease: string) => string[];
@@ -163,6 +168,21 @@ const onView: Call[] = [
   }),
 ];
 
+const vacuums: Call[] = [
+  call('add_vacuum_policy', "'app.orders'", { table: 'app.orders' }),
+  call('alter_vacuum_policy', "'app.orders', 0.1", {
+    table: 'app.orders',
+    statements: () => ["select nightshift.add_vacuum_policy('app.orders')"],
+  }),
+  call('begin_vacuum', "'app.orders'", { table: 'app.orders', job: 'table-vacuum' }),
+  call('watch_vacuum', '', { table: 'app.orders', job: 'table-vacuum' }),
+  call('finish_vacuum', "'app.orders'", {
+    table: 'app.orders',
+    job: 'table-vacuum',
+    statements: (lease) => [`select nightshift.begin_vacuum(${lease}, 'app.orders')`],
+  }),
+];
+
 /** About whatever there is. */
 const onAll: Call[] = [
   call('list_retention_policies', ''),
@@ -172,6 +192,11 @@ const onAll: Call[] = [
   ...dryAndReal('plan_partition_maintenance', '', { job: 'partition-maintenance' }),
   call('list_refresh_policies', ''),
   ...dryAndReal('plan_view_refresh', '', { job: 'view-refresh' }),
+  call('preview_table_vacuum', ''),
+  call('list_vacuum_policies', '', {
+    statements: () => ["select nightshift.add_vacuum_policy('app.orders')"],
+  }),
+  ...dryAndReal('plan_table_vacuum', '', { job: 'table-vacuum' }),
   call('get_health', ''),
   call('check_health', "array['default_partition_rows', 'backlog_age']", { job: 'health-check' }),
   call('set_health_threshold', "'soft_deletes', 'app.orders', 1"),
@@ -184,6 +209,7 @@ export const calls: Call[] = [
   ...['app.events', 'app.metrics'].flatMap(onPartitionedTable),
   ...onRetiredPartitions,
   ...onView,
+  ...vacuums,
   ...onAll,
 ];
 
@@ -203,6 +229,7 @@ export const withoutTables = [
   'remove_partition_policy',
   'remove_refresh_policy',
   'remove_retention_policy',
+  'remove_vacuum_policy',
   'resume_run',
   'unpause',
 ];

@@ -1,0 +1,4 @@
+import { serve } from '../_shared/edge.ts';
+import { job } from './job.ts';
+
+serve(job);

@@ -1,0 +1,1 @@
+select nightshift.declare_job('table-vacuum');

@@ -206,6 +206,14 @@ describe('npx nightshift', () => {
     expect(await idsOf(db.sql, 'public.logs')).toEqual(range(4, 10));
     for (const job of jobNames) expect((await nightshift(['run', job], project)).code).toBe(0);
 
+    await db.sql`update nightshift.runs set started_at = started_at - interval '3 days', finished_at = finished_at - interval '3 days'`;
+    for (const args of [['health'], ['health', '--json']]) {
+      const late = await nightshift(args, project);
+      expect(late.stdout).toContain('npx nightshift run retention-purge');
+      expect(late.stdout).not.toContain('npm run');
+    }
+    await db.sql`update nightshift.runs set started_at = started_at + interval '3 days', finished_at = finished_at + interval '3 days'`;
+
     const doctor = await nightshift(['doctor'], project);
     expect(doctor.stdout).toMatch(new RegExp(`versions +${version} is installed, as it is here`));
     expect(doctor.code).toBe(0);

@@ -156,7 +156,7 @@ describe('npx nightshift', () => {
       installed('dist/cli/bin.js'),
       '--version',
     ]);
-    expect(stderr).toMatch(/^Nightshift needs Node\.js 20\.12 or later, and this is 18\.20\.0\.\n/);
+    expect(stderr).toMatch(/^Nightshift needs Node\.js 20\.18 or later, and this is 18\.20\.0\.\n/);
     expect(code).toBe(2);
   });
 

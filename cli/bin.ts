@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // What the package starts. It imports nothing, so that an older Node says what it lacks, and not where its parser stopped.
-const needed = [20, 12] as const;
+const needed = [20, 18] as const;
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 
 if (major < needed[0] || (major === needed[0] && minor < needed[1])) {

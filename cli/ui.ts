@@ -3,7 +3,7 @@ import { timeMs } from '../functions/_shared/clock.ts';
 import type { ErrorDocument } from '../functions/_shared/errors.ts';
 import type { Fix } from '../functions/_shared/fix.ts';
 import type { RunDocument } from '../functions/_shared/ledger.ts';
-import { nightshift } from './installation/origin.ts';
+import { asCalled, nightshift } from './installation/origin.ts';
 import { table } from './table.ts';
 import { broken, inWindow, windowColumns } from './window.ts';
 import { onCommandLine } from './words.ts';
@@ -22,7 +22,7 @@ export function bytes(value: number): string {
 }
 
 export function printJson(document: unknown): void {
-  console.log(JSON.stringify(document, null, 2));
+  console.log(asCalled(JSON.stringify(document, null, 2)));
 }
 
 export function heading(text: string): void {

@@ -1,9 +1,9 @@
 import { parseJson } from '../functions/_shared/parse-json.ts';
-import { nightshift } from './installation/origin.ts';
+import { asCalled, nightshift } from './installation/origin.ts';
 
 /** What the functions and the database say is meant for callers over HTTP; here each such call is the command that does the same. */
 export function onCommandLine(text: string): string {
-  return softDeleteCommands(text.replaceAll('npm run nightshift --', nightshift)).replace(
+  return softDeleteCommands(asCalled(text)).replace(
     /POST \/jobs\/([a-z-]+)\/runs with (\{.*?\})(?=[\s,;:.]|$)/g,
     (call, job: string, json: string) => {
       const input = parseJson(json);

@@ -9,6 +9,11 @@ export const isClone = import.meta.url.endsWith('.ts');
 /** How it is called, for whoever is told what to call next. */
 export const nightshift = isClone ? 'npm run nightshift --' : 'npx nightshift';
 
+/** What the database and the functions say names the command of a clone. */
+export function asCalled(text: string): string {
+  return text.replaceAll('npm run nightshift --', nightshift);
+}
+
 /** What is upgraded when it is older than a database. */
 export const here = isClone ? 'this checkout' : 'this package';
 

@@ -9,7 +9,7 @@ import {
   type Level,
   levels,
 } from '../../functions/health-check/schema.ts';
-import { nightshift } from '../installation/origin.ts';
+import { asCalled, nightshift } from '../installation/origin.ts';
 import { table } from '../table.ts';
 import { age, bytes, count, duration, note, say } from '../ui.ts';
 import type { Presenter } from './presenter.ts';
@@ -99,7 +99,7 @@ function explain({ name, title, level, why, findings, findingsTotal }: Shown): v
   for (const [place, { subject, detail, fix }] of findings.entries()) {
     if (detail) say(`  ${subject ? `${subject}: ` : ''}${detail}`);
     const comesAgain = findings.slice(place + 1).some((later) => later.fix === fix);
-    if (fix && !comesAgain) say(`  Fix: ${styleText('cyan', fix)}`);
+    if (fix && !comesAgain) say(`  Fix: ${styleText('cyan', asCalled(fix))}`);
   }
   const more = findingsTotal - findings.length;
   if (more > 0) note(`  and ${count(more)} more: ${nightshift} health ${name}`);

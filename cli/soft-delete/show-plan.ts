@@ -1,3 +1,4 @@
+import { groupBy } from '../group-by.ts';
 import { table } from '../table.ts';
 import { count, note, say } from '../ui.ts';
 import type { RestorationPlan } from './documents.ts';
@@ -44,7 +45,7 @@ export function showPlan(
   });
   console.log(table(['table', 'deleted', 'something in the way'], rows, [1, 2]));
   sayLeftAlone({ notDeleted, notFound });
-  const reasons = Map.groupBy(
+  const reasons = groupBy(
     conflicts,
     ({ relation, kind, constraint }) => `${relation}: ${kinds[kind].inWords(constraint)}`,
   );

@@ -1,3 +1,4 @@
+import { groupBy } from '../group-by.ts';
 import { table } from '../table.ts';
 import { count, note, say } from '../ui.ts';
 import type { FailedRow } from './documents.ts';
@@ -16,7 +17,7 @@ export interface Restored {
 const keysShown = 10;
 
 export function showRestored(restored: Restored): void {
-  const failures = Map.groupBy(restored.failed, ({ relation }) => relation);
+  const failures = groupBy(restored.failed, ({ relation }) => relation);
   const relations = new Set([...Object.keys(restored.restored), ...failures.keys()]);
   const rows = [...relations].map((relation) => [
     relation,
@@ -28,7 +29,7 @@ export function showRestored(restored: Restored): void {
   if (parents > 0) say(`Rows that they belong to came back as well: ${count(parents)}`);
   if (replaced > 0) say(`Active rows that were deleted in their place: ${count(replaced)}`);
   sayLeftAlone({ notDeleted, notFound });
-  const reasons = Map.groupBy(restored.failed, (row) => `${row.relation}: ${reasonOf(row)}`);
+  const reasons = groupBy(restored.failed, (row) => `${row.relation}: ${reasonOf(row)}`);
   for (const [reason, failed] of reasons) {
     say(`\n${reason}`);
     note(`  ${firstOf(failed.map(({ key }) => JSON.stringify(key)))}`);

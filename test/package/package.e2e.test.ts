@@ -156,7 +156,7 @@ describe('npx nightshift', () => {
       installed('dist/cli/bin.js'),
       '--version',
     ]);
-    expect(stderr).toMatch(/^Nightshift needs Node\.js 20\.12 or later, and this is 18\.20\.0\.\n/);
+    expect(stderr).toMatch(/^Nightshift needs Node\.js 20\.18 or later, and this is 18\.20\.0\.\n/);
     expect(code).toBe(2);
   });
 
@@ -205,6 +205,14 @@ describe('npx nightshift', () => {
     expect(await nightshift(['run', 'retention-purge'], project)).toMatchObject({ code: 0 });
     expect(await idsOf(db.sql, 'public.logs')).toEqual(range(4, 10));
     for (const job of jobNames) expect((await nightshift(['run', job], project)).code).toBe(0);
+
+    await db.sql`update nightshift.runs set started_at = started_at - interval '3 days', finished_at = finished_at - interval '3 days'`;
+    for (const args of [['health'], ['health', '--json']]) {
+      const late = await nightshift(args, project);
+      expect(late.stdout).toContain('npx nightshift run retention-purge');
+      expect(late.stdout).not.toContain('npm run');
+    }
+    await db.sql`update nightshift.runs set started_at = started_at + interval '3 days', finished_at = finished_at + interval '3 days'`;
 
     const doctor = await nightshift(['doctor'], project);
     expect(doctor.stdout).toMatch(new RegExp(`versions +${version} is installed, as it is here`));

@@ -18361,7 +18361,7 @@ end;
 $$;
 
 comment on function nightshift.plan_restore is
-  'What restore_operation, restore or restore_since would restore with the same operation, keys or moment, and what is in its way, with nothing changed: {tables: [{relation, rows}], notDeleted, notFound: of the keys that were asked for, conflicts: [{relation, key, kind: unique (an active row has its value, or another that comes back before it) or parent_deleted (it belongs to a deleted row that does not come back with it), constraint, blocking: the key of that row}], moreConflicts: whether there are more than the 1,000 shown}. A row that belongs to one of those that are shown stays deleted with it. Only the restore itself tells what a trigger or a unique index of an expression says. The rights are those of the caller, row level security included. A single key that is not there or not deleted is counted. Errors: NS404 the operation has no such rows, or soft delete is not enabled; NS403 not for users; NS422.';
+  'What restore_operation, restore or restore_since would restore with the same operation, keys or moment, and what is in its way, with nothing changed: {tables: [{relation, rows}], notDeleted, notFound: of the keys that were asked for, conflicts: [{relation, key, kind: unique (an active row has its value, or another that comes back before it, looked for among 10,000 rows at a time) or parent_deleted (it belongs to a deleted row that does not come back with it), constraint, blocking: the key of that row}], moreConflicts: whether there are more than the 1,000 shown}. A row that belongs to one of those that are shown stays deleted with it. Only the restore itself tells what a trigger or a unique index of an expression says. The rights are those of the caller, row level security included. A single key that is not there or not deleted is counted. Errors: NS404 the operation has no such rows, or soft delete is not enabled; NS403 not for users; NS422.';
 
 -- supabase/schema/soft-delete/put_active.sql
 
@@ -23920,7 +23920,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '3f76b213c0c03af24622bb45e5f6213a301644919c5f50ad828159c02252a17a', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '5b5f98e694a02417db2f7c58d09b66bb7a36c4ac828a94efef5a7041dfa86c90', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
   alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,

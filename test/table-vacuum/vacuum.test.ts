@@ -280,6 +280,29 @@ describe('a table of someone else', () => {
   const owner = 'vacuum_owner';
   const stranger = 'vacuum_stranger';
 
+  it("has its code run with its owner's rights", async () => {
+    await createTable(db.sql, 'app.theirs');
+    await db.sql.unsafe(`
+      create role ${stranger};
+      create table app.ran_as (who name);
+      create function app.note() returns void language sql as 'insert into app.ran_as values (current_user)';
+      create function app.see(n integer) returns integer immutable language plpgsql as $$
+      begin perform app.note(); return n; end $$;
+      create index on app.theirs (app.see(id));
+      grant usage on schema app to ${stranger};
+      grant insert on app.ran_as to ${stranger};
+      truncate app.ran_as;
+      alter table app.theirs owner to ${stranger};`);
+    try {
+      expect(outcomes(await runVacuum(db, { only: ['app.theirs'] }))).toEqual({
+        'app.theirs': 'vacuumed: dead_rows',
+      });
+      expect(await db.sql`select distinct who from app.ran_as`).toEqual([{ who: stranger }]);
+    } finally {
+      await db.sql.unsafe(`drop owned by ${stranger} cascade; drop role ${stranger};`);
+    }
+  });
+
   it('is left, which is no success, and the others are vacuumed', async () => {
     await db.sql.unsafe(`
       create role ${owner} login password 'of-a-test' createrole bypassrls in role pg_monitor;

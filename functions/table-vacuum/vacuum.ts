@@ -11,10 +11,10 @@ import { leaseOf } from '../_shared/ledger.ts';
 import { isStop } from '../_shared/stop.ts';
 import { denied, failed, gone, stepOf, type Trouble, unconnected, waiting } from './report.ts';
 import {
-  costSettings,
   isOutOfTime,
   isUnusable,
   lockTimeoutMs,
+  sessionSettings,
   statementTimeoutMs,
   turn,
   vacuumFits,
@@ -99,7 +99,7 @@ async function execute(
       timeoutMs: statementTimeoutMs(deadline.remainingMs()),
       lockTimeoutMs,
       turn,
-      settings: costSettings,
+      settings: sessionSettings,
       onWarning: (code) => warnings.push(code),
     })
     .then(() => undefined, toNightshiftError)

@@ -19597,7 +19597,7 @@ end;
 $$;
 
 comment on function nightshift.plan_table_vacuum is
-  '{tables: what the run is to vacuum, in this order (see tables_to_vacuum); heldBy: who has kept dead rows from being removed for five minutes or longer (see xmin_holder), or null}. only_tables: names as SQL writes them, vacuumed whether it is due or not. Errors: NS404 for a name without a table, NS409 lease lost, NS424 no statistics.';
+  '{tables: what the run is to vacuum, in this order (see tables_to_vacuum); heldBy: who has kept dead rows from being removed for five minutes or longer (see xmin_holder), or null}. only_tables: names as SQL writes them, vacuumed whether it is due or not, with those of their partitions that are due. Errors: NS404 for a name without a table, NS409 lease lost, NS424 no statistics.';
 
 -- supabase/schema/vacuum/preview_table_vacuum.sql
 
@@ -19731,14 +19731,17 @@ as $$
     (d.document ->> 'purged')::boolean desc, d.document ->> 'reason' = 'freeze' desc, d.dead_rows desc, d.document ->> 'table'), '[]')
   from (
     select nightshift.describe_vacuum_state(s) as document, s.dead_rows
-    from nightshift.vacuum_states(
-      (select array_agg(nightshift.find_relation(o)::oid) from unnest(tables_to_vacuum.only_tables) o), tables_to_vacuum.as_of
+    from (select array_agg(nightshift.find_relation(o)::oid) as relations from unnest(tables_to_vacuum.only_tables) o) named
+    cross join lateral nightshift.vacuum_states(
+      (select array_agg(b.oid) from unnest(named.relations) r(oid) cross join lateral nightshift.partitions_below(r.oid) b(oid)),
+      tables_to_vacuum.as_of
     ) s
+    where named.relations is null or s.reason is not null or s.relation = any(named.relations)
   ) d;
 $$;
 
 comment on function nightshift.tables_to_vacuum is
-  'The tables that a vacuum is due for, or those named, each as describe_vacuum_state has it, in the order in which a run vacuums them.';
+  'The tables that a vacuum is due for, or those named and what is due of their partitions, each as describe_vacuum_state has it, in the order in which a run vacuums them.';
 
 -- supabase/schema/vacuum/vacuum_statement.sql
 
@@ -22661,7 +22664,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ee62292818c5aba38ba6b79776642f30fa9d56e8149861136bb8f9019ef55d24', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e7bc59bc925fe4cdf25f2c90188809a2533aa1de40cd270b1337b6add3138833', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
   alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,

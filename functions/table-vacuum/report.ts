@@ -18,7 +18,7 @@ const nextRunTries = 'The next run tries again.';
 const timeHint =
   'Give it the time it needs: a Lambda has at most 15 minutes, the command line and Supabase Cron have no limit.';
 
-function baseOf({ table, reason, detail, deadRows, freezeAge }: TableFacts) {
+function baseOf({ table, reason, detail, deadRows, freezeAge, advice }: TableFacts) {
   return {
     table,
     reason,
@@ -26,6 +26,7 @@ function baseOf({ table, reason, detail, deadRows, freezeAge }: TableFacts) {
     deadRowsBefore: deadRows,
     freezeAgeBefore: freezeAge,
     fixes: [] as Fix[],
+    ...(advice === null ? {} : { advice }),
   };
 }
 
@@ -159,7 +160,8 @@ export function stepOf(
   { error, warnings, gaveWayTo, stopped }: Trouble,
 ): VacuumStep {
   if (found.outcome === 'gone') return gone(facts);
-  if (found.outcome !== 'unfinished') return stepOfVacuumed(facts.table, found);
+  if (found.outcome !== 'unfinished')
+    return { ...baseOf(facts), ...stepOfVacuumed(facts.table, found) };
   if (gaveWayTo) {
     const { pid, application, role } = gaveWayTo;
     return blocked(

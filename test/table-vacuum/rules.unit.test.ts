@@ -25,6 +25,7 @@ const facts = (table: string): TableFacts => ({
   statement: `vacuum ${table};`,
   schedule: 'select cron.schedule(...);',
   mayVacuum: true,
+  advice: null,
 });
 const vacuumed = {
   outcome: 'vacuumed' as const,

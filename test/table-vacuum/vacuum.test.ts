@@ -54,6 +54,7 @@ describe('dead rows', () => {
       create table app.lines (id integer primary key, order_id integer references app.orders) with (autovacuum_enabled = false);
       create index on app.lines (order_id);
       insert into app.lines select g, g from generate_series(1, 25000) g;
+      alter table app.lines set (vacuum_truncate = off);
       select nightshift.add_retention_policy('app.orders', '30 days', with_children => array['app.lines'], max_fraction => 1);
       select pg_stat_force_next_flush();`);
     await db.sql`vacuum analyze app.orders, app.lines`;
@@ -73,6 +74,11 @@ describe('dead rows', () => {
       ['app.lines', 'purged', 1_200, 0],
       ['app.orders', 'purged', 1_200, 0],
       ['app.others', 'dead_rows', 2_000, 0],
+    ]);
+    expect(report.steps.map(({ advice }) => advice)).toEqual([
+      undefined,
+      'alter table app.orders set (vacuum_truncate = false);',
+      undefined,
     ]);
     expect((await runVacuum(db)).report.steps).toEqual([]);
   });

@@ -64,12 +64,6 @@ async function vacuumOne(
     if (begun.outcome === 'denied') return { step: denied(facts, begun.fix) };
     const trouble = await execute(context, direct, facts, begun.statement);
     const { error } = trouble;
-    // A statement that never began has changed nothing.
-    if (error && isUnusable(error)) {
-      const step = unconnected(facts, error);
-      const found = await finish(context, facts, false);
-      return { step: found.outcome === 'unfinished' ? step : stepOf(facts, found, trouble), error };
-    }
     const found = await finish(context, facts, isOutOfTime(error));
     return { step: stepOf(facts, found, { ...trouble, stopped: stop.why?.message }), error };
   } catch (thrown) {

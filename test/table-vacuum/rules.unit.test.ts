@@ -58,6 +58,11 @@ describe('what became of a vacuum', () => {
       { error: new NightshiftError('57014', '', { detail: cancelledByHand }) },
       'failed: dead_rows',
     ],
+    [
+      'a connection that cannot be used',
+      { error: new NightshiftError('NS502', '') },
+      'blocked: no_connection',
+    ],
     ['any other error', { error: new NightshiftError('XX001', '') }, 'failed: dead_rows'],
     ['a run that was stopped', { stopped: 'with Ctrl-C' }, 'waiting: dead_rows'],
     [

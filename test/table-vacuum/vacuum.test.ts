@@ -1,4 +1,7 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { stripVTControlCharacters } from 'node:util';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { presenter } from '../../cli/present/table-vacuum.ts';
+import { createRpc } from '../../functions/_shared/rpc.ts';
 import { beginBatches } from '../support/batches.ts';
 import { setUpDatabase, startAfresh } from '../support/database.ts';
 import { endless } from '../support/deadline.ts';
@@ -201,6 +204,39 @@ describe('a policy', () => {
       },
     );
     expect(await policies()).toEqual([]);
+  });
+});
+
+describe('the command line', () => {
+  /** Without the colours of a terminal. */
+  const shownBy = (show: () => void) => {
+    const log = vi.spyOn(console, 'log').mockImplementation(() => {});
+    show();
+    const text = log.mock.calls.flat().join('\n');
+    log.mockRestore();
+    return stripVTControlCharacters(text);
+  };
+
+  it('shows what is due, what a policy says, and who holds dead rows', async () => {
+    await createTable(db.sql, 'app.items');
+    await db.sql`select nightshift.add_vacuum_policy('app.items', 0.015)`;
+    const { url, secretKey } = await db.gateway();
+    const rpc = createRpc({ url, secretKey }, endless(20_000));
+    const plan = await presenter.plan?.(rpc);
+    expect(shownBy(() => plan?.show())).toMatch(/app\.items .* dead rows .* 2,000 .* 2,000 .* yes/);
+    const policies = await presenter.policies?.(rpc);
+    expect(shownBy(() => policies?.show())).toMatch(/app\.items .* 1\.5 % dead .* on/);
+
+    const { report } = await runVacuum(db, { dryRun: true });
+    const heldBy = {
+      holder: 'the replication slot old',
+      xids: 1_000,
+      since: '-infinity',
+      fix: "select pg_drop_replication_slot('old');",
+    };
+    expect(shownBy(() => presenter.showReport({ ...report, heldBy } as never))).toMatch(
+      /vacuum \(analyze[\s\S]*the replication slot old[\s\S]*Fix: select pg_drop_replication_slot/,
+    );
   });
 });
 

@@ -75,11 +75,12 @@ function showReport({ steps, dryRun, heldBy }: VacuumReport): void {
   ]);
   const head = ['table', 'because', 'dead rows', 'afterwards', 'took', 'status'];
   console.log(table(head, rows, [2, 3], ['took', 'afterwards']));
-  for (const { table: name, detail, statement, error, fixes } of steps) {
+  for (const { table: name, detail, statement, error, fixes, advice } of steps) {
     if (error) showError(error, `${name}: `);
     else note(`${name}: ${detail}`);
     if (dryRun && statement) note(`  ${statement}`);
     showFixes(fixes);
+    if (advice) note(`  Autovacuum may lock out its readers to give space back: ${advice}`);
   }
   if (dryRun && heldBy) showHolder(heldBy);
 }

@@ -2,7 +2,7 @@ import { NightshiftError, nothingDone, notLocked, timedOut } from '../_shared/er
 import { type Fix, fixesOfError, nextRunGoesOn } from '../_shared/fix.ts';
 import type { OutcomeStatus } from '../_shared/job.ts';
 import type { Metrics } from '../_shared/metrics.ts';
-import { isOutOfTime } from './rules.ts';
+import { isOutOfTime, isUnusable } from './rules.ts';
 import type {
   FinishVacuumAnswer,
   Holder,
@@ -18,7 +18,7 @@ const nextRunTries = 'The next run tries again.';
 const timeHint =
   'Give it the time it needs: a Lambda has at most 15 minutes, the command line and Supabase Cron have no limit.';
 
-function baseOf({ table, reason, detail, deadRows, freezeAge }: TableFacts) {
+function baseOf({ table, reason, detail, deadRows, freezeAge, advice }: TableFacts) {
   return {
     table,
     reason,
@@ -26,6 +26,7 @@ function baseOf({ table, reason, detail, deadRows, freezeAge }: TableFacts) {
     deadRowsBefore: deadRows,
     freezeAgeBefore: freezeAge,
     fixes: [] as Fix[],
+    ...(advice === null ? {} : { advice }),
   };
 }
 
@@ -159,7 +160,8 @@ export function stepOf(
   { error, warnings, gaveWayTo, stopped }: Trouble,
 ): VacuumStep {
   if (found.outcome === 'gone') return gone(facts);
-  if (found.outcome !== 'unfinished') return stepOfVacuumed(facts.table, found);
+  if (found.outcome !== 'unfinished')
+    return { ...baseOf(facts), ...stepOfVacuumed(facts.table, found) };
   if (gaveWayTo) {
     const { pid, application, role } = gaveWayTo;
     return blocked(
@@ -171,6 +173,7 @@ export function stepOf(
   }
   if (stopped !== undefined) return waiting(facts, stopped);
   if (isOutOfTime(error)) return waiting(facts);
+  if (error && isUnusable(error)) return unconnected(facts, error);
   if (error?.code === notLocked || (!error && warnings.includes(notLocked))) {
     const detail = found.autovacuum
       ? 'autovacuum is at it'

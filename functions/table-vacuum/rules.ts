@@ -26,7 +26,11 @@ export const watchMs = 1_000;
  * The pace of autovacuum: a vacuum by hand has none, and would take all that the disk gives from live traffic. How much it
  * may do between two pauses is the server's own vacuum_cost_limit.
  */
-export const costSettings = { vacuum_cost_delay: '2ms' };
+export const sessionSettings = {
+  vacuum_cost_delay: '2ms',
+  // Of a function that dies the server would not hear until the vacuum is done, and nobody would watch it.
+  client_connection_check_interval: '2s',
+};
 
 /** Only one session of Nightshift at a time vacuums; nightshift.vacuuming_session looks for it. */
 export const turn = 'nightshift.vacuum';

@@ -40,6 +40,8 @@ const tableFacts = z.object({
   /** The statement that lets Supabase Cron do it instead. */
   schedule: z.string(),
   mayVacuum: z.boolean(),
+  /** The statement that keeps autovacuum from giving the end of a purged table back under a lock. */
+  advice: z.string().nullable(),
 });
 export type TableFacts = z.output<typeof tableFacts>;
 export const listOfTableFacts = z.array(tableFacts);
@@ -140,6 +142,8 @@ export interface VacuumStep {
   freezeAgeBefore: number | null;
   freezeAgeAfter?: number | null;
   heldBy?: Holder;
+  /** The statement that keeps autovacuum from locking out readers when it gives the end of a purged table back. */
+  advice?: string;
   error?: ErrorDocument;
   fixes: Fix[];
 }

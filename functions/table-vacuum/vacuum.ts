@@ -11,10 +11,10 @@ import { leaseOf } from '../_shared/ledger.ts';
 import { isStop } from '../_shared/stop.ts';
 import { denied, failed, gone, stepOf, type Trouble, unconnected, waiting } from './report.ts';
 import {
-  costSettings,
   isOutOfTime,
   isUnusable,
   lockTimeoutMs,
+  sessionSettings,
   statementTimeoutMs,
   turn,
   vacuumFits,
@@ -64,12 +64,6 @@ async function vacuumOne(
     if (begun.outcome === 'denied') return { step: denied(facts, begun.fix) };
     const trouble = await execute(context, direct, facts, begun.statement);
     const { error } = trouble;
-    // A statement that never began has changed nothing.
-    if (error && isUnusable(error)) {
-      const step = unconnected(facts, error);
-      const found = await finish(context, facts, false);
-      return { step: found.outcome === 'unfinished' ? step : stepOf(facts, found, trouble), error };
-    }
     const found = await finish(context, facts, isOutOfTime(error));
     return { step: stepOf(facts, found, { ...trouble, stopped: stop.why?.message }), error };
   } catch (thrown) {
@@ -99,7 +93,7 @@ async function execute(
       timeoutMs: statementTimeoutMs(deadline.remainingMs()),
       lockTimeoutMs,
       turn,
-      settings: costSettings,
+      settings: sessionSettings,
       onWarning: (code) => warnings.push(code),
     })
     .then(() => undefined, toNightshiftError)

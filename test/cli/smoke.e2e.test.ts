@@ -52,7 +52,7 @@ describe('npm run smoke', () => {
     const before = await everything();
     const { stdout, stderr, code } = await smoke();
     expect(code, stderr).toBe(0);
-    expect(stdout.match(/^ok /gm)).toHaveLength(5);
+    expect(stdout.match(/^ok /gm)).toHaveLength(6);
     expect(stdout).toMatch(/the purge: deleted the 20 rows that were due, and no other/);
     expect(stdout).toMatch(/Nightshift works here[\s\S]*Dropped the schema nightshift_smoke_/);
     expect(await everything()).toEqual(before);

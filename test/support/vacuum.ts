@@ -1,3 +1,5 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import type { Sql } from 'postgres';
 import { systemClock } from '../../functions/_shared/clock.ts';
 import { connectDirect } from '../../functions/_shared/direct.ts';
@@ -52,6 +54,22 @@ function interleaved(rpc: Rpc, before: Record<string, () => unknown>): Rpc {
   };
 }
 
+const commandLine = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+
+/** A run in a process of its own, which can be killed. */
+export async function spawnVacuum(db: TestDatabase): Promise<ChildProcess> {
+  const { url, secretKey } = await db.gateway();
+  return spawn(process.execPath, [commandLine, 'run', 'table-vacuum'], {
+    env: {
+      ...process.env,
+      SUPABASE_URL: url,
+      SUPABASE_SECRET_KEY: secretKey,
+      NIGHTSHIFT_DATABASE_URL: db.url,
+    },
+    stdio: 'ignore',
+  });
+}
+
 /** Each table of the report with what became of it, such as 'vacuumed: dead_rows'. */
 export function outcomes({ report }: { report: VacuumReport }): Record<string, string> {
   return Object.fromEntries(
@@ -71,7 +89,7 @@ export async function createTable(
     select pg_stat_force_next_flush();`);
   await sql.unsafe(`analyze ${name}`);
   await sql.unsafe(`
-    delete from ${name} where id <= ${dead};
+    delete from ${name} where id > ${rows - dead};
     select pg_stat_force_next_flush();`);
 }
 

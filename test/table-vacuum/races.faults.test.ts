@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Stop, stoppedByHand } from '../../functions/_shared/stop.ts';
 import { expireLease, setUpDatabase, startAfresh } from '../support/database.ts';
 import { startTransactionPooler } from '../support/transaction-pooler.ts';
 import {
@@ -8,6 +9,7 @@ import {
   outcomes,
   restoreSpeed,
   runVacuum,
+  spawnVacuum,
 } from '../support/vacuum.ts';
 import { until, waiting } from '../support/waiting.ts';
 
@@ -84,6 +86,32 @@ describe('while a vacuum is under way', () => {
     expect(outcomes(await runVacuum(db, { only: ['app.items'] }))).toEqual({
       'app.items': 'vacuumed: dead_rows',
     });
+  });
+
+  it('a run that is stopped ends it', async () => {
+    const stop = new Stop();
+    const running = runVacuum(db, {}, { stop });
+    await vacuuming();
+    stop.raise(stoppedByHand('Ctrl-C'));
+    const { run, report } = await running;
+    expect(run.status).toBe('interrupted');
+    expect(report.steps).toMatchObject([
+      { status: 'waiting', detail: 'The run was stopped with Ctrl-C' },
+    ]);
+    expect(await isVacuuming(db.sql)).toBe(false);
+  });
+
+  it('a function that dies takes it along, and the next run vacuums the table', async () => {
+    const process = await spawnVacuum(db);
+    await vacuuming();
+    process.kill('SIGKILL');
+    await until('the server has noticed', async () => !(await isVacuuming(db.sql)));
+    await restoreSpeed(db.sql);
+    await expireLease(db.sql);
+    const next = await runVacuum(db);
+    expect(outcomes(next)).toEqual({ [slow]: 'vacuumed: dead_rows' });
+    const [row] = await db.sql`select count(*)::integer as n from app.slow`;
+    expect(row?.n).toBe(2_000);
   });
 
   it('a session that is killed loses nothing, and the next run vacuums the table', async () => {

@@ -25,6 +25,7 @@ const facts = (table: string): TableFacts => ({
   statement: `vacuum ${table};`,
   schedule: 'select cron.schedule(...);',
   mayVacuum: true,
+  advice: null,
 });
 const vacuumed = {
   outcome: 'vacuumed' as const,
@@ -56,6 +57,11 @@ describe('what became of a vacuum', () => {
       'someone who cancelled it',
       { error: new NightshiftError('57014', '', { detail: cancelledByHand }) },
       'failed: dead_rows',
+    ],
+    [
+      'a connection that cannot be used',
+      { error: new NightshiftError('NS502', '') },
+      'blocked: no_connection',
     ],
     ['any other error', { error: new NightshiftError('XX001', '') }, 'failed: dead_rows'],
     ['a run that was stopped', { stopped: 'with Ctrl-C' }, 'waiting: dead_rows'],

@@ -1,4 +1,7 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { stripVTControlCharacters } from 'node:util';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { presenter } from '../../cli/present/table-vacuum.ts';
+import { createRpc } from '../../functions/_shared/rpc.ts';
 import { beginBatches } from '../support/batches.ts';
 import { setUpDatabase, startAfresh } from '../support/database.ts';
 import { endless } from '../support/deadline.ts';
@@ -54,6 +57,7 @@ describe('dead rows', () => {
       create table app.lines (id integer primary key, order_id integer references app.orders) with (autovacuum_enabled = false);
       create index on app.lines (order_id);
       insert into app.lines select g, g from generate_series(1, 25000) g;
+      alter table app.lines set (vacuum_truncate = off);
       select nightshift.add_retention_policy('app.orders', '30 days', with_children => array['app.lines'], max_fraction => 1);
       select pg_stat_force_next_flush();`);
     await db.sql`vacuum analyze app.orders, app.lines`;
@@ -74,6 +78,11 @@ describe('dead rows', () => {
       ['app.orders', 'purged', 1_200, 0],
       ['app.others', 'dead_rows', 2_000, 0],
     ]);
+    expect(report.steps.map(({ advice }) => advice)).toEqual([
+      undefined,
+      'alter table app.orders set (vacuum_truncate = false);',
+      undefined,
+    ]);
     expect((await runVacuum(db)).report.steps).toEqual([]);
   });
 
@@ -83,7 +92,7 @@ describe('dead rows', () => {
     await reader`begin isolation level repeatable read`;
     const [session] =
       await reader`select pg_backend_pid() as pid, (select count(*) from app.items)`;
-    await db.sql`delete from app.items where id > 2000`;
+    await db.sql`delete from app.items where id <= 2000`;
     await db.sql`select pg_stat_force_next_flush()`;
     await db.sql`vacuum app.items`;
 
@@ -156,11 +165,14 @@ describe('a policy', () => {
     expect((await runVacuum(db)).report.steps).toEqual([]);
     await db.sql`select nightshift.add_vacuum_policy('app.items', 0.03)`;
     expect(outcomes(await runVacuum(db))).toEqual({ 'app.items': 'vacuumed: dead_rows' });
-    expect(outcomes(await runVacuum(db, { only: ['app.off'] }))).toEqual({
+    expect(outcomes(await runVacuum(db, { only: ['app.logs'] }))).toEqual({
       'app.off': 'vacuumed: dead_rows',
+      'app.logs': 'vacuumed: statistics',
     });
     await db.sql`select nightshift.remove_vacuum_policy('app.logs')`;
-    expect(outcomes(await runVacuum(db))).toEqual({ 'app.logs': 'vacuumed: statistics' });
+    expect(outcomes(await runVacuum(db, { only: ['app.logs'] }))).toEqual({
+      'app.logs': 'vacuumed: asked',
+    });
   });
 
   it('is changed, finds its table again under its name, and is refused where it makes no sense', async () => {
@@ -192,6 +204,39 @@ describe('a policy', () => {
       },
     );
     expect(await policies()).toEqual([]);
+  });
+});
+
+describe('the command line', () => {
+  /** Without the colours of a terminal. */
+  const shownBy = (show: () => void) => {
+    const log = vi.spyOn(console, 'log').mockImplementation(() => {});
+    show();
+    const text = log.mock.calls.flat().join('\n');
+    log.mockRestore();
+    return stripVTControlCharacters(text);
+  };
+
+  it('shows what is due, what a policy says, and who holds dead rows', async () => {
+    await createTable(db.sql, 'app.items');
+    await db.sql`select nightshift.add_vacuum_policy('app.items', 0.015)`;
+    const { url, secretKey } = await db.gateway();
+    const rpc = createRpc({ url, secretKey }, endless(20_000));
+    const plan = await presenter.plan?.(rpc);
+    expect(shownBy(() => plan?.show())).toMatch(/app\.items .* dead rows .* 2,000 .* 2,000 .* yes/);
+    const policies = await presenter.policies?.(rpc);
+    expect(shownBy(() => policies?.show())).toMatch(/app\.items .* 1\.5 % dead .* on/);
+
+    const { report } = await runVacuum(db, { dryRun: true });
+    const heldBy = {
+      holder: 'the replication slot old',
+      xids: 1_000,
+      since: '-infinity',
+      fix: "select pg_drop_replication_slot('old');",
+    };
+    expect(shownBy(() => presenter.showReport({ ...report, heldBy } as never))).toMatch(
+      /vacuum \(analyze[\s\S]*the replication slot old[\s\S]*Fix: select pg_drop_replication_slot/,
+    );
   });
 });
 
@@ -279,6 +324,29 @@ describe('a run', () => {
 describe('a table of someone else', () => {
   const owner = 'vacuum_owner';
   const stranger = 'vacuum_stranger';
+
+  it("has its code run with its owner's rights", async () => {
+    await createTable(db.sql, 'app.theirs');
+    await db.sql.unsafe(`
+      create role ${stranger};
+      create table app.ran_as (who name);
+      create function app.note() returns void language sql as 'insert into app.ran_as values (current_user)';
+      create function app.see(n integer) returns integer immutable language plpgsql as $$
+      begin perform app.note(); return n; end $$;
+      create index on app.theirs (app.see(id));
+      grant usage on schema app to ${stranger};
+      grant insert on app.ran_as to ${stranger};
+      truncate app.ran_as;
+      alter table app.theirs owner to ${stranger};`);
+    try {
+      expect(outcomes(await runVacuum(db, { only: ['app.theirs'] }))).toEqual({
+        'app.theirs': 'vacuumed: dead_rows',
+      });
+      expect(await db.sql`select distinct who from app.ran_as`).toEqual([{ who: stranger }]);
+    } finally {
+      await db.sql.unsafe(`drop owned by ${stranger} cascade; drop role ${stranger};`);
+    }
+  });
 
   it('is left, which is no success, and the others are vacuumed', async () => {
     await db.sql.unsafe(`

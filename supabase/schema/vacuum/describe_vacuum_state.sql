@@ -32,11 +32,20 @@ as $$
     'statement', nightshift.vacuum_statement(s.relation) || ';',
     'schedule', format('select cron.schedule(%L, %L, %L);', 'vacuum ' || s.name, '0 3 * * *', nightshift.vacuum_statement(s.relation)),
     'mayVacuum', nightshift.may_vacuum(current_user, s.relation),
-    'purged', s.purged_at is not null
+    'purged', s.purged_at is not null,
+    'advice', case when s.purged_at is not null and s.kind = 'r'
+      -- A setting of the server from Postgres 18 on.
+      and coalesce(current_setting('vacuum_truncate', true), 'on') <> 'off'
+      and not exists (
+        select from pg_catalog.pg_class c
+        cross join lateral pg_options_to_table(c.reloptions) o
+        where c.oid = s.relation and o.option_name = 'vacuum_truncate' and not o.option_value::boolean
+      )
+      then format('alter table %s set (vacuum_truncate = false);', s.name) end
   )
   from (select (describe_vacuum_state.state).*) s
   where s.relation is not null;
 $$;
 
 comment on function nightshift.describe_vacuum_state is
-  'A table as a vacuum finds it: table, partitioned, reason (see vacuum_states; asked: not due), detail, deadRows, liveRows, freezeAge, sizeBytes (with TOAST and indexes, as of the last vacuum: to measure would wait for whoever has it locked), statement, schedule (the statement of Supabase Cron for it), mayVacuum, purged; null when it is gone.';
+  'A table as a vacuum finds it: table, partitioned, reason (see vacuum_states; asked: not due), detail, deadRows, liveRows, freezeAge, sizeBytes (with TOAST and indexes, as of the last vacuum: to measure would wait for whoever has it locked), statement, schedule (the statement of Supabase Cron for it), mayVacuum, purged, advice (the statement that keeps autovacuum from giving the end of a purged table back, for which it locks out readers; null where that is so, or no purge was at it); null when it is gone.';

@@ -9,11 +9,14 @@ as $$
     (d.document ->> 'purged')::boolean desc, d.document ->> 'reason' = 'freeze' desc, d.dead_rows desc, d.document ->> 'table'), '[]')
   from (
     select nightshift.describe_vacuum_state(s) as document, s.dead_rows
-    from nightshift.vacuum_states(
-      (select array_agg(nightshift.find_relation(o)::oid) from unnest(tables_to_vacuum.only_tables) o), tables_to_vacuum.as_of
+    from (select array_agg(nightshift.find_relation(o)::oid) as relations from unnest(tables_to_vacuum.only_tables) o) named
+    cross join lateral nightshift.vacuum_states(
+      (select array_agg(b.oid) from unnest(named.relations) r(oid) cross join lateral nightshift.partitions_below(r.oid) b(oid)),
+      tables_to_vacuum.as_of
     ) s
+    where named.relations is null or s.reason is not null or s.relation = any(named.relations)
   ) d;
 $$;
 
 comment on function nightshift.tables_to_vacuum is
-  'The tables that a vacuum is due for, or those named, each as describe_vacuum_state has it, in the order in which a run vacuums them.';
+  'The tables that a vacuum is due for, or those named and what is due of their partitions, each as describe_vacuum_state has it, in the order in which a run vacuums them.';

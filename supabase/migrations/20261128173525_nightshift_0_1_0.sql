@@ -1227,6 +1227,24 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform nightshift.trusted_name(parent);
+  perform nightshift.require_trusted_referrers(
+    parent::oid || array(select i.inhrelid from pg_catalog.pg_inherits i where i.inhparent = require_trusted_keys.parent)
+  );
+end;
+$$;
+
+comment on function nightshift.require_trusted_keys is
+  'Raises NS422 when a partitioned table, or a table that refers to it or to a partition of it, could have code of someone else run (see trusted_name): Postgres reads the latter, with our rights, when a partition is detached.';
+
+-- supabase/schema/access/require_trusted_referrers.sql
+
+create or replace function nightshift.require_trusted_referrers(relations oid[])
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
   -- Found by what depends on its columns: a key that is not enforced has no triggers, and there is no index by the table at the other end.
   perform nightshift.trusted_name(r.relation)
   from (
@@ -1235,11 +1253,7 @@ begin
       select k.conrelid::regclass from pg_catalog.pg_constraint k
       where k.oid = d.objid and k.contype = 'f' and k.confrelid = p.relation
     )
-    from (
-      select require_trusted_keys.parent::oid
-      union all
-      select i.inhrelid from pg_catalog.pg_inherits i where i.inhparent = require_trusted_keys.parent
-    ) p(relation)
+    from unnest(relations) p(relation)
     join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = p.relation and d.refobjsubid > 0
       and d.classid = 'pg_catalog.pg_constraint'::regclass
   ) r(relation)
@@ -1247,8 +1261,8 @@ begin
 end;
 $$;
 
-comment on function nightshift.require_trusted_keys is
-  'Raises NS422 when a partitioned table, or a table that refers to it or to a partition of it, could have code of someone else run (see trusted_name): Postgres reads the latter, with our rights, when a partition is detached.';
+comment on function nightshift.require_trusted_referrers is
+  'Raises NS422 when a table that refers to one of these by a foreign key could have code of someone else run (see trusted_name).';
 
 -- supabase/schema/access/settle_owner.sql
 
@@ -4525,8 +4539,7 @@ set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
 declare
-  -- What Postgres reads when a partition is attached: with the table locked, nobody adds to it any more. A table that refers to
-  -- it is not among that.
+  -- What Postgres reads when a partition is attached: with the table locked, nobody adds to it any more.
   parent_name constant text := nightshift.trusted_name(policy.parent);
   step_time interval := '0';
   chosen record;
@@ -4539,6 +4552,8 @@ declare
   locked_at timestamptz;
   made jsonb := '[]';
 begin
+  -- It locks what refers to the table, too; what refers to a single partition has no part in it.
+  perform nightshift.require_trusted_referrers(array[policy.parent::oid]);
   if state.default_partition is not null then
     -- Once for rows that move, once by Postgres for rows that ought to have.
     step_time := 2 * nightshift.scan_time_of(state.default_partition);
@@ -22057,7 +22072,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '57cec68fcd7cd927053fa25ba29e3efab6a7877894647a44fdb97f819f49cc08', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '58bf9dde7cc2ca032cfbbb7d3b4a362be8bb2731e0936ee60963e449b5c7080e', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,
@@ -22123,12 +22138,12 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership,
   require_partition_policies, require_period, require_referencing_indexes, require_refresh_policies,
   require_replica_identity, require_retention_policies, require_statistics, require_trusted, require_trusted_keys,
-  require_unrestricted, require_wanted, require_within_brake, resolve_references, restore, restore_keys,
-  restore_operation, restore_since, restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies,
-  retention_warnings, retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set,
-  rows_of_operation, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, seal,
-  seal_deletion_event, secure_partition, secure_partitions, set_health_threshold, sets_to_remember, settings,
-  settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
+  require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake, resolve_references, restore,
+  restore_keys, restore_operation, restore_since, restricting_keys, restricting_rows, resume_run, retention_keys,
+  retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions,
+  reveal_deletion_event, row_set, rows_of_operation, run_by_hand, run_health_check, runs, sample_due_rows, scan_of,
+  scan_time_of, seal, seal_deletion_event, secure_partition, secure_partitions, set_health_threshold, sets_to_remember,
+  settings, settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
   soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
   soft_delete_view, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released,
   subtract_held, subtract_row_sets, take_pending, time_of_number, trim_runs, trim_view_refreshes, trusted_name,

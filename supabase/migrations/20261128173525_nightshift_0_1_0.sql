@@ -4170,10 +4170,9 @@ begin
       message = format('%s is a partition itself, by the same %I, and can only hold a part of time', policy.parent, key.column_name),
       hint = 'Declare a policy for the table that it is a partition of, with partitions that are not partitioned themselves.';
   end if;
-  select i.inhrelid::regclass into nested
-  from pg_catalog.pg_inherits i
-  join pg_catalog.pg_class c on c.oid = i.inhrelid
-  where i.inhparent = policy.parent and c.relkind <> 'r'
+  select c.oid::regclass into nested
+  from pg_catalog.pg_class c
+  where c.oid = any(array(select i.inhrelid from pg_catalog.pg_inherits i where i.inhparent = policy.parent)) and c.relkind <> 'r'
   limit 1;
   if found then
     raise exception using
@@ -22072,7 +22071,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '58bf9dde7cc2ca032cfbbb7d3b4a362be8bb2731e0936ee60963e449b5c7080e', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7eb2ba8327281587781be760265c58557bfd1934133c30a00df70bb45dfbd0b4', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,

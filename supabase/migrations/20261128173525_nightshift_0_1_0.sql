@@ -5000,7 +5000,8 @@ begin
   join nightshift.partition_policies p on p.parent::oid = a.parent
   left join pg_catalog.pg_class c on c.oid = p.parent
   left join nightshift.partition_faults(describe_partition_sets.parents) f on f.parent = p.parent::oid
-  cross join nightshift.usual_gap('partition-maintenance') g(usual_gap);
+  cross join nightshift.usual_gap('partition-maintenance') g(usual_gap)
+  where p.parent::oid = any(describe_partition_sets.parents);
 end;
 $$;
 
@@ -22071,7 +22072,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7eb2ba8327281587781be760265c58557bfd1934133c30a00df70bb45dfbd0b4', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e65d3332bd66c3691cfef4e7ffab8c590f6ca2ccbb94501ffd783cbadc6990bf', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,

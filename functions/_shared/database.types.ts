@@ -3585,6 +3585,10 @@ export type Database = {
       require_tables: { Args: { names: string[] }; Returns: undefined }
       require_trusted: { Args: { relations: unknown[] }; Returns: undefined }
       require_trusted_keys: { Args: { parent: unknown }; Returns: undefined }
+      require_trusted_referrers: {
+        Args: { relations: unknown[] }
+        Returns: undefined
+      }
       require_unrestricted: {
         Args: { keys: Json; relation: unknown }
         Returns: undefined

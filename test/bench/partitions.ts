@@ -133,7 +133,12 @@ async function declareSets(sql: postgres.Sql): Promise<PartitionFigures> {
     };
     const makeOurs = async () => {
       await declare(set('ours_made'), partitionsOfSet - 1);
-      await sql`select nightshift.create_missing_partitions(${set('ours_made')})`;
+      // On a busy machine they take longer than one call may.
+      for (let done = false; !done; ) {
+        const [row] = await sql`
+          select (nightshift.create_missing_partitions(${set('ours_made')}) ->> 'done')::boolean as done`;
+        done = row?.done;
+      }
     };
     const ways = [
       { ms: adopting.ours, way: () => declare(set('ours'), premake) },

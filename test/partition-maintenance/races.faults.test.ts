@@ -68,6 +68,43 @@ describe('partitions made by two sessions at once', () => {
   );
 });
 
+describe('tables that share a transaction', () => {
+  it('have their partitions, however many they are, but for those that are locked', async () => {
+    const tables = Array.from({ length: 43 }, (_, n) => `app.t${n + 1}`);
+    const locked = ['app.t1', 'app.t22'];
+    for (const table of tables) {
+      await db.sql.unsafe(`create table ${table} (day date) partition by range (day)`);
+      await db.sql`select nightshift.add_partition_policy(${table}::text::regclass, '1 month', premake => 1)`;
+    }
+    const { run } = await beginRun();
+    const holder = await openTransaction(
+      db,
+      `lock table ${locked.join(', ')} in share update exclusive mode`,
+    );
+    const outcomes: string[] = [];
+    for (let rest = tables; rest.length > 0; ) {
+      const [row] = await db.sql`
+        select nightshift.create_partitions(${run.id}, ${run.fence}, ${rest}, 10) as answer`;
+      const answers: { table: string; outcome: string }[] = row?.answer;
+      outcomes.push(...answers.map(({ table, outcome }) => `${table} ${outcome}`));
+      rest = rest.filter((table) => !answers.some((answer) => answer.table === table));
+    }
+    await holder`commit`;
+    const expected = tables.map((table) => `${table} ${locked.includes(table) ? 'busy' : 'made'}`);
+    expect(outcomes.toSorted()).toEqual(expected.toSorted());
+    const partitions = await db.sql`
+      select i.inhparent::regclass::text as parent from pg_inherits i
+      where i.inhparent = any(${tables}::text[]::regclass[])`;
+    const others = tables.filter((table) => !locked.includes(table));
+    expect(partitions.map(({ parent }) => parent).toSorted()).toEqual(
+      others.flatMap((table) => [table, table]).toSorted(),
+    );
+    const [ledger] = await db.sql`
+      select progress -> 'steps' as steps from nightshift.runs where id = ${run.id}`;
+    expect(Object.keys(ledger?.steps).toSorted()).toEqual(others.toSorted());
+  });
+});
+
 describe('a run that lost its lease', () => {
   const state = async () => ({
     partitions: await partitionsOf(db.sql, logs),

@@ -59,10 +59,9 @@ begin
       message = format('%s is a partition itself, by the same %I, and can only hold a part of time', policy.parent, key.column_name),
       hint = 'Declare a policy for the table that it is a partition of, with partitions that are not partitioned themselves.';
   end if;
-  select i.inhrelid::regclass into nested
-  from pg_catalog.pg_inherits i
-  join pg_catalog.pg_class c on c.oid = i.inhrelid
-  where i.inhparent = policy.parent and c.relkind <> 'r'
+  select c.oid::regclass into nested
+  from pg_catalog.pg_class c
+  where c.oid = any(array(select i.inhrelid from pg_catalog.pg_inherits i where i.inhparent = policy.parent)) and c.relkind <> 'r'
   limit 1;
   if found then
     raise exception using

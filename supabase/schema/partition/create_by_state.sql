@@ -10,8 +10,7 @@ set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
 declare
-  -- What Postgres reads when a partition is attached: with the table locked, nobody adds to it any more. A table that refers to
-  -- it is not among that.
+  -- What Postgres reads when a partition is attached: with the table locked, nobody adds to it any more.
   parent_name constant text := nightshift.trusted_name(policy.parent);
   step_time interval := '0';
   chosen record;
@@ -24,6 +23,8 @@ declare
   locked_at timestamptz;
   made jsonb := '[]';
 begin
+  -- It locks what refers to the table, too; what refers to a single partition has no part in it.
+  perform nightshift.require_trusted_referrers(array[policy.parent::oid]);
   if state.default_partition is not null then
     -- Once for rows that move, once by Postgres for rows that ought to have.
     step_time := 2 * nightshift.scan_time_of(state.default_partition);

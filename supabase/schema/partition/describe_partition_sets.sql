@@ -68,7 +68,8 @@ begin
   join nightshift.partition_policies p on p.parent::oid = a.parent
   left join pg_catalog.pg_class c on c.oid = p.parent
   left join nightshift.partition_faults(describe_partition_sets.parents) f on f.parent = p.parent::oid
-  cross join nightshift.usual_gap('partition-maintenance') g(usual_gap);
+  cross join nightshift.usual_gap('partition-maintenance') g(usual_gap)
+  where p.parent::oid = any(describe_partition_sets.parents);
 end;
 $$;
 

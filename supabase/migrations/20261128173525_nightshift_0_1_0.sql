@@ -15629,7 +15629,6 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
 declare
-  most_posts constant integer := 8;
   home nightshift.home;
   schedule nightshift.schedules;
   work jsonb;
@@ -15641,8 +15640,8 @@ begin
     work := nightshift.work_due(schedule);
     continue when work is null or schedule.job = any(woken);
     if schedule.woken_for = work ->> 'key' then
-      -- One minute later, then two, four and so on: an outage of two hours is outlasted. A refusal will not change.
-      continue when schedule.posts >= most_posts or schedule.answer like '421 %'
+      -- One minute later, then two, four and so on, for as long as work_due has it. A refusal will not change.
+      continue when schedule.answer like '421 %'
         or now() < schedule.posted_at + interval '50 seconds' * 2 ^ (schedule.posts - 1);
     else
       schedule.posts := 0;
@@ -15662,7 +15661,7 @@ end;
 $$;
 
 comment on function nightshift.send_wakes is
-  'Wakes the Edge Functions that have work to do: whose schedule is due, or whose run waits to be continued, while no run of their job is under way. pg_cron calls it every minute, and a function that has left work over. Each is woken up to eight times for the same work, after pauses that double. Returns how many were woken. Errors: NS404 pg_net is not there, NS422.';
+  'Wakes the Edge Functions that have work to do: whose schedule is due, or whose run waits to be continued, while no run of their job is under way. pg_cron calls it every minute, and a function that has left work over. For the same work each is woken again after pauses that double. Returns how many were woken. Errors: NS404 pg_net is not there, NS422.';
 
 -- supabase/schema/schedules/served_at.sql
 
@@ -22542,7 +22541,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bad07966577d688cae9e069bbba32ff350c70101a544152b307bae1bb2d9b1e7', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'a47b880b36558b442735facb123f15884e50546b355c4afa4f8029631fda3663', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,

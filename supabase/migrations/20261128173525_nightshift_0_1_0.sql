@@ -731,7 +731,7 @@ alter table nightshift.home enable row level security;
 
 create table if not exists nightshift.schedules (
   name text primary key check (name <> ''),
-  job text not null references nightshift.jobs,
+  job text not null,
   cron text not null,
   input jsonb not null default '{}' check (jsonb_typeof(input) = 'object'),
   due_at timestamptz,
@@ -22541,7 +22541,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'a47b880b36558b442735facb123f15884e50546b355c4afa4f8029631fda3663', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '811c4a1e7ef360a7106a9816a1371e551b6923917f9145c67ba6479f2e1f04cb', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,

@@ -759,14 +759,7 @@ export type Database = {
           waiting_since?: string | null
           woken_for?: string | null
         }
-        Relationships: [
-          {
-            foreignKeyName: "schedules_job_fkey"
-            columns: ["job"]
-            referencedRelation: "jobs"
-            referencedColumns: ["name"]
-          },
-        ]
+        Relationships: []
       }
       settings: {
         Row: {

@@ -300,6 +300,15 @@ describe('a wake', () => {
     expect(await one()).toMatchObject({ posts: 2, answer: '421 {"code":"NS421"}' });
   });
 
+  it('that was used is not refused by what a second delivery is answered', async () => {
+    const sent = await dueWake();
+    await consume(nonceOf(sent));
+    await answer(db.sql, sent?.id ?? '', 421, '{"code":"NS421"}');
+    await letMinutesPass(db.sql, 1);
+    expect(await wakes()).toHaveLength(1);
+    expect(await db.sql`select refused_at from nightshift.home`).toEqual([{ refused_at: null }]);
+  });
+
   it('whose answer tells of no status has the reason written down', async () => {
     const sent = await dueWake();
     await db.sql`
@@ -391,6 +400,16 @@ describe('the watch', () => {
     const [over] = await watch();
     expect(over?.text).toContain('nothing critical any more');
     expect(await watch()).toEqual([]);
+  });
+
+  it('is silent about a run that takes hours, and tells of one that died', async () => {
+    await fire(db.sql, 'nightshift schedule retention-purge');
+    await db.sql`
+      select nightshift.begin_run('retention-purge', 'schedule', requested_by => 'cron retention-purge')`;
+    await letMinutesPass(db.sql, 180);
+    expect(await watch()).toEqual([]);
+    await expireLease(db.sql);
+    expect((await watch())[0]?.text).toContain('retention-purge');
   });
 
   it('tells again what was not delivered, and every day', async () => {

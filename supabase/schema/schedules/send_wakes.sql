@@ -8,7 +8,6 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
 declare
-  most_posts constant integer := 8;
   home nightshift.home;
   schedule nightshift.schedules;
   work jsonb;
@@ -20,8 +19,8 @@ begin
     work := nightshift.work_due(schedule);
     continue when work is null or schedule.job = any(woken);
     if schedule.woken_for = work ->> 'key' then
-      -- One minute later, then two, four and so on: an outage of two hours is outlasted. A refusal will not change.
-      continue when schedule.posts >= most_posts or schedule.answer like '421 %'
+      -- One minute later, then two, four and so on, for as long as work_due has it. A refusal will not change.
+      continue when schedule.answer like '421 %'
         or now() < schedule.posted_at + interval '50 seconds' * 2 ^ (schedule.posts - 1);
     else
       schedule.posts := 0;
@@ -41,4 +40,4 @@ end;
 $$;
 
 comment on function nightshift.send_wakes is
-  'Wakes the Edge Functions that have work to do: whose schedule is due, or whose run waits to be continued, while no run of their job is under way. pg_cron calls it every minute, and a function that has left work over. Each is woken up to eight times for the same work, after pauses that double. Returns how many were woken. Errors: NS404 pg_net is not there, NS422.';
+  'Wakes the Edge Functions that have work to do: whose schedule is due, or whose run waits to be continued, while no run of their job is under way. pg_cron calls it every minute, and a function that has left work over. For the same work each is woken again after pauses that double. Returns how many were woken. Errors: NS404 pg_net is not there, NS422.';

@@ -24,7 +24,7 @@ alter table nightshift.home enable row level security;
 
 create table if not exists nightshift.schedules (
   name text primary key check (name <> ''),
-  job text not null references nightshift.jobs,
+  job text not null,
   cron text not null,
   input jsonb not null default '{}' check (jsonb_typeof(input) = 'object'),
   due_at timestamptz,

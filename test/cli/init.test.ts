@@ -12,6 +12,7 @@ import { loadSeed } from '../../infra/local/seeds.ts';
 import { nightshift, startNightshift } from '../support/command-line.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { type HostedPostgres, type HostedProject, startHostedPostgres } from '../support/hosted.ts';
+import { supabase } from '../support/supabase-cli.ts';
 
 type Document = Omit<Found, 'proposals'> & {
   proposals: (Proposal & { known: boolean })[];
@@ -258,9 +259,18 @@ describe('init', () => {
       insert into public.request_logs select n, now() - (n + 0.5) * interval '1 hour' from generate_series(0, 4999) n;
       create table public."userSessions" ("sessionToken" text primary key, "expires" timestamp not null);
       insert into public."userSessions" values ('a', now() - interval '8 days'), ('b', now() - interval '6 days'), ('c', now() + interval '1 day');
+      create table public.members (id integer primary key, removed_at timestamptz);
+      insert into public.members values (1, '1970-01-01'), (2, null);
       analyze;
     `);
-    const { proposals } = await look();
+    const { proposals, leftOut } = await look();
+    expect(leftOut).toMatchObject([
+      {
+        relation: 'public.members',
+        why: expect.stringContaining('stands for "no time"'),
+        fix: expect.stringContaining('removed_at_or_null'),
+      },
+    ]);
     const of = (id: string) => proposals.find((proposal) => proposal.id === id);
     expect(of('retention public.young')).toMatchObject({ rowsTonight: 0, rowsTonightExact: true });
     expect(of('retention public.young')?.says[1]).toMatch(
@@ -693,8 +703,8 @@ describe('init', () => {
         ['soft-delete app.documents', null],
         ['soft-delete app.tenants', null],
       ]);
-      await migrate(project.url);
-      await project.sql.unsafe(await policiesFile());
+      const pushed = await supabase(['db', 'push', '--yes'], { folder, databaseUrl: project.url });
+      expect(pushed).toMatchObject({ code: 0 });
       expect(await armed(project.sql)).toEqual(none);
       await arm(project.sql, proposals);
       expect(await armed(project.sql)).toEqual({

@@ -583,7 +583,9 @@ describe('init', () => {
       expect(written).toEqual([join(folder, '.github/workflows/nightshift.yml')]);
       const workflow = written[0] ?? '';
       const { jobs } = parse(await readFile(workflow, 'utf8'));
-      const commands: string[] = jobs.night.steps.flatMap(({ run = [] }: { run?: string }) => run);
+      const commands: string[] = jobs.night.steps.flatMap(
+        (step: { run?: string }) => step.run ?? [],
+      );
       expect(commands[0]).toBe('npm install --global nightshift@0.1.0');
       const runs = commands.flatMap((command) => /^nightshift run (.+)$/.exec(command)?.[1] ?? []);
       expect(runs.filter((job) => !jobNames.some((name) => name === job))).toEqual([]);

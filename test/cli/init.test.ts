@@ -3,12 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
 import type { Found } from '../../cli/init/find.ts';
 import type { Proposal } from '../../cli/init/proposal.ts';
 import { migrate } from '../../cli/installation/migrate.ts';
 import { uninstall } from '../../cli/installation/uninstall.ts';
-import { jobNames } from '../../functions/registry.ts';
 import { exampleSeeds } from '../../infra/local/examples.ts';
 import { loadSeed } from '../../infra/local/seeds.ts';
 import { nightshift, startNightshift } from '../support/command-line.ts';
@@ -582,14 +580,7 @@ describe('init', () => {
       const { written } = await look('--yes', '--on', 'cron');
       expect(written).toEqual([join(folder, '.github/workflows/nightshift.yml')]);
       const workflow = written[0] ?? '';
-      const { jobs } = parse(await readFile(workflow, 'utf8'));
-      const commands: string[] = jobs.night.steps.flatMap(
-        (step: { run?: string }) => step.run ?? [],
-      );
-      expect(commands[0]).toBe('npm install --global nightshift@0.1.0');
-      const runs = commands.flatMap((command) => /^nightshift run (.+)$/.exec(command)?.[1] ?? []);
-      expect(runs.filter((job) => !jobNames.some((name) => name === job))).toEqual([]);
-      expect(runs).toHaveLength(4);
+      expect(await readFile(workflow, 'utf8')).toMatch(/nightshift@0\.1\.0\n/);
       await writeFile(workflow, '# mine\n');
       expect(await look('--yes', '--on', 'cron')).toMatchObject({ written: [] });
       expect(await readFile(workflow, 'utf8')).toBe('# mine\n');

@@ -239,6 +239,8 @@ describe('init', () => {
       create table pgboss.job_log (id integer, created_at timestamptz not null default now());
       create table public.events (id integer primary key, title text, starts_at timestamptz, created_at timestamptz not null default now());
       create table public.payment_events (id integer primary key, created_at timestamptz not null default now());
+      create table public.consent_log (id integer primary key, created_at timestamptz not null default now());
+      create table public.api_tokens (id integer primary key, expires_at timestamptz);
       create table public.projects (id integer primary key, archived_at timestamptz, delete_after timestamptz, undeleted_at timestamptz);
       create table public.tickets (id integer primary key, deleted_at timestamptz not null default '1970-01-01');
       create table public.error_logs (id integer primary key, message text, updated_at timestamptz not null default now());

@@ -249,6 +249,12 @@ describe('init', () => {
       create temporary table temp_logs (created_at timestamptz not null default now());
       create table public.parent_logs (created_at timestamptz not null default now());
       create table public.child_logs () inherits (public.parent_logs);
+      create extension hstore schema extensions;
+      create table public.hstore_log (created_at timestamptz not null default now());
+      create schema queue;
+      create table queue.archive_log (created_at timestamptz not null default now());
+      alter extension hstore add table public.hstore_log;
+      alter extension hstore add schema queue;
     `);
     expect(await look()).toMatchObject({ proposals: [], leftOut: [] });
   });
@@ -663,11 +669,6 @@ describe('init', () => {
         grant all on schema realtime to postgres;
         grant all on realtime.message_logs to postgres;
       `);
-      await project.sql
-        .unsafe(`
-        create extension pg_stat_statements schema extensions;
-      `)
-        .catch(() => {});
       await project.sql.unsafe(`
         create schema cron;
         create table cron.job_run_details (id integer primary key, start_time timestamptz not null default now(), deleted_at timestamptz);

@@ -1,8 +1,8 @@
 import { stripVTControlCharacters } from 'node:util';
 
-/** How wide the window is. A pipe has no end; who reads it may say how wide it is with COLUMNS. */
+/** How wide the window is. A pipe has no end, nor has a terminal of no size; who reads it may say how wide it is with COLUMNS. */
 export function windowColumns(): number {
-  return process.stdout.columns ?? (Number(process.env.COLUMNS) || Number.POSITIVE_INFINITY);
+  return process.stdout.columns || Number(process.env.COLUMNS) || Number.POSITIVE_INFINITY;
 }
 
 /** What may be long, in lines that fit the window, whichever it has already. */

@@ -149,13 +149,14 @@ export function logs(tables: readonly Table[], marked: readonly SoftDelete[]): C
     const words = wordsOf(table.name);
     const has = (set: ReadonlySet<string>) => words.some((word) => set.has(word));
     const expiry = table.columns.find((column) => isTime(column) && expires.test(column.name));
-    if (expiry && has(passing) && !has(money) && !has(lasting)) {
+    if (has(money)) return [];
+    if (expiry && has(passing) && !has(lasting)) {
       return [
         { table, dropAfter: '7 days', marker: expiry.name, flag: undefined, about: 'expired' },
       ];
     }
     const marker = timeOfWriting(table);
-    if (!marker || !(has(surely) || (has(perhaps) && !has(money) && onlyTells(table)))) return [];
+    if (!marker || !(has(surely) || (has(perhaps) && onlyTells(table)))) return [];
     const dropAfter = has(keptLonger) ? '1 year' : '90 days';
     return [{ table, dropAfter, marker, flag: undefined, about: 'written' }];
   });

@@ -5,7 +5,7 @@ import { type Dependents, declareDependents } from './dependents.ts';
 import { evidenceOf, sizeInWords } from './evidence.ts';
 import { estimateDue, findOldest, type Key, type Preview, perDay, preview } from './figures.ts';
 import { type Findings, idOf, type LeftOut, type Proposal, type Step } from './proposal.ts';
-import { answerOf, attempt, callOf, Refused, type Sql } from './sql.ts';
+import { attempt, callOf, Refused, type Sql } from './sql.ts';
 import { keysInWords, tonightInWords } from './tonight.ts';
 
 const noDependents: Dependents = { with_children: [], release: [] };
@@ -54,18 +54,24 @@ export async function proposeRetention(
   return findings;
 }
 
+/** As add_retention_policy does, but for what it says of the table, which is asked of all of them at once. */
 async function declare(sql: Sql, candidate: Candidate): Promise<Declared | LeftOut> {
   const { table, dropAfter, marker, flag } = candidate;
-  const refusal = await attempt(sql, (inner) =>
-    answerOf(inner, statementOf(candidate, noDependents)),
-  );
-  if (!(refusal instanceof Refused))
-    return { candidate, dependents: noDependents, index: undefined };
-  if (!/^No index serves /.test(refusal.why) || !refusal.fix) return refusal.of(table.relation);
-  // Noted switched off, so that what refers to it can be looked at, and its rows are not.
-  await sql`
+  const note = (inner: Sql, enabled: boolean) => inner`
     insert into nightshift.retention_policies (relation, relation_name, drop_after, marker_column, flag_column, enabled)
-    values (${table.relation}::text::regclass, ${table.relation}, ${dropAfter}::text::interval, ${marker}, ${flag ?? null}, false)`;
+    values (${table.relation}::text::regclass, ${table.relation}, ${dropAfter}::text::interval, ${marker}, ${flag ?? null}, ${enabled})`;
+  const refusal = await attempt(sql, async (inner) => {
+    await note(inner, true);
+    await inner`
+      select nightshift.check_retention_policy(p, false) from nightshift.retention_policies p
+      where p.relation = ${table.relation}::text::regclass`;
+  });
+  if (!(refusal instanceof Refused)) {
+    return { candidate, dependents: noDependents, index: undefined };
+  }
+  if (!/^No index serves /.test(refusal.why) || !refusal.fix) return refusal.of(table.relation);
+  // Switched off, so that what refers to it can be looked at, and its rows are not.
+  await note(sql, false);
   return { candidate, dependents: noDependents, index: refusal.fix };
 }
 

@@ -12,6 +12,7 @@ import { loadSeed } from '../../infra/local/seeds.ts';
 import { nightshift, startNightshift } from '../support/command-line.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { type HostedPostgres, type HostedProject, startHostedPostgres } from '../support/hosted.ts';
+import { supabase } from '../support/supabase-cli.ts';
 
 type Document = Omit<Found, 'proposals'> & {
   proposals: (Proposal & { known: boolean })[];
@@ -225,6 +226,7 @@ describe('init', () => {
     expect(stdout).toMatch(/Nothing to do: no table here/);
     expect(code).toBe(0);
     expect(await migrations()).toEqual([]);
+    expect(await isInstalled()).toBe(false);
     expect((await init('--check')).code).toBe(0);
   });
 
@@ -237,6 +239,8 @@ describe('init', () => {
       create table pgboss.job_log (id integer, created_at timestamptz not null default now());
       create table public.events (id integer primary key, title text, starts_at timestamptz, created_at timestamptz not null default now());
       create table public.payment_events (id integer primary key, created_at timestamptz not null default now());
+      create table public.consent_log (id integer primary key, created_at timestamptz not null default now());
+      create table public.api_tokens (id integer primary key, expires_at timestamptz);
       create table public.projects (id integer primary key, archived_at timestamptz, delete_after timestamptz, undeleted_at timestamptz);
       create table public.tickets (id integer primary key, deleted_at timestamptz not null default '1970-01-01');
       create table public.error_logs (id integer primary key, message text, updated_at timestamptz not null default now());
@@ -245,6 +249,12 @@ describe('init', () => {
       create temporary table temp_logs (created_at timestamptz not null default now());
       create table public.parent_logs (created_at timestamptz not null default now());
       create table public.child_logs () inherits (public.parent_logs);
+      create extension hstore schema extensions;
+      create table public.hstore_log (created_at timestamptz not null default now());
+      create schema queue;
+      create table queue.archive_log (created_at timestamptz not null default now());
+      alter extension hstore add table public.hstore_log;
+      alter extension hstore add schema queue;
     `);
     expect(await look()).toMatchObject({ proposals: [], leftOut: [] });
   });
@@ -258,9 +268,18 @@ describe('init', () => {
       insert into public.request_logs select n, now() - (n + 0.5) * interval '1 hour' from generate_series(0, 4999) n;
       create table public."userSessions" ("sessionToken" text primary key, "expires" timestamp not null);
       insert into public."userSessions" values ('a', now() - interval '8 days'), ('b', now() - interval '6 days'), ('c', now() + interval '1 day');
+      create table public.members (id integer primary key, removed_at timestamptz);
+      insert into public.members values (1, '1970-01-01'), (2, null);
       analyze;
     `);
-    const { proposals } = await look();
+    const { proposals, leftOut } = await look();
+    expect(leftOut).toMatchObject([
+      {
+        relation: 'public.members',
+        why: expect.stringContaining('stands for "no time"'),
+        fix: expect.stringContaining('removed_at_or_null'),
+      },
+    ]);
     const of = (id: string) => proposals.find((proposal) => proposal.id === id);
     expect(of('retention public.young')).toMatchObject({ rowsTonight: 0, rowsTonightExact: true });
     expect(of('retention public.young')?.says[1]).toMatch(
@@ -650,11 +669,6 @@ describe('init', () => {
         grant all on schema realtime to postgres;
         grant all on realtime.message_logs to postgres;
       `);
-      await project.sql
-        .unsafe(`
-        create extension pg_stat_statements schema extensions;
-      `)
-        .catch(() => {});
       await project.sql.unsafe(`
         create schema cron;
         create table cron.job_run_details (id integer primary key, start_time timestamptz not null default now(), deleted_at timestamptz);
@@ -693,8 +707,8 @@ describe('init', () => {
         ['soft-delete app.documents', null],
         ['soft-delete app.tenants', null],
       ]);
-      await migrate(project.url);
-      await project.sql.unsafe(await policiesFile());
+      const pushed = await supabase(['db', 'push', '--yes'], { folder, databaseUrl: project.url });
+      expect(pushed).toMatchObject({ code: 0 });
       expect(await armed(project.sql)).toEqual(none);
       await arm(project.sql, proposals);
       expect(await armed(project.sql)).toEqual({

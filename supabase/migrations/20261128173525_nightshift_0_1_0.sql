@@ -731,7 +731,7 @@ alter table nightshift.home enable row level security;
 
 create table if not exists nightshift.schedules (
   name text primary key check (name <> ''),
-  job text not null references nightshift.jobs,
+  job text not null,
   cron text not null,
   input jsonb not null default '{}' check (jsonb_typeof(input) = 'object'),
   due_at timestamptz,
@@ -1380,6 +1380,24 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform nightshift.trusted_name(parent);
+  perform nightshift.require_trusted_referrers(
+    parent::oid || array(select i.inhrelid from pg_catalog.pg_inherits i where i.inhparent = require_trusted_keys.parent)
+  );
+end;
+$$;
+
+comment on function nightshift.require_trusted_keys is
+  'Raises NS422 when a partitioned table, or a table that refers to it or to a partition of it, could have code of someone else run (see trusted_name): Postgres reads the latter, with our rights, when a partition is detached.';
+
+-- supabase/schema/access/require_trusted_referrers.sql
+
+create or replace function nightshift.require_trusted_referrers(relations oid[])
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
   -- Found by what depends on its columns: a key that is not enforced has no triggers, and there is no index by the table at the other end.
   perform nightshift.trusted_name(r.relation)
   from (
@@ -1388,11 +1406,7 @@ begin
       select k.conrelid::regclass from pg_catalog.pg_constraint k
       where k.oid = d.objid and k.contype = 'f' and k.confrelid = p.relation
     )
-    from (
-      select require_trusted_keys.parent::oid
-      union all
-      select i.inhrelid from pg_catalog.pg_inherits i where i.inhparent = require_trusted_keys.parent
-    ) p(relation)
+    from unnest(relations) p(relation)
     join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = p.relation and d.refobjsubid > 0
       and d.classid = 'pg_catalog.pg_constraint'::regclass
   ) r(relation)
@@ -1400,8 +1414,8 @@ begin
 end;
 $$;
 
-comment on function nightshift.require_trusted_keys is
-  'Raises NS422 when a partitioned table, or a table that refers to it or to a partition of it, could have code of someone else run (see trusted_name): Postgres reads the latter, with our rights, when a partition is detached.';
+comment on function nightshift.require_trusted_referrers is
+  'Raises NS422 when a table that refers to one of these by a foreign key could have code of someone else run (see trusted_name).';
 
 -- supabase/schema/access/settle_owner.sql
 
@@ -4311,10 +4325,9 @@ begin
       message = format('%s is a partition itself, by the same %I, and can only hold a part of time', policy.parent, key.column_name),
       hint = 'Declare a policy for the table that it is a partition of, with partitions that are not partitioned themselves.';
   end if;
-  select i.inhrelid::regclass into nested
-  from pg_catalog.pg_inherits i
-  join pg_catalog.pg_class c on c.oid = i.inhrelid
-  where i.inhparent = policy.parent and c.relkind <> 'r'
+  select c.oid::regclass into nested
+  from pg_catalog.pg_class c
+  where c.oid = any(array(select i.inhrelid from pg_catalog.pg_inherits i where i.inhparent = policy.parent)) and c.relkind <> 'r'
   limit 1;
   if found then
     raise exception using
@@ -4680,8 +4693,7 @@ set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
 declare
-  -- What Postgres reads when a partition is attached: with the table locked, nobody adds to it any more. A table that refers to
-  -- it is not among that.
+  -- What Postgres reads when a partition is attached: with the table locked, nobody adds to it any more.
   parent_name constant text := nightshift.trusted_name(policy.parent);
   step_time interval := '0';
   chosen record;
@@ -4694,6 +4706,8 @@ declare
   locked_at timestamptz;
   made jsonb := '[]';
 begin
+  -- It locks what refers to the table, too; what refers to a single partition has no part in it.
+  perform nightshift.require_trusted_referrers(array[policy.parent::oid]);
   if state.default_partition is not null then
     -- Once for rows that move, once by Postgres for rows that ought to have.
     step_time := 2 * nightshift.scan_time_of(state.default_partition);
@@ -5141,7 +5155,8 @@ begin
   join nightshift.partition_policies p on p.parent::oid = a.parent
   left join pg_catalog.pg_class c on c.oid = p.parent
   left join nightshift.partition_faults(describe_partition_sets.parents) f on f.parent = p.parent::oid
-  cross join nightshift.usual_gap('partition-maintenance') g(usual_gap);
+  cross join nightshift.usual_gap('partition-maintenance') g(usual_gap)
+  where p.parent::oid = any(describe_partition_sets.parents);
 end;
 $$;
 
@@ -15903,7 +15918,6 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
 declare
-  most_posts constant integer := 8;
   home nightshift.home;
   schedule nightshift.schedules;
   work jsonb;
@@ -15915,8 +15929,8 @@ begin
     work := nightshift.work_due(schedule);
     continue when work is null or schedule.job = any(woken);
     if schedule.woken_for = work ->> 'key' then
-      -- One minute later, then two, four and so on: an outage of two hours is outlasted. A refusal will not change.
-      continue when schedule.posts >= most_posts or schedule.answer like '421 %'
+      -- One minute later, then two, four and so on, for as long as work_due has it. A refusal will not change.
+      continue when schedule.answer like '421 %'
         or now() < schedule.posted_at + interval '50 seconds' * 2 ^ (schedule.posts - 1);
     else
       schedule.posts := 0;
@@ -15936,7 +15950,7 @@ end;
 $$;
 
 comment on function nightshift.send_wakes is
-  'Wakes the Edge Functions that have work to do: whose schedule is due, or whose run waits to be continued, while no run of their job is under way. pg_cron calls it every minute, and a function that has left work over. Each is woken up to eight times for the same work, after pauses that double. Returns how many were woken. Errors: NS404 pg_net is not there, NS422.';
+  'Wakes the Edge Functions that have work to do: whose schedule is due, or whose run waits to be continued, while no run of their job is under way. pg_cron calls it every minute, and a function that has left work over. For the same work each is woken again after pauses that double. Returns how many were woken. Errors: NS404 pg_net is not there, NS422.';
 
 -- supabase/schema/schedules/served_at.sql
 
@@ -20641,14 +20655,23 @@ as $$
     'statement', nightshift.vacuum_statement(s.relation) || ';',
     'schedule', format('select cron.schedule(%L, %L, %L);', 'vacuum ' || s.name, '0 3 * * *', nightshift.vacuum_statement(s.relation)),
     'mayVacuum', nightshift.may_vacuum(current_user, s.relation),
-    'purged', s.purged_at is not null
+    'purged', s.purged_at is not null,
+    'advice', case when s.purged_at is not null and s.kind = 'r'
+      -- A setting of the server from Postgres 18 on.
+      and coalesce(current_setting('vacuum_truncate', true), 'on') <> 'off'
+      and not exists (
+        select from pg_catalog.pg_class c
+        cross join lateral pg_options_to_table(c.reloptions) o
+        where c.oid = s.relation and o.option_name = 'vacuum_truncate' and not o.option_value::boolean
+      )
+      then format('alter table %s set (vacuum_truncate = false);', s.name) end
   )
   from (select (describe_vacuum_state.state).*) s
   where s.relation is not null;
 $$;
 
 comment on function nightshift.describe_vacuum_state is
-  'A table as a vacuum finds it: table, partitioned, reason (see vacuum_states; asked: not due), detail, deadRows, liveRows, freezeAge, sizeBytes (with TOAST and indexes, as of the last vacuum: to measure would wait for whoever has it locked), statement, schedule (the statement of Supabase Cron for it), mayVacuum, purged; null when it is gone.';
+  'A table as a vacuum finds it: table, partitioned, reason (see vacuum_states; asked: not due), detail, deadRows, liveRows, freezeAge, sizeBytes (with TOAST and indexes, as of the last vacuum: to measure would wait for whoever has it locked), statement, schedule (the statement of Supabase Cron for it), mayVacuum, purged, advice (the statement that keeps autovacuum from giving the end of a purged table back, for which it locks out readers; null where that is so, or no purge was at it); null when it is gone.';
 
 -- supabase/schema/vacuum/find_vacuum_policy.sql
 
@@ -20812,7 +20835,7 @@ end;
 $$;
 
 comment on function nightshift.plan_table_vacuum is
-  '{tables: what the run is to vacuum, in this order (see tables_to_vacuum); heldBy: who has kept dead rows from being removed for five minutes or longer (see xmin_holder), or null}. only_tables: names as SQL writes them, vacuumed whether it is due or not. Errors: NS404 for a name without a table, NS409 lease lost, NS424 no statistics.';
+  '{tables: what the run is to vacuum, in this order (see tables_to_vacuum); heldBy: who has kept dead rows from being removed for five minutes or longer (see xmin_holder), or null}. only_tables: names as SQL writes them, vacuumed whether it is due or not, with those of their partitions that are due. Errors: NS404 for a name without a table, NS409 lease lost, NS424 no statistics.';
 
 -- supabase/schema/vacuum/preview_table_vacuum.sql
 
@@ -20946,14 +20969,17 @@ as $$
     (d.document ->> 'purged')::boolean desc, d.document ->> 'reason' = 'freeze' desc, d.dead_rows desc, d.document ->> 'table'), '[]')
   from (
     select nightshift.describe_vacuum_state(s) as document, s.dead_rows
-    from nightshift.vacuum_states(
-      (select array_agg(nightshift.find_relation(o)::oid) from unnest(tables_to_vacuum.only_tables) o), tables_to_vacuum.as_of
+    from (select array_agg(nightshift.find_relation(o)::oid) as relations from unnest(tables_to_vacuum.only_tables) o) named
+    cross join lateral nightshift.vacuum_states(
+      (select array_agg(b.oid) from unnest(named.relations) r(oid) cross join lateral nightshift.partitions_below(r.oid) b(oid)),
+      tables_to_vacuum.as_of
     ) s
+    where named.relations is null or s.reason is not null or s.relation = any(named.relations)
   ) d;
 $$;
 
 comment on function nightshift.tables_to_vacuum is
-  'The tables that a vacuum is due for, or those named, each as describe_vacuum_state has it, in the order in which a run vacuums them.';
+  'The tables that a vacuum is due for, or those named and what is due of their partitions, each as describe_vacuum_state has it, in the order in which a run vacuums them.';
 
 -- supabase/schema/vacuum/vacuum_statement.sql
 
@@ -23920,7 +23946,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '5b5f98e694a02417db2f7c58d09b66bb7a36c4ac828a94efef5a7041dfa86c90', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '4d31aca5c2426b574eae3c07ea94f7d7b0260c65db83889c47895c1330096f46', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
   alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,
@@ -23991,23 +24017,23 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership,
   require_partition_policies, require_period, require_referencing_indexes, require_refresh_policies,
   require_replica_identity, require_retention_policies, require_statistics, require_tables, require_trusted,
-  require_trusted_keys, require_unrestricted, require_wanted, require_within_brake, resolve_references, restore,
-  restore_keys, restore_operation, restore_since, restricting_keys, restricting_rows, resume_run, retention_keys,
-  retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions,
-  reveal_deletion_event, row_set, rows_of_operation, rows_since, run_by_hand, run_health_check, runs, sample_due_rows,
-  scan_of, scan_time_of, schedule_with_cron, schedules, seal_deletion_event, secure_partition, secure_partitions,
-  send_wakes, served_at, set_cron_job, set_health_threshold, set_webhook, sets_to_remember, settings, settle_key,
-  settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies,
-  soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view,
-  soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released,
-  subtract_held, subtract_row_sets, tables_of_policy, tables_to_vacuum, take_pending, time_of_number, trim_runs,
-  trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unique_conflicts, unique_steps, unmute_triggers,
-  unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition, use_secret, user_functions, users_of,
-  usual_gap, usual_partition, vacuum_policies, vacuum_state, vacuum_statement, vacuum_states, vacuuming_session,
-  validate_default, view_of, view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued,
-  warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf,
-  what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity,
-  work_due, xmin_holder
+  require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake,
+  resolve_references, restore, restore_keys, restore_operation, restore_since, restricting_keys, restricting_rows,
+  resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
+  retired_partitions, reveal_deletion_event, row_set, rows_of_operation, rows_since, run_by_hand, run_health_check,
+  runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules, seal_deletion_event, secure_partition,
+  secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold, set_webhook, sets_to_remember,
+  settings, settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
+  soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
+  soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation,
+  stay_released, subtract_held, subtract_row_sets, tables_of_policy, tables_to_vacuum, take_pending, time_of_number,
+  trim_runs, trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unique_conflicts, unique_steps,
+  unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition, use_secret,
+  user_functions, users_of, usual_gap, usual_partition, vacuum_policies, vacuum_state, vacuum_statement, vacuum_states,
+  vacuuming_session, validate_default, view_of, view_reads, view_refreshes, view_state, views_below, views_read,
+  waits_to_be_continued, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch,
+  watch_vacuum, way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed,
+  without_replica_identity, work_due, xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

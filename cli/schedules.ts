@@ -56,7 +56,16 @@ export function requireStage(stage: string): void {
 
 export function paramsIn(serviceText: string, stage: string): Record<string, string> {
   const sections = sectionsIn(serviceText);
-  return { ...jobParameters, ...sections.default, ...sections[stage] };
+  const given: Record<string, string> = {
+    ...jobParameters,
+    ...sections.default,
+    ...sections[stage],
+  };
+  const follow = (value: string) => {
+    const other = /^\$\{param:([\w-]+)\}$/.exec(value)?.[1];
+    return (other && given[other]) ?? value;
+  };
+  return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, follow(value)]));
 }
 
 function sectionsIn(serviceText: string): z.output<typeof serviceFile>['params'] {

@@ -6,6 +6,8 @@ export const registration = {
   load: () => import('./job.ts'),
   loadPresenter: () => import('../../cli/present/table-vacuum.ts'),
   parameters: {
+    // Without a direct connection it could only say what it would do.
+    'table-vacuum': '${param:direct}',
     // After the purge and the refreshes, which leave the dead rows.
     'schedule-table-vacuum': 'cron(45 2 * * ? *)',
     // Seconds since a run last did its work: the longest gap of the schedule plus two hours, 26 hours for a daily one.

@@ -78,8 +78,9 @@ export const tuned = [
   'secret-version=5e3b0c1a-0000-4000-8000-000000000001',
 ];
 
-/** What would be deployed as prod. */
-export const packageTemplate = (...parameters: string[]) => packageStage('prod', ...parameters);
+/** What would be deployed as prod, with each job, also with the one that waits for a direct connection. */
+export const packageTemplate = (...parameters: string[]) =>
+  packageStage('prod', 'table-vacuum=on', ...parameters);
 
 export async function packageStage(stage: string, ...parameters: string[]): Promise<Template> {
   const folder = await packaged(stage, ...parameters);

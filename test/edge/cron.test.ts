@@ -273,6 +273,29 @@ describe('a wake', () => {
     expect(await wakes()).toHaveLength(1);
   });
 
+  it('is sent for a run that died, twice, and not for one that failed', async () => {
+    await schedule();
+    await fire(db.sql, 'nightshift schedule retention-purge');
+    const begin = async () => {
+      const [sent] = await wakes();
+      const { work } = await consume(nonceOf(sent));
+      await db.sql`select nightshift.begin_run('retention-purge', 'schedule', ${work.key}, requested_by => ${work.requestedBy})`;
+      return work.key;
+    };
+    const first = await begin();
+    for (const key of [`${first} 2`, `${first} 3`]) {
+      expect(await wakes()).toEqual([]);
+      await expireLease(db.sql);
+      expect(await begin()).toBe(key);
+    }
+    await expireLease(db.sql);
+    expect(await wakes()).toEqual([]);
+
+    await db.sql`delete from nightshift.runs where status = 'lost'`;
+    await db.sql`update nightshift.runs set status = 'failed', finished_at = now()`;
+    expect(await wakes()).toEqual([]);
+  });
+
   it('opens nothing twice, for no other job and in no other project', async () => {
     const nonce = nonceOf(await dueWake());
     for (const [wrong, job, url] of [

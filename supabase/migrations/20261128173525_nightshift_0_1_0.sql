@@ -15400,6 +15400,25 @@ $$;
 comment on function nightshift.default_schedules is
   'The schedules of a night, as the registrations of the jobs have them for EventBridge Scheduler.';
 
+-- supabase/schema/schedules/forget_starts.sql
+
+create or replace function nightshift.forget_starts(cron_jobs bigint[], before timestamptz)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if to_regclass('cron.job_run_details') is not null then
+    execute format('delete from %s d where d.jobid = any($1) and coalesce(d.end_time, d.start_time) < $2',
+      nightshift.trusted_name('cron.job_run_details'))
+    using cron_jobs, before;
+  end if;
+end;
+$$;
+
+comment on function nightshift.forget_starts is
+  'Deletes what pg_cron has noted of the starts of these jobs before a time, which it never does itself.';
+
 -- supabase/schema/schedules/http_answer.sql
 
 create or replace function nightshift.http_answer(request bigint, since timestamptz, out status integer, out content text, out problem text)
@@ -15773,6 +15792,7 @@ begin
     )
   loop
     execute format('select %s($1)', nightshift.extension_function('pg_cron', 'unschedule', 'bigint')) using cron_job.id;
+    perform nightshift.forget_starts(array[cron_job.id], 'infinity');
   end loop;
   return removed;
 end;
@@ -15797,12 +15817,8 @@ declare
   message text;
   delivered boolean;
 begin
-  -- It grows without end, by a row a minute for our own.
-  if to_regclass('cron.job_run_details') is not null then
-    execute format('delete from %s d where d.jobid = any($1) and coalesce(d.end_time, d.start_time) < now() - interval ''1 day''',
-      nightshift.trusted_name('cron.job_run_details'))
-    using array(select c.id from nightshift.cron_jobs() c);
-  end if;
+  -- A row a minute for our own.
+  perform nightshift.forget_starts(array(select c.id from nightshift.cron_jobs() c), now() - interval '1 day');
 
   select h.* into home from nightshift.home h for update;
   -- Where the project took our wakes before and refuses them now, this is a copy of its database, in which nothing is to run.
@@ -22545,7 +22561,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'c9e5ce60f9babedba5eedd1a4b135feeca42a181d7cfa043b8acde4c5086b096', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '04ed53495d57b0237955c17242ce7c6071495c666ab87e1b5c96205e046641f9', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,
@@ -22571,8 +22587,8 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   find_key, find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
   find_released_rows, find_rows, find_run, find_stranger, find_view, finish_detach, finish_run, fires_triggers,
   fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_renames, follow_rows,
-  follow_tables, forced_names, forget_decisions, free_partition_name, get_health, get_run, gone_of, grant_of_refresh,
-  guard_child, guard_steps, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
+  follow_tables, forced_names, forget_decisions, forget_starts, free_partition_name, get_health, get_run, gone_of,
+  grant_of_refresh, guard_child, guard_steps, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
   health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
   health_database_size, health_dead_tuples, health_default_partition_rows, health_duplicate_indexes,
   health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,

@@ -541,12 +541,15 @@ describe('unschedule_with_cron and uninstall', () => {
   it('leave no job of pg_cron behind, and those of the application alone', async () => {
     await schedule();
     await db.sql`select cron.schedule('nightshift of ours', '* * * * *', 'select 1')`;
+    await db.sql`
+      insert into cron.job_run_details (jobid, start_time, end_time) select jobid, now(), now() from cron.job`;
     await expect(db.sql`select nightshift.unschedule_with_cron('nobody')`).rejects.toThrow(
       expect.objectContaining({ code: 'NS404', hint: expect.stringContaining('list_schedules') }),
     );
     await db.sql`select nightshift.unschedule_with_cron()`;
     expect((await jobs()).map(({ jobname }) => jobname)).toEqual(['nightshift of ours']);
     expect(await db.sql`select from nightshift.home`).toHaveLength(0);
+    expect(await db.sql`select from cron.job_run_details`).toHaveLength(1);
     await db.sql`select nightshift.unschedule_with_cron()`;
     await schedule('https://other.supabase.co');
     expect(await one()).toMatchObject({ projectUrl: 'https://other.supabase.co' });

@@ -2081,6 +2081,10 @@ export type Database = {
         Returns: string[]
       }
       forget_decisions: { Args: Record<PropertyKey, never>; Returns: undefined }
+      forget_starts: {
+        Args: { before: string; cron_jobs: number[] }
+        Returns: undefined
+      }
       free_partition_name: {
         Args: { parent: unknown; schema: unknown; suffix: string }
         Returns: unknown

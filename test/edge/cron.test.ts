@@ -273,6 +273,29 @@ describe('a wake', () => {
     expect(await wakes()).toHaveLength(1);
   });
 
+  it('is sent for a run that died, twice, and not for one that failed', async () => {
+    await schedule();
+    await fire(db.sql, 'nightshift schedule retention-purge');
+    const begin = async () => {
+      const [sent] = await wakes();
+      const { work } = await consume(nonceOf(sent));
+      await db.sql`select nightshift.begin_run('retention-purge', 'schedule', ${work.key}, requested_by => ${work.requestedBy})`;
+      return work.key;
+    };
+    const first = await begin();
+    for (const key of [`${first} 2`, `${first} 3`]) {
+      expect(await wakes()).toEqual([]);
+      await expireLease(db.sql);
+      expect(await begin()).toBe(key);
+    }
+    await expireLease(db.sql);
+    expect(await wakes()).toEqual([]);
+
+    await db.sql`delete from nightshift.runs where status = 'lost'`;
+    await db.sql`update nightshift.runs set status = 'failed', finished_at = now()`;
+    expect(await wakes()).toEqual([]);
+  });
+
   it('opens nothing twice, for no other job and in no other project', async () => {
     const nonce = nonceOf(await dueWake());
     for (const [wrong, job, url] of [
@@ -518,12 +541,15 @@ describe('unschedule_with_cron and uninstall', () => {
   it('leave no job of pg_cron behind, and those of the application alone', async () => {
     await schedule();
     await db.sql`select cron.schedule('nightshift of ours', '* * * * *', 'select 1')`;
+    await db.sql`
+      insert into cron.job_run_details (jobid, start_time, end_time) select jobid, now(), now() from cron.job`;
     await expect(db.sql`select nightshift.unschedule_with_cron('nobody')`).rejects.toThrow(
       expect.objectContaining({ code: 'NS404', hint: expect.stringContaining('list_schedules') }),
     );
     await db.sql`select nightshift.unschedule_with_cron()`;
     expect((await jobs()).map(({ jobname }) => jobname)).toEqual(['nightshift of ours']);
     expect(await db.sql`select from nightshift.home`).toHaveLength(0);
+    expect(await db.sql`select from cron.job_run_details`).toHaveLength(1);
     await db.sql`select nightshift.unschedule_with_cron()`;
     await schedule('https://other.supabase.co');
     expect(await one()).toMatchObject({ projectUrl: 'https://other.supabase.co' });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deliver, fire, letMinutesPass, standIns, takeSent } from '../support/cron.ts';
-import { createDatabase, startAfresh } from '../support/database.ts';
+import { createDatabase, expireLease, startAfresh } from '../support/database.ts';
 import { setUpEdge } from '../support/edge.ts';
 import { deletedIds } from '../support/purge.ts';
 import { idsOf, range } from '../support/rows.ts';
@@ -143,6 +143,30 @@ describe('a function that a schedule wakes', () => {
     const all = await runs();
     expect(all).toMatchObject([{ status: 'succeeded', trigger: 'schedule' }]);
     expect(Number(all[0]?.attempt)).toBeGreaterThan(1);
+    expect((await deletedIds(suite.sql)).length).toBe(20);
+    expect(await idsOf(suite.sql, 'app.logs')).toEqual(range(11, 30));
+  });
+
+  it('that was killed is followed by another, and each row goes once', async () => {
+    await fill('app.logs', 300);
+    await due();
+    const first = await bootFunction();
+    expect(await deliver(suite.sql, addressOf(first))).toEqual([202]);
+    await until('the purge is at a batch', async () => {
+      const busy = await suite.sql`
+        select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`;
+      return busy.length > 0;
+    });
+    await first.kill();
+    await fire(suite.sql, 'nightshift wakes');
+    expect(await takeSent(suite.sql)).toEqual([]);
+    await expireLease(suite.sql);
+    await fire(suite.sql, 'nightshift wakes');
+    expect(await deliver(suite.sql, addressOf(await bootFunction()))).toEqual([202]);
+    await until('the second run has ended', async () =>
+      (await runs()).some(({ status }) => status === 'succeeded'),
+    );
+    expect((await runs()).map(({ status }) => status)).toEqual(['lost', 'succeeded']);
     expect((await deletedIds(suite.sql)).length).toBe(20);
     expect(await idsOf(suite.sql, 'app.logs')).toEqual(range(11, 30));
   });

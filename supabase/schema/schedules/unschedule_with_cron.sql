@@ -26,6 +26,7 @@ begin
     )
   loop
     execute format('select %s($1)', nightshift.extension_function('pg_cron', 'unschedule', 'bigint')) using cron_job.id;
+    perform nightshift.forget_starts(array[cron_job.id], 'infinity');
   end loop;
   return removed;
 end;

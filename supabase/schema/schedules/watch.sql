@@ -12,12 +12,8 @@ declare
   message text;
   delivered boolean;
 begin
-  -- It grows without end, by a row a minute for our own.
-  if to_regclass('cron.job_run_details') is not null then
-    execute format('delete from %s d where d.jobid = any($1) and coalesce(d.end_time, d.start_time) < now() - interval ''1 day''',
-      nightshift.trusted_name('cron.job_run_details'))
-    using array(select c.id from nightshift.cron_jobs() c);
-  end if;
+  -- A row a minute for our own.
+  perform nightshift.forget_starts(array(select c.id from nightshift.cron_jobs() c), now() - interval '1 day');
 
   select h.* into home from nightshift.home h for update;
   -- Where the project took our wakes before and refuses them now, this is a copy of its database, in which nothing is to run.

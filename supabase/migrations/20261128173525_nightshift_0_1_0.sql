@@ -15689,6 +15689,25 @@ $$;
 comment on function nightshift.default_schedules is
   'The schedules of a night, as the registrations of the jobs have them for EventBridge Scheduler.';
 
+-- supabase/schema/schedules/forget_starts.sql
+
+create or replace function nightshift.forget_starts(cron_jobs bigint[], before timestamptz)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if to_regclass('cron.job_run_details') is not null then
+    execute format('delete from %s d where d.jobid = any($1) and coalesce(d.end_time, d.start_time) < $2',
+      nightshift.trusted_name('cron.job_run_details'))
+    using cron_jobs, before;
+  end if;
+end;
+$$;
+
+comment on function nightshift.forget_starts is
+  'Deletes what pg_cron has noted of the starts of these jobs before a time, which it never does itself.';
+
 -- supabase/schema/schedules/http_answer.sql
 
 create or replace function nightshift.http_answer(request bigint, since timestamptz, out status integer, out content text, out problem text)
@@ -16062,6 +16081,7 @@ begin
     )
   loop
     execute format('select %s($1)', nightshift.extension_function('pg_cron', 'unschedule', 'bigint')) using cron_job.id;
+    perform nightshift.forget_starts(array[cron_job.id], 'infinity');
   end loop;
   return removed;
 end;
@@ -16086,12 +16106,8 @@ declare
   message text;
   delivered boolean;
 begin
-  -- It grows without end, by a row a minute for our own.
-  if to_regclass('cron.job_run_details') is not null then
-    execute format('delete from %s d where d.jobid = any($1) and coalesce(d.end_time, d.start_time) < now() - interval ''1 day''',
-      nightshift.trusted_name('cron.job_run_details'))
-    using array(select c.id from nightshift.cron_jobs() c);
-  end if;
+  -- A row a minute for our own.
+  perform nightshift.forget_starts(array(select c.id from nightshift.cron_jobs() c), now() - interval '1 day');
 
   select h.* into home from nightshift.home h for update;
   -- Where the project took our wakes before and refuses them now, this is a copy of its database, in which nothing is to run.
@@ -16137,16 +16153,20 @@ as $$
     when waiting.id is not null then jsonb_build_object(
       'key', format('%s %s', waiting.id, waiting.attempt), 'resume', jsonb_build_object('runId', waiting.id, 'attempt', waiting.attempt))
     -- What has been due for longer was kept from running by somebody, or has been tried often enough; the next time will come.
-    when schedule.due_at > now() - interval '2 hours' and not exists (
-      select from nightshift.runs r where r.job = schedule.job and r.trigger = 'schedule' and r.idempotency_key = due.key
-    ) then jsonb_build_object(
-      'key', due.key, 'requestedBy', 'cron ' || schedule.name, 'input', schedule.input)
+    when schedule.due_at > now() - interval '2 hours' and tried.runs = tried.dead and tried.runs < 3 then jsonb_build_object(
+      'key', due.key || case when tried.runs > 0 then ' ' || tried.runs + 1 else '' end, 'requestedBy', 'cron ' || schedule.name, 'input', schedule.input)
   end
   from nightshift.settings s
   join nightshift.jobs j on j.name = schedule.job
   cross join lateral (
     select format('cron %s %s', schedule.name, to_char(schedule.due_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"')) as key
   ) due
+  -- An isolate that reaches a limit is killed, and another goes on where it ended; but what kills three is looked into first.
+  cross join lateral (
+    select count(*) as runs, count(*) filter (where r.status = 'lost' or r.status = 'running' and r.lease_expires_at <= now()) as dead
+    from nightshift.runs r
+    where r.job = schedule.job and r.trigger = 'schedule' and r.idempotency_key in (due.key, due.key || ' 2', due.key || ' 3')
+  ) tried
   left join lateral (
     select r.id, r.attempt from nightshift.runs r
     where r.job = schedule.job and r.status = 'continued' and not s.paused and nightshift.waits_to_be_continued(r)
@@ -16156,7 +16176,7 @@ as $$
 $$;
 
 comment on function nightshift.work_due is
-  'What a function that a schedule wakes has to do now: {key, resume: {runId, attempt}} for a run that waits to be continued, {key, requestedBy, input} for one that is due; null for nothing, also while a run of the job is under way or Nightshift is paused.';
+  'What a function that a schedule wakes has to do now: {key, resume: {runId, attempt}} for a run that waits to be continued, {key, requestedBy, input} for one that is due, or was due within two hours and has died, at most twice; null for nothing, also while a run of the job is under way or Nightshift is paused.';
 
 -- supabase/schema/soft-delete/active_arbiter.sql
 
@@ -23946,7 +23966,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '4d31aca5c2426b574eae3c07ea94f7d7b0260c65db83889c47895c1330096f46', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'b2e207264738a438692f1aa57705568603fd97e394fec1f5653790b7c52a3f81', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
   alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,
@@ -23974,17 +23994,18 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   find_key, find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
   find_released_rows, find_rows, find_run, find_stranger, find_vacuum_policy, find_view, finish_detach, finish_run,
   finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released,
-  follow_rename, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, free_partition_name,
-  freeze_limit, get_health, get_run, gone_of, grant_of_refresh, guard_child, guard_insert, guard_steps, hand_over,
-  has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
-  health_connections, health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
-  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions,
-  health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes, health_job_missed,
-  health_jobs_failing, health_jobs_lost, health_jobs_partial, health_late_schedules, health_ledger_size, health_level,
-  health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
-  health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
-  health_replication_lag, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
-  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
+  follow_rename, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, forget_starts,
+  free_partition_name, freeze_limit, get_health, get_run, gone_of, grant_of_refresh, guard_child, guard_insert,
+  guard_steps, hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions,
+  health_cache_hit, health_checks, health_connections, health_database_growth, health_database_size,
+  health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores,
+  health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
+  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
+  health_jobs_partial, health_late_schedules, health_ledger_size, health_level, health_long_transactions,
+  health_measure, health_nightshift_exposed, health_oversized_partitions, health_partition_horizon,
+  health_partitions_without_rls, health_paused, health_policies_broken, health_read_only, health_replication_lag,
+  health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views,
+  health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
   health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
   hint_for_owner, history_names, history_secret, hold_cascades, hold_children, hold_parents, hold_partition_run,
   hold_run, hold_table, home, http_answer, http_post, in_days, index_columns, index_definition, index_for_key,

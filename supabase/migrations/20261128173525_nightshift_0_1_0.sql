@@ -9255,6 +9255,8 @@ set timezone = 'UTC'
 set datestyle = 'ISO'
 set row_security = off
 set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
 as $$
 declare
   leaf_name constant text := nightshift.trusted_name(leaf);
@@ -12470,6 +12472,7 @@ comment on function nightshift.next_seeds is
 create or replace function nightshift.next_slice(
   leaf regclass,
   marker_column name,
+  flag_column name,
   due text,
   cursor jsonb,
   size bigint,
@@ -12483,6 +12486,8 @@ set timezone = 'UTC'
 set datestyle = 'ISO'
 set row_security = off
 set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
 as $$
 declare
   -- With one marker value, as after a bulk delete, there may be more than a batch has time for.
@@ -12516,13 +12521,15 @@ begin
   if found_rows <= max_rows then
     is_last := found_rows < size;
     ends := coalesce(ends, after);
-    slice := format('t.%1$I > %2$L and t.%1$I <= %3$L', marker_column, after, ends);
+    slice := format('t.%1$I > %2$L and t.%1$I <= %3$L', marker_column, after, ends)
+      -- So that an index of flagged rows alone serves the DELETE, too.
+      || case when flag_column is null then '' else format(' and t.%I', flag_column) end;
   end if;
 end;
 $$;
 
 comment on function nightshift.next_slice is
-  'The next slice of a leaf after cursor.after, as an SQL condition on its rows t: in a sweep size blocks, by the index of the marker the values of about size due rows. ends: what cursor.after is behind it. is_last: by the index, whether no due row lies behind it. slice is null where rows are in use (cursor.inUseUntil), or one value of the marker has too many of them: those are chosen, locked and looked at.';
+  'The next slice of a leaf after cursor.after, as an SQL condition on its rows t: in a sweep size blocks, by the index of the marker the values of about size due rows, flagged where the policy asks for it. ends: what cursor.after is behind it. is_last: by the index, whether no due row lies behind it. slice is null where rows are in use (cursor.inUseUntil), or one value of the marker has too many of them: those are chosen, locked and looked at.';
 
 -- supabase/schema/retention/note_assessment.sql
 
@@ -13481,7 +13488,7 @@ begin
     end if;
 
     slice_started := clock_timestamp();
-    select n.* into bounds from nightshift.next_slice(leaf, policy.marker_column, due, cursor, size) n;
+    select n.* into bounds from nightshift.next_slice(leaf, policy.marker_column, policy.flag_column, due, cursor, size) n;
     exit when bounds.slice is null;
     select d.* into slice from nightshift.delete_slice(
       leaf, concat_ws(' and ', condition, case when cursor ? 'referred' then unreferenced end), bounds.slice,
@@ -21933,7 +21940,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ff8527a937050857be3fb79074f73ba8c31f012d8b3187c172667b9f609f2844', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '98ed53075a04761b14ff16ab50ab1d9e4906d2a70b4dd8bc5cff7bd2dee11637', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,

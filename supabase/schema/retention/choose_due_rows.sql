@@ -14,6 +14,8 @@ set timezone = 'UTC'
 set datestyle = 'ISO'
 set row_security = off
 set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
 as $$
 declare
   leaf_name constant text := nightshift.trusted_name(leaf);

@@ -73,7 +73,7 @@ begin
     end if;
 
     slice_started := clock_timestamp();
-    select n.* into bounds from nightshift.next_slice(leaf, policy.marker_column, due, cursor, size) n;
+    select n.* into bounds from nightshift.next_slice(leaf, policy.marker_column, policy.flag_column, due, cursor, size) n;
     exit when bounds.slice is null;
     select d.* into slice from nightshift.delete_slice(
       leaf, concat_ws(' and ', condition, case when cursor ? 'referred' then unreferenced end), bounds.slice,

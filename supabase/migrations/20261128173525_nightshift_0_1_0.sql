@@ -12490,8 +12490,8 @@ set enable_bitmapscan = off
 set enable_sort = off
 as $$
 declare
-  -- With one marker value, as after a bulk delete, there may be more than a batch has time for.
-  max_rows constant bigint := greatest(size, 20000);
+  -- With one marker value, as after a bulk delete, there may be more than a batch has time for; size says what takes long here.
+  max_rows constant bigint := greatest(size, least(10 * size, 20000));
   after constant text := coalesce(cursor ->> 'after', case cursor ->> 'mode' when 'sweep' then '(0,0)' else '-infinity' end);
   found_rows bigint;
 begin
@@ -13482,7 +13482,8 @@ begin
         condition := condition || format(' and t.%I > %L', policy.marker_column, cursor ->> 'floor');
       end if;
       unreferenced := nightshift.unreferenced_condition(leaf, keys);
-      first_size := case cursor ->> 'mode' when 'sweep' then 64 else 2000 end;
+      -- How many children rows have, nobody knows yet.
+      first_size := case when cursor ->> 'mode' = 'sweep' then 64 when with_children.deletes is null then 2000 else 200 end;
       -- Where rows take long, as with many children, the next batch need not find out again.
       size := least(size, first_size, (cursor ->> 'size')::bigint);
     end if;
@@ -21940,7 +21941,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '98ed53075a04761b14ff16ab50ab1d9e4906d2a70b4dd8bc5cff7bd2dee11637', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'b78a06b8415627eecd1cc3d8cf733611cb0b1f4771f6d74f0a3e477e4bf242ef', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,

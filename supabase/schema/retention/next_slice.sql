@@ -19,8 +19,8 @@ set enable_bitmapscan = off
 set enable_sort = off
 as $$
 declare
-  -- With one marker value, as after a bulk delete, there may be more than a batch has time for.
-  max_rows constant bigint := greatest(size, 20000);
+  -- With one marker value, as after a bulk delete, there may be more than a batch has time for; size says what takes long here.
+  max_rows constant bigint := greatest(size, least(10 * size, 20000));
   after constant text := coalesce(cursor ->> 'after', case cursor ->> 'mode' when 'sweep' then '(0,0)' else '-infinity' end);
   found_rows bigint;
 begin

@@ -9307,18 +9307,21 @@ begin
     return;
   end if;
 
-  -- In marker order, each marker value once: with ties, so the next batch can begin strictly after the last value.
-  execute format(
-    'select array_agg(c.ctid), count(*), max(c.marker)::text from (
-       select * from (
-         select r.ctid, r.%1$I as marker from only %2$s r where %3$s and r.%1$I > %4$L
-         order by r.%1$I fetch first %5$s rows with ties
-       ) c limit %6$s
-     ) c',
-    marker_column, leaf_name, due, coalesce(cursor ->> 'after', '-infinity'), batch_rows, max_ties + 1
-  ) into found_tids, found_rows, last_marker;
-  if found_rows > max_ties then
-    -- One value of the marker on very many rows, as after a bulk delete: no order among them to continue by.
+  if nightshift.marker_walk(leaf, marker_column, due) = 'index' then
+    -- In marker order, each marker value once: with ties, so the next batch can begin strictly after the last value.
+    execute format(
+      'select array_agg(c.ctid), count(*), max(c.marker)::text from (
+         select * from (
+           select r.ctid, r.%1$I as marker from only %2$s r where %3$s and r.%1$I > %4$L
+           order by r.%1$I fetch first %5$s rows with ties
+         ) c limit %6$s
+       ) c',
+      marker_column, leaf_name, due, coalesce(cursor ->> 'after', '-infinity'), batch_rows, max_ties + 1
+    ) into found_tids, found_rows, last_marker;
+  end if;
+  if found_rows is null or found_rows > max_ties then
+    -- The index was dropped meanwhile, or one value of the marker is on very many rows, as after a bulk delete: there is no
+    -- order to continue by.
     cursor := cursor - 'inUseUntil' - 'size' || jsonb_build_object(
       'mode', 'sweep', 'after', '(0,0)', 'floor', coalesce(cursor ->> 'after', '-infinity'), 'leafDone', false
     );
@@ -13474,6 +13477,8 @@ begin
       due := nightshift.due_condition(
         'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
       );
+      -- Dropped meanwhile, it would be missed by each slice.
+      exit when cursor ->> 'mode' = 'index' and nightshift.marker_walk(leaf, policy.marker_column, due) is distinct from 'index';
       condition := nightshift.due_condition(
         't', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
       );
@@ -21941,7 +21946,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'b78a06b8415627eecd1cc3d8cf733611cb0b1f4771f6d74f0a3e477e4bf242ef', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '281a469c356bd846157eb617e801f7bcd718316814c1760c6ebcdc72ddfa8181', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations, alter_partition_policy,
   alter_refresh_policy, alter_retention_policy, announce_changes, api_roles, application_owners, application_tables,

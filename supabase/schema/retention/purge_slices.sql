@@ -59,6 +59,8 @@ begin
       due := nightshift.due_condition(
         'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
       );
+      -- Dropped meanwhile, it would be missed by each slice.
+      exit when cursor ->> 'mode' = 'index' and nightshift.marker_walk(leaf, policy.marker_column, due) is distinct from 'index';
       condition := nightshift.due_condition(
         't', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
       );

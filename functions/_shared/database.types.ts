@@ -1398,13 +1398,12 @@ export type Database = {
       }
       delete_slice: {
         Args: {
-          after: unknown
-          before: unknown
           cascading: unknown[]
           condition: string
           deletes: string
           leaf: unknown
           referred: string
+          slice: string
         }
         Returns: Record<string, unknown>
       }
@@ -2519,12 +2518,7 @@ export type Database = {
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
       }
       lock_slice: {
-        Args: {
-          after: unknown
-          before: unknown
-          condition: string
-          leaf: unknown
-        }
+        Args: { condition: string; leaf: unknown; slice: string }
         Returns: Record<string, unknown>
       }
       mark_lost_runs: {
@@ -2669,6 +2663,17 @@ export type Database = {
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
           run: Database["nightshift"]["Tables"]["runs"]["Row"]
           step: Json
+        }
+        Returns: Record<string, unknown>
+      }
+      next_slice: {
+        Args: {
+          cursor: Json
+          due: string
+          flag_column: unknown
+          leaf: unknown
+          marker_column: unknown
+          size: number
         }
         Returns: Record<string, unknown>
       }

@@ -117,7 +117,8 @@ begin
         'null'
       );
     else
-      reckoned := ceil(size * least(4, slice_ms / (1000 * extract(epoch from clock_timestamp() - slice_started))));
+      -- At least one, also where the clock was set back meanwhile.
+      reckoned := greatest(1, ceil(size * least(4, slice_ms / nullif(1000 * extract(epoch from clock_timestamp() - slice_started), 0))));
       cursor := cursor || jsonb_build_object('after', bounds.ends, 'size', least(reckoned, first_size));
       size := ceil(reckoned * least(1, greatest(batch_ms - spent_ms, 1) / slice_ms));
     end if;

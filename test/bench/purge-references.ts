@@ -81,7 +81,7 @@ const scenarios: Scenario[] = [
     tables: `
       create table refs.parents (id bigint primary key, deleted_at timestamptz, payload text);
       insert into refs.parents
-      select i, case when i % 20 = 0 then now() - interval '40 days' - i * 7919 % 1000000 * interval '1 second' end, repeat('x', 150)
+      select i, case when i % 20 = 0 then now() - interval '40 days' - i::bigint * 7919 % 1000000 * interval '1 second' end, repeat('x', 150)
       from generate_series(1, 1000000) i;
       create index on refs.parents (deleted_at);
     `,

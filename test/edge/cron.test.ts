@@ -406,6 +406,40 @@ describe('the watch', () => {
     expect(await watch()).toEqual([]);
   });
 
+  it('counts a dry run where a schedule asks for one', async () => {
+    await db.sql`
+      select nightshift.schedule_with_cron(name => 'rehearsal', job => 'retention-purge', cron => '0 1 * * *', input => '{"dryRun": true}')`;
+    await fire(db.sql, 'nightshift schedule rehearsal');
+    await wellDone('rehearsal');
+    await db.sql`update nightshift.runs set dry_run = true`;
+    await letMinutesPass(db.sql, 121);
+    expect(await watch()).toEqual([]);
+    await db.sql`update nightshift.schedules set input = '{}'`;
+    expect(await watch()).toHaveLength(1);
+  });
+
+  it('has whoever looks from outside told that pg_cron starts nothing', async () => {
+    const findings = async () => {
+      const [row] = await db.sql`
+        select c -> 'findings' as findings from jsonb_array_elements(nightshift.get_health(array['late_schedules']) -> 'checks') c`;
+      return row?.findings;
+    };
+    const silentFor = (minutes: number) =>
+      db.sql`update nightshift.home set ticked_at = now() - make_interval(mins => ${minutes})`;
+    await silentFor(14);
+    expect(await findings()).toEqual([]);
+    await silentFor(16);
+    const [found] = await findings();
+    expect(found).toMatchObject({
+      level: 'critical',
+      detail: expect.stringContaining('pg_cron has started nothing since'),
+      fix: expect.stringContaining('cron.job_run_details'),
+    });
+    await db.sql.unsafe(found.fix);
+    await fire(db.sql, 'nightshift wakes');
+    expect(await findings()).toEqual([]);
+  });
+
   it('tells of a schedule that has had none for two hours, once, and when it is over', async () => {
     await fire(db.sql, 'nightshift schedule retention-purge');
     await letMinutesPass(db.sql, 121);

@@ -23,7 +23,8 @@ export const errorCodes = {
   NS401: { httpStatus: 401, meaning: 'the bearer token is missing or wrong' },
   NS403: {
     httpStatus: null,
-    meaning: 'a user may not delete or restore rows of that table, or not in the name of another',
+    meaning:
+      'a user may not delete or restore rows of that table, or not in the name or by the operation of another',
   },
   NS404: { httpStatus: 404, meaning: 'there is no such policy, table, view, check, run or route' },
   NS409: {

@@ -77,9 +77,12 @@ const functions = spawn(
     '--stage',
     stage,
     // Ours fire: see fireOnSchedule.
-    ...['direct=local', ...options.param.filter(isNotSchedules), 'schedules=off'].flatMap(
-      (param) => ['--param', param],
-    ),
+    ...[
+      'direct=local',
+      'table-vacuum=on',
+      ...options.param.filter(isNotSchedules),
+      'schedules=off',
+    ].flatMap((param) => ['--param', param]),
     '--httpPort',
     `${httpPort}`,
     '--lambdaPort',
@@ -165,7 +168,11 @@ function isNotSchedules(param: string): boolean {
 function startSchedules(): void {
   const service = readFileSync(new URL('../../serverless.yml', import.meta.url), 'utf8');
   const given = options.param.map((param) => param.split(/=(.*)/s).slice(0, 2));
-  const params = { ...paramsIn(service, stage), ...Object.fromEntries(given) };
+  const params = {
+    ...paramsIn(service, stage),
+    'table-vacuum': 'on',
+    ...Object.fromEntries(given),
+  };
   for (const job of registry) {
     for (const schedule of schedulesOf(job, params)) {
       const fire = (event: ScheduledEvent) =>

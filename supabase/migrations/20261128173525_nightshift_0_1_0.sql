@@ -15687,7 +15687,7 @@ as $$
 $$;
 
 comment on function nightshift.default_schedules is
-  'The schedules of a night, as the registrations of the jobs have them for EventBridge Scheduler.';
+  'The schedules of a night, as the registrations of the jobs have them for EventBridge Scheduler; without table-vacuum, which needs a direct connection.';
 
 -- supabase/schema/schedules/forget_starts.sql
 
@@ -23966,7 +23966,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'b2e207264738a438692f1aa57705568603fd97e394fec1f5653790b7c52a3f81', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '58e4d9d8f0c1511f299c1bf4fa6faa804a741f5954e0dc57ef0948eda0d5811f', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
   alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,

@@ -7,6 +7,7 @@ import { migrate } from '../../cli/installation/migrate.ts';
 import { newestRelease } from '../../cli/installation/release.ts';
 import { uninstall } from '../../cli/installation/uninstall.ts';
 import { deadlineIn, systemClock, timeMs } from '../../functions/_shared/clock.ts';
+import { connectDirect } from '../../functions/_shared/direct.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { createRpc } from '../../functions/_shared/rpc.ts';
@@ -85,6 +86,7 @@ describe('an application that is migrated with the Supabase CLI', () => {
         { trigger: 'cli', input: {} },
         {
           rpc: createRpc({ url, secretKey }, deadline),
+          direct: connectDirect(project.url, deadline),
           clock: systemClock,
           deadline,
           log: silentLog,

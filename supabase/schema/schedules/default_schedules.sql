@@ -13,4 +13,4 @@ as $$
 $$;
 
 comment on function nightshift.default_schedules is
-  'The schedules of a night, as the registrations of the jobs have them for EventBridge Scheduler.';
+  'The schedules of a night, as the registrations of the jobs have them for EventBridge Scheduler; without table-vacuum, which needs a direct connection.';

@@ -33,7 +33,9 @@ interface ExecuteOptions {
   /** Settings of Postgres for this statement. */
   settings?: Record<string, string>;
   /** Called with the SQLSTATE of each warning that the statement gives. */
-  onWarning?: (code: string) => void;
+  onWarning?: ((code: string) => void) | undefined;
+  /** Ends the connection, and with it the statement once the server looks for its client. */
+  signal?: AbortSignal | undefined;
 }
 
 export interface DirectOptions {
@@ -64,7 +66,7 @@ export function connectDirect(
     name: string,
     limitMs: number,
     work: (session: postgres.Sql) => Promise<Result>,
-    onWarning: ExecuteOptions['onWarning'] = () => {},
+    { onWarning = () => {}, signal }: Pick<ExecuteOptions, 'onWarning' | 'signal'> = {},
   ): Promise<Result> {
     const session = openPostgres(databaseUrl, {
       ca,
@@ -77,6 +79,7 @@ export function connectDirect(
         if (severity === 'WARNING' && code) onWarning(code);
       },
     });
+    signal?.addEventListener('abort', () => session.end({ timeout: 0 }), { once: true });
     try {
       await within(firstAnswerMs, 'NO_ANSWER_YET', firstAnswer(session));
       return await within(limitMs + silenceMs, 'CONNECTION_CLOSED', work(session));
@@ -101,7 +104,7 @@ export function connectDirect(
       };
       return retrying(attempt, deadline, retry);
     },
-    execute(statement, { timeoutMs, lockTimeoutMs, turn, settings = {}, onWarning }) {
+    execute(statement, { timeoutMs, lockTimeoutMs, turn, settings = {}, onWarning, signal }) {
       const name = statement.split(' ', 2).join(' ');
       const set = {
         ...settings,
@@ -119,7 +122,7 @@ export function connectDirect(
           await session.unsafe(`${end}${settingsInSql(set, false)}`).simple();
         }
       };
-      return withSession(name, timeoutMs, work, onWarning);
+      return withSession(name, timeoutMs, work, { onWarning, signal });
     },
   };
 

@@ -190,9 +190,9 @@ describe('a policy', () => {
         code: 'NS404',
       });
     }
-    expect(
-      await db.sql`select relation::text, enabled from nightshift.vacuum_policies`,
-    ).toEqual([{ relation: 'app.kept', enabled: true }]);
+    expect(await db.sql`select relation::text, enabled from nightshift.vacuum_policies`).toEqual([
+      { relation: 'app.kept', enabled: true },
+    ]);
   });
 
   it('is changed, finds its table again under its name, and is refused where it makes no sense', async () => {

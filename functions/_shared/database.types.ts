@@ -2958,6 +2958,7 @@ export type Database = {
         Args: {
           cursor: Json
           due: string
+          flag_column: unknown
           leaf: unknown
           marker_column: unknown
           size: number

@@ -9603,6 +9603,8 @@ set timezone = 'UTC'
 set datestyle = 'ISO'
 set row_security = off
 set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
 as $$
 declare
   leaf_name constant text := nightshift.trusted_name(leaf);
@@ -9653,18 +9655,21 @@ begin
     return;
   end if;
 
-  -- In marker order, each marker value once: with ties, so the next batch can begin strictly after the last value.
-  execute format(
-    'select array_agg(c.ctid), count(*), max(c.marker)::text from (
-       select * from (
-         select r.ctid, r.%1$I as marker from only %2$s r where %3$s and r.%1$I > %4$L
-         order by r.%1$I fetch first %5$s rows with ties
-       ) c limit %6$s
-     ) c',
-    marker_column, leaf_name, due, coalesce(cursor ->> 'after', '-infinity'), batch_rows, max_ties + 1
-  ) into found_tids, found_rows, last_marker;
-  if found_rows > max_ties then
-    -- One value of the marker on very many rows, as after a bulk delete: no order among them to continue by.
+  if nightshift.marker_walk(leaf, marker_column, due) = 'index' then
+    -- In marker order, each marker value once: with ties, so the next batch can begin strictly after the last value.
+    execute format(
+      'select array_agg(c.ctid), count(*), max(c.marker)::text from (
+         select * from (
+           select r.ctid, r.%1$I as marker from only %2$s r where %3$s and r.%1$I > %4$L
+           order by r.%1$I fetch first %5$s rows with ties
+         ) c limit %6$s
+       ) c',
+      marker_column, leaf_name, due, coalesce(cursor ->> 'after', '-infinity'), batch_rows, max_ties + 1
+    ) into found_tids, found_rows, last_marker;
+  end if;
+  if found_rows is null or found_rows > max_ties then
+    -- The index was dropped meanwhile, or one value of the marker is on very many rows, as after a bulk delete: there is no
+    -- order to continue by.
     cursor := cursor - 'inUseUntil' - 'size' || jsonb_build_object(
       'mode', 'sweep', 'after', '(0,0)', 'floor', coalesce(cursor ->> 'after', '-infinity'), 'leafDone', false
     );
@@ -12818,6 +12823,7 @@ comment on function nightshift.next_seeds is
 create or replace function nightshift.next_slice(
   leaf regclass,
   marker_column name,
+  flag_column name,
   due text,
   cursor jsonb,
   size bigint,
@@ -12831,10 +12837,12 @@ set timezone = 'UTC'
 set datestyle = 'ISO'
 set row_security = off
 set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
 as $$
 declare
-  -- With one marker value, as after a bulk delete, there may be more than a batch has time for.
-  max_rows constant bigint := greatest(size, 20000);
+  -- With one marker value, as after a bulk delete, there may be more than a batch has time for; size says what takes long here.
+  max_rows constant bigint := greatest(size, least(10 * size, 20000));
   after constant text := coalesce(cursor ->> 'after', case cursor ->> 'mode' when 'sweep' then '(0,0)' else '-infinity' end);
   found_rows bigint;
 begin
@@ -12864,13 +12872,15 @@ begin
   if found_rows <= max_rows then
     is_last := found_rows < size;
     ends := coalesce(ends, after);
-    slice := format('t.%1$I > %2$L and t.%1$I <= %3$L', marker_column, after, ends);
+    slice := format('t.%1$I > %2$L and t.%1$I <= %3$L', marker_column, after, ends)
+      -- So that an index of flagged rows alone serves the DELETE, too.
+      || case when flag_column is null then '' else format(' and t.%I', flag_column) end;
   end if;
 end;
 $$;
 
 comment on function nightshift.next_slice is
-  'The next slice of a leaf after cursor.after, as an SQL condition on its rows t: in a sweep size blocks, by the index of the marker the values of about size due rows. ends: what cursor.after is behind it. is_last: by the index, whether no due row lies behind it. slice is null where rows are in use (cursor.inUseUntil), or one value of the marker has too many of them: those are chosen, locked and looked at.';
+  'The next slice of a leaf after cursor.after, as an SQL condition on its rows t: in a sweep size blocks, by the index of the marker the values of about size due rows, flagged where the policy asks for it. ends: what cursor.after is behind it. is_last: by the index, whether no due row lies behind it. slice is null where rows are in use (cursor.inUseUntil), or one value of the marker has too many of them: those are chosen, locked and looked at.';
 
 -- supabase/schema/retention/note_assessment.sql
 
@@ -13815,6 +13825,8 @@ begin
       due := nightshift.due_condition(
         'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
       );
+      -- Dropped meanwhile, it would be missed by each slice.
+      exit when cursor ->> 'mode' = 'index' and nightshift.marker_walk(leaf, policy.marker_column, due) is distinct from 'index';
       condition := nightshift.due_condition(
         't', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
       );
@@ -13823,13 +13835,14 @@ begin
         condition := condition || format(' and t.%I > %L', policy.marker_column, cursor ->> 'floor');
       end if;
       unreferenced := nightshift.unreferenced_condition(leaf, keys);
-      first_size := case cursor ->> 'mode' when 'sweep' then 64 else 2000 end;
+      -- How many children rows have, nobody knows yet.
+      first_size := case when cursor ->> 'mode' = 'sweep' then 64 when with_children.deletes is null then 2000 else 200 end;
       -- Where rows take long, as with many children, the next batch need not find out again.
       size := least(size, first_size, (cursor ->> 'size')::bigint);
     end if;
 
     slice_started := clock_timestamp();
-    select n.* into bounds from nightshift.next_slice(leaf, policy.marker_column, due, cursor, size) n;
+    select n.* into bounds from nightshift.next_slice(leaf, policy.marker_column, policy.flag_column, due, cursor, size) n;
     exit when bounds.slice is null;
     select d.* into slice from nightshift.delete_slice(
       leaf, concat_ws(' and ', condition, case when cursor ? 'referred' then unreferenced end), bounds.slice,
@@ -13870,7 +13883,8 @@ begin
         'null'
       );
     else
-      reckoned := ceil(size * least(4, slice_ms / (1000 * extract(epoch from clock_timestamp() - slice_started))));
+      -- At least one, also where the clock was set back meanwhile.
+      reckoned := greatest(1, ceil(size * least(4, slice_ms / nullif(1000 * extract(epoch from clock_timestamp() - slice_started), 0))));
       cursor := cursor || jsonb_build_object('after', bounds.ends, 'size', least(reckoned, first_size));
       size := ceil(reckoned * least(1, greatest(batch_ms - spent_ms, 1) / slice_ms));
     end if;
@@ -24003,7 +24017,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'a401d3b29ff63ee8df5e43995e9b876e0b2f1cc90394f3ff9ff5dbd6cd75e733', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '8be130ba98ec934bf02c0d73bc7e2ba5328b08fc56a05906c3bb2618800edc20', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
   alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,

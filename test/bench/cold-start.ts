@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -8,6 +10,7 @@ import { build } from 'esbuild';
 import { zipSync } from 'fflate';
 import * as z from 'zod';
 import { jobNames } from '../../functions/registry.ts';
+import { writeFunctions } from '../../infra/edge/functions.ts';
 import { percentile, round } from './measure.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -30,22 +33,28 @@ const cpuProfile = z.object({
   timeDeltas: z.array(z.number()),
 });
 
-/** How long a new process takes to import each bundle, as Lambda does at a cold start, and which packages that goes to. */
+/**
+ * How long a new process takes to import each bundle, as Lambda does at a cold start, and which packages that goes to; and
+ * the same of the Edge Function, in Deno.
+ */
 export async function benchColdStart(say: (text: string) => void): Promise<object> {
   await mkdir(directory, { recursive: true });
+  // Deno takes no TypeScript from node_modules.
+  const edge = await mkdtemp(join(tmpdir(), 'nightshift-cold-start-'));
   try {
+    await writeFunctions(edge);
     const figures: Record<string, unknown> = {};
     for (const job of jobNames) {
       say(`${job}: ${rounds} imports, each in a process of its own, and one under the profiler`);
-      figures[job] = inWords(await measure(job));
+      figures[job] = inWords(await measure(job, edge));
     }
     return figures;
   } finally {
-    await rm(directory, { recursive: true });
+    await Promise.all([directory, edge].map((folder) => rm(folder, { recursive: true })));
   }
 }
 
-async function measure(job: string) {
+async function measure(job: string, edge: string) {
   const bundle = await bundleOf(job, { minify: true });
   const code = await readFile(bundle.path);
   if (bundle.inputs.some(([path]) => path.includes('node_modules/@aws-sdk/'))) {
@@ -55,7 +64,14 @@ async function measure(job: string) {
   for (const [path, size] of bundle.inputs) add(bytes, packageOf(path), size);
   return {
     zipKilobytes: round(zipSync({ 'handler.mjs': code }).byteLength / 1024),
-    importMs: await importMs(bundle.path),
+    lambda: await imports((code) => node(['--input-type=module', '--eval', code]), {
+      bundle: bundle.path,
+      rss: 'process.memoryUsage().rss',
+    }),
+    edge: await imports((code) => deno(['eval', '--quiet', code]), {
+      bundle: join(edge, 'functions', `nightshift-${job}`, 'index.ts'),
+      rss: 'Deno.memoryUsage().rss',
+    }),
     bytes,
     // In a minified bundle all is one line, which tells nothing.
     profiledMs: await profile((await bundleOf(job, { minify: false })).path),
@@ -91,14 +107,28 @@ const clock = (bundle: string) => `
   await import(${JSON.stringify(bundle)});
   console.log(performance.now() - startedMs);`;
 
-async function importMs(bundle: string): Promise<number[]> {
-  const ms: number[] = [];
+interface Imports {
+  ms: number[];
+  /** After the import. */
+  megabytes: number[];
+}
+
+async function imports(
+  run: (code: string) => Promise<{ stdout: string }>,
+  { bundle, rss }: { bundle: string; rss: string },
+): Promise<Imports> {
+  const taken: Imports = { ms: [], megabytes: [] };
   for (let n = 0; n <= rounds; n++) {
-    const { stdout } = await node(['--input-type=module', '--eval', clock(bundle)]);
+    const { stdout } = await run(
+      `${clock(bundle)}\n console.log(${rss}); globalThis.Deno?.exit();`,
+    );
+    const [ms, bytes] = stdout.trim().split('\n').slice(-2).map(Number);
     // The first brings the files into memory.
-    if (n > 0) ms.push(Number(stdout));
+    if (n === 0) continue;
+    taken.ms.push(ms ?? 0);
+    taken.megabytes.push((bytes ?? 0) / 2 ** 20);
   }
-  return ms;
+  return taken;
 }
 
 /** Milliseconds that each package takes while it is imported; `node` is the process itself, its start and what it compiles. */
@@ -146,6 +176,19 @@ function node(args: string[]) {
   return promisify(execFile)(process.execPath, args, { cwd: directory });
 }
 
+const denoProgram: string = createRequire(import.meta.url)('deno/install_api.cjs').runInstall();
+function deno(args: string[]) {
+  const settings = {
+    SUPABASE_URL: 'http://127.0.0.1:1',
+    SUPABASE_SERVICE_ROLE_KEY: 'unused',
+    NIGHTSHIFT_HTTP_TOKEN: 'unused-unused-unused-unused-unused',
+  };
+  return promisify(execFile)(denoProgram, args, {
+    cwd: directory,
+    env: { ...process.env, ...settings, DENO_NO_UPDATE_CHECK: '1' },
+  });
+}
+
 /** `zod` of a path through node_modules, with its scope; what is ours goes by our name. */
 function packageOf(path: string): string {
   return /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? 'nightshift';
@@ -155,9 +198,13 @@ function add<Key>(sums: Map<Key, number>, name: Key, amount: number): void {
   sums.set(name, (sums.get(name) ?? 0) + amount);
 }
 
+const describe = ({ ms, megabytes }: Imports) =>
+  `${round(percentile(ms, 0.5))} ms (median), ${round(Math.max(...ms))} ms at most, ${Math.round(percentile(megabytes, 0.5))} MB`;
+
 function inWords({
   zipKilobytes,
-  importMs,
+  lambda,
+  edge,
   bytes,
   profiledMs,
 }: Awaited<ReturnType<typeof measure>>) {
@@ -167,7 +214,8 @@ function inWords({
       .slice(0, largest)
       .map(([name, amount]) => `  ${name} ${show(amount)}`);
   return [
-    `${zipKilobytes} KB zipped; import ${round(percentile(importMs, 0.5))} ms (median), ${round(Math.max(...importMs))} ms at most`,
+    `${zipKilobytes} KB zipped; import ${describe(lambda)}`,
+    `as an Edge Function: import ${describe(edge)}`,
     'time by package, under the profiler, not minified:',
     ...sorted(profiledMs, (amount) => `${round(amount)} ms`),
     'bytes by package, minified:',

@@ -155,6 +155,21 @@ describe('children that have to be looked at', () => {
     expect(await idsOf(db.sql, 'app.items')).toEqual(live.flatMap(itemsOf));
   });
 
+  it('are those of so many rows with one value of the marker that nobody knows what time they would take', async () => {
+    await createOrders();
+    // The orders that are due lie too far apart for a sweep.
+    await db.sql.unsafe(`
+      insert into app.orders select id, 'C' || id from generate_series(${rowCount + 1}, ${11 * rowCount}) id;
+      update app.orders set deleted_at = now() - interval '40 days' where deleted_at is not null;
+      analyze app.orders`);
+    const run = await beginBatches(db.sql, orders);
+    expect(await run.batch()).toMatchObject({ bySlices: false });
+    expect(await run.finish()).toMatchObject({
+      rowsPurged: dueCount,
+      children: { 'app.items': 3 * dueCount },
+    });
+  });
+
   it('are those of a table with a trigger', async () => {
     await createOrders(oneTable() + trigger);
     const run = await beginBatches(db.sql, orders);

@@ -1,3 +1,4 @@
+import type { Sql } from 'postgres';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { batchRows, beginBatches, inOpenTransaction, letSlicesWait } from '../support/batches.ts';
 import { setUpDatabase, startAfresh } from '../support/database.ts';
@@ -27,6 +28,29 @@ async function createItems(way: Way = 'sweep'): Promise<void> {
     ${way === 'index' ? `analyze app.items; ${mark}` : `${mark}; analyze app.items`};
     select nightshift.add_retention_policy('app.items', '30 days', max_fraction => 1);
   `);
+}
+
+/** A tenth is due. Postgres believes far fewer: of two conditions, it cannot know that they always hold together. */
+async function createFlaggedItems(index = '(deleted_at)'): Promise<void> {
+  await db.sql.unsafe(`
+    create table app.items (id integer, is_deleted boolean, deleted_at timestamptz) with (autovacuum_enabled = off);
+    insert into app.items
+    select id, id % 10 = 0, case when id % 10 = 0 then now() - interval '40 days' - id * 7919 % 100000 * interval '1 second' end
+    from generate_series(1, 100000) id;
+    create index on app.items ${index};
+    analyze app.items;
+    select nightshift.add_retention_policy('app.items', '30 days', flag_column => 'is_deleted', max_fraction => 1);
+  `);
+}
+
+/** The rows of app.items that were read so far, by what read them. */
+async function readOf(session: Sql): Promise<{ byScan: number; byIndex: number }> {
+  await session`select pg_stat_force_next_flush()`;
+  const [read] = await session<{ byScan: number; byIndex: number }[]>`
+    select t.seq_tup_read::integer as "byScan", i.idx_tup_read::integer as "byIndex"
+    from pg_stat_user_tables t left join pg_stat_user_indexes i using (relid) where relid = 'app.items'::regclass`;
+  if (!read) throw new Error('There are no figures of app.items');
+  return read;
 }
 
 const isDue = "r.deleted_at < now() - interval '30 days'";
@@ -103,6 +127,59 @@ describe('rows that may go unseen', () => {
     expect(await run.batch()).toMatchObject({ bySlices: true });
     expect(await run.finish()).toMatchObject({ rowsPurged: 8_000 });
   });
+
+  it.each([
+    ['of all rows', '(deleted_at)'],
+    ['of flagged rows alone', '(deleted_at) where is_deleted'],
+    ['of the flag and the marker', '(is_deleted, deleted_at)'],
+  ])(
+    'are read twice by an index %s, and no other row is, where Postgres believes that hardly any is due',
+    async (_, index) => {
+      const due = 10_000;
+      await createFlaggedItems(index);
+      const session = db.connect();
+      const run = await beginBatches(session, items);
+      const before = await readOf(session);
+      expect(await run.batch()).toMatchObject({ bySlices: true });
+      const { rowsPurged } = await run.finish();
+      const after = await readOf(session);
+      expect(rowsPurged).toBe(due);
+      expect(after.byScan - before.byScan).toBe(0);
+      expect(after.byIndex - before.byIndex).toBeGreaterThanOrEqual(2 * due);
+      expect(after.byIndex - before.byIndex).toBeLessThan(2.3 * due);
+    },
+  );
+
+  it('are read once by the index where they are chosen first, however many batches there are', async () => {
+    await createFlaggedItems();
+    const session = db.connect();
+    const run = await beginBatches(session, items);
+    const before = await readOf(session);
+    while (!(await run.batch(499)).done);
+    const after = await readOf(session);
+    expect(await db.sql`select from app.items where is_deleted`).toHaveLength(0);
+    expect(after.byIndex - before.byIndex).toBeLessThan(1.3 * 10_000);
+  });
+
+  it.each([
+    ['by slices', batchRows, 1],
+    // That way reads a block more than once.
+    ['chosen first', 499, 3],
+  ])(
+    'go by a sweep once the index is dropped, and are not looked for in the whole table each time: %s',
+    async (_, rows, times) => {
+      await createFlaggedItems();
+      const session = db.connect();
+      const run = await beginBatches(session, items);
+      await run.batch(1);
+      await db.sql`drop index app.items_deleted_at_idx`;
+      const before = await readOf(session);
+      while (!(await run.batch(rows)).done);
+      const after = await readOf(session);
+      expect(await db.sql`select from app.items where is_deleted`).toHaveLength(0);
+      expect(after.byScan - before.byScan).toBeLessThan((times + 0.5) * 100_000);
+    },
+  );
 
   it('go of one partition after the other', async () => {
     await db.sql.unsafe(`

@@ -14,6 +14,8 @@ set timezone = 'UTC'
 set datestyle = 'ISO'
 set row_security = off
 set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
 as $$
 declare
   leaf_name constant text := nightshift.trusted_name(leaf);
@@ -64,18 +66,21 @@ begin
     return;
   end if;
 
-  -- In marker order, each marker value once: with ties, so the next batch can begin strictly after the last value.
-  execute format(
-    'select array_agg(c.ctid), count(*), max(c.marker)::text from (
-       select * from (
-         select r.ctid, r.%1$I as marker from only %2$s r where %3$s and r.%1$I > %4$L
-         order by r.%1$I fetch first %5$s rows with ties
-       ) c limit %6$s
-     ) c',
-    marker_column, leaf_name, due, coalesce(cursor ->> 'after', '-infinity'), batch_rows, max_ties + 1
-  ) into found_tids, found_rows, last_marker;
-  if found_rows > max_ties then
-    -- One value of the marker on very many rows, as after a bulk delete: no order among them to continue by.
+  if nightshift.marker_walk(leaf, marker_column, due) = 'index' then
+    -- In marker order, each marker value once: with ties, so the next batch can begin strictly after the last value.
+    execute format(
+      'select array_agg(c.ctid), count(*), max(c.marker)::text from (
+         select * from (
+           select r.ctid, r.%1$I as marker from only %2$s r where %3$s and r.%1$I > %4$L
+           order by r.%1$I fetch first %5$s rows with ties
+         ) c limit %6$s
+       ) c',
+      marker_column, leaf_name, due, coalesce(cursor ->> 'after', '-infinity'), batch_rows, max_ties + 1
+    ) into found_tids, found_rows, last_marker;
+  end if;
+  if found_rows is null or found_rows > max_ties then
+    -- The index was dropped meanwhile, or one value of the marker is on very many rows, as after a bulk delete: there is no
+    -- order to continue by.
     cursor := cursor - 'inUseUntil' - 'size' || jsonb_build_object(
       'mode', 'sweep', 'after', '(0,0)', 'floor', coalesce(cursor ->> 'after', '-infinity'), 'leafDone', false
     );

@@ -1,6 +1,7 @@
 create or replace function nightshift.next_slice(
   leaf regclass,
   marker_column name,
+  flag_column name,
   due text,
   cursor jsonb,
   size bigint,
@@ -14,10 +15,12 @@ set timezone = 'UTC'
 set datestyle = 'ISO'
 set row_security = off
 set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
 as $$
 declare
-  -- With one marker value, as after a bulk delete, there may be more than a batch has time for.
-  max_rows constant bigint := greatest(size, 20000);
+  -- With one marker value, as after a bulk delete, there may be more than a batch has time for; size says what takes long here.
+  max_rows constant bigint := greatest(size, least(10 * size, 20000));
   after constant text := coalesce(cursor ->> 'after', case cursor ->> 'mode' when 'sweep' then '(0,0)' else '-infinity' end);
   found_rows bigint;
 begin
@@ -47,10 +50,12 @@ begin
   if found_rows <= max_rows then
     is_last := found_rows < size;
     ends := coalesce(ends, after);
-    slice := format('t.%1$I > %2$L and t.%1$I <= %3$L', marker_column, after, ends);
+    slice := format('t.%1$I > %2$L and t.%1$I <= %3$L', marker_column, after, ends)
+      -- So that an index of flagged rows alone serves the DELETE, too.
+      || case when flag_column is null then '' else format(' and t.%I', flag_column) end;
   end if;
 end;
 $$;
 
 comment on function nightshift.next_slice is
-  'The next slice of a leaf after cursor.after, as an SQL condition on its rows t: in a sweep size blocks, by the index of the marker the values of about size due rows. ends: what cursor.after is behind it. is_last: by the index, whether no due row lies behind it. slice is null where rows are in use (cursor.inUseUntil), or one value of the marker has too many of them: those are chosen, locked and looked at.';
+  'The next slice of a leaf after cursor.after, as an SQL condition on its rows t: in a sweep size blocks, by the index of the marker the values of about size due rows, flagged where the policy asks for it. ends: what cursor.after is behind it. is_last: by the index, whether no due row lies behind it. slice is null where rows are in use (cursor.inUseUntil), or one value of the marker has too many of them: those are chosen, locked and looked at.';

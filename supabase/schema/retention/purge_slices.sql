@@ -59,6 +59,8 @@ begin
       due := nightshift.due_condition(
         'r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
       );
+      -- Dropped meanwhile, it would be missed by each slice.
+      exit when cursor ->> 'mode' = 'index' and nightshift.marker_walk(leaf, policy.marker_column, due) is distinct from 'index';
       condition := nightshift.due_condition(
         't', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at
       );
@@ -67,13 +69,14 @@ begin
         condition := condition || format(' and t.%I > %L', policy.marker_column, cursor ->> 'floor');
       end if;
       unreferenced := nightshift.unreferenced_condition(leaf, keys);
-      first_size := case cursor ->> 'mode' when 'sweep' then 64 else 2000 end;
+      -- How many children rows have, nobody knows yet.
+      first_size := case when cursor ->> 'mode' = 'sweep' then 64 when with_children.deletes is null then 2000 else 200 end;
       -- Where rows take long, as with many children, the next batch need not find out again.
       size := least(size, first_size, (cursor ->> 'size')::bigint);
     end if;
 
     slice_started := clock_timestamp();
-    select n.* into bounds from nightshift.next_slice(leaf, policy.marker_column, due, cursor, size) n;
+    select n.* into bounds from nightshift.next_slice(leaf, policy.marker_column, policy.flag_column, due, cursor, size) n;
     exit when bounds.slice is null;
     select d.* into slice from nightshift.delete_slice(
       leaf, concat_ws(' and ', condition, case when cursor ? 'referred' then unreferenced end), bounds.slice,
@@ -114,7 +117,8 @@ begin
         'null'
       );
     else
-      reckoned := ceil(size * least(4, slice_ms / (1000 * extract(epoch from clock_timestamp() - slice_started))));
+      -- At least one, also where the clock was set back meanwhile.
+      reckoned := greatest(1, ceil(size * least(4, slice_ms / nullif(1000 * extract(epoch from clock_timestamp() - slice_started), 0))));
       cursor := cursor || jsonb_build_object('after', bounds.ends, 'size', least(reckoned, first_size));
       size := ceil(reckoned * least(1, greatest(batch_ms - spent_ms, 1) / slice_ms));
     end if;

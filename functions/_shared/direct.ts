@@ -142,8 +142,21 @@ export function connectDirect(
       .unsafe(`select pg_try_advisory_lock(${keyOf(turn)}) as taken`)
       .simple();
     if (row?.taken) return;
-    throw new NightshiftError(notLocked, `Another session has the turn of ${turn}`, {
-      hint: 'It ends by itself, at the latest with its time limit; the next run tries again.',
+    const [holder] = await session
+      .unsafe(
+        `select a.pid, a.application_name as application, a.usename as role
+         from pg_locks l join pg_stat_activity a using (pid)
+         where l.locktype = 'advisory' and l.granted and l.objsubid = 1 and a.datname = current_database()
+           and (l.classid::bigint << 32) | l.objid::bigint = ${keyOf(turn)}`,
+      )
+      .simple();
+    const who = holder
+      ? `pid ${holder.pid} (${holder.application} as ${holder.role})`
+      : 'one that has ended';
+    throw new NightshiftError(notLocked, `Another session has the turn of ${turn}: ${who}`, {
+      hint: holder
+        ? `If it is no vacuum of Nightshift, which ends by itself: select pg_terminate_backend(${holder.pid});`
+        : 'It has ended by now. The next run tries again.',
     });
   }
 }

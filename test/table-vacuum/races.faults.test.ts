@@ -89,6 +89,24 @@ describe('while a vacuum is under way', () => {
     });
   });
 
+  it('the report names the session that keeps it from its turn, which anybody who can log in may take', async () => {
+    const squatter = db.connect();
+    await squatter`set application_name = 'squatter'`;
+    const [taken] = await squatter`
+      select pg_backend_pid() as pid, pg_advisory_lock(hashtextextended('nightshift.vacuum', 0))`;
+    const { report } = await runVacuum(db);
+    await squatter`select pg_advisory_unlock_all()`;
+    const [fix] = report.steps[0]?.fixes ?? [];
+    expect(report.steps).toMatchObject([
+      {
+        status: 'blocked',
+        reason: 'locked',
+        detail: expect.stringContaining(`pid ${taken?.pid} (squatter as`),
+      },
+    ]);
+    expect(fix?.fix).toContain(`select pg_terminate_backend(${taken?.pid});`);
+  });
+
   it('it ends when nobody can look after it any more, so that a migration need not wait until its time is up', async () => {
     const ended = expect(runVacuum(db)).rejects.toMatchObject({ code: 'NS409' });
     await vacuuming();

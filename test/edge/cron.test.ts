@@ -333,6 +333,16 @@ describe('a wake', () => {
     expect(await db.sql`select refused_at from nightshift.home`).toEqual([{ refused_at: null }]);
   });
 
+  it('is not taken for one that had its number before a crash of the server', async () => {
+    const sent = await dueWake();
+    await db.sql`
+      insert into net._http_response (id, status_code, content, created)
+      values (${sent?.id ?? ''}, 421, '{"code":"NS421"}', now() - interval '1 hour')`;
+    await wakes();
+    expect(await one()).toMatchObject({ answer: null });
+    expect(await db.sql`select refused_at from nightshift.home`).toEqual([{ refused_at: null }]);
+  });
+
   it('whose answer tells of no status has the reason written down', async () => {
     const sent = await dueWake();
     await db.sql`

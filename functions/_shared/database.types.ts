@@ -229,6 +229,7 @@ export type Database = {
           project_url: string
           refused_at: string | null
           singleton: boolean
+          ticked_at: string
           told: string | null
           told_at: string | null
           told_request: number | null
@@ -239,6 +240,7 @@ export type Database = {
           project_url: string
           refused_at?: string | null
           singleton?: boolean
+          ticked_at?: string
           told?: string | null
           told_at?: string | null
           told_request?: number | null
@@ -249,6 +251,7 @@ export type Database = {
           project_url?: string
           refused_at?: string | null
           singleton?: boolean
+          ticked_at?: string
           told?: string | null
           told_at?: string | null
           told_request?: number | null
@@ -892,6 +895,7 @@ export type Database = {
           relation_name: string
           check_vacuum_policy: undefined | null
           describe_vacuum_policy: Json | null
+          table_of_policy: unknown
           tables_of_policy: unknown
         }
         Insert: {
@@ -3905,6 +3909,12 @@ export type Database = {
           sets: Database["nightshift"]["CompositeTypes"]["row_set"][]
         }
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+      }
+      table_of_policy: {
+        Args: {
+          policy: Database["nightshift"]["Tables"]["vacuum_policies"]["Row"]
+        }
+        Returns: unknown
       }
       tables_of_policy: {
         Args: {

@@ -33,7 +33,9 @@ interface ExecuteOptions {
   /** Settings of Postgres for this statement. */
   settings?: Record<string, string>;
   /** Called with the SQLSTATE of each warning that the statement gives. */
-  onWarning?: (code: string) => void;
+  onWarning?: ((code: string) => void) | undefined;
+  /** Ends the connection, and with it the statement once the server looks for its client. */
+  signal?: AbortSignal | undefined;
 }
 
 export interface DirectOptions {
@@ -64,7 +66,7 @@ export function connectDirect(
     name: string,
     limitMs: number,
     work: (session: postgres.Sql) => Promise<Result>,
-    onWarning: ExecuteOptions['onWarning'] = () => {},
+    { onWarning = () => {}, signal }: Pick<ExecuteOptions, 'onWarning' | 'signal'> = {},
   ): Promise<Result> {
     const session = openPostgres(databaseUrl, {
       ca,
@@ -77,6 +79,7 @@ export function connectDirect(
         if (severity === 'WARNING' && code) onWarning(code);
       },
     });
+    signal?.addEventListener('abort', () => session.end({ timeout: 0 }), { once: true });
     try {
       await within(firstAnswerMs, 'NO_ANSWER_YET', firstAnswer(session));
       return await within(limitMs + silenceMs, 'CONNECTION_CLOSED', work(session));
@@ -101,7 +104,7 @@ export function connectDirect(
       };
       return retrying(attempt, deadline, retry);
     },
-    execute(statement, { timeoutMs, lockTimeoutMs, turn, settings = {}, onWarning }) {
+    execute(statement, { timeoutMs, lockTimeoutMs, turn, settings = {}, onWarning, signal }) {
       const name = statement.split(' ', 2).join(' ');
       const set = {
         ...settings,
@@ -119,7 +122,7 @@ export function connectDirect(
           await session.unsafe(`${end}${settingsInSql(set, false)}`).simple();
         }
       };
-      return withSession(name, timeoutMs, work, onWarning);
+      return withSession(name, timeoutMs, work, { onWarning, signal });
     },
   };
 
@@ -139,8 +142,21 @@ export function connectDirect(
       .unsafe(`select pg_try_advisory_lock(${keyOf(turn)}) as taken`)
       .simple();
     if (row?.taken) return;
-    throw new NightshiftError(notLocked, `Another session has the turn of ${turn}`, {
-      hint: 'It ends by itself, at the latest with its time limit; the next run tries again.',
+    const [holder] = await session
+      .unsafe(
+        `select a.pid, a.application_name as application, a.usename as role
+         from pg_locks l join pg_stat_activity a using (pid)
+         where l.locktype = 'advisory' and l.granted and l.objsubid = 1 and a.datname = current_database()
+           and (l.classid::bigint << 32) | l.objid::bigint = ${keyOf(turn)}`,
+      )
+      .simple();
+    const who = holder
+      ? `pid ${holder.pid} (${holder.application} as ${holder.role})`
+      : 'one that has ended';
+    throw new NightshiftError(notLocked, `Another session has the turn of ${turn}: ${who}`, {
+      hint: holder
+        ? `If it is no vacuum of Nightshift, which ends by itself: select pg_terminate_backend(${holder.pid});`
+        : 'It has ended by now. The next run tries again.',
     });
   }
 }

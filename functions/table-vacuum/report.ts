@@ -2,7 +2,7 @@ import { NightshiftError, nothingDone, notLocked, timedOut } from '../_shared/er
 import { type Fix, fixesOfError, nextRunGoesOn } from '../_shared/fix.ts';
 import type { OutcomeStatus } from '../_shared/job.ts';
 import type { Metrics } from '../_shared/metrics.ts';
-import { isOutOfTime, isUnusable } from './rules.ts';
+import { isOutOfTime, isUnusable, turn } from './rules.ts';
 import type {
   FinishVacuumAnswer,
   Holder,
@@ -174,6 +174,9 @@ export function stepOf(
   if (stopped !== undefined) return waiting(facts, stopped);
   if (isOutOfTime(error)) return waiting(facts);
   if (error && isUnusable(error)) return unconnected(facts, error);
+  if (error?.code === notLocked && error.message.includes(turn)) {
+    return blocked(facts, 'locked', error.message, error.hint ?? nextRunTries);
+  }
   if (error?.code === notLocked || (!error && warnings.includes(notLocked))) {
     const detail = found.autovacuum
       ? 'autovacuum is at it'

@@ -22,6 +22,14 @@ export const lockTimeoutMs = 1_000;
 /** As often as a vacuum looks whether someone waits for it; autovacuum takes as long to give way. */
 export const watchMs = 1_000;
 
+/** A vacuum that nobody can look at gives way to nobody, and whoever waits for it would do so until its time is up. */
+export const mostUnseenMs = 30_000;
+
+/** Another attempt has the run, or it was given up: nothing that this one asks is answered any more. */
+export function isLeaseLost({ code }: NightshiftError): boolean {
+  return code === 'NS409';
+}
+
 /**
  * The pace of autovacuum: a vacuum by hand has none, and would take all that the disk gives from live traffic. How much it
  * may do between two pauses is the server's own vacuum_cost_limit.

@@ -11,9 +11,11 @@ import { leaseOf } from '../_shared/ledger.ts';
 import { isStop } from '../_shared/stop.ts';
 import { denied, failed, gone, stepOf, type Trouble, unconnected, waiting } from './report.ts';
 import {
+  isLeaseLost,
   isOutOfTime,
   isUnusable,
   lockTimeoutMs,
+  mostUnseenMs,
   sessionSettings,
   statementTimeoutMs,
   turn,
@@ -85,7 +87,8 @@ async function execute(
   facts: TableFacts,
   statement: string,
 ): Promise<Trouble> {
-  const { deadline } = context;
+  const { deadline, clock } = context;
+  const unseen = new AbortController();
   const warnings: string[] = [];
   let isOver = false;
   const work = direct
@@ -95,22 +98,33 @@ async function execute(
       turn,
       settings: sessionSettings,
       onWarning: (code) => warnings.push(code),
+      signal: unseen.signal,
     })
     .then(() => undefined, toNightshiftError)
     .finally(() => {
       isOver = true;
     });
   let gaveWayTo: Trouble['gaveWayTo'];
+  let seenMs = clock.nowMs();
   for (;;) {
     await Promise.race([work, pause(watchMs)]);
     if (isOver) return { error: await work, warnings, gaveWayTo };
-    gaveWayTo = (await watch(context, facts)) ?? gaveWayTo;
+    try {
+      gaveWayTo = (await watch(context, facts)) ?? gaveWayTo;
+      seenMs = clock.nowMs();
+    } catch (thrown) {
+      const error = toNightshiftError(thrown);
+      const { table } = facts;
+      context.log.warn('A vacuum could not be looked at', { table, error: error.describe() });
+      // What follows the vacuum meets the same trouble, and ends the run.
+      if (isLeaseLost(error) || clock.nowMs() - seenMs > mostUnseenMs) unseen.abort();
+    }
   }
 }
 
 /** Extends the lease as well. Returns for whom the vacuum was cancelled. */
 async function watch(
-  { rpc, run, stop, log, onProgress }: JobContext,
+  { rpc, run, stop, onProgress }: JobContext,
   { table }: TableFacts,
 ): Promise<Session | undefined> {
   try {
@@ -122,10 +136,8 @@ async function watch(
       onProgress({ subject: table, unit: 'pages', done, total: seen.pagesTotal });
     }
   } catch (thrown) {
-    // It was cancelled with the run, or goes on without being seen; what follows it meets the same trouble.
-    if (isStop(thrown)) return undefined;
-    const error = toNightshiftError(thrown).describe();
-    log.warn('A vacuum could not be looked at', { table, error });
+    // It was cancelled with the run.
+    if (!isStop(thrown)) throw thrown;
   }
   return undefined;
 }

@@ -710,6 +710,7 @@ comment on type nightshift.purge_key is
 create table if not exists nightshift.home (
   singleton boolean primary key default true check (singleton),
   project_url text not null,
+  ticked_at timestamptz not null default now(),
   accepted_at timestamptz,
   refused_at timestamptz,
   webhook_url text,
@@ -720,6 +721,7 @@ create table if not exists nightshift.home (
 
 comment on table nightshift.home is
   'The project whose Edge Functions the schedules wake: one row while there are any. A copy of the database has the row as well, and is refused.';
+comment on column nightshift.home.ticked_at is 'When send_wakes was last called, to five minutes: pg_cron does so every minute.';
 comment on column nightshift.home.accepted_at is 'When a function of the project last found one of our wakes in its database, which is this one.';
 comment on column nightshift.home.refused_at is
   'When a function of the project last did not find our wake in its database, so that this is another one; null once it has found one.';
@@ -15956,6 +15958,8 @@ declare
   work jsonb;
   woken text[] := '{}';
 begin
+  update nightshift.home h set ticked_at = now()
+  from (select from nightshift.home o where o.ticked_at < now() - interval '5 minutes' for update skip locked) free;
   select h.* into home from nightshift.home h;
   for schedule in select s.* from nightshift.schedules s order by s.due_at desc nulls last, s.name for update skip locked loop
     schedule := nightshift.note_answer(schedule);
@@ -15995,7 +15999,8 @@ set search_path = pg_catalog, pg_temp
 as $$
   select max(case r.status when 'running' then now() else r.finished_at end)
   from nightshift.runs r
-  where r.job = schedule.job and r.trigger = 'schedule' and r.requested_by = 'cron ' || schedule.name and not r.dry_run
+  where r.job = schedule.job and r.trigger = 'schedule' and r.requested_by = 'cron ' || schedule.name
+    and (not r.dry_run or schedule.input @> '{"dryRun": true}')
     and (r.status in ('succeeded', 'partial', 'continued') or r.status = 'running' and r.lease_expires_at > now());
 $$;
 
@@ -16148,7 +16153,7 @@ end;
 $$;
 
 comment on function nightshift.watch is
-  'What pg_cron calls every hour. Posts to the webhook what the quick health checks find critical, among it schedules that are late: when that has changed, when the last message was not delivered, and once a day while it lasts. Says nothing in a copy of the database. Deletes what cron.job_run_details keeps of our jobs for longer than a day.';
+  'What pg_cron calls every hour. Posts to the webhook what the quick health checks find critical, among it schedules that are late: when that has changed, when the last message was not delivered, and once a day while it lasts. Says nothing in a copy of the database, once the project has refused a wake of it. Deletes what cron.job_run_details keeps of our jobs for longer than a day.';
 
 -- supabase/schema/schedules/work_due.sql
 
@@ -16856,7 +16861,12 @@ as $$
 declare
   caller constant text := nightshift.calling_user();
 begin
-  if given <> caller then
+  if given <> caller or caller is null and given is not null and exists (
+    select
+    from pg_catalog.pg_roles r
+    where r.rolname = current_user and not r.rolbypassrls and not r.rolsuper
+      and (r.rolname in ('anon', 'authenticated') or pg_has_role(to_regrole('authenticator'), r.oid, 'member'))
+  ) then
     raise exception using
       errcode = 'NS403',
       message = 'Nobody can delete or restore in the name of another user',
@@ -16867,7 +16877,7 @@ end;
 $$;
 
 comment on function nightshift.deletion_actor is
-  'Who deletes or restores: the user of the request, else who is given, else the role. Errors: NS403 the user gives another.';
+  'Who deletes or restores: the user of the request, else who is given, else the role. Errors: NS403 a user gives another, or one without a name gives any.';
 
 -- supabase/schema/soft-delete/deletion_hash.sql
 
@@ -18056,7 +18066,11 @@ declare
   -- All by itself, since it runs with the rights of whoever updates the row, who may call nothing of Nightshift.
   actor constant text := nullif(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub', '');
   -- Who is no user of the application may say who it was, and another time, as an import does.
-  may_say constant boolean := actor is null and current_user not in ('anon', 'authenticated');
+  may_say constant boolean := actor is null and current_user not in ('anon', 'authenticated') and not exists (
+    select
+    from pg_catalog.pg_roles r
+    where r.rolname = current_user and not r.rolbypassrls and not r.rolsuper and pg_has_role(to_regrole('authenticator'), r.oid, 'member')
+  );
   before jsonb;
   after jsonb;
   deleted_at timestamptz;
@@ -20717,8 +20731,10 @@ set search_path = pg_catalog, pg_temp
 as $$
   select p.*
   from nightshift.vacuum_policies p
-  where p.relation = nightshift.find_relation(find_vacuum_policy.name) or p.relation_name = find_vacuum_policy.name
-  order by p.relation = nightshift.find_relation(find_vacuum_policy.name) desc
+  cross join lateral nightshift.table_of_policy(p) t(relation)
+  where t.relation = nightshift.find_relation(find_vacuum_policy.name)
+    or t.relation is null and p.relation_name = find_vacuum_policy.name
+  order by t.relation = p.relation desc nulls last
   limit 1;
 $$;
 
@@ -20972,6 +20988,22 @@ $$;
 
 comment on function nightshift.require_tables is 'Raises NS404 for names, as SQL writes them, of which there is no table or materialized view.';
 
+-- supabase/schema/vacuum/table_of_policy.sql
+
+create or replace function nightshift.table_of_policy(policy nightshift.vacuum_policies)
+returns regclass
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (select c.oid::regclass from pg_catalog.pg_class c where c.oid = policy.relation), nightshift.find_relation(policy.relation_name)
+  );
+$$;
+
+comment on function nightshift.table_of_policy is
+  'The table of a vacuum policy, whatever it is called by now, or the one that has the name of one that was dropped; null when it is gone.';
+
 -- supabase/schema/vacuum/tables_of_policy.sql
 
 create or replace function nightshift.tables_of_policy(policy nightshift.vacuum_policies)
@@ -20981,9 +21013,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select b.oid
-  from nightshift.partitions_below(coalesce(
-    (select c.oid::regclass from pg_catalog.pg_class c where c.oid = policy.relation), nightshift.find_relation(policy.relation_name)
-  )) b(oid)
+  from nightshift.partitions_below(nightshift.table_of_policy(policy)) b(oid)
   where b.oid is not null;
 $$;
 
@@ -21071,7 +21101,7 @@ begin
     select distinct on (b.oid) b.oid, coalesce(p.max_dead_fraction, 0.05) as max_dead_fraction, p.enabled
     from nightshift.vacuum_policies p
     cross join lateral nightshift.tables_of_policy(p) b(oid)
-    order by b.oid, p.relation::oid = b.oid desc
+    order by b.oid, nightshift.table_of_policy(p)::oid = b.oid desc
   ),
   counted as materialized (
     select c.oid, c.relkind, format('%I.%I', n.nspname, c.relname) as name,
@@ -22402,25 +22432,32 @@ as $$
     case when coalesce(nightshift.served_at(s), '-infinity') < s.waiting_since
       then round(extract(epoch from health_late_schedules.as_of - s.waiting_since)) else 0 end,
     concat_ws(' ',
-      case when c.active is not true then 'pg_cron does not start it.' end,
+      case when c.active is not true then 'pg_cron does not start it.'
+        when stopped.since is not null then format('pg_cron has started nothing since %s.', stopped.since) end,
       case when settings.paused then 'Nightshift is paused.' end,
       case when s.posts > 0 then format('Wakes for its last work: %s. Answer to the last: %s.', s.posts, coalesce(s.answer, 'none yet')) end
     ),
     case
       when c.active is not true then format('select nightshift.schedule_with_cron(name => %L);', s.name)
+      when stopped.since is not null then 'select * from cron.job_run_details order by start_time desc nulls last limit 10;'
       when settings.paused then 'select nightshift.unpause();'
       else 'select jsonb_pretty(nightshift.list_schedules());'
     end,
     -- One that nothing starts is never due, and so never late.
-    case when c.active is not true then 0 end, case when c.active is not true then 0 end, case when c.active is not true then 0 end,
+    started.never, started.never, started.never,
     null::text
   from nightshift.schedules s
   cross join nightshift.settings settings
-  left join nightshift.cron_jobs() c on c.name = 'nightshift schedule ' || s.name;
+  left join nightshift.cron_jobs() c on c.name = 'nightshift schedule ' || s.name
+  -- It may be that it cannot log in, or that its process is not there.
+  left join (
+    select h.ticked_at as since from nightshift.home h where h.ticked_at < health_late_schedules.as_of - interval '15 minutes'
+  ) stopped on true
+  cross join lateral (select case when c.active is not true or stopped.since is not null then 0 end) started(never);
 $$;
 
 comment on function nightshift.health_late_schedules is
-  'Seconds since a schedule was first due after its last run that did its work; critical at any value when pg_cron does not have it. See nightshift.health_checks.';
+  'Seconds since a schedule was first due after its last run that did its work; critical at any value when pg_cron does not have it, or has started nothing for a quarter of an hour. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'late_schedules',
@@ -23980,7 +24017,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '002ca972555a8ce187f2d85f23ba00b5697214da98eaa10e8693098ed2185505', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '8be130ba98ec934bf02c0d73bc7e2ba5328b08fc56a05906c3bb2618800edc20', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
   alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,
@@ -24061,14 +24098,14 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   settings, settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
   soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
   soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation,
-  stay_released, subtract_held, subtract_row_sets, tables_of_policy, tables_to_vacuum, take_pending, time_of_number,
-  trim_runs, trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unique_conflicts, unique_steps,
-  unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition, use_secret,
-  user_functions, users_of, usual_gap, usual_partition, vacuum_policies, vacuum_state, vacuum_statement, vacuum_states,
-  vacuuming_session, validate_default, view_of, view_reads, view_refreshes, view_state, views_below, views_read,
-  waits_to_be_continued, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch,
-  watch_vacuum, way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed,
-  without_replica_identity, work_due, xmin_holder
+  stay_released, subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_to_vacuum, take_pending,
+  time_of_number, trim_runs, trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unique_conflicts,
+  unique_steps, unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition,
+  use_secret, user_functions, users_of, usual_gap, usual_partition, vacuum_policies, vacuum_state, vacuum_statement,
+  vacuum_states, vacuuming_session, validate_default, view_of, view_reads, view_refreshes, view_state, views_below,
+  views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge,
+  watch, watch_vacuum, way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
+  why_not_sealed, without_replica_identity, work_due, xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -333,6 +333,16 @@ describe('a wake', () => {
     expect(await db.sql`select refused_at from nightshift.home`).toEqual([{ refused_at: null }]);
   });
 
+  it('is not taken for one that had its number before a crash of the server', async () => {
+    const sent = await dueWake();
+    await db.sql`
+      insert into net._http_response (id, status_code, content, created)
+      values (${sent?.id ?? ''}, 421, '{"code":"NS421"}', now() - interval '1 hour')`;
+    await wakes();
+    expect(await one()).toMatchObject({ answer: null });
+    expect(await db.sql`select refused_at from nightshift.home`).toEqual([{ refused_at: null }]);
+  });
+
   it('whose answer tells of no status has the reason written down', async () => {
     const sent = await dueWake();
     await db.sql`
@@ -405,6 +415,40 @@ describe('the watch', () => {
     await fire(db.sql, 'nightshift schedule retention-purge');
     await letMinutesPass(db.sql, 119);
     expect(await watch()).toEqual([]);
+  });
+
+  it('counts a dry run where a schedule asks for one', async () => {
+    await db.sql`
+      select nightshift.schedule_with_cron(name => 'rehearsal', job => 'retention-purge', cron => '0 1 * * *', input => '{"dryRun": true}')`;
+    await fire(db.sql, 'nightshift schedule rehearsal');
+    await wellDone('rehearsal');
+    await db.sql`update nightshift.runs set dry_run = true`;
+    await letMinutesPass(db.sql, 121);
+    expect(await watch()).toEqual([]);
+    await db.sql`update nightshift.schedules set input = '{}'`;
+    expect(await watch()).toHaveLength(1);
+  });
+
+  it('has whoever looks from outside told that pg_cron starts nothing', async () => {
+    const findings = async () => {
+      const [row] = await db.sql`
+        select c -> 'findings' as findings from jsonb_array_elements(nightshift.get_health(array['late_schedules']) -> 'checks') c`;
+      return row?.findings;
+    };
+    const silentFor = (minutes: number) =>
+      db.sql`update nightshift.home set ticked_at = now() - make_interval(mins => ${minutes})`;
+    await silentFor(14);
+    expect(await findings()).toEqual([]);
+    await silentFor(16);
+    const [found] = await findings();
+    expect(found).toMatchObject({
+      level: 'critical',
+      detail: expect.stringContaining('pg_cron has started nothing since'),
+      fix: expect.stringContaining('cron.job_run_details'),
+    });
+    await db.sql.unsafe(found.fix);
+    await fire(db.sql, 'nightshift wakes');
+    expect(await findings()).toEqual([]);
   });
 
   it('tells of a schedule that has had none for two hours, once, and when it is over', async () => {

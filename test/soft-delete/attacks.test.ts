@@ -288,6 +288,42 @@ describe('in the name of another', () => {
     ).toEqual([{ deleted_by: 'anon', now: true }]);
   });
 
+  it.each(['authenticated', 'nightshift_customer'])(
+    '%s without a name deletes and restores in no other',
+    async (role) => {
+      await db.sql.unsafe(`
+        do $$ begin create role nightshift_customer; exception when duplicate_object then null; end $$;
+        grant nightshift_customer to authenticator;
+        select nightshift.disable_soft_delete('app.tasks');
+        select nightshift.enable_soft_delete('app.tasks', for_users => true);
+        grant usage on schema app to nightshift_customer;
+        grant select, update on app.tasks to nightshift_customer;
+        grant authenticated to nightshift_customer;
+      `);
+      await as(
+        role,
+        undefined,
+        `update app.tasks set deleted_at = '2020-01-01', deleted_by = '${ann}' where id = 1`,
+      );
+      expect(
+        await db.sql`select deleted_by, deleted_at > now() - interval '1 hour' as now from app.tasks where id = 1`,
+      ).toEqual([{ deleted_by: role, now: true }]);
+      for (const call of [
+        `soft_delete('app.tasks', '[2]', deleted_by => '${ann}')`,
+        `restore('app.tasks', '[1]', restored_by => '${ann}')`,
+      ]) {
+        await expect(as(role, undefined, `select nightshift.${call}`)).rejects.toMatchObject({
+          code: 'NS403',
+        });
+      }
+      await as(role, undefined, `select nightshift.soft_delete('app.tasks', '[2]')`);
+      expect(await db.sql`select deleted_by from app.tasks where id = 2`).toEqual([
+        { deleted_by: role },
+      ]);
+      await db.sql`drop owned by nightshift_customer`;
+    },
+  );
+
   it('a row that is there is deleted by an upsert, and stamped', async () => {
     await as(
       'authenticated',

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { NightshiftError } from '../../functions/_shared/errors.ts';
 import { Stop, stoppedByHand } from '../../functions/_shared/stop.ts';
 import { expireLease, setUpDatabase, startAfresh } from '../support/database.ts';
 import { startTransactionPooler } from '../support/transaction-pooler.ts';
@@ -86,6 +87,56 @@ describe('while a vacuum is under way', () => {
     expect(outcomes(await runVacuum(db, { only: ['app.items'] }))).toEqual({
       'app.items': 'vacuumed: dead_rows',
     });
+  });
+
+  it('the report names the session that keeps it from its turn, which anybody who can log in may take', async () => {
+    const squatter = db.connect();
+    await squatter`set application_name = 'squatter'`;
+    const [taken] = await squatter`
+      select pg_backend_pid() as pid, pg_advisory_lock(hashtextextended('nightshift.vacuum', 0))`;
+    const { report } = await runVacuum(db);
+    await squatter`select pg_advisory_unlock_all()`;
+    const [fix] = report.steps[0]?.fixes ?? [];
+    expect(report.steps).toMatchObject([
+      {
+        status: 'blocked',
+        reason: 'locked',
+        detail: expect.stringContaining(`pid ${taken?.pid} (squatter as`),
+      },
+    ]);
+    expect(fix?.fix).toContain(`select pg_terminate_backend(${taken?.pid});`);
+  });
+
+  it('it ends when nobody can look after it any more, so that a migration need not wait until its time is up', async () => {
+    const ended = expect(runVacuum(db)).rejects.toMatchObject({ code: 'NS409' });
+    await vacuuming();
+    await db.sql`
+      update nightshift.runs set status = 'lost', finished_at = now() where status = 'running'`;
+    const migration = db.connect();
+    await migration`set lock_timeout = '10s'`;
+    await migration`alter table app.slow add column more text`;
+    await ended;
+    expect(await isVacuuming(db.sql)).toBe(false);
+  });
+
+  it('it ends when the Data API is silent for half a minute', async () => {
+    let nowMs = 0;
+    const running = runVacuum(
+      db,
+      {},
+      {
+        clock: { nowMs: () => nowMs },
+        before: {
+          watch_vacuum: () => {
+            nowMs += 20_000;
+            throw new NightshiftError('NS502', 'Supabase did not answer');
+          },
+        },
+      },
+    );
+    const { report } = await running;
+    expect(outcomes({ report })).toEqual({ [slow]: 'blocked: no_connection' });
+    await until('the server has noticed', async () => !(await isVacuuming(db.sql)));
   });
 
   it('a run that is stopped ends it', async () => {

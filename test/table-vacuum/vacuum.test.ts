@@ -175,6 +175,26 @@ describe('a policy', () => {
     });
   });
 
+  it('is not that of another table which has taken the former name', async () => {
+    await createTable(db.sql, 'app.items');
+    await db.sql.unsafe(`
+      select nightshift.add_vacuum_policy('app.items', 0.01);
+      alter table app.items rename to kept;
+    `);
+    await createTable(db.sql, 'app.items');
+    for (const call of [
+      `alter_vacuum_policy('app.items', enabled => false)`,
+      `remove_vacuum_policy('app.items')`,
+    ]) {
+      await expect(db.sql.unsafe(`select nightshift.${call}`)).rejects.toMatchObject({
+        code: 'NS404',
+      });
+    }
+    expect(await db.sql`select relation::text, enabled from nightshift.vacuum_policies`).toEqual([
+      { relation: 'app.kept', enabled: true },
+    ]);
+  });
+
   it('is changed, finds its table again under its name, and is refused where it makes no sense', async () => {
     await createTable(db.sql, 'app.items');
     await db.sql`select nightshift.add_vacuum_policy('app.items', 0.2)`;

@@ -13,6 +13,8 @@ declare
   work jsonb;
   woken text[] := '{}';
 begin
+  update nightshift.home h set ticked_at = now()
+  from (select from nightshift.home o where o.ticked_at < now() - interval '5 minutes' for update skip locked) free;
   select h.* into home from nightshift.home h;
   for schedule in select s.* from nightshift.schedules s order by s.due_at desc nulls last, s.name for update skip locked loop
     schedule := nightshift.note_answer(schedule);

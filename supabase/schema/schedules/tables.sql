@@ -3,6 +3,7 @@
 create table if not exists nightshift.home (
   singleton boolean primary key default true check (singleton),
   project_url text not null,
+  ticked_at timestamptz not null default now(),
   accepted_at timestamptz,
   refused_at timestamptz,
   webhook_url text,
@@ -13,6 +14,7 @@ create table if not exists nightshift.home (
 
 comment on table nightshift.home is
   'The project whose Edge Functions the schedules wake: one row while there are any. A copy of the database has the row as well, and is refused.';
+comment on column nightshift.home.ticked_at is 'When send_wakes was last called, to five minutes: pg_cron does so every minute.';
 comment on column nightshift.home.accepted_at is 'When a function of the project last found one of our wakes in its database, which is this one.';
 comment on column nightshift.home.refused_at is
   'When a function of the project last did not find our wake in its database, so that this is another one; null once it has found one.';

@@ -40,4 +40,4 @@ end;
 $$;
 
 comment on function nightshift.watch is
-  'What pg_cron calls every hour. Posts to the webhook what the quick health checks find critical, among it schedules that are late: when that has changed, when the last message was not delivered, and once a day while it lasts. Says nothing in a copy of the database. Deletes what cron.job_run_details keeps of our jobs for longer than a day.';
+  'What pg_cron calls every hour. Posts to the webhook what the quick health checks find critical, among it schedules that are late: when that has changed, when the last message was not delivered, and once a day while it lasts. Says nothing in a copy of the database, once the project has refused a wake of it. Deletes what cron.job_run_details keeps of our jobs for longer than a day.';

@@ -13,7 +13,11 @@ declare
   -- All by itself, since it runs with the rights of whoever updates the row, who may call nothing of Nightshift.
   actor constant text := nullif(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub', '');
   -- Who is no user of the application may say who it was, and another time, as an import does.
-  may_say constant boolean := actor is null and current_user not in ('anon', 'authenticated');
+  may_say constant boolean := actor is null and current_user not in ('anon', 'authenticated') and not exists (
+    select
+    from pg_catalog.pg_roles r
+    where r.rolname = current_user and not r.rolbypassrls and not r.rolsuper and pg_has_role(to_regrole('authenticator'), r.oid, 'member')
+  );
   before jsonb;
   after jsonb;
   deleted_at timestamptz;

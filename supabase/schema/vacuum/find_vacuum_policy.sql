@@ -6,8 +6,10 @@ set search_path = pg_catalog, pg_temp
 as $$
   select p.*
   from nightshift.vacuum_policies p
-  where p.relation = nightshift.find_relation(find_vacuum_policy.name) or p.relation_name = find_vacuum_policy.name
-  order by p.relation = nightshift.find_relation(find_vacuum_policy.name) desc
+  cross join lateral nightshift.table_of_policy(p) t(relation)
+  where t.relation = nightshift.find_relation(find_vacuum_policy.name)
+    or t.relation is null and p.relation_name = find_vacuum_policy.name
+  order by t.relation = p.relation desc nulls last
   limit 1;
 $$;
 

@@ -5,9 +5,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select b.oid
-  from nightshift.partitions_below(coalesce(
-    (select c.oid::regclass from pg_catalog.pg_class c where c.oid = policy.relation), nightshift.find_relation(policy.relation_name)
-  )) b(oid)
+  from nightshift.partitions_below(nightshift.table_of_policy(policy)) b(oid)
   where b.oid is not null;
 $$;
 

@@ -29,7 +29,7 @@ begin
     select distinct on (b.oid) b.oid, coalesce(p.max_dead_fraction, 0.05) as max_dead_fraction, p.enabled
     from nightshift.vacuum_policies p
     cross join lateral nightshift.tables_of_policy(p) b(oid)
-    order by b.oid, p.relation::oid = b.oid desc
+    order by b.oid, nightshift.table_of_policy(p)::oid = b.oid desc
   ),
   counted as materialized (
     select c.oid, c.relkind, format('%I.%I', n.nspname, c.relname) as name,

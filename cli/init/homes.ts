@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { configOf } from '../../infra/edge/config.ts';
+import { configOf, startThem } from '../../infra/edge/config.ts';
 import { copyFunctions } from '../installation/edge-functions.ts';
 import { root } from '../installation/origin.ts';
 import { newestRelease } from '../installation/release.ts';
@@ -55,7 +55,7 @@ async function writeEdge(folder: string): Promise<HomeFiles> {
         : [
             `There is no ${join(supabase, 'config.toml')}: call supabase init, and put this into it:\n${configOf(names)}`,
           ]),
-      `Edge Functions: supabase secrets set NIGHTSHIFT_HTTP_TOKEN="$(openssl rand -hex 32)", then supabase functions deploy ${names.join(' ')}, and let a scheduler call them (docs/edge.md).`,
+      `Edge Functions: supabase secrets set NIGHTSHIFT_HTTP_TOKEN="$(openssl rand -hex 32)", then supabase functions deploy ${names.join(' ')}. ${startThem}`,
     ],
   };
 }

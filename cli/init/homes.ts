@@ -86,7 +86,7 @@ async function writeCron(folder: string): Promise<HomeFiles> {
   return {
     files: [await writeUnlessThere(file, workflow)],
     next: [
-      `GitHub: npm install --save-dev nightshift@${version}, and set the secrets SUPABASE_URL and SUPABASE_SECRET_KEY of the repository, as the first lines of the workflow explain.`,
+      `GitHub: commit the tarball of the package (npm install --save-dev ./nightshift-${version}.tgz), and set the secrets SUPABASE_URL and SUPABASE_SECRET_KEY of the repository, as the first lines of the workflow explain.`,
     ],
   };
 }

@@ -91,7 +91,7 @@ export function configure(deadline: Deadline): Connection {
       {
         detail: Object.entries(problems)
           .map(([name, fix]) => `${name}: ${fix}.`)
-          .join('\n'),
+          .join('\n  '),
         hint: `Export the right values.${isClone ? ' Without SUPABASE_URL, the stack that npm start runs in another terminal is used.' : ''}`,
       },
     );

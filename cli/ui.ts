@@ -85,7 +85,7 @@ export function coloured(status: keyof typeof colours): string {
   return styleText(colours[status], status);
 }
 
-/** Seconds as the largest two units that matter: 3d 4h, 12m 5s. */
+/** Seconds as the largest unit and the next one: 3d 4h, 12m 5s. */
 export function age(seconds: number): string {
   const units: [string, number][] = [
     ['d', 86_400],
@@ -93,13 +93,16 @@ export function age(seconds: number): string {
     ['m', 60],
     ['s', 1],
   ];
-  const parts: string[] = [];
-  let rest = Math.max(Math.round(seconds), 0);
-  for (const [unit, size] of units) {
-    if (rest >= size) parts.push(`${Math.floor(rest / size)}${unit}`);
+  const whole = Math.max(Math.round(seconds), 0);
+  const first = units.findIndex(([, size]) => whole >= size);
+  if (first < 0) return '0s';
+  let rest = whole;
+  const parts = units.slice(first, first + 2).map(([unit, size]) => {
+    const amount = Math.floor(rest / size);
     rest %= size;
-  }
-  return parts.slice(0, 2).join(' ') || '0s';
+    return amount > 0 ? `${amount}${unit}` : '';
+  });
+  return parts.filter(Boolean).join(' ');
 }
 
 /** In milliseconds while that is readable. */

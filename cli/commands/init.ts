@@ -148,7 +148,9 @@ function show({ proposals: all, leftOut, drift }: Found, proposals: readonly Pro
       `\nProposed: ${count(proposals.length)}. Were all of them armed, ${count(rows, isExact)} rows would go tonight, and what goes with them.${others}`,
     );
   } else if (known > 0) {
-    say(`\nNothing new: all ${count(known)} proposals are in the migrations of this folder.`);
+    say(
+      `\nNothing new: ${known === 1 ? 'the one proposal is' : `all ${count(known)} proposals are`} in the migrations of this folder.`,
+    );
   } else {
     say(
       '\nNothing to do: no table here has rows that are marked as deleted or age by themselves, and no view or partitioned table is without a policy.',

@@ -44,7 +44,9 @@ async function removeFromDatabase(options: { databaseUrl: string; yes?: true }) 
     );
     return;
   }
-  for (const name of found.softDeleted) console.log(`In the way: soft delete of ${name}`);
+  for (const name of found.softDeleted) {
+    console.log(`In the way: soft delete of ${name}, until you call soft-delete disable for it`);
+  }
   for (const name of [...found.dependents, ...found.strangers]) console.log(`In the way: ${name}`);
   note(
     'Nothing was removed. First take nightshift off the exposed schemas (Project Settings > Data API): while one is exposed that is not there, the Data API answers nothing at all. Then the same with --yes.',

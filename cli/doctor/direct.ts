@@ -5,9 +5,12 @@ import { toNightshiftError } from '../../functions/_shared/errors.ts';
 import { openPostgres, parseDatabaseUrl } from '../../functions/_shared/postgres-client.ts';
 import { readCa } from '../../functions/_shared/settings.ts';
 import { type Installation, installation } from '../installation/installed.ts';
+import { nightshift } from '../installation/origin.ts';
 import { type Diagnosis, failed, ok, type Patient, skipped } from './diagnosis.ts';
 
 const connectTimeoutSeconds = 5;
+/** SQLSTATE invalid_schema_name. */
+const noSchema = '3F000';
 
 /** The connection past the API: whether it leads to the same database, in the right mode, as someone who may. */
 export async function examineDirect(
@@ -81,6 +84,13 @@ export async function examineDirect(
     const about = toConnectionError(thrown, host);
     const error = about ?? toNightshiftError(thrown);
     const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : error.code;
+    if (code === noSchema) {
+      return failed(
+        subject,
+        'There is no schema nightshift where it leads to',
+        `Install it: ${nightshift} migrate --database-url ..., or connect to the database of the project.`,
+      );
+    }
     return failed(
       subject,
       about || error.code !== 'NS500'

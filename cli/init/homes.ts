@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { configOf } from '../../infra/edge/config.ts';
+import { configOf, startThem } from '../../infra/edge/config.ts';
 import { copyFunctions } from '../installation/edge-functions.ts';
 import { root } from '../installation/origin.ts';
 import { newestRelease } from '../installation/release.ts';
@@ -55,7 +55,7 @@ async function writeEdge(folder: string): Promise<HomeFiles> {
         : [
             `There is no ${join(supabase, 'config.toml')}: call supabase init, and put this into it:\n${configOf(names)}`,
           ]),
-      `Edge Functions: supabase secrets set NIGHTSHIFT_HTTP_TOKEN="$(openssl rand -hex 32)", then supabase functions deploy ${names.join(' ')}, and let a scheduler call them (docs/edge.md).`,
+      `Edge Functions: supabase secrets set NIGHTSHIFT_HTTP_TOKEN="$(openssl rand -hex 32)", then supabase functions deploy ${names.join(' ')}. ${startThem}`,
     ],
   };
 }
@@ -86,7 +86,7 @@ async function writeCron(folder: string): Promise<HomeFiles> {
   return {
     files: [await writeUnlessThere(file, workflow)],
     next: [
-      `GitHub: npm install --save-dev nightshift@${version}, and set the secrets SUPABASE_URL and SUPABASE_SECRET_KEY of the repository, as the first lines of the workflow explain.`,
+      `GitHub: commit the tarball of the package (npm install --save-dev ./nightshift-${version}.tgz), and set the secrets SUPABASE_URL and SUPABASE_SECRET_KEY of the repository, as the first lines of the workflow explain.`,
     ],
   };
 }

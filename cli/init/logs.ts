@@ -106,6 +106,8 @@ const isChanged = /^(updated|modified|changed|last_?updated)/i;
 /** A table with these is a calendar, or a thing of its own. */
 const ofItsOwn =
   /^(start|end|begin|finish|due|schedul|all_?day|rrule|recurrence|venue|location|title|capacity|published)/i;
+/** Of a queue: what waits in it has no such time, and may still be worked on. */
+const isWorked = /^(processed|handled|consumed|dispatched)_?at$/i;
 const expires = /^expir(e|es|ed|y|ation)(_?(at|on|date|time))?$|^valid_?until$/i;
 
 export function wordsOf(name: string): string[] {
@@ -155,13 +157,21 @@ export function logs(tables: readonly Table[], marked: readonly SoftDelete[]): C
         { table, dropAfter: '7 days', marker: expiry.name, flag: undefined, about: 'expired' },
       ];
     }
-    const marker = timeOfWriting(table);
-    if (!marker || !(has(surely) || (has(perhaps) && onlyTells(table)))) return [];
+    const written = timeOfWriting(table);
+    if (!written || !(has(surely) || (has(perhaps) && onlyTells(table)))) return [];
     const dropAfter = has(keptLonger) ? '1 year' : '90 days';
+    const worked = table.columns.find(
+      (column) =>
+        isTime(column) && !column.notNull && column.default === null && isWorked.test(column.name),
+    );
+    const marker = worked?.name ?? written;
     return [{ table, dropAfter, marker, flag: undefined, about: 'written' }];
   });
 }
 
 function onlyTells({ columns }: Table): boolean {
-  return !columns.some(({ name }) => isChanged.test(name) || ofItsOwn.test(name));
+  // Not "changed_by", which a history has of whoever made the change.
+  return !columns.some(
+    (column) => (isTime(column) && isChanged.test(column.name)) || ofItsOwn.test(column.name),
+  );
 }

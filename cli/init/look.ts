@@ -71,7 +71,9 @@ async function provide(sql: Sql): Promise<void> {
   }
   throw new NightshiftError(
     'NS409',
-    `The database has another Nightshift than this one: ${version}, not ${release.version}`,
+    version === release.version
+      ? `The database has ${version} as it was in another file than this one`
+      : `The database has another Nightshift than this one: ${version}, not ${release.version}`,
     {
       detail: 'Nothing was written.',
       hint: `Bring both to the same release first: ${nightshift} migrate --database-url ...`,

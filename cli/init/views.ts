@@ -21,6 +21,8 @@ export async function proposeRefreshes(sql: Sql, tables: readonly Table[]): Prom
       callOf('alter_refresh_policy', [view.relation], { enabled: true }),
     );
     const evidence = evidenceOf(view);
+    const [way] = await sql`
+      select nightshift.refresh_way(${view.oid}::oid::regclass, false) ? 'problem' as cannot`;
     findings.proposals.push({
       id: idOf('refresh', view.relation),
       kind: 'refresh',
@@ -30,7 +32,9 @@ export async function proposeRefreshes(sql: Sql, tables: readonly Table[]): Prom
       rowsTonightExact: false,
       says: [
         sizeInWords(evidence),
-        'Tonight: it would be refreshed, as Nightshift has never done it.',
+        way?.cannot
+          ? 'Tonight: it would not be refreshed, for the reason below.'
+          : 'Tonight: it would be refreshed, as Nightshift has never done it.',
         ...warnings,
       ],
       prepare: [],

@@ -20,5 +20,5 @@ export const here = isClone ? 'this checkout' : 'this package';
 export function upgradeTo(version: string): string {
   return isClone
     ? 'Update this checkout, and deploy its functions: git pull'
-    : `Install the package of that release, and deploy its functions: npm install --save-dev nightshift@${version}`;
+    : `Install the package of that release, and deploy its functions: npm install --save-dev ./nightshift-${version}.tgz`;
 }

@@ -122,7 +122,8 @@ function argumentsOf(relation: string, options: Options): Functions['enable_soft
 function show({ relation, done, toDo }: Enabled, { dryRun }: Options): void {
   if (dryRun && toDo.length === 0) say(`${relation}: it has all it needs`);
   else if (dryRun) say(`${relation}: this would be executed`);
-  else if (done.length === 0 && toDo.length === 0) say(`${relation}: it had all it needs`);
+  else if (done.length === 0 && toDo.length === 0)
+    say(`${relation}: it is as you said, and nothing had to be executed`);
   else say(`${relation}: soft delete is enabled`);
   for (const step of done) showDone(step);
   if (done.length > 0) note('\n--dry-run says whole statements before, and --json afterwards.');

@@ -70,10 +70,15 @@ export function nothingDone(
 ): NightshiftError {
   return new NightshiftError('NS502', message, {
     detail: steps
-      .map(({ subject, why, error }) => `${subject}: ${error?.message ?? why}`)
+      .map(({ subject, why, error }) => withSubject(subject, error?.message ?? why))
       .join('. '),
     hint: steps.find(({ error }) => error?.hint)?.error?.hint ?? 'The report says why, one by one.',
   });
+}
+
+/** Some messages of the database begin with it. */
+function withSubject(subject: string, reason: string): string {
+  return reason.startsWith(`${subject}: `) ? reason : `${subject}: ${reason}`;
 }
 
 /** SQLSTATE query_canceled, which is the statement timeout here. */

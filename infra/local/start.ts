@@ -104,6 +104,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 // However this process ends, they do not outlive it.
 process.prependListener('exit', () => functions.kill('SIGKILL'));
 const ended = once(functions, 'exit').then(() => 'ended');
+const restoreExample =
+  '\n  npm run nightshift -- soft-delete restore public.user_workouts --since 2026-01-01 --dry-run';
 if ((await Promise.race([ready(), ended])) !== 'ended') {
   startSchedules();
   console.log(`
@@ -124,8 +126,7 @@ In another terminal:
   npm run nightshift -- plan partition-maintenance
   npm run nightshift -- run partition-maintenance
   npm run nightshift -- soft-delete inspect
-  npm run nightshift -- soft-delete stats
-  npm run nightshift -- soft-delete restore public.user_workouts --since 2026-01-01 --dry-run
+  npm run nightshift -- soft-delete stats${options.empty ? '' : restoreExample}
   curl http://127.0.0.1:${httpPort}/health
   set -a; . ./.env.local; curl -X POST http://127.0.0.1:${httpPort}/jobs/retention-purge/runs -H "authorization: Bearer $NIGHTSHIFT_HTTP_TOKEN" -d '{"dryRun": true}'
 
@@ -143,11 +144,16 @@ function ready(): Promise<void> {
   return new Promise((resolve) => {
     functions.stderr.on('data', (chunk: Buffer) => {
       if (options.verbose) process.stderr.write(chunk);
-      else lastWords.push(`${chunk}`);
-      lastWords.splice(0, lastWords.length - 20);
+      else keepLastWords(`${chunk}`);
       if (chunk.includes('Server ready')) resolve();
     });
   });
+}
+
+/** osls says on stdout what it cannot make sense of in serverless.yml. */
+function keepLastWords(words: string): void {
+  lastWords.push(words);
+  lastWords.splice(0, lastWords.length - 20);
 }
 
 function deliver(event: BusEvent): void {
@@ -158,6 +164,7 @@ function deliver(event: BusEvent): void {
 function showLine(line: string): void {
   const shown = options.verbose ? line : logInWords(line);
   if (shown !== undefined) console.log(shown);
+  else keepLastWords(`${line}\n`);
 }
 
 function isNotSchedules(param: string): boolean {

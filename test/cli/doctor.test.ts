@@ -249,6 +249,12 @@ describe('the doctor', () => {
       ],
       [
         changed((url) => {
+          url.pathname = '/postgres';
+        }),
+        /no schema nightshift where it leads to/,
+      ],
+      [
+        changed((url) => {
           url.username = 'someone';
           url.password = 'open';
         }),

@@ -259,6 +259,48 @@ describe('init', () => {
     expect(await look()).toMatchObject({ proposals: [], leftOut: [] });
   });
 
+  it('lets a history say who changed what, and goes by when the rows of a queue were processed', async () => {
+    await db.sql.unsafe(`
+      create table public.price_history (id integer primary key, changed_by uuid, created_at timestamptz not null default now());
+      create table public.events (
+        id integer primary key,
+        created_at timestamptz not null default now(),
+        processed_at timestamptz
+      );
+      insert into public.events
+      select n, now() - interval '100 days', case when n > 3 then now() - interval '99 days' end from generate_series(1, 10) n;
+    `);
+    const { proposals } = await look('--yes');
+    expect(
+      proposals.map(({ id, statement }) => [
+        id,
+        /marker_column => '(\w+)'/.exec(statement ?? '')?.[1],
+      ]),
+    ).toEqual([
+      ['retention public.events', 'processed_at'],
+      ['retention public.price_history', 'created_at'],
+    ]);
+    await db.sql.unsafe(await policiesFile());
+    await arm(db.sql, proposals);
+    const { steps } = await dryRun('retention-purge');
+    expect(
+      steps.find(({ relation }: { relation: string }) => relation === 'public.events'),
+    ).toMatchObject({ rowsPurged: 7 });
+  });
+
+  it('does not say of a view that it would be refreshed where that would be refused', async () => {
+    await db.sql.unsafe(`
+      create materialized view public.of_no_use as select 1 as one;
+      create materialized view public.of_use as select 1 as one;
+      create unique index on public.of_use (one);
+    `);
+    const { proposals } = await look();
+    expect(proposals.map(({ says }) => says[1])).toEqual([
+      'Tonight: it would not be refreshed, for the reason below.',
+      'Tonight: it would be refreshed, as Nightshift has never done it.',
+    ]);
+  });
+
   it('says of a window that it deletes nothing, of what is due how much, and of which the brake would stop', async () => {
     await db.sql.unsafe(`
       create table public.young (id integer primary key, deleted_at timestamptz);
@@ -569,6 +611,7 @@ describe('init', () => {
       expect(edge.next.join('\n')).toMatch(
         /There is no .*config\.toml: call supabase init[\s\S]*\[functions\.nightshift-retention-purge\]\nverify_jwt = false/,
       );
+      expect(edge.next.join('\n')).toContain('select nightshift.schedule_with_cron(');
       const functions = await readdir(join(folder, 'supabase/functions'));
       expect(functions).toContain('nightshift-retention-purge');
       const config = join(folder, 'supabase/config.toml');

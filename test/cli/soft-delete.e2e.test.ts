@@ -59,7 +59,7 @@ describe('nightshift soft-delete', () => {
       expect(real.code).toBe(0);
       const again = await softDelete('enable', 'shop.orders', '--cascade', 'shop.lines');
       expect(again.stdout).toMatch(
-        /^shop\.orders: it had all it needs\n {2}advice: .*orders_sku_key[^\n]*\n {4}npm run nightshift -- soft-delete enable shop\.orders --unique sku\n$/,
+        /^shop\.orders: it is as you said, and nothing had to be executed\n {2}advice: .*orders_sku_key[^\n]*\n {4}npm run nightshift -- soft-delete enable shop\.orders --unique sku\n$/,
       );
       const guarded = await softDelete('enable', 'shop.orders', '--guard', '--dry-run');
       expect(guarded.stdout).toMatch(

@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { presenter } from '../../cli/present/retention-purge.ts';
 import { table } from '../../cli/table.ts';
-import { showRuns } from '../../cli/ui.ts';
+import { age, showRuns } from '../../cli/ui.ts';
 import { runDocument } from '../../functions/_shared/ledger.ts';
 
 afterEach(() => {
@@ -141,4 +141,15 @@ describe.each(widths.filter((width) => width >= 60))('at %d columns', (width) =>
     const report = { dryRun: false, steps: [step], disabled: [] };
     expect(widest(shown(() => presenter.showReport(report as never)))).toBeLessThanOrEqual(width);
   });
+});
+
+it.each([
+  [0, '0s'],
+  [59.6, '1m'],
+  [725, '12m 5s'],
+  [3605, '1h'],
+  [273_600, '3d 4h'],
+  [105 * 86_400 + 35, '105d'],
+])('says %d seconds as the largest two units that are next to each other', (seconds, expected) => {
+  expect(age(seconds)).toBe(expected);
 });

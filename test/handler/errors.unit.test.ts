@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   fromRpcFailure,
   NightshiftError,
+  nothingDone,
   type RpcFailure,
   stopsRun,
   toNightshiftError,
@@ -102,6 +103,18 @@ describe('what is said of a failed call', () => {
       message: 'No policy',
     });
   });
+});
+
+it('says of a run that did nothing why, naming each subject once', () => {
+  const { detail } = nothingDone('No view could be refreshed', [
+    { subject: 'public.a', why: 'It is busy' },
+    {
+      subject: 'public.b',
+      why: '',
+      error: { code: 'NS422', message: 'public.b: It has no index' },
+    },
+  ]);
+  expect(detail).toBe('public.a: It is busy. public.b: It has no index');
 });
 
 describe('a project that does not answer', () => {

@@ -434,6 +434,28 @@ describe('advice', () => {
     expect(await adviceOf()).toEqual([]);
   });
 
+  it('names tables that go along and are not for users, who are refused until they are', async () => {
+    await db.sql.unsafe(`
+      create table app.lines (id integer primary key, order_id integer not null references app.orders);
+      grant select, update on app.orders, app.lines to authenticated;
+      select nightshift.enable_soft_delete('app.lines');
+    `);
+    const options = `, unique_among_active => array['sku'], cascade => array['app.lines'], for_users => true`;
+    const advice = await adviceOf(options);
+    expect(advice).toEqual([
+      `select nightshift.enable_soft_delete('app.lines', for_users => true);`,
+    ]);
+    const deleteAsUser = () =>
+      db.sql.begin(async (sql) => {
+        await sql`set local role authenticated`;
+        await sql`select nightshift.soft_delete('app.orders', '[1]')`;
+      });
+    await expect(deleteAsUser()).rejects.toMatchObject({ code: 'NS403' });
+    await db.sql.unsafe(advice.join(''));
+    await deleteAsUser();
+    expect(await adviceOf()).toEqual([]);
+  });
+
   it('names the columns that users may not write where it is for them, until a user can delete', async () => {
     await db.sql.unsafe(`
       alter table app.orders add column deleted_at timestamptz;

@@ -19625,7 +19625,7 @@ as $$
   from (
     select 1, format('revoke %s on %s from %s;', string_agg(distinct lower(g.privilege_type), ', '), settings.relation,
         string_agg(distinct quote_ident(r.rolname), ', ')),
-      'They can delete its rows for good.', 'ACCESS EXCLUSIVE for a moment'
+      format('%s can delete its rows for good.', string_agg(distinct r.rolname, ' and ')), 'ACCESS EXCLUSIVE for a moment'
     from pg_catalog.pg_class c
     cross join lateral aclexplode(c.relacl) g
     join pg_catalog.pg_roles r on r.oid = g.grantee and r.oid in (select nightshift.api_roles())
@@ -19670,7 +19670,13 @@ as $$
     ) m
     where num_nonnulls(m.not_read, m.not_written) > 0
     union all
-    select 5, format('revoke update on %s from %s;', string_agg(p.name, ', ' order by p.name), p.grantee),
+    select distinct 5, format('select nightshift.enable_soft_delete(%L, for_users => true);', s.referencing::text),
+      format('Users are refused in %s, since rows of %s go along and are not for them.', settings.relation, s.referencing), 'none'
+    from nightshift.soft_delete_cascades s
+    join nightshift.soft_delete_tables t on t.relation = s.referencing
+    where settings.for_users and s.relation = settings.relation and not t.for_users
+    union all
+    select 6, format('revoke update on %s from %s;', string_agg(p.name, ', ' order by p.name), p.grantee),
       'An update straight to a partition is not in the history.', 'ACCESS EXCLUSIVE for a moment'
     from (
       select t.relid::regclass::text as name, case g.grantee when 0 then 'public' else g.grantee::regrole::text end as grantee
@@ -19684,7 +19690,7 @@ as $$
 $$;
 
 comment on function nightshift.soft_delete_advice is
-  'What makes a table with soft delete unsafe or slow: [{statement, why, lock}]. DELETE granted to users, unique indexes that hold among deleted rows, foreign keys of cascades without an index, rights that users lack where it is for them, partitions that are written past the history. unique_among_active: lists of columns that are about to be.';
+  'What makes a table with soft delete unsafe or slow: [{statement, why, lock}]. DELETE granted to users, unique indexes that hold among deleted rows, foreign keys of cascades without an index, rights that users lack where it is for them, tables that go along and are not for them, partitions that are written past the history. unique_among_active: lists of columns that are about to be.';
 
 -- supabase/schema/soft-delete/soft_delete_rules.sql
 
@@ -24017,7 +24023,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '8be130ba98ec934bf02c0d73bc7e2ba5328b08fc56a05906c3bb2618800edc20', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '76feb7ee24be8ce57e7964188a97cc2a9539f3045147717620d7eb8c4ed3b376', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
   alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,

@@ -1,4 +1,5 @@
 import { isTime, type Table } from './catalog.ts';
+import { isOfMoney } from './logs.ts';
 import { answerOf, attempt, literal, Refused, type Sql } from './sql.ts';
 
 export interface Dependents {
@@ -22,7 +23,8 @@ const maxLevels = 5;
 /**
  * What the foreign keys say themselves about rows that refer to those of a policy: a row of a pure join table, or one that
  * must have its parent and goes with it (ON DELETE CASCADE), is a child; a reference that is set to null or default is
- * released. Whatever else refers holds its row, and is left for people to decide.
+ * released. Whatever else refers holds its row, and is left for people to decide, and so is what is of money by its name where
+ * the rows of the policy are not.
  */
 export async function declareDependents(
   sql: Sql,
@@ -35,11 +37,9 @@ export async function declareDependents(
   for (let level = 0; level < maxLevels; level += 1) {
     const holders = await holdersOf(sql, relation);
     const open = holders.flatMap((holder) => {
-      const role = roleOf(
-        holder,
-        tables.find(({ oid }) => oid === holder.oid),
-        marked,
-      );
+      const table = tables.find(({ oid }) => oid === holder.oid);
+      if (table && isOfMoney(table.name) && !isOfMoney(relation)) return [];
+      const role = roleOf(holder, table, marked);
       return role && !refused.has(holder.entry) ? [{ role, entry: holder.entry }] : [];
     });
     if (open.length === 0) break;

@@ -118,6 +118,8 @@ export function wordsOf(name: string): string[] {
     .filter(Boolean);
 }
 
+export const isOfMoney = (name: string): boolean => wordsOf(name).some((word) => money.has(word));
+
 /** When a row was written: a time that Postgres or the application sets with the row. */
 export function timeOfWriting({ columns, indexedBy }: Table): string | undefined {
   const worth = (column: Column) =>
@@ -151,7 +153,7 @@ export function logs(tables: readonly Table[], marked: readonly SoftDelete[]): C
     const words = wordsOf(table.name);
     const has = (set: ReadonlySet<string>) => words.some((word) => set.has(word));
     const expiry = table.columns.find((column) => isTime(column) && expires.test(column.name));
-    if (has(money)) return [];
+    if (isOfMoney(table.name)) return [];
     if (expiry && has(passing) && !has(lasting)) {
       return [
         { table, dropAfter: '7 days', marker: expiry.name, flag: undefined, about: 'expired' },

@@ -4025,7 +4025,9 @@ begin
       hint = 'Declare one with nightshift.add_partition_policy.';
   end if;
   perform nightshift.check_partition_policy(policy);
-  perform nightshift.require_trusted_keys(policy.parent);
+  if policy.enabled then
+    perform nightshift.require_trusted_keys(policy.parent);
+  end if;
   perform nightshift.require_ownership(policy.parent, 'partitions');
   if not policy.enabled then
     perform nightshift.drop_exclusion(policy.parent);
@@ -4044,7 +4046,7 @@ end;
 $$;
 
 comment on function nightshift.alter_partition_policy is
-  'Changes what is given (null leaves a setting as it is), validates as add_partition_policy does, and returns the policy. Another every holds for new partitions. A retention, even the same, makes partitions that were attached again by hand due again. To keep all from now on, remove the policy and add it without retention. Errors: NS404, NS422.';
+  'Changes what is given (null leaves a setting as it is), validates as add_partition_policy does, and returns the policy; one that is switched off may have keys of strangers to its partitions. Another every holds for new partitions. A retention, even the same, makes partitions that were attached again by hand due again. To keep all from now on, remove the policy and add it without retention. Errors: NS404, NS422.';
 
 -- supabase/schema/partition/assess_partitions.sql
 
@@ -21251,7 +21253,7 @@ as $$
       age(s.backend_xmin), s.backend_start, '-- on the standby: end its oldest query, or set hot_standby_feedback = off'
     from pg_catalog.pg_stat_replication s
     union all
-    select format('the prepared transaction %s of %s', p.gid, p.owner), age(p.transaction), p.prepared, format('rollback prepared %L;', p.gid)
+    select format('the prepared transaction %s of %s', p.gid, p.owner), age(p.transaction), p.prepared, format('commit prepared %1$L; -- or, which throws its changes away: rollback prepared %1$L;', p.gid)
     from pg_catalog.pg_prepared_xacts p
     where p.database = current_database()
     union all
@@ -24023,7 +24025,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '76feb7ee24be8ce57e7964188a97cc2a9539f3045147717620d7eb8c4ed3b376', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '294df23bf60d19e4afc5c44f36a6ce217f268b81a8544c8a3d762c7a5062b301', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
   alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,

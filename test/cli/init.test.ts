@@ -406,7 +406,8 @@ describe('init', () => {
       create table public.revisions (id integer primary key, post_id integer not null references public.posts on delete cascade, body text);
       create table public.revision_notes (id integer primary key, revision_id integer not null references public.revisions on delete cascade, body text);
       create table public.royalties (id integer primary key, post_id integer not null references public.posts, cents integer);
-      create table public.replies (id integer primary key, parent integer references public.replies, author integer, deleted_at timestamptz);
+      create table public.author_credits (id integer primary key, post_id integer not null references public.posts on delete cascade, cents integer);
+            create table public.replies (id integer primary key, parent integer references public.replies, author integer, deleted_at timestamptz);
       create index on public.post_tags (tag_id);
       insert into public.posts select n, case when n <= 4 then now() - interval '100 days' end from generate_series(1, 9) n;
       insert into public.revisions values (1, 1, 'a'), (2, 2, 'b');
@@ -414,6 +415,7 @@ describe('init', () => {
       insert into public.comments values (1, 1, null), (2, 2, now() - interval '100 days');
       insert into public.likes values (1, 2, 'me');
       insert into public.royalties values (1, 3, 100);
+      insert into public.author_credits values (1, 3, 100);
       insert into public.images values (1, 2, 'a');
       analyze;
     `);
@@ -424,6 +426,7 @@ describe('init', () => {
       rowsTonight: 2,
       says: expect.arrayContaining([
         expect.stringMatching(/^public\.royalties\(post_id\): holds 1, until you say/),
+        expect.stringMatching(/^public\.author_credits\(post_id\): holds 1, until you say/),
         expect.stringMatching(/^public\.comments\(post_id\): holds 1, until you say/),
       ]),
     });

@@ -45,4 +45,9 @@ it('partitions are made while one refers to a single partition, though none goes
   await expect(db.sql`select nightshift.require_trusted_keys('app.logs')`).rejects.toMatchObject({
     code: 'NS422',
   });
+  // Whom it keeps from that can end the policy, and go on with it when the key is gone.
+  const alter = (enabled: boolean) =>
+    db.sql`select nightshift.alter_partition_policy('app.logs', enabled => ${enabled})`;
+  await alter(false);
+  await expect(alter(true)).rejects.toMatchObject({ code: 'NS422' });
 });

@@ -38,7 +38,9 @@ begin
       hint = 'Declare one with nightshift.add_partition_policy.';
   end if;
   perform nightshift.check_partition_policy(policy);
-  perform nightshift.require_trusted_keys(policy.parent);
+  if policy.enabled then
+    perform nightshift.require_trusted_keys(policy.parent);
+  end if;
   perform nightshift.require_ownership(policy.parent, 'partitions');
   if not policy.enabled then
     perform nightshift.drop_exclusion(policy.parent);
@@ -57,4 +59,4 @@ end;
 $$;
 
 comment on function nightshift.alter_partition_policy is
-  'Changes what is given (null leaves a setting as it is), validates as add_partition_policy does, and returns the policy. Another every holds for new partitions. A retention, even the same, makes partitions that were attached again by hand due again. To keep all from now on, remove the policy and add it without retention. Errors: NS404, NS422.';
+  'Changes what is given (null leaves a setting as it is), validates as add_partition_policy does, and returns the policy; one that is switched off may have keys of strangers to its partitions. Another every holds for new partitions. A retention, even the same, makes partitions that were attached again by hand due again. To keep all from now on, remove the policy and add it without retention. Errors: NS404, NS422.';

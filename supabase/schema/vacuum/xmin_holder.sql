@@ -23,7 +23,7 @@ as $$
       age(s.backend_xmin), s.backend_start, '-- on the standby: end its oldest query, or set hot_standby_feedback = off'
     from pg_catalog.pg_stat_replication s
     union all
-    select format('the prepared transaction %s of %s', p.gid, p.owner), age(p.transaction), p.prepared, format('rollback prepared %L;', p.gid)
+    select format('the prepared transaction %s of %s', p.gid, p.owner), age(p.transaction), p.prepared, format('commit prepared %1$L; -- or, which throws its changes away: rollback prepared %1$L;', p.gid)
     from pg_catalog.pg_prepared_xacts p
     where p.database = current_database()
     union all

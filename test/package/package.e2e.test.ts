@@ -319,7 +319,7 @@ describe('a schema that the package does not know', () => {
     const before = await runs();
     const { stderr, code } = await run();
     expect(stderr).toMatch(/The database has 99\.0\.0, which is too new for this package/);
-    expect(stderr).toMatch(/Fix: Install the package of that release.* nightshift-99\.0\.0\.tgz/);
+    expect(stderr).toMatch(/Fix: Install the package of that release.*\/nightshift-99\.0\.0\.tgz/);
     expect(code).toBe(1);
     expect(await runs()).toBe(before);
     const back = await nightshift(['migrate', '--database-url', db.url]);

@@ -12,8 +12,15 @@ type Files = ReadonlyMap<string, string>;
 
 /** What a copy writes down about itself: the checksum of each file as it was written. */
 const recordFile = 'nightshift.json';
-const recordOf = z.object({ version: z.string(), files: z.record(z.string(), z.string()) });
+const recordOf = z.object({
+  version: z.string(),
+  // Within the folder: what is no more in a release is removed.
+  files: z.record(z.string().regex(/^(?!\/)(?!.*\.\.)/), z.string()),
+});
 type Wrote = z.output<typeof recordOf>;
+
+const ownFolder =
+  'Name a folder of its own, which need not be there yet: --to ../my-app/nightshift';
 
 /** Where the parameters of a team are, and what it installs besides: changes there are expected, and stay. */
 const ofTheTeam = ['serverless.yml', 'package.json'];
@@ -107,8 +114,12 @@ async function readPresent(folder: string, paths: readonly string[]): Promise<Ma
 
 function readIfThere(file: string): Promise<string | undefined> {
   return readFile(file, 'utf8').catch((thrown: NodeJS.ErrnoException) => {
-    if (thrown.code !== 'ENOENT') throw thrown;
-    return undefined;
+    if (thrown.code === 'ENOENT') return undefined;
+    if (thrown.code !== 'ENOTDIR') throw thrown;
+    throw new NightshiftError('NS404', `${dirname(file)} is no folder`, {
+      detail: 'Nothing was written.',
+      hint: ownFolder,
+    });
   });
 }
 
@@ -147,7 +158,7 @@ function refuse(folder: string, record: Wrote, changed: readonly string[]): void
   throw Object.keys(record.files).length === 0
     ? new NightshiftError('NS409', `${folder} has files that no copy of Nightshift has written`, {
         detail,
-        hint: 'Name a folder of its own, which need not be there yet: --to ../my-app/nightshift',
+        hint: ownFolder,
       })
     : new NightshiftError('NS409', `Files in ${folder} were changed since they were copied`, {
         detail,

@@ -40,32 +40,21 @@ export async function copyDeployment(folder: string): Promise<CopiedDeployment> 
   const files = await deploymentFiles();
   const record = await readRecord(folder);
   const present = await readPresent(folder, [...files.keys(), ...Object.keys(record.files)]);
-  const isOurs = (path: string) => {
-    const there = present.get(path);
-    const checksum = there === undefined ? undefined : checksumOf(there);
-    return (
-      checksum === undefined ||
-      checksum === record.files[path] ||
-      checksum === checksumOf(files.get(path) ?? '')
-    );
-  };
-  const changed = [...present.keys()].filter((path) => !isOurs(path));
+  const changed = changedIn(present, record, files);
   const kept = changed.filter((path) => ofTheTeam.includes(path) && path in record.files);
   refuse(
     folder,
     record,
     changed.filter((path) => !kept.includes(path)),
   );
-
   const copied: CopiedDeployment = { written: [], removed: [], toMerge: [] };
   for (const [path, text] of files) {
-    const there = present.get(path);
     if (kept.includes(path)) {
       if (record.files[path] === checksumOf(text)) continue;
       const ours = path.replace(/(?=\.\w+$)/, `.${version}`);
       await writeFile(join(folder, ours), text);
       copied.toMerge.push({ file: path, ours });
-    } else if (there === undefined || checksumOf(there) !== checksumOf(text)) {
+    } else if (!isSame(present.get(path), text)) {
       await mkdir(dirname(join(folder, path)), { recursive: true });
       await writeFile(join(folder, path), text);
       copied.written.push(path);
@@ -79,6 +68,17 @@ export async function copyDeployment(folder: string): Promise<CopiedDeployment> 
   // Last, so that a copy that broke off is completed by the next one.
   await writeRecord(folder, files);
   return copied;
+}
+
+/** What is there, and neither as an older copy wrote it nor as this one will. */
+function changedIn(present: Files, record: Wrote, files: Files): string[] {
+  return [...present].flatMap(([path, text]) =>
+    checksumOf(text) === record.files[path] || isSame(files.get(path), text) ? [] : [path],
+  );
+}
+
+function isSame(one: string | undefined, other: string): boolean {
+  return one !== undefined && checksumOf(one) === checksumOf(other);
 }
 
 async function deploymentFiles(): Promise<Files> {

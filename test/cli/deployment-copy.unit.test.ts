@@ -140,6 +140,17 @@ describe('deployment copy writes nothing, and says the fix,', () => {
     expect(await read(file)).toContain('// mine');
   });
 
+  it('when a file that the release no longer has was changed', async () => {
+    await copyDeployment(folder);
+    await write('functions/old.ts', 'of 0.0.9');
+    await recordAsOlder(['functions/old.ts']);
+    await write('functions/old.ts', '');
+    await expect(copyDeployment(folder)).rejects.toMatchObject({
+      detail: 'functions/old.ts. Nothing was written.',
+    });
+    expect(await read('functions/old.ts')).toBe('');
+  });
+
   it('when the folder has a package.json of the application', async () => {
     await mkdir(folder);
     await write('package.json', '{}');

@@ -163,10 +163,14 @@ describe('the deployment to AWS', () => {
       (await readFile(join(of, template), 'utf8')).replaceAll(/\d+-[\d-]+T[\d:.]+Z/g, '<time>');
     expect(JSON.parse(await templateIn(made))).toEqual(JSON.parse(await templateIn(fromClone)));
     for (const job of jobNames) {
-      const [zip, other] = await Promise.all(
+      const zips = await Promise.all(
         [made, fromClone].map(async (of) => unzipSync(await readFile(join(of, `${job}.zip`)))),
       );
-      expect(zip, job).toEqual(other);
+      const name = `functions/${job}/handler.mjs`;
+      for (const zip of zips) expect(Object.keys(zip)).toEqual([name]);
+      const [ours, others] = zips.map((zip) => Buffer.from(zip[name] ?? []));
+      // A difference of so many bytes would take minutes to print.
+      expect(others && ours?.equals(others), job).toBe(true);
     }
   });
 

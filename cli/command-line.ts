@@ -3,6 +3,7 @@ import { NightshiftError, toNightshiftError } from '../functions/_shared/errors.
 import { version } from '../functions/_shared/version.ts';
 import { jobNames } from '../functions/registry.ts';
 import { addCancel } from './commands/cancel.ts';
+import { addDeployment } from './commands/deployment.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addFunctions } from './commands/functions.ts';
 import { addHealth } from './commands/health.ts';
@@ -49,6 +50,7 @@ of health: 0 nothing worse than info, 5 warnings or checks that could not run, 6
   addMigrate(program);
   addMigrations(program);
   addFunctions(program);
+  addDeployment(program);
   addUninstall(program);
   addToken(program);
   return program;

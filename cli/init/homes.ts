@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { configOf, startThem } from '../../infra/edge/config.ts';
 import { copyFunctions } from '../installation/edge-functions.ts';
-import { root } from '../installation/origin.ts';
+import { nightshift, root } from '../installation/origin.ts';
 import { newestRelease } from '../installation/release.ts';
 import type { Written } from './migration.ts';
 
@@ -35,7 +35,7 @@ async function writeAws(folder: string): Promise<HomeFiles> {
   return {
     files: [await writeUnlessThere(join(folder, 'nightshift.env.example'), environment)],
     next: [
-      'AWS: put those settings into Secrets Manager as nightshift/<stage>, set alarm-email and the other parameters of your stage under params in serverless.yml, and deploy: npx osls deploy --stage <stage> (docs/deploy.md).',
+      `AWS: put those settings into Secrets Manager as nightshift/<stage>. Write the deployment into a folder of its own: ${nightshift} deployment copy --to ${join(folder, 'nightshift')}. Set alarm-email and the other parameters of your stage under params in its serverless.yml, and deploy there: npm install && npx osls deploy --stage <stage> (docs/deploy.md).`,
     ],
   };
 }

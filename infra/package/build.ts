@@ -1,19 +1,20 @@
-import { rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { writeFunctions } from '../edge/functions.ts';
+import { deploymentFiles } from './deployment.ts';
 import { noticesOf } from './notices.ts';
 
 /**
- * Makes what npm packs besides the client and the migration: the command line as one file for Node, and the Edge Functions.
- * Both have their dependencies in them, so that an installation fetches nothing.
+ * Makes what npm packs besides the client and the migration: the command line as one file for Node, the Edge Functions, and what
+ * deploys to AWS. The first two have their dependencies in them, so that an installation fetches nothing.
  */
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const dist = join(root, 'dist');
 
 await Promise.all(
-  ['cli', 'client', 'functions'].map((folder) =>
+  ['cli', 'client', 'deployment', 'functions'].map((folder) =>
     rm(join(dist, folder), { recursive: true, force: true }),
   ),
 );
@@ -29,8 +30,8 @@ const { metafile } = await build({
   platform: 'node',
   format: 'esm',
   target: 'node20',
-  // Makes the functions in a clone; the package has them made.
-  external: ['../../infra/edge/functions.ts'],
+  // They make the functions and the deployment in a clone; the package has both made.
+  external: ['../../infra/edge/functions.ts', '../../infra/package/deployment.ts'],
   // All licenses are in one file, those of packages without such comments as well.
   legalComments: 'none',
   metafile: true,
@@ -42,3 +43,8 @@ const { metafile } = await build({
 const metafiles = [metafile];
 await writeFunctions(dist, { onMade: (each) => metafiles.push(each) });
 await writeFile(join(dist, 'THIRD-PARTY.txt'), await noticesOf(root, metafiles));
+for (const [path, text] of await deploymentFiles()) {
+  const file = join(dist, 'deployment', path);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, text);
+}

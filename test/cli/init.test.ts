@@ -641,6 +641,7 @@ describe('init', () => {
 
       const aws = await look('--yes', '--on', 'aws');
       expect(aws.written).toEqual([join(folder, 'nightshift.env.example')]);
+      expect(aws.next.join()).toContain(`deployment copy --to ${join(folder, 'nightshift')}`);
       expect(await migrations()).toHaveLength(2);
     });
 

@@ -1,24 +1,29 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Cron } from 'croner';
+import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import * as z from 'zod';
 import { version } from '../../functions/_shared/version.ts';
 import { jobNames } from '../../functions/registry.ts';
 import { writeFunctions } from '../../infra/edge/functions.ts';
+import { deploymentFiles } from '../../infra/package/deployment.ts';
 import type { Ended } from '../support/command-line.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { root } from '../support/documents.ts';
+import { packageIn } from '../support/packaging.ts';
 import { type Packed, packInto } from '../support/packed.ts';
 import { folderOfRelease } from '../support/releases.ts';
 import { idsOf, range } from '../support/rows.ts';
+import { packaged } from '../support/shared.ts';
+import { withAllSwitches } from '../support/template.ts';
 
-/** What `npx` fetches before it can do anything; the command line is half of it, the migration and the functions a quarter each. */
-const maxBytes = 1_000_000;
+/** What `npx` fetches before it can do anything; the sources of the deployment to AWS are an eighth of it. */
+const maxBytes = 1_150_000;
 
 /** The Node of the machine, as whoever installs the package has it, and not the one that comes with a clone. */
 const PATH = (process.env.PATH ?? '')
@@ -70,7 +75,7 @@ const nightshift = (args: readonly string[], env?: Record<string, string>) =>
 const installed = (...path: string[]) => join(application, 'node_modules/nightshift', ...path);
 
 describe('what npm pack packs', () => {
-  it('is the command line, the client, the functions, the migration, and what npm adds', async () => {
+  it('is the command line, the client, the functions, the deployment, the migration, and what npm adds', async () => {
     const client = (await readdir(join(root, 'client')))
       .filter((name) => name.endsWith('.ts'))
       .flatMap((name) => [name.replace(/\.ts$/, '.d.ts'), name.replace(/\.ts$/, '.js')]);
@@ -84,6 +89,7 @@ describe('what npm pack packs', () => {
         ...['LICENSE', 'README.md', 'package.json'],
         ...['bin.js', 'main.js'].map((name) => `dist/cli/${name}`),
         ...client.map((name) => `dist/client/${name}`),
+        ...[...(await deploymentFiles()).keys()].map((name) => `dist/deployment/${name}`),
         ...functions.map((name) => `dist/functions/${name}`),
         'dist/THIRD-PARTY.txt',
         ...['Dockerfile', 'github-actions.yml'].map((name) => `infra/cron/${name}`),
@@ -136,6 +142,53 @@ describe('what npm pack packs', () => {
       expect(copied).toBe(await readFile(join(made, file), 'utf8'));
       expect(copied).toContain(`Nightshift ${version},`);
     }
+  });
+});
+
+describe('the deployment to AWS', () => {
+  it('is packaged from the copy as from a clone', async () => {
+    const copied = await nightshift(['deployment', 'copy', '--to', 'nightshift']);
+    expect(copied.code, copied.stderr).toBe(0);
+    expect(copied.stdout).toContain(`nightshift has the deployment of ${version} now.`);
+    const folder = join(application, 'nightshift');
+    // In place of npm install, which would need a network.
+    await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+    await packageIn(folder, 'prod', ...withAllSwitches);
+
+    const made = join(folder, '.serverless');
+    const fromClone = await packaged('prod', ...withAllSwitches);
+    const template = 'cloudformation-template-update-stack.json';
+    const templateIn = async (of: string) =>
+      // The keys of the zips begin with the time of packaging.
+      (await readFile(join(of, template), 'utf8')).replaceAll(/\d+-[\d-]+T[\d:.]+Z/g, '<time>');
+    expect(JSON.parse(await templateIn(made))).toEqual(JSON.parse(await templateIn(fromClone)));
+    for (const job of jobNames) {
+      const zips = await Promise.all(
+        [made, fromClone].map(async (of) => unzipSync(await readFile(join(of, `${job}.zip`)))),
+      );
+      const name = `functions/${job}/handler.mjs`;
+      for (const zip of zips) expect(Object.keys(zip)).toEqual([name]);
+      const [ours, others] = zips.map((zip) => Buffer.from(zip[name] ?? []));
+      // A difference of so many bytes would take minutes to print.
+      expect(others && ours?.equals(others), job).toBe(true);
+    }
+  });
+
+  it('is not written again, and a serverless.yml of the team stays', async () => {
+    const again = () => nightshift(['deployment', 'copy', '--to', 'nightshift']);
+    const file = join(application, 'nightshift/serverless.yml');
+    await writeFile(file, `${await readFile(file, 'utf8')}# mine\n`);
+    expect(await again()).toMatchObject({
+      stdout: expect.stringMatching(/already\. Nothing was changed\.\n$/),
+      code: 0,
+    });
+    expect(await readFile(file, 'utf8')).toMatch(/# mine\n$/);
+    await writeFile(join(application, 'nightshift/infra/aws/roles.ts'), '');
+    const refused = await again();
+    expect(refused.stderr).toMatch(
+      /were changed since they were copied[\s\S]*infra\/aws\/roles\.ts/,
+    );
+    expect(refused.code).toBe(1);
   });
 });
 

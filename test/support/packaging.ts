@@ -18,11 +18,18 @@ export const roomForTheYoung = '--min-semi-space-size=64';
 /**
  * What would be deployed as a stage with parameters, in the folder that is returned, which is in the given directory.
  */
-export async function packageInto(
-  directory: string,
-  [stage = '', ...parameters]: string[],
-): Promise<string> {
+export async function packageInto(directory: string, args: string[]): Promise<string> {
   await copyCheckout(directory);
+  await packageIn(directory, ...args);
+  return join(directory, '.serverless');
+}
+
+/** Has osls package what is in the directory. */
+export async function packageIn(
+  directory: string,
+  stage = '',
+  ...parameters: string[]
+): Promise<void> {
   const osls = createRequire(import.meta.url).resolve('osls/bin/serverless.js');
   const options = parameters.flatMap((parameter) => ['--param', parameter]);
   await promisify(execFile)(
@@ -35,5 +42,4 @@ export async function packageInto(
   ).catch(({ stdout, stderr }) => {
     throw new Error(stdout + stderr);
   });
-  return join(directory, '.serverless');
 }

@@ -14895,7 +14895,11 @@ begin
       rows_to_delete := nightshift.find_covered_rows(rows_to_delete, keys);
     end if;
     if locking then
-      others := nightshift.subtract_row_sets(rows_to_delete, seeds);
+      -- A seed may go as the child of another row as well, which its own policy says nothing of.
+      others := nightshift.subtract_held(rows_to_delete, array(
+        select row(s.policy, s.relation, t.tid, null, null)::nightshift.held_row
+        from unnest(seeds) s cross join lateral unnest(s.tids) t(tid)
+      ));
       rows_to_delete := seeds || nightshift.lock_rows(run, others);
       -- From here on nobody adds a key to one of these tables; somebody may have, until then.
       keys := array(select k from nightshift.purge_keys(policies) k);
@@ -15249,7 +15253,9 @@ begin
          -- A row that may go for two reasons stays only when both are gone.
          (f.relation, f.tid) not in (select s.relation, s.tid from shared s)
        from stays r cross join lateral (%s) f(policy, relation, tid, fate, reason)
-       where r.alone and ((f.policy, f.relation, f.tid) in (select i.policy, i.relation, i.tid from inside i)) is true
+       -- A row that refers to itself is not held by that.
+       where r.alone and (f.relation, f.tid) <> (r.relation, r.tid)
+         and ((f.policy, f.relation, f.tid) in (select i.policy, i.relation, i.tid from inside i)) is true
      )
      select s.policy, s.relation, s.tid, s.fate, s.reason from stays s',
     steps
@@ -24025,7 +24031,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '294df23bf60d19e4afc5c44f36a6ce217f268b81a8544c8a3d762c7a5062b301', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '8d1bb9d2f27fcdcfbe303944f80921fdcd7adf24de7d990b62f221a2284faf6b', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
   alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,

@@ -9,6 +9,10 @@ import { percentile, round, timed } from './measure.ts';
 import { benchReferences } from './purge-references.ts';
 
 const rows = 1_000_000;
+const manyRows = 4_000_000;
+/** Odd, so that a median is one of the values. */
+const rounds = 5;
+const roundsOfMany = 3;
 const rowsOfSmallRun = 100_000;
 /** One row at a time takes too long for all of them; the rate does not change with the number. */
 const oneByOneSample = 2_000;
@@ -29,6 +33,9 @@ export interface PurgeFigures {
   limitLoopRowsPerSecond: number;
   oneByOneRowsPerSecond: number;
   shareOfPlainDelete: number;
+  shareOfPlainDeleteWithLiteral: number;
+  shareOfPlainDeleteAt4mRows: number;
+  shareOfPlainDeleteWithLiteralAt4mRows: number;
   timesLimitLoop: number;
   batches: number;
   batchP50Ms: number;
@@ -45,21 +52,23 @@ export async function benchPurge(
   const stack = await startStack({ setUp: createSchema });
   const sql = postgres(stack.databaseUrl, { max: 1, onnotice() {} });
   try {
-    await load(sql, rows);
     await declarePolicy(sql);
-    await sql`create table public.keep as select * from public.bench`;
-    const dueRows = await countDue(sql);
     await warmUp(stack);
-
-    say('one plain DELETE statement');
-    const plainMs = await timed(() => sql.unsafe(`delete from public.bench where ${due}`));
-
-    say('Nightshift over RPC');
-    await reload(sql);
-    const ours = await runProcess(stack);
+    const many = await besidePlainDelete(stack, sql, {
+      count: manyRows,
+      rounds: roundsOfMany,
+      say,
+    });
+    const { plainMs, literalMs, runs } = await besidePlainDelete(stack, sql, {
+      count: rows,
+      rounds,
+      say,
+    });
+    const oursMs = medianOf(runs);
+    const batchMs = runs.flatMap((run) => run.batchMs);
+    const dueRows = await countDue(sql);
 
     say('delete ... where id in (select ... limit 1000), over RPC');
-    await reload(sql);
     const limitLoopMs = await timed(() => limitLoop(stack));
 
     say(`one row at a time over the data API, ${oneByOneSample} of them`);
@@ -77,23 +86,60 @@ export async function benchPurge(
       rows,
       dueRows,
       plainDeleteRowsPerSecond: perSecond(dueRows, plainMs),
-      nightshiftRowsPerSecond: perSecond(dueRows, ours.elapsedMs),
+      nightshiftRowsPerSecond: perSecond(dueRows, oursMs),
       limitLoopRowsPerSecond: perSecond(dueRows, limitLoopMs),
       oneByOneRowsPerSecond: perSecond(oneByOneSample, oneByOneMs),
-      shareOfPlainDelete: round(plainMs / ours.elapsedMs),
-      timesLimitLoop: round(limitLoopMs / ours.elapsedMs),
-      batches: ours.batchMs.length,
-      batchP50Ms: round(percentile(ours.batchMs, 0.5)),
-      batchP99Ms: round(percentile(ours.batchMs, 0.99)),
-      batchMaxMs: round(percentile(ours.batchMs, 1)),
+      shareOfPlainDelete: round(plainMs / oursMs),
+      shareOfPlainDeleteWithLiteral: round(literalMs / oursMs),
+      shareOfPlainDeleteAt4mRows: round(many.plainMs / medianOf(many.runs)),
+      shareOfPlainDeleteWithLiteralAt4mRows: round(many.literalMs / medianOf(many.runs)),
+      timesLimitLoop: round(limitLoopMs / oursMs),
+      batches: Math.round(batchMs.length / rounds),
+      batchP50Ms: round(percentile(batchMs, 0.5)),
+      batchP99Ms: round(percentile(batchMs, 0.99)),
+      batchMaxMs: round(percentile(batchMs, 1)),
       peakMegabytesAt100kRows: round(small.peakBytes / 2 ** 20),
-      peakMegabytesAt1mRows: round(ours.peakBytes / 2 ** 20),
+      peakMegabytesAt1mRows: round(Math.max(...runs.map((run) => run.peakBytes)) / 2 ** 20),
       ...references,
     };
   } finally {
     await sql.end();
     await stack.stop();
   }
+}
+
+type Run = Awaited<ReturnType<typeof runProcess>>;
+
+const medianOf = (runs: readonly Run[]) =>
+  percentile(
+    runs.map(({ elapsedMs }) => elapsedMs),
+    0.5,
+  );
+
+/** The same rows in turns: by a DELETE as people write it, by one whose cutoff is a literal, and by Nightshift over RPC. */
+async function besidePlainDelete(
+  stack: Stack,
+  sql: postgres.Sql,
+  { count, rounds, say }: { count: number; rounds: number; say: (text: string) => void },
+): Promise<{ plainMs: number; literalMs: number; runs: Run[] }> {
+  await sql`drop table if exists public.keep`;
+  await load(sql, count);
+  await sql`create table public.keep as select * from public.bench`;
+  const [cutoff] = await sql`select (now() - interval '30 days')::text as at`;
+  const withLiteral = due.replace("now() - interval '30 days'", `'${cutoff?.at}'`);
+  const plain: number[] = [];
+  const literal: number[] = [];
+  const runs: Run[] = [];
+  for (let n = 1; n <= rounds; n++) {
+    say(`${count.toLocaleString('en')} rows: a plain DELETE and Nightshift, ${n} of ${rounds}`);
+    plain.push(await timed(() => sql.unsafe(`delete from public.bench where ${due}`)));
+    await reload(sql);
+    literal.push(await timed(() => sql.unsafe(`delete from public.bench where ${withLiteral}`)));
+    await reload(sql);
+    runs.push(await runProcess(stack));
+    await reload(sql);
+  }
+  return { plainMs: percentile(plain, 0.5), literalMs: percentile(literal, 0.5), runs };
 }
 
 export const due = "deleted_at > '-infinity' and deleted_at < now() - interval '30 days'";

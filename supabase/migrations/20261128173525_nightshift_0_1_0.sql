@@ -168,8 +168,48 @@ alter table if exists nightshift.retention_policies
 add column if not exists relation_name text,
 add column if not exists first_purge text check (first_purge = 'all');
 
-alter table if exists nightshift.database_sizes
-add column if not exists newest_oid oid;
+alter table if exists nightshift.settings
+add column if not exists trend_retention interval not null default '400 days' check (trend_retention >= '60 days'),
+add column if not exists size_limit_bytes bigint check (size_limit_bytes > 0),
+add column if not exists size_limit_kind text check (size_limit_kind in ('database', 'disk', 'plan'));
+
+do $$
+begin
+  if to_regclass('nightshift.settings') is not null and not exists (
+    select from pg_catalog.pg_constraint k
+    where k.conrelid = to_regclass('nightshift.settings') and k.conname = 'settings_size_limit'
+  ) then
+    alter table nightshift.settings
+    add constraint settings_size_limit check ((size_limit_bytes is null) = (size_limit_kind is null));
+  end if;
+end;
+$$;
+
+-- The size of the database on each day is where the history of all sizes begins.
+do $$
+begin
+  if to_regclass('nightshift.database_sizes') is null then
+    return;
+  end if;
+  alter table nightshift.database_sizes rename to trend_points;
+  alter table nightshift.trend_points drop constraint database_sizes_pkey;
+  alter table nightshift.trend_points rename column measured_on to at;
+  alter table nightshift.trend_points
+  alter column at type timestamptz using at::timestamp at time zone 'UTC',
+  alter column bytes drop not null,
+  add column if not exists newest_oid oid,
+  add column kind text not null default 'database',
+  add column subject text not null default '',
+  add column live_rows bigint,
+  add column dead_rows bigint,
+  add column rows_left bigint,
+  add column connections integer,
+  add column duration_ms bigint,
+  add constraint trend_points_kind_check check (kind in ('database', 'table', 'job')),
+  add constraint trend_points_pkey primary key (kind, subject, at);
+  alter table nightshift.trend_points alter column kind drop default, alter column subject drop default;
+end;
+$$;
 
 -- supabase/schema/health/tables.sql
 
@@ -233,19 +273,8 @@ exception
 end;
 $$;
 
-create table if not exists nightshift.database_sizes (
-  measured_on date primary key,
-  bytes bigint not null,
-  newest_oid oid
-);
-
-comment on table nightshift.database_sizes is 'The size of the database on each day of the last 60, to say how it grows.';
-comment on column nightshift.database_sizes.newest_oid is
-  'The highest number of a relation on that day: one with a higher number was made later.';
-
 alter table nightshift.health_checks enable row level security;
 alter table nightshift.health_thresholds enable row level security;
-alter table nightshift.database_sizes enable row level security;
 
 -- supabase/schema/ledger/tables.sql
 
@@ -273,7 +302,11 @@ create table if not exists nightshift.settings (
   ledger_retention interval not null default '90 days' check (ledger_retention >= '1 day'),
   trigger_search_path text not null default 'public, extensions',
   partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0),
-  history_secret text
+  history_secret text,
+  trend_retention interval not null default '400 days' check (trend_retention >= '60 days'),
+  size_limit_bytes bigint check (size_limit_bytes > 0),
+  size_limit_kind text check (size_limit_kind in ('database', 'disk', 'plan')),
+  constraint settings_size_limit check ((size_limit_bytes is null) = (size_limit_kind is null))
 );
 
 comment on table nightshift.settings is 'Settings of the whole installation; always exactly one row.';
@@ -287,6 +320,13 @@ comment on column nightshift.settings.partition_alert_bytes is
   'A partition larger than this, indexes included, is reported. Default 10 GB.';
 comment on column nightshift.settings.history_secret is
   'The name of the secret in Vault that keys and reasons in the history of deletions are encrypted with; null: they are not. See nightshift.encrypt_deletion_events.';
+
+comment on column nightshift.settings.trend_retention is
+  'How long the history of sizes and durations is kept. Default 400 days: a year, and the month before to compare with; at least 60 days.';
+comment on column nightshift.settings.size_limit_bytes is
+  'How large the database may become, with size_limit_kind; null: not known, and nothing is foretold.';
+comment on column nightshift.settings.size_limit_kind is
+  'What sets the limit: the plan, the disk (of which the write-ahead log takes its part), or you, for the database.';
 
 alter table nightshift.settings enable row level security;
 
@@ -901,6 +941,36 @@ $$;
 
 comment on type nightshift.ddl_step is
   'A statement that brings a table to what was asked for, why, and the lock that it takes. outside_transaction: it cannot run in one.';
+
+-- supabase/schema/trends/tables.sql
+
+-- How sizes, rows, connections and durations have developed.
+
+create table if not exists nightshift.trend_points (
+  kind text not null check (kind in ('database', 'table', 'job')),
+  subject text not null,
+  at timestamptz not null,
+  bytes bigint,
+  live_rows bigint,
+  dead_rows bigint,
+  rows_left bigint,
+  connections integer,
+  duration_ms bigint,
+  newest_oid oid,
+  primary key (kind, subject, at)
+);
+
+comment on table nightshift.trend_points is
+  'The highest figures of each hour of the last 7 days, and of each day before that (at midnight UTC), kept for settings.trend_retention. See nightshift.describe_trends.';
+comment on column nightshift.trend_points.subject is 'The name of the table or the job; of the database, empty.';
+comment on column nightshift.trend_points.bytes is 'Of a table: with its indexes, long values and partitions.';
+comment on column nightshift.trend_points.live_rows is 'As of the last vacuum or analyze: an estimate.';
+comment on column nightshift.trend_points.rows_left is 'What the last purge left over of a table with a retention policy.';
+comment on column nightshift.trend_points.duration_ms is 'Of the longest run that ended in this time.';
+comment on column nightshift.trend_points.newest_oid is
+  'The highest number of a relation in this time: one with a higher number was made later.';
+
+alter table nightshift.trend_points enable row level security;
 
 -- supabase/schema/vacuum/tables.sql
 
@@ -1778,16 +1848,18 @@ set timezone = 'UTC'
 as $$
 declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
-  today date := (now() at time zone 'UTC')::date;
   size bigint := pg_database_size(current_database());
   document jsonb;
   jobs jsonb;
 begin
-  if not run.dry_run and not exists (select 1 from nightshift.database_sizes s where s.measured_on = today) then
-    insert into nightshift.database_sizes (measured_on, bytes, newest_oid)
-    values (today, size, (select c.oid from pg_catalog.pg_class c order by c.oid desc limit 1))
-    on conflict do nothing;
-    delete from nightshift.database_sizes s where s.measured_on < today - 60;
+  if not run.dry_run then
+    begin
+      perform nightshift.note_trends(now(), size);
+    exception
+      -- Without a line in the history the checks are still worth their answer.
+      when lock_not_available then
+        raise log 'nightshift: another session holds a lock on nightshift.trend_points';
+    end;
   end if;
   perform nightshift.follow_tables();
   document := nightshift.assess_health(only_checks, quick, run.started_at);
@@ -1805,7 +1877,7 @@ end;
 $$;
 
 comment on function nightshift.check_health is
-  'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It notes the size of the database, and its newest relation, once a day. Errors: NS404, NS409 lease lost.';
+  'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It adds to the history of sizes and durations, see note_trends. Errors: NS404, NS409 lease lost.';
 
 -- supabase/schema/health/declare_health_check.sql
 
@@ -20511,6 +20583,555 @@ $$;
 comment on function nightshift.why_not_sealed is
   'What keeps the history from being encrypted with a secret of Vault, in words, with the fix; nulls for nothing.';
 
+-- supabase/schema/trends/daily_points.sql
+
+create or replace function nightshift.daily_points(kind text, subject text, as_of timestamptz, days integer)
+returns table (day date, bytes bigint, live_rows bigint, dead_rows bigint, rows_left bigint, connections integer, duration_ms bigint)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select (p.at at time zone 'UTC')::date, max(p.bytes), max(p.live_rows), max(p.dead_rows), max(p.rows_left),
+    max(p.connections), max(p.duration_ms)
+  from nightshift.trend_points p
+  where p.kind = daily_points.kind and p.subject = daily_points.subject and p.at <= daily_points.as_of
+    and p.at >= date_trunc('day', daily_points.as_of, 'UTC') - make_interval(days => daily_points.days - 1)
+  group by 1
+  order by 1;
+$$;
+
+comment on function nightshift.daily_points is
+  'The highest figures of each of the last days (UTC, the present one included) of a subject of nightshift.trend_points, oldest first; a day without any has no row.';
+
+-- supabase/schema/trends/describe_duration.sql
+
+create or replace function nightshift.describe_duration(job text, as_of timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with point as (
+    select p.day, p.duration_ms from nightshift.daily_points('job', describe_duration.job, describe_duration.as_of, 120) p
+    where p.duration_ms is not null
+  ),
+  newest as (
+    select p.day, p.duration_ms from point p order by p.day desc limit 1
+  ),
+  usual as (
+    select percentile_cont(0.5) within group (order by p.duration_ms) as ms
+    from point p, newest n
+    where p.day < n.day and p.day >= n.day - 28
+  )
+  select jsonb_build_object(
+    'job', describe_duration.job,
+    'lastMs', n.duration_ms,
+    'usualMs', round(u.ms),
+    'slowerSince', (
+      select min(p.day) from point p
+      where p.day > coalesce((select max(q.day) from point q where q.duration_ms <= 2 * u.ms), '-infinity') and u.ms is not null
+    ),
+    'daily', (
+      select jsonb_build_object('days', jsonb_agg(p.day order by p.day), 'durationMs', jsonb_agg(p.duration_ms order by p.day))
+      from point p
+    )
+  )
+  from newest n
+  cross join usual u;
+$$;
+
+comment on function nightshift.describe_duration is
+  'How long the longest whole run of a job took on each of the last 120 days, and against the 28 days before the last: lastMs, usualMs (their median; null: nothing to compare with), slowerSince (the first of the days, up to the last, on which it took more than twice that; null: it does not). Null for a job of which nothing was noted.';
+
+-- supabase/schema/trends/describe_growth.sql
+
+create or replace function nightshift.describe_growth(kind text, subject text, as_of timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'points', g.points,
+    'stepOn', g.step_on,
+    'stepBytes', g.step_bytes,
+    'bytesPerDay7', round(g.bytes_per_day_7),
+    'bytesPerDay28', round(g.bytes_per_day_28)
+  )
+  from nightshift.growth_of(describe_growth.kind, describe_growth.subject, describe_growth.as_of) g;
+$$;
+
+comment on function nightshift.describe_growth is
+  'What growth_of says of a database or table, as JSON: points, stepOn and stepBytes (null: no step), bytesPerDay7 and bytesPerDay28 (null: fewer than 14 points; the former also for fewer than 4 in that week).';
+
+-- supabase/schema/trends/describe_table_trend.sql
+
+create or replace function nightshift.describe_table_trend(subject text, as_of timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with point as (
+    select p.* from nightshift.daily_points('table', describe_table_trend.subject, describe_table_trend.as_of, 120) p
+  )
+  select jsonb_build_object(
+    'table', describe_table_trend.subject,
+    'growth', nightshift.describe_growth('table', describe_table_trend.subject, describe_table_trend.as_of),
+    'rowsLeftSince', (
+      select min(p.day) from point p
+      where p.rows_left > 0
+        and p.day > coalesce((select max(q.day) from point q where q.rows_left = 0), '-infinity')
+    ),
+    'daily', jsonb_build_object(
+      'days', jsonb_agg(p.day order by p.day),
+      'bytes', jsonb_agg(p.bytes order by p.day),
+      'liveRows', jsonb_agg(p.live_rows order by p.day),
+      'deadRows', jsonb_agg(p.dead_rows order by p.day),
+      'rowsLeft', jsonb_agg(p.rows_left order by p.day)
+    )
+  )
+  from point p
+  having count(*) > 0;
+$$;
+
+comment on function nightshift.describe_table_trend is
+  'The last 120 days of one table, see describe_trends. Null for a table of which nothing was noted.';
+
+-- supabase/schema/trends/describe_trends.sql
+
+create or replace function nightshift.describe_trends(as_of timestamptz default now(), only_table text default null)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  tables text[];
+begin
+  if only_table is null then
+    tables := array(
+      select p.subject
+      from nightshift.trend_points p
+      where p.kind = 'table' and p.at <= as_of and p.at > as_of - interval '1 day'
+      group by p.subject
+      order by max(p.bytes) desc, p.subject
+      limit 10
+    );
+  elsif exists (select from nightshift.trend_points p where p.kind = 'table' and p.subject = only_table and p.at <= as_of) then
+    tables := array[only_table];
+  else
+    raise exception using
+      errcode = 'NS404',
+      message = format('Nothing was noted of a table %L', only_table),
+      detail = 'The health check keeps the history of the 20 largest tables, and of those with a policy; a partition counts to its table.',
+      hint = 'Write its name with its schema, as in public.orders; nightshift.describe_trends() names the largest.';
+  end if;
+
+  return jsonb_build_object(
+    'asOf', as_of,
+    'since', (select min(p.at) from nightshift.trend_points p where p.kind = 'database' and p.subject = ''),
+    'database', (
+      select jsonb_build_object(
+        'growth', nightshift.describe_growth('database', '', as_of),
+        'forecast', (
+          select jsonb_build_object(
+            'state', f.state, 'limitBytes', f.limit_bytes, 'limitKind', f.limit_kind, 'usedBytes', f.used_bytes,
+            'walBytes', f.wal_bytes, 'usedPercent', f.used_percent, 'earliestDays', f.earliest_days, 'latestDays', f.latest_days
+          )
+          from nightshift.forecast_full(as_of) f
+        ),
+        'daily', jsonb_build_object(
+          'days', coalesce(jsonb_agg(p.day order by p.day), '[]'),
+          'bytes', coalesce(jsonb_agg(p.bytes order by p.day), '[]'),
+          'connections', coalesce(jsonb_agg(p.connections order by p.day), '[]')
+        )
+      )
+      from nightshift.daily_points('database', '', as_of, 120) p
+    ),
+    'tables', (
+      select coalesce(jsonb_agg(d.document order by t.place) filter (where d.document is not null), '[]')
+      from unnest(tables) with ordinality t(subject, place)
+      cross join lateral (select nightshift.describe_table_trend(t.subject, as_of)) d(document)
+    ),
+    'jobs', (
+      select coalesce(jsonb_agg(d.document order by j.name) filter (where d.document is not null), '[]')
+      from nightshift.jobs j
+      cross join lateral (select nightshift.describe_duration(j.name, as_of)) d(document)
+    )
+  );
+end;
+$$;
+
+comment on function nightshift.describe_trends is
+  'How the database, its 10 largest tables (or only_table) and the jobs have developed: {asOf, since, database: {growth, forecast, daily}, tables: [{table, growth, rowsLeftSince, daily}], jobs: [see describe_duration]}. daily: arrays of one length, one entry for each of the last 120 days with a figure: days and the highest figures of each. growth: see describe_growth; forecast: see forecast_full. Errors: NS404 for a table that nothing was noted of.';
+
+-- supabase/schema/trends/forecast_full.sql
+
+create or replace function nightshift.forecast_full(as_of timestamptz)
+returns table (
+  state text, limit_bytes bigint, limit_kind text, used_bytes bigint, wal_bytes bigint, used_percent numeric,
+  points integer, earliest_days integer, latest_days integer
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  growth record;
+  bytes bigint;
+  days_7 double precision;
+  days_28 double precision;
+begin
+  select s.size_limit_bytes, s.size_limit_kind into limit_bytes, limit_kind from nightshift.settings s;
+  select p.bytes into bytes
+  from nightshift.trend_points p
+  where p.kind = 'database' and p.subject = '' and p.at <= as_of and p.bytes is not null
+  order by p.at desc
+  limit 1;
+  select g.* into growth from nightshift.growth_of('database', '', as_of) g;
+  points := growth.points;
+  if limit_kind = 'disk' then
+    wal_bytes := nightshift.wal_bytes();
+  end if;
+  used_bytes := bytes + coalesce(wal_bytes, 0);
+  used_percent := round(100.0 * used_bytes / limit_bytes, 1);
+  -- What takes more than a year is not foreseen by a month.
+  days_7 := case when growth.bytes_per_day_7 > 0 then (limit_bytes - used_bytes) / growth.bytes_per_day_7 end;
+  days_28 := case when growth.bytes_per_day_28 > 0 then (limit_bytes - used_bytes) / growth.bytes_per_day_28 end;
+  days_7 := case when days_7 <= 365 then days_7 end;
+  days_28 := case when days_28 <= 365 then days_28 end;
+  state := case
+    when limit_bytes is null then 'no limit'
+    when used_bytes is null then 'no history'
+    when used_percent >= 100 then 'full'
+    when used_percent < 60 then 'room'
+    when points < 14 then 'no history'
+    when days_7 is null and days_28 is null then 'not growing'
+    else 'growing'
+  end;
+  if state = 'full' then
+    earliest_days := 0;
+    latest_days := 0;
+  elsif state = 'growing' then
+    earliest_days := floor(least(days_7, days_28));
+    latest_days := floor(case
+      when growth.bytes_per_day_7 is null then days_28
+      when days_7 is not null and days_28 is not null then greatest(days_7, days_28)
+    end);
+  end if;
+  return next;
+end;
+$$;
+
+comment on function nightshift.forecast_full is
+  'When the database reaches settings.size_limit_bytes, if it goes on in a straight line, in one row. state: no limit, no history (fewer than 14 whole days), room (below 60%), not growing (or not within a year), growing, full. earliest_days to latest_days are what growth_of says of 7 and of 28 days; latest_days is null where one of them does not grow. Of a disk the write-ahead log takes its part: used_bytes is both.';
+
+-- supabase/schema/trends/growth_of.sql
+
+create or replace function nightshift.growth_of(kind text, subject text, as_of timestamptz)
+returns table (points integer, step_on date, step_bytes bigint, bytes_per_day_7 double precision, bytes_per_day_28 double precision)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  this_day constant date := (as_of at time zone 'UTC')::date;
+  -- The present day has not seen its highest figure.
+  days date[];
+  sizes double precision[];
+begin
+  select array_agg(p.day order by p.day), array_agg(p.bytes::double precision order by p.day) into days, sizes
+  from nightshift.daily_points(kind, subject, as_of, 29) p
+  where p.day < this_day and p.bytes is not null;
+  step_on := nightshift.last_step(days, sizes);
+  if step_on is not null then
+    step_bytes := sizes[array_position(days, step_on)] - sizes[array_position(days, step_on) - 1];
+    sizes := sizes[array_position(days, step_on):];
+    days := days[array_position(days, step_on):];
+  end if;
+  points := coalesce(cardinality(days), 0);
+  if points >= 14 then
+    bytes_per_day_28 := nightshift.theil_sen(days, sizes);
+    select nightshift.theil_sen(array_agg(p.day), array_agg(p.size)) into bytes_per_day_7
+    from unnest(days, sizes) p(day, size)
+    where p.day >= this_day - 7
+    having count(*) >= 4;
+  end if;
+  return next;
+end;
+$$;
+
+comment on function nightshift.growth_of is
+  'How a database or table grows, by the highest size of each of the 28 days before the present one: in bytes a day over the last 28 and the last 7 of them (theil_sen), after the last step (last_step) if there was one in that time. points: how many days that is; with fewer than 14 nothing is said. Its answer is one row.';
+
+-- supabase/schema/trends/last_step.sql
+
+create or replace function nightshift.last_step(days date[], sizes double precision[])
+returns date
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  with point as (
+    select p.day, p.size, p.place,
+      lag(p.size) over w as size_before,
+      (p.size - lag(p.size) over w) / (p.day - lag(p.day) over w) as rate
+    from unnest(last_step.days, last_step.sizes) with ordinality p(day, size, place)
+    window w as (order by p.day)
+  ),
+  usual as (
+    select percentile_cont(0.5) within group (order by p.rate) as rate from point p
+  ),
+  noise as (
+    select percentile_cont(0.5) within group (order by abs(p.rate - u.rate)) as rate from point p, usual u
+  )
+  select max(p.day)
+  from point p
+  cross join usual u
+  cross join noise n
+  -- A week on either side: a day that stands out is over the day after, and what a weekly purge frees comes back.
+  cross join lateral (
+    select percentile_cont(0.5) within group (order by q.size) filter (where q.place < p.place) as before,
+      percentile_cont(0.5) within group (order by q.size) filter (where q.place >= p.place) as after,
+      count(*) filter (where q.place < p.place) as points_before,
+      count(*) filter (where q.place >= p.place) as points_after
+    from point q
+    where q.place >= p.place - 7 and q.place < p.place + 7
+  ) level
+  where abs(p.rate - u.rate) > 5 * n.rate
+    and abs(p.size - p.size_before) > 0.05 * p.size_before
+    and abs(level.after - level.before) > abs(p.size - p.size_before) / 2
+    and least(level.points_before, level.points_after) >= 3;
+$$;
+
+comment on function nightshift.last_step is
+  'The last day on which a series went to another level and stayed there for three days and more: by more than 5% and 5 times its usual deviation in a day (MAD), and not back since. Null when there is none.';
+
+-- supabase/schema/trends/note_durations.sql
+
+create or replace function nightshift.note_durations(since timestamptz)
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into nightshift.trend_points as p (kind, subject, at, duration_ms)
+  select 'job', r.job, date_trunc('hour', r.finished_at, 'UTC'), max(extract(epoch from r.finished_at - r.started_at) * 1000)
+  from nightshift.runs r
+  where r.finished_at >= note_durations.since and r.status in ('succeeded', 'partial')
+    and not r.dry_run and not r.input ? 'only' and not r.input @> '{"quick": true}'
+  group by 2, 3
+  on conflict (kind, subject, at) do update set duration_ms = greatest(p.duration_ms, excluded.duration_ms);
+$$;
+
+comment on function nightshift.note_durations is
+  'Notes for each job and hour how long its longest whole run took that ended since then: not dry, not of a few subjects, not a quick health check.';
+
+-- supabase/schema/trends/note_tables.sql
+
+-- Locks: at run time ACCESS SHARE on each table and its indexes, one after the other, while their files are asked for their size.
+
+create or replace function nightshift.note_tables(this_hour timestamptz)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms'
+as $$
+declare
+  -- The checks behind it have the same statement.
+  stop_at constant timestamptz := clock_timestamp() + interval '1 second';
+  rows_left constant jsonb := (
+    select coalesce(jsonb_object_agg(s.relation, s.step -> 'rowsLeft'), '{}')
+    from nightshift.purge_steps(clock_timestamp(), false, 10) s
+    where s.place = 1
+  );
+  chosen record;
+begin
+  for chosen in select t.relation, t.leaves from nightshift.tables_of_trends() t loop
+    exit when clock_timestamp() > stop_at;
+    begin
+      insert into nightshift.trend_points (kind, subject, at, bytes, live_rows, dead_rows, rows_left)
+      select 'table', chosen.relation::text, this_hour,
+        sum(pg_total_relation_size(c.oid)),
+        -- One that was never analyzed has -1, and a partitioned table counts its partitions once more.
+        sum(c.reltuples) filter (where c.relkind <> 'p' and c.reltuples >= 0),
+        sum(pg_stat_get_dead_tuples(c.oid)),
+        (rows_left ->> chosen.relation::text)::bigint
+      from pg_catalog.pg_class c
+      where c.oid = any(chosen.leaves)
+      having count(*) > 0
+      on conflict do nothing;
+    exception
+      -- Whoever has it locked is rebuilding it, and the next hour sees what became of it.
+      when lock_not_available then
+        null;
+    end;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.note_tables is
+  'Notes size, rows and dead rows of the tables of tables_of_trends for an hour, for at most about a second; what is locked, or is behind that second, is left out until the next hour. Rows are never counted.';
+
+-- supabase/schema/trends/note_trends.sql
+
+-- The history of sizes, rows, connections and durations, and what follows from it.
+-- Why: one look says how things are; only many say since when, and for how much longer it can go on.
+-- The health check notes them, since it looks all day long: the highest figures of a day are those from before its purge.
+
+create or replace function nightshift.note_trends(as_of timestamptz, database_bytes bigint)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  this_hour constant timestamptz := date_trunc('hour', as_of, 'UTC');
+  last_hour constant timestamptz := (
+    select max(p.at) from nightshift.trend_points p where p.kind = 'database' and p.subject = '' and p.at <= this_hour
+  );
+begin
+  insert into nightshift.trend_points as p (kind, subject, at, bytes, connections, newest_oid)
+  select 'database', '', this_hour, database_bytes, sum(d.numbackends),
+    (select c.oid from pg_catalog.pg_class c order by c.oid desc limit 1)
+  from pg_catalog.pg_stat_database d
+  on conflict (kind, subject, at) do update set
+    bytes = greatest(p.bytes, excluded.bytes),
+    connections = greatest(p.connections, excluded.connections),
+    newest_oid = greatest(p.newest_oid, excluded.newest_oid);
+  if last_hour = this_hour then
+    return;
+  end if;
+  perform nightshift.note_tables(this_hour);
+  perform nightshift.note_durations(coalesce(last_hour, this_hour));
+  perform nightshift.trim_trends(as_of);
+end;
+$$;
+
+comment on function nightshift.note_trends is
+  'Adds what is true now to nightshift.trend_points: the size of the database and its connections in each call, tables and durations in the first call of an hour.';
+
+-- supabase/schema/trends/tables_of_trends.sql
+
+create or replace function nightshift.tables_of_trends()
+returns table (relation regclass, leaves oid[])
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with recursive tree(leaf, root) as (
+    select c.oid, c.oid
+    from pg_catalog.pg_class c
+    where c.relkind in ('r', 'p', 'm') and not c.relispartition and c.relpersistence <> 't'
+      and c.relnamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+    union all
+    select c.oid, t.root
+    from tree t
+    join pg_catalog.pg_inherits i on i.inhparent = t.leaf
+    join pg_catalog.pg_class c on c.oid = i.inhrelid
+    where c.relispartition
+  ),
+  declared(relation) as (
+    select p.relation::oid from nightshift.retention_policies p
+    union all
+    select p.parent::oid from nightshift.partition_policies p
+  ),
+  -- Pages as of the last vacuum or analyze are in the catalog; asking for the size would open every file.
+  whole as (
+    select t.root, array_agg(t.leaf) as leaves, sum(c.relpages + coalesce(l.relpages, 0)) as pages,
+      bool_or(t.leaf in (select d.relation from declared d)) as has_policy
+    from tree t
+    join pg_catalog.pg_class c on c.oid = t.leaf
+    left join pg_catalog.pg_class l on l.oid = c.reltoastrelid
+    group by t.root
+  ),
+  ranked as (
+    select w.*, row_number() over (order by w.pages desc, w.root) as place,
+      row_number() over (partition by w.has_policy order by w.pages desc, w.root) as place_among
+    from whole w
+  )
+  select r.root::regclass, r.leaves
+  from ranked r
+  where r.place <= 20 or (r.has_policy and r.place_among <= 80)
+  order by r.pages desc, r.root;
+$$;
+
+comment on function nightshift.tables_of_trends is
+  'The tables and materialized views whose history is kept, largest first: the 20 largest of the database, and the 80 largest that have a retention or partition policy. A partitioned table is one, with all its partitions as leaves.';
+
+-- supabase/schema/trends/theil_sen.sql
+
+create or replace function nightshift.theil_sen(days date[], sizes double precision[])
+returns double precision
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  with point as (
+    select p.day, p.size from unnest(theil_sen.days, theil_sen.sizes) p(day, size)
+  )
+  select percentile_cont(0.5) within group (order by (later.size - earlier.size) / (later.day - earlier.day))
+  from point earlier
+  join point later on later.day > earlier.day;
+$$;
+
+comment on function nightshift.theil_sen is
+  'The slope of a series by Theil and Sen, a day: the median of the slopes between any two of its points, which stays what it is while fewer than about 3 in 10 points are out of line. Null for fewer than two points.';
+
+-- supabase/schema/trends/trim_trends.sql
+
+create or replace function nightshift.trim_trends(as_of timestamptz)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  hours_from constant timestamptz := date_trunc('day', as_of, 'UTC') - interval '7 days';
+begin
+  insert into nightshift.trend_points as p
+    (kind, subject, at, bytes, live_rows, dead_rows, rows_left, connections, duration_ms, newest_oid)
+  select h.kind, h.subject, date_trunc('day', h.at, 'UTC'), max(h.bytes), max(h.live_rows), max(h.dead_rows),
+    max(h.rows_left), max(h.connections), max(h.duration_ms), max(h.newest_oid)
+  from nightshift.trend_points h
+  where h.at < hours_from and h.at <> date_trunc('day', h.at, 'UTC')
+  group by 1, 2, 3
+  on conflict (kind, subject, at) do update set
+    bytes = greatest(p.bytes, excluded.bytes),
+    live_rows = greatest(p.live_rows, excluded.live_rows),
+    dead_rows = greatest(p.dead_rows, excluded.dead_rows),
+    rows_left = greatest(p.rows_left, excluded.rows_left),
+    connections = greatest(p.connections, excluded.connections),
+    duration_ms = greatest(p.duration_ms, excluded.duration_ms),
+    newest_oid = greatest(p.newest_oid, excluded.newest_oid);
+  delete from nightshift.trend_points h
+  where (h.at < hours_from and h.at <> date_trunc('day', h.at, 'UTC'))
+    or h.at < as_of - (select s.trend_retention from nightshift.settings s);
+end;
+$$;
+
+comment on function nightshift.trim_trends is
+  'Makes one row of each day before the last 7, with the highest figures of its hours, and deletes what is older than settings.trend_retention.';
+
+-- supabase/schema/trends/wal_bytes.sql
+
+create or replace function nightshift.wal_bytes()
+returns bigint
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select sum(w.size) from pg_ls_waldir() w);
+exception
+  when insufficient_privilege then
+    return null;
+end;
+$$;
+
+comment on function nightshift.wal_bytes is
+  'Bytes of the write-ahead log on disk; null when the owner of this function may not list it (pg_monitor).';
+
 -- supabase/schema/vacuum/add_vacuum_policy.sql
 
 create or replace function nightshift.add_vacuum_policy(
@@ -21626,18 +22247,18 @@ declare
   -- Less is no growth, however small the database was.
   least_bytes constant numeric := 100 * 1024 * 1024;
   health_check nightshift.health_checks;
-  past nightshift.database_sizes;
+  past record;
   bytes numeric;
   days integer;
   least_percent numeric;
 begin
   select c.* into strict health_check from nightshift.health_checks c where c.name = 'database_growth';
-  select s.* into past
-  from nightshift.database_sizes s
+  select p.day, p.bytes into past
+  from nightshift.daily_points('database', '', as_of, 60) p
   -- From the growth of a day or two nothing follows for a week: it may be one import.
-  where s.measured_on <= this_day - 3
+  where p.day <= this_day - 3 and p.bytes is not null
   -- The newest that is at least a week old, or else the oldest: either way the one next to a week.
-  order by s.measured_on > this_day - 7, abs(this_day - s.measured_on - 7)
+  order by p.day > this_day - 7, abs(this_day - p.day - 7)
   limit 1;
   if not found then
     return query select
@@ -21646,14 +22267,14 @@ begin
     return;
   end if;
 
-  select s.bytes into bytes from nightshift.database_sizes s where s.measured_on = this_day;
+  select p.bytes into bytes from nightshift.daily_points('database', '', as_of, 1) p;
   bytes := coalesce(bytes, pg_database_size(current_database()));
-  days := this_day - past.measured_on;
+  days := this_day - past.day;
   least_percent := round(least_bytes / past.bytes * 100 * 7 / days, 1);
   return query select
     format('database %I', current_database()),
     round((bytes - past.bytes) / past.bytes * 100 * 7 / days, 1),
-    format('from %s on %s to %s', pg_size_pretty(past.bytes), past.measured_on, pg_size_pretty(bytes))
+    format('from %s on %s to %s', pg_size_pretty(past.bytes), past.day, pg_size_pretty(bytes))
       || case when days <> 7 then format('; in %s days, extrapolated to 7', days) else '' end,
     'select oid::regclass, pg_size_pretty(pg_total_relation_size(oid)) from pg_class '
       || 'where relkind in (''r'', ''m'') order by relpages desc limit 20;',
@@ -21662,7 +22283,7 @@ end;
 $$;
 
 comment on function nightshift.health_database_growth is
-  'Growth of this database in 7 days in percent, from nightshift.database_sizes; thresholds are never below what is 100 MB. Null until it has been noted for three days. See nightshift.health_checks.';
+  'Growth of this database in 7 days in percent, by the highest size of each day; thresholds are never below what is 100 MB. Null until it has been noted for three days. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'database_growth',
@@ -21675,7 +22296,7 @@ select nightshift.declare_health_check(
 -- supabase/schema/health/checks/database_size.sql
 
 -- Health check database_size: how large this database is.
--- Why: on a full disk it takes no more writes; only you know how large the disk is.
+-- Why: on a full disk it takes no more writes; only you know how large the disk is (nightshift.settings).
 -- Locks: none; it asks the file system for every file of the database, about 2 ms for each 1,000.
 
 create or replace function nightshift.health_database_size(as_of timestamptz)
@@ -21692,20 +22313,91 @@ begin
     pg_size_pretty(size.bytes),
     'select oid::regclass, pg_size_pretty(pg_total_relation_size(oid)) from pg_class '
       || 'where relkind in (''r'', ''m'') order by relpages desc limit 20;',
-    null::numeric, null::numeric, null::numeric, null::text
-  from (select pg_database_size(current_database()) as bytes) size;
+    null::numeric, 0.8 * s.size_limit_bytes, 0.9 * s.size_limit_bytes, null::text
+  from (select pg_database_size(current_database()) as bytes) size
+  cross join nightshift.settings s;
 end;
 $$;
 
 comment on function nightshift.health_database_size is
-  'Bytes of this database. It has no thresholds until you set them to 80 and 90 percent of your disk; of one of 8 GB: select nightshift.set_health_threshold(''database_size'', warning => 6400000000, critical => 7200000000). See nightshift.health_checks.';
+  'Bytes of this database. Its thresholds are 80 and 90 percent of settings.size_limit_bytes; without that it has none. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'database_size',
   title => 'Size of the database',
-  healthy => 'It has not reached any size that you have set with set_health_threshold.',
-  why => 'A full disk makes the database read-only; set warning and critical to 80 and 90 percent of yours, for 8 GB: select nightshift.set_health_threshold(''database_size'', warning => 6400000000, critical => 7200000000).',
+  healthy => 'It is well below the limit in nightshift.settings, if there is one.',
+  why => 'A full disk makes the database read-only. For one of 8 GB: update nightshift.settings set size_limit_bytes = 8000000000, size_limit_kind = ''disk'';',
   unit => 'bytes'
+);
+
+-- supabase/schema/health/checks/days_until_full.sql
+
+-- Health check days_until_full: when the database reaches its limit, if it goes on as in the last weeks.
+-- Why: a threshold says that it is late; a date says how much time there is to do something.
+
+create or replace function nightshift.health_days_until_full(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  this_day constant date := (as_of at time zone 'UTC')::date;
+  forecast record;
+  growing text;
+begin
+  select f.* into forecast from nightshift.forecast_full(as_of) f;
+  if forecast.state in ('growing', 'full') then
+    select string_agg(format('%s by %s', g.subject, pg_size_pretty(g.growth)), ', ' order by g.growth desc)
+    into growing
+    from (
+      select p.subject,
+        max(p.bytes) filter (where p.at >= this_day::timestamp at time zone 'UTC' - interval '1 day')
+          - max(p.bytes) filter (where p.at < this_day::timestamp at time zone 'UTC' - interval '7 days') as growth
+      from nightshift.trend_points p
+      where p.kind = 'table' and p.at <= as_of and p.at >= this_day::timestamp at time zone 'UTC' - interval '8 days'
+      group by p.subject
+      order by growth desc nulls last
+      limit 3
+    ) g
+    where g.growth > 0;
+  end if;
+  return query select
+    format('database %I', current_database()),
+    forecast.latest_days::numeric,
+    case forecast.state
+      when 'no limit' then 'Not known: nightshift.settings has no size_limit_bytes'
+      when 'no history' then format('Not known yet: the sizes of %s whole days are noted of the last 28, after the last step, and it takes 14',
+        forecast.points)
+      else format('%s of %s (%s), %s%%; %s', pg_size_pretty(forecast.used_bytes), pg_size_pretty(forecast.limit_bytes),
+        case forecast.limit_kind when 'disk' then 'of the disk' when 'plan' then 'of the plan' else 'for the database' end,
+        forecast.used_percent,
+        case forecast.state
+          when 'room' then 'nothing is foretold below 60%'
+          when 'not growing' then 'it has not grown lately, or would need more than a year'
+          when 'full' then 'there is no room left'
+          else format('in a straight line there is room for %s',
+            case when forecast.latest_days is null
+                then format('%s days by one of the last 7 and the last 28 days, and for more than a year by the other', forecast.earliest_days)
+              when forecast.latest_days = forecast.earliest_days then format('%s days', forecast.latest_days)
+              else format('%s to %s days', forecast.earliest_days, forecast.latest_days) end)
+        end) || coalesce('; grown most in a week: ' || growing, '')
+    end,
+    'select oid::regclass, pg_size_pretty(pg_total_relation_size(oid)) from pg_class '
+      || 'where relkind in (''r'', ''m'') order by relpages desc limit 20;',
+    null::numeric, null::numeric, null::numeric, null::text;
+end;
+$$;
+
+comment on function nightshift.health_days_until_full is
+  'Days until the database reaches settings.size_limit_bytes in a straight line, the later of what the last 7 and the last 28 days say: null while that is not known, or not foretold (see forecast_full). See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'days_until_full',
+  title => 'Days until the database is full',
+  healthy => 'There is room for weeks, or no limit in nightshift.settings to go by.',
+  why => 'At its limit the database becomes read-only, and a purge can free nothing any more: it has to run before.',
+  unit => 'days', worse => 'lower', info => 30, warning => 14, critical => 3
 );
 
 -- supabase/schema/health/checks/dead_tuples.sql
@@ -23768,11 +24460,13 @@ as $$
   ),
   -- Numbers of objects ascend: what is above the highest of a day was made since.
   known(newest_oid) as (
-    select s.newest_oid
-    from nightshift.database_sizes s, observed o
-    where s.newest_oid is not null
-    order by s.measured_on > (health_unused_indexes.as_of at time zone 'UTC')::date - o.days,
-      abs(s.measured_on - (health_unused_indexes.as_of at time zone 'UTC')::date + o.days)
+    select p.newest_oid
+    from nightshift.trend_points p, observed o
+    cross join lateral (
+      select (p.at at time zone 'UTC')::date - (health_unused_indexes.as_of at time zone 'UTC')::date + o.days
+    ) d(later)
+    where p.kind = 'database' and p.subject = '' and p.newest_oid is not null
+    order by d.later > 0, abs(d.later), p.at desc
     limit 1
   )
   select
@@ -23951,11 +24645,11 @@ select nightshift.declare_job('table-vacuum');
 revoke all on schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
-  nightshift.database_sizes, nightshift.default_exclusions, nightshift.deletion_events, nightshift.deletion_events_default, nightshift.health_checks, nightshift.health_thresholds, nightshift.home, nightshift.jobs,
+  nightshift.default_exclusions, nightshift.deletion_events, nightshift.deletion_events_default, nightshift.health_checks, nightshift.health_thresholds, nightshift.home, nightshift.jobs,
   nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
   nightshift.purge_pending, nightshift.purge_released,
   nightshift.refresh_policies, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
-  nightshift.runs, nightshift.schedules, nightshift.settings, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.vacuum_policies, nightshift.view_refreshes
+  nightshift.runs, nightshift.schedules, nightshift.settings, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.trend_points, nightshift.vacuum_policies, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on sequence
   nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.retired_partitions_id_seq,
@@ -23975,7 +24669,7 @@ grant usage on schema nightshift to service_role, nightshift_runner;
 -- Jobs, and how they and the database are. The holder of a runner's token can do nothing that tonight's run would not do.
 grant execute on function
   nightshift.begin_detach, nightshift.begin_run, nightshift.begin_vacuum, nightshift.cancel_run, nightshift.check_health, nightshift.consume_wake, nightshift.create_partitions,
-  nightshift.describe_installation, nightshift.describe_jobs, nightshift.drop_retired_partitions,
+  nightshift.describe_installation, nightshift.describe_jobs, nightshift.describe_trends, nightshift.drop_retired_partitions,
   nightshift.exclude_from_default, nightshift.find_run, nightshift.finish_detach, nightshift.finish_run,
   nightshift.finish_vacuum, nightshift.get_health, nightshift.get_run,
   nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
@@ -24025,7 +24719,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '294df23bf60d19e4afc5c44f36a6ce217f268b81a8544c8a3d762c7a5062b301', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '14752f0a06bc7237b73bbc1b368a7600f9756795689aa001446159cb701e1cd9', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
   alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,
@@ -24038,82 +24732,84 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   comparison_operator, composite_types, condition_in_sql, constant_default, consume_wake, copy_after_attach,
   copy_grants, copy_settings, count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows,
   counted, counted_until, covering_policy, create_by_state, create_missing_partitions, create_partition,
-  create_partitions, cron_jobs, database_sizes, ddl_step, dead_rows, declare_cascades, declare_health_check,
-  declare_job, declare_keys, declared_since, default_exclusions, default_schedules, delete_by_halves, delete_closure,
-  delete_rows, delete_slice, deleted_parent, deleted_since, deleted_so_far, deletion_actor, deletion_events,
+  create_partitions, cron_jobs, daily_points, ddl_step, dead_rows, declare_cascades, declare_health_check, declare_job,
+  declare_keys, declared_since, default_exclusions, default_schedules, delete_by_halves, delete_closure, delete_rows,
+  delete_slice, deleted_parent, deleted_since, deleted_so_far, deletion_actor, deletion_events,
   deletion_events_default, deletion_hash, deletion_operation, deletion_stats, deletions_since, describe_busy,
-  describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers, describe_failure,
-  describe_health_check, describe_holders, describe_holding_keys, describe_installation, describe_jobs,
-  describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
-  describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_step,
-  describe_vacuum_policy, describe_vacuum_state, describe_view, disable_soft_delete, drop_exclusion,
-  drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition, duplicates_query, edges_to_children,
-  edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_rows, exclude_from_default, exclusion_of,
-  explain_attach_failure, extend_lease, extension_function, fates_of, fences, find_covered_rows, find_due_among,
-  find_key, find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
-  find_released_rows, find_rows, find_run, find_stranger, find_vacuum_policy, find_view, finish_detach, finish_run,
-  finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released,
-  follow_rename, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, forget_starts,
-  free_partition_name, freeze_limit, get_health, get_run, gone_of, grant_of_refresh, guard_child, guard_insert,
-  guard_steps, hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions,
-  health_cache_hit, health_checks, health_connections, health_database_growth, health_database_size,
-  health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores,
-  health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
-  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
-  health_jobs_partial, health_late_schedules, health_ledger_size, health_level, health_long_transactions,
-  health_measure, health_nightshift_exposed, health_oversized_partitions, health_partition_horizon,
-  health_partitions_without_rls, health_paused, health_policies_broken, health_read_only, health_replication_lag,
-  health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views,
-  health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
-  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
-  hint_for_owner, history_names, history_secret, hold_cascades, hold_children, hold_parents, hold_partition_run,
-  hold_run, hold_table, home, http_answer, http_post, in_days, index_columns, index_definition, index_for_key,
-  indexed_as, inspect_soft_delete, interval_start, intervals_of, is_active_condition, is_forced, is_large,
-  is_of_realtime, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time,
-  key_collation, key_columns, key_in_words, key_of, keys_asked, keys_in_words, keys_to_parents, known_decisions,
-  last_health_levels, leaf_relations, left_alone, level_rank, list_deletion_events, list_partition_policies,
-  list_refresh_policies, list_retention_policies, list_runs, list_schedules, list_vacuum_policies, lock_for_change,
-  lock_for_creation, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs,
-  marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, may_vacuum,
-  measure_backlog, measure_children, measure_default_partition, measure_for_run, measure_leaves, measure_references,
-  measure_retention_backlog, measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members,
-  mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, next_slice,
-  note_answer, note_assessment, note_decisions, note_detaching, note_partitions, note_released, note_unchanged,
-  nothing_left, oldest_due, only_kept, only_needed, operation_time, other_owners, override_assignments,
-  own_due_condition, pages_of, partition_faults, partition_history, partition_key, partition_policies, partition_state,
-  partition_suffix, partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire,
-  partitions_wanted, partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete,
-  plan_partition_maintenance, plan_restore, plan_retention_purge, plan_table_vacuum, plan_view_refresh, policy_members,
-  policy_of_run, policy_of_view, preview_retention_purge, preview_retirement, preview_table_vacuum, purge_batch,
-  purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released, purge_slices,
-  purge_steps, purge_waits, purged_tables, put_active, put_off, raise_conflict, reach_rows, read_as_caller,
-  read_partitions, read_pressure, reasons_of, reattach_partition, record_batch, record_deletions,
-  record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
-  reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
-  refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables,
-  release_default, released_row, remember_held, remove_health_threshold, remove_partition_policy,
-  remove_refresh_policy, remove_retention_policy, remove_vacuum_policy, require_call, require_checked_keys,
-  require_few_due, require_health_checks, require_known_names, require_marker_index, require_no_rule,
-  require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership,
-  require_partition_policies, require_period, require_referencing_indexes, require_refresh_policies,
-  require_replica_identity, require_retention_policies, require_statistics, require_tables, require_trusted,
-  require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake,
-  resolve_references, restore, restore_keys, restore_operation, restore_since, restricting_keys, restricting_rows,
-  resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
-  retired_partitions, reveal_deletion_event, row_set, rows_of_operation, rows_since, run_by_hand, run_health_check,
-  runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules, seal_deletion_event, secure_partition,
-  secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold, set_webhook, sets_to_remember,
-  settings, settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
-  soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
-  soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation,
-  stay_released, subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_to_vacuum, take_pending,
-  time_of_number, trim_runs, trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unique_conflicts,
-  unique_steps, unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition,
-  use_secret, user_functions, users_of, usual_gap, usual_partition, vacuum_policies, vacuum_state, vacuum_statement,
-  vacuum_states, vacuuming_session, validate_default, view_of, view_reads, view_refreshes, view_state, views_below,
-  views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge,
-  watch, watch_vacuum, way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
-  why_not_sealed, without_replica_identity, work_due, xmin_holder
+  describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers, describe_duration,
+  describe_failure, describe_growth, describe_health_check, describe_holders, describe_holding_keys,
+  describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
+  describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
+  describe_run, describe_step, describe_table_trend, describe_trends, describe_vacuum_policy, describe_vacuum_state,
+  describe_view, disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker,
+  due_condition, duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, encrypt_deletion_events,
+  estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure, extend_lease, extension_function,
+  fates_of, fences, find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with,
+  find_refresh, find_refresh_policy, find_relation, find_released_rows, find_rows, find_run, find_stranger,
+  find_vacuum_policy, find_view, finish_detach, finish_run, finish_vacuum, fires_triggers, fix_of_leftovers,
+  fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_rename, follow_renames, follow_rows,
+  follow_tables, forced_names, forecast_full, forget_decisions, forget_starts, free_partition_name, freeze_limit,
+  get_health, get_run, gone_of, grant_of_refresh, growth_of, guard_child, guard_insert, guard_steps, hand_over,
+  has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
+  health_connections, health_database_growth, health_database_size, health_days_until_full, health_dead_tuples,
+  health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index,
+  health_hidden_partitions, health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes,
+  health_job_missed, health_jobs_failing, health_jobs_lost, health_jobs_partial, health_late_schedules,
+  health_ledger_size, health_level, health_long_transactions, health_measure, health_nightshift_exposed,
+  health_oversized_partitions, health_partition_horizon, health_partitions_without_rls, health_paused,
+  health_policies_broken, health_read_only, health_replication_lag, health_sequences, health_slow_statements,
+  health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds, health_transaction_id_age,
+  health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run, held_partition_policy,
+  held_row, hint_for_flag, hint_for_marker, hint_for_owner, history_names, history_secret, hold_cascades,
+  hold_children, hold_parents, hold_partition_run, hold_run, hold_table, home, http_answer, http_post, in_days,
+  index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start, intervals_of,
+  is_active_condition, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state, job_states,
+  jobs, join_condition, json_number, keep_time, key_collation, key_columns, key_in_words, key_of, keys_asked,
+  keys_in_words, keys_to_parents, known_decisions, last_health_levels, last_step, leaf_relations, left_alone,
+  level_rank, list_deletion_events, list_partition_policies, list_refresh_policies, list_retention_policies, list_runs,
+  list_schedules, list_vacuum_policies, lock_for_change, lock_for_creation, lock_holder, lock_in_turn, lock_rows,
+  lock_slice, mark_deletion, mark_due, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed,
+  may_go_unseen, may_refresh, may_vacuum, measure_backlog, measure_children, measure_default_partition,
+  measure_for_run, measure_leaves, measure_references, measure_retention_backlog, measure_retention_backlogs,
+  migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal, name_some, name_triggers,
+  next_leaf, next_part_of_index, next_seeds, next_slice, note_answer, note_assessment, note_decisions, note_detaching,
+  note_durations, note_partitions, note_released, note_tables, note_trends, note_unchanged, nothing_left, oldest_due,
+  only_kept, only_needed, operation_time, other_owners, override_assignments, own_due_condition, pages_of,
+  partition_faults, partition_history, partition_key, partition_policies, partition_state, partition_suffix,
+  partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
+  partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete, plan_partition_maintenance,
+  plan_restore, plan_retention_purge, plan_table_vacuum, plan_view_refresh, policy_members, policy_of_run,
+  policy_of_view, preview_retention_purge, preview_retirement, preview_table_vacuum, purge_batch, purge_counted,
+  purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps,
+  purge_waits, purged_tables, put_active, put_off, raise_conflict, reach_rows, read_as_caller, read_partitions,
+  read_pressure, reasons_of, reattach_partition, record_batch, record_deletions, record_failed_restores, record_purge,
+  record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join, reference_tree, references_condition,
+  referencing_keys, referred_tables, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view,
+  refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, release_default, released_row,
+  remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
+  remove_vacuum_policy, require_call, require_checked_keys, require_few_due, require_health_checks,
+  require_known_names, require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued,
+  require_one_policy, require_own_rows, require_ownership, require_partition_policies, require_period,
+  require_referencing_indexes, require_refresh_policies, require_replica_identity, require_retention_policies,
+  require_statistics, require_tables, require_trusted, require_trusted_keys, require_trusted_referrers,
+  require_unrestricted, require_wanted, require_within_brake, resolve_references, restore, restore_keys,
+  restore_operation, restore_since, restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies,
+  retention_warnings, retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set,
+  rows_of_operation, rows_since, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of,
+  schedule_with_cron, schedules, seal_deletion_event, secure_partition, secure_partitions, send_wakes, served_at,
+  set_cron_job, set_health_threshold, set_webhook, sets_to_remember, settings, settle_key, settle_owner, settle_users,
+  shows_only, soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies, soft_delete_rules,
+  soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view, soft_delete_views,
+  soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, stay_released, subtract_held,
+  subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends, tables_to_vacuum, take_pending, theil_sen,
+  time_of_number, trend_points, trim_runs, trim_trends, trim_view_refreshes, trusted_name, trusted_names,
+  trusted_operator, unique_conflicts, unique_steps, unmute_triggers, unpause, unreferenced_condition,
+  unschedule_with_cron, untrusted_in_condition, use_secret, user_functions, users_of, usual_gap, usual_partition,
+  vacuum_policies, vacuum_state, vacuum_statement, vacuum_states, vacuuming_session, validate_default, view_of,
+  view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs,
+  warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed,
+  why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due,
+  xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

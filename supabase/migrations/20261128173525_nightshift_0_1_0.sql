@@ -20715,7 +20715,7 @@ begin
     tables := array(
       select p.subject
       from nightshift.trend_points p
-      where p.kind = 'table' and p.at <= as_of and p.at > as_of - interval '1 day'
+      where p.kind = 'table' and p.at <= as_of and p.at >= date_trunc('day', as_of, 'UTC') - interval '1 day'
       group by p.subject
       order by max(p.bytes) desc, p.subject
       limit 10
@@ -21087,7 +21087,8 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  hours_from constant timestamptz := date_trunc('day', as_of, 'UTC') - interval '7 days';
+  this_day constant timestamptz := date_trunc('day', as_of, 'UTC');
+  hours_from constant timestamptz := this_day - interval '7 days';
 begin
   insert into nightshift.trend_points as p
     (kind, subject, at, bytes, live_rows, dead_rows, rows_left, connections, duration_ms, newest_oid)
@@ -21106,7 +21107,7 @@ begin
     newest_oid = greatest(p.newest_oid, excluded.newest_oid);
   delete from nightshift.trend_points h
   where (h.at < hours_from and h.at <> date_trunc('day', h.at, 'UTC'))
-    or h.at < as_of - (select s.trend_retention from nightshift.settings s);
+    or h.at < this_day - (select s.trend_retention from nightshift.settings s);
 end;
 $$;
 
@@ -24719,7 +24720,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '14752f0a06bc7237b73bbc1b368a7600f9756795689aa001446159cb701e1cd9', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '08bf78eacbc14168ef55e00286032ee9055404e9d65ac038fe2d1fcdab71f301', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
   alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,

@@ -13,7 +13,7 @@ begin
     tables := array(
       select p.subject
       from nightshift.trend_points p
-      where p.kind = 'table' and p.at <= as_of and p.at > as_of - interval '1 day'
+      where p.kind = 'table' and p.at <= as_of and p.at >= date_trunc('day', as_of, 'UTC') - interval '1 day'
       group by p.subject
       order by max(p.bytes) desc, p.subject
       limit 10

@@ -4,7 +4,8 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  hours_from constant timestamptz := date_trunc('day', as_of, 'UTC') - interval '7 days';
+  this_day constant timestamptz := date_trunc('day', as_of, 'UTC');
+  hours_from constant timestamptz := this_day - interval '7 days';
 begin
   insert into nightshift.trend_points as p
     (kind, subject, at, bytes, live_rows, dead_rows, rows_left, connections, duration_ms, newest_oid)
@@ -23,7 +24,7 @@ begin
     newest_oid = greatest(p.newest_oid, excluded.newest_oid);
   delete from nightshift.trend_points h
   where (h.at < hours_from and h.at <> date_trunc('day', h.at, 'UTC'))
-    or h.at < as_of - (select s.trend_retention from nightshift.settings s);
+    or h.at < this_day - (select s.trend_retention from nightshift.settings s);
 end;
 $$;
 

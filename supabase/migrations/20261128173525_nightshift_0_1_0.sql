@@ -20587,10 +20587,12 @@ comment on function nightshift.why_not_sealed is
 
 create or replace function nightshift.daily_points(kind text, subject text, as_of timestamptz, days integer)
 returns table (day date, bytes bigint, live_rows bigint, dead_rows bigint, rows_left bigint, connections integer, duration_ms bigint)
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select (p.at at time zone 'UTC')::date, max(p.bytes), max(p.live_rows), max(p.dead_rows), max(p.rows_left),
     max(p.connections), max(p.duration_ms)
   from nightshift.trend_points p
@@ -20598,6 +20600,7 @@ as $$
     and p.at >= date_trunc('day', daily_points.as_of, 'UTC') - make_interval(days => daily_points.days - 1)
   group by 1
   order by 1;
+end;
 $$;
 
 comment on function nightshift.daily_points is
@@ -20607,37 +20610,41 @@ comment on function nightshift.daily_points is
 
 create or replace function nightshift.describe_duration(job text, as_of timestamptz)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  with point as (
-    select p.day, p.duration_ms from nightshift.daily_points('job', describe_duration.job, describe_duration.as_of, 120) p
-    where p.duration_ms is not null
-  ),
-  newest as (
-    select p.day, p.duration_ms from point p order by p.day desc limit 1
-  ),
-  usual as (
-    select percentile_cont(0.5) within group (order by p.duration_ms) as ms
-    from point p, newest n
-    where p.day < n.day and p.day >= n.day - 28
-  )
-  select jsonb_build_object(
-    'job', describe_duration.job,
-    'lastMs', n.duration_ms,
-    'usualMs', round(u.ms),
-    'slowerSince', (
-      select min(p.day) from point p
-      where p.day > coalesce((select max(q.day) from point q where q.duration_ms <= 2 * u.ms), '-infinity') and u.ms is not null
+begin
+  return (
+    with point as (
+      select p.day, p.duration_ms from nightshift.daily_points('job', describe_duration.job, describe_duration.as_of, 120) p
+      where p.duration_ms is not null
     ),
-    'daily', (
-      select jsonb_build_object('days', jsonb_agg(p.day order by p.day), 'durationMs', jsonb_agg(p.duration_ms order by p.day))
-      from point p
+    newest as (
+      select p.day, p.duration_ms from point p order by p.day desc limit 1
+    ),
+    usual as (
+      select percentile_cont(0.5) within group (order by p.duration_ms) as ms
+      from point p, newest n
+      where p.day < n.day and p.day >= n.day - 28
     )
-  )
-  from newest n
-  cross join usual u;
+    select jsonb_build_object(
+      'job', describe_duration.job,
+      'lastMs', n.duration_ms,
+      'usualMs', round(u.ms),
+      'slowerSince', (
+        select min(p.day) from point p
+        where p.day > coalesce((select max(q.day) from point q where q.duration_ms <= 2 * u.ms), '-infinity') and u.ms is not null
+      ),
+      'daily', (
+        select jsonb_build_object('days', jsonb_agg(p.day order by p.day), 'durationMs', jsonb_agg(p.duration_ms order by p.day))
+        from point p
+      )
+    )
+    from newest n
+    cross join usual u
+  );
+end;
 $$;
 
 comment on function nightshift.describe_duration is
@@ -20647,18 +20654,22 @@ comment on function nightshift.describe_duration is
 
 create or replace function nightshift.describe_growth(kind text, subject text, as_of timestamptz)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_build_object(
-    'points', g.points,
-    'stepOn', g.step_on,
-    'stepBytes', g.step_bytes,
-    'bytesPerDay7', round(g.bytes_per_day_7),
-    'bytesPerDay28', round(g.bytes_per_day_28)
-  )
-  from nightshift.growth_of(describe_growth.kind, describe_growth.subject, describe_growth.as_of) g;
+begin
+  return (
+    select jsonb_build_object(
+      'points', g.points,
+      'stepOn', g.step_on,
+      'stepBytes', g.step_bytes,
+      'bytesPerDay7', round(g.bytes_per_day_7),
+      'bytesPerDay28', round(g.bytes_per_day_28)
+    )
+    from nightshift.growth_of(describe_growth.kind, describe_growth.subject, describe_growth.as_of) g
+  );
+end;
 $$;
 
 comment on function nightshift.describe_growth is
@@ -20668,31 +20679,35 @@ comment on function nightshift.describe_growth is
 
 create or replace function nightshift.describe_table_trend(subject text, as_of timestamptz)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  with point as (
-    select p.* from nightshift.daily_points('table', describe_table_trend.subject, describe_table_trend.as_of, 120) p
-  )
-  select jsonb_build_object(
-    'table', describe_table_trend.subject,
-    'growth', nightshift.describe_growth('table', describe_table_trend.subject, describe_table_trend.as_of),
-    'rowsLeftSince', (
-      select min(p.day) from point p
-      where p.rows_left > 0
-        and p.day > coalesce((select max(q.day) from point q where q.rows_left = 0), '-infinity')
-    ),
-    'daily', jsonb_build_object(
-      'days', jsonb_agg(p.day order by p.day),
-      'bytes', jsonb_agg(p.bytes order by p.day),
-      'liveRows', jsonb_agg(p.live_rows order by p.day),
-      'deadRows', jsonb_agg(p.dead_rows order by p.day),
-      'rowsLeft', jsonb_agg(p.rows_left order by p.day)
+begin
+  return (
+    with point as (
+      select p.* from nightshift.daily_points('table', describe_table_trend.subject, describe_table_trend.as_of, 120) p
     )
-  )
-  from point p
-  having count(*) > 0;
+    select jsonb_build_object(
+      'table', describe_table_trend.subject,
+      'growth', nightshift.describe_growth('table', describe_table_trend.subject, describe_table_trend.as_of),
+      'rowsLeftSince', (
+        select min(p.day) from point p
+        where p.rows_left > 0
+          and p.day > coalesce((select max(q.day) from point q where q.rows_left = 0), '-infinity')
+      ),
+      'daily', jsonb_build_object(
+        'days', jsonb_agg(p.day order by p.day),
+        'bytes', jsonb_agg(p.bytes order by p.day),
+        'liveRows', jsonb_agg(p.live_rows order by p.day),
+        'deadRows', jsonb_agg(p.dead_rows order by p.day),
+        'rowsLeft', jsonb_agg(p.rows_left order by p.day)
+      )
+    )
+    from point p
+    having count(*) > 0
+  );
+end;
 $$;
 
 comment on function nightshift.describe_table_trend is
@@ -20709,13 +20724,14 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
 declare
+  yesterday constant timestamptz := date_trunc('day', as_of, 'UTC') - interval '1 day';
   tables text[];
 begin
   if only_table is null then
     tables := array(
       select p.subject
       from nightshift.trend_points p
-      where p.kind = 'table' and p.at <= as_of and p.at >= date_trunc('day', as_of, 'UTC') - interval '1 day'
+      where p.kind = 'table' and p.at <= as_of and p.at >= yesterday
       group by p.subject
       order by max(p.bytes) desc, p.subject
       limit 10
@@ -20871,40 +20887,44 @@ comment on function nightshift.growth_of is
 
 create or replace function nightshift.last_step(days date[], sizes double precision[])
 returns date
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  with point as (
-    select p.day, p.size, p.place,
-      lag(p.size) over w as size_before,
-      (p.size - lag(p.size) over w) / (p.day - lag(p.day) over w) as rate
-    from unnest(last_step.days, last_step.sizes) with ordinality p(day, size, place)
-    window w as (order by p.day)
-  ),
-  usual as (
-    select percentile_cont(0.5) within group (order by p.rate) as rate from point p
-  ),
-  noise as (
-    select percentile_cont(0.5) within group (order by abs(p.rate - u.rate)) as rate from point p, usual u
-  )
-  select max(p.day)
-  from point p
-  cross join usual u
-  cross join noise n
-  -- A week on either side: a day that stands out is over the day after, and what a weekly purge frees comes back.
-  cross join lateral (
-    select percentile_cont(0.5) within group (order by q.size) filter (where q.place < p.place) as before,
-      percentile_cont(0.5) within group (order by q.size) filter (where q.place >= p.place) as after,
-      count(*) filter (where q.place < p.place) as points_before,
-      count(*) filter (where q.place >= p.place) as points_after
-    from point q
-    where q.place >= p.place - 7 and q.place < p.place + 7
-  ) level
-  where abs(p.rate - u.rate) > 5 * n.rate
-    and abs(p.size - p.size_before) > 0.05 * p.size_before
-    and abs(level.after - level.before) > abs(p.size - p.size_before) / 2
-    and least(level.points_before, level.points_after) >= 3;
+begin
+  return (
+    with point as (
+      select p.day, p.size, p.place,
+        lag(p.size) over w as size_before,
+        (p.size - lag(p.size) over w) / (p.day - lag(p.day) over w) as rate
+      from unnest(last_step.days, last_step.sizes) with ordinality p(day, size, place)
+      window w as (order by p.day)
+    ),
+    usual as (
+      select percentile_cont(0.5) within group (order by p.rate) as rate from point p
+    ),
+    noise as (
+      select percentile_cont(0.5) within group (order by abs(p.rate - u.rate)) as rate from point p, usual u
+    )
+    select max(p.day)
+    from point p
+    cross join usual u
+    cross join noise n
+    -- A week on either side: a day that stands out is over the day after, and what a weekly purge frees comes back.
+    cross join lateral (
+      select percentile_cont(0.5) within group (order by q.size) filter (where q.place < p.place) as before,
+        percentile_cont(0.5) within group (order by q.size) filter (where q.place >= p.place) as after,
+        count(*) filter (where q.place < p.place) as points_before,
+        count(*) filter (where q.place >= p.place) as points_after
+      from point q
+      where q.place >= p.place - 7 and q.place < p.place + 7
+    ) level
+    where abs(p.rate - u.rate) > 5 * n.rate
+      and abs(p.size - p.size_before) > 0.05 * p.size_before
+      and abs(level.after - level.before) > abs(p.size - p.size_before) / 2
+      and least(level.points_before, level.points_after) >= 3
+  );
+end;
 $$;
 
 comment on function nightshift.last_step is
@@ -21005,12 +21025,14 @@ begin
   end if;
   perform nightshift.note_tables(this_hour);
   perform nightshift.note_durations(coalesce(last_hour, this_hour));
-  perform nightshift.trim_trends(as_of);
+  if date_trunc('day', last_hour, 'UTC') < date_trunc('day', as_of, 'UTC') then
+    perform nightshift.trim_trends(as_of);
+  end if;
 end;
 $$;
 
 comment on function nightshift.note_trends is
-  'Adds what is true now to nightshift.trend_points: the size of the database and its connections in each call, tables and durations in the first call of an hour.';
+  'Adds what is true now to nightshift.trend_points: the size of the database and its connections in each call, tables and durations in the first call of an hour; in the first of a day it also trims.';
 
 -- supabase/schema/trends/tables_of_trends.sql
 
@@ -21062,18 +21084,24 @@ comment on function nightshift.tables_of_trends is
 
 -- supabase/schema/trends/theil_sen.sql
 
+-- plpgsql, as whatever is called for each table: an SQL function would be planned in each call.
+
 create or replace function nightshift.theil_sen(days date[], sizes double precision[])
 returns double precision
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  with point as (
-    select p.day, p.size from unnest(theil_sen.days, theil_sen.sizes) p(day, size)
-  )
-  select percentile_cont(0.5) within group (order by (later.size - earlier.size) / (later.day - earlier.day))
-  from point earlier
-  join point later on later.day > earlier.day;
+begin
+  return (
+    with point as (
+      select p.day, p.size from unnest(theil_sen.days, theil_sen.sizes) p(day, size)
+    )
+    select percentile_cont(0.5) within group (order by (later.size - earlier.size) / (later.day - earlier.day))
+    from point earlier
+    join point later on later.day > earlier.day
+  );
+end;
 $$;
 
 comment on function nightshift.theil_sen is
@@ -22343,7 +22371,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  this_day constant date := (as_of at time zone 'UTC')::date;
+  this_day constant timestamptz := date_trunc('day', as_of, 'UTC');
   forecast record;
   growing text;
 begin
@@ -22353,10 +22381,10 @@ begin
     into growing
     from (
       select p.subject,
-        max(p.bytes) filter (where p.at >= this_day::timestamp at time zone 'UTC' - interval '1 day')
-          - max(p.bytes) filter (where p.at < this_day::timestamp at time zone 'UTC' - interval '7 days') as growth
+        max(p.bytes) filter (where p.at >= this_day - interval '1 day')
+          - max(p.bytes) filter (where p.at < this_day - interval '7 days') as growth
       from nightshift.trend_points p
-      where p.kind = 'table' and p.at <= as_of and p.at >= this_day::timestamp at time zone 'UTC' - interval '8 days'
+      where p.kind = 'table' and p.at <= as_of and p.at >= this_day - interval '8 days'
       group by p.subject
       order by growth desc nulls last
       limit 3
@@ -24720,7 +24748,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '08bf78eacbc14168ef55e00286032ee9055404e9d65ac038fe2d1fcdab71f301', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'fcac705328591e43f287c6f804a254cd78fd77d9e6e376e8a81ef846d7dcb086', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
   alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,

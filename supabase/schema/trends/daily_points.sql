@@ -1,9 +1,11 @@
 create or replace function nightshift.daily_points(kind text, subject text, as_of timestamptz, days integer)
 returns table (day date, bytes bigint, live_rows bigint, dead_rows bigint, rows_left bigint, connections integer, duration_ms bigint)
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select (p.at at time zone 'UTC')::date, max(p.bytes), max(p.live_rows), max(p.dead_rows), max(p.rows_left),
     max(p.connections), max(p.duration_ms)
   from nightshift.trend_points p
@@ -11,6 +13,7 @@ as $$
     and p.at >= date_trunc('day', daily_points.as_of, 'UTC') - make_interval(days => daily_points.days - 1)
   group by 1
   order by 1;
+end;
 $$;
 
 comment on function nightshift.daily_points is

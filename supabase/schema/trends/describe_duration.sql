@@ -1,36 +1,40 @@
 create or replace function nightshift.describe_duration(job text, as_of timestamptz)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  with point as (
-    select p.day, p.duration_ms from nightshift.daily_points('job', describe_duration.job, describe_duration.as_of, 120) p
-    where p.duration_ms is not null
-  ),
-  newest as (
-    select p.day, p.duration_ms from point p order by p.day desc limit 1
-  ),
-  usual as (
-    select percentile_cont(0.5) within group (order by p.duration_ms) as ms
-    from point p, newest n
-    where p.day < n.day and p.day >= n.day - 28
-  )
-  select jsonb_build_object(
-    'job', describe_duration.job,
-    'lastMs', n.duration_ms,
-    'usualMs', round(u.ms),
-    'slowerSince', (
-      select min(p.day) from point p
-      where p.day > coalesce((select max(q.day) from point q where q.duration_ms <= 2 * u.ms), '-infinity') and u.ms is not null
+begin
+  return (
+    with point as (
+      select p.day, p.duration_ms from nightshift.daily_points('job', describe_duration.job, describe_duration.as_of, 120) p
+      where p.duration_ms is not null
     ),
-    'daily', (
-      select jsonb_build_object('days', jsonb_agg(p.day order by p.day), 'durationMs', jsonb_agg(p.duration_ms order by p.day))
-      from point p
+    newest as (
+      select p.day, p.duration_ms from point p order by p.day desc limit 1
+    ),
+    usual as (
+      select percentile_cont(0.5) within group (order by p.duration_ms) as ms
+      from point p, newest n
+      where p.day < n.day and p.day >= n.day - 28
     )
-  )
-  from newest n
-  cross join usual u;
+    select jsonb_build_object(
+      'job', describe_duration.job,
+      'lastMs', n.duration_ms,
+      'usualMs', round(u.ms),
+      'slowerSince', (
+        select min(p.day) from point p
+        where p.day > coalesce((select max(q.day) from point q where q.duration_ms <= 2 * u.ms), '-infinity') and u.ms is not null
+      ),
+      'daily', (
+        select jsonb_build_object('days', jsonb_agg(p.day order by p.day), 'durationMs', jsonb_agg(p.duration_ms order by p.day))
+        from point p
+      )
+    )
+    from newest n
+    cross join usual u
+  );
+end;
 $$;
 
 comment on function nightshift.describe_duration is

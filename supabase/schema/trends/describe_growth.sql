@@ -1,17 +1,21 @@
 create or replace function nightshift.describe_growth(kind text, subject text, as_of timestamptz)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_build_object(
-    'points', g.points,
-    'stepOn', g.step_on,
-    'stepBytes', g.step_bytes,
-    'bytesPerDay7', round(g.bytes_per_day_7),
-    'bytesPerDay28', round(g.bytes_per_day_28)
-  )
-  from nightshift.growth_of(describe_growth.kind, describe_growth.subject, describe_growth.as_of) g;
+begin
+  return (
+    select jsonb_build_object(
+      'points', g.points,
+      'stepOn', g.step_on,
+      'stepBytes', g.step_bytes,
+      'bytesPerDay7', round(g.bytes_per_day_7),
+      'bytesPerDay28', round(g.bytes_per_day_28)
+    )
+    from nightshift.growth_of(describe_growth.kind, describe_growth.subject, describe_growth.as_of) g
+  );
+end;
 $$;
 
 comment on function nightshift.describe_growth is

@@ -7,13 +7,14 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
 declare
+  yesterday constant timestamptz := date_trunc('day', as_of, 'UTC') - interval '1 day';
   tables text[];
 begin
   if only_table is null then
     tables := array(
       select p.subject
       from nightshift.trend_points p
-      where p.kind = 'table' and p.at <= as_of and p.at >= date_trunc('day', as_of, 'UTC') - interval '1 day'
+      where p.kind = 'table' and p.at <= as_of and p.at >= yesterday
       group by p.subject
       order by max(p.bytes) desc, p.subject
       limit 10

@@ -26,9 +26,11 @@ begin
   end if;
   perform nightshift.note_tables(this_hour);
   perform nightshift.note_durations(coalesce(last_hour, this_hour));
-  perform nightshift.trim_trends(as_of);
+  if date_trunc('day', last_hour, 'UTC') < date_trunc('day', as_of, 'UTC') then
+    perform nightshift.trim_trends(as_of);
+  end if;
 end;
 $$;
 
 comment on function nightshift.note_trends is
-  'Adds what is true now to nightshift.trend_points: the size of the database and its connections in each call, tables and durations in the first call of an hour.';
+  'Adds what is true now to nightshift.trend_points: the size of the database and its connections in each call, tables and durations in the first call of an hour; in the first of a day it also trims.';

@@ -8,7 +8,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  this_day constant date := (as_of at time zone 'UTC')::date;
+  this_day constant timestamptz := date_trunc('day', as_of, 'UTC');
   forecast record;
   growing text;
 begin
@@ -18,10 +18,10 @@ begin
     into growing
     from (
       select p.subject,
-        max(p.bytes) filter (where p.at >= this_day::timestamp at time zone 'UTC' - interval '1 day')
-          - max(p.bytes) filter (where p.at < this_day::timestamp at time zone 'UTC' - interval '7 days') as growth
+        max(p.bytes) filter (where p.at >= this_day - interval '1 day')
+          - max(p.bytes) filter (where p.at < this_day - interval '7 days') as growth
       from nightshift.trend_points p
-      where p.kind = 'table' and p.at <= as_of and p.at >= this_day::timestamp at time zone 'UTC' - interval '8 days'
+      where p.kind = 'table' and p.at <= as_of and p.at >= this_day - interval '8 days'
       group by p.subject
       order by growth desc nulls last
       limit 3

@@ -22355,7 +22355,7 @@ select nightshift.declare_health_check(
   'database_size',
   title => 'Size of the database',
   healthy => 'It is well below the limit in nightshift.settings, if there is one.',
-  why => 'A full disk makes the database read-only. For one of 8 GB: update nightshift.settings set size_limit_bytes = 8000000000, size_limit_kind = ''disk'';',
+  why => 'A full disk makes the database read-only. Say how large it is, for 8 GB: update nightshift.settings set size_limit_bytes = 8000000000, size_limit_kind = ''disk''.',
   unit => 'bytes'
 );
 
@@ -23218,8 +23218,9 @@ as $$
         then format('select nightshift.add_partition_policy(%L, ''1 month'', retention => ''6 months'', retire => ''drop'');', c.oid::regclass)
       when c.relkind = 'p' then format('select nightshift.alter_partition_policy(%L, retention => %L);',
         c.oid::regclass, greatest(k.retention / 2, '1 month'))
+      when c.relname = 'trend_points' and k.retention > '60 days' then 'update nightshift.settings set trend_retention = ''60 days'';'
       -- What was deleted gives its space back only to new rows.
-      when k.retention > '30 days' then 'update nightshift.settings set ledger_retention = ''30 days'';'
+      when c.relname <> 'trend_points' and k.retention > '30 days' then 'update nightshift.settings set ledger_retention = ''30 days'';'
       else format('vacuum full %s;', c.oid::regclass)
     end,
     null::numeric, null::numeric, null::numeric, null::text
@@ -23227,7 +23228,9 @@ as $$
   cross join lateral (
     select case c.relkind
       when 'p' then (select p.retention from nightshift.partition_policies p where p.parent = c.oid and p.enabled)
-      else (select s.ledger_retention from nightshift.settings s) end
+      else (
+        select case c.relname when 'trend_points' then s.trend_retention else s.ledger_retention end from nightshift.settings s
+      ) end
   ) k(retention)
   cross join lateral (
     select sum(pg_total_relation_size(t.relid)), sum(pg_stat_get_live_tuples(t.relid)), sum(pg_stat_get_dead_tuples(t.relid))
@@ -23238,12 +23241,13 @@ as $$
     ) t(relid)
   ) z(bytes, live, dead)
   where c.oid in (
-    'nightshift.runs'::regclass, 'nightshift.view_refreshes'::regclass, 'nightshift.deletion_events'::regclass
+    'nightshift.runs'::regclass, 'nightshift.view_refreshes'::regclass, 'nightshift.deletion_events'::regclass,
+    'nightshift.trend_points'::regclass
   );
 $$;
 
 comment on function nightshift.health_ledger_size is
-  'Bytes of the tables that keep what was done (runs, view_refreshes, deletion_events), with indexes and long values. See nightshift.health_checks.';
+  'Bytes of the tables that keep what was done (runs, view_refreshes, deletion_events, trend_points), with indexes and long values. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'ledger_size',
@@ -24748,7 +24752,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'fcac705328591e43f287c6f804a254cd78fd77d9e6e376e8a81ef846d7dcb086', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e19f02d3ba9f5135ed9a543d515aae63e84622264e84bebd470003d8e3904135', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
   alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,

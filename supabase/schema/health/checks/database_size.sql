@@ -29,6 +29,6 @@ select nightshift.declare_health_check(
   'database_size',
   title => 'Size of the database',
   healthy => 'It is well below the limit in nightshift.settings, if there is one.',
-  why => 'A full disk makes the database read-only. For one of 8 GB: update nightshift.settings set size_limit_bytes = 8000000000, size_limit_kind = ''disk'';',
+  why => 'A full disk makes the database read-only. Say how large it is, for 8 GB: update nightshift.settings set size_limit_bytes = 8000000000, size_limit_kind = ''disk''.',
   unit => 'bytes'
 );

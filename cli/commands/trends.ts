@@ -32,7 +32,7 @@ async function trends(options: { table?: string; json?: true }): Promise<void> {
   else showTrends(document, options.table !== undefined);
 }
 
-export function showTrends(document: Trends, onlyTable: boolean): void {
+function showTrends(document: Trends, onlyTable: boolean): void {
   const [first] = document.tables;
   if (onlyTable && first) showTable(first);
   else if (document.since === null) {
@@ -51,11 +51,14 @@ const columnsInTable = 28;
 
 function showChart(days: string[], values: (number | null)[], inWords: (value: number) => string) {
   const known = values.filter((value) => value !== null);
-  const [from, to] = [days[0], days.at(-1)];
-  for (const line of bars(values, chartColumns(), chartLines)) console.log(`  ${line}`);
-  note(
-    `  ${from} to ${to} (UTC), the highest of each day: ${inWords(Math.min(...known))} to ${inWords(Math.max(...known))}`,
-  );
+  const [lowest, highest] = [Math.min(...known), Math.max(...known)];
+  const period = `${days[0]} to ${days.at(-1)} (UTC)`;
+  if (lowest === highest) {
+    note(`  ${period}: ${inWords(lowest)} on each day that is known`);
+    return;
+  }
+  for (const line of bars(values, chartColumns(), chartLines)) console.log(`  ${line.trimEnd()}`);
+  note(`  ${period}, the highest of each day: ${inWords(lowest)} to ${inWords(highest)}`);
 }
 
 function showDatabase({ daily, growth, forecast }: Trends['database']): void {
@@ -64,9 +67,11 @@ function showDatabase({ daily, growth, forecast }: Trends['database']): void {
   showGrowth(growth);
   say(forecastInWords(forecast));
   const connections = daily.connections.filter((value) => value !== null);
-  say(
-    `Connections: at most ${count(daily.connections.at(-1) ?? 0)} today, ${count(Math.max(0, ...connections))} in this time.`,
-  );
+  if (connections.length > 0) {
+    say(
+      `Connections: at most ${count(connections.at(-1) ?? 0)} on the last day, ${count(Math.max(...connections))} in all this time.`,
+    );
+  }
 }
 
 function showGrowth({ points, stepOn, stepBytes, ...growth }: Growth): void {
@@ -159,9 +164,11 @@ function showTable({ table, daily, growth, rowsLeftSince }: TableTrend): void {
   ] as const;
   for (const [title, values] of figures) {
     if (values.every((value) => value === null)) continue;
-    const since = values === daily.rowsLeft && rowsLeftSince ? `, some since ${rowsLeftSince}` : '';
-    heading(`${title}: ${shown(values.at(-1), count)}${since}`);
+    heading(`${title}: ${shown(values.at(-1), count)}`);
     showChart(daily.days, values, count);
+    if (values === daily.rowsLeft && rowsLeftSince) {
+      say(`Every purge since ${rowsLeftSince} has left some.`);
+    }
   }
 }
 

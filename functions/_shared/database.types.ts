@@ -3108,7 +3108,7 @@ export type Database = {
         }
         Returns: undefined
       }
-      note_durations: { Args: { since: string }; Returns: undefined }
+      note_durations: { Args: Record<PropertyKey, never>; Returns: undefined }
       note_partitions: {
         Args: { entries: Json; kind: string; run_id: string }
         Returns: undefined

@@ -47,7 +47,7 @@ const tableTrend = z.object({
     /** Estimates of the last vacuum or analyze. */
     liveRows: figures,
     deadRows: figures,
-    /** What the last purge left over. */
+    /** What the last purge of that day left over. */
     rowsLeft: figures,
   }),
 });

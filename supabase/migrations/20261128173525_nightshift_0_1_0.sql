@@ -965,7 +965,7 @@ comment on table nightshift.trend_points is
 comment on column nightshift.trend_points.subject is 'The name of the table or the job; of the database, empty.';
 comment on column nightshift.trend_points.bytes is 'Of a table: with its indexes, long values and partitions.';
 comment on column nightshift.trend_points.live_rows is 'As of the last vacuum or analyze: an estimate.';
-comment on column nightshift.trend_points.rows_left is 'What the last purge left over of a table with a retention policy.';
+comment on column nightshift.trend_points.rows_left is 'What the last purge left over of a table with a retention policy; of a day, the last figure.';
 comment on column nightshift.trend_points.duration_ms is 'Of the longest run that ended in this time.';
 comment on column nightshift.trend_points.newest_oid is
   'The highest number of a relation in this time: one with a higher number was made later.';
@@ -20593,8 +20593,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
-  select (p.at at time zone 'UTC')::date, max(p.bytes), max(p.live_rows), max(p.dead_rows), max(p.rows_left),
-    max(p.connections), max(p.duration_ms)
+  select (p.at at time zone 'UTC')::date, max(p.bytes), max(p.live_rows), max(p.dead_rows),
+    (array_agg(p.rows_left order by p.at desc) filter (where p.rows_left is not null))[1], max(p.connections), max(p.duration_ms)
   from nightshift.trend_points p
   where p.kind = daily_points.kind and p.subject = daily_points.subject and p.at <= daily_points.as_of
     and p.at >= date_trunc('day', daily_points.as_of, 'UTC') - make_interval(days => daily_points.days - 1)
@@ -20604,7 +20604,7 @@ end;
 $$;
 
 comment on function nightshift.daily_points is
-  'The highest figures of each of the last days (UTC, the present one included) of a subject of nightshift.trend_points, oldest first; a day without any has no row.';
+  'The highest figures of each of the last days (UTC, the present one included) of a subject of nightshift.trend_points, oldest first; of rows_left the last one of the day, since it is about the purge of that night. A day without any has no row.';
 
 -- supabase/schema/trends/describe_duration.sql
 
@@ -20722,6 +20722,7 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
+set timezone = 'UTC'
 as $$
 declare
   yesterday constant timestamptz := date_trunc('day', as_of, 'UTC') - interval '1 day';
@@ -20932,22 +20933,26 @@ comment on function nightshift.last_step is
 
 -- supabase/schema/trends/note_durations.sql
 
-create or replace function nightshift.note_durations(since timestamptz)
+create or replace function nightshift.note_durations()
 returns void
 language sql
 set search_path = pg_catalog, pg_temp
 as $$
+  with noted as (
+    select max(p.at) as until from nightshift.trend_points p where p.kind = 'job'
+  )
   insert into nightshift.trend_points as p (kind, subject, at, duration_ms)
   select 'job', r.job, date_trunc('hour', r.finished_at, 'UTC'), max(extract(epoch from r.finished_at - r.started_at) * 1000)
-  from nightshift.runs r
-  where r.finished_at >= note_durations.since and r.status in ('succeeded', 'partial')
+  from noted n
+  join nightshift.runs r on r.finished_at >= coalesce(n.until, '-infinity')
+  where r.status in ('succeeded', 'partial')
     and not r.dry_run and not r.input ? 'only' and not r.input @> '{"quick": true}'
   group by 2, 3
   on conflict (kind, subject, at) do update set duration_ms = greatest(p.duration_ms, excluded.duration_ms);
 $$;
 
 comment on function nightshift.note_durations is
-  'Notes for each job and hour how long its longest whole run took that ended since then: not dry, not of a few subjects, not a quick health check.';
+  'Notes for each job and hour how long its longest whole run took, from the last hour that is noted on, or of the whole ledger: not dry, not of a few subjects, not a quick health check.';
 
 -- supabase/schema/trends/note_tables.sql
 
@@ -21024,7 +21029,7 @@ begin
     return;
   end if;
   perform nightshift.note_tables(this_hour);
-  perform nightshift.note_durations(coalesce(last_hour, this_hour));
+  perform nightshift.note_durations();
   if date_trunc('day', last_hour, 'UTC') < date_trunc('day', as_of, 'UTC') then
     perform nightshift.trim_trends(as_of);
   end if;
@@ -21121,7 +21126,7 @@ begin
   insert into nightshift.trend_points as p
     (kind, subject, at, bytes, live_rows, dead_rows, rows_left, connections, duration_ms, newest_oid)
   select h.kind, h.subject, date_trunc('day', h.at, 'UTC'), max(h.bytes), max(h.live_rows), max(h.dead_rows),
-    max(h.rows_left), max(h.connections), max(h.duration_ms), max(h.newest_oid)
+    (array_agg(h.rows_left order by h.at desc) filter (where h.rows_left is not null))[1], max(h.connections), max(h.duration_ms), max(h.newest_oid)
   from nightshift.trend_points h
   where h.at < hours_from and h.at <> date_trunc('day', h.at, 'UTC')
   group by 1, 2, 3
@@ -21129,7 +21134,7 @@ begin
     bytes = greatest(p.bytes, excluded.bytes),
     live_rows = greatest(p.live_rows, excluded.live_rows),
     dead_rows = greatest(p.dead_rows, excluded.dead_rows),
-    rows_left = greatest(p.rows_left, excluded.rows_left),
+    rows_left = coalesce(excluded.rows_left, p.rows_left),
     connections = greatest(p.connections, excluded.connections),
     duration_ms = greatest(p.duration_ms, excluded.duration_ms),
     newest_oid = greatest(p.newest_oid, excluded.newest_oid);
@@ -21140,7 +21145,7 @@ end;
 $$;
 
 comment on function nightshift.trim_trends is
-  'Makes one row of each day before the last 7, with the highest figures of its hours, and deletes what is older than settings.trend_retention.';
+  'Makes one row of each day before the last 7, with the highest figures of its hours (of rows_left: the last), and deletes what is older than settings.trend_retention.';
 
 -- supabase/schema/trends/wal_bytes.sql
 
@@ -24752,7 +24757,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e19f02d3ba9f5135ed9a543d515aae63e84622264e84bebd470003d8e3904135', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '72598ed8e0a3fd79dedfef3ea4e9e7357a0637cffdd10798051b638f520c76fc', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
   alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,

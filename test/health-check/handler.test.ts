@@ -171,6 +171,16 @@ describe('the function health-check', () => {
     expect(size).toEqual({ plausible: true });
   });
 
+  it('looks also while its history is locked', async () => {
+    await suite.sql.begin(async (sql) => {
+      await sql`lock table nightshift.trend_points`;
+      expect(await send({ only: ['connections'] })).toMatchObject({ status: 'succeeded' });
+    });
+    expect(await suite.sql`select from nightshift.trend_points`).toHaveLength(0);
+    await send({ only: ['connections'] });
+    expect((await suite.sql`select from nightshift.trend_points`).length).toBeGreaterThan(0);
+  });
+
   it('counts the levels, and the state of every job that has policies or ran', async () => {
     await suite.fill('app.orders');
     await suite.sql`update nightshift.retention_policies set created_at = now() - interval '30 hours'`;

@@ -137,6 +137,20 @@ describe('what is noted', () => {
     expect(await toldSubjects()).toContain('app.t2');
   });
 
+  it('keeps no lock on a table once its size is known', async () => {
+    await db.sql`create table app.t1 (id integer primary key)`;
+    await setPages('t');
+    await db.sql.begin(async (sql) => {
+      await sql`select nightshift.note_trends(now(), 1)`;
+      expect(
+        await sql`
+          select relation::regclass from pg_locks
+          where pid = pg_backend_pid() and relation in ('app.t1'::regclass, 'app.t1_pkey'::regclass)`,
+      ).toEqual([]);
+    });
+    expect(await toldSubjects()).toContain('app.t1');
+  });
+
   it('is what the last purge left of a table', async () => {
     await db.sql`create table app.items1 (id integer primary key)`;
     await setPages('items');
@@ -159,6 +173,7 @@ describe('what is noted', () => {
       insert into nightshift.runs (job, trigger, request_id, status, input, started_at, finished_at)
       select ${job}, 'schedule', gen_random_uuid(), ${status}, ${db.sql.json(input as never)}, h - make_interval(secs => ${seconds}), h
       from (select date_trunc('hour', now(), 'UTC') - make_interval(hours => ${hoursAgo}) + interval '20 minutes' as h) ended`;
+    await ran('retention-purge', 2000, 30);
     await note(-6);
     await ran('retention-purge', 4, 50);
     await ran('retention-purge', 4, 70, {}, 'partial');
@@ -168,6 +183,7 @@ describe('what is noted', () => {
     await ran('health-check', 3, 90, { quick: true });
     await note();
     expect(await pointsOf('retention-purge')).toMatchObject([
+      { kind: 'job', duration_ms: '30000' },
       { kind: 'job', duration_ms: '70000' },
     ]);
     expect(await pointsOf('health-check')).toMatchObject([{ kind: 'job', duration_ms: '9000' }]);
@@ -177,11 +193,11 @@ describe('what is noted', () => {
 describe('the history', () => {
   it('keeps hours for 7 days, then one row a day with the highest figures, until it is too old', async () => {
     await db.sql`
-      insert into nightshift.trend_points (kind, subject, at, bytes, connections)
-      select 'database', '', date_trunc('hour', now(), 'UTC') - make_interval(hours => n), 1000 + n % 24, n % 5
+      insert into nightshift.trend_points (kind, subject, at, bytes, connections, rows_left)
+      select 'database', '', date_trunc('hour', now(), 'UTC') - make_interval(hours => n), 1000 + n % 24, n % 5, n % 7
       from generate_series(0, 24 * 20) n`;
     const before = await db.sql`
-      select day, bytes, connections from nightshift.daily_points('database', '', now(), 20)`;
+      select day, bytes, connections, rows_left from nightshift.daily_points('database', '', now(), 20)`;
     await db.sql`
       insert into nightshift.trend_points (kind, subject, at, bytes)
       select 'database', '', now() - make_interval(days => n), 1 from unnest(array[399, 401]) n`;
@@ -197,7 +213,7 @@ describe('the history', () => {
       expect(kept?.days).toBe(13);
       expect(await db.sql`select from nightshift.trend_points where bytes = 1`).toHaveLength(1);
       const after = await db.sql`
-        select day, bytes, connections from nightshift.daily_points('database', '', now(), 20)`;
+        select day, bytes, connections, rows_left from nightshift.daily_points('database', '', now(), 20)`;
       expect(after).toEqual(before);
     }
   });
@@ -277,6 +293,25 @@ describe('describe_trends', () => {
     });
   });
 
+  it('goes by days in UTC, wherever the session is', async () => {
+    // In New York the clocks go forward on 8 March 2026, and the day begins at 4 or 5 in UTC.
+    await db.sql`
+      insert into nightshift.trend_points (kind, subject, at, bytes)
+      select 'database', '', '2026-03-20T00:00:00Z'::timestamptz - make_interval(hours => n), 1e6 + 1000 * ((480 - n) / 24)
+      from generate_series(0, 480) n`;
+    const inZone = (zone: string) =>
+      db.sql.begin(async (sql) => {
+        await sql`select set_config('timezone', ${zone}, true)`;
+        const [row] =
+          await sql`select nightshift.describe_trends('2026-03-20T00:00:00Z') as document`;
+        return trends.parse(row?.document);
+      });
+    const there = await inZone('America/New_York');
+    expect(there).toEqual(await inZone('UTC'));
+    expect(there.database.growth).toMatchObject({ points: 20, bytesPerDay7: 1000 });
+    expect(there.database.daily.days.at(-1)).toBe('2026-03-20');
+  });
+
   it('says since when a purge leaves rows, and since when a job is slower than usual', async () => {
     const { sql } = db;
     const daily = (kind: string, subject: string, column: string, values: number[]) => sql`
@@ -290,6 +325,14 @@ describe('describe_trends', () => {
     };
     await daily('table', 'app.behind', 'rows_left', [0, 9, 0, 5, 6, 7]);
     await daily('table', 'app.done', 'rows_left', [5, 6, 0]);
+    // This morning's purge left none, after yesterday's had.
+    await sql`
+      insert into nightshift.trend_points (kind, subject, at, rows_left)
+      select 'table', 'app.caught_up', date_trunc('day', now(), 'UTC') + make_interval(secs => n), 9 - n
+      from unnest(array[0, 9]) n`;
+    expect((await describeTrends('app.caught_up')).tables).toMatchObject([
+      { rowsLeftSince: null, daily: { rowsLeft: [0] } },
+    ]);
     await daily('job', 'view-refresh', 'duration_ms', [100, 110, 500, 100, 90, 300, 310]);
     await daily('job', 'retention-purge', 'duration_ms', [100, 300, 100]);
     const since = await describeTrends('app.behind');

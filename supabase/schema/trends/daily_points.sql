@@ -6,8 +6,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
-  select (p.at at time zone 'UTC')::date, max(p.bytes), max(p.live_rows), max(p.dead_rows), max(p.rows_left),
-    max(p.connections), max(p.duration_ms)
+  select (p.at at time zone 'UTC')::date, max(p.bytes), max(p.live_rows), max(p.dead_rows),
+    (array_agg(p.rows_left order by p.at desc) filter (where p.rows_left is not null))[1], max(p.connections), max(p.duration_ms)
   from nightshift.trend_points p
   where p.kind = daily_points.kind and p.subject = daily_points.subject and p.at <= daily_points.as_of
     and p.at >= date_trunc('day', daily_points.as_of, 'UTC') - make_interval(days => daily_points.days - 1)
@@ -17,4 +17,4 @@ end;
 $$;
 
 comment on function nightshift.daily_points is
-  'The highest figures of each of the last days (UTC, the present one included) of a subject of nightshift.trend_points, oldest first; a day without any has no row.';
+  'The highest figures of each of the last days (UTC, the present one included) of a subject of nightshift.trend_points, oldest first; of rows_left the last one of the day, since it is about the purge of that night. A day without any has no row.';

@@ -5,6 +5,7 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
+set timezone = 'UTC'
 as $$
 declare
   yesterday constant timestamptz := date_trunc('day', as_of, 'UTC') - interval '1 day';

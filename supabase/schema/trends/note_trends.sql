@@ -25,7 +25,7 @@ begin
     return;
   end if;
   perform nightshift.note_tables(this_hour);
-  perform nightshift.note_durations(coalesce(last_hour, this_hour));
+  perform nightshift.note_durations();
   if date_trunc('day', last_hour, 'UTC') < date_trunc('day', as_of, 'UTC') then
     perform nightshift.trim_trends(as_of);
   end if;

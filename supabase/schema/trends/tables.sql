@@ -19,7 +19,7 @@ comment on table nightshift.trend_points is
 comment on column nightshift.trend_points.subject is 'The name of the table or the job; of the database, empty.';
 comment on column nightshift.trend_points.bytes is 'Of a table: with its indexes, long values and partitions.';
 comment on column nightshift.trend_points.live_rows is 'As of the last vacuum or analyze: an estimate.';
-comment on column nightshift.trend_points.rows_left is 'What the last purge left over of a table with a retention policy.';
+comment on column nightshift.trend_points.rows_left is 'What the last purge left over of a table with a retention policy; of a day, the last figure.';
 comment on column nightshift.trend_points.duration_ms is 'Of the longest run that ended in this time.';
 comment on column nightshift.trend_points.newest_oid is
   'The highest number of a relation in this time: one with a higher number was made later.';

@@ -17,6 +17,7 @@ import { addRuns } from './commands/runs.ts';
 import { addSoftDelete } from './commands/soft-delete.ts';
 import { addStatus } from './commands/status.ts';
 import { addToken } from './commands/token.ts';
+import { addTrends } from './commands/trends.ts';
 import { addUninstall } from './commands/uninstall.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
 import { isClone, nightshift } from './installation/origin.ts';
@@ -43,6 +44,7 @@ of health: 0 nothing worse than info, 5 warnings or checks that could not run, 6
   addRuns(program);
   addCancel(program);
   addHealth(program);
+  addTrends(program);
   addDoctor(program);
   addPolicies(program);
   addPlan(program);

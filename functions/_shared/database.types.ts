@@ -10,24 +10,6 @@ export type Json =
 export type Database = {
   nightshift: {
     Tables: {
-      database_sizes: {
-        Row: {
-          bytes: number
-          measured_on: string
-          newest_oid: unknown
-        }
-        Insert: {
-          bytes: number
-          measured_on: string
-          newest_oid?: unknown
-        }
-        Update: {
-          bytes?: number
-          measured_on?: string
-          newest_oid?: unknown
-        }
-        Relationships: []
-      }
       default_exclusions: {
         Row: {
           default_partition: unknown
@@ -773,6 +755,9 @@ export type Database = {
           paused_at: string | null
           paused_reason: string | null
           singleton: boolean
+          size_limit_bytes: number | null
+          size_limit_kind: string | null
+          trend_retention: string
           trigger_search_path: string
         }
         Insert: {
@@ -783,6 +768,9 @@ export type Database = {
           paused_at?: string | null
           paused_reason?: string | null
           singleton?: boolean
+          size_limit_bytes?: number | null
+          size_limit_kind?: string | null
+          trend_retention?: string
           trigger_search_path?: string
         }
         Update: {
@@ -793,6 +781,9 @@ export type Database = {
           paused_at?: string | null
           paused_reason?: string | null
           singleton?: boolean
+          size_limit_bytes?: number | null
+          size_limit_kind?: string | null
+          trend_retention?: string
           trigger_search_path?: string
         }
         Relationships: []
@@ -883,6 +874,45 @@ export type Database = {
           relation?: unknown
           relation_name?: string
           views?: boolean
+        }
+        Relationships: []
+      }
+      trend_points: {
+        Row: {
+          at: string
+          bytes: number | null
+          connections: number | null
+          dead_rows: number | null
+          duration_ms: number | null
+          kind: string
+          live_rows: number | null
+          newest_oid: unknown
+          rows_left: number | null
+          subject: string
+        }
+        Insert: {
+          at: string
+          bytes?: number | null
+          connections?: number | null
+          dead_rows?: number | null
+          duration_ms?: number | null
+          kind: string
+          live_rows?: number | null
+          newest_oid?: unknown
+          rows_left?: number | null
+          subject: string
+        }
+        Update: {
+          at?: string
+          bytes?: number | null
+          connections?: number | null
+          dead_rows?: number | null
+          duration_ms?: number | null
+          kind?: string
+          live_rows?: number | null
+          newest_oid?: unknown
+          rows_left?: number | null
+          subject?: string
         }
         Relationships: []
       }
@@ -1498,6 +1528,18 @@ export type Database = {
           name: string
         }[]
       }
+      daily_points: {
+        Args: { as_of: string; days: number; kind: string; subject: string }
+        Returns: {
+          bytes: number
+          connections: number
+          day: string
+          dead_rows: number
+          duration_ms: number
+          live_rows: number
+          rows_left: number
+        }[]
+      }
       dead_rows: { Args: { relations: unknown[] }; Returns: number }
       declare_cascades: {
         Args: { cascade: string[]; relation: unknown }
@@ -1641,9 +1683,14 @@ export type Database = {
         Args: { relation: unknown }
         Returns: string[]
       }
+      describe_duration: { Args: { as_of: string; job: string }; Returns: Json }
       describe_failure: {
         Args: { context: string; state: string; what: string }
         Returns: string
+      }
+      describe_growth: {
+        Args: { as_of: string; kind: string; subject: string }
+        Returns: Json
       }
       describe_health_check: {
         Args: {
@@ -1708,6 +1755,14 @@ export type Database = {
       }
       describe_step: {
         Args: { step: Database["nightshift"]["CompositeTypes"]["ddl_step"] }
+        Returns: Json
+      }
+      describe_table_trend: {
+        Args: { as_of: string; subject: string }
+        Returns: Json
+      }
+      describe_trends: {
+        Args: { as_of?: string; only_table?: string }
         Returns: Json
       }
       describe_vacuum_policy: {
@@ -2085,6 +2140,20 @@ export type Database = {
         Args: { run: Database["nightshift"]["Tables"]["runs"]["Row"] }
         Returns: string[]
       }
+      forecast_full: {
+        Args: { as_of: string }
+        Returns: {
+          earliest_days: number
+          latest_days: number
+          limit_bytes: number
+          limit_kind: string
+          points: number
+          state: string
+          used_bytes: number
+          used_percent: number
+          wal_bytes: number
+        }[]
+      }
       forget_decisions: { Args: Record<PropertyKey, never>; Returns: undefined }
       forget_starts: {
         Args: { before: string; cron_jobs: number[] }
@@ -2104,6 +2173,16 @@ export type Database = {
       grant_of_refresh: {
         Args: { role_name: unknown; view: unknown }
         Returns: string
+      }
+      growth_of: {
+        Args: { as_of: string; kind: string; subject: string }
+        Returns: {
+          bytes_per_day_28: number
+          bytes_per_day_7: number
+          points: number
+          step_bytes: number
+          step_on: string
+        }[]
       }
       guard_steps: {
         Args: { guarded_keys?: unknown[]; relation: unknown }
@@ -2181,6 +2260,16 @@ export type Database = {
         }
       }
       health_database_size: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_days_until_full: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
         SetofOptions: {
@@ -2735,6 +2824,7 @@ export type Database = {
         Returns: Database["nightshift"]["CompositeTypes"]["held_row"][]
       }
       last_health_levels: { Args: { as_of: string }; Returns: Json }
+      last_step: { Args: { days: string[]; sizes: number[] }; Returns: string }
       leaf_relations: { Args: { relation: unknown }; Returns: unknown[] }
       left_alone: {
         Args: { as_of: string; relation: unknown; row_alias: string }
@@ -3019,6 +3109,7 @@ export type Database = {
         }
         Returns: undefined
       }
+      note_durations: { Args: Record<PropertyKey, never>; Returns: undefined }
       note_partitions: {
         Args: { entries: Json; kind: string; run_id: string }
         Returns: undefined
@@ -3033,6 +3124,11 @@ export type Database = {
           turn: unknown
         }
         Returns: Json
+      }
+      note_tables: { Args: { this_hour: string }; Returns: undefined }
+      note_trends: {
+        Args: { as_of: string; database_bytes: number }
+        Returns: undefined
       }
       note_unchanged: { Args: { assessed: Json }; Returns: undefined }
       nothing_left: {
@@ -3923,6 +4019,13 @@ export type Database = {
         }
         Returns: unknown[]
       }
+      tables_of_trends: {
+        Args: Record<PropertyKey, never>
+        Returns: {
+          leaves: unknown[]
+          relation: unknown
+        }[]
+      }
       tables_to_vacuum: {
         Args: { as_of?: string; only_tables?: string[] }
         Returns: Json
@@ -3936,11 +4039,13 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      theil_sen: { Args: { days: string[]; sizes: number[] }; Returns: number }
       time_of_number: {
         Args: { bound: string; epoch: string; type: unknown }
         Returns: string
       }
       trim_runs: { Args: { as_of?: string }; Returns: number }
+      trim_trends: { Args: { as_of: string }; Returns: undefined }
       trim_view_refreshes: { Args: Record<PropertyKey, never>; Returns: number }
       trusted_name: { Args: { relation: unknown }; Returns: string }
       trusted_names: { Args: { relations: unknown[] }; Returns: string[] }
@@ -4026,6 +4131,7 @@ export type Database = {
         Args: { run: Database["nightshift"]["Tables"]["runs"]["Row"] }
         Returns: boolean
       }
+      wal_bytes: { Args: Record<PropertyKey, never>; Returns: number }
       warn_of_heirs: { Args: { relation: unknown }; Returns: string[] }
       warn_of_namesake: { Args: { relation: unknown }; Returns: string[] }
       warn_of_replica_identity: {

@@ -73,5 +73,45 @@ alter table if exists nightshift.retention_policies
 add column if not exists relation_name text,
 add column if not exists first_purge text check (first_purge = 'all');
 
-alter table if exists nightshift.database_sizes
-add column if not exists newest_oid oid;
+alter table if exists nightshift.settings
+add column if not exists trend_retention interval not null default '400 days' check (trend_retention >= '60 days'),
+add column if not exists size_limit_bytes bigint check (size_limit_bytes > 0),
+add column if not exists size_limit_kind text check (size_limit_kind in ('database', 'disk', 'plan'));
+
+do $$
+begin
+  if to_regclass('nightshift.settings') is not null and not exists (
+    select from pg_catalog.pg_constraint k
+    where k.conrelid = to_regclass('nightshift.settings') and k.conname = 'settings_size_limit'
+  ) then
+    alter table nightshift.settings
+    add constraint settings_size_limit check ((size_limit_bytes is null) = (size_limit_kind is null));
+  end if;
+end;
+$$;
+
+-- The size of the database on each day is where the history of all sizes begins.
+do $$
+begin
+  if to_regclass('nightshift.database_sizes') is null then
+    return;
+  end if;
+  alter table nightshift.database_sizes rename to trend_points;
+  alter table nightshift.trend_points drop constraint database_sizes_pkey;
+  alter table nightshift.trend_points rename column measured_on to at;
+  alter table nightshift.trend_points
+  alter column at type timestamptz using at::timestamp at time zone 'UTC',
+  alter column bytes drop not null,
+  add column if not exists newest_oid oid,
+  add column kind text not null default 'database',
+  add column subject text not null default '',
+  add column live_rows bigint,
+  add column dead_rows bigint,
+  add column rows_left bigint,
+  add column connections integer,
+  add column duration_ms bigint,
+  add constraint trend_points_kind_check check (kind in ('database', 'table', 'job')),
+  add constraint trend_points_pkey primary key (kind, subject, at);
+  alter table nightshift.trend_points alter column kind drop default, alter column subject drop default;
+end;
+$$;

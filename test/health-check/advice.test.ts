@@ -182,18 +182,18 @@ describe('an index that nobody has read', () => {
   });
 
   it('is not while it is younger than that itself, however old the statistics are', async () => {
-    await run(`delete from nightshift.database_sizes`);
+    await run(`delete from nightshift.trend_points`);
     const { sql } = db;
     const note = (days: number) => sql`
-      insert into nightshift.database_sizes (measured_on, bytes, newest_oid)
-      select (now() at time zone 'UTC')::date + ${days}::integer, 1, max(oid) from pg_class
-      on conflict (measured_on) do update set newest_oid = excluded.newest_oid`;
+      insert into nightshift.trend_points (kind, subject, at, bytes, newest_oid)
+      select 'database', '', now() + make_interval(days => ${days}), 1, max(oid) from pg_class
+      on conflict (kind, subject, at) do update set newest_oid = excluded.newest_oid`;
     await note(0);
     await run(unread);
     expect(await foundIn('40 days')).toEqual([]);
     await note(1);
     expect(await foundIn('34 days')).toEqual([]);
     expect(await foundIn('40 days')).toEqual(['app.wide_value_idx']);
-    await run(`delete from nightshift.database_sizes`);
+    await run(`delete from nightshift.trend_points`);
   });
 });

@@ -296,9 +296,9 @@ describe('the age of transaction ids', () => {
 
 describe('growth', () => {
   const note = (days: number, bytes: number) => db.sql`
-    insert into nightshift.database_sizes (measured_on, bytes)
-    values ((now() at time zone 'UTC')::date - ${days}::integer, ${bytes})`;
-  beforeEach(() => db.sql`delete from nightshift.database_sizes`);
+    insert into nightshift.trend_points (kind, subject, at, bytes)
+    values ('database', '', date_trunc('day', now(), 'UTC') - make_interval(days => ${days}), ${bytes})`;
+  beforeEach(() => db.sql`delete from nightshift.trend_points`);
 
   it('is silent until it has been noted for three days, whatever came in meanwhile', async () => {
     await note(0, 900e6);
@@ -325,7 +325,7 @@ describe('growth', () => {
     await note(0, 90e6);
     await note(7, 10e6);
     expect(await readCheck(db.sql, 'database_growth')).toMatchObject({ level: 'ok', value: 800 });
-    await db.sql`update nightshift.database_sizes set bytes = bytes + 30e6 where bytes = 90e6`;
+    await db.sql`update nightshift.trend_points set bytes = bytes + 30e6 where bytes = 90e6`;
     expect(await readCheck(db.sql, 'database_growth')).toMatchObject({ level: 'warning' });
   });
 });

@@ -29,6 +29,7 @@ const callable = [
   'deletion_stats',
   'describe_installation',
   'describe_jobs',
+  'describe_trends',
   'disable_soft_delete',
   'drop_retired_partitions',
   'enable_soft_delete',

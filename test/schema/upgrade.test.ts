@@ -76,6 +76,12 @@ describe('an upgrade', () => {
       const before = await rows();
       // What was restored is in the history of deletions.
       delete before.restores;
+      // The sizes of days are where the history of all sizes begins.
+      before.trend_points = (before.database_sizes ?? []).map((size) => {
+        const { measured_on, ...rest } = size as Record<string, unknown>;
+        return { ...rest, kind: 'database', subject: '', at: measured_on };
+      });
+      delete before.database_sizes;
       // What was called claim is the id of a request.
       before.runs = (before.runs ?? []).map((run) => {
         const { claim, ...rest } = run as Record<string, unknown>;

@@ -108,6 +108,7 @@ export function callsOverTheApi(leaseOf: (job: string) => object): Record<string
     check_partition_sizes: {},
     describe_installation: {},
     describe_jobs: {},
+    describe_trends: {},
     list_runs: {},
     add_retention_policy: { relation: 'app.others', drop_after: '30 days' },
     alter_retention_policy: { relation: 'app.items', drop_after: '31 days' },

@@ -199,7 +199,7 @@ const ledger = `
   create table sick.bulk (id integer, note text);
   alter table sick.bulk alter note set storage external;
   insert into sick.bulk select n, repeat('x', 8000) from generate_series(1, 15000) n;
-  insert into nightshift.database_sizes values (current_date - 7, 1000000);
+  insert into nightshift.trend_points (kind, subject, at, bytes) values ('database', '', now() - interval '7 days', 1000000);
 `;
 
 const afterwards = `

@@ -11,16 +11,18 @@ set timezone = 'UTC'
 as $$
 declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
-  today date := (now() at time zone 'UTC')::date;
   size bigint := pg_database_size(current_database());
   document jsonb;
   jobs jsonb;
 begin
-  if not run.dry_run and not exists (select 1 from nightshift.database_sizes s where s.measured_on = today) then
-    insert into nightshift.database_sizes (measured_on, bytes, newest_oid)
-    values (today, size, (select c.oid from pg_catalog.pg_class c order by c.oid desc limit 1))
-    on conflict do nothing;
-    delete from nightshift.database_sizes s where s.measured_on < today - 60;
+  if not run.dry_run then
+    begin
+      perform nightshift.note_trends(now(), size);
+    exception
+      -- Without a line in the history the checks are still worth their answer.
+      when lock_not_available then
+        raise log 'nightshift: another session holds a lock on nightshift.trend_points';
+    end;
   end if;
   perform nightshift.follow_tables();
   document := nightshift.assess_health(only_checks, quick, run.started_at);
@@ -38,4 +40,4 @@ end;
 $$;
 
 comment on function nightshift.check_health is
-  'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It notes the size of the database, and its newest relation, once a day. Errors: NS404, NS409 lease lost.';
+  'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It adds to the history of sizes and durations, see note_trends. Errors: NS404, NS409 lease lost.';

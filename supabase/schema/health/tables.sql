@@ -58,16 +58,5 @@ exception
 end;
 $$;
 
-create table if not exists nightshift.database_sizes (
-  measured_on date primary key,
-  bytes bigint not null,
-  newest_oid oid
-);
-
-comment on table nightshift.database_sizes is 'The size of the database on each day of the last 60, to say how it grows.';
-comment on column nightshift.database_sizes.newest_oid is
-  'The highest number of a relation on that day: one with a higher number was made later.';
-
 alter table nightshift.health_checks enable row level security;
 alter table nightshift.health_thresholds enable row level security;
-alter table nightshift.database_sizes enable row level security;

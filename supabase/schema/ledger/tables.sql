@@ -22,7 +22,11 @@ create table if not exists nightshift.settings (
   ledger_retention interval not null default '90 days' check (ledger_retention >= '1 day'),
   trigger_search_path text not null default 'public, extensions',
   partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0),
-  history_secret text
+  history_secret text,
+  trend_retention interval not null default '400 days' check (trend_retention >= '60 days'),
+  size_limit_bytes bigint check (size_limit_bytes > 0),
+  size_limit_kind text check (size_limit_kind in ('database', 'disk', 'plan')),
+  constraint settings_size_limit check ((size_limit_bytes is null) = (size_limit_kind is null))
 );
 
 comment on table nightshift.settings is 'Settings of the whole installation; always exactly one row.';
@@ -36,6 +40,13 @@ comment on column nightshift.settings.partition_alert_bytes is
   'A partition larger than this, indexes included, is reported. Default 10 GB.';
 comment on column nightshift.settings.history_secret is
   'The name of the secret in Vault that keys and reasons in the history of deletions are encrypted with; null: they are not. See nightshift.encrypt_deletion_events.';
+
+comment on column nightshift.settings.trend_retention is
+  'How long the history of sizes and durations is kept. Default 400 days: a year, and the month before to compare with; at least 60 days.';
+comment on column nightshift.settings.size_limit_bytes is
+  'How large the database may become, with size_limit_kind; null: not known, and nothing is foretold.';
+comment on column nightshift.settings.size_limit_kind is
+  'What sets the limit: the plan, the disk (of which the write-ahead log takes its part), or you, for the database.';
 
 alter table nightshift.settings enable row level security;
 

@@ -202,6 +202,7 @@ const onAll: Call[] = [
   call('set_health_threshold', "'soft_deletes', 'app.orders', 1"),
   call('describe_installation', ''),
   call('describe_jobs', ''),
+  call('describe_trends', ''),
 ];
 
 export const calls: Call[] = [

@@ -1,5 +1,6 @@
 import type { TestDatabase } from '../database.ts';
 import { giveToCommoner, type HealthScenario } from '../health.ts';
+import { noteSizes, series } from '../trends.ts';
 
 /** What is set for a database holds for sessions that begin after that, so all of them begin anew. */
 async function setReadOnly(db: TestDatabase, value: 'on' | 'off'): Promise<void> {
@@ -113,9 +114,10 @@ export const serverScenarios: HealthScenario[] = [
     check: 'database_size',
     finding: { subject: /^database test_/, level: 'critical', detail: /^\d+ MB$/ },
     sicken: async ({ sql }) => {
-      await sql`select nightshift.set_health_threshold('database_size', warning => 4000000, critical => 5000000)`;
+      await sql`update nightshift.settings set size_limit_bytes = 5000000, size_limit_kind = 'disk'`;
     },
-    mend: ({ sql }) => sql`select nightshift.remove_health_threshold('database_size')`,
+    mend: ({ sql }) =>
+      sql`update nightshift.settings set size_limit_bytes = null, size_limit_kind = null`,
     obstruct: sealDatabase,
   },
   {
@@ -127,15 +129,46 @@ export const serverScenarios: HealthScenario[] = [
     },
     sicken: async ({ sql }) => {
       await sql`
-        insert into nightshift.database_sizes (measured_on, bytes)
-        values ((now() at time zone 'UTC')::date - 8, pg_database_size(current_database()))`;
+        insert into nightshift.trend_points (kind, subject, at, bytes)
+        values ('database', '', now() - interval '8 days', pg_database_size(current_database()))`;
       await sql.unsafe(`
         create table app.heap (filler text);
         alter table app.heap alter column filler set storage plain;
         insert into app.heap select repeat('x', 8000) from generate_series(1, 15000)`);
     },
     mend: ({ sql }) => sql`drop table app.heap`,
-    obstruct: { lock: 'nightshift.database_sizes' },
+    obstruct: { lock: 'nightshift.trend_points' },
+  },
+  {
+    check: 'days_until_full',
+    finding: {
+      subject: /^database test_/,
+      level: 'warning',
+      detail:
+        /^94 MB of 103 MB \(of the plan\), 91\.2%; in a straight line there is room for 9 days; grown most in a week: app\.heap by 6836 kB$/,
+    },
+    sicken: async ({ sql }) => {
+      await noteSizes(
+        sql,
+        series(20, (day) => 80e6 + day * 1e6),
+      );
+      await noteSizes(
+        sql,
+        series(20, (day) => 70e6 + day * 1e6),
+        {
+          kind: 'table',
+          subject: 'app.heap',
+        },
+      );
+      await sql`
+        update nightshift.settings
+        set size_limit_bytes = 99e6 + 9.5e6, size_limit_kind = 'plan'`;
+    },
+    mend: async ({ sql }) => {
+      await sql`update nightshift.settings set size_limit_bytes = null, size_limit_kind = null`;
+      await sql`delete from nightshift.trend_points`;
+    },
+    obstruct: { lock: 'nightshift.trend_points' },
   },
   {
     check: 'slow_statements',

@@ -12,18 +12,18 @@ declare
   -- Less is no growth, however small the database was.
   least_bytes constant numeric := 100 * 1024 * 1024;
   health_check nightshift.health_checks;
-  past nightshift.database_sizes;
+  past record;
   bytes numeric;
   days integer;
   least_percent numeric;
 begin
   select c.* into strict health_check from nightshift.health_checks c where c.name = 'database_growth';
-  select s.* into past
-  from nightshift.database_sizes s
+  select p.day, p.bytes into past
+  from nightshift.daily_points('database', '', as_of, 60) p
   -- From the growth of a day or two nothing follows for a week: it may be one import.
-  where s.measured_on <= this_day - 3
+  where p.day <= this_day - 3 and p.bytes is not null
   -- The newest that is at least a week old, or else the oldest: either way the one next to a week.
-  order by s.measured_on > this_day - 7, abs(this_day - s.measured_on - 7)
+  order by p.day > this_day - 7, abs(this_day - p.day - 7)
   limit 1;
   if not found then
     return query select
@@ -32,14 +32,14 @@ begin
     return;
   end if;
 
-  select s.bytes into bytes from nightshift.database_sizes s where s.measured_on = this_day;
+  select p.bytes into bytes from nightshift.daily_points('database', '', as_of, 1) p;
   bytes := coalesce(bytes, pg_database_size(current_database()));
-  days := this_day - past.measured_on;
+  days := this_day - past.day;
   least_percent := round(least_bytes / past.bytes * 100 * 7 / days, 1);
   return query select
     format('database %I', current_database()),
     round((bytes - past.bytes) / past.bytes * 100 * 7 / days, 1),
-    format('from %s on %s to %s', pg_size_pretty(past.bytes), past.measured_on, pg_size_pretty(bytes))
+    format('from %s on %s to %s', pg_size_pretty(past.bytes), past.day, pg_size_pretty(bytes))
       || case when days <> 7 then format('; in %s days, extrapolated to 7', days) else '' end,
     'select oid::regclass, pg_size_pretty(pg_total_relation_size(oid)) from pg_class '
       || 'where relkind in (''r'', ''m'') order by relpages desc limit 20;',
@@ -48,7 +48,7 @@ end;
 $$;
 
 comment on function nightshift.health_database_growth is
-  'Growth of this database in 7 days in percent, from nightshift.database_sizes; thresholds are never below what is 100 MB. Null until it has been noted for three days. See nightshift.health_checks.';
+  'Growth of this database in 7 days in percent, by the highest size of each day; thresholds are never below what is 100 MB. Null until it has been noted for three days. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'database_growth',

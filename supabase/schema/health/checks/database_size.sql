@@ -1,5 +1,5 @@
 -- Health check database_size: how large this database is.
--- Why: on a full disk it takes no more writes; only you know how large the disk is.
+-- Why: on a full disk it takes no more writes; only you know how large the disk is (nightshift.settings).
 -- Locks: none; it asks the file system for every file of the database, about 2 ms for each 1,000.
 
 create or replace function nightshift.health_database_size(as_of timestamptz)
@@ -16,18 +16,19 @@ begin
     pg_size_pretty(size.bytes),
     'select oid::regclass, pg_size_pretty(pg_total_relation_size(oid)) from pg_class '
       || 'where relkind in (''r'', ''m'') order by relpages desc limit 20;',
-    null::numeric, null::numeric, null::numeric, null::text
-  from (select pg_database_size(current_database()) as bytes) size;
+    null::numeric, 0.8 * s.size_limit_bytes, 0.9 * s.size_limit_bytes, null::text
+  from (select pg_database_size(current_database()) as bytes) size
+  cross join nightshift.settings s;
 end;
 $$;
 
 comment on function nightshift.health_database_size is
-  'Bytes of this database. It has no thresholds until you set them to 80 and 90 percent of your disk; of one of 8 GB: select nightshift.set_health_threshold(''database_size'', warning => 6400000000, critical => 7200000000). See nightshift.health_checks.';
+  'Bytes of this database. Its thresholds are 80 and 90 percent of settings.size_limit_bytes; without that it has none. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'database_size',
   title => 'Size of the database',
-  healthy => 'It has not reached any size that you have set with set_health_threshold.',
-  why => 'A full disk makes the database read-only; set warning and critical to 80 and 90 percent of yours, for 8 GB: select nightshift.set_health_threshold(''database_size'', warning => 6400000000, critical => 7200000000).',
+  healthy => 'It is well below the limit in nightshift.settings, if there is one.',
+  why => 'A full disk makes the database read-only. Say how large it is, for 8 GB: update nightshift.settings set size_limit_bytes = 8000000000, size_limit_kind = ''disk''.',
   unit => 'bytes'
 );

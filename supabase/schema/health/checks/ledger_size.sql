@@ -17,8 +17,9 @@ as $$
         then format('select nightshift.add_partition_policy(%L, ''1 month'', retention => ''6 months'', retire => ''drop'');', c.oid::regclass)
       when c.relkind = 'p' then format('select nightshift.alter_partition_policy(%L, retention => %L);',
         c.oid::regclass, greatest(k.retention / 2, '1 month'))
+      when c.relname = 'trend_points' and k.retention > '60 days' then 'update nightshift.settings set trend_retention = ''60 days'';'
       -- What was deleted gives its space back only to new rows.
-      when k.retention > '30 days' then 'update nightshift.settings set ledger_retention = ''30 days'';'
+      when c.relname <> 'trend_points' and k.retention > '30 days' then 'update nightshift.settings set ledger_retention = ''30 days'';'
       else format('vacuum full %s;', c.oid::regclass)
     end,
     null::numeric, null::numeric, null::numeric, null::text
@@ -26,7 +27,9 @@ as $$
   cross join lateral (
     select case c.relkind
       when 'p' then (select p.retention from nightshift.partition_policies p where p.parent = c.oid and p.enabled)
-      else (select s.ledger_retention from nightshift.settings s) end
+      else (
+        select case c.relname when 'trend_points' then s.trend_retention else s.ledger_retention end from nightshift.settings s
+      ) end
   ) k(retention)
   cross join lateral (
     select sum(pg_total_relation_size(t.relid)), sum(pg_stat_get_live_tuples(t.relid)), sum(pg_stat_get_dead_tuples(t.relid))
@@ -37,12 +40,13 @@ as $$
     ) t(relid)
   ) z(bytes, live, dead)
   where c.oid in (
-    'nightshift.runs'::regclass, 'nightshift.view_refreshes'::regclass, 'nightshift.deletion_events'::regclass
+    'nightshift.runs'::regclass, 'nightshift.view_refreshes'::regclass, 'nightshift.deletion_events'::regclass,
+    'nightshift.trend_points'::regclass
   );
 $$;
 
 comment on function nightshift.health_ledger_size is
-  'Bytes of the tables that keep what was done (runs, view_refreshes, deletion_events), with indexes and long values. See nightshift.health_checks.';
+  'Bytes of the tables that keep what was done (runs, view_refreshes, deletion_events, trend_points), with indexes and long values. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'ledger_size',

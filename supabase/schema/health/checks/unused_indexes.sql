@@ -44,11 +44,13 @@ as $$
   ),
   -- Numbers of objects ascend: what is above the highest of a day was made since.
   known(newest_oid) as (
-    select s.newest_oid
-    from nightshift.database_sizes s, observed o
-    where s.newest_oid is not null
-    order by s.measured_on > (health_unused_indexes.as_of at time zone 'UTC')::date - o.days,
-      abs(s.measured_on - (health_unused_indexes.as_of at time zone 'UTC')::date + o.days)
+    select p.newest_oid
+    from nightshift.trend_points p, observed o
+    cross join lateral (
+      select (p.at at time zone 'UTC')::date - (health_unused_indexes.as_of at time zone 'UTC')::date + o.days
+    ) d(later)
+    where p.kind = 'database' and p.subject = '' and p.newest_oid is not null
+    order by d.later > 0, abs(d.later), p.at desc
     limit 1
   )
   select

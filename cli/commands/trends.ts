@@ -1,0 +1,197 @@
+import { styleText } from 'node:util';
+import type { Command } from 'commander';
+import {
+  type Forecast,
+  type Growth,
+  type TableTrend,
+  type Trends,
+  trends as trendsDocument,
+} from '../../functions/_shared/trends.ts';
+import { connect } from '../connect.ts';
+import { bars } from '../sparkline.ts';
+import { table } from '../table.ts';
+import { bytes, count, duration, heading, note, printJson, say } from '../ui.ts';
+import { windowColumns } from '../window.ts';
+
+export function addTrends(program: Command): void {
+  program
+    .command('trends')
+    .description(
+      'show how sizes, rows and durations have developed, how fast they grow, and until when there is room',
+    )
+    .option('--table <name>', 'show this table alone, named with its schema')
+    .option('--json', 'print it as JSON')
+    .action(trends);
+}
+
+async function trends(options: { table?: string; json?: true }): Promise<void> {
+  const { rpc } = await connect();
+  const args = options.table === undefined ? {} : { only_table: options.table };
+  const document = await rpc.call('describe_trends', args, trendsDocument);
+  if (options.json) printJson(document);
+  else showTrends(document, options.table !== undefined);
+}
+
+function showTrends(document: Trends, onlyTable: boolean): void {
+  const [first] = document.tables;
+  if (onlyTable && first) showTable(first);
+  else if (document.since === null) {
+    say('Nothing is noted yet. The health check does so each time it runs.');
+  } else {
+    showDatabase(document.database);
+    showTables(document.tables);
+    showJobs(document.jobs);
+  }
+}
+
+/** In a pipe there is no end to a line, but for a picture there is. */
+const chartColumns = () => Math.min(windowColumns() - 4, 120);
+const chartLines = 6;
+const columnsInTable = 28;
+
+function showChart(days: string[], values: (number | null)[], inWords: (value: number) => string) {
+  const known = values.filter((value) => value !== null);
+  const [lowest, highest] = [Math.min(...known), Math.max(...known)];
+  const period = `${days[0]} to ${days.at(-1)} (UTC)`;
+  if (lowest === highest) {
+    note(`  ${period}: ${inWords(lowest)} on each day that is known`);
+    return;
+  }
+  for (const line of bars(values, chartColumns(), chartLines)) console.log(`  ${line.trimEnd()}`);
+  note(`  ${period}, the highest of each day: ${inWords(lowest)} to ${inWords(highest)}`);
+}
+
+function showDatabase({ daily, growth, forecast }: Trends['database']): void {
+  heading(`Database: ${bytes(daily.bytes.at(-1) ?? 0)}`);
+  showChart(daily.days, daily.bytes, bytes);
+  showGrowth(growth);
+  say(forecastInWords(forecast));
+  const connections = daily.connections.filter((value) => value !== null);
+  if (connections.length > 0) {
+    say(
+      `Connections: at most ${count(connections.at(-1) ?? 0)} on the last day, ${count(Math.max(...connections))} in all this time.`,
+    );
+  }
+}
+
+function showGrowth({ points, stepOn, stepBytes, ...growth }: Growth): void {
+  if (stepOn !== null && stepBytes !== null) {
+    say(`It went to another level on ${stepOn}: ${signedBytes(stepBytes)}.`);
+  }
+  if (growth.bytesPerDay28 === null) {
+    say(`Growth: not known yet, after ${points} of the 14 whole days that it takes.`);
+    return;
+  }
+  const windows = [
+    [growth.bytesPerDay7, 7],
+    [growth.bytesPerDay28, 28],
+  ] as const;
+  const said = windows.flatMap(([perDay, days]) =>
+    perDay === null
+      ? []
+      : `${signedBytes(perDay)} a day (${signedBytes(perDay * 7)} a week) over the last ${days} days`,
+  );
+  say(`Growth: ${said.join(', ')}.`);
+}
+
+const limitsInWords = {
+  database: 'for the database',
+  disk: 'of the disk, the write-ahead log included',
+  plan: 'of the plan',
+} as const;
+
+function forecastInWords(forecast: Forecast): string {
+  const { state, limitKind, earliestDays, latestDays } = forecast;
+  if (limitKind === null) {
+    return 'Room: not known. Say how much there is with size_limit_bytes and size_limit_kind in nightshift.settings.';
+  }
+  const used = `${forecast.usedPercent}% of ${bytes(forecast.limitBytes ?? 0)} ${limitsInWords[limitKind]}`;
+  switch (state) {
+    case 'full':
+      return styleText('red', `Room: none, ${used} are used.`);
+    case 'room':
+      return `Room: ${used} are used; nothing is foretold below 60%.`;
+    case 'not growing':
+      return `Room: ${used} are used, and for a year it does not get full.`;
+    case 'growing':
+      return styleText(
+        'yellow',
+        `Room: ${used} are used; in a straight line, full ${daysInWords(earliestDays, latestDays)}.`,
+      );
+    default:
+      return `Room: ${used} are used; nothing is foretold from fewer than 14 whole days.`;
+  }
+}
+
+function daysInWords(earliest: number | null, latest: number | null): string {
+  if (latest === null) return `in ${earliest} days, or not within a year`;
+  return earliest === latest ? `in ${latest} days` : `in ${earliest} to ${latest} days`;
+}
+
+function showTables(tables: TableTrend[]): void {
+  if (tables.length === 0) return;
+  heading('The largest tables');
+  const rows = tables.map(({ table, growth, rowsLeftSince, daily }) => [
+    table,
+    bytes(daily.bytes.at(-1) ?? 0),
+    perWeek(growth.bytesPerDay7),
+    perWeek(growth.bytesPerDay28),
+    shown(daily.deadRows.at(-1), count),
+    shown(daily.rowsLeft.at(-1), count) + (rowsLeftSince ? ` since ${rowsLeftSince}` : ''),
+    bars(daily.bytes, columnsInTable)[0] ?? '',
+  ]);
+  const head = [
+    'table',
+    'size',
+    'a week (of 7 days)',
+    'a week (of 28)',
+    'dead rows',
+    'left by purges',
+    'size by day',
+  ];
+  const expendable = ['left by purges', 'dead rows', 'size by day', 'a week (of 28)'];
+  console.log(table(head, rows, [1, 2, 3, 4], expendable));
+}
+
+function showTable({ table, daily, growth, rowsLeftSince }: TableTrend): void {
+  heading(`${table}: ${bytes(daily.bytes.at(-1) ?? 0)}`);
+  showChart(daily.days, daily.bytes, bytes);
+  showGrowth(growth);
+  const figures = [
+    ['About so many rows', daily.liveRows],
+    ['Dead rows', daily.deadRows],
+    ['Left by purges', daily.rowsLeft],
+  ] as const;
+  for (const [title, values] of figures) {
+    if (values.every((value) => value === null)) continue;
+    heading(`${title}: ${shown(values.at(-1), count)}`);
+    showChart(daily.days, values, count);
+    if (values === daily.rowsLeft && rowsLeftSince) {
+      say(`Every purge since ${rowsLeftSince} has left some.`);
+    }
+  }
+}
+
+function showJobs(jobs: Trends['jobs']): void {
+  if (jobs.length === 0) return;
+  heading('How long the jobs take');
+  const rows = jobs.map(({ job, lastMs, usualMs, slowerSince, daily }) => [
+    job,
+    duration(lastMs),
+    shown(usualMs, duration),
+    slowerSince ? styleText('yellow', `more than twice the usual since ${slowerSince}`) : '-',
+    bars(daily.durationMs, columnsInTable)[0] ?? '',
+  ]);
+  const head = ['job', 'last', 'usually', 'slower', 'by day'];
+  console.log(table(head, rows, [1, 2], ['by day', 'usually']));
+}
+
+const perWeek = (perDay: number | null) => shown(perDay, (value) => signedBytes(value * 7));
+
+function shown(value: number | null | undefined, inWords: (value: number) => string): string {
+  return value === null || value === undefined ? '-' : inWords(value);
+}
+
+function signedBytes(value: number): string {
+  return `${value < 0 ? '-' : '+'}${bytes(Math.abs(value))}`;
+}

@@ -247,6 +247,60 @@ alter table nightshift.health_checks enable row level security;
 alter table nightshift.health_thresholds enable row level security;
 alter table nightshift.database_sizes enable row level security;
 
+-- supabase/schema/key-queries/tables.sql
+
+-- Queries that matter, how long each may take, and how long each took.
+
+create table if not exists nightshift.key_queries (
+  name text primary key check (name ~ '^[a-z][a-z0-9_]{0,62}$'),
+  sql text not null,
+  max_ms numeric not null check (max_ms > 0 and max_ms <= 3000),
+  created_at timestamptz not null default now()
+);
+
+comment on table nightshift.key_queries is
+  'The queries whose time is watched: one SELECT each, which the full health check runs with the rights of the owner, in a read-only transaction. Only the owner writes here, through add_key_query.';
+comment on column nightshift.key_queries.max_ms is 'From how many milliseconds on it is too slow.';
+
+create table if not exists nightshift.key_query_times (
+  id bigint generated always as identity primary key,
+  query text not null references nightshift.key_queries on delete cascade,
+  measured_at timestamptz not null,
+  runs integer not null,
+  min_ms numeric,
+  median_ms numeric,
+  blocks_hit bigint,
+  blocks_read bigint,
+  plan text,
+  verdict text check (verdict in ('usual', 'slower', 'faster')),
+  failure text,
+  stopped_ms numeric
+);
+
+create index if not exists key_query_times_query on nightshift.key_query_times (query, id desc);
+
+comment on table nightshift.key_query_times is 'How long a key query took each time it was measured; the last 100 times of each are kept.';
+comment on column nightshift.key_query_times.runs is 'How often it was run in a row: the least and the median time are of these.';
+comment on column nightshift.key_query_times.blocks_hit is 'Blocks that the last run found in shared buffers; blocks_read: those that it did not.';
+comment on column nightshift.key_query_times.plan is 'The shape of the plan, see plan_shape: without costs, numbers of rows and conditions.';
+comment on column nightshift.key_query_times.verdict is
+  'Against its own usual time, see judge_key_query; null while too few times are known to say.';
+comment on column nightshift.key_query_times.failure is 'The SQLSTATE, when it could not be run.';
+comment on column nightshift.key_query_times.stopped_ms is 'After how long it was stopped by the statement timeout.';
+
+alter table nightshift.key_queries enable row level security;
+alter table nightshift.key_query_times enable row level security;
+
+do $$
+begin
+  create type nightshift.usual_time as (times integer, ms numeric, spread_ms numeric, plan text);
+exception
+  when duplicate_object then null;
+end;
+$$;
+
+comment on type nightshift.usual_time is 'How long a key query usually takes, see usual_time_of.';
+
 -- supabase/schema/ledger/tables.sql
 
 -- What is installed, its settings, the run ledger and what it knows of jobs.
@@ -2919,6 +2973,617 @@ $$;
 
 comment on function nightshift.views_below is
   'The materialized views that a materialized view is made from, directly or not, each after those that it reads itself.';
+
+-- supabase/schema/key-queries/add_key_query.sql
+
+-- Declares a query that is run every night with the rights of the owner. So it takes SQL, and nobody may call it over the API.
+
+create or replace function nightshift.add_key_query(name text, sql text, max_ms numeric)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set row_security = off
+as $$
+declare
+  query nightshift.key_queries;
+begin
+  query.name := add_key_query.name;
+  query.sql := add_key_query.sql;
+  query.max_ms := add_key_query.max_ms;
+  query.created_at := now();
+  query := nightshift.check_key_query(query);
+  insert into nightshift.key_queries select query.* on conflict do nothing;
+  if not found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('There is a key query %s already', query.name),
+      hint = 'Change it with nightshift.alter_key_query, or remove it first with nightshift.remove_key_query.';
+  end if;
+  return nightshift.describe_declared_query(query);
+end;
+$$;
+
+comment on function nightshift.add_key_query is
+  'Declares a query whose time is watched: the full health check runs it a few times. name: of lower-case letters, digits and underscores. sql: one SELECT that only reads, without parameters, each name with its schema. max_ms: from how many milliseconds on it is too slow, at most 3,000. For the owner of Nightshift. Returns the query with its plan as of now. Errors: NS422, with a hint that says the fix.';
+
+-- supabase/schema/key-queries/alter_key_query.sql
+
+create or replace function nightshift.alter_key_query(name text, sql text default null, max_ms numeric default null)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set row_security = off
+as $$
+declare
+  query nightshift.key_queries := nightshift.find_key_query(alter_key_query.name);
+begin
+  query.sql := coalesce(alter_key_query.sql, query.sql);
+  query.max_ms := coalesce(alter_key_query.max_ms, query.max_ms);
+  query := nightshift.check_key_query(query);
+  update nightshift.key_queries q set sql = query.sql, max_ms = query.max_ms where q.name = query.name;
+  if alter_key_query.sql is not null then
+    delete from nightshift.key_query_times t where t.query = query.name;
+  end if;
+  return nightshift.describe_declared_query(query);
+end;
+$$;
+
+comment on function nightshift.alter_key_query is
+  'Changes what is given of a key query (null leaves it as it is). With sql, even the same, what is usual is learned anew: times that were measured before are forgotten. For the owner of Nightshift. Returns the query. Errors: NS404, NS422.';
+
+-- supabase/schema/key-queries/check_key_query.sql
+
+create or replace function nightshift.check_key_query(declared nightshift.key_queries)
+returns nightshift.key_queries
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if declared.name is null or declared.name !~ '^[a-z][a-z0-9_]{0,62}$' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is no name for a key query', coalesce(quote_literal(declared.name), 'null')),
+      hint = 'Use lower-case letters, digits and underscores, a letter first, 63 at most, as in single_month_metrics.';
+  end if;
+  if declared.max_ms is null or not (declared.max_ms > 0 and declared.max_ms <= 3000) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('max_ms must be more than 0 and at most 3000, not %s', coalesce(declared.max_ms::text, 'null')),
+      hint = 'Say from how many milliseconds on someone waits too long for it, for example 100.';
+  end if;
+  declared.sql := regexp_replace(declared.sql, '^\s+|\s*;?\s*$', '', 'g');
+  if coalesce(declared.sql, '') = '' then
+    raise exception using
+      errcode = 'NS422',
+      message = 'There is no query',
+      hint = 'Give one SELECT: nightshift.add_key_query(''open_orders'', ''select count(*) from public.orders'', 100).';
+  end if;
+  if length(declared.sql) > 10000 then
+    raise exception using
+      errcode = 'NS422',
+      message = format('The query has %s characters, and may have 10,000', length(declared.sql)),
+      hint = 'Make a view of it, and select from that.';
+  end if;
+  perform nightshift.require_reading_query(declared.sql);
+  return declared;
+end;
+$$;
+
+comment on function nightshift.check_key_query is
+  'The key query without blanks around its SQL and a semicolon behind it. Raises NS422, with the fix in the hint, unless name and max_ms are what they must be and the SQL only reads, see require_reading_query.';
+
+-- supabase/schema/key-queries/describe_declared_query.sql
+
+create or replace function nightshift.describe_declared_query(query nightshift.key_queries)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return jsonb_build_object(
+    'name', query.name, 'sql', query.sql, 'maxMs', query.max_ms, 'createdAt', query.created_at,
+    'plan', nightshift.plan_shape(nightshift.explain_key_query(query.sql, run_it => false))
+  );
+end;
+$$;
+
+comment on function nightshift.describe_declared_query is
+  'What was declared, for whoever declared it: name, sql, maxMs, createdAt, plan (see plan_shape) as Postgres plans it now.';
+
+-- supabase/schema/key-queries/describe_key_queries.sql
+
+create or replace function nightshift.describe_key_queries(as_of timestamptz default now())
+returns jsonb
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'name', s.name,
+    'maxMs', s.max_ms,
+    'measuredAt', s.measured_at,
+    'medianMs', s.median_ms,
+    'minMs', s.min_ms,
+    'usualMs', s.usual_ms,
+    'blocksHit', s.blocks_hit,
+    'blocksRead', s.blocks_read,
+    'verdict', s.verdict,
+    'confirmed', s.is_confirmed,
+    'since', case when s.verdict in ('slower', 'faster') then s.since end,
+    'planHash', md5(s.plan),
+    'planChanged', s.plan <> s.usual_plan,
+    'failure', s.failure,
+    'points', (
+      select coalesce(jsonb_agg(jsonb_build_object('at', p.measured_at, 'minMs', p.min_ms, 'medianMs', p.median_ms) order by p.id), '[]')
+      from (
+        select t.id, t.measured_at, t.min_ms, t.median_ms
+        from nightshift.key_query_times t
+        where t.query = s.name and t.measured_at <= describe_key_queries.as_of and t.failure is null
+        order by t.id desc
+        limit 30
+      ) p
+    )
+  ) order by s.name), '[]')
+  from nightshift.key_query_states(describe_key_queries.as_of) s;
+$$;
+
+comment on function nightshift.describe_key_queries is
+  'How long the key queries take, as one JSON array: name, maxMs, measuredAt (null: never), medianMs and minMs of the last few runs, usualMs, blocksHit, blocksRead, verdict (see judge_key_query), confirmed (by a second time in a row), since (slower or faster), planHash, planChanged, failure (the SQLSTATE when it could not run), points (the last 30 times: at, minMs, medianMs). Without their SQL, in which values of the application may stand.';
+
+-- supabase/schema/key-queries/explain_key_query.sql
+
+create or replace function nightshift.explain_key_query(query text, run_it boolean)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  explained jsonb;
+begin
+  begin
+    set local transaction_read_only = on;
+    -- As for the application: the functions that lead here have switched it off for themselves.
+    perform set_config('jit', s.reset_val, true) from pg_catalog.pg_settings s where s.name = 'jit';
+    execute format(
+      'explain (%sverbose, format json) %s',
+      case when run_it then 'analyze, buffers, timing off, ' else 'costs off, ' end, query
+    ) into explained;
+    raise exception using errcode = 'NS200';
+  exception
+    when sqlstate 'NS200' then null;
+  end;
+  return explained -> 0;
+end;
+$$;
+
+comment on function nightshift.explain_key_query is
+  'What EXPLAIN says of a query, as JSON; with run_it, the query is run for it. In a transaction that is read-only meanwhile, and undone. For a text that require_reading_query has let through.';
+
+-- supabase/schema/key-queries/find_key_query.sql
+
+create or replace function nightshift.find_key_query(name text)
+returns nightshift.key_queries
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  declared nightshift.key_queries;
+begin
+  select q.* into declared from nightshift.key_queries q where q.name = find_key_query.name;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no key query %s', coalesce(find_key_query.name, 'null')),
+      hint = coalesce(
+        (select 'Key queries are: ' || string_agg(q.name, ', ' order by q.name) || '.' from nightshift.key_queries q),
+        'None is declared: nightshift.add_key_query declares one.'
+      );
+  end if;
+  return declared;
+end;
+$$;
+
+comment on function nightshift.find_key_query is 'The key query of a name. Errors: NS404, with those that there are.';
+
+-- supabase/schema/key-queries/judge_key_query.sql
+
+-- Whether a time is another than usual. One slow night is noise, and so is a change of 5 ms, however many times that is.
+
+create or replace function nightshift.judge_key_query(usual nightshift.usual_time, min_ms numeric, plan text)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    -- Of fewer nobody knows what is usual.
+    when usual.times is null or usual.times < 5 or min_ms is null then null
+    when abs(min_ms - usual.ms) < 20 or abs(min_ms - usual.ms) <= 4 * usual.spread_ms then 'usual'
+    when min_ms > 3 * usual.ms or min_ms >= 1.5 * usual.ms and plan is distinct from usual.plan then 'slower'
+    when min_ms < usual.ms / 3 then 'faster'
+    else 'usual'
+  end;
+$$;
+
+comment on function nightshift.judge_key_query is
+  'slower: the fastest of a few runs took more than three times what is usual, or at least one and a half times with another plan. faster: less than a third. Both only by 20 ms or more, and by more than four times the median deviation of the usual times. Else usual; null while fewer than five times are known.';
+
+-- supabase/schema/key-queries/key_query_states.sql
+
+create or replace function nightshift.key_query_states(as_of timestamptz)
+returns table (
+  name text,
+  max_ms numeric,
+  created_at timestamptz,
+  measured_at timestamptz,
+  runs integer,
+  min_ms numeric,
+  median_ms numeric,
+  blocks_hit bigint,
+  blocks_read bigint,
+  plan text,
+  verdict text,
+  failure text,
+  stopped_ms numeric,
+  usual_ms numeric,
+  usual_plan text,
+  is_confirmed boolean,
+  since timestamptz
+)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select q.name, q.max_ms, q.created_at, l.measured_at, l.runs, l.min_ms, l.median_ms, l.blocks_hit, l.blocks_read, l.plan,
+    l.verdict, l.failure, l.stopped_ms, u.ms, u.plan, streak.length >= 2, streak.since
+  from nightshift.key_queries q
+  left join lateral (
+    select t.*
+    from nightshift.key_query_times t
+    where t.query = q.name and t.measured_at <= key_query_states.as_of
+    order by t.id desc
+    limit 1
+  ) l on true
+  left join lateral (
+    select count(*) as length, min(t.id) as first_id, min(t.measured_at) as since
+    from nightshift.key_query_times t
+    where t.query = q.name and t.id <= l.id and t.verdict = l.verdict and not exists (
+      select from nightshift.key_query_times o
+      where o.query = q.name and o.id > t.id and o.id < l.id and o.verdict is distinct from l.verdict and o.failure is null
+    )
+  ) streak on true
+  left join lateral nightshift.usual_time_of(
+    q.name, case when l.verdict in ('slower', 'faster') then streak.first_id else l.id end
+  ) u on true;
+$$;
+
+comment on function nightshift.key_query_states is
+  'How each key query is: what is known of the last time it was measured (null: never), what was usual before it became as it is, since when it has its verdict, and whether a second time in a row has confirmed that.';
+
+-- supabase/schema/key-queries/list_key_queries.sql
+
+create or replace function nightshift.list_key_queries()
+returns jsonb
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  select coalesce(jsonb_agg(
+    jsonb_build_object('name', q.name, 'sql', q.sql, 'maxMs', q.max_ms, 'createdAt', q.created_at) order by q.name
+  ), '[]')
+  from nightshift.key_queries q;
+$$;
+
+comment on function nightshift.list_key_queries is
+  'All key queries with their SQL, as one JSON array. For the owner of Nightshift; what anybody who may look at the health sees is in describe_key_queries.';
+
+-- supabase/schema/key-queries/measure_key_query.sql
+
+-- Runs a key query a few times, and writes down how long it took.
+-- Why a few: the first run waits for the disk, and any for its neighbours; the fastest says most of the query itself.
+-- Locks: ACCESS SHARE of what it reads, for as long as it runs; the run, until the transaction ends.
+
+create or replace function nightshift.measure_key_query(run_id uuid, fence bigint, query_name text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set statement_timeout = '8s'
+set lock_timeout = '500ms'
+set row_security = off
+as $$
+declare
+  started constant timestamptz := clock_timestamp();
+  run nightshift.runs := nightshift.hold_run(run_id, fence);
+  query nightshift.key_queries;
+  explained jsonb;
+  times numeric[] := '{}';
+  measured nightshift.key_query_times;
+begin
+  if run.dry_run or run.job <> 'health-check' then
+    raise exception using
+      errcode = 'NS422',
+      message = case when run.dry_run then 'A dry run measures nothing' else format('A run of %s measures no queries', run.job) end,
+      hint = 'Begin a run of health-check without dry_run.';
+  end if;
+  select q.* into query from nightshift.key_queries q where q.name = query_name;
+  if not found then
+    return '{"outcome": "gone"}';
+  end if;
+  measured.query := query.name;
+  measured.measured_at := run.started_at;
+  begin
+    -- What the query names may be someone else's by now.
+    perform nightshift.require_reading_query(query.sql);
+    loop
+      explained := nightshift.explain_key_query(query.sql, run_it => true);
+      times := times || (explained ->> 'Planning Time')::numeric + (explained ->> 'Execution Time')::numeric;
+      exit when cardinality(times) >= 5 or clock_timestamp() - started > interval '1 second';
+    end loop;
+  exception
+    when query_canceled then
+      measured.stopped_ms := round(extract(epoch from clock_timestamp() - started) * 1000);
+      measured.failure := sqlstate;
+    when others then
+      raise log 'nightshift: key query % could not run: % (%)', query.name, sqlerrm, sqlstate;
+      measured.failure := sqlstate;
+  end;
+  measured.runs := cardinality(times);
+  if measured.failure is null then
+    select round(min(t), 1), round((percentile_cont(0.5) within group (order by t::double precision))::numeric, 1)
+    into measured.min_ms, measured.median_ms
+    from unnest(times) t;
+    measured.blocks_hit := explained #>> '{Plan,Shared Hit Blocks}';
+    measured.blocks_read := explained #>> '{Plan,Shared Read Blocks}';
+    measured.plan := nightshift.plan_shape(explained);
+    measured.verdict := nightshift.judge_key_query(nightshift.usual_time_of(query.name), measured.min_ms, measured.plan);
+  end if;
+  insert into nightshift.key_query_times
+    (query, measured_at, runs, min_ms, median_ms, blocks_hit, blocks_read, plan, verdict, failure, stopped_ms)
+  select measured.query, measured.measured_at, measured.runs, measured.min_ms, measured.median_ms, measured.blocks_hit,
+    measured.blocks_read, measured.plan, measured.verdict, measured.failure, measured.stopped_ms;
+  delete from nightshift.key_query_times t
+  where t.query = query.name and t.id <= (
+    select o.id from nightshift.key_query_times o where o.query = query.name order by o.id desc offset 100 limit 1
+  );
+  return jsonb_build_object(
+    'outcome', case when measured.failure is null then 'measured' else 'failed' end,
+    'verdict', measured.verdict
+  );
+end;
+$$;
+
+comment on function nightshift.measure_key_query is
+  'Runs a key query up to five times, for about a second, and keeps the fastest and the median time (with planning), its blocks and the shape of its plan: {outcome: measured, verdict: see judge_key_query} or {outcome: failed}, which is kept as well; {outcome: gone} when it was removed. Nobody gets a row of it. The last 100 times are kept. Errors: NS409 lease lost, NS410 cancelled, NS422 dry run or run of another job.';
+
+-- supabase/schema/key-queries/plan_shape.sql
+
+-- What of a plan is the plan: not the costs and the numbers of rows, which are others each night; no conditions, in which values of the
+-- application stand; and not the partition, which is another each month.
+
+create or replace function nightshift.plan_shape(plan jsonb, schema_name text default null)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  node constant jsonb := coalesce(plan -> 'Plan', plan);
+  home constant text := coalesce(node ->> 'Schema', schema_name);
+  relation constant regclass := to_regclass(quote_ident(home) || '.' || quote_ident(node ->> 'Relation Name'));
+  index constant regclass := to_regclass(quote_ident(home) || '.' || quote_ident(node ->> 'Index Name'));
+  below text[];
+  line text;
+begin
+  select array_agg(b.shape order by b.place) into below
+  from (
+    select s.shape, min(c.place) as place
+    from jsonb_array_elements(node -> 'Plans') with ordinality c(child, place)
+    cross join lateral (select nightshift.plan_shape(c.child, home)) s(shape)
+    -- A query meets one partition today and two tomorrow.
+    group by s.shape, case when node ->> 'Node Type' in ('Append', 'Merge Append') then 0 else c.place end
+  ) b;
+  if node ->> 'Node Type' in ('Append', 'Merge Append') and cardinality(below) = 1 then
+    return below[1];
+  end if;
+  line := concat_ws(' ',
+    case when (node ->> 'Parallel Aware')::boolean then 'Parallel' end,
+    node ->> 'Node Type',
+    nullif(nullif(node ->> 'Join Type', 'Inner'), ''),
+    case when node ->> 'Strategy' <> 'Plain' then node ->> 'Strategy' end,
+    case when node ->> 'Scan Direction' = 'Backward' then 'Backward' end,
+    'using ' || coalesce(pg_partition_root(index)::text, index::text, node ->> 'Index Name'),
+    'on ' || coalesce(pg_partition_root(relation)::text, relation::text, node ->> 'Function Name', node ->> 'CTE Name')
+  );
+  return concat_ws(E'\n  ', line, replace(array_to_string(below, E'\n'), E'\n', E'\n  '));
+end;
+$$;
+
+comment on function nightshift.plan_shape is
+  'The shape of a plan that EXPLAIN (FORMAT JSON, VERBOSE) has described, a node a line: its kind, and the index and table that it reads. A partition counts as its table, and several that are read alike as one. schema_name: where the index of a node below a table is.';
+
+-- supabase/schema/key-queries/remove_key_query.sql
+
+create or replace function nightshift.remove_key_query(name text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  query constant nightshift.key_queries := nightshift.find_key_query(remove_key_query.name);
+begin
+  delete from nightshift.key_queries q where q.name = query.name;
+  return jsonb_build_object('name', query.name, 'sql', query.sql, 'maxMs', query.max_ms);
+end;
+$$;
+
+comment on function nightshift.remove_key_query is
+  'Removes a key query with the times that were measured of it. For the owner of Nightshift. Returns what was removed. Errors: NS404.';
+
+-- supabase/schema/key-queries/require_reading_query.sql
+
+-- Whether a text is one query that only reads, and that runs nobody's code but that of trusted roles.
+-- Why: it is run at night with the rights of the owner. That the transaction is read-only keeps it from writing rows, and from
+--      nothing else that a function can do; and whoever owns a table or a function in it could put code of theirs in its place.
+-- How: Postgres itself takes it apart, as the query of a view that is undone at once. To make a view runs nothing of it.
+-- Locks: ACCESS SHARE of what it reads, for a moment.
+
+create or replace function nightshift.require_reading_query(query text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '500ms'
+as $$
+declare
+  own_role constant oid := current_user::regrole;
+  analysis refcursor;
+  relations oid[];
+  rules oid[];
+  tree text;
+  culprit record;
+begin
+  begin
+    -- A cursor takes one statement, and refuses more before it runs any. One that explains plans nothing until it is read.
+    open analysis for execute 'explain ' || query || E'\n';
+    close analysis;
+    execute 'create view nightshift.key_query_looked_at as select 1 as one from (' || query || E'\n) query';
+
+    select array_agg(r.relation::oid) || 'nightshift.key_query_looked_at'::regclass::oid into relations
+    from nightshift.view_reads('nightshift.key_query_looked_at', partitions => false) r;
+    select array_agg(w.oid), string_agg(w.ev_action::text, ' ') into rules, tree
+    from pg_catalog.pg_rewrite w
+    join pg_catalog.pg_class c on c.oid = w.ev_class
+    where c.oid = any(relations) and c.relkind = 'v';
+
+    if tree ~ ':rowMarks \(' then
+      raise exception using
+        errcode = 'NS422',
+        message = 'The query locks rows',
+        hint = 'Leave out FOR UPDATE, FOR SHARE and the like: a key query only reads.';
+    end if;
+
+    select p.oid::regprocedure as function, p.provolatile = 'v' as is_volatile, p.proowner::regrole as owner,
+      p.pronamespace = 'pg_catalog'::regnamespace as is_built_in
+    into culprit
+    from nightshift.called_functions(tree) f
+    join pg_catalog.pg_proc p on p.oid = f.function
+    where p.provolatile = 'v' or not pg_has_role(p.proowner, own_role, 'usage')
+    order by p.provolatile = 'v' desc, p.oid
+    limit 1;
+    if culprit.function is not null and culprit.is_volatile then
+      raise exception using
+        errcode = 'NS422',
+        message = format('The query calls %s, which is volatile: it may write, or do something else than read', culprit.function),
+        hint = case when culprit.is_built_in then 'A key query calls only functions that are stable or immutable. Leave this one out.'
+          else format('If it only reads, say so: alter function %s stable;', culprit.function) end;
+    elsif culprit.function is not null then
+      raise exception using
+        errcode = 'NS422',
+        message = format('The query calls %s, which belongs to %I', culprit.function, culprit.owner),
+        detail = format('It would run with the rights of %I, which that role does not have.', current_user),
+        hint = nightshift.hint_for_owner(culprit.owner, format('alter function %s owner to %I;', culprit.function, current_user));
+    end if;
+
+    perform nightshift.require_trusted(array(
+      select c.oid from pg_catalog.pg_class c
+      where c.oid = any(relations) and c.relkind in ('r', 'p', 'v', 'm', 'f') and c.relname <> 'key_query_looked_at'
+    ));
+
+    -- Operators and types: a type may have casts and checks.
+    select pg_describe_object(d.refclassid, d.refobjid, 0) as object, o.owner into culprit
+    from pg_catalog.pg_depend d
+    cross join lateral (
+      select coalesce(
+        (select y.typowner from pg_catalog.pg_type y where d.refclassid = 'pg_catalog.pg_type'::regclass and y.oid = d.refobjid),
+        (
+          select s.refobjid from pg_catalog.pg_shdepend s
+          where s.dbid = (select b.oid from pg_catalog.pg_database b where b.datname = current_database())
+            and s.classid = d.refclassid and s.objid = d.refobjid and s.objsubid = 0 and s.deptype = 'o'
+        )
+      )
+    ) o(owner)
+    where d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = any(rules)
+      and d.refclassid <> 'pg_catalog.pg_class'::regclass and not pg_has_role(o.owner, own_role, 'usage')
+    limit 1;
+    if culprit.object is not null then
+      raise exception using
+        errcode = 'NS422',
+        message = format('The query uses %s, which belongs to %I', culprit.object, culprit.owner::regrole),
+        detail = format('Code of it would run with the rights of %I, which that role does not have.', current_user),
+        hint = nightshift.hint_for_owner(culprit.owner, format('Give it to %I, or leave it out.', current_user));
+    end if;
+
+    -- So the view is gone.
+    raise exception using errcode = 'NS200';
+  exception
+    when sqlstate 'NS200' then null;
+    when invalid_cursor_definition then
+      raise exception using
+        errcode = 'NS422',
+        message = 'That is more than one statement',
+        detail = 'Nothing of it was run.',
+        hint = 'Declare one SELECT. A second one is a key query of its own.';
+    when syntax_error_or_access_rule_violation or data_exception or feature_not_supported or invalid_schema_name or program_limit_exceeded then
+      raise exception using
+        errcode = 'NS422',
+        message = 'That is no query that can be watched: ' || sqlerrm,
+        detail = 'Nothing of it was run.',
+        hint = case
+          when sqlstate in ('42P01', '42883', '42704', '3F000') then
+            'Write each name with its schema, as in public.orders: names without one are looked for in pg_catalog alone. An operator of an extension is written as in operator(extensions.<->).'
+          when sqlstate = '42P02' then 'Nobody will give it a parameter: write a typical value in its place.'
+          when sqlstate = '42501' then format('%I runs it, and needs the right to.', current_user)
+          else 'Declare one SELECT that only reads: WITH may not insert, update or delete, and nothing is selected INTO a table.'
+        end;
+  end;
+end;
+$$;
+
+comment on function nightshift.require_reading_query is
+  'Raises NS422, with the fix in the hint, unless the text is one SELECT (or VALUES, TABLE) without writing parts and locks, of relations, functions, operators and types whose owners have the rights of the owner of these functions (see find_stranger), and calls no volatile function: through views, defaults and SQL bodies as well, but not through what other languages do inside. Nothing of the text is run or planned.';
+
+-- supabase/schema/key-queries/usual_time_of.sql
+
+create or replace function nightshift.usual_time_of(query text, before bigint default null)
+returns nightshift.usual_time
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with usual as materialized (
+    select t.id, t.min_ms, t.plan
+    from nightshift.key_query_times t
+    where t.query = usual_time_of.query and (before is null or t.id < before)
+      -- What is slower must not become usual by lasting.
+      and t.failure is null and t.verdict is distinct from 'slower'
+    order by t.id desc
+    limit 20
+  ),
+  middle as (
+    select percentile_cont(0.5) within group (order by u.min_ms::double precision) as ms from usual u
+  )
+  select
+    (select count(*) from usual)::integer,
+    round(m.ms::numeric, 1),
+    round((select percentile_cont(0.5) within group (order by abs(u.min_ms::double precision - m.ms)) from usual u)::numeric, 1),
+    (select u.plan from usual u order by u.id desc limit 1)
+  from middle m;
+$$;
+
+comment on function nightshift.usual_time_of is
+  'What is usual of a key query, by the last 20 times that were not slower than usual, before one: how many these are, the median of their fastest runs, the median deviation from it, and the last plan.';
 
 -- supabase/schema/ledger/begin_run.sql
 
@@ -22424,6 +23089,54 @@ select nightshift.declare_health_check(
   unit => 'times', info => 1, warning => 2, quick => true
 );
 
+-- supabase/schema/health/checks/key_queries.sql
+
+-- Health check key_queries: the time of each key query, against what it may take.
+-- Why: a query that people wait for gets slower with every row, and nobody measures it before they complain.
+
+create or replace function nightshift.health_key_queries(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    s.name,
+    coalesce(s.median_ms, s.stopped_ms),
+    case
+      when s.stopped_ms is not null then format('It may take %s ms. It was stopped after %s ms.', s.max_ms, s.stopped_ms)
+      else format('It may take %s ms. Fastest of %s runs: %s ms. Blocks: %s in shared buffers, %s not.',
+        s.max_ms, s.runs, s.min_ms, s.blocks_hit, s.blocks_read)
+    end,
+    format('select sql from nightshift.key_queries where name = %L; -- explain (analyze, buffers) says where its time goes', s.name),
+    null::numeric, s.max_ms, 2 * s.max_ms,
+    case
+      when s.failure is not null and (s.stopped_ms is null or s.stopped_ms < s.max_ms) then case
+        when s.failure = '57014' then 'It was cancelled before it had an answer.'
+        when s.failure like 'NS%' then 'It is no query any more that can be watched: select nightshift.alter_key_query('
+          || quote_literal(s.name) || ', sql => ...) says why.'
+        else format('It failed with %s; the Postgres log has the message.', s.failure)
+      end
+      -- Declared or measured this morning, it is measured again tomorrow.
+      when coalesce(s.measured_at, s.created_at) < health_key_queries.as_of - interval '50 hours'
+        then format('It has not been measured since %s UTC.',
+          to_char(coalesce(s.measured_at, s.created_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI'))
+    end
+  from nightshift.key_query_states(health_key_queries.as_of) s;
+$$;
+
+comment on function nightshift.health_key_queries is
+  'The median milliseconds of each key query when it was last measured, or after how many it was stopped. The warning is at its max_ms, critical is twice that. Unknown when it failed, or was not measured for 50 hours. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'key_queries',
+  title => 'Key queries',
+  healthy => 'Every key query is as fast as it has to be.',
+  why => 'People wait for these queries, and the team said how long they may.',
+  -- Each has its own.
+  unit => 'milliseconds'
+);
+
 -- supabase/schema/health/checks/late_schedules.sql
 
 -- Health check late_schedules: for how long a schedule of Edge Functions has been due without a run that did its work.
@@ -23373,6 +24086,50 @@ select nightshift.declare_health_check(
   unit => 'milliseconds', info => 20, warning => 500, critical => 1000
 );
 
+-- supabase/schema/health/checks/slower_key_queries.sql
+
+-- Health check slower_key_queries: the time of each key query, against its own usual one.
+-- Why: what became slower last night has a cause of last night, which is easily found while somebody remembers.
+
+create or replace function nightshift.health_slower_key_queries(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    s.name,
+    round(s.min_ms / greatest(s.usual_ms, 0.1), 1),
+    concat(
+      format('Fastest %s ms, usually %s ms', s.min_ms, s.usual_ms),
+      case when s.verdict in ('slower', 'faster') then to_char(s.since at time zone 'UTC', '" until "YYYY-MM-DD HH24:MI" UTC"') end,
+      case when s.plan <> s.usual_plan
+        then format(E'. The plan was:\n%s\nand is now:\n%s', s.usual_plan, s.plan)
+        else format(E'. The plan is the same:\n%s', s.plan) end
+    ),
+    format('select sql from nightshift.key_queries where name = %L; -- if it is to stay so: nightshift.alter_key_query with its sql learns anew what is usual',
+      s.name),
+    -- What is faster is worth a word; what is slower only once the second time has confirmed it.
+    case when s.verdict = 'faster' and s.is_confirmed then 0
+      when s.verdict = 'usual' and s.plan <> s.usual_plan then 0
+      else 'infinity'::numeric end,
+    case when s.verdict = 'slower' and s.is_confirmed then 1.5 end,
+    null::numeric, null::text
+  from nightshift.key_query_states(health_slower_key_queries.as_of) s
+  where s.verdict is not null;
+$$;
+
+comment on function nightshift.health_slower_key_queries is
+  'How many times its usual time the fastest run of each key query took, once five times are known. A warning when it was slower than usual (see judge_key_query) twice in a row; info when it was faster twice in a row, or its plan changed and its time did not. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'slower_key_queries',
+  title => 'Key queries that became slower',
+  healthy => 'No key query is slower than usual.',
+  why => 'What a query took yesterday it should take today: a lost index, old statistics or another plan shows here first.',
+  unit => 'times', warning => 1.5
+);
+
 -- supabase/schema/health/checks/soft_deleted_share.sql
 
 -- Health check soft_deleted_share: how much of each table is deleted rows that wait for their time.
@@ -23952,13 +24709,14 @@ revoke all on schema nightshift from public, anon, authenticated, service_role, 
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
   nightshift.database_sizes, nightshift.default_exclusions, nightshift.deletion_events, nightshift.deletion_events_default, nightshift.health_checks, nightshift.health_thresholds, nightshift.home, nightshift.jobs,
+  nightshift.key_queries, nightshift.key_query_times,
   nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
   nightshift.purge_pending, nightshift.purge_released,
   nightshift.refresh_policies, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
   nightshift.runs, nightshift.schedules, nightshift.settings, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.vacuum_policies, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on sequence
-  nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.retired_partitions_id_seq,
+  nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.key_query_times_id_seq, nightshift.retired_partitions_id_seq,
   nightshift.view_refreshes_id_seq
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on type nightshift.partition_state from public;
@@ -23968,6 +24726,7 @@ revoke all on type nightshift.moved_row from public;
 revoke all on type nightshift.released_row from public;
 revoke all on type nightshift.row_set from public;
 revoke all on type nightshift.soft_delete_rules from public;
+revoke all on type nightshift.usual_time from public;
 revoke all on type nightshift.vacuum_state from public;
 
 grant usage on schema nightshift to service_role, nightshift_runner;
@@ -23975,11 +24734,11 @@ grant usage on schema nightshift to service_role, nightshift_runner;
 -- Jobs, and how they and the database are. The holder of a runner's token can do nothing that tonight's run would not do.
 grant execute on function
   nightshift.begin_detach, nightshift.begin_run, nightshift.begin_vacuum, nightshift.cancel_run, nightshift.check_health, nightshift.consume_wake, nightshift.create_partitions,
-  nightshift.describe_installation, nightshift.describe_jobs, nightshift.drop_retired_partitions,
+  nightshift.describe_installation, nightshift.describe_jobs, nightshift.describe_key_queries, nightshift.drop_retired_partitions,
   nightshift.exclude_from_default, nightshift.find_run, nightshift.finish_detach, nightshift.finish_run,
   nightshift.finish_vacuum, nightshift.get_health, nightshift.get_run,
   nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
-  nightshift.list_retention_policies, nightshift.list_runs, nightshift.list_schedules, nightshift.list_vacuum_policies, nightshift.measure_default_partition,
+  nightshift.list_retention_policies, nightshift.list_runs, nightshift.list_schedules, nightshift.list_vacuum_policies, nightshift.measure_default_partition, nightshift.measure_key_query,
   nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
   nightshift.plan_table_vacuum, nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_table_vacuum, nightshift.preview_retirement, nightshift.purge_batch,
   nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.resume_run,
@@ -24025,77 +24784,80 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '294df23bf60d19e4afc5c44f36a6ce217f268b81a8544c8a3d762c7a5062b301', '{
-  active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
-  add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
-  alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,
-  api_roles, application_owners, application_tables, apply_brake, are_related, assess_health, assess_partitions,
-  assess_view, begin_detach, begin_run, begin_vacuum, bound_of_time, brake, call_for_role, called_functions,
-  calling_user, can_be_referenced, cancel_run, cancellation, cascade_keys, check_health, check_lease,
-  check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy, check_release,
-  check_retention_policy, check_soft_delete, check_vacuum_policy, child_condition, child_steps, children_of_slice,
-  choose_due_rows, code_in_context, column_definition_type, column_type, columns_named, columns_referred,
-  comparison_operator, composite_types, condition_in_sql, constant_default, consume_wake, copy_after_attach,
-  copy_grants, copy_settings, count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows,
-  counted, counted_until, covering_policy, create_by_state, create_missing_partitions, create_partition,
-  create_partitions, cron_jobs, database_sizes, ddl_step, dead_rows, declare_cascades, declare_health_check,
-  declare_job, declare_keys, declared_since, default_exclusions, default_schedules, delete_by_halves, delete_closure,
-  delete_rows, delete_slice, deleted_parent, deleted_since, deleted_so_far, deletion_actor, deletion_events,
-  deletion_events_default, deletion_hash, deletion_operation, deletion_stats, deletions_since, describe_busy,
-  describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers, describe_failure,
-  describe_health_check, describe_holders, describe_holding_keys, describe_installation, describe_jobs,
-  describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
-  describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_step,
-  describe_vacuum_policy, describe_vacuum_state, describe_view, disable_soft_delete, drop_exclusion,
-  drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition, duplicates_query, edges_to_children,
-  edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_rows, exclude_from_default, exclusion_of,
-  explain_attach_failure, extend_lease, extension_function, fates_of, fences, find_covered_rows, find_due_among,
-  find_key, find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
-  find_released_rows, find_rows, find_run, find_stranger, find_vacuum_policy, find_view, finish_detach, finish_run,
-  finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released,
-  follow_rename, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, forget_starts,
-  free_partition_name, freeze_limit, get_health, get_run, gone_of, grant_of_refresh, guard_child, guard_insert,
-  guard_steps, hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions,
-  health_cache_hit, health_checks, health_connections, health_database_growth, health_database_size,
-  health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores,
-  health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
-  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
-  health_jobs_partial, health_late_schedules, health_ledger_size, health_level, health_long_transactions,
-  health_measure, health_nightshift_exposed, health_oversized_partitions, health_partition_horizon,
-  health_partitions_without_rls, health_paused, health_policies_broken, health_read_only, health_replication_lag,
-  health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views,
-  health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
-  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
-  hint_for_owner, history_names, history_secret, hold_cascades, hold_children, hold_parents, hold_partition_run,
-  hold_run, hold_table, home, http_answer, http_post, in_days, index_columns, index_definition, index_for_key,
-  indexed_as, inspect_soft_delete, interval_start, intervals_of, is_active_condition, is_forced, is_large,
-  is_of_realtime, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time,
-  key_collation, key_columns, key_in_words, key_of, keys_asked, keys_in_words, keys_to_parents, known_decisions,
-  last_health_levels, leaf_relations, left_alone, level_rank, list_deletion_events, list_partition_policies,
-  list_refresh_policies, list_retention_policies, list_runs, list_schedules, list_vacuum_policies, lock_for_change,
-  lock_for_creation, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs,
-  marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, may_vacuum,
-  measure_backlog, measure_children, measure_default_partition, measure_for_run, measure_leaves, measure_references,
-  measure_retention_backlog, measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members,
-  mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, next_slice,
-  note_answer, note_assessment, note_decisions, note_detaching, note_partitions, note_released, note_unchanged,
-  nothing_left, oldest_due, only_kept, only_needed, operation_time, other_owners, override_assignments,
-  own_due_condition, pages_of, partition_faults, partition_history, partition_key, partition_policies, partition_state,
-  partition_suffix, partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire,
-  partitions_wanted, partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete,
-  plan_partition_maintenance, plan_restore, plan_retention_purge, plan_table_vacuum, plan_view_refresh, policy_members,
-  policy_of_run, policy_of_view, preview_retention_purge, preview_retirement, preview_table_vacuum, purge_batch,
-  purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released, purge_slices,
-  purge_steps, purge_waits, purged_tables, put_active, put_off, raise_conflict, reach_rows, read_as_caller,
-  read_partitions, read_pressure, reasons_of, reattach_partition, record_batch, record_deletions,
-  record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
-  reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
-  refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables,
-  release_default, released_row, remember_held, remove_health_threshold, remove_partition_policy,
-  remove_refresh_policy, remove_retention_policy, remove_vacuum_policy, require_call, require_checked_keys,
-  require_few_due, require_health_checks, require_known_names, require_marker_index, require_no_rule,
-  require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership,
-  require_partition_policies, require_period, require_referencing_indexes, require_refresh_policies,
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '8d404b301582287b83b2018af1b5a27df350fcf66885b747f04fde9748836a4a', '{
+  active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
+  add_released, add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table,
+  all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
+  alter_vacuum_policy, announce_changes, api_roles, application_owners, application_tables, apply_brake, are_related,
+  assess_health, assess_partitions, assess_view, begin_detach, begin_run, begin_vacuum, bound_of_time, brake,
+  call_for_role, called_functions, calling_user, can_be_referenced, cancel_run, cancellation, cascade_keys,
+  check_health, check_key_query, check_lease, check_partition_policy, check_partition_sizes, check_purgeable,
+  check_refresh_policy, check_release, check_retention_policy, check_soft_delete, check_vacuum_policy, child_condition,
+  child_steps, children_of_slice, choose_due_rows, code_in_context, column_definition_type, column_type, columns_named,
+  columns_referred, comparison_operator, composite_types, condition_in_sql, constant_default, consume_wake,
+  copy_after_attach, copy_grants, copy_settings, count_between, count_deleted, count_held, count_movable_rows,
+  count_released, count_rows, counted, counted_until, covering_policy, create_by_state, create_missing_partitions,
+  create_partition, create_partitions, cron_jobs, database_sizes, ddl_step, dead_rows, declare_cascades,
+  declare_health_check, declare_job, declare_keys, declared_since, default_exclusions, default_schedules,
+  delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_parent, deleted_since, deleted_so_far,
+  deletion_actor, deletion_events, deletion_events_default, deletion_hash, deletion_operation, deletion_stats,
+  deletions_since, describe_busy, describe_ddl_failure, describe_declaration, describe_declared_policy,
+  describe_declared_query, describe_delete_triggers, describe_failure, describe_health_check, describe_holders,
+  describe_holding_keys, describe_installation, describe_jobs, describe_key_queries, describe_leftovers,
+  describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
+  describe_retention_policy, describe_retired, describe_run, describe_step, describe_vacuum_policy,
+  describe_vacuum_state, describe_view, disable_soft_delete, drop_exclusion, drop_inherited_keys,
+  drop_retired_partitions, due_by_marker, due_condition, duplicates_query, edges_to_children, edges_to_parents,
+  enable_soft_delete, encrypt_deletion_events, estimate_rows, exclude_from_default, exclusion_of,
+  explain_attach_failure, explain_key_query, extend_lease, extension_function, fates_of, fences, find_covered_rows,
+  find_due_among, find_key, find_key_query, find_moved_rows, find_needed_rows, find_needed_with, find_refresh,
+  find_refresh_policy, find_relation, find_released_rows, find_rows, find_run, find_stranger, find_vacuum_policy,
+  find_view, finish_detach, finish_run, finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view,
+  fix_of_step, follow_moved_rows, follow_released, follow_rename, follow_renames, follow_rows, follow_tables,
+  forced_names, forget_decisions, forget_starts, free_partition_name, freeze_limit, get_health, get_run, gone_of,
+  grant_of_refresh, guard_child, guard_insert, guard_steps, hand_over, has_due_rows, health_backlog_age,
+  health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks, health_connections,
+  health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
+  health_duplicate_indexes, health_failed_restores, health_foreign_keys_without_index, health_hidden_partitions,
+  health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes, health_job_missed,
+  health_jobs_failing, health_jobs_lost, health_jobs_partial, health_key_queries, health_late_schedules,
+  health_ledger_size, health_level, health_long_transactions, health_measure, health_nightshift_exposed,
+  health_oversized_partitions, health_partition_horizon, health_partitions_without_rls, health_paused,
+  health_policies_broken, health_read_only, health_replication_lag, health_sequences, health_slow_statements,
+  health_slower_key_queries, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
+  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
+  held_partition_policy, held_row, hint_for_flag, hint_for_marker, hint_for_owner, history_names, history_secret,
+  hold_cascades, hold_children, hold_parents, hold_partition_run, hold_run, hold_table, home, http_answer, http_post,
+  in_days, index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start,
+  intervals_of, is_active_condition, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state,
+  job_states, jobs, join_condition, json_number, judge_key_query, keep_time, key_collation, key_columns, key_in_words,
+  key_of, key_queries, key_query_states, key_query_times, keys_asked, keys_in_words, keys_to_parents, known_decisions,
+  last_health_levels, leaf_relations, left_alone, level_rank, list_deletion_events, list_key_queries,
+  list_partition_policies, list_refresh_policies, list_retention_policies, list_runs, list_schedules,
+  list_vacuum_policies, lock_for_change, lock_for_creation, lock_holder, lock_in_turn, lock_rows, lock_slice,
+  mark_deletion, mark_due, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed,
+  may_go_unseen, may_refresh, may_vacuum, measure_backlog, measure_children, measure_default_partition,
+  measure_for_run, measure_key_query, measure_leaves, measure_references, measure_retention_backlog,
+  measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
+  name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, next_slice, note_answer, note_assessment,
+  note_decisions, note_detaching, note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept,
+  only_needed, operation_time, other_owners, override_assignments, own_due_condition, pages_of, partition_faults,
+  partition_history, partition_key, partition_policies, partition_state, partition_suffix, partition_warnings,
+  partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
+  partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete, plan_partition_maintenance,
+  plan_restore, plan_retention_purge, plan_shape, plan_table_vacuum, plan_view_refresh, policy_members, policy_of_run,
+  policy_of_view, preview_retention_purge, preview_retirement, preview_table_vacuum, purge_batch, purge_counted,
+  purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released, purge_slices, purge_steps,
+  purge_waits, purged_tables, put_active, put_off, raise_conflict, reach_rows, read_as_caller, read_partitions,
+  read_pressure, reasons_of, reattach_partition, record_batch, record_deletions, record_failed_restores, record_purge,
+  record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join, reference_tree, references_condition,
+  referencing_keys, referred_tables, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view,
+  refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, release_default, released_row,
+  remember_held, remove_health_threshold, remove_key_query, remove_partition_policy, remove_refresh_policy,
+  remove_retention_policy, remove_vacuum_policy, require_call, require_checked_keys, require_few_due,
+  require_health_checks, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
+  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
+  require_period, require_reading_query, require_referencing_indexes, require_refresh_policies,
   require_replica_identity, require_retention_policies, require_statistics, require_tables, require_trusted,
   require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake,
   resolve_references, restore, restore_keys, restore_operation, restore_since, restricting_keys, restricting_rows,
@@ -24109,11 +24871,11 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   stay_released, subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_to_vacuum, take_pending,
   time_of_number, trim_runs, trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unique_conflicts,
   unique_steps, unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition,
-  use_secret, user_functions, users_of, usual_gap, usual_partition, vacuum_policies, vacuum_state, vacuum_statement,
-  vacuum_states, vacuuming_session, validate_default, view_of, view_reads, view_refreshes, view_state, views_below,
-  views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge,
-  watch, watch_vacuum, way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
-  why_not_sealed, without_replica_identity, work_due, xmin_holder
+  use_secret, user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies,
+  vacuum_state, vacuum_statement, vacuum_states, vacuuming_session, validate_default, view_of, view_reads,
+  view_refreshes, view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake,
+  warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed, why_not_drop,
+  why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due, xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -3309,6 +3309,7 @@ declare
   explained jsonb;
   times numeric[] := '{}';
   measured nightshift.key_query_times;
+  context text;
 begin
   if run.dry_run or run.job <> 'health-check' then
     raise exception using
@@ -3360,6 +3361,10 @@ begin
     'outcome', case when measured.failure is null then 'measured' else 'failed' end,
     'verdict', measured.verdict
   );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -3456,9 +3461,9 @@ declare
 begin
   begin
     -- A cursor takes one statement, and refuses more before it runs any. One that explains plans nothing until it is read.
-    open analysis for execute 'explain ' || query || E'\n';
+    open analysis for execute format(E'explain %s\n', query);
     close analysis;
-    execute 'create view nightshift.key_query_looked_at as select 1 as one from (' || query || E'\n) query';
+    execute format(E'create view nightshift.key_query_looked_at as select 1 as one from (%s\n) query', query);
 
     select array_agg(r.relation::oid) || 'nightshift.key_query_looked_at'::regclass::oid into relations
     from nightshift.view_reads('nightshift.key_query_looked_at', partitions => false) r;
@@ -24784,7 +24789,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '8d404b301582287b83b2018af1b5a27df350fcf66885b747f04fde9748836a4a', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '310959f134b590ec365638c3748a01f0bd6fb70808864b4ac21091b05a9df17a', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table,
   all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy, alter_retention_policy,

@@ -19,6 +19,7 @@ declare
   explained jsonb;
   times numeric[] := '{}';
   measured nightshift.key_query_times;
+  context text;
 begin
   if run.dry_run or run.job <> 'health-check' then
     raise exception using
@@ -70,6 +71,10 @@ begin
     'outcome', case when measured.failure is null then 'measured' else 'failed' end,
     'verdict', measured.verdict
   );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

@@ -20,9 +20,9 @@ declare
 begin
   begin
     -- A cursor takes one statement, and refuses more before it runs any. One that explains plans nothing until it is read.
-    open analysis for execute 'explain ' || query || E'\n';
+    open analysis for execute format(E'explain %s\n', query);
     close analysis;
-    execute 'create view nightshift.key_query_looked_at as select 1 as one from (' || query || E'\n) query';
+    execute format(E'create view nightshift.key_query_looked_at as select 1 as one from (%s\n) query', query);
 
     select array_agg(r.relation::oid) || 'nightshift.key_query_looked_at'::regclass::oid into relations
     from nightshift.view_reads('nightshift.key_query_looked_at', partitions => false) r;

@@ -202,6 +202,14 @@ const onAll: Call[] = [
   call('set_health_threshold', "'soft_deletes', 'app.orders', 1"),
   call('describe_installation', ''),
   call('describe_jobs', ''),
+  call('describe_key_queries', ''),
+  call('measure_key_query', "'orders'", {
+    table: 'app.orders',
+    job: 'health-check',
+    statements: () => [
+      "select nightshift.add_key_query('orders', 'select count(*) from app.orders', 100)",
+    ],
+  }),
 ];
 
 export const calls: Call[] = [

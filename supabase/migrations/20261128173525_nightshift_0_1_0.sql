@@ -3915,7 +3915,8 @@ as $$
     'policies', jsonb_build_object(
       'retention', (select count(*) from nightshift.retention_policies),
       'refresh', (select count(*) from nightshift.refresh_policies),
-      'partition', (select count(*) from nightshift.partition_policies)
+      'partition', (select count(*) from nightshift.partition_policies),
+      'vacuum', (select count(*) from nightshift.vacuum_policies)
     )
   );
 $$;
@@ -4421,7 +4422,7 @@ end;
 $$;
 
 comment on function nightshift.require_known_names is
-  'Raises NS404, with what there is, for a table, a view or a check that the input of a run names and that the job does not know; NS422 for a view whose policy is switched off.';
+  'Raises NS404, with what there is, for a table, a view or a check that the input of a run names and that the job does not know; NS422 for a view whose policy is switched off, or a partition that was retired.';
 
 -- supabase/schema/ledger/require_wanted.sql
 
@@ -21275,12 +21276,21 @@ declare
   relation constant regclass := nightshift.find_relation(table_name);
   state jsonb;
 begin
-  if run.dry_run then
-    raise exception using errcode = 'NS422', message = 'A dry run vacuums nothing', hint = 'Begin a run without dry_run.';
+  if run.dry_run or run.job <> 'table-vacuum' then
+    raise exception using
+      errcode = 'NS422',
+      message = case when run.dry_run then 'A dry run vacuums nothing' else format('A run of %s vacuums nothing', run.job) end,
+      hint = 'Begin a run of table-vacuum without dry_run.';
   end if;
   select nightshift.describe_vacuum_state(s) into state from nightshift.vacuum_states(array[relation::oid]) s;
   if state is null then
     return '{"outcome": "gone"}';
+  end if;
+  -- Autovacuum may have come first.
+  if state ->> 'reason' = 'asked' and not exists (
+    select from jsonb_array_elements_text(run.input -> 'only') o where nightshift.find_relation(o) = relation
+  ) then
+    return '{"outcome": "not_due"}';
   end if;
   if not (state ->> 'mayVacuum')::boolean then
     return jsonb_build_object('outcome', 'denied', 'fix', nightshift.grant_of_refresh(current_user, relation));
@@ -21296,7 +21306,7 @@ end;
 $$;
 
 comment on function nightshift.begin_vacuum is
-  'Prepares to vacuum a table: writes down how it is now, and returns {outcome: ready, statement}, for the direct connection to execute outside of a transaction; finish_vacuum follows. {outcome: denied, fix} when the owner of this function may not vacuum it, {outcome: gone} when it was dropped. Errors: NS409 lease lost, NS410 cancelled or paused, NS422 dry run.';
+  'Prepares to vacuum a table: writes down how it is now, and returns {outcome: ready, statement}, for the direct connection to execute outside of a transaction; finish_vacuum follows. {outcome: denied, fix} when the owner of this function may not vacuum it, {outcome: gone} when it was dropped, {outcome: not_due} when the run was not asked for it by name and it needs none any more. Errors: NS409 lease lost, NS410 cancelled or paused, NS422 dry run or run of another job.';
 
 -- supabase/schema/vacuum/check_vacuum_policy.sql
 
@@ -21563,7 +21573,7 @@ end;
 $$;
 
 comment on function nightshift.plan_table_vacuum is
-  '{tables: what the run is to vacuum, in this order (see tables_to_vacuum); heldBy: who has kept dead rows from being removed for five minutes or longer (see xmin_holder), or null}. only_tables: names as SQL writes them, vacuumed whether it is due or not, with those of their partitions that are due. Errors: NS404 for a name without a table, NS409 lease lost, NS424 no statistics.';
+  '{tables: what the run is to vacuum, in this order (see tables_to_vacuum); heldBy: who has kept dead rows from being removed for five minutes or longer (see xmin_holder), or null}. only_tables: names as SQL writes them, vacuumed whether it is due or not, with those of their partitions that are due. Errors: NS404 for a name without a table, NS422 for one that was retired, NS409 lease lost, NS424 no statistics.';
 
 -- supabase/schema/vacuum/preview_table_vacuum.sql
 
@@ -21649,6 +21659,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   unknown text;
+  retired text;
 begin
   select string_agg(o, ', ') into unknown
   from unnest(names) o
@@ -21661,10 +21672,21 @@ begin
       message = format('There is no such table: %s', unknown),
       hint = 'Name tables and materialized views as SQL does: with their schema, unless it is public, and in quotes where SQL needs them, like public."Orders".';
   end if;
+  select string_agg(o, ', ') into retired
+  from unnest(names) o
+  join pg_catalog.pg_class c on c.oid = nightshift.find_relation(o) and not c.relispartition
+  where c.oid in (select r.partition from nightshift.retired_partitions r where r.status = 'detached');
+  if retired is not null then
+    raise exception using
+      errcode = 'NS422',
+      message = format('Retired, and not vacuumed any more: %s', retired),
+      detail = 'What was retired is read no more, and goes as a whole.',
+      hint = 'Leave it out, or vacuum it by hand over a direct connection.';
+  end if;
 end;
 $$;
 
-comment on function nightshift.require_tables is 'Raises NS404 for names, as SQL writes them, of which there is no table or materialized view.';
+comment on function nightshift.require_tables is 'Raises NS404 for names, as SQL writes them, of which there is no table or materialized view; NS422 for partitions that were retired.';
 
 -- supabase/schema/vacuum/table_of_policy.sql
 
@@ -21868,6 +21890,12 @@ declare
   vacuuming integer := nightshift.vacuuming_session();
   waiting jsonb;
 begin
+  if run.job <> 'table-vacuum' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('A run of %s vacuums nothing', run.job),
+      hint = 'Only the run that began a vacuum looks after it.';
+  end if;
   if vacuuming is null then
     return '{"outcome": "over"}';
   end if;
@@ -21894,7 +21922,7 @@ end;
 $$;
 
 comment on function nightshift.watch_vacuum is
-  'Looks at the vacuum under way, and extends the lease: {outcome: running, pages, pagesTotal: how far it is, null while it analyzes}. Cancels it when someone waits for a lock that it has, as autovacuum gives way, since whoever comes next would queue behind them; or with give_up: {outcome: cancelled, for: {pid, application, role} or null}. {outcome: over} when there is none. Errors: NS409 lease lost; NS410 cancelled or paused, and so is the vacuum.';
+  'Looks at the vacuum under way, and extends the lease: {outcome: running, pages, pagesTotal: how far it is, null while it analyzes}. Cancels it when someone waits for a lock that it has, as autovacuum gives way, since whoever comes next would queue behind them; or with give_up: {outcome: cancelled, for: {pid, application, role} or null}. {outcome: over} when there is none. Errors: NS409 lease lost; NS410 cancelled or paused, and so is the vacuum; NS422 run of another job.';
 
 -- supabase/schema/vacuum/xmin_holder.sql
 
@@ -24789,7 +24817,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '310959f134b590ec365638c3748a01f0bd6fb70808864b4ac21091b05a9df17a', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '1e6b94c45d0d628a819a5a2cd407156c380d66372da0d98e2e705ea67d143b19', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table,
   all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy, alter_retention_policy,

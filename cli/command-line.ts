@@ -8,6 +8,7 @@ import { addDoctor } from './commands/doctor.ts';
 import { addFunctions } from './commands/functions.ts';
 import { addHealth } from './commands/health.ts';
 import { addInit } from './commands/init.ts';
+import { addKeyQueries } from './commands/key-queries.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addMigrations } from './commands/migrations.ts';
 import { addPlan } from './commands/plan.ts';
@@ -45,6 +46,7 @@ of health: 0 nothing worse than info, 5 warnings or checks that could not run, 6
   addCancel(program);
   addHealth(program);
   addTrends(program);
+  addKeyQueries(program);
   addDoctor(program);
   addPolicies(program);
   addPlan(program);

@@ -14,6 +14,11 @@ export function count(value: number, exact = true): string {
   return `${exact ? '' : '~'}${number.format(value)}`;
 }
 
+/** One policy, two policies. */
+export function many(value: number, one: string, more = `${one}s`): string {
+  return `${count(value)} ${value === 1 ? one : more}`;
+}
+
 const byteUnits = ['B', 'KB', 'MB', 'GB', 'TB'];
 
 export function bytes(value: number): string {
@@ -53,8 +58,8 @@ export function showFix(fix: string, indent: string): void {
 /** What is wrong with a policy until someone mends it is said in full by `policies`, and not again by each command. */
 export function pointToWarnings(warnings: readonly string[]): void {
   if (warnings.length === 0) return;
-  const many = warnings.length === 1 ? '1 warning' : `${count(warnings.length)} warnings`;
-  console.log(styleText('yellow', `${many} about policies: ${nightshift} policies`));
+  const warned = many(warnings.length, 'warning');
+  console.log(styleText('yellow', `${warned} about policies: ${nightshift} policies`));
 }
 
 /** What to do about what a step left undone. */

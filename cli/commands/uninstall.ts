@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { toConnectionError } from '../installation/connection-error.ts';
 import { uninstall } from '../installation/uninstall.ts';
 import { databaseUrlOption } from '../options.ts';
-import { note } from '../ui.ts';
+import { many, note } from '../ui.ts';
 
 export function addUninstall(program: Command): void {
   program
@@ -21,14 +21,14 @@ async function removeFromDatabase(options: { databaseUrl: string; yes?: true }) 
       throw toConnectionError(thrown, options.databaseUrl);
     },
   );
-  const what = `the schema nightshift with ${found.policies} policies and the ledger of ${found.runs} runs`;
+  const what = `the schema nightshift with ${many(found.policies, 'policy', 'policies')} and the ledger of ${many(found.runs, 'run')}`;
   if (found.unrecorded) {
     console.log('What is there is from before 0.1.0, or broke off while it was made.');
   }
   console.log(options.yes ? 'Removed:' : 'Would remove:');
   console.log(`  ${what}`);
   if (found.schedules > 0) {
-    console.log(`  its jobs of pg_cron, for ${found.schedules} schedules`);
+    console.log(`  its jobs of pg_cron, for ${many(found.schedules, 'schedule')}`);
   }
   for (const name of found.retired) console.log(`  the constraint nightshift_retired of ${name}`);
   console.log('  its lines in the history of the Supabase CLI, if there are any');

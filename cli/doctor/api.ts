@@ -3,7 +3,7 @@ import { lineOf, migrateFirst } from '../installation/agreement.ts';
 import { type Installation, inWords } from '../installation/installed.ts';
 import { here, upgradeTo } from '../installation/origin.ts';
 import { compareVersions, newestRelease } from '../installation/release.ts';
-import { count } from '../ui.ts';
+import { count, many } from '../ui.ts';
 import { type Diagnosis, failed, ok, type Patient, warning } from './diagnosis.ts';
 
 /** Supabase's own limit for service_role; the functions' budgets were chosen for it. */
@@ -16,8 +16,8 @@ export async function examineApi(
   { environment }: Patient,
   times: { sentMs: number; answeredMs: number },
 ): Promise<Diagnosis[]> {
-  const { retention, refresh, partition } = api.policies;
-  const none = retention + refresh + partition === 0;
+  const { retention, refresh, partition, vacuum } = api.policies;
+  const none = retention + refresh + partition + vacuum === 0;
   return [
     ok(
       'Data API',
@@ -36,7 +36,7 @@ export async function examineApi(
         )
       : ok(
           'policies',
-          `${retention} of retention, ${refresh} of refresh, ${partition} of partitions`,
+          `${retention} of retention, ${refresh} of refresh, ${partition} of partitions, ${vacuum} of vacuums`,
         ),
     api.paused
       ? warning('pause', inWords(api.paused), 'select nightshift.unpause();')
@@ -90,7 +90,7 @@ function examineOtherOwners({ owner, otherOwners }: Installation): Diagnosis[] {
   return otherOwners.map((other) =>
     warning(
       'other owners',
-      `${other.owner} owns ${count(other.tables)} tables, such as ${other.example}: with the functions owned by ${owner}, which has more rights, nothing is purged there`,
+      `${other.owner} owns ${many(other.tables, 'table')}, such as ${other.example}: with the functions owned by ${owner}, which has more rights, nothing is purged there`,
       other.fix,
     ),
   );

@@ -1,4 +1,4 @@
-import { count } from '../ui.ts';
+import { many } from '../ui.ts';
 import type { Table } from './catalog.ts';
 import { evidenceOf, sizeInWords } from './evidence.ts';
 import { type Findings, idOf } from './proposal.ts';
@@ -56,8 +56,8 @@ export async function proposePartitions(sql: Sql, tables: readonly Table[]): Pro
       rowsTonightExact: false,
       says: [
         sizeInWords(evidence),
-        `${many(parent.partitions)} of ${parent.every} by ${parent.type}, ${reach(state)}${parent.defaultPartition ? `; default ${parent.defaultPartition}` : ''}.`,
-        `Tonight: ${many(state.missing.length)} would be made, and none retired: give it a retention to have old ones go.`,
+        `${many(parent.partitions, 'partition')} of ${parent.every} by ${parent.type}, ${reach(state)}${parent.defaultPartition ? `; default ${parent.defaultPartition}` : ''}.`,
+        `Tonight: ${many(state.missing.length, 'partition')} would be made, and none retired: give it a retention to have old ones go.`,
         ...state.warnings,
       ],
       prepare: [],
@@ -68,9 +68,6 @@ export async function proposePartitions(sql: Sql, tables: readonly Table[]): Pro
   }
   return findings;
 }
-
-const many = (partitions: number) =>
-  partitions === 1 ? '1 partition' : `${count(partitions)} partitions`;
 
 function reach({ horizon, horizonDays }: State): string {
   if (horizonDays === null) return 'the last without an end';

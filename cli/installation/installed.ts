@@ -22,7 +22,13 @@ export const installation = z.object({
     .default([]),
   statementTimeouts: z.record(z.string(), z.string().nullable()),
   paused: paused.nullable(),
-  policies: z.object({ retention: z.number(), refresh: z.number(), partition: z.number() }),
+  policies: z.object({
+    retention: z.number(),
+    refresh: z.number(),
+    partition: z.number(),
+    // Absent if the schema in the database is older.
+    vacuum: z.number().default(0),
+  }),
 });
 export type Installation = z.output<typeof installation>;
 

@@ -8,7 +8,17 @@ import {
   type PartitionStep,
 } from '../../functions/partition-maintenance/schema.ts';
 import { table } from '../table.ts';
-import { bytes, coloured, count, note, pointToWarnings, say, showError, showFixes } from '../ui.ts';
+import {
+  bytes,
+  coloured,
+  count,
+  many,
+  note,
+  pointToWarnings,
+  say,
+  showError,
+  showFixes,
+} from '../ui.ts';
 import { windowColumns } from '../window.ts';
 import type { Presenter } from './presenter.ts';
 
@@ -153,7 +163,7 @@ function showPlan(policies: ListedPolicy[]): void {
     const due = [...policy.due, ...(policy.dueAfterwards ? [policy.dueAfterwards] : [])];
     const counts = [
       ...(each > 1 ? [`a mark for ${each} partitions`] : []),
-      `${count(policy.partitions)} partitions`,
+      many(policy.partitions, 'partition'),
       ...(policy.defaultPartition ? [defaultInWords(policy.defaultPartition, policy)] : []),
       policy.horizonDays === 0 ? roomUntil(policy) : `room until ${roomUntil(policy)}`,
       ...(policy.missing.length > 0 ? [`${count(policy.missing.length)} to be made`] : []),
@@ -184,7 +194,7 @@ function defaultInWords(name: string, { movableRows }: Pick<ListedPolicy, 'movab
   const rows =
     movableRows === null
       ? 'too large to be counted here: a dry run counts the rows to be moved out of it'
-      : `${count(movableRows)} rows to be moved out of it`;
+      : `${many(movableRows, 'row')} to be moved out of it`;
   return `and the default partition ${name}${isEmpty ? '' : ` (${rows})`}`;
 }
 
@@ -250,7 +260,7 @@ function explainStep(step: PartitionStep, dryRun: boolean): void {
   showFixes(step.fixes);
   const { partition, movableRows = 0 } = step.defaultPartition ?? {};
   if (movableRows > 0) {
-    note(`${partition}: ${count(movableRows)} rows to be moved to partitions of their own`);
+    note(`${partition}: ${many(movableRows, 'row')} to be moved to partitions of their own`);
   }
   for (const notice of step.notices) {
     say(styleText('yellow', `${step.table}: ${notice}`));

@@ -263,6 +263,86 @@ export type Database = {
         }
         Relationships: []
       }
+      key_queries: {
+        Row: {
+          created_at: string
+          max_ms: number
+          name: string
+          sql: string
+          check_key_query: {
+            created_at: string
+            max_ms: number
+            name: string
+            sql: string
+          } | null
+          describe_declared_query: Json | null
+        }
+        Insert: {
+          created_at?: string
+          max_ms: number
+          name: string
+          sql: string
+        }
+        Update: {
+          created_at?: string
+          max_ms?: number
+          name?: string
+          sql?: string
+        }
+        Relationships: []
+      }
+      key_query_times: {
+        Row: {
+          blocks_hit: number | null
+          blocks_read: number | null
+          failure: string | null
+          id: number
+          measured_at: string
+          median_ms: number | null
+          min_ms: number | null
+          plan: string | null
+          query: string
+          runs: number
+          stopped_ms: number | null
+          verdict: string | null
+        }
+        Insert: {
+          blocks_hit?: number | null
+          blocks_read?: number | null
+          failure?: string | null
+          id?: never
+          measured_at: string
+          median_ms?: number | null
+          min_ms?: number | null
+          plan?: string | null
+          query: string
+          runs: number
+          stopped_ms?: number | null
+          verdict?: string | null
+        }
+        Update: {
+          blocks_hit?: number | null
+          blocks_read?: number | null
+          failure?: string | null
+          id?: never
+          measured_at?: string
+          median_ms?: number | null
+          min_ms?: number | null
+          plan?: string | null
+          query?: string
+          runs?: number
+          stopped_ms?: number | null
+          verdict?: string | null
+        }
+        Relationships: [
+          {
+            foreignKeyName: "key_query_times_query_fkey"
+            columns: ["query"]
+            referencedRelation: "key_queries"
+            referencedColumns: ["name"]
+          },
+        ]
+      }
       migrations: {
         Row: {
           applied_at: string
@@ -1017,6 +1097,10 @@ export type Database = {
         Args: { key: unknown; policy: unknown; role: string }
         Returns: undefined
       }
+      add_key_query: {
+        Args: { max_ms: number; name: string; sql: string }
+        Returns: Json
+      }
       add_partition_policy: {
         Args: {
           enabled?: boolean
@@ -1082,6 +1166,10 @@ export type Database = {
         Returns: string
       }
       all_leaf_relations: { Args: { relation: unknown }; Returns: unknown[] }
+      alter_key_query: {
+        Args: { max_ms?: number; name: string; sql?: string }
+        Returns: Json
+      }
       alter_partition_policy: {
         Args: {
           enabled?: boolean
@@ -1244,6 +1332,23 @@ export type Database = {
           run_id: string
         }
         Returns: Json
+      }
+      check_key_query: {
+        Args: {
+          declared: Database["nightshift"]["Tables"]["key_queries"]["Row"]
+        }
+        Returns: {
+          created_at: string
+          max_ms: number
+          name: string
+          sql: string
+        }
+        SetofOptions: {
+          from: "nightshift.key_queries"
+          to: "key_queries"
+          isOneToOne: true
+          isSetofReturn: false
+        }
       }
       check_lease: {
         Args: { fence: number; run_id: string }
@@ -1679,6 +1784,10 @@ export type Database = {
         }
         Returns: Json
       }
+      describe_declared_query: {
+        Args: { query: Database["nightshift"]["Tables"]["key_queries"]["Row"] }
+        Returns: Json
+      }
       describe_delete_triggers: {
         Args: { relation: unknown }
         Returns: string[]
@@ -1710,6 +1819,7 @@ export type Database = {
       }
       describe_installation: { Args: Record<PropertyKey, never>; Returns: Json }
       describe_jobs: { Args: { as_of?: string }; Returns: Json }
+      describe_key_queries: { Args: { as_of?: string }; Returns: Json }
       describe_leftovers: { Args: { report: Json }; Returns: string }
       describe_needs: { Args: { step: Json }; Returns: string }
       describe_partition_policy: {
@@ -1892,6 +2002,10 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      explain_key_query: {
+        Args: { query: string; run_it: boolean }
+        Returns: Json
+      }
       extend_lease: {
         Args: { fence: number; run_id: string }
         Returns: {
@@ -1954,6 +2068,21 @@ export type Database = {
         Returns: unknown[]
       }
       find_key: { Args: { entry: string; policy: unknown }; Returns: unknown }
+      find_key_query: {
+        Args: { name: string }
+        Returns: {
+          created_at: string
+          max_ms: number
+          name: string
+          sql: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "key_queries"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
       find_moved_rows: {
         Args: { rows: Database["nightshift"]["CompositeTypes"]["row_set"][] }
         Returns: Database["nightshift"]["CompositeTypes"]["moved_row"][]
@@ -2409,6 +2538,16 @@ export type Database = {
           isSetofReturn: true
         }
       }
+      health_key_queries: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       health_late_schedules: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
@@ -2540,6 +2679,16 @@ export type Database = {
         }
       }
       health_slow_statements: {
+        Args: { as_of: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        SetofOptions: {
+          from: "*"
+          to: "health_measure"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
+      health_slower_key_queries: {
         Args: { as_of: string }
         Returns: Database["nightshift"]["CompositeTypes"]["health_measure"][]
         SetofOptions: {
@@ -2795,6 +2944,14 @@ export type Database = {
       }
       join_condition: { Args: { key: unknown }; Returns: string }
       json_number: { Args: { value: number }; Returns: number }
+      judge_key_query: {
+        Args: {
+          min_ms: number
+          plan: string
+          usual: Database["nightshift"]["CompositeTypes"]["usual_time"]
+        }
+        Returns: string
+      }
       key_collation: {
         Args: { referenced: unknown; referencing: unknown }
         Returns: unknown
@@ -2804,6 +2961,28 @@ export type Database = {
       key_of: {
         Args: { relation: unknown }
         Returns: Record<string, unknown>[]
+      }
+      key_query_states: {
+        Args: { as_of: string }
+        Returns: {
+          blocks_hit: number
+          blocks_read: number
+          created_at: string
+          failure: string
+          is_confirmed: boolean
+          max_ms: number
+          measured_at: string
+          median_ms: number
+          min_ms: number
+          name: string
+          plan: string
+          runs: number
+          since: string
+          stopped_ms: number
+          usual_ms: number
+          usual_plan: string
+          verdict: string
+        }[]
       }
       keys_asked: {
         Args: { key_names: unknown[]; keys: Json; relation: unknown }
@@ -2840,6 +3019,7 @@ export type Database = {
         }
         Returns: Json[]
       }
+      list_key_queries: { Args: Record<PropertyKey, never>; Returns: Json }
       list_partition_policies: { Args: { as_of?: string }; Returns: Json }
       list_refresh_policies: { Args: { as_of?: string }; Returns: Json }
       list_retention_policies: {
@@ -2961,6 +3141,10 @@ export type Database = {
           relation: string
           run: Database["nightshift"]["Tables"]["runs"]["Row"]
         }
+        Returns: Json
+      }
+      measure_key_query: {
+        Args: { fence: number; query_name: string; run_id: string }
         Returns: Json
       }
       measure_leaves: {
@@ -3265,6 +3449,10 @@ export type Database = {
       plan_retention_purge: {
         Args: { fence: number; only_relations?: string[]; run_id: string }
         Returns: Json
+      }
+      plan_shape: {
+        Args: { plan: Json; schema_name?: string }
+        Returns: string
       }
       plan_table_vacuum: {
         Args: { fence: number; only_tables?: string[]; run_id: string }
@@ -3604,6 +3792,7 @@ export type Database = {
         Args: { check_name: string; subject?: string }
         Returns: boolean
       }
+      remove_key_query: { Args: { name: string }; Returns: Json }
       remove_partition_policy: { Args: { parent: unknown }; Returns: Json }
       remove_refresh_policy: { Args: { view: string }; Returns: Json }
       remove_retention_policy: { Args: { relation: unknown }; Returns: Json }
@@ -3661,6 +3850,7 @@ export type Database = {
         Args: { example: string; name: string; period: string }
         Returns: undefined
       }
+      require_reading_query: { Args: { query: string }; Returns: undefined }
       require_referencing_indexes: {
         Args: { relation: unknown }
         Returns: undefined
@@ -4092,6 +4282,16 @@ export type Database = {
       users_of: { Args: { relation: unknown }; Returns: string }
       usual_gap: { Args: { job: string }; Returns: string }
       usual_partition: { Args: { parent: unknown }; Returns: string }
+      usual_time_of: {
+        Args: { before?: number; query: string }
+        Returns: Database["nightshift"]["CompositeTypes"]["usual_time"]
+        SetofOptions: {
+          from: "*"
+          to: "usual_time"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
       vacuum_statement: { Args: { relation: unknown }; Returns: string }
       vacuum_states: {
         Args: { as_of?: string; only_relations?: unknown[] }
@@ -4289,6 +4489,12 @@ export type Database = {
         key_value: string | null
         has_parents: boolean | null
         trigger_path: string | null
+      }
+      usual_time: {
+        times: number | null
+        ms: number | null
+        spread_ms: number | null
+        plan: string | null
       }
       vacuum_state: {
         relation: unknown

@@ -1,4 +1,23 @@
-import { type HealthCheck, type HealthDocument, type Level, levels } from './schema.ts';
+import {
+  type HealthCheck,
+  type HealthDocument,
+  type HealthInput,
+  type KeyQuery,
+  type Level,
+  levels,
+} from './schema.ts';
+
+/** A dry run keeps no figures, and a quick one has no time for them. */
+export function measuresKeyQueries({ dryRun, only, quick }: HealthInput): boolean {
+  return !dryRun && !quick && (only?.some((name) => name.endsWith('key_queries')) ?? true);
+}
+
+/** Key queries by name, those first that were never measured or not for the longest time. */
+export function inTurn(queries: readonly Pick<KeyQuery, 'name' | 'measuredAt'>[]): string[] {
+  return queries
+    .toSorted((a, b) => (a.measuredAt ?? '').localeCompare(b.measuredAt ?? ''))
+    .map(({ name }) => name);
+}
 
 export function worstOf(found: readonly Level[]): Level {
   return levels[Math.max(0, ...found.map((level) => levels.indexOf(level)))] ?? 'ok';

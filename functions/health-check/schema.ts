@@ -108,6 +108,36 @@ export const healthDocument = z.object({
 });
 export type HealthDocument = z.output<typeof healthDocument>;
 
+/** What nightshift.describe_key_queries returns. */
+export const keyQueries = z.array(
+  z.object({
+    name: z.string(),
+    maxMs: z.number(),
+    /** Null before the first time. */
+    measuredAt: z.string().nullable(),
+    /** Of the last few runs in a row; null when the last could not be run. */
+    medianMs: z.number().nullable(),
+    minMs: z.number().nullable(),
+    /** Null while too few times are known. */
+    usualMs: z.number().nullable(),
+    /** Blocks that the last run found in shared buffers, and those that it did not. */
+    blocksHit: z.number().nullable(),
+    blocksRead: z.number().nullable(),
+    verdict: z.enum(['usual', 'slower', 'faster']).nullable(),
+    /** The verdict came out twice in a row. */
+    confirmed: z.boolean().nullable(),
+    /** Since when it has been slower or faster. */
+    since: z.string().nullable(),
+    planHash: z.string().nullable(),
+    planChanged: z.boolean().nullable(),
+    /** The SQLSTATE, when it could not be run. */
+    failure: z.string().nullable(),
+    /** The last 30 times, oldest first. */
+    points: z.array(z.object({ at: z.string(), minMs: z.number(), medianMs: z.number() })),
+  }),
+);
+export type KeyQuery = z.output<typeof keyQueries>[number];
+
 export interface HealthReport {
   dryRun: boolean;
   quick: boolean;

@@ -72,6 +72,15 @@ export function gone(facts: TableFacts): VacuumStep {
   };
 }
 
+export function notDue(facts: TableFacts): VacuumStep {
+  return {
+    ...baseOf(facts),
+    status: 'skipped',
+    reason: 'not_due',
+    detail: 'it needs no vacuum any more: autovacuum came first',
+  };
+}
+
 export function waiting(facts: TableFacts, why = 'there was no time for it'): VacuumStep {
   const fixes = [{ subject: facts.table, fix: `${nextRunGoesOn} ${timeHint}` }];
   return { ...baseOf(facts), status: 'waiting', detail: why, fixes };

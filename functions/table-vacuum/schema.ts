@@ -67,6 +67,7 @@ export const beginVacuumAnswer = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('ready'), statement: z.string() }),
   z.object({ outcome: z.literal('denied'), fix: z.string() }),
   z.object({ outcome: z.literal('gone') }),
+  z.object({ outcome: z.literal('not_due') }),
 ]);
 
 const session = z.object({ pid: z.number(), application: z.string().nullable(), role: z.string() });
@@ -124,7 +125,9 @@ export type StepReason =
   /** There is no direct connection, or it cannot be used. */
   | 'no_connection'
   /** It was dropped meanwhile. */
-  | 'gone';
+  | 'gone'
+  /** Autovacuum came first. */
+  | 'not_due';
 
 /** What the run did for one table. */
 export interface VacuumStep {

@@ -9,7 +9,16 @@ import {
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import { isStop } from '../_shared/stop.ts';
-import { denied, failed, gone, stepOf, type Trouble, unconnected, waiting } from './report.ts';
+import {
+  denied,
+  failed,
+  gone,
+  notDue,
+  stepOf,
+  type Trouble,
+  unconnected,
+  waiting,
+} from './report.ts';
 import {
   isLeaseLost,
   isOutOfTime,
@@ -63,6 +72,7 @@ async function vacuumOne(
   try {
     const begun = await rpc.call('begin_vacuum', args, beginVacuumAnswer, { retry: repeatLook });
     if (begun.outcome === 'gone') return { step: gone(facts) };
+    if (begun.outcome === 'not_due') return { step: notDue(facts) };
     if (begun.outcome === 'denied') return { step: denied(facts, begun.fix) };
     const trouble = await execute(context, direct, facts, begun.statement);
     const { error } = trouble;

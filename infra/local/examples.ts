@@ -28,7 +28,8 @@ const softDeletes = `
 /**
  * Coaches may undelete within a year; a product can be restored for thirty days; logs age by themselves, and metrics by the
  * month. Likes and what joins a product to its assets go with what they belong to, a workout outlives its plan, and what
- * was paid for is kept. A package that somebody still subscribes to stays, because nothing here says otherwise.
+ * was paid for is kept. A package that somebody still subscribes to stays, because nothing here says otherwise. How long the
+ * queries behind the pages may take is what the guide asks for.
  */
 const policies = `
   select nightshift.add_retention_policy('public.professional_packages', '1 year',
@@ -48,6 +49,14 @@ const policies = `
   select nightshift.adopt_refresh_policies('public');
   select nightshift.add_partition_policy('public.daily_metrics', '1 month', retention => '10 months', retire => 'drop');
   select nightshift.add_partition_policy('public.audit_logs', '1 month', premake => 3);
+  select nightshift.add_key_query('single_month_metrics', $$
+    select user_id, recorded_date, calories_burned, workout_minutes, sleep_hours from public.daily_metrics
+    where recorded_date >= date_trunc('month', now() at time zone 'utc')::date
+      and recorded_date < (date_trunc('month', now() at time zone 'utc') + interval '1 month')::date $$, 100);
+  select nightshift.add_key_query('coach_dashboard', 'select * from public.mv_coach_performance_stats', 300);
+  select nightshift.add_key_query('package_search', $$
+    select id, name, price from public.professional_packages
+    where deleted_at is null and name ilike '%strength%' order by created_at desc limit 20 $$, 100);
 `;
 
 /** The parts of fill_coaching, which says when each begins, then the catalog, soft delete and the policies. */

@@ -101,6 +101,7 @@ describe('docs/settings.md', () => {
 
 /** What a page's statements are about, when they do not make it themselves. */
 const setUps: Record<string, string> = {
+  'docs/key-queries.md': `create table public.daily_metrics (recorded_date date)`,
   // There is no pg_cron here: this one carries out at once what it is given, as the night would.
   'docs/cron.md': `
     create schema cron;

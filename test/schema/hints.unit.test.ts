@@ -14,6 +14,8 @@ const caughtInside: Record<string, string[]> = {
   'health/checks/soft_deletes.sql': ['NS200', 'NS424'],
   'health/run_health_check.sql': ['NS200'],
   'health/set_health_threshold.sql': ['NS200'],
+  'key-queries/explain_key_query.sql': ['NS200'],
+  'key-queries/require_reading_query.sql': ['NS200'],
   'retention/delete_rows.sql': ['NS422'],
   'retention/list_retention_policies.sql': ['NS200', 'NS424'],
   'retention/measure_leaves.sql': ['NS200', 'NS200'],

@@ -205,6 +205,7 @@ describe('a runner token does not move the clock', () => {
       order by 1`;
     const reading = [
       'describe_jobs',
+      'describe_key_queries',
       'describe_trends',
       'get_health',
       'list_partition_policies',

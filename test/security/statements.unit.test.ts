@@ -156,6 +156,13 @@ const safeHere: Record<string, Record<string, string>> = {
   },
   'health/checks/slow_statements.sql': { home: 'part of a text that is shown' },
   'health/oldest_due.sql': { scan: 'one of several from scan_of' },
+  'key-queries/explain_key_query.sql': {
+    "case when run_it then 'analyze, buffers, timing off, ' else 'costs off, ' end": 'words',
+    query: 'looked at by require_reading_query just before',
+  },
+  'key-queries/require_reading_query.sql': {
+    query: 'explained and made a view of, without planning it',
+  },
   'ledger/declared_since.sql': { 'job.policies': 'a table of ours, declared with the job' },
   'partition/create_partition.sql': {
     "'nightshift_stage_' || partition::oid": 'made by this statement',

@@ -77,6 +77,8 @@ export function callsOverTheApi(leaseOf: (job: string) => object): Record<string
     watch_vacuum: vacuum,
     finish_vacuum: { ...vacuum, table_name: 'app.items' },
     check_health: health,
+    describe_key_queries: {},
+    measure_key_query: { ...health, query_name: 'items' },
     get_health: {},
     enable_soft_delete: { relation: 'app.items' },
     inspect_soft_delete: {},

@@ -113,6 +113,22 @@ describe('dead rows', () => {
     await reader`commit`;
     expect(outcomes(await runVacuum(db))).toEqual({ 'app.items': 'vacuumed: dead_rows' });
   });
+
+  it('are held by nobody who came after the time in question', async () => {
+    const reader = db.connect();
+    await reader`begin isolation level repeatable read`;
+    const [session] = await reader`select pg_backend_pid() as pid, now()::text as since`;
+    const holderBefore = async (seconds: number) => {
+      const [row] = await db.sql`
+        select nightshift.xmin_holder(${session?.since}::timestamptz + make_interval(secs => ${seconds})) as holder`;
+      return row?.holder;
+    };
+    expect(await holderBefore(1)).toMatchObject({
+      holder: expect.stringContaining(`pid ${session?.pid} `),
+    });
+    expect(await holderBefore(0)).toBeNull();
+    await reader`commit`;
+  });
 });
 
 describe('statistics', () => {
@@ -288,6 +304,50 @@ describe('a run', () => {
       code: 'NS404',
       message: 'There is no such table: app.gone',
     });
+  });
+
+  it('refuses what was retired, which goes as a whole', async () => {
+    await createTable(db.sql, 'app.retired');
+    await db.sql`
+      insert into nightshift.retired_partitions
+        (partition, partition_name, parent, parent_name, from_bound, to_bound, period, status, size_bytes)
+      values ('app.retired'::regclass, 'app.retired', 1, 'app.parent', '1', '2', 'empty', 'detached', 1)`;
+    await expect(runVacuum(db, { only: ['app.retired'] })).rejects.toMatchObject({
+      code: 'NS422',
+      message: 'Retired, and not vacuumed any more: app.retired',
+    });
+    expect((await runVacuum(db)).report.steps).toEqual([]);
+  });
+
+  it('leaves out what autovacuum came to first, unless it was asked for it', async () => {
+    const overtaken = async (input: object) => {
+      await createTable(db.sql, 'app.items');
+      const before = { begin_vacuum: () => db.sql`vacuum analyze app.items` };
+      const { run, report } = await runVacuum(db, input, { before });
+      await db.sql`drop table app.items`;
+      return [run.status, outcomes({ report })];
+    };
+    expect(await overtaken({})).toEqual(['succeeded', { 'app.items': 'skipped: not_due' }]);
+    expect(await overtaken({ only: ['app.items'] })).toEqual([
+      'succeeded',
+      { 'app.items': 'vacuumed: asked' },
+    ]);
+  });
+
+  it('of another job vacuums nothing, and looks after no vacuum', async () => {
+    await createTable(db.sql, 'app.items');
+    const [lease] = await db.sql`
+      select r.answer #>> '{run,id}' as id, r.answer #>> '{run,fence}' as fence
+      from nightshift.begin_run('health-check', 'cli') r(answer)`;
+    for (const call of [
+      db.sql`select nightshift.begin_vacuum(${lease?.id}, ${lease?.fence}, 'app.items')`,
+      db.sql`select nightshift.watch_vacuum(${lease?.id}, ${lease?.fence})`,
+    ]) {
+      await expect(call).rejects.toMatchObject({
+        code: 'NS422',
+        message: 'A run of health-check vacuums nothing',
+      });
+    }
   });
 
   it('without a direct connection says what Supabase Cron can do instead, and that works', async () => {

@@ -44,7 +44,8 @@ as $$
     'policies', jsonb_build_object(
       'retention', (select count(*) from nightshift.retention_policies),
       'refresh', (select count(*) from nightshift.refresh_policies),
-      'partition', (select count(*) from nightshift.partition_policies)
+      'partition', (select count(*) from nightshift.partition_policies),
+      'vacuum', (select count(*) from nightshift.vacuum_policies)
     )
   );
 $$;

@@ -33,4 +33,4 @@ end;
 $$;
 
 comment on function nightshift.require_known_names is
-  'Raises NS404, with what there is, for a table, a view or a check that the input of a run names and that the job does not know; NS422 for a view whose policy is switched off.';
+  'Raises NS404, with what there is, for a table, a view or a check that the input of a run names and that the job does not know; NS422 for a view whose policy is switched off, or a partition that was retired.';

@@ -15,12 +15,21 @@ declare
   relation constant regclass := nightshift.find_relation(table_name);
   state jsonb;
 begin
-  if run.dry_run then
-    raise exception using errcode = 'NS422', message = 'A dry run vacuums nothing', hint = 'Begin a run without dry_run.';
+  if run.dry_run or run.job <> 'table-vacuum' then
+    raise exception using
+      errcode = 'NS422',
+      message = case when run.dry_run then 'A dry run vacuums nothing' else format('A run of %s vacuums nothing', run.job) end,
+      hint = 'Begin a run of table-vacuum without dry_run.';
   end if;
   select nightshift.describe_vacuum_state(s) into state from nightshift.vacuum_states(array[relation::oid]) s;
   if state is null then
     return '{"outcome": "gone"}';
+  end if;
+  -- Autovacuum may have come first.
+  if state ->> 'reason' = 'asked' and not exists (
+    select from jsonb_array_elements_text(run.input -> 'only') o where nightshift.find_relation(o) = relation
+  ) then
+    return '{"outcome": "not_due"}';
   end if;
   if not (state ->> 'mayVacuum')::boolean then
     return jsonb_build_object('outcome', 'denied', 'fix', nightshift.grant_of_refresh(current_user, relation));
@@ -36,4 +45,4 @@ end;
 $$;
 
 comment on function nightshift.begin_vacuum is
-  'Prepares to vacuum a table: writes down how it is now, and returns {outcome: ready, statement}, for the direct connection to execute outside of a transaction; finish_vacuum follows. {outcome: denied, fix} when the owner of this function may not vacuum it, {outcome: gone} when it was dropped. Errors: NS409 lease lost, NS410 cancelled or paused, NS422 dry run.';
+  'Prepares to vacuum a table: writes down how it is now, and returns {outcome: ready, statement}, for the direct connection to execute outside of a transaction; finish_vacuum follows. {outcome: denied, fix} when the owner of this function may not vacuum it, {outcome: gone} when it was dropped, {outcome: not_due} when the run was not asked for it by name and it needs none any more. Errors: NS409 lease lost, NS410 cancelled or paused, NS422 dry run or run of another job.';

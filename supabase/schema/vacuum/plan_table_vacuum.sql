@@ -19,4 +19,4 @@ end;
 $$;
 
 comment on function nightshift.plan_table_vacuum is
-  '{tables: what the run is to vacuum, in this order (see tables_to_vacuum); heldBy: who has kept dead rows from being removed for five minutes or longer (see xmin_holder), or null}. only_tables: names as SQL writes them, vacuumed whether it is due or not, with those of their partitions that are due. Errors: NS404 for a name without a table, NS409 lease lost, NS424 no statistics.';
+  '{tables: what the run is to vacuum, in this order (see tables_to_vacuum); heldBy: who has kept dead rows from being removed for five minutes or longer (see xmin_holder), or null}. only_tables: names as SQL writes them, vacuumed whether it is due or not, with those of their partitions that are due. Errors: NS404 for a name without a table, NS422 for one that was retired, NS409 lease lost, NS424 no statistics.';

@@ -11,6 +11,12 @@ declare
   vacuuming integer := nightshift.vacuuming_session();
   waiting jsonb;
 begin
+  if run.job <> 'table-vacuum' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('A run of %s vacuums nothing', run.job),
+      hint = 'Only the run that began a vacuum looks after it.';
+  end if;
   if vacuuming is null then
     return '{"outcome": "over"}';
   end if;
@@ -37,4 +43,4 @@ end;
 $$;
 
 comment on function nightshift.watch_vacuum is
-  'Looks at the vacuum under way, and extends the lease: {outcome: running, pages, pagesTotal: how far it is, null while it analyzes}. Cancels it when someone waits for a lock that it has, as autovacuum gives way, since whoever comes next would queue behind them; or with give_up: {outcome: cancelled, for: {pid, application, role} or null}. {outcome: over} when there is none. Errors: NS409 lease lost; NS410 cancelled or paused, and so is the vacuum.';
+  'Looks at the vacuum under way, and extends the lease: {outcome: running, pages, pagesTotal: how far it is, null while it analyzes}. Cancels it when someone waits for a lock that it has, as autovacuum gives way, since whoever comes next would queue behind them; or with give_up: {outcome: cancelled, for: {pid, application, role} or null}. {outcome: over} when there is none. Errors: NS409 lease lost; NS410 cancelled or paused, and so is the vacuum; NS422 run of another job.';

@@ -203,6 +203,14 @@ const onAll: Call[] = [
   call('describe_installation', ''),
   call('describe_jobs', ''),
   call('describe_trends', ''),
+  call('describe_key_queries', ''),
+  call('measure_key_query', "'orders'", {
+    table: 'app.orders',
+    job: 'health-check',
+    statements: () => [
+      "select nightshift.add_key_query('orders', 'select count(*) from app.orders', 100)",
+    ],
+  }),
 ];
 
 export const calls: Call[] = [

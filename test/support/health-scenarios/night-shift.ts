@@ -173,4 +173,40 @@ export const nightShiftScenarios: HealthScenario[] = [
     mend: ({ sql }) => sql`update nightshift.deletion_events set at = at - interval '1 hour'`,
     obstruct: { lock: 'nightshift.deletion_events' },
   },
+  {
+    check: 'key_queries',
+    finding: {
+      subject: 'numbers',
+      level: 'warning',
+      detail:
+        /^It may take 10 ms\. Fastest of 5 runs: 14 ms\. Blocks: 7 in shared buffers, 1 not\.$/,
+    },
+    sicken: ({ sql }) => declareMeasured(sql, [15]),
+    mend: ({ sql }) => sql`select nightshift.alter_key_query('numbers', max_ms => 20)`,
+    obstruct: unreadable('key_queries'),
+  },
+  {
+    check: 'slower_key_queries',
+    finding: {
+      subject: 'numbers',
+      level: 'warning',
+      detail:
+        /^Fastest 94(\.0)? ms, usually 14(\.0)? ms until .* UTC\. The plan is the same:\nResult$/,
+    },
+    sicken: ({ sql }) => declareMeasured(sql, [15, 15, 15, 15, 15, 95, 95]),
+    mend: ({ sql }) => sql`select nightshift.alter_key_query('numbers', 'select 1')`,
+    obstruct: unreadable('key_query_times'),
+  },
 ];
+
+/** A key query that took so many milliseconds in each of these nights. */
+async function declareMeasured(sql: Sql, medians: number[]): Promise<void> {
+  await sql`delete from nightshift.key_queries`;
+  await sql`select nightshift.add_key_query('numbers', 'select 1', 10)`;
+  for (const ms of medians) {
+    const verdict = ms > 50 ? 'slower' : null;
+    await sql`
+      insert into nightshift.key_query_times (query, measured_at, runs, min_ms, median_ms, blocks_hit, blocks_read, plan, verdict)
+      values ('numbers', now(), 5, ${ms - 1}, ${ms}, 7, 1, 'Result', ${verdict})`;
+  }
+}

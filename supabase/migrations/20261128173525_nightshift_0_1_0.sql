@@ -21053,7 +21053,7 @@ as $$
     group by d.relation
   ),
   gap as (
-    select 2 * g.usual + interval '2 hours' as patience from nightshift.usual_gap('retention-purge') g(usual)
+    select greatest(2 * g.usual, interval '2 days') + interval '2 hours' as patience from nightshift.usual_gap('retention-purge') g(usual)
   ),
   judged as (
     select p as policy, c.oid is null as gone, coalesce(c.oid::regclass::text, p.relation_name, p.relation::text) as name, o.*,
@@ -24846,7 +24846,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7157b0c977e966897754510b6cae80acec2613190bf0aa53e906e4a0e89a38cf', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'd6840eab662ca1fe99a6b32e6876eec6a50b9cf7739c6907138a531c4bd64144', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
   alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,

@@ -21264,11 +21264,16 @@ set timezone = 'UTC'
 as $$
 declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
+  context text;
 begin
   insert into nightshift.status as s (taken_at, document)
   values (now(), nightshift.describe_status(now()) || jsonb_build_object('runId', run.id))
   on conflict on constraint status_pkey do update set (taken_at, document) = (excluded.taken_at, excluded.document);
   return now();
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -24846,7 +24851,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'd6840eab662ca1fe99a6b32e6876eec6a50b9cf7739c6907138a531c4bd64144', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '5fcfd3907d12ee409b6fa8b63af051d91bf92ec12bf5879e0a46b14c7302f26d', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
   alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,

@@ -11,6 +11,8 @@ export interface Endpoint {
   budgetMs: number;
   /** Open to callers without the token; any other endpoint refuses them. */
   isOpen?: true;
+  /** Open to whoever has the token that reads the status, as well. */
+  isForReaders?: true;
   answer(tools: {
     rpc: Rpc;
     clock: Clock;

@@ -8,6 +8,7 @@ import {
   type HttpResponse,
   isTrusted,
   parseHttpRequest,
+  requireReader,
   requireTrust,
   respondToError,
   respondToRun,
@@ -37,7 +38,7 @@ export function createHttpApi<Input extends { dryRun: boolean }, Report>(
     run,
   }: {
     endpoints: readonly Endpoint[];
-    settings: () => Pick<Settings, 'supabase' | 'httpToken' | 'httpBudgetMs'>;
+    settings: () => Pick<Settings, 'supabase' | 'httpToken' | 'statusToken' | 'httpBudgetMs'>;
     log: Log;
     run: (invocation: Invocation, deadline: Deadline, recordBy: Deadline) => Promise<RunResult>;
   },
@@ -61,11 +62,12 @@ export function createHttpApi<Input extends { dryRun: boolean }, Report>(
     request: HttpRequest,
     remainingMs: number,
   ): Promise<HttpResponse | undefined> {
-    const { httpToken, supabase } = settingsForHttp();
+    const { httpToken, statusToken, supabase } = settingsForHttp();
     for (const endpoint of allEndpoints) {
       const asked = asksFor(request, endpoint.method, endpoint.path);
       if (!asked) continue;
-      if (!endpoint.isOpen) requireTrust(request, httpToken);
+      if (endpoint.isForReaders) requireReader(request, { httpToken, statusToken });
+      else if (!endpoint.isOpen) requireTrust(request, httpToken);
       const deadline = deadlineIn(systemClock, Math.min(remainingMs, endpoint.budgetMs));
       return endpoint.answer({
         rpc: createRpc(supabase, deadline),
@@ -73,7 +75,7 @@ export function createHttpApi<Input extends { dryRun: boolean }, Report>(
         log,
         projectUrl: supabase.url,
         body: request.body,
-        trusted: isTrusted(request, httpToken),
+        trusted: endpoint.isForReaders !== true && isTrusted(request, httpToken),
         accessExpiresAtMs:
           'runnerToken' in supabase
             ? readRunnerToken(supabase.runnerToken)?.expiresAtMs

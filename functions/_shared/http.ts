@@ -91,11 +91,35 @@ export function requireTrust(request: HttpRequest, token: string | undefined): v
   requireToken(request.headers.authorization, token);
 }
 
-function requireToken(authorization: string | undefined, token: string | undefined): void {
-  const presented = /^Bearer +(.+)$/i.exec(authorization ?? '')?.[1] ?? '';
-  // Digests have the same length, so the comparison takes the same time whatever was presented.
+/** For what may be read with the token that reads, and with the one that steers as well. */
+export function requireReader(
+  request: HttpRequest,
+  tokens: { httpToken: string | undefined; statusToken: string | undefined },
+): void {
+  const presented = bearerOf(request.headers.authorization);
+  // Both are compared, whichever it is.
+  const fits = [tokens.statusToken, tokens.httpToken].map((token) => isSame(presented, token));
+  if (fits.includes(true)) return;
+  throw new NightshiftError('NS401', 'A valid bearer token is needed', {
+    hint:
+      tokens.statusToken || tokens.httpToken
+        ? 'Send the header Authorization: Bearer <NIGHTSHIFT_STATUS_TOKEN>, or <NIGHTSHIFT_HTTP_TOKEN>.'
+        : 'No token is configured, so nobody can read this: set NIGHTSHIFT_STATUS_TOKEN.',
+  });
+}
+
+function bearerOf(authorization: string | undefined): string {
+  return /^Bearer +(.+)$/i.exec(authorization ?? '')?.[1] ?? '';
+}
+
+/** Digests have the same length, so the comparison takes the same time whatever was presented. */
+function isSame(presented: string, token: string | undefined): boolean {
   const same = timingSafeEqual(digest(presented), digest(token ?? ''));
-  if (!token || !same) {
+  return token !== undefined && token !== '' && same;
+}
+
+function requireToken(authorization: string | undefined, token: string | undefined): void {
+  if (!isSame(bearerOf(authorization), token)) {
     throw new NightshiftError('NS401', 'A valid bearer token is needed', {
       hint: !token
         ? 'No token is configured, so every HTTP call is refused: set NIGHTSHIFT_HTTP_TOKEN.'

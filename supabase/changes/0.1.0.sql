@@ -115,3 +115,7 @@ begin
   alter table nightshift.trend_points alter column kind drop default, alter column subject drop default;
 end;
 $$;
+-- A job says what it is for.
+alter table if exists nightshift.jobs
+add column if not exists purpose text not null default '';
+drop function if exists nightshift.declare_job(text, regclass, boolean, interval);

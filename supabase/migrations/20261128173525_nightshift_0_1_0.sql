@@ -168,8 +168,52 @@ alter table if exists nightshift.retention_policies
 add column if not exists relation_name text,
 add column if not exists first_purge text check (first_purge = 'all');
 
-alter table if exists nightshift.database_sizes
-add column if not exists newest_oid oid;
+alter table if exists nightshift.settings
+add column if not exists trend_retention interval not null default '400 days' check (trend_retention >= '60 days'),
+add column if not exists size_limit_bytes bigint check (size_limit_bytes > 0),
+add column if not exists size_limit_kind text check (size_limit_kind in ('database', 'disk', 'plan'));
+
+do $$
+begin
+  if to_regclass('nightshift.settings') is not null and not exists (
+    select from pg_catalog.pg_constraint k
+    where k.conrelid = to_regclass('nightshift.settings') and k.conname = 'settings_size_limit'
+  ) then
+    alter table nightshift.settings
+    add constraint settings_size_limit check ((size_limit_bytes is null) = (size_limit_kind is null));
+  end if;
+end;
+$$;
+
+-- The size of the database on each day is where the history of all sizes begins.
+do $$
+begin
+  if to_regclass('nightshift.database_sizes') is null then
+    return;
+  end if;
+  alter table nightshift.database_sizes rename to trend_points;
+  alter table nightshift.trend_points drop constraint database_sizes_pkey;
+  alter table nightshift.trend_points rename column measured_on to at;
+  alter table nightshift.trend_points
+  alter column at type timestamptz using at::timestamp at time zone 'UTC',
+  alter column bytes drop not null,
+  add column if not exists newest_oid oid,
+  add column kind text not null default 'database',
+  add column subject text not null default '',
+  add column live_rows bigint,
+  add column dead_rows bigint,
+  add column rows_left bigint,
+  add column connections integer,
+  add column duration_ms bigint,
+  add constraint trend_points_kind_check check (kind in ('database', 'table', 'job')),
+  add constraint trend_points_pkey primary key (kind, subject, at);
+  alter table nightshift.trend_points alter column kind drop default, alter column subject drop default;
+end;
+$$;
+-- A job says what it is for.
+alter table if exists nightshift.jobs
+add column if not exists purpose text not null default '';
+drop function if exists nightshift.declare_job(text, regclass, boolean, interval);
 
 -- supabase/schema/health/tables.sql
 
@@ -233,19 +277,62 @@ exception
 end;
 $$;
 
-create table if not exists nightshift.database_sizes (
-  measured_on date primary key,
-  bytes bigint not null,
-  newest_oid oid
-);
-
-comment on table nightshift.database_sizes is 'The size of the database on each day of the last 60, to say how it grows.';
-comment on column nightshift.database_sizes.newest_oid is
-  'The highest number of a relation on that day: one with a higher number was made later.';
-
 alter table nightshift.health_checks enable row level security;
 alter table nightshift.health_thresholds enable row level security;
-alter table nightshift.database_sizes enable row level security;
+
+-- supabase/schema/key-queries/tables.sql
+
+-- Queries that matter, how long each may take, and how long each took.
+
+create table if not exists nightshift.key_queries (
+  name text primary key check (name ~ '^[a-z][a-z0-9_]{0,62}$'),
+  sql text not null,
+  max_ms numeric not null check (max_ms > 0 and max_ms <= 3000),
+  created_at timestamptz not null default now()
+);
+
+comment on table nightshift.key_queries is
+  'The queries whose time is watched: one SELECT each, which the full health check runs with the rights of the owner, in a read-only transaction. Only the owner writes here, through add_key_query.';
+comment on column nightshift.key_queries.max_ms is 'From how many milliseconds on it is too slow.';
+
+create table if not exists nightshift.key_query_times (
+  id bigint generated always as identity primary key,
+  query text not null references nightshift.key_queries on delete cascade,
+  measured_at timestamptz not null,
+  runs integer not null,
+  min_ms numeric,
+  median_ms numeric,
+  blocks_hit bigint,
+  blocks_read bigint,
+  plan text,
+  verdict text check (verdict in ('usual', 'slower', 'faster')),
+  failure text,
+  stopped_ms numeric
+);
+
+create index if not exists key_query_times_query on nightshift.key_query_times (query, id desc);
+
+comment on table nightshift.key_query_times is 'How long a key query took each time it was measured; the last 100 times of each are kept.';
+comment on column nightshift.key_query_times.runs is 'How often it was run in a row: the least and the median time are of these.';
+comment on column nightshift.key_query_times.blocks_hit is 'Blocks that the last run found in shared buffers; blocks_read: those that it did not.';
+comment on column nightshift.key_query_times.plan is 'The shape of the plan, see plan_shape: without costs, numbers of rows and conditions.';
+comment on column nightshift.key_query_times.verdict is
+  'Against its own usual time, see judge_key_query; null while too few times are known to say.';
+comment on column nightshift.key_query_times.failure is 'The SQLSTATE, when it could not be run.';
+comment on column nightshift.key_query_times.stopped_ms is 'After how long it was stopped by the statement timeout.';
+
+alter table nightshift.key_queries enable row level security;
+alter table nightshift.key_query_times enable row level security;
+
+do $$
+begin
+  create type nightshift.usual_time as (times integer, ms numeric, spread_ms numeric, plan text);
+exception
+  when duplicate_object then null;
+end;
+$$;
+
+comment on type nightshift.usual_time is 'How long a key query usually takes, see usual_time_of.';
 
 -- supabase/schema/ledger/tables.sql
 
@@ -273,7 +360,11 @@ create table if not exists nightshift.settings (
   ledger_retention interval not null default '90 days' check (ledger_retention >= '1 day'),
   trigger_search_path text not null default 'public, extensions',
   partition_alert_bytes bigint not null default 10737418240 check (partition_alert_bytes > 0),
-  history_secret text
+  history_secret text,
+  trend_retention interval not null default '400 days' check (trend_retention >= '60 days'),
+  size_limit_bytes bigint check (size_limit_bytes > 0),
+  size_limit_kind text check (size_limit_kind in ('database', 'disk', 'plan')),
+  constraint settings_size_limit check ((size_limit_bytes is null) = (size_limit_kind is null))
 );
 
 comment on table nightshift.settings is 'Settings of the whole installation; always exactly one row.';
@@ -288,6 +379,13 @@ comment on column nightshift.settings.partition_alert_bytes is
 comment on column nightshift.settings.history_secret is
   'The name of the secret in Vault that keys and reasons in the history of deletions are encrypted with; null: they are not. See nightshift.encrypt_deletion_events.';
 
+comment on column nightshift.settings.trend_retention is
+  'How long the history of sizes and durations is kept. Default 400 days: a year, and the month before to compare with; at least 60 days.';
+comment on column nightshift.settings.size_limit_bytes is
+  'How large the database may become, with size_limit_kind; null: not known, and nothing is foretold.';
+comment on column nightshift.settings.size_limit_kind is
+  'What sets the limit: the plan, the disk (of which the write-ahead log takes its part), or you, for the database.';
+
 alter table nightshift.settings enable row level security;
 
 insert into nightshift.settings default values on conflict (singleton) do nothing;
@@ -296,10 +394,12 @@ create table if not exists nightshift.jobs (
   name text primary key,
   policies regclass,
   runs_while_paused boolean not null default false,
-  runs_kept interval
+  runs_kept interval,
+  purpose text not null default ''
 );
 
 comment on table nightshift.jobs is 'One row a job; the file job.sql of its folder writes it.';
+comment on column nightshift.jobs.purpose is 'What it is for, in a sentence.';
 comment on column nightshift.jobs.policies is
   'The table of its policies, which has the columns created_at and enabled; null for a job that has something to do without any.';
 comment on column nightshift.jobs.runs_while_paused is 'Whether it only looks, so that a pause is no reason for it to stay away.';
@@ -901,6 +1001,77 @@ $$;
 
 comment on type nightshift.ddl_step is
   'A statement that brings a table to what was asked for, why, and the lock that it takes. outside_transaction: it cannot run in one.';
+
+-- supabase/schema/status/tables.sql
+
+-- What health checks found last, since when, and the snapshot of it all that is shown.
+
+create table if not exists nightshift.health_results (
+  check_name text primary key references nightshift.health_checks on delete cascade,
+  checked_at timestamptz not null,
+  document jsonb not null
+);
+
+comment on table nightshift.health_results is
+  'What each check found when a run last made it. Most are made once a night, the quick ones every few minutes.';
+comment on column nightshift.health_results.document is 'As nightshift.run_health_check returns it.';
+
+create table if not exists nightshift.health_findings (
+  check_name text not null references nightshift.health_checks on delete cascade,
+  subject text not null,
+  level text not null check (level in ('info', 'unknown', 'warning', 'critical')),
+  since timestamptz not null,
+  level_since timestamptz not null,
+  primary key (check_name, subject)
+);
+
+comment on table nightshift.health_findings is 'Since when a subject of a check has not been ok: one row while it is not.';
+comment on column nightshift.health_findings.subject is 'Empty when the whole check could not run.';
+comment on column nightshift.health_findings.since is 'When a run first found it not to be ok.';
+comment on column nightshift.health_findings.level_since is 'When a run first found it at this level.';
+
+create table if not exists nightshift.status (
+  singleton boolean primary key default true check (singleton),
+  taken_at timestamptz not null,
+  document jsonb not null
+);
+
+comment on table nightshift.status is
+  'The last snapshot of how everything is, see nightshift.describe_status: one row, which whoever looks reads, so that looking costs nothing.';
+
+alter table nightshift.health_results enable row level security;
+alter table nightshift.health_findings enable row level security;
+alter table nightshift.status enable row level security;
+
+-- supabase/schema/trends/tables.sql
+
+-- How sizes, rows, connections and durations have developed.
+
+create table if not exists nightshift.trend_points (
+  kind text not null check (kind in ('database', 'table', 'job')),
+  subject text not null,
+  at timestamptz not null,
+  bytes bigint,
+  live_rows bigint,
+  dead_rows bigint,
+  rows_left bigint,
+  connections integer,
+  duration_ms bigint,
+  newest_oid oid,
+  primary key (kind, subject, at)
+);
+
+comment on table nightshift.trend_points is
+  'The highest figures of each hour of the last 7 days, and of each day before that (at midnight UTC), kept for settings.trend_retention. See nightshift.describe_trends.';
+comment on column nightshift.trend_points.subject is 'The name of the table or the job; of the database, empty.';
+comment on column nightshift.trend_points.bytes is 'Of a table: with its indexes, long values and partitions.';
+comment on column nightshift.trend_points.live_rows is 'As of the last vacuum or analyze: an estimate.';
+comment on column nightshift.trend_points.rows_left is 'What the last purge left over of a table with a retention policy; of a day, the last figure.';
+comment on column nightshift.trend_points.duration_ms is 'Of the longest run that ended in this time.';
+comment on column nightshift.trend_points.newest_oid is
+  'The highest number of a relation in this time: one with a higher number was made later.';
+
+alter table nightshift.trend_points enable row level security;
 
 -- supabase/schema/vacuum/tables.sql
 
@@ -1778,19 +1949,24 @@ set timezone = 'UTC'
 as $$
 declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
-  today date := (now() at time zone 'UTC')::date;
   size bigint := pg_database_size(current_database());
   document jsonb;
   jobs jsonb;
 begin
-  if not run.dry_run and not exists (select 1 from nightshift.database_sizes s where s.measured_on = today) then
-    insert into nightshift.database_sizes (measured_on, bytes, newest_oid)
-    values (today, size, (select c.oid from pg_catalog.pg_class c order by c.oid desc limit 1))
-    on conflict do nothing;
-    delete from nightshift.database_sizes s where s.measured_on < today - 60;
+  if not run.dry_run then
+    begin
+      perform nightshift.note_trends(now(), size);
+    exception
+      -- Without a line in the history the checks are still worth their answer.
+      when lock_not_available then
+        raise log 'nightshift: another session holds a lock on nightshift.trend_points';
+    end;
   end if;
   perform nightshift.follow_tables();
   document := nightshift.assess_health(only_checks, quick, run.started_at);
+  if not run.dry_run then
+    perform nightshift.record_health(document -> 'checks', run.started_at);
+  end if;
   begin
     jobs := nightshift.describe_jobs(run.started_at);
   exception
@@ -1805,7 +1981,7 @@ end;
 $$;
 
 comment on function nightshift.check_health is
-  'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It notes the size of the database, and its newest relation, once a day. Errors: NS404, NS409 lease lost.';
+  'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It adds to the history of sizes and durations, see note_trends, and keeps what the checks found (see record_health) unless it is dry. Errors: NS404, NS409 lease lost.';
 
 -- supabase/schema/health/declare_health_check.sql
 
@@ -2920,6 +3096,622 @@ $$;
 comment on function nightshift.views_below is
   'The materialized views that a materialized view is made from, directly or not, each after those that it reads itself.';
 
+-- supabase/schema/key-queries/add_key_query.sql
+
+-- Declares a query that is run every night with the rights of the owner. So it takes SQL, and nobody may call it over the API.
+
+create or replace function nightshift.add_key_query(name text, sql text, max_ms numeric)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set row_security = off
+as $$
+declare
+  query nightshift.key_queries;
+begin
+  query.name := add_key_query.name;
+  query.sql := add_key_query.sql;
+  query.max_ms := add_key_query.max_ms;
+  query.created_at := now();
+  query := nightshift.check_key_query(query);
+  insert into nightshift.key_queries select query.* on conflict do nothing;
+  if not found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('There is a key query %s already', query.name),
+      hint = 'Change it with nightshift.alter_key_query, or remove it first with nightshift.remove_key_query.';
+  end if;
+  return nightshift.describe_declared_query(query);
+end;
+$$;
+
+comment on function nightshift.add_key_query is
+  'Declares a query whose time is watched: the full health check runs it a few times. name: of lower-case letters, digits and underscores. sql: one SELECT that only reads, without parameters, each name with its schema. max_ms: from how many milliseconds on it is too slow, at most 3,000. For the owner of Nightshift. Returns the query with its plan as of now. Errors: NS422, with a hint that says the fix.';
+
+-- supabase/schema/key-queries/alter_key_query.sql
+
+create or replace function nightshift.alter_key_query(name text, sql text default null, max_ms numeric default null)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set row_security = off
+as $$
+declare
+  query nightshift.key_queries := nightshift.find_key_query(alter_key_query.name);
+begin
+  query.sql := coalesce(alter_key_query.sql, query.sql);
+  query.max_ms := coalesce(alter_key_query.max_ms, query.max_ms);
+  query := nightshift.check_key_query(query);
+  update nightshift.key_queries q set sql = query.sql, max_ms = query.max_ms where q.name = query.name;
+  if alter_key_query.sql is not null then
+    delete from nightshift.key_query_times t where t.query = query.name;
+  end if;
+  return nightshift.describe_declared_query(query);
+end;
+$$;
+
+comment on function nightshift.alter_key_query is
+  'Changes what is given of a key query (null leaves it as it is). With sql, even the same, what is usual is learned anew: times that were measured before are forgotten. For the owner of Nightshift. Returns the query. Errors: NS404, NS422.';
+
+-- supabase/schema/key-queries/check_key_query.sql
+
+create or replace function nightshift.check_key_query(declared nightshift.key_queries)
+returns nightshift.key_queries
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if declared.name is null or declared.name !~ '^[a-z][a-z0-9_]{0,62}$' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s is no name for a key query', coalesce(quote_literal(declared.name), 'null')),
+      hint = 'Use lower-case letters, digits and underscores, a letter first, 63 at most, as in single_month_metrics.';
+  end if;
+  if declared.max_ms is null or not (declared.max_ms > 0 and declared.max_ms <= 3000) then
+    raise exception using
+      errcode = 'NS422',
+      message = format('max_ms must be more than 0 and at most 3000, not %s', coalesce(declared.max_ms::text, 'null')),
+      hint = 'Say from how many milliseconds on someone waits too long for it, for example 100.';
+  end if;
+  declared.sql := regexp_replace(declared.sql, '^\s+|\s*;?\s*$', '', 'g');
+  if coalesce(declared.sql, '') = '' then
+    raise exception using
+      errcode = 'NS422',
+      message = 'There is no query',
+      hint = 'Give one SELECT: nightshift.add_key_query(''open_orders'', ''select count(*) from public.orders'', 100).';
+  end if;
+  if length(declared.sql) > 10000 then
+    raise exception using
+      errcode = 'NS422',
+      message = format('The query has %s characters, and may have 10,000', length(declared.sql)),
+      hint = 'Make a view of it, and select from that.';
+  end if;
+  perform nightshift.require_reading_query(declared.sql);
+  return declared;
+end;
+$$;
+
+comment on function nightshift.check_key_query is
+  'The key query without blanks around its SQL and a semicolon behind it. Raises NS422, with the fix in the hint, unless name and max_ms are what they must be and the SQL only reads, see require_reading_query.';
+
+-- supabase/schema/key-queries/describe_declared_query.sql
+
+create or replace function nightshift.describe_declared_query(query nightshift.key_queries)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return jsonb_build_object(
+    'name', query.name, 'sql', query.sql, 'maxMs', query.max_ms, 'createdAt', query.created_at,
+    'plan', nightshift.plan_shape(nightshift.explain_key_query(query.sql, run_it => false))
+  );
+end;
+$$;
+
+comment on function nightshift.describe_declared_query is
+  'What was declared, for whoever declared it: name, sql, maxMs, createdAt, plan (see plan_shape) as Postgres plans it now.';
+
+-- supabase/schema/key-queries/describe_key_queries.sql
+
+create or replace function nightshift.describe_key_queries(as_of timestamptz default now())
+returns jsonb
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'name', s.name,
+    'maxMs', s.max_ms,
+    'measuredAt', s.measured_at,
+    'medianMs', s.median_ms,
+    'minMs', s.min_ms,
+    'usualMs', s.usual_ms,
+    'blocksHit', s.blocks_hit,
+    'blocksRead', s.blocks_read,
+    'verdict', s.verdict,
+    'confirmed', s.is_confirmed,
+    'since', case when s.verdict in ('slower', 'faster') then s.since end,
+    'planHash', md5(s.plan),
+    'planChanged', s.plan <> s.usual_plan,
+    'failure', s.failure,
+    'points', (
+      select coalesce(jsonb_agg(jsonb_build_object('at', p.measured_at, 'minMs', p.min_ms, 'medianMs', p.median_ms) order by p.id), '[]')
+      from (
+        select t.id, t.measured_at, t.min_ms, t.median_ms
+        from nightshift.key_query_times t
+        where t.query = s.name and t.measured_at <= describe_key_queries.as_of and t.failure is null
+        order by t.id desc
+        limit 30
+      ) p
+    )
+  ) order by s.name), '[]')
+  from nightshift.key_query_states(describe_key_queries.as_of) s;
+$$;
+
+comment on function nightshift.describe_key_queries is
+  'How long the key queries take, as one JSON array: name, maxMs, measuredAt (null: never), medianMs and minMs of the last few runs, usualMs, blocksHit, blocksRead, verdict (see judge_key_query), confirmed (by a second time in a row), since (slower or faster), planHash, planChanged, failure (the SQLSTATE when it could not run), points (the last 30 times: at, minMs, medianMs). Without their SQL, in which values of the application may stand.';
+
+-- supabase/schema/key-queries/explain_key_query.sql
+
+create or replace function nightshift.explain_key_query(query text, run_it boolean)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  explained jsonb;
+begin
+  begin
+    set local transaction_read_only = on;
+    -- As for the application: the functions that lead here have switched it off for themselves.
+    perform set_config('jit', s.reset_val, true) from pg_catalog.pg_settings s where s.name = 'jit';
+    execute format(
+      'explain (%sverbose, format json) %s',
+      case when run_it then 'analyze, buffers, timing off, ' else 'costs off, ' end, query
+    ) into explained;
+    raise exception using errcode = 'NS200';
+  exception
+    when sqlstate 'NS200' then null;
+  end;
+  return explained -> 0;
+end;
+$$;
+
+comment on function nightshift.explain_key_query is
+  'What EXPLAIN says of a query, as JSON; with run_it, the query is run for it. In a transaction that is read-only meanwhile, and undone. For a text that require_reading_query has let through.';
+
+-- supabase/schema/key-queries/find_key_query.sql
+
+create or replace function nightshift.find_key_query(name text)
+returns nightshift.key_queries
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  declared nightshift.key_queries;
+begin
+  select q.* into declared from nightshift.key_queries q where q.name = find_key_query.name;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no key query %s', coalesce(find_key_query.name, 'null')),
+      hint = coalesce(
+        (select 'Key queries are: ' || string_agg(q.name, ', ' order by q.name) || '.' from nightshift.key_queries q),
+        'None is declared: nightshift.add_key_query declares one.'
+      );
+  end if;
+  return declared;
+end;
+$$;
+
+comment on function nightshift.find_key_query is 'The key query of a name. Errors: NS404, with those that there are.';
+
+-- supabase/schema/key-queries/judge_key_query.sql
+
+-- Whether a time is another than usual. One slow night is noise, and so is a change of 5 ms, however many times that is.
+
+create or replace function nightshift.judge_key_query(usual nightshift.usual_time, min_ms numeric, plan text)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    -- Of fewer nobody knows what is usual.
+    when usual.times is null or usual.times < 5 or min_ms is null then null
+    when abs(min_ms - usual.ms) < 20 or abs(min_ms - usual.ms) <= 4 * usual.spread_ms then 'usual'
+    when min_ms > 3 * usual.ms or min_ms >= 1.5 * usual.ms and plan is distinct from usual.plan then 'slower'
+    when min_ms < usual.ms / 3 then 'faster'
+    else 'usual'
+  end;
+$$;
+
+comment on function nightshift.judge_key_query is
+  'slower: the fastest of a few runs took more than three times what is usual, or at least one and a half times with another plan. faster: less than a third. Both only by 20 ms or more, and by more than four times the median deviation of the usual times. Else usual; null while fewer than five times are known.';
+
+-- supabase/schema/key-queries/key_query_states.sql
+
+create or replace function nightshift.key_query_states(as_of timestamptz)
+returns table (
+  name text,
+  max_ms numeric,
+  created_at timestamptz,
+  measured_at timestamptz,
+  runs integer,
+  min_ms numeric,
+  median_ms numeric,
+  blocks_hit bigint,
+  blocks_read bigint,
+  plan text,
+  verdict text,
+  failure text,
+  stopped_ms numeric,
+  usual_ms numeric,
+  usual_plan text,
+  is_confirmed boolean,
+  since timestamptz
+)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select q.name, q.max_ms, q.created_at, l.measured_at, l.runs, l.min_ms, l.median_ms, l.blocks_hit, l.blocks_read, l.plan,
+    l.verdict, l.failure, l.stopped_ms, u.ms, u.plan, streak.length >= 2, streak.since
+  from nightshift.key_queries q
+  left join lateral (
+    select t.*
+    from nightshift.key_query_times t
+    where t.query = q.name and t.measured_at <= key_query_states.as_of
+    order by t.id desc
+    limit 1
+  ) l on true
+  left join lateral (
+    select count(*) as length, min(t.id) as first_id, min(t.measured_at) as since
+    from nightshift.key_query_times t
+    where t.query = q.name and t.id <= l.id and t.verdict = l.verdict and not exists (
+      select from nightshift.key_query_times o
+      where o.query = q.name and o.id > t.id and o.id < l.id and o.verdict is distinct from l.verdict and o.failure is null
+    )
+  ) streak on true
+  left join lateral nightshift.usual_time_of(
+    q.name, case when l.verdict in ('slower', 'faster') then streak.first_id else l.id end
+  ) u on true;
+$$;
+
+comment on function nightshift.key_query_states is
+  'How each key query is: what is known of the last time it was measured (null: never), what was usual before it became as it is, since when it has its verdict, and whether a second time in a row has confirmed that.';
+
+-- supabase/schema/key-queries/list_key_queries.sql
+
+create or replace function nightshift.list_key_queries()
+returns jsonb
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  select coalesce(jsonb_agg(
+    jsonb_build_object('name', q.name, 'sql', q.sql, 'maxMs', q.max_ms, 'createdAt', q.created_at) order by q.name
+  ), '[]')
+  from nightshift.key_queries q;
+$$;
+
+comment on function nightshift.list_key_queries is
+  'All key queries with their SQL, as one JSON array. For the owner of Nightshift; what anybody who may look at the health sees is in describe_key_queries.';
+
+-- supabase/schema/key-queries/measure_key_query.sql
+
+-- Runs a key query a few times, and writes down how long it took.
+-- Why a few: the first run waits for the disk, and any for its neighbours; the fastest says most of the query itself.
+-- Locks: ACCESS SHARE of what it reads, for as long as it runs; the run, until the transaction ends.
+
+create or replace function nightshift.measure_key_query(run_id uuid, fence bigint, query_name text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set statement_timeout = '8s'
+set lock_timeout = '500ms'
+set row_security = off
+as $$
+declare
+  started constant timestamptz := clock_timestamp();
+  run nightshift.runs := nightshift.hold_run(run_id, fence);
+  query nightshift.key_queries;
+  explained jsonb;
+  times numeric[] := '{}';
+  measured nightshift.key_query_times;
+  context text;
+begin
+  if run.dry_run or run.job <> 'health-check' then
+    raise exception using
+      errcode = 'NS422',
+      message = case when run.dry_run then 'A dry run measures nothing' else format('A run of %s measures no queries', run.job) end,
+      hint = 'Begin a run of health-check without dry_run.';
+  end if;
+  select q.* into query from nightshift.key_queries q where q.name = query_name;
+  if not found then
+    return '{"outcome": "gone"}';
+  end if;
+  measured.query := query.name;
+  measured.measured_at := run.started_at;
+  begin
+    -- What the query names may be someone else's by now.
+    perform nightshift.require_reading_query(query.sql);
+    loop
+      explained := nightshift.explain_key_query(query.sql, run_it => true);
+      times := times || (explained ->> 'Planning Time')::numeric + (explained ->> 'Execution Time')::numeric;
+      exit when cardinality(times) >= 5 or clock_timestamp() - started > interval '1 second';
+    end loop;
+  exception
+    when query_canceled then
+      measured.stopped_ms := round(extract(epoch from clock_timestamp() - started) * 1000);
+      measured.failure := sqlstate;
+    when others then
+      raise log 'nightshift: key query % could not run: % (%)', query.name, sqlerrm, sqlstate;
+      measured.failure := sqlstate;
+  end;
+  measured.runs := cardinality(times);
+  if measured.failure is null then
+    select round(min(t), 1), round((percentile_cont(0.5) within group (order by t::double precision))::numeric, 1)
+    into measured.min_ms, measured.median_ms
+    from unnest(times) t;
+    measured.blocks_hit := explained #>> '{Plan,Shared Hit Blocks}';
+    measured.blocks_read := explained #>> '{Plan,Shared Read Blocks}';
+    measured.plan := nightshift.plan_shape(explained);
+    measured.verdict := nightshift.judge_key_query(nightshift.usual_time_of(query.name), measured.min_ms, measured.plan);
+  end if;
+  insert into nightshift.key_query_times
+    (query, measured_at, runs, min_ms, median_ms, blocks_hit, blocks_read, plan, verdict, failure, stopped_ms)
+  select measured.query, measured.measured_at, measured.runs, measured.min_ms, measured.median_ms, measured.blocks_hit,
+    measured.blocks_read, measured.plan, measured.verdict, measured.failure, measured.stopped_ms;
+  delete from nightshift.key_query_times t
+  where t.query = query.name and t.id <= (
+    select o.id from nightshift.key_query_times o where o.query = query.name order by o.id desc offset 100 limit 1
+  );
+  return jsonb_build_object(
+    'outcome', case when measured.failure is null then 'measured' else 'failed' end,
+    'verdict', measured.verdict
+  );
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.measure_key_query is
+  'Runs a key query up to five times, for about a second, and keeps the fastest and the median time (with planning), its blocks and the shape of its plan: {outcome: measured, verdict: see judge_key_query} or {outcome: failed}, which is kept as well; {outcome: gone} when it was removed. Nobody gets a row of it. The last 100 times are kept. Errors: NS409 lease lost, NS410 cancelled, NS422 dry run or run of another job.';
+
+-- supabase/schema/key-queries/plan_shape.sql
+
+-- What of a plan is the plan: not the costs and the numbers of rows, which are others each night; no conditions, in which values of the
+-- application stand; and not the partition, which is another each month.
+
+create or replace function nightshift.plan_shape(plan jsonb, schema_name text default null)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  node constant jsonb := coalesce(plan -> 'Plan', plan);
+  home constant text := coalesce(node ->> 'Schema', schema_name);
+  relation constant regclass := to_regclass(quote_ident(home) || '.' || quote_ident(node ->> 'Relation Name'));
+  index constant regclass := to_regclass(quote_ident(home) || '.' || quote_ident(node ->> 'Index Name'));
+  below text[];
+  line text;
+begin
+  select array_agg(b.shape order by b.place) into below
+  from (
+    select s.shape, min(c.place) as place
+    from jsonb_array_elements(node -> 'Plans') with ordinality c(child, place)
+    cross join lateral (select nightshift.plan_shape(c.child, home)) s(shape)
+    -- A query meets one partition today and two tomorrow.
+    group by s.shape, case when node ->> 'Node Type' in ('Append', 'Merge Append') then 0 else c.place end
+  ) b;
+  if node ->> 'Node Type' in ('Append', 'Merge Append') and cardinality(below) = 1 then
+    return below[1];
+  end if;
+  line := concat_ws(' ',
+    case when (node ->> 'Parallel Aware')::boolean then 'Parallel' end,
+    node ->> 'Node Type',
+    nullif(nullif(node ->> 'Join Type', 'Inner'), ''),
+    case when node ->> 'Strategy' <> 'Plain' then node ->> 'Strategy' end,
+    case when node ->> 'Scan Direction' = 'Backward' then 'Backward' end,
+    'using ' || coalesce(pg_partition_root(index)::text, index::text, node ->> 'Index Name'),
+    'on ' || coalesce(pg_partition_root(relation)::text, relation::text, node ->> 'Function Name', node ->> 'CTE Name')
+  );
+  return concat_ws(E'\n  ', line, replace(array_to_string(below, E'\n'), E'\n', E'\n  '));
+end;
+$$;
+
+comment on function nightshift.plan_shape is
+  'The shape of a plan that EXPLAIN (FORMAT JSON, VERBOSE) has described, a node a line: its kind, and the index and table that it reads. A partition counts as its table, and several that are read alike as one. schema_name: where the index of a node below a table is.';
+
+-- supabase/schema/key-queries/remove_key_query.sql
+
+create or replace function nightshift.remove_key_query(name text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  query constant nightshift.key_queries := nightshift.find_key_query(remove_key_query.name);
+begin
+  delete from nightshift.key_queries q where q.name = query.name;
+  return jsonb_build_object('name', query.name, 'sql', query.sql, 'maxMs', query.max_ms);
+end;
+$$;
+
+comment on function nightshift.remove_key_query is
+  'Removes a key query with the times that were measured of it. For the owner of Nightshift. Returns what was removed. Errors: NS404.';
+
+-- supabase/schema/key-queries/require_reading_query.sql
+
+-- Whether a text is one query that only reads, and that runs nobody's code but that of trusted roles.
+-- Why: it is run at night with the rights of the owner. That the transaction is read-only keeps it from writing rows, and from
+--      nothing else that a function can do; and whoever owns a table or a function in it could put code of theirs in its place.
+-- How: Postgres itself takes it apart, as the query of a view that is undone at once. To make a view runs nothing of it.
+-- Locks: ACCESS SHARE of what it reads, for a moment.
+
+create or replace function nightshift.require_reading_query(query text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '500ms'
+as $$
+declare
+  own_role constant oid := current_user::regrole;
+  analysis refcursor;
+  relations oid[];
+  rules oid[];
+  tree text;
+  culprit record;
+begin
+  begin
+    -- A cursor takes one statement, and refuses more before it runs any. One that explains plans nothing until it is read.
+    open analysis for execute format(E'explain %s\n', query);
+    close analysis;
+    execute format(E'create view nightshift.key_query_looked_at as select 1 as one from (%s\n) query', query);
+
+    select array_agg(r.relation::oid) || 'nightshift.key_query_looked_at'::regclass::oid into relations
+    from nightshift.view_reads('nightshift.key_query_looked_at', partitions => false) r;
+    select array_agg(w.oid), string_agg(w.ev_action::text, ' ') into rules, tree
+    from pg_catalog.pg_rewrite w
+    join pg_catalog.pg_class c on c.oid = w.ev_class
+    where c.oid = any(relations) and c.relkind = 'v';
+
+    if tree ~ ':rowMarks \(' then
+      raise exception using
+        errcode = 'NS422',
+        message = 'The query locks rows',
+        hint = 'Leave out FOR UPDATE, FOR SHARE and the like: a key query only reads.';
+    end if;
+
+    select p.oid::regprocedure as function, p.provolatile = 'v' as is_volatile, p.proowner::regrole as owner,
+      p.pronamespace = 'pg_catalog'::regnamespace as is_built_in
+    into culprit
+    from nightshift.called_functions(tree) f
+    join pg_catalog.pg_proc p on p.oid = f.function
+    where p.provolatile = 'v' or not pg_has_role(p.proowner, own_role, 'usage')
+    order by p.provolatile = 'v' desc, p.oid
+    limit 1;
+    if culprit.function is not null and culprit.is_volatile then
+      raise exception using
+        errcode = 'NS422',
+        message = format('The query calls %s, which is volatile: it may write, or do something else than read', culprit.function),
+        hint = case when culprit.is_built_in then 'A key query calls only functions that are stable or immutable. Leave this one out.'
+          else format('If it only reads, say so: alter function %s stable;', culprit.function) end;
+    elsif culprit.function is not null then
+      raise exception using
+        errcode = 'NS422',
+        message = format('The query calls %s, which belongs to %I', culprit.function, culprit.owner),
+        detail = format('It would run with the rights of %I, which that role does not have.', current_user),
+        hint = nightshift.hint_for_owner(culprit.owner, format('alter function %s owner to %I;', culprit.function, current_user));
+    end if;
+
+    perform nightshift.require_trusted(array(
+      select c.oid from pg_catalog.pg_class c
+      where c.oid = any(relations) and c.relkind in ('r', 'p', 'v', 'm', 'f') and c.relname <> 'key_query_looked_at'
+    ));
+
+    -- Operators and types: a type may have casts and checks.
+    select pg_describe_object(d.refclassid, d.refobjid, 0) as object, o.owner into culprit
+    from pg_catalog.pg_depend d
+    cross join lateral (
+      select coalesce(
+        (select y.typowner from pg_catalog.pg_type y where d.refclassid = 'pg_catalog.pg_type'::regclass and y.oid = d.refobjid),
+        (
+          select s.refobjid from pg_catalog.pg_shdepend s
+          where s.dbid = (select b.oid from pg_catalog.pg_database b where b.datname = current_database())
+            and s.classid = d.refclassid and s.objid = d.refobjid and s.objsubid = 0 and s.deptype = 'o'
+        )
+      )
+    ) o(owner)
+    where d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = any(rules)
+      and d.refclassid <> 'pg_catalog.pg_class'::regclass and not pg_has_role(o.owner, own_role, 'usage')
+    limit 1;
+    if culprit.object is not null then
+      raise exception using
+        errcode = 'NS422',
+        message = format('The query uses %s, which belongs to %I', culprit.object, culprit.owner::regrole),
+        detail = format('Code of it would run with the rights of %I, which that role does not have.', current_user),
+        hint = nightshift.hint_for_owner(culprit.owner, format('Give it to %I, or leave it out.', current_user));
+    end if;
+
+    -- So the view is gone.
+    raise exception using errcode = 'NS200';
+  exception
+    when sqlstate 'NS200' then null;
+    when invalid_cursor_definition then
+      raise exception using
+        errcode = 'NS422',
+        message = 'That is more than one statement',
+        detail = 'Nothing of it was run.',
+        hint = 'Declare one SELECT. A second one is a key query of its own.';
+    when syntax_error_or_access_rule_violation or data_exception or feature_not_supported or invalid_schema_name or program_limit_exceeded then
+      raise exception using
+        errcode = 'NS422',
+        message = 'That is no query that can be watched: ' || sqlerrm,
+        detail = 'Nothing of it was run.',
+        hint = case
+          when sqlstate in ('42P01', '42883', '42704', '3F000') then
+            'Write each name with its schema, as in public.orders: names without one are looked for in pg_catalog alone. An operator of an extension is written as in operator(extensions.<->).'
+          when sqlstate = '42P02' then 'Nobody will give it a parameter: write a typical value in its place.'
+          when sqlstate = '42501' then format('%I runs it, and needs the right to.', current_user)
+          else 'Declare one SELECT that only reads: WITH may not insert, update or delete, and nothing is selected INTO a table.'
+        end;
+  end;
+end;
+$$;
+
+comment on function nightshift.require_reading_query is
+  'Raises NS422, with the fix in the hint, unless the text is one SELECT (or VALUES, TABLE) without writing parts and locks, of relations, functions, operators and types whose owners have the rights of the owner of these functions (see find_stranger), and calls no volatile function: through views, defaults and SQL bodies as well, but not through what other languages do inside. Nothing of the text is run or planned.';
+
+-- supabase/schema/key-queries/usual_time_of.sql
+
+create or replace function nightshift.usual_time_of(query text, before bigint default null)
+returns nightshift.usual_time
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with usual as materialized (
+    select t.id, t.min_ms, t.plan
+    from nightshift.key_query_times t
+    where t.query = usual_time_of.query and (before is null or t.id < before)
+      -- What is slower must not become usual by lasting.
+      and t.failure is null and t.verdict is distinct from 'slower'
+    order by t.id desc
+    limit 20
+  ),
+  middle as (
+    select percentile_cont(0.5) within group (order by u.min_ms::double precision) as ms from usual u
+  )
+  select
+    (select count(*) from usual)::integer,
+    round(m.ms::numeric, 1),
+    round((select percentile_cont(0.5) within group (order by abs(u.min_ms::double precision - m.ms)) from usual u)::numeric, 1),
+    (select u.plan from usual u order by u.id desc limit 1)
+  from middle m;
+$$;
+
+comment on function nightshift.usual_time_of is
+  'What is usual of a key query, by the last 20 times that were not slower than usual, before one: how many these are, the median of their fastest runs, the median deviation from it, and the last plan.';
+
 -- supabase/schema/ledger/begin_run.sql
 
 create or replace function nightshift.begin_run(
@@ -3147,6 +3939,7 @@ comment on function nightshift.code_in_context is
 
 create or replace function nightshift.declare_job(
   name text,
+  purpose text,
   policies regclass default null,
   runs_while_paused boolean default false,
   runs_kept interval default null
@@ -3155,10 +3948,11 @@ returns void
 language sql
 set search_path = pg_catalog, pg_temp
 as $$
-  insert into nightshift.jobs (name, policies, runs_while_paused, runs_kept)
-  values (name, policies, runs_while_paused, runs_kept)
+  insert into nightshift.jobs (name, purpose, policies, runs_while_paused, runs_kept)
+  values (name, purpose, policies, runs_while_paused, runs_kept)
   on conflict (name) do update set
-    (policies, runs_while_paused, runs_kept) = (excluded.policies, excluded.runs_while_paused, excluded.runs_kept);
+    (purpose, policies, runs_while_paused, runs_kept)
+      = (excluded.purpose, excluded.policies, excluded.runs_while_paused, excluded.runs_kept);
 $$;
 
 comment on function nightshift.declare_job is 'Writes the row of a job, anew where there is one. See nightshift.jobs for the columns.';
@@ -3245,7 +4039,8 @@ as $$
     'policies', jsonb_build_object(
       'retention', (select count(*) from nightshift.retention_policies),
       'refresh', (select count(*) from nightshift.refresh_policies),
-      'partition', (select count(*) from nightshift.partition_policies)
+      'partition', (select count(*) from nightshift.partition_policies),
+      'vacuum', (select count(*) from nightshift.vacuum_policies)
     )
   );
 $$;
@@ -3751,7 +4546,7 @@ end;
 $$;
 
 comment on function nightshift.require_known_names is
-  'Raises NS404, with what there is, for a table, a view or a check that the input of a run names and that the job does not know; NS422 for a view whose policy is switched off.';
+  'Raises NS404, with what there is, for a table, a view or a check that the input of a run names and that the job does not know; NS422 for a view whose policy is switched off, or a partition that was retired.';
 
 -- supabase/schema/ledger/require_wanted.sql
 
@@ -20548,6 +21343,1352 @@ $$;
 comment on function nightshift.why_not_sealed is
   'What keeps the history from being encrypted with a secret of Vault, in words, with the fix; nulls for nothing.';
 
+-- supabase/schema/status/describe_status.sql
+
+create or replace function nightshift.describe_status(as_of timestamptz)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  sections jsonb := '{}';
+  section text;
+begin
+  foreach section in array array['jobs', 'retention', 'views', 'partitions', 'health'] loop
+    sections := sections || jsonb_build_object(section, nightshift.status_section(section, as_of));
+  end loop;
+  return jsonb_build_object(
+    'version', 1,
+    'takenAt', as_of,
+    'oldAfter', as_of + greatest(2 * nightshift.usual_gap('health-check'), interval '30 minutes'),
+    'database', jsonb_build_object(
+      'name', current_database(),
+      'serverVersion', current_setting('server_version'),
+      'bytes', pg_database_size(current_database())
+    ),
+    'projectUrl', (select h.project_url from nightshift.home h),
+    'paused', (select jsonb_build_object('since', s.paused_at, 'reason', s.paused_reason) from nightshift.settings s where s.paused),
+    'headline', nightshift.status_headline(sections)
+  ) || sections;
+end;
+$$;
+
+comment on function nightshift.describe_status is
+  'The snapshot of how everything is: version, takenAt, oldAfter (when the next should long have been taken), database, projectUrl, paused, headline, and the sections jobs, retention, views, partitions and health. It counts no rows: it gathers what the ledger, the reports of the last runs, the last health checks and the catalogs say.';
+
+-- supabase/schema/status/held_rows.sql
+
+create or replace function nightshift.held_rows(step jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object('why', h.why, 'by', h.by, 'rows', h.rows) order by h.rows desc, h.why, h.by), '[]')
+  from (
+    select k.why, k.by, k.rows
+    from (
+      select 'needed' as why, b.key as by, b.value::bigint as rows from jsonb_each_text(held_rows.step -> 'blockedBy') b
+      union all
+      select 'kept', b.key, b.value::bigint from jsonb_each_text(held_rows.step -> 'keptBy') b
+      union all
+      select 'refused', b.key, b.value::bigint from jsonb_each_text(held_rows.step -> 'refusedBy') b
+      union all
+      select 'undecided', null, (held_rows.step ->> 'rowsUndecided')::bigint
+    ) k
+    where k.rows > 0
+    order by k.rows desc, k.why, k.by
+    limit 10
+  ) h;
+$$;
+
+comment on function nightshift.held_rows is
+  'What keeps due rows of a table, by a step of the report of a purge, as JSON: why (needed by rows that stay, kept as the policy says, refused by a trigger or constraint, undecided), by (foreign key, trigger or constraint), rows; the 10 with most rows.';
+
+-- supabase/schema/status/purge_outcomes.sql
+
+create or replace function nightshift.purge_outcomes(as_of timestamptz)
+returns table (
+  relation text, run_id uuid, day date, is_last_of_day boolean, started_at timestamptz, finished_at timestamptz, place bigint,
+  step jsonb, purged bigint, residue bigint, is_exact boolean, stays bigint, failed boolean, stuck boolean
+)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with run as materialized (
+    select r.id, (r.started_at at time zone 'UTC')::date as day, r.started_at, r.finished_at, r.input ? 'only' as of_some,
+      row_number() over (partition by r.input ? 'only' order by r.started_at desc) as place,
+      row_number() over (partition by r.input ? 'only', (r.started_at at time zone 'UTC')::date order by r.started_at desc) as place_in_day
+    from nightshift.runs r
+    where r.job = (select j.name from nightshift.jobs j where j.policies = 'nightshift.retention_policies'::regclass)
+      and r.status in ('succeeded', 'partial', 'failed', 'continued') and not r.dry_run and r.report is not null
+      and r.started_at > purge_outcomes.as_of - interval '30 days' and r.finished_at <= purge_outcomes.as_of
+  ),
+  step as (
+    select n.*, s.value as step, (s.value ->> 'rowsPurged')::bigint as purged, (s.value ->> 'rowsLeft')::bigint as rows_left,
+      (s.value ->> 'rowsLeftExact')::boolean as is_exact, s.value ? 'error' as failed,
+      coalesce((s.value ->> 'rowsBlocked')::bigint, 0) + coalesce((s.value ->> 'rowsRefused')::bigint, 0)
+        + coalesce((s.value ->> 'rowsUndecided')::bigint, 0) as stays
+    -- The last run of each day, and the last few, also of a few tables.
+    from run n
+    join nightshift.runs r on r.id = n.id
+    cross join jsonb_array_elements(r.report -> 'steps') s
+    where not n.of_some and n.place_in_day = 1 or n.place <= 5
+  ),
+  counted as (
+    -- Of a table that could not be counted the report says 0, by which it does not mean none.
+    select s.*, case when s.rows_left > 0 or s.is_exact then s.rows_left end as residue
+    from step s
+  )
+  select c.step ->> 'relation', c.id, c.day, not c.of_some and c.place_in_day = 1, c.started_at, c.finished_at,
+    row_number() over (partition by c.step ->> 'relation' order by c.started_at desc),
+    c.step, c.purged, c.residue, c.is_exact, c.stays, c.failed,
+    c.failed or (c.purged = 0 and coalesce(c.residue, 0) > c.stays)
+  from counted c;
+$$;
+
+comment on function nightshift.purge_outcomes is
+  'What the reports of real purges of the last 30 days say of each table: of the last run of each day, and of the last five; place 1 is the newest. residue: rows left that are due, without those that the policy lets stay; null when they were not counted. stays: of these, rows that are needed, refused or not decided. stuck: it failed, or took none of the rows that it could have taken.';
+
+-- supabase/schema/status/read_status.sql
+
+create or replace function nightshift.read_status()
+returns jsonb
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set statement_timeout = '2s'
+set timezone = 'UTC'
+as $$
+  select s.document || jsonb_build_object(
+    'readAt', clock_timestamp(),
+    'ageSeconds', greatest(extract(epoch from clock_timestamp() - s.taken_at), 0)::bigint,
+    'isOld', clock_timestamp() > (s.document ->> 'oldAfter')::timestamptz,
+    'database', s.document -> 'database' || jsonb_build_object(
+      'readOnly', pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean
+    )
+  )
+  from nightshift.status s;
+$$;
+
+comment on function nightshift.read_status is
+  'The snapshot that the last health check took, see describe_status and take_status; with readAt (now), ageSeconds, isOld (the next should long have been taken) and database.readOnly (nothing can be written now). It reads one row and computes nothing. Null when no health check has taken one yet.';
+
+-- supabase/schema/status/record_health.sql
+
+create or replace function nightshift.record_health(checks jsonb, checked_at timestamptz)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into nightshift.health_results (check_name, checked_at, document)
+  select c.value ->> 'name', record_health.checked_at, c.value
+  from jsonb_array_elements(checks) c
+  on conflict on constraint health_results_pkey do update set (checked_at, document) = (excluded.checked_at, excluded.document);
+
+  -- What a check that could not run found before is not known to be over, and neither is what its list has no room for.
+  delete from nightshift.health_findings f
+  using jsonb_array_elements(checks) c
+  where f.check_name = c.value ->> 'name'
+    and (c.value ->> 'findingsTotal')::integer = jsonb_array_length(c.value -> 'findings')
+    and not exists (
+      select from jsonb_array_elements(c.value -> 'findings') n
+      where coalesce(n.value ->> 'subject', '') in ('', f.subject)
+    );
+
+  insert into nightshift.health_findings as f (check_name, subject, level, since, level_since)
+  select distinct on (c.value ->> 'name', coalesce(n.value ->> 'subject', ''))
+    c.value ->> 'name', coalesce(n.value ->> 'subject', ''), n.value ->> 'level', record_health.checked_at, record_health.checked_at
+  from jsonb_array_elements(checks) c
+  cross join jsonb_array_elements(c.value -> 'findings') n
+  order by 1, 2, nightshift.level_rank(n.value ->> 'level') desc
+  on conflict on constraint health_findings_pkey do update
+  set (level, level_since) = (excluded.level, excluded.level_since)
+  where f.level <> excluded.level;
+end;
+$$;
+
+comment on function nightshift.record_health is
+  'Keeps what checks have found (documents of run_health_check), each until it is made again, and since when a subject has not been ok.';
+
+-- supabase/schema/status/rows_in_words.sql
+
+create or replace function nightshift.rows_in_words(rows bigint)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case rows when 1 then '1 row' else to_char(rows, 'FM999,999,999,999,999,990') || ' rows' end;
+$$;
+
+comment on function nightshift.rows_in_words is 'A number of rows, as people read it: 1 row, 12,345 rows.';
+
+-- supabase/schema/status/status_headline.sql
+
+create or replace function nightshift.status_headline(sections jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  with trouble as (
+    select case f.value ->> 'level' when 'critical' then 2 else 1 end as rank, concat_ws(': ', f.value ->> 'title', f.value ->> 'subject') as text,
+      f.value ->> 'levelSince' as since, f.ordinality as place
+    from jsonb_array_elements(sections #> '{health,items}') with ordinality f
+    where f.value ->> 'level' in ('critical', 'warning', 'unknown')
+    union all
+    select 1, format('Retention of %s: %s', p.value ->> 'table', p.value ->> 'sentence'), p.value ->> 'since', 1000 + p.ordinality
+    from jsonb_array_elements(sections #> '{retention,items}') with ordinality p
+    where p.value ->> 'verdict' = 'stalled'
+    union all
+    select 1, format('The status of %s could not be read', s.key), null, 2000
+    from jsonb_each(sections) s
+    where s.value ->> 'problem' is not null
+  ),
+  worst as (
+    select t.*, count(*) over (partition by t.rank) as of_rank from trouble t order by t.rank desc, t.place limit 1
+  )
+  select coalesce((
+    select jsonb_build_object(
+      'level', case w.rank when 2 then 'critical' else 'warning' end,
+      'text', w.text || case when w.of_rank > 1 then format(', and %s more', w.of_rank - 1) else '' end,
+      'since', (select min(t.since::timestamptz) from trouble t where t.rank = w.rank)
+    )
+    from worst w
+  ), '{"level": "ok", "text": "Everything is all right.", "since": null}');
+$$;
+
+comment on function nightshift.status_headline is
+  'The worst that the sections of the snapshot have, in a line, and since when something has been that bad: {level: ok, warning or critical, text, since}.';
+
+-- supabase/schema/status/status_health.sql
+
+create or replace function nightshift.status_health(as_of timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with result as (
+    select c.name, c.title, c.healthy, c.why, c.unit, c.worse, r.checked_at, r.document,
+      -- What nobody has looked at for a night and two hours is not known, however well it was then.
+      coalesce(r.checked_at < status_health.as_of - interval '26 hours', false) as is_old
+    from nightshift.health_checks c
+    left join nightshift.health_results r on r.check_name = c.name
+  ),
+  found as (
+    select r.name, r.title, r.why, r.unit, r.worse, r.checked_at, n.value ->> 'subject' as subject, n.value ->> 'level' as level,
+      (n.value ->> 'value')::numeric as value, (n.value ->> (n.value ->> 'level'))::numeric as threshold,
+      n.value ->> 'detail' as detail, n.value ->> 'fix' as fix, (r.document ->> 'findingsTotal')::integer as total
+    from result r
+    cross join jsonb_array_elements(r.document -> 'findings') n
+    where not r.is_old
+    union all
+    select r.name, r.title, r.why, r.unit, r.worse, r.checked_at, null, 'unknown', null, null,
+      'No full health check has looked for more than 26 hours.', '-- npm run nightshift -- run health-check', 1
+    from result r
+    where r.is_old
+  ),
+  ranked as (
+    select f.*, coalesce(s.since, f.checked_at) as since, coalesce(s.level_since, f.checked_at) as level_since,
+      row_number() over (
+        order by nightshift.level_rank(f.level) desc, coalesce(s.level_since, f.checked_at), f.name, f.subject
+      ) as place
+    from found f
+    left join nightshift.health_findings s on s.check_name = f.name and s.subject = coalesce(f.subject, '')
+  )
+  select jsonb_build_object(
+    'total', (
+      select coalesce(sum(t.total), 0) from (select distinct f.name, f.total from found f) t
+    ),
+    'counts', (
+      select coalesce(jsonb_object_agg(l.level, l.checks), '{}')
+      from (
+        select case when r.is_old then 'unknown' else r.document ->> 'level' end as level, count(*) as checks
+        from result r
+        where r.document is not null
+        group by 1
+      ) l
+    ),
+    'items', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'check', r.name, 'title', r.title, 'why', r.why, 'subject', r.subject, 'level', r.level, 'value', r.value, 'unit', r.unit,
+        'worse', r.worse, 'threshold', r.threshold, 'since', r.since, 'levelSince', r.level_since, 'detail', r.detail, 'fix', r.fix,
+        'checkedAt', r.checked_at
+      ) order by r.place), '[]')
+      from ranked r
+      where r.place <= 100
+    ),
+    'healthy', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'check', r.name, 'title', r.title, 'healthy', r.healthy, 'checkedAt', r.checked_at
+      ) order by r.title), '[]')
+      from result r
+      where r.document ->> 'level' = 'ok' and not r.is_old
+    )
+  );
+$$;
+
+comment on function nightshift.status_health is
+  'The section health of the snapshot, from what record_health keeps: what is not ok, worst first (at most 100), each with its threshold, since when, and when its check last looked; counts of checks by level; the checks that found nothing. A check that nobody has made for 26 hours is unknown.';
+
+-- supabase/schema/status/status_jobs.sql
+
+create or replace function nightshift.status_jobs(as_of timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object('total', count(*), 'items', coalesce(jsonb_agg(jsonb_build_object(
+    'job', s.job,
+    'purpose', coalesce(j.purpose, ''),
+    'state', case
+      when s.lost_in_row > 0 then 'lost'
+      when last.status = 'running' then 'running'
+      when last.id is null and s.declared_at is null and j.policies is not null then 'notUsed'
+      when last.id is null then 'neverRan'
+      when s.failed_in_row > 0 then 'failed'
+      when m.check_name is not null then 'missed'
+      when last.status = 'interrupted' then 'interrupted'
+      when s.partial_in_row > 0 then 'partial'
+      else 'ok'
+    end,
+    'schedules', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'name', c.name, 'cron', c.cron, 'timeZone', coalesce(current_setting('cron.timezone', true), 'GMT')
+      ) order by c.name), '[]')
+      from nightshift.schedules c
+      where c.job = s.job
+    ),
+    'lastRun', case when last.id is not null then nightshift.status_run(last) end,
+    'lastError', case when last.error ->> 'message' is not null
+      then jsonb_build_object('code', last.error ->> 'code', 'message', last.error ->> 'message', 'hint', last.error ->> 'hint') end,
+    'lastSuccessAt', s.last_success_at,
+    'usualDurationMs', round(s.usual_duration_ms),
+    'failedInRow', s.failed_in_row,
+    'partialInRow', s.partial_in_row,
+    'lostInRow', s.lost_in_row,
+    'runs', (
+      select coalesce(jsonb_agg(nightshift.status_run(r) order by r.started_at desc), '[]')
+      from (
+        select n.* from nightshift.runs n
+        where n.job = s.job and n.started_at <= status_jobs.as_of
+        order by n.started_at desc
+        limit 30
+      ) r
+    )
+  ) order by s.job), '[]'))
+  from nightshift.job_states(status_jobs.as_of) s
+  left join nightshift.jobs j on j.name = s.job
+  left join nightshift.runs last on last.id = s.last_run
+  left join nightshift.health_findings m
+    on m.check_name = 'job_missed' and m.subject = s.job and m.level in ('warning', 'critical');
+$$;
+
+comment on function nightshift.status_jobs is
+  'The section jobs of the snapshot: each job with its state in a word, its schedules where pg_cron starts it, its last run, and its last 30.';
+
+-- supabase/schema/status/status_partitions.sql
+
+create or replace function nightshift.status_partitions(as_of timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+as $$
+  with listed as (
+    select p.*, count(*) over () as total, row_number() over (order by p.parent::text) as place
+    from nightshift.partition_policies p
+    order by p.parent::text
+    limit 200
+  ),
+  parents as (
+    select array_agg(l.parent::oid) as oids, least(greatest(1500 / count(*), 4), 60) as room from listed l
+  ),
+  part as (
+    select r.parent, r.partition::regclass::text as name, r.lower, r.upper, 'attached' as state, null::timestamptz as drops_at,
+      null::bigint as size_bytes
+    from parents a cross join nightshift.read_partitions(a.oids) r
+    where not r.is_default
+    union all
+    select d.parent::oid, d.partition_name, lower(d.period), upper(d.period), 'retired', d.drop_after, d.size_bytes
+    from nightshift.retired_partitions d
+    where d.status = 'detached' and d.parent in (select l.parent from listed l)
+  ),
+  ranked as (
+    select p.*, row_number() over (partition by p.parent order by p.upper desc nulls last, p.name) as newest,
+      row_number() over (partition by p.parent order by p.drops_at, p.name) as next_drop
+    from part p
+  ),
+  per_table as (
+    select r.parent, count(*) as total, count(r.drops_at) as drops,
+      jsonb_agg(jsonb_build_object(
+        'name', r.name, 'from', nullif(r.lower, '-infinity') at time zone 'UTC', 'to', nullif(r.upper, 'infinity') at time zone 'UTC',
+        'state', r.state, 'dropsAt', r.drops_at
+      ) order by r.newest desc) filter (where r.newest <= a.room) as shown,
+      jsonb_agg(jsonb_build_object('name', r.name, 'dropsAt', r.drops_at, 'sizeBytes', r.size_bytes) order by r.next_drop)
+        filter (where r.drops_at is not null and r.next_drop <= 10) as next_drops
+    from ranked r cross join parents a
+    group by r.parent
+  ),
+  counted as (
+    select h.document -> 'findings' as findings, h.document ->> 'findingsTotal' as total,
+      (h.document ->> 'level' = 'unknown' and h.document #> '{findings,0,subject}' = 'null') as failed
+    from nightshift.health_results h
+    where h.check_name = 'default_partition_rows'
+  )
+  select jsonb_build_object('total', coalesce(max(l.total), 0), 'items', coalesce(jsonb_agg(jsonb_build_object(
+    'table', coalesce(c.oid::regclass::text, l.parent_name),
+    'enabled', l.enabled,
+    'interval', case when l.every < '1 day' then format('%s hours', extract(hour from l.every)) else l.every::text end,
+    'retention', l.retention::text,
+    'horizon', case when isfinite(a.horizon) then a.horizon at time zone 'UTC' end,
+    'endless', coalesce(not isfinite(a.horizon), false),
+    'defaultPartitionRows', case when a.default_partition is not null then (
+      select case
+        when k.failed then null
+        when f.value is not null then (f.value ->> 'value')::bigint
+        -- A table that is in order is not in the list, nor is one for which the list has no room.
+        when k.total::integer = jsonb_array_length(k.findings) then 0
+      end
+      from counted k
+      left join lateral (
+        select n.value from jsonb_array_elements(k.findings) n where n.value ->> 'subject' = l.parent::text
+      ) f on true
+    ) end,
+    'partitions', coalesce(t.shown, '[]'),
+    'partitionsTotal', coalesce(t.total, 0),
+    'nextDrops', coalesce(t.next_drops, '[]'),
+    'nextDropsTotal', coalesce(t.drops, 0),
+    'problem', case
+      when c.oid is null then 'Its table is gone.'
+      when a.key_column is null then 'It is not partitioned by range of one column any more.'
+    end
+  ) order by l.place), '[]'))
+  from listed l
+  left join pg_catalog.pg_class c on c.oid = l.parent
+  left join parents p on true
+  left join lateral nightshift.assess_partitions(p.oids, status_partitions.as_of) a on a.parent = l.parent::oid
+  left join per_table t on t.parent = l.parent::oid;
+$$;
+
+comment on function nightshift.status_partitions is
+  'The section partitions of the snapshot: of each table with a partition policy the newest partitions, those retired among them, how far they reach, what will be dropped next, and what the health check default_partition_rows last counted. It reads the catalogs and takes no lock.';
+
+-- supabase/schema/status/status_retention.sql
+
+create or replace function nightshift.status_retention(as_of timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+as $$
+  with outcome as materialized (
+    select o.*, case
+        when o.failed or o.stuck and coalesce(lead(o.stuck) over w, false) then 'stalled'
+        when o.residue is null then 'unknown'
+        when o.residue > o.stays then 'behind'
+        when o.residue > 0 then 'held'
+        else 'kept'
+      end as verdict
+    from nightshift.purge_outcomes(status_retention.as_of) o
+    window w as (partition by o.relation order by o.place)
+  ),
+  -- Since when it is as it is now: the oldest of the newest runs that say the same.
+  newest as (
+    select o.relation, o.verdict from outcome o where o.place = 1
+  ),
+  streak as (
+    select o.relation, min(o.place) filter (
+      where case n.verdict when 'stalled' then not o.stuck else o.verdict <> n.verdict end
+    ) as ended
+    from outcome o join newest n using (relation)
+    group by o.relation
+  ),
+  since as (
+    select o.relation, min(o.started_at) as at
+    from outcome o join streak s using (relation)
+    where o.place < coalesce(s.ended, o.place + 1)
+    group by o.relation
+  ),
+  -- Seven nights even out a single long one.
+  pace as (
+    select d.relation, (max(d.residue) filter (where d.back = d.days) - max(d.residue) filter (where d.back = 1))
+      / nullif(max(d.day) - min(d.day), 0) as rows_per_night
+    from (
+      select o.relation, o.residue, o.day, row_number() over w as back, count(*) over (partition by o.relation) as days
+      from outcome o
+      where o.is_last_of_day and o.residue is not null and o.day > (status_retention.as_of at time zone 'UTC')::date - 8
+      window w as (partition by o.relation order by o.day desc)
+    ) d
+    group by d.relation
+  ),
+  gap as (
+    select greatest(2 * g.usual, interval '2 days') + interval '2 hours' as patience from nightshift.usual_gap('retention-purge') g(usual)
+  ),
+  judged as (
+    select p as policy, c.oid is null as gone, coalesce(c.oid::regclass::text, p.relation_name, p.relation::text) as name, o.*,
+      f.check_name is not null as broken, n.rows_per_night,
+      case
+        when not p.enabled then 'off'
+        when c.oid is null or f.check_name is not null then 'stalled'
+        when o.relation is null then case when p.created_at < status_retention.as_of - gap.patience then 'stalled' else 'unknown' end
+        when o.finished_at < status_retention.as_of - gap.patience then 'stalled'
+        else o.verdict
+      end as judgement,
+      o.finished_at < status_retention.as_of - gap.patience as is_silent,
+      s.at as since
+    from nightshift.retention_policies p
+    cross join gap
+    left join pg_catalog.pg_class c on c.oid = p.relation
+    left join outcome o on o.relation = p.relation::text and o.place = 1
+    left join since s on s.relation = o.relation
+    left join pace n on n.relation = o.relation
+    left join nightshift.health_findings f on f.check_name = 'policies_broken' and f.level = 'critical'
+      and f.subject = 'retention of ' || coalesce(c.oid::regclass::text, p.relation_name, p.relation::text)
+  ),
+  listed as (
+    select j.*, row_number() over (
+      order by array_position(array['stalled', 'unknown', 'behind', 'held', 'kept', 'off'], j.judgement), j.residue desc nulls first, j.name
+    ) as rank
+    from judged j
+  )
+  select jsonb_build_object(
+    'total', (select count(*) from judged),
+    'counts', (
+      select coalesce(jsonb_object_agg(v.judgement, v.tables), '{}')
+      from (select j.judgement, count(*) as tables from judged j group by j.judgement) v
+    ),
+    'items', coalesce(jsonb_agg(jsonb_build_object(
+      'table', l.name,
+      'dropAfter', (l.policy).drop_after::text,
+      'verdict', l.judgement,
+      'sentence', nightshift.verdict_in_words(
+        l.judgement, l.residue, l.is_exact, l.stays, l.rows_per_night, l.purged, coalesce((l.step ->> 'rowsKept')::bigint, 0),
+        case
+          when l.gone then 'Its table is gone.'
+          when l.broken then 'Its policy does not fit the table any more; the health check policies_broken says why.'
+          when l.relation is null then to_char((l.policy).created_at, '"No purge has reported on it since its policy was declared, "YYYY-MM-DD HH24:MI" UTC."')
+          when l.is_silent then to_char(l.finished_at, '"No purge has been here since "YYYY-MM-DD HH24:MI" UTC."')
+          else (l.step #>> '{error,message}') || '.'
+        end,
+        l.step ->> 'reason'
+      ),
+      'since', case
+        when l.judgement in ('kept', 'off') then null
+        when l.relation is null then (l.policy).created_at
+        when l.is_silent and l.verdict <> l.judgement then l.finished_at
+        else l.since
+      end,
+      'residue', l.residue,
+      'estimated', l.residue is not null and not l.is_exact,
+      'oldestDueAt', case when l.residue > 0 then l.started_at - make_interval(secs => (l.step ->> 'overdueSeconds')::double precision) end,
+      'rowsPerNight', l.rows_per_night,
+      'nightsLeft', case when l.judgement = 'behind' and l.rows_per_night > 0 then ceil((l.residue - l.stays)::numeric / l.rows_per_night) end,
+      'countedAt', l.finished_at,
+      'runId', l.run_id,
+      'purgedLast', l.purged,
+      'held', nightshift.held_rows(l.step),
+      'fix', nightshift.fix_of_step(l.step),
+      'backlog', case when l.rank > 50 then '[]' else (
+        select coalesce(jsonb_agg(jsonb_build_object('day', o.day, 'rows', o.residue) order by o.day), '[]')
+        from outcome o
+        where o.relation = l.relation and o.is_last_of_day
+      ) end
+    ) order by l.rank) filter (where l.rank <= 200), '[]')
+  )
+  from listed l;
+$$;
+
+comment on function nightshift.status_retention is
+  'The section retention of the snapshot: for each retention policy whether what it promises is kept, from the reports of the purges; nothing is counted. Worst first, at most 200; counts by verdict.';
+
+-- supabase/schema/status/status_run.sql
+
+create or replace function nightshift.status_run(run nightshift.runs)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'id', run.id,
+    'status', run.status,
+    'dryRun', run.dry_run,
+    'trigger', run.trigger,
+    'requestedBy', run.requested_by,
+    'startedAt', run.started_at,
+    'finishedAt', run.finished_at
+  );
+$$;
+
+comment on function nightshift.status_run is 'A run in the snapshot, without its input, progress and report.';
+
+-- supabase/schema/status/status_section.sql
+
+-- The sections of the snapshot, each by itself: what is wrong with one costs that one.
+
+create or replace function nightshift.status_section(section text, as_of timestamptz)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  document jsonb;
+  failure text;
+begin
+  execute format('select nightshift.%I($1)', 'status_' || section) into document using as_of;
+  return document || '{"problem": null}';
+exception
+  when query_canceled or others then
+    get stacked diagnostics failure = message_text;
+    raise log 'nightshift: the section % of the status could not be read: % (%)', section, failure, sqlstate;
+    return jsonb_build_object('items', '[]'::jsonb, 'total', null, 'problem', case
+      when sqlstate = '57014' then 'It was stopped: it took too long, or someone cancelled it.'
+      when sqlstate = '55P03' then 'Another session holds a lock on what it reads.'
+      when sqlstate like 'NS%' then failure
+      else format('It failed with %s; the Postgres log has the message.', sqlstate)
+    end);
+end;
+$$;
+
+comment on function nightshift.status_section is
+  'What status_<section>(as_of) returns, {items, total, ...}, with problem: null; or no items, the total null, and in problem why it could not be read.';
+
+-- supabase/schema/status/status_views.sql
+
+create or replace function nightshift.status_views(as_of timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with known as (
+    select p as policy, coalesce(v.view::text, p.view_name) as name, v.view, b.seconds as budget, a.seconds as age,
+      case
+        when not p.enabled then 'off'
+        when v.view is null then 'gone'
+        when a.seconds >= b.seconds then 'stale'
+        when p.data_as_of is null then 'unknown'
+        else 'fresh'
+      end as state
+    from nightshift.refresh_policies p
+    cross join nightshift.view_of(p) v(view)
+    cross join lateral (select extract(epoch from p.max_staleness)::bigint) b(seconds)
+    -- As the health check stale_views has it: of a view that was refreshed from data of unknown age, nothing is known.
+    cross join lateral (select case when p.data_as_of is not null or p.last_refreshed_at is null
+      then greatest(extract(epoch from status_views.as_of - coalesce(p.data_as_of, p.created_at)), 0)::bigint end) a(seconds)
+  ),
+  listed as (
+    select k.*, array_position(array['stale', 'gone', 'unknown', 'fresh', 'off'], k.state) as place
+    from known k
+    order by place, k.name
+    limit 200
+  )
+  select jsonb_build_object('total', (select count(*) from known), 'items', coalesce(jsonb_agg(jsonb_build_object(
+    'view', l.name,
+    'state', l.state,
+    'refreshedAt', (l.policy).last_refreshed_at,
+    'dataAsOf', (l.policy).data_as_of,
+    'ageSeconds', l.age,
+    'budgetSeconds', l.budget,
+    'usualDurationMs', (
+      select max(d.duration_ms) from (
+        select r.duration_ms from nightshift.view_refreshes r
+        where r.view = l.view and r.status = 'refreshed'
+        order by r.id desc
+        limit 3
+      ) d
+    ),
+    'reads', coalesce(r.first, '[]'),
+    'readsTotal', coalesce(r.total, 0)
+  ) order by l.place, l.name), '[]'))
+  from listed l
+  left join lateral (
+    select count(*) as total, jsonb_agg(o.name order by o.name) filter (where o.place <= 30) as first
+    from (
+      select n.name, row_number() over (order by n.name) as place
+      from (
+        select distinct w.relation::text from nightshift.view_reads(l.view, false) w where w.kind in ('r', 'p', 'm', 'f')
+      ) n(name)
+    ) o
+  ) r on l.view is not null;
+$$;
+
+comment on function nightshift.status_views is
+  'The section views of the snapshot: how old the data of each view with a refresh policy is, what it may be, and which tables and materialized views its query reads, also through ordinary views (at most 30 of them).';
+
+-- supabase/schema/status/take_status.sql
+
+-- Who looks is answered from one stored row; only the health check, once every few minutes, gathers what is in it.
+
+create or replace function nightshift.take_status(run_id uuid, fence bigint)
+returns timestamptz
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set statement_timeout = '8s'
+set lock_timeout = '500ms'
+set row_security = off
+set timezone = 'UTC'
+as $$
+declare
+  run nightshift.runs := nightshift.hold_run(run_id, fence);
+  context text;
+begin
+  insert into nightshift.status as s (taken_at, document)
+  values (now(), nightshift.describe_status(now()) || jsonb_build_object('runId', run.id))
+  on conflict on constraint status_pkey do update set (taken_at, document) = (excluded.taken_at, excluded.document);
+  return now();
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.take_status is
+  'Takes the snapshot that read_status returns, in the place of the one before. The health check calls it when its checks are done. Returns when it was taken. Errors: NS404, NS409 lease lost.';
+
+-- supabase/schema/status/verdict_in_words.sql
+
+create or replace function nightshift.verdict_in_words(
+  verdict text,
+  residue bigint,
+  is_exact boolean,
+  stays bigint,
+  rows_per_night bigint,
+  purged bigint,
+  kept bigint,
+  -- Why nothing goes.
+  cause text,
+  -- Why the last run left something.
+  reason text
+)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case verdict
+    when 'off' then 'Its policy is switched off.'
+    when 'kept' then concat_ws(' ', 'Kept: nothing is left that is due.',
+      case when kept > 0 then format('%s stay, as the policy says.', nightshift.rows_in_words(kept)) end)
+    when 'held' then concat_ws(' ', format('%s%s past their time and stay:', w.about, nightshift.rows_in_words(residue) || ' are'),
+      coalesce(reason || '.', 'others need them.'))
+    when 'behind' then concat_ws(' ', format('Behind by %s%s%s.', w.about, nightshift.rows_in_words(residue - stays), case
+        when rows_per_night > 0 then format(', done in about %s', case ceil((residue - stays)::numeric / rows_per_night)
+          when 1 then 'a night' else ceil((residue - stays)::numeric / rows_per_night) || ' nights' end)
+        when rows_per_night < 0 then format(', and by %s more each night', nightshift.rows_in_words(-rows_per_night))
+        when rows_per_night = 0 then ', as many as the nights before'
+      end),
+      case when purged = 0 then format('The last run took none: %s.', coalesce(reason, 'it does not say why'))
+        when rows_per_night is null then format('The last run took %s.', nightshift.rows_in_words(purged)) end,
+      case when stays > 0 then format('%s more stay for now.', nightshift.rows_in_words(stays)) end)
+    when 'stalled' then concat_ws(' ', 'Stalled.',
+      coalesce(cause, 'No run takes any' || coalesce(': ' || reason, '') || '.'),
+      case when residue > 0 then format('%s%s due.', w.about, nightshift.rows_in_words(residue) || ' are')
+        when residue is null then 'What is due has not been counted.' end)
+    else concat_ws(' ', 'Not known:', coalesce(cause, case when reason is null then 'what is left could not be counted.' else reason || '.' end))
+  end
+  from (select case when is_exact then '' else 'about ' end) w(about);
+$$;
+
+comment on function nightshift.verdict_in_words is
+  'Whether what a retention policy promises is kept, in one or two sentences: see nightshift.status_retention.';
+
+-- supabase/schema/trends/daily_points.sql
+
+create or replace function nightshift.daily_points(kind text, subject text, as_of timestamptz, days integer)
+returns table (day date, bytes bigint, live_rows bigint, dead_rows bigint, rows_left bigint, connections integer, duration_ms bigint)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  select (p.at at time zone 'UTC')::date, max(p.bytes), max(p.live_rows), max(p.dead_rows),
+    (array_agg(p.rows_left order by p.at desc) filter (where p.rows_left is not null))[1], max(p.connections), max(p.duration_ms)
+  from nightshift.trend_points p
+  where p.kind = daily_points.kind and p.subject = daily_points.subject and p.at <= daily_points.as_of
+    and p.at >= date_trunc('day', daily_points.as_of, 'UTC') - make_interval(days => daily_points.days - 1)
+  group by 1
+  order by 1;
+end;
+$$;
+
+comment on function nightshift.daily_points is
+  'The highest figures of each of the last days (UTC, the present one included) of a subject of nightshift.trend_points, oldest first; of rows_left the last one of the day, since it is about the purge of that night. A day without any has no row.';
+
+-- supabase/schema/trends/describe_duration.sql
+
+create or replace function nightshift.describe_duration(job text, as_of timestamptz)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    with point as (
+      select p.day, p.duration_ms from nightshift.daily_points('job', describe_duration.job, describe_duration.as_of, 120) p
+      where p.duration_ms is not null
+    ),
+    newest as (
+      select p.day, p.duration_ms from point p order by p.day desc limit 1
+    ),
+    usual as (
+      select percentile_cont(0.5) within group (order by p.duration_ms) as ms
+      from point p, newest n
+      where p.day < n.day and p.day >= n.day - 28
+    )
+    select jsonb_build_object(
+      'job', describe_duration.job,
+      'lastMs', n.duration_ms,
+      'usualMs', round(u.ms),
+      'slowerSince', (
+        select min(p.day) from point p
+        where p.day > coalesce((select max(q.day) from point q where q.duration_ms <= 2 * u.ms), '-infinity') and u.ms is not null
+      ),
+      'daily', (
+        select jsonb_build_object('days', jsonb_agg(p.day order by p.day), 'durationMs', jsonb_agg(p.duration_ms order by p.day))
+        from point p
+      )
+    )
+    from newest n
+    cross join usual u
+  );
+end;
+$$;
+
+comment on function nightshift.describe_duration is
+  'How long the longest whole run of a job took on each of the last 120 days, and against the 28 days before the last: lastMs, usualMs (their median; null: nothing to compare with), slowerSince (the first of the days, up to the last, on which it took more than twice that; null: it does not). Null for a job of which nothing was noted.';
+
+-- supabase/schema/trends/describe_growth.sql
+
+create or replace function nightshift.describe_growth(kind text, subject text, as_of timestamptz)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'points', g.points,
+      'stepOn', g.step_on,
+      'stepBytes', g.step_bytes,
+      'bytesPerDay7', round(g.bytes_per_day_7),
+      'bytesPerDay28', round(g.bytes_per_day_28)
+    )
+    from nightshift.growth_of(describe_growth.kind, describe_growth.subject, describe_growth.as_of) g
+  );
+end;
+$$;
+
+comment on function nightshift.describe_growth is
+  'What growth_of says of a database or table, as JSON: points, stepOn and stepBytes (null: no step), bytesPerDay7 and bytesPerDay28 (null: fewer than 14 points; the former also for fewer than 4 in that week).';
+
+-- supabase/schema/trends/describe_table_trend.sql
+
+create or replace function nightshift.describe_table_trend(subject text, as_of timestamptz)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    with point as (
+      select p.* from nightshift.daily_points('table', describe_table_trend.subject, describe_table_trend.as_of, 120) p
+    )
+    select jsonb_build_object(
+      'table', describe_table_trend.subject,
+      'growth', nightshift.describe_growth('table', describe_table_trend.subject, describe_table_trend.as_of),
+      'rowsLeftSince', (
+        select min(p.day) from point p
+        where p.rows_left > 0
+          and p.day > coalesce((select max(q.day) from point q where q.rows_left = 0), '-infinity')
+      ),
+      'daily', jsonb_build_object(
+        'days', jsonb_agg(p.day order by p.day),
+        'bytes', jsonb_agg(p.bytes order by p.day),
+        'liveRows', jsonb_agg(p.live_rows order by p.day),
+        'deadRows', jsonb_agg(p.dead_rows order by p.day),
+        'rowsLeft', jsonb_agg(p.rows_left order by p.day)
+      )
+    )
+    from point p
+    having count(*) > 0
+  );
+end;
+$$;
+
+comment on function nightshift.describe_table_trend is
+  'The last 120 days of one table, see describe_trends. Null for a table of which nothing was noted.';
+
+-- supabase/schema/trends/describe_trends.sql
+
+create or replace function nightshift.describe_trends(as_of timestamptz default now(), only_table text default null)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set timezone = 'UTC'
+as $$
+declare
+  yesterday constant timestamptz := date_trunc('day', as_of, 'UTC') - interval '1 day';
+  tables text[];
+begin
+  if only_table is null then
+    tables := array(
+      select p.subject
+      from nightshift.trend_points p
+      where p.kind = 'table' and p.at <= as_of and p.at >= yesterday
+      group by p.subject
+      order by max(p.bytes) desc, p.subject
+      limit 10
+    );
+  elsif exists (select from nightshift.trend_points p where p.kind = 'table' and p.subject = only_table and p.at <= as_of) then
+    tables := array[only_table];
+  else
+    raise exception using
+      errcode = 'NS404',
+      message = format('Nothing was noted of a table %L', only_table),
+      detail = 'The health check keeps the history of the 20 largest tables, and of those with a policy; a partition counts to its table.',
+      hint = 'Write its name with its schema, as in public.orders; nightshift.describe_trends() names the largest.';
+  end if;
+
+  return jsonb_build_object(
+    'asOf', as_of,
+    'since', (select min(p.at) from nightshift.trend_points p where p.kind = 'database' and p.subject = ''),
+    'database', (
+      select jsonb_build_object(
+        'growth', nightshift.describe_growth('database', '', as_of),
+        'forecast', (
+          select jsonb_build_object(
+            'state', f.state, 'limitBytes', f.limit_bytes, 'limitKind', f.limit_kind, 'usedBytes', f.used_bytes,
+            'walBytes', f.wal_bytes, 'usedPercent', f.used_percent, 'earliestDays', f.earliest_days, 'latestDays', f.latest_days
+          )
+          from nightshift.forecast_full(as_of) f
+        ),
+        'daily', jsonb_build_object(
+          'days', coalesce(jsonb_agg(p.day order by p.day), '[]'),
+          'bytes', coalesce(jsonb_agg(p.bytes order by p.day), '[]'),
+          'connections', coalesce(jsonb_agg(p.connections order by p.day), '[]')
+        )
+      )
+      from nightshift.daily_points('database', '', as_of, 120) p
+    ),
+    'tables', (
+      select coalesce(jsonb_agg(d.document order by t.place) filter (where d.document is not null), '[]')
+      from unnest(tables) with ordinality t(subject, place)
+      cross join lateral (select nightshift.describe_table_trend(t.subject, as_of)) d(document)
+    ),
+    'jobs', (
+      select coalesce(jsonb_agg(d.document order by j.name) filter (where d.document is not null), '[]')
+      from nightshift.jobs j
+      cross join lateral (select nightshift.describe_duration(j.name, as_of)) d(document)
+    )
+  );
+end;
+$$;
+
+comment on function nightshift.describe_trends is
+  'How the database, its 10 largest tables (or only_table) and the jobs have developed: {asOf, since, database: {growth, forecast, daily}, tables: [{table, growth, rowsLeftSince, daily}], jobs: [see describe_duration]}. daily: arrays of one length, one entry for each of the last 120 days with a figure: days and the highest figures of each. growth: see describe_growth; forecast: see forecast_full. Errors: NS404 for a table that nothing was noted of.';
+
+-- supabase/schema/trends/forecast_full.sql
+
+create or replace function nightshift.forecast_full(as_of timestamptz)
+returns table (
+  state text, limit_bytes bigint, limit_kind text, used_bytes bigint, wal_bytes bigint, used_percent numeric,
+  points integer, earliest_days integer, latest_days integer
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  growth record;
+  bytes bigint;
+  days_7 double precision;
+  days_28 double precision;
+begin
+  select s.size_limit_bytes, s.size_limit_kind into limit_bytes, limit_kind from nightshift.settings s;
+  select p.bytes into bytes
+  from nightshift.trend_points p
+  where p.kind = 'database' and p.subject = '' and p.at <= as_of and p.bytes is not null
+  order by p.at desc
+  limit 1;
+  select g.* into growth from nightshift.growth_of('database', '', as_of) g;
+  points := growth.points;
+  if limit_kind = 'disk' then
+    wal_bytes := nightshift.wal_bytes();
+  end if;
+  used_bytes := bytes + coalesce(wal_bytes, 0);
+  used_percent := round(100.0 * used_bytes / limit_bytes, 1);
+  -- What takes more than a year is not foreseen by a month.
+  days_7 := case when growth.bytes_per_day_7 > 0 then (limit_bytes - used_bytes) / growth.bytes_per_day_7 end;
+  days_28 := case when growth.bytes_per_day_28 > 0 then (limit_bytes - used_bytes) / growth.bytes_per_day_28 end;
+  days_7 := case when days_7 <= 365 then days_7 end;
+  days_28 := case when days_28 <= 365 then days_28 end;
+  state := case
+    when limit_bytes is null then 'no limit'
+    when used_bytes is null then 'no history'
+    when used_percent >= 100 then 'full'
+    when used_percent < 60 then 'room'
+    when points < 14 then 'no history'
+    when days_7 is null and days_28 is null then 'not growing'
+    else 'growing'
+  end;
+  if state = 'full' then
+    earliest_days := 0;
+    latest_days := 0;
+  elsif state = 'growing' then
+    earliest_days := floor(least(days_7, days_28));
+    latest_days := floor(case
+      when growth.bytes_per_day_7 is null then days_28
+      when days_7 is not null and days_28 is not null then greatest(days_7, days_28)
+    end);
+  end if;
+  return next;
+end;
+$$;
+
+comment on function nightshift.forecast_full is
+  'When the database reaches settings.size_limit_bytes, if it goes on in a straight line, in one row. state: no limit, no history (fewer than 14 whole days), room (below 60%), not growing (or not within a year), growing, full. earliest_days to latest_days are what growth_of says of 7 and of 28 days; latest_days is null where one of them does not grow. Of a disk the write-ahead log takes its part: used_bytes is both.';
+
+-- supabase/schema/trends/growth_of.sql
+
+create or replace function nightshift.growth_of(kind text, subject text, as_of timestamptz)
+returns table (points integer, step_on date, step_bytes bigint, bytes_per_day_7 double precision, bytes_per_day_28 double precision)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  this_day constant date := (as_of at time zone 'UTC')::date;
+  -- The present day has not seen its highest figure.
+  days date[];
+  sizes double precision[];
+begin
+  select array_agg(p.day order by p.day), array_agg(p.bytes::double precision order by p.day) into days, sizes
+  from nightshift.daily_points(kind, subject, as_of, 29) p
+  where p.day < this_day and p.bytes is not null;
+  step_on := nightshift.last_step(days, sizes);
+  if step_on is not null then
+    step_bytes := sizes[array_position(days, step_on)] - sizes[array_position(days, step_on) - 1];
+    sizes := sizes[array_position(days, step_on):];
+    days := days[array_position(days, step_on):];
+  end if;
+  points := coalesce(cardinality(days), 0);
+  if points >= 14 then
+    bytes_per_day_28 := nightshift.theil_sen(days, sizes);
+    select nightshift.theil_sen(array_agg(p.day), array_agg(p.size)) into bytes_per_day_7
+    from unnest(days, sizes) p(day, size)
+    where p.day >= this_day - 7
+    having count(*) >= 4;
+  end if;
+  return next;
+end;
+$$;
+
+comment on function nightshift.growth_of is
+  'How a database or table grows, by the highest size of each of the 28 days before the present one: in bytes a day over the last 28 and the last 7 of them (theil_sen), after the last step (last_step) if there was one in that time. points: how many days that is; with fewer than 14 nothing is said. Its answer is one row.';
+
+-- supabase/schema/trends/last_step.sql
+
+create or replace function nightshift.last_step(days date[], sizes double precision[])
+returns date
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    with point as (
+      select p.day, p.size, p.place,
+        lag(p.size) over w as size_before,
+        (p.size - lag(p.size) over w) / (p.day - lag(p.day) over w) as rate
+      from unnest(last_step.days, last_step.sizes) with ordinality p(day, size, place)
+      window w as (order by p.day)
+    ),
+    usual as (
+      select percentile_cont(0.5) within group (order by p.rate) as rate from point p
+    ),
+    noise as (
+      select percentile_cont(0.5) within group (order by abs(p.rate - u.rate)) as rate from point p, usual u
+    )
+    select max(p.day)
+    from point p
+    cross join usual u
+    cross join noise n
+    -- A week on either side: a day that stands out is over the day after, and what a weekly purge frees comes back.
+    cross join lateral (
+      select percentile_cont(0.5) within group (order by q.size) filter (where q.place < p.place) as before,
+        percentile_cont(0.5) within group (order by q.size) filter (where q.place >= p.place) as after,
+        count(*) filter (where q.place < p.place) as points_before,
+        count(*) filter (where q.place >= p.place) as points_after
+      from point q
+      where q.place >= p.place - 7 and q.place < p.place + 7
+    ) level
+    where abs(p.rate - u.rate) > 5 * n.rate
+      and abs(p.size - p.size_before) > 0.05 * p.size_before
+      and abs(level.after - level.before) > abs(p.size - p.size_before) / 2
+      and least(level.points_before, level.points_after) >= 3
+  );
+end;
+$$;
+
+comment on function nightshift.last_step is
+  'The last day on which a series went to another level and stayed there for three days and more: by more than 5% and 5 times its usual deviation in a day (MAD), and not back since. Null when there is none.';
+
+-- supabase/schema/trends/note_durations.sql
+
+create or replace function nightshift.note_durations()
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  with noted as (
+    select max(p.at) as until from nightshift.trend_points p where p.kind = 'job'
+  )
+  insert into nightshift.trend_points as p (kind, subject, at, duration_ms)
+  select 'job', r.job, date_trunc('hour', r.finished_at, 'UTC'), max(extract(epoch from r.finished_at - r.started_at) * 1000)
+  from noted n
+  join nightshift.runs r on r.finished_at >= coalesce(n.until, '-infinity')
+  where r.status in ('succeeded', 'partial')
+    and not r.dry_run and not r.input ? 'only' and not r.input @> '{"quick": true}'
+  group by 2, 3
+  on conflict (kind, subject, at) do update set duration_ms = greatest(p.duration_ms, excluded.duration_ms);
+$$;
+
+comment on function nightshift.note_durations is
+  'Notes for each job and hour how long its longest whole run took, from the last hour that is noted on, or of the whole ledger: not dry, not of a few subjects, not a quick health check.';
+
+-- supabase/schema/trends/note_tables.sql
+
+-- Locks: at run time ACCESS SHARE on each table and its indexes, one after the other, while their files are asked for their size.
+
+create or replace function nightshift.note_tables(this_hour timestamptz)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms'
+as $$
+declare
+  -- The checks behind it have the same statement.
+  stop_at constant timestamptz := clock_timestamp() + interval '1 second';
+  rows_left constant jsonb := (
+    select coalesce(jsonb_object_agg(s.relation, s.step -> 'rowsLeft'), '{}')
+    from nightshift.purge_steps(clock_timestamp(), false, 10) s
+    where s.place = 1
+  );
+  chosen record;
+begin
+  for chosen in select t.relation, t.leaves from nightshift.tables_of_trends() t loop
+    exit when clock_timestamp() > stop_at;
+    begin
+      insert into nightshift.trend_points (kind, subject, at, bytes, live_rows, dead_rows, rows_left)
+      select 'table', chosen.relation::text, this_hour,
+        sum(pg_total_relation_size(c.oid)),
+        -- One that was never analyzed has -1, and a partitioned table counts its partitions once more.
+        sum(c.reltuples) filter (where c.relkind <> 'p' and c.reltuples >= 0),
+        sum(pg_stat_get_dead_tuples(c.oid)),
+        (rows_left ->> chosen.relation::text)::bigint
+      from pg_catalog.pg_class c
+      where c.oid = any(chosen.leaves)
+      having count(*) > 0
+      on conflict do nothing;
+    exception
+      -- Whoever has it locked is rebuilding it, and the next hour sees what became of it.
+      when lock_not_available then
+        null;
+    end;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.note_tables is
+  'Notes size, rows and dead rows of the tables of tables_of_trends for an hour, for at most about a second; what is locked, or is behind that second, is left out until the next hour. Rows are never counted.';
+
+-- supabase/schema/trends/note_trends.sql
+
+-- The history of sizes, rows, connections and durations, and what follows from it.
+-- Why: one look says how things are; only many say since when, and for how much longer it can go on.
+-- The health check notes them, since it looks all day long: the highest figures of a day are those from before its purge.
+
+create or replace function nightshift.note_trends(as_of timestamptz, database_bytes bigint)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  this_hour constant timestamptz := date_trunc('hour', as_of, 'UTC');
+  last_hour constant timestamptz := (
+    select max(p.at) from nightshift.trend_points p where p.kind = 'database' and p.subject = '' and p.at <= this_hour
+  );
+begin
+  insert into nightshift.trend_points as p (kind, subject, at, bytes, connections, newest_oid)
+  select 'database', '', this_hour, database_bytes, sum(d.numbackends),
+    (select c.oid from pg_catalog.pg_class c order by c.oid desc limit 1)
+  from pg_catalog.pg_stat_database d
+  on conflict (kind, subject, at) do update set
+    bytes = greatest(p.bytes, excluded.bytes),
+    connections = greatest(p.connections, excluded.connections),
+    newest_oid = greatest(p.newest_oid, excluded.newest_oid);
+  if last_hour = this_hour then
+    return;
+  end if;
+  perform nightshift.note_tables(this_hour);
+  perform nightshift.note_durations();
+  if date_trunc('day', last_hour, 'UTC') < date_trunc('day', as_of, 'UTC') then
+    perform nightshift.trim_trends(as_of);
+  end if;
+end;
+$$;
+
+comment on function nightshift.note_trends is
+  'Adds what is true now to nightshift.trend_points: the size of the database and its connections in each call, tables and durations in the first call of an hour; in the first of a day it also trims.';
+
+-- supabase/schema/trends/tables_of_trends.sql
+
+create or replace function nightshift.tables_of_trends()
+returns table (relation regclass, leaves oid[])
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with recursive tree(leaf, root) as (
+    select c.oid, c.oid
+    from pg_catalog.pg_class c
+    where c.relkind in ('r', 'p', 'm') and not c.relispartition and c.relpersistence <> 't'
+      and c.relnamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+    union all
+    select c.oid, t.root
+    from tree t
+    join pg_catalog.pg_inherits i on i.inhparent = t.leaf
+    join pg_catalog.pg_class c on c.oid = i.inhrelid
+    where c.relispartition
+  ),
+  declared(relation) as (
+    select p.relation::oid from nightshift.retention_policies p
+    union all
+    select p.parent::oid from nightshift.partition_policies p
+  ),
+  -- Pages as of the last vacuum or analyze are in the catalog; asking for the size would open every file.
+  whole as (
+    select t.root, array_agg(t.leaf) as leaves, sum(c.relpages + coalesce(l.relpages, 0)) as pages,
+      bool_or(t.leaf in (select d.relation from declared d)) as has_policy
+    from tree t
+    join pg_catalog.pg_class c on c.oid = t.leaf
+    left join pg_catalog.pg_class l on l.oid = c.reltoastrelid
+    group by t.root
+  ),
+  ranked as (
+    select w.*, row_number() over (order by w.pages desc, w.root) as place,
+      row_number() over (partition by w.has_policy order by w.pages desc, w.root) as place_among
+    from whole w
+  )
+  select r.root::regclass, r.leaves
+  from ranked r
+  where r.place <= 20 or (r.has_policy and r.place_among <= 80)
+  order by r.pages desc, r.root;
+$$;
+
+comment on function nightshift.tables_of_trends is
+  'The tables and materialized views whose history is kept, largest first: the 20 largest of the database, and the 80 largest that have a retention or partition policy. A partitioned table is one, with all its partitions as leaves.';
+
+-- supabase/schema/trends/theil_sen.sql
+
+-- plpgsql, as whatever is called for each table: an SQL function would be planned in each call.
+
+create or replace function nightshift.theil_sen(days date[], sizes double precision[])
+returns double precision
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    with point as (
+      select p.day, p.size from unnest(theil_sen.days, theil_sen.sizes) p(day, size)
+    )
+    select percentile_cont(0.5) within group (order by (later.size - earlier.size) / (later.day - earlier.day))
+    from point earlier
+    join point later on later.day > earlier.day
+  );
+end;
+$$;
+
+comment on function nightshift.theil_sen is
+  'The slope of a series by Theil and Sen, a day: the median of the slopes between any two of its points, which stays what it is while fewer than about 3 in 10 points are out of line. Null for fewer than two points.';
+
+-- supabase/schema/trends/trim_trends.sql
+
+create or replace function nightshift.trim_trends(as_of timestamptz)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  this_day constant timestamptz := date_trunc('day', as_of, 'UTC');
+  hours_from constant timestamptz := this_day - interval '7 days';
+begin
+  insert into nightshift.trend_points as p
+    (kind, subject, at, bytes, live_rows, dead_rows, rows_left, connections, duration_ms, newest_oid)
+  select h.kind, h.subject, date_trunc('day', h.at, 'UTC'), max(h.bytes), max(h.live_rows), max(h.dead_rows),
+    (array_agg(h.rows_left order by h.at desc) filter (where h.rows_left is not null))[1], max(h.connections), max(h.duration_ms), max(h.newest_oid)
+  from nightshift.trend_points h
+  where h.at < hours_from and h.at <> date_trunc('day', h.at, 'UTC')
+  group by 1, 2, 3
+  on conflict (kind, subject, at) do update set
+    bytes = greatest(p.bytes, excluded.bytes),
+    live_rows = greatest(p.live_rows, excluded.live_rows),
+    dead_rows = greatest(p.dead_rows, excluded.dead_rows),
+    rows_left = coalesce(excluded.rows_left, p.rows_left),
+    connections = greatest(p.connections, excluded.connections),
+    duration_ms = greatest(p.duration_ms, excluded.duration_ms),
+    newest_oid = greatest(p.newest_oid, excluded.newest_oid);
+  delete from nightshift.trend_points h
+  where (h.at < hours_from and h.at <> date_trunc('day', h.at, 'UTC'))
+    or h.at < this_day - (select s.trend_retention from nightshift.settings s);
+end;
+$$;
+
+comment on function nightshift.trim_trends is
+  'Makes one row of each day before the last 7, with the highest figures of its hours (of rows_left: the last), and deletes what is older than settings.trend_retention.';
+
+-- supabase/schema/trends/wal_bytes.sql
+
+create or replace function nightshift.wal_bytes()
+returns bigint
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select sum(w.size) from pg_ls_waldir() w);
+exception
+  when insufficient_privilege then
+    return null;
+end;
+$$;
+
+comment on function nightshift.wal_bytes is
+  'Bytes of the write-ahead log on disk; null when the owner of this function may not list it (pg_monitor).';
+
 -- supabase/schema/vacuum/add_vacuum_policy.sql
 
 create or replace function nightshift.add_vacuum_policy(
@@ -20642,12 +22783,21 @@ declare
   relation constant regclass := nightshift.find_relation(table_name);
   state jsonb;
 begin
-  if run.dry_run then
-    raise exception using errcode = 'NS422', message = 'A dry run vacuums nothing', hint = 'Begin a run without dry_run.';
+  if run.dry_run or run.job <> 'table-vacuum' then
+    raise exception using
+      errcode = 'NS422',
+      message = case when run.dry_run then 'A dry run vacuums nothing' else format('A run of %s vacuums nothing', run.job) end,
+      hint = 'Begin a run of table-vacuum without dry_run.';
   end if;
   select nightshift.describe_vacuum_state(s) into state from nightshift.vacuum_states(array[relation::oid]) s;
   if state is null then
     return '{"outcome": "gone"}';
+  end if;
+  -- Autovacuum may have come first.
+  if state ->> 'reason' = 'asked' and not exists (
+    select from jsonb_array_elements_text(run.input -> 'only') o where nightshift.find_relation(o) = relation
+  ) then
+    return '{"outcome": "not_due"}';
   end if;
   if not (state ->> 'mayVacuum')::boolean then
     return jsonb_build_object('outcome', 'denied', 'fix', nightshift.grant_of_refresh(current_user, relation));
@@ -20663,7 +22813,7 @@ end;
 $$;
 
 comment on function nightshift.begin_vacuum is
-  'Prepares to vacuum a table: writes down how it is now, and returns {outcome: ready, statement}, for the direct connection to execute outside of a transaction; finish_vacuum follows. {outcome: denied, fix} when the owner of this function may not vacuum it, {outcome: gone} when it was dropped. Errors: NS409 lease lost, NS410 cancelled or paused, NS422 dry run.';
+  'Prepares to vacuum a table: writes down how it is now, and returns {outcome: ready, statement}, for the direct connection to execute outside of a transaction; finish_vacuum follows. {outcome: denied, fix} when the owner of this function may not vacuum it, {outcome: gone} when it was dropped, {outcome: not_due} when the run was not asked for it by name and it needs none any more. Errors: NS409 lease lost, NS410 cancelled or paused, NS422 dry run or run of another job.';
 
 -- supabase/schema/vacuum/check_vacuum_policy.sql
 
@@ -20930,7 +23080,7 @@ end;
 $$;
 
 comment on function nightshift.plan_table_vacuum is
-  '{tables: what the run is to vacuum, in this order (see tables_to_vacuum); heldBy: who has kept dead rows from being removed for five minutes or longer (see xmin_holder), or null}. only_tables: names as SQL writes them, vacuumed whether it is due or not, with those of their partitions that are due. Errors: NS404 for a name without a table, NS409 lease lost, NS424 no statistics.';
+  '{tables: what the run is to vacuum, in this order (see tables_to_vacuum); heldBy: who has kept dead rows from being removed for five minutes or longer (see xmin_holder), or null}. only_tables: names as SQL writes them, vacuumed whether it is due or not, with those of their partitions that are due. Errors: NS404 for a name without a table, NS422 for one that was retired, NS409 lease lost, NS424 no statistics.';
 
 -- supabase/schema/vacuum/preview_table_vacuum.sql
 
@@ -21016,6 +23166,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   unknown text;
+  retired text;
 begin
   select string_agg(o, ', ') into unknown
   from unnest(names) o
@@ -21028,10 +23179,21 @@ begin
       message = format('There is no such table: %s', unknown),
       hint = 'Name tables and materialized views as SQL does: with their schema, unless it is public, and in quotes where SQL needs them, like public."Orders".';
   end if;
+  select string_agg(o, ', ') into retired
+  from unnest(names) o
+  join pg_catalog.pg_class c on c.oid = nightshift.find_relation(o) and not c.relispartition
+  where c.oid in (select r.partition from nightshift.retired_partitions r where r.status = 'detached');
+  if retired is not null then
+    raise exception using
+      errcode = 'NS422',
+      message = format('Retired, and not vacuumed any more: %s', retired),
+      detail = 'What was retired is read no more, and goes as a whole.',
+      hint = 'Leave it out, or vacuum it by hand over a direct connection.';
+  end if;
 end;
 $$;
 
-comment on function nightshift.require_tables is 'Raises NS404 for names, as SQL writes them, of which there is no table or materialized view.';
+comment on function nightshift.require_tables is 'Raises NS404 for names, as SQL writes them, of which there is no table or materialized view; NS422 for partitions that were retired.';
 
 -- supabase/schema/vacuum/table_of_policy.sql
 
@@ -21235,6 +23397,12 @@ declare
   vacuuming integer := nightshift.vacuuming_session();
   waiting jsonb;
 begin
+  if run.job <> 'table-vacuum' then
+    raise exception using
+      errcode = 'NS422',
+      message = format('A run of %s vacuums nothing', run.job),
+      hint = 'Only the run that began a vacuum looks after it.';
+  end if;
   if vacuuming is null then
     return '{"outcome": "over"}';
   end if;
@@ -21261,7 +23429,7 @@ end;
 $$;
 
 comment on function nightshift.watch_vacuum is
-  'Looks at the vacuum under way, and extends the lease: {outcome: running, pages, pagesTotal: how far it is, null while it analyzes}. Cancels it when someone waits for a lock that it has, as autovacuum gives way, since whoever comes next would queue behind them; or with give_up: {outcome: cancelled, for: {pid, application, role} or null}. {outcome: over} when there is none. Errors: NS409 lease lost; NS410 cancelled or paused, and so is the vacuum.';
+  'Looks at the vacuum under way, and extends the lease: {outcome: running, pages, pagesTotal: how far it is, null while it analyzes}. Cancels it when someone waits for a lock that it has, as autovacuum gives way, since whoever comes next would queue behind them; or with give_up: {outcome: cancelled, for: {pid, application, role} or null}. {outcome: over} when there is none. Errors: NS409 lease lost; NS410 cancelled or paused, and so is the vacuum; NS422 run of another job.';
 
 -- supabase/schema/vacuum/xmin_holder.sql
 
@@ -21663,18 +23831,18 @@ declare
   -- Less is no growth, however small the database was.
   least_bytes constant numeric := 100 * 1024 * 1024;
   health_check nightshift.health_checks;
-  past nightshift.database_sizes;
+  past record;
   bytes numeric;
   days integer;
   least_percent numeric;
 begin
   select c.* into strict health_check from nightshift.health_checks c where c.name = 'database_growth';
-  select s.* into past
-  from nightshift.database_sizes s
+  select p.day, p.bytes into past
+  from nightshift.daily_points('database', '', as_of, 60) p
   -- From the growth of a day or two nothing follows for a week: it may be one import.
-  where s.measured_on <= this_day - 3
+  where p.day <= this_day - 3 and p.bytes is not null
   -- The newest that is at least a week old, or else the oldest: either way the one next to a week.
-  order by s.measured_on > this_day - 7, abs(this_day - s.measured_on - 7)
+  order by p.day > this_day - 7, abs(this_day - p.day - 7)
   limit 1;
   if not found then
     return query select
@@ -21683,14 +23851,14 @@ begin
     return;
   end if;
 
-  select s.bytes into bytes from nightshift.database_sizes s where s.measured_on = this_day;
+  select p.bytes into bytes from nightshift.daily_points('database', '', as_of, 1) p;
   bytes := coalesce(bytes, pg_database_size(current_database()));
-  days := this_day - past.measured_on;
+  days := this_day - past.day;
   least_percent := round(least_bytes / past.bytes * 100 * 7 / days, 1);
   return query select
     format('database %I', current_database()),
     round((bytes - past.bytes) / past.bytes * 100 * 7 / days, 1),
-    format('from %s on %s to %s', pg_size_pretty(past.bytes), past.measured_on, pg_size_pretty(bytes))
+    format('from %s on %s to %s', pg_size_pretty(past.bytes), past.day, pg_size_pretty(bytes))
       || case when days <> 7 then format('; in %s days, extrapolated to 7', days) else '' end,
     'select oid::regclass, pg_size_pretty(pg_total_relation_size(oid)) from pg_class '
       || 'where relkind in (''r'', ''m'') order by relpages desc limit 20;',
@@ -21699,7 +23867,7 @@ end;
 $$;
 
 comment on function nightshift.health_database_growth is
-  'Growth of this database in 7 days in percent, from nightshift.database_sizes; thresholds are never below what is 100 MB. Null until it has been noted for three days. See nightshift.health_checks.';
+  'Growth of this database in 7 days in percent, by the highest size of each day; thresholds are never below what is 100 MB. Null until it has been noted for three days. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'database_growth',
@@ -21712,7 +23880,7 @@ select nightshift.declare_health_check(
 -- supabase/schema/health/checks/database_size.sql
 
 -- Health check database_size: how large this database is.
--- Why: on a full disk it takes no more writes; only you know how large the disk is.
+-- Why: on a full disk it takes no more writes; only you know how large the disk is (nightshift.settings).
 -- Locks: none; it asks the file system for every file of the database, about 2 ms for each 1,000.
 
 create or replace function nightshift.health_database_size(as_of timestamptz)
@@ -21729,20 +23897,91 @@ begin
     pg_size_pretty(size.bytes),
     'select oid::regclass, pg_size_pretty(pg_total_relation_size(oid)) from pg_class '
       || 'where relkind in (''r'', ''m'') order by relpages desc limit 20;',
-    null::numeric, null::numeric, null::numeric, null::text
-  from (select pg_database_size(current_database()) as bytes) size;
+    null::numeric, 0.8 * s.size_limit_bytes, 0.9 * s.size_limit_bytes, null::text
+  from (select pg_database_size(current_database()) as bytes) size
+  cross join nightshift.settings s;
 end;
 $$;
 
 comment on function nightshift.health_database_size is
-  'Bytes of this database. It has no thresholds until you set them to 80 and 90 percent of your disk; of one of 8 GB: select nightshift.set_health_threshold(''database_size'', warning => 6400000000, critical => 7200000000). See nightshift.health_checks.';
+  'Bytes of this database. Its thresholds are 80 and 90 percent of settings.size_limit_bytes; without that it has none. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'database_size',
   title => 'Size of the database',
-  healthy => 'It has not reached any size that you have set with set_health_threshold.',
-  why => 'A full disk makes the database read-only; set warning and critical to 80 and 90 percent of yours, for 8 GB: select nightshift.set_health_threshold(''database_size'', warning => 6400000000, critical => 7200000000).',
+  healthy => 'It is well below the limit in nightshift.settings, if there is one.',
+  why => 'A full disk makes the database read-only. Say how large it is, for 8 GB: update nightshift.settings set size_limit_bytes = 8000000000, size_limit_kind = ''disk''.',
   unit => 'bytes'
+);
+
+-- supabase/schema/health/checks/days_until_full.sql
+
+-- Health check days_until_full: when the database reaches its limit, if it goes on as in the last weeks.
+-- Why: a threshold says that it is late; a date says how much time there is to do something.
+
+create or replace function nightshift.health_days_until_full(as_of timestamptz)
+returns setof nightshift.health_measure
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  this_day constant timestamptz := date_trunc('day', as_of, 'UTC');
+  forecast record;
+  growing text;
+begin
+  select f.* into forecast from nightshift.forecast_full(as_of) f;
+  if forecast.state in ('growing', 'full') then
+    select string_agg(format('%s by %s', g.subject, pg_size_pretty(g.growth)), ', ' order by g.growth desc)
+    into growing
+    from (
+      select p.subject,
+        max(p.bytes) filter (where p.at >= this_day - interval '1 day')
+          - max(p.bytes) filter (where p.at < this_day - interval '7 days') as growth
+      from nightshift.trend_points p
+      where p.kind = 'table' and p.at <= as_of and p.at >= this_day - interval '8 days'
+      group by p.subject
+      order by growth desc nulls last
+      limit 3
+    ) g
+    where g.growth > 0;
+  end if;
+  return query select
+    format('database %I', current_database()),
+    forecast.latest_days::numeric,
+    case forecast.state
+      when 'no limit' then 'Not known: nightshift.settings has no size_limit_bytes'
+      when 'no history' then format('Not known yet: the sizes of %s whole days are noted of the last 28, after the last step, and it takes 14',
+        forecast.points)
+      else format('%s of %s (%s), %s%%; %s', pg_size_pretty(forecast.used_bytes), pg_size_pretty(forecast.limit_bytes),
+        case forecast.limit_kind when 'disk' then 'of the disk' when 'plan' then 'of the plan' else 'for the database' end,
+        forecast.used_percent,
+        case forecast.state
+          when 'room' then 'nothing is foretold below 60%'
+          when 'not growing' then 'it has not grown lately, or would need more than a year'
+          when 'full' then 'there is no room left'
+          else format('in a straight line there is room for %s',
+            case when forecast.latest_days is null
+                then format('%s days by one of the last 7 and the last 28 days, and for more than a year by the other', forecast.earliest_days)
+              when forecast.latest_days = forecast.earliest_days then format('%s days', forecast.latest_days)
+              else format('%s to %s days', forecast.earliest_days, forecast.latest_days) end)
+        end) || coalesce('; grown most in a week: ' || growing, '')
+    end,
+    'select oid::regclass, pg_size_pretty(pg_total_relation_size(oid)) from pg_class '
+      || 'where relkind in (''r'', ''m'') order by relpages desc limit 20;',
+    null::numeric, null::numeric, null::numeric, null::text;
+end;
+$$;
+
+comment on function nightshift.health_days_until_full is
+  'Days until the database reaches settings.size_limit_bytes in a straight line, the later of what the last 7 and the last 28 days say: null while that is not known, or not foretold (see forecast_full). See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'days_until_full',
+  title => 'Days until the database is full',
+  healthy => 'There is room for weeks, or no limit in nightshift.settings to go by.',
+  why => 'At its limit the database becomes read-only, and a purge can free nothing any more: it has to run before.',
+  unit => 'days', worse => 'lower', info => 30, warning => 14, critical => 3
 );
 
 -- supabase/schema/health/checks/dead_tuples.sql
@@ -22461,6 +24700,54 @@ select nightshift.declare_health_check(
   unit => 'times', info => 1, warning => 2, quick => true
 );
 
+-- supabase/schema/health/checks/key_queries.sql
+
+-- Health check key_queries: the time of each key query, against what it may take.
+-- Why: a query that people wait for gets slower with every row, and nobody measures it before they complain.
+
+create or replace function nightshift.health_key_queries(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    s.name,
+    coalesce(s.median_ms, s.stopped_ms),
+    case
+      when s.stopped_ms is not null then format('It may take %s ms. It was stopped after %s ms.', s.max_ms, s.stopped_ms)
+      else format('It may take %s ms. Fastest of %s runs: %s ms. Blocks: %s in shared buffers, %s not.',
+        s.max_ms, s.runs, s.min_ms, s.blocks_hit, s.blocks_read)
+    end,
+    format('select sql from nightshift.key_queries where name = %L; -- explain (analyze, buffers) says where its time goes', s.name),
+    null::numeric, s.max_ms, 2 * s.max_ms,
+    case
+      when s.failure is not null and (s.stopped_ms is null or s.stopped_ms < s.max_ms) then case
+        when s.failure = '57014' then 'It was cancelled before it had an answer.'
+        when s.failure like 'NS%' then 'It is no query any more that can be watched: select nightshift.alter_key_query('
+          || quote_literal(s.name) || ', sql => ...) says why.'
+        else format('It failed with %s; the Postgres log has the message.', s.failure)
+      end
+      -- Declared or measured this morning, it is measured again tomorrow.
+      when coalesce(s.measured_at, s.created_at) < health_key_queries.as_of - interval '50 hours'
+        then format('It has not been measured since %s UTC.',
+          to_char(coalesce(s.measured_at, s.created_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI'))
+    end
+  from nightshift.key_query_states(health_key_queries.as_of) s;
+$$;
+
+comment on function nightshift.health_key_queries is
+  'The median milliseconds of each key query when it was last measured, or after how many it was stopped. The warning is at its max_ms, critical is twice that. Unknown when it failed, or was not measured for 50 hours. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'key_queries',
+  title => 'Key queries',
+  healthy => 'Every key query is as fast as it has to be.',
+  why => 'People wait for these queries, and the team said how long they may.',
+  -- Each has its own.
+  unit => 'milliseconds'
+);
+
 -- supabase/schema/health/checks/late_schedules.sql
 
 -- Health check late_schedules: for how long a schedule of Edge Functions has been due without a run that did its work.
@@ -22534,8 +24821,9 @@ as $$
         then format('select nightshift.add_partition_policy(%L, ''1 month'', retention => ''6 months'', retire => ''drop'');', c.oid::regclass)
       when c.relkind = 'p' then format('select nightshift.alter_partition_policy(%L, retention => %L);',
         c.oid::regclass, greatest(k.retention / 2, '1 month'))
+      when c.relname = 'trend_points' and k.retention > '60 days' then 'update nightshift.settings set trend_retention = ''60 days'';'
       -- What was deleted gives its space back only to new rows.
-      when k.retention > '30 days' then 'update nightshift.settings set ledger_retention = ''30 days'';'
+      when c.relname <> 'trend_points' and k.retention > '30 days' then 'update nightshift.settings set ledger_retention = ''30 days'';'
       else format('vacuum full %s;', c.oid::regclass)
     end,
     null::numeric, null::numeric, null::numeric, null::text
@@ -22543,7 +24831,9 @@ as $$
   cross join lateral (
     select case c.relkind
       when 'p' then (select p.retention from nightshift.partition_policies p where p.parent = c.oid and p.enabled)
-      else (select s.ledger_retention from nightshift.settings s) end
+      else (
+        select case c.relname when 'trend_points' then s.trend_retention else s.ledger_retention end from nightshift.settings s
+      ) end
   ) k(retention)
   cross join lateral (
     select sum(pg_total_relation_size(t.relid)), sum(pg_stat_get_live_tuples(t.relid)), sum(pg_stat_get_dead_tuples(t.relid))
@@ -22554,12 +24844,13 @@ as $$
     ) t(relid)
   ) z(bytes, live, dead)
   where c.oid in (
-    'nightshift.runs'::regclass, 'nightshift.view_refreshes'::regclass, 'nightshift.deletion_events'::regclass
+    'nightshift.runs'::regclass, 'nightshift.view_refreshes'::regclass, 'nightshift.deletion_events'::regclass,
+    'nightshift.trend_points'::regclass
   );
 $$;
 
 comment on function nightshift.health_ledger_size is
-  'Bytes of the tables that keep what was done (runs, view_refreshes, deletion_events), with indexes and long values. See nightshift.health_checks.';
+  'Bytes of the tables that keep what was done (runs, view_refreshes, deletion_events, trend_points), with indexes and long values. See nightshift.health_checks.';
 
 select nightshift.declare_health_check(
   'ledger_size',
@@ -23410,6 +25701,50 @@ select nightshift.declare_health_check(
   unit => 'milliseconds', info => 20, warning => 500, critical => 1000
 );
 
+-- supabase/schema/health/checks/slower_key_queries.sql
+
+-- Health check slower_key_queries: the time of each key query, against its own usual one.
+-- Why: what became slower last night has a cause of last night, which is easily found while somebody remembers.
+
+create or replace function nightshift.health_slower_key_queries(as_of timestamptz)
+returns setof nightshift.health_measure
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    s.name,
+    round(s.min_ms / greatest(s.usual_ms, 0.1), 1),
+    concat(
+      format('Fastest %s ms, usually %s ms', s.min_ms, s.usual_ms),
+      case when s.verdict in ('slower', 'faster') then to_char(s.since at time zone 'UTC', '" until "YYYY-MM-DD HH24:MI" UTC"') end,
+      case when s.plan <> s.usual_plan
+        then format(E'. The plan was:\n%s\nand is now:\n%s', s.usual_plan, s.plan)
+        else format(E'. The plan is the same:\n%s', s.plan) end
+    ),
+    format('select sql from nightshift.key_queries where name = %L; -- if it is to stay so: nightshift.alter_key_query with its sql learns anew what is usual',
+      s.name),
+    -- What is faster is worth a word; what is slower only once the second time has confirmed it.
+    case when s.verdict = 'faster' and s.is_confirmed then 0
+      when s.verdict = 'usual' and s.plan <> s.usual_plan then 0
+      else 'infinity'::numeric end,
+    case when s.verdict = 'slower' and s.is_confirmed then 1.5 end,
+    null::numeric, null::text
+  from nightshift.key_query_states(health_slower_key_queries.as_of) s
+  where s.verdict is not null;
+$$;
+
+comment on function nightshift.health_slower_key_queries is
+  'How many times its usual time the fastest run of each key query took, once five times are known. A warning when it was slower than usual (see judge_key_query) twice in a row; info when it was faster twice in a row, or its plan changed and its time did not. See nightshift.health_checks.';
+
+select nightshift.declare_health_check(
+  'slower_key_queries',
+  title => 'Key queries that became slower',
+  healthy => 'No key query is slower than usual.',
+  why => 'What a query took yesterday it should take today: a lost index, old statistics or another plan shows here first.',
+  unit => 'times', warning => 1.5
+);
+
 -- supabase/schema/health/checks/soft_deleted_share.sql
 
 -- Health check soft_deleted_share: how much of each table is deleted rows that wait for their time.
@@ -23805,11 +26140,13 @@ as $$
   ),
   -- Numbers of objects ascend: what is above the highest of a day was made since.
   known(newest_oid) as (
-    select s.newest_oid
-    from nightshift.database_sizes s, observed o
-    where s.newest_oid is not null
-    order by s.measured_on > (health_unused_indexes.as_of at time zone 'UTC')::date - o.days,
-      abs(s.measured_on - (health_unused_indexes.as_of at time zone 'UTC')::date + o.days)
+    select p.newest_oid
+    from nightshift.trend_points p, observed o
+    cross join lateral (
+      select (p.at at time zone 'UTC')::date - (health_unused_indexes.as_of at time zone 'UTC')::date + o.days
+    ) d(later)
+    where p.kind = 'database' and p.subject = '' and p.newest_oid is not null
+    order by d.later > 0, abs(d.later), p.at desc
     limit 1
   )
   select
@@ -23962,23 +26299,33 @@ select nightshift.declare_health_check(
 -- supabase/schema/health/job.sql
 
 -- It runs every five minutes; a week later, one such run says little.
-select nightshift.declare_job('health-check', runs_while_paused => true, runs_kept => '7 days');
+select nightshift.declare_job(
+  'health-check', 'Looks at the database and at the other jobs, and says what is wrong and how to mend it.', runs_while_paused => true, runs_kept => '7 days'
+);
 
 -- supabase/schema/partition/job.sql
 
-select nightshift.declare_job('partition-maintenance', policies => 'nightshift.partition_policies');
+select nightshift.declare_job(
+  'partition-maintenance', 'Makes the partitions that are needed ahead, and retires those whose time is over.', policies => 'nightshift.partition_policies'
+);
 
 -- supabase/schema/refresh/job.sql
 
-select nightshift.declare_job('view-refresh', policies => 'nightshift.refresh_policies');
+select nightshift.declare_job(
+  'view-refresh', 'Refreshes the materialized views that need it, in the order of what they read.', policies => 'nightshift.refresh_policies'
+);
 
 -- supabase/schema/retention/job.sql
 
-select nightshift.declare_job('retention-purge', policies => 'nightshift.retention_policies');
+select nightshift.declare_job(
+  'retention-purge', 'Deletes the rows that their retention policies let go, in small committed batches.', policies => 'nightshift.retention_policies'
+);
 
 -- supabase/schema/vacuum/job.sql
 
-select nightshift.declare_job('table-vacuum');
+select nightshift.declare_job(
+  'table-vacuum', 'Vacuums and analyzes the tables that need it, those first that a purge has been at.'
+);
 
 -- supabase/schema/access/rights.sql
 
@@ -23988,14 +26335,15 @@ select nightshift.declare_job('table-vacuum');
 revoke all on schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
-  nightshift.database_sizes, nightshift.default_exclusions, nightshift.deletion_events, nightshift.deletion_events_default, nightshift.health_checks, nightshift.health_thresholds, nightshift.home, nightshift.jobs,
+  nightshift.default_exclusions, nightshift.deletion_events, nightshift.deletion_events_default, nightshift.health_checks, nightshift.health_findings, nightshift.health_results, nightshift.health_thresholds, nightshift.home, nightshift.jobs,
+  nightshift.key_queries, nightshift.key_query_times,
   nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
   nightshift.purge_pending, nightshift.purge_released,
   nightshift.refresh_policies, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
-  nightshift.runs, nightshift.schedules, nightshift.settings, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.vacuum_policies, nightshift.view_refreshes
+  nightshift.runs, nightshift.schedules, nightshift.settings, nightshift.status, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.trend_points, nightshift.vacuum_policies, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on sequence
-  nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.retired_partitions_id_seq,
+  nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.key_query_times_id_seq, nightshift.retired_partitions_id_seq,
   nightshift.view_refreshes_id_seq
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on type nightshift.partition_state from public;
@@ -24005,6 +26353,7 @@ revoke all on type nightshift.moved_row from public;
 revoke all on type nightshift.released_row from public;
 revoke all on type nightshift.row_set from public;
 revoke all on type nightshift.soft_delete_rules from public;
+revoke all on type nightshift.usual_time from public;
 revoke all on type nightshift.vacuum_state from public;
 
 grant usage on schema nightshift to service_role, nightshift_runner;
@@ -24012,15 +26361,15 @@ grant usage on schema nightshift to service_role, nightshift_runner;
 -- Jobs, and how they and the database are. The holder of a runner's token can do nothing that tonight's run would not do.
 grant execute on function
   nightshift.begin_detach, nightshift.begin_run, nightshift.begin_vacuum, nightshift.cancel_run, nightshift.check_health, nightshift.consume_wake, nightshift.create_partitions,
-  nightshift.describe_installation, nightshift.describe_jobs, nightshift.drop_retired_partitions,
+  nightshift.describe_installation, nightshift.describe_jobs, nightshift.describe_key_queries, nightshift.describe_trends, nightshift.drop_retired_partitions,
   nightshift.exclude_from_default, nightshift.find_run, nightshift.finish_detach, nightshift.finish_run,
   nightshift.finish_vacuum, nightshift.get_health, nightshift.get_run,
   nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
-  nightshift.list_retention_policies, nightshift.list_runs, nightshift.list_schedules, nightshift.list_vacuum_policies, nightshift.measure_default_partition,
+  nightshift.list_retention_policies, nightshift.list_runs, nightshift.list_schedules, nightshift.list_vacuum_policies, nightshift.measure_default_partition, nightshift.measure_key_query,
   nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
   nightshift.plan_table_vacuum, nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_table_vacuum, nightshift.preview_retirement, nightshift.purge_batch,
-  nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.resume_run,
-  nightshift.retire_partitions, nightshift.send_wakes, nightshift.validate_default, nightshift.watch_vacuum
+  nightshift.read_status, nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.resume_run,
+  nightshift.retire_partitions, nightshift.send_wakes, nightshift.take_status, nightshift.validate_default, nightshift.watch_vacuum
 to service_role, nightshift_runner;
 
 -- Policies, pauses, thresholds and what undoes a run: these decide what may go, so they are for people.
@@ -24062,95 +26411,102 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '5b2396a96f44f85edc7d1276157a30f0eae32c2a8007aea4eaf80f958f76b770', '{
-  active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
-  add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
-  alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,
-  api_roles, application_owners, application_tables, apply_brake, are_related, assess_health, assess_partitions,
-  assess_view, autovacuum_of, begin_detach, begin_run, begin_vacuum, bound_of_time, brake, call_for_role,
-  called_functions, calling_user, can_be_referenced, cancel_run, cancellation, cascade_keys, check_health, check_lease,
-  check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy, check_release,
-  check_retention_policy, check_soft_delete, check_vacuum_policy, child_condition, child_steps, children_of_slice,
-  choose_due_rows, code_in_context, column_definition_type, column_type, columns_named, columns_referred,
-  comparison_operator, composite_types, condition_in_sql, constant_default, consume_wake, copy_after_attach,
-  copy_grants, copy_settings, count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows,
-  counted, counted_until, covering_policy, create_by_state, create_missing_partitions, create_partition,
-  create_partitions, cron_jobs, database_sizes, ddl_step, dead_rows, declare_cascades, declare_health_check,
-  declare_job, declare_keys, declared_since, default_exclusions, default_schedules, delete_by_halves, delete_closure,
-  delete_rows, delete_slice, deleted_parent, deleted_since, deleted_so_far, deletion_actor, deletion_events,
-  deletion_events_default, deletion_hash, deletion_operation, deletion_stats, deletions_since, describe_busy,
-  describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers, describe_failure,
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '62a7a657cb6f1ed960e991184bbf14b70600272d8588d476cea90a1ccc71d4de', '{
+  active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
+  add_released, add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table,
+  all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
+  alter_vacuum_policy, announce_changes, api_roles, application_owners, application_tables, apply_brake, are_related,
+  assess_health, assess_partitions, assess_view, autovacuum_of, begin_detach, begin_run, begin_vacuum, bound_of_time,
+  brake, call_for_role, called_functions, calling_user, can_be_referenced, cancel_run, cancellation, cascade_keys,
+  check_health, check_key_query, check_lease, check_partition_policy, check_partition_sizes, check_purgeable,
+  check_refresh_policy, check_release, check_retention_policy, check_soft_delete, check_vacuum_policy, child_condition,
+  child_steps, children_of_slice, choose_due_rows, code_in_context, column_definition_type, column_type, columns_named,
+  columns_referred, comparison_operator, composite_types, condition_in_sql, constant_default, consume_wake,
+  copy_after_attach, copy_grants, copy_settings, count_between, count_deleted, count_held, count_movable_rows,
+  count_released, count_rows, counted, counted_until, covering_policy, create_by_state, create_missing_partitions,
+  create_partition, create_partitions, cron_jobs, daily_points, ddl_step, dead_rows, declare_cascades,
+  declare_health_check, declare_job, declare_keys, declared_since, default_exclusions, default_schedules,
+  delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_parent, deleted_since, deleted_so_far,
+  deletion_actor, deletion_events, deletion_events_default, deletion_hash, deletion_operation, deletion_stats,
+  deletions_since, describe_busy, describe_ddl_failure, describe_declaration, describe_declared_policy,
+  describe_declared_query, describe_delete_triggers, describe_duration, describe_failure, describe_growth,
   describe_health_check, describe_holders, describe_holding_keys, describe_installation, describe_jobs,
-  describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
-  describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_step,
-  describe_vacuum_policy, describe_vacuum_state, describe_view, disable_soft_delete, drop_exclusion,
-  drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition, duplicates_query, edges_to_children,
-  edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_rows, exclude_from_default, exclusion_of,
-  explain_attach_failure, extend_lease, extension_function, fates_of, fences, find_covered_rows, find_due_among,
-  find_key, find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
-  find_released_rows, find_rows, find_run, find_stranger, find_vacuum_policy, find_view, finish_detach, finish_run,
-  finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released,
-  follow_rename, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, forget_starts,
-  free_partition_name, freeze_limit, get_health, get_run, gone_of, grant_of_refresh, guard_child, guard_insert,
-  guard_steps, hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions,
-  health_cache_hit, health_checks, health_connections, health_database_growth, health_database_size,
-  health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores,
+  describe_key_queries, describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets,
+  describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired, describe_run,
+  describe_status, describe_step, describe_table_trend, describe_trends, describe_vacuum_policy, describe_vacuum_state,
+  describe_view, disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker,
+  due_condition, duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, encrypt_deletion_events,
+  estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure, explain_key_query, extend_lease,
+  extension_function, fates_of, fences, find_covered_rows, find_due_among, find_key, find_key_query, find_moved_rows,
+  find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation, find_released_rows, find_rows,
+  find_run, find_stranger, find_vacuum_policy, find_view, finish_detach, finish_run, finish_vacuum, fires_triggers,
+  fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_rename, follow_renames,
+  follow_rows, follow_tables, forced_names, forecast_full, forget_decisions, forget_starts, free_partition_name,
+  freeze_limit, get_health, get_run, gone_of, grant_of_refresh, growth_of, guard_child, guard_insert, guard_steps,
+  hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit,
+  health_checks, health_connections, health_database_growth, health_database_size, health_days_until_full,
+  health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_findings,
   health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
   health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
-  health_jobs_partial, health_late_schedules, health_ledger_size, health_level, health_long_transactions,
-  health_measure, health_nightshift_exposed, health_oversized_partitions, health_partition_horizon,
-  health_partitions_without_rls, health_paused, health_policies_broken, health_read_only, health_replication_lag,
-  health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views,
-  health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
-  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
-  hint_for_owner, history_names, history_secret, hold_cascades, hold_children, hold_parents, hold_partition_run,
-  hold_run, hold_table, home, http_answer, http_post, in_days, index_columns, index_definition, index_for_key,
-  indexed_as, inspect_soft_delete, interval_start, intervals_of, is_active_condition, is_forced, is_large,
-  is_of_realtime, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time,
-  key_collation, key_columns, key_in_words, key_of, keys_asked, keys_in_words, keys_to_parents, known_decisions,
-  last_health_levels, leaf_relations, left_alone, level_rank, list_deletion_events, list_partition_policies,
-  list_refresh_policies, list_retention_policies, list_runs, list_schedules, list_vacuum_policies, lock_for_change,
-  lock_for_creation, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs,
-  marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, may_vacuum,
-  measure_backlog, measure_children, measure_default_partition, measure_for_run, measure_leaves, measure_references,
-  measure_retention_backlog, measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members,
-  mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, next_slice,
-  note_answer, note_assessment, note_decisions, note_detaching, note_partitions, note_released, note_unchanged,
-  nothing_left, oldest_due, only_kept, only_needed, operation_time, other_owners, override_assignments,
+  health_jobs_partial, health_key_queries, health_late_schedules, health_ledger_size, health_level,
+  health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
+  health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
+  health_replication_lag, health_results, health_sequences, health_slow_statements, health_slower_key_queries,
+  health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds, health_transaction_id_age,
+  health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run, held_partition_policy,
+  held_row, held_rows, hint_for_flag, hint_for_marker, hint_for_owner, history_names, history_secret, hold_cascades,
+  hold_children, hold_parents, hold_partition_run, hold_run, hold_table, home, http_answer, http_post, in_days,
+  index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start, intervals_of,
+  is_active_condition, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state, job_states,
+  jobs, join_condition, json_number, judge_key_query, keep_time, key_collation, key_columns, key_in_words, key_of,
+  key_queries, key_query_states, key_query_times, keys_asked, keys_in_words, keys_to_parents, known_decisions,
+  last_health_levels, last_step, leaf_relations, left_alone, level_rank, list_deletion_events, list_key_queries,
+  list_partition_policies, list_refresh_policies, list_retention_policies, list_runs, list_schedules,
+  list_vacuum_policies, lock_for_change, lock_for_creation, lock_holder, lock_in_turn, lock_rows, lock_slice,
+  mark_deletion, mark_due, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed,
+  may_go_unseen, may_refresh, may_vacuum, measure_backlog, measure_children, measure_default_partition,
+  measure_for_run, measure_key_query, measure_leaves, measure_references, measure_retention_backlog,
+  measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
+  name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, next_slice, note_answer, note_assessment,
+  note_decisions, note_detaching, note_durations, note_partitions, note_released, note_tables, note_trends,
+  note_unchanged, nothing_left, oldest_due, only_kept, only_needed, operation_time, other_owners, override_assignments,
   own_due_condition, pages_of, partition_faults, partition_history, partition_key, partition_policies, partition_state,
   partition_suffix, partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire,
   partitions_wanted, partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete,
-  plan_partition_maintenance, plan_restore, plan_retention_purge, plan_table_vacuum, plan_view_refresh, policy_members,
-  policy_of_run, policy_of_view, preview_retention_purge, preview_retirement, preview_table_vacuum, purge_batch,
-  purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released, purge_slices,
-  purge_steps, purge_waits, purged_tables, put_active, put_off, raise_conflict, reach_rows, read_as_caller,
-  read_partitions, read_pressure, reasons_of, reattach_partition, record_batch, record_deletions,
-  record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
-  reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
-  refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables,
-  release_default, released_row, remember_held, remove_health_threshold, remove_partition_policy,
-  remove_refresh_policy, remove_retention_policy, remove_vacuum_policy, require_call, require_checked_keys,
-  require_few_due, require_health_checks, require_known_names, require_marker_index, require_no_rule,
-  require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership,
-  require_partition_policies, require_period, require_referencing_indexes, require_refresh_policies,
-  require_replica_identity, require_retention_policies, require_statistics, require_tables, require_trusted,
-  require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake,
-  resolve_references, restore, restore_keys, restore_operation, restore_since, restricting_keys, restricting_rows,
-  resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
-  retired_partitions, reveal_deletion_event, row_set, rows_of_operation, rows_since, run_by_hand, run_health_check,
-  runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules, seal_deletion_event, secure_partition,
+  plan_partition_maintenance, plan_restore, plan_retention_purge, plan_shape, plan_table_vacuum, plan_view_refresh,
+  policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement, preview_table_vacuum,
+  purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_outcomes, purge_pending,
+  purge_released, purge_slices, purge_steps, purge_waits, purged_tables, put_active, put_off, raise_conflict,
+  reach_rows, read_as_caller, read_partitions, read_pressure, read_status, reasons_of, reattach_partition,
+  record_batch, record_deletions, record_failed_restores, record_health, record_purge, record_refresh_failure,
+  recount_moved_rows, redundant_indexes, reference_join, reference_tree, references_condition, referencing_keys,
+  referred_tables, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings,
+  refresh_way, refuse_key, related_policies, related_tables, release_default, released_row, remember_held,
+  remove_health_threshold, remove_key_query, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
+  remove_vacuum_policy, require_call, require_checked_keys, require_few_due, require_health_checks,
+  require_known_names, require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued,
+  require_one_policy, require_own_rows, require_ownership, require_partition_policies, require_period,
+  require_reading_query, require_referencing_indexes, require_refresh_policies, require_replica_identity,
+  require_retention_policies, require_statistics, require_tables, require_trusted, require_trusted_keys,
+  require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake, resolve_references, restore,
+  restore_keys, restore_operation, restore_since, restricting_keys, restricting_rows, resume_run, retention_keys,
+  retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions,
+  reveal_deletion_event, row_set, rows_in_words, rows_of_operation, rows_since, run_by_hand, run_health_check, runs,
+  sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules, seal_deletion_event, secure_partition,
   secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold, set_webhook, sets_to_remember,
   settings, settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
   soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
   soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation,
-  stay_released, subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_to_vacuum, take_pending,
-  time_of_number, trim_runs, trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unique_conflicts,
-  unique_steps, unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition,
-  use_secret, user_functions, users_of, usual_gap, usual_partition, vacuum_policies, vacuum_state, vacuum_statement,
-  vacuum_states, vacuuming_session, validate_default, view_of, view_reads, view_refreshes, view_state, views_below,
-  views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge,
-  watch, watch_vacuum, way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
-  why_not_sealed, without_replica_identity, work_due, xmin_holder
+  status, status_headline, status_health, status_jobs, status_partitions, status_retention, status_run, status_section,
+  status_views, stay_released, subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends,
+  tables_to_vacuum, take_pending, take_status, theil_sen, time_of_number, trend_points, trim_runs, trim_trends,
+  trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unique_conflicts, unique_steps, unmute_triggers,
+  unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition, use_secret, user_functions, users_of,
+  usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies, vacuum_state, vacuum_statement,
+  vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of, view_reads, view_refreshes,
+  view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs, warn_of_namesake,
+  warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed, why_not_drop,
+  why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due, xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

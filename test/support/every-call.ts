@@ -79,6 +79,8 @@ export function callsOverTheApi(leaseOf: (job: string) => object): Record<string
     check_health: health,
     describe_key_queries: {},
     measure_key_query: { ...health, query_name: 'items' },
+    take_status: health,
+    read_status: {},
     get_health: {},
     enable_soft_delete: { relation: 'app.items' },
     inspect_soft_delete: {},

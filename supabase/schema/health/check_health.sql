@@ -26,6 +26,9 @@ begin
   end if;
   perform nightshift.follow_tables();
   document := nightshift.assess_health(only_checks, quick, run.started_at);
+  if not run.dry_run then
+    perform nightshift.record_health(document -> 'checks', run.started_at);
+  end if;
   begin
     jobs := nightshift.describe_jobs(run.started_at);
   exception
@@ -40,4 +43,4 @@ end;
 $$;
 
 comment on function nightshift.check_health is
-  'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It adds to the history of sizes and durations, see note_trends. Errors: NS404, NS409 lease lost.';
+  'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It adds to the history of sizes and durations, see note_trends, and keeps what the checks found (see record_health) unless it is dry. Errors: NS404, NS409 lease lost.';

@@ -10,6 +10,27 @@ export type Json =
 export type Database = {
   nightshift: {
     Tables: {
+      admissions: {
+        Row: {
+          action: string
+          admitted_at: string
+          caller: string
+          id: number
+        }
+        Insert: {
+          action: string
+          admitted_at?: string
+          caller: string
+          id?: never
+        }
+        Update: {
+          action?: string
+          admitted_at?: string
+          caller?: string
+          id?: never
+        }
+        Relationships: []
+      }
       database_sizes: {
         Row: {
           bytes: number
@@ -1038,6 +1059,10 @@ export type Database = {
           relation: unknown
         }
         Returns: Json
+      }
+      admit_caller: {
+        Args: { action: string; caller: string }
+        Returns: boolean
       }
       adopt_refresh_policies: {
         Args: {

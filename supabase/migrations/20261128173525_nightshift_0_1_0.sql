@@ -171,6 +171,24 @@ add column if not exists first_purge text check (first_purge = 'all');
 alter table if exists nightshift.database_sizes
 add column if not exists newest_oid oid;
 
+-- supabase/schema/access/tables.sql
+
+-- Who logged in at the status page, or steered there, a moment ago.
+
+create table if not exists nightshift.admissions (
+  id bigint generated always as identity primary key,
+  action text not null check (action in ('login', 'steer')),
+  caller text not null check (length(caller) <= 100),
+  admitted_at timestamptz not null default now()
+);
+
+comment on table nightshift.admissions is
+  'What nightshift.admit_caller has let through in the last quarter of an hour: functions have no memory in which to count it.';
+comment on column nightshift.admissions.caller is 'A digest of the address, of which nothing else is kept.';
+
+create index if not exists admissions_admitted_at on nightshift.admissions (admitted_at);
+alter table nightshift.admissions enable row level security;
+
 -- supabase/schema/health/tables.sql
 
 -- Health checks, their thresholds, and what a check measures.
@@ -942,6 +960,46 @@ comment on column nightshift.vacuum_policies.max_dead_fraction is
 comment on column nightshift.vacuum_policies.enabled is 'False: a run vacuums it only when it is asked for it.';
 
 alter table nightshift.vacuum_policies enable row level security;
+
+-- supabase/schema/access/admit_caller.sql
+
+-- Counts attempts at the status page, so that nobody guesses tokens or floods the ledger.
+-- Locks: an advisory lock on the action, for moments.
+
+create or replace function nightshift.admit_caller(action text, caller text)
+returns boolean
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '5s'
+set jit = off
+as $$
+declare
+  -- Nobody logs in ten times in a quarter of an hour. Many addresses together get no further than a few of them.
+  most_of_one constant integer := case action when 'login' then 10 else 60 end;
+  most_of_all constant integer := 10 * most_of_one;
+  admitted boolean;
+begin
+  if action is null or action not in ('login', 'steer') or caller is null or length(caller) > 100 then
+    raise exception using
+      errcode = 'NS422',
+      message = 'admit_caller takes login or steer, and a caller of at most 100 characters',
+      hint = 'The status page calls it: nightshift.admit_caller(''login'', <digest of the address>).';
+  end if;
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('nightshift.admit_caller:' || action, 0));
+  delete from nightshift.admissions a where a.admitted_at < now() - interval '15 minutes';
+  select count(*) < most_of_all and count(*) filter (where a.caller = admit_caller.caller) < most_of_one into admitted
+  from nightshift.admissions a
+  where a.action = admit_caller.action;
+  if admitted then
+    insert into nightshift.admissions (action, caller) values (admit_caller.action, admit_caller.caller);
+  end if;
+  return admitted;
+end;
+$$;
+
+comment on function nightshift.admit_caller is
+  'Whether someone may try once more, which counts as a try. action: login (10 tries in a quarter of an hour from one address, 100 from all) or steer (60 and 600). caller: a digest of the address. Errors: NS422.';
 
 -- supabase/schema/access/api_roles.sql
 
@@ -23951,14 +24009,14 @@ select nightshift.declare_job('table-vacuum');
 revoke all on schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
-  nightshift.database_sizes, nightshift.default_exclusions, nightshift.deletion_events, nightshift.deletion_events_default, nightshift.health_checks, nightshift.health_thresholds, nightshift.home, nightshift.jobs,
+  nightshift.admissions, nightshift.database_sizes, nightshift.default_exclusions, nightshift.deletion_events, nightshift.deletion_events_default, nightshift.health_checks, nightshift.health_thresholds, nightshift.home, nightshift.jobs,
   nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
   nightshift.purge_pending, nightshift.purge_released,
   nightshift.refresh_policies, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
   nightshift.runs, nightshift.schedules, nightshift.settings, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.vacuum_policies, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on sequence
-  nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.retired_partitions_id_seq,
+  nightshift.admissions_id_seq, nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.retired_partitions_id_seq,
   nightshift.view_refreshes_id_seq
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on type nightshift.partition_state from public;
@@ -23974,7 +24032,7 @@ grant usage on schema nightshift to service_role, nightshift_runner;
 
 -- Jobs, and how they and the database are. The holder of a runner's token can do nothing that tonight's run would not do.
 grant execute on function
-  nightshift.begin_detach, nightshift.begin_run, nightshift.begin_vacuum, nightshift.cancel_run, nightshift.check_health, nightshift.consume_wake, nightshift.create_partitions,
+  nightshift.admit_caller, nightshift.begin_detach, nightshift.begin_run, nightshift.begin_vacuum, nightshift.cancel_run, nightshift.check_health, nightshift.consume_wake, nightshift.create_partitions,
   nightshift.describe_installation, nightshift.describe_jobs, nightshift.drop_retired_partitions,
   nightshift.exclude_from_default, nightshift.find_run, nightshift.finish_detach, nightshift.finish_run,
   nightshift.finish_vacuum, nightshift.get_health, nightshift.get_run,
@@ -24025,13 +24083,13 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '294df23bf60d19e4afc5c44f36a6ce217f268b81a8544c8a3d762c7a5062b301', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e3258f1f3f39a3d0c341ce402f412cda294ea9bfcd13f724e81eb1c746db8d4a', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
-  add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
-  alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,
-  api_roles, application_owners, application_tables, apply_brake, are_related, assess_health, assess_partitions,
-  assess_view, begin_detach, begin_run, begin_vacuum, bound_of_time, brake, call_for_role, called_functions,
-  calling_user, can_be_referenced, cancel_run, cancellation, cascade_keys, check_health, check_lease,
+  add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies, advice_for_supabase_table,
+  all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy,
+  announce_changes, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
+  assess_partitions, assess_view, begin_detach, begin_run, begin_vacuum, bound_of_time, brake, call_for_role,
+  called_functions, calling_user, can_be_referenced, cancel_run, cancellation, cascade_keys, check_health, check_lease,
   check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy, check_release,
   check_retention_policy, check_soft_delete, check_vacuum_policy, child_condition, child_steps, children_of_slice,
   choose_due_rows, code_in_context, column_definition_type, column_type, columns_named, columns_referred,

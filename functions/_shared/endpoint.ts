@@ -1,7 +1,8 @@
 import type { Clock } from './clock.ts';
-import type { HttpResponse } from './http.ts';
+import type { HttpRequest, HttpResponse } from './http.ts';
 import type { Log } from './log.ts';
 import type { Rpc } from './rpc.ts';
+import type { Tokens } from './session.ts';
 
 /** A request that a function answers besides running its job. */
 export interface Endpoint {
@@ -11,6 +12,8 @@ export interface Endpoint {
   budgetMs: number;
   /** Open to callers without the token; any other endpoint refuses them. */
   isOpen?: true;
+  /** It looks itself who calls, by a cookie perhaps. */
+  looksWhoItIs?: true;
   answer(tools: {
     rpc: Rpc;
     clock: Clock;
@@ -22,6 +25,8 @@ export interface Endpoint {
     /** Of the project, whose functions these are. */
     projectUrl: string;
     body: Uint8Array;
+    request: HttpRequest;
+    tokens: Tokens;
     /** What the path has for `{id}`. */
     id: string;
   }): Promise<HttpResponse>;

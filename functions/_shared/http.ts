@@ -19,6 +19,8 @@ export interface HttpRequest {
   headers: Record<string, string | undefined>;
   body: Uint8Array;
   requestId: string;
+  /** The address of whoever sent it, as far as is known. */
+  source: string;
 }
 
 export interface HttpResponse {

@@ -210,6 +210,62 @@ export type Database = {
         }
         Relationships: []
       }
+      health_findings: {
+        Row: {
+          check_name: string
+          level: string
+          level_since: string
+          since: string
+          subject: string
+        }
+        Insert: {
+          check_name: string
+          level: string
+          level_since: string
+          since: string
+          subject: string
+        }
+        Update: {
+          check_name?: string
+          level?: string
+          level_since?: string
+          since?: string
+          subject?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "health_findings_check_name_fkey"
+            columns: ["check_name"]
+            referencedRelation: "health_checks"
+            referencedColumns: ["name"]
+          },
+        ]
+      }
+      health_results: {
+        Row: {
+          check_name: string
+          checked_at: string
+          document: NonNullable<Json>
+        }
+        Insert: {
+          check_name: string
+          checked_at: string
+          document: NonNullable<Json>
+        }
+        Update: {
+          check_name?: string
+          checked_at?: string
+          document?: NonNullable<Json>
+        }
+        Relationships: [
+          {
+            foreignKeyName: "health_results_check_name_fkey"
+            columns: ["check_name"]
+            referencedRelation: "health_checks"
+            referencedColumns: ["name"]
+          },
+        ]
+      }
       health_thresholds: {
         Row: {
           check_name: string
@@ -284,6 +340,7 @@ export type Database = {
         Row: {
           name: string
           policies: unknown
+          purpose: string
           runs_kept: string | null
           runs_while_paused: boolean
           declared_since: string | null
@@ -291,12 +348,14 @@ export type Database = {
         Insert: {
           name: string
           policies?: unknown
+          purpose?: string
           runs_kept?: string | null
           runs_while_paused?: boolean
         }
         Update: {
           name?: string
           policies?: unknown
+          purpose?: string
           runs_kept?: string | null
           runs_while_paused?: boolean
         }
@@ -674,6 +733,7 @@ export type Database = {
           describe_run: Json | null
           forced_names: string[] | null
           require_wanted: undefined | null
+          status_run: Json | null
           waits_to_be_continued: boolean | null
         }
         Insert: {
@@ -904,6 +964,24 @@ export type Database = {
           relation?: unknown
           relation_name?: string
           views?: boolean
+        }
+        Relationships: []
+      }
+      status: {
+        Row: {
+          document: NonNullable<Json>
+          singleton: boolean
+          taken_at: string
+        }
+        Insert: {
+          document: NonNullable<Json>
+          singleton?: boolean
+          taken_at: string
+        }
+        Update: {
+          document?: NonNullable<Json>
+          singleton?: boolean
+          taken_at?: string
         }
         Relationships: []
       }
@@ -1546,6 +1624,7 @@ export type Database = {
         Args: {
           name: string
           policies?: unknown
+          purpose: string
           runs_kept?: string
           runs_while_paused?: boolean
         }
@@ -1730,6 +1809,7 @@ export type Database = {
         Args: { run: Database["nightshift"]["Tables"]["runs"]["Row"] }
         Returns: Json
       }
+      describe_status: { Args: { as_of: string }; Returns: Json }
       describe_step: {
         Args: { step: Database["nightshift"]["CompositeTypes"]["ddl_step"] }
         Returns: Json
@@ -2578,6 +2658,7 @@ export type Database = {
           isSetofReturn: false
         }
       }
+      held_rows: { Args: { step: Json }; Returns: Json }
       hint_for_flag: {
         Args: { flag_column: unknown; relation: unknown }
         Returns: string
@@ -3292,6 +3373,25 @@ export type Database = {
           position: number
         }[]
       }
+      purge_outcomes: {
+        Args: { as_of: string }
+        Returns: {
+          day: string
+          failed: boolean
+          finished_at: string
+          is_exact: boolean
+          is_last_of_day: boolean
+          place: number
+          purged: number
+          relation: string
+          residue: number
+          run_id: string
+          started_at: string
+          stays: number
+          step: Json
+          stuck: boolean
+        }[]
+      }
       purge_slices: {
         Args: {
           batch_rows: number
@@ -3369,6 +3469,7 @@ export type Database = {
         }[]
       }
       read_pressure: { Args: { since: string }; Returns: Json }
+      read_status: { Args: Record<PropertyKey, never>; Returns: Json }
       reasons_of: {
         Args: {
           fate: string
@@ -3389,6 +3490,10 @@ export type Database = {
       }
       record_failed_restores: {
         Args: { actor: string; failed: Json; reason: string; relation: unknown }
+        Returns: undefined
+      }
+      record_health: {
+        Args: { checked_at: string; checks: Json }
         Returns: undefined
       }
       record_purge: {
@@ -3709,6 +3814,7 @@ export type Database = {
       }
       retired_in_words: { Args: { relation: unknown }; Returns: string }
       reveal_deletion_event: { Args: { id: number }; Returns: Json }
+      rows_in_words: { Args: { rows: number }; Returns: string }
       rows_of_operation: {
         Args: {
           after: Json
@@ -3914,6 +4020,20 @@ export type Database = {
         Returns: Json
       }
       start_operation: { Args: { at?: string }; Returns: string }
+      status_headline: { Args: { sections: Json }; Returns: Json }
+      status_health: { Args: { as_of: string }; Returns: Json }
+      status_jobs: { Args: { as_of: string }; Returns: Json }
+      status_partitions: { Args: { as_of: string }; Returns: Json }
+      status_retention: { Args: { as_of: string }; Returns: Json }
+      status_run: {
+        Args: { run: Database["nightshift"]["Tables"]["runs"]["Row"] }
+        Returns: Json
+      }
+      status_section: {
+        Args: { as_of: string; section: string }
+        Returns: Json
+      }
+      status_views: { Args: { as_of: string }; Returns: Json }
       stay_released: {
         Args: {
           going: Database["nightshift"]["CompositeTypes"]["row_set"][]
@@ -3960,6 +4080,7 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      take_status: { Args: { fence: number; run_id: string }; Returns: string }
       time_of_number: {
         Args: { bound: string; epoch: string; type: unknown }
         Returns: string
@@ -4026,6 +4147,20 @@ export type Database = {
       validate_default: {
         Args: { fence: number; run_id: string; table_name: string }
         Returns: Json
+      }
+      verdict_in_words: {
+        Args: {
+          cause: string
+          is_exact: boolean
+          kept: number
+          purged: number
+          reason: string
+          residue: number
+          rows_per_night: number
+          stays: number
+          verdict: string
+        }
+        Returns: string
       }
       view_of: {
         Args: {

@@ -4,7 +4,10 @@ import { readSettings, type Settings } from './settings.ts';
 
 type Environment = Record<string, string | undefined>;
 
-export type EdgeSettings = Pick<Settings, 'supabase' | 'httpToken' | 'httpBudgetMs'>;
+export type EdgeSettings = Pick<
+  Settings,
+  'supabase' | 'httpToken' | 'statusToken' | 'httpBudgetMs'
+>;
 
 /** For settings of the other home, that somebody copied. */
 const notHere: Record<string, string> = {
@@ -36,8 +39,11 @@ export function readEdgeSettings(environment: Environment): EdgeSettings {
           keyIn(environment.SUPABASE_SECRET_KEYS) ?? environment.SUPABASE_SERVICE_ROLE_KEY,
         SUPABASE_PUBLISHABLE_KEY: undefined,
       };
-  const { supabase, httpToken, httpBudgetMs } = readSettings({ ...environment, ...keys });
-  return { supabase, httpToken, httpBudgetMs };
+  const { supabase, httpToken, statusToken, httpBudgetMs } = readSettings({
+    ...environment,
+    ...keys,
+  });
+  return { supabase, httpToken, statusToken, httpBudgetMs };
 }
 
 /** Of the keys by name: the one named nightshift, else the default one. */

@@ -2,7 +2,7 @@ import type { Clock } from './clock.ts';
 import type { HttpRequest, HttpResponse } from './http.ts';
 import type { Log } from './log.ts';
 import type { Rpc } from './rpc.ts';
-import type { Tokens } from './session.ts';
+import type { Tokens } from './tokens.ts';
 
 /** A request that a function answers besides running its job. */
 export interface Endpoint {
@@ -12,6 +12,8 @@ export interface Endpoint {
   budgetMs: number;
   /** Open to callers without the token; any other endpoint refuses them. */
   isOpen?: true;
+  /** Open to whoever has the token that reads the status, as well. */
+  isForReaders?: true;
   /** It looks itself who calls, by a cookie perhaps. */
   looksWhoItIs?: true;
   answer(tools: {

@@ -9,6 +9,7 @@ import {
   type HttpResponse,
   isTrusted,
   parseHttpRequest,
+  requireReader,
   requireTrust,
   respondToError,
   respondToRun,
@@ -65,10 +66,12 @@ export function createHttpApi<Input extends { dryRun: boolean }, Report>(
     remainingMs: number,
   ): Promise<HttpResponse | undefined> {
     const { httpToken, statusToken, supabase } = settingsForHttp();
+    const tokens = { httpToken, statusToken };
     for (const endpoint of allEndpoints) {
       const asked = asksFor(request, endpoint.method, endpoint.path);
       if (!asked) continue;
-      if (!endpoint.isOpen && !endpoint.looksWhoItIs) requireTrust(request, httpToken);
+      if (endpoint.isForReaders) requireReader(request, tokens);
+      else if (!endpoint.isOpen && !endpoint.looksWhoItIs) requireTrust(request, httpToken);
       const deadline = deadlineIn(systemClock, Math.min(remainingMs, endpoint.budgetMs));
       return endpoint.answer({
         rpc: createRpc(supabase, deadline),
@@ -77,8 +80,8 @@ export function createHttpApi<Input extends { dryRun: boolean }, Report>(
         projectUrl: supabase.url,
         body: request.body,
         request,
-        tokens: { httpToken, statusToken },
-        trusted: !endpoint.looksWhoItIs && isTrusted(request, httpToken),
+        tokens,
+        trusted: !endpoint.isForReaders && !endpoint.looksWhoItIs && isTrusted(request, httpToken),
         accessExpiresAtMs:
           'runnerToken' in supabase
             ? readRunnerToken(supabase.runnerToken)?.expiresAtMs

@@ -26,5 +26,7 @@ export function html(strings: TemplateStringsArray, ...values: Piece[]): Markup 
 function asText(value: Piece): unknown {
   if (Array.isArray(value)) return value.map(asText);
   if (value === false || value === null || value === undefined) return undefined;
-  return value instanceof Markup ? raw(String(value)) : String(value);
+  if (value instanceof Markup) return raw(String(value));
+  // Beyond its type it may be an object, whose toString is one of its fields.
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }

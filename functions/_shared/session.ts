@@ -1,14 +1,7 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { Clock } from './clock.ts';
 import type { HttpRequest } from './http.ts';
-
-/** Absent where it is not configured. */
-export interface Tokens {
-  /** Opens everything. */
-  httpToken: string | undefined;
-  /** Opens the status page for reading. */
-  statusToken: string | undefined;
-}
+import { isSameToken, type Tokens } from './tokens.ts';
 
 /** Someone who looks at the status page. */
 export interface Session {
@@ -25,8 +18,8 @@ const separator = '|';
 
 /** What a token opens; nothing, when it is wrong. Takes as long whatever is presented. */
 export function accessOf(presented: string, tokens: Tokens): Session['access'] | undefined {
-  const steers = isSame(presented, tokens.httpToken);
-  const reads = isSame(presented, tokens.statusToken);
+  const steers = isSameToken(presented, tokens.httpToken);
+  const reads = isSameToken(presented, tokens.statusToken);
   return steers ? 'steer' : reads ? 'read' : undefined;
 }
 
@@ -52,13 +45,16 @@ export function readSession(
   if (access !== 'read' && access !== 'steer') return undefined;
   const key = keyOf(access, tokens);
   const claims = [access, expiresAtMs, name].join(separator);
-  if (!key || !isSame(signature ?? '', signatureOf(claims, key))) return undefined;
+  if (!key || !isSameToken(signature ?? '', signatureOf(claims, key))) return undefined;
   if (!(Number(expiresAtMs) > clock.nowMs())) return undefined;
   return { access, name: decodeURIComponent(name) };
 }
 
 /** The header that gives a browser its cookie, or takes it away again. */
-export function setCookie(request: Pick<HttpRequest, 'headers'>, sealed: string | undefined): string {
+export function setCookie(
+  request: Pick<HttpRequest, 'headers'>,
+  sealed: string | undefined,
+): string {
   const isLocal = isOnThisMachine(request);
   return [
     `${cookieName(isLocal)}=${sealed ?? ''}`,
@@ -93,14 +89,4 @@ function keyOf(access: Session['access'], { httpToken, statusToken }: Tokens): s
 
 function signatureOf(claims: string, key: string): string {
   return createHmac('sha256', key).update(`nightshift session ${claims}`).digest('base64url');
-}
-
-/** Digests have the same length, so the comparison takes the same time whatever was presented. */
-function isSame(presented: string, expected: string | undefined): boolean {
-  const same = timingSafeEqual(digest(presented), digest(expected ?? ''));
-  return same && Boolean(expected);
-}
-
-function digest(text: string): Uint8Array {
-  return createHash('sha256').update(text).digest();
 }

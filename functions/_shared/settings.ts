@@ -30,23 +30,30 @@ export function readCa(text: string | undefined): string | undefined {
 }
 
 /** An empty value counts as unset, and white space around a value is a copying mistake. */
-const schema = z.strictObject({
-  SUPABASE_URL: projectUrl,
-  // access.ts checks these three together.
-  SUPABASE_SECRET_KEY: z.string().optional(),
-  SUPABASE_PUBLISHABLE_KEY: z.string().optional(),
-  NIGHTSHIFT_RUNNER_TOKEN: z.string().optional(),
-  // connectDirect reads it, and says what is wrong with it.
-  NIGHTSHIFT_DATABASE_URL: z
-    .string()
-    .trim()
-    .regex(/^postgres(ql)?:\/\/./)
-    .optional(),
-  NIGHTSHIFT_DATABASE_CA: z.string().transform(readCa).optional(),
-  NIGHTSHIFT_HTTP_TOKEN: z.string().trim().optional(),
-  NIGHTSHIFT_EVENT_BUS: z.string().trim().optional(),
-  NIGHTSHIFT_HTTP_BUDGET_MS: z.coerce.number().int().min(3_000).max(29_000).default(25_000),
-});
+const schema = z
+  .strictObject({
+    SUPABASE_URL: projectUrl,
+    // access.ts checks these three together.
+    SUPABASE_SECRET_KEY: z.string().optional(),
+    SUPABASE_PUBLISHABLE_KEY: z.string().optional(),
+    NIGHTSHIFT_RUNNER_TOKEN: z.string().optional(),
+    // connectDirect reads it, and says what is wrong with it.
+    NIGHTSHIFT_DATABASE_URL: z
+      .string()
+      .trim()
+      .regex(/^postgres(ql)?:\/\/./)
+      .optional(),
+    NIGHTSHIFT_DATABASE_CA: z.string().transform(readCa).optional(),
+    NIGHTSHIFT_HTTP_TOKEN: z.string().trim().optional(),
+    NIGHTSHIFT_STATUS_TOKEN: z.string().trim().optional(),
+    NIGHTSHIFT_EVENT_BUS: z.string().trim().optional(),
+    NIGHTSHIFT_HTTP_BUDGET_MS: z.coerce.number().int().min(3_000).max(29_000).default(25_000),
+  })
+  .refine(
+    ({ NIGHTSHIFT_HTTP_TOKEN: steers, NIGHTSHIFT_STATUS_TOKEN: reads }) =>
+      !reads || reads !== steers,
+    { path: ['NIGHTSHIFT_STATUS_TOKEN'] },
+  );
 
 const shapes: Record<string, string> = {
   SUPABASE_URL: projectUrlShape,
@@ -56,6 +63,8 @@ const shapes: Record<string, string> = {
   NIGHTSHIFT_DATABASE_CA:
     'the certificate that the direct connection is verified with, as text (Dashboard > Database > SSL Configuration); with it the connection is made only to a server that proves its name',
   NIGHTSHIFT_HTTP_TOKEN: 'the bearer token that HTTP calls must carry; without it all are refused',
+  NIGHTSHIFT_STATUS_TOKEN:
+    'the bearer token that reads the status and can do nothing else; another one than NIGHTSHIFT_HTTP_TOKEN',
   NIGHTSHIFT_EVENT_BUS:
     'the name or ARN of the EventBridge bus that carries events and continuations',
   NIGHTSHIFT_HTTP_BUDGET_MS:
@@ -71,6 +80,8 @@ export interface Settings {
   /** Of the authority that signed the server's certificate. */
   databaseCa: string | undefined;
   httpToken: string | undefined;
+  /** For those who read the status and may do nothing else. */
+  statusToken: string | undefined;
   eventBus: string | undefined;
   httpBudgetMs: number;
 }
@@ -117,6 +128,7 @@ export function readSettings(
     databaseUrl: data.NIGHTSHIFT_DATABASE_URL,
     databaseCa: data.NIGHTSHIFT_DATABASE_CA,
     httpToken: data.NIGHTSHIFT_HTTP_TOKEN,
+    statusToken: data.NIGHTSHIFT_STATUS_TOKEN,
     eventBus: data.NIGHTSHIFT_EVENT_BUS,
     httpBudgetMs: data.NIGHTSHIFT_HTTP_BUDGET_MS,
   };

@@ -8,7 +8,8 @@ import type { Invocation } from './invocation.ts';
 import { type RunDocument, runDocument } from './ledger.ts';
 import type { Rpc } from './rpc.ts';
 import { requireSameOrigin } from './same-origin.ts';
-import { readSession, type Tokens } from './session.ts';
+import { readSession } from './session.ts';
+import type { Tokens } from './tokens.ts';
 
 /** What would go changes with time, so a dry run is an answer for so long. */
 const confirmableMs = 3_600_000;

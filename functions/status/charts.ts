@@ -52,12 +52,14 @@ export function timeLine(
   spans: readonly Span[],
   { title, nowMs, horizon }: { title: string; nowMs: number; horizon: string | null },
 ): Markup {
-  const width = 640;
+  const width = 460;
   const height = 62;
-  const ends = [...spans.flatMap(({ from, to }) => [timeMs(from), timeMs(to)]), nowMs];
-  const x = scaleUtc([Math.min(...ends), Math.max(...ends)], [6, width - 6]);
-  const ticks = x.ticks(6);
-  const format = x.tickFormat(6);
+  const times = [...spans.flatMap(({ from, to }) => [timeMs(from), timeMs(to)]), nowMs];
+  const x = scaleUtc([Math.min(...times), Math.max(...times)], [6, width - 6]);
+  // One at the edge would be cut.
+  const ticks = x.ticks(4).filter((tick) => x(tick) > 20 && x(tick) < width - 20);
+  const format = x.tickFormat(4);
+  const ends = horizon === null ? undefined : x(timeMs(horizon));
   return html`<svg class="timeline" role="img" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"><title>${title}</title>${spans.map(
     ({ name, from, to, isRetired }) => {
       const left = round(x(timeMs(from)));
@@ -67,13 +69,13 @@ export function timeLine(
   )}${ticks.map(
     (tick) =>
       html`<text class="tick" x="${round(x(tick))}" y="56">${format(tick)}</text><path class="tick" d="M${round(x(tick))} 40v4"/>`,
-  )}${marker(round(x(nowMs)), 'now', 'now')}${horizon !== null && marker(round(x(timeMs(horizon))), 'horizon', 'horizon')}</svg>`;
+  )}${marker(x(nowMs), 'now', ends)}${ends !== undefined && marker(ends, 'horizon', x(nowMs))}</svg>`;
 }
 
-/** Its words stand on the side on which there is room. */
-function marker(x: number, kind: string, words: string): Markup {
-  const isLeft = x > 580;
-  return html`<path class="${kind}" d="M${x} 4V42"/><text class="${kind}${isLeft && ' left'}" x="${isLeft ? x - 4 : x + 4}" y="13">${words}</text>`;
+/** Its word stands away from the other one, where there is room. */
+function marker(x: number, word: 'now' | 'horizon', other: number | undefined): Markup {
+  const isLeft = x > 390 || (x > 70 && other !== undefined && other >= x);
+  return html`<path class="${word}" d="M${round(x)} 4V42"/><text class="${word}${isLeft && ' left'}" x="${round(isLeft ? x - 4 : x + 4)}" y="13">${word}</text>`;
 }
 
 export interface GraphNode {
@@ -86,7 +88,7 @@ export interface GraphNode {
   title: string;
 }
 
-const box = { width: 230, height: 30, gapX: 56, gapY: 12 };
+const box = { width: 222, height: 30, gapX: 40, gapY: 12 };
 
 /** Left is what is read, right what reads it. */
 export function dependencyGraph(nodes: readonly GraphNode[], title: string): Markup {
@@ -95,7 +97,9 @@ export function dependencyGraph(nodes: readonly GraphNode[], title: string): Mar
   const depthOf = (id: string, above: readonly string[] = []): number => {
     const known = depths.get(id);
     if (known !== undefined) return known;
-    const below = (byId.get(id)?.reads ?? []).filter((read) => byId.has(read) && !above.includes(read));
+    const below = (byId.get(id)?.reads ?? []).filter(
+      (read) => byId.has(read) && !above.includes(read),
+    );
     const depth = Math.max(-1, ...below.map((read) => depthOf(read, [...above, id]))) + 1;
     depths.set(id, depth);
     return depth;
@@ -103,8 +107,7 @@ export function dependencyGraph(nodes: readonly GraphNode[], title: string): Mar
   const columns: GraphNode[][] = [];
   for (const node of nodes) {
     const depth = depthOf(node.id);
-    const column = (columns[depth] ??= []);
-    column.push(node);
+    columns[depth] = [...(columns[depth] ?? []), node];
   }
   const rows = new Map<string, number>();
   for (const column of columns) {
@@ -113,13 +116,16 @@ export function dependencyGraph(nodes: readonly GraphNode[], title: string): Mar
       return known.length === 0 ? 0 : known.reduce((sum, row) => sum + row, 0) / known.length;
     };
     column.sort((one, other) => middle(one) - middle(other));
-    column.forEach(({ id }, row) => rows.set(id, row));
+    for (const [row, { id }] of column.entries()) rows.set(id, row);
   }
   const xOf = (id: string) => 1 + depthOf(id) * (box.width + box.gapX);
   const yOf = (id: string) => 1 + (rows.get(id) ?? 0) * (box.height + box.gapY);
   const width = columns.length * (box.width + box.gapX) - box.gapX + 2;
   const height = Math.max(...columns.map(({ length }) => length), 1) * (box.height + box.gapY);
-  const link = linkHorizontal<{ source: [number, number]; target: [number, number] }, [number, number]>();
+  const link = linkHorizontal<
+    { source: [number, number]; target: [number, number] },
+    [number, number]
+  >();
   const edges = nodes.flatMap(({ id, reads }) =>
     reads
       .filter((read) => byId.has(read))
@@ -141,7 +147,9 @@ export function dependencyGraph(nodes: readonly GraphNode[], title: string): Mar
 /** The whole name stands in the table and in the title. */
 function shortened(label: string): string {
   const letters = [...label];
-  return letters.length > 30 ? `${letters.slice(0, 14).join('')}…${letters.slice(-15).join('')}` : label;
+  return letters.length > 30
+    ? `${letters.slice(0, 14).join('')}…${letters.slice(-15).join('')}`
+    : label;
 }
 
 function round(value: number): number {

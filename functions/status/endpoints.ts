@@ -10,69 +10,63 @@ import { progressInWords } from '../_shared/progress.ts';
 import { requireSameOrigin } from '../_shared/same-origin.ts';
 import { accessOf, readSession, type Session, sealSession, setCookie } from '../_shared/session.ts';
 import { admit, requireSteerer, requireSteering } from '../_shared/steering.ts';
+import { bearerOf } from '../_shared/tokens.ts';
 import { jobPage } from './job-page.ts';
 import { loginPage } from './login-page.ts';
 import { statusPage, type Viewer } from './page.ts';
-import { runPage } from './run-page.ts';
 import { readStatus } from './read.ts';
+import { runPage } from './run-page.ts';
 
 const budgetMs = 10_000;
 
 type Tools = Parameters<Endpoint['answer']>[0];
 
-/** What the page needs to know of jobs, which the function that serves it does not load. */
-interface Job {
-  name: string;
-  purpose: string;
-}
-
 /** The status page, its login, and what can be done there. The functions of the jobs themselves answer its forms that start runs. */
-export function pageEndpoints(jobs: readonly Job[]): Endpoint[] {
-  return [
-    reading('/status', async (tools, viewer) => {
-      const { rpc, projectUrl } = tools;
-      return statusPage(await readStatus(rpc, { projectUrl }), viewer);
-    }),
-    reading('/status/runs/{id}', async ({ rpc, id, clock }, viewer) => {
-      const run = await rpc.call('find_run', { id }, runDocument);
-      return runPage(run, viewer, clock.nowMs());
-    }),
-    reading('/status/jobs/{id}', async ({ id }, viewer) => {
-      const job = jobs.find(({ name }) => name === id);
-      if (!job || viewer.session.access !== 'steer') {
-        throw new NightshiftError('NS404', 'There is nothing to start here', {
-          hint: 'Whoever logs in with NIGHTSHIFT_HTTP_TOKEN may start runs; the status page has the links.',
-        });
-      }
-      return jobPage(job.name, job.purpose, viewer);
-    }),
-    progress,
-    posting('/status/login', logIn),
-    posting('/status/logout', async ({ request }) => {
-      requireSameOrigin(request);
-      return withCookie(seeOther(request, 'status'), setCookie(request, undefined));
-    }),
-    posting('/status/runs/{id}/cancel', async (tools) => {
-      const { rpc, request, id } = tools;
-      const requestedBy = await requireSteering(request, tools);
-      const { id: run_id } = await rpc.call('find_run', { id }, runDocument);
-      await rpc.call('cancel_run', { run_id, requested_by: requestedBy }, runDocument);
-      return seeOther(request, `status/runs/${run_id}`);
-    }),
-    posting('/status/pause', async (tools) => {
-      const reason = await requireSteering(tools.request, tools);
-      await tools.rpc.call('pause', { reason }, z.null());
-      tools.log.warn('Paused at the status page', { by: reason });
-      return seeOther(tools.request, 'status');
-    }),
-    posting('/status/unpause', async (tools) => {
-      const by = await requireSteerer(tools.request, tools);
-      await tools.rpc.call('unpause', {}, z.null());
-      tools.log.warn('The pause was ended at the status page', { by });
-      return seeOther(tools.request, 'status');
-    }),
-  ];
-}
+export const statusPages: readonly Endpoint[] = [
+  reading('/status', async (tools, viewer) => {
+    const { rpc, projectUrl } = tools;
+    return statusPage(await readStatus(rpc, { projectUrl }), viewer);
+  }),
+  reading('/status/runs/{id}', async ({ rpc, id, clock }, viewer) => {
+    const run = await rpc.call('find_run', { id }, runDocument);
+    return runPage(run, viewer, clock.nowMs());
+  }),
+  reading('/status/jobs/{id}', async ({ rpc, id }, viewer) => {
+    const { jobs } = await readStatus(rpc);
+    const job = jobs.items.find((each) => each.job === id);
+    if (!job || viewer.session.access !== 'steer') {
+      throw new NightshiftError('NS404', 'There is nothing to start here', {
+        hint: 'Whoever logs in with NIGHTSHIFT_HTTP_TOKEN may start runs; the status page has the links.',
+      });
+    }
+    return jobPage(job.job, job.purpose, viewer);
+  }),
+  answering('GET', '/status/runs/{id}/progress', progress),
+  posting('/status/login', logIn),
+  posting('/status/logout', async ({ request }) => {
+    requireSameOrigin(request);
+    return withCookie(seeOther(request, 'status'), setCookie(request, undefined));
+  }),
+  posting('/status/runs/{id}/cancel', async (tools) => {
+    const { rpc, request, id } = tools;
+    const requestedBy = await requireSteering(request, tools);
+    const { id: run_id } = await rpc.call('find_run', { id }, runDocument);
+    await rpc.call('cancel_run', { run_id, requested_by: requestedBy }, runDocument);
+    return seeOther(request, `status/runs/${run_id}`);
+  }),
+  posting('/status/pause', async (tools) => {
+    const reason = await requireSteering(tools.request, tools);
+    await tools.rpc.call('pause', { reason }, z.null());
+    tools.log.warn('Paused at the status page', { by: reason });
+    return seeOther(tools.request, 'status');
+  }),
+  posting('/status/unpause', async (tools) => {
+    const by = await requireSteerer(tools.request, tools);
+    await tools.rpc.call('unpause', {}, z.null());
+    tools.log.warn('The pause was ended at the status page', { by });
+    return seeOther(tools.request, 'status');
+  }),
+];
 
 /** A page for whoever may read; others are asked for a token, and told so by the status. */
 function reading(path: string, make: (tools: Tools, viewer: Viewer) => Promise<Page>): Endpoint {
@@ -80,7 +74,11 @@ function reading(path: string, make: (tools: Tools, viewer: Viewer) => Promise<P
     const { request } = tools;
     const session = sessionOf(tools);
     if (!session) return respondWithPage(401, loginPage(rootOf(request)), { nonce: newNonce() });
-    const viewer = { root: rootOf(request), session, canLeave: request.headers.authorization === undefined };
+    const viewer = {
+      root: rootOf(request),
+      session,
+      canLeave: request.headers.authorization === undefined,
+    };
     return respondWithPage(200, await make(tools, viewer), { nonce: newNonce() });
   });
 }
@@ -114,19 +112,31 @@ function answering(
 }
 
 /** How far a run is, for the script of the pages. */
-const progress = answering('GET', '/status/runs/{id}/progress', async (tools) => {
-  if (!sessionOf(tools)) throw notLoggedIn();
-  const { status, progress: document } = await tools.rpc.call('find_run', { id: tools.id }, runDocument);
-  const response = json(200, 'application/json', { status, progress: progressInWords(document) });
-  response.headers = { ...response.headers, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+async function progress(tools: Tools): Promise<HttpResponse> {
+  if (!sessionOf(tools)) {
+    throw new NightshiftError('NS401', 'You are not logged in', {
+      hint: 'Log in at the status page.',
+    });
+  }
+  const { rpc, id } = tools;
+  const run = await rpc.call('find_run', { id }, runDocument);
+  const response = json(200, 'application/json', {
+    status: run.status,
+    progress: progressInWords(run.progress),
+  });
+  response.headers = {
+    ...response.headers,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  };
   return response;
-});
+}
 
 /** By the cookie, or by the token that a program sends. */
 function sessionOf({ request, tokens, clock }: Tools): Session | undefined {
   const { authorization } = request.headers;
   if (authorization === undefined) return readSession(request, tokens, clock);
-  const access = accessOf(/^Bearer +(.+)$/i.exec(authorization)?.[1] ?? '', tokens);
+  const access = accessOf(bearerOf(authorization), tokens);
   return access && { access, name: 'an HTTP call' };
 }
 
@@ -153,8 +163,4 @@ function requireTokens({ tokens: { httpToken, statusToken } }: Tools): void {
   throw new NightshiftError('NS503', 'The status page is switched off', {
     hint: 'Set NIGHTSHIFT_STATUS_TOKEN, with which it can be read, or NIGHTSHIFT_HTTP_TOKEN, with which runs can be started as well, and deploy again.',
   });
-}
-
-function notLoggedIn(): NightshiftError {
-  return new NightshiftError('NS401', 'You are not logged in', { hint: 'Log in at the status page.' });
 }

@@ -21,19 +21,16 @@ const states: Record<StatusJob['state'], [string, Tone]> = {
 const slowTimes = 2;
 const noiseMs = 1_000;
 
-export interface Links {
-  root: string;
-  /** Whoever looks may start and cancel runs. */
-  steers: boolean;
-  /** There is a page for each run. */
-  runs: boolean;
-}
-
-export function jobsSection({ jobs }: Status, nowMs: number, links: Links): Markup {
+export function jobsSection(
+  { jobs }: Status,
+  nowMs: number,
+  root: string,
+  steers: boolean,
+): Markup {
   return html`<section aria-labelledby="jobs">
 ${heading('jobs', 'Jobs', summaryOf(jobs.items))}
 ${problemOf(jobs, 'Jobs')}
-<div class="cards">${jobs.items.map((job) => cardOf(job, nowMs, links))}</div>
+<div class="cards">${jobs.items.map((job) => cardOf(job, nowMs, root, steers))}</div>
 <p class="quiet legend">Runs, newest last: ${state('succeeded', 'good')} ${state('left something undone', 'warn')} ${state('failed or died', 'bad')} ${state('running', 'info')} ${state('skipped', 'quiet')}; dry runs have a dashed edge.</p>
 </section>`;
 }
@@ -45,7 +42,7 @@ function summaryOf(jobs: readonly StatusJob[]): string {
   return parts.filter(Boolean).join(', ') || 'as planned';
 }
 
-function cardOf(job: StatusJob, nowMs: number, { root, steers, runs }: Links): Markup {
+function cardOf(job: StatusJob, nowMs: number, root: string, steers: boolean): Markup {
   const [word, tone] = states[job.state];
   const { lastRun, lastError, schedules } = job;
   return html`<article class="card">
@@ -56,7 +53,8 @@ function cardOf(job: StatusJob, nowMs: number, { root, steers, runs }: Links): M
     schedules.length === 0
       ? html`<span class="quiet">kept where it is deployed from</span>`
       : schedules.map(
-          ({ words, timeZone }, n) => html`${n > 0 && '; '}${words}${timeZone !== 'UTC' && ` ${timeZone}`}`,
+          ({ words, timeZone }, n) =>
+            html`${n > 0 && '; '}${words}${timeZone !== 'UTC' && ` ${timeZone}`}`,
         )
   }</dd>
 <dt>Next due</dt><dd>${job.nextDueAt === null ? '–' : time(job.nextDueAt, nowMs)}</dd>
@@ -67,12 +65,15 @@ ${
   lastError !== null &&
   html`<p class="notice ${tone}">${lastError.message} <span class="quiet">(${lastError.code})</span>${lastError.hint !== null && html`<br>${lastError.hint}`}</p>`
 }
-${job.runs.length > 0 && html`<ol class="strip" aria-label="The last ${job.runs.length} runs of ${job.job}">${job.runs.toReversed().map((run) => inStrip(run, root, runs))}</ol>`}
+${job.runs.length > 0 && html`<ol class="strip" aria-label="The last ${job.runs.length} runs of ${job.job}">${job.runs.toReversed().map((run) => inStrip(run, root))}</ol>`}
 ${steers && html`<p class="actions"><a class="button" href="${root}status/jobs/${job.job}">Run ${job.job}…</a>${lastRun?.finishedAt === null && html` <a class="button" href="${root}status/runs/${lastRun.id}">Cancel the run…</a>`}</p>`}
 </article>`;
 }
 
-function inRow({ failedInRow, partialInRow, lostInRow, state: word }: StatusJob, words: string): string {
+function inRow(
+  { failedInRow, partialInRow, lostInRow, state: word }: StatusJob,
+  words: string,
+): string {
   const times = { failed: failedInRow, partial: partialInRow, lost: lostInRow }[String(word)] ?? 1;
   return times > 1 ? `${words} ${times} times in a row` : words;
 }
@@ -82,26 +83,37 @@ function tookOf({ lastRun, usualDurationMs }: StatusJob, nowMs: number): Markup 
   const endMs = lastRun.finishedAt === null ? nowMs : timeMs(lastRun.finishedAt);
   const tookMs = endMs - timeMs(lastRun.startedAt);
   const isSlow =
-    usualDurationMs !== null && tookMs > slowTimes * usualDurationMs && tookMs - usualDurationMs > noiseMs;
-  const usual = usualDurationMs !== null && html` <span class="quiet">(usually ${duration(usualDurationMs)})</span>`;
+    usualDurationMs !== null &&
+    tookMs > slowTimes * usualDurationMs &&
+    tookMs - usualDurationMs > noiseMs;
+  const usual =
+    usualDurationMs !== null &&
+    html` <span class="quiet">(usually ${duration(usualDurationMs)})</span>`;
   return html`${lastRun.finishedAt === null && 'so far '}${duration(tookMs)}${usual}${isSlow && html` ${state('slower than usual', 'warn')}`}`;
 }
 
-function inStrip(run: StatusRun, root: string, isLinked: boolean): Markup {
+function inStrip(run: StatusRun, root: string): Markup {
   const tone = runTones[run.status] ?? 'quiet';
-  const took = run.finishedAt === null ? '' : `, took ${duration(timeMs(run.finishedAt) - timeMs(run.startedAt))}`;
+  const took =
+    run.finishedAt === null
+      ? ''
+      : `, took ${duration(timeMs(run.finishedAt) - timeMs(run.startedAt))}`;
   const words = `${run.dryRun ? 'dry run ' : ''}${run.status}, ${utcText(run.startedAt)}${took}`;
   const shape = html`<span aria-hidden="true">${tone === 'good' ? '' : shapeOf(tone)}</span><span class="unseen">${words}</span>`;
   const classes = `${tone}${run.dryRun ? ' dry' : ''}`;
-  return isLinked
-    ? html`<li><a class="${classes}" href="${root}status/runs/${run.id}" title="${words}">${shape}</a></li>`
-    : html`<li><span class="${classes}" title="${words}">${shape}</span></li>`;
+  return html`<li><a class="${classes}" href="${root}status/runs/${run.id}" title="${words}">${shape}</a></li>`;
 }
 
 /** Runs that are under way, which a script keeps up to date where there is one. */
-export function underWay(jobs: Status['jobs']['items'], nowMs: number, root: string): Markup | false {
+export function underWay(
+  jobs: Status['jobs']['items'],
+  nowMs: number,
+  root: string,
+): Markup | false {
   const running = jobs.flatMap(({ job, runs }) =>
-    runs.filter(({ finishedAt, status }) => finishedAt === null && status === 'running').map((run) => ({ job, run })),
+    runs
+      .filter(({ finishedAt, status }) => finishedAt === null && status === 'running')
+      .map((run) => ({ job, run })),
   );
   if (running.length === 0) return false;
   return html`<section aria-labelledby="now"><h2 id="now">Under way</h2><ul>${running.map(

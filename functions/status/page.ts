@@ -1,13 +1,14 @@
 import { timeMs } from '../_shared/clock.ts';
-import { bytes } from '../_shared/figures.ts';
-import type { Session } from '../_shared/session.ts';
 import type { Page } from '../_shared/document.ts';
+import { bytes } from '../_shared/figures.ts';
+import { html, Markup } from '../_shared/markup.ts';
+import type { Session } from '../_shared/session.ts';
 import { actionsOf } from './actions.ts';
 import { healthSection } from './health-section.ts';
 import { jobsSection, underWay } from './jobs-section.ts';
-import { html, type Markup } from '../_shared/markup.ts';
 import { partitionsSection } from './partitions-section.ts';
 import { retentionSection } from './retention-section.ts';
+import { fitted, type Room } from './room.ts';
 import type { HeadlineLevel, Status } from './schema.ts';
 import { script } from './script.ts';
 import { styles } from './styles.ts';
@@ -31,20 +32,32 @@ const words: Record<HeadlineLevel, [string, Tone]> = {
 
 /** Is everything all right, and if not what, since when, and what to do: then all the rest, worst first. */
 export function statusPage(snapshot: Status, viewer: Viewer): Page {
+  const { level, text } = snapshot.headline;
+  const [word] = words[level];
+  return {
+    title: `${word[0]?.toUpperCase()}${word.slice(1)}: ${text}`,
+    level,
+    styles,
+    body: new Markup(fitted((room) => String(bodyOf(snapshot, viewer, room)))),
+    script,
+  };
+}
+
+function bodyOf(snapshot: Status, viewer: Viewer, room: Room): Markup {
   const nowMs = timeMs(snapshot.readAt);
   const { root, session } = viewer;
   const steers = session.access === 'steer';
   const { level, text, since } = snapshot.headline;
   const [word, tone] = words[level];
   const sections: [string, string, Markup | false][] = [
-    ['health', 'Health', healthSection(snapshot, nowMs)],
-    ['retention', 'Retention', retentionSection(snapshot, nowMs, root)],
-    ['jobs', 'Jobs', jobsSection(snapshot, nowMs, { root, steers, runs: true })],
-    ['views', 'Views', viewsSection(snapshot, nowMs)],
-    ['partitions', 'Partitions', partitionsSection(snapshot, nowMs)],
+    ['health', 'Health', healthSection(snapshot, nowMs, room)],
+    ['retention', 'Retention', retentionSection(snapshot, nowMs, root, room)],
+    ['jobs', 'Jobs', jobsSection(snapshot, nowMs, root, steers)],
+    ['views', 'Views', viewsSection(snapshot, nowMs, room)],
+    ['partitions', 'Partitions', partitionsSection(snapshot, nowMs, room)],
   ];
   const there = sections.filter(([, , section]) => section !== false);
-  const body = html`<a class="skip" href="#main">To the content</a>
+  return html`<a class="skip" href="#main">To the content</a>
 ${banner(viewer, placeOf(snapshot))}
 <main id="main">
 <div class="verdict ${tone}">
@@ -60,7 +73,6 @@ ${there.map(([, , section]) => section)}
 ${steers && pauseForm(snapshot, root)}
 </main>
 <footer><p>${factsOf(snapshot)}</p></footer>`;
-  return { title: `${word[0]?.toUpperCase()}${word.slice(1)}: ${text}`, level, styles, body, script };
 }
 
 /** What is at the top of every page. */

@@ -1,20 +1,24 @@
 import { timeMs } from '../_shared/clock.ts';
 import { bytes, count } from '../_shared/figures.ts';
-import { timeLine } from './charts.ts';
 import { html, type Markup } from '../_shared/markup.ts';
+import { timeLine } from './charts.ts';
+import type { Room } from './room.ts';
 import type { Status, StatusPartitions } from './schema.ts';
 import { heading, more, problemOf } from './section.ts';
 import { many, state, type Tone, time } from './words.ts';
 
-const mostTables = 12;
 /** As many as can be told apart in a row. */
 const mostPartitions = 60;
 const mostDrops = 3;
 const dayMs = 86_400_000;
 
-export function partitionsSection({ partitions }: Status, nowMs: number): Markup | false {
+export function partitionsSection(
+  { partitions }: Status,
+  nowMs: number,
+  room: Room,
+): Markup | false {
   if (partitions.items.length === 0 && partitions.problem === null) return false;
-  const shown = partitions.items.slice(0, mostTables);
+  const shown = partitions.items.slice(0, room.partitionedTables);
   return html`<section aria-labelledby="partitions">
 ${heading('partitions', 'Partitions', many(partitions.total ?? shown.length, 'table'))}
 ${problemOf(partitions, 'Partitions')}
@@ -37,15 +41,15 @@ function tableInTime(table: StatusPartitions, nowMs: number): Markup {
 ${table.problem !== null && html`<p class="notice warn">${table.problem}</p>`}
 ${
   spans.length > 0 &&
-  html`<div class="wide" role="region" aria-label="Partitions of ${table.table} in time" tabindex="0">${timeLine(spans, {
+  timeLine(spans, {
     title: `${many(table.partitionsTotal, 'partition')} of ${table.table} in time; the words below say the same`,
     nowMs,
     horizon,
-  })}</div>`
+  })
 }
 <dl>
 <dt>Partitions</dt><dd>${count(table.partitionsTotal)}, each of ${interval}; ${retention === null ? 'kept for ever' : `kept for ${retention}`}</dd>
-<dt>There are partitions until</dt><dd>${table.endless ? 'for ever: the last has no end' : horizon === null ? 'there is none for now' : time(horizon, nowMs)}</dd>
+<dt>Room until</dt><dd>${table.endless ? 'for ever: the last has no end' : horizon === null ? 'there is none for now' : time(horizon, nowMs)}</dd>
 <dt>Next drops</dt><dd>${
     drops.length === 0
       ? 'none'
@@ -53,17 +57,21 @@ ${
   }</dd>
 ${
   defaultPartitionRows !== null &&
-  html`<dt>Rows in the default partition</dt><dd>${count(defaultPartitionRows)}${defaultPartitionRows >= 10_000 && ' or more'}</dd>`
+  html`<dt>In the default</dt><dd>${count(defaultPartitionRows)}${defaultPartitionRows >= 10_000 && ' or more'} rows</dd>`
 }
 </dl>
 </article>`;
 }
 
-function stateOf({ enabled, problem, endless, horizon, defaultPartitionRows }: StatusPartitions, nowMs: number): [string, Tone] {
+function stateOf(
+  { enabled, problem, endless, horizon, defaultPartitionRows }: StatusPartitions,
+  nowMs: number,
+): [string, Tone] {
   if (problem !== null) return ['does not fit', 'warn'];
   if (!enabled) return ['off', 'quiet'];
   if (!endless && (horizon === null || timeMs(horizon) < nowMs)) return ['no room', 'bad'];
-  if (!endless && horizon !== null && timeMs(horizon) < nowMs + dayMs) return ['little room', 'warn'];
+  if (!endless && horizon !== null && timeMs(horizon) < nowMs + dayMs)
+    return ['little room', 'warn'];
   if ((defaultPartitionRows ?? 0) > 0) return ['rows astray', 'warn'];
   return ['room ahead', 'good'];
 }

@@ -1,7 +1,8 @@
 import { timeMs } from '../_shared/clock.ts';
 import { count } from '../_shared/figures.ts';
-import { sparkline } from './charts.ts';
 import { html, type Markup } from '../_shared/markup.ts';
+import { sparkline } from './charts.ts';
+import type { Room } from './room.ts';
 import type { Status, StatusPolicy } from './schema.ts';
 import { heading, more, problemOf, tableOf } from './section.ts';
 import { ago, day, fix, state, type Tone, time } from './words.ts';
@@ -15,16 +16,17 @@ const tones: Record<StatusPolicy['verdict'], Tone> = {
   off: 'quiet',
 };
 
-/** Beyond these they are counted: a page is to be read. */
-const mostInFull = 20;
-const mostInRows = 60;
-
 /** Was the promise kept? Each policy that was not says by how much, since when, and what to do. */
-export function retentionSection({ retention }: Status, nowMs: number, root: string): Markup {
+export function retentionSection(
+  { retention }: Status,
+  nowMs: number,
+  root: string,
+  room: Room,
+): Markup {
   const { items } = retention;
   const isCalm = ({ verdict }: StatusPolicy) => verdict === 'kept' || verdict === 'off';
-  const troubled = items.filter((policy) => !isCalm(policy)).slice(0, mostInFull);
-  const rest = items.filter((policy) => !troubled.includes(policy)).slice(0, mostInRows);
+  const troubled = items.filter((policy) => !isCalm(policy)).slice(0, room.policiesInFull);
+  const rest = items.filter((policy) => !troubled.includes(policy)).slice(0, room.policies);
   return html`<section aria-labelledby="retention">
 ${heading('retention', 'Retention', summaryOf(retention))}
 ${problemOf(retention, 'Retention')}
@@ -49,19 +51,20 @@ ${more(retention, 'policies', troubled.length + rest.length)}
 }
 
 function summaryOf({ counts, total }: Status['retention']): string {
-  const parts = (['stalled', 'unknown', 'behind', 'held', 'kept', 'off'] as const).flatMap((verdict) =>
-    (counts[verdict] ?? 0) > 0 ? [`${count(counts[verdict] ?? 0)} ${verdict}`] : [],
+  const parts = (['stalled', 'unknown', 'behind', 'held', 'kept', 'off'] as const).flatMap(
+    (verdict) => ((counts[verdict] ?? 0) > 0 ? [`${count(counts[verdict] ?? 0)} ${verdict}`] : []),
   );
   return parts.join(', ') || (total === 0 ? 'no policy' : '');
 }
 
 function inFull(policy: StatusPolicy, nowMs: number, root: string): Markup {
-  const { table, verdict, sentence, since, dropAfter, oldestDueAt, held, runId, countedAt } = policy;
+  const { table, verdict, sentence, since, dropAfter, oldestDueAt, held, runId, countedAt } =
+    policy;
   return html`<article class="finding ${tones[verdict]}">
 <h3>${state(verdict, tones[verdict])} <code>${table}</code></h3>
 <div class="beside"><div>
 <p>${sentence}</p>
-<p class="quiet">Keeps ${dropAfter}.${since !== null && html` So since ${time(since, nowMs)}.`}${
+<p class="quiet">Keeps ${dropAfter}.${since !== null && html` Since ${time(since, nowMs)}.`}${
     oldestDueAt !== null && html` The oldest row left was due ${time(oldestDueAt, nowMs)}.`
   }${countedAt !== null && html` Counted ${ago(countedAt, nowMs)}${runId !== null && html` by <a href="${root}status/runs/${runId}">run ${runId.slice(0, 8)}</a>`}.`}</p>
 ${

@@ -3,9 +3,9 @@ import { timeMs } from '../_shared/clock.ts';
 import type { Page } from '../_shared/document.ts';
 import { count, duration } from '../_shared/figures.ts';
 import { type RunDocument, storedError } from '../_shared/ledger.ts';
+import { html, type Markup } from '../_shared/markup.ts';
 import { progressInWords } from '../_shared/progress.ts';
 import { isConfirmable } from '../_shared/steering.ts';
-import { html, type Markup } from '../_shared/markup.ts';
 import { banner, type Viewer } from './page.ts';
 import { script } from './script.ts';
 import { styles } from './styles.ts';
@@ -87,7 +87,11 @@ const stepTones: Record<string, Tone> = {
 function inSteps(one: Step): Markup {
   const word = one.status ?? one.outcome ?? 'done';
   const tone = stepTones[word] ?? 'quiet';
-  const why = [one.detail, one.reason === one.detail ? undefined : sentence(one.reason), ...one.warnings];
+  const why = [
+    one.detail,
+    one.reason === one.detail ? undefined : sentence(one.reason),
+    ...one.warnings,
+  ];
   return html`<article class="finding ${tone}">
 <h3>${state(word, tone)} <code>${one.relation ?? one.view ?? one.table ?? ''}</code></h3>
 <p>${inTotal(one)}</p>
@@ -105,7 +109,9 @@ function sentence(reason: string | undefined): string | undefined {
 /** Figures that are not zero, and what was made or taken away, under the names that the report has for them. */
 function inTotal(figures: Record<string, unknown>): string {
   const parts = Object.entries(figures).flatMap(([name, value]) => {
-    const words = name.replace(/Ms$/, '').replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+    const words = name
+      .replace(/Ms$/, '')
+      .replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
     if (typeof value === 'number' && value !== 0) {
       return [`${words} ${name.endsWith('Ms') ? duration(value) : count(value)}`];
     }

@@ -48,24 +48,26 @@ export const jobStateWords = [
   'notUsed',
 ] as const;
 
-const job = z.object({
+const storedSchedule = z.object({
+  name: text,
+  /** Five fields, as pg_cron reads them. */
+  cron: text,
+  timeZone: text,
+});
+
+const schedule = storedSchedule.extend({
+  /** In words: At 02:00. */
+  words: text,
+  nextDueAt: time.nullable(),
+});
+
+const storedJob = z.object({
   job: text,
   /** What it is for, in a sentence. */
   purpose: text,
   state: z.enum(jobStateWords),
   /** The schedules, where the database starts the job; those of AWS are known where it is deployed from. */
-  schedules: z.array(
-    z.object({
-      name: text,
-      cron: text,
-      timeZone: text,
-      /** In words: At 02:00 AM. */
-      words: text,
-      nextDueAt: time.nullable(),
-    }),
-  ),
-  /** The first of its schedules; null where they are not known. */
-  nextDueAt: time.nullable(),
+  schedules: z.array(storedSchedule),
   /** The last that was neither dry nor of a few subjects. */
   lastRun: run.nullable(),
   /** Of that run, without secrets; null when it has none. */
@@ -77,6 +79,12 @@ const job = z.object({
   lostInRow: count,
   /** The newest 30 first. */
   runs: z.array(run),
+});
+
+const job = storedJob.extend({
+  schedules: z.array(schedule),
+  /** The first of its schedules; null where they are not known. */
+  nextDueAt: time.nullable(),
 });
 export type StatusJob = z.output<typeof job>;
 
@@ -208,7 +216,8 @@ export type StatusFinding = z.output<typeof finding>;
 export const headlineLevels = ['ok', 'warning', 'critical'] as const;
 export type HeadlineLevel = (typeof headlineLevels)[number];
 
-export const status = z.object({
+/** What nightshift.read_status returns. */
+export const storedStatus = z.object({
   version: z.literal(1),
   takenAt: time,
   /** From then on the snapshot counts as old: the next should have been there long before. */
@@ -234,20 +243,26 @@ export const status = z.object({
     /** Null when all is well. */
     since: time.nullable(),
   }),
-  jobs: section(job, {}),
+  jobs: section(storedJob, {}),
   /** Worst first. */
-  retention: section(policy, { counts: z.record(z.enum(verdicts), count) }),
+  retention: section(policy, { counts: z.partialRecord(z.enum(verdicts), count).default({}) }),
   views: section(view, {}),
   partitions: section(partitionedTable, {}),
   /** What is not ok, worst first. */
   health: section(finding, {
     /** Of the checks. */
-    counts: z.record(z.enum(levels), count),
+    counts: z.partialRecord(z.enum(levels), count).default({}),
     /** The checks that found nothing. */
-    healthy: z.array(z.object({ check: text, title: text, healthy: text, checkedAt: time })),
+    healthy: z
+      .array(z.object({ check: text, title: text, healthy: text, checkedAt: time }))
+      .default([]),
   }),
   /** What describe_trends and describe_key_queries return; absent where they are not installed. */
   trends: z.unknown().optional(),
   keyQueries: z.unknown().optional(),
 });
+export type StoredStatus = z.output<typeof storedStatus>;
+
+/** What `GET /status.json` and `nightshift status --json` answer, and the page shows: made by complete.ts. */
+export const status = storedStatus.extend({ jobs: section(job, {}) });
 export type Status = z.output<typeof status>;

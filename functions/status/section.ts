@@ -19,7 +19,11 @@ export function problemOf({ problem }: Pick<Section, 'problem'>, title: string):
 }
 
 /** What a list leaves out is said. */
-export function more({ items, total }: Section, what: string, shown = items.length): Markup | false {
+export function more(
+  { items, total }: Section,
+  what: string,
+  shown = items.length,
+): Markup | false {
   if (total === null || total <= shown) return false;
   return html`<p class="quiet">${count(total - shown)} more ${what} are not shown here.</p>`;
 }

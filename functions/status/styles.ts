@@ -52,7 +52,7 @@ summary{cursor:pointer;width:fit-content}
 .notice{padding:.5rem .75rem;border-radius:6px;background:var(--quiet-bg);overflow-wrap:anywhere}
 .notice.warn{background:var(--warn-bg)}
 .notice.bad{background:var(--bad-bg)}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,30rem),1fr));gap:1rem}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,30rem),1fr));gap:1rem;align-items:start}
 .card{background:var(--surface);border:1px solid var(--line);border-radius:10px;padding:1rem 1.1rem;min-width:0}
 .card h3 .state{float:right}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;font-size:.95rem}
@@ -73,11 +73,13 @@ table{border-collapse:collapse;width:100%;font-size:.92rem}
 th,td{text-align:left;vertical-align:top;padding:.4rem .9rem .4rem 0;border-bottom:1px solid var(--line)}
 thead th{color:var(--quiet);font-weight:500;white-space:nowrap}
 tbody th{font-weight:500;min-width:9rem}
+th code{white-space:nowrap}
 td{min-width:5rem}
 .columns{columns:22rem;column-gap:2rem}
 .columns li{break-inside:avoid;margin-bottom:.3rem}
 svg{max-width:100%;height:auto;display:block}
-.wide svg{max-width:none}
+.graph{max-width:none}
+.timeline text{font-size:13px}
 svg text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;fill:var(--text)}
 .line{fill:none;stroke:var(--info);stroke-width:1.5}
 .area{fill:var(--info-bg)}
@@ -108,4 +110,5 @@ button:disabled{opacity:.6;cursor:default}
 .actions{margin:.75rem 0 0}
 header form{margin:0}
 main.narrow{max-width:34rem}
+@media (max-width:40rem){h1{font-size:1.35rem}.verdict{padding:.9rem 1rem}dl{column-gap:.75rem}}
 `;

@@ -1,6 +1,7 @@
 import { age, duration } from '../_shared/figures.ts';
-import { dependencyGraph, type GraphNode } from './charts.ts';
 import { html, type Markup } from '../_shared/markup.ts';
+import { dependencyGraph, type GraphNode } from './charts.ts';
+import type { Room } from './room.ts';
 import type { Status, StatusView } from './schema.ts';
 import { heading, more, problemOf, tableOf } from './section.ts';
 import { ago, shapeOf, state, type Tone } from './words.ts';
@@ -15,12 +16,11 @@ const tones: Record<StatusView['state'], Tone> = {
 
 /** With more it is a tangle that nobody reads. */
 const mostInGraph = 30;
-const mostInRows = 50;
 
-export function viewsSection({ views }: Status, nowMs: number): Markup | false {
+export function viewsSection({ views }: Status, nowMs: number, room: Room): Markup | false {
   const { items } = views;
   if (items.length === 0 && views.problem === null) return false;
-  const shown = items.slice(0, mostInRows);
+  const shown = items.slice(0, room.views);
   return html`<section aria-labelledby="views">
 ${heading('views', 'Views', summaryOf(items))}
 ${problemOf(views, 'Views')}
@@ -54,10 +54,19 @@ function readsOf({ reads, readsTotal }: StatusView): string {
 
 function graphOf(views: readonly StatusView[]): Markup | false {
   const names = new Set(views.map(({ view }) => view));
-  const tables = [...new Set(views.flatMap(({ reads }) => reads))].filter((name) => !names.has(name));
+  const tables = [...new Set(views.flatMap(({ reads }) => reads))].filter(
+    (name) => !names.has(name),
+  );
   if (views.length === 0 || views.length + tables.length > mostInGraph) return false;
   const nodes: GraphNode[] = [
-    ...tables.map((name) => ({ id: name, label: name, tone: 'table', shape: '', reads: [], title: name })),
+    ...tables.map((name) => ({
+      id: name,
+      label: name,
+      tone: 'table',
+      shape: '',
+      reads: [],
+      title: name,
+    })),
     ...views.map((view) => ({
       id: view.view,
       label: view.view,
@@ -67,6 +76,7 @@ function graphOf(views: readonly StatusView[]): Markup | false {
       title: `${view.view}: ${view.state}${view.ageSeconds === null ? '' : `, ${age(view.ageSeconds)} old, may be ${age(view.budgetSeconds)}`}`,
     })),
   ];
-  const title = 'Which views read which tables and views, from left to right; the table below says the same';
+  const title =
+    'Which views read which tables and views, from left to right; the table below says the same';
   return html`<div class="wide" role="region" aria-label="Dependencies of views" tabindex="0">${dependencyGraph(nodes, title)}</div>`;
 }

@@ -39,7 +39,9 @@ export function relative(iso: string, nowMs: number): string {
 }
 
 function utcIso(iso: string): string {
-  return Number.isNaN(timeMs(iso)) ? '' : new Intl.DateTimeFormat('sv', isoParts).format(timeMs(iso)).replace(' ', 'T').concat('Z');
+  return Number.isNaN(timeMs(iso))
+    ? ''
+    : new Intl.DateTimeFormat('sv', isoParts).format(timeMs(iso)).replace(' ', 'T').concat('Z');
 }
 
 const isoParts = { dateStyle: 'short', timeStyle: 'medium', timeZone: 'UTC' } as const;

@@ -75,3 +75,8 @@ add column if not exists first_purge text check (first_purge = 'all');
 
 alter table if exists nightshift.database_sizes
 add column if not exists newest_oid oid;
+
+-- A job says what it is for.
+alter table if exists nightshift.jobs
+add column if not exists purpose text not null default '';
+drop function if exists nightshift.declare_job(text, regclass, boolean, interval);

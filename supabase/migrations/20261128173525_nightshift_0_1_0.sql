@@ -171,6 +171,11 @@ add column if not exists first_purge text check (first_purge = 'all');
 alter table if exists nightshift.database_sizes
 add column if not exists newest_oid oid;
 
+-- A job says what it is for.
+alter table if exists nightshift.jobs
+add column if not exists purpose text not null default '';
+drop function if exists nightshift.declare_job(text, regclass, boolean, interval);
+
 -- supabase/schema/access/tables.sql
 
 -- Who logged in at the status page, or steered there, a moment ago.
@@ -314,10 +319,12 @@ create table if not exists nightshift.jobs (
   name text primary key,
   policies regclass,
   runs_while_paused boolean not null default false,
-  runs_kept interval
+  runs_kept interval,
+  purpose text not null default ''
 );
 
 comment on table nightshift.jobs is 'One row a job; the file job.sql of its folder writes it.';
+comment on column nightshift.jobs.purpose is 'What it is for, in a sentence.';
 comment on column nightshift.jobs.policies is
   'The table of its policies, which has the columns created_at and enabled; null for a job that has something to do without any.';
 comment on column nightshift.jobs.runs_while_paused is 'Whether it only looks, so that a pause is no reason for it to stay away.';
@@ -919,6 +926,47 @@ $$;
 
 comment on type nightshift.ddl_step is
   'A statement that brings a table to what was asked for, why, and the lock that it takes. outside_transaction: it cannot run in one.';
+
+-- supabase/schema/status/tables.sql
+
+-- What health checks found last, since when, and the snapshot of it all that is shown.
+
+create table if not exists nightshift.health_results (
+  check_name text primary key references nightshift.health_checks on delete cascade,
+  checked_at timestamptz not null,
+  document jsonb not null
+);
+
+comment on table nightshift.health_results is
+  'What each check found when a run last made it. Most are made once a night, the quick ones every few minutes.';
+comment on column nightshift.health_results.document is 'As nightshift.run_health_check returns it.';
+
+create table if not exists nightshift.health_findings (
+  check_name text not null references nightshift.health_checks on delete cascade,
+  subject text not null,
+  level text not null check (level in ('info', 'unknown', 'warning', 'critical')),
+  since timestamptz not null,
+  level_since timestamptz not null,
+  primary key (check_name, subject)
+);
+
+comment on table nightshift.health_findings is 'Since when a subject of a check has not been ok: one row while it is not.';
+comment on column nightshift.health_findings.subject is 'Empty when the whole check could not run.';
+comment on column nightshift.health_findings.since is 'When a run first found it not to be ok.';
+comment on column nightshift.health_findings.level_since is 'When a run first found it at this level.';
+
+create table if not exists nightshift.status (
+  singleton boolean primary key default true check (singleton),
+  taken_at timestamptz not null,
+  document jsonb not null
+);
+
+comment on table nightshift.status is
+  'The last snapshot of how everything is, see nightshift.describe_status: one row, which whoever looks reads, so that looking costs nothing.';
+
+alter table nightshift.health_results enable row level security;
+alter table nightshift.health_findings enable row level security;
+alter table nightshift.status enable row level security;
 
 -- supabase/schema/vacuum/tables.sql
 
@@ -1849,6 +1897,9 @@ begin
   end if;
   perform nightshift.follow_tables();
   document := nightshift.assess_health(only_checks, quick, run.started_at);
+  if not run.dry_run then
+    perform nightshift.record_health(document -> 'checks', run.started_at);
+  end if;
   begin
     jobs := nightshift.describe_jobs(run.started_at);
   exception
@@ -1863,7 +1914,7 @@ end;
 $$;
 
 comment on function nightshift.check_health is
-  'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It notes the size of the database, and its newest relation, once a day. Errors: NS404, NS409 lease lost.';
+  'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It notes the size of the database, and its newest relation, once a day, and keeps what the checks found (see record_health) unless it is dry. Errors: NS404, NS409 lease lost.';
 
 -- supabase/schema/health/declare_health_check.sql
 
@@ -3205,6 +3256,7 @@ comment on function nightshift.code_in_context is
 
 create or replace function nightshift.declare_job(
   name text,
+  purpose text,
   policies regclass default null,
   runs_while_paused boolean default false,
   runs_kept interval default null
@@ -3213,10 +3265,11 @@ returns void
 language sql
 set search_path = pg_catalog, pg_temp
 as $$
-  insert into nightshift.jobs (name, policies, runs_while_paused, runs_kept)
-  values (name, policies, runs_while_paused, runs_kept)
+  insert into nightshift.jobs (name, purpose, policies, runs_while_paused, runs_kept)
+  values (name, purpose, policies, runs_while_paused, runs_kept)
   on conflict (name) do update set
-    (policies, runs_while_paused, runs_kept) = (excluded.policies, excluded.runs_while_paused, excluded.runs_kept);
+    (purpose, policies, runs_while_paused, runs_kept)
+      = (excluded.purpose, excluded.policies, excluded.runs_while_paused, excluded.runs_kept);
 $$;
 
 comment on function nightshift.declare_job is 'Writes the row of a job, anew where there is one. See nightshift.jobs for the columns.';
@@ -20569,6 +20622,764 @@ $$;
 comment on function nightshift.why_not_sealed is
   'What keeps the history from being encrypted with a secret of Vault, in words, with the fix; nulls for nothing.';
 
+-- supabase/schema/status/describe_status.sql
+
+create or replace function nightshift.describe_status(as_of timestamptz)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  sections jsonb := '{}';
+  section text;
+begin
+  foreach section in array array['jobs', 'retention', 'views', 'partitions', 'health'] loop
+    sections := sections || jsonb_build_object(section, nightshift.status_section(section, as_of));
+  end loop;
+  return jsonb_build_object(
+    'version', 1,
+    'takenAt', as_of,
+    'oldAfter', as_of + greatest(2 * nightshift.usual_gap('health-check'), interval '30 minutes'),
+    'database', jsonb_build_object(
+      'name', current_database(),
+      'serverVersion', current_setting('server_version'),
+      'bytes', pg_database_size(current_database())
+    ),
+    'projectUrl', (select h.project_url from nightshift.home h),
+    'paused', (select jsonb_build_object('since', s.paused_at, 'reason', s.paused_reason) from nightshift.settings s where s.paused),
+    'headline', nightshift.status_headline(sections)
+  ) || sections;
+end;
+$$;
+
+comment on function nightshift.describe_status is
+  'The snapshot of how everything is: version, takenAt, oldAfter (when the next should long have been taken), database, projectUrl, paused, headline, and the sections jobs, retention, views, partitions and health. It counts no rows: it gathers what the ledger, the reports of the last runs, the last health checks and the catalogs say.';
+
+-- supabase/schema/status/held_rows.sql
+
+create or replace function nightshift.held_rows(step jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object('why', h.why, 'by', h.by, 'rows', h.rows) order by h.rows desc, h.why, h.by), '[]')
+  from (
+    select k.why, k.by, k.rows
+    from (
+      select 'needed' as why, b.key as by, b.value::bigint as rows from jsonb_each_text(held_rows.step -> 'blockedBy') b
+      union all
+      select 'kept', b.key, b.value::bigint from jsonb_each_text(held_rows.step -> 'keptBy') b
+      union all
+      select 'refused', b.key, b.value::bigint from jsonb_each_text(held_rows.step -> 'refusedBy') b
+      union all
+      select 'undecided', null, (held_rows.step ->> 'rowsUndecided')::bigint
+    ) k
+    where k.rows > 0
+    order by k.rows desc, k.why, k.by
+    limit 10
+  ) h;
+$$;
+
+comment on function nightshift.held_rows is
+  'What keeps due rows of a table, by a step of the report of a purge, as JSON: why (needed by rows that stay, kept as the policy says, refused by a trigger or constraint, undecided), by (foreign key, trigger or constraint), rows; the 10 with most rows.';
+
+-- supabase/schema/status/purge_outcomes.sql
+
+create or replace function nightshift.purge_outcomes(as_of timestamptz)
+returns table (
+  relation text, run_id uuid, day date, is_last_of_day boolean, started_at timestamptz, finished_at timestamptz, place bigint,
+  step jsonb, purged bigint, residue bigint, is_exact boolean, stays bigint, failed boolean, stuck boolean
+)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with run as materialized (
+    select r.id, (r.started_at at time zone 'UTC')::date as day, r.started_at, r.finished_at, r.input ? 'only' as of_some,
+      row_number() over (partition by r.input ? 'only' order by r.started_at desc) as place,
+      row_number() over (partition by r.input ? 'only', (r.started_at at time zone 'UTC')::date order by r.started_at desc) as place_in_day
+    from nightshift.runs r
+    where r.job = (select j.name from nightshift.jobs j where j.policies = 'nightshift.retention_policies'::regclass)
+      and r.status in ('succeeded', 'partial', 'failed', 'continued') and not r.dry_run and r.report is not null
+      and r.started_at > purge_outcomes.as_of - interval '30 days' and r.finished_at <= purge_outcomes.as_of
+  ),
+  step as (
+    select n.*, s.value as step, (s.value ->> 'rowsPurged')::bigint as purged, (s.value ->> 'rowsLeft')::bigint as rows_left,
+      (s.value ->> 'rowsLeftExact')::boolean as is_exact, s.value ? 'error' as failed,
+      coalesce((s.value ->> 'rowsBlocked')::bigint, 0) + coalesce((s.value ->> 'rowsRefused')::bigint, 0)
+        + coalesce((s.value ->> 'rowsUndecided')::bigint, 0) as stays
+    -- The last run of each day, and the last few, also of a few tables.
+    from run n
+    join nightshift.runs r on r.id = n.id
+    cross join jsonb_array_elements(r.report -> 'steps') s
+    where not n.of_some and n.place_in_day = 1 or n.place <= 5
+  ),
+  counted as (
+    -- Of a table that could not be counted the report says 0, by which it does not mean none.
+    select s.*, case when s.rows_left > 0 or s.is_exact then s.rows_left end as residue
+    from step s
+  )
+  select c.step ->> 'relation', c.id, c.day, not c.of_some and c.place_in_day = 1, c.started_at, c.finished_at,
+    row_number() over (partition by c.step ->> 'relation' order by c.started_at desc),
+    c.step, c.purged, c.residue, c.is_exact, c.stays, c.failed,
+    c.failed or (c.purged = 0 and coalesce(c.residue, 0) > c.stays)
+  from counted c;
+$$;
+
+comment on function nightshift.purge_outcomes is
+  'What the reports of real purges of the last 30 days say of each table: of the last run of each day, and of the last five; place 1 is the newest. residue: rows left that are due, without those that the policy lets stay; null when they were not counted. stays: of these, rows that are needed, refused or not decided. stuck: it failed, or took none of the rows that it could have taken.';
+
+-- supabase/schema/status/read_status.sql
+
+create or replace function nightshift.read_status()
+returns jsonb
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set statement_timeout = '2s'
+set timezone = 'UTC'
+as $$
+  select s.document || jsonb_build_object(
+    'readAt', clock_timestamp(),
+    'ageSeconds', greatest(extract(epoch from clock_timestamp() - s.taken_at), 0)::bigint,
+    'isOld', clock_timestamp() > (s.document ->> 'oldAfter')::timestamptz,
+    'database', s.document -> 'database' || jsonb_build_object(
+      'readOnly', pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean
+    )
+  )
+  from nightshift.status s;
+$$;
+
+comment on function nightshift.read_status is
+  'The snapshot that the last health check took, see describe_status and take_status; with readAt (now), ageSeconds, isOld (the next should long have been taken) and database.readOnly (nothing can be written now). It reads one row and computes nothing. Null when no health check has taken one yet.';
+
+-- supabase/schema/status/record_health.sql
+
+create or replace function nightshift.record_health(checks jsonb, checked_at timestamptz)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into nightshift.health_results (check_name, checked_at, document)
+  select c.value ->> 'name', record_health.checked_at, c.value
+  from jsonb_array_elements(checks) c
+  on conflict on constraint health_results_pkey do update set (checked_at, document) = (excluded.checked_at, excluded.document);
+
+  -- What a check that could not run found before is not known to be over, and neither is what its list has no room for.
+  delete from nightshift.health_findings f
+  using jsonb_array_elements(checks) c
+  where f.check_name = c.value ->> 'name'
+    and (c.value ->> 'findingsTotal')::integer = jsonb_array_length(c.value -> 'findings')
+    and not exists (
+      select from jsonb_array_elements(c.value -> 'findings') n
+      where coalesce(n.value ->> 'subject', '') in ('', f.subject)
+    );
+
+  insert into nightshift.health_findings as f (check_name, subject, level, since, level_since)
+  select distinct on (c.value ->> 'name', coalesce(n.value ->> 'subject', ''))
+    c.value ->> 'name', coalesce(n.value ->> 'subject', ''), n.value ->> 'level', record_health.checked_at, record_health.checked_at
+  from jsonb_array_elements(checks) c
+  cross join jsonb_array_elements(c.value -> 'findings') n
+  order by 1, 2, nightshift.level_rank(n.value ->> 'level') desc
+  on conflict on constraint health_findings_pkey do update
+  set (level, level_since) = (excluded.level, excluded.level_since)
+  where f.level <> excluded.level;
+end;
+$$;
+
+comment on function nightshift.record_health is
+  'Keeps what checks have found (documents of run_health_check), each until it is made again, and since when a subject has not been ok.';
+
+-- supabase/schema/status/rows_in_words.sql
+
+create or replace function nightshift.rows_in_words(rows bigint)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case rows when 1 then '1 row' else to_char(rows, 'FM999,999,999,999,999,990') || ' rows' end;
+$$;
+
+comment on function nightshift.rows_in_words is 'A number of rows, as people read it: 1 row, 12,345 rows.';
+
+-- supabase/schema/status/status_headline.sql
+
+create or replace function nightshift.status_headline(sections jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  with trouble as (
+    select case f.value ->> 'level' when 'critical' then 2 else 1 end as rank, concat_ws(': ', f.value ->> 'title', f.value ->> 'subject') as text,
+      f.value ->> 'levelSince' as since, f.ordinality as place
+    from jsonb_array_elements(sections #> '{health,items}') with ordinality f
+    where f.value ->> 'level' in ('critical', 'warning', 'unknown')
+    union all
+    select 1, format('Retention of %s: %s', p.value ->> 'table', p.value ->> 'sentence'), p.value ->> 'since', 1000 + p.ordinality
+    from jsonb_array_elements(sections #> '{retention,items}') with ordinality p
+    where p.value ->> 'verdict' = 'stalled'
+    union all
+    select 1, format('The status of %s could not be read', s.key), null, 2000
+    from jsonb_each(sections) s
+    where s.value ->> 'problem' is not null
+  ),
+  worst as (
+    select t.*, count(*) over (partition by t.rank) as of_rank from trouble t order by t.rank desc, t.place limit 1
+  )
+  select coalesce((
+    select jsonb_build_object(
+      'level', case w.rank when 2 then 'critical' else 'warning' end,
+      'text', w.text || case when w.of_rank > 1 then format(', and %s more', w.of_rank - 1) else '' end,
+      'since', (select min(t.since::timestamptz) from trouble t where t.rank = w.rank)
+    )
+    from worst w
+  ), '{"level": "ok", "text": "Everything is all right.", "since": null}');
+$$;
+
+comment on function nightshift.status_headline is
+  'The worst that the sections of the snapshot have, in a line, and since when something has been that bad: {level: ok, warning or critical, text, since}.';
+
+-- supabase/schema/status/status_health.sql
+
+create or replace function nightshift.status_health(as_of timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with result as (
+    select c.name, c.title, c.healthy, c.why, c.unit, c.worse, r.checked_at, r.document,
+      -- What nobody has looked at for a night and two hours is not known, however well it was then.
+      coalesce(r.checked_at < status_health.as_of - interval '26 hours', false) as is_old
+    from nightshift.health_checks c
+    left join nightshift.health_results r on r.check_name = c.name
+  ),
+  found as (
+    select r.name, r.title, r.why, r.unit, r.worse, r.checked_at, n.value ->> 'subject' as subject, n.value ->> 'level' as level,
+      (n.value ->> 'value')::numeric as value, (n.value ->> (n.value ->> 'level'))::numeric as threshold,
+      n.value ->> 'detail' as detail, n.value ->> 'fix' as fix, (r.document ->> 'findingsTotal')::integer as total
+    from result r
+    cross join jsonb_array_elements(r.document -> 'findings') n
+    where not r.is_old
+    union all
+    select r.name, r.title, r.why, r.unit, r.worse, r.checked_at, null, 'unknown', null, null,
+      'No full health check has looked for more than 26 hours.', '-- npm run nightshift -- run health-check', 1
+    from result r
+    where r.is_old
+  ),
+  ranked as (
+    select f.*, coalesce(s.since, f.checked_at) as since, coalesce(s.level_since, f.checked_at) as level_since,
+      row_number() over (
+        order by nightshift.level_rank(f.level) desc, coalesce(s.level_since, f.checked_at), f.name, f.subject
+      ) as place
+    from found f
+    left join nightshift.health_findings s on s.check_name = f.name and s.subject = coalesce(f.subject, '')
+  )
+  select jsonb_build_object(
+    'total', (
+      select coalesce(sum(t.total), 0) from (select distinct f.name, f.total from found f) t
+    ),
+    'counts', (
+      select coalesce(jsonb_object_agg(l.level, l.checks), '{}')
+      from (
+        select case when r.is_old then 'unknown' else r.document ->> 'level' end as level, count(*) as checks
+        from result r
+        where r.document is not null
+        group by 1
+      ) l
+    ),
+    'items', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'check', r.name, 'title', r.title, 'why', r.why, 'subject', r.subject, 'level', r.level, 'value', r.value, 'unit', r.unit,
+        'worse', r.worse, 'threshold', r.threshold, 'since', r.since, 'levelSince', r.level_since, 'detail', r.detail, 'fix', r.fix,
+        'checkedAt', r.checked_at
+      ) order by r.place), '[]')
+      from ranked r
+      where r.place <= 100
+    ),
+    'healthy', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'check', r.name, 'title', r.title, 'healthy', r.healthy, 'checkedAt', r.checked_at
+      ) order by r.title), '[]')
+      from result r
+      where r.document ->> 'level' = 'ok' and not r.is_old
+    )
+  );
+$$;
+
+comment on function nightshift.status_health is
+  'The section health of the snapshot, from what record_health keeps: what is not ok, worst first (at most 100), each with its threshold, since when, and when its check last looked; counts of checks by level; the checks that found nothing. A check that nobody has made for 26 hours is unknown.';
+
+-- supabase/schema/status/status_jobs.sql
+
+create or replace function nightshift.status_jobs(as_of timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object('total', count(*), 'items', coalesce(jsonb_agg(jsonb_build_object(
+    'job', s.job,
+    'purpose', coalesce(j.purpose, ''),
+    'state', case
+      when s.lost_in_row > 0 then 'lost'
+      when last.status = 'running' then 'running'
+      when last.id is null and s.declared_at is null and j.policies is not null then 'notUsed'
+      when last.id is null then 'neverRan'
+      when s.failed_in_row > 0 then 'failed'
+      when m.check_name is not null then 'missed'
+      when last.status = 'interrupted' then 'interrupted'
+      when s.partial_in_row > 0 then 'partial'
+      else 'ok'
+    end,
+    'schedules', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'name', c.name, 'cron', c.cron, 'timeZone', coalesce(current_setting('cron.timezone', true), 'GMT')
+      ) order by c.name), '[]')
+      from nightshift.schedules c
+      where c.job = s.job
+    ),
+    'lastRun', case when last.id is not null then nightshift.status_run(last) end,
+    'lastError', case when last.error ->> 'message' is not null
+      then jsonb_build_object('code', last.error ->> 'code', 'message', last.error ->> 'message', 'hint', last.error ->> 'hint') end,
+    'lastSuccessAt', s.last_success_at,
+    'usualDurationMs', round(s.usual_duration_ms),
+    'failedInRow', s.failed_in_row,
+    'partialInRow', s.partial_in_row,
+    'lostInRow', s.lost_in_row,
+    'runs', (
+      select coalesce(jsonb_agg(nightshift.status_run(r) order by r.started_at desc), '[]')
+      from (
+        select n.* from nightshift.runs n
+        where n.job = s.job and n.started_at <= status_jobs.as_of
+        order by n.started_at desc
+        limit 30
+      ) r
+    )
+  ) order by s.job), '[]'))
+  from nightshift.job_states(status_jobs.as_of) s
+  left join nightshift.jobs j on j.name = s.job
+  left join nightshift.runs last on last.id = s.last_run
+  left join nightshift.health_findings m
+    on m.check_name = 'job_missed' and m.subject = s.job and m.level in ('warning', 'critical');
+$$;
+
+comment on function nightshift.status_jobs is
+  'The section jobs of the snapshot: each job with its state in a word, its schedules where pg_cron starts it, its last run, and its last 30.';
+
+-- supabase/schema/status/status_partitions.sql
+
+create or replace function nightshift.status_partitions(as_of timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+as $$
+  with listed as (
+    select p.*, count(*) over () as total, row_number() over (order by p.parent::text) as place
+    from nightshift.partition_policies p
+    order by p.parent::text
+    limit 200
+  ),
+  parents as (
+    select array_agg(l.parent::oid) as oids, least(greatest(1500 / count(*), 4), 60) as room from listed l
+  ),
+  part as (
+    select r.parent, r.partition::regclass::text as name, r.lower, r.upper, 'attached' as state, null::timestamptz as drops_at,
+      null::bigint as size_bytes
+    from parents a cross join nightshift.read_partitions(a.oids) r
+    where not r.is_default
+    union all
+    select d.parent::oid, d.partition_name, lower(d.period), upper(d.period), 'retired', d.drop_after, d.size_bytes
+    from nightshift.retired_partitions d
+    where d.status = 'detached' and d.parent in (select l.parent from listed l)
+  ),
+  ranked as (
+    select p.*, row_number() over (partition by p.parent order by p.upper desc nulls last, p.name) as newest,
+      row_number() over (partition by p.parent order by p.drops_at, p.name) as next_drop
+    from part p
+  ),
+  per_table as (
+    select r.parent, count(*) as total, count(r.drops_at) as drops,
+      jsonb_agg(jsonb_build_object(
+        'name', r.name, 'from', nullif(r.lower, '-infinity') at time zone 'UTC', 'to', nullif(r.upper, 'infinity') at time zone 'UTC',
+        'state', r.state, 'dropsAt', r.drops_at
+      ) order by r.newest desc) filter (where r.newest <= a.room) as shown,
+      jsonb_agg(jsonb_build_object('name', r.name, 'dropsAt', r.drops_at, 'sizeBytes', r.size_bytes) order by r.next_drop)
+        filter (where r.drops_at is not null and r.next_drop <= 10) as next_drops
+    from ranked r cross join parents a
+    group by r.parent
+  ),
+  counted as (
+    select h.document -> 'findings' as findings, h.document ->> 'findingsTotal' as total,
+      (h.document ->> 'level' = 'unknown' and h.document #> '{findings,0,subject}' = 'null') as failed
+    from nightshift.health_results h
+    where h.check_name = 'default_partition_rows'
+  )
+  select jsonb_build_object('total', coalesce(max(l.total), 0), 'items', coalesce(jsonb_agg(jsonb_build_object(
+    'table', coalesce(c.oid::regclass::text, l.parent_name),
+    'enabled', l.enabled,
+    'interval', case when l.every < '1 day' then format('%s hours', extract(hour from l.every)) else l.every::text end,
+    'retention', l.retention::text,
+    'horizon', case when isfinite(a.horizon) then a.horizon at time zone 'UTC' end,
+    'endless', coalesce(not isfinite(a.horizon), false),
+    'defaultPartitionRows', case when a.default_partition is not null then (
+      select case
+        when k.failed then null
+        when f.value is not null then (f.value ->> 'value')::bigint
+        -- A table that is in order is not in the list, nor is one for which the list has no room.
+        when k.total::integer = jsonb_array_length(k.findings) then 0
+      end
+      from counted k
+      left join lateral (
+        select n.value from jsonb_array_elements(k.findings) n where n.value ->> 'subject' = l.parent::text
+      ) f on true
+    ) end,
+    'partitions', coalesce(t.shown, '[]'),
+    'partitionsTotal', coalesce(t.total, 0),
+    'nextDrops', coalesce(t.next_drops, '[]'),
+    'nextDropsTotal', coalesce(t.drops, 0),
+    'problem', case
+      when c.oid is null then 'Its table is gone.'
+      when a.key_column is null then 'It is not partitioned by range of one column any more.'
+    end
+  ) order by l.place), '[]'))
+  from listed l
+  left join pg_catalog.pg_class c on c.oid = l.parent
+  left join parents p on true
+  left join lateral nightshift.assess_partitions(p.oids, status_partitions.as_of) a on a.parent = l.parent::oid
+  left join per_table t on t.parent = l.parent::oid;
+$$;
+
+comment on function nightshift.status_partitions is
+  'The section partitions of the snapshot: of each table with a partition policy the newest partitions, those retired among them, how far they reach, what will be dropped next, and what the health check default_partition_rows last counted. It reads the catalogs and takes no lock.';
+
+-- supabase/schema/status/status_retention.sql
+
+create or replace function nightshift.status_retention(as_of timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+as $$
+  with outcome as materialized (
+    select o.*, case
+        when o.failed or o.stuck and coalesce(lead(o.stuck) over w, false) then 'stalled'
+        when o.residue is null then 'unknown'
+        when o.residue > o.stays then 'behind'
+        when o.residue > 0 then 'held'
+        else 'kept'
+      end as verdict
+    from nightshift.purge_outcomes(status_retention.as_of) o
+    window w as (partition by o.relation order by o.place)
+  ),
+  -- Since when it is as it is now: the oldest of the newest runs that say the same.
+  newest as (
+    select o.relation, o.verdict from outcome o where o.place = 1
+  ),
+  streak as (
+    select o.relation, min(o.place) filter (
+      where case n.verdict when 'stalled' then not o.stuck else o.verdict <> n.verdict end
+    ) as ended
+    from outcome o join newest n using (relation)
+    group by o.relation
+  ),
+  since as (
+    select o.relation, min(o.started_at) as at
+    from outcome o join streak s using (relation)
+    where o.place < coalesce(s.ended, o.place + 1)
+    group by o.relation
+  ),
+  -- Seven nights even out a single long one.
+  pace as (
+    select d.relation, (max(d.residue) filter (where d.back = d.days) - max(d.residue) filter (where d.back = 1))
+      / nullif(max(d.day) - min(d.day), 0) as rows_per_night
+    from (
+      select o.relation, o.residue, o.day, row_number() over w as back, count(*) over (partition by o.relation) as days
+      from outcome o
+      where o.is_last_of_day and o.residue is not null and o.day > (status_retention.as_of at time zone 'UTC')::date - 8
+      window w as (partition by o.relation order by o.day desc)
+    ) d
+    group by d.relation
+  ),
+  gap as (
+    select 2 * g.usual + interval '2 hours' as patience from nightshift.usual_gap('retention-purge') g(usual)
+  ),
+  judged as (
+    select p as policy, c.oid is null as gone, coalesce(c.oid::regclass::text, p.relation_name, p.relation::text) as name, o.*,
+      f.check_name is not null as broken, n.rows_per_night,
+      case
+        when not p.enabled then 'off'
+        when c.oid is null or f.check_name is not null then 'stalled'
+        when o.relation is null then case when p.created_at < status_retention.as_of - gap.patience then 'stalled' else 'unknown' end
+        when o.finished_at < status_retention.as_of - gap.patience then 'stalled'
+        else o.verdict
+      end as judgement,
+      o.finished_at < status_retention.as_of - gap.patience as is_silent,
+      s.at as since
+    from nightshift.retention_policies p
+    cross join gap
+    left join pg_catalog.pg_class c on c.oid = p.relation
+    left join outcome o on o.relation = p.relation::text and o.place = 1
+    left join since s on s.relation = o.relation
+    left join pace n on n.relation = o.relation
+    left join nightshift.health_findings f on f.check_name = 'policies_broken' and f.level = 'critical'
+      and f.subject = 'retention of ' || coalesce(c.oid::regclass::text, p.relation_name, p.relation::text)
+  ),
+  listed as (
+    select j.*, row_number() over (
+      order by array_position(array['stalled', 'unknown', 'behind', 'held', 'kept', 'off'], j.judgement), j.residue desc nulls first, j.name
+    ) as rank
+    from judged j
+  )
+  select jsonb_build_object(
+    'total', (select count(*) from judged),
+    'counts', (
+      select coalesce(jsonb_object_agg(v.judgement, v.tables), '{}')
+      from (select j.judgement, count(*) as tables from judged j group by j.judgement) v
+    ),
+    'items', coalesce(jsonb_agg(jsonb_build_object(
+      'table', l.name,
+      'dropAfter', (l.policy).drop_after::text,
+      'verdict', l.judgement,
+      'sentence', nightshift.verdict_in_words(
+        l.judgement, l.residue, l.is_exact, l.stays, l.rows_per_night, l.purged, coalesce((l.step ->> 'rowsKept')::bigint, 0),
+        case
+          when l.gone then 'Its table is gone.'
+          when l.broken then 'Its policy does not fit the table any more; the health check policies_broken says why.'
+          when l.relation is null then to_char((l.policy).created_at, '"No purge has reported on it since its policy was declared, "YYYY-MM-DD HH24:MI" UTC."')
+          when l.is_silent then to_char(l.finished_at, '"No purge has been here since "YYYY-MM-DD HH24:MI" UTC."')
+          else (l.step #>> '{error,message}') || '.'
+        end,
+        l.step ->> 'reason'
+      ),
+      'since', case
+        when l.judgement in ('kept', 'off') then null
+        when l.relation is null then (l.policy).created_at
+        when l.is_silent and l.verdict <> l.judgement then l.finished_at
+        else l.since
+      end,
+      'residue', l.residue,
+      'estimated', l.residue is not null and not l.is_exact,
+      'oldestDueAt', case when l.residue > 0 then l.started_at - make_interval(secs => (l.step ->> 'overdueSeconds')::double precision) end,
+      'rowsPerNight', l.rows_per_night,
+      'nightsLeft', case when l.judgement = 'behind' and l.rows_per_night > 0 then ceil((l.residue - l.stays)::numeric / l.rows_per_night) end,
+      'countedAt', l.finished_at,
+      'runId', l.run_id,
+      'purgedLast', l.purged,
+      'held', nightshift.held_rows(l.step),
+      'fix', nightshift.fix_of_step(l.step),
+      'backlog', case when l.rank > 50 then '[]' else (
+        select coalesce(jsonb_agg(jsonb_build_object('day', o.day, 'rows', o.residue) order by o.day), '[]')
+        from outcome o
+        where o.relation = l.relation and o.is_last_of_day
+      ) end
+    ) order by l.rank) filter (where l.rank <= 200), '[]')
+  )
+  from listed l;
+$$;
+
+comment on function nightshift.status_retention is
+  'The section retention of the snapshot: for each retention policy whether what it promises is kept, from the reports of the purges; nothing is counted. Worst first, at most 200; counts by verdict.';
+
+-- supabase/schema/status/status_run.sql
+
+create or replace function nightshift.status_run(run nightshift.runs)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'id', run.id,
+    'status', run.status,
+    'dryRun', run.dry_run,
+    'trigger', run.trigger,
+    'requestedBy', run.requested_by,
+    'startedAt', run.started_at,
+    'finishedAt', run.finished_at
+  );
+$$;
+
+comment on function nightshift.status_run is 'A run in the snapshot, without its input, progress and report.';
+
+-- supabase/schema/status/status_section.sql
+
+-- The sections of the snapshot, each by itself: what is wrong with one costs that one.
+
+create or replace function nightshift.status_section(section text, as_of timestamptz)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  document jsonb;
+  failure text;
+begin
+  execute format('select nightshift.%I($1)', 'status_' || section) into document using as_of;
+  return document || '{"problem": null}';
+exception
+  when query_canceled or others then
+    get stacked diagnostics failure = message_text;
+    raise log 'nightshift: the section % of the status could not be read: % (%)', section, failure, sqlstate;
+    return jsonb_build_object('items', '[]'::jsonb, 'total', null, 'problem', case
+      when sqlstate = '57014' then 'It was stopped: it took too long, or someone cancelled it.'
+      when sqlstate = '55P03' then 'Another session holds a lock on what it reads.'
+      when sqlstate like 'NS%' then failure
+      else format('It failed with %s; the Postgres log has the message.', sqlstate)
+    end);
+end;
+$$;
+
+comment on function nightshift.status_section is
+  'What status_<section>(as_of) returns, {items, total, ...}, with problem: null; or no items, the total null, and in problem why it could not be read.';
+
+-- supabase/schema/status/status_views.sql
+
+create or replace function nightshift.status_views(as_of timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with known as (
+    select p as policy, coalesce(v.view::text, p.view_name) as name, v.view, b.seconds as budget, a.seconds as age,
+      case
+        when not p.enabled then 'off'
+        when v.view is null then 'gone'
+        when a.seconds >= b.seconds then 'stale'
+        when p.data_as_of is null then 'unknown'
+        else 'fresh'
+      end as state
+    from nightshift.refresh_policies p
+    cross join nightshift.view_of(p) v(view)
+    cross join lateral (select extract(epoch from p.max_staleness)::bigint) b(seconds)
+    -- As the health check stale_views has it: of a view that was refreshed from data of unknown age, nothing is known.
+    cross join lateral (select case when p.data_as_of is not null or p.last_refreshed_at is null
+      then greatest(extract(epoch from status_views.as_of - coalesce(p.data_as_of, p.created_at)), 0)::bigint end) a(seconds)
+  ),
+  listed as (
+    select k.*, array_position(array['stale', 'gone', 'unknown', 'fresh', 'off'], k.state) as place
+    from known k
+    order by place, k.name
+    limit 200
+  )
+  select jsonb_build_object('total', (select count(*) from known), 'items', coalesce(jsonb_agg(jsonb_build_object(
+    'view', l.name,
+    'state', l.state,
+    'refreshedAt', (l.policy).last_refreshed_at,
+    'dataAsOf', (l.policy).data_as_of,
+    'ageSeconds', l.age,
+    'budgetSeconds', l.budget,
+    'usualDurationMs', (
+      select max(d.duration_ms) from (
+        select r.duration_ms from nightshift.view_refreshes r
+        where r.view = l.view and r.status = 'refreshed'
+        order by r.id desc
+        limit 3
+      ) d
+    ),
+    'reads', coalesce(r.first, '[]'),
+    'readsTotal', coalesce(r.total, 0)
+  ) order by l.place, l.name), '[]'))
+  from listed l
+  left join lateral (
+    select count(*) as total, jsonb_agg(o.name order by o.name) filter (where o.place <= 30) as first
+    from (
+      select n.name, row_number() over (order by n.name) as place
+      from (
+        select distinct w.relation::text from nightshift.view_reads(l.view, false) w where w.kind in ('r', 'p', 'm', 'f')
+      ) n(name)
+    ) o
+  ) r on l.view is not null;
+$$;
+
+comment on function nightshift.status_views is
+  'The section views of the snapshot: how old the data of each view with a refresh policy is, what it may be, and which tables and materialized views its query reads, also through ordinary views (at most 30 of them).';
+
+-- supabase/schema/status/take_status.sql
+
+-- Who looks is answered from one stored row; only the health check, once every few minutes, gathers what is in it.
+
+create or replace function nightshift.take_status(run_id uuid, fence bigint)
+returns timestamptz
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set statement_timeout = '8s'
+set lock_timeout = '500ms'
+set row_security = off
+set timezone = 'UTC'
+as $$
+declare
+  run nightshift.runs := nightshift.hold_run(run_id, fence);
+begin
+  insert into nightshift.status as s (taken_at, document)
+  values (now(), nightshift.describe_status(now()) || jsonb_build_object('runId', run.id))
+  on conflict on constraint status_pkey do update set (taken_at, document) = (excluded.taken_at, excluded.document);
+  return now();
+end;
+$$;
+
+comment on function nightshift.take_status is
+  'Takes the snapshot that read_status returns, in the place of the one before. The health check calls it when its checks are done. Returns when it was taken. Errors: NS404, NS409 lease lost.';
+
+-- supabase/schema/status/verdict_in_words.sql
+
+create or replace function nightshift.verdict_in_words(
+  verdict text,
+  residue bigint,
+  is_exact boolean,
+  stays bigint,
+  rows_per_night bigint,
+  purged bigint,
+  kept bigint,
+  -- Why nothing goes.
+  cause text,
+  -- Why the last run left something.
+  reason text
+)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case verdict
+    when 'off' then 'Its policy is switched off.'
+    when 'kept' then concat_ws(' ', 'Kept: nothing is left that is due.',
+      case when kept > 0 then format('%s stay, as the policy says.', nightshift.rows_in_words(kept)) end)
+    when 'held' then concat_ws(' ', format('%s%s past their time and stay:', w.about, nightshift.rows_in_words(residue) || ' are'),
+      coalesce(reason || '.', 'others need them.'))
+    when 'behind' then concat_ws(' ', format('Behind by %s%s%s.', w.about, nightshift.rows_in_words(residue - stays), case
+        when rows_per_night > 0 then format(', done in about %s', case ceil((residue - stays)::numeric / rows_per_night)
+          when 1 then 'a night' else ceil((residue - stays)::numeric / rows_per_night) || ' nights' end)
+        when rows_per_night < 0 then format(', and by %s more each night', nightshift.rows_in_words(-rows_per_night))
+        when rows_per_night = 0 then ', as many as the nights before'
+      end),
+      case when purged = 0 then format('The last run took none: %s.', coalesce(reason, 'it does not say why'))
+        when rows_per_night is null then format('The last run took %s.', nightshift.rows_in_words(purged)) end,
+      case when stays > 0 then format('%s more stay for now.', nightshift.rows_in_words(stays)) end)
+    when 'stalled' then concat_ws(' ', 'Stalled.',
+      coalesce(cause, 'No run takes any' || coalesce(': ' || reason, '') || '.'),
+      case when residue > 0 then format('%s%s due.', w.about, nightshift.rows_in_words(residue) || ' are')
+        when residue is null then 'What is due has not been counted.' end)
+    else concat_ws(' ', 'Not known:', coalesce(cause, case when reason is null then 'what is left could not be counted.' else reason || '.' end))
+  end
+  from (select case when is_exact then '' else 'about ' end) w(about);
+$$;
+
+comment on function nightshift.verdict_in_words is
+  'Whether what a retention policy promises is kept, in one or two sentences: see nightshift.status_retention.';
+
 -- supabase/schema/vacuum/add_vacuum_policy.sql
 
 create or replace function nightshift.add_vacuum_policy(
@@ -23983,23 +24794,33 @@ select nightshift.declare_health_check(
 -- supabase/schema/health/job.sql
 
 -- It runs every five minutes; a week later, one such run says little.
-select nightshift.declare_job('health-check', runs_while_paused => true, runs_kept => '7 days');
+select nightshift.declare_job(
+  'health-check', 'Looks at the database and at the other jobs, and says what is wrong and how to mend it.', runs_while_paused => true, runs_kept => '7 days'
+);
 
 -- supabase/schema/partition/job.sql
 
-select nightshift.declare_job('partition-maintenance', policies => 'nightshift.partition_policies');
+select nightshift.declare_job(
+  'partition-maintenance', 'Makes the partitions that are needed ahead, and retires those whose time is over.', policies => 'nightshift.partition_policies'
+);
 
 -- supabase/schema/refresh/job.sql
 
-select nightshift.declare_job('view-refresh', policies => 'nightshift.refresh_policies');
+select nightshift.declare_job(
+  'view-refresh', 'Refreshes the materialized views that need it, in the order of what they read.', policies => 'nightshift.refresh_policies'
+);
 
 -- supabase/schema/retention/job.sql
 
-select nightshift.declare_job('retention-purge', policies => 'nightshift.retention_policies');
+select nightshift.declare_job(
+  'retention-purge', 'Deletes the rows that their retention policies let go, in small committed batches.', policies => 'nightshift.retention_policies'
+);
 
 -- supabase/schema/vacuum/job.sql
 
-select nightshift.declare_job('table-vacuum');
+select nightshift.declare_job(
+  'table-vacuum', 'Vacuums and analyzes the tables that need it, those first that a purge has been at.'
+);
 
 -- supabase/schema/access/rights.sql
 
@@ -24009,11 +24830,11 @@ select nightshift.declare_job('table-vacuum');
 revoke all on schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
-  nightshift.admissions, nightshift.database_sizes, nightshift.default_exclusions, nightshift.deletion_events, nightshift.deletion_events_default, nightshift.health_checks, nightshift.health_thresholds, nightshift.home, nightshift.jobs,
+  nightshift.admissions, nightshift.database_sizes, nightshift.default_exclusions, nightshift.deletion_events, nightshift.deletion_events_default, nightshift.health_checks, nightshift.health_findings, nightshift.health_results, nightshift.health_thresholds, nightshift.home, nightshift.jobs,
   nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
   nightshift.purge_pending, nightshift.purge_released,
   nightshift.refresh_policies, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
-  nightshift.runs, nightshift.schedules, nightshift.settings, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.vacuum_policies, nightshift.view_refreshes
+  nightshift.runs, nightshift.schedules, nightshift.settings, nightshift.status, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.vacuum_policies, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on sequence
   nightshift.admissions_id_seq, nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.retired_partitions_id_seq,
@@ -24040,8 +24861,8 @@ grant execute on function
   nightshift.list_retention_policies, nightshift.list_runs, nightshift.list_schedules, nightshift.list_vacuum_policies, nightshift.measure_default_partition,
   nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
   nightshift.plan_table_vacuum, nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_table_vacuum, nightshift.preview_retirement, nightshift.purge_batch,
-  nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.resume_run,
-  nightshift.retire_partitions, nightshift.send_wakes, nightshift.validate_default, nightshift.watch_vacuum
+  nightshift.read_status, nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.resume_run,
+  nightshift.retire_partitions, nightshift.send_wakes, nightshift.take_status, nightshift.validate_default, nightshift.watch_vacuum
 to service_role, nightshift_runner;
 
 -- Policies, pauses, thresholds and what undoes a run: these decide what may go, so they are for people.
@@ -24083,7 +24904,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e3258f1f3f39a3d0c341ce402f412cda294ea9bfcd13f724e81eb1c746db8d4a', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '2cccb5ef56dcf5fcff7c8a01e8181d59c5b86e6a97f8a2168af2f79a948a91f2', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies, advice_for_supabase_table,
   all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy,
@@ -24103,7 +24924,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers, describe_failure,
   describe_health_check, describe_holders, describe_holding_keys, describe_installation, describe_jobs,
   describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
-  describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_step,
+  describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_status, describe_step,
   describe_vacuum_policy, describe_vacuum_state, describe_view, disable_soft_delete, drop_exclusion,
   drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition, duplicates_query, edges_to_children,
   edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_rows, exclude_from_default, exclusion_of,
@@ -24115,63 +24936,66 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   free_partition_name, freeze_limit, get_health, get_run, gone_of, grant_of_refresh, guard_child, guard_insert,
   guard_steps, hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions,
   health_cache_hit, health_checks, health_connections, health_database_growth, health_database_size,
-  health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores,
+  health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_findings,
   health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
   health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
   health_jobs_partial, health_late_schedules, health_ledger_size, health_level, health_long_transactions,
   health_measure, health_nightshift_exposed, health_oversized_partitions, health_partition_horizon,
   health_partitions_without_rls, health_paused, health_policies_broken, health_read_only, health_replication_lag,
-  health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views,
-  health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
-  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, hint_for_flag, hint_for_marker,
-  hint_for_owner, history_names, history_secret, hold_cascades, hold_children, hold_parents, hold_partition_run,
-  hold_run, hold_table, home, http_answer, http_post, in_days, index_columns, index_definition, index_for_key,
-  indexed_as, inspect_soft_delete, interval_start, intervals_of, is_active_condition, is_forced, is_large,
-  is_of_realtime, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time,
-  key_collation, key_columns, key_in_words, key_of, keys_asked, keys_in_words, keys_to_parents, known_decisions,
-  last_health_levels, leaf_relations, left_alone, level_rank, list_deletion_events, list_partition_policies,
-  list_refresh_policies, list_retention_policies, list_runs, list_schedules, list_vacuum_policies, lock_for_change,
-  lock_for_creation, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs,
-  marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, may_vacuum,
-  measure_backlog, measure_children, measure_default_partition, measure_for_run, measure_leaves, measure_references,
-  measure_retention_backlog, measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members,
-  mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, next_slice,
-  note_answer, note_assessment, note_decisions, note_detaching, note_partitions, note_released, note_unchanged,
-  nothing_left, oldest_due, only_kept, only_needed, operation_time, other_owners, override_assignments,
-  own_due_condition, pages_of, partition_faults, partition_history, partition_key, partition_policies, partition_state,
-  partition_suffix, partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire,
-  partitions_wanted, partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete,
-  plan_partition_maintenance, plan_restore, plan_retention_purge, plan_table_vacuum, plan_view_refresh, policy_members,
-  policy_of_run, policy_of_view, preview_retention_purge, preview_retirement, preview_table_vacuum, purge_batch,
-  purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_pending, purge_released, purge_slices,
-  purge_steps, purge_waits, purged_tables, put_active, put_off, raise_conflict, reach_rows, read_as_caller,
-  read_partitions, read_pressure, reasons_of, reattach_partition, record_batch, record_deletions,
-  record_failed_restores, record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
-  reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
-  refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, related_policies, related_tables,
-  release_default, released_row, remember_held, remove_health_threshold, remove_partition_policy,
-  remove_refresh_policy, remove_retention_policy, remove_vacuum_policy, require_call, require_checked_keys,
-  require_few_due, require_health_checks, require_known_names, require_marker_index, require_no_rule,
-  require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership,
-  require_partition_policies, require_period, require_referencing_indexes, require_refresh_policies,
-  require_replica_identity, require_retention_policies, require_statistics, require_tables, require_trusted,
-  require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake,
-  resolve_references, restore, restore_keys, restore_operation, restore_since, restricting_keys, restricting_rows,
-  resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
-  retired_partitions, reveal_deletion_event, row_set, rows_of_operation, rows_since, run_by_hand, run_health_check,
-  runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules, seal_deletion_event, secure_partition,
-  secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold, set_webhook, sets_to_remember,
-  settings, settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
-  soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
-  soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation,
-  stay_released, subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_to_vacuum, take_pending,
-  time_of_number, trim_runs, trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unique_conflicts,
-  unique_steps, unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition,
-  use_secret, user_functions, users_of, usual_gap, usual_partition, vacuum_policies, vacuum_state, vacuum_statement,
-  vacuum_states, vacuuming_session, validate_default, view_of, view_reads, view_refreshes, view_state, views_below,
-  views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge,
-  watch, watch_vacuum, way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
-  why_not_sealed, without_replica_identity, work_due, xmin_holder
+  health_results, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
+  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
+  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, held_rows, hint_for_flag,
+  hint_for_marker, hint_for_owner, history_names, history_secret, hold_cascades, hold_children, hold_parents,
+  hold_partition_run, hold_run, hold_table, home, http_answer, http_post, in_days, index_columns, index_definition,
+  index_for_key, indexed_as, inspect_soft_delete, interval_start, intervals_of, is_active_condition, is_forced,
+  is_large, is_of_realtime, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number,
+  keep_time, key_collation, key_columns, key_in_words, key_of, keys_asked, keys_in_words, keys_to_parents,
+  known_decisions, last_health_levels, leaf_relations, left_alone, level_rank, list_deletion_events,
+  list_partition_policies, list_refresh_policies, list_retention_policies, list_runs, list_schedules,
+  list_vacuum_policies, lock_for_change, lock_for_creation, lock_holder, lock_in_turn, lock_rows, lock_slice,
+  mark_deletion, mark_due, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed,
+  may_go_unseen, may_refresh, may_vacuum, measure_backlog, measure_children, measure_default_partition,
+  measure_for_run, measure_leaves, measure_references, measure_retention_backlog, measure_retention_backlogs,
+  migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal, name_some, name_triggers,
+  next_leaf, next_part_of_index, next_seeds, next_slice, note_answer, note_assessment, note_decisions, note_detaching,
+  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, operation_time,
+  other_owners, override_assignments, own_due_condition, pages_of, partition_faults, partition_history, partition_key,
+  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
+  partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
+  pause, place_in_code, plan_delete, plan_partition_maintenance, plan_restore, plan_retention_purge, plan_table_vacuum,
+  plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement,
+  preview_table_vacuum, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order,
+  purge_outcomes, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, purged_tables, put_active,
+  put_off, raise_conflict, reach_rows, read_as_caller, read_partitions, read_pressure, read_status, reasons_of,
+  reattach_partition, record_batch, record_deletions, record_failed_restores, record_health, record_purge,
+  record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join, reference_tree, references_condition,
+  referencing_keys, referred_tables, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view,
+  refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, release_default, released_row,
+  remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
+  remove_vacuum_policy, require_call, require_checked_keys, require_few_due, require_health_checks,
+  require_known_names, require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued,
+  require_one_policy, require_own_rows, require_ownership, require_partition_policies, require_period,
+  require_referencing_indexes, require_refresh_policies, require_replica_identity, require_retention_policies,
+  require_statistics, require_tables, require_trusted, require_trusted_keys, require_trusted_referrers,
+  require_unrestricted, require_wanted, require_within_brake, resolve_references, restore, restore_keys,
+  restore_operation, restore_since, restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies,
+  retention_warnings, retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set,
+  rows_in_words, rows_of_operation, rows_since, run_by_hand, run_health_check, runs, sample_due_rows, scan_of,
+  scan_time_of, schedule_with_cron, schedules, seal_deletion_event, secure_partition, secure_partitions, send_wakes,
+  served_at, set_cron_job, set_health_threshold, set_webhook, sets_to_remember, settings, settle_key, settle_owner,
+  settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies,
+  soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view,
+  soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, status,
+  status_headline, status_health, status_jobs, status_partitions, status_retention, status_run, status_section,
+  status_views, stay_released, subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_to_vacuum,
+  take_pending, take_status, time_of_number, trim_runs, trim_view_refreshes, trusted_name, trusted_names,
+  trusted_operator, unique_conflicts, unique_steps, unmute_triggers, unpause, unreferenced_condition,
+  unschedule_with_cron, untrusted_in_condition, use_secret, user_functions, users_of, usual_gap, usual_partition,
+  vacuum_policies, vacuum_state, vacuum_statement, vacuum_states, vacuuming_session, validate_default,
+  verdict_in_words, view_of, view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued,
+  warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf,
+  what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity,
+  work_due, xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -77,6 +77,8 @@ export function callsOverTheApi(leaseOf: (job: string) => object): Record<string
     watch_vacuum: vacuum,
     finish_vacuum: { ...vacuum, table_name: 'app.items' },
     check_health: health,
+    take_status: health,
+    read_status: {},
     get_health: {},
     enable_soft_delete: { relation: 'app.items' },
     inspect_soft_delete: {},

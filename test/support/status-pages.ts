@@ -1,4 +1,4 @@
-import { isoTime } from '../../functions/_shared/clock.ts';
+import { isoTime, timeMs } from '../../functions/_shared/clock.ts';
 import type {
   Status,
   StatusFinding,
@@ -14,7 +14,7 @@ const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
 
 /** A quarter of an hour after a night. */
-export const nowMs = Date.UTC(2026, 10, 29, 5, 17);
+export const nowMs = timeMs('2026-11-29T05:17:00Z');
 
 const before = (ms: number) => isoTime(nowMs - ms);
 
@@ -41,7 +41,13 @@ export function job(overrides: Partial<StatusJob> & Pick<StatusJob, 'job' | 'pur
   return {
     state: 'ok',
     schedules: [
-      { name: overrides.job, cron: '0 2 * * *', timeZone: 'UTC', words: 'At 02:00', nextDueAt: isoTime(nowMs + 21 * hourMs) },
+      {
+        name: overrides.job,
+        cron: '0 2 * * *',
+        timeZone: 'UTC',
+        words: 'At 02:00',
+        nextDueAt: isoTime(nowMs + 21 * hourMs),
+      },
     ],
     nextDueAt: isoTime(nowMs + 21 * hourMs - 17 * minuteMs),
     lastRun: all[0] ?? null,
@@ -56,7 +62,9 @@ export function job(overrides: Partial<StatusJob> & Pick<StatusJob, 'job' | 'pur
   };
 }
 
-export function policy(overrides: Partial<StatusPolicy> & Pick<StatusPolicy, 'table'>): StatusPolicy {
+export function policy(
+  overrides: Partial<StatusPolicy> & Pick<StatusPolicy, 'table'>,
+): StatusPolicy {
   return {
     dropAfter: '90 days',
     verdict: 'kept',
@@ -91,7 +99,9 @@ export function view(overrides: Partial<StatusView> & Pick<StatusView, 'view'>):
   };
 }
 
-export function finding(overrides: Partial<StatusFinding> & Pick<StatusFinding, 'check' | 'title'>): StatusFinding {
+export function finding(
+  overrides: Partial<StatusFinding> & Pick<StatusFinding, 'check' | 'title'>,
+): StatusFinding {
   return {
     why: 'Queries get slower, and the disk fills up.',
     subject: null,
@@ -109,27 +119,31 @@ export function finding(overrides: Partial<StatusFinding> & Pick<StatusFinding, 
   };
 }
 
-export function partitionsOf(table: string, overrides: Partial<StatusPartitions> = {}): StatusPartitions {
-  const first = Date.UTC(2026, 6, 1);
-  const months = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => Date.UTC(2026, 6 + n, 1));
-  const partitions = months.slice(0, -1).map((from, n) => ({
-    name: `${table}_2026_${String(7 + n).padStart(2, '0')}`,
-    from: isoTime(from),
-    to: isoTime(months[n + 1] ?? from),
-    state: from === first ? ('retired' as const) : ('attached' as const),
-    dropsAt: from === first ? isoTime(nowMs + 2 * dayMs) : null,
+export function partitionsOf(
+  table: string,
+  overrides: Partial<StatusPartitions> = {},
+): StatusPartitions {
+  const months = ['2026-07', '2026-08', '2026-09', '2026-10', '2026-11', '2026-12', '2027-01'];
+  const starts = [...months, '2027-02'].map((month) => `${month}-01T00:00:00+00:00`);
+  const dropsAt = isoTime(nowMs + 2 * dayMs);
+  const partitions = months.map((month, n) => ({
+    name: `${table}_${month.replace('-', '_')}`,
+    from: starts[n] ?? '',
+    to: starts[n + 1] ?? '',
+    state: n === 0 ? ('retired' as const) : ('attached' as const),
+    dropsAt: n === 0 ? dropsAt : null,
   }));
   return {
     table,
     enabled: true,
     interval: '1 month',
     retention: '3 months',
-    horizon: isoTime(months.at(-1) ?? nowMs),
+    horizon: starts.at(-1) ?? null,
     endless: false,
     defaultPartitionRows: 0,
     partitions,
     partitionsTotal: partitions.length,
-    nextDrops: [{ name: `${table}_2026_07`, dropsAt: isoTime(nowMs + 2 * dayMs), sizeBytes: 2_400_000_000 }],
+    nextDrops: [{ name: `${table}_2026_07`, dropsAt, sizeBytes: 2_400_000_000 }],
     nextDropsTotal: 1,
     problem: null,
     ...overrides,
@@ -141,7 +155,10 @@ const purposes: [string, string][] = [
   ['retention-purge', 'Deletes rows that are older than their policy allows, in small batches.'],
   ['view-refresh', 'Refreshes materialized views whose data is too old.'],
   ['table-vacuum', 'Vacuums tables before dead rows slow them down.'],
-  ['health-check', 'Looks at the database and at the other jobs, and says what is wrong and how to mend it.'],
+  [
+    'health-check',
+    'Looks at the database and at the other jobs, and says what is wrong and how to mend it.',
+  ],
 ];
 
 export function snapshot(overrides: Partial<Status> = {}): Status {
@@ -172,7 +189,12 @@ const healthyChecks = [
   ['database_size', 'Size of the database', 'There is room.'],
   ['invalid_indexes', 'Invalid indexes', 'Every index is valid.'],
   ['long_transactions', 'Long transactions', 'No transaction is older than an hour.'],
-].map(([check = '', title = '', healthy = '']) => ({ check, title, healthy, checkedAt: before(2 * minuteMs) }));
+].map(([check = '', title = '', healthy = '']) => ({
+  check,
+  title,
+  healthy,
+  checkedAt: before(2 * minuteMs),
+}));
 
 const reads = (view: string, names: string[]) => ({ view, reads: names });
 
@@ -187,7 +209,9 @@ export function healthy(): Status {
       problem: null,
     },
     retention: {
-      items: ['app.events', 'app.sessions', 'public.notifications'].map((table) => policy({ table })),
+      items: ['app.events', 'app.sessions', 'public.notifications'].map((table) =>
+        policy({ table }),
+      ),
       total: 3,
       problem: null,
       counts: { kept: 3 },
@@ -207,15 +231,34 @@ export function healthy(): Status {
 }
 
 const days = (rows: readonly (number | null)[]) =>
-  rows.map((n, index) => ({ day: isoTime(nowMs - (rows.length - index) * dayMs).slice(0, 10), rows: n }));
+  rows.map((n, index) => ({
+    day: isoTime(nowMs - (rows.length - index) * dayMs).slice(0, 10),
+    rows: n,
+  }));
 
 /** A bad night: a purge that stalled, one that is behind, views that are late, no room for partitions. */
 export function failing(): Status {
   const failed = runs(
-    ['failed', 'failed', 'partial', 'succeeded', 'succeeded', 'lost', 'succeeded', 'skipped', ...Array(20).fill('succeeded')],
+    [
+      'failed',
+      'failed',
+      'partial',
+      'succeeded',
+      'succeeded',
+      'lost',
+      'succeeded',
+      'skipped',
+      ...Array(20).fill('succeeded'),
+    ],
     { seed: 9 },
   );
-  const [error] = [{ code: '55P03', message: 'A lock was not to be had in time', hint: 'Another session holds the table, for a migration perhaps. The next run tries again.' }];
+  const [error] = [
+    {
+      code: '55P03',
+      message: 'A lock was not to be had in time',
+      hint: 'Another session holds the table, for a migration perhaps. The next run tries again.',
+    },
+  ];
   return snapshot({
     headline: {
       level: 'critical',
@@ -225,11 +268,37 @@ export function failing(): Status {
     jobs: {
       items: purposes.map(([name, purpose], n) =>
         name === 'retention-purge'
-          ? job({ job: name, purpose, state: 'failed', runs: failed, failedInRow: 2, lastError: error ?? null, usualDurationMs: 11_000 })
+          ? job({
+              job: name,
+              purpose,
+              state: 'failed',
+              runs: failed,
+              failedInRow: 2,
+              lastError: error ?? null,
+              usualDurationMs: 11_000,
+            })
           : name === 'view-refresh'
-            ? job({ job: name, purpose, state: 'running', runs: runs(['running', ...Array(29).fill('succeeded')], { seed: n, everyMs: hourMs }) })
+            ? job({
+                job: name,
+                purpose,
+                state: 'running',
+                runs: runs(['running', ...Array(29).fill('succeeded')], {
+                  seed: n,
+                  everyMs: hourMs,
+                }),
+              })
             : name === 'table-vacuum'
-              ? job({ job: name, purpose, state: 'neverRan', runs: [], lastRun: null, lastSuccessAt: null, usualDurationMs: null, schedules: [], nextDueAt: null })
+              ? job({
+                  job: name,
+                  purpose,
+                  state: 'neverRan',
+                  runs: [],
+                  lastRun: null,
+                  lastSuccessAt: null,
+                  usualDurationMs: null,
+                  schedules: [],
+                  nextDueAt: null,
+                })
               : job({ job: name, purpose, runs: runs(Array(30).fill('succeeded'), { seed: n }) }),
       ),
       total: 5,
@@ -246,7 +315,22 @@ export function failing(): Status {
           oldestDueAt: before(37 * dayMs),
           held: [{ why: 'needed', by: 'app.invoices(event_id)', rows: 812 }],
           fix: 'create index concurrently on app.invoices (event_id);',
-          backlog: days([12_000, 8_000, 4_100, 0, 0, 0, null, 90_400, 310_000, 540_000, 760_000, 980_000, 1_110_000, 1_204_311]),
+          backlog: days([
+            12_000,
+            8_000,
+            4_100,
+            0,
+            0,
+            0,
+            null,
+            90_400,
+            310_000,
+            540_000,
+            760_000,
+            980_000,
+            1_110_000,
+            1_204_311,
+          ]),
           purgedLast: 0,
         }),
         policy({
@@ -271,17 +355,29 @@ export function failing(): Status {
     },
     views: {
       items: [
-        view({ ...reads('app.monthly_sales', ['app.daily_sales']), state: 'stale', ageSeconds: 93_000, budgetSeconds: 86_400 }),
+        view({
+          ...reads('app.monthly_sales', ['app.daily_sales']),
+          state: 'stale',
+          ageSeconds: 93_000,
+          budgetSeconds: 86_400,
+        }),
         view(reads('app.daily_sales', ['app.orders', 'app.order_items', 'app.products'])),
         view(reads('app.top_customers', ['app.daily_sales', 'app.customers'])),
-        view({ ...reads('app.cohorts', ['app.monthly_sales', 'app.top_customers']), state: 'unknown', ageSeconds: null }),
+        view({
+          ...reads('app.cohorts', ['app.monthly_sales', 'app.top_customers']),
+          state: 'unknown',
+          ageSeconds: null,
+        }),
       ],
       total: 4,
       problem: null,
     },
     partitions: {
       items: [
-        partitionsOf('app.metrics', { horizon: isoTime(nowMs - dayMs), defaultPartitionRows: 4_120 }),
+        partitionsOf('app.metrics', {
+          horizon: isoTime(nowMs - dayMs),
+          defaultPartitionRows: 4_120,
+        }),
         partitionsOf('app.audit_log'),
       ],
       total: 2,
@@ -309,7 +405,14 @@ export function failing(): Status {
           fix: 'vacuum (analyze) app.orders;',
           detail: '4.2 million of 10 million rows are dead.',
         }),
-        finding({ check: 'blocked_vacuum', title: 'Held back vacuum', level: 'unknown', value: null, threshold: null, detail: 'pg_stat_activity could not be read.' }),
+        finding({
+          check: 'blocked_vacuum',
+          title: 'Held back vacuum',
+          level: 'unknown',
+          value: null,
+          threshold: null,
+          detail: 'pg_stat_activity could not be read.',
+        }),
       ],
       total: 3,
       problem: null,
@@ -324,7 +427,12 @@ export function empty(): Status {
   return snapshot({
     jobs: {
       items: purposes.map(([name, purpose]) =>
-        job({ job: name, purpose, state: name === 'health-check' ? 'ok' : 'notUsed', runs: name === 'health-check' ? runs(['succeeded']) : [] }),
+        job({
+          job: name,
+          purpose,
+          state: name === 'health-check' ? 'ok' : 'notUsed',
+          runs: name === 'health-check' ? runs(['succeeded']) : [],
+        }),
       ),
       total: 5,
       problem: null,

@@ -24,6 +24,9 @@ begin
   end if;
   perform nightshift.follow_tables();
   document := nightshift.assess_health(only_checks, quick, run.started_at);
+  if not run.dry_run then
+    perform nightshift.record_health(document -> 'checks', run.started_at);
+  end if;
   begin
     jobs := nightshift.describe_jobs(run.started_at);
   exception
@@ -38,4 +41,4 @@ end;
 $$;
 
 comment on function nightshift.check_health is
-  'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It notes the size of the database, and its newest relation, once a day. Errors: NS404, NS409 lease lost.';
+  'What get_health returns, for a run, with jobs (see describe_jobs; null when the ledger is locked), lastLevels (see last_health_levels) and databaseBytes. It notes the size of the database, and its newest relation, once a day, and keeps what the checks found (see record_health) unless it is dry. Errors: NS404, NS409 lease lost.';

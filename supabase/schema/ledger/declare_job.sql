@@ -1,5 +1,6 @@
 create or replace function nightshift.declare_job(
   name text,
+  purpose text,
   policies regclass default null,
   runs_while_paused boolean default false,
   runs_kept interval default null
@@ -8,10 +9,11 @@ returns void
 language sql
 set search_path = pg_catalog, pg_temp
 as $$
-  insert into nightshift.jobs (name, policies, runs_while_paused, runs_kept)
-  values (name, policies, runs_while_paused, runs_kept)
+  insert into nightshift.jobs (name, purpose, policies, runs_while_paused, runs_kept)
+  values (name, purpose, policies, runs_while_paused, runs_kept)
   on conflict (name) do update set
-    (policies, runs_while_paused, runs_kept) = (excluded.policies, excluded.runs_while_paused, excluded.runs_kept);
+    (purpose, policies, runs_while_paused, runs_kept)
+      = (excluded.purpose, excluded.policies, excluded.runs_while_paused, excluded.runs_kept);
 $$;
 
 comment on function nightshift.declare_job is 'Writes the row of a job, anew where there is one. See nightshift.jobs for the columns.';

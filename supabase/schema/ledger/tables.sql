@@ -45,10 +45,12 @@ create table if not exists nightshift.jobs (
   name text primary key,
   policies regclass,
   runs_while_paused boolean not null default false,
-  runs_kept interval
+  runs_kept interval,
+  purpose text not null default ''
 );
 
 comment on table nightshift.jobs is 'One row a job; the file job.sql of its folder writes it.';
+comment on column nightshift.jobs.purpose is 'What it is for, in a sentence.';
 comment on column nightshift.jobs.policies is
   'The table of its policies, which has the columns created_at and enabled; null for a job that has something to do without any.';
 comment on column nightshift.jobs.runs_while_paused is 'Whether it only looks, so that a pause is no reason for it to stay away.';

@@ -1,1 +1,3 @@
-select nightshift.declare_job('table-vacuum');
+select nightshift.declare_job(
+  'table-vacuum', 'Vacuums and analyzes the tables that need it, those first that a purge has been at.'
+);

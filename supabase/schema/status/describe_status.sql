@@ -1,0 +1,30 @@
+create or replace function nightshift.describe_status(as_of timestamptz)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  sections jsonb := '{}';
+  section text;
+begin
+  foreach section in array array['jobs', 'retention', 'views', 'partitions', 'health'] loop
+    sections := sections || jsonb_build_object(section, nightshift.status_section(section, as_of));
+  end loop;
+  return jsonb_build_object(
+    'version', 1,
+    'takenAt', as_of,
+    'oldAfter', as_of + greatest(2 * nightshift.usual_gap('health-check'), interval '30 minutes'),
+    'database', jsonb_build_object(
+      'name', current_database(),
+      'serverVersion', current_setting('server_version'),
+      'bytes', pg_database_size(current_database())
+    ),
+    'projectUrl', (select h.project_url from nightshift.home h),
+    'paused', (select jsonb_build_object('since', s.paused_at, 'reason', s.paused_reason) from nightshift.settings s where s.paused),
+    'headline', nightshift.status_headline(sections)
+  ) || sections;
+end;
+$$;
+
+comment on function nightshift.describe_status is
+  'The snapshot of how everything is: version, takenAt, oldAfter (when the next should long have been taken), database, projectUrl, paused, headline, and the sections jobs, retention, views, partitions and health. It counts no rows: it gathers what the ledger, the reports of the last runs, the last health checks and the catalogs say.';

@@ -1,0 +1,23 @@
+create or replace function nightshift.read_status()
+returns jsonb
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set statement_timeout = '2s'
+set timezone = 'UTC'
+as $$
+  select s.document || jsonb_build_object(
+    'readAt', clock_timestamp(),
+    'ageSeconds', greatest(extract(epoch from clock_timestamp() - s.taken_at), 0)::bigint,
+    'isOld', clock_timestamp() > (s.document ->> 'oldAfter')::timestamptz,
+    'database', s.document -> 'database' || jsonb_build_object(
+      'readOnly', pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean
+    )
+  )
+  from nightshift.status s;
+$$;
+
+comment on function nightshift.read_status is
+  'The snapshot that the last health check took, see describe_status and take_status; with readAt (now), ageSeconds, isOld (the next should long have been taken) and database.readOnly (nothing can be written now). It reads one row and computes nothing. Null when no health check has taken one yet.';

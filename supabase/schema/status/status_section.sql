@@ -1,0 +1,28 @@
+-- The sections of the snapshot, each by itself: what is wrong with one costs that one.
+
+create or replace function nightshift.status_section(section text, as_of timestamptz)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  document jsonb;
+  failure text;
+begin
+  execute format('select nightshift.%I($1)', 'status_' || section) into document using as_of;
+  return document || '{"problem": null}';
+exception
+  when query_canceled or others then
+    get stacked diagnostics failure = message_text;
+    raise log 'nightshift: the section % of the status could not be read: % (%)', section, failure, sqlstate;
+    return jsonb_build_object('items', '[]'::jsonb, 'total', null, 'problem', case
+      when sqlstate = '57014' then 'It was stopped: it took too long, or someone cancelled it.'
+      when sqlstate = '55P03' then 'Another session holds a lock on what it reads.'
+      when sqlstate like 'NS%' then failure
+      else format('It failed with %s; the Postgres log has the message.', sqlstate)
+    end);
+end;
+$$;
+
+comment on function nightshift.status_section is
+  'What status_<section>(as_of) returns, {items, total, ...}, with problem: null; or no items, the total null, and in problem why it could not be read.';

@@ -1,0 +1,38 @@
+-- What health checks found last, since when, and the snapshot of it all that is shown.
+
+create table if not exists nightshift.health_results (
+  check_name text primary key references nightshift.health_checks on delete cascade,
+  checked_at timestamptz not null,
+  document jsonb not null
+);
+
+comment on table nightshift.health_results is
+  'What each check found when a run last made it. Most are made once a night, the quick ones every few minutes.';
+comment on column nightshift.health_results.document is 'As nightshift.run_health_check returns it.';
+
+create table if not exists nightshift.health_findings (
+  check_name text not null references nightshift.health_checks on delete cascade,
+  subject text not null,
+  level text not null check (level in ('info', 'unknown', 'warning', 'critical')),
+  since timestamptz not null,
+  level_since timestamptz not null,
+  primary key (check_name, subject)
+);
+
+comment on table nightshift.health_findings is 'Since when a subject of a check has not been ok: one row while it is not.';
+comment on column nightshift.health_findings.subject is 'Empty when the whole check could not run.';
+comment on column nightshift.health_findings.since is 'When a run first found it not to be ok.';
+comment on column nightshift.health_findings.level_since is 'When a run first found it at this level.';
+
+create table if not exists nightshift.status (
+  singleton boolean primary key default true check (singleton),
+  taken_at timestamptz not null,
+  document jsonb not null
+);
+
+comment on table nightshift.status is
+  'The last snapshot of how everything is, see nightshift.describe_status: one row, which whoever looks reads, so that looking costs nothing.';
+
+alter table nightshift.health_results enable row level security;
+alter table nightshift.health_findings enable row level security;
+alter table nightshift.status enable row level security;

@@ -111,6 +111,7 @@ async function toHttpRequest(request: Request): Promise<HttpRequest> {
     headers: Object.fromEntries(request.headers),
     body: await readBody(request),
     requestId: request.headers.get('sb-request-id') ?? crypto.randomUUID(),
+    source: request.headers.get('x-forwarded-for') ?? '',
   };
 }
 

@@ -1,7 +1,8 @@
 import type { Clock } from './clock.ts';
-import type { HttpResponse } from './http.ts';
+import type { HttpRequest, HttpResponse } from './http.ts';
 import type { Log } from './log.ts';
 import type { Rpc } from './rpc.ts';
+import type { Tokens } from './tokens.ts';
 
 /** A request that a function answers besides running its job. */
 export interface Endpoint {
@@ -13,6 +14,8 @@ export interface Endpoint {
   isOpen?: true;
   /** Open to whoever has the token that reads the status, as well. */
   isForReaders?: true;
+  /** It looks itself who calls, by a cookie perhaps. */
+  looksWhoItIs?: true;
   answer(tools: {
     rpc: Rpc;
     clock: Clock;
@@ -24,6 +27,8 @@ export interface Endpoint {
     /** Of the project, whose functions these are. */
     projectUrl: string;
     body: Uint8Array;
+    request: HttpRequest;
+    tokens: Tokens;
     /** What the path has for `{id}`. */
     id: string;
   }): Promise<HttpResponse>;

@@ -22,9 +22,9 @@ export const errorCodes = {
   NS400: { httpStatus: 400, meaning: 'the body is malformed or the event is unknown' },
   NS401: { httpStatus: 401, meaning: 'the bearer token is missing or wrong' },
   NS403: {
-    httpStatus: null,
+    httpStatus: 403,
     meaning:
-      'a user may not delete or restore rows of that table, or not in the name or by the operation of another',
+      'a user may not delete or restore rows of that table, or not in the name or by the operation of another; or a form of the status page was sent from another site, or with the token that only reads',
   },
   NS404: { httpStatus: 404, meaning: 'there is no such policy, table, view, check, run or route' },
   NS409: {
@@ -64,6 +64,10 @@ export const errorCodes = {
   NS428: {
     httpStatus: 428,
     meaning: 'a safety brake: too much would go, or Nightshift is paused',
+  },
+  NS429: {
+    httpStatus: 429,
+    meaning: 'too many logins or clicks at the status page within a quarter of an hour',
   },
   NS500: {
     httpStatus: 500,

@@ -2,6 +2,7 @@ import { readRunnerToken } from './access.ts';
 import { type Deadline, deadlineIn, systemClock } from './clock.ts';
 import type { Endpoint } from './endpoint.ts';
 import { NightshiftError, toNightshiftError } from './errors.ts';
+import { isForm } from './form.ts';
 import {
   asksFor,
   type HttpRequest,
@@ -16,10 +17,12 @@ import {
 import type { Invocation } from './invocation.ts';
 import type { Job } from './job.ts';
 import type { Log } from './log.ts';
+import { respondWithProblem, seeOther } from './message-page.ts';
 import { createRpc } from './rpc.ts';
 import type { RunResult } from './run-types.ts';
 import { listRuns } from './runs-endpoints.ts';
 import type { Settings } from './settings.ts';
+import { invocationOfForm } from './steering.ts';
 
 interface Budget {
   /** Until the answer must be out. */
@@ -63,11 +66,12 @@ export function createHttpApi<Input extends { dryRun: boolean }, Report>(
     remainingMs: number,
   ): Promise<HttpResponse | undefined> {
     const { httpToken, statusToken, supabase } = settingsForHttp();
+    const tokens = { httpToken, statusToken };
     for (const endpoint of allEndpoints) {
       const asked = asksFor(request, endpoint.method, endpoint.path);
       if (!asked) continue;
-      if (endpoint.isForReaders) requireReader(request, { httpToken, statusToken });
-      else if (!endpoint.isOpen) requireTrust(request, httpToken);
+      if (endpoint.isForReaders) requireReader(request, tokens);
+      else if (!endpoint.isOpen && !endpoint.looksWhoItIs) requireTrust(request, httpToken);
       const deadline = deadlineIn(systemClock, Math.min(remainingMs, endpoint.budgetMs));
       return endpoint.answer({
         rpc: createRpc(supabase, deadline),
@@ -75,7 +79,9 @@ export function createHttpApi<Input extends { dryRun: boolean }, Report>(
         log,
         projectUrl: supabase.url,
         body: request.body,
-        trusted: endpoint.isForReaders !== true && isTrusted(request, httpToken),
+        request,
+        tokens,
+        trusted: !endpoint.isForReaders && !endpoint.looksWhoItIs && isTrusted(request, httpToken),
         accessExpiresAtMs:
           'runnerToken' in supabase
             ? readRunnerToken(supabase.runnerToken)?.expiresAtMs
@@ -86,7 +92,33 @@ export function createHttpApi<Input extends { dryRun: boolean }, Report>(
     return undefined;
   }
 
+  /** The same run as for a program, asked for by a form of the status page: the browser is sent to the page of the run. */
+  async function answerToForm(
+    request: HttpRequest,
+    { remainingMs, workMs }: Budget,
+  ): Promise<HttpResponse> {
+    try {
+      const { httpToken, statusToken, supabase, httpBudgetMs } = settingsForHttp();
+      const recordBy = deadlineIn(systemClock, remainingMs);
+      const deadline = deadlineIn(systemClock, Math.min(workMs, httpBudgetMs));
+      const invocation = await invocationOfForm(request, job.name, {
+        tokens: { httpToken, statusToken },
+        rpc: createRpc(supabase, deadline),
+        clock: systemClock,
+      });
+      const { run: begun } = await run(invocation, deadline, recordBy);
+      return seeOther(request, `status/runs/${begun.id}`);
+    } catch (thrown) {
+      const error = toNightshiftError(thrown);
+      log.warn('Form of the status page refused', { error: error.describe() });
+      return respondWithProblem(error, request);
+    }
+  }
+
   return async (request: HttpRequest, { remainingMs, workMs }: Budget): Promise<HttpResponse> => {
+    if (isForm(request) && asksFor(request, 'POST', `/jobs/${job.name}/runs`)) {
+      return answerToForm(request, { remainingMs, workMs });
+    }
     try {
       const recordBy = deadlineIn(systemClock, remainingMs);
       const answered = await answerOfEndpoint(request, remainingMs);

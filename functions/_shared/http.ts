@@ -1,4 +1,3 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import * as z from 'zod';
 import { httpStatusOf, NightshiftError } from './errors.ts';
 import type { Invocation } from './invocation.ts';
@@ -7,6 +6,7 @@ import type { RunDocument } from './ledger.ts';
 import { parseJson } from './parse-json.ts';
 import { progressInWords } from './progress.ts';
 import type { RunResult } from './run-types.ts';
+import { bearerOf, isSameToken, type Tokens } from './tokens.ts';
 
 /** More than any job's input needs. A mistake is refused before it costs memory. */
 export const maxBodyBytes = 64 * 1024;
@@ -19,6 +19,8 @@ export interface HttpRequest {
   headers: Record<string, string | undefined>;
   body: Uint8Array;
   requestId: string;
+  /** The address of whoever sent it, as far as is known. */
+  source: string;
 }
 
 export interface HttpResponse {
@@ -92,13 +94,10 @@ export function requireTrust(request: HttpRequest, token: string | undefined): v
 }
 
 /** For what may be read with the token that reads, and with the one that steers as well. */
-export function requireReader(
-  request: HttpRequest,
-  tokens: { httpToken: string | undefined; statusToken: string | undefined },
-): void {
+export function requireReader(request: HttpRequest, tokens: Tokens): void {
   const presented = bearerOf(request.headers.authorization);
   // Both are compared, whichever it is.
-  const fits = [tokens.statusToken, tokens.httpToken].map((token) => isSame(presented, token));
+  const fits = [tokens.statusToken, tokens.httpToken].map((token) => isSameToken(presented, token));
   if (fits.includes(true)) return;
   throw new NightshiftError('NS401', 'A valid bearer token is needed', {
     hint:
@@ -108,28 +107,14 @@ export function requireReader(
   });
 }
 
-function bearerOf(authorization: string | undefined): string {
-  return /^Bearer +(.+)$/i.exec(authorization ?? '')?.[1] ?? '';
-}
-
-/** Digests have the same length, so the comparison takes the same time whatever was presented. */
-function isSame(presented: string, token: string | undefined): boolean {
-  const same = timingSafeEqual(digest(presented), digest(token ?? ''));
-  return token !== undefined && token !== '' && same;
-}
-
 function requireToken(authorization: string | undefined, token: string | undefined): void {
-  if (!isSame(bearerOf(authorization), token)) {
+  if (!isSameToken(bearerOf(authorization), token)) {
     throw new NightshiftError('NS401', 'A valid bearer token is needed', {
       hint: !token
         ? 'No token is configured, so every HTTP call is refused: set NIGHTSHIFT_HTTP_TOKEN.'
         : 'Send the header Authorization: Bearer <NIGHTSHIFT_HTTP_TOKEN>.',
     });
   }
-}
-
-function digest(text: string): Uint8Array {
-  return createHash('sha256').update(text).digest();
 }
 
 /** 200 when the run has ended, 202 when it continues, and a problem when it failed or did not start. */

@@ -215,6 +215,24 @@ alter table if exists nightshift.jobs
 add column if not exists purpose text not null default '';
 drop function if exists nightshift.declare_job(text, regclass, boolean, interval);
 
+-- supabase/schema/access/tables.sql
+
+-- Who logged in at the status page, or steered there, a moment ago.
+
+create table if not exists nightshift.admissions (
+  id bigint generated always as identity primary key,
+  action text not null check (action in ('login', 'steer')),
+  caller text not null check (length(caller) <= 100),
+  admitted_at timestamptz not null default now()
+);
+
+comment on table nightshift.admissions is
+  'What nightshift.admit_caller has let through in the last quarter of an hour: functions have no memory in which to count it.';
+comment on column nightshift.admissions.caller is 'A digest of the address, of which nothing else is kept.';
+
+create index if not exists admissions_admitted_at on nightshift.admissions (admitted_at);
+alter table nightshift.admissions enable row level security;
+
 -- supabase/schema/health/tables.sql
 
 -- Health checks, their thresholds, and what a check measures.
@@ -1113,6 +1131,46 @@ comment on column nightshift.vacuum_policies.max_dead_fraction is
 comment on column nightshift.vacuum_policies.enabled is 'False: a run vacuums it only when it is asked for it.';
 
 alter table nightshift.vacuum_policies enable row level security;
+
+-- supabase/schema/access/admit_caller.sql
+
+-- Counts attempts at the status page, so that nobody guesses tokens or floods the ledger.
+-- Locks: an advisory lock on the action, for moments.
+
+create or replace function nightshift.admit_caller(action text, caller text)
+returns boolean
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '5s'
+set jit = off
+as $$
+declare
+  -- Nobody logs in ten times in a quarter of an hour. Many addresses together get no further than a few of them.
+  most_of_one constant integer := case action when 'login' then 10 else 60 end;
+  most_of_all constant integer := 10 * most_of_one;
+  admitted boolean;
+begin
+  if action is null or action not in ('login', 'steer') or caller is null or length(caller) > 100 then
+    raise exception using
+      errcode = 'NS422',
+      message = 'admit_caller takes login or steer, and a caller of at most 100 characters',
+      hint = 'The status page calls it: nightshift.admit_caller(''login'', <digest of the address>).';
+  end if;
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('nightshift.admit_caller:' || action, 0));
+  delete from nightshift.admissions a where a.admitted_at < now() - interval '15 minutes';
+  select count(*) < most_of_all and count(*) filter (where a.caller = admit_caller.caller) < most_of_one into admitted
+  from nightshift.admissions a
+  where a.action = admit_caller.action;
+  if admitted then
+    insert into nightshift.admissions (action, caller) values (admit_caller.action, admit_caller.caller);
+  end if;
+  return admitted;
+end;
+$$;
+
+comment on function nightshift.admit_caller is
+  'Whether someone may try once more, which counts as a try. action: login (10 tries in a quarter of an hour from one address, 100 from all) or steer (60 and 600). caller: a digest of the address. Errors: NS422.';
 
 -- supabase/schema/access/api_roles.sql
 
@@ -26335,7 +26393,7 @@ select nightshift.declare_job(
 revoke all on schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on all routines in schema nightshift from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on
-  nightshift.default_exclusions, nightshift.deletion_events, nightshift.deletion_events_default, nightshift.health_checks, nightshift.health_findings, nightshift.health_results, nightshift.health_thresholds, nightshift.home, nightshift.jobs,
+  nightshift.admissions, nightshift.default_exclusions, nightshift.deletion_events, nightshift.deletion_events_default, nightshift.health_checks, nightshift.health_findings, nightshift.health_results, nightshift.health_thresholds, nightshift.home, nightshift.jobs,
   nightshift.key_queries, nightshift.key_query_times,
   nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
   nightshift.purge_pending, nightshift.purge_released,
@@ -26343,7 +26401,7 @@ revoke all on
   nightshift.runs, nightshift.schedules, nightshift.settings, nightshift.status, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.trend_points, nightshift.vacuum_policies, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on sequence
-  nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.key_query_times_id_seq, nightshift.retired_partitions_id_seq,
+  nightshift.admissions_id_seq, nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.key_query_times_id_seq, nightshift.retired_partitions_id_seq,
   nightshift.view_refreshes_id_seq
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on type nightshift.partition_state from public;
@@ -26360,7 +26418,7 @@ grant usage on schema nightshift to service_role, nightshift_runner;
 
 -- Jobs, and how they and the database are. The holder of a runner's token can do nothing that tonight's run would not do.
 grant execute on function
-  nightshift.begin_detach, nightshift.begin_run, nightshift.begin_vacuum, nightshift.cancel_run, nightshift.check_health, nightshift.consume_wake, nightshift.create_partitions,
+  nightshift.admit_caller, nightshift.begin_detach, nightshift.begin_run, nightshift.begin_vacuum, nightshift.cancel_run, nightshift.check_health, nightshift.consume_wake, nightshift.create_partitions,
   nightshift.describe_installation, nightshift.describe_jobs, nightshift.describe_key_queries, nightshift.describe_trends, nightshift.drop_retired_partitions,
   nightshift.exclude_from_default, nightshift.find_run, nightshift.finish_detach, nightshift.finish_run,
   nightshift.finish_vacuum, nightshift.get_health, nightshift.get_run,
@@ -26411,41 +26469,42 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '62a7a657cb6f1ed960e991184bbf14b70600272d8588d476cea90a1ccc71d4de', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'fd5988669c4551b6e7314d34a6e567f611970dec7c45b78e6deb41df0c260af6', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
-  add_released, add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table,
-  all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
-  alter_vacuum_policy, announce_changes, api_roles, application_owners, application_tables, apply_brake, are_related,
-  assess_health, assess_partitions, assess_view, autovacuum_of, begin_detach, begin_run, begin_vacuum, bound_of_time,
-  brake, call_for_role, called_functions, calling_user, can_be_referenced, cancel_run, cancellation, cascade_keys,
-  check_health, check_key_query, check_lease, check_partition_policy, check_partition_sizes, check_purgeable,
-  check_refresh_policy, check_release, check_retention_policy, check_soft_delete, check_vacuum_policy, child_condition,
-  child_steps, children_of_slice, choose_due_rows, code_in_context, column_definition_type, column_type, columns_named,
-  columns_referred, comparison_operator, composite_types, condition_in_sql, constant_default, consume_wake,
-  copy_after_attach, copy_grants, copy_settings, count_between, count_deleted, count_held, count_movable_rows,
-  count_released, count_rows, counted, counted_until, covering_policy, create_by_state, create_missing_partitions,
-  create_partition, create_partitions, cron_jobs, daily_points, ddl_step, dead_rows, declare_cascades,
-  declare_health_check, declare_job, declare_keys, declared_since, default_exclusions, default_schedules,
-  delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_parent, deleted_since, deleted_so_far,
-  deletion_actor, deletion_events, deletion_events_default, deletion_hash, deletion_operation, deletion_stats,
-  deletions_since, describe_busy, describe_ddl_failure, describe_declaration, describe_declared_policy,
-  describe_declared_query, describe_delete_triggers, describe_duration, describe_failure, describe_growth,
-  describe_health_check, describe_holders, describe_holding_keys, describe_installation, describe_jobs,
-  describe_key_queries, describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets,
-  describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired, describe_run,
-  describe_status, describe_step, describe_table_trend, describe_trends, describe_vacuum_policy, describe_vacuum_state,
-  describe_view, disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker,
-  due_condition, duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, encrypt_deletion_events,
-  estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure, explain_key_query, extend_lease,
-  extension_function, fates_of, fences, find_covered_rows, find_due_among, find_key, find_key_query, find_moved_rows,
-  find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation, find_released_rows, find_rows,
-  find_run, find_stranger, find_vacuum_policy, find_view, finish_detach, finish_run, finish_vacuum, fires_triggers,
-  fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_rename, follow_renames,
-  follow_rows, follow_tables, forced_names, forecast_full, forget_decisions, forget_starts, free_partition_name,
-  freeze_limit, get_health, get_run, gone_of, grant_of_refresh, growth_of, guard_child, guard_insert, guard_steps,
-  hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit,
-  health_checks, health_connections, health_database_growth, health_database_size, health_days_until_full,
-  health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_findings,
+  add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
+  advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
+  alter_retention_policy, alter_vacuum_policy, announce_changes, api_roles, application_owners, application_tables,
+  apply_brake, are_related, assess_health, assess_partitions, assess_view, autovacuum_of, begin_detach, begin_run,
+  begin_vacuum, bound_of_time, brake, call_for_role, called_functions, calling_user, can_be_referenced, cancel_run,
+  cancellation, cascade_keys, check_health, check_key_query, check_lease, check_partition_policy,
+  check_partition_sizes, check_purgeable, check_refresh_policy, check_release, check_retention_policy,
+  check_soft_delete, check_vacuum_policy, child_condition, child_steps, children_of_slice, choose_due_rows,
+  code_in_context, column_definition_type, column_type, columns_named, columns_referred, comparison_operator,
+  composite_types, condition_in_sql, constant_default, consume_wake, copy_after_attach, copy_grants, copy_settings,
+  count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows, counted, counted_until,
+  covering_policy, create_by_state, create_missing_partitions, create_partition, create_partitions, cron_jobs,
+  daily_points, ddl_step, dead_rows, declare_cascades, declare_health_check, declare_job, declare_keys, declared_since,
+  default_exclusions, default_schedules, delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_parent,
+  deleted_since, deleted_so_far, deletion_actor, deletion_events, deletion_events_default, deletion_hash,
+  deletion_operation, deletion_stats, deletions_since, describe_busy, describe_ddl_failure, describe_declaration,
+  describe_declared_policy, describe_declared_query, describe_delete_triggers, describe_duration, describe_failure,
+  describe_growth, describe_health_check, describe_holders, describe_holding_keys, describe_installation,
+  describe_jobs, describe_key_queries, describe_leftovers, describe_needs, describe_partition_policy,
+  describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
+  describe_run, describe_status, describe_step, describe_table_trend, describe_trends, describe_vacuum_policy,
+  describe_vacuum_state, describe_view, disable_soft_delete, drop_exclusion, drop_inherited_keys,
+  drop_retired_partitions, due_by_marker, due_condition, duplicates_query, edges_to_children, edges_to_parents,
+  enable_soft_delete, encrypt_deletion_events, estimate_rows, exclude_from_default, exclusion_of,
+  explain_attach_failure, explain_key_query, extend_lease, extension_function, fates_of, fences, find_covered_rows,
+  find_due_among, find_key, find_key_query, find_moved_rows, find_needed_rows, find_needed_with, find_refresh,
+  find_refresh_policy, find_relation, find_released_rows, find_rows, find_run, find_stranger, find_vacuum_policy,
+  find_view, finish_detach, finish_run, finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view,
+  fix_of_step, follow_moved_rows, follow_released, follow_rename, follow_renames, follow_rows, follow_tables,
+  forced_names, forecast_full, forget_decisions, forget_starts, free_partition_name, freeze_limit, get_health, get_run,
+  gone_of, grant_of_refresh, growth_of, guard_child, guard_insert, guard_steps, hand_over, has_due_rows,
+  health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
+  health_connections, health_database_growth, health_database_size, health_days_until_full, health_dead_tuples,
+  health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_findings,
   health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
   health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
   health_jobs_partial, health_key_queries, health_late_schedules, health_ledger_size, health_level,

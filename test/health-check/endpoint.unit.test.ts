@@ -4,6 +4,16 @@ import type { Rpc } from '../../functions/_shared/rpc.ts';
 import { version } from '../../functions/_shared/version.ts';
 import { createEndpoint } from '../../functions/health-check/endpoint.ts';
 
+const request = {
+  method: 'GET',
+  path: '/health',
+  headers: {},
+  body: new Uint8Array(),
+  requestId: '',
+  source: '',
+};
+const tokens = { httpToken: undefined, statusToken: undefined };
+
 it('asks the database for strangers once in five seconds, and for whoever has the token each time', async () => {
   const endpoint = createEndpoint();
   let nowMs = 0;
@@ -25,6 +35,8 @@ it('asks the database for strangers once in five seconds, and for whoever has th
       projectUrl: '',
       body: new Uint8Array(),
       accessExpiresAtMs: undefined,
+      request,
+      tokens,
     };
     return JSON.parse((await endpoint.answer(tools)).body ?? '');
   };
@@ -54,6 +66,8 @@ it('says to whoever has the token which release it is and when the token of the 
     projectUrl: '',
     body: new Uint8Array(),
     accessExpiresAtMs: 1_800_000_000_000,
+    request,
+    tokens,
   };
   const ask = async (trusted: boolean) =>
     JSON.parse((await createEndpoint().answer({ ...tools, trusted })).body ?? '');

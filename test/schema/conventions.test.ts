@@ -12,6 +12,7 @@ const callable = [
   'add_refresh_policy',
   'add_retention_policy',
   'add_vacuum_policy',
+  'admit_caller',
   'adopt_refresh_policies',
   'alter_partition_policy',
   'alter_refresh_policy',

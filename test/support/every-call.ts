@@ -130,6 +130,7 @@ export function callsOverTheApi(leaseOf: (job: string) => object): Record<string
     heartbeat_run: health,
     get_run: { run_id },
     find_run: { id: run_id },
+    admit_caller: { action: 'login', caller: 'somebody' },
     cancel_run: { run_id },
     finish_run: { ...health, status: 'interrupted' },
     resume_run: { run_id, attempt: 2 },

@@ -225,6 +225,7 @@ export const calls: Call[] = [
 /** Functions that look at nothing but tables of Nightshift, and those that the calls above are made of. */
 export const withoutTables = [
   ...behindCalls,
+  'admit_caller',
   'begin_run',
   'cancel_run',
   'consume_wake',

@@ -10,6 +10,27 @@ export type Json =
 export type Database = {
   nightshift: {
     Tables: {
+      admissions: {
+        Row: {
+          action: string
+          admitted_at: string
+          caller: string
+          id: number
+        }
+        Insert: {
+          action: string
+          admitted_at?: string
+          caller: string
+          id?: never
+        }
+        Update: {
+          action?: string
+          admitted_at?: string
+          caller?: string
+          id?: never
+        }
+        Relationships: []
+      }
       default_exclusions: {
         Row: {
           default_partition: unknown
@@ -171,6 +192,62 @@ export type Database = {
         }
         Relationships: []
       }
+      health_findings: {
+        Row: {
+          check_name: string
+          level: string
+          level_since: string
+          since: string
+          subject: string
+        }
+        Insert: {
+          check_name: string
+          level: string
+          level_since: string
+          since: string
+          subject: string
+        }
+        Update: {
+          check_name?: string
+          level?: string
+          level_since?: string
+          since?: string
+          subject?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "health_findings_check_name_fkey"
+            columns: ["check_name"]
+            referencedRelation: "health_checks"
+            referencedColumns: ["name"]
+          },
+        ]
+      }
+      health_results: {
+        Row: {
+          check_name: string
+          checked_at: string
+          document: NonNullable<Json>
+        }
+        Insert: {
+          check_name: string
+          checked_at: string
+          document: NonNullable<Json>
+        }
+        Update: {
+          check_name?: string
+          checked_at?: string
+          document?: NonNullable<Json>
+        }
+        Relationships: [
+          {
+            foreignKeyName: "health_results_check_name_fkey"
+            columns: ["check_name"]
+            referencedRelation: "health_checks"
+            referencedColumns: ["name"]
+          },
+        ]
+      }
       health_thresholds: {
         Row: {
           check_name: string
@@ -245,6 +322,7 @@ export type Database = {
         Row: {
           name: string
           policies: unknown
+          purpose: string
           runs_kept: string | null
           runs_while_paused: boolean
           declared_since: string | null
@@ -252,12 +330,14 @@ export type Database = {
         Insert: {
           name: string
           policies?: unknown
+          purpose?: string
           runs_kept?: string | null
           runs_while_paused?: boolean
         }
         Update: {
           name?: string
           policies?: unknown
+          purpose?: string
           runs_kept?: string | null
           runs_while_paused?: boolean
         }
@@ -715,6 +795,7 @@ export type Database = {
           describe_run: Json | null
           forced_names: string[] | null
           require_wanted: undefined | null
+          status_run: Json | null
           waits_to_be_continued: boolean | null
         }
         Insert: {
@@ -957,6 +1038,24 @@ export type Database = {
         }
         Relationships: []
       }
+      status: {
+        Row: {
+          document: NonNullable<Json>
+          singleton: boolean
+          taken_at: string
+        }
+        Insert: {
+          document: NonNullable<Json>
+          singleton?: boolean
+          taken_at: string
+        }
+        Update: {
+          document?: NonNullable<Json>
+          singleton?: boolean
+          taken_at?: string
+        }
+        Relationships: []
+      }
       trend_points: {
         Row: {
           at: string
@@ -1152,6 +1251,10 @@ export type Database = {
           relation: unknown
         }
         Returns: Json
+      }
+      admit_caller: {
+        Args: { action: string; caller: string }
+        Returns: boolean
       }
       adopt_refresh_policies: {
         Args: {
@@ -1669,6 +1772,7 @@ export type Database = {
         Args: {
           name: string
           policies?: unknown
+          purpose: string
           runs_kept?: string
           runs_while_paused?: boolean
         }
@@ -1863,6 +1967,7 @@ export type Database = {
         Args: { run: Database["nightshift"]["Tables"]["runs"]["Row"] }
         Returns: Json
       }
+      describe_status: { Args: { as_of: string }; Returns: Json }
       describe_step: {
         Args: { step: Database["nightshift"]["CompositeTypes"]["ddl_step"] }
         Returns: Json
@@ -2792,6 +2897,7 @@ export type Database = {
           isSetofReturn: false
         }
       }
+      held_rows: { Args: { step: Json }; Returns: Json }
       hint_for_flag: {
         Args: { flag_column: unknown; relation: unknown }
         Returns: string
@@ -3552,6 +3658,25 @@ export type Database = {
           position: number
         }[]
       }
+      purge_outcomes: {
+        Args: { as_of: string }
+        Returns: {
+          day: string
+          failed: boolean
+          finished_at: string
+          is_exact: boolean
+          is_last_of_day: boolean
+          place: number
+          purged: number
+          relation: string
+          residue: number
+          run_id: string
+          started_at: string
+          stays: number
+          step: Json
+          stuck: boolean
+        }[]
+      }
       purge_slices: {
         Args: {
           batch_rows: number
@@ -3629,6 +3754,7 @@ export type Database = {
         }[]
       }
       read_pressure: { Args: { since: string }; Returns: Json }
+      read_status: { Args: Record<PropertyKey, never>; Returns: Json }
       reasons_of: {
         Args: {
           fate: string
@@ -3649,6 +3775,10 @@ export type Database = {
       }
       record_failed_restores: {
         Args: { actor: string; failed: Json; reason: string; relation: unknown }
+        Returns: undefined
+      }
+      record_health: {
+        Args: { checked_at: string; checks: Json }
         Returns: undefined
       }
       record_purge: {
@@ -3971,6 +4101,7 @@ export type Database = {
       }
       retired_in_words: { Args: { relation: unknown }; Returns: string }
       reveal_deletion_event: { Args: { id: number }; Returns: Json }
+      rows_in_words: { Args: { rows: number }; Returns: string }
       rows_of_operation: {
         Args: {
           after: Json
@@ -4176,6 +4307,22 @@ export type Database = {
         Returns: Json
       }
       start_operation: { Args: { at?: string }; Returns: string }
+      status_headline: { Args: { sections: Json }; Returns: Json }
+      status_health: { Args: { as_of: string }; Returns: Json }
+      status_jobs: { Args: { as_of: string }; Returns: Json }
+      status_partitions: { Args: { as_of: string }; Returns: Json }
+      status_queries: { Args: { as_of: string }; Returns: Json }
+      status_retention: { Args: { as_of: string }; Returns: Json }
+      status_run: {
+        Args: { run: Database["nightshift"]["Tables"]["runs"]["Row"] }
+        Returns: Json
+      }
+      status_section: {
+        Args: { as_of: string; section: string }
+        Returns: Json
+      }
+      status_trends: { Args: { as_of: string }; Returns: Json }
+      status_views: { Args: { as_of: string }; Returns: Json }
       stay_released: {
         Args: {
           going: Database["nightshift"]["CompositeTypes"]["row_set"][]
@@ -4229,6 +4376,7 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      take_status: { Args: { fence: number; run_id: string }; Returns: string }
       theil_sen: { Args: { days: string[]; sizes: number[] }; Returns: number }
       time_of_number: {
         Args: { bound: string; epoch: string; type: unknown }
@@ -4307,6 +4455,20 @@ export type Database = {
       validate_default: {
         Args: { fence: number; run_id: string; table_name: string }
         Returns: Json
+      }
+      verdict_in_words: {
+        Args: {
+          cause: string
+          is_exact: boolean
+          kept: number
+          purged: number
+          reason: string
+          residue: number
+          rows_per_night: number
+          stays: number
+          verdict: string
+        }
+        Returns: string
       }
       view_of: {
         Args: {

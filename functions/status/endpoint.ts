@@ -1,7 +1,6 @@
 import type { Endpoint } from '../_shared/endpoint.ts';
-import { NightshiftError } from '../_shared/errors.ts';
 import { json } from '../_shared/http.ts';
-import { readStatus } from './read.ts';
+import { requireStatus } from './read.ts';
 
 /** It is one indexed read; what takes longer is a database that does not answer. */
 const budgetMs = 10_000;
@@ -13,12 +12,7 @@ export const statusDocument: Endpoint = {
   isForReaders: true,
   budgetMs,
   async answer({ rpc, projectUrl }) {
-    const status = await readStatus(rpc, projectUrl);
-    if (!status) {
-      throw new NightshiftError('NS404', 'There is no status yet: no health check has run', {
-        hint: 'POST /jobs/health-check/runs with {}',
-      });
-    }
+    const status = await requireStatus(rpc, projectUrl);
     const response = json(200, 'application/json', status);
     response.headers = { ...response.headers, 'cache-control': 'no-store' };
     return response;

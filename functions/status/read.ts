@@ -1,3 +1,4 @@
+import { NightshiftError } from '../_shared/errors.ts';
 import type { Rpc } from '../_shared/rpc.ts';
 import { completeStatus } from './complete.ts';
 import { type Status, storedStatus } from './schema.ts';
@@ -6,4 +7,13 @@ import { type Status, storedStatus } from './schema.ts';
 export async function readStatus(rpc: Rpc, projectUrl?: string): Promise<Status | undefined> {
   const stored = await rpc.call('read_status', {}, storedStatus.nullable());
   return stored ? completeStatus(stored, projectUrl) : undefined;
+}
+
+/** The same for whoever asked for it over HTTP. */
+export async function requireStatus(rpc: Rpc, projectUrl?: string): Promise<Status> {
+  const status = await readStatus(rpc, projectUrl);
+  if (status) return status;
+  throw new NightshiftError('NS404', 'There is no status yet: no health check has run', {
+    hint: 'POST /jobs/health-check/runs with {}',
+  });
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { levels } from '../health-check/schema.ts';
+import { trends as trendsDocument } from '../_shared/trends.ts';
+import { keyQueries, levels } from '../health-check/schema.ts';
 
 /**
  * The status snapshot: one document that a health check writes, and that the page, the command line and the webhook read.
@@ -257,9 +258,14 @@ export const storedStatus = z.object({
       .array(z.object({ check: text, title: text, healthy: text, checkedAt: time }))
       .default([]),
   }),
-  /** What describe_trends and describe_key_queries return; absent where they are not installed. */
-  trends: z.unknown().optional(),
-  keyQueries: z.unknown().optional(),
+  /** The largest tables. */
+  trends: section(trendsDocument.shape.tables.element, {
+    since: time.nullable().default(null),
+    database: trendsDocument.shape.database.nullable().default(null),
+    jobs: trendsDocument.shape.jobs.default([]),
+  }),
+  /** Key queries. */
+  queries: section(keyQueries.element, {}),
 });
 export type StoredStatus = z.output<typeof storedStatus>;
 

@@ -21412,7 +21412,7 @@ declare
   sections jsonb := '{}';
   section text;
 begin
-  foreach section in array array['jobs', 'retention', 'views', 'partitions', 'health'] loop
+  foreach section in array array['jobs', 'retention', 'views', 'partitions', 'health', 'trends', 'queries'] loop
     sections := sections || jsonb_build_object(section, nightshift.status_section(section, as_of));
   end loop;
   return jsonb_build_object(
@@ -21432,7 +21432,7 @@ end;
 $$;
 
 comment on function nightshift.describe_status is
-  'The snapshot of how everything is: version, takenAt, oldAfter (when the next should long have been taken), database, projectUrl, paused, headline, and the sections jobs, retention, views, partitions and health. It counts no rows: it gathers what the ledger, the reports of the last runs, the last health checks and the catalogs say.';
+  'The snapshot of how everything is: version, takenAt, oldAfter (when the next should long have been taken), database, projectUrl, paused, headline, and the sections jobs, retention, views, partitions, health, trends and queries. It counts no rows: it gathers what the ledger, the reports of the last runs, the last health checks and the catalogs say.';
 
 -- supabase/schema/status/held_rows.sql
 
@@ -21840,6 +21840,21 @@ $$;
 comment on function nightshift.status_partitions is
   'The section partitions of the snapshot: of each table with a partition policy the newest partitions, those retired among them, how far they reach, what will be dropped next, and what the health check default_partition_rows last counted. It reads the catalogs and takes no lock.';
 
+-- supabase/schema/status/status_queries.sql
+
+create or replace function nightshift.status_queries(as_of timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object('items', d.document, 'total', jsonb_array_length(d.document))
+  from (select nightshift.describe_key_queries(status_queries.as_of)) d(document);
+$$;
+
+comment on function nightshift.status_queries is
+  'The section of the snapshot about key queries: what describe_key_queries says.';
+
 -- supabase/schema/status/status_retention.sql
 
 create or replace function nightshift.status_retention(as_of timestamptz)
@@ -22020,6 +22035,21 @@ $$;
 
 comment on function nightshift.status_section is
   'What status_<section>(as_of) returns, {items, total, ...}, with problem: null; or no items, the total null, and in problem why it could not be read.';
+
+-- supabase/schema/status/status_trends.sql
+
+create or replace function nightshift.status_trends(as_of timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select d.document - 'tables' || jsonb_build_object('items', d.document -> 'tables', 'total', jsonb_array_length(d.document -> 'tables'))
+  from (select nightshift.describe_trends(status_trends.as_of)) d(document);
+$$;
+
+comment on function nightshift.status_trends is
+  'The section of the snapshot about trends: what describe_trends says, with its tables as items.';
 
 -- supabase/schema/status/status_views.sql
 
@@ -26469,7 +26499,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'fd5988669c4551b6e7314d34a6e567f611970dec7c45b78e6deb41df0c260af6', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '64d1e86a3232a4dd22644fa3b7b9f2784dc374cb3e377ed7e18b22fb931d1e6f', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -26556,16 +26586,17 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   settings, settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
   soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
   soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation,
-  status, status_headline, status_health, status_jobs, status_partitions, status_retention, status_run, status_section,
-  status_views, stay_released, subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends,
-  tables_to_vacuum, take_pending, take_status, theil_sen, time_of_number, trend_points, trim_runs, trim_trends,
-  trim_view_refreshes, trusted_name, trusted_names, trusted_operator, unique_conflicts, unique_steps, unmute_triggers,
-  unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition, use_secret, user_functions, users_of,
-  usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies, vacuum_state, vacuum_statement,
-  vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of, view_reads, view_refreshes,
-  view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs, warn_of_namesake,
-  warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed, why_not_drop,
-  why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due, xmin_holder
+  status, status_headline, status_health, status_jobs, status_partitions, status_queries, status_retention, status_run,
+  status_section, status_trends, status_views, stay_released, subtract_held, subtract_row_sets, table_of_policy,
+  tables_of_policy, tables_of_trends, tables_to_vacuum, take_pending, take_status, theil_sen, time_of_number,
+  trend_points, trim_runs, trim_trends, trim_view_refreshes, trusted_name, trusted_names, trusted_operator,
+  unique_conflicts, unique_steps, unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron,
+  untrusted_in_condition, use_secret, user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of,
+  vacuum_policies, vacuum_state, vacuum_statement, vacuum_states, vacuuming_session, validate_default,
+  verdict_in_words, view_of, view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued,
+  wal_bytes, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum,
+  way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed,
+  without_replica_identity, work_due, xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

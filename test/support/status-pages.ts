@@ -1,4 +1,6 @@
 import { isoTime, timeMs } from '../../functions/_shared/clock.ts';
+import type { Forecast, Growth } from '../../functions/_shared/trends.ts';
+import type { KeyQuery } from '../../functions/health-check/schema.ts';
 import type {
   Status,
   StatusFinding,
@@ -179,6 +181,76 @@ export function snapshot(overrides: Partial<Status> = {}): Status {
     views: { items: [], total: 0, problem: null },
     partitions: { items: [], total: 0, problem: null },
     health: { items: [], total: 0, problem: null, counts: {}, healthy: [] },
+    trends: { items: [], total: 0, problem: null, since: null, database: null, jobs: [] },
+    queries: { items: [], total: 0, problem: null },
+    ...overrides,
+  };
+}
+
+const sizes = (last: number, perDay: number) => ({
+  days: Array.from({ length: 28 }, (_, n) => isoTime(nowMs - (27 - n) * dayMs).slice(0, 10)),
+  bytes: Array.from({ length: 28 }, (_, n) => last - (27 - n) * perDay),
+});
+
+function growth(perDay: number): Growth {
+  return { points: 27, stepOn: null, stepBytes: null, bytesPerDay7: perDay, bytesPerDay28: perDay };
+}
+
+function trends(table: string, forecast: Partial<Forecast> = {}): Status['trends'] {
+  const none = Array(28).fill(null);
+  const ofDatabase = sizes(18_400_000_000, 120_000_000);
+  const ofTable = sizes(9_100_000_000, 90_000_000);
+  return {
+    items: [
+      {
+        table,
+        growth: growth(90_000_000),
+        rowsLeftSince: null,
+        daily: { ...ofTable, liveRows: none, deadRows: Array(28).fill(41_000), rowsLeft: none },
+      },
+    ],
+    total: 1,
+    problem: null,
+    since: before(40 * dayMs),
+    database: {
+      growth: growth(120_000_000),
+      forecast: {
+        state: 'room',
+        limitBytes: 50_000_000_000,
+        limitKind: 'disk',
+        usedBytes: 18_400_000_000,
+        walBytes: 1_000_000_000,
+        usedPercent: 38.8,
+        earliestDays: null,
+        latestDays: null,
+        ...forecast,
+      },
+      daily: { ...ofDatabase, connections: Array(28).fill(31) },
+    },
+    jobs: [],
+  };
+}
+
+function query(overrides: Partial<KeyQuery> & Pick<KeyQuery, 'name'>): KeyQuery {
+  return {
+    maxMs: 100,
+    measuredAt: before(3 * hourMs),
+    medianMs: 41,
+    minMs: 38,
+    usualMs: 40,
+    blocksHit: 1200,
+    blocksRead: 0,
+    verdict: 'usual',
+    confirmed: false,
+    since: null,
+    planHash: 'd41d8cd98f00b204e9800998ecf8427e',
+    planChanged: false,
+    failure: null,
+    points: Array.from({ length: 12 }, (_, n) => ({
+      at: before((12 - n) * dayMs),
+      minMs: 38 + (n % 3),
+      medianMs: 40 + (n % 4),
+    })),
     ...overrides,
   };
 }
@@ -227,6 +299,8 @@ export function healthy(): Status {
     },
     partitions: { items: [partitionsOf('app.metrics')], total: 1, problem: null },
     health: { items: [], total: 0, problem: null, counts: { ok: 5 }, healthy: healthyChecks },
+    trends: trends('app.events'),
+    queries: { items: [query({ name: 'metrics of a month' })], total: 1, problem: null },
   });
 }
 
@@ -418,6 +492,22 @@ export function failing(): Status {
       problem: null,
       counts: { critical: 1, warning: 1, unknown: 1, ok: 2 },
       healthy: healthyChecks.slice(0, 2),
+    },
+    trends: trends('app.events', {
+      state: 'growing',
+      limitBytes: 20_000_000_000,
+      usedPercent: 97,
+      earliestDays: 4,
+      latestDays: 9,
+    }),
+    queries: {
+      items: [
+        query({ name: 'metrics of a month', medianMs: 380, verdict: 'slower', confirmed: true }),
+        query({ name: 'orders of a customer' }),
+        query({ name: 'search', failure: '57014', medianMs: null, minMs: null }),
+      ],
+      total: 3,
+      problem: null,
     },
   });
 }

@@ -7,7 +7,7 @@ declare
   sections jsonb := '{}';
   section text;
 begin
-  foreach section in array array['jobs', 'retention', 'views', 'partitions', 'health'] loop
+  foreach section in array array['jobs', 'retention', 'views', 'partitions', 'health', 'trends', 'queries'] loop
     sections := sections || jsonb_build_object(section, nightshift.status_section(section, as_of));
   end loop;
   return jsonb_build_object(
@@ -27,4 +27,4 @@ end;
 $$;
 
 comment on function nightshift.describe_status is
-  'The snapshot of how everything is: version, takenAt, oldAfter (when the next should long have been taken), database, projectUrl, paused, headline, and the sections jobs, retention, views, partitions and health. It counts no rows: it gathers what the ledger, the reports of the last runs, the last health checks and the catalogs say.';
+  'The snapshot of how everything is: version, takenAt, oldAfter (when the next should long have been taken), database, projectUrl, paused, headline, and the sections jobs, retention, views, partitions, health, trends and queries. It counts no rows: it gathers what the ledger, the reports of the last runs, the last health checks and the catalogs say.';

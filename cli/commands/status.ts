@@ -4,17 +4,21 @@ import { isoTime, systemClock, timeMs } from '../../functions/_shared/clock.ts';
 import { type RunDocument, runDocuments } from '../../functions/_shared/ledger.ts';
 import { progressInWords } from '../../functions/_shared/progress.ts';
 import { type JobState, jobStates } from '../../functions/health-check/schema.ts';
+import { readStatus } from '../../functions/status/read.ts';
 import { connect } from '../connect.ts';
 import { installation, inWords } from '../installation/installed.ts';
 import { isClone, nightshift } from '../installation/origin.ts';
 import { nextDueMs, requireStage } from '../schedules.ts';
+import { showSnapshot } from '../snapshot.ts';
 import { table } from '../table.ts';
 import { age, duration, heading, note, printJson, shortId, showRuns, utc } from '../ui.ts';
 
 export function addStatus(program: Command): void {
   const command = program
     .command('status')
-    .description('show how each job is doing, and the latest runs');
+    .description(
+      'show how each job is doing, whether what policies promise is kept, and the latest runs',
+    );
   // Schedules are known where they are deployed from.
   if (isClone) {
     command.option(
@@ -46,15 +50,16 @@ async function status({
 }): Promise<void> {
   requireStage(stage);
   const { rpc } = await connect();
-  const [states, runs, { paused }] = await Promise.all([
+  const [states, runs, { paused }, snapshot] = await Promise.all([
     rpc.call('describe_jobs', {}, jobStates),
     rpc.call('list_runs', {}, runDocuments),
     rpc.call('describe_installation', {}, installation),
+    readStatus(rpc),
   ]);
   const nowMs = systemClock.nowMs();
   const jobs = states.map((state) => statusOf(state, nowMs, stage));
   if (json) {
-    printJson({ paused, jobs, runs });
+    printJson({ paused, jobs, runs, snapshot: snapshot ?? null });
     return;
   }
   if (paused) console.log(styleText('yellow', inWords(paused)));
@@ -63,6 +68,7 @@ async function status({
     jobs.flatMap(({ underWay }) => underWay),
     nowMs,
   );
+  showSnapshot(snapshot);
   heading('The latest runs');
   note('Quick health checks that succeeded are left out.');
   showRuns(runs);

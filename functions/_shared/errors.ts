@@ -1,5 +1,6 @@
 import { ownErrorCode } from './error-codes.ts';
 import { describeProxyAnswer, isFromPostgrest, refusedKey } from './proxies.ts';
+import { redact } from './redact.ts';
 import { migrate, version } from './version.ts';
 
 /**
@@ -32,13 +33,13 @@ export class NightshiftError extends Error {
     this.retryable = options.retryable ?? ownErrorCode(code)?.retryable ?? false;
   }
 
-  /** What may be logged, stored and shown: no stack and no cause. */
+  /** What may be logged, stored and shown: no stack, no cause, and no secret that got into a text. */
   describe(): ErrorDocument {
     return {
       code: this.code,
-      message: this.message,
-      ...(this.detail === undefined ? {} : { detail: this.detail }),
-      ...(this.hint === undefined ? {} : { hint: this.hint }),
+      message: redact(this.message),
+      ...(this.detail === undefined ? {} : { detail: redact(this.detail) }),
+      ...(this.hint === undefined ? {} : { hint: redact(this.hint) }),
     };
   }
 }

@@ -36,14 +36,20 @@ function headlineOf({
 function withSchedules(job: StoredStatus['jobs']['items'][number], readAt: string): StatusJob {
   const schedules = job.schedules.map((schedule) => ({
     ...schedule,
-    words: cronstrue.toString(schedule.cron, {
-      use24HourTimeFormat: true,
-      throwExceptionOnParseError: false,
-    }),
+    words: inWords(schedule.cron),
     nextDueAt: nextDueAt(schedule, readAt),
   }));
   const times = schedules.flatMap(({ nextDueAt }) => nextDueAt ?? []);
   return { ...job, schedules, nextDueAt: times.toSorted()[0] ?? null };
+}
+
+/** What pg_cron reads and this library does not, such as `30 seconds`, is understood as it is. */
+function inWords(cron: string): string {
+  try {
+    return cronstrue.toString(cron, { use24HourTimeFormat: true });
+  } catch {
+    return cron;
+  }
 }
 
 /** Null for what pg_cron reads and croner does not, such as `30 seconds`. */

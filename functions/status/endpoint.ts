@@ -1,8 +1,8 @@
 import type { Endpoint } from '../_shared/endpoint.ts';
 import { json } from '../_shared/http.ts';
-import { readStatus } from './read.ts';
+import { requireStatus } from './read.ts';
 
-/** One indexed read; what takes longer is a database that does not answer. */
+/** It is one indexed read; what takes longer is a database that does not answer. */
 const budgetMs = 10_000;
 
 /** `GET /status.json`: the snapshot of the last health check, with its age. */
@@ -12,7 +12,8 @@ export const statusDocument: Endpoint = {
   isForReaders: true,
   budgetMs,
   async answer({ rpc, projectUrl }) {
-    const response = json(200, 'application/json', await readStatus(rpc, { projectUrl }));
+    const status = await requireStatus(rpc, projectUrl);
+    const response = json(200, 'application/json', status);
     response.headers = { ...response.headers, 'cache-control': 'no-store' };
     return response;
   },

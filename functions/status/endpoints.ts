@@ -14,7 +14,7 @@ import { bearerOf } from '../_shared/tokens.ts';
 import { jobPage } from './job-page.ts';
 import { loginPage } from './login-page.ts';
 import { statusPage, type Viewer } from './page.ts';
-import { readStatus } from './read.ts';
+import { requireStatus } from './read.ts';
 import { runPage } from './run-page.ts';
 
 const budgetMs = 10_000;
@@ -25,14 +25,14 @@ type Tools = Parameters<Endpoint['answer']>[0];
 export const statusPages: readonly Endpoint[] = [
   reading('/status', async (tools, viewer) => {
     const { rpc, projectUrl } = tools;
-    return statusPage(await readStatus(rpc, { projectUrl }), viewer);
+    return statusPage(await requireStatus(rpc, projectUrl), viewer);
   }),
   reading('/status/runs/{id}', async ({ rpc, id, clock }, viewer) => {
     const run = await rpc.call('find_run', { id }, runDocument);
     return runPage(run, viewer, clock.nowMs());
   }),
   reading('/status/jobs/{id}', async ({ rpc, id }, viewer) => {
-    const { jobs } = await readStatus(rpc);
+    const { jobs } = await requireStatus(rpc);
     const job = jobs.items.find((each) => each.job === id);
     if (!job || viewer.session.access !== 'steer') {
       throw new NightshiftError('NS404', 'There is nothing to start here', {

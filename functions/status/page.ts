@@ -6,12 +6,14 @@ import type { Session } from '../_shared/session.ts';
 import { actionsOf } from './actions.ts';
 import { healthSection } from './health-section.ts';
 import { jobsSection, underWay } from './jobs-section.ts';
+import { keyQueriesSection } from './key-queries-section.ts';
 import { partitionsSection } from './partitions-section.ts';
 import { retentionSection } from './retention-section.ts';
 import { fitted, type Room } from './room.ts';
 import type { HeadlineLevel, Status } from './schema.ts';
 import { script } from './script.ts';
 import { styles } from './styles.ts';
+import { trendsSection } from './trends-section.ts';
 import { viewsSection } from './views-section.ts';
 import { ago, fix, state, type Tone, time } from './words.ts';
 
@@ -55,6 +57,8 @@ function bodyOf(snapshot: Status, viewer: Viewer, room: Room): Markup {
     ['jobs', 'Jobs', jobsSection(snapshot, nowMs, root, steers)],
     ['views', 'Views', viewsSection(snapshot, nowMs, room)],
     ['partitions', 'Partitions', partitionsSection(snapshot, nowMs, room)],
+    ['trends', 'Trends', trendsSection(snapshot)],
+    ['queries', 'Key queries', keyQueriesSection(snapshot, nowMs, room)],
   ];
   const there = sections.filter(([, , section]) => section !== false);
   return html`<a class="skip" href="#main">To the content</a>

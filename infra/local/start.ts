@@ -38,14 +38,15 @@ if (!options.empty) await fillExamples(stack.databaseUrl, size);
 
 const busName = `nightshift-${stage}`;
 const bus = await startEventBus({ name: busName, onEvent: deliver });
-const token = randomBytes(24).toString('base64url');
+const newToken = () => randomBytes(24).toString('base64url');
 const httpPort = await getPort({ host: '127.0.0.1', port: options.port });
 const lambdaPort = await getPort({ host: '127.0.0.1' });
 const settings = {
   SUPABASE_URL: stack.gatewayUrl,
   SUPABASE_SECRET_KEY: stack.secretKey,
   NIGHTSHIFT_DATABASE_URL: stack.databaseUrl,
-  NIGHTSHIFT_HTTP_TOKEN: token,
+  NIGHTSHIFT_HTTP_TOKEN: newToken(),
+  NIGHTSHIFT_STATUS_TOKEN: newToken(),
 };
 writeFileSync(
   environmentFile,
@@ -79,6 +80,7 @@ const functions = spawn(
     // Ours fire: see fireOnSchedule.
     ...[
       'direct=local',
+      'status-token=local',
       'table-vacuum=on',
       ...options.param.filter(isNotSchedules),
       'schedules=off',
@@ -128,6 +130,7 @@ In another terminal:
   npm run nightshift -- soft-delete inspect
   npm run nightshift -- soft-delete stats${options.empty ? '' : restoreExample}
   curl http://127.0.0.1:${httpPort}/health
+  set -a; . ./.env.local; curl http://127.0.0.1:${httpPort}/status.json -H "authorization: Bearer $NIGHTSHIFT_STATUS_TOKEN"
   set -a; . ./.env.local; curl -X POST http://127.0.0.1:${httpPort}/jobs/retention-purge/runs -H "authorization: Bearer $NIGHTSHIFT_HTTP_TOKEN" -d '{"dryRun": true}'
 
 Schedules and rules of the event bus are as in serverless.yml. Each event and each run is a line here; --verbose shows all. Ctrl-C stops everything and forgets the data.`);

@@ -21111,7 +21111,7 @@ as $$
     group by d.relation
   ),
   gap as (
-    select 2 * g.usual + interval '2 hours' as patience from nightshift.usual_gap('retention-purge') g(usual)
+    select greatest(2 * g.usual, interval '2 days') + interval '2 hours' as patience from nightshift.usual_gap('retention-purge') g(usual)
   ),
   judged as (
     select p as policy, c.oid is null as gone, coalesce(c.oid::regclass::text, p.relation_name, p.relation::text) as name, o.*,
@@ -21322,11 +21322,16 @@ set timezone = 'UTC'
 as $$
 declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
+  context text;
 begin
   insert into nightshift.status as s (taken_at, document)
   values (now(), nightshift.describe_status(now()) || jsonb_build_object('runId', run.id))
   on conflict on constraint status_pkey do update set (taken_at, document) = (excluded.taken_at, excluded.document);
   return now();
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 
@@ -24904,7 +24909,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '2cccb5ef56dcf5fcff7c8a01e8181d59c5b86e6a97f8a2168af2f79a948a91f2', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '163e259070d9b61530abfb31f888d7234fb97ad1d948721be0cab1c03e801100', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies, advice_for_supabase_table,
   all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy,

@@ -10,6 +10,7 @@ export const shellSecrets = {
   SUPABASE_SECRET_KEY: 'sb_secret_canary',
   NIGHTSHIFT_DATABASE_URL: 'postgres://canary@db.canary.supabase.co/postgres',
   NIGHTSHIFT_HTTP_TOKEN: 'canary-token',
+  NIGHTSHIFT_STATUS_TOKEN: 'canary-reader',
 };
 
 /** As vitest.config.ts has it for the workers: most of what packaging makes is of no use a moment later. */

@@ -60,6 +60,7 @@ export const withAllSwitches = [
   'alarm-triggers=on',
   'database-capacity-bytes=8000000000',
   'direct=on',
+  'status-token=on',
 ];
 export const withoutExtras = [
   'alarms=off',

@@ -46,7 +46,7 @@ as $$
     group by d.relation
   ),
   gap as (
-    select 2 * g.usual + interval '2 hours' as patience from nightshift.usual_gap('retention-purge') g(usual)
+    select greatest(2 * g.usual, interval '2 days') + interval '2 hours' as patience from nightshift.usual_gap('retention-purge') g(usual)
   ),
   judged as (
     select p as policy, c.oid is null as gone, coalesce(c.oid::regclass::text, p.relation_name, p.relation::text) as name, o.*,

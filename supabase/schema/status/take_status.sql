@@ -13,11 +13,16 @@ set timezone = 'UTC'
 as $$
 declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
+  context text;
 begin
   insert into nightshift.status as s (taken_at, document)
   values (now(), nightshift.describe_status(now()) || jsonb_build_object('runId', run.id))
   on conflict on constraint status_pkey do update set (taken_at, document) = (excluded.taken_at, excluded.document);
   return now();
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

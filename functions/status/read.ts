@@ -9,7 +9,7 @@ export async function readStatus(rpc: Rpc, projectUrl?: string): Promise<Status 
   return stored ? completeStatus(stored, projectUrl) : undefined;
 }
 
-/** The same for whoever asked for it over HTTP. */
+/** As readStatus, for whoever can show nothing without one. */
 export async function requireStatus(rpc: Rpc, projectUrl?: string): Promise<Status> {
   const status = await readStatus(rpc, projectUrl);
   if (status) return status;

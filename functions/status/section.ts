@@ -20,7 +20,7 @@ export function problemOf({ problem }: Pick<Section, 'problem'>, title: string):
 
 /** What a list leaves out is said. */
 export function more(
-  { items, total }: Section,
+  { items, total }: Pick<Section, 'items' | 'total'>,
   what: string,
   shown = items.length,
 ): Markup | false {

@@ -3,14 +3,14 @@ export const styles = `
 :root{color-scheme:light dark;--bg:#fbfbfa;--surface:#fff;--text:#1c2024;--quiet:#5d6570;--line:#dfe2e6;--link:#1d5fbf;--good:#17693f;--warn:#8a4b05;--bad:#b3161b;--info:#1d5fbf;--good-bg:#e4f4ea;--warn-bg:#fdf1dc;--bad-bg:#fdeaea;--info-bg:#e7effb;--quiet-bg:#eef0f2;--code:#f2f3f5}
 @media (prefers-color-scheme:dark){:root{--bg:#131619;--surface:#1a1e22;--text:#e4e7ea;--quiet:#9aa4af;--line:#30363d;--link:#83b4f8;--good:#6fd39b;--warn:#f0b566;--bad:#ff938f;--info:#83b4f8;--good-bg:#16301f;--warn-bg:#362811;--bad-bg:#3b1c1d;--info-bg:#17273f;--quiet-bg:#272c32;--code:#22272c}}
 *{box-sizing:border-box}
-body{margin:0;background:var(--bg);color:var(--text);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;-webkit-text-size-adjust:100%}
+body{margin:0;background:var(--bg);color:var(--text);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;-webkit-text-size-adjust:100%;overflow-wrap:anywhere}
 header,main,footer{max-width:68rem;margin:0 auto;padding:0 1.25rem}
 header{display:flex;flex-wrap:wrap;gap:.25rem 1rem;align-items:center;justify-content:space-between;padding-top:1rem;font-size:.9rem;color:var(--quiet)}
 header strong,header a.home{color:var(--text);font-weight:650;text-decoration:none}
 footer{padding-top:1rem;padding-bottom:3rem;font-size:.9rem;color:var(--quiet)}
-h1{font-size:1.75rem;line-height:1.25;font-weight:650;letter-spacing:-.012em;margin:.1rem 0 .4rem;overflow-wrap:anywhere}
+h1{font-size:1.75rem;line-height:1.25;font-weight:650;letter-spacing:-.012em;margin:.1rem 0 .4rem}
 h2{font-size:1.2rem;font-weight:650;margin:2.75rem 0 .75rem;padding-top:.6rem;border-top:1px solid var(--line)}
-h3{font-size:1rem;font-weight:600;margin:0 0 .25rem;overflow-wrap:anywhere}
+h3{font-size:1rem;font-weight:600;margin:0 0 .25rem}
 p,ul,ol,dl{margin:.25rem 0 .5rem}
 ul,ol{padding-left:1.2rem}
 a{color:var(--link)}
@@ -18,8 +18,7 @@ a{color:var(--link)}
 .summary{font-weight:400;font-size:.95rem;margin-left:.35rem}
 .label{margin:.5rem 0 0;font-size:.85rem}
 code,pre{font:.875em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
-code{overflow-wrap:anywhere}
-pre.fix{margin:.25rem 0 .25rem;padding:.5rem .7rem;background:var(--code);border-radius:6px;white-space:pre-wrap;overflow-wrap:anywhere;user-select:all;-webkit-user-select:all}
+pre.fix{margin:.25rem 0 .25rem;padding:.5rem .7rem;background:var(--code);border-radius:6px;white-space:pre-wrap;user-select:all;-webkit-user-select:all}
 .skip{position:absolute;left:-99rem}
 .skip:focus{left:1rem;top:.5rem;background:var(--surface);padding:.4rem .7rem;z-index:1}
 .unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
@@ -49,7 +48,7 @@ figure{margin:0;flex:0 0 auto}
 figcaption{font-size:.85rem}
 details{margin:.35rem 0}
 summary{cursor:pointer;width:fit-content}
-.notice{padding:.5rem .75rem;border-radius:6px;background:var(--quiet-bg);overflow-wrap:anywhere}
+.notice{padding:.5rem .75rem;border-radius:6px;background:var(--quiet-bg)}
 .notice.warn{background:var(--warn-bg)}
 .notice.bad{background:var(--bad-bg)}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,30rem),1fr));gap:1rem;align-items:start}
@@ -57,7 +56,7 @@ summary{cursor:pointer;width:fit-content}
 .card h3 .state{float:right}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;font-size:.95rem}
 dt{color:var(--quiet)}
-dd{margin:0;min-width:0;overflow-wrap:anywhere}
+dd{margin:0;min-width:0}
 dd ul{list-style:none;padding:0;margin:0}
 .strip{display:flex;flex-wrap:wrap;gap:2px;list-style:none;padding:0;margin:.75rem 0 0}
 .strip li>*{display:block;width:24px;height:24px;border-radius:4px;text-align:center;font-weight:700;font-size:.8rem;line-height:24px;text-decoration:none;background:var(--quiet-bg);color:var(--quiet);border:0 solid transparent;position:relative}
@@ -71,6 +70,7 @@ dd ul{list-style:none;padding:0;margin:0}
 .wide{overflow-x:auto;margin:.25rem 0}
 table{border-collapse:collapse;width:100%;font-size:.92rem}
 th,td{text-align:left;vertical-align:top;padding:.4rem .9rem .4rem 0;border-bottom:1px solid var(--line)}
+th,td{overflow-wrap:normal}
 thead th{color:var(--quiet);font-weight:500;white-space:nowrap}
 tbody th{font-weight:500;min-width:9rem}
 th code{white-space:nowrap}

@@ -8,6 +8,7 @@ import { statusPage, type Viewer } from '../../functions/status/page.ts';
 import { runPage } from '../../functions/status/run-page.ts';
 import type { Status } from '../../functions/status/schema.ts';
 import {
+  attack,
   empty,
   failing,
   finding,
@@ -15,6 +16,7 @@ import {
   job,
   nowMs,
   partitionsOf,
+  poisoned,
   policy,
   runs,
   snapshot,
@@ -25,20 +27,6 @@ const reader: Viewer = { root: '', session: { access: 'read', name: 'Ada' }, can
 const steerer: Viewer = { root: '', session: { access: 'steer', name: 'Ada' }, canLeave: true };
 const show = (page: Page) => documentOf(page, { nonce: 'n-1' });
 const shown = (status: Status, viewer = reader) => show(statusPage(status, viewer));
-
-const attack = `"><img src=x onerror="alert(1)">'<script>alert(1)</script>&lt;`;
-
-/** All text in a document of the database, and nothing that has to be a word, a time or an id. */
-function poisoned<Value>(value: Value, key = ''): Value {
-  const kept =
-    /(At|since|Since|from|to|horizon|day|state|verdict|level|unit|worse|why|status)$|^(id|runId)$/;
-  if (typeof value === 'string') return (kept.test(key) ? value : `${attack}${value}`) as Value;
-  if (Array.isArray(value)) return value.map((each) => poisoned(each, key)) as Value;
-  if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([name, each]) => [name, poisoned(each, name)]),
-  ) as Value;
-}
 
 const run: RunDocument = {
   id: '0a1b2c3d-5d1c-4c0e-9b7a-3f2d1e0c9b8a',

@@ -73,6 +73,7 @@ export function setUpHandler(settings: Environment = {}, job: JobName = 'retenti
       SUPABASE_URL: gateway.url,
       SUPABASE_SECRET_KEY: gateway.secretKey,
       NIGHTSHIFT_HTTP_TOKEN: token,
+      NIGHTSHIFT_STATUS_TOKEN: undefined,
       NIGHTSHIFT_EVENT_BUS: busName,
       NIGHTSHIFT_HTTP_BUDGET_MS: undefined,
       NIGHTSHIFT_DATABASE_URL: undefined,
@@ -97,6 +98,13 @@ export function setUpHandler(settings: Environment = {}, job: JobName = 'retenti
     const answer = await handler(httpRequest({ token, path, ...options }), context);
     const { statusCode, headers, body } = answer as APIGatewayProxyStructuredResultV2;
     return { statusCode, headers, body: JSON.parse(body ?? '') as Record<string, unknown> };
+  }
+
+  /** As a browser asks: what it sends is no JSON, and neither is the answer. */
+  async function browse(options: Parameters<typeof httpRequest>[0]) {
+    const answer = await handler(httpRequest(options), lambdaContext());
+    const { statusCode, headers = {}, body } = answer as APIGatewayProxyStructuredResultV2;
+    return { statusCode, headers: headers as Record<string, string>, body: body ?? '' };
   }
 
   /** Any event but HTTP. */
@@ -167,8 +175,12 @@ export function setUpHandler(settings: Environment = {}, job: JobName = 'retenti
     get bus() {
       return bus;
     },
+    get handler() {
+      return handler;
+    },
     coldStart,
     call,
+    browse,
     send,
     fill,
     onDelete,

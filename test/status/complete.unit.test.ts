@@ -22,6 +22,8 @@ function stored(overrides: Partial<StoredStatus> = {}): StoredStatus {
     views: none,
     partitions: none,
     health: none,
+    trends: none,
+    queries: none,
     ...overrides,
   });
 }

@@ -273,8 +273,6 @@ const reads = (view: string, names: string[]) => ({ view, reads: names });
 /** A good night: there is nothing to do. */
 export function healthy(): Status {
   return snapshot({
-    trends,
-    keyQueries: keyQueries.slice(0, 1),
     jobs: {
       items: purposes.map(([name, purpose], n) =>
         job({ job: name, purpose, runs: runs(Array(30).fill('succeeded'), { seed: n }) }),
@@ -312,78 +310,6 @@ const days = (rows: readonly (number | null)[]) =>
     rows: n,
   }));
 
-const growth = (bytesPerDay: number) => ({
-  points: 28,
-  stepOn: null,
-  stepBytes: null,
-  bytesPerDay7: bytesPerDay,
-  bytesPerDay28: bytesPerDay / 2,
-});
-const dailySizes = (last: number, step: number) => ({
-  days: days(Array(28).fill(0)).map(({ day }) => day),
-  bytes: Array.from({ length: 28 }, (_, n) =>
-    n === 9 ? null : last - (27 - n) * step - (n % 5) * step,
-  ),
-});
-
-/** As describe_trends returns it, without what no page shows. */
-const trends = {
-  database: {
-    growth: growth(210_000_000),
-    forecast: {
-      state: 'growing',
-      limitBytes: 25_000_000_000,
-      limitKind: 'disk',
-      usedPercent: 74,
-      earliestDays: 31,
-      latestDays: 62,
-    },
-    daily: dailySizes(18_400_000_000, 210_000_000),
-  },
-  tables: ['app.events', 'app.orders', 'app.metrics'].map((table, n) => ({
-    table,
-    growth: growth(90_000_000 / (n + 1)),
-    daily: dailySizes(7_000_000_000 / (n + 1), 90_000_000 / (n + 1)),
-  })),
-};
-
-/** As describe_key_queries returns it, likewise. */
-const keyQueries = [
-  {
-    name: 'orders of a month',
-    verdict: 'usual',
-    medianMs: 24,
-    since: null,
-    planChanged: false,
-    failure: null,
-  },
-  {
-    name: 'dashboard of a customer',
-    verdict: 'slower',
-    medianMs: 310,
-    since: before(3 * dayMs),
-    planChanged: true,
-    failure: null,
-  },
-  {
-    name: 'search',
-    verdict: null,
-    medianMs: null,
-    since: null,
-    planChanged: null,
-    failure: '42P01',
-  },
-].map((query) => ({
-  ...query,
-  maxMs: 100,
-  usualMs: 22,
-  measuredAt: before(15 * minuteMs),
-  points: Array.from({ length: 20 }, (_, n) => ({
-    at: before((20 - n) * dayMs),
-    medianMs: query.medianMs === 310 && n > 16 ? 310 : 20 + (n % 4),
-  })),
-}));
-
 /** A bad night: a purge that stalled, one that is behind, views that are late, no room for partitions. */
 export function failing(): Status {
   const failed = runs(
@@ -408,8 +334,6 @@ export function failing(): Status {
     },
   ];
   return snapshot({
-    trends,
-    keyQueries,
     headline: {
       level: 'critical',
       text: 'Retention has stalled: 1,204,311 rows of app.events are overdue, and no run takes any',
@@ -613,7 +537,7 @@ export const attack = `"><img src=x onerror="alert(1)">'<script>alert(1)</script
 /** All text in a document of the database, and nothing that has to be a word, a time or an id. */
 export function poisoned<Value>(value: Value, key = ''): Value {
   const kept =
-    /(At|since|Since|from|to|horizon|day|state|verdict|level|unit|worse|why|status)$|^(id|runId)$/;
+    /(At|Kind|since|Since|from|to|horizon|day|state|verdict|level|unit|worse|why|status)$|^(id|runId|at|days)$/;
   if (typeof value === 'string') return (kept.test(key) ? value : `${attack}${value}`) as Value;
   if (Array.isArray(value)) return value.map((each) => poisoned(each, key)) as Value;
   if (value === null || typeof value !== 'object') return value;

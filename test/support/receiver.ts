@@ -35,9 +35,9 @@ export async function startReceiver() {
     const take = receivers[path.slice(1)];
     try {
       if (!take) throw new Error('no_such_hook');
-      const body = JSON.parse(raw.toString());
-      const { status, text } = take(body, raw.toString(), request.headers);
-      received.push({ path, text, headers: request.headers, body });
+      const body: unknown = JSON.parse(raw.toString());
+      const { status, text } = take(body as never, raw.toString(), request.headers);
+      received.push({ path, text, headers: request.headers, body: body as Received['body'] });
       response.writeHead(status).end(status === 204 ? undefined : 'ok');
     } catch (thrown) {
       response.writeHead(400).end(String(thrown));

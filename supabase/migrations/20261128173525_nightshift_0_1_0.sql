@@ -21038,7 +21038,11 @@ as $$
   parents as (
     select array_agg(l.parent::oid) as oids, least(greatest(1500 / count(*), 4), 60) as room from listed l
   ),
-  part as (
+  -- Once for all of them, as below: for each table alone it would read the partitions of all.
+  assessed as materialized (
+    select a.* from parents p cross join nightshift.assess_partitions(p.oids, status_partitions.as_of) a
+  ),
+  part as materialized (
     select r.parent, r.partition::regclass::text as name, r.lower, r.upper, 'attached' as state, null::timestamptz as drops_at,
       null::bigint as size_bytes
     from parents a cross join nightshift.read_partitions(a.oids) r
@@ -21100,8 +21104,7 @@ as $$
   ) order by l.place), '[]'))
   from listed l
   left join pg_catalog.pg_class c on c.oid = l.parent
-  left join parents p on true
-  left join lateral nightshift.assess_partitions(p.oids, status_partitions.as_of) a on a.parent = l.parent::oid
+  left join assessed a on a.parent = l.parent::oid
   left join per_table t on t.parent = l.parent::oid;
 $$;
 
@@ -25017,7 +25020,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e1a52fae4a8dbc3e99b5d59b26a78570eb29d87a7db40c1ca0afb6ddf5acf7fa', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '3d04c4072dbc3f9a57cf14bc6430c3e5abb5107f1e4285e292dbbcf2a1ccd2e0', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
   alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,

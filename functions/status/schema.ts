@@ -37,7 +37,7 @@ const run = z.object({
 });
 export type StatusRun = z.output<typeof run>;
 
-export const jobStateWords = [
+const jobStates = [
   'ok',
   'running',
   'partial',
@@ -66,7 +66,7 @@ const storedJob = z.object({
   job: text,
   /** What it is for, in a sentence. */
   purpose: text,
-  state: z.enum(jobStateWords),
+  state: z.enum(jobStates),
   /** The schedules, where the database starts the job; those of AWS are known where it is deployed from. */
   schedules: z.array(storedSchedule),
   /** The last that was neither dry nor of a few subjects. */
@@ -94,7 +94,7 @@ export type StatusJob = z.output<typeof job>;
  * stalled: rows are left and no run takes any. held: all that is left is still needed, or not let go. unknown: what is
  * left could not be counted, or no run has been there. off: the policy is switched off.
  */
-export const verdicts = ['stalled', 'unknown', 'behind', 'held', 'kept', 'off'] as const;
+const verdicts = ['stalled', 'unknown', 'behind', 'held', 'kept', 'off'] as const;
 
 const heldRows = z.object({
   why: z.enum(['needed', 'kept', 'refused', 'undecided']),
@@ -135,7 +135,7 @@ const policy = z.object({
 });
 export type StatusPolicy = z.output<typeof policy>;
 
-export const viewStates = ['stale', 'unknown', 'gone', 'fresh', 'off'] as const;
+const viewStates = ['stale', 'unknown', 'gone', 'fresh', 'off'] as const;
 
 const view = z.object({
   view: text,
@@ -214,7 +214,7 @@ const finding = z.object({
 });
 export type StatusFinding = z.output<typeof finding>;
 
-export const headlineLevels = ['ok', 'warning', 'critical'] as const;
+const headlineLevels = ['ok', 'warning', 'critical'] as const;
 export type HeadlineLevel = (typeof headlineLevels)[number];
 
 /** What nightshift.read_status returns. */

@@ -215,6 +215,10 @@ alter table if exists nightshift.jobs
 add column if not exists purpose text not null default '';
 drop function if exists nightshift.declare_job(text, regclass, boolean, interval);
 
+-- Functions tell people themselves what is wrong.
+alter table if exists nightshift.home
+add column if not exists functions_tell_at timestamptz;
+
 -- supabase/schema/access/tables.sql
 
 -- Who logged in at the status page, or steered there, a moment ago.
@@ -834,7 +838,8 @@ create table if not exists nightshift.home (
   webhook_url text,
   told text,
   told_at timestamptz,
-  told_request bigint
+  told_request bigint,
+  functions_tell_at timestamptz
 );
 
 comment on table nightshift.home is
@@ -846,6 +851,8 @@ comment on column nightshift.home.refused_at is
 comment on column nightshift.home.webhook_url is 'Where nightshift.watch posts what is critical; null: nowhere. Only the owner can read it here.';
 comment on column nightshift.home.told is 'What was posted last; null: nothing is wrong, or it has been told that all is well.';
 comment on column nightshift.home.told_request is 'The number that pg_net gave that request.';
+comment on column nightshift.home.functions_tell_at is
+  'When a function with a webhook of its own last looked for what there is to tell, to five minutes; null: never.';
 
 alter table nightshift.home enable row level security;
 
@@ -1057,6 +1064,30 @@ create table if not exists nightshift.status (
 comment on table nightshift.status is
   'The last snapshot of how everything is, see nightshift.describe_status: one row, which whoever looks reads, so that looking costs nothing.';
 
+create table if not exists nightshift.troubles (
+  id bigint generated always as identity primary key,
+  key text not null,
+  kind text not null check (kind in ('failed', 'missed', 'left', 'critical')),
+  subject text not null,
+  text text not null,
+  began_at timestamptz not null default now(),
+  told_at timestamptz,
+  ended_at timestamptz,
+  end_told_at timestamptz,
+  claimed_until timestamptz
+);
+
+comment on table nightshift.troubles is
+  'What a function tells people through its webhook: once when it begins and once when it is over. What could not be delivered is tried again by the next run.';
+comment on column nightshift.troubles.kind is
+  'failed: runs of a job; missed: a job has not done its work; left: a run left something undone; critical: a finding of a health check.';
+comment on column nightshift.troubles.text is 'A sentence, without the contents of rows.';
+comment on column nightshift.troubles.claimed_until is 'Until then somebody is telling it.';
+
+create unique index if not exists troubles_open on nightshift.troubles (key) where ended_at is null;
+create index if not exists troubles_untold on nightshift.troubles (id) where told_at is null or (ended_at is not null and end_told_at is null);
+
+alter table nightshift.troubles enable row level security;
 alter table nightshift.health_results enable row level security;
 alter table nightshift.health_findings enable row level security;
 alter table nightshift.status enable row level security;
@@ -17025,6 +17056,15 @@ begin
   if home.webhook_url is null or home.accepted_at is not null and home.refused_at is not null then
     return;
   end if;
+  -- The functions tell the same, and sooner; when they are silent, this is who is left.
+  if home.functions_tell_at > now() - interval '2 hours' then
+    if home.told is not null then
+      update nightshift.home h
+      set told = null, told_at = now(), told_request = nightshift.http_post(home.webhook_url, jsonb_build_object('text',
+        format('The functions of %s run, and tell by themselves what is wrong.', home.project_url)));
+    end if;
+    return;
+  end if;
   select string_agg(format('- %s: %s', c.value ->> 'title', f.value ->> 'subject'), E'\n' order by c.value ->> 'title', f.value ->> 'subject')
   into troubles
   from jsonb_array_elements(nightshift.get_health(quick => true) -> 'checks') c
@@ -17045,7 +17085,7 @@ end;
 $$;
 
 comment on function nightshift.watch is
-  'What pg_cron calls every hour. Posts to the webhook what the quick health checks find critical, among it schedules that are late: when that has changed, when the last message was not delivered, and once a day while it lasts. Says nothing in a copy of the database, once the project has refused a wake of it. Deletes what cron.job_run_details keeps of our jobs for longer than a day.';
+  'What pg_cron calls every hour. Posts to the webhook what the quick health checks find critical, among it schedules that are late: when that has changed, when the last message was not delivered, and once a day while it lasts. Says nothing while functions with a webhook of their own do (see take_troubles), but for that; and nothing in a copy of the database, once the project has refused a wake of it. Deletes what cron.job_run_details keeps of our jobs for longer than a day.';
 
 -- supabase/schema/schedules/work_due.sql
 
@@ -21401,6 +21441,52 @@ $$;
 comment on function nightshift.why_not_sealed is
   'What keeps the history from being encrypted with a secret of Vault, in words, with the fix; nulls for nothing.';
 
+-- supabase/schema/status/current_troubles.sql
+
+create or replace function nightshift.current_troubles(as_of timestamptz)
+returns table (key text, kind text, subject text, text text, opens boolean)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select distinct on (t.key) t.*
+  from (
+    select 'failed ' || s.job, 'failed', s.job, case
+        when last.status = 'lost' then 'The last run died.'
+        -- The message of a defect comes from wherever it was thrown, and may say anything.
+        when last.error ->> 'code' = 'NS500' or last.error ->> 'message' is null then 'The last run failed; the ledger has the reason.'
+        else format('The last run failed: %s.', rtrim(left(last.error ->> 'message', 500), '.'))
+      end, true
+    from nightshift.job_states(current_troubles.as_of) s
+    join nightshift.runs last on last.id = s.last_run
+    -- The health check runs again in minutes, so one failure is no news.
+    where s.failed_in_row + s.lost_in_row >= case when s.job = 'health-check' then 2 else 1 end
+    union all
+    -- While the next run is under way it is not known to be over; nor to have begun, while the same one goes on.
+    select 'left ' || s.job, 'left', s.job, case
+        when (last.report ->> 'rowsLeft')::bigint > 0
+          then format('The last run left %s that are due.', nightshift.rows_in_words((last.report ->> 'rowsLeft')::bigint))
+        else 'The last run left something undone; its report says what and why.'
+      end, last.status = 'partial' or last.status = 'continued' and last.finished_at < current_troubles.as_of - interval '2 hours'
+    from nightshift.job_states(current_troubles.as_of) s
+    join nightshift.runs last on last.id = s.last_run
+    where s.partial_in_row > 0 and s.failed_in_row = 0 and s.lost_in_row = 0 and s.job <> 'health-check'
+    union all
+    select 'missed ' || f.subject, 'missed', f.subject, 'It has not done its work for longer than it should be.', true
+    from nightshift.health_findings f
+    where f.check_name in ('job_missed', 'late_schedules') and f.level in ('warning', 'critical')
+    union all
+    select format('critical %s %s', f.check_name, f.subject), 'critical', f.subject, c.title || '.', true
+    from nightshift.health_findings f
+    join nightshift.health_checks c on c.name = f.check_name
+    where f.level = 'critical' and f.check_name not in ('job_missed', 'jobs_failing', 'jobs_lost', 'jobs_partial', 'late_schedules')
+  ) t(key, kind, subject, text, opens)
+  order by t.key;
+$$;
+
+comment on function nightshift.current_troubles is
+  'What people are told of, as the ledger and the last health checks have it: jobs whose last run failed or died, or left something undone, jobs that are missed, critical findings. opens: it is news; else it only is not over yet.';
+
 -- supabase/schema/status/describe_status.sql
 
 create or replace function nightshift.describe_status(as_of timestamptz)
@@ -21463,6 +21549,25 @@ $$;
 comment on function nightshift.held_rows is
   'What keeps due rows of a table, by a step of the report of a purge, as JSON: why (needed by rows that stay, kept as the policy says, refused by a trigger or constraint, undecided), by (foreign key, trigger or constraint), rows; the 10 with most rows.';
 
+-- supabase/schema/status/note_told.sql
+
+create or replace function nightshift.note_told(trouble_ids bigint[])
+returns void
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  update nightshift.troubles t
+  set told_at = coalesce(t.told_at, now()), claimed_until = null,
+    -- One that ended since it was claimed has its end still to be told.
+    end_told_at = case when t.ended_at <= t.claimed_until - interval '1 minute' then now() end
+  where t.id = any(trouble_ids) and t.claimed_until is not null;
+$$;
+
+comment on function nightshift.note_told is
+  'Notes that people were told what take_troubles returned, by the ids of it. Repeating it changes nothing.';
+
 -- supabase/schema/status/purge_outcomes.sql
 
 create or replace function nightshift.purge_outcomes(as_of timestamptz)
@@ -21484,7 +21589,7 @@ as $$
       and r.started_at > purge_outcomes.as_of - interval '30 days' and r.finished_at <= purge_outcomes.as_of
   ),
   step as (
-    select n.*, s.value as step, (s.value ->> 'rowsPurged')::bigint as purged, (s.value ->> 'rowsLeft')::bigint as rows_left,
+    select n.*, s.value ->> 'relation' as relation, s.value as step, (s.value ->> 'rowsPurged')::bigint as purged, (s.value ->> 'rowsLeft')::bigint as rows_left,
       (s.value ->> 'rowsLeftExact')::boolean as is_exact, s.value ? 'error' as failed,
       coalesce((s.value ->> 'rowsBlocked')::bigint, 0) + coalesce((s.value ->> 'rowsRefused')::bigint, 0)
         + coalesce((s.value ->> 'rowsUndecided')::bigint, 0) as stays
@@ -21496,18 +21601,18 @@ as $$
   ),
   counted as (
     -- Of a table that could not be counted the report says 0, by which it does not mean none.
-    select s.*, case when s.rows_left > 0 or s.is_exact then s.rows_left end as residue
+    select s.*, case when s.rows_left > 0 or s.is_exact then s.rows_left end as residue,
+      row_number() over (partition by s.relation order by s.started_at desc) as place_of_step
     from step s
   )
-  select c.step ->> 'relation', c.id, c.day, not c.of_some and c.place_in_day = 1, c.started_at, c.finished_at,
-    row_number() over (partition by c.step ->> 'relation' order by c.started_at desc),
-    c.step, c.purged, c.residue, c.is_exact, c.stays, c.failed,
+  select c.relation, c.id, c.day, not c.of_some and c.place_in_day = 1, c.started_at, c.finished_at, c.place_of_step,
+    case when c.place_of_step = 1 then c.step end, c.purged, c.residue, c.is_exact, c.stays, c.failed,
     c.failed or (c.purged = 0 and coalesce(c.residue, 0) > c.stays)
   from counted c;
 $$;
 
 comment on function nightshift.purge_outcomes is
-  'What the reports of real purges of the last 30 days say of each table: of the last run of each day, and of the last five; place 1 is the newest. residue: rows left that are due, without those that the policy lets stay; null when they were not counted. stays: of these, rows that are needed, refused or not decided. stuck: it failed, or took none of the rows that it could have taken.';
+  'What the reports of real purges of the last 30 days say of each table: of the last run of each day, and of the last five; place 1 is the newest, and has the step of the report. residue: rows left that are due, without those that the policy lets stay; null when they were not counted. stays: of these, rows that are needed, refused or not decided. stuck: it failed, or took none of the rows that it could have taken.';
 
 -- supabase/schema/status/read_status.sql
 
@@ -21770,7 +21875,11 @@ as $$
   parents as (
     select array_agg(l.parent::oid) as oids, least(greatest(1500 / count(*), 4), 60) as room from listed l
   ),
-  part as (
+  -- Once for all of them, as below: for each table alone it would read the partitions of all.
+  assessed as materialized (
+    select a.* from parents p cross join nightshift.assess_partitions(p.oids, status_partitions.as_of) a
+  ),
+  part as materialized (
     select r.parent, r.partition::regclass::text as name, r.lower, r.upper, 'attached' as state, null::timestamptz as drops_at,
       null::bigint as size_bytes
     from parents a cross join nightshift.read_partitions(a.oids) r
@@ -21832,8 +21941,7 @@ as $$
   ) order by l.place), '[]'))
   from listed l
   left join pg_catalog.pg_class c on c.oid = l.parent
-  left join parents p on true
-  left join lateral nightshift.assess_partitions(p.oids, status_partitions.as_of) a on a.parent = l.parent::oid
+  left join assessed a on a.parent = l.parent::oid
   left join per_table t on t.parent = l.parent::oid;
 $$;
 
@@ -21904,6 +22012,12 @@ as $$
     ) d
     group by d.relation
   ),
+  history as (
+    select o.relation, jsonb_agg(jsonb_build_object('day', o.day, 'rows', o.residue) order by o.day) as backlog
+    from outcome o
+    where o.is_last_of_day
+    group by o.relation
+  ),
   gap as (
     select greatest(2 * g.usual, interval '2 days') + interval '2 hours' as patience from nightshift.usual_gap('retention-purge') g(usual)
   ),
@@ -21971,14 +22085,11 @@ as $$
       'purgedLast', l.purged,
       'held', nightshift.held_rows(l.step),
       'fix', nightshift.fix_of_step(l.step),
-      'backlog', case when l.rank > 50 then '[]' else (
-        select coalesce(jsonb_agg(jsonb_build_object('day', o.day, 'rows', o.residue) order by o.day), '[]')
-        from outcome o
-        where o.relation = l.relation and o.is_last_of_day
-      ) end
+      'backlog', case when l.rank <= 50 then coalesce(h.backlog, '[]') else '[]' end
     ) order by l.rank) filter (where l.rank <= 200), '[]')
   )
-  from listed l;
+  from listed l
+  left join history h on h.relation = l.relation;
 $$;
 
 comment on function nightshift.status_retention is
@@ -22146,6 +22257,67 @@ $$;
 
 comment on function nightshift.take_status is
   'Takes the snapshot that read_status returns, in the place of the one before. The health check calls it when its checks are done. Returns when it was taken. Errors: NS404, NS409 lease lost.';
+
+-- supabase/schema/status/take_troubles.sql
+
+-- A function tells people what is wrong: what has begun, and what is over, each once.
+-- Locks: rows of nightshift.troubles, until the transaction ends.
+
+create or replace function nightshift.take_troubles()
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set statement_timeout = '3s'
+set lock_timeout = '500ms'
+as $$
+declare
+  present text[];
+  news jsonb;
+begin
+  -- While functions tell, nightshift.watch need not.
+  update nightshift.home h set functions_tell_at = now()
+  where h.functions_tell_at is null or h.functions_tell_at < now() - interval '5 minutes';
+
+  insert into nightshift.troubles (key, kind, subject, text)
+  select t.key, t.kind, t.subject, t.text from nightshift.current_troubles(now()) t
+  where t.opens
+  on conflict do nothing;
+  present := array(select t.key from nightshift.current_troubles(now()) t);
+  -- What nobody was told of is over without a word.
+  delete from nightshift.troubles t
+  where t.told_at is null and t.claimed_until is null and t.key <> all(present) or t.ended_at < now() - interval '90 days';
+  update nightshift.troubles t set ended_at = now() where t.ended_at is null and t.key <> all(present);
+
+  with due as (
+    select t.id from nightshift.troubles t
+    where (t.told_at is null or (t.ended_at is not null and t.end_told_at is null))
+      and (t.claimed_until is null or t.claimed_until < now())
+    order by t.id
+    limit 50
+    for update skip locked
+  ),
+  claimed as (
+    update nightshift.troubles t set claimed_until = now() + interval '1 minute'
+    from due
+    where t.id = due.id
+    returning t.id, t.ended_at, jsonb_build_object(
+      'id', t.id, 'kind', t.kind, 'subject', t.subject, 'text', t.text, 'beganAt', t.began_at, 'endedAt', t.ended_at
+    ) as document
+  )
+  select jsonb_build_object(
+    'began', coalesce(jsonb_agg(c.document order by c.id) filter (where c.ended_at is null), '[]'),
+    'ended', coalesce(jsonb_agg(c.document order by c.id) filter (where c.ended_at is not null), '[]')
+  )
+  into news
+  from claimed c;
+  return news;
+end;
+$$;
+
+comment on function nightshift.take_troubles is
+  'What there is to tell people now: {began: [{id, kind, subject, text, beganAt, endedAt}], ended: the same}, at most 50. It is the caller''s for a minute, and comes again after that unless note_told says that it was told.';
 
 -- supabase/schema/status/verdict_in_words.sql
 
@@ -26428,11 +26600,11 @@ revoke all on
   nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
   nightshift.purge_pending, nightshift.purge_released,
   nightshift.refresh_policies, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
-  nightshift.runs, nightshift.schedules, nightshift.settings, nightshift.status, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.trend_points, nightshift.vacuum_policies, nightshift.view_refreshes
+  nightshift.runs, nightshift.schedules, nightshift.settings, nightshift.status, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.trend_points, nightshift.troubles, nightshift.vacuum_policies, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on sequence
   nightshift.admissions_id_seq, nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.key_query_times_id_seq, nightshift.retired_partitions_id_seq,
-  nightshift.view_refreshes_id_seq
+  nightshift.troubles_id_seq, nightshift.view_refreshes_id_seq
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on type nightshift.partition_state from public;
 revoke all on type nightshift.ddl_step from public;
@@ -26457,7 +26629,7 @@ grant execute on function
   nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
   nightshift.plan_table_vacuum, nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_table_vacuum, nightshift.preview_retirement, nightshift.purge_batch,
   nightshift.read_status, nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.resume_run,
-  nightshift.retire_partitions, nightshift.send_wakes, nightshift.take_status, nightshift.validate_default, nightshift.watch_vacuum
+  nightshift.retire_partitions, nightshift.note_told, nightshift.send_wakes, nightshift.take_status, nightshift.take_troubles, nightshift.validate_default, nightshift.watch_vacuum
 to service_role, nightshift_runner;
 
 -- Policies, pauses, thresholds and what undoes a run: these decide what may go, so they are for people.
@@ -26499,7 +26671,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '64d1e86a3232a4dd22644fa3b7b9f2784dc374cb3e377ed7e18b22fb931d1e6f', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bccff508f6bf004c178911d5427cbcb2969340c5244fc74a70b3a2838a602ccd', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -26513,28 +26685,28 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   composite_types, condition_in_sql, constant_default, consume_wake, copy_after_attach, copy_grants, copy_settings,
   count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows, counted, counted_until,
   covering_policy, create_by_state, create_missing_partitions, create_partition, create_partitions, cron_jobs,
-  daily_points, ddl_step, dead_rows, declare_cascades, declare_health_check, declare_job, declare_keys, declared_since,
-  default_exclusions, default_schedules, delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_parent,
-  deleted_since, deleted_so_far, deletion_actor, deletion_events, deletion_events_default, deletion_hash,
-  deletion_operation, deletion_stats, deletions_since, describe_busy, describe_ddl_failure, describe_declaration,
-  describe_declared_policy, describe_declared_query, describe_delete_triggers, describe_duration, describe_failure,
-  describe_growth, describe_health_check, describe_holders, describe_holding_keys, describe_installation,
-  describe_jobs, describe_key_queries, describe_leftovers, describe_needs, describe_partition_policy,
-  describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
-  describe_run, describe_status, describe_step, describe_table_trend, describe_trends, describe_vacuum_policy,
-  describe_vacuum_state, describe_view, disable_soft_delete, drop_exclusion, drop_inherited_keys,
-  drop_retired_partitions, due_by_marker, due_condition, duplicates_query, edges_to_children, edges_to_parents,
-  enable_soft_delete, encrypt_deletion_events, estimate_rows, exclude_from_default, exclusion_of,
-  explain_attach_failure, explain_key_query, extend_lease, extension_function, fates_of, fences, find_covered_rows,
-  find_due_among, find_key, find_key_query, find_moved_rows, find_needed_rows, find_needed_with, find_refresh,
-  find_refresh_policy, find_relation, find_released_rows, find_rows, find_run, find_stranger, find_vacuum_policy,
-  find_view, finish_detach, finish_run, finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view,
-  fix_of_step, follow_moved_rows, follow_released, follow_rename, follow_renames, follow_rows, follow_tables,
-  forced_names, forecast_full, forget_decisions, forget_starts, free_partition_name, freeze_limit, get_health, get_run,
-  gone_of, grant_of_refresh, growth_of, guard_child, guard_insert, guard_steps, hand_over, has_due_rows,
-  health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks,
-  health_connections, health_database_growth, health_database_size, health_days_until_full, health_dead_tuples,
-  health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_findings,
+  current_troubles, daily_points, ddl_step, dead_rows, declare_cascades, declare_health_check, declare_job,
+  declare_keys, declared_since, default_exclusions, default_schedules, delete_by_halves, delete_closure, delete_rows,
+  delete_slice, deleted_parent, deleted_since, deleted_so_far, deletion_actor, deletion_events,
+  deletion_events_default, deletion_hash, deletion_operation, deletion_stats, deletions_since, describe_busy,
+  describe_ddl_failure, describe_declaration, describe_declared_policy, describe_declared_query,
+  describe_delete_triggers, describe_duration, describe_failure, describe_growth, describe_health_check,
+  describe_holders, describe_holding_keys, describe_installation, describe_jobs, describe_key_queries,
+  describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
+  describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_status, describe_step,
+  describe_table_trend, describe_trends, describe_vacuum_policy, describe_vacuum_state, describe_view,
+  disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition,
+  duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_rows,
+  exclude_from_default, exclusion_of, explain_attach_failure, explain_key_query, extend_lease, extension_function,
+  fates_of, fences, find_covered_rows, find_due_among, find_key, find_key_query, find_moved_rows, find_needed_rows,
+  find_needed_with, find_refresh, find_refresh_policy, find_relation, find_released_rows, find_rows, find_run,
+  find_stranger, find_vacuum_policy, find_view, finish_detach, finish_run, finish_vacuum, fires_triggers,
+  fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_rename, follow_renames,
+  follow_rows, follow_tables, forced_names, forecast_full, forget_decisions, forget_starts, free_partition_name,
+  freeze_limit, get_health, get_run, gone_of, grant_of_refresh, growth_of, guard_child, guard_insert, guard_steps,
+  hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit,
+  health_checks, health_connections, health_database_growth, health_database_size, health_days_until_full,
+  health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_findings,
   health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
   health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
   health_jobs_partial, health_key_queries, health_late_schedules, health_ledger_size, health_level,
@@ -26557,7 +26729,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   measure_for_run, measure_key_query, measure_leaves, measure_references, measure_retention_backlog,
   measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
   name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, next_slice, note_answer, note_assessment,
-  note_decisions, note_detaching, note_durations, note_partitions, note_released, note_tables, note_trends,
+  note_decisions, note_detaching, note_durations, note_partitions, note_released, note_tables, note_told, note_trends,
   note_unchanged, nothing_left, oldest_due, only_kept, only_needed, operation_time, other_owners, override_assignments,
   own_due_condition, pages_of, partition_faults, partition_history, partition_key, partition_policies, partition_state,
   partition_suffix, partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire,
@@ -26588,15 +26760,15 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation,
   status, status_headline, status_health, status_jobs, status_partitions, status_queries, status_retention, status_run,
   status_section, status_trends, status_views, stay_released, subtract_held, subtract_row_sets, table_of_policy,
-  tables_of_policy, tables_of_trends, tables_to_vacuum, take_pending, take_status, theil_sen, time_of_number,
-  trend_points, trim_runs, trim_trends, trim_view_refreshes, trusted_name, trusted_names, trusted_operator,
-  unique_conflicts, unique_steps, unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron,
-  untrusted_in_condition, use_secret, user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of,
-  vacuum_policies, vacuum_state, vacuum_statement, vacuum_states, vacuuming_session, validate_default,
-  verdict_in_words, view_of, view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued,
-  wal_bytes, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum,
-  way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed,
-  without_replica_identity, work_due, xmin_holder
+  tables_of_policy, tables_of_trends, tables_to_vacuum, take_pending, take_status, take_troubles, theil_sen,
+  time_of_number, trend_points, trim_runs, trim_trends, trim_view_refreshes, troubles, trusted_name, trusted_names,
+  trusted_operator, unique_conflicts, unique_steps, unmute_triggers, unpause, unreferenced_condition,
+  unschedule_with_cron, untrusted_in_condition, use_secret, user_functions, users_of, usual_gap, usual_partition,
+  usual_time, usual_time_of, vacuum_policies, vacuum_state, vacuum_statement, vacuum_states, vacuuming_session,
+  validate_default, verdict_in_words, view_of, view_reads, view_refreshes, view_state, views_below, views_read,
+  waits_to_be_continued, wal_bytes, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge,
+  watch, watch_vacuum, way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
+  why_not_sealed, without_replica_identity, work_due, xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -18,6 +18,7 @@ import { addSoftDelete } from './commands/soft-delete.ts';
 import { addStatus } from './commands/status.ts';
 import { addToken } from './commands/token.ts';
 import { addUninstall } from './commands/uninstall.ts';
+import { addWebhook } from './commands/webhook.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
 import { isClone, nightshift } from './installation/origin.ts';
 import { printJson, showError } from './ui.ts';
@@ -53,6 +54,7 @@ of health: 0 nothing worse than info, 5 warnings or checks that could not run, 6
   addDeployment(program);
   addUninstall(program);
   addToken(program);
+  addWebhook(program);
   return program;
 }
 

@@ -1,11 +1,15 @@
 import { styleText } from 'node:util';
 import { timeMs } from '../functions/_shared/clock.ts';
-import type { Status, StatusPolicy } from '../functions/status/schema.ts';
+import type { HeadlineLevel, Status, StatusPolicy } from '../functions/status/schema.ts';
 import { nightshift } from './installation/origin.ts';
 import { table } from './table.ts';
 import { age, count, heading, note, say, utc } from './ui.ts';
 
-const headlineColours = { ok: 'green', warning: 'yellow', critical: 'red' } as const;
+const headlineColours = {
+  ok: 'green',
+  warning: 'yellow',
+  critical: 'red',
+} as const satisfies Record<HeadlineLevel, string>;
 
 const verdictColours = {
   kept: 'green',
@@ -14,7 +18,7 @@ const verdictColours = {
   unknown: 'yellow',
   stalled: 'red',
   off: 'dim',
-} as const;
+} as const satisfies Record<StatusPolicy['verdict'], string>;
 
 /** What the last health check found of the whole, and whether what each retention policy promises is kept. */
 export function showSnapshot(status: Status | undefined): void {

@@ -13,6 +13,8 @@ import { runJob } from '../../functions/_shared/run.ts';
 import type { RunResult } from '../../functions/_shared/run-types.ts';
 import { readCa } from '../../functions/_shared/settings.ts';
 import { Stop, stoppedByHand } from '../../functions/_shared/stop.ts';
+import { createTeller } from '../../functions/_shared/tell-troubles.ts';
+import { createWebhook } from '../../functions/_shared/webhook.ts';
 import { loadJob, loadPresenter } from '../../functions/registry.ts';
 import { connect, noDeadline } from '../connect.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -20,6 +22,7 @@ import { nightshift } from '../installation/origin.ts';
 import { wholeNumber } from '../options.ts';
 import { progressBars } from '../progress-bars.ts';
 import { age, coloured, printJson, say, shortId, showError } from '../ui.ts';
+import { configuredWebhook } from '../webhook.ts';
 import { optionOf } from '../words.ts';
 
 interface Options {
@@ -72,7 +75,8 @@ async function run(name: string, { json, ...input }: Options): Promise<void> {
   const job = await loadJob(name);
   requireInput(job, input);
   const bars = progressBars();
-  const { rpc, databaseUrl } = await connect();
+  const webhook = configuredWebhook();
+  const { rpc, url, databaseUrl } = await connect();
   const direct = databaseUrl ? directTo(databaseUrl) : undefined;
   const stop = new Stop();
   // The first one lets the batch under way commit and the run be written down; a second one kills. A terminal that is
@@ -96,6 +100,8 @@ async function run(name: string, { json, ...input }: Options): Promise<void> {
       stop,
       log: silentLog,
       metrics: noMetrics,
+      // As a cron of somebody's own runs it.
+      teller: webhook && createTeller(createWebhook(webhook, systemClock), url, systemClock),
       ...(json ? {} : { onProgress: bars.onProgress }),
     },
   ).finally(() => {

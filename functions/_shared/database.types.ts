@@ -303,6 +303,7 @@ export type Database = {
       home: {
         Row: {
           accepted_at: string | null
+          functions_tell_at: string | null
           project_url: string
           refused_at: string | null
           singleton: boolean
@@ -314,6 +315,7 @@ export type Database = {
         }
         Insert: {
           accepted_at?: string | null
+          functions_tell_at?: string | null
           project_url: string
           refused_at?: string | null
           singleton?: boolean
@@ -325,6 +327,7 @@ export type Database = {
         }
         Update: {
           accepted_at?: string | null
+          functions_tell_at?: string | null
           project_url?: string
           refused_at?: string | null
           singleton?: boolean
@@ -985,6 +988,45 @@ export type Database = {
         }
         Relationships: []
       }
+      troubles: {
+        Row: {
+          began_at: string
+          claimed_until: string | null
+          end_told_at: string | null
+          ended_at: string | null
+          id: number
+          key: string
+          kind: string
+          subject: string
+          text: string
+          told_at: string | null
+        }
+        Insert: {
+          began_at?: string
+          claimed_until?: string | null
+          end_told_at?: string | null
+          ended_at?: string | null
+          id?: never
+          key: string
+          kind: string
+          subject: string
+          text: string
+          told_at?: string | null
+        }
+        Update: {
+          began_at?: string
+          claimed_until?: string | null
+          end_told_at?: string | null
+          ended_at?: string | null
+          id?: never
+          key?: string
+          kind?: string
+          subject?: string
+          text?: string
+          told_at?: string | null
+        }
+        Relationships: []
+      }
       vacuum_policies: {
         Row: {
           created_at: string
@@ -1244,6 +1286,7 @@ export type Database = {
         }
         Returns: Json
       }
+      autovacuum_of: { Args: { view: unknown }; Returns: string }
       begin_detach: {
         Args: {
           fence: number
@@ -1598,6 +1641,16 @@ export type Database = {
           active: boolean
           id: number
           name: string
+        }[]
+      }
+      current_troubles: {
+        Args: { as_of: string }
+        Returns: {
+          key: string
+          kind: string
+          opens: boolean
+          subject: string
+          text: string
         }[]
       }
       dead_rows: { Args: { relations: unknown[] }; Returns: number }
@@ -3139,6 +3192,7 @@ export type Database = {
         }
         Returns: Json
       }
+      note_told: { Args: { trouble_ids: number[] }; Returns: undefined }
       note_unchanged: { Args: { assessed: Json }; Returns: undefined }
       nothing_left: {
         Args: {
@@ -4081,6 +4135,7 @@ export type Database = {
         Returns: Record<string, unknown>
       }
       take_status: { Args: { fence: number; run_id: string }; Returns: string }
+      take_troubles: { Args: Record<PropertyKey, never>; Returns: Json }
       time_of_number: {
         Args: { bound: string; epoch: string; type: unknown }
         Returns: string

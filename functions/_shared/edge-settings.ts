@@ -6,7 +6,7 @@ type Environment = Record<string, string | undefined>;
 
 export type EdgeSettings = Pick<
   Settings,
-  'supabase' | 'httpToken' | 'statusToken' | 'httpBudgetMs'
+  'supabase' | 'httpToken' | 'statusToken' | 'webhook' | 'httpBudgetMs'
 >;
 
 /** For settings of the other home, that somebody copied. */
@@ -39,11 +39,11 @@ export function readEdgeSettings(environment: Environment): EdgeSettings {
           keyIn(environment.SUPABASE_SECRET_KEYS) ?? environment.SUPABASE_SERVICE_ROLE_KEY,
         SUPABASE_PUBLISHABLE_KEY: undefined,
       };
-  const { supabase, httpToken, statusToken, httpBudgetMs } = readSettings({
+  const { supabase, httpToken, statusToken, webhook, httpBudgetMs } = readSettings({
     ...environment,
     ...keys,
   });
-  return { supabase, httpToken, statusToken, httpBudgetMs };
+  return { supabase, httpToken, statusToken, webhook, httpBudgetMs };
 }
 
 /** Of the keys by name: the one named nightshift, else the default one. */

@@ -12,7 +12,9 @@ import type { Invocation } from './invocation.ts';
 import type { Job } from './job.ts';
 import { createRpc } from './rpc.ts';
 import { runJob } from './run.ts';
+import { createTeller, type Teller } from './tell-troubles.ts';
 import { takeWake } from './wake.ts';
+import { createWebhook } from './webhook.ts';
 
 /** What Edge Runtime has of Deno. */
 declare const Deno: {
@@ -43,6 +45,7 @@ export function createEdgeHandler<Input extends { dryRun: boolean }, Report>(
   const log = createEdgeLog(job.name);
   const metrics = createEdgeMetrics(job.name, log);
   let settings: EdgeSettings | undefined;
+  let teller: Teller | undefined;
 
   function readOnce(): EdgeSettings {
     settings ??= readEdgeSettings(environment);
@@ -50,10 +53,13 @@ export function createEdgeHandler<Input extends { dryRun: boolean }, Report>(
   }
 
   async function run(invocation: Invocation, deadline: Deadline, recordBy: Deadline) {
-    const rpc = createRpc(readOnce().supabase, deadline);
+    const { supabase, webhook } = readOnce();
+    const rpc = createRpc(supabase, deadline);
+    if (webhook)
+      teller ??= createTeller(createWebhook(webhook, systemClock), supabase.url, systemClock);
     try {
       const limited = limitCalls(rpc, deadline, mostCalls);
-      const tools = { ...limited, clock: systemClock, recordBy, log, metrics };
+      const tools = { ...limited, clock: systemClock, recordBy, log, metrics, teller };
       return await runJob(job, invocation, tools);
     } finally {
       metrics.flush();

@@ -17,6 +17,8 @@ import { runJob } from './run.ts';
 import type { Bus } from './run-events.ts';
 import type { RunResult } from './run-types.ts';
 import { readSettings, type Settings } from './settings.ts';
+import { createTeller, type Teller } from './tell-troubles.ts';
+import { createWebhook } from './webhook.ts';
 
 /** Before Lambda's own limit nothing is waited for any more. */
 const reserveMs = 2_000;
@@ -43,6 +45,7 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
   const metrics = createMetrics(job.name);
   let settings: Settings | undefined;
   let bus: Bus | undefined;
+  let teller: Teller | undefined;
 
   function readOnce(): Settings {
     settings ??= readSettings(process.env);
@@ -54,8 +57,10 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
     deadline: Deadline,
     recordBy: Deadline,
   ): Promise<RunResult> {
-    const { supabase, databaseUrl, databaseCa, eventBus } = readOnce();
+    const { supabase, databaseUrl, databaseCa, eventBus, webhook } = readOnce();
     if (eventBus) bus ??= createBus(eventBus);
+    if (webhook)
+      teller ??= createTeller(createWebhook(webhook, systemClock), supabase.url, systemClock);
     let direct: Direct | undefined;
     try {
       direct = databaseUrl ? connectDirect?.(databaseUrl, deadline, { ca: databaseCa }) : undefined;
@@ -67,6 +72,7 @@ export function createHandler<Input extends { dryRun: boolean }, Report>(
         log,
         metrics,
         direct,
+        teller,
         ...(bus ? { bus } : {}),
       });
     } finally {

@@ -8,6 +8,7 @@ import type { Metrics } from './metrics.ts';
 import type { Rpc } from './rpc.ts';
 import type { Bus } from './run-events.ts';
 import type { Stop } from './stop.ts';
+import type { Teller } from './tell-troubles.ts';
 
 export interface RunResult {
   outcome: 'started' | 'duplicate' | 'skipped';
@@ -28,6 +29,8 @@ export interface RunDependencies {
   log: Log;
   metrics: Metrics;
   bus?: Bus;
+  /** Only where there is a webhook. */
+  teller?: Teller | undefined;
   /** For whoever can stop the run from outside of the database. */
   stop?: Stop;
   onProgress?: JobContext['onProgress'];

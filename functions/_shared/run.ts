@@ -17,7 +17,12 @@ export async function runJob<Input extends { dryRun: boolean }, Report>(
   dependencies: RunDependencies,
 ): Promise<RunResult> {
   const { metrics, log } = dependencies;
-  const { outcome, run, lost } = await takeLease(job, invocation, dependencies);
+  const { outcome, run, lost } = await takeLease(job, invocation, dependencies).catch(
+    async (thrown: unknown) => {
+      await dependencies.teller?.whenUnreachable(toNightshiftError(thrown), log);
+      throw thrown;
+    },
+  );
   if (lost.length > 0) {
     metrics.add('RunLost', lost.length);
     log.warn('Marked a run as lost: its lease ran out without a heartbeat', { lost });
@@ -31,6 +36,7 @@ export async function runJob<Input extends { dryRun: boolean }, Report>(
 
   const { resume } = invocation;
   const undelivered = await publishOutcome({ outcome, run: ended, lost, resume }, dependencies);
+  if (outcome === 'started' && !run.dryRun) await dependencies.teller?.afterRun(dependencies);
   const error = undelivered ?? failureOf(ended);
   const other = outcome === 'skipped' ? await inFavourOf(ended, dependencies) : undefined;
   return { outcome, run: ended, ...(error ? { error } : {}), ...(other ? { other } : {}) };

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { type Access, accessShapes, readAccess } from './access.ts';
 import type { Clock } from './clock.ts';
 import { NightshiftError } from './errors.ts';
+import { readWebhook, type WebhookSettings, webhookShapes } from './webhook-settings.ts';
 
 /** It is printed, so it carries no password; and it is not the address of the Data API, which the dashboard shows as well. */
 export const projectUrl = z
@@ -46,6 +47,10 @@ const schema = z
     NIGHTSHIFT_DATABASE_CA: z.string().transform(readCa).optional(),
     NIGHTSHIFT_HTTP_TOKEN: z.string().trim().optional(),
     NIGHTSHIFT_STATUS_TOKEN: z.string().trim().optional(),
+    // webhook-settings.ts checks these three together.
+    NIGHTSHIFT_WEBHOOK_URL: z.string().optional(),
+    NIGHTSHIFT_WEBHOOK_FORMAT: z.string().optional(),
+    NIGHTSHIFT_WEBHOOK_SECRET: z.string().optional(),
     NIGHTSHIFT_EVENT_BUS: z.string().trim().optional(),
     NIGHTSHIFT_HTTP_BUDGET_MS: z.coerce.number().int().min(3_000).max(29_000).default(25_000),
   })
@@ -65,6 +70,7 @@ const shapes: Record<string, string> = {
   NIGHTSHIFT_HTTP_TOKEN: 'the bearer token that HTTP calls must carry; without it all are refused',
   NIGHTSHIFT_STATUS_TOKEN:
     'the bearer token that reads the status and can do nothing else; another one than NIGHTSHIFT_HTTP_TOKEN',
+  ...webhookShapes,
   NIGHTSHIFT_EVENT_BUS:
     'the name or ARN of the EventBridge bus that carries events and continuations',
   NIGHTSHIFT_HTTP_BUDGET_MS:
@@ -82,6 +88,7 @@ export interface Settings {
   httpToken: string | undefined;
   /** For those who read the status and may do nothing else. */
   statusToken: string | undefined;
+  webhook: WebhookSettings | undefined;
   eventBus: string | undefined;
   httpBudgetMs: number;
 }
@@ -98,7 +105,8 @@ export function readSettings(
   );
   const parsed = schema.safeParse(ours);
   const { access, problems: accessProblems } = readAccess(ours, clock);
-  if (!parsed.success || !access) {
+  const { webhook, problems: webhookProblems } = readWebhook(ours);
+  if (!parsed.success || !access || Object.keys(webhookProblems).length > 0) {
     const names = (parsed.error?.issues ?? []).flatMap((issue) =>
       issue.code === 'unrecognized_keys' ? issue.keys : [String(issue.path[0])],
     );
@@ -111,6 +119,7 @@ export function readSettings(
         ]),
       ),
       ...accessProblems,
+      ...webhookProblems,
     };
     throw new NightshiftError(
       'NS422',
@@ -129,6 +138,7 @@ export function readSettings(
     databaseCa: data.NIGHTSHIFT_DATABASE_CA,
     httpToken: data.NIGHTSHIFT_HTTP_TOKEN,
     statusToken: data.NIGHTSHIFT_STATUS_TOKEN,
+    webhook,
     eventBus: data.NIGHTSHIFT_EVENT_BUS,
     httpBudgetMs: data.NIGHTSHIFT_HTTP_BUDGET_MS,
   };

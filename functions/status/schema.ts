@@ -36,7 +36,7 @@ const run = z.object({
 });
 export type StatusRun = z.output<typeof run>;
 
-export const jobStateWords = [
+const jobStates = [
   'ok',
   'running',
   'partial',
@@ -65,7 +65,7 @@ const storedJob = z.object({
   job: text,
   /** What it is for, in a sentence. */
   purpose: text,
-  state: z.enum(jobStateWords),
+  state: z.enum(jobStates),
   /** The schedules, where the database starts the job; those of AWS are known where it is deployed from. */
   schedules: z.array(storedSchedule),
   /** The last that was neither dry nor of a few subjects. */
@@ -93,7 +93,7 @@ export type StatusJob = z.output<typeof job>;
  * stalled: rows are left and no run takes any. held: all that is left is still needed, or not let go. unknown: what is
  * left could not be counted, or no run has been there. off: the policy is switched off.
  */
-export const verdicts = ['stalled', 'unknown', 'behind', 'held', 'kept', 'off'] as const;
+const verdicts = ['stalled', 'unknown', 'behind', 'held', 'kept', 'off'] as const;
 
 const heldRows = z.object({
   why: z.enum(['needed', 'kept', 'refused', 'undecided']),
@@ -134,7 +134,7 @@ const policy = z.object({
 });
 export type StatusPolicy = z.output<typeof policy>;
 
-export const viewStates = ['stale', 'unknown', 'gone', 'fresh', 'off'] as const;
+const viewStates = ['stale', 'unknown', 'gone', 'fresh', 'off'] as const;
 
 const view = z.object({
   view: text,
@@ -213,7 +213,7 @@ const finding = z.object({
 });
 export type StatusFinding = z.output<typeof finding>;
 
-export const headlineLevels = ['ok', 'warning', 'critical'] as const;
+const headlineLevels = ['ok', 'warning', 'critical'] as const;
 export type HeadlineLevel = (typeof headlineLevels)[number];
 
 /** What nightshift.read_status returns. */

@@ -80,3 +80,7 @@ add column if not exists newest_oid oid;
 alter table if exists nightshift.jobs
 add column if not exists purpose text not null default '';
 drop function if exists nightshift.declare_job(text, regclass, boolean, interval);
+
+-- Functions tell people themselves what is wrong.
+alter table if exists nightshift.home
+add column if not exists functions_tell_at timestamptz;

@@ -176,6 +176,10 @@ alter table if exists nightshift.jobs
 add column if not exists purpose text not null default '';
 drop function if exists nightshift.declare_job(text, regclass, boolean, interval);
 
+-- Functions tell people themselves what is wrong.
+alter table if exists nightshift.home
+add column if not exists functions_tell_at timestamptz;
+
 -- supabase/schema/access/tables.sql
 
 -- Who logged in at the status page, or steered there, a moment ago.
@@ -741,7 +745,8 @@ create table if not exists nightshift.home (
   webhook_url text,
   told text,
   told_at timestamptz,
-  told_request bigint
+  told_request bigint,
+  functions_tell_at timestamptz
 );
 
 comment on table nightshift.home is
@@ -753,6 +758,8 @@ comment on column nightshift.home.refused_at is
 comment on column nightshift.home.webhook_url is 'Where nightshift.watch posts what is critical; null: nowhere. Only the owner can read it here.';
 comment on column nightshift.home.told is 'What was posted last; null: nothing is wrong, or it has been told that all is well.';
 comment on column nightshift.home.told_request is 'The number that pg_net gave that request.';
+comment on column nightshift.home.functions_tell_at is
+  'When a function with a webhook of its own last looked for what there is to tell, to five minutes; null: never.';
 
 alter table nightshift.home enable row level security;
 
@@ -964,6 +971,30 @@ create table if not exists nightshift.status (
 comment on table nightshift.status is
   'The last snapshot of how everything is, see nightshift.describe_status: one row, which whoever looks reads, so that looking costs nothing.';
 
+create table if not exists nightshift.troubles (
+  id bigint generated always as identity primary key,
+  key text not null,
+  kind text not null check (kind in ('failed', 'missed', 'left', 'critical')),
+  subject text not null,
+  text text not null,
+  began_at timestamptz not null default now(),
+  told_at timestamptz,
+  ended_at timestamptz,
+  end_told_at timestamptz,
+  claimed_until timestamptz
+);
+
+comment on table nightshift.troubles is
+  'What a function tells people through its webhook: once when it begins and once when it is over. What could not be delivered is tried again by the next run.';
+comment on column nightshift.troubles.kind is
+  'failed: runs of a job; missed: a job has not done its work; left: a run left something undone; critical: a finding of a health check.';
+comment on column nightshift.troubles.text is 'A sentence, without the contents of rows.';
+comment on column nightshift.troubles.claimed_until is 'Until then somebody is telling it.';
+
+create unique index if not exists troubles_open on nightshift.troubles (key) where ended_at is null;
+create index if not exists troubles_untold on nightshift.troubles (id) where told_at is null or (ended_at is not null and end_told_at is null);
+
+alter table nightshift.troubles enable row level security;
 alter table nightshift.health_results enable row level security;
 alter table nightshift.health_findings enable row level security;
 alter table nightshift.status enable row level security;
@@ -7765,6 +7796,29 @@ $$;
 comment on function nightshift.assess_view is
   'Whether a view needs a refresh: {reason, detail in words, state: see view_state}. never: no refresh of it is on record, or it holds no data; stale: it changed, or may have, and is older than max_staleness; changed; forced; and, where it needs none: unchanged (knownAt: nothing had changed until then); recent: changed, but refreshed less than 10 seconds or its last duration ago; gone. counted_until, composites: as nightshift.counted_until and nightshift.composite_types had it before.';
 
+-- supabase/schema/refresh/autovacuum_of.sql
+
+create or replace function nightshift.autovacuum_of(view regclass)
+returns text
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select format('autovacuum is removing %s dead rows from it, beside %s that live', s.dead, s.live)
+  from (select pg_stat_get_dead_tuples(view) as dead, pg_stat_get_live_tuples(view) as live) s
+  where s.dead > s.live / 2 and exists (
+    select
+    from pg_catalog.pg_locks l
+    join pg_catalog.pg_stat_activity a on a.pid = l.pid
+    where l.locktype = 'relation' and l.relation = autovacuum_of.view::oid and l.granted and l.mode = 'ShareUpdateExclusiveLock'
+      and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+      and a.backend_type = 'autovacuum worker'
+  );
+$$;
+
+comment on function nightshift.autovacuum_of is
+  'In words: an autovacuum is at work on a view of which more than a third is dead, and a refresh would end it; null otherwise, and where we may not see other sessions (pg_read_all_stats).';
+
 -- supabase/schema/refresh/called_functions.sql
 
 create or replace function nightshift.called_functions(query text)
@@ -8311,6 +8365,7 @@ declare
   way jsonb;
   assessed jsonb;
   statement text;
+  vacuumed text;
   sources text;
   sources_as_of timestamptz;
   begun_at timestamptz;
@@ -8380,6 +8435,13 @@ begin
     raise exception using errcode = 'NS422', message = format('%s: %s', target, way ->> 'problem'), hint = way ->> 'fix';
   end if;
 
+  if way ->> 'mode' = 'concurrently' and assessed ->> 'reason' = 'changed' then
+    -- It would give way to each refresh, and the view would grow for ever.
+    vacuumed := nightshift.autovacuum_of(target);
+    if vacuumed is not null then
+      return jsonb_build_object('outcome', 'vacuum', 'detail', vacuumed);
+    end if;
+  end if;
   if way ->> 'mode' = 'plain' then
     -- Waiting for these with the view locked would make its readers wait as well.
     select string_agg('only ' || r.relation, ', ') into sources
@@ -8489,7 +8551,7 @@ end;
 $$;
 
 comment on function nightshift.refresh_policy_view is
-  'Refreshes the view of a policy when it needs it (or force says so), and writes the refresh down in the same transaction. Waits for a lock at most half a second, or 2 s where no reader queues behind it, and not at all for a refresh by another session of Nightshift. A run refreshes a view at most once: repeated, its call returns the first answer. Returns {outcome: refreshed, detail, mode, modeReason, startedAt, durationMs, rows, sizeBytes, deadRows}, or {outcome: unchanged | recent | busy, detail}. Errors: NS404 the view is gone; NS422 it cannot be refreshed, or its query fails; 55P03 a lock was not to be had; NS425 repeat the call.';
+  'Refreshes the view of a policy when it needs it (or force says so), and writes the refresh down in the same transaction. Waits for a lock at most half a second, or 2 s where no reader queues behind it, and not at all for a refresh by another session of Nightshift. A run refreshes a view at most once: repeated, its call returns the first answer. Returns {outcome: refreshed, detail, mode, modeReason, startedAt, durationMs, rows, sizeBytes, deadRows}, or {outcome: unchanged | recent | busy | vacuum, detail}; vacuum: it is left to an autovacuum for now, see autovacuum_of, as long as its data is within max_staleness. Errors: NS404 the view is gone; NS422 it cannot be refreshed, or its query fails; 55P03 a lock was not to be had; NS425 repeat the call.';
 
 -- supabase/schema/refresh/refresh_view.sql
 
@@ -15006,7 +15068,11 @@ begin
       rows_to_delete := nightshift.find_covered_rows(rows_to_delete, keys);
     end if;
     if locking then
-      others := nightshift.subtract_row_sets(rows_to_delete, seeds);
+      -- A seed may go as the child of another row as well, which its own policy says nothing of.
+      others := nightshift.subtract_held(rows_to_delete, array(
+        select row(s.policy, s.relation, t.tid, null, null)::nightshift.held_row
+        from unnest(seeds) s cross join lateral unnest(s.tids) t(tid)
+      ));
       rows_to_delete := seeds || nightshift.lock_rows(run, others);
       -- From here on nobody adds a key to one of these tables; somebody may have, until then.
       keys := array(select k from nightshift.purge_keys(policies) k);
@@ -15360,7 +15426,9 @@ begin
          -- A row that may go for two reasons stays only when both are gone.
          (f.relation, f.tid) not in (select s.relation, s.tid from shared s)
        from stays r cross join lateral (%s) f(policy, relation, tid, fate, reason)
-       where r.alone and ((f.policy, f.relation, f.tid) in (select i.policy, i.relation, i.tid from inside i)) is true
+       -- A row that refers to itself is not held by that.
+       where r.alone and (f.relation, f.tid) <> (r.relation, r.tid)
+         and ((f.policy, f.relation, f.tid) in (select i.policy, i.relation, i.tid from inside i)) is true
      )
      select s.policy, s.relation, s.tid, s.fate, s.reason from stays s',
     steps
@@ -16246,6 +16314,15 @@ begin
   if home.webhook_url is null or home.accepted_at is not null and home.refused_at is not null then
     return;
   end if;
+  -- The functions tell the same, and sooner; when they are silent, this is who is left.
+  if home.functions_tell_at > now() - interval '2 hours' then
+    if home.told is not null then
+      update nightshift.home h
+      set told = null, told_at = now(), told_request = nightshift.http_post(home.webhook_url, jsonb_build_object('text',
+        format('The functions of %s run, and tell by themselves what is wrong.', home.project_url)));
+    end if;
+    return;
+  end if;
   select string_agg(format('- %s: %s', c.value ->> 'title', f.value ->> 'subject'), E'\n' order by c.value ->> 'title', f.value ->> 'subject')
   into troubles
   from jsonb_array_elements(nightshift.get_health(quick => true) -> 'checks') c
@@ -16266,7 +16343,7 @@ end;
 $$;
 
 comment on function nightshift.watch is
-  'What pg_cron calls every hour. Posts to the webhook what the quick health checks find critical, among it schedules that are late: when that has changed, when the last message was not delivered, and once a day while it lasts. Says nothing in a copy of the database, once the project has refused a wake of it. Deletes what cron.job_run_details keeps of our jobs for longer than a day.';
+  'What pg_cron calls every hour. Posts to the webhook what the quick health checks find critical, among it schedules that are late: when that has changed, when the last message was not delivered, and once a day while it lasts. Says nothing while functions with a webhook of their own do (see take_troubles), but for that; and nothing in a copy of the database, once the project has refused a wake of it. Deletes what cron.job_run_details keeps of our jobs for longer than a day.';
 
 -- supabase/schema/schedules/work_due.sql
 
@@ -20622,6 +20699,52 @@ $$;
 comment on function nightshift.why_not_sealed is
   'What keeps the history from being encrypted with a secret of Vault, in words, with the fix; nulls for nothing.';
 
+-- supabase/schema/status/current_troubles.sql
+
+create or replace function nightshift.current_troubles(as_of timestamptz)
+returns table (key text, kind text, subject text, text text, opens boolean)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select distinct on (t.key) t.*
+  from (
+    select 'failed ' || s.job, 'failed', s.job, case
+        when last.status = 'lost' then 'The last run died.'
+        -- The message of a defect comes from wherever it was thrown, and may say anything.
+        when last.error ->> 'code' = 'NS500' or last.error ->> 'message' is null then 'The last run failed; the ledger has the reason.'
+        else format('The last run failed: %s.', rtrim(left(last.error ->> 'message', 500), '.'))
+      end, true
+    from nightshift.job_states(current_troubles.as_of) s
+    join nightshift.runs last on last.id = s.last_run
+    -- The health check runs again in minutes, so one failure is no news.
+    where s.failed_in_row + s.lost_in_row >= case when s.job = 'health-check' then 2 else 1 end
+    union all
+    -- While the next run is under way it is not known to be over; nor to have begun, while the same one goes on.
+    select 'left ' || s.job, 'left', s.job, case
+        when (last.report ->> 'rowsLeft')::bigint > 0
+          then format('The last run left %s that are due.', nightshift.rows_in_words((last.report ->> 'rowsLeft')::bigint))
+        else 'The last run left something undone; its report says what and why.'
+      end, last.status = 'partial' or last.status = 'continued' and last.finished_at < current_troubles.as_of - interval '2 hours'
+    from nightshift.job_states(current_troubles.as_of) s
+    join nightshift.runs last on last.id = s.last_run
+    where s.partial_in_row > 0 and s.failed_in_row = 0 and s.lost_in_row = 0 and s.job <> 'health-check'
+    union all
+    select 'missed ' || f.subject, 'missed', f.subject, 'It has not done its work for longer than it should be.', true
+    from nightshift.health_findings f
+    where f.check_name in ('job_missed', 'late_schedules') and f.level in ('warning', 'critical')
+    union all
+    select format('critical %s %s', f.check_name, f.subject), 'critical', f.subject, c.title || '.', true
+    from nightshift.health_findings f
+    join nightshift.health_checks c on c.name = f.check_name
+    where f.level = 'critical' and f.check_name not in ('job_missed', 'jobs_failing', 'jobs_lost', 'jobs_partial', 'late_schedules')
+  ) t(key, kind, subject, text, opens)
+  order by t.key;
+$$;
+
+comment on function nightshift.current_troubles is
+  'What people are told of, as the ledger and the last health checks have it: jobs whose last run failed or died, or left something undone, jobs that are missed, critical findings. opens: it is news; else it only is not over yet.';
+
 -- supabase/schema/status/describe_status.sql
 
 create or replace function nightshift.describe_status(as_of timestamptz)
@@ -20683,6 +20806,25 @@ $$;
 
 comment on function nightshift.held_rows is
   'What keeps due rows of a table, by a step of the report of a purge, as JSON: why (needed by rows that stay, kept as the policy says, refused by a trigger or constraint, undecided), by (foreign key, trigger or constraint), rows; the 10 with most rows.';
+
+-- supabase/schema/status/note_told.sql
+
+create or replace function nightshift.note_told(trouble_ids bigint[])
+returns void
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  update nightshift.troubles t
+  set told_at = coalesce(t.told_at, now()), claimed_until = null,
+    -- One that ended since it was claimed has its end still to be told.
+    end_told_at = case when t.ended_at <= t.claimed_until - interval '1 minute' then now() end
+  where t.id = any(trouble_ids) and t.claimed_until is not null;
+$$;
+
+comment on function nightshift.note_told is
+  'Notes that people were told what take_troubles returned, by the ids of it. Repeating it changes nothing.';
 
 -- supabase/schema/status/purge_outcomes.sql
 
@@ -20991,7 +21133,11 @@ as $$
   parents as (
     select array_agg(l.parent::oid) as oids, least(greatest(1500 / count(*), 4), 60) as room from listed l
   ),
-  part as (
+  -- Once for all of them, as below: for each table alone it would read the partitions of all.
+  assessed as materialized (
+    select a.* from parents p cross join nightshift.assess_partitions(p.oids, status_partitions.as_of) a
+  ),
+  part as materialized (
     select r.parent, r.partition::regclass::text as name, r.lower, r.upper, 'attached' as state, null::timestamptz as drops_at,
       null::bigint as size_bytes
     from parents a cross join nightshift.read_partitions(a.oids) r
@@ -21053,8 +21199,7 @@ as $$
   ) order by l.place), '[]'))
   from listed l
   left join pg_catalog.pg_class c on c.oid = l.parent
-  left join parents p on true
-  left join lateral nightshift.assess_partitions(p.oids, status_partitions.as_of) a on a.parent = l.parent::oid
+  left join assessed a on a.parent = l.parent::oid
   left join per_table t on t.parent = l.parent::oid;
 $$;
 
@@ -21337,6 +21482,67 @@ $$;
 
 comment on function nightshift.take_status is
   'Takes the snapshot that read_status returns, in the place of the one before. The health check calls it when its checks are done. Returns when it was taken. Errors: NS404, NS409 lease lost.';
+
+-- supabase/schema/status/take_troubles.sql
+
+-- A function tells people what is wrong: what has begun, and what is over, each once.
+-- Locks: rows of nightshift.troubles, until the transaction ends.
+
+create or replace function nightshift.take_troubles()
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set statement_timeout = '3s'
+set lock_timeout = '500ms'
+as $$
+declare
+  present text[];
+  news jsonb;
+begin
+  -- While functions tell, nightshift.watch need not.
+  update nightshift.home h set functions_tell_at = now()
+  where h.functions_tell_at is null or h.functions_tell_at < now() - interval '5 minutes';
+
+  insert into nightshift.troubles (key, kind, subject, text)
+  select t.key, t.kind, t.subject, t.text from nightshift.current_troubles(now()) t
+  where t.opens
+  on conflict do nothing;
+  present := array(select t.key from nightshift.current_troubles(now()) t);
+  -- What nobody was told of is over without a word.
+  delete from nightshift.troubles t
+  where t.told_at is null and t.claimed_until is null and t.key <> all(present) or t.ended_at < now() - interval '90 days';
+  update nightshift.troubles t set ended_at = now() where t.ended_at is null and t.key <> all(present);
+
+  with due as (
+    select t.id from nightshift.troubles t
+    where (t.told_at is null or (t.ended_at is not null and t.end_told_at is null))
+      and (t.claimed_until is null or t.claimed_until < now())
+    order by t.id
+    limit 50
+    for update skip locked
+  ),
+  claimed as (
+    update nightshift.troubles t set claimed_until = now() + interval '1 minute'
+    from due
+    where t.id = due.id
+    returning t.id, t.ended_at, jsonb_build_object(
+      'id', t.id, 'kind', t.kind, 'subject', t.subject, 'text', t.text, 'beganAt', t.began_at, 'endedAt', t.ended_at
+    ) as document
+  )
+  select jsonb_build_object(
+    'began', coalesce(jsonb_agg(c.document order by c.id) filter (where c.ended_at is null), '[]'),
+    'ended', coalesce(jsonb_agg(c.document order by c.id) filter (where c.ended_at is not null), '[]')
+  )
+  into news
+  from claimed c;
+  return news;
+end;
+$$;
+
+comment on function nightshift.take_troubles is
+  'What there is to tell people now: {began: [{id, kind, subject, text, beganAt, endedAt}], ended: the same}, at most 50. It is the caller''s for a minute, and comes again after that unless note_told says that it was told.';
 
 -- supabase/schema/status/verdict_in_words.sql
 
@@ -24839,11 +25045,11 @@ revoke all on
   nightshift.migrations, nightshift.partition_policies, nightshift.purge_counted, nightshift.purge_decisions,
   nightshift.purge_pending, nightshift.purge_released,
   nightshift.refresh_policies, nightshift.retention_keys, nightshift.retention_policies, nightshift.retired_partitions,
-  nightshift.runs, nightshift.schedules, nightshift.settings, nightshift.status, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.vacuum_policies, nightshift.view_refreshes
+  nightshift.runs, nightshift.schedules, nightshift.settings, nightshift.status, nightshift.soft_delete_cascades, nightshift.soft_delete_tables, nightshift.troubles, nightshift.vacuum_policies, nightshift.view_refreshes
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on sequence
   nightshift.admissions_id_seq, nightshift.deletion_events_id_seq, nightshift.fences, nightshift.health_thresholds_id_seq, nightshift.retired_partitions_id_seq,
-  nightshift.view_refreshes_id_seq
+  nightshift.troubles_id_seq, nightshift.view_refreshes_id_seq
 from public, anon, authenticated, service_role, nightshift_runner;
 revoke all on type nightshift.partition_state from public;
 revoke all on type nightshift.ddl_step from public;
@@ -24867,7 +25073,7 @@ grant execute on function
   nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
   nightshift.plan_table_vacuum, nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_table_vacuum, nightshift.preview_retirement, nightshift.purge_batch,
   nightshift.read_status, nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.resume_run,
-  nightshift.retire_partitions, nightshift.send_wakes, nightshift.take_status, nightshift.validate_default, nightshift.watch_vacuum
+  nightshift.retire_partitions, nightshift.note_told, nightshift.send_wakes, nightshift.take_status, nightshift.take_troubles, nightshift.validate_default, nightshift.watch_vacuum
 to service_role, nightshift_runner;
 
 -- Policies, pauses, thresholds and what undoes a run: these decide what may go, so they are for people.
@@ -24909,98 +25115,98 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '163e259070d9b61530abfb31f888d7234fb97ad1d948721be0cab1c03e801100', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '79c6e2e906119bc742c4b614142515b46135767e3fc2ef894fa31da59e3b6f38', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies, advice_for_supabase_table,
   all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy,
   announce_changes, api_roles, application_owners, application_tables, apply_brake, are_related, assess_health,
-  assess_partitions, assess_view, begin_detach, begin_run, begin_vacuum, bound_of_time, brake, call_for_role,
-  called_functions, calling_user, can_be_referenced, cancel_run, cancellation, cascade_keys, check_health, check_lease,
-  check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy, check_release,
-  check_retention_policy, check_soft_delete, check_vacuum_policy, child_condition, child_steps, children_of_slice,
-  choose_due_rows, code_in_context, column_definition_type, column_type, columns_named, columns_referred,
-  comparison_operator, composite_types, condition_in_sql, constant_default, consume_wake, copy_after_attach,
-  copy_grants, copy_settings, count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows,
-  counted, counted_until, covering_policy, create_by_state, create_missing_partitions, create_partition,
-  create_partitions, cron_jobs, database_sizes, ddl_step, dead_rows, declare_cascades, declare_health_check,
-  declare_job, declare_keys, declared_since, default_exclusions, default_schedules, delete_by_halves, delete_closure,
-  delete_rows, delete_slice, deleted_parent, deleted_since, deleted_so_far, deletion_actor, deletion_events,
-  deletion_events_default, deletion_hash, deletion_operation, deletion_stats, deletions_since, describe_busy,
-  describe_ddl_failure, describe_declaration, describe_declared_policy, describe_delete_triggers, describe_failure,
-  describe_health_check, describe_holders, describe_holding_keys, describe_installation, describe_jobs,
-  describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
-  describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_status, describe_step,
-  describe_vacuum_policy, describe_vacuum_state, describe_view, disable_soft_delete, drop_exclusion,
-  drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition, duplicates_query, edges_to_children,
-  edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_rows, exclude_from_default, exclusion_of,
-  explain_attach_failure, extend_lease, extension_function, fates_of, fences, find_covered_rows, find_due_among,
-  find_key, find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
-  find_released_rows, find_rows, find_run, find_stranger, find_vacuum_policy, find_view, finish_detach, finish_run,
-  finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released,
-  follow_rename, follow_renames, follow_rows, follow_tables, forced_names, forget_decisions, forget_starts,
-  free_partition_name, freeze_limit, get_health, get_run, gone_of, grant_of_refresh, guard_child, guard_insert,
-  guard_steps, hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions,
-  health_cache_hit, health_checks, health_connections, health_database_growth, health_database_size,
-  health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_findings,
-  health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
-  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
-  health_jobs_partial, health_late_schedules, health_ledger_size, health_level, health_long_transactions,
-  health_measure, health_nightshift_exposed, health_oversized_partitions, health_partition_horizon,
-  health_partitions_without_rls, health_paused, health_policies_broken, health_read_only, health_replication_lag,
-  health_results, health_sequences, health_slow_statements, health_soft_deleted_share, health_soft_deletes,
-  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
-  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, held_rows, hint_for_flag,
-  hint_for_marker, hint_for_owner, history_names, history_secret, hold_cascades, hold_children, hold_parents,
-  hold_partition_run, hold_run, hold_table, home, http_answer, http_post, in_days, index_columns, index_definition,
-  index_for_key, indexed_as, inspect_soft_delete, interval_start, intervals_of, is_active_condition, is_forced,
-  is_large, is_of_realtime, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number,
-  keep_time, key_collation, key_columns, key_in_words, key_of, keys_asked, keys_in_words, keys_to_parents,
-  known_decisions, last_health_levels, leaf_relations, left_alone, level_rank, list_deletion_events,
-  list_partition_policies, list_refresh_policies, list_retention_policies, list_runs, list_schedules,
-  list_vacuum_policies, lock_for_change, lock_for_creation, lock_holder, lock_in_turn, lock_rows, lock_slice,
-  mark_deletion, mark_due, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed,
-  may_go_unseen, may_refresh, may_vacuum, measure_backlog, measure_children, measure_default_partition,
-  measure_for_run, measure_leaves, measure_references, measure_retention_backlog, measure_retention_backlogs,
-  migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal, name_some, name_triggers,
-  next_leaf, next_part_of_index, next_seeds, next_slice, note_answer, note_assessment, note_decisions, note_detaching,
-  note_partitions, note_released, note_unchanged, nothing_left, oldest_due, only_kept, only_needed, operation_time,
-  other_owners, override_assignments, own_due_condition, pages_of, partition_faults, partition_history, partition_key,
-  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
-  partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
-  pause, place_in_code, plan_delete, plan_partition_maintenance, plan_restore, plan_retention_purge, plan_table_vacuum,
-  plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement,
-  preview_table_vacuum, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order,
-  purge_outcomes, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, purged_tables, put_active,
-  put_off, raise_conflict, reach_rows, read_as_caller, read_partitions, read_pressure, read_status, reasons_of,
-  reattach_partition, record_batch, record_deletions, record_failed_restores, record_health, record_purge,
-  record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join, reference_tree, references_condition,
-  referencing_keys, referred_tables, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view,
-  refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, release_default, released_row,
-  remember_held, remove_health_threshold, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
-  remove_vacuum_policy, require_call, require_checked_keys, require_few_due, require_health_checks,
-  require_known_names, require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued,
-  require_one_policy, require_own_rows, require_ownership, require_partition_policies, require_period,
-  require_referencing_indexes, require_refresh_policies, require_replica_identity, require_retention_policies,
-  require_statistics, require_tables, require_trusted, require_trusted_keys, require_trusted_referrers,
-  require_unrestricted, require_wanted, require_within_brake, resolve_references, restore, restore_keys,
-  restore_operation, restore_since, restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies,
-  retention_warnings, retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set,
-  rows_in_words, rows_of_operation, rows_since, run_by_hand, run_health_check, runs, sample_due_rows, scan_of,
-  scan_time_of, schedule_with_cron, schedules, seal_deletion_event, secure_partition, secure_partitions, send_wakes,
-  served_at, set_cron_job, set_health_threshold, set_webhook, sets_to_remember, settings, settle_key, settle_owner,
-  settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies,
-  soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view,
-  soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, status,
-  status_headline, status_health, status_jobs, status_partitions, status_retention, status_run, status_section,
-  status_views, stay_released, subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_to_vacuum,
-  take_pending, take_status, time_of_number, trim_runs, trim_view_refreshes, trusted_name, trusted_names,
-  trusted_operator, unique_conflicts, unique_steps, unmute_triggers, unpause, unreferenced_condition,
-  unschedule_with_cron, untrusted_in_condition, use_secret, user_functions, users_of, usual_gap, usual_partition,
-  vacuum_policies, vacuum_state, vacuum_statement, vacuum_states, vacuuming_session, validate_default,
-  verdict_in_words, view_of, view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued,
-  warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf,
-  what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity,
-  work_due, xmin_holder
+  assess_partitions, assess_view, autovacuum_of, begin_detach, begin_run, begin_vacuum, bound_of_time, brake,
+  call_for_role, called_functions, calling_user, can_be_referenced, cancel_run, cancellation, cascade_keys,
+  check_health, check_lease, check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy,
+  check_release, check_retention_policy, check_soft_delete, check_vacuum_policy, child_condition, child_steps,
+  children_of_slice, choose_due_rows, code_in_context, column_definition_type, column_type, columns_named,
+  columns_referred, comparison_operator, composite_types, condition_in_sql, constant_default, consume_wake,
+  copy_after_attach, copy_grants, copy_settings, count_between, count_deleted, count_held, count_movable_rows,
+  count_released, count_rows, counted, counted_until, covering_policy, create_by_state, create_missing_partitions,
+  create_partition, create_partitions, cron_jobs, current_troubles, database_sizes, ddl_step, dead_rows,
+  declare_cascades, declare_health_check, declare_job, declare_keys, declared_since, default_exclusions,
+  default_schedules, delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_parent, deleted_since,
+  deleted_so_far, deletion_actor, deletion_events, deletion_events_default, deletion_hash, deletion_operation,
+  deletion_stats, deletions_since, describe_busy, describe_ddl_failure, describe_declaration, describe_declared_policy,
+  describe_delete_triggers, describe_failure, describe_health_check, describe_holders, describe_holding_keys,
+  describe_installation, describe_jobs, describe_leftovers, describe_needs, describe_partition_policy,
+  describe_partition_sets, describe_refresh, describe_refresh_policy, describe_retention_policy, describe_retired,
+  describe_run, describe_status, describe_step, describe_vacuum_policy, describe_vacuum_state, describe_view,
+  disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition,
+  duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_rows,
+  exclude_from_default, exclusion_of, explain_attach_failure, extend_lease, extension_function, fates_of, fences,
+  find_covered_rows, find_due_among, find_key, find_moved_rows, find_needed_rows, find_needed_with, find_refresh,
+  find_refresh_policy, find_relation, find_released_rows, find_rows, find_run, find_stranger, find_vacuum_policy,
+  find_view, finish_detach, finish_run, finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view,
+  fix_of_step, follow_moved_rows, follow_released, follow_rename, follow_renames, follow_rows, follow_tables,
+  forced_names, forget_decisions, forget_starts, free_partition_name, freeze_limit, get_health, get_run, gone_of,
+  grant_of_refresh, guard_child, guard_insert, guard_steps, hand_over, has_due_rows, health_backlog_age,
+  health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks, health_connections,
+  health_database_growth, health_database_size, health_dead_tuples, health_default_partition_rows,
+  health_duplicate_indexes, health_failed_restores, health_findings, health_foreign_keys_without_index,
+  health_hidden_partitions, health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes,
+  health_job_missed, health_jobs_failing, health_jobs_lost, health_jobs_partial, health_late_schedules,
+  health_ledger_size, health_level, health_long_transactions, health_measure, health_nightshift_exposed,
+  health_oversized_partitions, health_partition_horizon, health_partitions_without_rls, health_paused,
+  health_policies_broken, health_read_only, health_replication_lag, health_results, health_sequences,
+  health_slow_statements, health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds,
+  health_transaction_id_age, health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run,
+  held_partition_policy, held_row, held_rows, hint_for_flag, hint_for_marker, hint_for_owner, history_names,
+  history_secret, hold_cascades, hold_children, hold_parents, hold_partition_run, hold_run, hold_table, home,
+  http_answer, http_post, in_days, index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete,
+  interval_start, intervals_of, is_active_condition, is_forced, is_large, is_of_realtime, is_published,
+  is_set_by_default, job_state, job_states, jobs, join_condition, json_number, keep_time, key_collation, key_columns,
+  key_in_words, key_of, keys_asked, keys_in_words, keys_to_parents, known_decisions, last_health_levels,
+  leaf_relations, left_alone, level_rank, list_deletion_events, list_partition_policies, list_refresh_policies,
+  list_retention_policies, list_runs, list_schedules, list_vacuum_policies, lock_for_change, lock_for_creation,
+  lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs, marker_is_indexed,
+  marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, may_vacuum, measure_backlog,
+  measure_children, measure_default_partition, measure_for_run, measure_leaves, measure_references,
+  measure_retention_backlog, measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members,
+  mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, next_slice,
+  note_answer, note_assessment, note_decisions, note_detaching, note_partitions, note_released, note_told,
+  note_unchanged, nothing_left, oldest_due, only_kept, only_needed, operation_time, other_owners, override_assignments,
+  own_due_condition, pages_of, partition_faults, partition_history, partition_key, partition_policies, partition_state,
+  partition_suffix, partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire,
+  partitions_wanted, partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete,
+  plan_partition_maintenance, plan_restore, plan_retention_purge, plan_table_vacuum, plan_view_refresh, policy_members,
+  policy_of_run, policy_of_view, preview_retention_purge, preview_retirement, preview_table_vacuum, purge_batch,
+  purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_outcomes, purge_pending, purge_released,
+  purge_slices, purge_steps, purge_waits, purged_tables, put_active, put_off, raise_conflict, reach_rows,
+  read_as_caller, read_partitions, read_pressure, read_status, reasons_of, reattach_partition, record_batch,
+  record_deletions, record_failed_restores, record_health, record_purge, record_refresh_failure, recount_moved_rows,
+  redundant_indexes, reference_join, reference_tree, references_condition, referencing_keys, referred_tables,
+  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
+  related_policies, related_tables, release_default, released_row, remember_held, remove_health_threshold,
+  remove_partition_policy, remove_refresh_policy, remove_retention_policy, remove_vacuum_policy, require_call,
+  require_checked_keys, require_few_due, require_health_checks, require_known_names, require_marker_index,
+  require_no_rule, require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows,
+  require_ownership, require_partition_policies, require_period, require_referencing_indexes, require_refresh_policies,
+  require_replica_identity, require_retention_policies, require_statistics, require_tables, require_trusted,
+  require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake,
+  resolve_references, restore, restore_keys, restore_operation, restore_since, restricting_keys, restricting_rows,
+  resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
+  retired_partitions, reveal_deletion_event, row_set, rows_in_words, rows_of_operation, rows_since, run_by_hand,
+  run_health_check, runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules, seal_deletion_event,
+  secure_partition, secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold, set_webhook,
+  sets_to_remember, settings, settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice,
+  soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables,
+  soft_delete_tables_of_operation, soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold,
+  stamp_retired, start_operation, status, status_headline, status_health, status_jobs, status_partitions,
+  status_retention, status_run, status_section, status_views, stay_released, subtract_held, subtract_row_sets,
+  table_of_policy, tables_of_policy, tables_to_vacuum, take_pending, take_status, take_troubles, time_of_number,
+  trim_runs, trim_view_refreshes, troubles, trusted_name, trusted_names, trusted_operator, unique_conflicts,
+  unique_steps, unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition,
+  use_secret, user_functions, users_of, usual_gap, usual_partition, vacuum_policies, vacuum_state, vacuum_statement,
+  vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of, view_reads, view_refreshes,
+  view_state, views_below, views_read, waits_to_be_continued, warn_of_heirs, warn_of_namesake,
+  warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed, why_not_drop,
+  why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due, xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -4,6 +4,7 @@ import { type HealthDocument, healthDocument } from '../../functions/health-chec
 import { type Stack, startStack } from '../../infra/local/stack.ts';
 import { httpRequest, lambdaContext } from '../support/events.ts';
 import { percentile, round, timed } from './measure.ts';
+import { benchTakingStatus } from './status.ts';
 
 const tables = 2_000;
 const indexesOfTable = 10;
@@ -11,6 +12,8 @@ const indexesOfTable = 10;
 const rounds = 9;
 const slowest = 5;
 const requests = 300;
+/** The handler reads it once. */
+const token = crypto.randomUUID();
 const noDeadline = { remainingMs: () => Number.POSITIVE_INFINITY };
 
 interface HealthFigures {
@@ -24,6 +27,13 @@ interface HealthFigures {
   quickChecksMs: number;
   getHealthP50Ms: number;
   getHealthP99Ms: number;
+  takeStatusMs: number;
+  statusKilobytes: number;
+  getStatusP50Ms: number;
+  getStatusP99Ms: number;
+  getPageP50Ms: number;
+  getPageP99Ms: number;
+  pageKilobytes: number;
   slowestChecks: string;
 }
 
@@ -51,41 +61,65 @@ export async function benchHealth(say: (text: string) => void): Promise<HealthFi
     say(`${rounds} rounds of all checks, and of the quick ones`);
     const all = await measure(false);
     const quick = await measure(true);
+    const health = await measureHandler(stack, '/health', say);
+    // Last, since what it fills is no part of the figures above.
+    const status = await benchTakingStatus(stack, rpc, say);
+    const page = await measureHandler(stack, '/status', say);
     return {
       tables,
       indexes: tables * indexesOfTable,
       ...figures(all),
       quickChecksMs: round(percentile(quick.ms, 0.5)),
-      ...(await measureHandler(stack, say)),
+      ...named('Health', health),
+      ...status,
+      ...named('Status', await measureHandler(stack, '/status.json', say)),
+      ...named('Page', page),
+      pageKilobytes: round(page.bytes / 1024),
     };
   } finally {
     await stack.stop();
   }
 }
 
-/** GET /health as the deployed function answers it, on the same catalog; only API Gateway is missing. */
-async function measureHandler({ gatewayUrl, secretKey }: Stack, say: (text: string) => void) {
-  say(`${requests} requests of GET /health`);
-  const token = crypto.randomUUID();
+function named<Of extends string>(of: Of, { p50Ms, p99Ms }: { p50Ms: number; p99Ms: number }) {
+  return { [`get${of}P50Ms`]: p50Ms, [`get${of}P99Ms`]: p99Ms } as Record<
+    `get${Of}P50Ms` | `get${Of}P99Ms`,
+    number
+  >;
+}
+
+/** A request as the deployed function answers it, on the same catalog; only API Gateway is missing. */
+async function measureHandler(
+  { gatewayUrl, secretKey }: Stack,
+  path: string,
+  say: (text: string) => void,
+) {
+  say(`${requests} requests of GET ${path}`);
   Object.assign(process.env, {
     SUPABASE_URL: gatewayUrl,
     SUPABASE_SECRET_KEY: secretKey,
     NIGHTSHIFT_HTTP_TOKEN: token,
   });
   const { handler } = await import('../../functions/health-check/handler.ts');
-  const request = httpRequest({ method: 'GET', path: '/health', token });
+  const request = httpRequest({ method: 'GET', path, token });
   const ms: number[] = [];
+  let bytes = 0;
   for (let n = 0; n <= requests; n++) {
     const elapsedMs = await timed(async () => {
-      const { statusCode } = (await handler(request, lambdaContext())) as { statusCode: number };
-      if (statusCode !== 200) throw new Error(`GET /health answered ${statusCode}.`);
+      const { statusCode, body } = (await handler(request, lambdaContext())) as {
+        statusCode: number;
+        body: string;
+      };
+      bytes = Buffer.byteLength(body);
+      if (statusCode !== 200) throw new Error(`GET ${path} answered ${statusCode}.`);
     });
     // The first only warms.
     if (n > 0) ms.push(elapsedMs);
   }
   return {
-    getHealthP50Ms: round(percentile(ms, 0.5)),
-    getHealthP99Ms: round(percentile(ms, 0.99)),
+    p50Ms: round(percentile(ms, 0.5)),
+    p99Ms: round(percentile(ms, 0.99)),
+    bytes,
   };
 }
 

@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { newestRelease } from '../../cli/installation/release.ts';
 import { nightshift, run, startNightshift } from '../support/command-line.ts';
 import { setUpDatabase } from '../support/database.ts';
+import { signingSecret, startReceiver } from '../support/receiver.ts';
 
 describe('the command line', () => {
   const db = setUpDatabase();
@@ -53,10 +54,63 @@ describe('the command line', () => {
         expect.objectContaining({ job: 'retention-purge', state: 'on time', failedInRow: 0 }),
       ]),
       runs: [{ dryRun: false }, { dryRun: true }],
+      snapshot: null,
     });
     const shown = (await nightshift(['status'], env)).stdout;
+    expect(shown).toMatch(/None has run yet: .* run health-check/);
     expect(shown).toMatch(/retention-purge .* on time .* ago .* 02:00:00 /);
     expect(shown).toMatch(/succeeded \(dry run\)/);
+
+    await nightshift(['run', 'health-check'], env);
+    const { stdout } = await nightshift(['status'], env);
+    expect(stdout).toMatch(/public\.orders .* kept .* 0 .* Kept: nothing is left that is due\./);
+    expect(stdout).toMatch(/It was at .* UTC, .* ago\./);
+    const document = JSON.parse((await nightshift(['status', '--json'], env)).stdout);
+    expect(document.snapshot).toMatchObject({
+      version: 1,
+      retention: { items: [{ table: 'public.orders', verdict: 'kept', residue: 0 }] },
+    });
+  });
+
+  it('tries the webhook, and says what is wrong with it', async () => {
+    const receiver = await startReceiver();
+    const url = `${receiver.url}/slack`;
+    const hook = { NIGHTSHIFT_WEBHOOK_URL: url, NIGHTSHIFT_WEBHOOK_FORMAT: 'slack' };
+    const taken = await nightshift(['webhook', 'test'], { ...env, ...hook });
+    expect(taken.stdout).toMatch(/127\.0\.0\.1:\d+ took a message in the format slack\./);
+    expect(receiver.received[0]?.text).toContain('A test.');
+    receiver.behave('breaks');
+    const broken = await nightshift(['webhook', 'test'], { ...env, ...hook });
+    expect(broken).toMatchObject({ code: 1, stderr: expect.stringContaining('it answered 500') });
+    await receiver.close();
+    const unset = await nightshift(['webhook', 'test'], { ...env, NIGHTSHIFT_WEBHOOK_URL: '' });
+    expect(unset.code).toBe(2);
+    const unsigned = await nightshift(['webhook', 'test'], {
+      ...env,
+      NIGHTSHIFT_WEBHOOK_URL: 'https://example.com/T0',
+    });
+    expect(unsigned).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('NIGHTSHIFT_WEBHOOK_SECRET'),
+    });
+    expect(unsigned.stderr).not.toContain('T0');
+  });
+
+  it('tells people by the webhook of its shell what a run by hand has found', async () => {
+    const receiver = await startReceiver();
+    await db.sql`
+      insert into nightshift.health_findings (check_name, subject, level, since, level_since)
+      values ('read_only', 'database', 'critical', now(), now())`;
+    await nightshift(['run', 'retention-purge'], {
+      ...env,
+      NIGHTSHIFT_WEBHOOK_URL: `${receiver.url}/json`,
+      NIGHTSHIFT_WEBHOOK_SECRET: signingSecret,
+    });
+    await db.sql`truncate nightshift.health_findings, nightshift.troubles`;
+    await receiver.close();
+    expect(receiver.received.map(({ body }) => body)).toMatchObject([
+      { type: 'nightshift.troubles', data: { began: [{ kind: 'critical' }] } },
+    ]);
   });
 
   it('says in full what is wrong with policies when asked for them, and points there otherwise', async () => {

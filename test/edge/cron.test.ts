@@ -470,6 +470,24 @@ describe('the watch', () => {
     expect(await watch()).toEqual([]);
   });
 
+  it('leaves it to functions that tell, says so, and tells when they fall silent', async () => {
+    await fire(db.sql, 'nightshift schedule retention-purge');
+    await letMinutesPass(db.sql, 121);
+    const [told] = await watch();
+    await answer(db.sql, told?.id ?? '', 200);
+
+    await db.sql`select nightshift.take_troubles()`;
+    const [handedOver] = await watch();
+    expect(handedOver?.text).toBe(
+      `The functions of ${home} run, and tell by themselves what is wrong.`,
+    );
+    expect(await watch()).toEqual([]);
+    await letMinutesPass(db.sql, 119);
+    expect(await watch()).toEqual([]);
+    await letMinutesPass(db.sql, 2);
+    expect((await watch())[0]?.text).toContain('retention-purge');
+  });
+
   it('is silent about a run that takes hours, and tells of one that died', async () => {
     await fire(db.sql, 'nightshift schedule retention-purge');
     await db.sql`

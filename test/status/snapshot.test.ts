@@ -1,6 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { systemClock, timeMs } from '../../functions/_shared/clock.ts';
 import { jobNames, registry } from '../../functions/registry.ts';
+import type {
+  StatusFinding,
+  StatusPartitions,
+  StatusRun,
+  StatusView,
+} from '../../functions/status/schema.ts';
 import { setUpDatabase, startAfresh } from '../support/database.ts';
 import { lookAgain, purged, readStored } from '../support/status.ts';
 
@@ -131,7 +137,7 @@ describe('health in the snapshot', () => {
 
   it('says since when something is wrong, and since when it is that bad', async () => {
     await db.sql`select nightshift.pause('for the test')`;
-    const paused = async () => {
+    const paused = async (): Promise<StatusFinding | undefined> => {
       const { health } = await lookAgain(db.sql);
       return health.items.find(({ check }) => check === 'paused');
     };
@@ -207,7 +213,8 @@ describe('jobs in the snapshot', () => {
     ].map((name) => jobs.items.find(({ job }) => job === name));
     expect(purge).toMatchObject({ state: 'ok', usualDurationMs: 60_000, lastError: null });
     expect(purge?.runs).toHaveLength(30);
-    expect(purge?.runs[0]).toMatchObject({ status: 'succeeded', requestedBy: '<script>' });
+    const newest: StatusRun | undefined = purge?.runs[0];
+    expect(newest).toMatchObject({ status: 'succeeded', requestedBy: '<script>' });
     expect(refresh).toMatchObject({
       state: 'failed',
       failedInRow: 1,
@@ -237,8 +244,9 @@ describe('views in the snapshot', () => {
         { view: 'app."hi""gh"', state: 'fresh', reads: ['app.items', 'app.low'], readsTotal: 2 },
       ],
     });
-    expect(views.items[1]?.ageSeconds).toBeGreaterThanOrEqual(7_200);
-    expect(views.items[1]?.budgetSeconds).toBe(93_600);
+    const high: StatusView | undefined = views.items[1];
+    expect(high?.ageSeconds).toBeGreaterThanOrEqual(7_200);
+    expect(high?.budgetSeconds).toBe(93_600);
     await db.sql.unsafe('drop materialized view app."hi""gh"');
     expect((await lookAgain(db.sql)).views.items).toMatchObject([
       { state: 'stale' },
@@ -263,7 +271,7 @@ describe('partitions in the snapshot', () => {
     expect(before.partitions.items[0]?.defaultPartitionRows).toBeNull();
     const { partitions } = await lookAgain(db.sql, { quick: false });
     expect(partitions).toMatchObject({ total: 1, problem: null });
-    const [logs] = partitions.items;
+    const [logs]: StatusPartitions[] = partitions.items;
     expect(logs).toMatchObject({
       table: 'app.logs',
       interval: '1 day',

@@ -111,5 +111,5 @@ export async function letMinutesPass(sql: Sql, minutes: number): Promise<void> {
     update nightshift.schedules s
     set due_at = due_at - ${ago}, waiting_since = waiting_since - ${ago}, posted_at = posted_at - ${ago},
       woken_for = case when due_at is null then woken_for else replace(woken_for, ${was}, ${becomes}) end`;
-  await sql`update nightshift.home set told_at = told_at - ${ago}`;
+  await sql`update nightshift.home set told_at = told_at - ${ago}, functions_tell_at = functions_tell_at - ${ago}`;
 }

@@ -79,6 +79,8 @@ export function callsOverTheApi(leaseOf: (job: string) => object): Record<string
     check_health: health,
     take_status: health,
     read_status: {},
+    take_troubles: {},
+    note_told: { trouble_ids: [1] },
     get_health: {},
     enable_soft_delete: { relation: 'app.items' },
     inspect_soft_delete: {},

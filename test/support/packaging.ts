@@ -11,6 +11,8 @@ export const shellSecrets = {
   NIGHTSHIFT_DATABASE_URL: 'postgres://canary@db.canary.supabase.co/postgres',
   NIGHTSHIFT_HTTP_TOKEN: 'canary-token',
   NIGHTSHIFT_STATUS_TOKEN: 'canary-reader',
+  NIGHTSHIFT_WEBHOOK_URL: 'https://canary.example/hook',
+  NIGHTSHIFT_WEBHOOK_SECRET: 'whsec_canary',
 };
 
 /** As vitest.config.ts has it for the workers: most of what packaging makes is of no use a moment later. */

@@ -61,6 +61,7 @@ export const withAllSwitches = [
   'database-capacity-bytes=8000000000',
   'direct=on',
   'status-token=on',
+  'webhook=signed',
 ];
 export const withoutExtras = [
   'alarms=off',

@@ -9,7 +9,8 @@ create table if not exists nightshift.home (
   webhook_url text,
   told text,
   told_at timestamptz,
-  told_request bigint
+  told_request bigint,
+  functions_tell_at timestamptz
 );
 
 comment on table nightshift.home is
@@ -21,6 +22,8 @@ comment on column nightshift.home.refused_at is
 comment on column nightshift.home.webhook_url is 'Where nightshift.watch posts what is critical; null: nowhere. Only the owner can read it here.';
 comment on column nightshift.home.told is 'What was posted last; null: nothing is wrong, or it has been told that all is well.';
 comment on column nightshift.home.told_request is 'The number that pg_net gave that request.';
+comment on column nightshift.home.functions_tell_at is
+  'When a function with a webhook of its own last looked for what there is to tell, to five minutes; null: never.';
 
 alter table nightshift.home enable row level security;
 

@@ -20,6 +20,15 @@ begin
   if home.webhook_url is null or home.accepted_at is not null and home.refused_at is not null then
     return;
   end if;
+  -- The functions tell the same, and sooner; when they are silent, this is who is left.
+  if home.functions_tell_at > now() - interval '2 hours' then
+    if home.told is not null then
+      update nightshift.home h
+      set told = null, told_at = now(), told_request = nightshift.http_post(home.webhook_url, jsonb_build_object('text',
+        format('The functions of %s run, and tell by themselves what is wrong.', home.project_url)));
+    end if;
+    return;
+  end if;
   select string_agg(format('- %s: %s', c.value ->> 'title', f.value ->> 'subject'), E'\n' order by c.value ->> 'title', f.value ->> 'subject')
   into troubles
   from jsonb_array_elements(nightshift.get_health(quick => true) -> 'checks') c
@@ -40,4 +49,4 @@ end;
 $$;
 
 comment on function nightshift.watch is
-  'What pg_cron calls every hour. Posts to the webhook what the quick health checks find critical, among it schedules that are late: when that has changed, when the last message was not delivered, and once a day while it lasts. Says nothing in a copy of the database, once the project has refused a wake of it. Deletes what cron.job_run_details keeps of our jobs for longer than a day.';
+  'What pg_cron calls every hour. Posts to the webhook what the quick health checks find critical, among it schedules that are late: when that has changed, when the last message was not delivered, and once a day while it lasts. Says nothing while functions with a webhook of their own do (see take_troubles), but for that; and nothing in a copy of the database, once the project has refused a wake of it. Deletes what cron.job_run_details keeps of our jobs for longer than a day.';

@@ -14,7 +14,11 @@ as $$
   parents as (
     select array_agg(l.parent::oid) as oids, least(greatest(1500 / count(*), 4), 60) as room from listed l
   ),
-  part as (
+  -- Once for all of them, as below: for each table alone it would read the partitions of all.
+  assessed as materialized (
+    select a.* from parents p cross join nightshift.assess_partitions(p.oids, status_partitions.as_of) a
+  ),
+  part as materialized (
     select r.parent, r.partition::regclass::text as name, r.lower, r.upper, 'attached' as state, null::timestamptz as drops_at,
       null::bigint as size_bytes
     from parents a cross join nightshift.read_partitions(a.oids) r
@@ -76,8 +80,7 @@ as $$
   ) order by l.place), '[]'))
   from listed l
   left join pg_catalog.pg_class c on c.oid = l.parent
-  left join parents p on true
-  left join lateral nightshift.assess_partitions(p.oids, status_partitions.as_of) a on a.parent = l.parent::oid
+  left join assessed a on a.parent = l.parent::oid
   left join per_table t on t.parent = l.parent::oid;
 $$;
 

@@ -33,6 +33,30 @@ create table if not exists nightshift.status (
 comment on table nightshift.status is
   'The last snapshot of how everything is, see nightshift.describe_status: one row, which whoever looks reads, so that looking costs nothing.';
 
+create table if not exists nightshift.troubles (
+  id bigint generated always as identity primary key,
+  key text not null,
+  kind text not null check (kind in ('failed', 'missed', 'left', 'critical')),
+  subject text not null,
+  text text not null,
+  began_at timestamptz not null default now(),
+  told_at timestamptz,
+  ended_at timestamptz,
+  end_told_at timestamptz,
+  claimed_until timestamptz
+);
+
+comment on table nightshift.troubles is
+  'What a function tells people through its webhook: once when it begins and once when it is over. What could not be delivered is tried again by the next run.';
+comment on column nightshift.troubles.kind is
+  'failed: runs of a job; missed: a job has not done its work; left: a run left something undone; critical: a finding of a health check.';
+comment on column nightshift.troubles.text is 'A sentence, without the contents of rows.';
+comment on column nightshift.troubles.claimed_until is 'Until then somebody is telling it.';
+
+create unique index if not exists troubles_open on nightshift.troubles (key) where ended_at is null;
+create index if not exists troubles_untold on nightshift.troubles (id) where told_at is null or (ended_at is not null and end_told_at is null);
+
+alter table nightshift.troubles enable row level security;
 alter table nightshift.health_results enable row level security;
 alter table nightshift.health_findings enable row level security;
 alter table nightshift.status enable row level security;

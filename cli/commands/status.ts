@@ -3,11 +3,13 @@ import type { Command } from 'commander';
 import { isoTime, systemClock, timeMs } from '../../functions/_shared/clock.ts';
 import { type RunDocument, runDocuments } from '../../functions/_shared/ledger.ts';
 import { progressInWords } from '../../functions/_shared/progress.ts';
+import type { Rpc } from '../../functions/_shared/rpc.ts';
 import { type JobState, jobStates } from '../../functions/health-check/schema.ts';
-import { readStatus } from '../../functions/status/read.ts';
+import { readStatus, requireStatus } from '../../functions/status/read.ts';
 import { connect } from '../connect.ts';
 import { installation, inWords } from '../installation/installed.ts';
 import { isClone, nightshift } from '../installation/origin.ts';
+import { openInBrowser, servePage } from '../page-server.ts';
 import { nextDueMs, requireStage } from '../schedules.ts';
 import { showSnapshot } from '../snapshot.ts';
 import { table } from '../table.ts';
@@ -27,7 +29,10 @@ export function addStatus(program: Command): void {
       defaultStage,
     );
   }
-  command.option('--json', 'print them as JSON').action(status);
+  command
+    .option('--open', 'show the status page in a browser, for reading, until Ctrl-C')
+    .option('--json', 'print them as JSON')
+    .action(status);
 }
 
 const defaultStage = 'prod';
@@ -43,13 +48,19 @@ interface JobStatus extends JobState {
 /** The jobs as they are, and the latest runs. */
 async function status({
   stage = defaultStage,
+  open,
   json,
 }: {
   stage?: string;
+  open?: true;
   json?: true;
 }): Promise<void> {
   requireStage(stage);
-  const { rpc } = await connect();
+  const { rpc, url } = await connect();
+  if (open) {
+    await showPage(rpc, url);
+    return;
+  }
   const [states, runs, { paused }, snapshot] = await Promise.all([
     rpc.call('describe_jobs', {}, jobStates),
     rpc.call('list_runs', {}, runDocuments),
@@ -72,6 +83,20 @@ async function status({
   heading('The latest runs');
   note('Quick health checks that succeeded are left out.');
   showRuns(runs);
+}
+
+/** Until Ctrl-C: the page asks for the runs that are clicked on. */
+async function showPage(rpc: Rpc, projectUrl: string): Promise<void> {
+  // What would be missing on the page is better said here.
+  await requireStatus(rpc, projectUrl);
+  const server = await servePage(rpc, projectUrl);
+  console.log(`The status page, once: ${server.url}`);
+  note('For this machine alone, and for reading. Ctrl-C ends it.');
+  openInBrowser(server.url);
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, resolve);
+  });
+  server.close();
 }
 
 export function statusOf(state: JobState, nowMs: number, stage: string): JobStatus {

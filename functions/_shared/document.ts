@@ -51,7 +51,7 @@ function favicon(level: Page['level']): string {
 }
 
 /** What a browser may do with a page: show it, and send its forms back to where it is from. */
-export function securityHeaders(nonce: string): Record<string, string> {
+function securityHeaders(nonce: string): Record<string, string> {
   return {
     'content-security-policy': [
       "default-src 'none'",

@@ -116,7 +116,9 @@ export function createHttpApi<Input extends { dryRun: boolean }, Report>(
   }
 
   return async (request: HttpRequest, { remainingMs, workMs }: Budget): Promise<HttpResponse> => {
-    if (isForm(request) && asksFor(request, 'POST', `/jobs/${job.name}/runs`)) {
+    // A program has the token; curl sends its JSON under the type of a form, too.
+    const isBrowser = request.headers.authorization === undefined && isForm(request);
+    if (isBrowser && asksFor(request, 'POST', `/jobs/${job.name}/runs`)) {
       return answerToForm(request, { remainingMs, workMs });
     }
     try {

@@ -147,8 +147,8 @@ export function dependencyGraph(nodes: readonly GraphNode[], title: string): Mar
 /** The whole name stands in the table and in the title. */
 function shortened(label: string): string {
   const letters = [...label];
-  return letters.length > 30
-    ? `${letters.slice(0, 14).join('')}…${letters.slice(-15).join('')}`
+  return letters.length > 26
+    ? `${letters.slice(0, 12).join('')}…${letters.slice(-13).join('')}`
     : label;
 }
 

@@ -18,3 +18,18 @@ export const statusDocument: Endpoint = {
     return response;
   },
 };
+
+/** Where pages are handed on as plain text, this says where to see the same one. */
+export const pageElsewhere: Endpoint = {
+  method: 'GET',
+  path: '/status',
+  isOpen: true,
+  budgetMs,
+  async answer() {
+    return {
+      statusCode: 404,
+      headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' },
+      body: 'Supabase hands the pages of Edge Functions on as plain text, so there is none here.\nThe same page: nightshift status --open\nThe same data: GET /status.json\n',
+    };
+  },
+};

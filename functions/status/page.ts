@@ -33,7 +33,8 @@ const words: Record<HeadlineLevel, [string, Tone]> = {
 };
 
 /** Is everything all right, and if not what, since when, and what to do: then all the rest, worst first. */
-export function statusPage(snapshot: Status, viewer: Viewer): Page {
+export function statusPage(taken: Status, viewer: Viewer): Page {
+  const snapshot = withoutItsOwnRun(taken);
   const { level, text } = snapshot.headline;
   const [word] = words[level];
   return {
@@ -43,6 +44,18 @@ export function statusPage(snapshot: Status, viewer: Viewer): Page {
     body: new Markup(fitted((room) => String(bodyOf(snapshot, viewer, room)))),
     script,
   };
+}
+
+/** The health check that takes a snapshot is under way in it, and has always ended when somebody looks. */
+function withoutItsOwnRun(snapshot: Status): Status {
+  const { runId, jobs } = snapshot;
+  const items = jobs.items.map((job) => {
+    const runs = job.runs.filter(({ id }) => id !== runId);
+    if (job.lastRun?.id !== runId) return { ...job, runs };
+    const lastRun = runs.find(({ dryRun }) => !dryRun) ?? null;
+    return { ...job, runs, lastRun, state: job.state === 'running' ? ('ok' as const) : job.state };
+  });
+  return { ...snapshot, jobs: { ...jobs, items } };
 }
 
 function bodyOf(snapshot: Status, viewer: Viewer, room: Room): Markup {

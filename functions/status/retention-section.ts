@@ -24,8 +24,7 @@ export function retentionSection(
   room: Room,
 ): Markup {
   const { items } = retention;
-  const isCalm = ({ verdict }: StatusPolicy) => verdict === 'kept' || verdict === 'off';
-  const troubled = items.filter((policy) => !isCalm(policy)).slice(0, room.policiesInFull);
+  const troubled = items.filter(needsWords).slice(0, room.policiesInFull);
   const rest = items.filter((policy) => !troubled.includes(policy)).slice(0, room.policies);
   return html`<section aria-labelledby="retention">
 ${heading('retention', 'Retention', summaryOf(retention))}
@@ -39,7 +38,7 @@ ${
     ['Table', 'Verdict', 'Keeps', 'Deleted last', 'Counted'],
     rest.map((policy) => [
       html`<code>${policy.table}</code>`,
-      html`${state(policy.verdict, tones[policy.verdict])} <span class="quiet">${policy.sentence}</span>`,
+      html`${state(policy.verdict, tones[policy.verdict])}${policy.verdict !== 'kept' && html`<span class="quiet sentence">${policy.sentence}</span>`}`,
       policy.dropAfter,
       policy.purgedLast === null ? '–' : count(policy.purgedLast),
       policy.countedAt === null ? 'never' : ago(policy.countedAt, nowMs),
@@ -48,6 +47,11 @@ ${
 }
 ${more(retention, 'policies', troubled.length + rest.length)}
 </section>`;
+}
+
+/** One line says all there is to say of the others. */
+function needsWords({ verdict, fix: how }: StatusPolicy): boolean {
+  return verdict === 'stalled' || verdict === 'behind' || how !== null;
 }
 
 function summaryOf({ counts, total }: Status['retention']): string {

@@ -1,15 +1,16 @@
 import * as z from 'zod';
 import { timeMs } from '../_shared/clock.ts';
 import type { Page } from '../_shared/document.ts';
-import { count, duration } from '../_shared/figures.ts';
+import { age, bytes, count, duration } from '../_shared/figures.ts';
 import { type RunDocument, storedError } from '../_shared/ledger.ts';
 import { html, type Markup } from '../_shared/markup.ts';
 import { progressInWords } from '../_shared/progress.ts';
 import { isConfirmable } from '../_shared/steering.ts';
 import { banner, type Viewer } from './page.ts';
 import { script } from './script.ts';
+import { more, tableOf } from './section.ts';
 import { styles } from './styles.ts';
-import { fix, runTones, state, type Tone, time } from './words.ts';
+import { fix, many, runTones, state, type Tone, time } from './words.ts';
 
 const fixes = z.array(z.object({ subject: z.string(), fix: z.string() }));
 
@@ -47,7 +48,7 @@ ${banner(viewer, 'a run')}
 <div class="verdict ${tone}">
 <p>${state(run.status, tone)}</p>
 <h1>${title}</h1>
-<p>${isRunning ? html`<span data-live="${root}status/runs/${run.id}/progress">${progressInWords(run.progress)}</span>` : inTotal(totals)}</p>
+<p>${isRunning ? html`<span data-live="${root}status/runs/${run.id}/progress">${progressInWords(run.progress)}</span>` : inTotal(totals, run.dryRun)}</p>
 ${error !== undefined && html`<p class="notice ${tone}">${error.message} <span class="quiet">(${error.code})</span>${error.detail !== undefined && html`<br>${error.detail}`}${error.hint !== undefined && html`<br>${error.hint}`}</p>`}
 </div>
 <dl>
@@ -61,7 +62,7 @@ ${run.cancelRequestedAt !== null && html`<dt>Cancelled</dt><dd>${time(run.cancel
 </dl>
 ${steers && isRunning && run.cancelRequestedAt === null && cancelForm(run, root)}
 ${steers && isConfirmable(run, nowMs) && confirmation(run, root)}
-${steps.length > 0 && html`<section aria-labelledby="steps"><h2 id="steps">Steps <span class="summary">${count(steps.length)}</span></h2>${steps.slice(0, mostSteps).map(inSteps)}${steps.length > mostSteps && html`<p class="quiet">${count(steps.length - mostSteps)} more are not shown here.</p>`}</section>`}
+${steps.length > 0 && stepsOf(steps, run.dryRun)}
 <p class="actions"><a href="${root}status">Back to the status</a></p>
 </main>`;
   return {
@@ -84,20 +85,52 @@ const stepTones: Record<string, Tone> = {
   skipped: 'warn',
 };
 
-function inSteps(one: Step): Markup {
-  const word = one.status ?? one.outcome ?? 'done';
-  const tone = stepTones[word] ?? 'quiet';
-  const why = [
-    one.detail,
-    one.reason === one.detail ? undefined : sentence(one.reason),
-    ...one.warnings,
+function stepsOf(all: readonly Step[], isDry: boolean): Markup {
+  const steps = all.slice(0, mostSteps);
+  const calm = steps.filter((one) => toneOf(one) === 'good' && wordsOf(one).length === 0);
+  const others = steps.filter((one) => !calm.includes(one));
+  return html`<section aria-labelledby="steps"><h2 id="steps">Steps <span class="summary">${count(all.length)}</span></h2>
+${others.map((one) => inFull(one, isDry))}
+${
+  calm.length > 0 &&
+  tableOf(
+    'Steps',
+    ['Step', 'State', isDry ? 'What would be done' : 'What was done'],
+    calm.map((one) => [
+      html`<code>${nameOf(one)}</code>`,
+      state(wordOf(one), toneOf(one)),
+      inTotal(one, isDry),
+    ]),
+  )
+}
+${more({ items: all, total: all.length }, 'steps', steps.length)}</section>`;
+}
+
+const nameOf = ({ relation, view, table }: Step) => relation ?? view ?? table ?? '';
+const wordOf = ({ status, outcome }: Step) => status ?? outcome ?? 'done';
+const toneOf = (one: Step) => stepTones[wordOf(one)] ?? 'quiet';
+
+/** What is to be read of a step: why something is left, what to do, what went wrong. */
+function wordsOf({ reason, detail, warnings, error, fixes: hints }: Step): Markup[] {
+  return [
+    ...[detail, sentence(reason), ...warnings].flatMap((text) =>
+      text === undefined ? [] : [html`<p class="quiet">${text}</p>`],
+    ),
+    ...(error === undefined
+      ? []
+      : [
+          html`<p class="notice bad">${error.message} <span class="quiet">(${error.code})</span>${error.hint !== undefined && html`<br>${error.hint}`}</p>`,
+        ]),
+    ...hints.map(({ subject, fix: how }) => html`<p class="label">${subject}</p>${fix(how)}`),
   ];
+}
+
+function inFull(one: Step, isDry: boolean): Markup {
+  const tone = toneOf(one);
   return html`<article class="finding ${tone}">
-<h3>${state(word, tone)} <code>${one.relation ?? one.view ?? one.table ?? ''}</code></h3>
-<p>${inTotal(one)}</p>
-${why.map((text) => text !== undefined && html`<p class="quiet">${text}</p>`)}
-${one.error !== undefined && html`<p class="notice bad">${one.error.message} <span class="quiet">(${one.error.code})</span>${one.error.hint !== undefined && html`<br>${one.error.hint}`}</p>`}
-${one.fixes.map(({ subject, fix: how }) => html`<p class="label">${subject}</p>${fix(how)}`)}
+<h3>${state(wordOf(one), tone)} <code>${nameOf(one)}</code></h3>
+<p>${inTotal(one, isDry)}</p>
+${wordsOf(one)}
 </article>`;
 }
 
@@ -107,23 +140,45 @@ function sentence(reason: string | undefined): string | undefined {
 }
 
 /** Figures that are not zero, and what was made or taken away, under the names that the report has for them. */
-function inTotal(figures: Record<string, unknown>): string {
+function inTotal(figures: Record<string, unknown>, isDry: boolean): string {
   const parts = Object.entries(figures).flatMap(([name, value]) => {
-    const words = name
-      .replace(/Ms$/, '')
-      .replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-    if (typeof value === 'number' && value !== 0) {
-      return [`${words} ${name.endsWith('Ms') ? duration(value) : count(value)}`];
-    }
-    if (listed.has(name) && Array.isArray(value) && value.length > 0) {
-      return [`${words} ${count(value.length)}`];
-    }
-    return [];
+    if (ofTheWork.has(name) || (isDry && name === 'rowsLeft')) return [];
+    if (typeof value === 'number' && value !== 0) return [inWords(name, value)];
+    if (!listed.has(name) || !Array.isArray(value) || value.length === 0) return [];
+    return [inWords(name, value.length)];
   });
-  return parts.join(', ') || 'Nothing was done.';
+  const words = parts.join(', ');
+  if (words === '') return isDry ? 'Nothing would be done.' : 'Nothing was done.';
+  return isDry ? `Would be: ${words}` : words;
 }
 
 const listed = new Set(['created', 'retired', 'dropped', 'blocked', 'kept', 'checks']);
+
+/** How it was done, and not what. */
+const ofTheWork = new Set([
+  'batches',
+  'pacedMs',
+  'durationMs',
+  'deadRowsBefore',
+  'freezeAgeBefore',
+]);
+
+function inWords(name: string, value: number): string {
+  const [, noun = name, unit] = /^(.*?)(Ms|Seconds|Bytes|Days)?$/.exec(name) ?? [];
+  const words = noun.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  switch (unit) {
+    case 'Ms':
+      return `${words} ${duration(value)}`;
+    case 'Seconds':
+      return `${words} ${age(value)}`;
+    case 'Bytes':
+      return `${words} ${bytes(value)}`;
+    case 'Days':
+      return `${words} ${many(Math.floor(value), 'day')}`;
+    default:
+      return `${count(value)} ${words}`;
+  }
+}
 
 function cancelForm({ id }: RunDocument, root: string): Markup {
   return html`<form method="post" action="${root}status/runs/${id}/cancel"><p><label for="why">Why it should end</label><input type="text" id="why" name="why" required maxlength="200" autocomplete="off"></p><p><button class="act" data-busy="Cancelling…">Cancel this run</button></p><p class="quiet">It ends before its next batch, view or partition. What it has done stays.</p></form>`;

@@ -75,6 +75,7 @@ thead th{color:var(--quiet);font-weight:500;white-space:nowrap}
 tbody th{font-weight:500;min-width:9rem}
 th code{white-space:nowrap}
 td{min-width:5rem}
+.sentence{display:block;min-width:16rem}
 .columns{columns:22rem;column-gap:2rem}
 .columns li{break-inside:avoid;margin-bottom:.3rem}
 svg{max-width:100%;height:auto;display:block}

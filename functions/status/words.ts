@@ -32,7 +32,7 @@ export function utcText(iso: string): string {
   return `${toTheMinute.format(timeMs(iso))} UTC`;
 }
 
-export function relative(iso: string, nowMs: number): string {
+function relative(iso: string, nowMs: number): string {
   const seconds = (nowMs - timeMs(iso)) / 1000;
   if (Math.abs(seconds) < 1) return 'now';
   return seconds > 0 ? `${age(seconds)} ago` : `in ${age(-seconds)}`;

@@ -116,6 +116,7 @@ if ((await Promise.race([ready(), ended])) !== 'ended') {
   Functions  http://127.0.0.1:${httpPort}
   Lambda     http://127.0.0.1:${lambdaPort}, for aws lambda invoke --endpoint-url
   Event bus  ${bus.url}, ${busName}
+  Status     http://127.0.0.1:${httpPort}/status, with a token of .env.local
 
 In another terminal:
   npm run nightshift -- health

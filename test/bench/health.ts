@@ -31,6 +31,9 @@ interface HealthFigures {
   statusKilobytes: number;
   getStatusP50Ms: number;
   getStatusP99Ms: number;
+  getPageP50Ms: number;
+  getPageP99Ms: number;
+  pageKilobytes: number;
   slowestChecks: string;
 }
 
@@ -58,15 +61,20 @@ export async function benchHealth(say: (text: string) => void): Promise<HealthFi
     say(`${rounds} rounds of all checks, and of the quick ones`);
     const all = await measure(false);
     const quick = await measure(true);
+    const health = await measureHandler(stack, '/health', say);
+    // Last, since what it fills is no part of the figures above.
+    const status = await benchTakingStatus(stack, rpc, say);
+    const page = await measureHandler(stack, '/status', say);
     return {
       tables,
       indexes: tables * indexesOfTable,
       ...figures(all),
       quickChecksMs: round(percentile(quick.ms, 0.5)),
-      ...named('Health', await measureHandler(stack, '/health', say)),
-      // Last, since what it fills is no part of the figures above.
-      ...(await benchTakingStatus(stack, rpc, say)),
+      ...named('Health', health),
+      ...status,
       ...named('Status', await measureHandler(stack, '/status.json', say)),
+      ...named('Page', page),
+      pageKilobytes: round(page.bytes / 1024),
     };
   } finally {
     await stack.stop();
@@ -95,9 +103,14 @@ async function measureHandler(
   const { handler } = await import('../../functions/health-check/handler.ts');
   const request = httpRequest({ method: 'GET', path, token });
   const ms: number[] = [];
+  let bytes = 0;
   for (let n = 0; n <= requests; n++) {
     const elapsedMs = await timed(async () => {
-      const { statusCode } = (await handler(request, lambdaContext())) as { statusCode: number };
+      const { statusCode, body } = (await handler(request, lambdaContext())) as {
+        statusCode: number;
+        body: string;
+      };
+      bytes = Buffer.byteLength(body);
       if (statusCode !== 200) throw new Error(`GET ${path} answered ${statusCode}.`);
     });
     // The first only warms.
@@ -106,6 +119,7 @@ async function measureHandler(
   return {
     p50Ms: round(percentile(ms, 0.5)),
     p99Ms: round(percentile(ms, 0.99)),
+    bytes,
   };
 }
 

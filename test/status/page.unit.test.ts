@@ -167,7 +167,9 @@ describe('the page', () => {
         },
       }),
     );
-    expect(text).toContain('unknown</span> <code>app.events</code>');
+    expect(text).toContain(
+      'unknown</span><span class="quiet sentence">What is left could not be counted.',
+    );
     expect(text).not.toContain('0 rows');
   });
 

@@ -103,6 +103,17 @@ describe('a form of the status page', () => {
     expect(await runs()).toEqual([]);
   });
 
+  it('is not what a program sends under its type, as curl does', async () => {
+    await fill('app.orders');
+    const headers = { authorization: `Bearer ${token}` };
+    const answer = await browse({ ...form(path, {}, headers), body: '{"dryRun": true}' });
+    expect(answer.statusCode).toBe(200);
+    expect(JSON.parse(answer.body)).toMatchObject({
+      status: 'succeeded',
+      report: { dryRun: true },
+    });
+  });
+
   it('starts nothing without a reason', async () => {
     expect((await post({})).statusCode).toBe(400);
     expect(await runs()).toEqual([]);

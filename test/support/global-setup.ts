@@ -11,6 +11,7 @@ import type { TestProject } from 'vitest/node';
 import { migrate } from '../../cli/installation/migrate.ts';
 import { type Gateway, startGateway } from '../../infra/local/gateway.ts';
 import { bootstrap, type LocalPostgres, startPostgres } from '../../infra/local/postgres.ts';
+import { whyNoBrowser } from './chromium.ts';
 import { folderInMemory } from './folder-in-memory.ts';
 import { packageInto } from './packaging.ts';
 import { whyNoCron } from './pg-cron.ts';
@@ -38,6 +39,7 @@ export default async function setup(project: TestProject) {
   process.env.TMPDIR = directory;
   drawSeed();
   if (whyNoCron) console.log(`Tests with the real pg_cron are skipped: ${whyNoCron}`);
+  if (whyNoBrowser) console.log(`Tests in a browser are skipped: ${whyNoBrowser}`);
   const servers: LocalPostgres[] = [];
 
   async function startServer(): Promise<string> {

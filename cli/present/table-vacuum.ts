@@ -1,6 +1,7 @@
 import { styleText } from 'node:util';
 import { repeatLook } from '../../functions/_shared/errors.ts';
 import {
+  type Bloat,
   type Holder,
   listOfTableFacts,
   listOfVacuumPolicies,
@@ -60,7 +61,25 @@ function showPlan(tables: readonly TableFacts[]): void {
   for (const { table: name, detail } of tables) note(`${name}: ${detail}`);
 }
 
-function showReport({ steps, dryRun, heldBy }: VacuumReport): void {
+function showReport(report: VacuumReport): void {
+  showSteps(report);
+  // Absent from a report of an earlier release.
+  showBloat(report.bloat ?? []);
+}
+
+function showBloat(bloat: readonly Bloat[]): void {
+  if (bloat.length === 0) return;
+  const rows = bloat.map(({ relation, kind, sizeBytes, bloatBytes, method }) => [
+    relation,
+    kind,
+    bytes(sizeBytes),
+    `${method === 'estimate' ? '~' : ''}${bytes(bloatBytes)}`,
+  ]);
+  console.log(table(['bloated', 'kind', 'size', 'of it empty'], rows, [2, 3]));
+  note('What is empty in a table is used by new rows. docs/vacuum.md says what can be done.');
+}
+
+function showSteps({ steps, dryRun, heldBy }: VacuumReport): void {
   if (steps.length === 0) {
     say('No table needs a vacuum.');
     return;

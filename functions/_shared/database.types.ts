@@ -1918,6 +1918,16 @@ export type Database = {
         Args: { secret_name: string }
         Returns: undefined
       }
+      estimate_bloat: {
+        Args: { floor_bytes: number; only_relations: unknown[] }
+        Returns: {
+          bloat_bytes: number
+          kind: string
+          relation: unknown
+          size_bytes: number
+          table_oid: unknown
+        }[]
+      }
       estimate_rows: {
         Args: { condition: string; leaf: unknown }
         Returns: number
@@ -3700,6 +3710,10 @@ export type Database = {
       remove_refresh_policy: { Args: { view: string }; Returns: Json }
       remove_retention_policy: { Args: { relation: unknown }; Returns: Json }
       remove_vacuum_policy: { Args: { relation: string }; Returns: Json }
+      report_bloat: {
+        Args: { fence: number; only_tables?: string[]; run_id: string }
+        Returns: Json
+      }
       require_call: { Args: { function_name: unknown }; Returns: undefined }
       require_checked_keys: {
         Args: { parent: unknown; partition: unknown }

@@ -1,9 +1,11 @@
-import { repeatLook } from '../_shared/errors.ts';
+import { repeatLook, rethrowIfFatal } from '../_shared/errors.ts';
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import { countMetrics, due, nothingVacuumed, reportOf, stepOfVacuumed, tooLong } from './report.ts';
 import { inTurn, isDone, runStatus, takesTooLong } from './rules.ts';
 import {
+  type Bloat,
+  listOfBloat,
   type VacuumInput,
   type VacuumReport,
   vacuumInput,
@@ -33,7 +35,8 @@ async function run(
     retry: repeatLook,
   });
   if (dryRun) {
-    const report = reportOf(plan.tables.map(due), { dryRun, heldBy: plan.heldBy });
+    const bloat = await lookForBloat(context, only);
+    const report = reportOf(plan.tables.map(due), { dryRun, heldBy: plan.heldBy, bloat });
     return { status: 'succeeded', report };
   }
 
@@ -46,7 +49,8 @@ async function run(
   const now = await vacuumAll(context, tried);
   const given = left.filter((facts) => !tried.includes(facts)).map(tooLong);
   const steps = [...earlier, ...now, ...given];
-  const report = reportOf(steps, { dryRun, heldBy: plan.heldBy });
+  const bloat = await lookForBloat(context, only);
+  const report = reportOf(steps, { dryRun, heldBy: plan.heldBy, bloat });
   const status = runStatus(steps, {
     progressed: now.some((step) => step.status === 'vacuumed'),
     attempt: run.attempt,
@@ -54,4 +58,27 @@ async function run(
   });
   countMetrics(metrics, steps, { status, earlier: new Set(earlier.map(({ table }) => table)) });
   return { status, report, ...(status === 'failed' ? { error: nothingVacuumed(steps) } : {}) };
+}
+
+/** The database gives up after 30 s. */
+const bloatTimeoutMs = 35_000;
+/** In less time nothing can be looked for that the end of the run would not need. */
+const leastBloatMs = 6_000;
+
+/** After the vacuums, whose figures it goes by. What it finds is beside the point of the run, and no reason to fail it. */
+async function lookForBloat(
+  { rpc, run, deadline, stop, log }: JobContext,
+  only: string[] | undefined,
+): Promise<Bloat[] | null> {
+  const leftMs = deadline.remainingMs() - leastBloatMs;
+  if (leftMs <= 0 || stop.why !== undefined) return null;
+  const args = { ...leaseOf(run), ...(only ? { only_tables: only } : {}) };
+  const timeoutMs = Math.min(bloatTimeoutMs, leftMs);
+  try {
+    return await rpc.call('report_bloat', args, listOfBloat, { timeoutMs, retry: () => false });
+  } catch (thrown) {
+    const error = rethrowIfFatal(thrown).describe();
+    log.warn('Bloat could not be estimated', { error });
+    return null;
+  }
 }

@@ -5,7 +5,6 @@ import type { Metrics } from '../_shared/metrics.ts';
 import { isOutOfTime, isUnusable, turn } from './rules.ts';
 import type {
   FinishVacuumAnswer,
-  Holder,
   Session,
   StepReason,
   TableFacts,
@@ -198,13 +197,14 @@ export function stepOf(
 
 export function reportOf(
   steps: readonly VacuumStep[],
-  { dryRun, heldBy }: { dryRun: boolean; heldBy: Holder | null },
+  { dryRun, heldBy, bloat }: Pick<VacuumReport, 'dryRun' | 'heldBy' | 'bloat'>,
 ): VacuumReport {
   return {
     dryRun,
     tablesVacuumed: steps.filter(({ status }) => status === 'vacuumed').length,
     deadRowsRemoved: removedBy(steps),
     heldBy: steps.find((step) => step.heldBy)?.heldBy ?? heldBy,
+    bloat,
     steps: [...steps],
   };
 }

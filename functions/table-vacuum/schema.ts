@@ -151,12 +151,27 @@ export interface VacuumStep {
   fixes: Fix[];
 }
 
+const bloat = z.object({
+  /** The table or the index. */
+  relation: z.string(),
+  table: z.string(),
+  kind: z.enum(['table', 'index']),
+  sizeBytes: z.number(),
+  /** Neither rows nor the room that is kept free on purpose. */
+  bloatBytes: z.number(),
+  method: z.enum(['estimate', 'pgstattuple_approx']),
+});
+export type Bloat = z.output<typeof bloat>;
+export const listOfBloat = z.array(bloat);
+
 export interface VacuumReport {
   dryRun: boolean;
   tablesVacuumed: number;
   deadRowsRemoved: number;
   /** Who has kept dead rows from being removed, for minutes or during this run. */
   heldBy: Holder | null;
+  /** What is bloated, the most first; null when there was no time to look. */
+  bloat: Bloat[] | null;
   /** In the order of their turns. */
   steps: VacuumStep[];
 }

@@ -21409,6 +21409,75 @@ $$;
 comment on function nightshift.describe_vacuum_state is
   'A table as a vacuum finds it: table, partitioned, reason (see vacuum_states; asked: not due), detail, deadRows, liveRows, freezeAge, sizeBytes (with TOAST and indexes, as of the last vacuum: to measure would wait for whoever has it locked), statement, schedule (the statement of Supabase Cron for it), mayVacuum, purged, advice (the statement that keeps autovacuum from giving the end of a purged table back, for which it locks out readers; null where that is so, or no purge was at it); null when it is gone.';
 
+-- supabase/schema/vacuum/estimate_bloat.sql
+
+-- How much of tables and indexes is air, by what the statistics say that their rows need.
+-- Why an estimate: to know, Postgres would have to read all of them. It is off where columns vary much in width, where most of
+-- a row is in TOAST, and for an index that keeps equal values once (which hides bloat): so what is small is not reported at all.
+-- Locks: none, it reads the catalogs and the statistics.
+
+create or replace function nightshift.estimate_bloat(only_relations oid[], floor_bytes bigint)
+returns table (relation oid, table_oid oid, kind text, size_bytes bigint, bloat_bytes bigint)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with large as materialized (
+    select c.oid, c.relkind, coalesce(x.indrelid, c.oid) as table_oid, c.relpages::bigint as pages, c.reltuples,
+      current_setting('block_size')::bigint as block,
+      coalesce((
+        select o.option_value::numeric from pg_options_to_table(c.reloptions) o where o.option_name = 'fillfactor'
+      ), case c.relkind when 'i' then 90 else 100 end) / 100 as fill
+    from pg_catalog.pg_class c
+    left join pg_catalog.pg_index x on x.indexrelid = c.oid
+    join pg_catalog.pg_am a on a.oid = c.relam
+    -- The statistics of TOAST tables do not say how wide their rows are.
+    where (c.relkind in ('r', 'm') or c.relkind = 'i' and a.amname = 'btree' and x.indisvalid)
+      and c.relpages::bigint * current_setting('block_size')::bigint >= estimate_bloat.floor_bytes
+      and coalesce(x.indrelid, c.oid) in (select t from nightshift.application_tables() t)
+      and (estimate_bloat.only_relations is null or coalesce(x.indrelid, c.oid) = any(estimate_bloat.only_relations))
+      and c.reltuples >= 0
+  ),
+  wide as (
+    select l.*, w.bytes
+    from large l
+    cross join lateral (
+      select sum(s.avg_width * (1 - s.null_frac)) as bytes, count(*) = count(s.attname) as is_complete
+      from pg_catalog.pg_attribute a
+      join pg_catalog.pg_class home on home.oid = a.attrelid
+      join pg_catalog.pg_namespace n on n.oid = home.relnamespace
+      left join pg_catalog.pg_stats s
+        on s.schemaname = n.nspname and s.tablename = home.relname and s.attname = a.attname and not s.inherited
+      where a.attnum > 0 and not a.attisdropped and case l.relkind
+        when 'i' then
+          a.attrelid = l.table_oid and a.attnum = any(array(
+            select k from pg_catalog.pg_index x, unnest(x.indkey::smallint[]) k where x.indexrelid = l.oid and k > 0
+          ))
+          -- An expression has statistics of its own.
+          or a.attrelid = l.oid and exists (
+            select from pg_catalog.pg_index x where x.indexrelid = l.oid and x.indkey[a.attnum - 1] = 0
+          )
+        else a.attrelid = l.oid
+      end
+    ) w
+    where w.is_complete and w.bytes is not null
+  ),
+  needed as (
+    select w.*, case w.relkind
+      when 'i' then 1 + ceil(w.reltuples * (4 + 8 + 8 * ceil(w.bytes / 8)) / ((w.block - 40) * w.fill) * 1.01)
+      else ceil(w.reltuples * (4 + 24 + 8 * ceil(w.bytes / 8)) / ((w.block - 24) * w.fill))
+    end as needed_pages
+    from wide w
+  )
+  select n.oid, n.table_oid, case n.relkind when 'i' then 'index' else 'table' end, n.pages * n.block,
+    ((n.pages - n.needed_pages) * n.block)::bigint
+  from needed n
+  where (n.pages - n.needed_pages) * n.block >= estimate_bloat.floor_bytes;
+$$;
+
+comment on function nightshift.estimate_bloat is
+  'The tables, materialized views and B-tree indexes of the application of which, by the statistics, at least floor_bytes are neither rows nor the room that their fillfactor leaves: size_bytes, bloat_bytes. Of all tables, or of those given with their indexes. What was never analyzed is left out.';
+
 -- supabase/schema/vacuum/find_vacuum_policy.sql
 
 create or replace function nightshift.find_vacuum_policy(name text)
@@ -21648,6 +21717,64 @@ $$;
 
 comment on function nightshift.remove_vacuum_policy is
   'Removes the policy of a table, which is then vacuumed as all others are. Returns what was removed. Errors: NS404.';
+
+-- supabase/schema/vacuum/report_bloat.sql
+
+create or replace function nightshift.report_bloat(run_id uuid, fence bigint, only_tables text[] default null)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '30s'
+set lock_timeout = '500ms'
+set jit = off
+as $$
+declare
+  run nightshift.runs := nightshift.check_lease(run_id, fence);
+  -- 86 percent of 2 MB are no reason to act.
+  few_bytes constant bigint := 67108864;
+  relations constant oid[] := (select array_agg(nightshift.find_relation(o)::oid) from unnest(only_tables) o);
+  measured jsonb := '[]';
+begin
+  if cardinality(relations) = 1 and exists (select from pg_catalog.pg_extension e where e.extname = 'pgstattuple')
+    and (select c.relkind in ('r', 'm') from pg_catalog.pg_class c where c.oid = relations[1])
+  then
+    begin
+      execute format(
+        $query$
+        select jsonb_build_array(jsonb_build_object(
+          'relation', $2, 'table', $2, 'kind', 'table', 'method', 'pgstattuple_approx',
+          'sizeBytes', a.table_len, 'bloatBytes', a.approx_free_space + a.dead_tuple_len
+        ))
+        from %s($1) a
+        $query$,
+        nightshift.extension_function('pgstattuple', 'pgstattuple_approx', 'regclass')
+      )
+      into measured
+      using relations[1]::regclass, relations[1]::regclass::text;
+    exception
+      -- The estimate needs neither the right nor the lock nor the time.
+      when insufficient_privilege or lock_not_available or query_canceled or sqlstate 'NS422' then
+        measured := '[]';
+    end;
+  end if;
+  return measured || coalesce((
+    select jsonb_agg(jsonb_build_object(
+      'relation', b.relation::regclass::text, 'table', b.table_oid::regclass::text, 'kind', b.kind, 'method', 'estimate',
+      'sizeBytes', b.size_bytes, 'bloatBytes', b.bloat_bytes
+    ) order by b.bloat_bytes desc)
+    from (
+      select e.* from nightshift.estimate_bloat(relations, few_bytes) e
+      where not (e.kind = 'table' and measured <> '[]')
+      order by e.bloat_bytes desc
+      limit 20
+    ) b
+  ), '[]');
+end;
+$$;
+
+comment on function nightshift.report_bloat is
+  'The tables and indexes with 64 MB or more that are neither rows nor reserved, the most first, 20 at most: [{relation, table, kind: table or index, sizeBytes, bloatBytes, method: estimate, see estimate_bloat}]. When one table is named and the extension pgstattuple is there, that table is measured whatever it comes to (method: pgstattuple_approx). Errors: NS409 lease lost.';
 
 -- supabase/schema/vacuum/require_tables.sql
 
@@ -24774,7 +24901,7 @@ grant execute on function
   nightshift.list_retention_policies, nightshift.list_runs, nightshift.list_schedules, nightshift.list_vacuum_policies, nightshift.measure_default_partition, nightshift.measure_key_query,
   nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
   nightshift.plan_table_vacuum, nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_table_vacuum, nightshift.preview_retirement, nightshift.purge_batch,
-  nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.resume_run,
+  nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.report_bloat, nightshift.resume_run,
   nightshift.retire_partitions, nightshift.send_wakes, nightshift.validate_default, nightshift.watch_vacuum
 to service_role, nightshift_runner;
 
@@ -24817,7 +24944,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '1e6b94c45d0d628a819a5a2cd407156c380d66372da0d98e2e705ea67d143b19', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '450dbc4d29124384a2d04b120499a49de6efde28ceecf43b22491e39d3b2a405', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table,
   all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy, alter_retention_policy,
@@ -24841,7 +24968,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   describe_retention_policy, describe_retired, describe_run, describe_step, describe_vacuum_policy,
   describe_vacuum_state, describe_view, disable_soft_delete, drop_exclusion, drop_inherited_keys,
   drop_retired_partitions, due_by_marker, due_condition, duplicates_query, edges_to_children, edges_to_parents,
-  enable_soft_delete, encrypt_deletion_events, estimate_rows, exclude_from_default, exclusion_of,
+  enable_soft_delete, encrypt_deletion_events, estimate_bloat, estimate_rows, exclude_from_default, exclusion_of,
   explain_attach_failure, explain_key_query, extend_lease, extension_function, fates_of, fences, find_covered_rows,
   find_due_among, find_key, find_key_query, find_moved_rows, find_needed_rows, find_needed_with, find_refresh,
   find_refresh_policy, find_relation, find_released_rows, find_rows, find_run, find_stranger, find_vacuum_policy,
@@ -24887,7 +25014,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   referencing_keys, referred_tables, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view,
   refresh_warnings, refresh_way, refuse_key, related_policies, related_tables, release_default, released_row,
   remember_held, remove_health_threshold, remove_key_query, remove_partition_policy, remove_refresh_policy,
-  remove_retention_policy, remove_vacuum_policy, require_call, require_checked_keys, require_few_due,
+  remove_retention_policy, remove_vacuum_policy, report_bloat, require_call, require_checked_keys, require_few_due,
   require_health_checks, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
   require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
   require_period, require_reading_query, require_referencing_indexes, require_refresh_policies,

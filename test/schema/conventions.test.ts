@@ -69,6 +69,7 @@ const callable = [
   'record_refresh_failure',
   'refresh_view',
   'release_default',
+  'report_bloat',
   'remove_health_threshold',
   'remove_partition_policy',
   'remove_refresh_policy',

@@ -103,6 +103,8 @@ const noRelations: Record<string, string> = {
     'a function, looked up by its extension, in a trusted schema',
   "nightshift.extension_function('pgcrypto', 'pgp_sym_encrypt_bytea', 'bytea, text, text')":
     'a function, looked up by its extension, in a trusted schema',
+  "nightshift.extension_function('pgstattuple', 'pgstattuple_approx', 'regclass')":
+    'a function, looked up by its extension, in a trusted schema',
   'nightshift.count_rows(seeds) + max_rows': 'a number',
   'nightshift.count_rows(seeds) + max_rows + 1': 'a number',
   'parent.relowner::regrole': 'a role',

@@ -75,6 +75,7 @@ export function callsOverTheApi(leaseOf: (job: string) => object): Record<string
     preview_table_vacuum: {},
     begin_vacuum: { ...vacuum, table_name: 'app.items' },
     watch_vacuum: vacuum,
+    report_bloat: { ...vacuum, only_tables: ['app.items'] },
     finish_vacuum: { ...vacuum, table_name: 'app.items' },
     check_health: health,
     describe_key_queries: {},

@@ -176,6 +176,7 @@ const vacuums: Call[] = [
   }),
   call('begin_vacuum', "'app.orders'", { table: 'app.orders', job: 'table-vacuum' }),
   call('watch_vacuum', '', { table: 'app.orders', job: 'table-vacuum' }),
+  call('report_bloat', "array['app.orders']", { table: 'app.orders', job: 'table-vacuum' }),
   call('finish_vacuum', "'app.orders'", {
     table: 'app.orders',
     job: 'table-vacuum',

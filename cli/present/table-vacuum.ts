@@ -3,6 +3,7 @@ import { repeatLook } from '../../functions/_shared/errors.ts';
 import {
   type Bloat,
   type Holder,
+  type IndexStep,
   listOfTableFacts,
   listOfVacuumPolicies,
   type TableFacts,
@@ -62,9 +63,29 @@ function showPlan(tables: readonly TableFacts[]): void {
 }
 
 function showReport(report: VacuumReport): void {
-  showSteps(report);
   // Absent from a report of an earlier release.
+  const indexes = report.indexes ?? [];
+  if (report.steps.length > 0 || indexes.length === 0) showSteps(report);
+  showIndexes(indexes);
   showBloat(report.bloat ?? []);
+}
+
+function showIndexes(indexes: readonly IndexStep[]): void {
+  if (indexes.length === 0) return;
+  const rows = indexes.map((step) => [
+    step.index,
+    bytes(step.bytesBefore),
+    step.bytesAfter === undefined ? '-' : bytes(step.bytesAfter),
+    step.durationMs === undefined ? '-' : duration(step.durationMs),
+    coloured(step.status),
+  ]);
+  console.log(table(['index', 'size', 'afterwards', 'took', 'status'], rows, [1, 2, 3]));
+  for (const { index, detail, statement, error, fixes } of indexes) {
+    if (error) showError(error, `${index}: `);
+    else note(`${index}: ${detail}`);
+    if (statement) note(`  ${statement}`);
+    showFixes(fixes);
+  }
 }
 
 function showBloat(bloat: readonly Bloat[]): void {

@@ -1238,6 +1238,10 @@ export type Database = {
         }
         Returns: Json
       }
+      begin_reindex: {
+        Args: { fence: number; index_name: string; run_id: string }
+        Returns: Json
+      }
       begin_run: {
         Args: {
           as_of?: string
@@ -1769,6 +1773,7 @@ export type Database = {
         Args: { policy: unknown; scope: unknown[] }
         Returns: Json
       }
+      describe_index: { Args: { index: unknown }; Returns: Json }
       describe_installation: { Args: Record<PropertyKey, never>; Returns: Json }
       describe_jobs: { Args: { as_of?: string }; Returns: Json }
       describe_key_queries: { Args: { as_of?: string }; Returns: Json }
@@ -2158,6 +2163,10 @@ export type Database = {
           partition: string
           run_id: string
         }
+        Returns: Json
+      }
+      finish_reindex: {
+        Args: { fence: number; index_name: string; run_id: string }
         Returns: Json
       }
       finish_run: {
@@ -3235,6 +3244,10 @@ export type Database = {
         }
         Returns: Json
       }
+      old_transaction: {
+        Args: { before: string; relation: unknown }
+        Returns: Json
+      }
       oldest_due: {
         Args: {
           as_of: string
@@ -3348,6 +3361,10 @@ export type Database = {
       plan_delete: { Args: { keys: Json; relation: unknown }; Returns: Json }
       plan_partition_maintenance: {
         Args: { fence: number; only_tables?: string[]; run_id: string }
+        Returns: Json
+      }
+      plan_reindex: {
+        Args: { fence: number; index_names: string[]; run_id: string }
         Returns: Json
       }
       plan_restore: {
@@ -3661,6 +3678,14 @@ export type Database = {
         Args: { entry: string; policy: unknown }
         Returns: undefined
       }
+      reindex_leftovers: {
+        Args: { index: unknown }
+        Returns: {
+          is_ours: boolean
+          leftover: unknown
+        }[]
+      }
+      reindex_statement: { Args: { index: unknown }; Returns: string }
       related_policies: {
         Args: { relation: unknown }
         Returns: {
@@ -3728,6 +3753,7 @@ export type Database = {
         Returns: undefined
       }
       require_health_checks: { Args: { names: string[] }; Returns: undefined }
+      require_indexes: { Args: { names: string[] }; Returns: undefined }
       require_known_names: {
         Args: { input: Json; job: string }
         Returns: undefined
@@ -4248,7 +4274,12 @@ export type Database = {
       warnings_of_purge: { Args: { relation: unknown }; Returns: Json }
       watch: { Args: Record<PropertyKey, never>; Returns: undefined }
       watch_vacuum: {
-        Args: { fence: number; give_up?: boolean; run_id: string }
+        Args: {
+          fence: number
+          give_up?: boolean
+          index_name?: string
+          run_id: string
+        }
         Returns: Json
       }
       way_into_leaf: {

@@ -75,3 +75,6 @@ add column if not exists first_purge text check (first_purge = 'all');
 
 alter table if exists nightshift.database_sizes
 add column if not exists newest_oid oid;
+
+-- It also watches an index being rebuilt.
+drop function if exists nightshift.watch_vacuum(uuid, bigint, boolean);

@@ -149,6 +149,12 @@ const safeHere: Record<string, Record<string, string>> = {
   'vacuum/describe_vacuum_state.sql': {
     "nightshift.vacuum_statement(s.relation) || ';'": 'part of a text that is shown',
   },
+  'vacuum/begin_reindex.sql': {
+    'nightshift.reindex_statement(index)': 'REINDEX has the rights of the owner of the table',
+  },
+  'vacuum/describe_index.sql': {
+    "nightshift.reindex_statement(x.indexrelid) || ';'": 'part of a text that is shown',
+  },
   'access/hand_over.sql': { owner: 'a role' },
   'access/settle_owner.sql': {
     'c.oid::regclass': 'in the schema nightshift',

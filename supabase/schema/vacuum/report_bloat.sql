@@ -13,6 +13,7 @@ declare
   few_bytes constant bigint := 67108864;
   relations constant oid[] := (select array_agg(nightshift.find_relation(o)::oid) from unnest(only_tables) o);
   measured jsonb := '[]';
+  context text;
 begin
   if cardinality(relations) = 1 and exists (select from pg_catalog.pg_extension e where e.extname = 'pgstattuple')
     and (select c.relkind in ('r', 'm') from pg_catalog.pg_class c where c.oid = relations[1])
@@ -48,6 +49,10 @@ begin
       limit 20
     ) b
   ), '[]');
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
 end;
 $$;
 

@@ -64,6 +64,7 @@ const colours = {
   succeeded: 'green',
   refreshed: 'green',
   vacuumed: 'green',
+  rebuilt: 'green',
   due: 'cyan',
   blocked: 'yellow',
   waiting: 'yellow',

@@ -31,6 +31,7 @@ interface Options {
   ancestors?: true;
   descendants?: true;
   force?: true | string[];
+  reindex?: string[];
   parallelism?: number;
   pace?: string;
   json?: true;
@@ -48,6 +49,7 @@ export function addRun(program: Command): void {
       '--force [relation...]',
       'go on where a safety brake would refuse (retention-purge: for these tables); refresh what has not changed',
     )
+    .option('--reindex <index...>', 'table-vacuum: rebuild these indexes, one at a time')
     .option(
       '--parallelism <number>',
       'view-refresh: how many views at once, 1 to 8 (default 2)',

@@ -1,7 +1,9 @@
 import { styleText } from 'node:util';
 import { repeatLook } from '../../functions/_shared/errors.ts';
 import {
+  type Bloat,
   type Holder,
+  type IndexStep,
   listOfTableFacts,
   listOfVacuumPolicies,
   type TableFacts,
@@ -60,7 +62,45 @@ function showPlan(tables: readonly TableFacts[]): void {
   for (const { table: name, detail } of tables) note(`${name}: ${detail}`);
 }
 
-function showReport({ steps, dryRun, heldBy }: VacuumReport): void {
+function showReport(report: VacuumReport): void {
+  // Absent from a report of an earlier release.
+  const indexes = report.indexes ?? [];
+  if (report.steps.length > 0 || indexes.length === 0) showSteps(report);
+  showIndexes(indexes);
+  showBloat(report.bloat ?? []);
+}
+
+function showIndexes(indexes: readonly IndexStep[]): void {
+  if (indexes.length === 0) return;
+  const rows = indexes.map((step) => [
+    step.index,
+    bytes(step.bytesBefore),
+    step.bytesAfter === undefined ? '-' : bytes(step.bytesAfter),
+    step.durationMs === undefined ? '-' : duration(step.durationMs),
+    coloured(step.status),
+  ]);
+  console.log(table(['index', 'size', 'afterwards', 'took', 'status'], rows, [1, 2, 3]));
+  for (const { index, detail, statement, error, fixes } of indexes) {
+    if (error) showError(error, `${index}: `);
+    else note(`${index}: ${detail}`);
+    if (statement) note(`  ${statement}`);
+    showFixes(fixes);
+  }
+}
+
+function showBloat(bloat: readonly Bloat[]): void {
+  if (bloat.length === 0) return;
+  const rows = bloat.map(({ relation, kind, sizeBytes, bloatBytes, method }) => [
+    relation,
+    kind,
+    bytes(sizeBytes),
+    `${method === 'estimate' ? '~' : ''}${bytes(bloatBytes)}`,
+  ]);
+  console.log(table(['bloated', 'kind', 'size', 'of it empty'], rows, [2, 3]));
+  note('What is empty in a table is used by new rows. docs/vacuum.md says what can be done.');
+}
+
+function showSteps({ steps, dryRun, heldBy }: VacuumReport): void {
   if (steps.length === 0) {
     say('No table needs a vacuum.');
     return;

@@ -1372,6 +1372,10 @@ export type Database = {
         }
         Returns: Json
       }
+      begin_reindex: {
+        Args: { fence: number; index_name: string; run_id: string }
+        Returns: Json
+      }
       begin_run: {
         Args: {
           as_of?: string
@@ -1921,6 +1925,7 @@ export type Database = {
         Args: { policy: unknown; scope: unknown[] }
         Returns: Json
       }
+      describe_index: { Args: { index: unknown }; Returns: Json }
       describe_installation: { Args: Record<PropertyKey, never>; Returns: Json }
       describe_jobs: { Args: { as_of?: string }; Returns: Json }
       describe_key_queries: { Args: { as_of?: string }; Returns: Json }
@@ -2078,6 +2083,16 @@ export type Database = {
       encrypt_deletion_events: {
         Args: { secret_name: string }
         Returns: undefined
+      }
+      estimate_bloat: {
+        Args: { floor_bytes: number; only_relations: unknown[] }
+        Returns: {
+          bloat_bytes: number
+          kind: string
+          relation: unknown
+          size_bytes: number
+          table_oid: unknown
+        }[]
       }
       estimate_rows: {
         Args: { condition: string; leaf: unknown }
@@ -2309,6 +2324,10 @@ export type Database = {
           partition: string
           run_id: string
         }
+        Returns: Json
+      }
+      finish_reindex: {
+        Args: { fence: number; index_name: string; run_id: string }
         Returns: Json
       }
       finish_run: {
@@ -3428,6 +3447,10 @@ export type Database = {
         }
         Returns: Json
       }
+      old_transaction: {
+        Args: { before: string; relation: unknown }
+        Returns: Json
+      }
       oldest_due: {
         Args: {
           as_of: string
@@ -3541,6 +3564,10 @@ export type Database = {
       plan_delete: { Args: { keys: Json; relation: unknown }; Returns: Json }
       plan_partition_maintenance: {
         Args: { fence: number; only_tables?: string[]; run_id: string }
+        Returns: Json
+      }
+      plan_reindex: {
+        Args: { fence: number; index_names: string[]; run_id: string }
         Returns: Json
       }
       plan_restore: {
@@ -3878,6 +3905,14 @@ export type Database = {
         Args: { entry: string; policy: unknown }
         Returns: undefined
       }
+      reindex_leftovers: {
+        Args: { index: unknown }
+        Returns: {
+          is_ours: boolean
+          leftover: unknown
+        }[]
+      }
+      reindex_statement: { Args: { index: unknown }; Returns: string }
       related_policies: {
         Args: { relation: unknown }
         Returns: {
@@ -3927,6 +3962,10 @@ export type Database = {
       remove_refresh_policy: { Args: { view: string }; Returns: Json }
       remove_retention_policy: { Args: { relation: unknown }; Returns: Json }
       remove_vacuum_policy: { Args: { relation: string }; Returns: Json }
+      report_bloat: {
+        Args: { fence: number; only_tables?: string[]; run_id: string }
+        Returns: Json
+      }
       require_call: { Args: { function_name: unknown }; Returns: undefined }
       require_checked_keys: {
         Args: { parent: unknown; partition: unknown }
@@ -3941,6 +3980,7 @@ export type Database = {
         Returns: undefined
       }
       require_health_checks: { Args: { names: string[] }; Returns: undefined }
+      require_indexes: { Args: { names: string[] }; Returns: undefined }
       require_known_names: {
         Args: { input: Json; job: string }
         Returns: undefined
@@ -4503,7 +4543,12 @@ export type Database = {
       warnings_of_purge: { Args: { relation: unknown }; Returns: Json }
       watch: { Args: Record<PropertyKey, never>; Returns: undefined }
       watch_vacuum: {
-        Args: { fence: number; give_up?: boolean; run_id: string }
+        Args: {
+          fence: number
+          give_up?: boolean
+          index_name?: string
+          run_id: string
+        }
         Returns: Json
       }
       way_into_leaf: {

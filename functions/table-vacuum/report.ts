@@ -5,7 +5,6 @@ import type { Metrics } from '../_shared/metrics.ts';
 import { isOutOfTime, isUnusable, turn } from './rules.ts';
 import type {
   FinishVacuumAnswer,
-  Holder,
   Session,
   StepReason,
   TableFacts,
@@ -15,7 +14,7 @@ import type {
 } from './schema.ts';
 
 const nextRunTries = 'The next run tries again.';
-const timeHint =
+export const timeHint =
   'Give it the time it needs: a Lambda has at most 15 minutes, the command line and Supabase Cron have no limit.';
 
 function baseOf({ table, reason, detail, deadRows, freezeAge, advice }: TableFacts) {
@@ -198,14 +197,16 @@ export function stepOf(
 
 export function reportOf(
   steps: readonly VacuumStep[],
-  { dryRun, heldBy }: { dryRun: boolean; heldBy: Holder | null },
+  { dryRun, heldBy, bloat, indexes }: Pick<VacuumReport, 'dryRun' | 'heldBy' | 'bloat' | 'indexes'>,
 ): VacuumReport {
   return {
     dryRun,
     tablesVacuumed: steps.filter(({ status }) => status === 'vacuumed').length,
     deadRowsRemoved: removedBy(steps),
     heldBy: steps.find((step) => step.heldBy)?.heldBy ?? heldBy,
+    bloat,
     steps: [...steps],
+    indexes,
   };
 }
 
@@ -218,14 +219,19 @@ function removedBy(steps: readonly VacuumStep[]): number {
 }
 
 /** Why the run failed as a whole. */
-export function nothingVacuumed(steps: readonly VacuumStep[]): NightshiftError {
-  const subjects = steps.map(({ table, detail, error }) => ({
-    subject: table,
+export function nothingVacuumed({
+  steps,
+  indexes,
+}: Pick<VacuumReport, 'steps' | 'indexes'>): NightshiftError {
+  const tables = steps.map(({ table, detail, error }) => ({ subject: table, why: detail, error }));
+  const rebuilds = indexes.map(({ index, detail, error }) => ({
+    subject: index,
     why: detail,
     error,
   }));
-  const error = nothingDone('No table could be vacuumed', subjects);
-  const fix = steps.find(({ fixes }) => fixes.length > 0)?.fixes[0]?.fix;
+  const what = tables.length > 0 ? 'No table could be vacuumed' : 'No index could be rebuilt';
+  const error = nothingDone(what, [...tables, ...rebuilds]);
+  const fix = [...steps, ...indexes].find(({ fixes }) => fixes.length > 0)?.fixes[0]?.fix;
   if (fix === undefined) return error;
   return new NightshiftError(error.code, error.message, { detail: error.detail, hint: fix });
 }

@@ -1,6 +1,14 @@
 import { cancelledByHand, type NightshiftError, timedOut } from '../_shared/errors.ts';
 import type { OutcomeStatus } from '../_shared/job.ts';
-import type { TableFacts, VacuumProgress, VacuumStep } from './schema.ts';
+import type {
+  IndexFacts,
+  IndexStep,
+  Rebuilt,
+  ReindexProgress,
+  TableFacts,
+  VacuumProgress,
+  VacuumStep,
+} from './schema.ts';
 
 /** Reserved to write down what became of the last vacuum, and the end of the run. */
 const closingMs = 3_000;
@@ -77,9 +85,45 @@ export function isUnusable({ code }: NightshiftError): boolean {
   return code === 'NS502';
 }
 
+/** Reserved to drop what is left of an index that was not rebuilt in time. */
+const clearingMs = 10_000;
+
+/** Slow disks build this much of an index, with its table read twice, within a second. */
+const bytesPerSecond = 10 * 1024 * 1024;
+
+/** What breaks off halfway leaves work for others, so a rebuilding that would not be done in time does not begin. */
+export function reindexFits(
+  { sizeBytes, tableBytes }: Pick<IndexFacts, 'sizeBytes' | 'tableBytes'>,
+  remainingMs: number,
+): boolean {
+  const neededMs = ((sizeBytes + 2 * tableBytes) / bytesPerSecond) * 1000;
+  return remainingMs > closingMs + clearingMs + leastMs + neededMs;
+}
+
+/** A run that was stopped has no time left, but nobody else clears away what it was at. */
+export function clearTimeoutMs(remainingMs: number, stopped: boolean): number {
+  return stopped ? clearingMs : Math.max(remainingMs - closingMs, 0);
+}
+
+export function reindexTimeoutMs(remainingMs: number): number {
+  return Math.max(statementTimeoutMs(remainingMs) - clearingMs, 1);
+}
+
+/** Of one index in a run, and of different ones. */
+export const mostFailures = 2;
+
+export function isRebuilt(step: ReindexProgress[string] | undefined): step is Rebuilt {
+  return step !== undefined && 'rebuiltMs' in step;
+}
+
+export function triesOf(progress: ReindexProgress, index: string): number {
+  const step = progress[index];
+  return step && 'tries' in step ? step.tries : 0;
+}
+
 /** As for views: a run out of time continues after progress, or when the first attempt had too little for any table. */
 export function runStatus(
-  steps: readonly VacuumStep[],
+  steps: readonly (VacuumStep | IndexStep)[],
   { progressed, attempt, stopped }: { progressed: boolean; attempt: number; stopped: boolean },
 ): OutcomeStatus {
   const bad = steps.filter(({ status }) => ['failed', 'blocked', 'waiting'].includes(status));

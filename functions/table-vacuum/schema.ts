@@ -10,6 +10,11 @@ export const vacuumInput = z.strictObject({
     .array(z.string().regex(/^[^\0]+$/, 'must not be empty or contain NUL'))
     .min(1)
     .optional(),
+  /** Rebuild these indexes, named as SQL writes them; without `only`, the run then vacuums nothing. */
+  reindex: z
+    .array(z.string().regex(/^[^\0]+$/, 'must not be empty or contain NUL'))
+    .min(1)
+    .optional(),
 });
 export type VacuumInput = z.output<typeof vacuumInput>;
 
@@ -101,6 +106,7 @@ export const finishVacuumAnswer = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('unfinished'), autovacuum: z.boolean() }),
   z.object({ outcome: z.literal('gone') }),
 ]);
+export type FinishReindexAnswer = z.output<typeof finishReindexAnswer>;
 export type FinishVacuumAnswer = z.output<typeof finishVacuumAnswer>;
 
 /** runs.progress: what earlier attempts of the run did, by table. */
@@ -110,6 +116,49 @@ export const vacuumProgress = z.object({
     .default({}),
 });
 export type VacuumProgress = z.output<typeof vacuumProgress>['steps'];
+
+const problem = z.object({ reason: z.string(), detail: z.string(), fix: z.string() });
+
+const indexFacts = z.object({
+  index: z.string(),
+  table: z.string(),
+  sizeBytes: z.number(),
+  tableBytes: z.number(),
+  /** What a run executes. */
+  statement: z.string(),
+  /** Why it cannot be rebuilt, whenever it is tried. */
+  problem: problem.nullable(),
+});
+export type IndexFacts = z.output<typeof indexFacts>;
+export const listOfIndexFacts = z.array(indexFacts);
+
+/** Statements that remove what a rebuilding has left. */
+const drops = z.array(z.string());
+
+export const beginReindexAnswer = z.discriminatedUnion('outcome', [
+  z.object({ outcome: z.literal('ready'), statement: z.string(), drops }),
+  problem.extend({ outcome: z.literal('blocked') }),
+  z.object({ outcome: z.literal('gone') }),
+]);
+
+const rebuilt = z.object({
+  rebuiltMs: z.number(),
+  bytesBefore: z.number(),
+  bytesAfter: z.number(),
+});
+export type Rebuilt = z.output<typeof rebuilt>;
+
+export const finishReindexAnswer = z.discriminatedUnion('outcome', [
+  rebuilt.extend({ outcome: z.literal('rebuilt'), drops }),
+  z.object({ outcome: z.literal('unfinished'), tries: z.number(), drops }),
+  z.object({ outcome: z.literal('gone'), drops }),
+]);
+
+/** runs.progress: what earlier attempts of the run did, by index. */
+export const reindexProgress = z.object({
+  indexes: z.record(z.string(), z.union([rebuilt, z.object({ tries: z.number() })])).default({}),
+});
+export type ReindexProgress = z.output<typeof reindexProgress>['indexes'];
 
 /** Why the run did or did not vacuum a table, besides why it needs it. */
 export type StepReason =
@@ -151,12 +200,44 @@ export interface VacuumStep {
   fixes: Fix[];
 }
 
+/** What the run did for one index. */
+export interface IndexStep {
+  index: string;
+  table: string;
+  /** As of a step for a table. */
+  status: 'rebuilt' | 'blocked' | 'waiting' | 'failed' | 'skipped' | 'due';
+  detail: string;
+  statement?: string;
+  durationMs?: number;
+  bytesBefore: number;
+  bytesAfter?: number;
+  error?: ErrorDocument;
+  fixes: Fix[];
+}
+
+const bloat = z.object({
+  /** The table or the index. */
+  relation: z.string(),
+  table: z.string(),
+  kind: z.enum(['table', 'index']),
+  sizeBytes: z.number(),
+  /** Neither rows nor the room that is kept free on purpose. */
+  bloatBytes: z.number(),
+  method: z.enum(['estimate', 'pgstattuple_approx']),
+});
+export type Bloat = z.output<typeof bloat>;
+export const listOfBloat = z.array(bloat);
+
 export interface VacuumReport {
   dryRun: boolean;
   tablesVacuumed: number;
   deadRowsRemoved: number;
   /** Who has kept dead rows from being removed, for minutes or during this run. */
   heldBy: Holder | null;
+  /** What is bloated, the most first; null when there was no time to look. */
+  bloat: Bloat[] | null;
   /** In the order of their turns. */
   steps: VacuumStep[];
+  /** What was to be rebuilt. */
+  indexes: IndexStep[];
 }

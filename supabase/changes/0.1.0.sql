@@ -123,3 +123,6 @@ drop function if exists nightshift.declare_job(text, regclass, boolean, interval
 -- Functions tell people themselves what is wrong.
 alter table if exists nightshift.home
 add column if not exists functions_tell_at timestamptz;
+
+-- It also watches an index being rebuilt.
+drop function if exists nightshift.watch_vacuum(uuid, bigint, boolean);

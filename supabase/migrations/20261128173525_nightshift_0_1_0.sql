@@ -219,6 +219,9 @@ drop function if exists nightshift.declare_job(text, regclass, boolean, interval
 alter table if exists nightshift.home
 add column if not exists functions_tell_at timestamptz;
 
+-- It also watches an index being rebuilt.
+drop function if exists nightshift.watch_vacuum(uuid, bigint, boolean);
+
 -- supabase/schema/access/tables.sql
 
 -- Who logged in at the status page, or steered there, a moment ago.
@@ -4159,7 +4162,7 @@ as $$
     'usualDurationMs', round(j.usual_duration_ms),
     'lastAside', (
       select nightshift.describe_run(r) || '{"report": null}' from nightshift.runs r
-      where r.job = j.job and (r.dry_run or r.input ? 'only') and r.status <> 'skipped' and r.started_at <= describe_jobs.as_of
+      where r.job = j.job and (r.dry_run or r.input ?| array['only', 'reindex']) and r.status <> 'skipped' and r.started_at <= describe_jobs.as_of
       order by r.started_at desc
       limit 1
     ),
@@ -4411,13 +4414,13 @@ as $$
   from names n
   left join lateral (
     select r.id from nightshift.runs r
-    where r.job = n.job and r.status <> 'skipped' and not r.dry_run and not r.input ? 'only' and r.started_at <= job_states.as_of
+    where r.job = n.job and r.status <> 'skipped' and not r.dry_run and not r.input ?| array['only', 'reindex'] and r.started_at <= job_states.as_of
     order by r.started_at desc limit 1
   ) latest on true
   -- A run that left something over has done its work as far as could be; partial_in_row speaks of what it left.
   left join lateral (
     select r.finished_at as at, r.started_at from nightshift.runs r
-    where r.job = n.job and r.status in ('succeeded', 'partial', 'continued') and not r.dry_run and not r.input ? 'only'
+    where r.job = n.job and r.status in ('succeeded', 'partial', 'continued') and not r.dry_run and not r.input ?| array['only', 'reindex']
       and r.finished_at <= job_states.as_of
     order by r.started_at desc limit 1
   ) success on true
@@ -4430,10 +4433,10 @@ as $$
       )::integer as lost,
       count(*) filter (where r.status in ('partial', 'continued'))::integer as partial
     from nightshift.runs r
-    where r.job = n.job and not r.dry_run and not r.input ? 'only' and r.started_at <= job_states.as_of
+    where r.job = n.job and not r.dry_run and not r.input ?| array['only', 'reindex'] and r.started_at <= job_states.as_of
       and r.started_at > coalesce((
         select w.started_at from nightshift.runs w
-        where w.job = n.job and w.status = 'succeeded' and not w.dry_run and not w.input ? 'only' and w.started_at <= job_states.as_of
+        where w.job = n.job and w.status = 'succeeded' and not w.dry_run and not w.input ?| array['only', 'reindex'] and w.started_at <= job_states.as_of
         order by w.started_at desc limit 1
       ), '-infinity')
   ) since on true
@@ -4441,7 +4444,7 @@ as $$
     select percentile_cont(0.5) within group (order by extract(epoch from l.finished_at - l.started_at)::numeric * 1000) as duration_ms
     from (
       select r.started_at, r.finished_at from nightshift.runs r
-      where r.job = n.job and r.status in ('succeeded', 'partial') and r.attempt = 1 and not r.dry_run and not r.input ? 'only' and r.id <> latest.id
+      where r.job = n.job and r.status in ('succeeded', 'partial') and r.attempt = 1 and not r.dry_run and not r.input ?| array['only', 'reindex'] and r.id <> latest.id
       order by r.started_at desc limit 20
     ) l
   ) usual on true;
@@ -4626,6 +4629,9 @@ begin
       perform nightshift.require_partition_policies(wanted);
     when 'table-vacuum' then
       perform nightshift.require_tables(wanted);
+      perform nightshift.require_indexes(array(
+        select jsonb_array_elements_text(n.names) from (select input -> 'reindex') n(names) where jsonb_typeof(n.names) = 'array'
+      ));
     when 'health-check' then
       perform nightshift.require_health_checks(wanted);
     else
@@ -4635,7 +4641,7 @@ end;
 $$;
 
 comment on function nightshift.require_known_names is
-  'Raises NS404, with what there is, for a table, a view or a check that the input of a run names and that the job does not know; NS422 for a view whose policy is switched off, or a partition that was retired.';
+  'Raises NS404, with what there is, for a table, a view, an index or a check that the input of a run names and that the job does not know; NS422 for a view whose policy is switched off, or a partition that was retired.';
 
 -- supabase/schema/ledger/require_wanted.sql
 
@@ -23024,6 +23030,97 @@ $$;
 comment on function nightshift.alter_vacuum_policy is
   'Changes what is given (null leaves a setting as it is), and returns the policy. Errors: NS404, NS422.';
 
+-- supabase/schema/vacuum/begin_reindex.sql
+
+-- REINDEX CONCURRENTLY over the direct connection, between an intention and a look at what became of it.
+-- Why: it cannot run in a transaction, and what breaks off halfway leaves an invalid index behind. What is written down here
+--      tells ours from those of others.
+-- Locks: none of the table.
+
+create or replace function nightshift.begin_reindex(run_id uuid, fence bigint, index_name text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '8s'
+set jit = off
+as $$
+declare
+  run nightshift.runs := nightshift.hold_run(run_id, fence);
+  index constant regclass := nightshift.find_relation(index_name);
+  facts constant jsonb := nightshift.describe_index(index);
+  heap oid;
+  step jsonb := coalesce(run.progress #> array['indexes', index_name], '{}');
+  holder jsonb;
+  strange regclass;
+  locking record;
+begin
+  if run.dry_run or run.job <> 'table-vacuum' then
+    raise exception using
+      errcode = 'NS422',
+      message = case when run.dry_run then 'A dry run rebuilds nothing' else format('A run of %s rebuilds nothing', run.job) end,
+      hint = 'Begin a run of table-vacuum without dry_run.';
+  end if;
+  if facts is null then
+    return '{"outcome": "gone"}';
+  end if;
+  if facts -> 'problem' <> 'null' then
+    return '{"outcome": "blocked"}' || (facts -> 'problem');
+  end if;
+  select x.indrelid into heap from pg_catalog.pg_index x where x.indexrelid = index;
+
+  select a.pid, a.usename as role, nullif(a.application_name, '') as application into locking
+  from pg_catalog.pg_locks l
+  join pg_catalog.pg_stat_activity a using (pid)
+  where l.locktype = 'relation' and l.relation in (heap, index) and l.granted and a.pid <> pg_backend_pid()
+    and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+    and l.mode in ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+  limit 1;
+  if found then
+    return jsonb_build_object(
+      'outcome', 'blocked', 'reason', 'locked',
+      'detail', format('pid %s (%s as %s) has the table locked, or rebuilds an index of it',
+        locking.pid, coalesce(locking.application, 'no application name'), locking.role),
+      'fix', 'Repeat it when that is over.');
+  end if;
+  -- It would wait for it, with a half-built index that is written with every row.
+  holder := nightshift.old_transaction(clock_timestamp() - interval '1 minute', heap);
+  if holder is not null then
+    return jsonb_build_object(
+      'outcome', 'blocked', 'reason', 'held',
+      'detail', format('it would wait for a transaction that has lasted since %s: %s',
+        to_char((holder ->> 'since')::timestamptz at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), holder ->> 'holder'),
+      'fix', holder ->> 'fix');
+  end if;
+  select l.leftover into strange from nightshift.reindex_leftovers(index) l where not l.is_ours limit 1;
+  if found then
+    return jsonb_build_object(
+      'outcome', 'blocked', 'reason', 'leftover',
+      'detail', format('%s is left of a REINDEX CONCURRENTLY that was not ours', strange),
+      'fix', format('drop index concurrently %s;', strange));
+  end if;
+
+  step := (step - 'isWatched') || jsonb_build_object(
+    'oid', index::oid, 'tries', coalesce((step ->> 'tries')::integer, 0) + 1, 'begunAt', clock_timestamp(),
+    'bytesBefore', (facts ->> 'sizeBytes')::bigint, 'built', coalesce(step -> 'built', '[]')
+  );
+  update nightshift.runs r
+  set progress = jsonb_set(
+    r.progress || jsonb_build_object('indexes', coalesce(r.progress -> 'indexes', '{}')), array['indexes', index_name], step)
+  where r.id = run.id;
+  return jsonb_build_object(
+    'outcome', 'ready',
+    'statement', nightshift.reindex_statement(index),
+    'drops', (
+      select coalesce(jsonb_agg(format('drop index concurrently %s', l.leftover)), '[]') from nightshift.reindex_leftovers(index) l
+    )
+  );
+end;
+$$;
+
+comment on function nightshift.begin_reindex is
+  'Prepares to rebuild an index: writes down which, and returns {outcome: ready, drops: statements that remove what earlier runs have left of it, statement}, for the direct connection to execute outside of a transaction; finish_reindex follows. {outcome: blocked, reason, detail, fix}: see describe_index, and locked (someone else has the table locked), held (a transaction older than a minute, for which it would wait), leftover (an invalid index that is not ours). {outcome: gone} when it was dropped. Errors: NS409 lease lost, NS410 cancelled or paused, NS422 dry run or run of another job.';
+
 -- supabase/schema/vacuum/begin_vacuum.sql
 
 -- A vacuum over the direct connection, between an intention and a look at what became of it.
@@ -23104,6 +23201,47 @@ $$;
 comment on function nightshift.check_vacuum_policy is
   'Raises NS404 or NS422, with the fix in the hint, unless the policy names a table and a share of its rows.';
 
+-- supabase/schema/vacuum/describe_index.sql
+
+create or replace function nightshift.describe_index(index regclass)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'index', i.name,
+    'table', t.oid::regclass::text,
+    'sizeBytes', c.relpages::bigint * b.block,
+    'tableBytes', t.relpages::bigint * b.block,
+    'statement', nightshift.reindex_statement(x.indexrelid) || ';',
+    'problem', case
+      when x.indisexclusion then jsonb_build_object(
+        'reason', 'unsupported', 'detail', 'Postgres cannot rebuild the index of an exclusion constraint concurrently',
+        'fix', format('reindex index %s; -- it locks out whoever writes, and most who read', i.name))
+      when t.oid < 16384::oid then jsonb_build_object(
+        'reason', 'unsupported', 'detail', 'Postgres cannot rebuild an index of a catalog concurrently',
+        'fix', format('reindex index %s; -- as a superuser, and it locks out whoever uses it', i.name))
+      when c.relname ~ '_cc(new|old)\d*$' and not x.indisvalid then jsonb_build_object(
+        'reason', 'leftover', 'detail', 'it is left over from a REINDEX CONCURRENTLY that did not finish',
+        'fix', format('drop index concurrently %s;', i.name))
+      when not nightshift.may_vacuum(current_user, t.oid) then jsonb_build_object(
+        'reason', 'denied', 'detail', 'the owner of the schema nightshift has no right to rebuild it',
+        'fix', nightshift.grant_of_refresh(current_user, t.oid))
+    end
+  )
+  from pg_catalog.pg_index x
+  join pg_catalog.pg_class c on c.oid = x.indexrelid
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  join pg_catalog.pg_class t on t.oid = x.indrelid
+  cross join lateral (select format('%I.%I', n.nspname, c.relname)) i(name)
+  cross join (select current_setting('block_size')::bigint) b(block)
+  where x.indexrelid = describe_index.index;
+$$;
+
+comment on function nightshift.describe_index is
+  'An index as a run finds it that is to rebuild it: index, table, sizeBytes and tableBytes (as of the last vacuum), statement, problem ({reason: unsupported, leftover or denied; detail; fix}: why it cannot be rebuilt, null where it can); null when it is gone.';
+
 -- supabase/schema/vacuum/describe_vacuum_policy.sql
 
 create or replace function nightshift.describe_vacuum_policy(policy nightshift.vacuum_policies)
@@ -23176,6 +23314,75 @@ $$;
 comment on function nightshift.describe_vacuum_state is
   'A table as a vacuum finds it: table, partitioned, reason (see vacuum_states; asked: not due), detail, deadRows, liveRows, freezeAge, sizeBytes (with TOAST and indexes, as of the last vacuum: to measure would wait for whoever has it locked), statement, schedule (the statement of Supabase Cron for it), mayVacuum, purged, advice (the statement that keeps autovacuum from giving the end of a purged table back, for which it locks out readers; null where that is so, or no purge was at it); null when it is gone.';
 
+-- supabase/schema/vacuum/estimate_bloat.sql
+
+-- How much of tables and indexes is air, by what the statistics say that their rows need.
+-- Why an estimate: to know, Postgres would have to read all of them. It is off where columns vary much in width, where most of
+-- a row is in TOAST, and for an index that keeps equal values once (which hides bloat): so what is small is not reported at all.
+-- Locks: none, it reads the catalogs and the statistics.
+
+create or replace function nightshift.estimate_bloat(only_relations oid[], floor_bytes bigint)
+returns table (relation oid, table_oid oid, kind text, size_bytes bigint, bloat_bytes bigint)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with large as materialized (
+    select c.oid, c.relkind, coalesce(x.indrelid, c.oid) as table_oid, c.relpages::bigint as pages, c.reltuples,
+      current_setting('block_size')::bigint as block,
+      coalesce((
+        select o.option_value::numeric from pg_options_to_table(c.reloptions) o where o.option_name = 'fillfactor'
+      ), case c.relkind when 'i' then 90 else 100 end) / 100 as fill
+    from pg_catalog.pg_class c
+    left join pg_catalog.pg_index x on x.indexrelid = c.oid
+    join pg_catalog.pg_am a on a.oid = c.relam
+    -- The statistics of TOAST tables do not say how wide their rows are.
+    where (c.relkind in ('r', 'm') or c.relkind = 'i' and a.amname = 'btree' and x.indisvalid)
+      and c.relpages::bigint * current_setting('block_size')::bigint >= estimate_bloat.floor_bytes
+      and coalesce(x.indrelid, c.oid) in (select t from nightshift.application_tables() t)
+      and (estimate_bloat.only_relations is null or coalesce(x.indrelid, c.oid) = any(estimate_bloat.only_relations))
+      and c.reltuples >= 0
+  ),
+  wide as (
+    select l.*, w.bytes
+    from large l
+    cross join lateral (
+      select sum(s.avg_width * (1 - s.null_frac)) as bytes, count(*) = count(s.attname) as is_complete
+      from pg_catalog.pg_attribute a
+      join pg_catalog.pg_class home on home.oid = a.attrelid
+      join pg_catalog.pg_namespace n on n.oid = home.relnamespace
+      left join pg_catalog.pg_stats s
+        on s.schemaname = n.nspname and s.tablename = home.relname and s.attname = a.attname and not s.inherited
+      where a.attnum > 0 and not a.attisdropped and case l.relkind
+        when 'i' then
+          a.attrelid = l.table_oid and a.attnum = any(array(
+            select k from pg_catalog.pg_index x, unnest(x.indkey::smallint[]) k where x.indexrelid = l.oid and k > 0
+          ))
+          -- An expression has statistics of its own.
+          or a.attrelid = l.oid and exists (
+            select from pg_catalog.pg_index x where x.indexrelid = l.oid and x.indkey[a.attnum - 1] = 0
+          )
+        else a.attrelid = l.oid
+      end
+    ) w
+    where w.is_complete and w.bytes is not null
+  ),
+  needed as (
+    select w.*, case w.relkind
+      when 'i' then 1 + ceil(w.reltuples * (4 + 8 + 8 * ceil(w.bytes / 8)) / ((w.block - 40) * w.fill) * 1.01)
+      else ceil(w.reltuples * (4 + 24 + 8 * ceil(w.bytes / 8)) / ((w.block - 24) * w.fill))
+    end as needed_pages
+    from wide w
+  )
+  select n.oid, n.table_oid, case n.relkind when 'i' then 'index' else 'table' end, n.pages * n.block,
+    ((n.pages - n.needed_pages) * n.block)::bigint
+  from needed n
+  where (n.pages - n.needed_pages) * n.block >= estimate_bloat.floor_bytes;
+$$;
+
+comment on function nightshift.estimate_bloat is
+  'The tables, materialized views and B-tree indexes of the application of which, by the statistics, at least floor_bytes are neither rows nor the room that their fillfactor leaves: size_bytes, bloat_bytes. Of all tables, or of those given with their indexes. What was never analyzed is left out.';
+
 -- supabase/schema/vacuum/find_vacuum_policy.sql
 
 create or replace function nightshift.find_vacuum_policy(name text)
@@ -23195,6 +23402,67 @@ $$;
 
 comment on function nightshift.find_vacuum_policy is
   'The policy of a table named as SQL writes it or, for a table that is gone, by the name it had; null without one.';
+
+-- supabase/schema/vacuum/finish_reindex.sql
+
+create or replace function nightshift.finish_reindex(run_id uuid, fence bigint, index_name text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '8s'
+set jit = off
+as $$
+declare
+  run nightshift.runs := nightshift.extend_lease(run_id, fence);
+  step jsonb := run.progress #> array['indexes', index_name];
+  index constant regclass := nightshift.find_relation(index_name);
+  is_rebuilt boolean;
+begin
+  if step is null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('The run has not begun to rebuild %s', index_name),
+      hint = 'Call nightshift.begin_reindex first.';
+  end if;
+  if index is null then
+    return '{"outcome": "gone", "drops": []}';
+  end if;
+  -- A rebuilt index is another one under the same name.
+  select index::oid <> (step ->> 'oid')::oid and x.indisvalid into is_rebuilt from pg_catalog.pg_index x where x.indexrelid = index;
+  -- It broke off before anyone looked. There was none when it began, and nobody is at work on one.
+  step := step || jsonb_build_object('built', (step -> 'built') || coalesce((
+    select jsonb_agg(l.leftover::oid)
+    from nightshift.reindex_leftovers(index) l
+    join pg_catalog.pg_index x on x.indexrelid = l.leftover
+    where not l.is_ours and not (step ? 'isWatched') and not exists (
+      select from pg_catalog.pg_locks k
+      where k.locktype = 'relation' and k.relation in (x.indrelid, x.indexrelid) and k.granted and k.mode = 'ShareUpdateExclusiveLock'
+        and k.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+    )
+  ), '[]'));
+  if is_rebuilt then
+    step := step || jsonb_build_object(
+      'rebuiltMs', coalesce((step ->> 'rebuiltMs')::numeric, round(extract(epoch from clock_timestamp() - (step ->> 'begunAt')::timestamptz) * 1000)),
+      'bytesAfter', pg_relation_size(index)
+    );
+  end if;
+  update nightshift.runs r
+  set progress = jsonb_set(r.progress, array['indexes', index_name], step)
+  where r.id = run.id;
+  return jsonb_build_object(
+    'outcome', case when is_rebuilt then 'rebuilt' else 'unfinished' end,
+    'drops', (
+      select coalesce(jsonb_agg(format('drop index concurrently %s', l.leftover)), '[]')
+      from nightshift.reindex_leftovers(index) l
+      where l.is_ours or l.leftover::oid in (select b::oid from jsonb_array_elements_text(step -> 'built') b)
+    )
+  ) || step;
+end;
+$$;
+
+comment on function nightshift.finish_reindex is
+  'Looks at what became of the rebuilding of an index since begin_reindex, and writes it down: {outcome: rebuilt, rebuiltMs, bytesBefore, bytesAfter} or {outcome: unfinished, tries: how often this run has tried it}, each with drops: statements that remove what it has left; {outcome: gone}. Errors: NS404, NS409 lease lost.';
 
 -- supabase/schema/vacuum/finish_vacuum.sql
 
@@ -23317,6 +23585,82 @@ $$;
 comment on function nightshift.may_vacuum is
   'Whether a role may vacuum a table: it has the rights of its owner or of the owner of the database, or holds MAINTAIN on it, which exists since Postgres 17.';
 
+-- supabase/schema/vacuum/old_transaction.sql
+
+create or replace function nightshift.old_transaction(before timestamptz, relation oid)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object('holder', h.holder, 'since', h.since, 'fix', h.fix)
+  from (
+    select
+      format('pid %s (%s as %s, %s)', a.pid, coalesce(nullif(a.application_name, ''), 'no application name'), a.usename, a.state) as holder,
+      a.xact_start as since,
+      format(case a.state when 'active' then 'select pg_cancel_backend(%s);' else 'select pg_terminate_backend(%s);' end, a.pid) as fix
+    from pg_catalog.pg_stat_activity a
+    where a.datname = current_database() and a.backend_type = 'client backend' and a.pid <> pg_backend_pid()
+      and (a.backend_xid is not null or a.backend_xmin is not null or exists (
+        select from pg_catalog.pg_locks l
+        where l.pid = a.pid and l.locktype = 'relation' and l.relation = old_transaction.relation
+          and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+      ))
+      and not exists (select from pg_catalog.pg_stat_progress_vacuum v where v.pid = a.pid)
+    union all
+    select format('the prepared transaction %s of %s', p.gid, p.owner), p.prepared,
+      format('commit prepared %1$L; -- or, which throws its changes away: rollback prepared %1$L;', p.gid)
+    from pg_catalog.pg_prepared_xacts p
+    where p.database = current_database()
+  ) h
+  where h.since < old_transaction.before
+  order by h.since
+  limit 1;
+$$;
+
+comment on function nightshift.old_transaction is
+  'The oldest transaction that began before a time and has a snapshot in this database, or the table locked, however little: whatever is built concurrently would wait for it. {holder: in words, without its query; since; fix}; null for none, and for sessions that we may not see.';
+
+-- supabase/schema/vacuum/plan_reindex.sql
+
+-- Which indexes a run is to rebuild, and what is in the way of each.
+-- Locks: none, it reads the catalogs and the locks of others.
+
+create or replace function nightshift.plan_reindex(run_id uuid, fence bigint, index_names text[])
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '8s'
+set jit = off
+as $$
+declare
+  run nightshift.runs := nightshift.check_lease(run_id, fence);
+begin
+  perform nightshift.require_indexes(index_names);
+  return (
+    select coalesce(jsonb_agg(nightshift.describe_index(d.index) order by d.place, d.index::text), '[]')
+    from (
+      -- Of a partitioned index, each of its parts: so one that fails costs the others nothing.
+      select l.oid::regclass as index, min(o.place) as place
+      from unnest(index_names) with ordinality o(name, place)
+      cross join lateral (select nightshift.find_relation(o.name)) f(index)
+      join pg_catalog.pg_class c on c.oid = f.index
+      cross join lateral (
+        select c.oid where c.relkind = 'i'
+        union all
+        select t.relid from pg_partition_tree(f.index) t where c.relkind = 'I' and t.isleaf
+      ) l(oid)
+      group by l.oid
+    ) d
+  );
+end;
+$$;
+
+comment on function nightshift.plan_reindex is
+  'The indexes that are named, and the parts of those that are partitioned, as describe_index has each. Errors: NS404 for a name without an index, NS409 lease lost.';
+
 -- supabase/schema/vacuum/plan_table_vacuum.sql
 
 create or replace function nightshift.plan_table_vacuum(run_id uuid, fence bigint, only_tables text[] default null)
@@ -23388,6 +23732,57 @@ $$;
 comment on function nightshift.purged_tables is
   'The tables from which purges of the last two days took rows, or in which they released references, with their partitions, and when.';
 
+-- supabase/schema/vacuum/reindex_leftovers.sql
+
+-- What a REINDEX CONCURRENTLY that did not finish has left behind, and whether it was ours.
+-- Why: it is written with every row and used by none; and one that someone else left, or is still building, is theirs to drop.
+
+create or replace function nightshift.reindex_leftovers(index regclass)
+returns table (leftover regclass, is_ours boolean)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with noted as materialized (
+    -- As the ledger has it: the index that was rebuilt, which may have become the old one, and what was seen being built.
+    select distinct n.oid::oid as oid
+    from nightshift.runs r
+    cross join lateral jsonb_each(r.progress -> 'indexes') i(name, step)
+    cross join lateral (
+      select i.step ->> 'oid' union all select jsonb_array_elements_text(i.step -> 'built')
+    ) n(oid)
+    where r.job = 'table-vacuum' and r.progress ? 'indexes'
+  )
+  select x.indexrelid::regclass, x.indexrelid in (select n.oid from noted n)
+  from pg_catalog.pg_index own
+  join pg_catalog.pg_class c on c.oid = own.indexrelid
+  join pg_catalog.pg_index x on x.indrelid = own.indrelid and not x.indisvalid and x.indexrelid <> own.indexrelid
+  join pg_catalog.pg_class l on l.oid = x.indexrelid and l.relkind = 'i'
+  -- A long name is cut short for it.
+  where own.indexrelid = reindex_leftovers.index and l.relname ~ '_cc(new|old)\d*$'
+    and starts_with(c.relname, regexp_replace(l.relname, '_cc(new|old)\d*$', ''));
+$$;
+
+comment on function nightshift.reindex_leftovers is
+  'The invalid indexes that REINDEX CONCURRENTLY of an index has left, those of a build under way included; is_ours: the ledger has it as what a run of table-vacuum was rebuilding or had built.';
+
+-- supabase/schema/vacuum/reindex_statement.sql
+
+create or replace function nightshift.reindex_statement(index oid)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format('reindex index concurrently %I.%I', n.nspname, c.relname)
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where c.oid = reindex_statement.index;
+$$;
+
+comment on function nightshift.reindex_statement is
+  'The statement that rebuilds an index, for the direct connection. Postgres runs the expressions of an index with the rights of the owner of its table, so the name need not be one of trusted_name. Null when it is gone.';
+
 -- supabase/schema/vacuum/remove_vacuum_policy.sql
 
 create or replace function nightshift.remove_vacuum_policy(relation text)
@@ -23415,6 +23810,98 @@ $$;
 
 comment on function nightshift.remove_vacuum_policy is
   'Removes the policy of a table, which is then vacuumed as all others are. Returns what was removed. Errors: NS404.';
+
+-- supabase/schema/vacuum/report_bloat.sql
+
+create or replace function nightshift.report_bloat(run_id uuid, fence bigint, only_tables text[] default null)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '30s'
+set lock_timeout = '500ms'
+set jit = off
+as $$
+declare
+  run nightshift.runs := nightshift.check_lease(run_id, fence);
+  -- 86 percent of 2 MB are no reason to act.
+  few_bytes constant bigint := 67108864;
+  relations constant oid[] := (select array_agg(nightshift.find_relation(o)::oid) from unnest(only_tables) o);
+  measured jsonb := '[]';
+  context text;
+begin
+  if cardinality(relations) = 1 and exists (select from pg_catalog.pg_extension e where e.extname = 'pgstattuple')
+    and (select c.relkind in ('r', 'm') from pg_catalog.pg_class c where c.oid = relations[1])
+  then
+    begin
+      execute format(
+        $query$
+        select jsonb_build_array(jsonb_build_object(
+          'relation', $2, 'table', $2, 'kind', 'table', 'method', 'pgstattuple_approx',
+          'sizeBytes', a.table_len, 'bloatBytes', a.approx_free_space + a.dead_tuple_len
+        ))
+        from %s($1) a
+        $query$,
+        nightshift.extension_function('pgstattuple', 'pgstattuple_approx', 'regclass')
+      )
+      into measured
+      using relations[1]::regclass, relations[1]::regclass::text;
+    exception
+      -- The estimate needs neither the right nor the lock nor the time.
+      when insufficient_privilege or lock_not_available or query_canceled or sqlstate 'NS422' then
+        measured := '[]';
+    end;
+  end if;
+  return measured || coalesce((
+    select jsonb_agg(jsonb_build_object(
+      'relation', b.relation::regclass::text, 'table', b.table_oid::regclass::text, 'kind', b.kind, 'method', 'estimate',
+      'sizeBytes', b.size_bytes, 'bloatBytes', b.bloat_bytes
+    ) order by b.bloat_bytes desc)
+    from (
+      select e.* from nightshift.estimate_bloat(relations, few_bytes) e
+      where not (e.kind = 'table' and measured <> '[]')
+      order by e.bloat_bytes desc
+      limit 20
+    ) b
+  ), '[]');
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.report_bloat is
+  'The tables and indexes with 64 MB or more that are neither rows nor reserved, the most first, 20 at most: [{relation, table, kind: table or index, sizeBytes, bloatBytes, method: estimate, see estimate_bloat}]. When one table is named and the extension pgstattuple is there, that table is measured whatever it comes to (method: pgstattuple_approx). Errors: NS409 lease lost.';
+
+-- supabase/schema/vacuum/require_indexes.sql
+
+create or replace function nightshift.require_indexes(names text[])
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  unknown text;
+begin
+  select string_agg(o, ', ') into unknown
+  from unnest(names) o
+  where not exists (
+    select from pg_catalog.pg_index x
+    join pg_catalog.pg_class t on t.oid = x.indrelid
+    where x.indexrelid = nightshift.find_relation(o) and t.relpersistence <> 't'
+  );
+  if unknown is not null then
+    raise exception using
+      errcode = 'NS404',
+      message = format('There is no such index: %s', unknown),
+      hint = 'Name indexes as SQL does: with their schema, unless it is public, and in quotes where SQL needs them, like public."Orders_pkey".';
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_indexes is 'Raises NS404 for names, as SQL writes them, of which there is no index.';
 
 -- supabase/schema/vacuum/require_tables.sql
 
@@ -23644,7 +24131,7 @@ comment on function nightshift.vacuuming_session is
 
 -- supabase/schema/vacuum/watch_vacuum.sql
 
-create or replace function nightshift.watch_vacuum(run_id uuid, fence bigint, give_up boolean default false)
+create or replace function nightshift.watch_vacuum(run_id uuid, fence bigint, give_up boolean default false, index_name text default null)
 returns jsonb
 language plpgsql
 security definer
@@ -23666,6 +24153,23 @@ begin
   if vacuuming is null then
     return '{"outcome": "over"}';
   end if;
+  if index_name is not null then
+    -- Should it break off, this tells what it leaves from what others leave.
+    update nightshift.runs r
+    set progress = jsonb_set(r.progress, array['indexes', index_name], s.step || jsonb_build_object(
+      'isWatched', true,
+      'built', s.step -> 'built' || coalesce((
+        select jsonb_agg(x.leftover::oid)
+        from nightshift.reindex_leftovers(nightshift.find_relation(index_name)) x
+        -- Whoever rebuilds an index has this lock of what is to take its place.
+        join pg_catalog.pg_locks l on l.locktype = 'relation' and l.relation = x.leftover and l.pid = vacuuming
+          and l.granted and l.mode = 'ShareUpdateExclusiveLock'
+        where not x.is_ours
+      ), '[]')
+    ))
+    from (select r2.progress #> array['indexes', index_name] as step from nightshift.runs r2 where r2.id = run.id) s
+    where r.id = run.id and s.step is not null;
+  end if;
   begin
     perform nightshift.require_wanted(run);
   exception
@@ -23682,14 +24186,16 @@ begin
     perform pg_cancel_backend(vacuuming);
     return jsonb_build_object('outcome', 'cancelled', 'for', waiting);
   end if;
-  return jsonb_build_object('outcome', 'running', 'pages', p.heap_blks_scanned, 'pagesTotal', p.heap_blks_total)
+  return jsonb_build_object('outcome', 'running', 'pages', coalesce(p.heap_blks_scanned, i.blocks_done),
+      'pagesTotal', coalesce(p.heap_blks_total, i.blocks_total))
     from (select vacuuming as pid) v
-    left join pg_catalog.pg_stat_progress_vacuum p using (pid);
+    left join pg_catalog.pg_stat_progress_vacuum p using (pid)
+    left join pg_catalog.pg_stat_progress_create_index i using (pid);
 end;
 $$;
 
 comment on function nightshift.watch_vacuum is
-  'Looks at the vacuum under way, and extends the lease: {outcome: running, pages, pagesTotal: how far it is, null while it analyzes}. Cancels it when someone waits for a lock that it has, as autovacuum gives way, since whoever comes next would queue behind them; or with give_up: {outcome: cancelled, for: {pid, application, role} or null}. {outcome: over} when there is none. Errors: NS409 lease lost; NS410 cancelled or paused, and so is the vacuum; NS422 run of another job.';
+  'Looks at the vacuum under way, or the rebuilding of index_name, and extends the lease: {outcome: running, pages, pagesTotal: how far it is, null while it analyzes}. Cancels it when someone waits for a lock that it has, as autovacuum gives way, since whoever comes next would queue behind them; or with give_up: {outcome: cancelled, for: {pid, application, role} or null}. {outcome: over} when there is none. Errors: NS409 lease lost; NS410 cancelled or paused, and so is the vacuum; NS422 run of another job.';
 
 -- supabase/schema/vacuum/xmin_holder.sql
 
@@ -24853,7 +25359,7 @@ as $$
   left join lateral (
     select r.started_at, r.error
     from nightshift.runs r
-    where j.failed_in_row > 0 and r.job = j.job and r.status = 'failed' and not r.dry_run and not r.input ? 'only'
+    where j.failed_in_row > 0 and r.job = j.job and r.status = 'failed' and not r.dry_run and not r.input ?| array['only', 'reindex']
       and r.started_at <= health_jobs_failing.as_of
     order by r.started_at desc
     limit 1
@@ -24895,7 +25401,7 @@ as $$
   left join lateral (
     select r.started_at, r.heartbeat_at
     from nightshift.runs r
-    where j.lost_in_row > 0 and r.job = j.job and not r.dry_run and not r.input ? 'only' and r.started_at <= health_jobs_lost.as_of
+    where j.lost_in_row > 0 and r.job = j.job and not r.dry_run and not r.input ?| array['only', 'reindex'] and r.started_at <= health_jobs_lost.as_of
       and (r.status = 'lost' or r.status = 'running' and r.lease_expires_at <= health_jobs_lost.as_of)
     order by r.started_at desc
     limit 1
@@ -24942,7 +25448,7 @@ as $$
         from jsonb_path_query(r.report, '$.steps[*] ? (@.status != "succeeded")') s
       ), false) as needed
     from nightshift.runs r
-    where j.partial_in_row > 0 and r.job = j.job and r.status in ('partial', 'continued') and not r.dry_run and not r.input ? 'only'
+    where j.partial_in_row > 0 and r.job = j.job and r.status in ('partial', 'continued') and not r.dry_run and not r.input ?| array['only', 'reindex']
       and r.started_at <= health_jobs_partial.as_of
     order by r.started_at desc
     limit 1
@@ -26620,16 +27126,16 @@ grant usage on schema nightshift to service_role, nightshift_runner;
 
 -- Jobs, and how they and the database are. The holder of a runner's token can do nothing that tonight's run would not do.
 grant execute on function
-  nightshift.admit_caller, nightshift.begin_detach, nightshift.begin_run, nightshift.begin_vacuum, nightshift.cancel_run, nightshift.check_health, nightshift.consume_wake, nightshift.create_partitions,
+  nightshift.admit_caller, nightshift.begin_detach, nightshift.begin_reindex, nightshift.begin_run, nightshift.begin_vacuum, nightshift.cancel_run, nightshift.check_health, nightshift.consume_wake, nightshift.create_partitions,
   nightshift.describe_installation, nightshift.describe_jobs, nightshift.describe_key_queries, nightshift.describe_trends, nightshift.drop_retired_partitions,
-  nightshift.exclude_from_default, nightshift.find_run, nightshift.finish_detach, nightshift.finish_run,
+  nightshift.exclude_from_default, nightshift.find_run, nightshift.finish_detach, nightshift.finish_reindex, nightshift.finish_run,
   nightshift.finish_vacuum, nightshift.get_health, nightshift.get_run,
   nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
   nightshift.list_retention_policies, nightshift.list_runs, nightshift.list_schedules, nightshift.list_vacuum_policies, nightshift.measure_default_partition, nightshift.measure_key_query,
-  nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
+  nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.plan_partition_maintenance, nightshift.plan_reindex, nightshift.plan_retention_purge,
   nightshift.plan_table_vacuum, nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_table_vacuum, nightshift.preview_retirement, nightshift.purge_batch,
-  nightshift.read_status, nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.resume_run,
-  nightshift.retire_partitions, nightshift.note_told, nightshift.send_wakes, nightshift.take_status, nightshift.take_troubles, nightshift.validate_default, nightshift.watch_vacuum
+  nightshift.read_status, nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.report_bloat, nightshift.resume_run,
+  nightshift.note_told, nightshift.retire_partitions, nightshift.send_wakes, nightshift.take_status, nightshift.take_troubles, nightshift.validate_default, nightshift.watch_vacuum
 to service_role, nightshift_runner;
 
 -- Policies, pauses, thresholds and what undoes a run: these decide what may go, so they are for people.
@@ -26671,14 +27177,14 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bccff508f6bf004c178911d5427cbcb2969340c5244fc74a70b3a2838a602ccd', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '0fccd60916ddf0e3147041aa2f9eb0eba3061bf7440fa42c09b97cc90ed4796c', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
   alter_retention_policy, alter_vacuum_policy, announce_changes, api_roles, application_owners, application_tables,
-  apply_brake, are_related, assess_health, assess_partitions, assess_view, autovacuum_of, begin_detach, begin_run,
-  begin_vacuum, bound_of_time, brake, call_for_role, called_functions, calling_user, can_be_referenced, cancel_run,
-  cancellation, cascade_keys, check_health, check_key_query, check_lease, check_partition_policy,
+  apply_brake, are_related, assess_health, assess_partitions, assess_view, autovacuum_of, begin_detach, begin_reindex,
+  begin_run, begin_vacuum, bound_of_time, brake, call_for_role, called_functions, calling_user, can_be_referenced,
+  cancel_run, cancellation, cascade_keys, check_health, check_key_query, check_lease, check_partition_policy,
   check_partition_sizes, check_purgeable, check_refresh_policy, check_release, check_retention_policy,
   check_soft_delete, check_vacuum_policy, child_condition, child_steps, children_of_slice, choose_due_rows,
   code_in_context, column_definition_type, column_type, columns_named, columns_referred, comparison_operator,
@@ -26691,84 +27197,86 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   deletion_events_default, deletion_hash, deletion_operation, deletion_stats, deletions_since, describe_busy,
   describe_ddl_failure, describe_declaration, describe_declared_policy, describe_declared_query,
   describe_delete_triggers, describe_duration, describe_failure, describe_growth, describe_health_check,
-  describe_holders, describe_holding_keys, describe_installation, describe_jobs, describe_key_queries,
+  describe_holders, describe_holding_keys, describe_index, describe_installation, describe_jobs, describe_key_queries,
   describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
   describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_status, describe_step,
   describe_table_trend, describe_trends, describe_vacuum_policy, describe_vacuum_state, describe_view,
   disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition,
-  duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_rows,
-  exclude_from_default, exclusion_of, explain_attach_failure, explain_key_query, extend_lease, extension_function,
-  fates_of, fences, find_covered_rows, find_due_among, find_key, find_key_query, find_moved_rows, find_needed_rows,
-  find_needed_with, find_refresh, find_refresh_policy, find_relation, find_released_rows, find_rows, find_run,
-  find_stranger, find_vacuum_policy, find_view, finish_detach, finish_run, finish_vacuum, fires_triggers,
-  fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_rename, follow_renames,
-  follow_rows, follow_tables, forced_names, forecast_full, forget_decisions, forget_starts, free_partition_name,
-  freeze_limit, get_health, get_run, gone_of, grant_of_refresh, growth_of, guard_child, guard_insert, guard_steps,
-  hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit,
-  health_checks, health_connections, health_database_growth, health_database_size, health_days_until_full,
-  health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_findings,
-  health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
-  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
-  health_jobs_partial, health_key_queries, health_late_schedules, health_ledger_size, health_level,
-  health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
-  health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
-  health_replication_lag, health_results, health_sequences, health_slow_statements, health_slower_key_queries,
-  health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds, health_transaction_id_age,
-  health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run, held_partition_policy,
-  held_row, held_rows, hint_for_flag, hint_for_marker, hint_for_owner, history_names, history_secret, hold_cascades,
-  hold_children, hold_parents, hold_partition_run, hold_run, hold_table, home, http_answer, http_post, in_days,
-  index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start, intervals_of,
-  is_active_condition, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state, job_states,
-  jobs, join_condition, json_number, judge_key_query, keep_time, key_collation, key_columns, key_in_words, key_of,
-  key_queries, key_query_states, key_query_times, keys_asked, keys_in_words, keys_to_parents, known_decisions,
-  last_health_levels, last_step, leaf_relations, left_alone, level_rank, list_deletion_events, list_key_queries,
-  list_partition_policies, list_refresh_policies, list_retention_policies, list_runs, list_schedules,
-  list_vacuum_policies, lock_for_change, lock_for_creation, lock_holder, lock_in_turn, lock_rows, lock_slice,
-  mark_deletion, mark_due, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed,
-  may_go_unseen, may_refresh, may_vacuum, measure_backlog, measure_children, measure_default_partition,
-  measure_for_run, measure_key_query, measure_leaves, measure_references, measure_retention_backlog,
-  measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
-  name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, next_slice, note_answer, note_assessment,
-  note_decisions, note_detaching, note_durations, note_partitions, note_released, note_tables, note_told, note_trends,
-  note_unchanged, nothing_left, oldest_due, only_kept, only_needed, operation_time, other_owners, override_assignments,
-  own_due_condition, pages_of, partition_faults, partition_history, partition_key, partition_policies, partition_state,
-  partition_suffix, partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire,
-  partitions_wanted, partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete,
-  plan_partition_maintenance, plan_restore, plan_retention_purge, plan_shape, plan_table_vacuum, plan_view_refresh,
-  policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement, preview_table_vacuum,
-  purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_outcomes, purge_pending,
-  purge_released, purge_slices, purge_steps, purge_waits, purged_tables, put_active, put_off, raise_conflict,
-  reach_rows, read_as_caller, read_partitions, read_pressure, read_status, reasons_of, reattach_partition,
-  record_batch, record_deletions, record_failed_restores, record_health, record_purge, record_refresh_failure,
-  recount_moved_rows, redundant_indexes, reference_join, reference_tree, references_condition, referencing_keys,
-  referred_tables, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings,
-  refresh_way, refuse_key, related_policies, related_tables, release_default, released_row, remember_held,
+  duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_bloat,
+  estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure, explain_key_query, extend_lease,
+  extension_function, fates_of, fences, find_covered_rows, find_due_among, find_key, find_key_query, find_moved_rows,
+  find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation, find_released_rows, find_rows,
+  find_run, find_stranger, find_vacuum_policy, find_view, finish_detach, finish_reindex, finish_run, finish_vacuum,
+  fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_rename,
+  follow_renames, follow_rows, follow_tables, forced_names, forecast_full, forget_decisions, forget_starts,
+  free_partition_name, freeze_limit, get_health, get_run, gone_of, grant_of_refresh, growth_of, guard_child,
+  guard_insert, guard_steps, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
+  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
+  health_database_size, health_days_until_full, health_dead_tuples, health_default_partition_rows,
+  health_duplicate_indexes, health_failed_restores, health_findings, health_foreign_keys_without_index,
+  health_hidden_partitions, health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes,
+  health_job_missed, health_jobs_failing, health_jobs_lost, health_jobs_partial, health_key_queries,
+  health_late_schedules, health_ledger_size, health_level, health_long_transactions, health_measure,
+  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
+  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_results, health_sequences,
+  health_slow_statements, health_slower_key_queries, health_soft_deleted_share, health_soft_deletes,
+  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
+  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, held_rows, hint_for_flag,
+  hint_for_marker, hint_for_owner, history_names, history_secret, hold_cascades, hold_children, hold_parents,
+  hold_partition_run, hold_run, hold_table, home, http_answer, http_post, in_days, index_columns, index_definition,
+  index_for_key, indexed_as, inspect_soft_delete, interval_start, intervals_of, is_active_condition, is_forced,
+  is_large, is_of_realtime, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number,
+  judge_key_query, keep_time, key_collation, key_columns, key_in_words, key_of, key_queries, key_query_states,
+  key_query_times, keys_asked, keys_in_words, keys_to_parents, known_decisions, last_health_levels, last_step,
+  leaf_relations, left_alone, level_rank, list_deletion_events, list_key_queries, list_partition_policies,
+  list_refresh_policies, list_retention_policies, list_runs, list_schedules, list_vacuum_policies, lock_for_change,
+  lock_for_creation, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs,
+  marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, may_vacuum,
+  measure_backlog, measure_children, measure_default_partition, measure_for_run, measure_key_query, measure_leaves,
+  measure_references, measure_retention_backlog, measure_retention_backlogs, migrations, move_rows, moved_row,
+  multixact_members, mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index, next_seeds,
+  next_slice, note_answer, note_assessment, note_decisions, note_detaching, note_durations, note_partitions,
+  note_released, note_tables, note_told, note_trends, note_unchanged, nothing_left, old_transaction, oldest_due,
+  only_kept, only_needed, operation_time, other_owners, override_assignments, own_due_condition, pages_of,
+  partition_faults, partition_history, partition_key, partition_policies, partition_state, partition_suffix,
+  partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
+  partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete, plan_partition_maintenance,
+  plan_reindex, plan_restore, plan_retention_purge, plan_shape, plan_table_vacuum, plan_view_refresh, policy_members,
+  policy_of_run, policy_of_view, preview_retention_purge, preview_retirement, preview_table_vacuum, purge_batch,
+  purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_outcomes, purge_pending, purge_released,
+  purge_slices, purge_steps, purge_waits, purged_tables, put_active, put_off, raise_conflict, reach_rows,
+  read_as_caller, read_partitions, read_pressure, read_status, reasons_of, reattach_partition, record_batch,
+  record_deletions, record_failed_restores, record_health, record_purge, record_refresh_failure, recount_moved_rows,
+  redundant_indexes, reference_join, reference_tree, references_condition, referencing_keys, referred_tables,
+  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
+  reindex_leftovers, reindex_statement, related_policies, related_tables, release_default, released_row, remember_held,
   remove_health_threshold, remove_key_query, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
-  remove_vacuum_policy, require_call, require_checked_keys, require_few_due, require_health_checks,
-  require_known_names, require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued,
-  require_one_policy, require_own_rows, require_ownership, require_partition_policies, require_period,
-  require_reading_query, require_referencing_indexes, require_refresh_policies, require_replica_identity,
-  require_retention_policies, require_statistics, require_tables, require_trusted, require_trusted_keys,
-  require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake, resolve_references, restore,
-  restore_keys, restore_operation, restore_since, restricting_keys, restricting_rows, resume_run, retention_keys,
-  retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions,
-  reveal_deletion_event, row_set, rows_in_words, rows_of_operation, rows_since, run_by_hand, run_health_check, runs,
-  sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules, seal_deletion_event, secure_partition,
-  secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold, set_webhook, sets_to_remember,
-  settings, settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
-  soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
-  soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation,
-  status, status_headline, status_health, status_jobs, status_partitions, status_queries, status_retention, status_run,
-  status_section, status_trends, status_views, stay_released, subtract_held, subtract_row_sets, table_of_policy,
-  tables_of_policy, tables_of_trends, tables_to_vacuum, take_pending, take_status, take_troubles, theil_sen,
-  time_of_number, trend_points, trim_runs, trim_trends, trim_view_refreshes, troubles, trusted_name, trusted_names,
-  trusted_operator, unique_conflicts, unique_steps, unmute_triggers, unpause, unreferenced_condition,
-  unschedule_with_cron, untrusted_in_condition, use_secret, user_functions, users_of, usual_gap, usual_partition,
-  usual_time, usual_time_of, vacuum_policies, vacuum_state, vacuum_statement, vacuum_states, vacuuming_session,
-  validate_default, verdict_in_words, view_of, view_reads, view_refreshes, view_state, views_below, views_read,
-  waits_to_be_continued, wal_bytes, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge,
-  watch, watch_vacuum, way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
-  why_not_sealed, without_replica_identity, work_due, xmin_holder
+  remove_vacuum_policy, report_bloat, require_call, require_checked_keys, require_few_due, require_health_checks,
+  require_indexes, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
+  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
+  require_period, require_reading_query, require_referencing_indexes, require_refresh_policies,
+  require_replica_identity, require_retention_policies, require_statistics, require_tables, require_trusted,
+  require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake,
+  resolve_references, restore, restore_keys, restore_operation, restore_since, restricting_keys, restricting_rows,
+  resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
+  retired_partitions, reveal_deletion_event, row_set, rows_in_words, rows_of_operation, rows_since, run_by_hand,
+  run_health_check, runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules, seal_deletion_event,
+  secure_partition, secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold, set_webhook,
+  sets_to_remember, settings, settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice,
+  soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables,
+  soft_delete_tables_of_operation, soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold,
+  stamp_retired, start_operation, status, status_headline, status_health, status_jobs, status_partitions,
+  status_queries, status_retention, status_run, status_section, status_trends, status_views, stay_released,
+  subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends, tables_to_vacuum,
+  take_pending, take_status, take_troubles, theil_sen, time_of_number, trend_points, trim_runs, trim_trends,
+  trim_view_refreshes, troubles, trusted_name, trusted_names, trusted_operator, unique_conflicts, unique_steps,
+  unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition, use_secret,
+  user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies, vacuum_state,
+  vacuum_statement, vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of, view_reads,
+  view_refreshes, view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs,
+  warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed,
+  why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due,
+  xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -57,9 +57,12 @@ function interleaved(rpc: Rpc, before: Record<string, () => unknown>): Rpc {
 const commandLine = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 
 /** A run in a process of its own, which can be killed. */
-export async function spawnVacuum(db: TestDatabase): Promise<ChildProcess> {
+export async function spawnVacuum(
+  db: TestDatabase,
+  options: readonly string[] = [],
+): Promise<ChildProcess> {
   const { url, secretKey } = await db.gateway();
-  return spawn(process.execPath, [commandLine, 'run', 'table-vacuum'], {
+  return spawn(process.execPath, [commandLine, 'run', 'table-vacuum', ...options], {
     env: {
       ...process.env,
       SUPABASE_URL: url,

@@ -6,7 +6,13 @@ import {
   stepOfVacuumed,
   type Trouble,
 } from '../../functions/table-vacuum/report.ts';
-import { inTurn, runStatus, takesTooLong } from '../../functions/table-vacuum/rules.ts';
+import {
+  clearTimeoutMs,
+  inTurn,
+  reindexFits,
+  runStatus,
+  takesTooLong,
+} from '../../functions/table-vacuum/rules.ts';
 import type {
   TableFacts,
   VacuumProgress,
@@ -151,5 +157,20 @@ describe('the metrics', () => {
     written.length = 0;
     countMetrics(metrics, steps, { status: 'continued', earlier });
     expect(Object.fromEntries(written)).not.toHaveProperty('TablesNotVacuumed');
+  });
+});
+
+describe('an index', () => {
+  const index = { sizeBytes: 100 * 1024 ** 2, tableBytes: 450 * 1024 ** 2 };
+
+  it('is rebuilt only when that is done in time: it and twice its table at 10 MB a second, and 15 s to end', () => {
+    expect(reindexFits(index, 116_000)).toBe(true);
+    expect(reindexFits(index, 115_000)).toBe(false);
+  });
+
+  it('that broke off has what is left cleared away, also when the run was stopped', () => {
+    expect(clearTimeoutMs(20_000, false)).toBe(17_000);
+    expect(clearTimeoutMs(1_000, false)).toBe(0);
+    expect(clearTimeoutMs(0, true)).toBe(10_000);
   });
 });

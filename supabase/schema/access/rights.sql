@@ -29,16 +29,16 @@ grant usage on schema nightshift to service_role, nightshift_runner;
 
 -- Jobs, and how they and the database are. The holder of a runner's token can do nothing that tonight's run would not do.
 grant execute on function
-  nightshift.admit_caller, nightshift.begin_detach, nightshift.begin_run, nightshift.begin_vacuum, nightshift.cancel_run, nightshift.check_health, nightshift.consume_wake, nightshift.create_partitions,
+  nightshift.admit_caller, nightshift.begin_detach, nightshift.begin_reindex, nightshift.begin_run, nightshift.begin_vacuum, nightshift.cancel_run, nightshift.check_health, nightshift.consume_wake, nightshift.create_partitions,
   nightshift.describe_installation, nightshift.describe_jobs, nightshift.describe_key_queries, nightshift.describe_trends, nightshift.drop_retired_partitions,
-  nightshift.exclude_from_default, nightshift.find_run, nightshift.finish_detach, nightshift.finish_run,
+  nightshift.exclude_from_default, nightshift.find_run, nightshift.finish_detach, nightshift.finish_reindex, nightshift.finish_run,
   nightshift.finish_vacuum, nightshift.get_health, nightshift.get_run,
   nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
   nightshift.list_retention_policies, nightshift.list_runs, nightshift.list_schedules, nightshift.list_vacuum_policies, nightshift.measure_default_partition, nightshift.measure_key_query,
-  nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.plan_partition_maintenance, nightshift.plan_retention_purge,
+  nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.plan_partition_maintenance, nightshift.plan_reindex, nightshift.plan_retention_purge,
   nightshift.plan_table_vacuum, nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_table_vacuum, nightshift.preview_retirement, nightshift.purge_batch,
-  nightshift.read_status, nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.resume_run,
-  nightshift.retire_partitions, nightshift.note_told, nightshift.send_wakes, nightshift.take_status, nightshift.take_troubles, nightshift.validate_default, nightshift.watch_vacuum
+  nightshift.read_status, nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.report_bloat, nightshift.resume_run,
+  nightshift.note_told, nightshift.retire_partitions, nightshift.send_wakes, nightshift.take_status, nightshift.take_troubles, nightshift.validate_default, nightshift.watch_vacuum
 to service_role, nightshift_runner;
 
 -- Policies, pauses, thresholds and what undoes a run: these decide what may go, so they are for people.

@@ -18,7 +18,7 @@ as $$
     'usualDurationMs', round(j.usual_duration_ms),
     'lastAside', (
       select nightshift.describe_run(r) || '{"report": null}' from nightshift.runs r
-      where r.job = j.job and (r.dry_run or r.input ? 'only') and r.status <> 'skipped' and r.started_at <= describe_jobs.as_of
+      where r.job = j.job and (r.dry_run or r.input ?| array['only', 'reindex']) and r.status <> 'skipped' and r.started_at <= describe_jobs.as_of
       order by r.started_at desc
       limit 1
     ),

@@ -21,13 +21,13 @@ as $$
   from names n
   left join lateral (
     select r.id from nightshift.runs r
-    where r.job = n.job and r.status <> 'skipped' and not r.dry_run and not r.input ? 'only' and r.started_at <= job_states.as_of
+    where r.job = n.job and r.status <> 'skipped' and not r.dry_run and not r.input ?| array['only', 'reindex'] and r.started_at <= job_states.as_of
     order by r.started_at desc limit 1
   ) latest on true
   -- A run that left something over has done its work as far as could be; partial_in_row speaks of what it left.
   left join lateral (
     select r.finished_at as at, r.started_at from nightshift.runs r
-    where r.job = n.job and r.status in ('succeeded', 'partial', 'continued') and not r.dry_run and not r.input ? 'only'
+    where r.job = n.job and r.status in ('succeeded', 'partial', 'continued') and not r.dry_run and not r.input ?| array['only', 'reindex']
       and r.finished_at <= job_states.as_of
     order by r.started_at desc limit 1
   ) success on true
@@ -40,10 +40,10 @@ as $$
       )::integer as lost,
       count(*) filter (where r.status in ('partial', 'continued'))::integer as partial
     from nightshift.runs r
-    where r.job = n.job and not r.dry_run and not r.input ? 'only' and r.started_at <= job_states.as_of
+    where r.job = n.job and not r.dry_run and not r.input ?| array['only', 'reindex'] and r.started_at <= job_states.as_of
       and r.started_at > coalesce((
         select w.started_at from nightshift.runs w
-        where w.job = n.job and w.status = 'succeeded' and not w.dry_run and not w.input ? 'only' and w.started_at <= job_states.as_of
+        where w.job = n.job and w.status = 'succeeded' and not w.dry_run and not w.input ?| array['only', 'reindex'] and w.started_at <= job_states.as_of
         order by w.started_at desc limit 1
       ), '-infinity')
   ) since on true
@@ -51,7 +51,7 @@ as $$
     select percentile_cont(0.5) within group (order by extract(epoch from l.finished_at - l.started_at)::numeric * 1000) as duration_ms
     from (
       select r.started_at, r.finished_at from nightshift.runs r
-      where r.job = n.job and r.status in ('succeeded', 'partial') and r.attempt = 1 and not r.dry_run and not r.input ? 'only' and r.id <> latest.id
+      where r.job = n.job and r.status in ('succeeded', 'partial') and r.attempt = 1 and not r.dry_run and not r.input ?| array['only', 'reindex'] and r.id <> latest.id
       order by r.started_at desc limit 20
     ) l
   ) usual on true;

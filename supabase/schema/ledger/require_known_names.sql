@@ -24,6 +24,9 @@ begin
       perform nightshift.require_partition_policies(wanted);
     when 'table-vacuum' then
       perform nightshift.require_tables(wanted);
+      perform nightshift.require_indexes(array(
+        select jsonb_array_elements_text(n.names) from (select input -> 'reindex') n(names) where jsonb_typeof(n.names) = 'array'
+      ));
     when 'health-check' then
       perform nightshift.require_health_checks(wanted);
     else
@@ -33,4 +36,4 @@ end;
 $$;
 
 comment on function nightshift.require_known_names is
-  'Raises NS404, with what there is, for a table, a view or a check that the input of a run names and that the job does not know; NS422 for a view whose policy is switched off, or a partition that was retired.';
+  'Raises NS404, with what there is, for a table, a view, an index or a check that the input of a run names and that the job does not know; NS422 for a view whose policy is switched off, or a partition that was retired.';

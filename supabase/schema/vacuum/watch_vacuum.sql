@@ -1,4 +1,4 @@
-create or replace function nightshift.watch_vacuum(run_id uuid, fence bigint, give_up boolean default false)
+create or replace function nightshift.watch_vacuum(run_id uuid, fence bigint, give_up boolean default false, index_name text default null)
 returns jsonb
 language plpgsql
 security definer
@@ -20,6 +20,23 @@ begin
   if vacuuming is null then
     return '{"outcome": "over"}';
   end if;
+  if index_name is not null then
+    -- Should it break off, this tells what it leaves from what others leave.
+    update nightshift.runs r
+    set progress = jsonb_set(r.progress, array['indexes', index_name], s.step || jsonb_build_object(
+      'isWatched', true,
+      'built', s.step -> 'built' || coalesce((
+        select jsonb_agg(x.leftover::oid)
+        from nightshift.reindex_leftovers(nightshift.find_relation(index_name)) x
+        -- Whoever rebuilds an index has this lock of what is to take its place.
+        join pg_catalog.pg_locks l on l.locktype = 'relation' and l.relation = x.leftover and l.pid = vacuuming
+          and l.granted and l.mode = 'ShareUpdateExclusiveLock'
+        where not x.is_ours
+      ), '[]')
+    ))
+    from (select r2.progress #> array['indexes', index_name] as step from nightshift.runs r2 where r2.id = run.id) s
+    where r.id = run.id and s.step is not null;
+  end if;
   begin
     perform nightshift.require_wanted(run);
   exception
@@ -36,11 +53,13 @@ begin
     perform pg_cancel_backend(vacuuming);
     return jsonb_build_object('outcome', 'cancelled', 'for', waiting);
   end if;
-  return jsonb_build_object('outcome', 'running', 'pages', p.heap_blks_scanned, 'pagesTotal', p.heap_blks_total)
+  return jsonb_build_object('outcome', 'running', 'pages', coalesce(p.heap_blks_scanned, i.blocks_done),
+      'pagesTotal', coalesce(p.heap_blks_total, i.blocks_total))
     from (select vacuuming as pid) v
-    left join pg_catalog.pg_stat_progress_vacuum p using (pid);
+    left join pg_catalog.pg_stat_progress_vacuum p using (pid)
+    left join pg_catalog.pg_stat_progress_create_index i using (pid);
 end;
 $$;
 
 comment on function nightshift.watch_vacuum is
-  'Looks at the vacuum under way, and extends the lease: {outcome: running, pages, pagesTotal: how far it is, null while it analyzes}. Cancels it when someone waits for a lock that it has, as autovacuum gives way, since whoever comes next would queue behind them; or with give_up: {outcome: cancelled, for: {pid, application, role} or null}. {outcome: over} when there is none. Errors: NS409 lease lost; NS410 cancelled or paused, and so is the vacuum; NS422 run of another job.';
+  'Looks at the vacuum under way, or the rebuilding of index_name, and extends the lease: {outcome: running, pages, pagesTotal: how far it is, null while it analyzes}. Cancels it when someone waits for a lock that it has, as autovacuum gives way, since whoever comes next would queue behind them; or with give_up: {outcome: cancelled, for: {pid, application, role} or null}. {outcome: over} when there is none. Errors: NS409 lease lost; NS410 cancelled or paused, and so is the vacuum; NS422 run of another job.';

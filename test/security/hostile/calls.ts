@@ -176,6 +176,14 @@ const vacuums: Call[] = [
   }),
   call('begin_vacuum', "'app.orders'", { table: 'app.orders', job: 'table-vacuum' }),
   call('watch_vacuum', '', { table: 'app.orders', job: 'table-vacuum' }),
+  call('plan_reindex', "array['app.orders_pkey']", { table: 'app.orders', job: 'table-vacuum' }),
+  call('begin_reindex', "'app.orders_pkey'", { table: 'app.orders', job: 'table-vacuum' }),
+  call('finish_reindex', "'app.orders_pkey'", {
+    table: 'app.orders',
+    job: 'table-vacuum',
+    statements: (lease) => [`select nightshift.begin_reindex(${lease}, 'app.orders_pkey')`],
+  }),
+  call('report_bloat', "array['app.orders']", { table: 'app.orders', job: 'table-vacuum' }),
   call('finish_vacuum', "'app.orders'", {
     table: 'app.orders',
     job: 'table-vacuum',

@@ -19,7 +19,7 @@ as $$
   left join lateral (
     select r.started_at, r.error
     from nightshift.runs r
-    where j.failed_in_row > 0 and r.job = j.job and r.status = 'failed' and not r.dry_run and not r.input ? 'only'
+    where j.failed_in_row > 0 and r.job = j.job and r.status = 'failed' and not r.dry_run and not r.input ?| array['only', 'reindex']
       and r.started_at <= health_jobs_failing.as_of
     order by r.started_at desc
     limit 1

@@ -20,7 +20,7 @@ as $$
   left join lateral (
     select r.started_at, r.heartbeat_at
     from nightshift.runs r
-    where j.lost_in_row > 0 and r.job = j.job and not r.dry_run and not r.input ? 'only' and r.started_at <= health_jobs_lost.as_of
+    where j.lost_in_row > 0 and r.job = j.job and not r.dry_run and not r.input ?| array['only', 'reindex'] and r.started_at <= health_jobs_lost.as_of
       and (r.status = 'lost' or r.status = 'running' and r.lease_expires_at <= health_jobs_lost.as_of)
     order by r.started_at desc
     limit 1

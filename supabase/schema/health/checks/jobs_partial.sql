@@ -25,7 +25,7 @@ as $$
         from jsonb_path_query(r.report, '$.steps[*] ? (@.status != "succeeded")') s
       ), false) as needed
     from nightshift.runs r
-    where j.partial_in_row > 0 and r.job = j.job and r.status in ('partial', 'continued') and not r.dry_run and not r.input ? 'only'
+    where j.partial_in_row > 0 and r.job = j.job and r.status in ('partial', 'continued') and not r.dry_run and not r.input ?| array['only', 'reindex']
       and r.started_at <= health_jobs_partial.as_of
     order by r.started_at desc
     limit 1

@@ -33,6 +33,7 @@ export type GatewayAnswer = { port: number } | { error: unknown };
 
 type Database = Parameters<Parameters<PostgresConnection['withContext']>[1]>[0];
 type Client = PostgresConnection['driver'];
+type Rpc = NonNullable<ConnectionContextOptions['rpc']>;
 type Middleware = NonNullable<ServerOptions['middlewares']>[number];
 type Introspection = Awaited<ReturnType<PostgresConnection['introspect']>>;
 
@@ -120,8 +121,21 @@ class Connection extends PostgresConnection {
   constructor(url: string, schema: Introspection) {
     super({ url });
     this.#schema = schema;
-    // The library would grant everything on every schema to every role; here the migrations decide.
-    Object.assign(this, { ensureRlsContext: async () => true });
+    Object.assign(this, {
+      // The library would grant everything on every schema to every role; here the migrations decide.
+      ensureRlsContext: async () => true,
+      // Like PostgREST, in one statement: the library sends one for each setting.
+      applyJwtSessionContext: (database: Database, vars: VarsContext) =>
+        setLocally(database, settingsOf(vars)),
+      applyRpcRequestGucs: (database: Database, rpc: Rpc) =>
+        setLocally(database, {
+          'response.status': '',
+          'response.headers': '',
+          'request.method': rpc.method,
+          'request.path': rpc.path,
+          'request.headers': JSON.stringify(rpc.requestHeaders ?? {}),
+        }),
+    });
     this.#pool = createPool(url);
     Object.assign(this.driver, { reserve: this.#pool.reserve });
   }
@@ -167,11 +181,7 @@ class Connection extends PostgresConnection {
   }
 
   /** Like PostgREST: a function's own `set statement_timeout`, else the role's, holds for the transaction. */
-  async #hoistTimeout(
-    database: Database,
-    role: string,
-    rpc: NonNullable<ConnectionContextOptions['rpc']>,
-  ) {
+  async #hoistTimeout(database: Database, role: string, rpc: Rpc) {
     const headers = rpc.requestHeaders ?? {};
     const schema = headers['content-profile'] ?? headers['accept-profile'] ?? 'public';
     const name = rpc.path.replace('/rpc/', '');
@@ -180,12 +190,7 @@ class Connection extends PostgresConnection {
       this.#timeouts.set(key, await timeoutOf(database, role, schema, name));
     }
     const timeout = this.#timeouts.get(key);
-    if (timeout === undefined) return;
-    await database
-      .selectNoFrom(({ fn, val }) =>
-        fn('set_config', [val('statement_timeout'), val(timeout), val(true)]).as('set_config'),
-      )
-      .execute();
+    if (timeout !== undefined) await setLocally(database, { statement_timeout: timeout });
   }
 }
 
@@ -273,10 +278,40 @@ async function timeoutOf(database: Database, role: string, schema: string, name:
     ?.slice('statement_timeout='.length);
 }
 
+/** Until the transaction ends. */
+async function setLocally(database: Database, settings: Record<string, string>) {
+  await database
+    .selectNoFrom(({ fn, val }) =>
+      Object.entries(settings).map(([name, value]) =>
+        fn('set_config', [val(name), val(value), val(true)]).as(name),
+      ),
+    )
+    .execute();
+}
+
+interface Auth {
+  role?: unknown;
+  uid?: unknown;
+  jwt?: unknown;
+}
+
+const authOf = (vars: VarsContext | undefined): Auth => vars?.auth ?? {};
+
 function roleOf(vars: VarsContext | undefined): string {
-  const auth = vars?.auth;
-  const role = auth && typeof auth === 'object' && 'role' in auth ? auth.role : undefined;
+  const { role } = authOf(vars);
   return typeof role === 'string' ? role : 'anon';
+}
+
+/** What a session knows of who asks. */
+function settingsOf(vars: VarsContext): Record<string, string> {
+  const { uid, jwt } = authOf(vars);
+  const role = roleOf(vars);
+  return {
+    role,
+    'request.jwt.claim.sub': String(uid ?? ''),
+    'request.jwt.claim.role': role,
+    ...(jwt && typeof jwt === 'object' ? { 'request.jwt.claims': JSON.stringify(jwt) } : {}),
+  };
 }
 
 /** As the owner: `authenticator` sees in the information schema only what it may use itself. */

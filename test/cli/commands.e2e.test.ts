@@ -527,7 +527,7 @@ describe('npm run demo', () => {
     const directory = await mkdtemp(join(tmpdir(), 'nightshift-demo-'));
     // As root, the unprivileged user of the server has to get in.
     await chmod(directory, 0o755);
-    const { stdout, stderr, code } = await run('infra/local/demo.ts', ['--scale', '0.1'], {
+    const { stdout, stderr, code } = await run('infra/local/demo.ts', ['--scale', '0.02'], {
       TMPDIR: directory,
     });
     expect(code, stderr).toBe(0);

@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { setUpDatabase } from '../support/database.ts';
 import { root } from '../support/documents.ts';
-import { packInto } from '../support/packed.ts';
+import { packed } from '../support/shared.ts';
 
 const run = promisify(execFile);
 /** Without supabase-js, which the application has. */
@@ -24,7 +24,7 @@ beforeAll(async () => {
     select nightshift.enable_soft_delete('public.parcels');
   `);
   directory = await mkdtemp(join(tmpdir(), 'nightshift-client-'));
-  const { tarball } = await packInto(directory);
+  const { tarball } = await packed();
 
   application = join(directory, 'application');
   const installed = join(application, 'node_modules');

@@ -14,6 +14,7 @@ const osls = createRequire(import.meta.url).resolve('osls/bin/serverless.js');
 const aws = new LocalAws();
 /** Without a direct connection. */
 const jobsWithoutDirect = jobNames.filter((name) => name !== 'table-vacuum');
+const permissionsBoundary = 'arn:aws:iam::123456789012:policy/boundary';
 let directory: string;
 let environment: Record<string, string>;
 
@@ -21,6 +22,12 @@ beforeAll(async () => {
   environment = await aws.listen();
   directory = await mkdtemp(join(tmpdir(), 'nightshift-deploy-'));
   await copyCheckout(directory);
+  await changeSources('serverless.yml', (text) =>
+    text.replace(
+      '\nprovider:\n',
+      `$&  tags: { team: night }\n  iam: { role: { permissionsBoundary: "${permissionsBoundary}" } }\n`,
+    ),
+  );
   await deploy();
 });
 afterAll(async () => {
@@ -111,20 +118,12 @@ describe('a full deployment brings every function to what the sources say', () =
   });
 });
 
-it('gives every role the permissions boundary and the tags of the provider', async () => {
-  const PermissionsBoundary = 'arn:aws:iam::123456789012:policy/boundary';
-  await changeSources('serverless.yml', (text) =>
-    text.replace(
-      '\nprovider:\n',
-      `$&  tags: { team: night }\n  iam: { role: { permissionsBoundary: "${PermissionsBoundary}" } }\n`,
-    ),
-  );
-  await deploy();
+it('gives every role the permissions boundary and the tags of the provider', () => {
   // Of each function, and of the schedules.
   expect(aws.roles).toHaveLength(jobsWithoutDirect.length + 1);
   for (const { Properties } of aws.roles) {
     expect(Properties).toMatchObject({
-      PermissionsBoundary,
+      PermissionsBoundary: permissionsBoundary,
       Tags: [{ Key: 'team', Value: 'night' }],
     });
   }

@@ -14,6 +14,7 @@ import { bootstrap, type LocalPostgres, startPostgres } from '../../infra/local/
 import { whyNoBrowser } from './chromium.ts';
 import { folderInMemory } from './folder-in-memory.ts';
 import { packageInto } from './packaging.ts';
+import { packInto } from './packed.ts';
 import { whyNoCron } from './pg-cron.ts';
 import { binariesOf } from './postgres-major.ts';
 import { templateDatabase } from './shared.ts';
@@ -65,12 +66,17 @@ export default async function setup(project: TestProject) {
     return '';
   }
 
+  async function pack(): Promise<string> {
+    return JSON.stringify(await packInto(join(directory, 'packed')));
+  }
+
   const made = new Map<string, Promise<string>>();
   const make = (wanted: string): Promise<string> => {
     const [what, ...details] = JSON.parse(wanted);
     if (what === 'server') return startServer();
     if (what === 'gateway') return serve(details[0]);
     if (what === 'no gateway') return stopServing(details[0]);
+    if (what === 'packed') return pack();
     return packageInto(join(directory, `package-${made.size}`), details);
   };
   const shared = createServer(async (request, response) => {

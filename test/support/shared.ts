@@ -1,5 +1,6 @@
 import { inject } from 'vitest';
 import type { Gateway } from '../../infra/local/gateway.ts';
+import type { Packed } from './packed.ts';
 import { noteRoles } from './roles.ts';
 
 /** On each shared server: a migrated database to copy. */
@@ -18,6 +19,9 @@ export const sharedGateway = async (databaseUrl: string): Promise<Omit<Gateway, 
 
 export const closeGateway = (databaseUrl: string): Promise<string> =>
   ask('no gateway', databaseUrl);
+
+/** What `npm pack` makes of a clone. */
+export const packed = async (): Promise<Packed> => JSON.parse(await ask('packed'));
 
 /** The folder with what osls makes of a stage and parameters. */
 export const packaged = (...args: string[]): Promise<string> => ask('package', ...args);
